@@ -1,0 +1,51 @@
+# `make run` starts the platform, `make test` tests it, `make` says what else there is.
+PYTHON ?= python3
+PORT ?= 4000
+SIZE ?= small
+WORKERS ?= 1
+DATA ?= .data
+SHARED ?= ../shared
+ARGS ?=
+BIN := .venv/bin
+READY := .venv/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help env run test check lint types contracts schema bench-matching conformance clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+$(READY): requirements.lock pyproject.toml scripts/environment.sh gateway/http/graphiql/package-lock.json gateway/http/graphiql/build.mjs $(wildcard gateway/http/graphiql/src/*)
+	@PYTHON="$(PYTHON)" bash scripts/environment.sh
+
+env: $(READY)  ## the environment alone, in .venv
+
+run: $(READY)  ## the whole platform, with sample data: make run PORT=4000 SIZE=small WORKERS=1 DATA=.data ARGS="--in-process"
+	@exec $(BIN)/mussikon run --port $(PORT) --size $(SIZE) --workers $(WORKERS) --data $(DATA) $(ARGS)
+
+test: $(READY)  ## all tests, with real servers; ARGS go to pytest
+	@SHARED="$(SHARED)" $(BIN)/python -m pytest $(ARGS)
+
+check: lint types contracts  ## lint, types and import contracts
+
+lint: $(READY)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(READY)
+	@$(BIN)/mypy
+
+contracts: $(READY)
+	@$(BIN)/lint-imports --no-logo
+
+schema: $(READY)  ## print every SDL and the supergraph into schema/
+	@$(BIN)/mussikon schema
+
+bench-matching: $(READY)  ## p50 and p95 of matching against 100,000 musicians
+	@$(BIN)/python -m bench.matching $(ARGS)
+
+conformance: $(READY)  ## the suites of SHARED/conformance; fails where they are absent
+	@test -d "$(SHARED)/conformance/suites" || { echo "no $(SHARED)/conformance/suites: say SHARED=DIR"; exit 1; }
+	@SHARED="$(SHARED)" $(BIN)/python -m pytest tests/gateway/test_conformance.py $(ARGS)
+
+clean:  ## remove the environment and the built page; the data folder stays
+	@rm -rf .venv gateway/http/graphiql/dist gateway/http/graphiql/node_modules

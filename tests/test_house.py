@@ -1,0 +1,142 @@
+"""The figures of the house: sizes, documentation, circles and exceptions, over all of our own sources."""
+
+import ast
+import io
+import re
+import statistics
+import tokenize
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ("gateway", "subgraphs")
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def files(*folders: str) -> tuple[Path, ...]:
+    """Every Python file of ours below these folders, without built or installed ones."""
+    found = (path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    return tuple(sorted(path for path in found if "node_modules" not in path.parts))
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    """The syntax tree of one file."""
+    return ast.parse(path.read_text())
+
+
+@cache
+def code_lines(path: Path) -> frozenset[int]:
+    """The numbers of the lines that hold code: not blank, not a comment, not a docstring."""
+    lines: set[int] = set()
+    skip = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
+        if token.type not in skip:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            lines.difference_update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return frozenset(lines)
+
+
+def functions(path: Path) -> Iterator[Function]:
+    """Every function and method of a file."""
+    return (node for node in ast.walk(tree(path)) if isinstance(node, Function))
+
+
+def length(path: Path, node: Function) -> int:
+    """Lines of code of a function, its signature included."""
+    return len(code_lines(path).intersection(range(node.lineno, (node.end_lineno or node.lineno) + 1)))
+
+
+def test_files_are_short() -> None:
+    """No file over 400 lines, half of the sources at most 150."""
+    sizes = {path: len(path.read_text().splitlines()) for path in files(*SOURCES, "tests", "bench")}
+    assert {str(path.relative_to(ROOT)): size for path, size in sizes.items() if size > 400} == {}
+    assert statistics.median(sizes[path] for path in files(*SOURCES)) <= 150
+
+
+def test_functions_are_short() -> None:
+    """No function over 50 lines of code, half of them at most 7."""
+    sizes = [(length(path, node), f"{path.relative_to(ROOT)}:{node.name}") for path in files(*SOURCES) for node in functions(path)]
+    assert [place for size, place in sizes if size > 50] == []
+    assert statistics.median(size for size, _ in sizes) <= 7
+
+
+def public_definitions(body: list[ast.stmt]) -> Iterator[ast.ClassDef | Function]:
+    """Classes and functions that are public by name, methods of public classes included."""
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                yield from public_definitions(node.body)
+
+
+def test_everything_public_is_documented() -> None:
+    """Modules, public classes and public functions carry a docstring."""
+    missing = [str(path.relative_to(ROOT)) for path in files(*SOURCES, "tests", "bench") if not ast.get_docstring(tree(path)) and path.read_text()]
+    for path in files(*SOURCES):
+        for node in public_definitions(tree(path).body):
+            overload = any(isinstance(item, ast.Name) and item.id == "overload" for item in node.decorator_list)
+            if not ast.get_docstring(node) and not overload:
+                missing.append(f"{path.relative_to(ROOT)}:{node.lineno}:{node.name}")
+    assert missing == []
+
+
+def module_name(path: Path) -> str:
+    """The dotted name of a source file."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path, modules: set[str]) -> set[str]:
+    """The modules of ours that a file imports, wherever in the file."""
+    found: set[str] = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found.update(name if name in modules else node.module for name in names)
+    return found & modules
+
+
+def test_no_import_circles() -> None:
+    """The graph of imports has no circle, not even between two files of a room."""
+    paths = {module_name(path): path for path in files(*SOURCES)}
+    arrows = {name: imports(path, set(paths)) - {name} for name, path in paths.items()}
+    while leaves := {name for name, targets in arrows.items() if not targets & arrows.keys()}:
+        arrows = {name: targets for name, targets in arrows.items() if name not in leaves}
+    assert arrows == {}
+
+
+def test_exceptions_from_the_types_are_rare() -> None:
+    """`type: ignore` at most once in 1,000 lines, each with a code; no mocks anywhere."""
+    every = files(*SOURCES, "tests", "bench")
+    texts = {path: path.read_text() for path in every if path != Path(__file__)}
+    ignores = [match for text in texts.values() for match in re.finditer(r"#\s*type:\s*ignore(\[[\w-]+\])?", text)]
+    assert all(match[1] for match in ignores)
+    assert len(ignores) * 1000 <= sum(len(text.splitlines()) for text in texts.values())
+    mocks = re.compile(r"\bunittest\.mock\b|\bfrom unittest import mock\b|\bmocker\b|\bmock\.patch\b")
+    assert [str(path) for path, text in texts.items() if mocks.search(text)] == []
+
+
+PURE = ("federation", "supergraph", "compose", "request", "plan", "shape", "core")
+
+
+@pytest.mark.parametrize("room", PURE)
+def test_pure_rooms_do_no_io(room: str) -> None:
+    """A room that decides has no `async def`, reads no clock and opens nothing."""
+    banned = {"asyncio", "time", "socket", "os", "random", "subprocess"} - ({"time"} if room == "core" else set())
+    found = []
+    for path in files(f"gateway/{room}"):
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.AsyncFunctionDef | ast.Await):
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno}: async")
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", None)] if isinstance(node, ast.ImportFrom) else []
+            found.extend(f"{path.relative_to(ROOT)}: {name}" for name in names if name in banned)
+    assert found == []

@@ -25,10 +25,8 @@ create table matching_results (
 );
 create index matching_results_of_request on matching_results (request_id, algorithm_id, created_at desc);
 
--- Every change of a musician's copy gets the next number, so that each process can catch up with what it has not seen.
--- A number is taken before its transaction ends: see matching/index.py for how late ones are not missed.
-create sequence matching_changes;
-
+-- Each row names the transaction that wrote it last: a process that keeps the musicians in memory catches up with all
+-- that no older snapshot of its own could see (matching/index.py).
 create table matching_musicians (
     musician_id      uuid primary key,
     user_id          uuid not null,
@@ -40,14 +38,12 @@ create table matching_musicians (
     longitude        double precision not null,
     skill_ids        uuid[] not null default '{}',
     occurred_at      timestamptz not null default now(),
-    change           bigint not null default nextval('matching_changes'),
     changed_by       xid8 not null default pg_current_xact_id()
 );
-create index matching_musicians_change on matching_musicians (change);
+create index matching_musicians_changed_by on matching_musicians (changed_by);
 
 create function matching_musicians_changed() returns trigger language plpgsql as $$
 begin
-    new.change := nextval('matching_changes');
     new.changed_by := pg_current_xact_id();
     return new;
 end $$;

@@ -1,0 +1,123 @@
+"""The door of a service: GraphQL over HTTP and two health checks, as a bare ASGI application."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import orjson
+import structlog
+
+log = structlog.get_logger("subgraphs.door")
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Execute = Callable[[str, dict[str, Any] | None, str | None, dict[str, str]], Awaitable[dict[str, Any]]]
+
+BODY_LIMIT = 1_000_000
+TRUSTED_PROXIES = frozenset({"127.0.0.1", "::1"})
+"""Only callers of this machine (the gateway) may say for whom they ask."""
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class Door:
+    """Reads requests, has them executed, writes answers."""
+
+    def __init__(self, execute: Execute, is_ready: Callable[[], Awaitable[bool]]) -> None:
+        self._execute = execute
+        self._is_ready = is_ready
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        status, answer = await self._answer(scope, receive)
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        try:
+            match scope["method"], scope["path"]:
+                case "POST", "/graphql":
+                    return 200, await self._graphql(scope, receive)
+                case "GET" | "HEAD", "/health/live":
+                    return 200, b'{"status":"live"}'
+                case "GET" | "HEAD", "/health/ready":
+                    return await self._ready()
+                case _, "/graphql" | "/health/live" | "/health/ready":
+                    raise _Refused(
+                        405, "This path wants POST" if scope["path"] == "/graphql" else "This path wants GET"
+                    )
+                case _:
+                    raise _Refused(404, "There is /graphql, /health/live and /health/ready")
+        except _Refused as refused:
+            error = {"message": refused.message, "extensions": {"code": "BAD_REQUEST"}}
+            return refused.status, orjson.dumps({"errors": [error]})
+
+    async def _ready(self) -> tuple[int, bytes]:
+        if await self._is_ready():
+            return 200, b'{"status":"ready"}'
+        return 503, b'{"status":"the database does not answer"}'
+
+    async def _graphql(self, scope: Scope, receive: Receive) -> bytes:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        _check_media_type(headers)
+        _check_length(headers)
+        request = _read(await _body(receive))
+        _set_address(scope, headers)
+        answer = await self._execute(request["query"], request.get("variables"), request.get("operationName"), headers)
+        return orjson.dumps(answer, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _check_media_type(headers: dict[str, str]) -> None:
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise _Refused(415, "Send the request as application/json")
+
+
+def _check_length(headers: dict[str, str]) -> None:
+    length = headers.get("content-length", "0")
+    if length.isdigit() and int(length) > BODY_LIMIT:
+        raise _Refused(413, f"The body is larger than {BODY_LIMIT} bytes")
+
+
+async def _body(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Refused(400, "The body is not complete")
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > BODY_LIMIT:
+            raise _Refused(413, f"The body is larger than {BODY_LIMIT} bytes")
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        request = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise _Refused(400, "The body is not JSON") from None
+    if not isinstance(request, dict) or not isinstance(request.get("query"), str):
+        raise _Refused(400, "The body must be an object with a string 'query'")
+    if not isinstance(request.get("variables"), dict | None):
+        raise _Refused(400, "'variables' must be an object")
+    if not isinstance(request.get("operationName"), str | None):
+        raise _Refused(400, "'operationName' must be a string")
+    return request
+
+
+def _set_address(scope: Scope, headers: dict[str, str]) -> None:
+    """Believe `x-forwarded-for` only from a proxy of ours; otherwise the address is the peer's."""
+    peer = (scope.get("client") or ("127.0.0.1", 0))[0]
+    if peer not in TRUSTED_PROXIES:
+        headers["x-forwarded-for"] = peer

@@ -1,0 +1,116 @@
+"""A service's own PostgreSQL database: SQLAlchemy Core on asyncpg, rows without ORM objects.
+
+Reads outside a unit of work run in autocommit: a read is one round trip, not three (BEGIN, query, ROLLBACK).
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import asyncpg
+import orjson
+from sqlalchemy import Executable, Row, event, make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from subgraphs.kit.migrations import migrate
+
+StatementListener = Callable[[str], None]
+
+
+class Session(Protocol):
+    """Where statements are executed: a `Database` (each on its own) or a `UnitOfWork` (all or none)."""
+
+    async def fetch_all(self, statement: Executable) -> Sequence[Row[Any]]:
+        """All rows of a statement."""
+        ...
+
+    async def fetch_one(self, statement: Executable) -> Row[Any] | None:
+        """The first row of a statement, if there is one."""
+        ...
+
+    async def fetch_value(self, statement: Executable) -> Any:
+        """The first column of the first row, or None."""
+        ...
+
+    async def execute(self, statement: Executable, parameters: Sequence[dict[str, Any]] | None = None) -> int:
+        """Execute a statement and answer how many rows it changed."""
+        ...
+
+
+class Database:
+    """The pool of connections to one database."""
+
+    def __init__(self, url: str, pool_size: int = 10) -> None:
+        self._url = make_url(url).set(drivername="postgresql")
+        self.engine: AsyncEngine = create_async_engine(
+            self._url.set(drivername="postgresql+asyncpg"),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=5,
+            hide_parameters=True,
+            connect_args={"timeout": 5, "command_timeout": 30, "server_settings": {"timezone": "UTC", "jit": "off"}},
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+        )
+        self._reads = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def __repr__(self) -> str:
+        return f"Database({self._url.render_as_string()!r})"
+
+    @property
+    def url(self) -> str:
+        """The address with its password, as asyncpg wants it."""
+        return self._url.render_as_string(hide_password=False)
+
+    async def fetch_all(self, statement: Executable) -> Sequence[Row[Any]]:
+        """All rows of a statement, executed on its own."""
+        async with self._reads.connect() as connection:
+            return (await connection.execute(statement)).all()
+
+    async def fetch_one(self, statement: Executable) -> Row[Any] | None:
+        """The first row of a statement, executed on its own."""
+        async with self._reads.connect() as connection:
+            return (await connection.execute(statement)).first()
+
+    async def fetch_value(self, statement: Executable) -> Any:
+        """The first column of the first row, or None."""
+        async with self._reads.connect() as connection:
+            return (await connection.execute(statement)).scalar()
+
+    async def execute(self, statement: Executable, parameters: Sequence[dict[str, Any]] | None = None) -> int:
+        """Execute a statement in a transaction of its own and answer how many rows it changed."""
+        async with self.engine.begin() as connection:
+            return (await connection.execute(statement, parameters)).rowcount
+
+    async def connect(self) -> AsyncConnection:
+        """A connection of the pool; the caller ends its transaction and closes it."""
+        return await self.engine.connect()
+
+    async def listener(self) -> asyncpg.Connection:
+        """A connection outside the pool, for LISTEN."""
+        return await asyncpg.connect(self.url, timeout=5)
+
+    async def migrate(self, folder: Path) -> list[str]:
+        """Apply the kit's and the folder's migrations that are new; answer their names."""
+        return await migrate(self.url, folder)
+
+    async def is_ready(self) -> bool:
+        """Whether the database answers."""
+        try:
+            return bool(await self.fetch_value(text("SELECT 1")))
+        except Exception:  # whatever the driver says, the answer to "ready?" is no
+            return False
+
+    def on_statement(self, listener: StatementListener) -> Callable[[], None]:
+        """Call the listener with the text of every statement; the function answered takes it off again."""
+
+        def before(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
+            listener(statement)
+
+        target = self.engine.sync_engine
+        event.listen(target, "before_cursor_execute", before)
+        return lambda: event.remove(target, "before_cursor_execute", before)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()

@@ -1,0 +1,103 @@
+"""Strawberry as the services use it: descriptions come from docstrings, and a schema that guards its own entrances."""
+
+import enum
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, dataclass_transform
+
+import strawberry
+from strawberry.extensions import MaxTokensLimiter, ParserCache, ValidationCache
+from strawberry.federation.schema import FederationAny
+from strawberry.types.execution import ExecutionContext
+from strawberry.types.field import StrawberryField
+
+from subgraphs.kit.errors import BadUserInput
+
+MOST_TOKENS = 15_000
+_CACHED = 512
+
+Class = TypeVar("Class", bound=type)
+Enum = TypeVar("Enum", bound=type[enum.Enum])
+
+
+@dataclass_transform(
+    kw_only_default=True, field_specifiers=(strawberry.field, strawberry.federation.field, StrawberryField)
+)
+def object_type(*, keys: Sequence[str] = (), name: str | None = None, **directives: Any) -> Callable[[Class], Class]:
+    """A GraphQL object type; its docstring is its description, `keys` make it an entity."""
+
+    def decorate(cls: Class) -> Class:
+        described: Class = strawberry.federation.type(
+            cls, name=name, description=_doc(cls), keys=list(keys), **directives
+        )
+        return described
+
+    return decorate
+
+
+@dataclass_transform(
+    kw_only_default=True, field_specifiers=(strawberry.field, strawberry.federation.field, StrawberryField)
+)
+def input_type(cls: Class) -> Class:
+    """A GraphQL input type; its docstring is its description."""
+    return strawberry.input(cls, description=_doc(cls))
+
+
+def enum_type(cls: Enum) -> Enum:
+    """A GraphQL enum; its docstring is its description."""
+    return strawberry.enum(cls, description=_doc(cls))
+
+
+def resolver(function: Callable[..., Any]) -> StrawberryField:
+    """A field that a function answers; the function's docstring is the field's description."""
+    return field_with()(function)
+
+
+def field_with(*, name: str | None = None, **directives: Any) -> Callable[[Callable[..., Any]], StrawberryField]:
+    """A resolver with federation's directives, such as `requires=["hourlyRate"]` or `shareable=True`."""
+
+    def decorate(function: Callable[..., Any]) -> StrawberryField:
+        made: StrawberryField = strawberry.federation.field(
+            resolver=function, name=name, description=_doc(function), **directives
+        )
+        return made
+
+    return decorate
+
+
+def _doc(thing: Any) -> str | None:
+    return inspect.getdoc(thing)
+
+
+class Schema(strawberry.federation.Schema):
+    """A federation schema with cached parsing and validation, whose `_entities` refuses what is no representation."""
+
+    def __init__(self, query: type, mutation: type | None = None, types: Sequence[type] = ()) -> None:
+        super().__init__(
+            query=query,
+            mutation=mutation,
+            types=types,
+            extensions=[
+                lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
+                lambda: ParserCache(maxsize=_CACHED),
+                lambda: ValidationCache(maxsize=_CACHED),
+            ],
+            federation_version="2.7",
+        )
+
+    def process_errors(self, errors: list[Any], execution_context: ExecutionContext | None = None) -> None:
+        """Log nothing here: `errors.shown` logs what is masked, and only that."""
+
+    def entities_resolver(self, info: strawberry.Info, representations: list[FederationAny]) -> list[FederationAny]:
+        """Resolve each representation by its type's `resolve_reference`; the caller's variables stay as they are."""
+        return [self._entity(info, representation) for representation in representations]
+
+    def _entity(self, info: strawberry.Info, representation: Any) -> Any:
+        try:
+            fields = dict(representation)
+            definition: Any = self.schema_converter.type_map[fields.pop("__typename")].definition
+            return definition.origin.resolve_reference(info=info, **fields)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return BadUserInput("A representation names no entity type of this service or lacks its key")
+        except Exception as error:
+            return error

@@ -1,0 +1,122 @@
+"""Who is asking: the bearer token, and nothing else that a header may claim.
+
+The algorithm is fixed here and never read from the token, so neither `none` nor HS256 keyed with the public key
+gets in.
+"""
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+
+from subgraphs.kit.errors import Unauthenticated
+from subgraphs.kit.keys import load_key
+
+ALGORITHM = "ES256"
+AUDIENCE = "mussikon"
+ISSUER = "mussikon"
+ROLES = ("client", "musician", "admin")
+LIFETIME_SECONDS = 8 * 3600
+_REMEMBERED = 4096
+_REFUSED = "The token is not valid or has expired: log in again"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The user that a valid token names."""
+
+    user_id: UUID
+    role: str
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether this user may see and do what belongs to others."""
+        return self.role == "admin"
+
+    def may_see(self, owner: UUID | None) -> bool:
+        """Whether what belongs to this owner may be shown: to themselves and to admins."""
+        return self.is_admin or self.user_id == owner
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A signed token and when it ends."""
+
+    value: str
+    expires_at: datetime
+
+
+class TokenVerifier:
+    """Checks tokens with the public key; remembers the newest ones, because a signature costs more than the request."""
+
+    def __init__(self, public_key_file: Path) -> None:
+        self._key = load_key(public_key_file)
+        self._claims = jwt.JWTClaimsRegistry(
+            iss={"essential": True, "value": ISSUER},
+            aud={"essential": True, "value": AUDIENCE},
+            exp={"essential": True},
+            sub={"essential": True},
+        )
+        self._known: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
+
+    def identity(self, authorization: str | None) -> Identity | None:
+        """The identity in an `Authorization` header: None without a header, `Unauthenticated` for a bad one."""
+        if not authorization:
+            return None
+        scheme, _, token = authorization.partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("Send the token as 'Authorization: Bearer <token>'")
+        expires, identity = self._known.get(token) or self._verify(token)
+        if expires <= time.time():
+            raise Unauthenticated(_REFUSED)
+        return identity
+
+    def _verify(self, token: str) -> tuple[float, Identity]:
+        try:
+            claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
+            self._claims.validate(claims)
+            known = (float(claims["exp"]), Identity(UUID(claims["sub"]), _role(claims)))
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Unauthenticated(_REFUSED) from error
+        self._known[token] = known
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return known
+
+
+class TokenSigner:
+    """Makes tokens with the private key; only the users service has it."""
+
+    def __init__(self, private_key_file: Path, lifetime_seconds: int = LIFETIME_SECONDS) -> None:
+        self._key: ECKey = load_key(private_key_file)
+        self._lifetime = lifetime_seconds
+
+    def sign(self, user_id: UUID, role: str) -> Token:
+        """A token for this user."""
+        now = int(time.time())
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": str(user_id),
+            "role": role,
+            "iat": now,
+            "exp": now + self._lifetime,
+            "jti": uuid4().hex,
+        }
+        value = jwt.encode({"alg": ALGORITHM, "typ": "JWT"}, claims, self._key, algorithms=[ALGORITHM])
+        return Token(value, datetime.fromtimestamp(now + self._lifetime, UTC))
+
+
+def _role(claims: dict[str, Any]) -> str:
+    role = claims["role"]
+    if role not in ROLES:
+        raise ValueError(role)
+    return str(role)

@@ -1,0 +1,30 @@
+"""The pair of keys that signs and checks tokens: P-256, made once, kept in two PEM files."""
+
+import os
+from pathlib import Path
+
+from joserfc.jwk import ECKey
+
+
+def make_key_pair(private_file: Path, public_file: Path) -> None:
+    """Make a pair where there is none; the private file is readable by its owner only."""
+    if not private_file.exists():
+        key = ECKey.generate_key("P-256", private=True)
+        _write(private_file, key.as_pem(private=True), 0o600)
+        _write(public_file, key.as_pem(private=False), 0o644)
+    elif not public_file.exists():
+        _write(public_file, load_key(private_file).as_pem(private=False), 0o644)
+
+
+def load_key(file: Path) -> ECKey:
+    """The key in a PEM file."""
+    return ECKey.import_key(file.read_bytes())
+
+
+def _write(file: Path, content: bytes, mode: int) -> None:
+    """A file that appears whole and never with wider rights than it should have."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+    temporary.replace(file)

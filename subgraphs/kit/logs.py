@@ -1,0 +1,23 @@
+"""The log of a service process: one JSON object a line on standard error."""
+
+import logging
+import sys
+
+import orjson
+import structlog
+
+
+def configure(service: str, level: int = logging.INFO) -> None:
+    """Log from now on as this service."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)

@@ -1,0 +1,134 @@
+"""Relay cursor connections by keyset: a page starts behind the last row seen, however deep it is.
+
+An offset would read and throw away all rows before the page, and skip or repeat rows when others are added. A cursor is
+the sort value and the id of a row, with the name of the order that it belongs to.
+"""
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+import strawberry
+from sqlalchemy import ColumnElement, Select, literal, tuple_
+
+from subgraphs.kit.errors import BadUserInput
+from subgraphs.kit.graphql import object_type, resolver
+
+DEFAULT_FIRST = 20
+MAX_FIRST = 100
+_LONGEST_CURSOR = 512
+
+Node = TypeVar("Node")
+Count = Callable[[], Awaitable[int]]
+First = Annotated[int, strawberry.argument(description="How many, 1 to 100.")]
+After = Annotated[str | None, strawberry.argument(description="The cursor behind which the page begins.")]
+
+
+@object_type(shareable=True)
+class PageInfo:
+    """Where a page lies in its list."""
+
+    has_next_page: bool = strawberry.field(description="Whether there is more after this page.")
+    has_previous_page: bool = strawberry.field(description="Whether something lies before this page.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the first element.")
+    end_cursor: str | None = strawberry.field(description="The cursor of the last element: `after` of the next page.")
+
+
+@object_type()
+class Edge(Generic[Node]):
+    """An element of a list and its cursor."""
+
+    cursor: str = strawberry.field(description="The place of this element in the list.")
+    node: Node = strawberry.field(description="The element.")
+
+
+@object_type()
+class Connection(Generic[Node]):
+    """A page of a list; the count is only made when it is asked for."""
+
+    edges: list[Edge[Node]] = strawberry.field(description="The elements of the page.")
+    page_info: PageInfo = strawberry.field(description="Where the page lies in the list.")
+    count: strawberry.Private[Count]
+
+    @resolver
+    async def total_count(self) -> int:
+        """How many elements the whole list has."""
+        return await self.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order of a list: by a column that holds no nulls, then by id, both in the same direction."""
+
+    name: str
+    column: ColumnElement[Any]
+    kind: Any
+    id_column: ColumnElement[Any]
+    descending: bool = False
+
+    def cursor(self, value: Any, row_id: UUID) -> str:
+        """The cursor of the row with this sort value and id."""
+        return base64.urlsafe_b64encode(msgspec.json.encode((self.name, value, row_id))).decode()
+
+    def read(self, cursor: str) -> tuple[Any, UUID]:
+        """The sort value and id in a cursor; one that was not made by this order is refused."""
+        try:
+            if len(cursor) > _LONGEST_CURSOR:
+                raise ValueError(len(cursor))
+            text = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
+            name, raw, row_id = msgspec.json.decode(text, type=tuple[str, Any, UUID])
+            value = msgspec.convert(raw, self.kind, strict=False)
+        except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+            raise BadUserInput("'after' is not a cursor of this list", "after") from error
+        if name != self.name:
+            raise BadUserInput("'after' is a cursor of another list or order", "after")
+        return value, row_id
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What part of a list is wanted, in which order."""
+
+    order: Order
+    first: int
+    behind: tuple[Any, UUID] | None
+
+    @classmethod
+    def of(cls, order: Order, first: int = DEFAULT_FIRST, after: str | None = None) -> "Page":
+        """Check the arguments of a connection field."""
+        if not 1 <= first <= MAX_FIRST:
+            raise BadUserInput(f"'first' must be from 1 to {MAX_FIRST}", "first")
+        return cls(order, first, order.read(after) if after is not None else None)
+
+    def select(self, statement: Select[Any]) -> Select[Any]:
+        """Narrow a statement to this page and one row more, which tells whether there is a next page."""
+        column, id_column = self.order.column, self.order.id_column
+        if self.behind is not None:
+            place = tuple_(column, id_column)
+            bound = tuple_(literal(self.behind[0], column.type), literal(self.behind[1], id_column.type))
+            statement = statement.where(place < bound if self.order.descending else place > bound)
+        keys = (column.desc(), id_column.desc()) if self.order.descending else (column, id_column)
+        return statement.order_by(*keys).limit(self.first + 1)
+
+    def connection(
+        self, rows: Sequence[Any], node: Callable[[Any], Node], key: Callable[[Any], tuple[Any, UUID]], count: Count
+    ) -> Connection[Node]:
+        """The connection over the rows of `select`; `key` answers sort value and id of a row."""
+        shown = rows[: self.first]
+        edges: list[Edge[Node]] = [Edge(cursor=self.order.cursor(*key(row)), node=node(row)) for row in shown]
+        info = PageInfo(
+            has_next_page=len(rows) > self.first,
+            has_previous_page=self.behind is not None,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        )
+        return Connection(edges=edges, page_info=info, count=count)
+
+
+def choose(orders: Iterable[Order]) -> dict[str, Order]:
+    """Orders by name."""
+    return {order.name: order for order in orders}

@@ -1,0 +1,143 @@
+"""A service: its schema, its database and its background parts, ready to be asked by a gateway or over HTTP."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from strawberry.printer import print_schema
+
+from subgraphs.kit.asgi import Door
+from subgraphs.kit.bus import Bus
+from subgraphs.kit.database import Database
+from subgraphs.kit.errors import DomainError, Forbidden, Unauthenticated, refusal, shown
+from subgraphs.kit.graphql import Schema
+from subgraphs.kit.identity import Identity, TokenVerifier
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks (a valid token, or nobody), and from which address as far as it is known."""
+
+    identity: Identity | None
+    address: str | None
+
+
+class Context:
+    """What the resolvers of one request share; services add their data loaders in a subclass."""
+
+    def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
+        self.identity = caller.identity
+        self.address = caller.address
+        self.database = database
+        self.bus = bus
+
+    def require(self) -> Identity:
+        """The identity of the caller, who must be logged in."""
+        if self.identity is None:
+            raise Unauthenticated("Log in first")
+        return self.identity
+
+    def require_role(self, *roles: str) -> Identity:
+        """The identity of the caller, who must have one of these roles (admins count as all)."""
+        identity = self.require()
+        if not identity.is_admin and identity.role not in roles:
+            raise Forbidden(f"Only for: {', '.join(roles)}")
+        return identity
+
+    def require_sight(self, owner: Any) -> Identity:
+        """The identity of the caller, who must be this owner or an admin."""
+        identity = self.require()
+        if not identity.may_see(owner):
+            raise Forbidden("This belongs to somebody else")
+        return identity
+
+
+class Part(Protocol):
+    """Something that runs beside the requests: a relay, an inbox."""
+
+    async def start(self) -> None:
+        """Begin."""
+        ...
+
+    async def stop(self) -> None:
+        """End, and leave nothing running."""
+        ...
+
+
+ContextFactory = Callable[[Caller], Context]
+
+
+class Service:
+    """One subgraph. `execute` is its door for callers in the process, `asgi` the one over HTTP."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        schema: Schema,
+        context: ContextFactory,
+        verifier: TokenVerifier,
+        database: Database,
+        migrations: Path,
+        parts: Sequence[Part] = (),
+    ) -> None:
+        self.name = name
+        self.schema = schema
+        self.database = database
+        self._context = context
+        self._verifier = verifier
+        self._migrations = migrations
+        self._parts = parts
+        self._started: list[Part] = []
+        self.asgi = Door(self.execute, database.is_ready)
+
+    def __repr__(self) -> str:
+        return f"Service({self.name!r}, {self.database!r})"
+
+    @property
+    def sdl(self) -> str:
+        """The schema as federation's SDL."""
+        return print_schema(self.schema)
+
+    async def start(self) -> None:
+        """Bring the database up to date and start the parts; what was started is stopped when one fails."""
+        await self.database.migrate(self._migrations)
+        try:
+            for part in self._parts:
+                await part.start()
+                self._started.append(part)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop the parts, newest first, and close the database."""
+        while self._started:
+            await self._started.pop().stop()
+        await self.database.close()
+
+    async def execute(
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        operation_name: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Answer a GraphQL request; header names are lower-case. The last `x-forwarded-for` is the caller's address."""
+        headers = headers or {}
+        try:
+            identity = self._verifier.identity(headers.get("authorization"))
+        except DomainError as error:
+            return refusal(error)
+        address = headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or None
+        result = await self.schema.execute(
+            query,
+            variable_values=dict(variables or {}),
+            operation_name=operation_name,
+            context_value=self._context(Caller(identity, address)),
+        )
+        answer: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            answer["errors"] = [shown(error) for error in result.errors]
+        return answer

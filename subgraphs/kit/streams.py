@@ -1,0 +1,65 @@
+"""The queue: Valkey streams, one a service, named `events:<service>`; and how an event is written on them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from redis.asyncio import Redis
+from sqlalchemy import Row
+
+from subgraphs.kit.messages import Envelope
+
+RETENTION_MS = 7 * 24 * 3600 * 1000
+"""How long a stream keeps an entry: a consumer that is away for longer misses events."""
+
+
+def connect(url: str) -> Redis:
+    """A client that waits for nothing for long; the loops that use it retry by themselves."""
+    return Redis.from_url(
+        url, socket_connect_timeout=2, socket_timeout=10, health_check_interval=0, protocol=2, decode_responses=False
+    )
+
+
+def stream_of(service: str) -> str:
+    """The stream on which a service tells its events."""
+    return f"events:{service}"
+
+
+def dead_stream_of(consumer: str) -> str:
+    """The stream that keeps what a consumer gave up on, for a person to look at."""
+    return f"events:{consumer}:dead"
+
+
+def entry_of(row: Row[Any]) -> dict[Any, Any]:
+    """The fields of a stream entry for one row of the outbox."""
+    return {
+        "event_id": str(row.event_id),
+        "position": row.id,
+        "event_type": row.event_type,
+        "aggregate_type": row.aggregate_type,
+        "aggregate_id": str(row.aggregate_id),
+        "occurred_at": row.occurred_at.isoformat(),
+        "payload": orjson.dumps(row.payload),
+    }
+
+
+def envelope_of(source: str, fields: Mapping[bytes, bytes]) -> Envelope:
+    """The event that a stream entry carries; raises `KeyError` or `ValueError` when it carries none."""
+    return Envelope(
+        event_id=UUID(fields[b"event_id"].decode()),
+        source=source,
+        position=int(fields[b"position"]),
+        event_type=fields[b"event_type"].decode(),
+        aggregate_type=fields[b"aggregate_type"].decode(),
+        aggregate_id=UUID(fields[b"aggregate_id"].decode()),
+        occurred_at=datetime.fromisoformat(fields[b"occurred_at"].decode()),
+        payload=orjson.loads(fields[b"payload"]),
+    )
+
+
+async def run_id(redis: Redis) -> str:
+    """The name that the server made up at its start: another one means that it was restarted or replaced."""
+    info: dict[str, Any] = await redis.info("server")
+    return str(info["run_id"])

@@ -1,0 +1,108 @@
+"""For tests of services: fresh databases, keys and tokens, and a count of the SQL that a request costs."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+from sqlalchemy import make_url
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.identity import TokenSigner
+from subgraphs.kit.keys import make_key_pair
+from subgraphs.kit.service import Service
+
+
+@asynccontextmanager
+async def fresh_database(postgres_url: str, name: str) -> AsyncIterator[str]:
+    """The URL of an empty database, dropped afterwards."""
+    database = f"test_{name}_{secrets.token_hex(4)}"
+    url = make_url(postgres_url).set(drivername="postgresql")
+    admin = await asyncpg.connect(url.render_as_string(hide_password=False))
+    try:
+        await admin.execute(f'CREATE DATABASE "{database}"')
+        yield url.set(database=database).render_as_string(hide_password=False)
+        await admin.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
+    finally:
+        await admin.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """A pair of keys in files, and tokens signed with it."""
+
+    private: Path
+    public: Path
+
+    @classmethod
+    def make(cls, folder: Path) -> "Keys":
+        """A new pair in this folder."""
+        keys = cls(folder / "jwt.pem", folder / "jwt.pub.pem")
+        make_key_pair(keys.private, keys.public)
+        return keys
+
+    def headers(self, user_id: UUID | str, role: str = "client", lifetime_seconds: int = 600) -> dict[str, str]:
+        """The headers of a request by this user."""
+        user = user_id if isinstance(user_id, UUID) else UUID(user_id)
+        return {"authorization": f"Bearer {TokenSigner(self.private, lifetime_seconds).sign(user, role).value}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user of tests."""
+
+    id: UUID
+    role: str
+    headers: Mapping[str, str]
+
+    @classmethod
+    def make(cls, keys: Keys, role: str = "client", user_id: UUID | None = None) -> "Person":
+        """Somebody with this role."""
+        chosen = user_id or uuid4()
+        return cls(chosen, role, keys.headers(chosen, role))
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Asks a service in the process, as a gateway does."""
+
+    service: Service
+
+    async def ask(self, query: str, person: Person | None = None, **variables: Any) -> dict[str, Any]:
+        """The whole answer."""
+        return await self.service.execute(query, variables, None, dict(person.headers) if person else {})
+
+    async def data(self, query: str, person: Person | None = None, **variables: Any) -> dict[str, Any]:
+        """The data of an answer that must have no errors."""
+        answer = await self.ask(query, person, **variables)
+        if "errors" in answer:
+            raise AssertionError(answer["errors"])
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    async def codes(self, query: str, person: Person | None = None, **variables: Any) -> list[str]:
+        """The codes of an answer's errors."""
+        answer = await self.ask(query, person, **variables)
+        return [error["extensions"]["code"] for error in answer.get("errors", [])]
+
+    async def entities(
+        self, typename: str, ids: list[Any], selection: str, person: Person | None = None
+    ) -> dict[str, Any]:
+        """The whole answer of `_entities` for entities with these ids."""
+        query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {selection} }} }} }}"
+        return await self.ask(query, person, r=[{"__typename": typename, "id": str(key)} for key in ids])
+
+
+@contextmanager
+def counted_statements(database: Database) -> Iterator[list[str]]:
+    """The SQL statements executed on this database meanwhile."""
+    statements: list[str] = []
+    remove = database.on_statement(statements.append)
+    try:
+        yield statements
+    finally:
+        remove()

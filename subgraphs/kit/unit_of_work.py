@@ -1,0 +1,67 @@
+"""A unit of work: one transaction that changes tables and writes the events which say so, or does neither.
+
+It begins at its first statement, so that slow work before it (hashing a password) holds no connection.
+"""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Executable, Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from subgraphs.kit import outbox
+from subgraphs.kit.database import Database
+from subgraphs.kit.messages import Event
+
+
+class UnitOfWork:
+    """A transaction with an outbox; use it with `async with`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: AsyncConnection | None = None
+        self._events: list[Event] = []
+
+    def emit(self, event: Event) -> None:
+        """Have an event published if, and only if, the transaction commits."""
+        self._events.append(event)
+
+    async def connection(self) -> AsyncConnection:
+        """The connection of the transaction."""
+        if self._connection is None:
+            self._connection = await self._database.connect()
+        return self._connection
+
+    async def fetch_all(self, statement: Executable) -> Sequence[Row[Any]]:
+        """All rows of a statement."""
+        return (await (await self.connection()).execute(statement)).all()
+
+    async def fetch_one(self, statement: Executable) -> Row[Any] | None:
+        """The first row of a statement, if there is one."""
+        return (await (await self.connection()).execute(statement)).first()
+
+    async def fetch_value(self, statement: Executable) -> Any:
+        """The first column of the first row, or None."""
+        return (await (await self.connection()).execute(statement)).scalar()
+
+    async def execute(self, statement: Executable, parameters: Sequence[dict[str, Any]] | None = None) -> int:
+        """Execute a statement and answer how many rows it changed."""
+        return (await (await self.connection()).execute(statement, parameters)).rowcount
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None and self._events:
+                await outbox.append(await self.connection(), self._events)
+            if error is None and self._connection is not None:
+                await self._connection.commit()
+        finally:
+            if self._connection is not None:
+                await self._connection.close()
+            self._connection = None
+            self._events.clear()

@@ -1,0 +1,1 @@
+"""The service of musicians: their profiles, skills and portfolios."""

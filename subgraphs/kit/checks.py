@@ -4,8 +4,11 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
+
+import orjson
 
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.loaders import uuid_of
@@ -91,3 +94,16 @@ def identifiers(values: Sequence[str], field: str, most: int) -> tuple[UUID, ...
     if len(values) > most:
         raise BadUserInput(f"'{field}' holds more than {most} ids", field)
     return tuple(dict.fromkeys(identifier(value, field) for value in values))
+
+
+def document(value: dict[str, Any], field: str, largest: int) -> dict[str, Any]:
+    """A JSON object of a bounded size, without the NUL character, which PostgreSQL's JSON cannot hold."""
+    try:
+        encoded = orjson.dumps(value)
+    except TypeError:
+        raise BadUserInput(f"'{field}' is nested too deep or holds what is not JSON", field) from None
+    if len(encoded) > largest:
+        raise BadUserInput(f"'{field}' is larger than {largest} bytes", field)
+    if b"\\u0000" in encoded:
+        raise BadUserInput(f"'{field}' holds control characters", field)
+    return value

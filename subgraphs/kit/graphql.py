@@ -65,6 +65,11 @@ def field_with(*, name: str | None = None, **directives: Any) -> Callable[[Calla
     return decorate
 
 
+def given(changes: object) -> dict[str, Any]:
+    """The fields of an input that the caller gave: those that are not `UNSET`."""
+    return {name: value for name, value in vars(changes).items() if value is not strawberry.UNSET}
+
+
 def _doc(thing: Any) -> str | None:
     return inspect.getdoc(thing)
 

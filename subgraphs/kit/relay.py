@@ -88,7 +88,7 @@ class Relay:
 
     async def publish_batch(self) -> int:
         """Publish the oldest waiting events; answer how many (0 also when another process is at it)."""
-        async with await self._database.connect() as connection, connection.begin():
+        async with self._database.engine.begin() as connection:
             if not (await connection.execute(select(func.pg_try_advisory_xact_lock(_LOCK)))).scalar():
                 return 0
             rows = await outbox.unpublished(connection, BATCH)
@@ -106,7 +106,7 @@ class Relay:
             newest: Any = await self._redis.xrevrange(self._stream, count=COMPARED)
             present = [int(fields[b"position"]) for _, fields in newest]
             above = min(present) if len(present) == COMPARED else 0
-            async with await self._database.connect() as connection, connection.begin():
+            async with self._database.engine.begin() as connection:
                 if lost := await outbox.publish_again(connection, above, present):
                     log.warning("the queue lost events, they are sent again", stream=self._stream, count=lost)
             self._run_id = current

@@ -15,11 +15,21 @@ RETENTION_MS = 7 * 24 * 3600 * 1000
 """How long a stream keeps an entry: a consumer that is away for longer misses events."""
 
 
-def connect(url: str) -> Redis:
-    """A client that waits for nothing for long; the loops that use it retry by themselves."""
-    return Redis.from_url(
-        url, socket_connect_timeout=2, socket_timeout=10, health_check_interval=0, protocol=2, decode_responses=False
-    )
+class Queue:
+    """The connection to the queue's server, as a part of a service: the first to start, the last to stop.
+
+    It waits for nothing for long; the loops that use it retry by themselves.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.redis = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=10, protocol=2)
+
+    async def start(self) -> None:
+        """Nothing: a server that is down must not keep the service from starting."""
+
+    async def stop(self) -> None:
+        """Close every connection."""
+        await self.redis.aclose()
 
 
 def stream_of(service: str) -> str:

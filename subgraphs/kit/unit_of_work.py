@@ -16,10 +16,10 @@ from subgraphs.kit.messages import Event
 
 
 class UnitOfWork:
-    """A transaction with an outbox; use it with `async with`."""
+    """A transaction with an outbox; use it with `async with`. What must be kept even if it fails goes to `database`."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
         self._connection: AsyncConnection | None = None
         self._events: list[Event] = []
 
@@ -30,7 +30,7 @@ class UnitOfWork:
     async def connection(self) -> AsyncConnection:
         """The connection of the transaction."""
         if self._connection is None:
-            self._connection = await self._database.connect()
+            self._connection = await self.database.connect()
         return self._connection
 
     async def fetch_all(self, statement: Executable) -> Sequence[Row[Any]]:

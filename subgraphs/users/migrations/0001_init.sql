@@ -39,6 +39,7 @@ CREATE TABLE user_profiles (
 
 -- Attempts to log in that have not succeeded, by what they are counted for: an account, an address, or both.
 CREATE TABLE login_attempts (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     subject      text        NOT NULL,
     attempted_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );

@@ -1,0 +1,35 @@
+"""The wiring of the users service."""
+
+from pathlib import Path
+
+from subgraphs.kit import streams
+from subgraphs.kit.bus import Bus
+from subgraphs.kit.database import Database
+from subgraphs.kit.identity import TokenSigner, TokenVerifier
+from subgraphs.kit.relay import Relay
+from subgraphs.kit.service import Service
+from subgraphs.kit.settings import ServiceSettings, SettingsError
+from subgraphs.users.handlers import COMMAND_HANDLERS
+from subgraphs.users.loaders import UsersContext
+from subgraphs.users.schema import schema
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def bootstrap(settings: ServiceSettings) -> Service:
+    """The users service with these settings, not yet started."""
+    if settings.jwt_private_key_file is None:
+        raise SettingsError("service users: set JWT_PRIVATE_KEY_FILE, it signs the tokens")
+    database = Database(settings.database_url)
+    bus = Bus(database, COMMAND_HANDLERS)
+    signer = TokenSigner(settings.jwt_private_key_file)
+    queue = streams.Queue(settings.redis_url)
+    return Service(
+        "users",
+        schema=schema,
+        context=lambda caller: UsersContext(caller, database, bus, signer),
+        verifier=TokenVerifier(settings.jwt_public_key_file),
+        database=database,
+        migrations=MIGRATIONS,
+        parts=[queue, Relay(database, queue.redis, "users")],
+    )

@@ -1,0 +1,126 @@
+"""The use cases of the users service."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from subgraphs.kit import checks
+from subgraphs.kit.bus import CommandHandler
+from subgraphs.kit.errors import Conflict, Forbidden, NotFound, RateLimited, Unauthenticated
+from subgraphs.kit.messages import Command
+from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.users import model, store
+from subgraphs.users.messages import (
+    ChangePassword,
+    LogIn,
+    Register,
+    SetActive,
+    UpdateProfile,
+    UserRegistered,
+    UserUpdated,
+)
+from subgraphs.users.model import Account
+from subgraphs.users.passwords import Passwords
+
+PASSWORDS: Final = Passwords()
+
+
+async def register(uow: UnitOfWork, command: Register) -> Account:
+    """Open an account with an empty profile; name and address must be free."""
+    username, email = model.username(command.username), checks.email(command.email)
+    user_type = model.open_type(command.user_type)
+    password = model.password(command.password, "password", username, email)
+    if field := await store.taken(uow.database, username, email):
+        raise _taken(field)
+    user_id = uuid4()
+    values = {"id": user_id, "username": username, "email": email, "user_type": user_type}
+    if not await store.add(uow, {**values, "password_hash": await PASSWORDS.hash(password)}):
+        raise _taken(await store.taken(uow, username, email) or "username")
+    uow.emit(UserRegistered(user_id=user_id, username=username, user_type=user_type))
+    return await _account(uow, user_id)
+
+
+async def log_in(uow: UnitOfWork, command: LogIn) -> Account:
+    """Check name and password; the answer to a wrong one does not tell which of them is wrong."""
+    login = checks.text(command.login, "login", 255)
+    limits = model.login_limits(login, command.address)
+    noted = await _attempt(uow, limits)
+    found = await store.credentials(uow.database, login)
+    if not await PASSWORDS.matches(found.password_hash if found else None, command.password) or found is None:
+        raise Unauthenticated("Wrong name or password")
+    account = await _account(uow, found.id)
+    if not account.is_active:
+        raise Forbidden("This account is closed")
+    await store.forget_attempts(uow, _of_account(limits), noted)
+    if PASSWORDS.is_outdated(found.password_hash):
+        await store.change(uow, found.id, password_hash=await PASSWORDS.hash(command.password))
+    return account
+
+
+async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Account:
+    """Change one's profile."""
+    await store.change_profile(uow, command.user_id, model.profile_changes(command.changes))
+    return await _changed(uow, command.user_id)
+
+
+async def change_password(uow: UnitOfWork, command: ChangePassword) -> Account:
+    """Replace one's password; wrong present ones count as attempts to log in."""
+    limits = model.login_limits(f"password of {command.user_id}", command.address)
+    noted = await _attempt(uow, limits)
+    found = await store.credentials_of(uow.database, command.user_id)
+    if found is None or not await PASSWORDS.matches(found.password_hash, command.current_password):
+        raise Forbidden("The present password is another", field="currentPassword")
+    password = model.password(command.new_password, "newPassword", found.username, found.email)
+    await store.change(uow, command.user_id, password_hash=await PASSWORDS.hash(password))
+    await store.forget_attempts(uow, _of_account(limits), noted)
+    return await _account(uow, command.user_id)
+
+
+async def set_active(uow: UnitOfWork, command: SetActive) -> Account:
+    """Close or open an account."""
+    if not await store.change(uow, command.user_id, is_active=command.is_active):
+        raise NotFound("There is no such user")
+    return await _changed(uow, command.user_id)
+
+
+async def _attempt(uow: UnitOfWork, limits: Mapping[str, int]) -> list[int]:
+    """Count the attempt in a transaction of its own, which stays when the log-in fails."""
+    async with UnitOfWork(uow.database) as counting:
+        noted, wait = await store.attempt(counting, limits, model.LOGIN_WINDOW)
+    if wait:
+        raise RateLimited("Too many attempts: try again later", wait)
+    return noted
+
+
+def _of_account(limits: Mapping[str, int]) -> list[str]:
+    return [subject for subject in limits if subject.startswith("account:")]
+
+
+async def _changed(uow: UnitOfWork, user_id: UUID) -> Account:
+    account = await _account(uow, user_id)
+    uow.emit(
+        UserUpdated(
+            user_id=account.id, username=account.username, user_type=account.user_type, is_active=account.is_active
+        )
+    )
+    return account
+
+
+async def _account(uow: UnitOfWork, user_id: UUID) -> Account:
+    if (account := await store.account(uow, user_id)) is None:
+        raise NotFound("There is no such user")
+    return account
+
+
+def _taken(field: str) -> Conflict:
+    return Conflict(f"This {'name' if field == 'username' else 'email address'} is taken", field=field)
+
+
+COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
+    Register: register,
+    LogIn: log_in,
+    UpdateProfile: update_profile,
+    ChangePassword: change_password,
+    SetActive: set_active,
+}
+EVENT_HANDLERS: Mapping[str, Any] = {}

@@ -1,0 +1,113 @@
+"""The rules of accounts and profiles."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from subgraphs.kit import checks
+from subgraphs.kit.errors import BadUserInput, Forbidden
+
+OPEN_TYPES: Final = ("client", "musician")
+"""What somebody can register as; an admin is made by an operator of the database."""
+
+LOGIN_WINDOW: Final = timedelta(minutes=15)
+PER_ACCOUNT_AND_ADDRESS: Final = 5
+PER_ACCOUNT: Final = 20
+PER_ADDRESS: Final = 100
+SHORTEST_PASSWORD: Final = 8
+LONGEST_PASSWORD: Final = 128
+_LARGEST_PREFERENCES: Final = 16_000
+_USERNAME: Final = re.compile(r"\w[\w.\-]{1,48}\w")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user with their profile, as the database has them; without the hash of the password."""
+
+    id: UUID
+    username: str
+    email: str
+    user_type: str
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime
+    first_name: str | None
+    last_name: str | None
+    phone: str | None
+    date_of_birth: date | None
+    profile_picture_url: str | None
+    preferences: dict[str, Any] | None
+
+
+def username(value: str) -> str:
+    """A name of 3 to 50 letters, digits, `_`, `.` and `-`, which begins and ends with a letter or digit."""
+    cleaned = checks.text(value, "username", 50, 3)
+    if not _USERNAME.fullmatch(cleaned):
+        raise BadUserInput("'username' may hold letters, digits and, between them, '.', '-' and '_'", "username")
+    return cleaned
+
+
+def password(value: str, field: str, *names: str) -> str:
+    """A password that is long enough, no more than the hash should work on, and not the name itself."""
+    if not SHORTEST_PASSWORD <= len(value) <= LONGEST_PASSWORD:
+        raise BadUserInput(f"'{field}' must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters", field)
+    if value.lower() in {name.lower() for name in names}:
+        raise BadUserInput(f"'{field}' must not be your name or address", field)
+    return value
+
+
+def open_type(value: str) -> str:
+    """A type that one can register as."""
+    if value not in OPEN_TYPES:
+        raise Forbidden("Nobody can register as admin", field="userType")
+    return value
+
+
+def profile_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The checked columns of a profile; None clears one."""
+    return {column: _PROFILE[column](value) for column, value in changes.items()}
+
+
+def login_limits(login: str, address: str | None) -> dict[str, int]:
+    """How many attempts each subject may have in the window.
+
+    Few from one address on one account; more on an account from anywhere, so that a stranger cannot lock its owner out
+    with five requests; and a bound on one address trying many accounts.
+    """
+    account = login.strip().lower()
+    limits = {f"account:{account}@{address or ''}": PER_ACCOUNT_AND_ADDRESS, f"account:{account}": PER_ACCOUNT}
+    return limits | ({f"address:{address}": PER_ADDRESS} if address else {})
+
+
+def _phone(value: str | None) -> str | None:
+    cleaned = checks.optional_text(value, "phone", 32)
+    if cleaned and not re.fullmatch(r"\+?[\d\s()./-]{5,31}", cleaned):
+        raise BadUserInput("'phone' is not a telephone number", "phone")
+    return cleaned
+
+
+def _date_of_birth(value: date | None) -> date | None:
+    if value is not None and not date(1900, 1, 1) <= value <= datetime.now(UTC).date():
+        raise BadUserInput("'dateOfBirth' must lie between 1900 and today", "dateOfBirth")
+    return value
+
+
+def _preferences(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise BadUserInput("'preferences' must be an object", "preferences")
+    return checks.document(value, "preferences", _LARGEST_PREFERENCES)
+
+
+_PROFILE: Final[Mapping[str, Any]] = {
+    "first_name": lambda value: checks.optional_text(value, "firstName", 100),
+    "last_name": lambda value: checks.optional_text(value, "lastName", 100),
+    "phone": _phone,
+    "date_of_birth": _date_of_birth,
+    "profile_picture_url": lambda value: checks.url(value, "profilePictureUrl") if value else None,
+    "preferences": _preferences,
+}

@@ -1,0 +1,102 @@
+"""Queries and mutations of the users subgraph."""
+
+import strawberry
+
+from subgraphs.kit import checks
+from subgraphs.kit.errors import Unauthenticated
+from subgraphs.kit.graphql import Schema, given, object_type, resolver
+from subgraphs.kit.identity import Identity
+from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
+from subgraphs.users import store
+from subgraphs.users.messages import ChangePassword, LogIn, Register, SetActive, UpdateProfile
+from subgraphs.users.model import Account
+from subgraphs.users.types import (
+    ChangePasswordInput,
+    Info,
+    LogInInput,
+    RegisterInput,
+    Session,
+    UpdateProfileInput,
+    User,
+    UserFilter,
+)
+
+
+@object_type()
+class Query:
+    """What can be asked about users."""
+
+    @resolver
+    async def me(self, info: Info) -> User | None:
+        """The user who asks; an error for nobody."""
+        account = await info.context.accounts.load(info.context.require().user_id)
+        if account is None or not account.is_active:
+            raise Unauthenticated("This account does not exist or is closed: log in again")
+        return User.of(account)
+
+    @resolver
+    async def user(self, info: Info, id: strawberry.ID) -> User | None:
+        """One user, or null when there is none with this id."""
+        return await User.resolve_reference(info, id)
+
+    @resolver
+    async def users(
+        self, info: Info, first: First = DEFAULT_FIRST, after: After = None, filter: UserFilter | None = None
+    ) -> Connection[User]:
+        """Users, newest first; closed accounts are listed to admins only."""
+        wanted = filter or UserFilter()
+        is_admin = info.context.identity is not None and info.context.identity.is_admin
+        search = checks.optional_text(wanted.search, "search", 100)
+        user_type = wanted.user_type.value if wanted.user_type else None
+        conditions = store.conditions(user_type, search, only_active=not is_admin, in_emails=is_admin)
+        database, page = info.context.database, Page.of(store.NEWEST, first, after)
+        accounts = await store.page_of_accounts(database, page, conditions)
+        return page.connection(
+            accounts, User.of, lambda row: (row.created_at, row.id), lambda: store.count_accounts(database, conditions)
+        )
+
+
+@object_type()
+class Mutation:
+    """What can be done with accounts."""
+
+    @resolver
+    async def register(self, info: Info, input: RegisterInput) -> Session:
+        """Open an account as client or musician, and be logged in."""
+        command = Register(input.username, input.email, input.password, input.user_type.value)
+        return _session(info, await info.context.bus.handle(command))
+
+    @resolver
+    async def log_in(self, info: Info, input: LogInInput) -> Session:
+        """Get a token for a name (or email address) and password."""
+        return _session(info, await info.context.bus.handle(LogIn(input.login, input.password, info.context.address)))
+
+    @resolver
+    async def update_profile(self, info: Info, input: UpdateProfileInput) -> User:
+        """Change one's own profile."""
+        command = UpdateProfile(info.context.require().user_id, given(input))
+        return User.of(await info.context.bus.handle(command))
+
+    @resolver
+    async def change_password(self, info: Info, input: ChangePasswordInput) -> User:
+        """Replace one's own password. Tokens given out before stay valid until they end."""
+        user_id = info.context.require().user_id
+        command = ChangePassword(user_id, input.current_password, input.new_password, info.context.address)
+        return User.of(await info.context.bus.handle(command))
+
+    @resolver
+    async def set_user_active(self, info: Info, id: strawberry.ID, is_active: bool) -> User:
+        """Close an account or open it again; for admins."""
+        info.context.require_role("admin")
+        user_id = checks.identifier(id, "id")
+        return User.of(await info.context.bus.handle(SetActive(user_id, is_active)))
+
+
+def _session(info: Info, account: Account) -> Session:
+    """The rest of the request is this user's: they may ask for their own private fields at once."""
+    info.context.identity = Identity(account.id, account.user_type)
+    token = info.context.signer.sign(account.id, account.user_type)
+    return Session(token=token.value, expires_at=token.expires_at, user=User.of(account))
+
+
+schema = Schema(Query, Mutation)

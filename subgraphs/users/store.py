@@ -1,0 +1,202 @@
+"""The tables of users, and the statements over them. The script is in `migrations/`."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Date,
+    DateTime,
+    MetaData,
+    Row,
+    Select,
+    Table,
+    Text,
+    Uuid,
+    any_,
+    delete,
+    func,
+    literal,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+
+from subgraphs.kit.database import Session
+from subgraphs.kit.pagination import Order, Page
+from subgraphs.users.model import Account
+
+_metadata = MetaData()
+
+users = Table(
+    "users",
+    _metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("username", Text),
+    Column("email", Text),
+    Column("password_hash", Text),
+    Column("user_type", Text),
+    Column("is_active", Boolean),
+    Column("created_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
+)
+
+profiles = Table(
+    "user_profiles",
+    _metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("first_name", Text),
+    Column("last_name", Text),
+    Column("phone", Text),
+    Column("date_of_birth", Date),
+    Column("profile_picture_url", Text),
+    Column("preferences", JSONB),
+)
+
+attempts = Table(
+    "login_attempts",
+    _metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("subject", Text),
+    Column("attempted_at", DateTime(timezone=True)),
+)
+
+NEWEST = Order("users:newest", users.c.created_at, datetime, users.c.id, descending=True)
+_ACCOUNT = [
+    *[users.c[name] for name in ("id", "username", "email", "user_type", "is_active", "created_at", "updated_at")],
+    *[column for column in profiles.c if column.name != "user_id"],
+]
+_accounts = select(*_ACCOUNT).select_from(users.outerjoin(profiles, profiles.c.user_id == users.c.id))
+
+
+async def accounts_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Account]:
+    """Accounts by id, in one statement."""
+    rows = await session.fetch_all(_accounts.where(users.c.id == any_(literal(list(ids), ARRAY(Uuid)))))
+    return {row.id: Account(**row._asdict()) for row in rows}
+
+
+async def account(session: Session, user_id: UUID) -> Account | None:
+    """One account."""
+    return (await accounts_by_ids(session, [user_id])).get(user_id)
+
+
+async def page_of_accounts(session: Session, page: Page, conditions: Sequence[Any]) -> list[Account]:
+    """The accounts of a page of the list."""
+    return [Account(**row._asdict()) for row in await session.fetch_all(page.select(_accounts.where(*conditions)))]
+
+
+async def count_accounts(session: Session, conditions: Sequence[Any]) -> int:
+    """How many accounts fulfil the conditions."""
+    return int(await session.fetch_value(select(func.count()).select_from(users).where(*conditions)))
+
+
+def conditions(user_type: str | None, search: str | None, *, only_active: bool, in_emails: bool) -> list[Any]:
+    """The conditions of the list's filters."""
+    found: list[Any] = []
+    if user_type:
+        found.append(users.c.user_type == user_type)
+    if only_active:
+        found.append(users.c.is_active)
+    if search:
+        in_name = func.lower(users.c.username).contains(search.lower(), autoescape=True)
+        found.append(in_name | (func.lower(users.c.email) == search.lower()) if in_emails else in_name)
+    return found
+
+
+async def add(session: Session, values: Mapping[str, Any]) -> bool:
+    """Insert a user with an empty profile; False when the name or the address is taken."""
+    if not await session.execute(insert(users).values(**values).on_conflict_do_nothing()):
+        return False
+    await session.execute(insert(profiles).values(user_id=values["id"], preferences={}))
+    return True
+
+
+async def taken(session: Session, username: str, email: str) -> str | None:
+    """Which of the two somebody has: `username`, `email` or None."""
+    statement = select(users.c.username).where(_is(users.c.username, username) | _is(users.c.email, email))
+    found = [row.username.lower() for row in await session.fetch_all(statement)]
+    return None if not found else "username" if username.lower() in found else "email"
+
+
+async def credentials(session: Session, login: str) -> Row[Any] | None:
+    """Id and hash of the user with this name or email address."""
+    column = users.c.email if "@" in login else users.c.username
+    return await session.fetch_one(select(users.c.id, users.c.password_hash).where(_is(column, login)))
+
+
+async def credentials_of(session: Session, user_id: UUID) -> Row[Any] | None:
+    """Name and hash of a user, locked until the end of the transaction."""
+    statement = select(users.c.id, users.c.username, users.c.email, users.c.password_hash).where(users.c.id == user_id)
+    return await session.fetch_one(statement.with_for_update())
+
+
+async def change(session: Session, user_id: UUID, **values: Any) -> bool:
+    """Change columns of a user; False when there is none."""
+    changed = update(users).where(users.c.id == user_id).values(**values, updated_at=func.now())
+    return await session.execute(changed) == 1
+
+
+async def change_profile(session: Session, user_id: UUID, values: Mapping[str, Any]) -> None:
+    """Change columns of a profile."""
+    if values:
+        kept = insert(profiles).values(**{"user_id": user_id, "preferences": {}, **values})
+        await session.execute(kept.on_conflict_do_update(index_elements=["user_id"], set_=dict(values)))
+
+
+async def attempt(session: Session, limits: Mapping[str, int], window: timedelta) -> tuple[list[int], int]:
+    """Note an attempt for each subject if none is over its limit: the new ids, or how many seconds to wait.
+
+    The locks, taken in one order, make attempts on the same account one after the other: no burst slips through.
+    """
+    subjects = sorted(limits)
+    await session.execute(_LOCK.bindparams(subjects=subjects))
+    await session.execute(delete(attempts).where(attempts.c.id.in_(_old(window))))
+    rows = await session.fetch_all(_recent(subjects, window))
+    waits = [_seconds_left(row.oldest, window) for row in rows if row.total >= limits[row.subject]]
+    if waits:
+        return [], max(waits)
+    noted = insert(attempts).values([{"subject": subject} for subject in subjects]).returning(attempts.c.id)
+    return [row.id for row in await session.fetch_all(noted)], 0
+
+
+async def forget_attempts(session: Session, subjects: Collection[str], ids: Collection[int]) -> None:
+    """Take back the attempts on these subjects, and these single ones."""
+    singles = attempts.c.id == any_(literal(list(ids), ARRAY(BigInteger)))
+    await session.execute(delete(attempts).where(_among(subjects) | singles))
+
+
+_LOCK = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(subject, 0)) "
+    "FROM (SELECT unnest(CAST(:subjects AS text[])) AS subject ORDER BY 1) AS sorted"
+)
+
+
+def _old(window: timedelta) -> Select[Any]:
+    """Some attempts that no longer count, of anybody; those that another log-in is deleting are left to it."""
+    old = select(attempts.c.id).where(attempts.c.attempted_at < func.now() - window).order_by(attempts.c.attempted_at)
+    return old.limit(100).with_for_update(skip_locked=True)
+
+
+def _recent(subjects: list[str], window: timedelta) -> Select[Any]:
+    age = func.extract("epoch", func.clock_timestamp() - func.min(attempts.c.attempted_at))
+    statement = select(attempts.c.subject, func.count().label("total"), age.label("oldest"))
+    recent = attempts.c.attempted_at >= func.now() - window
+    return statement.where(_among(subjects), recent).group_by(attempts.c.subject)
+
+
+def _among(subjects: Collection[str]) -> ColumnElement[bool]:
+    return attempts.c.subject == any_(literal(list(subjects), ARRAY(Text)))
+
+
+def _seconds_left(age: Any, window: timedelta) -> int:
+    return max(1, int(window.total_seconds() - float(age)) + 1)
+
+
+def _is(column: Column[Any], value: str) -> Any:
+    return func.lower(column) == value.lower()

@@ -33,6 +33,7 @@ create table musician_requests (
 );
 create index musician_requests_newest on musician_requests (created_at desc, id desc);
 create index musician_requests_of_client on musician_requests (client_id, created_at desc, id desc);
+create index musician_requests_soonest on musician_requests (starts_at, id);
 create index musician_requests_status on musician_requests (status, starts_at);
 create index musician_requests_skills on musician_requests using gin (required_skill_ids);
 create index musician_requests_place on musician_requests (latitude, longitude);
@@ -79,5 +80,6 @@ create index bookings_of_musician on bookings (musician_id, starts_at desc, id d
 create table known_musicians (
     musician_id uuid primary key,
     user_id     uuid not null unique,
-    updated_at  timestamptz not null
+    -- the place of the newest event applied, in the order of the musicians' outbox
+    position    bigint not null default 0
 );

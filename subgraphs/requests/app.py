@@ -1,0 +1,41 @@
+"""The requests service, put together."""
+
+from pathlib import Path
+
+from subgraphs.kit.bus import Bus
+from subgraphs.kit.database import Database
+from subgraphs.kit.identity import TokenVerifier
+from subgraphs.kit.inbox import Inbox
+from subgraphs.kit.relay import Relay
+from subgraphs.kit.service import Caller, Service
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.streams import Queue
+from subgraphs.requests.handlers import COMMAND_HANDLERS, EVENT_HANDLERS
+from subgraphs.requests.loaders import RequestsContext
+from subgraphs.requests.schema import schema
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def bootstrap(settings: ServiceSettings) -> Service:
+    """Settings in, service out."""
+    database = Database(settings.database_url)
+    queue = Queue(settings.redis_url)
+    bus = Bus(database, COMMAND_HANDLERS)
+
+    def context(caller: Caller) -> RequestsContext:
+        return RequestsContext(caller, database, bus)
+
+    return Service(
+        settings.name,
+        schema=schema,
+        context=context,
+        verifier=TokenVerifier(settings.jwt_public_key_file),
+        database=database,
+        migrations=MIGRATIONS,
+        parts=[
+            queue,
+            Relay(database, queue.redis, settings.name),
+            Inbox(database, queue.redis, settings.name, ["musicians"], EVENT_HANDLERS),
+        ],
+    )

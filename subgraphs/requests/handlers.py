@@ -1,0 +1,300 @@
+"""The use cases of the requests service. Each changes a thing that it has locked, and says so in events."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+from sqlalchemy import Row, Table
+
+from subgraphs.kit import checks
+from subgraphs.kit.bus import CommandHandler
+from subgraphs.kit.errors import Conflict, Forbidden, NotFound
+from subgraphs.kit.identity import Identity
+from subgraphs.kit.inbox import EventHandler
+from subgraphs.kit.messages import Command, Envelope
+from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.requests import messages, model, store
+from subgraphs.requests.tables import applications, bookings, requests
+
+
+async def publish_request(uow: UnitOfWork, command: messages.PublishRequest) -> Row[Any]:
+    """Publish what a client looks for."""
+    slot = model.slot_of(command.times, datetime.now(UTC))
+    budget = model.check_budget(command.budget)
+    place = msgspec.to_builtins(model.check_place(command.place))
+    values = {
+        "id": uuid4(),
+        "client_id": command.by.user_id,
+        "title": model.check_title(command.title),
+        "description": model.check_description(command.description),
+        "event_date": command.times.event_date,
+        "start_time": command.times.start_time,
+        "end_time": command.times.end_time,
+        "time_zone": command.times.time_zone,
+        "starts_at": slot.starts_at,
+        "ends_at": slot.ends_at,
+        "budget_min": budget.least,
+        "budget_max": budget.most,
+        "currency": budget.currency,
+        "required_skill_ids": list(model.check_skills(command.required_skill_ids)),
+        "urgency_level": command.urgency_level,
+        **place,
+    }
+    row = _present(await store.insert_row(uow, requests, values), "request")
+    uow.emit(messages.RequestPublished(**_request_facts(row)))
+    return row
+
+
+async def update_request(uow: UnitOfWork, command: messages.UpdateRequest) -> Row[Any]:
+    """Change a request that nobody is booked for."""
+    row = await _own_request(uow, command.by, command.request_id)
+    if row.status not in {"open", "in_progress"}:
+        raise Conflict(f"The request is {row.status}, so it cannot be changed")
+    least = row.budget_min if command.budget_min is None else command.budget_min
+    most = row.budget_max if command.budget_max is None else command.budget_max
+    budget = model.check_budget(messages.Budget(least=least, most=most, currency=row.currency))
+    values: dict[str, Any] = {"budget_min": budget.least, "budget_max": budget.most}
+    if command.title is not None:
+        values["title"] = model.check_title(command.title)
+    if command.description is not None:
+        values["description"] = model.check_description(command.description)
+    if command.required_skill_ids is not None:
+        values["required_skill_ids"] = list(model.check_skills(command.required_skill_ids))
+    if command.urgency_level is not None:
+        values["urgency_level"] = command.urgency_level
+    return await _change_request(uow, row, values)
+
+
+async def cancel_request(uow: UnitOfWork, command: messages.CancelRequest) -> Row[Any]:
+    """Withdraw a request: its booking falls, and nobody waits for an answer any longer."""
+    row = await _own_request(uow, command.by, command.request_id)
+    model.check_step("request", row.status, "cancelled")
+    booking = await store.active_booking(uow, row.id)
+    if booking is not None:
+        cancelled = await store.change(uow, bookings, booking.id, {"status": "cancelled"})
+        facts = _booking_facts(cancelled, row)
+        uow.emit(messages.BookingCancelled(**facts, cancelled_by=command.by.user_id))
+    await store.close_applications(uow, row.id)
+    changed = await store.change(uow, requests, row.id, {"status": "cancelled"})
+    uow.emit(messages.RequestUpdated(**_request_facts(changed)))
+    facts = _pick(changed, "client_id", "title", "urgency_level")
+    uow.emit(messages.RequestCancelled(request_id=row.id, **facts))
+    return changed
+
+
+async def apply_to_request(uow: UnitOfWork, command: messages.ApplyToRequest) -> Row[Any]:
+    """Apply once, to a request that still looks for somebody."""
+    musician_id = await store.musician_of_user(uow, command.by.user_id)
+    if musician_id is None:
+        raise Forbidden("Only musicians apply: make your musician profile first")
+    price = model.check_price(command.proposed_price)
+    message = checks.optional_text(command.message, "message", 2000, lines=True) or ""
+    request = _present(await store.lock(uow, requests, command.request_id), "request")
+    _check_open(request, command.by)
+    values = {
+        "id": uuid4(),
+        "request_id": request.id,
+        "musician_id": musician_id,
+        "musician_user_id": command.by.user_id,
+        "message": message,
+        "proposed_price": price,
+    }
+    row = await store.insert_row(uow, applications, values)
+    if row is None:
+        raise Conflict("You have applied to this request before")
+    uow.emit(messages.ApplicationSubmitted(**_application_facts(row, request)))
+    if request.status == "open":
+        await _change_request(uow, request, {"status": "in_progress"})
+    return row
+
+
+def _check_open(request: Row[Any], by: Identity) -> None:
+    if request.client_id == by.user_id:
+        raise Conflict("This request is your own")
+    if request.status not in {"open", "in_progress"}:
+        raise Conflict(f"The request is {request.status}, so it takes no more applications")
+    if request.starts_at <= datetime.now(UTC):
+        raise Conflict("The event has begun, so the request takes no more applications")
+
+
+async def accept_application(uow: UnitOfWork, command: messages.AcceptApplication) -> Row[Any]:
+    """Choose a musician: the request is assigned, and a booking waits for the musician's word."""
+    application, request = await _application(uow, command.application_id)
+    _check_owner(command.by, request.client_id)
+    model.check_step("application", application.status, "accepted")
+    model.check_step("request", request.status, "assigned")
+    if request.starts_at <= datetime.now(UTC):
+        raise Conflict("The event has begun, so nobody can be booked for it")
+    values = {
+        "id": uuid4(),
+        "application_id": application.id,
+        "price": application.proposed_price,
+        **_pick(application, "request_id", "musician_id", "musician_user_id"),
+        **_pick(request, "client_id", "starts_at", "ends_at", "time_zone", "currency"),
+    }
+    booking = await store.insert_row(uow, bookings, values)
+    if booking is None:
+        raise Conflict("The request has a booking already")
+    chosen = await store.change(uow, applications, application.id, {"status": "accepted"})
+    await _change_request(uow, request, {"status": "assigned"})
+    facts = _application_facts(chosen, request)
+    uow.emit(messages.ApplicationAccepted(**facts, booking_id=booking.id))
+    return booking
+
+
+async def reject_application(uow: UnitOfWork, command: messages.RejectApplication) -> Row[Any]:
+    """Turn a musician down who was not chosen."""
+    application, request = await _application(uow, command.application_id)
+    _check_owner(command.by, request.client_id)
+    return await _close_application(uow, application, request, "rejected")
+
+
+async def withdraw_application(uow: UnitOfWork, command: messages.WithdrawApplication) -> Row[Any]:
+    """Take an application back that was not accepted."""
+    application, request = await _application(uow, command.application_id)
+    _check_owner(command.by, application.musician_user_id)
+    return await _close_application(uow, application, request, "withdrawn")
+
+
+async def _close_application(uow: UnitOfWork, application: Row[Any], request: Row[Any], status: str) -> Row[Any]:
+    if application.status == "accepted":
+        raise Conflict("The application was accepted: cancel its booking instead")
+    model.check_step("application", application.status, status)
+    row = await store.change(uow, applications, application.id, {"status": status})
+    event = messages.ApplicationRejected if status == "rejected" else messages.ApplicationWithdrawn
+    uow.emit(event(**_application_facts(row, request)))
+    return row
+
+
+async def confirm_booking(uow: UnitOfWork, command: messages.ConfirmBooking) -> Row[Any]:
+    """The musician agrees to a booking."""
+    booking, request = await _booking(uow, command.booking_id)
+    _check_owner(command.by, booking.musician_user_id)
+    model.check_step("booking", booking.status, "confirmed")
+    row = await store.change(uow, bookings, booking.id, {"status": "confirmed"})
+    uow.emit(messages.BookingConfirmed(**_booking_facts(row, request)))
+    return row
+
+
+async def complete_booking(uow: UnitOfWork, command: messages.CompleteBooking) -> Row[Any]:
+    """The event took place; from now on the client may rate it."""
+    booking, request = await _booking(uow, command.booking_id)
+    _check_owner(command.by, booking.client_id, booking.musician_user_id)
+    model.check_step("booking", booking.status, "completed")
+    if booking.ends_at > datetime.now(UTC):
+        raise Conflict("The event is not over yet")
+    row = await store.change(uow, bookings, booking.id, {"status": "completed"})
+    await _change_request(uow, request, {"status": "completed"})
+    uow.emit(messages.BookingCompleted(**_booking_facts(row, request)))
+    return row
+
+
+async def cancel_booking(uow: UnitOfWork, command: messages.CancelBooking) -> Row[Any]:
+    """One of the two cannot: the request looks for somebody again, among those who wait."""
+    booking, request = await _booking(uow, command.booking_id)
+    _check_owner(command.by, booking.client_id, booking.musician_user_id)
+    model.check_step("booking", booking.status, "cancelled")
+    row = await store.change(uow, bookings, booking.id, {"status": "cancelled"})
+    if booking.application_id is not None:
+        ending = "withdrawn" if command.by.user_id == booking.musician_user_id else "rejected"
+        await store.change(uow, applications, booking.application_id, {"status": ending})
+    await _change_request(uow, request, {"status": "in_progress"})
+    uow.emit(messages.BookingCancelled(**_booking_facts(row, request), cancelled_by=command.by.user_id))
+    return row
+
+
+async def _own_request(uow: UnitOfWork, by: Identity, request_id: UUID) -> Row[Any]:
+    row = _present(await store.lock(uow, requests, request_id), "request")
+    _check_owner(by, row.client_id)
+    return row
+
+
+async def _application(uow: UnitOfWork, application_id: UUID) -> tuple[Row[Any], Row[Any]]:
+    return await _with_request(uow, applications, application_id, "application")
+
+
+async def _booking(uow: UnitOfWork, booking_id: UUID) -> tuple[Row[Any], Row[Any]]:
+    return await _with_request(uow, bookings, booking_id, "booking")
+
+
+async def _with_request(uow: UnitOfWork, table: Table, row_id: UUID, what: str) -> tuple[Row[Any], Row[Any]]:
+    """The row and its request, locked in the order that all use cases keep: the request first."""
+    known = _present((await store.by_ids(uow, table, [row_id])).get(row_id), what)
+    request = _present(await store.lock(uow, requests, known.request_id), "request")
+    return _present(await store.lock(uow, table, row_id), what), request
+
+
+async def _change_request(uow: UnitOfWork, request: Row[Any], values: Mapping[str, Any]) -> Row[Any]:
+    if (status := values.get("status")) is not None:
+        model.check_step("request", request.status, status)
+    changed = await store.change(uow, requests, request.id, values)
+    uow.emit(messages.RequestUpdated(**_request_facts(changed)))
+    return changed
+
+
+def _present(row: Row[Any] | None, what: str) -> Row[Any]:
+    if row is None:
+        raise NotFound(f"There is no such {what}")
+    return row
+
+
+def _check_owner(by: Identity, *owners: UUID) -> None:
+    if not any(by.may_see(owner) for owner in owners):
+        raise Forbidden("This belongs to somebody else")
+
+
+def _pick(row: Row[Any], *names: str) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
+
+
+_SHARED_WITH_EVENT = (
+    "client_id title status latitude longitude starts_at ends_at time_zone budget_min budget_max currency urgency_level"
+)
+
+
+def _request_facts(row: Row[Any]) -> dict[str, Any]:
+    facts = _pick(row, *_SHARED_WITH_EVENT.split())
+    return {**facts, "request_id": row.id, "skill_ids": tuple(row.required_skill_ids)}
+
+
+def _application_facts(row: Row[Any], request: Row[Any]) -> dict[str, Any]:
+    own = _pick(row, "request_id", "musician_id", "musician_user_id")
+    return {**own, "application_id": row.id, **_pick(request, "client_id", "title", "urgency_level")}
+
+
+def _booking_facts(row: Row[Any], request: Row[Any]) -> dict[str, Any]:
+    names = "request_id client_id musician_id musician_user_id starts_at ends_at price currency"
+    return {**_pick(row, *names.split()), "booking_id": row.id, **_pick(request, "title", "urgency_level")}
+
+
+class _MusicianFacts(msgspec.Struct):
+    """What this service reads in the musicians' events."""
+
+    musician_id: UUID
+    user_id: UUID
+
+
+async def keep_musician(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Remember which user a musician is, for applying and for what musicians may see."""
+    facts = envelope.read(_MusicianFacts)
+    await store.remember_musician(uow, facts.musician_id, facts.user_id, envelope.position)
+
+
+COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
+    messages.PublishRequest: publish_request,
+    messages.UpdateRequest: update_request,
+    messages.CancelRequest: cancel_request,
+    messages.ApplyToRequest: apply_to_request,
+    messages.AcceptApplication: accept_application,
+    messages.RejectApplication: reject_application,
+    messages.WithdrawApplication: withdraw_application,
+    messages.ConfirmBooking: confirm_booking,
+    messages.CompleteBooking: complete_booking,
+    messages.CancelBooking: cancel_booking,
+}
+EVENT_HANDLERS: Mapping[str, EventHandler] = {
+    "MusicianProfileCreated": keep_musician,
+    "MusicianProfileUpdated": keep_musician,
+}

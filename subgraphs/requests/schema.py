@@ -1,0 +1,137 @@
+"""Queries and mutations of the requests subgraph."""
+
+import strawberry
+
+from subgraphs.kit import checks
+from subgraphs.kit.graphql import Schema, object_type, resolver
+from subgraphs.kit.loaders import uuid_of
+from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
+from subgraphs.requests import messages, store
+from subgraphs.requests.enums import RequestOrder
+from subgraphs.requests.inputs import ApplicationInput, PublishRequestInput, RequestFilterInput, UpdateRequestInput
+from subgraphs.requests.types import Application, Booking, Info, Musician, MusicianRequest, User
+
+
+@object_type()
+class Query:
+    """What can be asked about requests."""
+
+    @resolver
+    async def request(self, info: Info, id: strawberry.ID) -> MusicianRequest | None:
+        """One request, or null when there is none with this id."""
+        return await MusicianRequest.load(info, uuid_of(id))
+
+    @resolver
+    async def booking(self, info: Info, id: strawberry.ID) -> Booking | None:
+        """One booking, for the client and the musician in it."""
+        return await Booking.load(info, uuid_of(id))
+
+    @resolver
+    async def application(self, info: Info, id: strawberry.ID) -> Application | None:
+        """One application, for the musician and the client of the request."""
+        return await Application.load(info, uuid_of(id))
+
+    @resolver
+    async def requests(
+        self,
+        info: Info,
+        first: First = DEFAULT_FIRST,
+        after: After = None,
+        filter: RequestFilterInput | None = None,
+        order_by: RequestOrder = RequestOrder.NEWEST,
+    ) -> Connection[MusicianRequest] | None:
+        """Requests that pass a filter."""
+        soonest = order_by is RequestOrder.SOONEST
+        page = Page.of(store.SOONEST_REQUESTS if soonest else store.NEWEST_REQUESTS, first, after)
+        wanted = (filter or RequestFilterInput()).read()
+        database = info.context.database
+        rows = await store.list_requests(database, wanted, page)
+        return page.connection(
+            rows,
+            MusicianRequest.of,
+            lambda row: (row.starts_at if soonest else row.created_at, row.id),
+            lambda: store.count_requests(database, wanted),
+        )
+
+
+@object_type()
+class Mutation:
+    """What can be done with requests, applications and bookings."""
+
+    @resolver
+    async def publish_request(self, info: Info, input: PublishRequestInput) -> MusicianRequest | None:
+        """Look for a musician; for clients."""
+        by = info.context.require_role("client")
+        return MusicianRequest.of(await info.context.bus.handle(input.read(by)))
+
+    @resolver
+    async def update_request(self, info: Info, id: strawberry.ID, input: UpdateRequestInput) -> MusicianRequest | None:
+        """Change a request of one's own that nobody is booked for."""
+        return MusicianRequest.of(await info.context.bus.handle(input.read(info.context.require(), id)))
+
+    @resolver
+    async def cancel_request(self, info: Info, id: strawberry.ID) -> MusicianRequest | None:
+        """Withdraw a request of one's own, and with it its booking."""
+        request_id = checks.identifier(id, "id")
+        command = messages.CancelRequest(by=info.context.require(), request_id=request_id)
+        return MusicianRequest.of(await info.context.bus.handle(command))
+
+    @resolver
+    async def apply_to_request(
+        self, info: Info, request_id: strawberry.ID, input: ApplicationInput
+    ) -> Application | None:
+        """Offer to play; for musicians, once a request."""
+        command = messages.ApplyToRequest(
+            by=info.context.require_role("musician"),
+            request_id=checks.identifier(request_id, "requestId"),
+            message=input.message,
+            proposed_price=input.proposed_price,
+        )
+        return Application.of(await info.context.bus.handle(command))
+
+    @resolver
+    async def accept_application(self, info: Info, id: strawberry.ID) -> Booking | None:
+        """Choose a musician for a request of one's own; the booking then waits for the musician's word."""
+        application_id = checks.identifier(id, "id")
+        command = messages.AcceptApplication(by=info.context.require(), application_id=application_id)
+        return Booking.of(await info.context.bus.handle(command))
+
+    @resolver
+    async def reject_application(self, info: Info, id: strawberry.ID) -> Application | None:
+        """Turn a musician down."""
+        application_id = checks.identifier(id, "id")
+        command = messages.RejectApplication(by=info.context.require(), application_id=application_id)
+        return Application.of(await info.context.bus.handle(command))
+
+    @resolver
+    async def withdraw_application(self, info: Info, id: strawberry.ID) -> Application | None:
+        """Take an application of one's own back."""
+        application_id = checks.identifier(id, "id")
+        command = messages.WithdrawApplication(by=info.context.require(), application_id=application_id)
+        return Application.of(await info.context.bus.handle(command))
+
+    @resolver
+    async def confirm_booking(self, info: Info, id: strawberry.ID) -> Booking | None:
+        """Agree to a booking; for its musician."""
+        return await _on_booking(info, messages.ConfirmBooking, id)
+
+    @resolver
+    async def complete_booking(self, info: Info, id: strawberry.ID) -> Booking | None:
+        """Say that the event took place, once it is over; for its client and its musician."""
+        return await _on_booking(info, messages.CompleteBooking, id)
+
+    @resolver
+    async def cancel_booking(self, info: Info, id: strawberry.ID) -> Booking | None:
+        """Cancel a booking; the request then looks for somebody again. For its client and its musician."""
+        return await _on_booking(info, messages.CancelBooking, id)
+
+
+_BookingOrder = type[messages.ConfirmBooking] | type[messages.CompleteBooking] | type[messages.CancelBooking]
+
+
+async def _on_booking(info: Info, order: _BookingOrder, id: str) -> Booking:
+    command = order(by=info.context.require(), booking_id=checks.identifier(id, "id"))
+    return Booking.of(await info.context.bus.handle(command))
+
+
+schema = Schema(Query, Mutation, types=[Application, Booking, Musician, MusicianRequest, User])

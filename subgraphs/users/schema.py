@@ -42,7 +42,7 @@ class Query:
     @resolver
     async def users(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None, filter: UserFilter | None = None
-    ) -> Connection[User]:
+    ) -> Connection[User] | None:
         """Users, newest first; closed accounts are listed to admins only."""
         wanted = filter or UserFilter()
         is_admin = info.context.identity is not None and info.context.identity.is_admin
@@ -61,31 +61,31 @@ class Mutation:
     """What can be done with accounts."""
 
     @resolver
-    async def register(self, info: Info, input: RegisterInput) -> Session:
+    async def register(self, info: Info, input: RegisterInput) -> Session | None:
         """Open an account as client or musician, and be logged in."""
         command = Register(input.username, input.email, input.password, input.user_type.value)
         return _session(info, await info.context.bus.handle(command))
 
     @resolver
-    async def log_in(self, info: Info, input: LogInInput) -> Session:
+    async def log_in(self, info: Info, input: LogInInput) -> Session | None:
         """Get a token for a name (or email address) and password."""
         return _session(info, await info.context.bus.handle(LogIn(input.login, input.password, info.context.address)))
 
     @resolver
-    async def update_profile(self, info: Info, input: UpdateProfileInput) -> User:
+    async def update_profile(self, info: Info, input: UpdateProfileInput) -> User | None:
         """Change one's own profile."""
         command = UpdateProfile(info.context.require().user_id, given(input))
         return User.of(await info.context.bus.handle(command))
 
     @resolver
-    async def change_password(self, info: Info, input: ChangePasswordInput) -> User:
+    async def change_password(self, info: Info, input: ChangePasswordInput) -> User | None:
         """Replace one's own password. Tokens given out before stay valid until they end."""
         user_id = info.context.require().user_id
         command = ChangePassword(user_id, input.current_password, input.new_password, info.context.address)
         return User.of(await info.context.bus.handle(command))
 
     @resolver
-    async def set_user_active(self, info: Info, id: strawberry.ID, is_active: bool) -> User:
+    async def set_user_active(self, info: Info, id: strawberry.ID, is_active: bool) -> User | None:
         """Close an account or open it again; for admins."""
         info.context.require_role("admin")
         user_id = checks.identifier(id, "id")

@@ -14,7 +14,7 @@ CREATE TABLE musician_profiles (
     longitude             double precision CHECK (longitude BETWEEN -180 AND 180),
     address               varchar(300),
     city                  varchar(100),
-    country               varchar(100),
+    country               char(2), -- ISO 3166-1, such as DE
     availability_schedule jsonb          NOT NULL DEFAULT '{}', -- {"monday": [{"from": "18:00", "to": "23:00"}], ...}
     portfolio_urls        jsonb          NOT NULL DEFAULT '[]',
     created_at            timestamptz    NOT NULL DEFAULT now(),

@@ -1,0 +1,32 @@
+"""The wiring of the musicians service."""
+
+from pathlib import Path
+
+from subgraphs.kit import streams
+from subgraphs.kit.bus import Bus
+from subgraphs.kit.database import Database
+from subgraphs.kit.identity import TokenVerifier
+from subgraphs.kit.relay import Relay
+from subgraphs.kit.service import Service
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.musicians.handlers import COMMAND_HANDLERS
+from subgraphs.musicians.loaders import MusiciansContext
+from subgraphs.musicians.schema import schema
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def bootstrap(settings: ServiceSettings) -> Service:
+    """The musicians service with these settings, not yet started."""
+    database = Database(settings.database_url)
+    bus = Bus(database, COMMAND_HANDLERS)
+    queue = streams.Queue(settings.redis_url)
+    return Service(
+        "musicians",
+        schema=schema,
+        context=lambda caller: MusiciansContext(caller, database, bus),
+        verifier=TokenVerifier(settings.jwt_public_key_file),
+        database=database,
+        migrations=MIGRATIONS,
+        parts=[queue, Relay(database, queue.redis, "musicians")],
+    )

@@ -1,0 +1,51 @@
+"""What the musicians service is asked to do, and what it tells the others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, ClassVar
+from uuid import UUID
+
+from subgraphs.kit.messages import Command, Event
+from subgraphs.musicians.model import Profile
+
+
+@dataclass(frozen=True)
+class CreateProfile(Command[Profile]):
+    """Make the profile of a user; `values` are the fields of the input by name."""
+
+    user_id: UUID
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class UpdateProfile(Command[Profile]):
+    """Change the fields of a user's profile that are named."""
+
+    user_id: UUID
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ProfileEvent(Event):
+    aggregate_type: ClassVar[str] = "musician"
+    aggregate_key: ClassVar[str] = "musician_id"
+    musician_id: UUID
+    user_id: UUID
+    stage_name: str
+    hourly_rate: Decimal
+    currency: str
+    experience_years: int
+    latitude: float | None
+    longitude: float | None
+    skill_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MusicianProfileCreated(_ProfileEvent):
+    """A musician can be found from now on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MusicianProfileUpdated(_ProfileEvent):
+    """A profile changed; the event carries what it is now."""

@@ -1,0 +1,102 @@
+"""Queries and mutations of the musicians subgraph."""
+
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from sqlalchemy import ColumnElement
+
+from subgraphs.kit import checks
+from subgraphs.kit.errors import BadUserInput
+from subgraphs.kit.graphql import Schema, given, object_type, resolver
+from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
+from subgraphs.musicians import store
+from subgraphs.musicians.handlers import skill_ids
+from subgraphs.musicians.messages import CreateProfile, UpdateProfile
+from subgraphs.musicians.model import Profile
+from subgraphs.musicians.types import (
+    CreateMusicianProfileInput,
+    Info,
+    Musician,
+    MusicianFilter,
+    MusicianOrder,
+    Skill,
+    SkillCategory,
+    UpdateMusicianProfileInput,
+    User,
+)
+
+
+@object_type()
+class Query:
+    """What can be asked about musicians."""
+
+    @resolver
+    async def musician(self, info: Info, id: strawberry.ID) -> Musician | None:
+        """One musician, or null when there is none with this id."""
+        return await Musician.resolve_reference(info, id)
+
+    @resolver
+    async def musicians(
+        self,
+        info: Info,
+        first: First = DEFAULT_FIRST,
+        after: After = None,
+        filter: MusicianFilter | None = None,
+        order_by: MusicianOrder = MusicianOrder.NEWEST,
+    ) -> Connection[Musician] | None:
+        """Musicians who fulfil a filter, page by page."""
+        order = store.ORDERS[order_by.value]
+        page = Page.of(order, first, after)
+        conditions = await _conditions(info, filter) if filter else []
+        database = info.context.database
+        profiles = await store.page_of_profiles(database, page, conditions)
+
+        def key(profile: Profile) -> tuple[Any, UUID]:
+            return getattr(profile, order.column.key or ""), profile.id
+
+        return page.connection(profiles, Musician.of, key, lambda: store.count_profiles(database, conditions))
+
+    @resolver
+    async def skill(self, info: Info, id: strawberry.ID) -> Skill | None:
+        """One skill, or null when there is none with this id."""
+        return await Skill.resolve_reference(info, id)
+
+    @resolver
+    async def skills(self, info: Info, category: SkillCategory | None = None) -> list[Skill] | None:
+        """The catalogue of skills, or one category of it."""
+        records = await store.catalogue(info.context.database, category.value if category else None)
+        return [Skill.of(record) for record in records]
+
+
+@object_type()
+class Mutation:
+    """What can be done with musicians' profiles."""
+
+    @resolver
+    async def create_musician_profile(self, info: Info, input: CreateMusicianProfileInput) -> Musician | None:
+        """Make one's profile; for users who registered as musicians."""
+        user_id = info.context.require_role("musician").user_id
+        return Musician.of(await info.context.bus.handle(CreateProfile(user_id, given(input))))
+
+    @resolver
+    async def update_musician_profile(self, info: Info, input: UpdateMusicianProfileInput) -> Musician | None:
+        """Change one's own profile."""
+        user_id = info.context.require_role("musician").user_id
+        return Musician.of(await info.context.bus.handle(UpdateProfile(user_id, given(input))))
+
+
+async def _conditions(info: Info, wanted: MusicianFilter) -> list[ColumnElement[bool]]:
+    values = given(wanted)
+    for name, field in (("min_rate", "minRate"), ("max_rate", "maxRate")):
+        if values[name] is not None:
+            values[name] = checks.money(values[name], field)
+    if wanted.min_rate is not None and wanted.max_rate is not None and wanted.min_rate > wanted.max_rate:
+        raise BadUserInput("'minRate' is greater than 'maxRate'", "minRate")
+    for name in ("city", "search"):
+        values[name] = checks.optional_text(values[name], name, 100)
+    having = await skill_ids(info.context.database, values["skills"] or ())
+    return store.conditions(values) + [store.has_skill(skill_id) for skill_id in having]
+
+
+schema = Schema(Query, Mutation, types=[User])

@@ -1,0 +1,218 @@
+"""The tables of musicians, and the statements over them. The scripts are in `migrations/`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    DateTime,
+    Double,
+    Integer,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    Uuid,
+    any_,
+    cast,
+    delete,
+    func,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+
+from subgraphs.kit.database import Session
+from subgraphs.kit.pagination import Order, Page
+from subgraphs.musicians.model import Profile, SkillRecord
+
+_metadata = MetaData()
+
+profiles = Table(
+    "musician_profiles",
+    _metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("user_id", Uuid),
+    Column("stage_name", Text),
+    Column("bio", Text),
+    Column("hourly_rate", Numeric(10, 2)),
+    Column("currency", Text),
+    Column("experience_years", Integer),
+    Column("latitude", Double),
+    Column("longitude", Double),
+    Column("address", Text),
+    Column("city", Text),
+    Column("country", Text),
+    Column("availability_schedule", JSONB),
+    Column("portfolio_urls", JSONB),
+    Column("created_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
+)
+
+skills = Table(
+    "musical_skills",
+    _metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text),
+    Column("category", Text),
+    Column("description", Text),
+    Column("icon_url", Text),
+)
+
+musician_skills = Table(
+    "musician_skills",
+    _metadata,
+    Column("musician_id", Uuid, primary_key=True),
+    Column("skill_id", Uuid, primary_key=True),
+)
+
+documents = Table(
+    "musician_documents",
+    _metadata,
+    Column("musician_id", Uuid, primary_key=True),
+    Column("document", JSONB),
+    Column("updated_at", DateTime(timezone=True)),
+)
+
+
+def _order(name: str, column: str, kind: type, *, descending: bool = False) -> Order:
+    return Order(f"musicians:{name}", profiles.c[column], kind, profiles.c.id, descending)
+
+
+ORDERS = {
+    "newest": _order("newest", "created_at", datetime, descending=True),
+    "rate_asc": _order("rate_asc", "hourly_rate", Decimal),
+    "rate_desc": _order("rate_desc", "hourly_rate", Decimal, descending=True),
+    "experience_desc": _order("experience_desc", "experience_years", int, descending=True),
+    "name_asc": _order("name_asc", "stage_name", str),
+}
+
+
+def among(column: ColumnElement[Any], ids: Sequence[UUID]) -> ColumnElement[bool]:
+    """Whether a column holds one of these ids: one parameter, so one prepared statement for any number."""
+    return column == any_(literal(list(ids), ARRAY(Uuid)))
+
+
+async def profiles_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Profile]:
+    """Profiles by their ids, in one statement."""
+    rows = await session.fetch_all(select(profiles).where(among(profiles.c.id, ids)))
+    return {row.id: Profile(**row._asdict()) for row in rows}
+
+
+async def profiles_by_users(session: Session, ids: Sequence[UUID]) -> dict[UUID, Profile]:
+    """Profiles by the ids of their users, in one statement."""
+    rows = await session.fetch_all(select(profiles).where(among(profiles.c.user_id, ids)))
+    return {row.user_id: Profile(**row._asdict()) for row in rows}
+
+
+async def page_of_profiles(session: Session, page: Page, conditions: Sequence[ColumnElement[bool]]) -> list[Profile]:
+    """The profiles of a page of the list."""
+    rows = await session.fetch_all(page.select(select(profiles).where(*conditions)))
+    return [Profile(**row._asdict()) for row in rows]
+
+
+async def count_profiles(session: Session, conditions: Sequence[ColumnElement[bool]]) -> int:
+    """How many profiles fulfil the conditions."""
+    return int(await session.fetch_value(select(func.count()).select_from(profiles).where(*conditions)))
+
+
+def has_skill(skill_id: UUID) -> ColumnElement[bool]:
+    """Whether a musician has this skill; one condition for each skill wanted."""
+    having = select(musician_skills.c.musician_id).where(musician_skills.c.skill_id == skill_id)
+    return profiles.c.id.in_(having)
+
+
+def conditions(wanted: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """The conditions of the list's filters, without that of skills."""
+    return [_CONDITIONS[name](value) for name, value in wanted.items() if value is not None and name in _CONDITIONS]
+
+
+_CONDITIONS: Mapping[str, Any] = {
+    "city": lambda value: func.lower(profiles.c.city) == value.strip().lower(),
+    "min_rate": lambda value: profiles.c.hourly_rate >= value,
+    "max_rate": lambda value: profiles.c.hourly_rate <= value,
+    "min_experience": lambda value: profiles.c.experience_years >= value,
+    "search": lambda value: func.lower(profiles.c.stage_name).contains(value.strip().lower(), autoescape=True),
+}
+
+
+async def add(session: Session, values: Mapping[str, Any]) -> bool:
+    """Insert a profile; False when its user has one already."""
+    statement = insert(profiles).values(**values).on_conflict_do_nothing(index_elements=["user_id"])
+    return await session.execute(statement) == 1
+
+
+async def change(session: Session, user_id: UUID, values: Mapping[str, Any]) -> Profile | None:
+    """Change columns of a user's profile, which stays locked; None when there is none."""
+    statement = update(profiles).where(profiles.c.user_id == user_id).values(**values, updated_at=func.now())
+    row = await session.fetch_one(statement.returning(*profiles.c))
+    return Profile(**row._asdict()) if row else None
+
+
+async def set_skills(session: Session, musician_id: UUID, skill_ids: Sequence[UUID]) -> None:
+    """Make these the skills of a musician."""
+    await session.execute(delete(musician_skills).where(musician_skills.c.musician_id == musician_id))
+    if skill_ids:
+        rows = [{"musician_id": musician_id, "skill_id": skill_id} for skill_id in skill_ids]
+        await session.execute(insert(musician_skills).values(rows))
+
+
+async def skill_ids_of(session: Session, musician_id: UUID) -> tuple[UUID, ...]:
+    """The skills of a musician, by id."""
+    rows = await session.fetch_all(
+        select(musician_skills.c.skill_id).where(musician_skills.c.musician_id == musician_id).order_by("skill_id")
+    )
+    return tuple(row.skill_id for row in rows)
+
+
+async def set_document(session: Session, musician_id: UUID, document: Mapping[str, Any]) -> None:
+    """Keep this document for a musician."""
+    kept = insert(documents).values(musician_id=musician_id, document=dict(document))
+    await session.execute(
+        kept.on_conflict_do_update(
+            index_elements=["musician_id"], set_={"document": kept.excluded.document, "updated_at": func.now()}
+        )
+    )
+
+
+async def documents_by_musicians(session: Session, ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Documents by musician, in one statement."""
+    rows = await session.fetch_all(select(documents).where(among(documents.c.musician_id, ids)))
+    return {row.musician_id: row.document for row in rows}
+
+
+async def skills_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, SkillRecord]:
+    """Skills by id, in one statement."""
+    rows = await session.fetch_all(select(skills).where(among(skills.c.id, ids)))
+    return {row.id: SkillRecord(**row._asdict()) for row in rows}
+
+
+async def skills_by_keys(session: Session, keys: Sequence[str]) -> dict[str, UUID]:
+    """Ids of skills by what a caller may call them: their id, or their name however it is capitalised."""
+    name, wanted = func.lower(skills.c.name), any_(literal([key.lower() for key in keys], ARRAY(Text)))
+    called = (name == wanted) | (cast(skills.c.id, Text) == wanted)
+    rows = await session.fetch_all(select(skills.c.id, name.label("name")).where(called))
+    return {key: row.id for row in rows for key in (row.name, str(row.id))}
+
+
+async def skills_by_musicians(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[SkillRecord]]:
+    """The skills of each musician, by category and name, in one statement."""
+    statement = select(musician_skills.c.musician_id, *skills.c).join(skills, skills.c.id == musician_skills.c.skill_id)
+    chosen = statement.where(among(musician_skills.c.musician_id, ids)).order_by(skills.c.category, skills.c.name)
+    found: dict[UUID, list[SkillRecord]] = {}
+    for row in await session.fetch_all(chosen):
+        columns = row._asdict()
+        found.setdefault(columns.pop("musician_id"), []).append(SkillRecord(**columns))
+    return found
+
+
+async def catalogue(session: Session, category: str | None) -> list[SkillRecord]:
+    """All skills, or those of a category."""
+    statement = select(skills).order_by(skills.c.category, skills.c.name)
+    chosen = statement.where(skills.c.category == category) if category else statement
+    return [SkillRecord(**row._asdict()) for row in await session.fetch_all(chosen)]

@@ -1,0 +1,226 @@
+"""The types of the musicians subgraph."""
+
+import enum
+from datetime import datetime
+from decimal import Decimal
+
+import strawberry
+from strawberry.scalars import JSON
+
+from subgraphs.kit.graphql import enum_type, input_type, object_type, resolver
+from subgraphs.kit.loaders import uuid_of
+from subgraphs.musicians.loaders import MusiciansContext
+from subgraphs.musicians.model import Profile, SkillRecord
+
+Info = strawberry.Info[MusiciansContext, None]
+UNSET = strawberry.UNSET
+
+
+@enum_type
+class SkillCategory(enum.Enum):
+    """What kind of thing a skill is."""
+
+    INSTRUMENT = "instrument"
+    GENRE = "genre"
+    STYLE = "style"
+
+
+@enum_type
+class MusicianOrder(enum.Enum):
+    """The orders of the list of musicians."""
+
+    NEWEST = "newest"
+    RATE_ASC = "rate_asc"
+    RATE_DESC = "rate_desc"
+    EXPERIENCE_DESC = "experience_desc"
+    NAME_ASC = "name_asc"
+
+
+@object_type(keys=["id"])
+class Skill:
+    """An instrument, a genre or a style."""
+
+    id: strawberry.ID = strawberry.field(description="The skill's id.")
+    name: str = strawberry.field(description="What it is called.")
+    category: SkillCategory = strawberry.field(description="Instrument, genre or style.")
+    description: str = strawberry.field(description="What it is.")
+    icon_url: str | None = strawberry.field(description="The address of an icon.")
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Skill | None":
+        """The skill of a representation; null when there is none."""
+        skill_id = uuid_of(id)
+        record = await info.context.skills.load(skill_id) if skill_id else None
+        return cls.of(record) if record else None
+
+    @classmethod
+    def of(cls, record: SkillRecord) -> "Skill":
+        """The type of a record."""
+        return cls(
+            id=strawberry.ID(str(record.id)),
+            name=record.name,
+            category=SkillCategory(record.category),
+            description=record.description,
+            icon_url=record.icon_url,
+        )
+
+
+@object_type()
+class MusicianLocation:
+    """Where a musician lives and starts from."""
+
+    latitude: float = strawberry.field(description="Degrees north.")
+    longitude: float = strawberry.field(description="Degrees east.")
+    address: str | None = strawberry.field(description="Street and number, as far as they show it.")
+    city: str | None = strawberry.field(description="The city.")
+    country: str | None = strawberry.field(description="The country's code of two letters (ISO 3166-1).")
+
+
+@object_type(keys=["id"])
+class Musician:
+    """A musician who can be booked."""
+
+    id: strawberry.ID = strawberry.field(description="The profile's id; the user has another.")
+    stage_name: str = strawberry.field(description="The name on the poster.")
+    bio: str = strawberry.field(description="What they tell about themselves.")
+    hourly_rate: Decimal = strawberry.field(description="What an hour costs, in `currency`.")
+    currency: str = strawberry.field(description="The currency's code of three letters (ISO 4217).")
+    experience_years: int = strawberry.field(description="Years on stage.")
+    portfolio_urls: list[str] = strawberry.field(description="Addresses of recordings, pictures and pages.")
+    created_at: datetime = strawberry.field(description="When the profile was made.")
+    updated_at: datetime = strawberry.field(description="When it was last changed.")
+    profile: strawberry.Private[Profile]
+
+    @resolver
+    def user(self) -> "User | None":
+        """The user whose profile it is."""
+        return User(id=strawberry.ID(str(self.profile.user_id)))
+
+    @resolver
+    def location(self) -> MusicianLocation | None:
+        """Where they live."""
+        profile = self.profile
+        if profile.latitude is None or profile.longitude is None:
+            return None
+        return MusicianLocation(
+            latitude=profile.latitude,
+            longitude=profile.longitude,
+            address=profile.address,
+            city=profile.city,
+            country=profile.country,
+        )
+
+    @resolver
+    def availability(self) -> JSON:
+        """When they play in a usual week, by day: {"friday": [{"from": "18:00", "to": "02:00"}]}."""
+        return JSON(self.profile.availability_schedule)
+
+    @resolver
+    async def skills(self, info: Info) -> list[Skill]:
+        """Their instruments, genres and styles."""
+        return [Skill.of(record) for record in await info.context.skills_of_musicians.load(self.profile.id)]
+
+    @resolver
+    async def profile_document(self, info: Info) -> JSON | None:
+        """What else they keep about themselves, in any form: portfolio, press, riders."""
+        document = await info.context.documents.load(self.profile.id)
+        return JSON(document) if document is not None else None
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Musician | None":
+        """The musician of a representation; null when there is none."""
+        musician_id = uuid_of(id)
+        profile = await info.context.profiles.load(musician_id) if musician_id else None
+        return cls.of(profile) if profile else None
+
+    @classmethod
+    def of(cls, profile: Profile) -> "Musician":
+        """The type of a profile."""
+        return cls(
+            id=strawberry.ID(str(profile.id)),
+            stage_name=profile.stage_name,
+            bio=profile.bio,
+            hourly_rate=profile.hourly_rate,
+            currency=profile.currency,
+            experience_years=profile.experience_years,
+            portfolio_urls=profile.portfolio_urls,
+            created_at=profile.created_at,
+            updated_at=profile.updated_at,
+            profile=profile,
+        )
+
+
+@object_type(keys=["id"])
+class User:
+    """A user, as far as this service knows them."""
+
+    id: strawberry.ID = strawberry.field(description="The user's id.")
+
+    @resolver
+    async def musician_profile(self, info: Info) -> Musician | None:
+        """Their profile as a musician, if they have one."""
+        user_id = uuid_of(self.id)
+        profile = await info.context.profiles_of_users.load(user_id) if user_id else None
+        return Musician.of(profile) if profile else None
+
+    @classmethod
+    def resolve_reference(cls, info: Info, id: strawberry.ID) -> "User":
+        """The user of a representation; whether there is one, the users service knows."""
+        return cls(id=id)
+
+
+@input_type
+class MusicianFilter:
+    """Which musicians to list; all of what is given must hold."""
+
+    skills: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="Ids or names of skills; they have all of them."
+    )
+    city: str | None = strawberry.field(default=None, description="The city they live in.")
+    min_rate: Decimal | None = strawberry.field(default=None, description="The least hourly rate.")
+    max_rate: Decimal | None = strawberry.field(default=None, description="The greatest hourly rate.")
+    min_experience: int | None = strawberry.field(default=None, description="The fewest years on stage.")
+    search: str | None = strawberry.field(default=None, description="Part of the stage name.")
+
+
+@input_type
+class MusicianLocationInput:
+    """Where a musician lives."""
+
+    latitude: float = strawberry.field(description="Degrees north, -90 to 90.")
+    longitude: float = strawberry.field(description="Degrees east, -180 to 180.")
+    address: str | None = strawberry.field(default=None, description="Street and number; everybody sees it.")
+    city: str | None = strawberry.field(default=None, description="The city.")
+    country: str | None = strawberry.field(default=None, description="The country's code of two letters (ISO 3166-1).")
+
+
+@input_type
+class CreateMusicianProfileInput:
+    """A new profile."""
+
+    stage_name: str = strawberry.field(description="The name on the poster, up to 100 characters.")
+    hourly_rate: Decimal = strawberry.field(description="What an hour costs, not negative.")
+    bio: str = strawberry.field(default="", description="Up to 5,000 characters.")
+    currency: str = strawberry.field(default="EUR", description="The currency's code of three letters (ISO 4217).")
+    experience_years: int = strawberry.field(default=0, description="Years on stage, 0 to 80.")
+    location: MusicianLocationInput | None = strawberry.field(default=None, description="Where they live.")
+    availability: JSON | None = strawberry.field(default=None, description="A usual week, by day.")
+    portfolio_urls: list[str] = strawberry.field(default_factory=list, description="Up to 20 http(s) addresses.")
+    skills: list[strawberry.ID] = strawberry.field(default_factory=list, description="Up to 30 ids or names.")
+    profile_document: JSON | None = strawberry.field(default=None, description="Any JSON object up to 64 kB.")
+
+
+@input_type
+class UpdateMusicianProfileInput:
+    """The parts of a profile to change; what is left out stays, null clears what can be empty."""
+
+    stage_name: str | None = strawberry.field(default=UNSET, description="The name on the poster.")
+    hourly_rate: Decimal | None = strawberry.field(default=UNSET, description="What an hour costs.")
+    bio: str | None = strawberry.field(default=UNSET, description="Up to 5,000 characters.")
+    currency: str | None = strawberry.field(default=UNSET, description="A code of three letters (ISO 4217).")
+    experience_years: int | None = strawberry.field(default=UNSET, description="Years on stage, 0 to 80.")
+    location: MusicianLocationInput | None = strawberry.field(default=UNSET, description="Where they live.")
+    availability: JSON | None = strawberry.field(default=UNSET, description="A usual week, by day.")
+    portfolio_urls: list[str] | None = strawberry.field(default=UNSET, description="Up to 20 http(s) addresses.")
+    skills: list[strawberry.ID] | None = strawberry.field(default=UNSET, description="Up to 30 ids or names.")
+    profile_document: JSON | None = strawberry.field(default=UNSET, description="Any JSON object up to 64 kB.")

@@ -1,0 +1,34 @@
+"""The wiring of the reviews service."""
+
+from pathlib import Path
+
+from subgraphs.kit import streams
+from subgraphs.kit.bus import Bus
+from subgraphs.kit.database import Database
+from subgraphs.kit.identity import TokenVerifier
+from subgraphs.kit.inbox import Inbox
+from subgraphs.kit.relay import Relay
+from subgraphs.kit.service import Service
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.reviews.handlers import COMMAND_HANDLERS, EVENT_HANDLERS
+from subgraphs.reviews.loaders import ReviewsContext
+from subgraphs.reviews.schema import schema
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def bootstrap(settings: ServiceSettings) -> Service:
+    """The reviews service with these settings, not yet started."""
+    database = Database(settings.database_url)
+    bus = Bus(database, COMMAND_HANDLERS)
+    queue = streams.Queue(settings.redis_url)
+    inbox = Inbox(database, queue.redis, "reviews", ("requests",), EVENT_HANDLERS)
+    return Service(
+        "reviews",
+        schema=schema,
+        context=lambda caller: ReviewsContext(caller, database, bus),
+        verifier=TokenVerifier(settings.jwt_public_key_file),
+        database=database,
+        migrations=MIGRATIONS,
+        parts=[queue, Relay(database, queue.redis, "reviews"), inbox],
+    )

@@ -1,0 +1,49 @@
+"""The use cases of the reviews service."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+from uuid import uuid4
+
+from subgraphs.kit.bus import CommandHandler
+from subgraphs.kit.errors import Conflict, NotFound
+from subgraphs.kit.inbox import EventHandler
+from subgraphs.kit.messages import Command, Envelope
+from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.reviews import model, store
+from subgraphs.reviews.messages import BookingCompleted, RateBooking, ReviewPublished
+from subgraphs.reviews.model import ReviewRecord
+
+
+async def rate_booking(uow: UnitOfWork, command: RateBooking) -> ReviewRecord:
+    """Publish what the client of a completed booking says, once."""
+    rating, text = model.rating(command.rating), model.text(command.text)
+    booking = await store.completed_booking(uow, command.booking_id)
+    if booking is None:
+        raise NotFound("There is no completed booking with this id")
+    model.only_its_client(booking, command.author_id)
+    values = {"id": uuid4(), "booking_id": booking.booking_id, "musician_id": booking.musician_id}
+    review = await store.add(uow, {**values, "author_id": command.author_id, "rating": rating, "text": text})
+    if review is None:
+        raise Conflict("You have rated this booking already")
+    uow.emit(
+        ReviewPublished(
+            review_id=review.id,
+            booking_id=review.booking_id,
+            musician_id=review.musician_id,
+            musician_user_id=booking.musician_user_id,
+            author_id=review.author_id,
+            rating=review.rating,
+        )
+    )
+    return review
+
+
+async def on_booking_completed(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Remember a booking that may be rated from now on."""
+    booking = envelope.read(BookingCompleted)
+    await store.keep_completed_booking(uow, {**asdict(booking), "completed_at": envelope.occurred_at})
+
+
+COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {RateBooking: rate_booking}
+EVENT_HANDLERS: Mapping[str, EventHandler] = {"BookingCompleted": on_booking_completed}

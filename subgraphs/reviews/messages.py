@@ -1,0 +1,46 @@
+"""What the reviews service is asked to do, what it tells the others, and what it hears from them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from subgraphs.kit.messages import Command, Event
+from subgraphs.reviews.model import ReviewRecord
+
+
+@dataclass(frozen=True)
+class RateBooking(Command[ReviewRecord]):
+    """Rate a completed booking, once."""
+
+    author_id: UUID
+    booking_id: UUID
+    rating: int
+    text: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewPublished(Event):
+    """A client said how it was."""
+
+    aggregate_type: ClassVar[str] = "review"
+    aggregate_key: ClassVar[str] = "review_id"
+    review_id: UUID
+    booking_id: UUID
+    musician_id: UUID
+    musician_user_id: UUID
+    author_id: UUID
+    rating: int
+
+
+@dataclass(frozen=True, slots=True)
+class BookingCompleted:
+    """The requests service's event of this name, as it is read here."""
+
+    booking_id: UUID
+    request_id: UUID
+    client_id: UUID
+    musician_id: UUID
+    musician_user_id: UUID
+    ends_at: datetime
+    title: str = ""

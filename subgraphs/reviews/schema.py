@@ -1,0 +1,43 @@
+"""Queries and mutations of the reviews subgraph."""
+
+import strawberry
+
+from subgraphs.kit import checks
+from subgraphs.kit.graphql import Schema, object_type, resolver
+from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
+from subgraphs.reviews import store
+from subgraphs.reviews.messages import RateBooking
+from subgraphs.reviews.types import Booking, Info, Musician, RateBookingInput, Review, User, connection
+
+
+@object_type()
+class Query:
+    """What can be asked about reviews."""
+
+    @resolver
+    async def review(self, info: Info, id: strawberry.ID) -> Review | None:
+        """One review, or null when there is none with this id."""
+        return await Review.resolve_reference(info, id)
+
+    @resolver
+    async def latest_reviews(
+        self, info: Info, first: First = DEFAULT_FIRST, after: After = None
+    ) -> Connection[Review] | None:
+        """Everybody's reviews, newest first."""
+        page, database = Page.of(store.NEWEST, first, after), info.context.database
+        return connection(page, await store.page_of_reviews(database, page), lambda: store.count_reviews(database))
+
+
+@object_type()
+class Mutation:
+    """What can be done with reviews."""
+
+    @resolver
+    async def rate_booking(self, info: Info, input: RateBookingInput) -> Review | None:
+        """Rate a booking: its client only, after it is completed, and once."""
+        author_id, booking_id = info.context.require().user_id, checks.identifier(input.booking_id, "bookingId")
+        command = RateBooking(author_id, booking_id, input.rating, input.text)
+        return Review.of(await info.context.bus.handle(command))
+
+
+schema = Schema(Query, Mutation, types=[Musician, Booking, User])

@@ -1,0 +1,140 @@
+"""The tables of reviews, and the statements over them. The script is in `migrations/`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    DateTime,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    any_,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+
+from subgraphs.kit.database import Session
+from subgraphs.kit.pagination import Order, Page
+from subgraphs.reviews.model import CompletedBooking, Reputation, ReviewRecord
+
+_metadata = MetaData()
+
+reviews = Table(
+    "reviews",
+    _metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("booking_id", Uuid),
+    Column("musician_id", Uuid),
+    Column("author_id", Uuid),
+    Column("rating", SmallInteger),
+    Column("text", Text),
+    Column("created_at", DateTime(timezone=True)),
+)
+
+bookings = Table(
+    "completed_bookings",
+    _metadata,
+    Column("booking_id", Uuid, primary_key=True),
+    Column("request_id", Uuid),
+    Column("client_id", Uuid),
+    Column("musician_id", Uuid),
+    Column("musician_user_id", Uuid),
+    Column("title", Text),
+    Column("ends_at", DateTime(timezone=True)),
+    Column("completed_at", DateTime(timezone=True)),
+)
+
+ratings = Table(
+    "musician_ratings",
+    _metadata,
+    Column("musician_id", Uuid, primary_key=True),
+    Column("rating_sum", BigInteger),
+    Column("total_reviews", BigInteger),
+)
+
+NEWEST = Order("reviews:newest", reviews.c.created_at, datetime, reviews.c.id, descending=True)
+
+
+def _among(column: ColumnElement[Any], ids: Sequence[UUID]) -> ColumnElement[bool]:
+    return column == any_(literal(list(ids), ARRAY(Uuid)))
+
+
+async def reviews_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, ReviewRecord]:
+    """Reviews by id, in one statement."""
+    rows = await session.fetch_all(select(reviews).where(_among(reviews.c.id, ids)))
+    return {row.id: ReviewRecord(**row._asdict()) for row in rows}
+
+
+async def reviews_by_bookings(session: Session, ids: Sequence[UUID]) -> dict[UUID, ReviewRecord]:
+    """Reviews by booking, in one statement."""
+    rows = await session.fetch_all(select(reviews).where(_among(reviews.c.booking_id, ids)))
+    return {row.booking_id: ReviewRecord(**row._asdict()) for row in rows}
+
+
+async def page_of_reviews(session: Session, page: Page) -> list[ReviewRecord]:
+    """A page of everybody's reviews."""
+    return [ReviewRecord(**row._asdict()) for row in await session.fetch_all(page.select(select(reviews)))]
+
+
+async def count_reviews(session: Session) -> int:
+    """How many reviews there are; from the sums, which are far fewer."""
+    return int(await session.fetch_value(select(func.coalesce(func.sum(ratings.c.total_reviews), 0))))
+
+
+async def pages_of_musicians(session: Session, ids: Sequence[UUID], page: Page) -> dict[UUID, list[ReviewRecord]]:
+    """The same page of each musician's reviews, in one statement."""
+    rows = await session.fetch_all(page.select_of_each(select(reviews), reviews.c.musician_id, ids))
+    return _grouped([ReviewRecord(**row._asdict()) for row in rows], "musician_id")
+
+
+async def pages_of_authors(session: Session, ids: Sequence[UUID], page: Page) -> dict[UUID, list[ReviewRecord]]:
+    """The same page of each author's reviews, in one statement."""
+    rows = await session.fetch_all(page.select_of_each(select(reviews), reviews.c.author_id, ids))
+    return _grouped([ReviewRecord(**row._asdict()) for row in rows], "author_id")
+
+
+async def reputations(session: Session, ids: Sequence[UUID]) -> dict[UUID, Reputation]:
+    """Sums and numbers by musician, in one statement."""
+    rows = await session.fetch_all(select(ratings).where(_among(ratings.c.musician_id, ids)))
+    return {row.musician_id: Reputation(row.rating_sum, row.total_reviews) for row in rows}
+
+
+async def counts_by_authors(session: Session, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many reviews each author wrote, in one statement."""
+    counted = select(reviews.c.author_id, func.count().label("total")).where(_among(reviews.c.author_id, ids))
+    return {row.author_id: row.total for row in await session.fetch_all(counted.group_by(reviews.c.author_id))}
+
+
+async def completed_booking(session: Session, booking_id: UUID) -> CompletedBooking | None:
+    """The copy of a completed booking."""
+    columns = (bookings.c.booking_id, bookings.c.client_id, bookings.c.musician_id, bookings.c.musician_user_id)
+    row = await session.fetch_one(select(*columns).where(bookings.c.booking_id == booking_id))
+    return CompletedBooking(**row._asdict()) if row else None
+
+
+async def keep_completed_booking(session: Session, values: Mapping[str, Any]) -> None:
+    """Keep a copy of a completed booking; a second telling changes nothing, for completion is final."""
+    await session.execute(insert(bookings).values(**values).on_conflict_do_nothing())
+
+
+async def add(session: Session, values: Mapping[str, Any]) -> ReviewRecord | None:
+    """Insert a review; None when the booking has one."""
+    statement = insert(reviews).values(**values).on_conflict_do_nothing(index_elements=["booking_id"])
+    row = await session.fetch_one(statement.returning(*reviews.c))
+    return ReviewRecord(**row._asdict()) if row else None
+
+
+def _grouped(records: Sequence[ReviewRecord], by: str) -> dict[UUID, list[ReviewRecord]]:
+    groups: dict[UUID, list[ReviewRecord]] = {}
+    for record in records:
+        groups.setdefault(getattr(record, by), []).append(record)
+    return groups

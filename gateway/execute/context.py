@@ -1,0 +1,29 @@
+"""What one run of a plan carries along."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.core.failure import Failure, ResponsePath
+from gateway.transport.base import Headers, Transport
+
+Tree = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Context:
+    """One run: the client's variables and forwarded headers, the way to subgraphs, and what has come so far.
+
+    `timeout`: seconds for one subgraph request. `errors` are entries of the response, with paths of the answer.
+    """
+
+    transport: Transport
+    variables: Mapping[str, Any]
+    headers: Headers = ()
+    timeout: float = 30.0
+    data: Tree = field(default_factory=dict)
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    requests: int = 0
+
+
+__all__ = ["Context", "Failure", "ResponsePath", "Tree"]

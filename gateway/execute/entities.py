@@ -1,0 +1,125 @@
+"""Entities: collecting the objects at a path, making representations of them, scattering what came back."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from gateway.execute.context import Failure, ResponsePath, Tree
+from gateway.plan.nodes import Lookup, Path, RepField, Representation, Selection
+
+_MISSING = Failure("a value that this field needs is missing", "SUBGRAPH_BAD_RESPONSE", "")
+
+
+@dataclass(slots=True)
+class Batch:
+    """The distinct representations of one lookup, and the objects (with their paths) behind each."""
+
+    lookup: Lookup
+    representations: list[dict[str, Any]] = field(default_factory=list)
+    objects: list[list[tuple[Tree, ResponsePath]]] = field(default_factory=list)
+
+    @property
+    def everyone(self) -> Iterator[tuple[Tree, ResponsePath]]:
+        """Every object of the batch."""
+        for group in self.objects:
+            yield from group
+
+
+def objects_at(data: Tree, path: Path) -> list[tuple[Tree, ResponsePath]]:
+    """The objects at a path and where they are; lists on the way are flattened, nulls and failures passed over."""
+    found: list[tuple[Tree, ResponsePath]] = [(data, ())]
+    for step in path:
+        following: list[tuple[Tree, ResponsePath]] = []
+        for item, where in found:
+            _flatten(item.get(step.key), (*where, step.key), following)
+        if step.types is not None:
+            following = [one for one in following if one[0].get("__typename") in step.types]
+        found = following
+    return found
+
+
+def _flatten(value: Any, where: ResponsePath, into: list[tuple[Tree, ResponsePath]]) -> None:
+    if isinstance(value, dict):
+        into.append((value, where))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _flatten(item, (*where, index), into)
+
+
+def collect(data: Tree, lookup: Lookup) -> Batch:
+    """The batch of a lookup; one representation per distinct entity.
+
+    An object whose inputs failed gets that failure in place of what the lookup would have brought.
+    """
+    batch = Batch(lookup)
+    known: dict[bytes, int] = {}
+    for item, where in objects_at(data, lookup.path):
+        template = _template(lookup, item)
+        if template is None:
+            continue
+        made = _make(template, item)
+        if isinstance(made, Failure):
+            fail(item, lookup.selection, made)
+            continue
+        mark = orjson.dumps(made)
+        index = known.setdefault(mark, len(batch.representations))
+        if index == len(batch.representations):
+            batch.representations.append(made)
+            batch.objects.append([])
+        batch.objects[index].append((item, where))
+    return batch
+
+
+def _template(lookup: Lookup, item: Tree) -> Representation | None:
+    for template in lookup.representations:
+        if template.types is None or item.get("__typename") in template.types:
+            return template
+    return None
+
+
+def _make(template: Representation, item: Tree) -> dict[str, Any] | Failure:
+    typename = template.typename or item.get("__typename")
+    made: dict[str, Any] = {"__typename": typename}
+    failure = _fill(made, template.fields, item)
+    return failure or made
+
+
+def _fill(made: dict[str, Any], fields: tuple[RepField, ...], item: Tree) -> Failure | None:
+    for one in fields:
+        if one.types is not None and item.get("__typename") not in one.types:
+            continue
+        value = item.get(one.key, _MISSING)
+        if isinstance(value, Failure):
+            return value
+        if one.below:
+            value = _below(value, one.below)
+            if isinstance(value, Failure):
+                return value
+            if isinstance(value, dict) and isinstance(made.get(one.name), dict):
+                value = {**made[one.name], **value}
+        made[one.name] = value
+    return None
+
+
+def _below(value: Any, fields: tuple[RepField, ...]) -> Any:
+    if isinstance(value, list):
+        out = [_below(item, fields) for item in value]
+        return next((item for item in out if isinstance(item, Failure)), out)
+    if not isinstance(value, dict):
+        return value
+    made: dict[str, Any] = {}
+    if "__typename" in value:
+        made["__typename"] = value["__typename"]
+    return _fill(made, fields, value) or made
+
+
+def fail(item: Tree, selection: Selection, failure: Failure) -> None:
+    """Put a failure where a selection would have brought values, leaving what is there."""
+    for out in selection.fields:
+        if item.get(out.key) is None and out.name != "__typename":
+            item[out.key] = failure
+    for types, inner in selection.fragments:
+        if item.get("__typename") is None or item["__typename"] in types:
+            fail(item, inner, failure)

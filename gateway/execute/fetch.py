@@ -1,0 +1,133 @@
+"""One fetch: make its request from what is there, send it, and put its answer where it belongs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.core.errors import SubgraphError
+from gateway.execute.context import Context, Failure, ResponsePath, Tree
+from gateway.execute.entities import Batch, collect, fail, objects_at
+from gateway.execute.merge import merge, renamed
+from gateway.plan.nodes import Fetch, Lookup
+from gateway.transport.base import SubgraphRequest
+
+_INTERNAL_EXTENSIONS = frozenset({"stacktrace", "exception", "debug", "trace"})
+
+
+async def run_fetch(fetch: Fetch, context: Context) -> None:
+    """Run a fetch. What fails becomes failures in the tree and errors at their paths, never an exception."""
+    batches = {lookup.field: collect(context.data, lookup) for lookup in fetch.lookups if lookup.field}
+    roots = [lookup for lookup in fetch.lookups if lookup.field is None]
+    if not roots and not any(batch.representations for batch in batches.values()):
+        return
+    variables = {name: context.variables[name] for name in fetch.variables if name in context.variables}
+    for batch in batches.values():
+        if batch.lookup.variable:
+            variables[batch.lookup.variable] = batch.representations
+    request = SubgraphRequest(
+        fetch.subgraph, fetch.text, variables, fetch.operation_name, context.headers, fetch.kind == "query"
+    )
+    context.requests += 1
+    try:
+        reply = await context.transport.send(request, context.timeout)
+        data, errors = _checked(reply.payload, fetch.subgraph)
+    except SubgraphError as error:
+        _fail_all(
+            fetch, context, batches, Failure(f"subgraph {fetch.subgraph} {error.message}", error.code, fetch.subgraph)
+        )
+        return
+    if data is None and not any(isinstance(item, dict) and item.get("path") for item in errors):
+        _refused(fetch, context, batches, errors)
+        return
+    _take_errors(errors, fetch, context, batches)
+    for lookup in fetch.lookups:
+        if lookup.field is None:
+            _put_root(lookup, data or {}, fetch, context)
+        else:
+            _put_entities(batches[lookup.field], (data or {}).get(lookup.field), fetch)
+
+
+def _checked(payload: Any, subgraph: str) -> tuple[Tree | None, list[Any]]:
+    """A payload's data and errors, if it is a GraphQL response (GraphQL spec, section 7.1)."""
+    if isinstance(payload, dict):
+        data, errors = payload.get("data"), payload.get("errors") or []
+        fits = (data is None or isinstance(data, dict)) and isinstance(errors, list)
+        if fits and (data is not None or errors):
+            return data, errors
+    raise SubgraphError("gave an answer that is no GraphQL response", "SUBGRAPH_BAD_RESPONSE", subgraph=subgraph)
+
+
+def _refused(fetch: Fetch, context: Context, batches: Mapping[str, Batch], errors: Sequence[Any]) -> None:
+    """The subgraph ran nothing: its first error stands for every field that it would have brought."""
+    first = errors[0] if isinstance(errors[0], dict) else {}
+    extensions = first.get("extensions")
+    code = extensions.get("code") if isinstance(extensions, dict) else None
+    message = first.get("message")
+    text = message if isinstance(message, str) else f"subgraph {fetch.subgraph} reported an error"
+    _fail_all(
+        fetch, context, batches, Failure(text, code if isinstance(code, str) else "SUBGRAPH_ERROR", fetch.subgraph)
+    )
+
+
+def _fail_all(fetch: Fetch, context: Context, batches: Mapping[str, Batch], failure: Failure) -> None:
+    for lookup in fetch.lookups:
+        targets = objects_at(context.data, lookup.path) if lookup.field is None else batches[lookup.field].everyone
+        for item, _ in targets:
+            fail(item, lookup.selection, failure)
+
+
+def _put_root(lookup: Lookup, data: Tree, fetch: Fetch, context: Context) -> None:
+    value = renamed(data, lookup.selection) if fetch.renames else data
+    for item, _ in objects_at(context.data, lookup.path):
+        merge(item, value)
+
+
+def _put_entities(batch: Batch, entities: Any, fetch: Fetch) -> None:
+    if not batch.representations:
+        return
+    if not isinstance(entities, list) or len(entities) != len(batch.representations):
+        if entities is None:
+            return  # null by an error of its own, which is reported
+        message = f"subgraph {fetch.subgraph} gave another number of entities than it was asked for"
+        failure = Failure(message, "SUBGRAPH_BAD_RESPONSE", fetch.subgraph)
+        for item, _ in batch.everyone:
+            fail(item, batch.lookup.selection, failure)
+        return
+    for entity, objects in zip(entities, batch.objects, strict=True):
+        if isinstance(entity, dict):
+            value = renamed(entity, batch.lookup.selection) if fetch.renames else entity
+            for item, _ in objects:
+                merge(item, value)
+
+
+def _take_errors(errors: Sequence[Any], fetch: Fetch, context: Context, batches: Mapping[str, Batch]) -> None:
+    for raw in errors:
+        error = raw if isinstance(raw, dict) else {"message": str(raw)}
+        for path in _paths(error.get("path"), context, fetch, batches):
+            context.errors.append(_translated(error, path, fetch.subgraph))
+
+
+def _translated(error: dict[str, Any], path: ResponsePath | None, subgraph: str) -> dict[str, Any]:
+    message = error.get("message")
+    given = error.get("extensions")
+    extensions = {k: v for k, v in given.items() if k not in _INTERNAL_EXTENSIONS} if isinstance(given, dict) else {}
+    extensions.setdefault("code", "SUBGRAPH_ERROR")
+    extensions["service"] = subgraph
+    out: dict[str, Any] = {"message": message if isinstance(message, str) else f"subgraph {subgraph} reported an error"}
+    if path is not None:
+        out["path"] = list(path)
+    out["extensions"] = extensions
+    return out
+
+
+def _paths(path: Any, context: Context, fetch: Fetch, batches: Mapping[str, Batch]) -> list[ResponsePath | None]:
+    """Where in the answer a subgraph's error belongs: once for each object behind the representation it names."""
+    if not isinstance(path, list) or not path:
+        return [None]
+    batch = batches.get(path[0]) if isinstance(path[0], str) else None
+    if batch is None:
+        lookup = next((one for one in fetch.lookups if one.field is None), None)
+        starts = [where for _, where in objects_at(context.data, lookup.path)] if lookup else [()]
+        return [(*where, *path) for where in starts]
+    if len(path) > 1 and isinstance(path[1], int) and 0 <= path[1] < len(batch.objects):
+        return [(*where, *path[2:]) for _, where in batch.objects[path[1]]]
+    return [where for _, where in batch.everyone] or [None]

@@ -1,0 +1,60 @@
+"""Merging what a fetch brought into the answer's tree."""
+
+from typing import Any
+
+from gateway.execute.context import Failure, Tree
+from gateway.plan.nodes import Selection
+
+
+def merge(target: Tree, source: Tree) -> None:
+    """Merge objects key by key, lists position by position; a value that is there is not replaced by null.
+
+    Values that are not merged are taken over by reference: equal entities of one fetch share them, and what is merged into them
+    later comes from the same place of the plan, so it is the same for all.
+    """
+    for key, new in source.items():
+        old = target.get(key)
+        if old is None or isinstance(old, Failure):
+            target[key] = new
+        elif isinstance(old, dict) and isinstance(new, dict):
+            if old is not new:
+                merge(old, new)
+        elif isinstance(old, list) and isinstance(new, list):
+            _merge_lists(target, key, old, new)
+
+
+def _merge_lists(target: Tree, key: str, old: list[Any], new: list[Any]) -> None:
+    if old is new or len(old) != len(new):
+        return
+    for index, value in enumerate(new):
+        there = old[index]
+        if isinstance(there, dict) and isinstance(value, dict):
+            if there is not value:
+                merge(there, value)
+        elif isinstance(there, list) and isinstance(value, list):
+            _merge_lists(target, key, there, value)
+        elif there is None:
+            old[index] = value
+
+
+def renamed(value: Any, selection: Selection | None) -> Any:
+    """A reply's value with the keys under which the plan keeps them, where they differ from the reply's."""
+    if isinstance(value, list):
+        return [renamed(item, selection) for item in value]
+    if selection is None or not isinstance(value, dict):
+        return value
+    out: Tree = {}
+    _rename_into(out, value, selection)
+    return out
+
+
+def _rename_into(out: Tree, value: Tree, selection: Selection) -> None:
+    for item in selection.fields:
+        if item.reply_key in value:
+            merge(out, {item.key: renamed(value[item.reply_key], item.below)})
+    if "__typename" in value:
+        out.setdefault("__typename", value["__typename"])
+    typename = value.get("__typename")
+    for types, inner in selection.fragments:
+        if typename is None or typename in types:
+            _rename_into(out, value, inner)

@@ -1,0 +1,1 @@
+"""The words of the federation spec: directives, links between specs, field sets."""

@@ -1,0 +1,90 @@
+"""Field sets: the selections in `@key(fields:)`, `@requires(fields:)` and `@provides(fields:)`.
+
+Federation spec, scalar FieldSet. Arguments are kept as printed GraphQL, so that a field set can be compared and hashed.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from graphql import GraphQLError, parse, print_ast
+from graphql.language import FieldNode, InlineFragmentNode, OperationDefinitionNode, SelectionSetNode
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSetField:
+    """One field of a field set, with the selections below it."""
+
+    name: str
+    arguments: tuple[tuple[str, str], ...] = ()
+    selections: "FieldSet" = ()
+    alias: str | None = None
+    directives: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSetFragment:
+    """An inline fragment of a field set: selections for one type."""
+
+    type_condition: str | None
+    selections: "FieldSet"
+    directives: bool = False
+
+
+FieldSet = tuple["FieldSetField | FieldSetFragment", ...]
+
+
+@cache
+def parse_field_set(text: str) -> FieldSet:
+    """Read `"id organization { id }"`, with or without outer braces.
+
+    Raises ValueError with the parser's words when the text is not a selection set.
+    """
+    stripped = text.strip()
+    source = stripped if stripped.startswith("{") else "{" + stripped + "}"
+    try:
+        document = parse(source, no_location=True, max_tokens=2000)
+    except GraphQLError as error:
+        raise ValueError(error.message) from error
+    first = document.definitions[0]
+    if len(document.definitions) != 1 or not isinstance(first, OperationDefinitionNode):
+        raise ValueError("a field set is one selection set")
+    return _selections(first.selection_set)
+
+
+def _selections(node: SelectionSetNode | None) -> FieldSet:
+    out: list[FieldSetField | FieldSetFragment] = []
+    for selection in node.selections if node else ():
+        if isinstance(selection, FieldNode):
+            arguments = tuple((item.name.value, print_ast(item.value)) for item in selection.arguments or ())
+            alias = selection.alias.value if selection.alias else None
+            below = _selections(selection.selection_set)
+            out.append(FieldSetField(selection.name.value, arguments, below, alias, bool(selection.directives)))
+        elif isinstance(selection, InlineFragmentNode):
+            condition = selection.type_condition.name.value if selection.type_condition else None
+            out.append(FieldSetFragment(condition, _selections(selection.selection_set), bool(selection.directives)))
+        else:
+            raise ValueError("a field set has no named fragments")
+    return tuple(out)
+
+
+def print_field_set(fields: FieldSet) -> str:
+    """The canonical text: one space between fields, none at the ends."""
+    return " ".join(_print(item) for item in fields)
+
+
+def _print(item: FieldSetField | FieldSetFragment) -> str:
+    below = f" {{ {print_field_set(item.selections)} }}" if item.selections else ""
+    if isinstance(item, FieldSetFragment):
+        return f"... on {item.type_condition}{below}" if item.type_condition else f"...{below}"
+    arguments = ", ".join(f"{name}: {value}" for name, value in item.arguments)
+    return f"{item.name}({arguments}){below}" if arguments else f"{item.name}{below}"
+
+
+def top_fields(fields: Iterable[FieldSetField | FieldSetFragment]) -> Iterator[FieldSetField]:
+    """The fields of the outermost level, those in fragments included."""
+    for item in fields:
+        if isinstance(item, FieldSetField):
+            yield item
+        else:
+            yield from top_fields(item.selections)

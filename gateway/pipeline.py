@@ -1,0 +1,107 @@
+"""The page: what happens to a request, in order.
+
+prepare: parse > validate > normalize > plan, once per document, operation and values of condition variables (`app` keeps them).
+run: fetch and merge > project. Each stage has its room; nothing is cached or timed here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import DocumentNode
+from graphql.language import OperationDefinitionNode
+
+from gateway.core.errors import RequestError
+from gateway.execute.context import Context
+from gateway.execute.executor import run_plan
+from gateway.plan.nodes import Plan
+from gateway.plan.planner import plan_operation
+from gateway.request.normalize import normalize
+from gateway.request.operation import Operation
+from gateway.request.parse import parse_document, pick_operation
+from gateway.request.validate import validate_document
+from gateway.request.variables import coerce_variables, condition_variables
+from gateway.settings import Settings
+from gateway.shape.introspect import introspect, meta_fields, without_meta
+from gateway.shape.project import Projector
+from gateway.supergraph.graph import Graph
+from gateway.supergraph.model import Supergraph
+from gateway.transport.base import Headers, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What every request needs: the supergraph, the ways through it, the way to subgraphs, the settings."""
+
+    supergraph: Supergraph
+    graph: Graph
+    transport: Transport
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A document that is valid against the API schema, and the variables that its conditions depend on."""
+
+    document: DocumentNode
+    conditions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An operation ready to run for given values of its condition variables."""
+
+    operation: Operation
+    plan: Plan
+    projector: Projector
+
+
+class InvalidDocument(RequestError):
+    """A document with validation errors, all of them."""
+
+    def __init__(self, errors: tuple[RequestError, ...]) -> None:
+        super().__init__(errors[0].message, errors[0].code)
+        self.errors = errors
+
+
+def check(engine: Engine, text: str) -> Checked:
+    """parse > validate. Raises RequestError; InvalidDocument with everything that validation found."""
+    limits = engine.settings.limits
+    document = parse_document(text, limits)
+    if errors := validate_document(engine.supergraph.api, document, limits):
+        raise InvalidDocument(errors)
+    return Checked(document, condition_variables(document))
+
+
+def pick(checked: Checked, name: str | None) -> OperationDefinitionNode:
+    """The operation that a request names."""
+    return pick_operation(checked.document, name)
+
+
+def variables_for(engine: Engine, node: OperationDefinitionNode, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The coerced variables of a request."""
+    return coerce_variables(engine.supergraph.api, node, given)
+
+
+def prepare(engine: Engine, checked: Checked, node: OperationDefinitionNode, variables: Mapping[str, Any]) -> Prepared:
+    """normalize > plan, for the values of the condition variables in `variables`."""
+    limits = engine.settings.limits
+    operation = normalize(engine.supergraph.api, checked.document, node, variables, limits)
+    if operation.kind == "subscription":
+        raise RequestError("subscriptions are not served yet", "SUBSCRIPTIONS_NOT_SERVED")
+    if not engine.settings.introspection and meta_fields(operation):
+        raise RequestError("introspection is off", "GRAPHQL_VALIDATION_FAILED")
+    plan = plan_operation(engine.graph, without_meta(operation), limits.paths)
+    return Prepared(operation, plan, Projector(engine.supergraph.api, operation))
+
+
+async def run(
+    engine: Engine, prepared: Prepared, variables: Mapping[str, Any], headers: Headers
+) -> tuple[dict[str, Any], int]:
+    """fetch and merge > project. Returns the response (GraphQL spec, section 7.1) and how many subgraph requests it took."""
+    context = Context(engine.transport, variables, headers, engine.settings.timeout)
+    context.data.update(introspect(engine.supergraph.api, prepared.operation, variables))
+    await run_plan(prepared.plan, context)
+    data = prepared.projector.project(context.data, context.errors)
+    response: dict[str, Any] = {"errors": context.errors, "data": data} if context.errors else {"data": data}
+    return response, context.requests

@@ -1,0 +1,164 @@
+"""The fetch graph becomes the plan: ids in running order, request texts, and what each request brings. Frozen."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.plan.fetch_graph import Draft, DraftField, Group, in_order
+from gateway.plan.nodes import Fetch, Lookup, Out, Selection
+from gateway.request.operation import Operation
+from gateway.supergraph.graph import TYPENAME, Arrival, Graph
+
+
+@dataclass(slots=True)
+class _Writing:
+    """One request while it is written."""
+
+    graph: Graph
+    subgraph: str
+    variables: set[str] = field(default_factory=set)
+    renames: bool = False
+
+
+def assemble(
+    graph: Graph, operation: Operation, groups: Sequence[Group], first_id: int, root_kind: bool
+) -> tuple[Fetch, ...]:
+    """Freeze the groups of one stage; `root_kind` says whether its root requests are of the operation's own kind."""
+    ordered = in_order(groups)
+    ids = {group: first_id + index for index, group in enumerate(ordered)}
+    return tuple(_fetch(graph, operation, group, ids, root_kind) for group in ordered)
+
+
+def _fetch(graph: Graph, operation: Operation, group: Group, ids: Mapping[Group, int], root_kind: bool) -> Fetch:
+    writing = _Writing(graph, group.subgraph)
+    number = ids[group]
+    many = len(group.lookups) > 1
+    parts: list[str] = []
+    lookups: list[Lookup] = []
+    declared: list[str] = []
+    for index, lookup in enumerate(group.lookups):
+        text, selection = _write(lookup.draft, writing)
+        if lookup.root:
+            parts.append(text[1:-1])
+            lookups.append(Lookup(lookup.path, selection))
+            continue
+        variable = f"representations{index}" if many else "representations"
+        alias = f"e{index}" if many else "_entities"
+        call = f"_entities(representations:${variable})"
+        parts.append(f"{alias}:{call}{text}" if many else call + text)
+        declared.append(f"${variable}:[_Any!]!")
+        lookups.append(Lookup(lookup.path, selection, variable, alias, tuple(lookup.representations)))
+    root = any(lookup.root and not lookup.path for lookup in group.lookups)
+    kind = operation.kind if root and root_kind else "query"
+    types = dict(operation.variables)
+    used = tuple(sorted(writing.variables))
+    declared.extend(f"${name}:{types[name]}" for name in used)
+    name = _operation_name(operation, group.subgraph, number)
+    head = kind + (f" {name}" if name else "") + (f"({','.join(declared)})" if declared else "")
+    body = "{" + " ".join(parts) + "}"
+    after = tuple(sorted(ids[parent] for parent in group.parents if parent in ids))
+    text = body if head == "query" else head + body
+    return Fetch(number, group.subgraph, text, name, kind, used, tuple(lookups), after, writing.renames)
+
+
+def _operation_name(operation: Operation, subgraph: str, number: int) -> str | None:
+    """The client's name with where and when, so that a subgraph's log tells them apart."""
+    if not operation.name:
+        return None
+    return re.sub(r"\W", "_", f"{operation.name}__{subgraph}__{number}")
+
+
+def _write(draft: Draft, writing: _Writing) -> tuple[str, Selection]:
+    """A selection as text (braces included) and as what comes back."""
+    aliases = _aliases(draft)
+    parts: list[str] = []
+    outs: list[Out] = []
+    for item in draft.fields.values():
+        text, out = _write_field(item, item.key, writing)
+        parts.append(text)
+        outs.append(out)
+    fragments: list[tuple[frozenset[str], Selection]] = []
+    for inner in draft.fragments.values():
+        text, selection = _write_fragment(inner, draft, aliases, writing)
+        if text:
+            parts.append(text)
+            fragments.append((_possible(inner.type, writing), selection))
+    if not parts:
+        parts.append(_placeholder(draft, writing))
+    return "{" + " ".join(parts) + "}", Selection(tuple(outs), tuple(fragments))
+
+
+def _placeholder(draft: Draft, writing: _Writing) -> str:
+    """GraphQL has no empty selections; an interface object's own type name must not pass for the real one."""
+    view = writing.graph.view(Arrival(writing.subgraph, draft.type))
+    if view and view.interface_object:
+        writing.renames = True
+        return f"_placeholder:{TYPENAME}"
+    return TYPENAME
+
+
+def _write_fragment(
+    inner: Draft, outer: Draft, aliases: Mapping[tuple[int, str], str], writing: _Writing
+) -> tuple[str, Selection]:
+    parts: list[str] = []
+    outs: list[Out] = []
+    for item in inner.fields.values():
+        same = outer.fields.get(item.key)
+        if same and same.below is None and (same.name, same.arguments) == (item.name, item.arguments):
+            continue
+        text, out = _write_field(item, aliases.get((id(inner), item.key), item.key), writing)
+        parts.append(text)
+        outs.append(out)
+    fragments: list[tuple[frozenset[str], Selection]] = []
+    for deeper in inner.fragments.values():
+        text, selection = _write_fragment(deeper, inner, aliases, writing)
+        if text:
+            parts.append(text)
+            fragments.append((_possible(deeper.type, writing), selection))
+    if not parts:
+        return "", Selection()
+    return f"...on {inner.type}{{{' '.join(parts)}}}", Selection(tuple(outs), tuple(fragments))
+
+
+def _possible(type_name: str, writing: _Writing) -> frozenset[str]:
+    view = writing.graph.view(Arrival(writing.subgraph, type_name))
+    return view.possible if view else frozenset({type_name})
+
+
+def _write_field(item: DraftField, reply_key: str, writing: _Writing) -> tuple[str, Out]:
+    writing.variables |= item.variables
+    writing.renames = writing.renames or reply_key != item.key
+    name = item.name if reply_key == item.name else f"{reply_key}:{item.name}"
+    if item.arguments:
+        name += "(" + ",".join(f"{key}:{value}" for key, value in item.arguments) + ")"
+    if item.below is None:
+        return name, Out(reply_key, item.key, item.name)
+    text, selection = _write(item.below, writing)
+    return name + text, Out(reply_key, item.key, item.name, selection)
+
+
+def _aliases(draft: Draft) -> dict[tuple[int, str], str]:
+    """Other reply keys for fields of different types that share a key, where the subgraph's types would not let them.
+
+    The client's keys may stand for fields of one shape in the API schema and of another in this subgraph (FieldsInSetCanMerge).
+    """
+    if not draft.fragments:
+        return {}
+    seen: dict[str, list[tuple[object, ...]]] = {key: [_shape(item)] for key, item in draft.fields.items()}
+    aliases: dict[tuple[int, str], str] = {}
+    waiting = list(draft.fragments.values())
+    while waiting:
+        inner = waiting.pop(0)
+        waiting.extend(inner.fragments.values())
+        for key, item in inner.fields.items():
+            shapes = seen.setdefault(key, [])
+            shape = _shape(item)
+            if shape not in shapes:
+                shapes.append(shape)
+            if (index := shapes.index(shape)) > 0:
+                aliases[id(inner), key] = f"{key}__{index}"
+    return aliases
+
+
+def _shape(item: DraftField) -> tuple[object, ...]:
+    return (item.type,) if item.below is None else (item.type, item.name, item.arguments)

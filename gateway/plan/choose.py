@@ -1,0 +1,206 @@
+"""Which subgraph resolves which field: fewest rounds first, then fewest fetches.
+
+Trying every combination of paths (as the first federation planners did) grows exponentially. Here a selection is weighed per object:
+fields with one option are settled first, and what they enter is free for the others; a composite field's option is weighed with the
+best cost of its own selection from there, remembered per (selection, arrivals). The work is bounded by selections x subgraphs.
+A value that no single subgraph can complete is resolved in several, and merged.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from gateway.core.errors import PlanError
+from gateway.plan.paths import Option, Paths, Reached
+from gateway.request.operation import Field, Selections
+from gateway.supergraph.graph import Arrival
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a selection takes from its arrivals on: rounds of fetches, fetches further down, and entries at this very object."""
+
+    depth: int = 0
+    nested: int = 0
+    jumps: frozenset[object] = frozenset()
+
+    def also(self, other: "Cost") -> "Cost":
+        """The cost of both, at the same object."""
+        return Cost(max(self.depth, other.depth), self.nested + other.nested, self.jumps | other.jumps)
+
+    @property
+    def fetches(self) -> int:
+        """All fetches."""
+        return self.nested + len(self.jumps)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A field and where it is resolved: one option, or several for a value that no single subgraph completes."""
+
+    field: Field
+    options: tuple[Option, ...]
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class _Undecided:
+    field: Field
+    ways: list[Choice]
+
+
+class Chooser:
+    """Chooses over one supergraph for one operation."""
+
+    def __init__(self, paths: Paths) -> None:
+        self.paths = paths
+        self.graph = paths.graph
+        self._costs: dict[tuple[int, str, tuple[Arrival, ...]], Cost | None] = {}
+        self._alive: list[Selections] = []
+        self._open: set[tuple[str, str, Arrival]] = set()
+
+    def assign(
+        self,
+        type_name: str,
+        fields: Sequence[Field],
+        arrivals: Sequence[Arrival],
+        reached: Reached,
+        used: Collection[Arrival],
+    ) -> list[Choice] | None:
+        """Choose for each field of an object; None when one can't be resolved. `used` are arrivals that cost nothing more."""
+        waiting = []
+        for item in fields:
+            ways = self.ways(type_name, item, arrivals, reached)
+            if not ways:
+                return None
+            waiting.append(_Undecided(item, ways))
+        settled: dict[int, Choice] = {}
+        entered: set[object] = set(used)
+        depth = 0
+        order = sorted(range(len(waiting)), key=lambda index: len(waiting[index].ways) > 1)
+        popular = _popularity(waiting)
+        for index in order:
+            best = min(waiting[index].ways, key=lambda way: _rank(way, depth, entered, popular))
+            settled[index] = best
+            entered |= best.cost.jumps
+            depth = max(depth, best.cost.depth)
+        return [settled[index] for index in range(len(waiting))]
+
+    def ways(self, type_name: str, item: Field, arrivals: Sequence[Arrival], reached: Reached) -> list[Choice]:
+        """The ways to resolve one field, with their costs; the union of several where no single one suffices."""
+        options = self.paths.options(type_name, item, reached)
+        ways = []
+        for option in options:
+            cost = self.cost_of(type_name, item, (option,), arrivals, reached)
+            if cost is not None:
+                ways.append(Choice(item, (option,), cost))
+        if ways or len(options) < 2:
+            return ways
+        together = self._together(type_name, item, options, arrivals, reached)
+        return [together] if together else []
+
+    def _together(
+        self, type_name: str, item: Field, options: list[Option], arrivals: Sequence[Arrival], reached: Reached
+    ) -> Choice | None:
+        """The smallest set of options found by leaving out, farthest first, what isn't needed."""
+        kept = list(options)
+        if self.cost_of(type_name, item, kept, arrivals, reached) is None:
+            return None
+        for option in sorted(options, key=lambda one: -one.depth):
+            fewer = [one for one in kept if one is not option]
+            if fewer and self.cost_of(type_name, item, fewer, arrivals, reached) is not None:
+                kept = fewer
+        cost = self.cost_of(type_name, item, kept, arrivals, reached)
+        return Choice(item, tuple(kept), cost) if cost else None
+
+    def cost_of(
+        self, type_name: str, item: Field, options: Sequence[Option], arrivals: Sequence[Arrival], reached: Reached
+    ) -> Cost | None:
+        """The cost of a field by these options, its selection included."""
+        total = Cost()
+        for option in options:
+            cost = self._entering(type_name, option, arrivals, reached)
+            if cost is None:
+                return None
+            total = total.also(cost)
+        if not item.selections:
+            return total
+        below = tuple(dict.fromkeys(self.graph.below(option.source, option.local) for option in options))
+        inner = self.cost(item.type_name, item.selections, below)
+        if inner is None:
+            return None
+        return Cost(total.depth + inner.depth, total.nested + inner.fetches, total.jumps)
+
+    def _entering(self, type_name: str, option: Option, arrivals: Sequence[Arrival], reached: Reached) -> Cost | None:
+        """What it takes to be where a field is resolved, with its inputs."""
+        source = option.source
+        if not option.with_inputs:
+            if source in arrivals:
+                return Cost()
+            chain = max(reached[source].depth - 1, 0)
+            return Cost(option.depth, chain, frozenset({source}))
+        mark = (type_name, option.local.field.name, source)
+        if mark in self._open:
+            return None
+        self._open.add(mark)
+        inputs = self.cost(type_name, self.paths.selections_of(type_name, option.local.requires), tuple(arrivals))
+        self._open.discard(mark)
+        if inputs is None:
+            return None
+        return Cost(max(inputs.depth + 1, option.depth), inputs.nested, inputs.jumps | {(source, inputs.jumps)})
+
+    def cost(self, type_name: str, selections: Selections, arrivals: tuple[Arrival, ...]) -> Cost | None:
+        """The best cost of a selection from some arrivals; None when it can't be answered from there."""
+        key = (id(selections), type_name, arrivals)
+        if self._open:
+            return self._cost(type_name, selections, arrivals)
+        if key not in self._costs:
+            self._alive.append(selections)  # so that its id is not given to another
+            self._costs[key] = self._cost(type_name, selections, arrivals)
+        return self._costs[key]
+
+    def _cost(self, type_name: str, selections: Selections, arrivals: tuple[Arrival, ...]) -> Cost | None:
+        reached = self.graph.reach(type_name, arrivals)
+        split = self.paths.split(type_name, selections, arrivals, reached)
+        total = Cost()
+        if split.typed:
+            source = self.paths.typed_source(reached)
+            if source is None:
+                return None
+            total = Cost(reached[source].depth, 0, frozenset({source}))
+            arrivals = (*arrivals, source)
+        choices = self.assign(type_name, split.direct, arrivals, reached, ())
+        if choices is None:
+            return None
+        for choice in choices:
+            total = total.also(choice.cost)
+        for member, inner in split.parts:
+            narrowed = self.paths.narrowed(arrivals, member)
+            cost = self._cost(member, inner, narrowed) if narrowed else Cost()
+            if cost is None:
+                return None
+            total = total.also(cost)
+        return total
+
+
+def _popularity(waiting: Sequence[_Undecided]) -> dict[Arrival, int]:
+    counts: dict[Arrival, int] = {}
+    for item in waiting:
+        for way in item.ways:
+            for option in way.options:
+                counts[option.source] = counts.get(option.source, 0) + 1
+    return counts
+
+
+def _rank(
+    way: Choice, depth: int, entered: Collection[object], popular: dict[Arrival, int]
+) -> tuple[int, int, int, int, int]:
+    """Smaller is better: rounds of the whole object, new fetches, own rounds, then what serves most of the other fields."""
+    new = way.cost.nested + sum(1 for jump in way.cost.jumps if jump not in entered)
+    own = sum(option.depth for option in way.options)
+    return (max(depth, way.cost.depth), new, way.cost.depth, own, -popular[way.options[0].source])
+
+
+def no_plan(type_name: str, fields: Sequence[Field]) -> PlanError:
+    """The error for fields that no subgraph can be asked for from here."""
+    names = ", ".join(f"{type_name}.{item.name}" for item in fields[:5])
+    return PlanError(f"no way through the subgraphs answers {names} here", "PLAN_NOT_FOUND")

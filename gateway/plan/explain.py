@@ -1,0 +1,72 @@
+"""A plan as text for people and as JSON for tools."""
+
+from typing import Any
+
+from gateway.plan.nodes import Fetch, Lookup, Path, Plan, RepField
+
+
+def print_path(path: Path) -> str:
+    """A path as `products.reviews|[Book].author`; the root is `(root)`."""
+    if not path:
+        return "(root)"
+    parts = []
+    for step in path:
+        parts.append(step.key + (f"|[{','.join(sorted(step.types))}]" if step.types is not None else ""))
+    return ".".join(parts)
+
+
+def print_plan(plan: Plan) -> str:
+    """The plan as indented text: rounds of fetches, what each waits for, where its answer goes."""
+    lines = [f"{plan.kind} plan: {len(plan.fetches)} fetches"]
+    for number, stage in enumerate(plan.stages):
+        if len(plan.stages) > 1:
+            lines.append(f"stage {number + 1}")
+        for fetch in stage:
+            lines.extend(_print_fetch(fetch))
+    return "\n".join(lines) + "\n"
+
+
+def _print_fetch(fetch: Fetch) -> list[str]:
+    waits = f" after {', '.join(str(item) for item in fetch.after)}" if fetch.after else ""
+    lines = [f"  fetch {fetch.id} from {fetch.subgraph}{waits}", f"    {fetch.text}"]
+    for lookup in fetch.lookups:
+        lines.append(f"    -> {print_path(lookup.path)}")
+        for item in lookup.representations:
+            types = f" for {', '.join(sorted(item.types))}" if item.types is not None else ""
+            fields = " ".join(_print_rep(one) for one in item.fields)
+            lines.append(f"       by {item.typename or 'its own type'} {{ {fields} }}{types}")
+    return lines
+
+
+def _print_rep(item: RepField) -> str:
+    name = item.name if item.name == item.key else f"{item.name}: {item.key}"
+    return f"{name} {{ {' '.join(_print_rep(one) for one in item.below)} }}" if item.below else name
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON: `kind`, and `stages` of fetches."""
+    return {"kind": plan.kind, "stages": [[_fetch_json(fetch) for fetch in stage] for stage in plan.stages]}
+
+
+def _fetch_json(fetch: Fetch) -> dict[str, Any]:
+    return {
+        "id": fetch.id,
+        "subgraph": fetch.subgraph,
+        "kind": fetch.kind,
+        "operation": fetch.text,
+        "variables": list(fetch.variables),
+        "after": list(fetch.after),
+        "lookups": [_lookup_json(item) for item in fetch.lookups],
+    }
+
+
+def _lookup_json(lookup: Lookup) -> dict[str, Any]:
+    by = [
+        {
+            "typename": item.typename,
+            "types": sorted(item.types) if item.types is not None else None,
+            "fields": " ".join(_print_rep(one) for one in item.fields),
+        }
+        for item in lookup.representations
+    ]
+    return {"path": print_path(lookup.path), "representations": by}

@@ -1,0 +1,205 @@
+"""The fetch graph while it is built: groups (one subgraph request each), the selections in them, and what waits for what.
+
+Mutable on purpose, and known to this room alone; `assemble` freezes it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from gateway.plan.nodes import Path, RepField, Representation
+from gateway.supergraph.graph import Arrival
+
+
+@dataclass(slots=True, eq=False)
+class DraftField:
+    """A field that a group asks for; `key` is where its value is kept."""
+
+    key: str
+    name: str
+    type: str
+    arguments: tuple[tuple[str, str], ...]
+    variables: frozenset[str]
+    below: "Draft | None" = None
+
+
+@dataclass(slots=True, eq=False)
+class Draft:
+    """A selection that a group asks of an object; `type` is the subgraph's own type there."""
+
+    type: str
+    fields: dict[str, DraftField] = field(default_factory=dict)
+    fragments: "dict[str, Draft]" = field(default_factory=dict)
+
+    def narrow(self, type_name: str) -> "Draft":
+        """The part for objects of a narrower type."""
+        if type_name == self.type:
+            return self
+        return self.fragments.setdefault(type_name, Draft(type_name))
+
+    def absorb(self, other: "Draft") -> None:
+        """Take over everything another selection of the same type asks for."""
+        for key, item in other.fields.items():
+            mine = self.fields.get(key)
+            if mine is None:
+                self.fields[key] = item
+            elif mine.below is not None and item.below is not None:
+                mine.below.absorb(item.below)
+        for type_name, inner in other.fragments.items():
+            self.narrow(type_name).absorb(inner)
+
+
+@dataclass(slots=True, eq=False)
+class DraftLookup:
+    """A place that a group fills: entities at a path with their representations, or (without any) the root type's fields."""
+
+    path: Path
+    draft: Draft
+    representations: list[Representation] = field(default_factory=list)
+    root: bool = False
+
+    def represent(self, new: Representation) -> None:
+        """Add what an object of some types is looked up by; fields for the same types are joined."""
+        for index, old in enumerate(self.representations):
+            if old.types == new.types and old.typename == new.typename:
+                fields = (*old.fields, *(item for item in new.fields if item not in old.fields))
+                self.representations[index] = Representation(old.types, old.typename, fields)
+                return
+        self.representations.append(new)
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """One subgraph request in the making."""
+
+    subgraph: str
+    lookups: list[DraftLookup]
+    parents: "set[Group]" = field(default_factory=set)
+
+
+def ancestors(group: Group) -> set[Group]:
+    """Every group that a group waits for, directly or not."""
+    found: set[Group] = set()
+    waiting = list(group.parents)
+    while waiting:
+        parent = waiting.pop()
+        if parent not in found:
+            found.add(parent)
+            waiting.extend(parent.parents)
+    return found
+
+
+def in_order(groups: Iterable[Group]) -> list[Group]:
+    """The groups, each after those it waits for; otherwise as they came."""
+    done: dict[Group, None] = {}
+
+    def visit(group: Group) -> None:
+        if group not in done:
+            for parent in sorted(group.parents, key=positions.__getitem__):
+                visit(parent)
+            done[group] = None
+
+    given = list(groups)
+    positions = {group: index for index, group in enumerate(given)}
+    for group in given:
+        visit(group)
+    return list(done)
+
+
+def levels(groups: Iterable[Group]) -> dict[Group, int]:
+    """The round in which each group can run: 0 for those that wait for nothing."""
+    depth: dict[Group, int] = {}
+    for group in in_order(groups):
+        depth[group] = max((depth[parent] + 1 for parent in group.parents), default=0)
+    return depth
+
+
+@dataclass(slots=True, eq=False)
+class Names:
+    """The keys taken at one place of the answer, over all type conditions: what each stands for, and the names below it."""
+
+    keys: dict[str, set[tuple[str, tuple[tuple[str, str], ...]]]] = field(default_factory=dict)
+    children: "dict[str, Names]" = field(default_factory=dict)
+
+    def child(self, key: str) -> "Names":
+        """The names below a key."""
+        return self.children.setdefault(key, Names())
+
+    def take(self, key: str, name: str, arguments: tuple[tuple[str, str], ...]) -> None:
+        """Note that the client's operation uses a key."""
+        self.keys.setdefault(key, set()).add((name, arguments))
+
+    def inner(self, name: str, arguments: tuple[tuple[str, str], ...]) -> str:
+        """A key for a field that the planner needs: the client's own where it is the same field, else a free one."""
+        meaning = {(name, arguments)}
+        for key in self._candidates(name):
+            if self.keys.get(key, meaning) == meaning:
+                self.keys[key] = meaning
+                return key
+        raise AssertionError("candidates never end")
+
+    @staticmethod
+    def _candidates(name: str) -> Iterator[str]:
+        yield name
+        number = 0
+        while True:
+            number += 1
+            yield f"_{name}_{number}"
+
+
+@dataclass(slots=True)
+class Slot:
+    """Where an arrival's fields are asked for: a group, and the selection in it."""
+
+    arrival: Arrival
+    group: Group
+    draft: Draft
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """A place of the answer, shared by its sites of all type conditions."""
+
+    path: Path
+    names: Names
+    groups: dict[tuple[str, frozenset[int]], Group] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Site:
+    """An object of the answer as one static type: who has brought it here, and what is placed on it.
+
+    `types` restricts it to some run-time types (None: every object at the place). `start` are the arrivals that came with the
+    object; `slots` those and what was entered from here.
+    """
+
+    place: Place
+    type: str
+    types: frozenset[str] | None = None
+    start: tuple[Arrival, ...] = ()
+    slots: dict[Arrival, Slot] = field(default_factory=dict)
+    children: "dict[str, Site]" = field(default_factory=dict)
+    parts: "dict[str, Site]" = field(default_factory=dict)
+    whole: "Site | None" = None
+    with_inputs: dict[tuple[Arrival, frozenset[int]], Slot] = field(default_factory=dict)
+
+    def arrive(self, slot: Slot) -> None:
+        """Another subgraph brings the object along with its parent."""
+        if slot.arrival not in self.slots:
+            self.slots[slot.arrival] = slot
+            self.start = (*self.start, slot.arrival)
+
+
+__all__ = [
+    "Draft",
+    "DraftField",
+    "DraftLookup",
+    "Group",
+    "Names",
+    "Place",
+    "RepField",
+    "Site",
+    "Slot",
+    "ancestors",
+    "in_order",
+    "levels",
+]

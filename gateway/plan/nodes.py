@@ -1,0 +1,98 @@
+"""The plan: frozen facts that the executor runs and that can be shown.
+
+A Fetch is one request to one subgraph. Its lookups say where its answer belongs: a root lookup at the root of the answer, entity
+lookups at a path, with representations made from what earlier fetches brought. Fetches form a graph by `after`; those whose needs
+are met run at once.
+"""
+
+from dataclasses import dataclass, field
+
+from gateway.request.operation import OperationKind
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a path through the answer: a key, lists under it are flattened; then only objects of these types."""
+
+    key: str
+    types: frozenset[str] | None = None
+
+
+Path = tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RepField:
+    """One field of a representation: its name for the subgraph, the key under which the value lies, and what is below."""
+
+    name: str
+    key: str
+    below: "tuple[RepField, ...]" = ()
+    types: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """How an object becomes a representation: for which run-time types, under which `__typename` (None: its own)."""
+
+    types: frozenset[str] | None
+    typename: str | None
+    fields: tuple[RepField, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """One field that a fetch brings: the key in the reply, the key where it is kept, and what is below."""
+
+    reply_key: str
+    key: str
+    name: str
+    below: "Selection | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a fetch brings of an object: fields, and more fields for objects of some types."""
+
+    fields: tuple[Out, ...] = ()
+    fragments: "tuple[tuple[frozenset[str], Selection], ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One place that a fetch fills. `field` is the key of `_entities` in the reply; None for a root lookup."""
+
+    path: Path
+    selection: Selection
+    variable: str | None = None
+    field: str | None = None
+    representations: tuple[Representation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """One subgraph request: its text, the client's variables in it, and what it waits for (ids of fetches)."""
+
+    id: int
+    subgraph: str
+    text: str
+    operation_name: str | None
+    kind: OperationKind
+    variables: tuple[str, ...]
+    lookups: tuple[Lookup, ...]
+    after: tuple[int, ...] = ()
+    renames: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole plan: stages that run one after the other (a query has one; a mutation one for each root field or run of fields)."""
+
+    kind: OperationKind
+    stages: tuple[tuple[Fetch, ...], ...]
+    explained: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    @property
+    def fetches(self) -> tuple[Fetch, ...]:
+        """All fetches, in order."""
+        return tuple(fetch for stage in self.stages for fetch in stage)

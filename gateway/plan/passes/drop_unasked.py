@@ -1,0 +1,18 @@
+"""Drop groups that ask for nothing and that nothing waits for."""
+
+from gateway.plan.fetch_graph import Draft, Group
+
+
+def drop_unasked(groups: list[Group]) -> list[Group]:
+    """The groups that bring something, or that another needs."""
+    while True:
+        needed = {parent for group in groups for parent in group.parents}
+        kept = [group for group in groups if group in needed or any(asks(lookup.draft) for lookup in group.lookups)]
+        if len(kept) == len(groups):
+            return kept
+        groups = kept
+
+
+def asks(draft: Draft) -> bool:
+    """Whether a selection asks for anything."""
+    return bool(draft.fields) or any(asks(inner) for inner in draft.fragments.values())

@@ -1,0 +1,144 @@
+"""The ways to answer a selection at one object: split an abstract one, list the options of each field.
+
+An abstract selection is answered as a whole where a subgraph knows the interface and resolves the field for every implementation;
+what is left is asked per type ("parts").
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gateway.core.errors import PlanError
+from gateway.federation.field_set import FieldSet, FieldSetField
+from gateway.request.operation import Field, Fragment, Selections
+from gateway.supergraph.graph import TYPENAME, Arrival, Graph, Local, Reach
+
+Reached = Mapping[Arrival, Reach]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One way to a field: from which arrival, after how many rounds, and whether a fetch of its own must carry inputs to it."""
+
+    source: Arrival
+    local: Local
+    depth: int
+    with_inputs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A selection on an abstract type: what is asked on the type itself, and what is asked per narrower type."""
+
+    direct: tuple[Field, ...]
+    parts: tuple[tuple[str, Selections], ...]
+    typed: bool
+
+
+class Paths:
+    """Options and splits over one supergraph, counting what is weighed against a limit."""
+
+    def __init__(self, graph: Graph, limit: int) -> None:
+        self.graph = graph
+        self.limit = limit
+        self.weighed = 0
+        self._sets: dict[tuple[str, FieldSet], Selections] = {}
+
+    def weigh(self, count: int = 1) -> None:
+        """Count choices; PlanError PLAN_LIMIT_EXCEEDED when they become too many."""
+        self.weighed += count
+        if self.weighed > self.limit:
+            message = f"planning this operation would weigh more than {self.limit} paths"
+            raise PlanError(message, "PLAN_LIMIT_EXCEEDED")
+
+    def options(self, type_name: str, field: Field, reached: Reached) -> list[Option]:
+        """Every way to resolve a field at an object with these arrivals, nearest first."""
+        found: list[Option] = []
+        for arrival, reach in reached.items():
+            local = self.graph.local(arrival, field.name)
+            if local is None:
+                continue
+            depth, with_inputs = reach.depth, False
+            if local.requires and self.graph.obtain(type_name, local.requires, {arrival: Reach(0)}) is None:
+                needed = self.graph.obtain(type_name, local.requires, reached)
+                if needed is None:
+                    continue
+                depth, with_inputs = max(depth - 1, needed) + 1, True
+            found.append(Option(arrival, local, depth, with_inputs))
+        self.weigh(len(found))
+        found.sort(key=lambda option: option.depth)
+        return found
+
+    def split(self, type_name: str, selections: Selections, arrivals: Iterable[Arrival], reached: Reached) -> Split:
+        """Divide a selection; on an object type everything is direct."""
+        direct: list[Field] = []
+        parts: dict[str, list[Field | Fragment]] = {}
+        possible: frozenset[str] = frozenset().union(*(self.graph.possible(item) for item in arrivals))
+        abstract = self.graph.is_abstract(type_name)
+        for item in selections:
+            if isinstance(item, Field):
+                if not abstract or any(self.graph.local(arrival, item.name) for arrival in reached):
+                    direct.append(item)
+                else:
+                    for member in sorted(possible):
+                        parts.setdefault(member, []).append(item)
+            elif not abstract:
+                if type_name in self.graph.supergraph.possible.get(item.type, ()):
+                    inner = self.split(type_name, item.selections, arrivals, reached)
+                    direct.extend(inner.direct)
+            else:
+                for member in self.members(item.type, arrivals, possible):
+                    parts.setdefault(member, []).extend(item.selections)
+        typed = abstract and all(self._untyped(item) for item in arrivals)
+        needs_type = bool(parts) or any(item.name == TYPENAME for item in direct)
+        return Split(tuple(direct), tuple((name, tuple(items)) for name, items in parts.items()), typed and needs_type)
+
+    def _untyped(self, arrival: Arrival) -> bool:
+        view = self.graph.view(arrival)
+        return view is not None and view.interface_object
+
+    def members(self, condition: str, arrivals: Iterable[Arrival], possible: frozenset[str]) -> list[str]:
+        """The types that a fragment is asked for: itself where every subgraph agrees on what it covers, else its object types."""
+        members = self.graph.supergraph.possible.get(condition, frozenset()) & possible
+        if not members:
+            return []
+        if not self.graph.is_abstract(condition):
+            return [condition]
+        for arrival in arrivals:
+            narrow = self.graph.narrow(arrival, condition)
+            here = self.graph.possible(arrival) & members
+            if self._untyped(arrival) or (here and (narrow is None or self.graph.possible(narrow) & possible != here)):
+                return sorted(members)
+        return [condition]
+
+    def typed_source(self, reached: Reached) -> Arrival | None:
+        """The nearest arrival whose subgraph knows the run-time type of an object."""
+        return next((item for item in reached if not self._untyped(item)), None)
+
+    def narrowed(self, arrivals: Iterable[Arrival], member: str) -> tuple[Arrival, ...]:
+        """The arrivals for objects of a narrower type."""
+        found = (self.graph.narrow(item, member) for item in arrivals)
+        return tuple(dict.fromkeys(item for item in found if item is not None))
+
+    def selections_of(self, type_name: str, fields: FieldSet) -> Selections:
+        """A field set as selections on a type, so that its cost can be weighed like a client's."""
+        key = (type_name, fields)
+        if key not in self._sets:
+            self._sets[key] = tuple(self._selection(type_name, item) for item in fields)
+        return self._sets[key]
+
+    def _selection(self, type_name: str, item: object) -> Field | Fragment:
+        if isinstance(item, FieldSetField):
+            reference = self.field_type(type_name, item.name)
+            below = self.selections_of(reference.strip("[]!"), item.selections)
+            return Field(item.name, item.name, type_name, reference, item.arguments, frozenset(), below)
+        condition = getattr(item, "type_condition", None) or type_name
+        return Fragment(condition, self.selections_of(condition, getattr(item, "selections", ())))
+
+    def field_type(self, type_name: str, name: str) -> str:
+        """A field's type reference in the supergraph."""
+        if name == TYPENAME:
+            return "String!"
+        types = self.graph.supergraph.field_types.get(type_name, {})
+        if name not in types:
+            raise PlanError(f"the supergraph has no field {type_name}.{name}", "PLAN_NOT_FOUND")
+        return types[name]

@@ -1,0 +1,295 @@
+"""Placing: a selection is put, field by field, into groups of the fetch graph.
+
+At each object the chooser says where a field is resolved. Entering a subgraph demands the key first, a field with @requires
+demands its inputs first; both are placed like fields of the client, under keys of their own where the client's are taken.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from gateway.core.errors import PlanError
+from gateway.federation.field_set import FieldSet, FieldSetField
+from gateway.plan.choose import Choice, Chooser, no_plan
+from gateway.plan.fetch_graph import Draft, DraftField, DraftLookup, Group, Names, Place, Site, Slot, ancestors
+from gateway.plan.nodes import Path, RepField, Representation, Step
+from gateway.plan.paths import Option, Paths, Reached, Split
+from gateway.request.operation import Field, Fragment, Selections
+from gateway.supergraph.graph import TYPENAME, Arrival, Graph
+
+Template = tuple[tuple[RepField, ...], set[Group]]
+
+
+class Placer:
+    """Builds the groups of one stage of a plan."""
+
+    def __init__(self, paths: Paths, chooser: Chooser) -> None:
+        self.paths = paths
+        self.graph: Graph = paths.graph
+        self.chooser = chooser
+        self.groups: list[Group] = []
+
+    def root(self, type_name: str, selections: Selections) -> Site:
+        """The site of the operation's root; nobody has brought it, every subgraph with the type can be entered."""
+        return Site(Place((), names_of(selections)), type_name)
+
+    def place(self, site: Site, selections: Selections) -> None:
+        """Put a selection of the client's on a site."""
+        split = self.split(site, selections)
+        for choice in self.choose(site, split.direct, self.reached(site)):
+            child, _ = self.put(site, choice, choice.field.key)
+            if child is not None:
+                self.place(child, choice.field.selections)
+        for member, inner in split.parts:
+            if part := self.part(site, member):
+                self.place(part, inner)
+
+    def split(self, site: Site, selections: Selections) -> Split:
+        """Divide a selection by type; make the run-time type known where it is an abstract one."""
+        split = self.paths.split(site.type, selections, tuple(site.slots), self.reached(site))
+        if self.graph.is_abstract(site.type) and (split.typed or self.typed_by(site)):
+            self.know_type(site)
+            split = self.paths.split(site.type, selections, tuple(site.slots), self.reached(site))
+        return split
+
+    def reached(self, site: Site) -> Reached:
+        """All arrivals that can be had at a site."""
+        return self.graph.reach(site.type, site.start)
+
+    def choose(self, site: Site, fields: Sequence[Field], reached: Reached) -> list[Choice]:
+        """Where each field is resolved; PlanError PLAN_NOT_FOUND when one can't be."""
+        choices = self.chooser.assign(site.type, fields, site.start, reached, site.slots)
+        if choices is None:
+            raise no_plan(site.type, fields)
+        return choices
+
+    def put(self, site: Site, choice: Choice, key: str) -> tuple[Site | None, set[Group]]:
+        """Ask for a field where it was chosen; returns the site of its value if that has selections, and who brings it."""
+        item = choice.field
+        child: Site | None = None
+        groups: set[Group] = set()
+        for option in choice.options:
+            slot = self.resolving(site, option)
+            groups.add(slot.group)
+            written = slot.draft.fields.get(key)
+            if written is None:
+                reference = option.local.field.type
+                written = DraftField(key, item.name, reference, item.arguments, item.variables)
+                slot.draft.fields[key] = written
+            if self.graph.is_composite(item.type_name):
+                child = child or self.child(site, key, item)
+                arrival = self.graph.below(option.source, option.local)
+                if written.below is None:
+                    written.below = Draft(arrival.type)
+                child.arrive(Slot(arrival, slot.group, written.below))
+        return child, groups
+
+    def child(self, site: Site, key: str, item: Field) -> Site:
+        """The site of a field's value; one for each key, however often it is asked for."""
+        if key not in site.children:
+            path = (*self.path(site), Step(key))
+            site.children[key] = Site(Place(path, site.place.names.child(key)), item.type_name)
+        return site.children[key]
+
+    def path(self, site: Site) -> Path:
+        """The path to a site's objects, with its restriction on their type."""
+        path = site.place.path
+        if site.types is None or not path:
+            return path
+        return (*path[:-1], replace(path[-1], types=site.types))
+
+    def part(self, site: Site, member: str) -> Site | None:
+        """The site for objects of a narrower type; None when no subgraph hands one out there."""
+        narrowed = [(slot, self.graph.narrow(slot.arrival, member)) for slot in site.slots.values()]
+        if member not in site.parts:
+            if not any(arrival for _, arrival in narrowed):
+                return None
+            types = self.graph.supergraph.possible.get(member, frozenset({member}))
+            site.parts[member] = Site(site.place, member, types, whole=site)
+        part = site.parts[member]
+        for slot, arrival in narrowed:
+            if arrival is not None:
+                view = self.graph.view(slot.arrival)
+                same = view is not None and view.interface_object
+                draft = slot.draft if same else slot.draft.narrow(arrival.type)
+                part.arrive(Slot(arrival, slot.group, draft))
+        return part
+
+    def know_type(self, site: Site) -> None:
+        """Ask for the run-time type of a site's objects, entering a subgraph that knows it if none is there yet."""
+        if self.typed_by(site):
+            return
+        source = self.paths.typed_source(self.reached(site))
+        if source is not None:
+            self.ask_type(self.entered(site, source).draft)
+
+    @staticmethod
+    def ask_type(draft: Draft) -> None:
+        """Ask for `__typename`, under that very key (validation keeps clients from using it for anything else)."""
+        draft.fields.setdefault(TYPENAME, DraftField(TYPENAME, TYPENAME, "String!", (), frozenset()))
+
+    def resolving(self, site: Site, option: Option) -> Slot:
+        """The slot where a field goes; one of its own where it needs inputs."""
+        return self.given_inputs(site, option) if option.with_inputs else self.entered(site, option.source)
+
+    def entered(self, site: Site, source: Arrival) -> Slot:
+        """The slot of an arrival, entered by its key if that was not done yet."""
+        if source not in site.slots:
+            entry = self.reached(site)[source].entry
+            if entry is None:
+                raise no_plan(site.type, ())
+            if entry.key:
+                fields, parents = self.demand(site, entry.key, self.nearer(site, source))
+                site.slots[source] = self.lookup(site, source, fields, parents)
+            else:
+                site.slots[source] = self.root_lookup(site, source)
+        return site.slots[source]
+
+    def nearer(self, site: Site, source: Arrival) -> Reached:
+        """The arrivals that can be had without, and before, a given one."""
+        reached = self.reached(site)
+        return {arrival: item for arrival, item in reached.items() if item.depth < reached[source].depth}
+
+    def given_inputs(self, site: Site, option: Option) -> Slot:
+        """A slot for a field with @requires: entered after its inputs are known, and with them."""
+        reached = self.reached(site)
+        fields, parents = self.demand(site, option.local.requires, reached)
+        key, more = self.own_key(site, option.source)
+        parents |= more
+        there = site.slots.get(option.source)
+        if there is not None and option.source not in site.start and parents <= ancestors(there.group):
+            self.represent(site, there.group, option.source, (*key, *fields))
+            return there
+        mark = (option.source, frozenset(map(id, parents)))
+        slot = self.lookup(site, Arrival(option.source.subgraph, option.source.type), (*key, *fields), parents)
+        return site.with_inputs.setdefault(mark, slot)
+
+    def own_key(self, site: Site, source: Arrival) -> Template:
+        """The nearest key by which an object is looked up in the subgraph that is to resolve a field."""
+        reached = self.reached(site)
+        plain = Arrival(source.subgraph, source.type)
+        keys = [entry.key for entry in self.graph.entries(site.type) if entry.arrival == plain]
+        keys = keys or [
+            entry.key for entry in self.graph.entries(site.type) if entry.arrival.subgraph == source.subgraph
+        ]
+        known = [
+            (depth, index)
+            for index, key in enumerate(keys)
+            if (depth := self.graph.obtain(site.type, key, reached)) is not None
+        ]
+        if not known:
+            raise PlanError(f"{source.subgraph} can't be given inputs for {site.type}: it has no key", "PLAN_NOT_FOUND")
+        return self.demand(site, keys[min(known)[1]], reached)
+
+    def demand(self, site: Site, fields: FieldSet, reached: Reached) -> Template:
+        """Place what a representation is made of; returns how to make it and which groups bring it."""
+        made: list[RepField] = []
+        groups: set[Group] = set()
+        for item in fields:
+            got, more = (
+                self.demand_field(site, item, reached)
+                if isinstance(item, FieldSetField)
+                else self.demand_part(site, item.type_condition or site.type, item.selections, reached)
+            )
+            made.extend(got)
+            groups |= more
+        return tuple(made), groups
+
+    def demand_part(self, site: Site, condition: str, fields: FieldSet, reached: Reached) -> Template:
+        """The fields that a representation has for some run-time types only."""
+        if not self.graph.is_abstract(site.type):
+            inside = site.type in self.graph.supergraph.possible.get(condition, ())
+            return self.demand(site, fields, reached) if inside else ((), set())
+        self.know_type(site)
+        made: list[RepField] = []
+        groups: set[Group] = set()
+        for member in self.paths.members(condition, tuple(site.slots), self.graph.supergraph.possible[condition]):
+            if part := self.part(site, member):
+                got, more = self.demand(part, fields, self.reached(part))
+                types = part.types
+                made.extend(replace(item, types=item.types or types) for item in got)
+                groups |= more
+        return tuple(made), groups
+
+    def demand_field(self, site: Site, item: FieldSetField, reached: Reached) -> Template:
+        """One field of a representation."""
+        if self.graph.is_abstract(site.type) and not any(self.graph.local(one, item.name) for one in reached):
+            return self.by_member(site, item)
+        wanted = self.paths.selections_of(site.type, (item,))[0]
+        if not isinstance(wanted, Field):
+            raise no_plan(site.type, ())
+        key = site.place.names.inner(item.name, item.arguments)
+        child, groups = self.put(site, self.choose(site, (wanted,), reached)[0], key)
+        if child is None:
+            return (RepField(item.name, key),), groups
+        below, more = self.demand(child, item.selections, self.reached(child))
+        return (RepField(item.name, key, below),), groups | more
+
+    def by_member(self, site: Site, item: FieldSetField) -> Template:
+        """A field that no interface has, asked of each object type."""
+        made: list[RepField] = []
+        groups: set[Group] = set()
+        for member in sorted(self.graph.supergraph.possible.get(site.type, ())):
+            if part := self.part(site, member):
+                got, more = self.demand(part, (item,), self.reached(part))
+                made.extend(replace(one, types=one.types or part.types) for one in got)
+                groups |= more
+        return tuple(made), groups
+
+    def lookup(self, site: Site, source: Arrival, fields: tuple[RepField, ...], parents: set[Group]) -> Slot:
+        """A slot in an entity lookup of a subgraph at this place, shared by what waits for the same groups."""
+        parents = parents or {site.slots[arrival].group for arrival in site.start[:1]}
+        if site.types is not None or self.graph.is_abstract(site.type):
+            parents = parents | self.typed_by(site)
+        mark = (source.subgraph, frozenset(map(id, parents)))
+        group = site.place.groups.get(mark)
+        if group is None:
+            group = Group(source.subgraph, [DraftLookup(site.place.path, Draft("_Entity"))], set(parents))
+            site.place.groups[mark] = group
+            self.groups.append(group)
+        self.represent(site, group, source, fields)
+        return Slot(source, group, group.lookups[0].draft.narrow(source.type))
+
+    def typed_by(self, site: Site) -> set[Group]:
+        """The groups that bring the run-time type of a site's objects."""
+        whole = site
+        while whole.whole is not None:
+            whole = whole.whole
+        for slot in whole.slots.values():
+            if self.graph.local(slot.arrival, TYPENAME) is not None:
+                self.ask_type(slot.draft)
+                return {slot.group}
+        return set()
+
+    def represent(self, site: Site, group: Group, source: Arrival, fields: tuple[RepField, ...]) -> None:
+        """Say how a site's objects become representations of a group's lookup."""
+        view = self.graph.view(source)
+        typename: str | None = source.type
+        if self.graph.is_abstract(site.type) and not (view and view.interface_object) and self.typed_by(site) - {group}:
+            typename = None
+        elif not (view and view.interface_object) and not self.graph.is_abstract(site.type):
+            typename = site.type
+        group.lookups[0].represent(Representation(site.types, typename, fields))
+
+    def root_lookup(self, site: Site, source: Arrival) -> Slot:
+        """A slot in a request for the fields of a root type."""
+        parents = {site.slots[arrival].group for arrival in site.start}
+        draft = Draft(source.type)
+        group = Group(source.subgraph, [DraftLookup(site.place.path, draft, root=True)], parents)
+        self.groups.append(group)
+        return Slot(source, group, draft)
+
+
+def names_of(selections: Selections) -> Names:
+    """The keys that an operation uses, at every place of its answer."""
+    names = Names()
+    _take(names, selections)
+    return names
+
+
+def _take(names: Names, selections: Iterable[Field | Fragment]) -> None:
+    for item in selections:
+        if isinstance(item, Fragment):
+            _take(names, item.selections)
+        else:
+            names.take(item.key, item.name, item.arguments)
+            _take(names.child(item.key), item.selections)

@@ -1,0 +1,72 @@
+"""The planner: a normalised operation becomes a plan.
+
+place > passes > assemble, once for a query; for a mutation once per root field, or per run of root fields that one request answers
+(GraphQL spec, section 6.2.2: root fields of a mutation run one after the other, with all that belongs to them).
+"""
+
+from gateway.core.errors import PlanError
+from gateway.plan.assemble import assemble
+from gateway.plan.choose import Chooser
+from gateway.plan.explain import print_plan
+from gateway.plan.fetch_graph import Group
+from gateway.plan.nodes import Plan
+from gateway.plan.passes import PASSES
+from gateway.plan.paths import Paths
+from gateway.plan.place import Placer
+from gateway.request.operation import Field, Operation, Selections
+from gateway.supergraph.graph import Graph
+
+DEFAULT_LIMIT = 200_000
+
+
+def plan_operation(graph: Graph, operation: Operation, limit: int = DEFAULT_LIMIT, explain: bool = False) -> Plan:
+    """Plan an operation whose introspection fields were taken out.
+
+    Raises PlanError: PLAN_LIMIT_EXCEEDED when more than `limit` choices would be weighed, PLAN_NOT_FOUND when there is no way.
+    """
+    paths = Paths(graph, limit)
+    stages = []
+    notes: list[tuple[str, str]] = []
+    count = 0
+    for groups in _stages(paths, operation):
+        for step in PASSES:
+            groups = step(groups)
+            if explain:
+                draft = Plan(operation.kind, (assemble(graph, operation, groups, count, True),))
+                notes.append((step.__name__, print_plan(draft)))
+        fetches = assemble(graph, operation, groups, count, True)
+        count += len(fetches)
+        stages.append(fetches)
+    return Plan(operation.kind, tuple(stages), tuple(notes))
+
+
+def _stages(paths: Paths, operation: Operation) -> list[list[Group]]:
+    try:
+        if operation.kind == "mutation":
+            return _mutation_stages(paths, operation)
+        return [_place(paths, operation.root, operation.selections)] if operation.selections else []
+    except RecursionError as error:
+        raise PlanError("the operation is nested too deeply to be planned", "PLAN_LIMIT_EXCEEDED") from error
+
+
+def _place(paths: Paths, root: str, selections: Selections) -> list[Group]:
+    placer = Placer(paths, Chooser(paths))
+    placer.place(placer.root(root, selections), selections)
+    return placer.groups
+
+
+def _mutation_stages(paths: Paths, operation: Operation) -> list[list[Group]]:
+    """One stage per root field; neighbours that one and the same request answers share a stage."""
+    stages: list[list[Group]] = []
+    run: list[Field] = []
+    for item in operation.selections:
+        if not isinstance(item, Field):
+            continue
+        together = _place(paths, operation.root, (*run, item))
+        if run and len(together) == 1:
+            stages[-1] = together
+            run.append(item)
+        else:
+            stages.append(_place(paths, operation.root, (item,)))
+            run = [item]
+    return stages

@@ -1,0 +1,207 @@
+"""A valid operation becomes a normalised one: fragments written in place, conditions settled, repetitions merged.
+
+After it, a selection set holds each response key once per type condition, and fragments only where the type really narrows. The
+number of selections written out is limited: fragments that spread each other can otherwise grow beyond any document's size.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    is_composite_type,
+    print_ast,
+)
+from graphql.language import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    Node,
+    OperationDefinitionNode,
+    SelectionNode,
+    VariableNode,
+    Visitor,
+    visit,
+)
+
+from gateway.core.errors import RequestError
+from gateway.request.operation import Field, Fragment, Operation, Selections
+from gateway.request.variables import included
+from gateway.settings import Limits
+
+Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
+
+
+@dataclass(slots=True)
+class _Level:
+    """One selection set while it is collected: field nodes by response key, and levels by type condition, in order."""
+
+    parent: str
+    possible: frozenset[str]
+    entries: dict[str, "list[FieldNode] | _Level"] = field(default_factory=dict)
+
+
+def normalize(
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
+    conditions: Mapping[str, Any],
+    limits: Limits,
+) -> Operation:
+    """Normalise one operation of a valid document for the given values of the variables in its conditions.
+
+    Raises RequestError TOO_COMPLEX when writing out its fragments takes more selections than allowed.
+    """
+    root = schema.get_root_type(operation.operation)
+    if root is None:
+        raise RequestError(f"the schema has no {operation.operation.value}", "GRAPHQL_VALIDATION_FAILED")
+    normalizer = _Normalizer(schema, document, conditions, limits)
+    selections = normalizer.selections(root.name, [operation])
+    variables = tuple((item.variable.name.value, print_ast(item.type)) for item in operation.variable_definitions or ())
+    name = operation.name.value if operation.name else None
+    return Operation(operation.operation.value, name, root.name, variables, selections)
+
+
+class _Normalizer:
+    def __init__(
+        self, schema: GraphQLSchema, document: DocumentNode, conditions: Mapping[str, Any], limits: Limits
+    ) -> None:
+        self.schema = schema
+        self.conditions = conditions
+        self.limits = limits
+        self.count = 0
+        self.fragments = {
+            item.name.value: item for item in document.definitions if isinstance(item, FragmentDefinitionNode)
+        }
+        self.possible_of: dict[str, frozenset[str]] = {}
+
+    def possible(self, name: str) -> frozenset[str]:
+        """The object types that a composite type may be at run time."""
+        if name not in self.possible_of:
+            kind = self.schema.type_map[name]
+            if isinstance(kind, GraphQLObjectType):
+                found = frozenset({name})
+            elif isinstance(kind, GraphQLInterfaceType | GraphQLUnionType):
+                found = frozenset(item.name for item in self.schema.get_possible_types(kind))
+            else:
+                found = frozenset()
+            self.possible_of[name] = found
+        return self.possible_of[name]
+
+    def selections(self, parent: str, nodes: list[Any], possible: frozenset[str] | None = None) -> Selections:
+        """The merged selection sets of several nodes on one parent type."""
+        level = _Level(parent, possible or self.possible(parent))
+        for node in nodes:
+            for item in node.selection_set.selections if node.selection_set else ():
+                self.collect(item, level)
+        return self.freeze(level)
+
+    def collect(self, node: SelectionNode, level: _Level) -> None:
+        """Put one selection into its place in a level."""
+        self.count += 1
+        if self.count > self.limits.selections:
+            message = (
+                f"the operation has more than {self.limits.selections} selections when its fragments are written out"
+            )
+            raise RequestError(message, "TOO_COMPLEX")
+        if not included(tuple(node.directives or ()), self.conditions):
+            return
+        if isinstance(node, FieldNode):
+            key = node.alias.value if node.alias else node.name.value
+            entry = level.entries.setdefault(key, [])
+            if isinstance(entry, list):
+                entry.append(node)
+        elif isinstance(node, FragmentSpreadNode):
+            fragment = self.fragments[node.name.value]
+            self.enter(fragment.type_condition.name.value, fragment.selection_set.selections, level)
+        elif isinstance(node, InlineFragmentNode):
+            condition = node.type_condition.name.value if node.type_condition else level.parent
+            self.enter(condition, node.selection_set.selections, level)
+
+    def enter(self, condition: str, nodes: tuple[SelectionNode, ...], level: _Level) -> None:
+        """Follow a fragment: into this level when it does not narrow the type, else into a level of its own."""
+        both = level.possible & self.possible(condition)
+        if not both:
+            return
+        target = level
+        if not (both == level.possible and self.fits(condition, level.parent)):
+            # a response key never holds a space
+            entry = level.entries.setdefault(f"on {condition}", _Level(condition, both))
+            target = entry if isinstance(entry, _Level) else level
+        for node in nodes:
+            self.collect(node, target)
+
+    def fits(self, condition: str, parent: str) -> bool:
+        """Whether fields of the condition's type are fields of the parent, too."""
+        if condition == parent:
+            return True
+        abstract, own = self.schema.type_map[condition], self.schema.type_map[parent]
+        if isinstance(abstract, GraphQLUnionType):
+            return True
+        return (
+            isinstance(abstract, GraphQLInterfaceType)
+            and isinstance(own, GraphQLObjectType | GraphQLInterfaceType)
+            and abstract in own.interfaces
+        )
+
+    def freeze(self, level: _Level) -> Selections:
+        """The level as it stands in the operation; what became empty is left out."""
+        out: list[Field | Fragment] = []
+        for entry in level.entries.values():
+            if isinstance(entry, _Level):
+                if below := self.freeze(entry):
+                    out.append(Fragment(entry.parent, below))
+            else:
+                out.append(self.field(entry, level.parent))
+        return tuple(out)
+
+    def field(self, nodes: list[FieldNode], parent: str) -> Field:
+        """The field nodes of one response key as one field."""
+        first = nodes[0]
+        name = first.name.value
+        definition = self.schema.get_field(self.composite(parent), name)
+        if definition is None:
+            raise RequestError(f"{parent} has no field {name}", "GRAPHQL_VALIDATION_FAILED")
+        reference = str(definition.type)
+        inner = reference.strip("[]!")
+        below = self.selections(inner, list(nodes)) if is_composite_type(self.schema.type_map[inner]) else ()
+        return Field(
+            key=first.alias.value if first.alias else name,
+            name=name,
+            parent=parent,
+            type=reference,
+            arguments=tuple((item.name.value, print_ast(item.value)) for item in first.arguments or ()),
+            variables=variables_in(first.arguments or ()),
+            selections=below,
+        )
+
+    def composite(self, name: str) -> Composite:
+        """A type that has fields, by name."""
+        found = self.schema.type_map[name]
+        if not isinstance(found, GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType):
+            raise RequestError(f"{name} has no fields", "GRAPHQL_VALIDATION_FAILED")
+        return found
+
+
+class _Variables(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_variable(self, node: VariableNode, *_: object) -> None:
+        """Note a variable."""
+        self.names.add(node.name.value)
+
+
+def variables_in(nodes: tuple[Node, ...]) -> frozenset[str]:
+    """The variables used in some arguments."""
+    visitor = _Variables()
+    for node in nodes:
+        visit(node, visitor)
+    return frozenset(visitor.names)

@@ -1,0 +1,16 @@
+"""Validation of a document against the API schema (GraphQL spec, section 5)."""
+
+from graphql import DocumentNode, GraphQLSchema, specified_rules, validate
+
+from gateway.core.errors import RequestError
+from gateway.request.parse import places
+from gateway.settings import Limits
+
+
+def validate_document(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> tuple[RequestError, ...]:
+    """Everything that is wrong with a document, up to the limit; nothing when it is valid."""
+    try:
+        found = validate(schema, document, specified_rules, max_errors=limits.validation_errors)
+    except RecursionError:
+        return (RequestError(f"the document is nested deeper than {limits.depth}", "TOO_COMPLEX"),)
+    return tuple(RequestError(item.message, "GRAPHQL_VALIDATION_FAILED", locations=places(item)) for item in found)

@@ -1,0 +1,69 @@
+"""Variables: coerced by their types (GraphQL spec, CoerceVariableValues), and those that conditions depend on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, get_variable_values
+from graphql.language import (
+    BooleanValueNode,
+    ConstDirectiveNode,
+    DirectiveNode,
+    OperationDefinitionNode,
+    VariableNode,
+    Visitor,
+    visit,
+)
+
+from gateway.core.errors import RequestError
+from gateway.request.parse import places
+
+
+def coerce_variables(
+    schema: GraphQLSchema, operation: OperationDefinitionNode, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The variables' values with defaults filled in; one that is absent without a default stays absent.
+
+    Raises RequestError BAD_USER_INPUT that names the variable and says which value does not fit.
+    """
+    try:
+        values = get_variable_values(schema, operation.variable_definitions or (), dict(given), max_errors=10)
+    except RecursionError as error:
+        raise RequestError("the variables are nested too deeply", "BAD_USER_INPUT") from error
+    if isinstance(values, list):
+        first: GraphQLError = values[0]
+        raise RequestError(first.message, "BAD_USER_INPUT", locations=places(first))
+    return dict(values.coerced)
+
+
+class _Conditions(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_directive(self, node: DirectiveNode | ConstDirectiveNode, *_: object) -> None:
+        """Note the variable of an @skip or @include."""
+        if node.name.value in ("skip", "include"):
+            self.names.update(
+                item.value.name.value for item in node.arguments or () if isinstance(item.value, VariableNode)
+            )
+
+
+def condition_variables(document: DocumentNode) -> tuple[str, ...]:
+    """The names of the variables in @skip and @include, sorted: plans differ by their values."""
+    visitor = _Conditions()
+    visit(document, visitor)
+    return tuple(sorted(visitor.names))
+
+
+def included(directives: tuple[DirectiveNode, ...] | None, conditions: Mapping[str, Any]) -> bool:
+    """Whether @skip and @include leave a selection in (GraphQL spec, section 3.13)."""
+    for node in directives or ():
+        if node.name.value in ("skip", "include"):
+            value = next((item.value for item in node.arguments or () if item.name.value == "if"), None)
+            if isinstance(value, VariableNode):
+                holds = bool(conditions.get(value.name.value))
+            else:
+                holds = isinstance(value, BooleanValueNode) and value.value
+            if holds == (node.name.value == "skip"):
+                return False
+    return True

@@ -1,0 +1,50 @@
+"""What can be set, with sensible values; nothing here reads a file or the environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what one request may ask, checked before the costly stages.
+
+    `body`: bytes of a request's body. `tokens`: lexer tokens of a document. `depth`: nested selection sets, fragments followed.
+    `selections`: fields after fragments are written out. `aliases`: fields of one selection set. `paths`: choices that planning may weigh.
+    `validation_errors`: errors reported at once.
+    """
+
+    body: int = 1_000_000
+    tokens: int = 15_000
+    depth: int = 50
+    selections: int = 20_000
+    aliases: int = 1_000
+    paths: int = 200_000
+    validation_errors: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderRules:
+    """Which headers of the client's request go on to subgraphs; nothing else does. Names in lower case."""
+
+    forward: tuple[str, ...] = ("authorization", "accept-language", "x-request-id", "traceparent", "tracestate")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of the gateway's settings.
+
+    `plan_header`: whether a request may ask for its plan in `extensions.plan`. `timeout`: seconds for one subgraph request.
+    `mask_errors`: whether messages of subgraphs without a code are hidden.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    headers: HeaderRules = field(default_factory=HeaderRules)
+    urls: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 30.0
+    plan_cache: int = 1_000
+    introspection: bool = True
+    graphiql: bool = True
+    plan_header: bool = True
+    connections: int = 100
+    max_reply: int = 50_000_000
+    operations: str | None = None

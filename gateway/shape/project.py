@@ -1,0 +1,194 @@
+"""The merged tree becomes the answer: the operation's fields in its order, nulls where they must be (GraphQL spec, 6.4.4).
+
+The tree holds more than was asked (keys, inputs) and may lack what failed. A null in a non-null position takes its parent with
+it, up to the nearest nullable one; when no subgraph explained it, an error at its path does.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from graphql import GraphQLEnumType, GraphQLObjectType, GraphQLSchema, is_composite_type
+
+from gateway.core.failure import Failure
+from gateway.request.operation import Field, Fragment, Operation, Selections
+
+Path = tuple[str | int, ...]
+
+
+class _Null(Exception):
+    """A null on its way up to the nearest nullable position."""
+
+
+_LEAVES: dict[str, Callable[[Any], bool]] = {
+    "String": lambda value: isinstance(value, str),
+    "ID": lambda value: isinstance(value, str | int) and not isinstance(value, bool),
+    "Int": lambda value: isinstance(value, int) and not isinstance(value, bool) and -(2**31) <= value < 2**31,
+    "Float": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "Boolean": lambda value: isinstance(value, bool),
+}
+
+
+class Projector:
+    """Projects answers of one operation; what depends on the operation alone is worked out once."""
+
+    def __init__(self, schema: GraphQLSchema, operation: Operation) -> None:
+        self.schema = schema
+        self.operation = operation
+        self._collected: dict[tuple[int, str | None], tuple[Field, ...]] = {}
+        self._alive: list[Selections] = []
+        self._possible: dict[str, frozenset[str]] = {}
+
+    def project(self, data: dict[str, Any], errors: list[dict[str, Any]]) -> dict[str, Any] | None:
+        """The answer's `data`; errors of failures and of unexplained nulls are added to `errors`."""
+        run = _Run(self, errors)
+        try:
+            return run.object(self.operation.selections, self.operation.root, data, ())
+        except _Null:
+            return None
+
+    def possible(self, name: str) -> frozenset[str]:
+        """The object types that a type may be at run time, of those that clients may see."""
+        if name not in self._possible:
+            kind = self.schema.type_map.get(name)
+            if kind is None:
+                found: frozenset[str] = frozenset()
+            elif isinstance(kind, GraphQLObjectType):
+                found = frozenset({name})
+            elif is_composite_type(kind):
+                found = frozenset(item.name for item in self.schema.get_possible_types(kind))  # type: ignore[arg-type]
+            else:
+                found = frozenset()
+            self._possible[name] = found
+        return self._possible[name]
+
+    def collected(self, selections: Selections, typename: str | None) -> tuple[Field, ...]:
+        """The fields for an object of this type, each key once (GraphQL spec, CollectFields)."""
+        key = (id(selections), typename)
+        if key not in self._collected:
+            fields: dict[str, Field] = {}
+            self._collect(selections, typename, fields)
+            self._alive.append(selections)
+            self._collected[key] = tuple(fields.values())
+        return self._collected[key]
+
+    def _collect(self, selections: Selections, typename: str | None, into: dict[str, Field]) -> None:
+        for item in selections:
+            if isinstance(item, Fragment):
+                if typename is not None and typename in self.possible(item.type):
+                    self._collect(item.selections, typename, into)
+            elif item.key in into:
+                first = into[item.key]
+                merged = (*first.selections, *item.selections)
+                into[item.key] = Field(
+                    first.key, first.name, first.parent, first.type, first.arguments, first.variables, merged
+                )
+            else:
+                into[item.key] = item
+
+
+class _Run:
+    """One projection."""
+
+    def __init__(self, projector: Projector, errors: list[dict[str, Any]]) -> None:
+        self.projector = projector
+        self.errors = errors
+        self.explained = {
+            tuple(error["path"][:end]) for error in errors if "path" in error for end in range(len(error["path"]) + 1)
+        }
+        self.unplaced = any("path" not in error for error in errors)
+
+    def object(self, selections: Selections, static: str, data: dict[str, Any], path: Path) -> dict[str, Any]:
+        """One object."""
+        typename = self.typename(static, data)
+        out: dict[str, Any] = {}
+        for item in self.projector.collected(selections, typename):
+            if item.name == "__typename":
+                out[item.key] = typename or data.get(item.key)
+            else:
+                where = (*path, item.key)
+                out[item.key] = self.complete(item, self.type_for(item, typename), data.get(item.key), where)
+        return out
+
+    def typename(self, static: str, data: dict[str, Any]) -> str | None:
+        """An object's run-time type; None when nobody said it."""
+        kind = self.projector.schema.type_map.get(static)
+        if isinstance(kind, GraphQLObjectType):
+            return static
+        found = data.get("__typename")
+        return found if isinstance(found, str) else None
+
+    def type_for(self, item: Field, typename: str | None) -> str:
+        """The field's type; an object type may promise more than the interface that it was asked on."""
+        if typename is None or typename == item.parent:
+            return item.type
+        kind = self.projector.schema.type_map.get(typename)
+        definition = kind.fields.get(item.name) if isinstance(kind, GraphQLObjectType) else None
+        return str(definition.type) if definition else item.type
+
+    def complete(self, item: Field, reference: str, value: Any, path: Path) -> Any:
+        """A value of some type (GraphQL spec, CompleteValue)."""
+        if reference.endswith("!"):
+            result = self.complete(item, reference[:-1], value, path)
+            if result is None:
+                self.explain(item, path)
+                raise _Null
+            return result
+        try:
+            return self.nullable(item, reference, value, path)
+        except _Null:
+            return None
+
+    def nullable(self, item: Field, reference: str, value: Any, path: Path) -> Any:
+        """A value where null may stand."""
+        if value is None:
+            return None
+        if isinstance(value, Failure):
+            self.report(value.error(path), path)
+            return None
+        if reference.startswith("["):
+            if not isinstance(value, list):
+                return self.wrong(item, "a list", path)
+            inner = reference[1:-1]
+            return [self.complete(item, inner, one, (*path, index)) for index, one in enumerate(value)]
+        if item.selections or is_composite_type(self.projector.schema.type_map.get(reference)):
+            if not isinstance(value, dict):
+                return self.wrong(item, "an object", path)
+            typename = self.typename(reference, value)
+            if typename is not None and typename not in self.projector.possible(reference):
+                return None  # a type that clients may not see
+            return self.object(item.selections, reference, value, path)
+        return self.leaf(item, reference, value, path)
+
+    def leaf(self, item: Field, reference: str, value: Any, path: Path) -> Any:
+        """A scalar or an enum value; custom scalars pass as they are."""
+        check = _LEAVES.get(reference)
+        if check is not None:
+            if not check(value):
+                return self.wrong(item, f"a valid {reference}", path)
+            return str(value) if reference == "ID" else value
+        kind = self.projector.schema.type_map.get(reference)
+        if isinstance(kind, GraphQLEnumType) and (not isinstance(value, str) or value not in kind.values):
+            return self.wrong(item, f"a value of {reference}", path)
+        return value
+
+    def wrong(self, item: Field, wanted: str, path: Path) -> None:
+        """A value that does not fit its type is null, with an error."""
+        message = f"{item.parent}.{item.name} was to be {wanted}"
+        self.report({"message": message, "path": list(path), "extensions": {"code": "SUBGRAPH_WRONG_VALUE"}}, path)
+
+    def explain(self, item: Field, path: Path) -> None:
+        """Say why a null went up, unless an error did."""
+        if path in self.explained or self.unplaced or any(path[:end] in self.exact for end in range(len(path))):
+            return
+        message = f"null came for {item.parent}.{item.name}, which can't be null"
+        self.report({"message": message, "path": list(path), "extensions": {"code": "NULL_IN_NON_NULL"}}, path)
+
+    @property
+    def exact(self) -> set[Path]:
+        """The paths of all errors."""
+        return {tuple(error["path"]) for error in self.errors if "path" in error}
+
+    def report(self, error: dict[str, Any], path: Path) -> None:
+        """Add an error."""
+        self.errors.append(error)
+        self.explained.update(path[:end] for end in range(len(path) + 1))

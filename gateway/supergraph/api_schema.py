@@ -1,0 +1,118 @@
+"""The API schema: what clients see of a supergraph, without the composition's own elements and what is @inaccessible."""
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, build_ast_schema, validate_schema
+from graphql.language import (
+    DefinitionNode,
+    DirectiveDefinitionNode,
+    EnumTypeDefinitionNode,
+    FieldDefinitionNode,
+    InputObjectTypeDefinitionNode,
+    InterfaceTypeDefinitionNode,
+    Node,
+    ObjectTypeDefinitionNode,
+    SchemaDefinitionNode,
+    SchemaExtensionNode,
+    TypeDefinitionNode,
+    UnionTypeDefinitionNode,
+)
+
+from gateway.core.errors import SupergraphError
+from gateway.supergraph.features import Feature
+
+KEPT = frozenset({"deprecated", "specifiedBy", "oneOf"})
+N = TypeVar("N", bound=Node)
+
+
+def remade(node: N, **changes: object) -> N:
+    """A copy of an AST node with some of its attributes changed."""
+    values: dict[str, Any] = {key: getattr(node, key, None) for key in node.keys if key != "loc"}
+    values.update(changes)
+    return type(node)(**values)
+
+
+class _Api:
+    def __init__(self, features: Iterable[Feature]) -> None:
+        self.features = tuple(features)
+        hiding = next((item for item in self.features if item.name == "inaccessible"), None)
+        self.inaccessible = hiding.local("@inaccessible") if hiding else "inaccessible"
+        self.hidden: set[str] = set()
+
+    def is_feature(self, node: DefinitionNode) -> bool:
+        """Whether a definition belongs to a linked spec."""
+        if isinstance(node, SchemaExtensionNode):
+            return True
+        name = getattr(node, "name", None)
+        if name is None:
+            return False
+        directive = isinstance(node, DirectiveDefinitionNode)
+        return any(feature.owns(name.value, directive) for feature in self.features)
+
+    def visible(self, node: Node) -> bool:
+        """Whether an element is not marked @inaccessible."""
+        directives = getattr(node, "directives", None) or ()
+        return all(item.name.value != self.inaccessible for item in directives)
+
+    def clean(self, node: N) -> N:
+        """The element with only the directives that clients may see, its children cleaned, too."""
+        changes: dict[str, object] = {}
+        if getattr(node, "directives", None):
+            changes["directives"] = tuple(item for item in node.directives if item.name.value in KEPT)  # type: ignore[attr-defined]
+        if isinstance(node, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode | InputObjectTypeDefinitionNode):
+            changes["fields"] = tuple(self.clean(item) for item in node.fields or () if self.visible(item))
+        if isinstance(node, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode):
+            changes["interfaces"] = tuple(i for i in node.interfaces or () if i.name.value not in self.hidden)
+        if isinstance(node, UnionTypeDefinitionNode):
+            changes["types"] = tuple(item for item in node.types or () if item.name.value not in self.hidden)
+        if isinstance(node, EnumTypeDefinitionNode):
+            changes["values"] = tuple(self.clean(item) for item in node.values or () if self.visible(item))
+        if isinstance(node, FieldDefinitionNode | DirectiveDefinitionNode):
+            changes["arguments"] = tuple(self.clean(item) for item in node.arguments or () if self.visible(item))
+        return remade(node, **changes)
+
+
+_EXECUTABLE = frozenset(
+    {
+        "QUERY",
+        "MUTATION",
+        "SUBSCRIPTION",
+        "FIELD",
+        "FRAGMENT_DEFINITION",
+        "FRAGMENT_SPREAD",
+        "INLINE_FRAGMENT",
+        "VARIABLE_DEFINITION",
+    }
+)
+
+
+def _executable(node: DefinitionNode) -> DefinitionNode | None:
+    """A directive definition cut down to the places where clients may use it; None when there are none."""
+    if not isinstance(node, DirectiveDefinitionNode):
+        return node
+    locations = tuple(item for item in node.locations if item.value in _EXECUTABLE)
+    return remade(node, locations=locations) if locations else None
+
+
+def api_schema(document: DocumentNode, features: Iterable[Feature]) -> GraphQLSchema:
+    """Build the API schema of a supergraph document.
+
+    Raises SupergraphError (INVALID_SUPERGRAPH) when what remains is not a valid schema.
+    """
+    api = _Api(features)
+    own = [node for node in document.definitions if not api.is_feature(node)]
+    api.hidden = {node.name.value for node in own if isinstance(node, TypeDefinitionNode) and not api.visible(node)}
+    kept = [node for node in own if not (isinstance(node, TypeDefinitionNode) and node.name.value in api.hidden)]
+    definitions = [part for node in kept if (part := _executable(api.clean(node)))]
+    definitions = [
+        remade(node, directives=()) if isinstance(node, SchemaDefinitionNode) else node for node in definitions
+    ]
+    try:
+        schema = build_ast_schema(DocumentNode(definitions=tuple(definitions)), assume_valid_sdl=True)
+    except (GraphQLError, TypeError) as error:
+        raise SupergraphError(f"the supergraph's API schema is broken: {error}", "INVALID_SUPERGRAPH") from error
+    if problems := validate_schema(schema):
+        text = "; ".join(problem.message for problem in problems[:5])
+        raise SupergraphError(f"the supergraph's API schema is not valid: {text}", "INVALID_SUPERGRAPH")
+    return schema

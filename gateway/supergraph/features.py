@@ -1,0 +1,98 @@
+"""The features (`@link`, or `@core` of old) of a supergraph SDL, and the names that belong to them.
+
+Link spec v1.0: an element of a feature is called `name__element`, or by what an import says; the feature's main directive is
+`@name`. What belongs to a feature is not part of the schema that clients see.
+"""
+
+import re
+from dataclasses import dataclass
+
+from graphql import DocumentNode
+from graphql.language import (
+    ConstDirectiveNode,
+    ConstListValueNode,
+    ConstObjectValueNode,
+    SchemaDefinitionNode,
+    SchemaExtensionNode,
+    StringValueNode,
+)
+from graphql.language.ast import ConstValueNode
+
+_URL = re.compile(r"/(?P<name>[A-Za-z][\w-]*)/v(?P<version>\d+\.\d+)/?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One linked spec: its identity, version, local namespace, imports (theirs → ours), and purpose."""
+
+    url: str
+    name: str
+    version: str
+    namespace: str
+    imports: tuple[tuple[str, str], ...]
+    purpose: str | None
+
+    def local(self, element: str) -> str:
+        """The local name of a directive (`@tag`) or type of this feature, without the @."""
+        for theirs, ours in self.imports:
+            if theirs == element:
+                return ours.removeprefix("@")
+        plain = element.removeprefix("@")
+        if element.startswith("@") and plain == self.name:
+            return self.namespace
+        return f"{self.namespace}__{plain}"
+
+    def owns(self, name: str, directive: bool) -> bool:
+        """Whether this local name is an element of the feature."""
+        if name.startswith(f"{self.namespace}__") or (directive and name == self.namespace):
+            return True
+        return any(ours == (f"@{name}" if directive else name) for _, ours in self.imports)
+
+
+def arguments_of(node: ConstDirectiveNode) -> dict[str, ConstValueNode]:
+    """A directive's arguments by name, as AST values."""
+    return {argument.name.value: argument.value for argument in node.arguments or ()}
+
+
+def text(value: ConstValueNode | None) -> str | None:
+    """The text of a string (or the name of an enum value); None when it is absent or something else."""
+    if isinstance(value, StringValueNode):
+        return value.value
+    found = getattr(value, "value", None)
+    return found if isinstance(found, str) else None
+
+
+def read_imports(value: ConstValueNode | None) -> tuple[tuple[str, str], ...]:
+    """The `import:` list as pairs (theirs, ours); entries of a wrong shape are left out."""
+    pairs: list[tuple[str, str]] = []
+    for item in value.values if isinstance(value, ConstListValueNode) else ():
+        if isinstance(item, StringValueNode):
+            pairs.append((item.value, item.value))
+        elif isinstance(item, ConstObjectValueNode):
+            entry = {entry.name.value: text(entry.value) for entry in item.fields or ()}
+            if name := entry.get("name"):
+                pairs.append((name, entry.get("as") or name))
+    return tuple(pairs)
+
+
+def read_feature(node: ConstDirectiveNode) -> Feature | None:
+    """A `@link(url:, as:, import:, for:)` or `@core(feature:, as:, for:)`; None when the url names no spec."""
+    arguments = arguments_of(node)
+    url = text(arguments.get("url") or arguments.get("feature"))
+    match = _URL.search(url or "")
+    if not url or not match:
+        return None
+    namespace = text(arguments.get("as")) or match["name"]
+    imports = read_imports(arguments.get("import"))
+    return Feature(url, match["name"], match["version"], namespace, imports, text(arguments.get("for")))
+
+
+def read_features(document: DocumentNode) -> tuple[Feature, ...]:
+    """All features that the schema definition and its extensions link."""
+    found: list[Feature] = []
+    for definition in document.definitions:
+        if isinstance(definition, SchemaDefinitionNode | SchemaExtensionNode):
+            for directive in definition.directives or ():
+                if directive.name.value in ("link", "core") and (feature := read_feature(directive)):
+                    found.append(feature)
+    return tuple(found)

@@ -1,0 +1,263 @@
+"""Who can answer what, from where: the questions that planning and satisfiability ask of a supergraph.
+
+An Arrival is an object as one subgraph hands it out: the subgraph, its own type for it, and what @provides adds. From arrivals
+at one object, `reach` finds every subgraph that can be entered by a key, in rounds: a key may need what another jump brings. The
+answers depend on the supergraph alone, so they are kept; what stays small is bounded (types x subgraphs).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gateway.federation.field_set import FieldSet, FieldSetField, FieldSetFragment
+from gateway.supergraph.model import SubgraphField, SubgraphType, Supergraph
+
+TYPENAME = "__typename"
+_REMEMBERED = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An object as seen from one subgraph: `type` is the subgraph's type for it, `provided` what @provides makes known."""
+
+    subgraph: str
+    type: str
+    provided: FieldSet = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A field that an arrival resolves: the subgraph's field, and what is provided below it."""
+
+    field: SubgraphField
+    provided: FieldSet = ()
+
+    @property
+    def requires(self) -> FieldSet:
+        """What the subgraph must be given before it can resolve the field."""
+        return self.field.requires
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A way into a subgraph: as which of its types an object is looked up, and by which key. A root type needs no key."""
+
+    arrival: Arrival
+    key: FieldSet
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How an arrival is come by: after how many rounds of fetches, and through which entry (None: it was there)."""
+
+    depth: int
+    entry: Entry | None = None
+
+
+def provided_below(fields: FieldSet, type_names: frozenset[str], name: str) -> tuple[bool, FieldSet]:
+    """Whether a provided field set covers a field of one of these types, and the field set below it."""
+    hit, below = False, list[FieldSetField | FieldSetFragment]()
+    for item in fields:
+        if isinstance(item, FieldSetField):
+            if item.name == name:
+                hit = True
+                below.extend(item.selections)
+        elif item.type_condition is None or item.type_condition in type_names:
+            found, inner = provided_below(item.selections, type_names, name)
+            hit = hit or found
+            below.extend(inner)
+    return hit, tuple(below)
+
+
+class Graph:
+    """The questions, with their answers remembered."""
+
+    def __init__(self, supergraph: Supergraph) -> None:
+        self.supergraph = supergraph
+        self.interfaces_of: dict[str, tuple[str, ...]] = {}
+        for abstract, members in supergraph.possible.items():
+            if supergraph.kinds.get(abstract) == "interface":
+                for member in members:
+                    self.interfaces_of[member] = (*self.interfaces_of.get(member, ()), abstract)
+        self._entries: dict[str, tuple[Entry, ...]] = {}
+        self._reach: dict[tuple[str, frozenset[Arrival]], Mapping[Arrival, Reach]] = {}
+        self._local: dict[tuple[Arrival, str], Local | None] = {}
+
+    def view(self, arrival: Arrival) -> SubgraphType | None:
+        """The subgraph's own definition of the arrival's type."""
+        return self.supergraph.subgraphs[arrival.subgraph].types.get(arrival.type)
+
+    def possible(self, arrival: Arrival) -> frozenset[str]:
+        """The object types that the subgraph may hand out there."""
+        view = self.view(arrival)
+        return view.possible if view else frozenset()
+
+    def is_abstract(self, type_name: str) -> bool:
+        """Whether a type of the supergraph is an interface or a union."""
+        return self.supergraph.kinds.get(type_name) in ("interface", "union")
+
+    def is_composite(self, type_name: str) -> bool:
+        """Whether a type of the supergraph has selections."""
+        return self.supergraph.kinds.get(type_name) in ("object", "interface", "union")
+
+    def local(self, arrival: Arrival, name: str) -> Local | None:
+        """The field as the arrival's subgraph resolves it; None when it can't.
+
+        A field of an interface counts only if every implementation that the subgraph knows resolves it without further input.
+        """
+        key = (arrival, name)
+        if key not in self._local:
+            if len(self._local) > _REMEMBERED:
+                self._local.clear()
+            self._local[key] = self._find_local(arrival, name)
+        return self._local[key]
+
+    def _find_local(self, arrival: Arrival, name: str) -> Local | None:
+        view = self.view(arrival)
+        if view is None:
+            return None
+        if name == TYPENAME:
+            return None if view.interface_object else Local(SubgraphField(TYPENAME, "String!"))
+        found = view.fields.get(name)
+        if found is None:
+            return None
+        names = frozenset({view.name, *view.interfaces, *self.interfaces_of.get(view.name, ())})
+        hit, below = provided_below(arrival.provided, names, name)
+        if found.external and not hit:
+            return None
+        if view.kind == "interface":
+            for member in view.possible:
+                inner = self.local(Arrival(arrival.subgraph, member, arrival.provided), name)
+                if inner is None or inner.requires:
+                    return None
+        return Local(found, (*found.provides, *below))
+
+    def below(self, arrival: Arrival, local: Local) -> Arrival:
+        """The arrival at a composite field's value."""
+        return Arrival(arrival.subgraph, local.field.type_name, local.provided)
+
+    def entries(self, type_name: str) -> tuple[Entry, ...]:
+        """Every way to look up an object of this type, in all subgraphs."""
+        if type_name not in self._entries:
+            found: list[Entry] = []
+            roots = self.supergraph.roots.values()
+            for subgraph in self.supergraph.subgraphs.values():
+                for name in (type_name, *self.interfaces_of.get(type_name, ())):
+                    view = subgraph.types.get(name)
+                    if view is None or (name != type_name and not view.interface_object):
+                        continue
+                    if name in roots:
+                        found.append(Entry(Arrival(subgraph.name, name), ()))
+                    found.extend(Entry(Arrival(subgraph.name, name), key.fields) for key in view.keys if key.resolvable)
+            self._entries[type_name] = tuple(found)
+        return self._entries[type_name]
+
+    def reach(self, type_name: str, have: Iterable[Arrival]) -> Mapping[Arrival, Reach]:
+        """Every arrival that can be had at an object, given some: those themselves at depth 0, others by rounds of jumps."""
+        start = frozenset(have)
+        key = (type_name, start)
+        if key not in self._reach:
+            if len(self._reach) > _REMEMBERED:
+                self._reach.clear()
+            self._reach[key] = {arrival: Reach(0) for arrival in start}  # seen by a circle of nested keys
+            self._reach[key] = self._find_reach(type_name, start)
+        return self._reach[key]
+
+    def _find_reach(self, type_name: str, have: frozenset[Arrival]) -> Mapping[Arrival, Reach]:
+        reached = {arrival: Reach(0) for arrival in sorted(have, key=lambda item: (item.subgraph, item.type))}
+        entries = self.entries(type_name)
+        while True:
+            found: dict[Arrival, Reach] = {}
+            for entry in entries:
+                if entry.arrival in reached:
+                    continue
+                depth = self.obtain(type_name, entry.key, reached)
+                if depth is not None and (entry.arrival not in found or found[entry.arrival].depth > depth + 1):
+                    found[entry.arrival] = Reach(depth + 1, entry)
+            if not found:
+                return reached
+            nearest = min(item.depth for item in found.values())
+            reached.update({arrival: item for arrival, item in found.items() if item.depth == nearest})
+
+    def obtain(self, type_name: str, fields: FieldSet, have: Mapping[Arrival, Reach], nesting: int = 0) -> int | None:
+        """After how many rounds a field set is known at an object with these arrivals; None: never.
+
+        A field that itself has @requires costs a round more, if what it requires can be obtained.
+        """
+        deepest = 0
+        for item in fields:
+            if isinstance(item, FieldSetFragment):
+                depth = self._obtain_fragment(type_name, item, have, nesting)
+            else:
+                depth = self._obtain_field(type_name, item, have, nesting)
+            if depth is None:
+                return None
+            deepest = max(deepest, depth)
+        return deepest
+
+    def _obtain_fragment(
+        self, type_name: str, item: FieldSetFragment, have: Mapping[Arrival, Reach], nesting: int
+    ) -> int | None:
+        condition = item.type_condition or type_name
+        narrowed: dict[Arrival, Reach] = {}
+        for arrival, reach in have.items():
+            if narrow := self.narrow(arrival, condition):
+                narrowed[narrow] = reach
+        if not narrowed:
+            return 0
+        return self.obtain(condition, item.selections, narrowed, nesting)
+
+    def _obtain_field(
+        self, type_name: str, item: FieldSetField, have: Mapping[Arrival, Reach], nesting: int
+    ) -> int | None:
+        best: int | None = None
+        children: dict[Arrival, Reach] = {}
+        for arrival, reach in have.items():
+            local = self.local(arrival, item.name)
+            if local is None:
+                continue
+            depth = reach.depth
+            if local.requires:
+                needed = self.obtain(type_name, local.requires, have, nesting + 1) if nesting < 4 else None
+                if needed is None:
+                    continue
+                depth = max(depth, needed) + 1
+            if not item.selections:
+                best = depth if best is None else min(best, depth)
+            else:
+                children[self.below(arrival, local)] = Reach(depth)
+        if not item.selections or not children:
+            return best
+        child = self.supergraph.field_types.get(type_name, {}).get(item.name, "").strip("[]!")
+        child = child or next(iter(children)).type
+        depths = [self._obtain_below(child, item.selections, {a: r}, nesting) for a, r in children.items()]
+        known = [depth for depth in depths if depth is not None]
+        return min(known) if known else self._obtain_below(child, item.selections, children, nesting)
+
+    def _obtain_below(self, child: str, fields: FieldSet, have: Mapping[Arrival, Reach], nesting: int) -> int | None:
+        base = max(item.depth for item in have.values())
+        near = self.obtain(child, fields, have, nesting)
+        if near is not None or nesting >= 4:
+            return near
+        reached = self.reach(child, have)
+        far = self.obtain(child, fields, reached, nesting + 1)
+        return None if far is None else base + far
+
+    def narrow(self, arrival: Arrival, condition: str) -> Arrival | None:
+        """The arrival for objects of a narrower type; None when the subgraph never hands one out there."""
+        view = self.view(arrival)
+        if view is None:
+            return None
+        if view.interface_object or view.name == condition:
+            return arrival
+        types = self.supergraph.subgraphs[arrival.subgraph].types
+        wanted = (
+            types[condition].possible if condition in types else self.supergraph.possible.get(condition, frozenset())
+        )
+        both = view.possible & wanted
+        if not both:
+            return None
+        if view.kind == "object":
+            return arrival
+        if condition in types:
+            return Arrival(arrival.subgraph, condition, arrival.provided)
+        return None

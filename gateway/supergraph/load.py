@@ -1,0 +1,241 @@
+"""A supergraph SDL (join spec v0.2 to v0.5, written by us or another tool) becomes a Supergraph.
+
+Naive would be to build each subgraph's schema again as text and parse it; the join directives already say everything, so they
+are read straight into each subgraph's view.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from graphql import DocumentNode, GraphQLError, parse, print_ast
+from graphql.language import (
+    BooleanValueNode,
+    ConstDirectiveNode,
+    EnumTypeDefinitionNode,
+    FieldDefinitionNode,
+    InputObjectTypeDefinitionNode,
+    InterfaceTypeDefinitionNode,
+    ObjectTypeDefinitionNode,
+    ScalarTypeDefinitionNode,
+    SchemaDefinitionNode,
+    TypeDefinitionNode,
+    UnionTypeDefinitionNode,
+)
+
+from gateway.core.errors import Location, SupergraphError
+from gateway.federation.field_set import FieldSet, parse_field_set, top_fields
+from gateway.supergraph.api_schema import api_schema
+from gateway.supergraph.features import Feature, arguments_of, read_features, text
+from gateway.supergraph.model import Key, Kind, RootKind, Subgraph, SubgraphField, SubgraphType, Supergraph
+
+MAX_TOKENS = 2_000_000
+ENFORCED = frozenset({"join", "link", "core", "inaccessible"})
+
+_KINDS: Mapping[type[TypeDefinitionNode], Kind] = {
+    ObjectTypeDefinitionNode: "object",
+    InterfaceTypeDefinitionNode: "interface",
+    UnionTypeDefinitionNode: "union",
+    EnumTypeDefinitionNode: "enum",
+    InputObjectTypeDefinitionNode: "input",
+    ScalarTypeDefinitionNode: "scalar",
+}
+Composite = ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode
+
+
+@dataclass(frozen=True, slots=True)
+class _Join:
+    """The arguments of one join directive, and the subgraphs by their name in the enum."""
+
+    values: Mapping[str, str | bool]
+
+    def get(self, name: str) -> str | None:
+        value = self.values.get(name)
+        return value if isinstance(value, str) else None
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        return bool(self.values.get(name, default))
+
+    def fields(self, name: str) -> FieldSet:
+        source = self.get(name)
+        return parse_field_set(source) if source else ()
+
+
+def load_supergraph(sdl: str) -> Supergraph:
+    """Read a supergraph SDL.
+
+    Raises SupergraphError: INVALID_SUPERGRAPH when it is no supergraph, UNSUPPORTED_FEATURE when it needs what is not enforced.
+    """
+    document = _parse(sdl)
+    features = read_features(document)
+    _refuse_unenforced(document, features)
+    prefix = next((feature.namespace for feature in features if feature.name == "join"), "join")
+    try:
+        return _Loader(document, prefix).load(sdl, features)
+    except ValueError as error:
+        raise SupergraphError(f"the supergraph has a broken field set: {error}", "INVALID_SUPERGRAPH") from error
+
+
+def _parse(sdl: str) -> DocumentNode:
+    try:
+        return parse(sdl, max_tokens=MAX_TOKENS)
+    except GraphQLError as error:
+        places = [Location(place.line, place.column) for place in error.locations or ()]
+        message = f"the supergraph is not valid GraphQL: {error.message}"
+        raise SupergraphError(message, "INVALID_SUPERGRAPH", locations=places) from error
+    except RecursionError as error:
+        raise SupergraphError("the supergraph is nested too deeply", "INVALID_SUPERGRAPH") from error
+
+
+def _refuse_unenforced(document: DocumentNode, features: Iterable[Feature]) -> None:
+    protective = {"authenticated", "requiresScopes", "policy", "connect", "source", "context"}
+    for feature in features:
+        if feature.name in ENFORCED:
+            continue
+        if feature.purpose == "SECURITY" or feature.name in protective:
+            message = f"the supergraph uses {feature.url}, which this gateway does not enforce yet"
+            raise SupergraphError(message, "UNSUPPORTED_FEATURE")
+
+
+class _Loader:
+    """One reading of one document; holds what every step needs."""
+
+    def __init__(self, document: DocumentNode, prefix: str) -> None:
+        self.document = document
+        self.prefix = prefix
+        self.types = {node.name.value: node for node in document.definitions if isinstance(node, TypeDefinitionNode)}
+        self.graphs = self._graphs()
+        self.possible = self._possible()
+
+    def load(self, sdl: str, features: tuple[Feature, ...]) -> Supergraph:
+        """All of it."""
+        subgraphs = {name: Subgraph(name, url, self._view(graph, name)) for graph, (name, url) in self.graphs.items()}
+        own = {
+            name: node
+            for name, node in self.types.items()
+            if not name.startswith((f"{self.prefix}__", "link__", "core__"))
+        }
+        return Supergraph(
+            sdl=sdl,
+            subgraphs=subgraphs,
+            api=api_schema(self.document, features),
+            roots=self._roots(),
+            kinds={name: _KINDS[type(node)] for name, node in own.items()},
+            possible=self.possible,
+            field_types={
+                name: {item.name.value: print_ast(item.type) for item in node.fields or ()}
+                for name, node in own.items()
+                if isinstance(node, Composite)
+            },
+            features=tuple(feature.url for feature in features),
+        )
+
+    def _joins(self, directives: Iterable[ConstDirectiveNode] | None, name: str) -> list[_Join]:
+        wanted = f"{self.prefix}__{name}"
+        found = []
+        for node in directives or ():
+            if node.name.value == wanted:
+                values: dict[str, str | bool] = {}
+                for key, value in arguments_of(node).items():
+                    if isinstance(value, BooleanValueNode):
+                        values[key] = value.value
+                    elif (read := text(value)) is not None:
+                        values[key] = read
+                found.append(_Join(values))
+        return found
+
+    def _graphs(self) -> dict[str, tuple[str, str]]:
+        node = self.types.get(f"{self.prefix}__Graph")
+        if not isinstance(node, EnumTypeDefinitionNode):
+            message = (
+                "this is not a supergraph: it has no enum join__Graph; compose the subgraphs first (`gateway compose`)"
+            )
+            raise SupergraphError(message, "INVALID_SUPERGRAPH")
+        graphs = {}
+        for value in node.values or ():
+            for join in self._joins(value.directives, "graph"):
+                graphs[value.name.value] = (join.get("name") or value.name.value.lower(), join.get("url") or "")
+        return graphs
+
+    def _roots(self) -> dict[RootKind, str]:
+        roots: dict[RootKind, str] = {}
+        for node in self.document.definitions:
+            if isinstance(node, SchemaDefinitionNode):
+                roots = {item.operation.value: item.type.name.value for item in node.operation_types}
+        roots = roots or {"query": "Query", "mutation": "Mutation", "subscription": "Subscription"}
+        return {kind: name for kind, name in roots.items() if name in self.types}
+
+    def _possible(self) -> dict[str, frozenset[str]]:
+        possible: dict[str, set[str]] = {}
+        for name, node in self.types.items():
+            if isinstance(node, ObjectTypeDefinitionNode):
+                possible.setdefault(name, set()).add(name)
+                for interface in node.interfaces or ():
+                    possible.setdefault(interface.name.value, set()).add(name)
+            elif isinstance(node, UnionTypeDefinitionNode):
+                possible.setdefault(name, set()).update(member.name.value for member in node.types or ())
+            elif isinstance(node, InterfaceTypeDefinitionNode):
+                possible.setdefault(name, set())
+        return {name: frozenset(members) for name, members in possible.items()}
+
+    def _view(self, graph: str, subgraph: str) -> dict[str, SubgraphType]:
+        view = {}
+        for name, node in self.types.items():
+            joins = self._joins(node.directives, "type")
+            mine = [join for join in joins if join.get("graph") == graph]
+            if mine or (not joins and not name.startswith((f"{self.prefix}__", "link__", "core__"))):
+                view[name] = self._type(node, graph, mine)
+        return {name: replace(item, possible=self._possible_in(name, item, view)) for name, item in view.items()}
+
+    def _possible_in(self, name: str, item: SubgraphType, view: Mapping[str, SubgraphType]) -> frozenset[str]:
+        if item.interface_object:
+            return self.possible.get(name, frozenset())
+        if item.kind == "object":
+            return frozenset({name})
+        if item.kind == "interface":
+            return frozenset(other for other, it in view.items() if it.kind == "object" and name in it.interfaces)
+        return item.possible
+
+    def _type(self, node: TypeDefinitionNode, graph: str, joins: list[_Join]) -> SubgraphType:
+        keys = tuple(Key(join.fields("key"), join.flag("resolvable", True)) for join in joins if join.get("key"))
+        interface_object = any(join.flag("isInterfaceObject") for join in joins)
+        name = node.name.value
+        if isinstance(node, Composite):
+            extended = [
+                parse_field_set(join.get("key") or "") for join in joins if join.flag("extension") and join.get("key")
+            ]
+            fake = {item.name for key in extended for item in top_fields(key)}
+            kind: Kind = "object" if interface_object else _KINDS[type(node)]
+            views = {item.name: item for child in node.fields or () for item in self._field(child, graph, fake)}
+            return SubgraphType(name, kind, views, keys, interface_object, self._interfaces(node, graph))
+        if isinstance(node, UnionTypeDefinitionNode):
+            return SubgraphType(name, "union", possible=self._members(node, graph))
+        return SubgraphType(name, _KINDS[type(node)])
+
+    def _interfaces(self, node: Composite, graph: str) -> frozenset[str]:
+        joins = self._joins(node.directives, "implements")
+        if not joins:
+            return frozenset(item.name.value for item in node.interfaces or ())
+        return frozenset(join.get("interface") or "" for join in joins if join.get("graph") == graph)
+
+    def _members(self, node: UnionTypeDefinitionNode, graph: str) -> frozenset[str]:
+        joins = self._joins(node.directives, "unionMember")
+        if not joins:
+            return frozenset(item.name.value for item in node.types or ())
+        return frozenset(join.get("member") or "" for join in joins if join.get("graph") == graph)
+
+    def _field(self, node: FieldDefinitionNode, graph: str, fake: set[str]) -> list[SubgraphField]:
+        joins = self._joins(node.directives, "field")
+        name, reference = node.name.value, print_ast(node.type)
+        if not joins:
+            return [SubgraphField(name, reference)]
+        return [
+            SubgraphField(
+                name,
+                join.get("type") or reference,
+                external=(join.flag("external") or join.flag("usedOverridden")) and name not in fake,
+                requires=join.fields("requires"),
+                provides=join.fields("provides"),
+            )
+            for join in joins
+            if join.get("graph") == graph
+        ]

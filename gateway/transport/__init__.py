@@ -1,0 +1,1 @@
+"""How requests get to subgraphs: over HTTP, or to a service in the same process."""

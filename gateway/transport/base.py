@@ -1,0 +1,54 @@
+"""The protocol that every way to a subgraph follows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubgraphRequest:
+    """One GraphQL request to one subgraph. `headers` are those that the forwarding rules let through, in lower case.
+
+    `repeatable` says that sending it twice does no harm (a query), so that a broken connection may be tried once more.
+    """
+
+    subgraph: str
+    query: str
+    variables: Mapping[str, Any] | None = None
+    operation_name: str | None = None
+    headers: Headers = ()
+    repeatable: bool = True
+
+    def payload(self) -> dict[str, Any]:
+        """The request as the JSON object of GraphQL over HTTP."""
+        out: dict[str, Any] = {"query": self.query}
+        if self.variables:
+            out["variables"] = self.variables
+        if self.operation_name:
+            out["operationName"] = self.operation_name
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class SubgraphReply:
+    """A subgraph's GraphQL response, read from JSON but not trusted yet."""
+
+    payload: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Transport(Protocol):
+    """Sends requests to subgraphs."""
+
+    async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
+        """Send a request and wait at most `timeout` seconds for the whole reply.
+
+        Raises SubgraphError: SUBGRAPH_UNREACHABLE, SUBGRAPH_TIMEOUT, SUBGRAPH_HTTP_ERROR or SUBGRAPH_BAD_RESPONSE.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close what is open."""
+        ...

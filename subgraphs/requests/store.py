@@ -142,7 +142,7 @@ async def page_of_each(
     session: Session, table: Table, parent: str, ids: Sequence[UUID], page: Page
 ) -> Mapping[UUID, list[Row[Any]]]:
     """The same page of the rows of several parents, in one statement."""
-    keys = func.unnest(_array(ids)).table_valued(column("parent_key", Uuid), name="parents")
+    keys = func.unnest(_array(ids)).table_valued(column("parent_key", Uuid), name="parents").render_derived()
     rows = page.select(select(table).where(table.c[parent] == keys.c.parent_key)).lateral("page")
     found: dict[UUID, list[Row[Any]]] = defaultdict(list)
     for row in await session.fetch_all(select(rows).select_from(keys.join(rows, true()))):

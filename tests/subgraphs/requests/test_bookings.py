@@ -1,0 +1,224 @@
+"""From application to booking: the steps, who may take them, what the others are told, and who may look."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from subgraphs.kit.messages import Envelope
+from subgraphs.kit.testing import Client, Keys, Person
+from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.requests.handlers import EVENT_HANDLERS
+from subgraphs.requests.tables import bookings
+
+Player = tuple[Person, UUID]
+
+PUBLISH = "mutation($input: PublishRequestInput!) { publishRequest(input: $input) { id } }"
+APPLY = """mutation($id: ID!, $price: Decimal! = "400") {
+  applyToRequest(requestId: $id, input: {proposedPrice: $price, message: "I would"}) { id status musician { id } } }"""
+REQUEST = "query($id: ID!) { request(id: $id) { status booking { id status price } } }"
+
+
+def step(name: str, fields: str = "id status") -> str:
+    """The mutation that takes one step with one id."""
+    return f"mutation($id: ID!) {{ {name}(id: $id) {{ {fields} }} }}"
+
+
+async def publish(client: Client, person: Person) -> str:
+    """The id of a published request."""
+    day = (datetime.now(UTC) + timedelta(days=20)).date().isoformat()
+    place = {"latitude": 52.5, "longitude": 13.4}
+    money = {"budgetMin": "1", "budgetMax": "500", "timeZone": "UTC", "location": place}
+    wanted = {"title": "A band", "eventDate": day, "startTime": "20:00", "endTime": "22:00", **money}
+    data = await client.data(PUBLISH, person, input=wanted)
+    return str(data["publishRequest"]["id"])
+
+
+async def booked(client: Client, host: Person, player: Player) -> tuple[str, str, str]:
+    """The ids of a request, the application that was accepted, and the booking."""
+    request = await publish(client, host)
+    application = (await client.data(APPLY, player[0], id=request))["applyToRequest"]["id"]
+    booking = (await client.data(step("acceptApplication"), host, id=application))["acceptApplication"]
+    assert booking["status"] == "PENDING"
+    return request, application, booking["id"]
+
+
+async def events_of(client: Client, aggregate_id: str) -> list[tuple[str, dict[str, Any]]]:
+    """What the others are told about one thing."""
+    rows = await client.service.database.fetch_all(
+        text("select event_type, payload from outbox where aggregate_id = :id order by id").bindparams(
+            id=UUID(aggregate_id)
+        )
+    )
+    return [(row.event_type, row.payload) for row in rows]
+
+
+async def end_event(client: Client, booking: str) -> None:
+    """Let the booked event be over."""
+    past = datetime.now(UTC) - timedelta(hours=1)
+    over = {"starts_at": past - timedelta(hours=2), "ends_at": past}
+    await client.service.database.execute(bookings.update().where(bookings.c.id == UUID(booking)).values(over))
+
+
+async def test_from_application_to_completion(client: Client, host: Person, player: Player) -> None:
+    """The way of a booking, with the events that tell of it."""
+    person, musician_id = player
+    request, application, booking = await booked(client, host, player)
+    assert (await client.data(REQUEST, host, id=request))["request"]["status"] == "ASSIGNED"
+    assert (await client.data(step("confirmBooking"), person, id=booking))["confirmBooking"]["status"] == "CONFIRMED"
+    assert await client.codes(step("completeBooking"), host, id=booking) == ["CONFLICT"]
+    await end_event(client, booking)
+    await client.data(step("completeBooking"), host, id=booking)
+    assert (await client.data(REQUEST, host, id=request))["request"]["status"] == "COMPLETED"
+    told = await events_of(client, booking)
+    assert [kind for kind, _ in told] == ["BookingConfirmed", "BookingCompleted"]
+    assert told[0][1]["musician_user_id"] == str(person.id)
+    assert told[0][1]["musician_id"] == str(musician_id)
+    assert told[0][1]["price"] == "400.00"
+    statuses = [facts["status"] for _, facts in await events_of(client, request)]
+    assert statuses == ["open", "in_progress", "assigned", "completed"]
+    assert [kind for kind, _ in await events_of(client, application)] == [
+        "ApplicationSubmitted",
+        "ApplicationAccepted",
+    ]
+    assert await client.codes(step("cancelRequest"), host, id=request) == ["CONFLICT"]
+    assert await client.codes(step("cancelBooking"), host, id=booking) == ["CONFLICT"]
+
+
+async def test_applying(client: Client, host: Person, player: Player, stranger: Person, keys: Keys) -> None:
+    """Musicians apply once, with a price that is one, and to requests that there are."""
+    request = await publish(client, host)
+    assert await client.codes(APPLY, None, id=request) == ["UNAUTHENTICATED"]
+    assert await client.codes(APPLY, stranger, id=request) == ["FORBIDDEN"]
+    assert await client.codes(APPLY, Person.make(keys, "musician"), id=request) == ["FORBIDDEN"]
+    assert await client.codes(APPLY, player[0], id=request, price="-5") == ["BAD_USER_INPUT"]
+    assert await client.codes(APPLY, player[0], id=str(uuid4())) == ["NOT_FOUND"]
+    await client.data(APPLY, player[0], id=request)
+    assert await client.codes(APPLY, player[0], id=request) == ["CONFLICT"]
+
+
+async def test_steps_belong_to_somebody(client: Client, host: Person, player: Player, stranger: Person) -> None:
+    """Only the client accepts, only the musician confirms, nobody else does anything."""
+    request = await publish(client, host)
+    application = (await client.data(APPLY, player[0], id=request))["applyToRequest"]["id"]
+    for person in (stranger, player[0]):
+        assert await client.codes(step("acceptApplication"), person, id=application) == ["FORBIDDEN"]
+        assert await client.codes(step("rejectApplication"), person, id=application) == ["FORBIDDEN"]
+    assert await client.codes(step("withdrawApplication"), host, id=application) == ["FORBIDDEN"]
+    booking = (await client.data(step("acceptApplication"), host, id=application))["acceptApplication"]["id"]
+    assert await client.codes(step("confirmBooking"), host, id=booking) == ["FORBIDDEN"]
+    for name in ("confirmBooking", "completeBooking", "cancelBooking"):
+        assert await client.codes(step(name), stranger, id=booking) == ["FORBIDDEN"]
+        assert await client.codes(step(name), None, id=booking) == ["UNAUTHENTICATED"]
+    assert await client.codes(step("cancelRequest"), stranger, id=request) == ["FORBIDDEN"]
+    assert await client.codes(step("withdrawApplication"), player[0], id=application) == ["CONFLICT"]
+
+
+async def test_a_cancelled_booking_opens_the_request(client: Client, host: Person, player: Player) -> None:
+    """After a cancellation another musician can be chosen; the one who cancelled cannot be."""
+    request, application, booking = await booked(client, host, player)
+    await client.data(step("cancelBooking"), player[0], id=booking)
+    data = (await client.data(REQUEST, host, id=request))["request"]
+    assert data == {"status": "IN_PROGRESS", "booking": None}
+    kind, facts = (await events_of(client, booking))[0]
+    assert (kind, facts["cancelled_by"]) == ("BookingCancelled", str(player[0].id))
+    assert await client.codes(step("acceptApplication"), host, id=application) == ["CONFLICT"]
+
+
+async def test_cancelling_a_request_ends_all(client: Client, host: Person, player: Player) -> None:
+    """Its booking is cancelled, nobody can apply any more, and all are told."""
+    request, _, booking = await booked(client, host, player)
+    await client.data(step("cancelRequest"), host, id=request)
+    data = await client.data("query($id: ID!) { booking(id: $id) { status } }", player[0], id=booking)
+    assert data["booking"]["status"] == "CANCELLED"
+    assert [kind for kind, _ in await events_of(client, request)][-2:] == ["RequestUpdated", "RequestCancelled"]
+    assert await client.codes(APPLY, player[0], id=request) == ["CONFLICT"]
+    assert await client.codes(step("confirmBooking"), player[0], id=booking) == ["CONFLICT"]
+
+
+FORGED = {"x-user-id": "", "x-user-role": "admin", "x-role": "admin", "authorization-user": ""}
+
+
+@pytest.mark.parametrize(
+    ("typename", "index", "selection", "public"),
+    [
+        ("MusicianRequest", 0, "applications { edges { node { id } } }", False),
+        ("MusicianRequest", 0, "booking { id price }", False),
+        ("MusicianRequest", 0, "title budgetMin client { id } requiredSkills { id }", True),
+        ("Application", 1, "message proposedPrice status request { id } musician { id }", False),
+        ("Booking", 2, "price status request { id } client { id } musician { id }", False),
+        ("User", 3, "bookings { edges { node { id } } }", False),
+        ("User", 3, "requests { totalCount }", True),
+    ],
+)
+async def test_entities_are_guarded(
+    client: Client,
+    host: Person,
+    player: Player,
+    stranger: Person,
+    typename: str,
+    index: int,
+    selection: str,
+    public: bool,
+) -> None:
+    """What belongs to the people of a booking is shown to them alone, however it is asked for."""
+    key = [*await booked(client, host, player), str(host.id)][index]
+    owner = await client.entities(typename, [key], selection, host)
+    assert "errors" not in owner
+    assert owner["data"]["_entities"][0]
+    for person, code in ((None, "UNAUTHENTICATED"), (stranger, "FORBIDDEN")):
+        answer = await client.entities(typename, [key], selection, person)
+        codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
+        assert codes == ([] if public else [code])
+    forged = {name: value or str(host.id) for name, value in FORGED.items()}
+    query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {selection} }} }} }}"
+    answer = await client.service.execute(query, {"r": [{"__typename": typename, "id": key}]}, None, forged)
+    assert ("errors" in answer) is not public
+
+
+async def test_a_musicians_own_lists(client: Client, host: Person, player: Player, admin: Person) -> None:
+    """A musician's applications and bookings are shown to themselves and to admins."""
+    await booked(client, host, player)
+    selection = "applications { totalCount edges { node { request { id } } } } bookings { totalCount }"
+    sighted: list[Person | None] = [player[0], admin]
+    for person in sighted:
+        answer = await client.entities("Musician", [player[1]], selection, person)
+        assert answer["data"]["_entities"][0]["bookings"] == {"totalCount": 1}
+    blind: list[tuple[Person | None, str]] = [(None, "UNAUTHENTICATED"), (host, "FORBIDDEN")]
+    for person, code in blind:
+        answer = await client.entities("Musician", [player[1]], selection, person)
+        assert [error["extensions"]["code"] for error in answer["errors"]] == [code, code]
+        assert answer["data"]["_entities"] == [{"applications": None, "bookings": None}]
+
+
+async def test_a_bad_token_refuses_the_whole(client: Client, keys: Keys, tmp_path: Path) -> None:
+    """A token of another key is not read as nobody's."""
+    other = Person.make(Keys.make(tmp_path), "admin")
+    answer = await client.ask("{ requests { totalCount } }", other)
+    assert answer["data"] is None
+    assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_late_events_change_nothing(client: Client, keys: Keys, host: Person) -> None:
+    """Which user a musician is follows the newest event, whatever the order of arrival."""
+    database, musician_id = client.service.database, uuid4()
+    new, old = Person.make(keys, "musician"), Person.make(keys, "musician")
+    for position, person in ((7, new), (3, old), (7, new)):
+        envelope = Envelope(
+            event_id=uuid4(),
+            source="musicians",
+            position=position,
+            event_type="MusicianProfileUpdated",
+            aggregate_type="musician",
+            aggregate_id=musician_id,
+            occurred_at=datetime.now(UTC),
+            payload={"musician_id": str(musician_id), "user_id": str(person.id), "stage_name": "x"},
+        )
+        async with UnitOfWork(database) as uow:
+            await EVENT_HANDLERS["MusicianProfileUpdated"](uow, envelope)
+    request = await publish(client, host)
+    assert await client.codes(APPLY, old, id=request) == ["FORBIDDEN"]
+    assert (await client.data(APPLY, new, id=request))["applyToRequest"]["musician"] == {"id": str(musician_id)}

@@ -20,7 +20,6 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.messages import Envelope
@@ -175,6 +174,7 @@ class Inbox:
     async def _handle(self, entries: Sequence[_Entry]) -> Exception | None:
         try:
             async with UnitOfWork(self._database) as uow:
+                await _connect(uow)
                 for entry in entries:
                     envelope = envelope_of(entry.source, entry.fields)
                     handler = self._handlers.get(envelope.event_type)
@@ -191,11 +191,22 @@ class Inbox:
         return await uow.execute(remember) == 1
 
 
+class _NoConnection(Exception):
+    """The database let nobody in, for whatever reason."""
+
+
+async def _connect(uow: UnitOfWork) -> None:
+    try:
+        await uow.connection()
+    except Exception as error:
+        raise _NoConnection(repr(error)) from error
+
+
 def _is_outage(error: Exception) -> bool:
-    """Connection, resources, shutdown, deadlock: SQLSTATE classes 08, 53, 57 and 40, and a server that is not there."""
+    """Connection, deadlock, resources, shutdown: SQLSTATE classes 08, 40, 53 and 57, and a server that is gone."""
     state = getattr(error, "sqlstate", None) or getattr(getattr(error, "orig", None), "sqlstate", None)
     if state and state[:2] in {"08", "40", "53", "57"}:
         return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    return isinstance(error, OSError | PoolTimeout | InterfaceError | OperationalError)
+    return isinstance(error, _NoConnection | OSError | InterfaceError | OperationalError)

@@ -6,9 +6,11 @@ the sort value and the id of a row, with the name of the order that it belongs t
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -61,6 +63,20 @@ class Connection(Generic[Node]):
         return await self.count()
 
 
+# What a column of the kind can hold: a forged cursor must not get as far as an error of the database.
+_BOUNDS: Final[Mapping[Any, Any]] = {
+    int: Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)],
+    str: Annotated[str, msgspec.Meta(pattern=r"^[^\0]*$")],
+    datetime: Annotated[datetime, msgspec.Meta(tz=True)],
+}
+
+
+def _bounded(value: Any) -> Any:
+    if isinstance(value, Decimal) and not (value.is_finite() and abs(value) < 10**16):
+        raise ValueError(value)
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
     """One order of a list: by a column that holds no nulls, then by id, both in the same direction."""
@@ -82,8 +98,8 @@ class Order:
                 raise ValueError(len(cursor))
             text = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
             name, raw, row_id = msgspec.json.decode(text, type=tuple[str, Any, UUID])
-            value = msgspec.convert(raw, self.kind, strict=False)
-        except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+            value = _bounded(msgspec.convert(raw, _BOUNDS.get(self.kind, self.kind), strict=False))
+        except (binascii.Error, ValueError, ArithmeticError, msgspec.MsgspecError) as error:
             raise BadUserInput("'after' is not a cursor of this list", "after") from error
         if name != self.name:
             raise BadUserInput("'after' is a cursor of another list or order", "after")

@@ -104,7 +104,7 @@ class Relay:
         current = await run_id(self._redis)
         if current != self._run_id:
             newest: Any = await self._redis.xrevrange(self._stream, count=COMPARED)
-            present = [int(fields[b"position"]) for _, fields in newest]
+            present = [int(fields[b"position"]) for _, fields in newest if b"position" in fields]
             above = min(present) if len(present) == COMPARED else 0
             async with self._database.engine.begin() as connection:
                 if lost := await outbox.publish_again(connection, above, present):

@@ -10,12 +10,14 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import asyncpg
 import structlog
 import uvicorn
 
 from subgraphs.kit.logs import configure
+from subgraphs.kit.migrations import MigrationError
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings, SettingsError
 
@@ -33,6 +35,15 @@ def bootstrap_of(name: str) -> Callable[[ServiceSettings], Service]:
     return found
 
 
+class _Server(uvicorn.Server):
+    """uvicorn raises a signal once more after it has ended, which would kill us before the parts are stopped."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to `serve`."""
+        yield
+
+
 async def serve(service: Service, host: str, port: int) -> None:
     """Serve until a signal comes or the parent dies."""
     parent = os.getppid()
@@ -48,8 +59,14 @@ async def serve(service: Service, host: str, port: int) -> None:
         log_level="warning",
         timeout_graceful_shutdown=10,
     )
-    server = uvicorn.Server(config)
-    await service.start()
+    server = _Server(config)
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, server.handle_exit, each, None)
+    try:
+        await service.start()
+    except (OSError, asyncpg.PostgresError) as error:
+        raise SettingsError(f"{service!r} cannot start: {error}") from error
     watch = asyncio.create_task(_watch_parent(parent, server))
     try:
         await server.serve()
@@ -72,24 +89,30 @@ def die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run the service that the command line names."""
-    if len(sys.argv) != 2:
+    if len(arguments) != 1:
         sys.stderr.write(f"usage: python -m subgraphs.kit.serve SERVICE, one of {', '.join(SERVICES)}\n")
         return 2
-    die_with_parent()
-    configure(sys.argv[1])
     try:
-        bootstrap = bootstrap_of(sys.argv[1])
-        settings = ServiceSettings.from_env(sys.argv[1])
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve(bootstrap(settings), settings.host, settings.port))
-    except (SettingsError, OSError) as error:
-        sys.stderr.write(f"{sys.argv[1]}: {error}\n")
+        run(arguments[0], os.environ)
+    except (SettingsError, MigrationError, OSError) as error:
+        sys.stderr.write(f"{arguments[0]}: {error}\n")
         return 1
-    except KeyboardInterrupt:
-        pass
     return 0
+
+
+def run(name: str, environment: Mapping[str, str]) -> None:
+    """Be the process of this service until it ends; also the way for one that was forked."""
+    bootstrap, settings = bootstrap_of(name), ServiceSettings.from_env(name, environment)
+    die_with_parent()
+    configure(name)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_run(bootstrap, settings))
+
+
+async def _run(bootstrap: Callable[[ServiceSettings], Service], settings: ServiceSettings) -> None:
+    await serve(bootstrap(settings), settings.host, settings.port)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -102,4 +125,4 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

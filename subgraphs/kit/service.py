@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from strawberry.exceptions import MissingQueryError
 from strawberry.printer import print_schema
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from subgraphs.kit.asgi import Door
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
-from subgraphs.kit.errors import DomainError, Forbidden, Unauthenticated, refusal, shown
+from subgraphs.kit.errors import BadUserInput, DomainError, Forbidden, Unauthenticated, refusal, shown
 from subgraphs.kit.graphql import Schema
 from subgraphs.kit.identity import Identity, TokenVerifier
 
@@ -131,13 +133,18 @@ class Service:
         except DomainError as error:
             return refusal(error)
         address = headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or None
-        result = await self.schema.execute(
-            query,
-            variable_values=dict(variables or {}),
-            operation_name=operation_name,
-            context_value=self._context(Caller(identity, address)),
-        )
+        context = self._context(Caller(identity, address))
+        try:
+            result = await self.schema.execute(query, dict(variables or {}), context, None, operation_name)
+        except (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError) as error:
+            return refusal(BadUserInput(_reason(error)))
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
             answer["errors"] = [shown(error) for error in result.errors]
         return answer
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, CannotGetOperationTypeError):
+        return f"There is no operation {error.operation_name!r} to execute" if error.operation_name else "No operation"
+    return str(error) if isinstance(error, MissingQueryError) else "There are no subscriptions here"

@@ -1,0 +1,141 @@
+"""Tokens: which are believed, and every forgery that is not."""
+
+import time
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, OctKey
+from joserfc.util import urlsafe_b64encode
+
+from subgraphs.kit.errors import Unauthenticated
+from subgraphs.kit.identity import Identity, TokenSigner, TokenVerifier
+from subgraphs.kit.keys import load_key, make_key_pair
+from subgraphs.kit.testing import Keys
+
+USER = uuid4()
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    """Claims that are in order, but for these changes; None leaves one out."""
+    right = {"iss": "mussikon", "aud": "mussikon", "sub": str(USER), "role": "client", "exp": int(time.time()) + 60}
+    return {name: value for name, value in {**right, **changes}.items() if value is not None}
+
+
+def signed(keys: Keys, **changes: Any) -> str:
+    """A token with these claims, signed by the right key."""
+    return jwt.encode({"alg": "ES256"}, claims(**changes), load_key(keys.private), algorithms=["ES256"])
+
+
+def unsigned(algorithm: str) -> str:
+    """A token that says that it needs no signature."""
+    parts = ({"alg": algorithm, "typ": "JWT"}, claims(role="admin"))
+    return ".".join(urlsafe_b64encode(orjson.dumps(part)).decode() for part in parts) + "."
+
+
+def keyed_with_public_key(keys: Keys) -> str:
+    """A token signed by HS256 with the text of the public key as its secret."""
+    secret = OctKey.import_key(keys.public.read_bytes().replace(b"-----", b""))
+    return jwt.encode({"alg": "HS256"}, claims(role="admin"), secret, algorithms=["HS256"])
+
+
+def signed_by_another() -> str:
+    """A token signed by somebody else's key."""
+    return jwt.encode({"alg": "ES256"}, claims(role="admin"), ECKey.generate_key("P-256"), algorithms=["ES256"])
+
+
+def test_a_signed_token_names_its_user(keys: Keys) -> None:
+    """What the signer signs, the verifier believes, also the second time, from memory."""
+    verifier = TokenVerifier(keys.public)
+    token = TokenSigner(keys.private).sign(USER, "musician")
+    for _ in range(2):
+        assert verifier.identity(f"Bearer {token.value}") == Identity(USER, "musician")
+    assert verifier.identity(f"bearer   {token.value} ") == Identity(USER, "musician")
+
+
+def test_nobody_is_no_error(keys: Keys) -> None:
+    """Without a header, or with an empty one, nobody asks."""
+    assert TokenVerifier(keys.public).identity(None) is None
+    assert TokenVerifier(keys.public).identity("") is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": int(time.time()) - 1},
+        {"exp": None},
+        {"exp": "tomorrow"},
+        {"aud": "elsewhere"},
+        {"aud": None},
+        {"iss": "elsewhere"},
+        {"iss": None},
+        {"sub": "1 or 1=1"},
+        {"sub": None},
+        {"sub": 7},
+        {"role": "root"},
+        {"role": None},
+        {"role": ["admin"]},
+        {"nbf": int(time.time()) + 3600},
+    ],
+)
+def test_claims_must_be_right(keys: Keys, changes: dict[str, Any]) -> None:
+    """A token of the right key is refused when its claims are missing, wrong or over."""
+    with pytest.raises(Unauthenticated, match="log in again"):
+        TokenVerifier(keys.public).identity(f"Bearer {signed(keys, **changes)}")
+
+
+def test_forged_tokens_are_refused(keys: Keys) -> None:
+    """Neither `none`, nor HS256 with the public key, nor another key, nor a changed payload gets in."""
+    token = signed(keys)
+    header, _, signature = token.split(".")
+    promoted = urlsafe_b64encode(orjson.dumps(claims(role="admin"))).decode()
+    forged = [unsigned("none"), unsigned("None"), unsigned("ES256"), keyed_with_public_key(keys), signed_by_another()]
+    for value in [
+        *forged,
+        f"{header}.{promoted}.{signature}",
+        token[:-4],
+        token + "x",
+        "a.b.c",
+        "null",
+        "ü",
+        "." * 999,
+    ]:
+        with pytest.raises(Unauthenticated):
+            TokenVerifier(keys.public).identity(f"Bearer {value}")
+
+
+@pytest.mark.parametrize("header", ["Basic YTpi", "Bearer", "Bearer  ", "token"])
+def test_other_schemes_are_refused(keys: Keys, header: str) -> None:
+    """A header that is there but is no bearer token is an error, not nobody."""
+    with pytest.raises(Unauthenticated):
+        TokenVerifier(keys.public).identity(header)
+
+
+def test_a_remembered_token_still_ends(keys: Keys) -> None:
+    """A token that was believed once is refused after its end."""
+    verifier = TokenVerifier(keys.public)
+    header = f"Bearer {signed(keys, exp=int(time.time()) + 1)}"
+    assert verifier.identity(header) is not None
+    time.sleep(1.1)
+    with pytest.raises(Unauthenticated):
+        verifier.identity(header)
+
+
+def test_keys_are_made_once(keys: Keys) -> None:
+    """A second start keeps the pair, restores a lost public file, and the private file is its owner's only."""
+    before = keys.private.read_bytes(), keys.public.read_bytes()
+    keys.public.unlink()
+    make_key_pair(keys.private, keys.public)
+    assert (keys.private.read_bytes(), keys.public.read_bytes()) == before
+    assert keys.private.stat().st_mode & 0o077 == 0
+
+
+def test_who_may_see() -> None:
+    """The owner and admins see what is private."""
+    other = UUID(int=1)
+    assert Identity(USER, "client").may_see(USER)
+    assert not Identity(USER, "client").may_see(other)
+    assert not Identity(USER, "client").may_see(None)
+    assert Identity(USER, "admin").may_see(other)

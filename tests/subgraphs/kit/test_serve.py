@@ -1,0 +1,122 @@
+"""A service as a process: it starts, answers, and ends when it is told to or when nobody is left to tell it."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from subgraphs.kit.serve import bootstrap_of, main
+from subgraphs.kit.settings import ServiceSettings, SettingsError
+from subgraphs.kit.testing import Keys, fresh_database
+
+pytestmark = pytest.mark.system
+COMMAND = [sys.executable, "-m", "subgraphs.kit.serve", "users"]
+STARTS = f"import subprocess, time; print(subprocess.Popen({COMMAND!r}).pid, flush=True); time.sleep(60)"
+PARENT = [sys.executable, "-c", STARTS]
+
+
+@pytest.fixture
+async def environment(postgres_url: str, queue_url: str, keys: Keys) -> AsyncIterator[dict[str, str]]:
+    """The environment of a users service on a fresh database and a free port."""
+    async with fresh_database(postgres_url, "served") as url:
+        files = {"JWT_PUBLIC_KEY_FILE": str(keys.public), "JWT_PRIVATE_KEY_FILE": str(keys.private)}
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        yield {**os.environ, **files, "DATABASE_URL": url, "REDIS_URL": queue_url, "PORT": port}
+
+
+async def ready(port: str) -> None:
+    """Wait until the service on this port is ready."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        for _ in range(200):
+            try:
+                if (await http.get("/health/ready")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+    raise TimeoutError(port)
+
+
+async def test_a_signal_ends_it(environment: dict[str, str]) -> None:
+    """It serves requests over HTTP and ends by SIGTERM without an error."""
+    process = await asyncio.create_subprocess_exec(*COMMAND, env=environment, stderr=subprocess.PIPE)
+    await ready(environment["PORT"])
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{environment['PORT']}") as http:
+        answer = await http.post("/graphql", json={"query": "{ users { totalCount } }"})
+        assert answer.json() == {"data": {"users": {"totalCount": 0}}}
+    process.send_signal(signal.SIGTERM)
+    _, complaints = await asyncio.wait_for(process.communicate(), 10)
+    assert (process.returncode, complaints) == (0, b"")
+
+
+async def test_it_dies_with_its_parent(environment: dict[str, str]) -> None:
+    """It ends when the process that started it was killed."""
+    parent = await asyncio.create_subprocess_exec(*PARENT, env=environment, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    pid = int(await parent.stdout.readline())
+    await ready(environment["PORT"])
+    parent.kill()
+    await parent.wait()
+    assert await asyncio.to_thread(_ends, pid)
+
+
+def _ends(pid: int) -> bool:
+    """Whether the process ends within ten seconds; one that is dead and not yet collected counts."""
+    for _ in range(200):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+async def test_an_unreachable_database_is_said(environment: dict[str, str]) -> None:
+    """A database that is not there ends the process at once, with one line that names it without its password."""
+    environment["DATABASE_URL"] = "postgresql://ann:secret@127.0.0.1:1/users"
+    process = await asyncio.create_subprocess_exec(*COMMAND, env=environment, stderr=subprocess.PIPE)
+    _, complaints = await asyncio.wait_for(process.communicate(), 10)
+    assert process.returncode == 1
+    assert "postgresql://ann:***@127.0.0.1:1/users" in complaints.decode()
+    assert complaints.count(b"\n") == 1
+
+
+def test_what_is_missing_is_said(
+    keys: Keys, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that is none, no service, and missing settings are named."""
+    for name in ("DATABASE_URL", "REDIS_URL", "JWT_PUBLIC_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert [main([]), main(["nix"]), main(["users"])] == [2, 1, 1]
+    said = capsys.readouterr().err
+    assert "usage:" in said
+    assert "there is no service 'nix'" in said
+    assert "set DATABASE_URL, REDIS_URL, JWT_PUBLIC_KEY_FILE" in said
+    with pytest.raises(SettingsError, match="JWT_PRIVATE_KEY_FILE"):
+        bootstrap_of("users")(ServiceSettings("users", "postgresql://a/b", "redis://a", keys.public))
+
+
+def test_settings_name_what_is_wrong(keys: Keys, tmp_path: Path) -> None:
+    """Each setting that is missing or wrong is named; addresses with passwords are not shown."""
+    right = {"DATABASE_URL": "postgresql://a:secret@b/c", "REDIS_URL": "r", "JWT_PUBLIC_KEY_FILE": str(keys.public)}
+    settings = ServiceSettings.from_env("reviews", {**right, "PORT": "4003", "HOST": "::1"})
+    assert (settings.port, settings.host, settings.jwt_private_key_file) == (4003, "::1", None)
+    assert "secret" not in repr(settings)
+    for wrong, named in [
+        ({"REDIS_URL": ""}, "REDIS_URL"),
+        ({"PORT": "http"}, "PORT"),
+        ({"PORT": "65536"}, "PORT"),
+        ({"JWT_PUBLIC_KEY_FILE": str(tmp_path / "none")}, "JWT_PUBLIC_KEY_FILE"),
+    ]:
+        with pytest.raises(SettingsError, match=named):
+            ServiceSettings.from_env("reviews", {**right, **wrong})

@@ -1,0 +1,247 @@
+"""The door of a service: what it answers to requests in order and out of order, and what it never shows."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import strawberry
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from subgraphs.kit.asgi import BODY_LIMIT, Door
+from subgraphs.kit.bus import Bus
+from subgraphs.kit.database import Database
+from subgraphs.kit.errors import Conflict, RateLimited
+from subgraphs.kit.graphql import Schema, object_type, resolver
+from subgraphs.kit.identity import TokenVerifier
+from subgraphs.kit.service import Context, Service
+from subgraphs.kit.testing import Client, Keys, Person, fresh_database
+
+Info = strawberry.Info[Context, None]
+
+
+@object_type(keys=["id"])
+class Thing:
+    """A thing."""
+
+    id: strawberry.ID
+
+    @classmethod
+    def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Thing":
+        """Any thing."""
+        return cls(id=id)
+
+
+@object_type()
+class Query:
+    """Questions."""
+
+    @resolver
+    def whoami(self, info: Info) -> str | None:
+        """Who asks, from where."""
+        identity = info.context.identity
+        return f"{identity.user_id if identity else None} {info.context.address}"
+
+    @resolver
+    async def broken(self, info: Info) -> str | None:
+        """A statement that fails."""
+        secret = text("SELECT secret_column FROM secret_table WHERE a = :value").bindparams(value="s3cr3t")
+        return str(await info.context.database.fetch_value(secret))
+
+    @resolver
+    def taken(self) -> str | None:
+        """A conflict."""
+        raise Conflict("It is taken", field="name")
+
+    @resolver
+    def limited(self) -> str | None:
+        """Too often."""
+        raise RateLimited("Too often", 30)
+
+    @resolver
+    def thing(self) -> Thing | None:
+        """A thing."""
+        return None
+
+
+@pytest.fixture(scope="module")
+async def client(postgres_url: str, keys: Keys) -> AsyncIterator[Client]:
+    """Asks a service without tables."""
+    async with fresh_database(postgres_url, "door") as url:
+        database = Database(url)
+        bus = Bus(database, {})
+        service = Service(
+            "door",
+            schema=Schema(Query),
+            context=lambda caller: Context(caller, database, bus),
+            verifier=TokenVerifier(keys.public),
+            database=database,
+            migrations=Path(__file__).parent / "no_migrations",
+        )
+        await service.start()
+        yield Client(service)
+        await service.stop()
+
+
+@pytest.fixture
+async def http(client: Client) -> AsyncIterator[httpx.AsyncClient]:
+    """Asks the same service over HTTP."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(client.service.asgi), base_url="http://door") as http:
+        yield http
+
+
+async def test_questions_are_answered(http: httpx.AsyncClient, keys: Keys) -> None:
+    """A POST with JSON is answered, with the identity of its token and with no other."""
+    person = Person.make(keys)
+    headers = {**person.headers, "X-User-Id": "admin", "X-Forwarded-For": "6.6.6.6, 9.9.9.9"}
+    body = {"query": "query A { whoami } query B { __typename }", "operationName": "A", "variables": None}
+    answer = await http.post("/graphql", json=body, headers=headers)
+    assert (answer.status_code, answer.json()) == (200, {"data": {"whoami": f"{person.id} 9.9.9.9"}})
+    forged = await http.post("/graphql", json=body, headers={"X-User-Id": str(person.id), "X-Role": "admin"})
+    assert forged.json() == {"data": {"whoami": "None None"}}
+
+
+async def test_a_bad_token_refuses_the_request(http: httpx.AsyncClient) -> None:
+    """A wrong token is an error for the whole request, not somebody anonymous."""
+    answer = await http.post("/graphql", json={"query": "{ whoami }"}, headers={"Authorization": "Bearer x.y.z"})
+    body = answer.json()
+    assert body["data"] is None
+    assert body["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
+    assert "log in again" in body["errors"][0]["message"]
+
+
+async def test_only_proxies_of_ours_speak_for_others(client: Client) -> None:
+    """The address that a stranger claims is not believed; the peer's is taken."""
+    transport = httpx.ASGITransport(client.service.asgi, client=("8.8.8.8", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://door") as stranger:
+        headers = {"X-Forwarded-For": "1.1.1.1"}
+        answer = await stranger.post("/graphql", json={"query": "{ whoami }"}, headers=headers)
+    assert answer.json() == {"data": {"whoami": "None 8.8.8.8"}}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "media_type", "status"),
+    [
+        ("GET", "/graphql", b"", "application/json", 405),
+        ("POST", "/health/live", b"", "application/json", 405),
+        ("GET", "/", b"", "application/json", 404),
+        ("POST", "/graphql", b"{}", "text/plain", 415),
+        ("POST", "/graphql", b"{}", "", 415),
+        ("POST", "/graphql", b"", "application/json", 400),
+        ("POST", "/graphql", b"{", "application/json", 400),
+        ("POST", "/graphql", b"[]", "application/json", 400),
+        ("POST", "/graphql", b"{}", "application/json", 400),
+        ("POST", "/graphql", b'{"query": 1}', "application/json", 400),
+        ("POST", "/graphql", b'{"query": "{a}", "variables": []}', "application/json", 400),
+        ("POST", "/graphql", b'{"query": "{a}", "operationName": 1}', "application/json", 400),
+        ("POST", "/graphql", b"[" * 100_000, "application/json", 400),
+        ("POST", "/graphql", b'"\xff"', "application/json", 400),
+        ("POST", "/graphql", b" " * (BODY_LIMIT + 1), "application/json", 413),
+    ],
+)
+async def test_bad_requests(
+    http: httpx.AsyncClient, method: str, path: str, content: bytes, media_type: str, status: int
+) -> None:
+    """Each request out of order gets its status and says in JSON what is wrong."""
+    answer = await http.request(method, path, content=content, headers={"content-type": media_type})
+    assert answer.status_code == status
+    assert answer.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
+async def test_a_body_without_length_has_a_limit(http: httpx.AsyncClient) -> None:
+    """A body that comes in pieces is refused as soon as it is too large."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b" " * 100_000
+
+    answer = await http.post("/graphql", content=pieces(), headers={"content-type": "application/json"})
+    assert answer.status_code == 413
+
+
+async def test_health(http: httpx.AsyncClient) -> None:
+    """Live is live; ready asks the database, which may be away."""
+    assert (await http.get("/health/live")).json() == {"status": "live"}
+    assert (await http.get("/health/ready")).json() == {"status": "ready"}
+    gone = Database("postgresql://somebody@127.0.0.1:1/nothing")
+    door = httpx.ASGITransport(Door(refuse, gone.is_ready))
+    async with httpx.AsyncClient(transport=door, base_url="http://door") as without:
+        assert (await without.get("/health/live")).status_code == 200
+        assert (await without.get("/health/ready")).status_code == 503
+    await gone.close()
+
+
+async def refuse(*_: object) -> dict[str, Any]:
+    """Answer nothing."""
+    return {}
+
+
+async def test_the_unexpected_is_masked(client: Client) -> None:
+    """An error that nobody foresaw shows an id and nothing else; the log has the trace, without parameters."""
+    with capture_logs() as logs:
+        answer = await client.ask("{ broken whoami }")
+    error = answer["errors"][0]
+    assert answer["data"] == {"broken": None, "whoami": "None None"}
+    assert (error["message"], error["path"]) == ("Internal error", ["broken"])
+    assert error["extensions"] == {"code": "INTERNAL_SERVER_ERROR", "id": logs[0]["id"]}
+    assert b"secret" not in orjson.dumps(answer)
+    assert "secret_table" in logs[0]["trace"]
+    assert "s3cr3t" not in str(logs)
+
+
+async def test_errors_have_codes(client: Client) -> None:
+    """Every kind of error says by its code what it is."""
+    cases: dict[str, dict[str, Any]] = {
+        "{ taken }": {"code": "CONFLICT", "field": "name"},
+        "{ limited }": {"code": "RATE_LIMITED", "retryAfterSeconds": 30},
+        "{ unknown }": {"code": "GRAPHQL_VALIDATION_FAILED"},
+        "{ whoami": {"code": "GRAPHQL_PARSE_FAILED"},
+        "": {"code": "BAD_USER_INPUT"},
+        "fragment A on Query { whoami }": {"code": "BAD_USER_INPUT"},
+        "query($a: Int!) { whoami @skip(if: false) thing { id } x: __type(name: $a) { name } }": {
+            "code": "GRAPHQL_VALIDATION_FAILED"
+        },
+        "query($a: Boolean!) { whoami @skip(if: $a) }": {"code": "BAD_USER_INPUT"},
+    }
+    for query, extensions in cases.items():
+        answer = await client.ask(query)
+        assert answer["errors"][0]["extensions"] == extensions, query
+    unnamed = await client.service.execute("query A { whoami } query B { whoami }", None, "C")
+    assert unnamed["errors"][0]["message"] == "There is no operation 'C' to execute"
+
+
+async def test_representations_are_checked(client: Client) -> None:
+    """What is no representation is an error in its place; the others are answered and the variables stay whole."""
+    given = [{"__typename": "Thing", "id": "1"}, {"__typename": "Thing"}, {"__typename": "Nix", "id": "1"}, 7, {}]
+    given.append({"__typename": "Thing", "id": "1", "more": 1})
+    given.append({"__typename": "Query"})
+    query = "query($given: [_Any!]!) { _entities(representations: $given) { ... on Thing { id } } }"
+    answer = await client.ask(query, given=given)
+    assert answer["data"]["_entities"] == [{"id": "1"}, None, None, None, None, None, None]
+    assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
+    assert given[0] == {"__typename": "Thing", "id": "1"}
+
+
+async def test_long_queries_are_refused(client: Client) -> None:
+    """A query of too many tokens is refused before it costs anything."""
+    answer = await client.ask("{" + " whoami" * 20_000 + "}")
+    assert answer["errors"][0]["extensions"]["code"] == "GRAPHQL_PARSE_FAILED"
+
+
+async def test_requests_at_once_do_not_mix(client: Client, keys: Keys) -> None:
+    """Each of many requests at once sees its own caller."""
+    people = [Person.make(keys) for _ in range(20)]
+    answers = await asyncio.gather(*[client.data("{ whoami }", person) for person in people])
+    assert [answer["whoami"] for answer in answers] == [f"{person.id} None" for person in people]
+
+
+async def test_the_sdl_is_federations(client: Client) -> None:
+    """The SDL that a gateway asks for is the one that is printed, with its link to the specification."""
+    asked = await client.data("{ _service { sdl } }")
+    assert asked["_service"]["sdl"] == client.service.sdl
+    assert "https://specs.apollo.dev/federation/v2" in client.service.sdl
+    assert 'type Thing @key(fields: "id")' in client.service.sdl

@@ -128,7 +128,7 @@ class MusicianRequest:
     """A client looks for a musician for an event."""
 
     id: strawberry.ID = strawberry.field(description="The id of the request.")
-    title: str = strawberry.field(description="What is looked for, in a line.")
+    title: str = strawberry.federation.field(description="What is looked for, in a line.", shareable=True)
     description: str = strawberry.field(description="The same at length.")
     event_date: date = strawberry.field(description="The day of the event at its place.")
     start_time: time = strawberry.field(description="When it begins, by the clock on the wall there.")

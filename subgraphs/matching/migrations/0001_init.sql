@@ -19,6 +19,10 @@ create table matching_results (
     -- ranking_position, is_recommended}]
     musician_scores   jsonb not null,
     candidates        integer not null,
+    -- what it was computed from: it is served again as long as nothing of it has changed
+    request_position  bigint not null default 0,
+    algorithm_version timestamptz not null,
+    musicians_version bigint not null default 0,
     execution_time_ms double precision not null,
     cache_hit         boolean not null,
     created_at        timestamptz not null default now()
@@ -34,10 +38,12 @@ create table matching_musicians (
     hourly_rate      numeric(10, 2) not null,
     currency         char(3) not null default 'EUR',
     experience_years integer not null default 0,
-    latitude         double precision not null,
-    longitude        double precision not null,
+    -- who has not said where they live is near nothing
+    latitude         double precision,
+    longitude        double precision,
     skill_ids        uuid[] not null default '{}',
-    occurred_at      timestamptz not null default now(),
+    -- the place of the newest event applied, in the order of the musicians' outbox; an older one changes nothing
+    position         bigint not null default 0,
     changed_by       xid8 not null default pg_current_xact_id()
 );
 create index matching_musicians_changed_by on matching_musicians (changed_by);
@@ -65,7 +71,7 @@ create table matching_requests (
     currency      char(3) not null,
     urgency_level text not null,
     skill_ids     uuid[] not null default '{}',
-    occurred_at   timestamptz not null default now()
+    position      bigint not null default 0
 );
 
 insert into matching_algorithms (name, description, parameters) values

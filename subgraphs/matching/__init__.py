@@ -1,0 +1,1 @@
+"""The service of matching: which musicians fit a request, and why."""

@@ -1,0 +1,42 @@
+"""The wiring of the matching service."""
+
+from pathlib import Path
+
+from subgraphs.kit.bus import Bus
+from subgraphs.kit.database import Database
+from subgraphs.kit.identity import TokenVerifier
+from subgraphs.kit.inbox import Inbox
+from subgraphs.kit.relay import Relay
+from subgraphs.kit.service import Service
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.streams import Queue
+from subgraphs.matching.handlers import EVENT_HANDLERS, command_handlers
+from subgraphs.matching.index import Index
+from subgraphs.matching.loaders import MatchingContext
+from subgraphs.matching.matcher import Matcher
+from subgraphs.matching.schema import schema
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def bootstrap(settings: ServiceSettings) -> Service:
+    """The matching service with these settings, not yet started."""
+    database = Database(settings.database_url)
+    index = Index(database)
+    matcher = Matcher(index)
+    bus = Bus(database, command_handlers(matcher))
+    queue = Queue(settings.redis_url)
+    return Service(
+        "matching",
+        schema=schema,
+        context=lambda caller: MatchingContext(caller, database, bus, matcher),
+        verifier=TokenVerifier(settings.jwt_public_key_file),
+        database=database,
+        migrations=MIGRATIONS,
+        parts=[
+            queue,
+            index,
+            Relay(database, queue.redis, "matching"),
+            Inbox(database, queue.redis, "matching", ["musicians", "requests"], EVENT_HANDLERS),
+        ],
+    )

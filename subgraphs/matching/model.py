@@ -1,0 +1,206 @@
+"""How well a musician fits a request: four scores of 0 to 100, and their weighted mean.
+
+All musicians are scored at once over columns (numpy): first the distance, which leaves few in most places, then the
+rest for those who are in reach. The best are found without sorting the others. bench/matching.py measures it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+EARTH_KM = 6371.0088
+STORED = 100
+"""How many of the best a result keeps."""
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+
+class Weights(msgspec.Struct, frozen=True):
+    """What counts how much; only the proportions matter."""
+
+    skill: float
+    experience: float
+    price: float
+    distance: float
+
+    @property
+    def total(self) -> float:
+        """The sum, by which the weighted scores are divided."""
+        return self.skill + self.experience + self.price + self.distance
+
+
+class Parameters(msgspec.Struct, frozen=True):
+    """An algorithm, as `matching_algorithms.parameters` holds it."""
+
+    weights: Weights
+    radius_km: float
+    recommended_from: float
+
+    def __post_init__(self) -> None:
+        """Refuse what would divide by nothing."""
+        weights = self.weights
+        if min(weights.skill, weights.experience, weights.price, weights.distance) < 0 or weights.total <= 0:
+            raise ValueError("weights are not negative, and not all of them are 0")
+        if self.radius_km <= 0:
+            raise ValueError("radius_km is more than 0")
+
+
+def parameters_of(document: Any) -> Parameters:
+    """Read the parameters of an algorithm."""
+    return msgspec.convert(document, Parameters, strict=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a request asks for, in the terms of the columns."""
+
+    latitude: float
+    longitude: float
+    hours: float
+    budget_min: float
+    budget_max: float
+    currency: int
+    skills: NDArray[np.uint64]
+    skill_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """All musicians: a place in each array is one musician."""
+
+    ids: list[UUID]
+    names: list[str]
+    x: Floats
+    y: Floats
+    z: Floats
+    rates: Floats
+    years: Floats
+    currencies: NDArray[np.int16]
+    skills: NDArray[np.uint64]
+
+
+class Match(msgspec.Struct, frozen=True):
+    """One musician in a ranking, as `matching_results.musician_scores` holds it."""
+
+    musician_id: UUID
+    stage_name: str
+    total_score: float
+    skill_score: float
+    experience_score: float
+    price_score: float
+    distance_score: float
+    distance_km: float
+    ranking_position: int
+    is_recommended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The best musicians for a request, and out of how many."""
+
+    candidates: int
+    matches: list[Match]
+
+
+def unit_vectors(latitudes: Floats, longitudes: Floats) -> tuple[Floats, Floats, Floats]:
+    """Places on the globe as points of a sphere of radius 1: their distance is one scalar product away."""
+    latitude, longitude = np.radians(latitudes), np.radians(longitudes)
+    across = np.cos(latitude)
+    return across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)
+
+
+def experience_scores(years: Floats) -> Floats:
+    """40 for a beginner, 6 more for each year, 100 from ten years on."""
+    scores: Floats = 40 + 6 * np.minimum(years, 10)
+    return scores
+
+
+def price_scores(costs: Floats, budget_min: float, budget_max: float) -> Floats:
+    """100 up to the least of the budget, 70 at its most, and 0 at half as much again."""
+    span = max(budget_max - budget_min, 1e-9)
+    within = 100 - 30 * np.clip((costs - budget_min) / span, 0, 1)
+    beyond = 70 * (1 - (costs - budget_max) / max(budget_max / 2, 1e-9))
+    return np.where(costs <= budget_max, within, np.clip(beyond, 0, 70))
+
+
+OTHER_CURRENCY = 50.0
+"""The price score of a rate in another currency: unknown, neither good nor bad."""
+
+
+def rank(columns: Columns, wanted: Wanted, parameters: Parameters, limit: int = STORED) -> Ranking:
+    """Rank the musicians in reach who have at least one of the skills."""
+    places, cosines = _in_reach(columns, wanted, parameters.radius_km)
+    skill = _skill_scores(columns, places, wanted)
+    able = np.flatnonzero(skill > 0)
+    if len(able) < len(places):
+        places, cosines, skill = places[able], cosines[able], skill[able]
+    distances = EARTH_KM * np.arccos(np.clip(cosines, -1, 1))
+    near = np.maximum(100 * (1 - distances / parameters.radius_km), 0)
+    experience = experience_scores(columns.years[places])
+    price = _price_scores(columns, places, wanted)
+    weights = parameters.weights
+    total = skill * weights.skill + experience * weights.experience + price * weights.price + near * weights.distance
+    total /= weights.total
+    table = np.column_stack((total, skill, experience, price, near, distances))
+    best = _best(columns, places, total, distances, limit)
+    return Ranking(len(places), [_match(columns, places, table, at, n, parameters) for n, at in enumerate(best, 1)])
+
+
+def _in_reach(columns: Columns, wanted: Wanted, radius_km: float) -> tuple[Places, Floats]:
+    x, y, z = unit_vectors(np.array([wanted.latitude]), np.array([wanted.longitude]))
+    cosines = columns.x * x[0]
+    cosines += columns.y * y[0]
+    cosines += columns.z * z[0]
+    places = np.flatnonzero(cosines >= np.cos(min(radius_km / EARTH_KM, np.pi)))
+    return places, cosines[places]
+
+
+def _skill_scores(columns: Columns, places: Places, wanted: Wanted) -> Floats:
+    if wanted.skill_count == 0:
+        return np.full(len(places), 100.0)
+    shared = np.zeros(len(places), np.uint8)
+    for word in np.flatnonzero(wanted.skills):
+        shared += np.bitwise_count(columns.skills[word, places] & wanted.skills[word])
+    return shared.astype(np.float64) * (100.0 / wanted.skill_count)
+
+
+def _price_scores(columns: Columns, places: Places, wanted: Wanted) -> Floats:
+    prices = price_scores(columns.rates[places] * wanted.hours, wanted.budget_min, wanted.budget_max)
+    return np.where(columns.currencies[places] == wanted.currency, prices, OTHER_CURRENCY)
+
+
+def _best(columns: Columns, places: Places, total: Floats, distances: Floats, limit: int) -> list[int]:
+    """The best by total, then nearest, then by id: the same order in every process."""
+    chosen = np.arange(len(total))
+    if len(total) > limit:
+        least = np.partition(total, len(total) - limit)[len(total) - limit]
+        chosen = np.flatnonzero(total >= least)
+    keyed = sorted((-total[at], distances[at], columns.ids[places[at]], int(at)) for at in chosen)
+    return [at for *_, at in keyed[:limit]]
+
+
+def _match(columns: Columns, places: Places, table: Floats, at: int, position: int, parameters: Parameters) -> Match:
+    total, skill, experience, price, near, distance = (round(float(value), 2) for value in table[at])
+    return Match(
+        musician_id=columns.ids[places[at]],
+        stage_name=columns.names[places[at]],
+        total_score=total,
+        skill_score=skill,
+        experience_score=experience,
+        price_score=price,
+        distance_score=near,
+        distance_km=distance,
+        ranking_position=position,
+        is_recommended=total >= parameters.recommended_from,
+    )
+
+
+def hours_between(starts_at: datetime, ends_at: datetime) -> float:
+    """How long an event lasts."""
+    return (ends_at - starts_at).total_seconds() / 3600

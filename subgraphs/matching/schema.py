@@ -1,0 +1,63 @@
+"""Queries and mutations of the matching subgraph."""
+
+import strawberry
+
+from subgraphs.kit import checks
+from subgraphs.kit.errors import NotFound
+from subgraphs.kit.graphql import Schema, object_type, resolver
+from subgraphs.kit.loaders import uuid_of
+from subgraphs.matching import store
+from subgraphs.matching.handlers import DEFAULT_ALGORITHM
+from subgraphs.matching.messages import FindMatches
+from subgraphs.matching.types import Info, MatchingAlgorithm, MatchingResult, Musician, MusicianRequest
+
+
+@object_type()
+class Query:
+    """What can be asked about matching."""
+
+    @resolver
+    async def matching_algorithms(self, info: Info) -> list[MatchingAlgorithm] | None:
+        """The ways to rank musicians that can be chosen."""
+        return [MatchingAlgorithm.of(row) for row in await store.all_algorithms(info.context.database)]
+
+    @resolver
+    async def matching_result(self, info: Info, id: strawberry.ID) -> MatchingResult | None:
+        """A stored ranking, for the client of its request; null when there is none with this id."""
+        info.context.require()
+        key = uuid_of(id)
+        row = await info.context.results.load(key) if key else None
+        if row is None:
+            return None
+        request = await info.context.requests.load(row.request_id)
+        info.context.require_sight(request.client_id if request is not None else None)
+        return MatchingResult.of(row)
+
+
+@object_type()
+class Mutation:
+    """What matching can be told to do."""
+
+    @resolver
+    async def find_matches(
+        self,
+        info: Info,
+        request_id: strawberry.ID,
+        algorithm: str = DEFAULT_ALGORITHM,
+        force_refresh: bool = False,
+    ) -> MatchingResult | None:
+        """Rank the musicians for a request of one's own and store the ranking. An earlier one that still holds is
+        served again, unless `forceRefresh` says otherwise."""
+        command = FindMatches(
+            by=info.context.require(),
+            request_id=checks.identifier(request_id, "requestId"),
+            algorithm=algorithm,
+            force_refresh=force_refresh,
+        )
+        row = await info.context.results.load(await info.context.bus.handle(command))
+        if row is None:
+            raise NotFound("The result is gone")
+        return MatchingResult.of(row)
+
+
+schema = Schema(Query, Mutation, types=[Musician, MusicianRequest])

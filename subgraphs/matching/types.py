@@ -1,0 +1,225 @@
+"""The types of the matching subgraph."""
+
+import enum
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import strawberry
+from sqlalchemy import Row
+
+from subgraphs.kit.errors import BadUserInput, NotFound
+from subgraphs.kit.graphql import enum_type, field_with, object_type, resolver
+from subgraphs.kit.loaders import uuid_of
+from subgraphs.matching import model
+from subgraphs.matching.handlers import DEFAULT_ALGORITHM
+from subgraphs.matching.loaders import MatchingContext
+from subgraphs.matching.prices import band_of
+
+Info = strawberry.Info[MatchingContext, None]
+
+
+@enum_type
+class PriceBand(enum.Enum):
+    """How an hourly rate compares with those of musicians of like experience who ask in the same currency."""
+
+    BUDGET = "budget"
+    STANDARD = "standard"
+    PREMIUM = "premium"
+
+
+@object_type(keys=["id"])
+class Musician:
+    """A musician, with what matching knows to say about them."""
+
+    id: strawberry.ID = strawberry.field(description="The musician's id.")
+    given: strawberry.Private[dict[str, Any]]
+
+    @field_with(external=True)
+    def hourly_rate(self) -> Decimal:
+        """What an hour costs; the musicians service knows it."""
+        return Decimal(self._given("hourlyRate"))
+
+    @field_with(external=True)
+    def currency(self) -> str:
+        """The currency's code; the musicians service knows it."""
+        return str(self._given("currency"))
+
+    @field_with(external=True)
+    def experience_years(self) -> int:
+        """Years on stage; the musicians service knows them."""
+        return int(self._given("experienceYears"))
+
+    @field_with(requires=["hourlyRate", "currency", "experienceYears"])
+    async def price_band(self, info: Info) -> PriceBand | None:
+        """Whether the rate is low, usual or high for this experience; null where too few can be compared."""
+        index = await info.context.fresh_index()
+        rate, years = float(self._given("hourlyRate")), int(self._given("experienceYears"))
+        band = band_of(index.columns, index.currency(str(self._given("currency"))), rate, years)
+        return PriceBand(band) if band else None
+
+    def _given(self, name: str) -> Any:
+        if (value := self.given.get(name)) is None:
+            raise BadUserInput(f"The representation of the musician lacks '{name}'", name)
+        return value
+
+    @classmethod
+    def resolve_reference(cls, info: Info, id: strawberry.ID, **given: Any) -> "Musician | None":
+        """The musician of a representation; that there is one, the musicians service says."""
+        return cls(id=id, given=given) if uuid_of(id) else None
+
+
+@object_type()
+class Match:
+    """A musician in the ranking for a request. All scores are from 0 to 100."""
+
+    total_score: float = strawberry.field(description="The weighted mean of the scores below.")
+    skill_score: float = strawberry.field(description="How many of the required skills the musician has.")
+    experience_score: float = strawberry.field(description="Years on stage, up to ten.")
+    price_score: float = strawberry.field(description="The cost of the event against its budget.")
+    distance_score: float = strawberry.field(description="How near the musician lives.")
+    distance_km: float = strawberry.field(description="The way to the event as the crow flies.")
+    ranking_position: int = strawberry.field(description="1 is the best.")
+    is_recommended: bool = strawberry.field(description="Whether the total reaches what the algorithm recommends.")
+    musician_id: strawberry.Private[UUID]
+
+    @resolver
+    def musician(self) -> Musician | None:
+        """Who it is."""
+        return Musician(id=strawberry.ID(str(self.musician_id)), given={})
+
+    @classmethod
+    def of(cls, match: model.Match) -> "Match":
+        """The type of a match in a ranking."""
+        return cls(
+            total_score=match.total_score,
+            skill_score=match.skill_score,
+            experience_score=match.experience_score,
+            price_score=match.price_score,
+            distance_score=match.distance_score,
+            distance_km=match.distance_km,
+            ranking_position=match.ranking_position,
+            is_recommended=match.is_recommended,
+            musician_id=match.musician_id,
+        )
+
+
+def matches_of(row: Row[Any], first: int) -> list[Match]:
+    """The best of a stored result."""
+    if not 1 <= first <= model.STORED:
+        raise BadUserInput(f"'first' must be from 1 to {model.STORED}", "first")
+    return [Match.of(match) for match in msgspec.convert(row.musician_scores[:first], list[model.Match])]
+
+
+@object_type(keys=["id"])
+class MusicianRequest:
+    """A request, with the musicians who fit it."""
+
+    id: strawberry.ID = strawberry.field(description="The id of the request.")
+    key: strawberry.Private[UUID]
+
+    @field_with(external=True)
+    async def title(self, info: Info) -> str:
+        """What is looked for, in a line: matching's copy of it."""
+        request = await info.context.requests.load(self.key)
+        if request is None:
+            raise NotFound("This request has not arrived here yet")
+        return str(request.title)
+
+    @resolver
+    async def matches(self, info: Info, first: int = 10, algorithm: str = DEFAULT_ALGORITHM) -> list[Match] | None:
+        """The musicians who fit best, at most 100; null for a request that has not arrived here yet."""
+        row = await info.context.rankings.load((self.key, algorithm))
+        return matches_of(row, first) if row is not None else None
+
+    @classmethod
+    def resolve_reference(cls, info: Info, id: strawberry.ID) -> "MusicianRequest | None":
+        """The request of a representation; that there is one, the requests service says."""
+        return cls.of(uuid_of(id))
+
+    @classmethod
+    def of(cls, key: UUID | None) -> "MusicianRequest | None":
+        """The request with this id."""
+        return cls(id=strawberry.ID(str(key)), key=key) if key else None
+
+
+@object_type()
+class AlgorithmWeights:
+    """What counts how much; only the proportions matter."""
+
+    skill: float = strawberry.field(description="The weight of the skills.")
+    experience: float = strawberry.field(description="The weight of the experience.")
+    price: float = strawberry.field(description="The weight of the price.")
+    distance: float = strawberry.field(description="The weight of the distance.")
+
+
+@object_type()
+class MatchingAlgorithm:
+    """A way to rank musicians."""
+
+    id: strawberry.ID = strawberry.field(description="The id of the algorithm.")
+    name: str = strawberry.field(description="Its name, by which it is chosen.")
+    description: str = strawberry.field(description="What it prefers.")
+    weights: AlgorithmWeights = strawberry.field(description="What counts how much.")
+    radius_km: float = strawberry.field(description="How far musicians are looked for.")
+    recommended_from: float = strawberry.field(description="The total score from which a musician is recommended.")
+    is_active: bool = strawberry.field(description="Whether it can be chosen.")
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> "MatchingAlgorithm":
+        """The type of a row."""
+        parameters = model.parameters_of(row.parameters)
+        weights = parameters.weights
+        return cls(
+            id=strawberry.ID(str(row.id)),
+            name=row.name,
+            description=row.description,
+            weights=AlgorithmWeights(
+                skill=weights.skill, experience=weights.experience, price=weights.price, distance=weights.distance
+            ),
+            radius_km=parameters.radius_km,
+            recommended_from=parameters.recommended_from,
+            is_active=row.is_active,
+        )
+
+
+@object_type()
+class MatchingResult:
+    """A ranking that was made and stored. Only the client of the request sees it."""
+
+    id: strawberry.ID = strawberry.field(description="The id of the result.")
+    candidates: int = strawberry.field(description="How many musicians were in reach and have one of the skills.")
+    execution_time_ms: float = strawberry.field(description="How long it took.")
+    cache_hit: bool = strawberry.field(description="Whether an earlier ranking that still holds was served again.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    row: strawberry.Private[Any]
+
+    @field_with(provides=["title"])
+    def request(self) -> MusicianRequest | None:
+        """What musicians were ranked for."""
+        return MusicianRequest.of(self.row.request_id)
+
+    @resolver
+    async def algorithm(self, info: Info) -> MatchingAlgorithm | None:
+        """How they were ranked."""
+        row = await info.context.algorithms.load(self.row.algorithm_id)
+        return MatchingAlgorithm.of(row) if row is not None else None
+
+    @resolver
+    def matches(self, first: int = 10) -> list[Match]:
+        """The best of them, at most 100."""
+        return matches_of(self.row, first)
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> "MatchingResult":
+        """The type of a row."""
+        return cls(
+            id=strawberry.ID(str(row.id)),
+            candidates=row.candidates,
+            execution_time_ms=row.execution_time_ms,
+            cache_hit=row.cache_hit,
+            created_at=row.created_at,
+            row=row,
+        )

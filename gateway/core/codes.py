@@ -82,7 +82,7 @@ DISALLOWED_INACCESSIBLE | @inaccessible stands where it may not. | Remove it.
 KEY_INVALID_FIELDS | @key's fields are not a valid selection of its type. | Mend the field set.
 KEY_INVALID_FIELDS_TYPE | @key's fields are not a string. | Write fields: "id".
 KEY_FIELDS_HAS_ARGS | @key selects a field that has arguments. | Use a field without arguments.
-KEY_FIELDS_SELECT_INVALID_TYPE | @key selects a list, an interface or a union. | Use plain or object fields.
+KEY_FIELDS_SELECT_INVALID_TYPE | @key selects an interface or a union. | Use plain or object fields.
 KEY_HAS_DIRECTIVE_IN_FIELDS_ARGS | @key's fields hold a directive. | Remove it.
 KEY_UNSUPPORTED_ON_INTERFACE | @key on an interface needs federation 2.3. | Link v2.3 or newer.
 PROVIDES_INVALID_FIELDS | @provides' fields are not a valid selection of the field's type. | Mend the field set.

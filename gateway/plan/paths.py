@@ -58,7 +58,7 @@ class Paths:
             if local is None:
                 continue
             depth, with_inputs = reach.depth, False
-            if local.requires and self.graph.obtain(type_name, local.requires, {arrival: Reach(0)}) is None:
+            if local.requires and self.graph.obtain(type_name, local.requires, {arrival: Reach(0)}) != 0:
                 needed = self.graph.obtain(type_name, local.requires, reached)
                 if needed is None:
                     continue

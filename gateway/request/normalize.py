@@ -25,6 +25,7 @@ from graphql.language import (
     Node,
     OperationDefinitionNode,
     SelectionNode,
+    VariableDefinitionNode,
     VariableNode,
     Visitor,
     visit,
@@ -63,9 +64,15 @@ def normalize(
         raise RequestError(f"the schema has no {operation.operation.value}", "GRAPHQL_VALIDATION_FAILED")
     normalizer = _Normalizer(schema, document, conditions, limits)
     selections = normalizer.selections(root.name, [operation])
-    variables = tuple((item.variable.name.value, print_ast(item.type)) for item in operation.variable_definitions or ())
+    variables = tuple((item.variable.name.value, _declared(item)) for item in operation.variable_definitions or ())
     name = operation.name.value if operation.name else None
     return Operation(operation.operation.value, name, root.name, variables, selections)
+
+
+def _declared(node: VariableDefinitionNode) -> str:
+    """A variable's type with its default: only with it may a nullable variable stand where null may not."""
+    default = f"={print_ast(node.default_value)}" if node.default_value else ""
+    return print_ast(node.type) + default
 
 
 class _Normalizer:
@@ -114,6 +121,9 @@ class _Normalizer:
             return
         if isinstance(node, FieldNode):
             key = node.alias.value if node.alias else node.name.value
+            if key.startswith("__") and key != node.name.value:
+                message = f'"{key}" can\'t be an alias: names that begin with two underscores are reserved'
+                raise RequestError(message, "GRAPHQL_VALIDATION_FAILED")
             entry = level.entries.setdefault(key, [])
             if isinstance(entry, list):
                 entry.append(node)

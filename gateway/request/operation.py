@@ -42,7 +42,7 @@ Selections = tuple["Field | Fragment", ...]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A normalised operation. `variables` maps each variable's name to its type reference."""
+    """A normalised operation. `variables` are pairs of a name and its type, with the default if it has one."""
 
     kind: OperationKind
     name: str | None

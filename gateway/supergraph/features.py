@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from graphql import DocumentNode
 from graphql.language import (
     ConstDirectiveNode,
-    ConstListValueNode,
-    ConstObjectValueNode,
+    ListValueNode,
+    ObjectValueNode,
     SchemaDefinitionNode,
     SchemaExtensionNode,
     StringValueNode,
@@ -65,10 +65,10 @@ def text(value: ConstValueNode | None) -> str | None:
 def read_imports(value: ConstValueNode | None) -> tuple[tuple[str, str], ...]:
     """The `import:` list as pairs (theirs, ours); entries of a wrong shape are left out."""
     pairs: list[tuple[str, str]] = []
-    for item in value.values if isinstance(value, ConstListValueNode) else ():
+    for item in value.values if isinstance(value, ListValueNode) else ():
         if isinstance(item, StringValueNode):
             pairs.append((item.value, item.value))
-        elif isinstance(item, ConstObjectValueNode):
+        elif isinstance(item, ObjectValueNode):
             entry = {entry.name.value: text(entry.value) for entry in item.fields or ()}
             if name := entry.get("name"):
                 pairs.append((name, entry.get("as") or name))

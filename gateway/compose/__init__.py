@@ -1,0 +1,1 @@
+"""Composition: the subgraphs' SDLs become one supergraph SDL, or every reason why they can't."""

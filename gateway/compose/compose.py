@@ -1,0 +1,52 @@
+"""The page of composition: ingest > rules > merge > emit > satisfiable. All that is wrong in a step is reported at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.compose.diagnostics import CompositionFailed, Hint, Report
+from gateway.compose.emit import emit
+from gateway.compose.inaccessible import check_inaccessible
+from gateway.compose.ingest import SubgraphSource, ingest
+from gateway.compose.merge.types import merge_schema
+from gateway.compose.rules import RULES
+from gateway.compose.satisfiable import check_satisfiable
+from gateway.core.errors import SupergraphError
+from gateway.supergraph.load import load_supergraph
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """The supergraph SDL, and what its authors may want to look at."""
+
+    supergraph: str
+    hints: tuple[Hint, ...] = ()
+
+
+def compose(sources: Sequence[SubgraphSource]) -> Composition:
+    """Compose subgraphs into a supergraph. Raises CompositionFailed with every problem of the first step that has any."""
+    report = Report()
+    for name in {one.name for one in sources if sum(other.name == one.name for other in sources) > 1}:
+        report.error("INVALID_SUBGRAPH_NAME", f'two subgraphs are named "{name}"', subgraph=name)
+    schemas = [schema for source in sources if (schema := ingest(source, report))]
+    for rule in RULES:
+        for schema in schemas:
+            rule(schema, report)
+    _stop(report)
+    merged = merge_schema(schemas, report)
+    check_inaccessible(merged, report)
+    _stop(report)
+    text = emit(merged, schemas)
+    try:
+        supergraph = load_supergraph(text)
+    except SupergraphError as error:
+        report.error("INVALID_GRAPHQL", f"the merged schema is not valid: {error.message}")
+        _stop(report)
+        raise
+    check_satisfiable(supergraph, report)
+    _stop(report)
+    return Composition(text, tuple(report.hints))
+
+
+def _stop(report: Report) -> None:
+    if report.problems:
+        raise CompositionFailed(report.problems)

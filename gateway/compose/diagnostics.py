@@ -1,0 +1,72 @@
+"""What composition has to say: errors that stop it, hints that don't. Each names the subgraph, the element and the place."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from graphql import get_location
+from graphql.language import Node
+
+from gateway.core.errors import CODES, ComposeError, Location
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error of composition. `coordinate` is a schema coordinate such as `Product.price` or `Query.user(id:)`."""
+
+    code: str
+    message: str
+    subgraph: str | None = None
+    coordinate: str | None = None
+    location: Location | None = None
+
+    def __str__(self) -> str:
+        where = f"[{self.subgraph}] " if self.subgraph else ""
+        place = f" ({self.subgraph}:{self.location.line}:{self.location.column})" if self.location else ""
+        return f"{self.code}: {where}{self.message}{place}\n    {CODES[self.code].next_step}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Something that composes, but that its authors may not have meant."""
+
+    message: str
+    coordinate: str
+
+
+@dataclass(slots=True)
+class Report:
+    """Collects problems and hints over all of composition's steps."""
+
+    problems: list[Problem] = field(default_factory=list)
+    hints: list[Hint] = field(default_factory=list)
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        *,
+        subgraph: str | None = None,
+        coordinate: str | None = None,
+        node: Node | None = None,
+    ) -> None:
+        """Add an error; a place is worked out from the AST node."""
+        location = None
+        if node is not None and node.loc is not None:
+            place = get_location(node.loc.source, node.loc.start)
+            location = Location(place.line, place.column, subgraph or "")
+        problem = Problem(code, message, subgraph, coordinate, location)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def hint(self, message: str, coordinate: str) -> None:
+        """Add a hint."""
+        self.hints.append(Hint(message, coordinate))
+
+
+class CompositionFailed(ComposeError):
+    """Subgraphs that cannot be composed, with every problem that was found."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        text = "\n".join(str(problem) for problem in self.problems)
+        super().__init__(f"the subgraphs can't be composed:\n{text}", self.problems[0].code)

@@ -1,0 +1,62 @@
+"""Walking a field set over a subgraph's types: is it a selection of them, and which fields does it use?"""
+
+from collections.abc import Callable, Iterator
+
+from gateway.compose.model import FieldDef, SubgraphSchema
+from gateway.federation.field_set import FieldSet, FieldSetField
+
+Complain = Callable[[str, str], None]
+
+
+def used_fields(schema: SubgraphSchema, type_name: str, fields: FieldSet) -> Iterator[tuple[str, FieldDef, bool]]:
+    """Each field of a field set as (type, field, is it a leaf); unknown ones are passed over."""
+    for item in fields:
+        if not isinstance(item, FieldSetField):
+            yield from used_fields(schema, item.type_condition or type_name, item.selections)
+            continue
+        parent = schema.types.get(type_name)
+        found = parent.fields.get(item.name) if parent else None
+        if found is None:
+            continue
+        yield type_name, found, not item.selections
+        if item.selections:
+            yield from used_fields(schema, found.type_name, item.selections)
+
+
+def check_selection(
+    schema: SubgraphSchema, type_name: str, fields: FieldSet, complain: Complain, *, arguments: bool
+) -> None:
+    """Complain (with the end of a code, and a message) where a field set is no selection of a type.
+
+    `arguments`: whether its fields may have arguments.
+    """
+    for item in fields:
+        if item.directives:
+            complain("HAS_DIRECTIVE_IN_FIELDS_ARGS", "a field set can't hold directives")
+        if not isinstance(item, FieldSetField):
+            if item.type_condition and item.type_condition not in schema.types:
+                complain("INVALID_FIELDS", f"there is no type {item.type_condition}")
+            else:
+                check_selection(
+                    schema, item.type_condition or type_name, item.selections, complain, arguments=arguments
+                )
+            continue
+        if item.alias:
+            complain("INVALID_FIELDS", f'"{item.alias}: {item.name}": a field set can\'t hold aliases')
+        if item.name == "__typename":
+            continue
+        parent = schema.types.get(type_name)
+        found = parent.fields.get(item.name) if parent else None
+        if found is None:
+            complain("INVALID_FIELDS", f"{type_name} has no field {item.name}")
+            continue
+        if found.arguments and not arguments:
+            complain("FIELDS_HAS_ARGS", f"{type_name}.{item.name} has arguments")
+        below = schema.types.get(found.type_name)
+        composite = below is not None and below.kind in ("object", "interface", "union")
+        if composite and not item.selections:
+            complain("INVALID_FIELDS", f"{type_name}.{item.name} needs a selection of its fields")
+        elif item.selections and not composite:
+            complain("INVALID_FIELDS", f"{type_name}.{item.name} has no fields to select")
+        elif item.selections:
+            check_selection(schema, found.type_name, item.selections, complain, arguments=arguments)

@@ -1,0 +1,94 @@
+"""Merging arguments, input types, and enums by how they are used."""
+
+from collections.abc import Mapping, Sequence
+
+from gateway.compose.diagnostics import Report
+from gateway.compose.merge.marks import merge_marks
+from gateway.compose.merge.type_references import narrowest
+from gateway.compose.merged import JoinArguments, MergedInput
+from gateway.compose.model import InputValue, Marks, SubgraphSchema, TypeDef
+
+Sided = Sequence[tuple[SubgraphSchema, Mapping[str, InputValue]]]
+
+
+def merge_arguments(coordinate: str, sides: Sided, report: Report) -> tuple[MergedInput, ...]:
+    """The arguments that every subgraph with the field accepts."""
+    return _merge(coordinate, sides, report, "argument", "REQUIRED_ARGUMENT_MISSING_IN_SOME_SUBGRAPH", "FIELD_ARGUMENT")
+
+
+def merge_input_fields(name: str, sides: Sided, report: Report) -> tuple[MergedInput, ...]:
+    """The fields that every subgraph with the input type accepts."""
+    code = "REQUIRED_INPUT_FIELD_MISSING_IN_SOME_SUBGRAPH"
+    found = _merge(name, sides, report, "input field", code, "INPUT_FIELD")
+    if not found:
+        message = f"the subgraphs' definitions of input type {name} have no field in common"
+        report.error("EMPTY_MERGED_INPUT_TYPE", message, coordinate=name)
+    return found
+
+
+def _merge(
+    coordinate: str, sides: Sided, report: Report, what: str, missing: str, prefix: str
+) -> tuple[MergedInput, ...]:
+    merged: list[MergedInput] = []
+    for name in dict.fromkeys(name for _, values in sides for name in values):
+        have = [(schema, values[name]) for schema, values in sides if name in values]
+        place = f"{coordinate}({name}:)" if what == "argument" else f"{coordinate}.{name}"
+        if len(have) < len(sides):
+            lacking = ", ".join(schema.name for schema, values in sides if name not in values)
+            needing = [schema.name for schema, one in have if one.required]
+            if needing:
+                message = f"{what} {place} is required in {', '.join(needing)}, but missing in {lacking}"
+                report.error(missing, message, coordinate=place, node=have[0][1].node, subgraph=needing[0])
+            else:
+                report.hint(f"{what} {place} is left out: {lacking} does not have it", place)
+            continue
+        merged.append(_merge_one(name, place, have, report, what, prefix))
+    return tuple(merged)
+
+
+def _merge_one(
+    name: str, place: str, have: Sequence[tuple[SubgraphSchema, InputValue]], report: Report, what: str, prefix: str
+) -> MergedInput:
+    reference = narrowest([one.type for _, one in have], lambda one, other: one == other)
+    if reference is None:
+        shown = ", ".join(f"{one.type} in {schema.name}" for schema, one in have)
+        code = "FIELD_ARGUMENT_TYPE_MISMATCH" if what == "argument" else "FIELD_TYPE_MISMATCH"
+        report.error(code, f"{what} {place} is {shown}", coordinate=place)
+        reference = have[0][1].type
+    defaults = dict.fromkeys(one.default for _, one in have if one.default is not None)
+    if len(defaults) > 1:
+        message = f"{what} {place} has the defaults {', '.join(str(item) for item in defaults)}"
+        report.error(f"{prefix}_DEFAULT_MISMATCH", message, coordinate=place)
+    everywhere = all(one.default is not None for _, one in have)
+    if defaults and not everywhere:
+        report.hint(f"{what} {place} has a default in some subgraphs only; it has none in the supergraph", place)
+    joins = tuple(JoinArguments(schema.name, type=one.type if one.type != reference else None) for schema, one in have)
+    plain = all(join.type is None for join in joins)
+    default = next(iter(defaults), None) if everywhere else None
+    marks = merge_marks([one.marks for _, one in have])
+    return MergedInput(name, reference, default, marks, () if plain else joins)
+
+
+def merge_enum(
+    name: str, sides: Sequence[tuple[SubgraphSchema, TypeDef]], used_in: bool, used_out: bool, report: Report
+) -> tuple[tuple[str, Marks, tuple[str, ...]], ...]:
+    """An enum's values: all of them where it is only answered, the common ones where it is only accepted."""
+    everything = dict.fromkeys(value for _, item in sides for value in item.values)
+    merged = []
+    for value in everything:
+        have = [(schema, item) for schema, item in sides if value in item.values]
+        hidden = any(item.values[value].inaccessible for _, item in have)
+        if used_in and len(have) < len(sides) and not (used_out and hidden):
+            if used_out:
+                lacking = ", ".join(schema.name for schema, item in sides if value not in item.values)
+                message = f"enum {name} is used as input and output, and {lacking} lacks its value {value}"
+                report.error("ENUM_VALUE_MISMATCH", message, coordinate=f"{name}.{value}")
+            else:
+                report.hint(f"enum value {name}.{value} is left out: not every subgraph has it", f"{name}.{value}")
+            continue
+        marks = merge_marks([item.values[value] for _, item in have])
+        merged.append((value, marks, tuple(schema.name for schema, _ in have)))
+    if not merged and everything:
+        message = f"the subgraphs' definitions of enum {name} have no value in common"
+        report.error("EMPTY_MERGED_ENUM_TYPE", message, coordinate=name)
+    return tuple(merged)

@@ -1,0 +1,38 @@
+"""Merging type references: the widest type that all subgraphs' answers fit, the narrowest that all of them accept."""
+
+from collections.abc import Callable, Sequence
+
+IsSubtype = Callable[[str, str], bool]
+
+
+def widest(references: Sequence[str], is_subtype: IsSubtype) -> str | None:
+    """The output type: nullable where any is, of the named type that covers the others; None when there is none."""
+    distinct = list(dict.fromkeys(references))
+    if len(distinct) == 1:
+        return distinct[0]
+    if any(not one.endswith("!") for one in distinct):
+        return _inner([one.removesuffix("!") for one in distinct], is_subtype, widest)
+    inner = _inner([one[:-1] for one in distinct], is_subtype, widest)
+    return None if inner is None else f"{inner}!"
+
+
+def narrowest(references: Sequence[str], is_subtype: IsSubtype) -> str | None:
+    """The input type: non-null where any is; the named types must be the same."""
+    distinct = list(dict.fromkeys(references))
+    if len(distinct) == 1:
+        return distinct[0]
+    inner = _inner([one.removesuffix("!") for one in distinct], lambda one, other: one == other, narrowest)
+    bang = "!" if any(one.endswith("!") for one in distinct) else ""
+    return None if inner is None else inner + bang
+
+
+def _inner(
+    references: Sequence[str], is_subtype: IsSubtype, merge: Callable[[Sequence[str], IsSubtype], str | None]
+) -> str | None:
+    lists = [one.startswith("[") for one in references]
+    if all(lists):
+        inner = merge([one[1:-1] for one in references], is_subtype)
+        return None if inner is None else f"[{inner}]"
+    if any(lists):
+        return None
+    return next((one for one in references if all(is_subtype(other, one) for other in references)), None)

@@ -1,0 +1,196 @@
+"""Merging whole types, kind by kind, and the schema out of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from graphql import print_ast
+
+from gateway.compose.diagnostics import Report
+from gateway.compose.field_sets import used_fields
+from gateway.compose.merge.fields import FieldMerger
+from gateway.compose.merge.inputs import merge_enum, merge_input_fields
+from gateway.compose.merge.marks import merge_marks
+from gateway.compose.merged import JoinArguments, MergedField, MergedSchema, MergedType
+from gateway.compose.model import ROOT_NAMES, SubgraphSchema, TypeDef
+from gateway.federation.field_set import print_field_set
+from gateway.supergraph.model import Kind
+
+Sides = Sequence[tuple[SubgraphSchema, TypeDef]]
+EXECUTABLE = frozenset(
+    {
+        "QUERY",
+        "MUTATION",
+        "SUBSCRIPTION",
+        "FIELD",
+        "FRAGMENT_DEFINITION",
+        "FRAGMENT_SPREAD",
+        "INLINE_FRAGMENT",
+        "VARIABLE_DEFINITION",
+    }
+)
+
+
+def merge_schema(schemas: Sequence[SubgraphSchema], report: Report) -> MergedSchema:
+    """Merge all subgraphs. Reports what can't be merged; the result is of use only when nothing was reported."""
+    merger = _Merger(schemas, report)
+    types = {name: merger.type(name, sides) for name, sides in merger.sides.items()}
+    types = _with_interface_object_fields(types, schemas)
+    _check_interfaces(types, schemas, report)
+    roots: dict[str, str] = {kind: name for kind, name in ROOT_NAMES.items() if name in types}
+    if "query" not in roots:
+        report.error("NO_QUERIES", "no subgraph has a query")
+    return MergedSchema(types, roots, tuple(_directives(schemas)))
+
+
+class _Merger:
+    def __init__(self, schemas: Sequence[SubgraphSchema], report: Report) -> None:
+        self.schemas = schemas
+        self.report = report
+        self.sides: dict[str, list[tuple[SubgraphSchema, TypeDef]]] = {}
+        for schema in schemas:
+            for name, item in schema.types.items():
+                self.sides.setdefault(name, []).append((schema, item))
+        self.used_in, self.used_out = _usage(schemas)
+        self.fields = FieldMerger(self.is_subtype, _used(schemas), report)
+
+    def is_subtype(self, name: str, other: str) -> bool:
+        """Whether every value of a type is one of the other, by what any subgraph says."""
+        if name == other:
+            return True
+        for schema in self.schemas:
+            above, below = schema.types.get(other), schema.types.get(name)
+            if above and name in above.members:
+                return True
+            if below and other in below.interfaces:
+                return True
+        return False
+
+    def type(self, name: str, sides: Sides) -> MergedType:
+        """One type over all subgraphs that have it."""
+        kind = self.kind(name, sides)
+        merged = MergedType(
+            name=name,
+            kind=kind,
+            marks=merge_marks([item.marks for _, item in sides]),
+            subgraphs=tuple(schema.name for schema, _ in sides),
+            joins=tuple(join for schema, item in sides for join in _type_joins(schema, item)),
+        )
+        if not any(item.base for _, item in sides) and name not in ROOT_NAMES.values() and self.modern(sides):
+            names = ", ".join(schema.name for schema, _ in sides)
+            self.report.error("EXTENSION_WITH_NO_BASE", f"{name} is only extended, in {names}", coordinate=name)
+        if kind in ("object", "interface"):
+            return replace(merged, fields=self.fields.merge(name, sides), interfaces=_by_subgraph(sides, "interfaces"))
+        if kind == "input":
+            given = [(schema, item.inputs) for schema, item in sides]
+            return replace(merged, inputs=merge_input_fields(name, given, self.report))
+        if kind == "enum":
+            values = merge_enum(name, sides, name in self.used_in, name in self.used_out, self.report)
+            return replace(merged, values=values)
+        return replace(merged, members=_by_subgraph(sides, "members")) if kind == "union" else merged
+
+    def modern(self, sides: Sides) -> bool:
+        """Whether all of them are Federation 1, whose extensions need a base (Federation 2 made them plain types)."""
+        return all(schema.federation is None for schema, _ in sides)
+
+    def kind(self, name: str, sides: Sides) -> Kind:
+        """The kind of a type: an interface where subgraphs have its @interfaceObject, else the one that all agree on."""
+        kinds = {("interface" if item.interface_object else item.kind): schema.name for schema, item in sides}
+        if len(kinds) > 1:
+            shown = ", ".join(f"{kind} in {schema}" for kind, schema in kinds.items())
+            self.report.error("TYPE_KIND_MISMATCH", f"{name} is {shown}", coordinate=name, node=sides[0][1].node)
+        return next(iter(kinds))
+
+
+def _type_joins(schema: SubgraphSchema, item: TypeDef) -> list[tuple[str, str]]:
+    extra = ", isInterfaceObject: true" if item.interface_object else ""
+    if not item.keys:
+        return [(schema.name, extra)]
+    joins = []
+    for key in item.keys:
+        text = f', key: "{print_field_set(key.fields or ())}"'
+        text += ", extension: true" if key.extension else ""
+        text += "" if key.resolvable else ", resolvable: false"
+        joins.append((schema.name, text + extra))
+    return list(dict.fromkeys(joins))
+
+
+def _by_subgraph(sides: Sides, attribute: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    found: dict[str, list[str]] = {}
+    for schema, item in sides:
+        for name in getattr(item, attribute):
+            found.setdefault(name, []).append(schema.name)
+    return tuple((name, tuple(subgraphs)) for name, subgraphs in found.items())
+
+
+def _used(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, str]]:
+    """The fields that a key or a @requires of their own subgraph mentions, or an interface there asks for."""
+    found: set[tuple[str, str, str]] = set()
+    for schema in schemas:
+        for item in schema.types.values():
+            sets = [(item.name, key.fields or ()) for key in item.keys]
+            sets += [(item.name, one.requires or ()) for one in item.fields.values()]
+            sets += [(one.type_name, one.provides or ()) for one in item.fields.values()]
+            for name, fields in sets:
+                found.update((schema.name, parent, one.name) for parent, one, _ in used_fields(schema, name, fields))
+            for interface in item.interfaces:
+                above = schema.types.get(interface)
+                found.update((schema.name, item.name, name) for name in (above.fields if above else ()))
+    return frozenset(found)
+
+
+def _usage(schemas: Iterable[SubgraphSchema]) -> tuple[set[str], set[str]]:
+    """The types used as input, and those used as output."""
+    inputs: set[str] = set()
+    outputs: set[str] = set()
+    for schema in schemas:
+        for item in schema.types.values():
+            inputs.update(one.type.strip("[]!") for one in item.inputs.values())
+            for one in item.fields.values():
+                outputs.add(one.type_name)
+                inputs.update(argument.type.strip("[]!") for argument in one.arguments.values())
+    return inputs, outputs
+
+
+def _with_interface_object_fields(
+    types: Mapping[str, MergedType], schemas: Sequence[SubgraphSchema]
+) -> dict[str, MergedType]:
+    """Implementations get the fields that their interface has only by an @interfaceObject; no subgraph has them there."""
+    out = dict(types)
+    for schema in schemas:
+        for item in schema.types.values():
+            if not item.interface_object or item.name not in types:
+                continue
+            fields = {one.name: one for one in types[item.name].fields}
+            for name, implementation in out.items():
+                if implementation.kind != "object" or item.name not in dict(implementation.interfaces):
+                    continue
+                have = {one.name for one in implementation.fields}
+                added = tuple(
+                    MergedField(one.name, one.type, one.arguments, one.marks, (JoinArguments(None),))
+                    for key, one in fields.items()
+                    if key in item.fields and key not in have
+                )
+                out[name] = replace(implementation, fields=(*implementation.fields, *added))
+    return out
+
+
+def _check_interfaces(types: Mapping[str, MergedType], schemas: Sequence[SubgraphSchema], report: Report) -> None:
+    """Every implementation has every field of its interfaces, from whichever subgraph."""
+    for item in types.values():
+        if item.kind != "object":
+            continue
+        have = {one.name for one in item.fields}
+        for interface, _ in item.interfaces:
+            above = types.get(interface)
+            for one in above.fields if above else ():
+                if one.name not in have:
+                    message = f"{item.name} implements {interface}, but no subgraph gives it the field {one.name}"
+                    report.error("INTERFACE_FIELD_NO_IMPLEM", message, coordinate=f"{item.name}.{one.name}")
+
+
+def _directives(schemas: Sequence[SubgraphSchema]) -> Iterable[str]:
+    """Directives for operations that every subgraph defines, as the first one does."""
+    for name, node in schemas[0].directives.items() if schemas else ():
+        executable = {one.value for one in node.locations} & EXECUTABLE
+        if executable and all(name in schema.directives for schema in schemas):
+            yield print_ast(node)

@@ -1,0 +1,119 @@
+"""A subgraph's schema as composition works on it: definitions and extensions in one, federation's directives read.
+
+Directive names are canonical here (`key`, whatever the SDL calls it). Type references and default values are GraphQL text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from graphql.language import DirectiveDefinitionNode, Node
+
+from gateway.federation.field_set import FieldSet
+from gateway.supergraph.model import Kind, RootKind
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What any element can carry: description, deprecation, tags, hidden or not, and other directives as text."""
+
+    description: str | None = None
+    deprecated: str | None = None
+    inaccessible: bool = False
+    tags: tuple[str, ...] = ()
+    specified_by: str | None = None
+    one_of: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InputValue:
+    """An argument or an input field."""
+
+    name: str
+    type: str
+    default: str | None
+    marks: Marks
+    node: Node
+
+    @property
+    def required(self) -> bool:
+        """Whether a value must be given."""
+        return self.type.endswith("!") and self.default is None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDef:
+    """A field of an object or interface type. Field sets are None where the directive is absent or could not be read."""
+
+    name: str
+    type: str
+    arguments: Mapping[str, InputValue]
+    marks: Marks
+    node: Node
+    external: bool = False
+    shareable: bool = False
+    requires: FieldSet | None = None
+    provides: FieldSet | None = None
+    override: str | None = None
+
+    @property
+    def type_name(self) -> str:
+        """The name of the type without lists and non-null."""
+        return self.type.strip("[]!")
+
+    def but(self, **changes: object) -> "FieldDef":
+        """A copy with some attributes changed."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDef:
+    """One @key; its fields None where they could not be read."""
+
+    fields: FieldSet | None
+    resolvable: bool
+    node: Node
+    extension: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TypeDef:
+    """A type of one subgraph, its extensions included. `base`: it has a definition that is no extension."""
+
+    name: str
+    kind: Kind
+    marks: Marks
+    node: Node
+    fields: Mapping[str, FieldDef] = field(default_factory=dict)
+    inputs: Mapping[str, InputValue] = field(default_factory=dict)
+    values: Mapping[str, Marks] = field(default_factory=dict)
+    members: tuple[str, ...] = ()
+    interfaces: tuple[str, ...] = ()
+    keys: tuple[KeyDef, ...] = ()
+    interface_object: bool = False
+    base: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SubgraphSchema:
+    """One subgraph, read. `federation` is the version of the federation spec it links (None: Federation 1)."""
+
+    name: str
+    url: str
+    types: Mapping[str, TypeDef]
+    roots: Mapping[RootKind, str]
+    directives: Mapping[str, DirectiveDefinitionNode]
+    federation: str | None
+
+    def possible(self, name: str) -> frozenset[str]:
+        """The object types that a type of this subgraph may be."""
+        item = self.types.get(name)
+        if item is None or item.kind == "object":
+            return frozenset({name})
+        if item.kind == "union":
+            return frozenset(item.members)
+        return frozenset(
+            other.name for other in self.types.values() if other.kind == "object" and name in other.interfaces
+        )
+
+
+ROOT_NAMES: Mapping[RootKind, str] = {"query": "Query", "mutation": "Mutation", "subscription": "Subscription"}

@@ -1,0 +1,21 @@
+"""What must hold inside one subgraph; each rule is a function in a file of its own, their order does not matter."""
+
+from collections.abc import Callable
+
+from gateway.compose.diagnostics import Report
+from gateway.compose.model import SubgraphSchema
+from gateway.compose.rules.external import check_external
+from gateway.compose.rules.keys import check_keys
+from gateway.compose.rules.placement import check_placement
+from gateway.compose.rules.provides import check_provides
+from gateway.compose.rules.requires import check_requires
+from gateway.compose.rules.roots import check_roots
+
+RULES: tuple[Callable[[SubgraphSchema, Report], None], ...] = (
+    check_keys,
+    check_requires,
+    check_provides,
+    check_external,
+    check_placement,
+    check_roots,
+)

@@ -1,0 +1,45 @@
+"""@key: its fields are a selection without arguments, of plain and object fields."""
+
+from gateway.compose.diagnostics import Report
+from gateway.compose.field_sets import check_selection, used_fields
+from gateway.compose.model import KeyDef, SubgraphSchema, TypeDef
+
+
+def check_keys(schema: SubgraphSchema, report: Report) -> None:
+    """Check every @key of a subgraph."""
+    for item in schema.types.values():
+        for key in item.keys:
+            _check(schema, item, key, report)
+        if item.keys and item.kind == "interface" and not _allows_interface_keys(schema):
+            message = f"@key on interface {item.name} needs federation v2.3"
+            report.error(
+                "KEY_UNSUPPORTED_ON_INTERFACE", message, subgraph=schema.name, coordinate=item.name, node=item.node
+            )
+        if item.interface_object and not item.keys:
+            message = f"{item.name} is an @interfaceObject without a @key"
+            report.error(
+                "INTERFACE_OBJECT_USAGE_ERROR", message, subgraph=schema.name, coordinate=item.name, node=item.node
+            )
+
+
+def _allows_interface_keys(schema: SubgraphSchema) -> bool:
+    if schema.federation is None:
+        return True  # Federation 1 let them stand, and ignored them
+    return tuple(int(part) for part in schema.federation.split(".")) >= (2, 3)
+
+
+def _check(schema: SubgraphSchema, item: TypeDef, key: KeyDef, report: Report) -> None:
+    if key.fields is None:
+        return
+
+    def complain(code: str, message: str) -> None:
+        text = f"@key on {item.name}: {message}"
+        report.error(f"KEY_{code}", text, subgraph=schema.name, coordinate=item.name, node=key.node)
+
+    if not key.fields:
+        complain("INVALID_FIELDS", "its fields are empty")
+    check_selection(schema, item.name, key.fields, complain, arguments=False)
+    for parent, found, _ in used_fields(schema, item.name, key.fields):
+        below = schema.types.get(found.type_name)
+        if below is not None and below.kind in ("interface", "union"):
+            complain("FIELDS_SELECT_INVALID_TYPE", f"{parent}.{found.name} is the {below.kind} {found.type}")

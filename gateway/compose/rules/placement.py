@@ -1,0 +1,34 @@
+"""Directives beside each other, or on kinds of types, where they mean nothing or contradict each other."""
+
+from gateway.compose.diagnostics import Report
+from gateway.compose.model import FieldDef, SubgraphSchema, TypeDef
+
+
+def check_placement(schema: SubgraphSchema, report: Report) -> None:
+    """Check @override, @shareable and @external against what they stand on and beside."""
+    for item in schema.types.values():
+        for one in item.fields.values():
+            for code, message in _complaints(schema, item, one):
+                coordinate = f"{item.name}.{one.name}"
+                report.error(
+                    code, f"{coordinate}: {message}", subgraph=schema.name, coordinate=coordinate, node=one.node
+                )
+
+
+def _complaints(schema: SubgraphSchema, item: TypeDef, one: FieldDef) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    if one.override is not None:
+        if item.kind == "interface":
+            found.append(("OVERRIDE_ON_INTERFACE", "@override can't stand on a field of an interface"))
+        if one.override == schema.name:
+            found.append(("OVERRIDE_FROM_SELF_ERROR", f'@override names its own subgraph "{schema.name}"'))
+        if one.external or item.interface_object:
+            found.append(("OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", "@override beside @external contradicts it"))
+    if one.external and schema.federation is not None:
+        beside = [name for name in ("requires", "provides") if getattr(one, name) is not None]
+        if beside:
+            message = f"@external beside @{beside[0]} contradicts it"
+            found.append(("EXTERNAL_COLLISION_WITH_ANOTHER_DIRECTIVE", message))
+    if item.kind == "interface" and one.shareable and schema.federation is not None and not item.keys:
+        found.append(("INVALID_SHAREABLE_USAGE", "@shareable can't stand on a field of an interface"))
+    return found

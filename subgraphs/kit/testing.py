@@ -1,8 +1,8 @@
 """For tests of services: fresh databases, keys and tokens, and a count of the SQL that a request costs."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,11 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenSigner
 from subgraphs.kit.keys import make_key_pair
 from subgraphs.kit.service import Service
+from subgraphs.kit.settings import ServiceSettings
+
+Bootstrap = Callable[[ServiceSettings], Service]
+Running = Callable[[str, Bootstrap], AbstractAsyncContextManager[Service]]
+"""Runs a service on a fresh database: the fixture `running` of the services' tests."""
 
 
 @asynccontextmanager

@@ -1,8 +1,8 @@
 """What tests of services share: keys, a queue of their own, and services that run with all their parts."""
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 from redis import Redis
@@ -10,10 +10,8 @@ from sqlalchemy import make_url
 
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Keys, fresh_database
+from subgraphs.kit.testing import Bootstrap, Keys, Running, fresh_database
 
-Bootstrap = Callable[[ServiceSettings], Service]
-Running = Callable[[str, Bootstrap], AbstractAsyncContextManager[Service]]
 _numbers = itertools.cycle(range(1, 16))
 
 

@@ -1,0 +1,63 @@
+"""The users service with all its parts, and people who have accounts."""
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import UUID
+
+import pytest
+
+from subgraphs.kit.testing import Client, Keys, Person, Running
+from subgraphs.users.app import bootstrap
+
+Register = Callable[..., Awaitable[Person]]
+PASSWORD = "correct horse"
+REGISTER = "mutation($input: RegisterInput!) { register(input: $input) { token expiresAt user { id username } } }"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+async def client(running: Running) -> AsyncIterator[Client]:
+    """Asks the users service in the process."""
+    async with running("users", bootstrap) as service:
+        yield Client(service)
+
+
+@pytest.fixture
+def register(client: Client, keys: Keys) -> Register:
+    """Opens accounts."""
+
+    async def register(role: str = "client", name: str | None = None) -> Person:
+        name = name or f"somebody{next(_numbers)}"
+        account = {"username": name, "email": f"{name}@mail.example", "password": PASSWORD, "userType": role.upper()}
+        session = (await client.data(REGISTER, input=account))["register"]
+        return Person.make(keys, role, UUID(session["user"]["id"]))
+
+    return register
+
+
+@pytest.fixture
+async def ann(client: Client, register: Register) -> Person:
+    """A client with an account and a profile."""
+    person = await register()
+    profile = {
+        "firstName": "Ann",
+        "lastName": "Other",
+        "phone": "+49 30 901820",
+        "dateOfBirth": "1990-05-17",
+        "profilePictureUrl": "https://pictures.example/ann.jpg",
+        "preferences": {"theme": "dark", "genres": ["jazz"]},
+    }
+    await client.data("mutation($p: UpdateProfileInput!) { updateProfile(input: $p) { id } }", person, p=profile)
+    return person
+
+
+@pytest.fixture
+def bob(keys: Keys) -> Person:
+    """Somebody else."""
+    return Person.make(keys, "musician")
+
+
+@pytest.fixture
+def admin(keys: Keys) -> Person:
+    """An admin."""
+    return Person.make(keys, "admin")

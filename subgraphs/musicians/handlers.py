@@ -56,7 +56,7 @@ async def _set_parts(uow: UnitOfWork, musician_id: UUID, values: Mapping[str, An
     if "skills" in values:
         await store.set_skills(uow, musician_id, await skill_ids(uow, values["skills"] or ()))
     if "profile_document" in values:
-        await store.set_document(uow, musician_id, model.document(values["profile_document"] or {}))
+        await store.set_document(uow, musician_id, model.document(values["profile_document"]))
 
 
 async def _told(uow: UnitOfWork, profile: Profile) -> dict[str, Any]:

@@ -60,8 +60,10 @@ def columns(values: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def document(value: Any) -> dict[str, Any]:
-    """The checked free-form document."""
+def document(value: Any) -> dict[str, Any] | None:
+    """The checked free-form document; none is none."""
+    if value is None:
+        return None
     if not isinstance(value, dict):
         raise BadUserInput("'profileDocument' must be an object", "profileDocument")
     return checks.document(value, "profileDocument", _LARGEST_DOCUMENT)

@@ -170,8 +170,11 @@ async def skill_ids_of(session: Session, musician_id: UUID) -> tuple[UUID, ...]:
     return tuple(row.skill_id for row in rows)
 
 
-async def set_document(session: Session, musician_id: UUID, document: Mapping[str, Any]) -> None:
-    """Keep this document for a musician."""
+async def set_document(session: Session, musician_id: UUID, document: Mapping[str, Any] | None) -> None:
+    """Keep this document for a musician, or none."""
+    if document is None:
+        await session.execute(delete(documents).where(documents.c.musician_id == musician_id))
+        return
     kept = insert(documents).values(musician_id=musician_id, document=dict(document))
     await session.execute(
         kept.on_conflict_do_update(

@@ -1,0 +1,154 @@
+"""Musicians as entities and in lists: for everybody, in how many statements, and page by page."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from subgraphs.kit.testing import Client, Keys, Person, counted_statements
+
+PLAIN = ("id", "stageName", "bio", "hourlyRate", "currency", "experienceYears", "availability", "portfolioUrls")
+MUSICIAN = {
+    "location": "location { latitude longitude address city country }",
+    "user": "user { id }",
+    "skills": "skills { id name category description iconUrl }",
+    **{name: name for name in (*PLAIN, "profileDocument", "createdAt", "updatedAt")},
+}
+PAGE = """query($first: Int!, $after: String, $filter: MusicianFilter, $order: MusicianOrder! = NEWEST) {
+  musicians(first: $first, after: $after, filter: $filter, orderBy: $order) {
+    totalCount pageInfo { hasNextPage hasPreviousPage endCursor }
+    edges { cursor node { id stageName hourlyRate experienceYears location { city } } }
+  }
+}"""
+
+
+async def test_every_field_is_tested(client: Client) -> None:
+    """The fields asked below are all that the entities have."""
+    for name, fields in [("Musician", set(MUSICIAN)), ("User", {"id", "musicianProfile"})]:
+        asked = await client.data(f'{{ __type(name: "{name}") {{ fields {{ name }} }} }}')
+        assert {field["name"] for field in asked["__type"]["fields"]} == fields
+
+
+async def test_everybody_sees_everything(client: Client, crowd: list[UUID], host: Person, keys: Keys) -> None:
+    """A profile is public: nobody, a client, an admin and forged headers get the same answer."""
+    selection = " ".join(MUSICIAN.values())
+    expected = await client.entities("Musician", crowd[:3], selection)
+    assert "errors" not in expected
+    for person in (host, Person.make(keys, "admin"), Person(uuid4(), "none", {"x-user-id": str(uuid4())})):
+        assert await client.entities("Musician", crowd[:3], selection, person) == expected
+    user = expected["data"]["_entities"][0]["user"]["id"]
+    answer = await client.entities("User", [user], f"musicianProfile {{ {selection} }}")
+    assert answer["data"]["_entities"][0]["musicianProfile"] == expected["data"]["_entities"][0]
+    refused = Person(uuid4(), "none", {"authorization": "Bearer a.b.c"})
+    assert (await client.entities("Musician", crowd, selection, refused))["data"] is None
+
+
+async def test_fifty_entities_take_one_statement_a_table(client: Client, crowd: list[UUID]) -> None:
+    """Fifty musicians with skills and documents are three statements; by their users it is the same."""
+    selection = " ".join(MUSICIAN.values())
+    with counted_statements(client.service.database) as statements:
+        answer = await client.entities("Musician", crowd[:50], selection)
+    assert len(statements) == 3
+    users = [musician["user"]["id"] for musician in answer["data"]["_entities"]]
+    with counted_statements(client.service.database) as statements:
+        by_users = await client.entities("User", users, f"musicianProfile {{ {selection} }}")
+    assert len(statements) == 3
+    assert [user["musicianProfile"] for user in by_users["data"]["_entities"]] == answer["data"]["_entities"]
+    skills = [musician["skills"][0]["id"] for musician in answer["data"]["_entities"]]
+    with counted_statements(client.service.database) as statements:
+        await client.entities("Skill", skills, "name category description iconUrl")
+    assert len(statements) == 1
+    with counted_statements(client.service.database) as statements:
+        await client.data("{ musicians(first: 50) { edges { node { stageName skills { name } profileDocument } } } }")
+    assert len(statements) == 3
+
+
+async def test_unknown_ids_are_null(client: Client) -> None:
+    """What names nothing is null in its place and no error."""
+    assert await client.entities("Musician", [uuid4(), "x", "' or 1=1"], "id") == {"data": {"_entities": [None] * 3}}
+    assert await client.entities("Skill", [uuid4(), ""], "id") == {"data": {"_entities": [None] * 2}}
+    answer = await client.entities("User", [uuid4(), "x"], "musicianProfile { id }")
+    assert answer == {"data": {"_entities": [{"musicianProfile": None}] * 2}}
+    nothing = await client.data('{ musician(id: "x") { id } skill(id: "y") { id } }')
+    assert nothing == {"musician": None, "skill": None}
+
+
+async def test_the_catalogue(client: Client) -> None:
+    """Skills are listed by category and name, and each can be asked for by its id."""
+    skills = (await client.data("{ skills { id name category } }"))["skills"]
+    assert len(skills) == 90
+    genres = (await client.data("{ skills(category: GENRE) { id name category } }"))["skills"]
+    assert genres == [skill for skill in skills if skill["category"] == "GENRE"]
+    assert genres == sorted(genres, key=lambda skill: skill["name"])
+    one = await client.data("query($id: ID!) { skill(id: $id) { id name category } }", id=genres[0]["id"])
+    assert one["skill"] == genres[0]
+
+
+KEYS = {
+    "NEWEST": None,
+    "RATE_ASC": lambda node: float(node["hourlyRate"]),
+    "RATE_DESC": lambda node: -float(node["hourlyRate"]),
+    "EXPERIENCE_DESC": lambda node: -node["experienceYears"],
+    "NAME_ASC": lambda node: node["stageName"],
+}
+
+
+@pytest.mark.parametrize("order", list(KEYS))
+async def test_pages_hold_everybody_once(client: Client, crowd: list[UUID], order: str) -> None:
+    """In each order, page by page, everybody comes once and in order, however many share a value."""
+    found: list[dict[str, Any]] = []
+    after: str | None = None
+    more = True
+    while more:
+        page = (await client.data(PAGE, first=11, after=after, order=order, filter={"search": "crowd"}))["musicians"]
+        assert page["pageInfo"]["hasPreviousPage"] == (after is not None)
+        found += [edge["node"] for edge in page["edges"]]
+        after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+    assert {node["id"] for node in found} == {str(key) for key in crowd}
+    assert len(found) == page["totalCount"] == 60
+    key = KEYS[order]
+    if key:
+        assert [key(node) for node in found] == sorted(key(node) for node in found)
+    else:
+        assert [node["id"] for node in found] == [str(key) for key in crowd]
+
+
+async def test_filters(client: Client, crowd: list[UUID]) -> None:
+    """Each filter narrows, together they narrow more, and signs of patterns are letters."""
+    skills = {skill["name"]: skill["id"] for skill in (await client.data("{ skills { id name } }"))["skills"]}
+
+    async def count(**filter_by: Any) -> int:
+        page = (await client.data(PAGE, first=100, filter={"search": "crowd", **filter_by}))["musicians"]
+        assert len(page["edges"]) == page["totalCount"]
+        return int(page["totalCount"])
+
+    assert await count() == 60
+    assert await count(city="münchen") == await count(city=" MÜNCHEN ") == 30
+    assert await count(skills=[skills["Piano"]]) == 60
+    assert await count(skills=["piano", skills["Jazz"]]) == 24
+    assert await count(skills=["Piano", "Tuba"]) == 0
+    assert await count(minRate="28") == 6
+    assert await count(maxRate="20.00", minRate=0) == 6
+    assert await count(minExperience=4, skills=["jazz"], city="Berlin") == 6
+    assert await count(search="crowd 1") == 11
+    assert await count(search="crowd_1") == await count(search="crowd%") == await count(search="' or ''='") == 0
+
+
+async def test_bad_arguments_are_refused(client: Client) -> None:
+    """Bad pages and filters are errors that name the argument; a cursor belongs to one order."""
+    newest = (await client.data("{ musicians(first: 1) { pageInfo { endCursor } } }"))["musicians"]["pageInfo"]
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"first": 0}, "first"),
+        ({"first": 1000}, "first"),
+        ({"first": 5, "after": "x"}, "after"),
+        ({"first": 5, "after": newest["endCursor"], "order": "RATE_ASC"}, "after"),
+        ({"first": 5, "filter": {"minRate": "-1"}}, "minRate"),
+        ({"first": 5, "filter": {"maxRate": "NaN"}}, "maxRate"),
+        ({"first": 5, "filter": {"minRate": "20", "maxRate": "10"}}, "minRate"),
+        ({"first": 5, "filter": {"skills": ["Air Guitar"]}}, "skills"),
+        ({"first": 5, "filter": {"city": "a\0b"}}, "city"),
+    ]
+    for variables, field in cases:
+        answer = await client.ask(PAGE, **variables)
+        assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
+    assert await client.codes(PAGE, first=5, order="random") == ["BAD_USER_INPUT"]

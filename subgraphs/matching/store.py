@@ -43,7 +43,9 @@ async def newest_results(session: Session, algorithm_id: UUID, ids: Sequence[UUI
     young = results.c.created_at > datetime.now(UTC) - KEPT_FOR
     wanted = select(results).where(results.c.request_id == any_(_array(ids)), results.c.algorithm_id == algorithm_id)
     order = (results.c.request_id, results.c.created_at.desc())
-    rows = await session.fetch_all(wanted.where(young).distinct(results.c.request_id).order_by(*order))
+    rows = await session.fetch_all(
+        wanted.where(young).ext(postgresql.distinct_on(results.c.request_id)).order_by(*order)
+    )
     return {row.request_id: row for row in rows}
 
 

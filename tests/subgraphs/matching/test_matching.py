@@ -1,0 +1,181 @@
+"""Matching through GraphQL and events: what is ranked, what is served again, and who may ask."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import select, text
+
+from subgraphs.kit.testing import Client, Keys, Person, counted_statements
+from subgraphs.matching.index import Index
+from subgraphs.matching.tables import results
+
+MATCHES = "matches(first: 5) { totalScore distanceKm rankingPosition isRecommended musician { id } }"
+FIND = """mutation($id: ID!, $force: Boolean! = false, $algorithm: String! = "balanced") {
+  findMatches(requestId: $id, forceRefresh: $force, algorithm: $algorithm) {
+    id cacheHit candidates executionTimeMs algorithm { name } request { id title }
+    matches(first: 3) { musician { id } skillScore } } }"""
+
+
+async def ranked(client: Client, request: UUID) -> list[str]:
+    """The musicians of a request's matches, the best first."""
+    answer = await client.entities("MusicianRequest", [request], MATCHES)
+    assert "errors" not in answer
+    return [match["musician"]["id"] for match in answer["data"]["_entities"][0]["matches"]]
+
+
+async def test_events_change_the_ranking(client: Client, tell: Any) -> None:
+    """A musician who learns, moves or asks for more is ranked anew; duplicates and late events change nothing."""
+    skill, other = uuid4(), uuid4()
+    request = await tell("RequestPublished", 1, skill_ids=[str(skill), str(other)])
+    good = await tell("MusicianProfileCreated", 1, skill_ids=[str(skill)])
+    better = await tell("MusicianProfileCreated", 2, skill_ids=[str(skill), str(other)])
+    await tell("MusicianProfileCreated", 3, skill_ids=[str(uuid4())])
+    await tell("MusicianProfileCreated", 4, skill_ids=[str(skill)], latitude=None, longitude=None)
+    assert await ranked(client, request) == [str(better), str(good)]
+    await tell("MusicianProfileUpdated", 9, musician_id=better, skill_ids=[str(skill)], hourly_rate="900")
+    assert await ranked(client, request) == [str(good), str(better)]
+    await tell("MusicianProfileCreated", 2, musician_id=better, skill_ids=[str(skill), str(other)])
+    assert await ranked(client, request) == [str(good), str(better)]
+    await tell("MusicianProfileUpdated", 12, musician_id=good, skill_ids=[str(skill)], latitude=48.1, longitude=11.6)
+    assert await ranked(client, request) == [str(better)]
+    await tell("RequestUpdated", 8, request_id=request, latitude=48.1, longitude=11.6, skill_ids=[str(skill)])
+    assert await ranked(client, request) == [str(good)]
+
+
+async def test_what_holds_is_served_again(client: Client, tell: Any, host: Person) -> None:
+    """A stored result is served until its request or any musician changes, or a fresh one is wanted."""
+    skill = str(uuid4())
+    request = await tell("RequestPublished", 1, client_id=host.id, skill_ids=[skill])
+    await tell("MusicianProfileCreated", 1, skill_ids=[skill])
+
+    async def find(**arguments: Any) -> Any:
+        return (await client.data(FIND, host, id=str(request), **arguments))["findMatches"]
+
+    first = await find()
+    assert (first["cacheHit"], first["candidates"]) == (False, 1)
+    assert first["request"] == {"id": str(request), "title": "A band"}
+    again = await find()
+    assert again["cacheHit"]
+    assert again["matches"] == first["matches"]
+    assert again["id"] != first["id"]
+    assert not (await find(force=True))["cacheHit"]
+    assert not (await find(algorithm="nearby"))["cacheHit"]
+    await tell("MusicianProfileCreated", 1, skill_ids=[skill])
+    changed = await find()
+    assert (changed["cacheHit"], changed["candidates"]) == (False, 2)
+    await tell("RequestUpdated", 2, request_id=request, client_id=host.id, skill_ids=[skill], title="Two bands")
+    changed = await find()
+    assert (changed["cacheHit"], changed["request"]["title"]) == (False, "Two bands")
+    stored = await client.service.database.fetch_all(select(results).where(results.c.request_id == request))
+    assert [row.cache_hit for row in stored].count(True) == 1
+    assert all(row.execution_time_ms > 0 for row in stored)
+
+
+async def test_orders_that_are_refused(client: Client, tell: Any, host: Person, keys: Keys) -> None:
+    """Only the client ranks for a request that is known and looks for somebody, by an algorithm that there is."""
+    request = str(await tell("RequestPublished", 1, client_id=host.id))
+    stranger, admin = Person.make(keys, "client"), Person.make(keys, "admin")
+    assert await client.codes(FIND, None, id=request) == ["UNAUTHENTICATED"]
+    assert await client.codes(FIND, stranger, id=request) == ["FORBIDDEN"]
+    assert await client.codes(FIND, admin, id=request) == []
+    assert await client.codes(FIND, host, id=str(uuid4())) == ["NOT_FOUND"]
+    assert await client.codes(FIND, host, id="x") == ["BAD_USER_INPUT"]
+    assert await client.codes(FIND, host, id=request, algorithm="'; drop table x") == ["BAD_USER_INPUT"]
+    await tell("RequestUpdated", 2, request_id=request, client_id=host.id, status="cancelled")
+    assert await client.codes(FIND, host, id=request) == ["CONFLICT"]
+    answer = await client.entities("MusicianRequest", [request], "matches(first: 101) { totalScore }")
+    assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": "first"}
+
+
+async def test_results_belong_to_the_client(client: Client, tell: Any, host: Person, keys: Keys) -> None:
+    """A stored ranking is shown to the client of its request and to admins, whatever headers claim."""
+    request = await tell("RequestPublished", 1, client_id=host.id)
+    key = (await client.data(FIND, host, id=str(request)))["findMatches"]["id"]
+    query = "query($id: ID!) { matchingResult(id: $id) { id matches { totalScore } } }"
+    assert (await client.data(query, host, id=key))["matchingResult"]["id"] == key
+    assert await client.codes(query, Person.make(keys, "admin"), id=key) == []
+    assert await client.codes(query, None, id=key) == ["UNAUTHENTICATED"]
+    assert await client.codes(query, Person.make(keys, "musician"), id=key) == ["FORBIDDEN"]
+    forged = {"x-user-id": str(host.id), "x-user-role": "admin"}
+    answer = await client.service.execute(query, {"id": key}, None, forged)
+    assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    assert (await client.data(query, host, id=str(uuid4())))["matchingResult"] is None
+
+
+async def test_many_requests_take_few_statements(client: Client, tell: Any) -> None:
+    """Twenty requests are ranked by as many statements as one; an unknown one has no matches."""
+    keys = [await tell("RequestPublished", 1) for _ in range(20)]
+    with counted_statements(client.service.database) as statements:
+        answer = await client.entities("MusicianRequest", [*keys, uuid4()], MATCHES + " title")
+    assert len(statements) == 5
+    *known, unknown = answer["data"]["_entities"]
+    assert all(entity["matches"] is not None for entity in known)
+    assert unknown is None
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["NOT_FOUND"]
+    with counted_statements(client.service.database) as statements:
+        await client.entities("MusicianRequest", keys, MATCHES)
+    assert len(statements) == 4
+    assert not any(statement.startswith("INSERT") for statement in statements)
+
+
+async def test_price_bands_of_many_take_one_look(client: Client, tell: Any) -> None:
+    """The band comes from what the gateway hands over, and the index is refreshed once for all."""
+    for rate in range(12):
+        await tell("MusicianProfileCreated", 1, hourly_rate=f"{10 + rate}", currency="CHF", experience_years=20)
+    query = "query($r: [_Any!]!) { _entities(representations: $r) { ... on Musician { priceBand } } }"
+    given = [{"hourlyRate": rate, "currency": "CHF", "experienceYears": 20} for rate in ("5.00", "17.00", "99.00")]
+    representations = [{"__typename": "Musician", "id": str(uuid4()), **fields} for fields in given]
+    with counted_statements(client.service.database) as statements:
+        data = await client.data(query, None, r=representations)
+    assert [entity["priceBand"] for entity in data["_entities"]] == ["BUDGET", "STANDARD", "PREMIUM"]
+    assert len(statements) == 1
+    lacking = await client.ask(query, None, r=[{"__typename": "Musician", "id": str(uuid4())}])
+    assert lacking["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def test_the_index_misses_no_late_commit(client: Client, tell: Any) -> None:
+    """A transaction that began before a look and commits after it is read by the next look, in every process."""
+    database = client.service.database
+    mine, others = Index(database), Index(database)
+    await mine.start()
+    await others.start()
+    before, late = len(mine), uuid4()
+    add = text(
+        "insert into matching_musicians (musician_id, user_id, stage_name, hourly_rate, latitude, longitude)"
+        " values (:key, :key, 'Late', 1, 0, 0)"
+    )
+    async with database.engine.connect() as slow, slow.begin():
+        await slow.execute(add.bindparams(key=late))
+        await tell("MusicianProfileCreated", 1)
+        await mine.catch_up()
+        assert len(mine) == before + 1
+    await mine.catch_up()
+    await others.catch_up()
+    assert len(mine) == len(others) == before + 2
+    assert late in mine.columns.ids
+    assert mine.version == others.version
+    restarted = Index(database)
+    await restarted.start()
+    assert set(restarted.columns.ids) == set(mine.columns.ids)
+
+
+async def test_the_index_grows(client: Client, tell: Any) -> None:
+    """More musicians and skills than there was room for keep what was there."""
+    database = client.service.database
+    rows = [{"key": uuid4(), "skills": [uuid4()], "rate": number} for number in range(3000)]
+    index = Index(database)
+    await index.start()
+    await database.execute(
+        text(
+            "insert into matching_musicians (musician_id, user_id, stage_name, hourly_rate, latitude, longitude,"
+            " skill_ids) values (:key, :key, 'Many', :rate, 80, 80, cast(:skills as uuid[]))"
+        ),
+        rows,
+    )
+    await index.catch_up()
+    columns = index.columns
+    for row in (rows[0], rows[1500], rows[-1]):
+        place = columns.ids.index(UUID(str(row["key"])))
+        assert columns.rates[place] == row["rate"]
+        assert sum(int(word).bit_count() for word in columns.skills[:, place]) == 1
+    await database.execute(text("delete from matching_musicians where stage_name = 'Many'"))

@@ -31,7 +31,6 @@ REQUEST_TOO_LARGE | The body or the operation is over the limit. | Send less at 
 UNSUPPORTED_MEDIA_TYPE | The body's content type is not application/json. | Set `Content-Type: application/json`.
 NOT_ACCEPTABLE | No media type of the Accept header can be served. | Accept application/graphql-response+json or application/json.
 METHOD_NOT_ALLOWED | The method does not fit the operation. | Use POST; GET is for queries alone.
-CSRF_PREVENTED | The request could have been sent by a form of a foreign site. | Send `Content-Type: application/json`, or a header `GraphQL-Require-Preflight: 1`.
 GRAPHQL_PARSE_FAILED | The operation is not valid GraphQL syntax. | Look at the line and column named.
 GRAPHQL_VALIDATION_FAILED | The operation does not fit the schema. | Compare it with the schema in GraphiQL.
 OPERATION_RESOLUTION_FAILURE | No operation, or more than one and no operationName. | Name one operation of the document.

@@ -7,6 +7,7 @@ from gateway.core.errors import SubgraphError
 from gateway.execute.context import Context, Failure, ResponsePath, Tree
 from gateway.execute.entities import Batch, collect, fail, objects_at
 from gateway.execute.merge import merge, renamed
+from gateway.observe.events import SubgraphFailed, emit
 from gateway.plan.nodes import Fetch, Lookup
 from gateway.transport.base import SubgraphRequest
 
@@ -31,6 +32,7 @@ async def run_fetch(fetch: Fetch, context: Context) -> None:
         reply = await context.transport.send(request, context.timeout)
         data, errors = _checked(reply.payload, fetch.subgraph)
     except SubgraphError as error:
+        emit(SubgraphFailed(fetch.subgraph, error.code, error.message))
         _fail_all(
             fetch, context, batches, Failure(f"subgraph {fetch.subgraph} {error.message}", error.code, fetch.subgraph)
         )

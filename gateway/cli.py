@@ -1,0 +1,186 @@
+"""The `gateway` command: compose, plan, serve, errors."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from gateway.compose.compose import compose as compose_subgraphs
+from gateway.compose.diagnostics import CompositionFailed
+from gateway.compose.ingest import SubgraphSource
+from gateway.core.errors import CODES, GatewayError, SettingsError, SubgraphError
+from gateway.pipeline import Engine, InvalidDocument, check, pick, prepare, variables_for
+from gateway.plan.explain import plan_json, print_plan
+from gateway.plan.planner import plan_operation
+from gateway.serve import compose_from, fetch_sdls, read_text
+from gateway.serve import serve as serve_supergraph
+from gateway.settings import Settings
+from gateway.shape.introspect import without_meta
+from gateway.supergraph.graph import Graph
+from gateway.supergraph.load import load_supergraph
+from gateway.transport.local import LocalTransport
+
+app = typer.Typer(
+    help="A GraphQL federation gateway: compose subgraphs, look at plans, serve a supergraph.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+SubgraphOption = Annotated[
+    list[str] | None, typer.Option("--subgraph", metavar="NAME=WHERE", help="A subgraph; repeat for each.")
+]
+UrlOption = Annotated[
+    list[str] | None,
+    typer.Option("--subgraph-url", metavar="NAME=URL", help="A subgraph's address, in place of the supergraph's."),
+]
+
+
+def pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
+    """Values of the form NAME=SOMETHING as a mapping; SettingsError BAD_OPTION for others."""
+    found: dict[str, str] = {}
+    for value in values or ():
+        name, sign, rest = value.partition("=")
+        if not sign or not name or not rest:
+            raise SettingsError(f"{option} takes NAME=VALUE, not {value!r}", "BAD_OPTION")
+        if name in found:
+            raise SettingsError(f"{option} names {name} twice", "BAD_OPTION")
+        found[name] = rest
+    return found
+
+
+@app.command()
+def compose(
+    subgraph: SubgraphOption = None,
+    subgraph_url: UrlOption = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the supergraph here.")] = None,
+) -> None:
+    """Compose subgraphs into a supergraph SDL. WHERE is an SDL file, or the address of a running subgraph."""
+    given = pairs(subgraph, "--subgraph")
+    if not given:
+        raise SettingsError("name at least one --subgraph NAME=FILE or NAME=URL", "BAD_OPTION")
+    urls = pairs(subgraph_url, "--subgraph-url")
+    remote = {name: where for name, where in given.items() if where.startswith(("http://", "https://"))}
+    fetched = {source.name: source for source in asyncio.run(fetch_sdls(remote))} if remote else {}
+    sources = [
+        SubgraphSource(
+            name,
+            urls.get(name, where if name in remote else ""),
+            fetched[name].sdl if name in remote else read_text(where, "the SDL"),
+        )
+        for name, where in given.items()
+    ]
+    result = compose_subgraphs(sources)
+    for hint in result.hints:
+        print(f"hint: {hint.message}", file=sys.stderr)
+    if output is None:
+        print(result.supergraph)
+    else:
+        output.write_text(result.supergraph, encoding="utf-8")
+        print(f"{len(sources)} subgraphs composed into {output}", file=sys.stderr)
+
+
+@app.command()
+def plan(
+    query_file: Annotated[
+        str, typer.Argument(metavar="QUERY_FILE", help="The operation's document; - for standard input.")
+    ],
+    supergraph: Annotated[str, typer.Option(help="The supergraph SDL.")],
+    operation: Annotated[str | None, typer.Option(help="Which operation of the document.")] = None,
+    format: Annotated[str, typer.Option(help="text or json.")] = "text",
+    variables: Annotated[str, typer.Option(help="Variables as JSON; conditions depend on them.")] = "{}",
+    explain: Annotated[bool, typer.Option("--explain", help="Also print the plan after each pass.")] = False,
+) -> None:
+    """Print how an operation would be answered, without asking any subgraph."""
+    if format not in ("text", "json"):
+        raise SettingsError(f"--format is text or json, not {format}", "BAD_OPTION")
+    graph = load_supergraph(read_text(supergraph, "the supergraph"))
+    engine = Engine(graph, Graph(graph), LocalTransport({}), Settings())
+    checked = check(engine, sys.stdin.read() if query_file == "-" else read_text(query_file, "the query"))
+    node = pick(checked, operation)
+    try:
+        given = json.loads(variables)
+    except ValueError as error:
+        raise SettingsError(f"--variables is not JSON: {error}", "BAD_OPTION") from error
+    # a plan depends on the variables in conditions alone; the others may be missing here
+    values = variables_for(engine, node, given) if given else {}
+    prepared = prepare(engine, checked, node, values)
+    if explain:
+        for name, text in plan_operation(engine.graph, without_meta(prepared.operation), explain=True).explained:
+            print(f"after {name}:\n{text}")
+    print(json.dumps(plan_json(prepared.plan), indent=2) if format == "json" else print_plan(prepared.plan), end="")
+
+
+@app.command()
+def serve(
+    supergraph: Annotated[str | None, typer.Option(help="The supergraph SDL, ours or another tool's.")] = None,
+    subgraph: SubgraphOption = None,
+    subgraph_url: UrlOption = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 4000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port.")] = 1,
+    operations: Annotated[str | None, typer.Option(help="A folder of example operations for GraphiQL.")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one subgraph request.")] = 30.0,
+    production: Annotated[
+        bool, typer.Option("--production", help="No GraphiQL, no introspection, no plans to clients.")
+    ] = False,
+) -> None:
+    """Serve a supergraph at /graphql; with --subgraph NAME=URL each subgraph is asked for its SDL first."""
+    given = pairs(subgraph, "--subgraph")
+    if (supergraph is None) == (not given):
+        raise SettingsError("say either --supergraph FILE or --subgraph NAME=URL ...", "BAD_OPTION")
+    sdl = read_text(supergraph, "the supergraph") if supergraph is not None else compose_from(given)
+    settings = Settings(
+        urls=pairs(subgraph_url, "--subgraph-url"),
+        timeout=timeout,
+        introspection=not production,
+        graphiql=not production,
+        plan_header=not production,
+        operations=operations,
+    )
+    serve_supergraph(sdl, settings, host, port, workers)
+
+
+@app.command()
+def errors() -> None:
+    """Print the table of error codes (docs/errors.md)."""
+    print("# Error codes\n\nPrinted by `gateway errors`.")
+    for area in dict.fromkeys(code.area for code in CODES.values()):
+        print(f"\n## {area.capitalize()}\n\n| code | meaning | what to do |\n| --- | --- | --- |")
+        for code in CODES.values():
+            if code.area == area:
+                print(f"| {code.name} | {code.meaning} | {code.next_step.replace('|', chr(92) + '|')} |")
+
+
+def stop(lines: str, next_step: str | None = None) -> NoReturn:
+    """End with an error on standard error and exit code 1."""
+    print(f"gateway: {lines}", file=sys.stderr)
+    if next_step:
+        print(f"    {next_step}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def main() -> None:
+    """Run the command; a foreseen error is a message with a next step, not a traceback."""
+    try:
+        app()
+    except CompositionFailed as error:
+        stop(error.message)
+    except InvalidDocument as error:
+        stop("\n".join(_placed(one) for one in error.errors), error.next_step)
+    except SubgraphError as error:
+        stop(f"{error.code}: subgraph {error.subgraph} {error.message}", error.next_step)
+    except GatewayError as error:
+        stop(f"{error.code}: {_placed(error)}", error.next_step)
+
+
+def _placed(error: GatewayError) -> str:
+    place = error.locations[0] if error.locations else None
+    return f"{error.message} (line {place.line}, column {place.column})" if place else error.message
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The door: GraphQL over HTTP, GraphiQL, health."""

@@ -1,0 +1,119 @@
+"""`/graphql` as a raw ASGI application: read, guard, answer, respond."""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import replace
+from typing import Any
+
+from gateway.core.errors import RequestError
+from gateway.http.negotiate import JSON, negotiate
+from gateway.http.read import Ask, from_body, from_query_string
+from gateway.http.respond import Answer, content_type, encode, refused, status_of
+from gateway.observe.events import InternalFailure, emit
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Answering = Callable[[Ask, Mapping[str, str]], Awaitable[Answer]]
+
+PLAN_HEADER = "x-gateway-plan"
+
+
+class ClientLeft(Exception):
+    """The client closed its connection before it had its answer."""
+
+
+class Endpoint:
+    """Answers GraphQL over HTTP by a function from a request and its headers to an answer."""
+
+    def __init__(self, answering: Answering, max_body: int) -> None:
+        self.answering = answering
+        self.max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        media = JSON
+        extra: list[tuple[bytes, bytes]] = []
+        try:
+            media = negotiate(headers.get("accept", ""))
+            ask = await self.read(scope, headers, receive)
+            answer = await self.while_connected(self.answering(ask, headers), receive)
+        except ClientLeft:
+            return
+        except RequestError as error:
+            answer = refused(error)
+            if error.status == 405:
+                extra.append((b"allow", b"POST" if scope["method"] == "GET" else b"GET, POST"))
+        except Exception as error:  # a mistake of ours must not end the connection without a word
+            answer = _internal(error)
+        await _send(send, status_of(answer, media), encode(answer), media, extra)
+
+    async def read(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> Ask:
+        """The request, by method."""
+        wants_plan = headers.get(PLAN_HEADER, "") not in ("", "0", "false")
+        if scope["method"] == "GET":
+            return replace(from_query_string(scope.get("query_string", b"")), plan=wants_plan)
+        if scope["method"] != "POST":
+            raise RequestError(f"{scope['method']} is not served here; use POST", "METHOD_NOT_ALLOWED", status=405)
+        body = await self.body(headers, receive)
+        return replace(from_body(body, headers.get("content-type", "")), plan=wants_plan)
+
+    async def body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
+        """The body, refused as soon as it is known to be too large."""
+        too_large = RequestError(f"the body is larger than {self.max_body:,} bytes", "REQUEST_TOO_LARGE", status=413)
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > self.max_body:
+            raise too_large
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientLeft
+            chunk: bytes = message.get("body", b"")
+            size += len(chunk)
+            if size > self.max_body:
+                raise too_large
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def while_connected(self, work: Awaitable[Answer], receive: Receive) -> Answer:
+        """Wait for the answer, but stop the work when the client leaves."""
+        task = asyncio.ensure_future(work)
+        watcher = asyncio.ensure_future(_left(receive))
+        try:
+            await asyncio.wait((task, watcher), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise ClientLeft
+            return task.result()
+        finally:
+            watcher.cancel()
+            task.cancel()
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _internal(error: Exception) -> Answer:
+    number = uuid.uuid4().hex
+    emit(InternalFailure(number, error))
+    message = f"internal error; the gateway's log has the details under id {number}"
+    extensions = {"code": "INTERNAL_SERVER_ERROR", "id": number}
+    return Answer({"errors": [{"message": message, "extensions": extensions}]}, 500)
+
+
+async def _send(send: Send, status: int, body: bytes, media: str, extra: list[tuple[bytes, bytes]]) -> None:
+    headers = [
+        (b"content-type", content_type(media)),
+        (b"content-length", b"%d" % len(body)),
+        (b"vary", b"accept"),
+        (b"x-content-type-options", b"nosniff"),
+        *extra,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

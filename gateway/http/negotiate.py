@@ -1,0 +1,51 @@
+"""Choosing the media type of the answer from the Accept header (RFC 9110, 12.5.1; GraphQL over HTTP, section 4)."""
+
+from gateway.core.errors import RequestError
+
+GRAPHQL = "application/graphql-response+json"
+JSON = "application/json"
+
+
+def _ranges(accept: str) -> list[tuple[str, float]]:
+    found = []
+    for part in accept.split(","):
+        media, *parameters = [piece.strip().lower() for piece in part.split(";")]
+        quality = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                try:
+                    quality = float(parameter[2:])
+                except ValueError:
+                    quality = 0.0
+        if media:
+            found.append((media, quality))
+    return found
+
+
+def negotiate(accept: str) -> str:
+    """GRAPHQL or JSON, whichever the client likes better; JSON where it does not care.
+
+    Raises RequestError (406) when it accepts neither.
+    """
+    if not accept.strip():
+        return JSON
+    best, chosen = 0.0, ""
+    for media, quality in _ranges(accept):
+        if media in ("*/*", "application/*"):
+            candidate = JSON
+        elif media in (GRAPHQL, JSON):
+            candidate = media
+        else:
+            continue
+        if quality > best or (quality == best and quality > 0 and candidate == GRAPHQL):
+            best, chosen = quality, candidate
+    if not chosen:
+        raise RequestError(f"can answer as {GRAPHQL} or {JSON} only", "NOT_ACCEPTABLE", status=406)
+    return chosen
+
+
+def wants_page(accept: str) -> bool:
+    """Whether a browser asks for a page rather than a program for an answer."""
+    qualities = dict(_ranges(accept))
+    page = qualities.get("text/html", 0.0)
+    return page > 0 and page >= max(qualities.get(JSON, 0.0), qualities.get(GRAPHQL, 0.0))

@@ -1,0 +1,73 @@
+"""Reading a GraphQL request out of an HTTP request (GraphQL over HTTP, sections 5 and 6)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+
+from gateway.core.errors import RequestError
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a client asks: a document, which of its operations, and the variables. `query_only`: it came by GET."""
+
+    query: str
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    operation_name: str | None = None
+    query_only: bool = False
+    plan: bool = False
+
+
+def from_body(body: bytes, content_type: str) -> Ask:
+    """The request in a POST body. Raises RequestError: 415 for another media type, 400 for what is no request."""
+    media, _, parameters = content_type.partition(";")
+    if media.strip().lower() not in ("application/json", "application/graphql+json"):
+        message = f"the content type {media.strip() or '(none)'} is not accepted; send application/json"
+        raise RequestError(message, "UNSUPPORTED_MEDIA_TYPE", status=415)
+    charset = parameters.lower().partition("charset=")[2].strip(' "')
+    if charset and charset not in ("utf-8", "utf8"):
+        raise RequestError(f"the charset {charset} is not accepted; send utf-8", "UNSUPPORTED_MEDIA_TYPE", status=415)
+    try:
+        payload = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RequestError(f"the body is not JSON: {error}", "INVALID_JSON") from error
+    if isinstance(payload, list):
+        raise RequestError("batches are not accepted; send one operation at a time", "BAD_REQUEST")
+    if not isinstance(payload, dict):
+        raise RequestError("the body must be a JSON object with a string `query`", "BAD_REQUEST")
+    return _ask(payload, query_only=False)
+
+
+def from_query_string(raw: bytes) -> Ask:
+    """The request in a GET's query string."""
+    try:
+        values = parse_qs(raw.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
+    except ValueError as error:
+        raise RequestError("the query string can't be read", "BAD_REQUEST") from error
+    payload: dict[str, Any] = {name: value[-1] for name, value in values.items()}
+    for name in ("variables", "extensions"):
+        if payload.get(name):
+            try:
+                payload[name] = orjson.loads(payload[name])
+            except orjson.JSONDecodeError as error:
+                raise RequestError(f"the parameter {name} is not JSON: {error}", "INVALID_JSON") from error
+        else:
+            payload.pop(name, None)
+    return _ask(payload, query_only=True)
+
+
+def _ask(payload: Mapping[str, Any], query_only: bool) -> Ask:
+    query = payload.get("query")
+    if not isinstance(query, str):
+        what = "is missing" if query is None else "must be a string"
+        raise RequestError(f"the parameter query {what}", "BAD_REQUEST")
+    name = payload.get("operationName")
+    if name is not None and not isinstance(name, str):
+        raise RequestError("the parameter operationName must be a string", "BAD_REQUEST")
+    for key in ("variables", "extensions"):
+        if payload.get(key) is not None and not isinstance(payload[key], dict):
+            raise RequestError(f"the parameter {key} must be an object", "BAD_REQUEST")
+    return Ask(query, payload.get("variables") or {}, name, query_only)

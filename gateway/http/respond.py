@@ -1,0 +1,68 @@
+"""Writing an answer: body, media type, status (GraphQL over HTTP, section 6.4)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gateway.core.errors import GatewayError, RequestError
+from gateway.http.negotiate import GRAPHQL, JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A GraphQL response. `refused`: nothing was run, with this HTTP status; None when it was."""
+
+    response: Mapping[str, Any]
+    refused: int | None = None
+
+
+def refusal(errors: Iterable[GatewayError], status: int = 400) -> Answer:
+    """The answer to a request that is not run; each error says what to do next."""
+    formatted = []
+    for error in errors:
+        entry = error.formatted()
+        entry["extensions"]["nextStep"] = error.next_step
+        formatted.append(entry)
+    return Answer({"errors": formatted}, status)
+
+
+def refused(error: RequestError) -> Answer:
+    """The answer to a request with one thing wrong."""
+    return refusal([error], error.status)
+
+
+DOCUMENT_CODES = frozenset(
+    {
+        "GRAPHQL_PARSE_FAILED",
+        "GRAPHQL_VALIDATION_FAILED",
+        "OPERATION_RESOLUTION_FAILURE",
+        "BAD_USER_INPUT",
+        "TOO_COMPLEX",
+    }
+)
+
+
+def status_of(answer: Answer, media: str) -> int:
+    """The HTTP status. Clients that accept only application/json get 200 for a well-formed request that GraphQL refuses."""
+    if answer.refused is None:
+        return 200
+    if media == JSON and answer.refused == 400:
+        codes = {error["extensions"]["code"] for error in answer.response["errors"]}
+        if codes <= DOCUMENT_CODES:
+            return 200
+    return answer.refused
+
+
+def encode(answer: Answer) -> bytes:
+    """The body."""
+    return orjson.dumps(answer.response, option=orjson.OPT_NON_STR_KEYS)
+
+
+def content_type(media: str) -> bytes:
+    """The Content-Type header."""
+    return f"{media}; charset=utf-8".encode()
+
+
+__all__ = ["GRAPHQL", "JSON", "Answer", "content_type", "encode", "refusal", "refused", "status_of"]

@@ -1,0 +1,89 @@
+"""Every address of the gateway: /graphql ahead of the router; GraphiQL, examples and health behind it."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from gateway.http.endpoint import Endpoint, Receive, Scope, Send
+from gateway.http.negotiate import wants_page
+
+PAGE = Path(__file__).parent / "graphiql" / "dist"
+PAGE_HEADERS = {
+    "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",
+}
+Readiness = Callable[[], Awaitable[Mapping[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the routes need: the endpoint, whether subgraphs answer, example operations, whether GraphiQL is served."""
+
+    endpoint: Endpoint
+    readiness: Readiness
+    examples: Sequence[Mapping[str, Any]]
+    graphiql: bool
+
+
+class Routes:
+    """The ASGI application."""
+
+    def __init__(self, site: Site, lifespan: Callable[[Starlette], Any]) -> None:
+        self.site = site
+        self.router = Starlette(routes=_routes(site), lifespan=lifespan, exception_handlers={404: _missing})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Dispatch: GraphQL directly, a browser that opens /graphql to the page, all else to the router."""
+        if scope["type"] == "http" and scope["path"] == "/graphql" and not self._page(scope):
+            await self.site.endpoint(scope, receive, send)
+            return
+        await self.router(scope, receive, send)
+
+    def _page(self, scope: Scope) -> bool:
+        if not self.site.graphiql or scope["method"] not in ("GET", "HEAD") or b"query=" in scope.get("query_string", b""):
+            return False
+        accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+        return wants_page(accept.decode("latin-1"))
+
+
+def _routes(site: Site) -> list[Route | Mount]:
+    async def page(_: Request) -> Response:
+        index = PAGE / "index.html"
+        if not index.exists():
+            return PlainTextResponse("GraphiQL is not built; run `make env`", 503)
+        return FileResponse(index, headers=PAGE_HEADERS)
+
+    async def examples(_: Request) -> Response:
+        return JSONResponse(list(site.examples))
+
+    async def live(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(_: Request) -> Response:
+        subgraphs = await site.readiness()
+        up = not subgraphs or any(state == "up" for state in subgraphs.values())
+        return JSONResponse({"status": "ok" if up else "down", "subgraphs": dict(subgraphs)}, 200 if up else 503)
+
+    async def home(_: Request) -> Response:
+        return RedirectResponse("/graphql")
+
+    routes: list[Route | Mount] = [Route("/health/live", live), Route("/health/ready", ready)]
+    if site.graphiql:
+        routes += [Route("/", home), Route("/graphql", page), Route("/graphiql/examples.json", examples)]
+        routes.append(Mount("/graphiql", StaticFiles(directory=PAGE, check_dir=False)))
+    return routes
+
+
+async def _missing(request: Request, _: Exception) -> Response:
+    message = f"there is nothing at {request.url.path}; the GraphQL endpoint is /graphql"
+    return JSONResponse({"errors": [{"message": message, "extensions": {"code": "NOT_FOUND"}}]}, 404)

@@ -1,0 +1,46 @@
+"""The closed list of facts that stages emit; logs, metrics and traces listen to them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The gateway accepts requests."""
+
+    address: str
+    subgraphs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubgraphFailed:
+    """A request to a subgraph brought no usable answer."""
+
+    subgraph: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class InternalFailure:
+    """A mistake of the gateway's own; `id` is what the client was told."""
+
+    id: str
+    error: BaseException
+
+
+Fact = Started | SubgraphFailed | InternalFailure
+Listener = Callable[[Fact], None]
+_listeners: list[Listener] = []
+
+
+def listen(listener: Listener) -> Callable[[], None]:
+    """Call a listener with every fact from now on; the result ends that."""
+    _listeners.append(listener)
+    return lambda: _listeners.remove(listener)
+
+
+def emit(fact: Fact) -> None:
+    """Tell everyone who listens."""
+    for listener in _listeners:
+        listener(fact)

@@ -1,0 +1,119 @@
+"""Serving: a supergraph and settings on an address, in one process or several."""
+
+import asyncio
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import uvicorn
+
+from gateway.app import create_app
+from gateway.compose.compose import compose
+from gateway.compose.ingest import SubgraphSource
+from gateway.core.errors import SettingsError, SubgraphError
+from gateway.http.routes import Routes
+from gateway.observe.events import Started, emit, listen
+from gateway.observe.log import configure_log, log_fact
+from gateway.settings import Settings
+from gateway.supergraph.load import load_supergraph
+from gateway.transport.base import SubgraphRequest
+from gateway.transport.http import HttpTransport
+
+_ENVIRONMENT = "GATEWAY_SERVING"
+
+
+class Serving(msgspec.Struct, frozen=True):
+    """What a worker process is told: the file with the supergraph, and the settings."""
+
+    supergraph: str
+    settings: Settings
+
+
+def read_text(path: str, what: str) -> str:
+    """A file's text; SettingsError FILE_NOT_READABLE that says what it was to be."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsError(f"{what} {path} can't be read: {reason}", "FILE_NOT_READABLE") from error
+
+
+async def fetch_sdls(urls: Mapping[str, str]) -> list[SubgraphSource]:
+    """Ask each subgraph for its SDL (`_service`); raises SubgraphError naming the one that does not give it."""
+    transport = HttpTransport(urls)
+
+    async def one(name: str, url: str) -> SubgraphSource:
+        reply = await transport.send(SubgraphRequest(name, "{_service{sdl}}"), 10.0)
+        try:
+            sdl = reply.payload["data"]["_service"]["sdl"]
+        except (KeyError, TypeError):
+            sdl = None
+        if not isinstance(sdl, str):
+            message = f"at {url} does not answer {{_service{{sdl}}}}; is it a federation subgraph?"
+            raise SubgraphError(message, "SUBGRAPH_BAD_RESPONSE", subgraph=name)
+        return SubgraphSource(name, url, sdl)
+
+    try:
+        return list(await asyncio.gather(*(one(name, url) for name, url in urls.items())))
+    finally:
+        await transport.close()
+
+
+def compose_from(urls: Mapping[str, str]) -> str:
+    """The supergraph of running subgraphs."""
+    return compose(asyncio.run(fetch_sdls(urls))).supergraph
+
+
+def claim_port(host: str, port: int) -> None:
+    """See that an address can be listened on; SettingsError ADDRESS_IN_USE or BAD_OPTION when not."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except PermissionError as error:
+            message = f"this user may not listen on port {port}; take one above 1023"
+            raise SettingsError(message, "BAD_OPTION") from error
+        except (OSError, OverflowError) as error:
+            message = f"{host}:{port} can't be listened on: {getattr(error, 'strerror', None) or error}"
+            raise SettingsError(message, "ADDRESS_IN_USE") from error
+
+
+def serve(supergraph_sdl: str, settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serve until SIGINT or SIGTERM; running requests are answered first. Raises what is wrong before it listens."""
+    configure_log()
+    claim_port(host, port)
+    create_app(supergraph_sdl, settings)
+    with tempfile.TemporaryDirectory(prefix="gateway-") as folder:
+        file = Path(folder) / "supergraph.graphql"
+        file.write_text(supergraph_sdl, encoding="utf-8")
+        os.environ[_ENVIRONMENT] = msgspec.json.encode(Serving(str(file), settings)).decode()
+        unlisten = listen(log_fact)
+        emit(Started(f"http://{host}:{port}/graphql", tuple(load_supergraph(supergraph_sdl).subgraphs)))
+        unlisten()
+        uvicorn.run(
+            "gateway.serve:worker",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers if workers > 1 else None,
+            loop="uvloop" if sys.platform != "win32" else "auto",
+            http="httptools",
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+
+
+def worker() -> Routes:
+    """The application of one worker process, from the environment that `serve` leaves it."""
+    serving = msgspec.json.decode(os.environ[_ENVIRONMENT], type=Serving)
+    configure_log()
+    listen(log_fact)
+    return create_app(read_text(serving.supergraph, "the supergraph"), serving.settings)

@@ -1,0 +1,111 @@
+"""Rating a booking: its client, after it is completed, once; and what follows for the musician."""
+
+import asyncio
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from subgraphs.kit.testing import Client, Keys, Person
+
+RATE = """mutation($input: RateBookingInput!) {
+  rateBooking(input: $input) { id rating text booking { id } author { id } musician { id rating totalReviews } }
+}"""
+
+
+class Gig(Protocol):
+    """A booking of the fixtures."""
+
+    host: Person
+    id: UUID
+    musician_id: UUID
+    musician_user_id: UUID
+
+
+def said(gig: Gig, rating: int = 5, **changes: Any) -> dict[str, Any]:
+    """The input of a rating."""
+    return {"bookingId": str(gig.id), "rating": rating, **changes}
+
+
+async def test_a_review_is_published(client: Client, gig: Gig) -> None:
+    """What the client says comes back whole, counts for the musician, and is told to the others."""
+    words = "Robert'); DROP TABLE reviews;--\nplayed 'til dawn"
+    review = (await client.data(RATE, gig.host, input=said(gig, 4, text=words)))["rateBooking"]
+    assert review.pop("id")
+    assert review == {
+        "rating": 4,
+        "text": words,
+        "booking": {"id": str(gig.id)},
+        "author": {"id": str(gig.host.id)},
+        "musician": {"id": str(gig.musician_id), "rating": 4.0, "totalReviews": 1},
+    }
+    told = text("SELECT payload FROM outbox WHERE payload->>'booking_id' = :id").bindparams(id=str(gig.id))
+    payload = await client.service.database.fetch_value(told)
+    assert payload.pop("review_id")
+    assert payload == {
+        "booking_id": str(gig.id),
+        "musician_id": str(gig.musician_id),
+        "musician_user_id": str(gig.musician_user_id),
+        "author_id": str(gig.host.id),
+        "rating": 4,
+    }
+
+
+async def test_once_only(client: Client, gig: Gig) -> None:
+    """Of many ratings of one booking at once, one is published."""
+    answers = await asyncio.gather(*[client.codes(RATE, gig.host, input=said(gig, n % 5 + 1)) for n in range(6)])
+    assert sorted(answers) == [[], *[["CONFLICT"]] * 5]
+    answer = await client.entities("Musician", [gig.musician_id], "totalReviews reviews { totalCount }")
+    assert answer["data"]["_entities"] == [{"totalReviews": 1, "reviews": {"totalCount": 1}}]
+
+
+async def test_only_its_client(client: Client, gig: Gig, keys: Keys) -> None:
+    """Others, the musician, admins and nobody cannot rate it; what is unknown or not completed is not found."""
+    musician = Person.make(keys, "musician", gig.musician_user_id)
+    for person in (Person.make(keys), musician, Person.make(keys, "admin")):
+        assert await client.codes(RATE, person, input=said(gig)) == ["FORBIDDEN"]
+    assert await client.codes(RATE, None, input=said(gig)) == ["UNAUTHENTICATED"]
+    assert await client.codes(RATE, gig.host, input={"bookingId": str(uuid4()), "rating": 5}) == ["NOT_FOUND"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"rating": 0}, "rating"),
+        ({"rating": 6}, "rating"),
+        ({"text": "x" * 2001}, "text"),
+        ({"text": "a\0b"}, "text"),
+        ({"bookingId": "' or 1=1"}, "bookingId"),
+    ],
+)
+async def test_wrong_input_is_named(client: Client, gig: Gig, changes: dict[str, Any], field: str) -> None:
+    """Each wrong value is refused with the name of its field."""
+    answer = await client.ask(RATE, gig.host, input=said(gig, **{"rating": 5, **changes}))
+    assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
+
+
+async def test_sums_follow_every_change(client: Client, gig: Gig) -> None:
+    """Sum and number are true after rows were added, changed and removed from outside the service, too."""
+    database = client.service.database
+
+    async def reputation() -> Any:
+        answer = await client.entities("Musician", [gig.musician_id], "rating totalReviews")
+        return answer["data"]["_entities"][0]
+
+    bookings = """INSERT INTO completed_bookings
+        SELECT gen_random_uuid(), gen_random_uuid(), :host, :musician, :musician, 'bulk', now(), now() FROM generate_series(1, 3)"""
+    ids = {"host": gig.host.id, "musician": gig.musician_id}
+    await database.execute(text(bookings).bindparams(**ids))
+    reviews = """INSERT INTO reviews (id, booking_id, musician_id, author_id, rating)
+        SELECT gen_random_uuid(), booking_id, musician_id, client_id, 1 + row_number() OVER () FROM completed_bookings
+        WHERE musician_id = :id AND title = 'bulk'"""
+    await database.execute(text(reviews).bindparams(id=gig.musician_id))
+    assert await reputation() == {"rating": 3.0, "totalReviews": 3}
+    for change, expected in [
+        ("UPDATE reviews SET rating = 5 WHERE rating = 3 AND musician_id = :id", {"rating": 3.67, "totalReviews": 3}),
+        ("DELETE FROM reviews WHERE rating = 5 AND musician_id = :id", {"rating": 3.0, "totalReviews": 2}),
+        ("DELETE FROM reviews WHERE musician_id = :id", {"rating": None, "totalReviews": 0}),
+    ]:
+        await database.execute(text(change).bindparams(id=gig.musician_id))
+        assert await reputation() == expected

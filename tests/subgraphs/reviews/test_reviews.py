@@ -1,0 +1,161 @@
+"""Reviews as entities and lists, and the copy of bookings that comes by events."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from subgraphs.kit.testing import Client, Keys, Person, counted_statements
+
+NESTED = (
+    "reviews(first: 3) { totalCount pageInfo { hasNextPage endCursor } edges { node { id rating musician { id } } } }"
+)
+CROWD = """
+    WITH gigs AS (
+        INSERT INTO completed_bookings
+        SELECT gen_random_uuid(), gen_random_uuid(), (ARRAY[:ann, :bob]::uuid[])[1 + n % 2], m, m, 'crowd', now(), now()
+        FROM unnest(CAST(:musicians AS uuid[])) AS m, generate_series(1, 5) AS n
+        RETURNING booking_id, client_id, musician_id)
+    INSERT INTO reviews (id, booking_id, musician_id, author_id, rating, created_at)
+    SELECT gen_random_uuid(), booking_id, musician_id, client_id, 1 + row_number() OVER () % 5,
+           '2020-01-01'::timestamptz + (row_number() OVER () / 7) * interval '1 day' FROM gigs"""
+
+
+class Requests(Protocol):
+    """The requests service of the fixtures."""
+
+    tell: Callable[..., Awaitable[None]]
+    complete: Callable[..., Awaitable[None]]
+
+
+Crowd = tuple[list[UUID], list[UUID], UUID]
+
+
+@pytest.fixture(scope="module")
+async def crowd(client: Client) -> Crowd:
+    """Fifty musicians with five reviews each: their ids, those of the reviews, newest first, and an author."""
+    musicians, ann = [uuid4() for _ in range(50)], uuid4()
+    database = client.service.database
+    await database.execute(text(CROWD).bindparams(ann=ann, bob=uuid4(), musicians=musicians))
+    rows = await database.fetch_all(text("SELECT id FROM reviews ORDER BY created_at DESC, id DESC"))
+    return musicians, [row.id for row in rows], ann
+
+
+async def test_fields_are_for_everybody(client: Client, crowd: Crowd, keys: Keys) -> None:
+    """Reviews are public: every field of every entity is the same for nobody, for others and with forged headers."""
+    musicians, reviews, ann = crowd
+    every: dict[str, tuple[str, str]] = {
+        "Review": (str(reviews[0]), "id rating text createdAt booking { id } author { id } musician { id }"),
+        "Musician": (str(musicians[0]), "id rating totalReviews reviews { totalCount }"),
+        "User": (str(ann), "id reviewsWritten { totalCount edges { node { id } } }"),
+        "Booking": (str(uuid4()), "id review { id }"),
+    }
+    for name, (key, selection) in every.items():
+        asked = await client.data(f'{{ __type(name: "{name}") {{ fields {{ name }} }} }}')
+        assert all(f"{field['name']} " in f"{selection} " for field in asked["__type"]["fields"])
+        expected = await client.entities(name, [key], selection)
+        assert "errors" not in expected
+        for person in (Person.make(keys), Person.make(keys, "admin"), Person(ann, "none", {"x-user-id": str(ann)})):
+            assert await client.entities(name, [key], selection, person) == expected
+        refused = Person(ann, "none", {"authorization": "Bearer a.b.c"})
+        assert (await client.entities(name, [key], selection, refused))["data"] is None
+
+
+async def test_no_statement_too_many(client: Client, crowd: Crowd) -> None:
+    """Fifty entities of each type with their lists are one statement for each table or sum."""
+    musicians, reviews, ann = crowd
+    bookings = await client.entities("Review", reviews[:50], "booking { id }")
+    ids = [review["booking"]["id"] for review in bookings["data"]["_entities"]]
+    written = "reviewsWritten(first: 2) { totalCount edges { node { rating } } }"
+    for name, keys_of, selection, most in [
+        ("Review", reviews[:50], "id rating text createdAt booking { id review { id } } musician { id rating }", 3),
+        ("Musician", musicians, f"rating totalReviews {NESTED}", 2),
+        ("User", [ann, *[uuid4() for _ in range(49)]], written, 2),
+        ("Booking", ids, "review { id rating }", 1),
+    ]:
+        with counted_statements(client.service.database) as statements:
+            answer = await client.entities(name, keys_of, selection)
+        assert "errors" not in answer
+        assert len(statements) == most
+    with counted_statements(client.service.database) as statements:
+        await client.data(
+            "{ latestReviews(first: 50) { edges { node { id musician { rating } booking { review { id } } } } } }"
+        )
+    assert len(statements) == 3
+
+
+async def test_nested_pages(client: Client, crowd: Crowd) -> None:
+    """Each musician gets the newest of their own reviews, and the next page goes on from there."""
+    musicians, reviews, _ = crowd
+    place = {str(key): n for n, key in enumerate(reviews)}
+    answer = await client.entities("Musician", musicians, f"id {NESTED}")
+    for musician in answer["data"]["_entities"]:
+        page = musician["reviews"]
+        nodes = [edge["node"] for edge in page["edges"]]
+        assert (page["totalCount"], len(nodes), page["pageInfo"]["hasNextPage"]) == (5, 3, True)
+        assert {node["musician"]["id"] for node in nodes} == {musician["id"]}
+        assert [place[node["id"]] for node in nodes] == sorted(place[node["id"]] for node in nodes)
+    first = answer["data"]["_entities"][0]["reviews"]
+    follow = NESTED.replace("first: 3", f'first: 3, after: "{first["pageInfo"]["endCursor"]}"')
+    rest = (await client.entities("Musician", musicians[:1], follow))["data"]["_entities"][0]["reviews"]
+    assert (len(rest["edges"]), rest["pageInfo"]["hasNextPage"]) == (2, False)
+    assert not {edge["node"]["id"] for edge in rest["edges"]} & {edge["node"]["id"] for edge in first["edges"]}
+
+
+async def test_the_list_of_all(client: Client, crowd: Crowd) -> None:
+    """Page by page, newest first, every review comes once."""
+    query = """query($after: String) { latestReviews(first: 100, after: $after) {
+        totalCount pageInfo { hasNextPage endCursor } edges { node { id } } } }"""
+    found: list[str] = []
+    after: str | None = None
+    more = True
+    while more:
+        page = (await client.data(query, after=after))["latestReviews"]
+        found += [edge["node"]["id"] for edge in page["edges"]]
+        after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+    assert found == [str(key) for key in crowd[1]]
+    assert page["totalCount"] == len(found)
+
+
+async def test_bad_arguments_and_unknown_ids(client: Client) -> None:
+    """Bad pages are errors in their place; ids of nothing are null or empty."""
+    for arguments in ("first: 0", "first: 101", 'after: "x"'):
+        assert await client.codes(f"{{ latestReviews({arguments}) {{ totalCount }} }}") == ["BAD_USER_INPUT"]
+        nested = await client.entities("Musician", [uuid4()], f"id reviews({arguments}) {{ totalCount }}")
+        assert nested["errors"][0]["path"] == ["_entities", 0, "reviews"]
+        assert nested["data"]["_entities"][0]["reviews"] is None
+    assert await client.data('{ review(id: "x") { id } }') == {"review": None}
+    selection = "rating totalReviews reviews { totalCount edges { node { id } } }"
+    nothing = {"rating": None, "totalReviews": 0, "reviews": {"totalCount": 0, "edges": []}}
+    answer = await client.entities("Musician", [uuid4(), "x", ""], selection)
+    assert answer == {"data": {"_entities": [nothing] * 3}}
+    assert (await client.entities("Booking", ["x"], "review { id }"))["data"]["_entities"] == [{"review": None}]
+
+
+async def test_bookings_come_by_events(client: Client, requests: Requests, host: Person, gig: Any) -> None:
+    """Only completed bookings are copied, duplicates change nothing, and other events pass by."""
+    other = type(gig)(host)
+    await requests.tell(other, "BookingConfirmed")
+    await requests.tell(gig)
+    last = type(gig)(host)
+    await requests.complete(last)
+    rows = await client.service.database.fetch_all(
+        text("SELECT booking_id, title FROM completed_bookings WHERE client_id = :id").bindparams(id=host.id)
+    )
+    assert {row.booking_id for row in rows} == {gig.id, last.id}
+    assert {row.title for row in rows} == {"Garden party"}
+
+
+async def test_reviews_are_told(client: Client, requests: Any, gig: Any) -> None:
+    """The event of a review gets on the stream that the others read."""
+    rate = "mutation($id: ID!) { rateBooking(input: {bookingId: $id, rating: 5}) { id } }"
+    review = (await client.data(rate, gig.host, id=str(gig.id)))["rateBooking"]["id"]
+    for _ in range(250):
+        entries = await requests.queue.redis.xrevrange("events:reviews", count=1)
+        if entries and entries[0][1][b"aggregate_id"].decode() == review:
+            break
+        await asyncio.sleep(0.02)
+    assert entries[0][1][b"event_type"] == b"ReviewPublished"

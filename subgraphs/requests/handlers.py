@@ -76,7 +76,9 @@ async def cancel_request(uow: UnitOfWork, command: messages.CancelRequest) -> Ro
         cancelled = await store.change(uow, bookings, booking.id, {"status": "cancelled"})
         facts = _booking_facts(cancelled, row)
         uow.emit(messages.BookingCancelled(**facts, cancelled_by=command.by.user_id))
-    await store.close_applications(uow, row.id)
+    for application in await store.close_applications(uow, row.id):
+        if booking is None or application.musician_id != booking.musician_id:
+            uow.emit(messages.ApplicationRejected(**_application_facts(application, row)))
     changed = await store.change(uow, requests, row.id, {"status": "cancelled"})
     uow.emit(messages.RequestUpdated(**_request_facts(changed)))
     facts = _pick(changed, "client_id", "title", "urgency_level")

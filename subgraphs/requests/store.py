@@ -178,10 +178,11 @@ async def change(session: Session, table: Table, row_id: UUID, values: Mapping[s
     return rows[0]
 
 
-async def close_applications(session: Session, request_id: UUID) -> None:
-    """Turn down whoever still waits for an answer."""
+async def close_applications(session: Session, request_id: UUID) -> Sequence[Row[Any]]:
+    """Turn down whoever still waits for an answer or was chosen; answers their applications."""
     waiting = (applications.c.request_id == request_id) & applications.c.status.in_(("pending", "accepted"))
-    await session.execute(update(applications).where(waiting).values(status="rejected", updated_at=func.now()))
+    closed = update(applications).where(waiting).values(status="rejected", updated_at=func.now())
+    return await session.fetch_all(closed.returning(applications))
 
 
 async def active_booking(session: Session, request_id: UUID) -> Row[Any] | None:

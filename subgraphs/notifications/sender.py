@@ -1,0 +1,43 @@
+"""Lets notifications go out when their time has come: a part of the service that looks every second."""
+
+import asyncio
+import contextlib
+
+import structlog
+
+from subgraphs.kit.bus import Bus
+from subgraphs.notifications.messages import SendDue
+
+log = structlog.get_logger("subgraphs.notifications")
+
+BATCH = 100
+
+
+class Sender:
+    """Takes what is due until it is stopped; several processes share the work."""
+
+    def __init__(self, bus: Bus, every_seconds: float = 1.0) -> None:
+        """Take over this bus."""
+        self._bus = bus
+        self._every = every_seconds
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin in the background."""
+        self._task = asyncio.create_task(self._run(), name="sender of notifications")
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                while await self._bus.handle(SendDue(most=BATCH)) == BATCH:
+                    pass
+            except Exception as error:
+                log.warning("notifications wait", reason=type(error).__name__)
+            await asyncio.sleep(self._every)

@@ -1,0 +1,132 @@
+"""What the events of other services tell whom: a table from the event's name to sentences."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from subgraphs.kit.messages import Envelope
+from subgraphs.notifications.messages import Applied, Booked, Registered, Reviewed
+from subgraphs.notifications.model import REMIND_BEFORE, SOON, Telling
+
+Tell = Callable[[Envelope, datetime], Iterable[Telling]]
+
+
+def _data(facts: msgspec.Struct, **more: UUID | None) -> dict[str, str]:
+    """The ids in an event, but for those of users: what the notification is about."""
+    ids = {name: getattr(facts, name) for name in facts.__struct_fields__ if name.endswith("_id")} | more
+    private = {"client_id", "musician_user_id", "user_id"}
+    return {name: str(value) for name, value in ids.items() if value is not None and name not in private}
+
+
+def _user_registered(envelope: Envelope, _now: datetime) -> Iterable[Telling]:
+    facts = envelope.read(Registered)
+    message = "Publish a request, or make your profile as a musician, to begin."
+    title = f"Welcome to MussikOn, {facts.username}"
+    yield Telling(user_id=facts.user_id, kind="system", title=title, message=message)
+
+
+def _application(kind: str, title: str, message: str, to_client: bool) -> Tell:
+    def tell(envelope: Envelope, _now: datetime) -> Iterable[Telling]:
+        facts = envelope.read(Applied)
+        yield Telling(
+            user_id=facts.client_id if to_client else facts.musician_user_id,
+            kind=kind,
+            title=title.format(title=facts.title),
+            message=message.format(title=facts.title),
+            data=_data(facts),
+            is_urgent=facts.urgency_level == "urgent",
+        )
+
+    return tell
+
+
+def _booking_confirmed(envelope: Envelope, now: datetime) -> Iterable[Telling]:
+    facts = envelope.read(Booked)
+    begin = f"{facts.starts_at:%Y-%m-%d %H:%M} UTC"
+    title, data = f"Booking confirmed: {facts.title}", _data(facts)
+    said = f"The musician has confirmed. It begins at {begin}."
+    urgent = facts.urgency_level == "urgent"
+    yield Telling(
+        user_id=facts.client_id, kind="request_update", title=title, message=said, data=data, is_urgent=urgent
+    )
+    remind_at = facts.starts_at - REMIND_BEFORE
+    for user_id in (facts.client_id, facts.musician_user_id) if remind_at > now else ():
+        yield Telling(
+            user_id=user_id,
+            kind="reminder",
+            title=f"Tomorrow: {facts.title}",
+            message=f"It begins at {begin}.",
+            data=data,
+            appears_at=remind_at,
+        )
+
+
+def _booking_completed(envelope: Envelope, _now: datetime) -> Iterable[Telling]:
+    facts = envelope.read(Booked)
+    data = _data(facts)
+    words = {
+        facts.client_id: "The event took place. How was the music? Rate the musician.",
+        facts.musician_user_id: "The event took place. The client can rate it now.",
+    }
+    for user_id, message in words.items():
+        title = f"Completed: {facts.title}"
+        yield Telling(user_id=user_id, kind="request_update", title=title, message=message, data=data)
+
+
+def _booking_cancelled(envelope: Envelope, now: datetime) -> Iterable[Telling]:
+    facts = envelope.read(Booked)
+    urgent = facts.urgency_level == "urgent" or facts.starts_at - now < SOON
+    for user_id, who in ((facts.client_id, "musician"), (facts.musician_user_id, "client")):
+        if user_id != facts.cancelled_by:
+            yield Telling(
+                user_id=user_id,
+                kind="request_update",
+                title=f"Booking cancelled: {facts.title}",
+                message=f"The {who} has cancelled the booking for {facts.starts_at:%Y-%m-%d %H:%M} UTC.",
+                data=_data(facts),
+                is_urgent=urgent,
+            )
+
+
+def _review_published(envelope: Envelope, _now: datetime) -> Iterable[Telling]:
+    facts = envelope.read(Reviewed)
+    yield Telling(
+        user_id=facts.musician_user_id,
+        kind="request_update",
+        title=f"A new review: {facts.rating} of 5",
+        message="A client has rated an event that you played at.",
+        data=_data(facts),
+    )
+
+
+TELLINGS: Mapping[str, Tell] = {
+    "UserRegistered": _user_registered,
+    "ApplicationSubmitted": _application(
+        "new_application",
+        "New application: {title}",
+        "A musician would play at “{title}”. Have a look.",
+        to_client=True,
+    ),
+    "ApplicationAccepted": _application(
+        "request_update", "You were chosen: {title}", "The client has chosen you. Confirm the booking.", to_client=False
+    ),
+    "ApplicationRejected": _application(
+        "request_update", "Not this time: {title}", "The client has chosen otherwise or cancelled.", to_client=False
+    ),
+    "ApplicationWithdrawn": _application(
+        "request_update", "Application withdrawn: {title}", "A musician has taken the application back.", to_client=True
+    ),
+    "BookingConfirmed": _booking_confirmed,
+    "BookingCompleted": _booking_completed,
+    "BookingCancelled": _booking_cancelled,
+    "ReviewPublished": _review_published,
+}
+
+
+def booking_of(envelope: Envelope) -> str:
+    """The booking that an event is about."""
+    found: Any = envelope.payload.get("booking_id", "")
+    return str(found)

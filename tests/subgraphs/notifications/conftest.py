@@ -1,0 +1,61 @@
+"""The notifications service on a fresh database, without background parts: events are handed to its handlers."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from subgraphs.kit.messages import Envelope
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.testing import Client, Keys, Person, fresh_database
+from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.notifications.app import MIGRATIONS, bootstrap
+from subgraphs.notifications.handlers import EVENT_HANDLERS
+
+Tell = Callable[..., Any]
+
+
+@pytest.fixture(scope="package")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """The keys that sign and check the tokens of these tests."""
+    return Keys.make(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="package")
+async def client(postgres_url: str, redis_url: str, keys: Keys) -> AsyncIterator[Client]:
+    """Asks the service in the process."""
+    async with fresh_database(postgres_url, "notifications") as url:
+        service = bootstrap(ServiceSettings("notifications", url, redis_url, keys.public))
+        await service.database.migrate(MIGRATIONS)
+        yield Client(service)
+        await service.stop()
+
+
+@pytest.fixture
+def person(keys: Keys) -> Person:
+    """Somebody who is told things."""
+    return Person.make(keys, "client")
+
+
+@pytest.fixture
+def tell(client: Client) -> Tell:
+    """Hands the service an event of another one."""
+
+    async def told(kind: str, event_id: UUID | None = None, **facts: Any) -> None:
+        payload = {name: str(value) if isinstance(value, UUID) else value for name, value in facts.items()}
+        envelope = Envelope(
+            event_id=event_id or uuid4(),
+            source="requests",
+            position=1,
+            event_type=kind,
+            aggregate_type="booking",
+            aggregate_id=uuid4(),
+            occurred_at=datetime.now(UTC),
+            payload=payload,
+        )
+        async with UnitOfWork(client.service.database) as uow:
+            await EVENT_HANDLERS[kind](uow, envelope)
+
+    return told

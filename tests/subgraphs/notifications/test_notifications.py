@@ -1,0 +1,205 @@
+"""Notifications from event to reader: who is told what, what goes out when, and who may look."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import select, text
+
+from subgraphs.kit.bus import Bus
+from subgraphs.kit.testing import Client, Keys, Person, counted_statements
+from subgraphs.notifications.handlers import COMMAND_HANDLERS
+from subgraphs.notifications.messages import SendDue
+from subgraphs.notifications.tables import notifications
+
+OWN = """notifications(first: 20) { totalCount edges { node {
+  id type title message isUrgent isRead request { id } booking { id } } } } unreadNotificationCount"""
+SETTINGS = "notificationSettings { emailEnabled smsEnabled quietHoursStart timeZone types { type enabled } }"
+UPDATE = f"mutation($input: NotificationSettingsInput!) {{ updateNotificationSettings(input: $input) {SETTINGS[21:]} }}"
+READ = "mutation($id: ID!) { markNotificationRead(id: $id) { isRead readAt } }"
+
+
+async def told(client: Client, person: Person) -> list[Any]:
+    """What a user is told, newest first."""
+    answer = await client.entities("User", [person.id], OWN, person)
+    assert "errors" not in answer
+    found = answer["data"]["_entities"][0]
+    assert found["notifications"]["totalCount"] == len(found["notifications"]["edges"])
+    return [edge["node"] for edge in found["notifications"]["edges"]]
+
+
+def application(person: Person, **more: Any) -> dict[str, Any]:
+    """The facts of an application to a request of this client."""
+    ids = {name: uuid4() for name in ("application_id", "request_id", "musician_id", "musician_user_id")}
+    return {**ids, "client_id": person.id, "title": "A band", "urgency_level": "medium", **more}
+
+
+def booking(client_id: UUID, musician: UUID, days: float = 9) -> dict[str, Any]:
+    """The facts of a booking of these two."""
+    starts_at = datetime.now(UTC) + timedelta(days=days)
+    ids = {name: uuid4() for name in ("booking_id", "request_id", "musician_id")}
+    people = {"client_id": client_id, "musician_user_id": musician, "title": "A band", "price": "1.00"}
+    return {**ids, **people, "starts_at": starts_at.isoformat(), "ends_at": starts_at.isoformat()}
+
+
+async def test_an_application_is_told_once(client: Client, tell: Any, person: Person) -> None:
+    """The client hears of it, once, however often the event comes."""
+    facts, event_id = application(person), uuid4()
+    await tell("ApplicationSubmitted", event_id, **facts)
+    await tell("ApplicationSubmitted", event_id, **facts)
+    [found] = await told(client, person)
+    assert (found["type"], found["title"], found["isRead"]) == ("NEW_APPLICATION", "New application: A band", False)
+    assert found["request"] == {"id": str(facts["request_id"])}
+    assert not found["isUrgent"]
+    await tell("ApplicationSubmitted", **application(person, urgency_level="urgent"))
+    assert (await told(client, person))[0]["isUrgent"]
+
+
+async def test_the_way_of_a_booking(client: Client, tell: Any, person: Person, keys: Keys) -> None:
+    """Each of the two hears what the other did; reminders wait for their day and fall with the booking."""
+    player = Person.make(keys, "musician")
+    facts = booking(person.id, player.id)
+    await tell("UserRegistered", user_id=person.id, username="ada", user_type="client")
+    await tell("ApplicationAccepted", **application(person, musician_user_id=player.id, booking_id=uuid4()))
+    await tell("BookingConfirmed", **facts)
+    assert [item["title"] for item in await told(client, person)] == [
+        "Booking confirmed: A band",
+        "Welcome to MussikOn, ada",
+    ]
+    assert [item["title"] for item in await told(client, player)] == ["You were chosen: A band"]
+    reminders = select(notifications).where(
+        notifications.c.type == "reminder", notifications.c.user_id.in_([person.id, player.id])
+    )
+    assert len(await client.service.database.fetch_all(reminders)) == 2
+    await tell("BookingCancelled", **facts, cancelled_by=player.id)
+    assert await client.service.database.fetch_all(reminders) == []
+    assert (await told(client, person))[0]["booking"] == {"id": str(facts["booking_id"])}
+    assert len(await told(client, player)) == 1
+    await tell("BookingCompleted", **booking(person.id, player.id))
+    assert "Rate" in (await told(client, person))[0]["message"]
+    review = {"review_id": uuid4(), "booking_id": uuid4(), "musician_id": uuid4(), "author_id": person.id}
+    await tell("ReviewPublished", **review, musician_user_id=player.id, rating=5)
+    assert (await told(client, player))[0]["title"] == "A new review: 5 of 5"
+
+
+async def test_a_late_cancellation_is_urgent(client: Client, tell: Any, person: Person, keys: Keys) -> None:
+    """Whoever is let down within two days of the event is told at once."""
+    player = Person.make(keys, "musician")
+    await tell("BookingCancelled", **booking(person.id, player.id, days=1), cancelled_by=player.id)
+    await tell("BookingCancelled", **booking(person.id, player.id, days=9), cancelled_by=player.id)
+    assert [item["isUrgent"] for item in await told(client, person)] == [False, True]
+
+
+async def test_reading(client: Client, tell: Any, person: Person, keys: Keys) -> None:
+    """Marking is for the owner, counts once, and the unread list shrinks."""
+    for _ in range(3):
+        await tell("ApplicationSubmitted", **application(person))
+    key = (await told(client, person))[1]["id"]
+    first = (await client.data(READ, person, id=key))["markNotificationRead"]
+    assert first["isRead"]
+    assert (await client.data(READ, person, id=key))["markNotificationRead"] == first
+    stranger = Person.make(keys, "client")
+    assert await client.codes(READ, stranger, id=key) == ["FORBIDDEN"]
+    assert await client.codes(READ, None, id=key) == ["UNAUTHENTICATED"]
+    assert await client.codes(READ, person, id=str(uuid4())) == ["NOT_FOUND"]
+    unread = "notifications(first: 1, unreadOnly: true) { totalCount pageInfo { hasNextPage endCursor } }"
+    found = (await client.entities("User", [person.id], unread, person))["data"]["_entities"][0]["notifications"]
+    assert found["totalCount"] == 2
+    assert found["pageInfo"]["hasNextPage"]
+    query = "mutation { markAllNotificationsRead }"
+    assert await client.data(query, person) == {"markAllNotificationsRead": 2}
+    assert await client.data(query, person) == {"markAllNotificationsRead": 0}
+    assert await client.codes(query, None) == ["UNAUTHENTICATED"]
+
+
+async def test_settings(client: Client, person: Person) -> None:
+    """What is left out stays, types add up, and what makes no sense is refused."""
+    await client.data(UPDATE, person, input={"types": [{"type": "REMINDER", "enabled": False}]})
+    data = await client.data(
+        UPDATE,
+        person,
+        input={"smsEnabled": True, "timeZone": "Europe/Berlin", "types": [{"type": "SYSTEM", "enabled": False}]},
+    )
+    changed = data["updateNotificationSettings"]
+    assert (changed["emailEnabled"], changed["smsEnabled"], changed["timeZone"]) == (True, True, "Europe/Berlin")
+    assert changed["quietHoursStart"] == "22:00:00"
+    assert [item["type"] for item in changed["types"] if not item["enabled"]] == ["REMINDER", "SYSTEM"]
+    answer = await client.entities("User", [person.id], SETTINGS, person)
+    assert answer["data"]["_entities"][0]["notificationSettings"] == changed
+    for wrong in ({"timeZone": "Berlin"}, {"emailEnabled": None}, {"quietHoursStart": "22:00:00+02:00"}):
+        assert await client.codes(UPDATE, person, input=wrong) == ["BAD_USER_INPUT"]
+    assert await client.codes(UPDATE, None, input={}) == ["UNAUTHENTICATED"]
+
+
+async def test_quiet_hours_hold_back(client: Client, tell: Any, person: Person) -> None:
+    """What comes in quiet hours goes out when they end; what is urgent, and all that is due, goes out once."""
+    now = datetime.now(UTC)
+    quiet = {
+        "quietHoursStart": f"{now - timedelta(hours=1):%H:%M}",
+        "quietHoursEnd": f"{now + timedelta(hours=1):%H:%M}",
+    }
+    await client.data(UPDATE, person, input=quiet)
+    await tell("ApplicationSubmitted", **application(person))
+    await tell("ApplicationSubmitted", **application(person, urgency_level="urgent"))
+    database = client.service.database
+    bus = Bus(database, COMMAND_HANDLERS)
+    while await bus.handle(SendDue(most=7)):
+        pass
+    sent = text("select payload from outbox where event_type = 'NotificationDue' and payload ->> 'user_id' = :id")
+    rows = await database.fetch_all(sent.bindparams(id=str(person.id)))
+    assert [row.payload["is_urgent"] for row in rows] == [True]
+    assert rows[0].payload["channels"] == ["email", "push"]
+    own = notifications.c.user_id == person.id
+    await database.execute(notifications.update().where(own).values(deliver_after=now))
+    await bus.handle(SendDue())
+    assert len(await database.fetch_all(sent.bindparams(id=str(person.id)))) == 2
+    assert await bus.handle(SendDue()) == 0
+
+
+@pytest.mark.parametrize("selection", ["notifications { totalCount }", "unreadNotificationCount", SETTINGS])
+async def test_all_of_it_is_ones_own(client: Client, tell: Any, person: Person, keys: Keys, selection: str) -> None:
+    """Nobody, another user and forged headers get an error at the field; an admin may look."""
+    await tell("ApplicationSubmitted", **application(person))
+    stranger, admin = Person.make(keys, "musician"), Person.make(keys, "admin")
+    expected: list[tuple[Person | None, list[str]]] = [
+        (None, ["UNAUTHENTICATED"]),
+        (stranger, ["FORBIDDEN"]),
+        (person, []),
+        (admin, []),
+    ]
+    for asking, codes in expected:
+        answer = await client.entities("User", [person.id], selection, asking)
+        assert [error["extensions"]["code"] for error in answer.get("errors", [])] == codes
+    forged = {"x-user-id": str(person.id), "x-user-role": "admin"}
+    query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on User {{ {selection} }} }} }}"
+    answer = await client.service.execute(query, {"r": [{"__typename": "User", "id": str(person.id)}]}, None, forged)
+    assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_a_notification_is_ones_own(client: Client, tell: Any, person: Person, keys: Keys) -> None:
+    """As an entity and as a root field."""
+    await tell("ApplicationSubmitted", **application(person))
+    key = (await told(client, person))[0]["id"]
+    query = "query($id: ID!) { notification(id: $id) { title data } }"
+    assert (await client.data(query, person, id=key))["notification"]["title"] == "New application: A band"
+    expected: list[tuple[Person | None, str]] = [
+        (None, "UNAUTHENTICATED"),
+        (Person.make(keys, "client"), "FORBIDDEN"),
+    ]
+    for asking, code in expected:
+        assert await client.codes(query, asking, id=key) == [code]
+        answer = await client.entities("Notification", [key], "title message data", asking)
+        assert answer["data"]["_entities"] == [None]
+        assert answer["errors"][0]["extensions"]["code"] == code
+
+
+async def test_many_users_take_few_statements(client: Client, tell: Any, person: Person, keys: Keys) -> None:
+    """However many users an admin looks at, each field takes one statement."""
+    await tell("ApplicationSubmitted", **application(person))
+    admin = Person.make(keys, "admin")
+    users = [person.id, *(uuid4() for _ in range(30))]
+    with counted_statements(client.service.database) as statements:
+        answer = await client.entities("User", users, OWN + " " + SETTINGS, admin)
+    assert "errors" not in answer
+    assert len(statements) == 4

@@ -1,0 +1,66 @@
+"""Quiet hours: over midnight, in the user's zone, over changes of the clock."""
+
+from datetime import datetime, time
+from uuid import uuid4
+
+import pytest
+
+from subgraphs.notifications.model import Settings
+
+
+def settings(start: str = "22:00", end: str = "08:00", zone: str = "UTC") -> Settings:
+    """Settings of a user with these quiet hours."""
+    return Settings(
+        uuid4(),
+        quiet_hours_start=time.fromisoformat(start),
+        quiet_hours_end=time.fromisoformat(end),
+        time_zone=zone,
+    )
+
+
+def test_the_defaults() -> None:
+    """Email and push on, SMS off, quiet from 22:00 to 08:00."""
+    usual = Settings(uuid4())
+    assert usual.channels("message") == ("email", "push")
+    assert (usual.quiet_hours_start, usual.quiet_hours_end) == (time(22), time(8))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "moment", "expected"),
+    [
+        (settings(), "2027-06-05T12:00Z", "2027-06-05T12:00Z"),
+        (settings(), "2027-06-05T21:59:59Z", "2027-06-05T21:59:59Z"),
+        (settings(), "2027-06-05T22:00Z", "2027-06-06T08:00Z"),
+        (settings(), "2027-06-05T23:30Z", "2027-06-06T08:00Z"),
+        (settings(), "2027-06-06T00:00Z", "2027-06-06T08:00Z"),
+        (settings(), "2027-06-06T07:59Z", "2027-06-06T08:00Z"),
+        (settings(), "2027-06-06T08:00Z", "2027-06-06T08:00Z"),
+        (settings(zone="America/New_York"), "2027-06-05T23:30Z", "2027-06-05T23:30Z"),
+        (settings(zone="America/New_York"), "2027-06-06T03:30Z", "2027-06-06T12:00Z"),
+        (settings(zone="Asia/Kolkata"), "2027-06-05T17:00Z", "2027-06-06T02:30Z"),
+        (settings("13:00", "15:00"), "2027-06-05T14:00Z", "2027-06-05T15:00Z"),
+        (settings("13:00", "15:00"), "2027-06-05T16:00Z", "2027-06-05T16:00Z"),
+        (settings("09:00", "09:00"), "2027-06-05T09:00Z", "2027-06-05T09:00Z"),
+        # the night when the clock goes forward is an hour shorter, back an hour longer
+        (settings(zone="Europe/Berlin"), "2027-03-27T22:00Z", "2027-03-28T06:00Z"),
+        (settings(zone="Europe/Berlin"), "2027-10-30T21:00Z", "2027-10-31T07:00Z"),
+        # an end that the clock skips: as much later
+        (settings("22:00", "02:30", "Europe/Berlin"), "2027-03-27T22:00Z", "2027-03-28T01:30Z"),
+    ],
+)
+def test_what_is_not_urgent_waits(chosen: Settings, moment: str, expected: str) -> None:
+    """Inside quiet hours it waits for their end, outside it goes out at once."""
+    assert chosen.deliver_after(datetime.fromisoformat(moment), False) == datetime.fromisoformat(expected)
+
+
+def test_what_is_urgent_goes_out() -> None:
+    """Quiet hours do not hold back what is urgent."""
+    night = datetime.fromisoformat("2027-06-05T23:30Z")
+    assert settings().deliver_after(night, True) == night
+
+
+def test_a_type_that_is_off_goes_nowhere() -> None:
+    """Types are switched off one by one; what is not named is on."""
+    chosen = Settings(uuid4(), sms_enabled=True, email_enabled=False, notification_types={"reminder": False})
+    assert chosen.channels("reminder") == ()
+    assert chosen.channels("message") == ("push", "sms")

@@ -45,7 +45,7 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(
             self._url.set(drivername="postgresql+asyncpg"),
             pool_size=pool_size,
-            max_overflow=pool_size,
+            max_overflow=pool_size // 2,
             pool_timeout=5,
             hide_parameters=True,
             connect_args={"timeout": 5, "command_timeout": 30, "server_settings": {"timezone": "UTC", "jit": "off"}},

@@ -131,9 +131,9 @@ async def credentials(session: Session, login: str) -> Row[Any] | None:
 
 
 async def credentials_of(session: Session, user_id: UUID) -> Row[Any] | None:
-    """Name and hash of a user, locked until the end of the transaction."""
+    """Names and hash of a user."""
     statement = select(users.c.id, users.c.username, users.c.email, users.c.password_hash).where(users.c.id == user_id)
-    return await session.fetch_one(statement.with_for_update())
+    return await session.fetch_one(statement)
 
 
 async def change(session: Session, user_id: UUID, **values: Any) -> bool:

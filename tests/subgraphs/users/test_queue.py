@@ -1,0 +1,43 @@
+"""The service and the queue: what happened is told, and the service does not need the queue to go on."""
+
+import asyncio
+from typing import Any
+
+from sqlalchemy import text
+
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.streams import Queue
+from subgraphs.kit.testing import Client, Keys, Running, fresh_database
+from subgraphs.users.app import bootstrap
+
+REGISTER = """mutation($name: String!) {
+  register(input: {username: $name, email: "a@mail.example", password: "correct horse"}) { user { id } }
+}"""
+
+
+async def test_who_registers_is_told(running: Running, queue_url: str) -> None:
+    """A new account gets on the stream that the others read."""
+    queue = Queue(queue_url)
+    async with running("users", bootstrap) as service:
+        user = (await Client(service).data(REGISTER, name="ann"))["register"]["user"]["id"]
+        entries: Any = []
+        for _ in range(250):
+            if entries := await queue.redis.xrange("events:users"):
+                break
+            await asyncio.sleep(0.02)
+    await queue.stop()
+    assert [fields[b"event_type"] for _, fields in entries] == [b"UserRegistered"]
+    assert entries[0][1][b"aggregate_id"].decode() == user
+
+
+async def test_it_starts_and_works_without_the_queue(postgres_url: str, keys: Keys) -> None:
+    """With no Valkey at all the service starts, is ready, takes a registration, keeps its event, and stops."""
+    async with fresh_database(postgres_url, "users") as url:
+        settings = ServiceSettings("users", url, "redis://127.0.0.1:1/0", keys.public, keys.private)
+        service = bootstrap(settings)
+        await service.start()
+        await Client(service).data(REGISTER, name="ann")
+        assert await service.database.is_ready()
+        waiting = text("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+        assert await service.database.fetch_value(waiting) == 1
+        await service.stop()

@@ -1,0 +1,119 @@
+"""The launcher's side of the zygote: services as processes that can be waited for and ended."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from subgraphs.platform import processes
+from subgraphs.platform.errors import LaunchError
+
+GONE = -1
+"""The exit code of a service whose zygote died: nobody knows its own."""
+
+
+class ForkedProcess:
+    """A service that the zygote forked."""
+
+    def __init__(self, pid: int, exited: "asyncio.Future[int]") -> None:
+        """Known by its id; the zygote reports its end."""
+        self.pid = pid
+        self._exited = exited
+
+    async def wait(self) -> int:
+        """Its exit code, once it has ended; negative for a signal."""
+        return await asyncio.shield(self._exited)
+
+    def signal(self, which: signal.Signals) -> None:
+        """Send it a signal, if it has not ended."""
+        if not self._exited.done():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, which)
+
+
+class Zygote:
+    """Starts services by forking; starts itself when it is needed, again if it was killed."""
+
+    def __init__(self, log: Path) -> None:
+        """Words of the zygote itself go to this log."""
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._ready: asyncio.Future[None] | None = None
+        self._started: dict[int, asyncio.Future[ForkedProcess]] = {}
+        self._exited: dict[int, asyncio.Future[int]] = {}
+        self._number = 0
+
+    async def start(self) -> None:
+        """Begin to import; `fork` waits until that is done."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "subgraphs.platform.zygote", str(theirs.fileno())]
+        with self._log.open("ab") as log, theirs:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=[theirs.fileno()],
+                preexec_fn=processes.die_with_parent(signal.SIGTERM),
+            )
+        reader, self._writer = await asyncio.open_connection(sock=ours)
+        self._ready = asyncio.get_running_loop().create_future()
+        self._reader = asyncio.create_task(self._listen(reader, self._ready))
+
+    async def fork(self, name: str, environment: Mapping[str, str], log: Path) -> ForkedProcess:
+        """Start a service."""
+        await self.start()
+        if self._ready is None or self._writer is None:
+            raise RuntimeError("the zygote was not started")
+        await self._ready
+        loop = asyncio.get_running_loop()
+        self._number += 1
+        started = self._started[self._number] = loop.create_future()
+        self._exited[self._number] = loop.create_future()
+        order = {"id": self._number, "name": name, "environment": dict(environment), "log": str(log.absolute())}
+        self._writer.write(json.dumps(order).encode() + b"\n")
+        return await started
+
+    async def _listen(self, reader: asyncio.StreamReader, ready: "asyncio.Future[None]") -> None:
+        with contextlib.suppress(OSError):
+            while line := await reader.readline():
+                self._handle(json.loads(line), ready)
+        for exited in self._exited.values():
+            if not exited.done():
+                exited.set_result(GONE)
+        lost = LaunchError("The process that starts services has ended.", f"See {self._log}")
+        for waiting in (ready, *self._started.values()):
+            if not waiting.done():
+                waiting.set_exception(lost)
+        self._started.clear()
+        self._exited.clear()
+
+    def _handle(self, facts: dict[str, Any], ready: "asyncio.Future[None]") -> None:
+        if "ready" in facts:
+            ready.set_result(None)
+        elif "pid" in facts:
+            process = ForkedProcess(facts["pid"], self._exited[facts["id"]])
+            self._started.pop(facts["id"]).set_result(process)
+        else:
+            self._exited.pop(facts["id"]).set_result(facts["exit"])
+
+    async def stop(self) -> None:
+        """End it; services that still run end with it."""
+        if self._writer is not None:
+            self._writer.close()
+        if self._process is not None:
+            await asyncio.to_thread(processes.stop, self._process, (signal.SIGTERM, signal.SIGKILL), 5)
+        if self._reader is not None:
+            await self._reader

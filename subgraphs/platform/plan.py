@@ -1,0 +1,44 @@
+"""What a start is told: options, and what follows from them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SERVICES = ("users", "musicians", "reviews", "requests", "matching", "notifications")
+SOURCES = Path(__file__).parent.parent
+"""The folder of the services; each has its migrations in it."""
+SCHEMA = SOURCES.parent / "schema"
+SIZES = ("small", "large")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of `mussikon run`."""
+
+    port: int = 4000
+    host: str = "127.0.0.1"
+    workers: int = 1
+    data: Path = Path(".data")
+    size: str | None = None
+    sample: bool = True
+    postgres_url: str | None = None
+    redis_url: str | None = None
+    in_process: bool = False
+
+    def port_of(self, service: str) -> int:
+        """The port of a service: the gateway's and its place in the street."""
+        return self.port + 1 + SERVICES.index(service)
+
+    def url_of(self, service: str) -> str:
+        """Where a service answers; services listen on loopback only, whatever the gateway does."""
+        return f"http://127.0.0.1:{self.port_of(service)}/graphql"
+
+    @property
+    def gateway_url(self) -> str:
+        """Where people find the gateway."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def migrations_of(service: str) -> Path:
+    """The folder of a service's scripts."""
+    return SOURCES / service / "migrations"

@@ -1,0 +1,120 @@
+"""The sample data: loaded once, the whole of it, and remembered beside it in the platform's own database.
+
+A load that was broken off leaves its mark "loading"; the next start removes all databases of services and loads anew.
+"""
+
+import importlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import asyncpg
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from subgraphs.platform import databases
+from subgraphs.platform.errors import LaunchError
+
+Progress = Callable[[str, int, int], None]
+"""Called with a step's name, how much of it is done, and how much there is."""
+DEFAULT_SIZE = "small"
+_TABLE = """
+create table if not exists sample (
+    only_one boolean primary key default true check (only_one),
+    size text not null,
+    state text not null check (state in ('loading', 'loaded')),
+    changed_at timestamptz not null default now()
+)
+"""
+
+
+class Load(Protocol):
+    """`subgraphs.platform.sample.load`: fills empty, migrated databases, given by service name."""
+
+    def __call__(self, databases: Mapping[str, str], size: str, progress: Progress) -> Awaitable[None]:
+        """Load the sample of this size."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What is known of the sample in these databases."""
+
+    size: str
+    is_whole: bool
+
+
+async def present(server: str) -> Sample | None:
+    """The sample that is there, or None."""
+    connection = await databases.connect(databases.url_of(server, databases.PLATFORM))
+    try:
+        await connection.execute(_TABLE)
+        row = await connection.fetchrow("select size, state from sample")
+        return Sample(row["size"], row["state"] == "loaded") if row else None
+    finally:
+        await connection.close()
+
+
+async def has_own_data(server: str) -> bool:
+    """Whether somebody has put users into the databases without the generator."""
+    try:
+        connection = await databases.connect(databases.url_of(server, "users"))
+    except LaunchError:
+        return False
+    try:
+        return bool(await connection.fetchval("select exists (select from users)"))
+    except asyncpg.UndefinedTableError:
+        return False
+    finally:
+        await connection.close()
+
+
+async def _remember(server: str, size: str, state: str) -> None:
+    connection = await databases.connect(databases.url_of(server, databases.PLATFORM))
+    try:
+        await connection.execute(
+            "insert into sample (size, state) values ($1, $2)"
+            " on conflict (only_one) do update set size = $1, state = $2, changed_at = now()",
+            size,
+            state,
+        )
+    finally:
+        await connection.close()
+
+
+def check_size(known: Sample | None, wanted: str | None) -> None:
+    """Refuse to run another size than the one that is there."""
+    if known and known.is_whole and wanted and wanted != known.size:
+        raise LaunchError(
+            f"The data folder holds the sample {known.size}, not {wanted}.",
+            f"Say --size {known.size}, or another folder (--data FOLDER), or replace all data: "
+            f"mussikon seed --size {wanted} --replace",
+        )
+
+
+async def load(server: str, redis_url: str, size: str, progress: Progress) -> None:
+    """Load the sample into fresh databases."""
+    try:
+        sample: Load = importlib.import_module("subgraphs.platform.sample").load
+    except ModuleNotFoundError as error:
+        raise LaunchError("The generator of sample data cannot be loaded.", "Run without it: --no-sample") from error
+    await _remember(server, size, "loading")
+    await databases.drop_databases(server)
+    await _forget_events(redis_url)
+    await databases.create_databases(server)
+    await databases.migrate_all(databases.urls_of(server))
+    await sample(databases.urls_of(server), size, progress)
+    await _remember(server, size, "loaded")
+
+
+async def _forget_events(redis_url: str) -> None:
+    """Events of data that is gone say nothing."""
+    redis = Redis.from_url(redis_url)
+    try:
+        names = [name async for name in redis.scan_iter("events:*")]
+        if names:
+            await redis.delete(*names)
+    except RedisError as error:
+        raise LaunchError(f"The Redis server does not answer: {error}", "Start it, or correct --redis-url") from error
+    finally:
+        await redis.aclose()

@@ -21,7 +21,8 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"[{self.subgraph}] " if self.subgraph else ""
-        place = f" ({self.subgraph}:{self.location.line}:{self.location.column})" if self.location else ""
+        at = self.location
+        place = f" ({at.source}:{at.line}:{at.column})" if at else ""
         return f"{self.code}: {where}{self.message}{place}\n    {CODES[self.code].next_step}"
 
 
@@ -53,7 +54,7 @@ class Report:
         location = None
         if node is not None and node.loc is not None:
             place = get_location(node.loc.source, node.loc.start)
-            location = Location(place.line, place.column, subgraph or "")
+            location = Location(place.line, place.column, node.loc.source.name)
         problem = Problem(code, message, subgraph, coordinate, location)
         if problem not in self.problems:
             self.problems.append(problem)

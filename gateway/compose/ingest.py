@@ -28,6 +28,7 @@ from graphql.language import (
     UnionTypeDefinitionNode,
     UnionTypeExtensionNode,
 )
+from graphql.validation.validate import validate_sdl
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.model import ROOT_NAMES, SubgraphSchema, TypeDef
@@ -94,8 +95,8 @@ def _parse(source: SubgraphSource, report: Report) -> DocumentNode | None:
         return parse(Source(source.sdl, source.name), max_tokens=MAX_TOKENS)
     except GraphQLError as error:
         place = error.locations[0] if error.locations else None
-        where = f" at line {place.line}, column {place.column}" if place else ""
-        report.error("INVALID_GRAPHQL", f"{error.message}{where}", subgraph=source.name)
+        where = f" ({source.name}:{place.line}:{place.column})" if place else ""
+        report.error("INVALID_GRAPHQL", f"{error.message.removesuffix('.')}{where}", subgraph=source.name)
     except RecursionError:
         report.error("INVALID_GRAPHQL", "the SDL is nested too deeply", subgraph=source.name)
     return None
@@ -172,12 +173,11 @@ def _valid(
     has_schema = any(isinstance(node, SchemaDefinitionNode) for node in own)
     if not has_query and not has_schema:
         extra = (*extra, *parse("type Query { _service: String }", no_location=True).definitions)
-    try:
-        schema = build_ast_schema(DocumentNode(definitions=(*plain, *extra)))
-    except (GraphQLError, TypeError) as error:
-        report.error("INVALID_GRAPHQL", str(error).split("\n\nGraphQL request")[0], subgraph=subgraph)
-        return False
-    problems = [item for item in validate_schema(schema) if "Query root type must be provided" not in item.message]
+    document = DocumentNode(definitions=(*plain, *extra))
+    problems = list(validate_sdl(document))
+    if not problems:
+        schema = build_ast_schema(document, assume_valid_sdl=True)
+        problems = [item for item in validate_schema(schema) if "Query root type must be provided" not in item.message]
     for item in problems:
         node = item.nodes[0] if item.nodes else None
         report.error("INVALID_GRAPHQL", item.message, subgraph=subgraph, node=node)

@@ -50,7 +50,11 @@ class Routes:
         await self.router(scope, receive, send)
 
     def _page(self, scope: Scope) -> bool:
-        if not self.site.graphiql or scope["method"] not in ("GET", "HEAD") or b"query=" in scope.get("query_string", b""):
+        if (
+            not self.site.graphiql
+            or scope["method"] not in ("GET", "HEAD")
+            or b"query=" in scope.get("query_string", b"")
+        ):
             return False
         accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
         return wants_page(accept.decode("latin-1"))

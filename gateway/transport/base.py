@@ -33,7 +33,7 @@ class SubgraphRequest:
 
 @dataclass(frozen=True, slots=True)
 class SubgraphReply:
-    """A subgraph's GraphQL response, read from JSON but not trusted yet."""
+    """A subgraph's GraphQL response, read from JSON but not trusted yet. The payload is the receiver's, to merge into."""
 
     payload: Any
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,47 @@
+"""What the gateway's tests share: engines over small supergraphs, and running a query through the pipeline."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.compose.compose import compose
+from gateway.compose.ingest import SubgraphSource
+from gateway.pipeline import Engine, check, pick, prepare, run, variables_for
+from gateway.settings import Settings
+from gateway.supergraph.graph import Graph
+from gateway.supergraph.load import load_supergraph
+from gateway.transport.base import Transport
+from gateway.transport.fake import FakeTransport, Replying
+
+LINK = (
+    'extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key", "@shareable", "@external", '
+    '"@requires", "@provides", "@override", "@inaccessible", "@tag", "@interfaceObject"])\n'
+)
+
+
+def supergraph_of(sdls: Mapping[str, str], linked: bool = True) -> str:
+    """Compose small SDLs; `linked` puts the link to Federation 2 in front of each."""
+    sources = [SubgraphSource(name, f"http://{name}", (LINK if linked else "") + sdl) for name, sdl in sdls.items()]
+    return compose(sources).supergraph
+
+
+def engine_of(supergraph: str, transport: Transport, settings: Settings | None = None) -> Engine:
+    """An engine over a supergraph SDL."""
+    loaded = load_supergraph(supergraph)
+    return Engine(loaded, Graph(loaded), transport, settings or Settings())
+
+
+def fake_engine(
+    sdls: Mapping[str, str], replying: Replying, settings: Settings | None = None
+) -> tuple[Engine, FakeTransport]:
+    """An engine over small SDLs whose subgraphs answer by a function."""
+    transport = FakeTransport(replying)
+    return engine_of(supergraph_of(sdls), transport, settings), transport
+
+
+async def ask(engine: Engine, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Run one operation and return the response."""
+    checked = check(engine, query)
+    node = pick(checked, None)
+    values = variables_for(engine, node, variables or {})
+    response, _ = await run(engine, prepare(engine, checked, node, values), values, ())
+    return response

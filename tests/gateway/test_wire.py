@@ -1,0 +1,207 @@
+"""The way to subgraphs over HTTP against servers that misbehave: each fault has its code, and none hangs."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gateway.core.errors import SettingsError, SubgraphError
+from gateway.transport.base import SubgraphRequest
+from gateway.transport.http import HttpTransport
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+REQUEST = SubgraphRequest("a", "{x}")
+OK = b'{"data":{"x":1}}'
+
+
+@asynccontextmanager
+async def subgraph(handler: Handler, max_reply: int = 1_000_000) -> AsyncIterator[HttpTransport]:
+    """A server on a free port whose connections a handler serves, and a transport to it."""
+    server = await asyncio.start_server(handler, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    transport = HttpTransport({"a": f"http://127.0.0.1:{port}/graphql"}, max_reply=max_reply)
+    try:
+        yield transport
+    finally:
+        await transport.close()
+        server.close()
+
+
+async def read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """One request's head and body."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(
+        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+    )
+    return head, await reader.readexactly(length)
+
+
+def reply(body: bytes, status: bytes = b"200 OK", more: bytes = b"") -> bytes:
+    """A plain HTTP reply."""
+    return b"HTTP/1.1 %b\r\ncontent-length: %d\r\n%b\r\n%b" % (status, len(body), more, body)
+
+
+def answering(raw: bytes, then_close: bool = True) -> Handler:
+    """A handler that answers one request with some bytes."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(raw)
+        if then_close:
+            writer.close()
+        else:
+            await reader.read()
+            writer.close()
+
+    return handle
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b"", "SUBGRAPH_UNREACHABLE"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{", "SUBGRAPH_UNREACHABLE"),
+        (b"not http at all\r\n\r\n", "SUBGRAPH_BAD_RESPONSE"),
+        (reply(b"<html>"), "SUBGRAPH_BAD_RESPONSE"),
+        (reply(b"\xff\xfe"), "SUBGRAPH_BAD_RESPONSE"),
+        (reply(b"{" * 100_000), "SUBGRAPH_BAD_RESPONSE"),
+        (reply(b"<html>", b"502 Bad Gateway"), "SUBGRAPH_HTTP_ERROR"),
+        (reply(b'{"detail":"x"}', b"401 Unauthorized"), "SUBGRAPH_HTTP_ERROR"),
+        (reply(b'"' + b"x" * 2_000_000 + b'"'), "SUBGRAPH_BAD_RESPONSE"),
+    ],
+)
+async def test_faults_have_codes(raw: bytes, code: str) -> None:
+    """Whatever a server sends instead of an answer becomes an error of the subgraph, with its code."""
+    async with subgraph(answering(raw)) as transport:
+        with pytest.raises(SubgraphError) as caught:
+            await transport.send(REQUEST, 5)
+    assert (caught.value.code, caught.value.subgraph) == (code, "a")
+
+
+async def test_silence_ends_with_the_time_out() -> None:
+    """A server that accepts and says nothing costs the time-out, no more."""
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with subgraph(silent) as transport:
+        with pytest.raises(SubgraphError) as caught:
+            await transport.send(REQUEST, 0.1)
+    assert caught.value.code == "SUBGRAPH_TIMEOUT"
+
+
+async def test_nobody_listens() -> None:
+    """A closed port, and a subgraph without an address, are unreachable."""
+    transport = HttpTransport({"a": "http://127.0.0.1:9/graphql"})
+    for request in (REQUEST, SubgraphRequest("b", "{x}")):
+        with pytest.raises(SubgraphError) as caught:
+            await transport.send(request, 2)
+        assert caught.value.code == "SUBGRAPH_UNREACHABLE"
+
+
+async def test_chunked_replies_and_graphql_errors_with_a_status() -> None:
+    """Chunked bodies are put together; a GraphQL response counts whatever its status is."""
+    chunked = (
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\n"
+        + OK[:6]
+        + b"\r\n%x\r\n" % len(OK[6:])
+        + OK[6:]
+        + b"\r\n0\r\n\r\n"
+    )
+    async with subgraph(answering(chunked)) as transport:
+        assert (await transport.send(REQUEST, 5)).payload == json.loads(OK)
+    async with subgraph(answering(reply(b'{"errors":[{"message":"x"}]}', b"400 Bad Request"))) as transport:
+        assert (await transport.send(REQUEST, 5)).payload == {"errors": [{"message": "x"}]}
+
+
+async def test_connections_are_kept_and_a_closed_one_is_replaced() -> None:
+    """Requests share a connection; one that the server closed while idle is replaced without an error."""
+    connections = 0
+    heads: list[bytes] = []
+
+    async def two_each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        for _ in range(2):
+            head, _body = await read_request(reader)
+            heads.append(head)
+            writer.write(reply(OK))
+        writer.close()
+
+    async with subgraph(two_each) as transport:
+        for _ in range(6):
+            assert (await transport.send(REQUEST, 5)).payload == json.loads(OK)
+    assert connections == 3
+    assert heads[0].startswith(b"POST /graphql HTTP/1.1\r\nhost: 127.0.0.1:")
+
+
+async def test_a_mutation_is_never_sent_twice() -> None:
+    """What may have reached the subgraph and must not be repeated fails instead."""
+    count = 0
+
+    async def once_then_hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal count
+        await read_request(reader)
+        count += 1
+        if count == 1:
+            writer.write(reply(OK))
+            await read_request(reader)
+            count += 1
+        writer.close()
+
+    async with subgraph(once_then_hang_up) as transport:
+        await transport.send(REQUEST, 5)
+        with pytest.raises(SubgraphError):
+            await transport.send(SubgraphRequest("a", "mutation{x}", repeatable=False), 5)
+    assert count == 2
+
+
+async def test_a_caller_that_leaves_frees_its_connection() -> None:
+    """Cancelling a request closes its connection, and the next one works."""
+    first = True
+
+    async def hang_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal first
+        await read_request(reader)
+        if first:
+            first = False
+            await reader.read()
+        else:
+            writer.write(reply(OK))
+        writer.close()
+
+    async with subgraph(hang_once) as transport:
+        task = asyncio.ensure_future(transport.send(REQUEST, 5))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await transport.send(REQUEST, 5)).payload == json.loads(OK)
+
+
+async def test_headers_cannot_smuggle() -> None:
+    """A header value with a line break is not sent."""
+    heads: list[bytes] = []
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await read_request(reader))[0])
+        writer.write(reply(OK))
+        writer.close()
+
+    async with subgraph(note) as transport:
+        headers = (("authorization", "x\r\nx-admin: 1"), ("accept-language", "de"))
+        await transport.send(SubgraphRequest("a", "{x}", headers=headers), 5)
+    assert b"x-admin" not in heads[0]
+    assert b"accept-language: de\r\n" in heads[0]
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:4001", "ftp://x/", "http://", "http://a b/", "http://x:99999/", "http://x\r\n/"]
+)
+def test_addresses_are_checked(url: str) -> None:
+    """What is no address is refused with the subgraph's name."""
+    with pytest.raises(SettingsError, match="subgraph a"):
+        HttpTransport({"a": url})

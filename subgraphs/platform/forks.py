@@ -57,9 +57,15 @@ class Zygote:
         if self._process is not None and self._process.poll() is None:
             return
         ours, theirs = socket.socketpair()
+        self._process = self._spawn(theirs)
+        self._ready = asyncio.get_running_loop().create_future()
+        reader, self._writer = await asyncio.open_connection(sock=ours)
+        self._reader = asyncio.create_task(self._listen(reader, self._ready))
+
+    def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "subgraphs.platform.zygote", str(theirs.fileno())]
         with self._log.open("ab") as log, theirs:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -68,9 +74,6 @@ class Zygote:
                 pass_fds=[theirs.fileno()],
                 preexec_fn=processes.die_with_parent(signal.SIGTERM),
             )
-        reader, self._writer = await asyncio.open_connection(sock=ours)
-        self._ready = asyncio.get_running_loop().create_future()
-        self._reader = asyncio.create_task(self._listen(reader, self._ready))
 
     async def fork(self, name: str, environment: Mapping[str, str], log: Path) -> ForkedProcess:
         """Start a service."""
@@ -80,9 +83,10 @@ class Zygote:
         await self._ready
         loop = asyncio.get_running_loop()
         self._number += 1
-        started = self._started[self._number] = loop.create_future()
+        started: asyncio.Future[ForkedProcess] = loop.create_future()
+        self._started[self._number] = started
         self._exited[self._number] = loop.create_future()
-        order = {"id": self._number, "name": name, "environment": dict(environment), "log": str(log.absolute())}
+        order = {"id": self._number, "name": name, "environment": dict(environment), "log": str(log)}
         self._writer.write(json.dumps(order).encode() + b"\n")
         return await started
 
@@ -94,9 +98,10 @@ class Zygote:
             if not exited.done():
                 exited.set_result(GONE)
         lost = LaunchError("The process that starts services has ended.", f"See {self._log}")
-        for waiting in (ready, *self._started.values()):
-            if not waiting.done():
-                waiting.set_exception(lost)
+        if not ready.done():
+            ready.set_exception(lost)
+        for started in self._started.values():
+            started.set_exception(lost)
         self._started.clear()
         self._exited.clear()
 

@@ -33,9 +33,14 @@ class Options:
         return f"http://127.0.0.1:{self.port_of(service)}/graphql"
 
     @property
+    def gateway_host(self) -> str:
+        """Where this machine finds the gateway."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+
+    @property
     def gateway_url(self) -> str:
         """Where people find the gateway."""
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
+        host = self.gateway_host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 

@@ -5,6 +5,7 @@ A server must not outlive the launcher, even after `kill -9`: the kernel sends i
 has no such kernel, or was started otherwise, is found on the next start by its working directory, which is its data.
 """
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -138,6 +139,22 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+async def http_status(host: str, port: int, path: str) -> int | None:
+    """The status of the answer at this address; None while nobody answers."""
+    writer: asyncio.StreamWriter | None = None
+    try:
+        async with asyncio.timeout(5):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            parts = (await reader.readline()).split()
+            return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else None
+    except (OSError, TimeoutError):
+        return None
+    finally:
+        if writer is not None:
+            writer.close()
 
 
 def last_words(

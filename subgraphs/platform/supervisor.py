@@ -1,6 +1,8 @@
 """Keeps processes running: one that dies is started again after a while, one that was stopped stays stopped."""
 
 import asyncio
+import contextlib
+import os
 import signal
 import subprocess
 import time
@@ -36,7 +38,7 @@ class Process(Protocol):
 
 
 class PolledProcess:
-    """A child of ours, looked at several times a second."""
+    """A child of ours with a session of its own, looked at several times a second; what it leaves behind goes with it."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         """Over a process that was started."""
@@ -51,6 +53,8 @@ class PolledProcess:
         """Its exit code, once it has ended."""
         while (code := self._process.poll()) is None:  # noqa: ASYNC110 - a process is not an event
             await asyncio.sleep(0.05)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         return code
 
     def signal(self, which: signal.Signals) -> None:

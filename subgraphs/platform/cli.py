@@ -1,0 +1,170 @@
+"""The `mussikon` command: run, seed, migrate, schema; stop, start and status of what runs."""
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from subgraphs.platform import control, seeding
+from subgraphs.platform.console import console, errors, say
+from subgraphs.platform.errors import LaunchError
+from subgraphs.platform.plan import SCHEMA, SIZES, Options
+from subgraphs.platform.preparation import check_ports, claimed, load_sample, prepare_databases
+from subgraphs.platform.servers import Servers, check_servers, start_servers
+
+app = typer.Typer(
+    help="MussikOn: clients book musicians for events.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+Data = Annotated[Path, typer.Option(help="The folder of all data, logs and keys.")]
+Size = Annotated[str | None, typer.Option(help="The sample: small (2,000 musicians) or large (100,000).")]
+PostgresUrl = Annotated[str | None, typer.Option(help="A PostgreSQL elsewhere; databases are made there.")]
+RedisUrl = Annotated[str | None, typer.Option(help="A Redis or Valkey elsewhere.")]
+
+
+@app.command()
+def run(
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="The gateway's port; services take the next ones.")
+    ] = 4000,
+    host: Annotated[str, typer.Option(help="The address that the gateway listens on.")] = "127.0.0.1",
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes of the gateway.")] = 1,
+    data: Data = Path(".data"),
+    size: Size = None,
+    sample: Annotated[bool, typer.Option(help="Load sample data the first time.")] = True,
+    postgres_url: PostgresUrl = None,
+    redis_url: RedisUrl = None,
+    in_process: Annotated[bool, typer.Option("--in-process", help="All in one process, without restarts.")] = False,
+) -> None:
+    """Start the platform and keep it running until Ctrl-C."""
+    options = Options(port, host, workers, data, _checked(size), sample, postgres_url, redis_url, in_process)
+    check_ports(options)
+    with claimed(data):
+        servers = start_servers(options, say)
+        try:
+            asyncio.run(_runner(options)(servers))
+        finally:
+            servers.stop()
+    say("Everything has ended.")
+
+
+def _runner(options: Options) -> Callable[[Servers], Any]:
+    """The way to run: only the one that is taken is imported, for one of them imports every service."""
+    if options.in_process:
+        run_in_process = importlib.import_module("subgraphs.platform.in_process").run_in_process
+        return lambda servers: run_in_process(options, servers)
+    launcher = importlib.import_module("subgraphs.platform.launcher").Launcher
+    return lambda servers: launcher(options, servers).run()
+
+
+@app.command()
+def seed(
+    size: Size = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Remove all data of the services first.")] = False,
+    data: Data = Path(".data"),
+    postgres_url: PostgresUrl = None,
+    redis_url: RedisUrl = None,
+) -> None:
+    """Load the sample data, without starting the platform."""
+    wanted = _checked(size)
+
+    async def work(servers: Servers) -> None:
+        await prepare_databases(servers)
+        known = await seeding.present(servers.postgres_url)
+        if not replace:
+            seeding.check_size(known, wanted)
+            if known and known.is_whole:
+                say(f"The sample {known.size} is there; --replace loads it anew.")
+                return
+            if known is None and await seeding.has_own_data(servers.postgres_url):
+                raise LaunchError("There is data already.", "Say --replace to remove all of it")
+        await load_sample(servers, wanted or seeding.DEFAULT_SIZE)
+
+    _with_servers(Options(data=data, postgres_url=postgres_url, redis_url=redis_url), work)
+
+
+@app.command()
+def migrate(data: Data = Path(".data"), postgres_url: PostgresUrl = None, redis_url: RedisUrl = None) -> None:
+    """Make the databases and bring them up to date, without starting the platform."""
+
+    async def work(servers: Servers) -> None:
+        for service, names in (await prepare_databases(servers)).items():
+            console.print(f"  {service}: {', '.join(names) or 'nothing new'}", markup=False)
+
+    _with_servers(Options(data=data, postgres_url=postgres_url, redis_url=redis_url), work)
+
+
+def _with_servers(options: Options, work: Callable[[Servers], Awaitable[None]]) -> None:
+    async def checked(servers: Servers) -> None:
+        await check_servers(servers)
+        await work(servers)
+
+    with claimed(options.data):
+        servers = start_servers(options, say)
+        try:
+            asyncio.run(checked(servers))
+        finally:
+            servers.stop()
+
+
+@app.command()
+def schema(folder: Annotated[Path, typer.Option(help="Where the files go.")] = SCHEMA) -> None:
+    """Print every service's SDL and the supergraph into files."""
+    changed = importlib.import_module("subgraphs.platform.schema_files").write_all(folder)
+    for path in changed:
+        console.print(f"  wrote {path}", markup=False)
+    if not changed:
+        console.print("  nothing has changed")
+
+
+@app.command()
+def stop(name: str, data: Data = Path(".data")) -> None:
+    """Stop one service (or the gateway) of a platform that runs; it stays stopped."""
+    console.print(control.ask(data / "run", "stop", name), markup=False)
+
+
+@app.command()
+def start(name: str, data: Data = Path(".data")) -> None:
+    """Start a service again that was stopped."""
+    console.print(control.ask(data / "run", "start", name), markup=False)
+
+
+@app.command()
+def status(data: Data = Path(".data")) -> None:
+    """Show the processes of a platform that runs."""
+    for name, facts in control.ask(data / "run", "status").items():
+        console.print(f"  {name:16} {facts['state']:12} {facts['pid'] or ''}", markup=False)
+
+
+def _checked(size: str | None) -> str | None:
+    if size is not None and size not in SIZES:
+        raise LaunchError(f"There is no sample {size!r}.", f"Say --size {' or --size '.join(SIZES)}")
+    return size
+
+
+def main() -> None:
+    """Run the command; what a person can mend is said in two sentences, and the exit code is 1."""
+    try:
+        app()
+    except LaunchError as error:
+        _fail(error)
+    except BaseExceptionGroup as group:
+        found = [error for error in group.exceptions if isinstance(error, LaunchError)]
+        if not found:
+            raise
+        _fail(found[0])
+    except KeyboardInterrupt:
+        errors.print("interrupted")
+        sys.exit(130)
+
+
+def _fail(error: LaunchError) -> None:
+    errors.print(f"\n{error.problem}\n  → {error.advice}", markup=False)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""What a person sees while the platform starts: one line for each step, bars for what takes long."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from subgraphs.platform.accounts import DEMO_ACCOUNTS, DEMO_PASSWORD
+from subgraphs.platform.plan import SERVICES, Options
+from subgraphs.platform.seeding import Progress as Report
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """A line of its own, with the time."""
+    console.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False)
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Something that may take a while: seen while it goes on, and a line with its time when it is done."""
+    begin = time.monotonic()
+    with console.status(name) if console.is_terminal else _line(name):
+        yield
+    console.print(f"  {name:44} {time.monotonic() - begin:6.1f} s", markup=False)
+
+
+@contextmanager
+def _line(name: str) -> Iterator[None]:
+    """Without a terminal there is nothing that turns: only the line at the end."""
+    yield
+
+
+@contextmanager
+def bars() -> Iterator[Report]:
+    """A bar for each step of something long."""
+    columns = (TextColumn("  {task.description:28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        tasks: dict[str, TaskID] = {}
+        finished: set[str] = set()
+
+        def report(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = progress.add_task(name, total=total)
+            progress.update(tasks[name], completed=done, total=total)
+            if done >= total and name not in finished and not console.is_terminal:
+                finished.add(name)
+                console.print(f"  {name:28} {done}", markup=False)
+
+        yield report
+
+
+def welcome(options: Options, has_sample: bool) -> None:
+    """Where everything is, who to log in as, and how to end it."""
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    table.add_row("GraphiQL", f"{options.gateway_url}/", style="bold")
+    table.add_row("GraphQL", f"{options.gateway_url}/graphql")
+    for service in SERVICES if not options.in_process else ():
+        table.add_row(service, options.url_of(service))
+    table.add_row("data and logs", str(options.data.resolve()))
+    console.print("\nMussikOn runs.\n", style="bold")
+    console.print(table)
+    if has_sample:
+        console.print(f"\nDemo accounts, password {DEMO_PASSWORD}: mutation {{ logIn(input: ...) {{ token }} }}")
+        people = Table(box=None, show_header=False, padding=(0, 2))
+        for account in DEMO_ACCOUNTS:
+            people.add_row(account.username, account.user_type, account.what)
+        console.print(people)
+    if options.host not in ("127.0.0.1", "localhost", "::1"):
+        console.print("\nOther machines can reach the gateway, demo accounts included: close them or use --no-sample.")
+    ending = "Ctrl-C ends all of it."
+    if not options.in_process:
+        folder = "" if str(options.data) == ".data" else f" --data {options.data}"
+        ending += f" One service alone: mussikon stop users{folder}, and mussikon start users{folder}."
+    console.print(f"\n{ending}\n", markup=False)

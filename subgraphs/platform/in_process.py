@@ -1,0 +1,79 @@
+"""`mussikon run --in-process`: all services and the gateway in one process, over servers that run."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+
+from gateway.app import create_app
+from gateway.settings import Settings
+from subgraphs.kit.serve import bootstrap_of
+from subgraphs.kit.service import Service
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.platform.console import say, step, welcome
+from subgraphs.platform.databases import url_of
+from subgraphs.platform.plan import SCHEMA, SERVICES, Options
+from subgraphs.platform.preparation import Keys, make_keys, prepare_databases, prepare_sample
+from subgraphs.platform.servers import Servers, check_servers
+
+
+class _Server(uvicorn.Server):
+    """Signals are ours: uvicorn would raise them once more when it has ended."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone."""
+        yield
+
+
+def _service(name: str, servers: Servers, keys: Keys) -> Service:
+    settings = ServiceSettings(
+        name=name,
+        database_url=url_of(servers.postgres_url, name),
+        redis_url=servers.redis_url,
+        jwt_public_key_file=keys.public,
+        jwt_private_key_file=keys.private if name == "users" else None,
+    )
+    return bootstrap_of(name)(settings)
+
+
+async def run_in_process(options: Options, servers: Servers) -> None:
+    """Serve until a signal comes."""
+    await check_servers(servers)
+    keys = make_keys(options.data)
+    await prepare_databases(servers)
+    has_sample = await prepare_sample(servers, options)
+    services = [_service(name, servers, keys) for name in SERVICES]
+    started: list[Service] = []
+    try:
+        with step("services and gateway"):
+            for service in services:
+                await service.start()
+                started.append(service)
+            await _serve(options, services, has_sample)
+    finally:
+        for service in reversed(started):
+            await service.stop()
+
+
+async def _serve(options: Options, services: list[Service], has_sample: bool) -> None:
+    local = {service.name: service.execute for service in services}
+    supergraph = await asyncio.to_thread(Path(SCHEMA / "supergraph.graphql").read_text)
+    app = create_app(supergraph, Settings(operations=str(SCHEMA / "operations")), local)
+    config = uvicorn.Config(
+        app, options.host, options.port, loop="none", http="httptools", ws="none", log_level="warning", access_log=False
+    )
+    server = _Server(config)
+    loop = asyncio.get_running_loop()
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(ending, server.handle_exit, ending, None)
+    serving = asyncio.create_task(server.serve())
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells nobody
+        await asyncio.sleep(0.01)
+    if server.started:
+        welcome(options, has_sample)
+    await serving
+    say("Ending ...")

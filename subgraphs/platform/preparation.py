@@ -1,0 +1,92 @@
+"""All that has to be there before services start: folder, keys, databases, migrations, sample data."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from subgraphs.kit.keys import make_key_pair
+from subgraphs.platform import databases, seeding
+from subgraphs.platform.console import bars, say, step
+from subgraphs.platform.errors import LaunchError
+from subgraphs.platform.folder import FolderLock, make_folder
+from subgraphs.platform.plan import SERVICES, Options
+from subgraphs.platform.processes import port_is_free
+from subgraphs.platform.servers import Servers
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The files of the pair that signs and checks tokens."""
+
+    private: Path
+    public: Path
+
+
+@contextmanager
+def claimed(data: Path) -> Iterator[None]:
+    """The data folder, made and for us alone."""
+    make_folder(data)
+    make_folder(data / "run", 0o700)
+    make_folder(data / "logs")
+    lock = FolderLock(data)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def check_ports(options: Options) -> None:
+    """Nobody else may listen where we are going to."""
+    names = () if options.in_process else SERVICES
+    if options.port + len(names) > 65535:
+        raise LaunchError(f"There is no room for the services above port {options.port}.", "Say a lower --port")
+    for name, host, port in [
+        ("the gateway", options.host, options.port),
+        *((f"the service {name}", "127.0.0.1", options.port_of(name)) for name in names),
+    ]:
+        try:
+            free = port_is_free(port, host)
+        except PermissionError as error:
+            raise LaunchError(f"You may not listen on port {port}.", "Say one above 1023: --port 4000") from error
+        if not free:
+            raise LaunchError(
+                f"Port {port} of {host}, for {name}, is taken or cannot be used.",
+                f"End what uses it (ss -ltnp 'sport = :{port}' shows it), or say another one: --port {port + 100}",
+            )
+
+
+def make_keys(data: Path) -> Keys:
+    """The pair of keys, made the first time."""
+    folder = make_folder(data / "keys", 0o700).resolve()
+    keys = Keys(folder / "jwt.pem", folder / "jwt.pub.pem")
+    make_key_pair(keys.private, keys.public)
+    return keys
+
+
+async def prepare_databases(servers: Servers) -> dict[str, list[str]]:
+    """Databases that are there and up to date; answers what was applied."""
+    with step("databases and migrations"):
+        await databases.create_databases(servers.postgres_url)
+        return await databases.migrate_all(databases.urls_of(servers.postgres_url))
+
+
+async def prepare_sample(servers: Servers, options: Options) -> bool:
+    """Load the sample the first time; answers whether there is one."""
+    known = await seeding.present(servers.postgres_url)
+    seeding.check_size(known, options.size)
+    if known and known.is_whole:
+        return True
+    if known is None and (not options.sample or await seeding.has_own_data(servers.postgres_url)):
+        return False
+    if known:
+        say(f"The sample {known.size} was loaded in part; it is loaded anew.")
+    await load_sample(servers, options.size or seeding.DEFAULT_SIZE)
+    return True
+
+
+async def load_sample(servers: Servers, size: str) -> None:
+    """Load the sample, whatever was there before, with bars."""
+    say(f"Loading the sample {size} ...")
+    with bars() as progress:
+        await seeding.load(servers.postgres_url, servers.redis_url, size, progress)

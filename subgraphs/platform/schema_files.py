@@ -1,0 +1,39 @@
+"""`mussikon schema`: every service's SDL and the supergraph composed of them, as files."""
+
+import importlib
+from pathlib import Path
+
+from strawberry.printer import print_schema
+
+from gateway.compose.compose import compose
+from gateway.compose.ingest import SubgraphSource
+from subgraphs.kit.graphql import Schema
+from subgraphs.platform.plan import SERVICES, Options
+
+SUPERGRAPH = "supergraph.graphql"
+
+
+def sdl_of(service: str) -> str:
+    """The SDL of a service, which needs no server for that."""
+    schema: Schema = importlib.import_module(f"subgraphs.{service}.schema").schema
+    return print_schema(schema) + "\n"
+
+
+def print_all() -> dict[str, str]:
+    """The content of every file by its name; raises `CompositionFailed` with the reasons."""
+    sdls = {service: sdl_of(service) for service in SERVICES}
+    addresses = Options()
+    composition = compose([SubgraphSource(name, addresses.url_of(name), sdl) for name, sdl in sdls.items()])
+    files = {f"{name}.graphql": sdl for name, sdl in sdls.items()}
+    return {**files, SUPERGRAPH: composition.supergraph.rstrip("\n") + "\n"}
+
+
+def write_all(folder: Path) -> list[Path]:
+    """Write the files that differ, and answer which."""
+    changed: list[Path] = []
+    for name, text in print_all().items():
+        path = folder / name
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            changed.append(path)
+    return changed

@@ -1,0 +1,77 @@
+"""PostgreSQL and Valkey: the embedded ones, or those elsewhere that the options name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from subgraphs.platform import databases
+from subgraphs.platform.console import step
+from subgraphs.platform.errors import LaunchError
+from subgraphs.platform.plan import Options
+from subgraphs.platform.postgres import PostgresServer, start_postgres
+from subgraphs.platform.valkey import ValkeyServer, start_valkey
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Servers:
+    """The two servers; None for one that is not ours."""
+
+    data: Path
+    say: Say
+    postgres: PostgresServer | None = None
+    valkey: ValkeyServer | None = None
+    postgres_url: str = field(default="", repr=False)
+    redis_url: str = field(default="", repr=False)
+
+    def start_postgres(self) -> PostgresServer:
+        """Start the embedded PostgreSQL, again if it has died."""
+        self.postgres = start_postgres(self.data / "postgres", say=self.say)
+        self.postgres_url = self.postgres.url
+        return self.postgres
+
+    def start_valkey(self) -> ValkeyServer:
+        """Start the embedded Valkey, again if it has died."""
+        self.valkey = start_valkey(self.data / "valkey", say=self.say)
+        self.redis_url = self.valkey.url
+        return self.valkey
+
+    def stop(self) -> None:
+        """Stop those that are ours."""
+        for server in (self.valkey, self.postgres):
+            if server is not None:
+                server.stop()
+
+
+def start_servers(options: Options, say: Say) -> Servers:
+    """Start what the options do not name."""
+    servers = Servers(options.data, say, postgres_url=options.postgres_url or "", redis_url=options.redis_url or "")
+    try:
+        if not options.postgres_url:
+            with step("PostgreSQL"):
+                servers.start_postgres()
+        if not options.redis_url:
+            with step("Valkey"):
+                servers.start_valkey()
+    except BaseException:
+        servers.stop()
+        raise
+    return servers
+
+
+async def check_servers(servers: Servers) -> None:
+    """Both must answer, wherever they are."""
+    await (await databases.connect(servers.postgres_url)).close()
+    redis = None
+    try:
+        redis = Redis.from_url(servers.redis_url, socket_connect_timeout=5)
+        await redis.ping()
+    except (RedisError, OSError, ValueError) as error:
+        raise LaunchError(f"The Redis server does not answer: {error}", "Start it, or correct --redis-url") from error
+    finally:
+        if redis is not None:
+            await redis.aclose()

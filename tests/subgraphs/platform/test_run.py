@@ -1,0 +1,242 @@
+"""`mussikon run` as a person starts it: a whole platform, what can be done to it, and that nothing is left of it."""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from subgraphs.platform import processes
+from subgraphs.platform.control import ask
+from subgraphs.platform.plan import SERVICES
+
+pytestmark = pytest.mark.system
+ROOT = Path(__file__).parents[3]
+
+
+def free_ports(count: int) -> int:
+    """The first of several free ports in a row."""
+    for port in range(4200 + secrets.randbelow(2000), 30000, count):
+        if all(processes.port_is_free(port + offset) for offset in range(count)):
+            return port
+    raise AssertionError("no free ports")
+
+
+class Platform:
+    """A platform in a folder of its own, started like a person would."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.data = folder / "data"
+        self.port = free_ports(7)
+        self.words = folder / f"words-{self.port}"
+        command = [sys.executable, "-m", "subgraphs.platform.cli", "run", "--no-sample"]
+        command += ["--data", str(self.data), "--port", str(self.port), *options]
+        with self.words.open("wb") as words:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=words, stderr=subprocess.STDOUT)
+        self.wait_for(lambda: "MussikOn runs." in self.words.read_text(), 60)
+
+    def wait_for(self, condition: Callable[[], Any], seconds: float = 15) -> None:
+        """Wait until something is so, while the launcher lives."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, self.words.read_text()
+            assert self.process.poll() is None, self.words.read_text()
+            time.sleep(0.05)
+
+    def ask(self, query: str, token: str | None = None, **variables: Any) -> dict[str, Any]:
+        """The gateway's answer."""
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        body = {"query": query, "variables": variables}
+        answer = httpx.post(f"http://127.0.0.1:{self.port}/graphql", json=body, headers=headers, timeout=10)
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def data_of(self, query: str, token: str | None = None, **variables: Any) -> Any:
+        """The data of an answer without errors."""
+        answer = self.ask(query, token, **variables)
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    def status(self) -> dict[str, Any]:
+        """What the launcher says of its processes."""
+        found: dict[str, Any] = ask(self.data / "run", "status")
+        return found
+
+    def everything(self) -> list[int]:
+        """The ids of the launcher's process and of all below it."""
+        found = [self.process.pid]
+        for pid in found:
+            for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+                found += [int(child) for child in tasks.read_text().split()]
+        return found
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that the database's own user can reach."""
+    made = Path(tempfile.mkdtemp(prefix="mussikon-test-"))
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+REGISTER = "mutation($input: RegisterInput!) { register(input: $input) { token user { id } } }"
+PUBLISH = "mutation($input: PublishRequestInput!) { publishRequest(input: $input) { id } }"
+PROFILE = "mutation($input: CreateMusicianProfileInput!) { createMusicianProfile(input: $input) { id } }"
+APPLY = """mutation($id: ID!) { applyToRequest(requestId: $id, input: {proposedPrice: "300"}) { id } }"""
+ACROSS = """query($id: ID!) { request(id: $id) {
+  title client { username } matches { totalScore musician { stageName user { username } priceBand } } } }"""
+TOLD = "{ me { username notifications { edges { node { type request { title } } } } } }"
+
+
+def registered(platform: Platform, name: str, kind: str) -> str:
+    """The token of a new user."""
+    account = {"username": name, "email": f"{name}@example.org", "password": "a long password", "userType": kind}
+    token: str = platform.data_of(REGISTER, input=account)["register"]["token"]
+    return token
+
+
+def a_gig_is_booked(platform: Platform) -> str:
+    """A client and a musician find each other across all services; answers the id of the request."""
+    host, player = registered(platform, "host", "CLIENT"), registered(platform, "player", "MUSICIAN")
+    place = {"latitude": 48.2, "longitude": 16.4, "city": "Vienna", "country": "AT"}
+    profile = {"stageName": "The Player", "hourlyRate": "60", "location": place, "experienceYears": 6}
+    platform.data_of(PROFILE, player, input=profile)
+    day = (datetime.now(UTC) + timedelta(days=40)).date().isoformat()
+    times = {"eventDate": day, "startTime": "21:00", "endTime": "02:00", "timeZone": "Europe/Vienna"}
+    wanted = {"title": "A wedding", "budgetMin": "200", "budgetMax": "400", "location": place, **times}
+    request: str = platform.data_of(PUBLISH, host, input=wanted)["publishRequest"]["id"]
+
+    def matched() -> bool:
+        return bool((platform.data_of(ACROSS, id=request)["request"]["matches"] or [None])[0])
+
+    platform.wait_for(matched)
+    [match] = platform.data_of(ACROSS, id=request)["request"]["matches"]
+    assert match["musician"] == {"stageName": "The Player", "user": {"username": "player"}, "priceBand": None}
+    platform.wait_for(lambda: "errors" not in platform.ask(APPLY, player, id=request))
+    told = [{"node": {"type": "NEW_APPLICATION", "request": {"title": "A wedding"}}}]
+
+    def heard() -> bool:
+        edges: list[Any] = platform.data_of(TOLD, host)["me"]["notifications"]["edges"]
+        return edges[:1] == told
+
+    platform.wait_for(heard)
+    return request
+
+
+def test_a_platform_from_start_to_end(folder: Path) -> None:
+    """One question crosses all services; services stop and start alone; what dies comes again; at the end all is gone."""
+    platform = Platform(folder)
+    request = a_gig_is_booked(platform)
+
+    assert "is stopped" in ask(platform.data / "run", "stop", "users")
+    answer = platform.ask(ACROSS, id=request)
+    assert answer["data"]["request"]["title"] == "A wedding"
+    assert answer["data"]["request"]["client"] is None
+    assert {error["path"][1] for error in answer["errors"]} <= {"client", "matches"}
+    assert platform.status()["users"]["state"] == "stopped"
+    assert "runs" in ask(platform.data / "run", "start", "users")
+    assert platform.data_of(ACROSS, id=request)["request"]["client"] == {"username": "host"}
+
+    for name in ("requests", "postgres", "valkey", "gateway"):
+        before = platform.status()[name]["pid"]
+        os.kill(before, signal.SIGKILL)
+
+        def back(name: str = name, before: int = before) -> bool:
+            now = platform.status()[name]
+            return now["state"] == "running" and now["pid"] != before
+
+        platform.wait_for(back)
+        assert f"{name} died (killed by SIGKILL" in platform.words.read_text()
+    platform.wait_for(lambda: "errors" not in platform.ask(ACROSS, id=request))
+
+    everything = platform.everything()
+    assert len(everything) > 2 + len(SERVICES)
+    platform.process.send_signal(signal.SIGINT)
+    assert platform.process.wait(20) == 0
+    assert [pid for pid in everything if processes.alive(pid)] == []
+    assert all(processes.port_is_free(platform.port + offset) for offset in range(7))
+
+
+def test_a_killed_launcher_leaves_nothing(folder: Path) -> None:
+    """After kill -9 all processes go by themselves, and the next start works on the same data, in under five seconds."""
+    first = Platform(folder)
+    token = registered(first, "ada", "CLIENT")
+    everything = first.everything()
+    first.process.kill()
+    first.process.wait()
+    assert all(processes.wait_until_gone(pid, 10) for pid in everything)
+    begin = time.monotonic()
+    second = Platform(folder, "--workers", "2")
+    assert time.monotonic() - begin < 5
+    assert second.data_of("{ me { username } }", token) == {"me": {"username": "ada"}}
+    everything = second.everything()
+    second.process.send_signal(signal.SIGTERM)
+    assert second.process.wait(20) == 0
+    assert [pid for pid in everything if processes.alive(pid)] == []
+
+
+def test_all_in_one_process(folder: Path) -> None:
+    """The same platform in one process answers the same, and ends as quietly."""
+    platform = Platform(folder, "--in-process")
+    a_gig_is_booked(platform)
+    everything = platform.everything()
+    platform.process.send_signal(signal.SIGINT)
+    assert platform.process.wait(20) == 0
+    assert [pid for pid in everything if processes.alive(pid)] == []
+
+
+def refused(*arguments: str) -> str:
+    """What a command that cannot work says, without a traceback, with exit code 1."""
+    command = [sys.executable, "-m", "subgraphs.platform.cli", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert "→" in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize(("offset", "name"), [(0, "the gateway"), (4, "the service requests")])
+def test_a_taken_port(tmp_path: Path, offset: int, name: str) -> None:
+    """The port and who would have it are named, and what to do."""
+    port = free_ports(7)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port + offset))
+        taken.listen()
+        said = refused("run", "--port", str(port), "--data", str(tmp_path / "data"))
+    assert f"Port {port + offset}" in said
+    assert name in said
+    assert "--port" in said
+
+
+def test_wrong_options(tmp_path: Path) -> None:
+    """Servers that are not there, a folder that is none, a size that is none, nothing that runs."""
+    (tmp_path / "file").touch()
+    port = str(free_ports(7))
+    assert "is a file" in refused("run", "--port", port, "--data", str(tmp_path / "file"))
+    assert "no sample 'huge'" in refused("run", "--port", port, "--size", "huge", "--data", str(tmp_path / "data"))
+    assert "Nothing runs" in refused("stop", "users", "--data", str(tmp_path / "data"))
+    nowhere = f"postgresql://me:secret@127.0.0.1:{processes.free_port()}/postgres"
+    said = refused("migrate", "--data", str(tmp_path / "d2"), "--postgres-url", nowhere, "--redis-url", "redis://x")
+    assert "does not answer" in said
+    assert "secret" not in said
+
+
+def test_the_schema_files_are_fresh() -> None:
+    """schema/ holds what the code prints: `make schema` would change nothing."""
+    code = "import json; from subgraphs.platform.schema_files import print_all; print(json.dumps(print_all()))"
+    printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name, text in json.loads(printed.stdout).items():
+        assert (ROOT / "schema" / name).read_text() == text, f"{name} is stale: make schema"

@@ -1,0 +1,207 @@
+"""The embedded servers: started on whatever was left, refused with advice, gone with their parent."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from subgraphs.platform import processes
+from subgraphs.platform.errors import LaunchError
+from subgraphs.platform.folder import FolderLock, make_folder, secret, steady_port
+from subgraphs.platform.postgres import start_postgres
+from subgraphs.platform.valkey import start_valkey
+
+pytestmark = pytest.mark.system
+ROOT = Path(__file__).parents[3]
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that the server's own user can reach."""
+    made = Path(tempfile.mkdtemp(prefix="mussikon-test-"))
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+async def count(url: str) -> int:
+    """Add a row and count them."""
+    connection = await asyncpg.connect(url)
+    await connection.execute("create table if not exists kept (n int); insert into kept values (1)")
+    found: int = await connection.fetchval("select count(*) from kept")
+    await connection.close()
+    return found
+
+
+async def test_postgres_keeps_what_it_was_given(folder: Path) -> None:
+    """After a crash, over an orphan that still runs, and after an orderly end, the data is there and the port the same."""
+    first = start_postgres(folder / "pg")
+    assert await count(first.url) == 1
+    first.process.kill()
+    first.process.wait()
+    second = start_postgres(folder / "pg")
+    assert await count(second.url) == 2
+    third = start_postgres(folder / "pg")
+    assert second.process.wait() == 0
+    assert await count(third.url) == 3
+    third.stop()
+    assert first.url == second.url == third.url
+
+
+async def test_postgres_wants_its_password(folder: Path) -> None:
+    """Nobody gets in without the password, which only its owner reads; it is durable and listens on loopback only."""
+    server = start_postgres(folder / "pg")
+    try:
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await asyncpg.connect(server.url.replace(secret(folder / "pg" / "password"), "guessed"))
+        assert stat.S_IMODE((folder / "pg" / "password").stat().st_mode) == 0o600
+        connection = await asyncpg.connect(server.url)
+        shown = {name: await connection.fetchval(f"show {name}") for name in ("fsync", "listen_addresses", "TimeZone")}
+        assert shown == {"fsync": "on", "listen_addresses": "127.0.0.1", "TimeZone": "UTC"}
+        await connection.close()
+    finally:
+        server.stop()
+
+
+def test_postgres_refuses_broken_data(folder: Path) -> None:
+    """Half a cluster, one of another version and damaged files are refused with advice, half an initdb is redone."""
+    start_postgres(folder / "pg").stop()
+    data = folder / "pg" / "data"
+    (data / "PG_VERSION").write_text("17\n")
+    with pytest.raises(LaunchError, match="made by PostgreSQL 17"):
+        start_postgres(folder / "pg")
+    (data / "PG_VERSION").unlink()
+    with pytest.raises(LaunchError, match="broken") as caught:
+        start_postgres(folder / "pg")
+    assert "remove" in caught.value.advice
+    (data / "PG_VERSION").write_text("18\n")
+    (data / "global" / "pg_control").write_bytes(b"x" * 8192)
+    with pytest.raises(LaunchError, match="did not start"):
+        start_postgres(folder / "pg")
+    data.rename(data.with_name("data.new"))
+    start_postgres(folder / "pg").stop()
+
+
+async def test_valkey_keeps_what_it_was_given(folder: Path) -> None:
+    """After kill -9 and over an orphan that still runs, what was acknowledged is there; no password, no entry."""
+    first = start_valkey(folder / "valkey")
+    async with Redis.from_url(first.url) as redis:
+        assert await redis.incr("kept") == 1
+    first.process.kill()
+    first.process.wait()
+    second = start_valkey(folder / "valkey")
+    third = start_valkey(folder / "valkey")
+    assert second.process.wait() == 0
+    async with Redis.from_url(third.url) as redis:
+        assert await redis.incr("kept") == 2
+    async with Redis.from_url(f"redis://127.0.0.1:{third.url.rsplit(':', 1)[1]}") as redis:
+        with pytest.raises(RedisError, match="authenticated"):
+            await redis.get("kept")
+    third.stop()
+    for file in (folder / "valkey" / "data").rglob("*.aof"):
+        file.write_bytes(b"nonsense" * 100)
+    with pytest.raises(LaunchError, match="did not start"):
+        start_valkey(folder / "valkey")
+
+
+STARTS_BOTH = """
+import sys, time
+from pathlib import Path
+from subgraphs.platform.postgres import start_postgres
+from subgraphs.platform.valkey import start_valkey
+folder = Path(sys.argv[1])
+print(start_postgres(folder / "pg").process.pid, start_valkey(folder / "valkey").process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def run_both(folder: Path, *before: str) -> tuple["subprocess.Popen[str]", list[int]]:
+    """A process that has started both servers, and their ids."""
+    command = [*before, sys.executable, "-c", STARTS_BOTH, str(folder)]
+    parent = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout
+    pids = [int(pid) for pid in parent.stdout.readline().split()]
+    parent.stdout.close()
+    return parent, pids
+
+
+def test_servers_go_with_their_parent(folder: Path) -> None:
+    """A parent that is killed with -9 leaves no server behind."""
+    parent, pids = run_both(folder)
+    assert len(pids) == 2
+    parent.kill()
+    parent.wait()
+    assert all(processes.wait_until_gone(pid, 5) for pid in pids)
+
+
+@needs_root
+def test_servers_run_without_root(folder: Path) -> None:
+    """Another user than root starts both, in a folder of their own."""
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    reachable = ROOT / "subgraphs"
+    if subprocess.run(["setpriv", "--reuid=nobody", "test", "-r", str(reachable)], check=False).returncode:
+        pytest.skip("the checkout is closed to other users")
+    parent, pids = run_both(folder, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+    assert len(pids) == 2
+    assert [Path(f"/proc/{pid}").stat().st_uid for pid in pids] == [nobody.pw_uid] * 2
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert all(processes.wait_until_gone(pid, 5) for pid in pids)
+
+
+@needs_root
+def test_root_in_a_closed_folder(folder: Path) -> None:
+    """Below a folder that only root may enter, the data is kept where the server's user can reach it, and found again."""
+    folder.chmod(0o700)
+    for rows in (1, 2):
+        server = start_postgres(folder / "pg")
+        assert asyncio.run(count(server.url)) == rows
+        assert Path(f"/proc/{server.process.pid}").stat().st_uid != 0
+        server.stop()
+    moved = Path((folder / "pg" / "moved-to").read_text().strip())
+    assert moved.parent == Path("/var/lib/mussikon")
+    shutil.rmtree(moved)
+
+
+def test_the_folder(tmp_path: Path) -> None:
+    """A file in its place and a second launcher are refused with advice; a taken port gives way to another."""
+    (tmp_path / "file").touch()
+    with pytest.raises(LaunchError, match="is a file"):
+        make_folder(tmp_path / "file")
+    lock = FolderLock(tmp_path)
+    with pytest.raises(LaunchError, match=f"in use by process {os.getpid()}"):
+        FolderLock(tmp_path)
+    lock.release()
+    FolderLock(tmp_path).release()
+    port = steady_port(tmp_path / "port")
+    assert steady_port(tmp_path / "port") == port
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        assert steady_port(tmp_path / "port") != port
+
+
+def test_starts_are_fast(folder: Path) -> None:
+    """The first start of both within five seconds, the second within one and a half."""
+    for limit in (5.0, 1.5):
+        begin = time.monotonic()
+        servers = start_postgres(folder / "pg"), start_valkey(folder / "valkey")
+        assert time.monotonic() - begin < limit
+        for server in servers:
+            server.stop()

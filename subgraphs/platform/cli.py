@@ -41,8 +41,8 @@ def run(
 ) -> None:
     """Start the platform and keep it running until Ctrl-C."""
     options = Options(port, host, workers, data, _checked(size), sample, postgres_url, redis_url, in_process)
-    check_ports(options)
     with claimed(data):
+        check_ports(options)
         servers = start_servers(options, say)
         try:
             asyncio.run(_runner(options)(servers))
@@ -99,7 +99,7 @@ def migrate(data: Data = Path(".data"), postgres_url: PostgresUrl = None, redis_
 
 def _with_servers(options: Options, work: Callable[[Servers], Awaitable[None]]) -> None:
     async def checked(servers: Servers) -> None:
-        await check_servers(servers)
+        await check_servers(options, servers)
         await work(servers)
 
     with claimed(options.data):

@@ -41,9 +41,10 @@ class ForkedProcess:
 class Zygote:
     """Starts services by forking; starts itself when it is needed, again if it was killed."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, environment: Mapping[str, str]) -> None:
         """Words of the zygote itself go to this log."""
         self._log = log
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -67,6 +68,7 @@ class Zygote:
         with self._log.open("ab") as log, theirs:
             return subprocess.Popen(
                 command,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -42,7 +42,7 @@ def _service(name: str, servers: Servers, keys: Keys) -> Service:
 
 async def run_in_process(options: Options, servers: Servers) -> None:
     """Serve until a signal comes."""
-    await check_servers(servers)
+    await check_servers(options, servers)
     keys = make_keys(options.data)
     await prepare_databases(servers)
     has_sample = await prepare_sample(servers, options)

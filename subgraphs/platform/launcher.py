@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -31,7 +30,7 @@ class Launcher:
         self._options = options
         self._servers = servers
         self._logs = (options.data / "logs").resolve()
-        self._zygote = Zygote(self._logs / "zygote.log")
+        self._zygote = Zygote(self._logs / "zygote.log", processes.marked(options.data))
         self._supervisor = Supervisor(say)
         self._hurry = False
 
@@ -66,7 +65,7 @@ class Launcher:
     async def _start(self) -> None:
         options, servers = self._options, self._servers
         await self._zygote.start()
-        await check_servers(servers)
+        await check_servers(options, servers)
         keys = make_keys(options.data)
         await prepare_databases(servers)
         has_sample = await prepare_sample(servers, options)
@@ -138,8 +137,10 @@ class Launcher:
         for name in SERVICES:
             command += ["--subgraph-url", f"{name}={options.url_of(name)}"]
 
+        marked = processes.marked(options.data)
+
         async def launch() -> Process:
-            return PolledProcess(processes.spawn(command, Path.cwd(), log, signal.SIGTERM, environment=os.environ))
+            return PolledProcess(processes.spawn(command, Path.cwd(), log, signal.SIGTERM, environment=marked))
 
         async def is_ready() -> bool:
             """Alive is enough: which services it reaches is said by them, and one may be stopped on purpose."""

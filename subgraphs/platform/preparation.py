@@ -11,7 +11,7 @@ from subgraphs.platform.console import bars, say, step
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.folder import FolderLock, make_folder
 from subgraphs.platform.plan import SERVICES, Options
-from subgraphs.platform.processes import port_is_free
+from subgraphs.platform.processes import end_marked, port_is_free
 from subgraphs.platform.servers import Servers
 
 
@@ -31,6 +31,7 @@ def claimed(data: Path) -> Iterator[None]:
     make_folder(data / "logs")
     lock = FolderLock(data)
     try:
+        end_marked(data)
         yield
     finally:
         lock.release()

@@ -19,6 +19,7 @@ from pathlib import Path
 from subgraphs.platform.errors import LaunchError
 
 _PR_SET_PDEATHSIG = 1
+_MARK = "MUSSIKON_DATA"
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -82,6 +83,23 @@ def works_in(pid: int, folder: Path) -> bool:
         return Path(f"/proc/{pid}/cwd").readlink() == folder.resolve()
     except OSError:
         return False
+
+
+def marked(data: Path) -> dict[str, str]:
+    """The environment by which a process of this data folder is known again."""
+    return {**os.environ, _MARK: str(data.resolve())}
+
+
+def end_marked(data: Path) -> None:
+    """End what a launcher that was killed, with its own children at once, has left of this data folder."""
+    mark = f"{_MARK}={data.resolve()}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            left = int(entry.name) != os.getpid() and mark in (entry / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if left:
+            end(int(entry.name), (signal.SIGKILL,), 5)
 
 
 def wait_until_gone(pid: int, seconds: float) -> bool:

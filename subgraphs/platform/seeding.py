@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import asyncpg
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from subgraphs.platform import databases
 from subgraphs.platform.errors import LaunchError
+from subgraphs.platform.queue import forget_events
 
 Progress = Callable[[str, int, int], None]
 """Called with a step's name, how much of it is done, and how much there is."""
@@ -100,21 +99,8 @@ async def load(server: str, redis_url: str, size: str, progress: Progress) -> No
         raise LaunchError("The generator of sample data cannot be loaded.", "Run without it: --no-sample") from error
     await _remember(server, size, "loading")
     await databases.drop_databases(server)
-    await _forget_events(redis_url)
+    await forget_events(redis_url)
     await databases.create_databases(server)
     await databases.migrate_all(databases.urls_of(server))
     await sample(databases.urls_of(server), size, progress)
     await _remember(server, size, "loaded")
-
-
-async def _forget_events(redis_url: str) -> None:
-    """Events of data that is gone say nothing."""
-    redis = Redis.from_url(redis_url)
-    try:
-        names = [name async for name in redis.scan_iter("events:*")]
-        if names:
-            await redis.delete(*names)
-    except RedisError as error:
-        raise LaunchError(f"The Redis server does not answer: {error}", "Start it, or correct --redis-url") from error
-    finally:
-        await redis.aclose()

@@ -4,14 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
 from subgraphs.platform import databases
 from subgraphs.platform.console import step
-from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.plan import Options
 from subgraphs.platform.postgres import PostgresServer, start_postgres
+from subgraphs.platform.queue import check_queue
 from subgraphs.platform.valkey import ValkeyServer, start_valkey
 
 Say = Callable[[str], None]
@@ -63,15 +60,9 @@ def start_servers(options: Options, say: Say) -> Servers:
     return servers
 
 
-async def check_servers(servers: Servers) -> None:
-    """Both must answer, wherever they are."""
-    await (await databases.connect(servers.postgres_url)).close()
-    redis = None
-    try:
-        redis = Redis.from_url(servers.redis_url, socket_connect_timeout=5)
-        await redis.ping()
-    except (RedisError, OSError, ValueError) as error:
-        raise LaunchError(f"The Redis server does not answer: {error}", "Start it, or correct --redis-url") from error
-    finally:
-        if redis is not None:
-            await redis.aclose()
+async def check_servers(options: Options, servers: Servers) -> None:
+    """Those elsewhere must answer; ours did when they were started."""
+    if options.postgres_url:
+        await (await databases.connect(servers.postgres_url)).close()
+    if options.redis_url:
+        await check_queue(servers.redis_url)

@@ -37,10 +37,10 @@ def free_ports(count: int) -> int:
 class Platform:
     """A platform in a folder of its own, started like a person would."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, port: int | None = None) -> None:
         self.data = folder / "data"
-        self.port = free_ports(7)
-        self.words = folder / f"words-{self.port}"
+        self.port = port or free_ports(7)
+        self.words = folder / f"words-{secrets.token_hex(4)}"
         command = [sys.executable, "-m", "subgraphs.platform.cli", "run", "--no-sample"]
         command += ["--data", str(self.data), "--port", str(self.port), *options]
         with self.words.open("wb") as words:
@@ -129,8 +129,7 @@ def a_gig_is_booked(platform: Platform) -> str:
     told = [{"node": {"type": "NEW_APPLICATION", "request": {"title": "A wedding"}}}]
 
     def heard() -> bool:
-        edges: list[Any] = platform.data_of(TOLD, host)["me"]["notifications"]["edges"]
-        return edges[:1] == told
+        return bool(platform.data_of(TOLD, host)["me"]["notifications"]["edges"][:1] == told)
 
     platform.wait_for(heard)
     return request
@@ -179,12 +178,19 @@ def test_a_killed_launcher_leaves_nothing(folder: Path) -> None:
     first.process.wait()
     assert all(processes.wait_until_gone(pid, 10) for pid in everything)
     begin = time.monotonic()
-    second = Platform(folder, "--workers", "2")
+    second = Platform(folder, "--workers", "2", port=first.port)
     assert time.monotonic() - begin < 5
     assert second.data_of("{ me { username } }", token) == {"me": {"username": "ada"}}
-    everything = second.everything()
-    second.process.send_signal(signal.SIGTERM)
-    assert second.process.wait(20) == 0
+    # both at once: the gateway's workers are left behind, with the port, and the next start ends them
+    gateway = second.status()["gateway"]["pid"]
+    for pid in (second.process.pid, gateway):
+        os.kill(pid, signal.SIGKILL)
+    second.process.wait()
+    third = Platform(folder, port=first.port)
+    assert third.data_of("{ me { username } }", token) == {"me": {"username": "ada"}}
+    everything = third.everything()
+    third.process.send_signal(signal.SIGTERM)
+    assert third.process.wait(20) == 0
     assert [pid for pid in everything if processes.alive(pid)] == []
 
 

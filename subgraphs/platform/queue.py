@@ -1,0 +1,32 @@
+"""The queue's server, as far as the launcher has to speak with it; its client is imported only when it is needed."""
+
+import importlib
+from typing import Any
+
+from subgraphs.platform.errors import LaunchError
+
+
+async def check_queue(url: str) -> None:
+    """It must answer."""
+    await _with_client(url, lambda client: client.ping())
+
+
+async def forget_events(url: str) -> None:
+    """Remove all events: those of data that is gone say nothing."""
+
+    async def forget(client: Any) -> None:
+        names = [name async for name in client.scan_iter("events:*")]
+        if names:
+            await client.delete(*names)
+
+    await _with_client(url, forget)
+
+
+async def _with_client(url: str, work: Any) -> None:
+    redis = importlib.import_module("redis.asyncio")
+    errors = importlib.import_module("redis.exceptions")
+    try:
+        async with redis.Redis.from_url(url, socket_connect_timeout=5) as client:
+            await work(client)
+    except (errors.RedisError, OSError, ValueError) as error:
+        raise LaunchError(f"The Redis server does not answer: {error}", "Start it, or correct --redis-url") from error

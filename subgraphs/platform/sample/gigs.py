@@ -1,0 +1,203 @@
+"""What happens: requests of clients, applications of musicians near enough, and bookings that do not overlap."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from random import Random
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from subgraphs.platform.sample.catalogue import GENRES, INSTRUMENTS, OCCASIONS, STYLES, Occasion, SkillEntry, named_id
+from subgraphs.platform.sample.people import Musician, People, Person, Weighted
+
+_GENRE = {one.name: one for one in GENRES}
+_STYLE = {one.name: one for one in STYLES}
+URGENCIES = Weighted(("low", "medium", "high", "urgent"), (20, 55, 18, 7))
+
+
+@dataclass(slots=True)
+class Application:
+    """A musician offers to play."""
+
+    id: UUID
+    musician: Musician
+    price: Decimal
+    message: str
+    status: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class Gig:
+    """A request with all that came of it. `booking_status` is None where nobody is booked."""
+
+    id: UUID
+    client: Person
+    title: str
+    day: date
+    start: time
+    end: time
+    starts_at: datetime
+    ends_at: datetime
+    latitude: float
+    longitude: float
+    budget: tuple[Decimal, Decimal]
+    skills: tuple[SkillEntry, ...]
+    urgency: str
+    status: str
+    at: datetime
+    applications: list[Application] = field(default_factory=list)
+    booked: Application | None = None
+    booking_id: UUID | None = None
+    booking_status: str | None = None
+
+
+class Nearby:
+    """Musicians by city and skill, to find applicants."""
+
+    def __init__(self, musicians: Sequence[Musician]) -> None:
+        self.by_city: dict[tuple[str, str], list[Musician]] = defaultdict(list)
+        self.by_skill: dict[tuple[str, str, str], list[Musician]] = defaultdict(list)
+        self.by_country: dict[str, list[Musician]] = defaultdict(list)
+        for one in musicians:
+            place = (one.person.city.country, one.person.city.name)
+            self.by_city[place].append(one)
+            self.by_country[one.person.city.country].append(one)
+            for skill in one.skills:
+                if skill.category == "instrument":
+                    self.by_skill[(*place, skill.name)].append(one)
+
+    def some(self, random: Random, client: Person, instrument: str, count: int) -> list[Musician]:
+        """Up to `count` musicians: those who play it in the city, then others there, then in the country."""
+        place = (client.city.country, client.city.name)
+        for pool in (self.by_skill[(*place, instrument)], self.by_city[place], self.by_country[place[0]]):
+            if pool:
+                return random.sample(pool, min(count, len(pool)))
+        return []
+
+
+class GigMaker:
+    """Makes requests around a moment; what lies before it has happened."""
+
+    def __init__(self, seed: int, people: People, now: datetime) -> None:
+        self.random = Random(f"{seed}/gigs")
+        self.people = people
+        self.now = now
+        self.nearby = Nearby(people.musicians)
+        self.occasions = Weighted(OCCASIONS, [one.share for one in OCCASIONS])
+        self.instruments = Weighted(INSTRUMENTS, [one.share for one in INSTRUMENTS])
+        self.taken: dict[UUID, list[tuple[datetime, datetime]]] = defaultdict(list)
+
+    def make(self, count: int) -> Iterator[Gig]:
+        """So many requests, after those of the demo client."""
+        yield from self.demo()
+        for _ in range(count):
+            client = self.random.choice(self.people.clients)
+            days = self.random.randint(-180, 90)
+            yield self.settled(self.request(client, self.occasions.draw(self.random), days or 1))
+
+    def demo(self) -> Iterator[Gig]:
+        """The demo client's: one open, one with applications, one booked, two played (one of them not yet rated)."""
+        client, player = self.people.clients[0], self.people.musicians[0]
+        stories = (("open", 40, "open"), ("choosing", 30, "in_progress"), ("booked", 20, "assigned"), ("played", -20, "completed"), ("unrated", -4, "completed"))  # fmt: skip
+        for name, days, status in stories:
+            gig = self.request(client, OCCASIONS[0], days)
+            gig.id, gig.status, gig.urgency = named_id(f"request/{name}"), status, "high"
+            if status != "open":
+                gig.applications = [self.application(gig, player)]
+                others = self.nearby.some(self.random, client, gig.skills[0].name, 4)
+                gig.applications += [self.application(gig, one) for one in others if one is not player]
+            if status in ("assigned", "completed"):
+                self.book(gig, gig.applications[0], "confirmed" if status == "assigned" else "completed")
+                gig.booking_id = named_id(f"booking/{name}")
+            yield gig
+
+    def request(self, client: Person, occasion: Occasion, days: int) -> Gig:
+        """A request for an event so many days from now, on a weekend where the occasion likes it."""
+        random = self.random
+        day = (self.now + timedelta(days=days)).date()
+        if random.random() < occasion.weekend:
+            day += timedelta(days=(random.choice((4, 5, 5, 6)) - day.weekday()) % 7 * (1 if days > 0 else 0))
+        start = time(random.randint(*occasion.starts), random.choice((0, 30)))
+        hours = random.choice(occasion.hours)
+        zone = ZoneInfo(client.city.time_zone)
+        starts_at = datetime.combine(day, start, zone)
+        ends_at = datetime.fromtimestamp(starts_at.timestamp() + hours * 3600, zone)
+        skills = self.wanted(occasion)
+        cost = client.city.rate * hours * random.uniform(0.9, 1.6)
+        latitude, longitude = client.city.near(random, 5)
+        return Gig(
+            id=UUID(int=random.getrandbits(128), version=4),
+            client=client,
+            title=f"{random.choice(occasion.titles)} in {client.city.name}",
+            day=day,
+            start=start,
+            end=ends_at.time(),
+            starts_at=starts_at,
+            ends_at=ends_at,
+            latitude=latitude,
+            longitude=longitude,
+            budget=(_money(cost * 0.6), _money(cost * 1.3)),
+            skills=skills,
+            urgency=URGENCIES.draw(random),
+            status="open",
+            at=min(starts_at, self.now) - timedelta(days=random.uniform(1, 45)),
+        )
+
+    def wanted(self, occasion: Occasion) -> tuple[SkillEntry, ...]:
+        """One instrument, often a genre, sometimes the style."""
+        random = self.random
+        chosen: list[SkillEntry] = [self.instruments.draw(random)]
+        if random.random() < 0.7:
+            chosen.append(_GENRE[random.choice(occasion.genres)])
+        if random.random() < 0.3:
+            chosen.append(_STYLE[occasion.style])
+        return tuple(chosen)
+
+    def settled(self, gig: Gig) -> Gig:
+        """A request with what became of it."""
+        random = self.random
+        past = gig.ends_at < self.now
+        if random.random() < 0.08:
+            gig.status = "cancelled"
+            return gig
+        wanted = 0 if not past and random.random() < 0.45 else random.choice((1, 2, 3, 3, 4, 6))
+        applicants = self.nearby.some(random, gig.client, gig.skills[0].name, wanted)
+        gig.applications = [self.application(gig, one) for one in applicants]
+        gig.status = "in_progress" if gig.applications else "open"
+        if gig.applications and (past or random.random() < 0.4):
+            free = next((one for one in gig.applications if self.is_free(one.musician, gig)), None)
+            if free is not None:
+                self.book(gig, free, "completed" if past else random.choice(("pending", "confirmed", "confirmed")))
+        if past and gig.booked is None:
+            gig.status = "cancelled"
+        return gig
+
+    def application(self, gig: Gig, musician: Musician) -> Application:
+        """An offer somewhere around the musician's rate."""
+        random = self.random
+        hours = (gig.ends_at.timestamp() - gig.starts_at.timestamp()) / 3600
+        price = _money(float(musician.rate) * hours * random.uniform(0.9, 1.15))
+        message = f"I would love to play at your event. {musician.bio}"
+        at = gig.at + (min(self.now, gig.starts_at) - gig.at) * random.uniform(0.05, 0.6)
+        return Application(UUID(int=random.getrandbits(128), version=4), musician, price, message, "pending", at)
+
+    def is_free(self, musician: Musician, gig: Gig) -> bool:
+        """Whether a musician has nothing else at that time."""
+        return all(gig.ends_at <= start or end <= gig.starts_at for start, end in self.taken[musician.id])
+
+    def book(self, gig: Gig, chosen: Application, status: str) -> None:
+        """Book one applicant, and turn the others down."""
+        self.taken[chosen.musician.id].append((gig.starts_at, gig.ends_at))
+        for one in gig.applications:
+            one.status = "accepted" if one is chosen else "rejected"
+        gig.booked, gig.booking_status = chosen, status
+        gig.booking_id = UUID(int=self.random.getrandbits(128), version=4)
+        gig.status = "completed" if status == "completed" else "assigned"
+
+
+def _money(amount: float) -> Decimal:
+    step = 5 if amount < 2000 else 50
+    return Decimal(max(step, round(amount / step) * step)).quantize(Decimal("0.01"))

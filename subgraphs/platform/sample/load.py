@@ -1,0 +1,232 @@
+"""The sample gets into the databases: made once in memory, copied in bulk, with progress.
+
+Each service's own copies of what others know are filled as their events would have filled them; no event is sent for sample data.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from argon2 import PasswordHasher
+
+from subgraphs.platform.accounts import DEMO_PASSWORD
+from subgraphs.platform.sample.catalogue import PRAISE
+from subgraphs.platform.sample.gigs import Gig, GigMaker
+from subgraphs.platform.sample.people import Musician, People, make_people
+from subgraphs.platform.sample.places import cities
+
+SEED = 20_261_122
+MUSICIANS = {"small": 2_000, "large": 100_000}
+CHUNK = 5_000
+Progress = Callable[[str, int, int], None]
+Row = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All of the sample."""
+
+    people: People
+    gigs: list[Gig]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows for one table of one service."""
+
+    service: str
+    name: str
+    columns: str
+    rows: Callable[[World], Iterator[Row]]
+
+
+def make_world(musicians: int, now: datetime, seed: int = SEED) -> World:
+    """The sample around a moment; the same ids and names for the same seed, whatever the moment."""
+    people = make_people(seed, musicians, cities(), now)
+    return World(people, list(GigMaker(seed, people, now).make(musicians)), now)
+
+
+async def load(databases: Mapping[str, str], size: str, progress: Progress) -> None:
+    """Fill empty databases (by service name) with the sample of a size; `progress(step, done, total)` as it goes."""
+    now = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    progress("making the sample", 0, 1)
+    world = await asyncio.to_thread(make_world, MUSICIANS[size], now)
+    progress("making the sample", 1, 1)
+    password_hash = await asyncio.to_thread(PasswordHasher().hash, DEMO_PASSWORD)
+    services = dict.fromkeys(table.service for table in tables(password_hash))
+    for service in services:
+        connection = await asyncpg.connect(databases[service].replace("postgresql+asyncpg://", "postgresql://"))
+        try:
+            for table in tables(password_hash):
+                if table.service == service:
+                    await _copy(connection, table, world, progress)
+            await connection.execute("analyze")
+        finally:
+            await connection.close()
+
+
+async def _copy(connection: Any, table: Table, world: World, progress: Progress) -> None:
+    # jsonb on the wire is a version byte, then the text
+    codec = {"encoder": lambda value: b"\x01" + orjson.dumps(value), "decoder": lambda raw: orjson.loads(raw[1:])}
+    await connection.set_type_codec("jsonb", schema="pg_catalog", format="binary", **codec)
+    step = f"{table.service}: {table.name}"
+    rows = await asyncio.to_thread(lambda: list(table.rows(world)))
+    waiting = iter(rows)
+    done = 0
+    while chunk := list(islice(waiting, CHUNK)):
+        await connection.copy_records_to_table(table.name, records=chunk, columns=table.columns.split())
+        done += len(chunk)
+        progress(step, done, len(rows))
+
+
+def tables(password_hash: str) -> tuple[Table, ...]:
+    """Every table of the sample, in an order that foreign keys allow."""
+    return (
+        Table("users", "users", "id username email password_hash user_type created_at updated_at", lambda w: _users(w, password_hash)),
+        Table("users", "user_profiles", "user_id first_name last_name phone date_of_birth preferences", _profiles),
+        Table("musicians", "musician_profiles", "id user_id stage_name bio hourly_rate currency experience_years latitude longitude address city country availability_schedule portfolio_urls created_at updated_at", _musicians),
+        Table("musicians", "musician_skills", "musician_id skill_id", _musician_skills),
+        Table("musicians", "musician_documents", "musician_id document", _documents),
+        Table("requests", "known_musicians", "musician_id user_id", lambda w: ((m.id, m.person.id) for m in w.people.musicians)),
+        Table("requests", "musician_requests", "id client_id title description event_date start_time end_time time_zone starts_at ends_at budget_min budget_max currency latitude longitude address city country required_skill_ids status urgency_level created_at updated_at", _requests),
+        Table("requests", "applications", "id request_id musician_id musician_user_id message proposed_price status created_at updated_at", _applications),
+        Table("requests", "bookings", "id request_id application_id client_id musician_id musician_user_id starts_at ends_at time_zone price currency status created_at updated_at", _bookings),
+        Table("reviews", "completed_bookings", "booking_id request_id client_id musician_id musician_user_id title ends_at completed_at", _completed),
+        Table("reviews", "reviews", "id booking_id musician_id author_id rating text created_at", _reviews),
+        Table("matching", "matching_musicians", "musician_id user_id stage_name hourly_rate currency experience_years latitude longitude skill_ids", _matching_musicians),
+        Table("matching", "matching_requests", "request_id client_id title status latitude longitude starts_at ends_at time_zone budget_min budget_max currency urgency_level skill_ids", _matching_requests),
+        Table("notifications", "notifications", "id user_id type title message data is_read read_at appears_at channels deliver_after sent_at created_at", _notifications),
+    )  # fmt: skip
+
+
+def _everyone(world: World) -> Iterator[Any]:
+    yield from world.people.clients
+    yield from (one.person for one in world.people.musicians)
+    yield from world.people.admins
+
+
+def _users(world: World, password_hash: str) -> Iterator[Row]:
+    for one in _everyone(world):
+        yield one.id, one.username, one.email, password_hash, one.user_type, one.since, one.since
+
+
+def _profiles(world: World) -> Iterator[Row]:
+    for one in _everyone(world):
+        yield one.id, one.first_name, one.last_name, one.phone, one.born, {"city": one.city.name, "language": "en"}
+
+
+def _musicians(world: World) -> Iterator[Row]:
+    for one in world.people.musicians:
+        city = one.person.city
+        facts = (one.id, one.person.id, one.stage_name, one.bio, one.rate, city.currency, one.experience)
+        place = (one.latitude, one.longitude, f"{city.name}, {city.country}", city.name, city.country)
+        yield *facts, *place, one.availability, list(one.portfolio), one.person.since, one.person.since
+
+
+def _musician_skills(world: World) -> Iterator[Row]:
+    return ((one.id, skill.id) for one in world.people.musicians for skill in one.skills)
+
+
+def _documents(world: World) -> Iterator[Row]:
+    return ((one.id, one.document) for one in world.people.musicians)
+
+
+def _requests(world: World) -> Iterator[Row]:
+    for gig in world.gigs:
+        city = gig.client.city
+        what = f"We are looking for {' and '.join(one.name.lower() for one in gig.skills)}."
+        when = (gig.day, gig.start, gig.end, city.time_zone, gig.starts_at, gig.ends_at)
+        place = (gig.latitude, gig.longitude, f"{city.name}, {city.country}", city.name, city.country)
+        skills = [one.id for one in gig.skills]
+        rest = (skills, gig.status, gig.urgency, gig.at, gig.at)
+        yield gig.id, gig.client.id, gig.title, what, *when, *gig.budget, city.currency, *place, *rest
+
+
+def _applications(world: World) -> Iterator[Row]:
+    for gig in world.gigs:
+        for one in gig.applications:
+            who = (one.musician.id, one.musician.person.id)
+            yield one.id, gig.id, *who, one.message, one.price, one.status, one.at, one.at
+
+
+def _booked(world: World, status: str | None = None) -> Iterator[tuple[Gig, Musician]]:
+    for gig in world.gigs:
+        if gig.booked is not None and status in (None, gig.booking_status):
+            yield gig, gig.booked.musician
+
+
+def _bookings(world: World) -> Iterator[Row]:
+    for gig, musician in _booked(world):
+        chosen, city = gig.booked, gig.client.city
+        if chosen is not None:
+            who = (gig.id, chosen.id, gig.client.id, musician.id, musician.person.id)
+            when = (gig.starts_at, gig.ends_at, city.time_zone)
+            yield gig.booking_id, *who, *when, chosen.price, city.currency, gig.booking_status, chosen.at, chosen.at
+
+
+def _completed(world: World) -> Iterator[Row]:
+    for gig, musician in _booked(world, "completed"):
+        who = (gig.client.id, musician.id, musician.person.id)
+        yield gig.booking_id, gig.id, *who, gig.title, gig.ends_at, gig.ends_at + timedelta(hours=2)
+
+
+def _reviews(world: World) -> Iterator[Row]:
+    random = Random(f"{SEED}/reviews")
+    for gig, musician in _booked(world, "completed"):
+        unrated = gig.client.username.startswith("demo_") and gig.ends_at > world.now - timedelta(days=10)
+        if unrated or random.random() < 0.28:
+            continue
+        rating = min(5, max(1, round(random.gauss(2.6 + 2.6 * musician.quality, 0.8))))
+        at = min(world.now, gig.ends_at + timedelta(hours=random.uniform(10, 150)))
+        number = UUID(int=random.getrandbits(128), version=4)
+        yield number, gig.booking_id, musician.id, gig.client.id, rating, random.choice(PRAISE[rating]), at
+
+
+def _matching_musicians(world: World) -> Iterator[Row]:
+    for one in world.people.musicians:
+        money = (one.rate, one.person.city.currency, one.experience)
+        skills = [skill.id for skill in one.skills]
+        yield one.id, one.person.id, one.stage_name, *money, one.latitude, one.longitude, skills
+
+
+def _matching_requests(world: World) -> Iterator[Row]:
+    for gig in world.gigs:
+        city = gig.client.city
+        what = (gig.id, gig.client.id, gig.title, gig.status, gig.latitude, gig.longitude)
+        when = (gig.starts_at, gig.ends_at, city.time_zone)
+        skills = [one.id for one in gig.skills]
+        yield *what, *when, *gig.budget, city.currency, gig.urgency, skills
+
+
+def _notifications(world: World) -> Iterator[Row]:
+    """What was told in the last month: applications to clients, the client's choice to musicians."""
+    random = Random(f"{SEED}/notifications")
+    for gig in world.gigs:
+        for one in gig.applications:
+            if one.at < world.now - timedelta(days=30):
+                continue
+            data = {"request_id": str(gig.id), "application_id": str(one.id), "musician_id": str(one.musician.id)}
+            text = f"{one.musician.stage_name} applied to {gig.title}"
+            yield _notification(random, gig.client.id, "new_application", "New application", text, data, one.at)
+            if gig.booked is one:
+                told = {"request_id": str(gig.id), "booking_id": str(gig.booking_id)}
+                text = f"You are booked for {gig.title}"
+                yield _notification(
+                    random, one.musician.person.id, "request_update", "You are booked", text, told, one.at
+                )
+
+
+def _notification(
+    random: Random, user: UUID, kind: str, title: str, text: str, data: dict[str, str], at: datetime
+) -> Row:
+    read = at + timedelta(hours=2) if random.random() < 0.6 else None
+    number = UUID(int=random.getrandbits(128), version=4)
+    return number, user, kind, title, text, data, read is not None, read, at, ["email", "push"], at, at, at

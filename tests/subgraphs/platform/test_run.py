@@ -155,7 +155,7 @@ def test_a_platform_from_start_to_end(folder: Path) -> None:
 
         def back(name: str = name, before: int = before) -> bool:
             now = platform.status()[name]
-            return now["state"] == "running" and now["pid"] != before
+            return bool(now["state"] == "running" and now["pid"] != before)
 
         platform.wait_for(back)
         assert f"{name} died (killed by SIGKILL" in platform.words.read_text()

@@ -38,21 +38,25 @@ def _line(name: str) -> Iterator[None]:
 
 @contextmanager
 def bars() -> Iterator[Report]:
-    """A bar for each step of something long."""
-    columns = (TextColumn("  {task.description:28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    """A bar for each step of something long; without a terminal a line when a step is done."""
+    if not console.is_terminal:
+        yield _tell_finished
+        return
+    columns = (TextColumn("  {task.description:32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         tasks: dict[str, TaskID] = {}
-        finished: set[str] = set()
 
         def report(name: str, done: int, total: int) -> None:
             if name not in tasks:
                 tasks[name] = progress.add_task(name, total=total)
             progress.update(tasks[name], completed=done, total=total)
-            if done >= total and name not in finished and not console.is_terminal:
-                finished.add(name)
-                console.print(f"  {name:28} {done}", markup=False)
 
         yield report
+
+
+def _tell_finished(name: str, done: int, total: int) -> None:
+    if done >= total:
+        console.print(f"  {name:44} {done:8}", markup=False)
 
 
 def welcome(options: Options, has_sample: bool) -> None:
@@ -67,10 +71,8 @@ def welcome(options: Options, has_sample: bool) -> None:
     console.print(table)
     if has_sample:
         console.print(f"\nDemo accounts, password {DEMO_PASSWORD}: mutation {{ logIn(input: ...) {{ token }} }}")
-        people = Table(box=None, show_header=False, padding=(0, 2))
         for account in DEMO_ACCOUNTS:
-            people.add_row(account.username, account.user_type, account.what)
-        console.print(people)
+            console.print(f"  {account.username:16} {account.user_type:10} {account.what}", markup=False)
     if options.host not in ("127.0.0.1", "localhost", "::1"):
         console.print("\nOther machines can reach the gateway, demo accounts included: close them or use --no-sample.")
     ending = "Ctrl-C ends all of it."

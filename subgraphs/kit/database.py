@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 import asyncpg
 import orjson
-from sqlalchemy import Executable, Row, event, make_url, text
+from sqlalchemy import ColumnElement, Executable, Row, Uuid, any_, bindparam, event, make_url, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from subgraphs.kit.migrations import migrate
@@ -17,18 +18,27 @@ from subgraphs.kit.migrations import migrate
 StatementListener = Callable[[str], None]
 
 
+def among_ids(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a column holds one of the parameter `ids`.
+
+    One array parameter makes one prepared statement for any number of ids; and a statement that is built once, with its
+    values given to `fetch_all`, saves SQLAlchemy a third of its work.
+    """
+    return column == any_(bindparam("ids", type_=ARRAY(Uuid)))
+
+
 class Session(Protocol):
     """Where statements are executed: a `Database` (each on its own) or a `UnitOfWork` (all or none)."""
 
-    async def fetch_all(self, statement: Executable) -> Sequence[Row[Any]]:
-        """All rows of a statement."""
+    async def fetch_all(self, statement: Executable, **parameters: Any) -> Sequence[Row[Any]]:
+        """All rows of a statement with these values of its parameters."""
         ...
 
-    async def fetch_one(self, statement: Executable) -> Row[Any] | None:
+    async def fetch_one(self, statement: Executable, **parameters: Any) -> Row[Any] | None:
         """The first row of a statement, if there is one."""
         ...
 
-    async def fetch_value(self, statement: Executable) -> Any:
+    async def fetch_value(self, statement: Executable, **parameters: Any) -> Any:
         """The first column of the first row, or None."""
         ...
 
@@ -62,20 +72,20 @@ class Database:
         """The address with its password, as asyncpg wants it."""
         return self._url.render_as_string(hide_password=False)
 
-    async def fetch_all(self, statement: Executable) -> Sequence[Row[Any]]:
+    async def fetch_all(self, statement: Executable, **parameters: Any) -> Sequence[Row[Any]]:
         """All rows of a statement, executed on its own."""
         async with self._reads.connect() as connection:
-            return (await connection.execute(statement)).all()
+            return (await connection.execute(statement, parameters)).all()
 
-    async def fetch_one(self, statement: Executable) -> Row[Any] | None:
+    async def fetch_one(self, statement: Executable, **parameters: Any) -> Row[Any] | None:
         """The first row of a statement, executed on its own."""
         async with self._reads.connect() as connection:
-            return (await connection.execute(statement)).first()
+            return (await connection.execute(statement, parameters)).first()
 
-    async def fetch_value(self, statement: Executable) -> Any:
+    async def fetch_value(self, statement: Executable, **parameters: Any) -> Any:
         """The first column of the first row, or None."""
         async with self._reads.connect() as connection:
-            return (await connection.execute(statement)).scalar()
+            return (await connection.execute(statement, parameters)).scalar()
 
     async def execute(self, statement: Executable, parameters: Sequence[dict[str, Any]] | None = None) -> int:
         """Execute a statement in a transaction of its own and answer how many rows it changed."""

@@ -3,13 +3,15 @@
 import enum
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, Optional, TypeVar, dataclass_transform
 
 import strawberry
 from strawberry.extensions import MaxTokensLimiter, ParserCache, ValidationCache
 from strawberry.federation.schema import FederationAny
+from strawberry.federation.schema_directives import Key
 from strawberry.types.execution import ExecutionContext
 from strawberry.types.field import StrawberryField
+from strawberry.types.private import is_private
 
 from subgraphs.kit.errors import BadUserInput
 
@@ -23,10 +25,18 @@ Enum = TypeVar("Enum", bound=type[enum.Enum])
 @dataclass_transform(
     kw_only_default=True, field_specifiers=(strawberry.field, strawberry.federation.field, StrawberryField)
 )
-def object_type(*, keys: Sequence[str] = (), name: str | None = None, **directives: Any) -> Callable[[Class], Class]:
-    """A GraphQL object type; its docstring is its description, `keys` make it an entity."""
+def object_type(
+    *, keys: Sequence[str | Key] = (), name: str | None = None, **directives: Any
+) -> Callable[[Class], Class]:
+    """A GraphQL object type; its docstring is its description, `keys` make it an entity.
+
+    Every field of an entity but its key is nullable in the SDL, whatever its type here: an entity is put together by several
+    subgraphs, and one that is down shall cost its own fields, not the whole object.
+    """
 
     def decorate(cls: Class) -> Class:
+        if keys:
+            _make_nullable(cls, {part for key in keys for part in _key_fields(key)})
         described: Class = strawberry.federation.type(
             cls, name=name, description=_doc(cls), keys=list(keys), **directives
         )
@@ -41,6 +51,21 @@ def object_type(*, keys: Sequence[str] = (), name: str | None = None, **directiv
 def input_type(cls: Class) -> Class:
     """A GraphQL input type; its docstring is its description."""
     return strawberry.input(cls, description=_doc(cls))
+
+
+def _key_fields(key: str | Key) -> list[str]:
+    return (key if isinstance(key, str) else str(key.fields)).split()
+
+
+def _make_nullable(cls: type, kept: set[str]) -> None:
+    for attribute, annotation in list(cls.__annotations__.items()):
+        if attribute not in kept and not is_private(annotation):
+            cls.__annotations__[attribute] = Optional[annotation]  # noqa: UP045 - the annotation may be a string
+    for attribute, value in vars(cls).items():
+        if isinstance(value, StrawberryField) and value.base_resolver is not None and attribute not in kept:
+            signature = value.base_resolver.wrapped_func.__annotations__
+            promised = signature["return"]
+            signature["return"] = Optional[promised]  # noqa: UP045
 
 
 def enum_type(cls: Enum) -> Enum:

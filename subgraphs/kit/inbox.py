@@ -8,7 +8,6 @@ stream. A database that is away is nobody's fault: the consumer waits for it and
 """
 
 import asyncio
-import contextlib
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from subgraphs.kit.database import Database
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.streams import dead_stream_of, envelope_of, stream_of
+from subgraphs.kit.tasks import end
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 log = structlog.get_logger("subgraphs.inbox")
@@ -77,9 +77,7 @@ class Inbox:
     async def stop(self) -> None:
         """End; what was not acknowledged is delivered again after the next start."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
     async def _run(self) -> None:
         delay = 0.1

@@ -19,6 +19,7 @@ from sqlalchemy import delete, func, select, text
 from subgraphs.kit import outbox
 from subgraphs.kit.database import Database
 from subgraphs.kit.streams import RETENTION_MS, entry_of, run_id, stream_of
+from subgraphs.kit.tasks import end
 
 log = structlog.get_logger("subgraphs.relay")
 
@@ -51,9 +52,7 @@ class Relay:
     async def stop(self) -> None:
         """End; what is left in the outbox waits for the next start."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
         if self._listener is not None:
             await self._listener.close(timeout=2)
 
@@ -83,7 +82,8 @@ class Relay:
 
     async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), self._poll)
+            async with asyncio.timeout(self._poll):
+                await self._wake.wait()
         self._wake.clear()
 
     async def publish_batch(self) -> int:
@@ -101,12 +101,14 @@ class Relay:
             return len(rows)
 
     async def _compare_after_restart(self) -> None:
+        """Under the lock, so that nothing is on its way between outbox and stream meanwhile."""
         current = await run_id(self._redis)
         if current != self._run_id:
-            newest: Any = await self._redis.xrevrange(self._stream, count=COMPARED)
-            present = [int(fields[b"position"]) for _, fields in newest if b"position" in fields]
-            above = min(present) if len(present) == COMPARED else 0
             async with self._database.engine.begin() as connection:
+                await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+                newest: Any = await self._redis.xrevrange(self._stream, count=COMPARED)
+                present = [int(fields[b"position"]) for _, fields in newest if b"position" in fields]
+                above = min(present) if len(present) == COMPARED else 0
                 if lost := await outbox.publish_again(connection, above, present):
                     log.warning("the queue lost events, they are sent again", stream=self._stream, count=lost)
             self._run_id = current

@@ -20,6 +20,7 @@ from subgraphs.kit.logs import configure
 from subgraphs.kit.migrations import MigrationError
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings, SettingsError
+from subgraphs.kit.tasks import end
 
 log = structlog.get_logger("subgraphs.serve")
 
@@ -71,9 +72,7 @@ async def serve(service: Service, host: str, port: int) -> None:
     try:
         await server.serve()
     finally:
-        watch.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watch
+        await end(watch)
         await service.stop()
 
 

@@ -33,17 +33,17 @@ class UnitOfWork:
             self._connection = await self.database.connect()
         return self._connection
 
-    async def fetch_all(self, statement: Executable) -> Sequence[Row[Any]]:
+    async def fetch_all(self, statement: Executable, **parameters: Any) -> Sequence[Row[Any]]:
         """All rows of a statement."""
-        return (await (await self.connection()).execute(statement)).all()
+        return (await (await self.connection()).execute(statement, parameters)).all()
 
-    async def fetch_one(self, statement: Executable) -> Row[Any] | None:
+    async def fetch_one(self, statement: Executable, **parameters: Any) -> Row[Any] | None:
         """The first row of a statement, if there is one."""
-        return (await (await self.connection()).execute(statement)).first()
+        return (await (await self.connection()).execute(statement, parameters)).first()
 
-    async def fetch_value(self, statement: Executable) -> Any:
+    async def fetch_value(self, statement: Executable, **parameters: Any) -> Any:
         """The first column of the first row, or None."""
-        return (await (await self.connection()).execute(statement)).scalar()
+        return (await (await self.connection()).execute(statement, parameters)).scalar()
 
     async def execute(self, statement: Executable, parameters: Sequence[dict[str, Any]] | None = None) -> int:
         """Execute a statement and answer how many rows it changed."""

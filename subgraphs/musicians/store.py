@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
-from subgraphs.kit.database import Session
+from subgraphs.kit.database import Session, among_ids
 from subgraphs.kit.pagination import Order, Page
 from subgraphs.musicians.model import Profile, SkillRecord
 
@@ -93,20 +93,27 @@ ORDERS = {
 }
 
 
-def among(column: ColumnElement[Any], ids: Sequence[UUID]) -> ColumnElement[bool]:
-    """Whether a column holds one of these ids: one parameter, so one prepared statement for any number."""
-    return column == any_(literal(list(ids), ARRAY(Uuid)))
+_PROFILES_BY_IDS = select(profiles).where(among_ids(profiles.c.id))
+_PROFILES_BY_USERS = select(profiles).where(among_ids(profiles.c.user_id))
+_SKILLS_BY_IDS = select(skills).where(among_ids(skills.c.id))
+_DOCUMENTS = select(documents).where(among_ids(documents.c.musician_id))
+_SKILLS_OF_MUSICIANS = (
+    select(musician_skills.c.musician_id, *skills.c)
+    .join(skills, skills.c.id == musician_skills.c.skill_id)
+    .where(among_ids(musician_skills.c.musician_id))
+    .order_by(skills.c.category, skills.c.name)
+)
 
 
 async def profiles_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Profile]:
     """Profiles by their ids, in one statement."""
-    rows = await session.fetch_all(select(profiles).where(among(profiles.c.id, ids)))
+    rows = await session.fetch_all(_PROFILES_BY_IDS, ids=ids)
     return {row.id: Profile(**row._asdict()) for row in rows}
 
 
 async def profiles_by_users(session: Session, ids: Sequence[UUID]) -> dict[UUID, Profile]:
     """Profiles by the ids of their users, in one statement."""
-    rows = await session.fetch_all(select(profiles).where(among(profiles.c.user_id, ids)))
+    rows = await session.fetch_all(_PROFILES_BY_USERS, ids=ids)
     return {row.user_id: Profile(**row._asdict()) for row in rows}
 
 
@@ -185,13 +192,13 @@ async def set_document(session: Session, musician_id: UUID, document: Mapping[st
 
 async def documents_by_musicians(session: Session, ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
     """Documents by musician, in one statement."""
-    rows = await session.fetch_all(select(documents).where(among(documents.c.musician_id, ids)))
+    rows = await session.fetch_all(_DOCUMENTS, ids=ids)
     return {row.musician_id: row.document for row in rows}
 
 
 async def skills_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, SkillRecord]:
     """Skills by id, in one statement."""
-    rows = await session.fetch_all(select(skills).where(among(skills.c.id, ids)))
+    rows = await session.fetch_all(_SKILLS_BY_IDS, ids=ids)
     return {row.id: SkillRecord(**row._asdict()) for row in rows}
 
 
@@ -205,10 +212,8 @@ async def skills_by_keys(session: Session, keys: Sequence[str]) -> dict[str, UUI
 
 async def skills_by_musicians(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[SkillRecord]]:
     """The skills of each musician, by category and name, in one statement."""
-    statement = select(musician_skills.c.musician_id, *skills.c).join(skills, skills.c.id == musician_skills.c.skill_id)
-    chosen = statement.where(among(musician_skills.c.musician_id, ids)).order_by(skills.c.category, skills.c.name)
     found: dict[UUID, list[SkillRecord]] = {}
-    for row in await session.fetch_all(chosen):
+    for row in await session.fetch_all(_SKILLS_OF_MUSICIANS, ids=ids):
         columns = row._asdict()
         found.setdefault(columns.pop("musician_id"), []).append(SkillRecord(**columns))
     return found

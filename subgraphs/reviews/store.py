@@ -8,21 +8,18 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     Column,
-    ColumnElement,
     DateTime,
     MetaData,
     SmallInteger,
     Table,
     Text,
     Uuid,
-    any_,
     func,
-    literal,
     select,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import insert
 
-from subgraphs.kit.database import Session
+from subgraphs.kit.database import Session, among_ids
 from subgraphs.kit.pagination import Order, Page
 from subgraphs.reviews.model import CompletedBooking, Reputation, ReviewRecord
 
@@ -64,19 +61,25 @@ ratings = Table(
 NEWEST = Order("reviews:newest", reviews.c.created_at, datetime, reviews.c.id, descending=True)
 
 
-def _among(column: ColumnElement[Any], ids: Sequence[UUID]) -> ColumnElement[bool]:
-    return column == any_(literal(list(ids), ARRAY(Uuid)))
+_BY_IDS = select(reviews).where(among_ids(reviews.c.id))
+_BY_BOOKINGS = select(reviews).where(among_ids(reviews.c.booking_id))
+_REPUTATIONS = select(ratings).where(among_ids(ratings.c.musician_id))
+_COUNTS = (
+    select(reviews.c.author_id, func.count().label("total"))
+    .where(among_ids(reviews.c.author_id))
+    .group_by(reviews.c.author_id)
+)
 
 
 async def reviews_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, ReviewRecord]:
     """Reviews by id, in one statement."""
-    rows = await session.fetch_all(select(reviews).where(_among(reviews.c.id, ids)))
+    rows = await session.fetch_all(_BY_IDS, ids=ids)
     return {row.id: ReviewRecord(**row._asdict()) for row in rows}
 
 
 async def reviews_by_bookings(session: Session, ids: Sequence[UUID]) -> dict[UUID, ReviewRecord]:
     """Reviews by booking, in one statement."""
-    rows = await session.fetch_all(select(reviews).where(_among(reviews.c.booking_id, ids)))
+    rows = await session.fetch_all(_BY_BOOKINGS, ids=ids)
     return {row.booking_id: ReviewRecord(**row._asdict()) for row in rows}
 
 
@@ -104,14 +107,13 @@ async def pages_of_authors(session: Session, ids: Sequence[UUID], page: Page) ->
 
 async def reputations(session: Session, ids: Sequence[UUID]) -> dict[UUID, Reputation]:
     """Sums and numbers by musician, in one statement."""
-    rows = await session.fetch_all(select(ratings).where(_among(ratings.c.musician_id, ids)))
+    rows = await session.fetch_all(_REPUTATIONS, ids=ids)
     return {row.musician_id: Reputation(row.rating_sum, row.total_reviews) for row in rows}
 
 
 async def counts_by_authors(session: Session, ids: Sequence[UUID]) -> dict[UUID, int]:
     """How many reviews each author wrote, in one statement."""
-    counted = select(reviews.c.author_id, func.count().label("total")).where(_among(reviews.c.author_id, ids))
-    return {row.author_id: row.total for row in await session.fetch_all(counted.group_by(reviews.c.author_id))}
+    return {row.author_id: row.total for row in await session.fetch_all(_COUNTS, ids=ids)}
 
 
 async def completed_booking(session: Session, booking_id: UUID) -> CompletedBooking | None:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
-from subgraphs.kit.database import Session
+from subgraphs.kit.database import Session, among_ids
 from subgraphs.kit.pagination import Order, Page
 from subgraphs.users.model import Account
 
@@ -73,11 +73,12 @@ _ACCOUNT = [
     *[column for column in profiles.c if column.name != "user_id"],
 ]
 _accounts = select(*_ACCOUNT).select_from(users.outerjoin(profiles, profiles.c.user_id == users.c.id))
+_BY_IDS = _accounts.where(among_ids(users.c.id))
 
 
 async def accounts_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Account]:
     """Accounts by id, in one statement."""
-    rows = await session.fetch_all(_accounts.where(users.c.id == any_(literal(list(ids), ARRAY(Uuid)))))
+    rows = await session.fetch_all(_BY_IDS, ids=ids)
     return {row.id: Account(**row._asdict()) for row in rows}
 
 

@@ -90,10 +90,12 @@ async def street_of(postgres_url: str, queue_url: str) -> AsyncIterator[Street]:
         await street.tower.migrate(empty)
         await street.ear.migrate(empty)
         await street.ear.execute(text("CREATE TABLE heard (id bigserial PRIMARY KEY, times int)"))
-        yield street
-        await street.queue.stop()
-        await street.tower.close()
-        await street.ear.close()
+        try:
+            yield street
+        finally:
+            await street.queue.stop()
+            await street.tower.close()
+            await street.ear.close()
 
 
 @pytest.fixture
@@ -226,6 +228,7 @@ async def test_valkey_may_die(postgres_url: str, tmp_path: Path, durable: bool) 
     async with street_of(postgres_url, server.url) as street, started(street.relay(), street.inbox()):
         await street.ring(1)
         await until(street.heard, [1])
+        await until(street.waiting, 0)
         server.process.kill()
         server.process.wait()
         await street.ring(2, 3)

@@ -38,32 +38,37 @@ class Musician:
     given: strawberry.Private[dict[str, Any]]
 
     @field_with(external=True)
-    def hourly_rate(self) -> Decimal:
+    def hourly_rate(self) -> Decimal | None:
         """What an hour costs; the musicians service knows it."""
-        return Decimal(self._given("hourlyRate"))
+        rate = self._given("hourlyRate")
+        return None if rate is None else Decimal(rate)
 
     @field_with(external=True)
-    def currency(self) -> str:
+    def currency(self) -> str | None:
         """The currency's code; the musicians service knows it."""
-        return str(self._given("currency"))
+        currency = self._given("currency")
+        return None if currency is None else str(currency)
 
     @field_with(external=True)
-    def experience_years(self) -> int:
+    def experience_years(self) -> int | None:
         """Years on stage; the musicians service knows them."""
-        return int(self._given("experienceYears"))
+        years = self._given("experienceYears")
+        return None if years is None else int(years)
 
     @field_with(requires=["hourlyRate", "currency", "experienceYears"])
     async def price_band(self, info: Info) -> PriceBand | None:
         """Whether the rate is low, usual or high for this experience; null where too few can be compared."""
+        rate, years, currency = (self._given(name) for name in ("hourlyRate", "experienceYears", "currency"))
+        if rate is None or years is None or currency is None:
+            return None
         index = await info.context.fresh_index()
-        rate, years = float(self._given("hourlyRate")), int(self._given("experienceYears"))
-        band = band_of(index.columns, index.currency(str(self._given("currency"))), rate, years)
+        band = band_of(index.columns, index.currency(str(currency)), float(rate), int(years))
         return PriceBand(band) if band else None
 
     def _given(self, name: str) -> Any:
-        if (value := self.given.get(name)) is None:
+        if name not in self.given:
             raise BadUserInput(f"The representation of the musician lacks '{name}'", name)
-        return value
+        return self.given[name]
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID, **given: Any) -> "Musician | None":

@@ -24,9 +24,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class HeaderRules:
-    """Which headers of the client's request go on to subgraphs; nothing else does. Names in lower case."""
+    """Which headers of the client's request go on to subgraphs; nothing else does. Names in lower case.
 
-    forward: tuple[str, ...] = ("authorization", "accept-language", "x-request-id", "traceparent", "tracestate")
+    `x-forwarded-for` is the address of the gateway's peer, set by the gateway."""
+
+    forward: tuple[str, ...] = (
+        "authorization",
+        "accept-language",
+        "x-forwarded-for",
+        "x-request-id",
+        "traceparent",
+        "tracestate",
+    )
 
 
 @dataclass(frozen=True, slots=True)

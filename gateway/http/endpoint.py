@@ -34,6 +34,10 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        if scope.get("client"):
+            headers["x-forwarded-for"] = scope["client"][0]  # what the client itself says there is not believed
+        else:
+            headers.pop("x-forwarded-for", None)
         media = JSON
         extra: list[tuple[bytes, bytes]] = []
         try:

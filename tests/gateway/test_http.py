@@ -99,10 +99,10 @@ async def test_what_graphql_refuses(client: httpx.AsyncClient, query: str, code:
 
 
 async def test_headers_go_on_by_rule_only(client: httpx.AsyncClient) -> None:
-    """A subgraph sees Authorization, and no header that no rule names."""
-    headers = {"authorization": "Bearer x", "x-user-id": "1", "cookie": "a=b"}
+    """A subgraph sees Authorization and the peer's address, and no header that no rule names."""
+    headers = {"authorization": "Bearer x", "x-user-id": "1", "cookie": "a=b", "x-forwarded-for": "10.0.0.1"}
     response = await client.post("/graphql", json={"query": "{ hello }"}, headers=headers)
-    assert response.json()["data"]["hello"] == "authorization"
+    assert response.json()["data"]["hello"] == "authorization,x-forwarded-for"
 
 
 async def test_the_plan_comes_when_it_is_asked_for(client: httpx.AsyncClient) -> None:

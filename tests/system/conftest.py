@@ -1,0 +1,81 @@
+"""The whole platform with its small sample, started once as a person starts it."""
+
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from subgraphs.platform import processes
+from subgraphs.platform.accounts import DEMO_PASSWORD
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A running platform: its address and its data folder."""
+
+    url: str
+    data: Path
+
+    def post(self, query: str, variables: Any = None, token: str | None = None) -> dict[str, Any]:
+        """The gateway's answer to one operation."""
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        body = {"query": query, "variables": variables or {}}
+        found: dict[str, Any] = httpx.post(f"{self.url}/graphql", json=body, headers=headers, timeout=30).json()
+        return found
+
+    def token(self, login: str) -> str:
+        """A demo account's token."""
+        query = "mutation ($input: LogInInput!) { logIn(input: $input) { token } }"
+        answer = self.post(query, {"input": {"login": login, "password": DEMO_PASSWORD}})
+        found: str = answer["data"]["logIn"]["token"]
+        return found
+
+    def command(self, *arguments: str) -> None:
+        """Run a `mussikon` command on this platform."""
+        command = [sys.executable, "-m", "subgraphs.platform.cli", *arguments, "--data", str(self.data)]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+
+
+def free_port() -> int:
+    """The first of seven free ports in a row."""
+    for port in range(6200 + secrets.randbelow(2000), 30000, 7):
+        if all(processes.port_is_free(port + offset) for offset in range(7)):
+            return port
+    raise AssertionError("no free ports")
+
+
+@pytest.fixture(scope="session", params=["processes", "in-process"])
+def platform(request: pytest.FixtureRequest) -> Iterator[Platform]:
+    """A platform with the small sample; each subgraph a process of its own, and all in one process."""
+    folder = Path(tempfile.mkdtemp(prefix="mussikon-system-"))
+    folder.chmod(0o711)
+    port = free_port()
+    words = folder / "words"
+    command = [sys.executable, "-m", "subgraphs.platform.cli", "run", "--size", "small"]
+    command += ["--data", str(folder / "data"), "--port", str(port)]
+    command += ["--in-process"] if request.param == "in-process" else []
+    with words.open("wb") as file:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(600):
+            if "MussikOn runs." in words.read_text():
+                break
+            assert process.poll() is None, words.read_text()
+            time.sleep(0.1)
+        yield Platform(f"http://127.0.0.1:{port}", folder / "data")
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+        shutil.rmtree(folder, ignore_errors=True)

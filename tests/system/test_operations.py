@@ -1,0 +1,47 @@
+"""The operations that clients would send, each against the whole platform with its small sample."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.system.conftest import Platform
+
+pytestmark = pytest.mark.system
+FOLDER = Path(__file__).parents[2] / "schema" / "operations"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.graphql"))
+LOGINS = {"myGigs": "demo_musician"}
+
+
+def empty(value: Any) -> bool:
+    """Whether there is no value in an answer at all."""
+    if isinstance(value, dict):
+        return all(empty(item) for key, item in value.items() if key != "__typename")
+    if isinstance(value, list):
+        return all(empty(item) for item in value)
+    return value is None
+
+
+def test_there_are_enough() -> None:
+    """At least 15 operations, whose variables belong to one of them."""
+    assert len(NAMES) >= 15
+    assert {path.stem for path in FOLDER.glob("*.json")} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_operation(platform: Platform, name: str) -> None:
+    """The operation answers with data and no errors; one that needs a token says how to get it, and is refused without."""
+    query = (FOLDER / f"{name}.graphql").read_text()
+    beside = FOLDER / f"{name}.json"
+    variables = json.loads(beside.read_text()) if beside.exists() else {}
+    needs_token = query.startswith("# Needs a token")
+    if needs_token:
+        refused = platform.post(query, variables)
+        assert refused.get("errors") or empty(refused["data"])
+    token = platform.token(LOGINS.get(name, "demo_client")) if needs_token else None
+    answer = platform.post(query, variables, token)
+    assert "errors" not in answer
+    assert not empty(answer["data"])
+    text = json.dumps(answer["data"])
+    assert '"edges"' not in text or '"edges": [{' in text

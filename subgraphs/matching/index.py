@@ -7,6 +7,7 @@ reads the rows whose transaction that snapshot could not see, however late it co
 do so, and one that starts begins with the whole table.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
@@ -44,6 +45,7 @@ class Index:
         """An empty index over this database."""
         self._database = database
         self._snapshot = ""
+        self._loading: asyncio.Task[None] | None = None
         self._place_of: dict[UUID, int] = {}
         self._skill_bits: dict[UUID, int] = {}
         self._currencies: dict[str, int] = {}
@@ -53,7 +55,17 @@ class Index:
         """The newest transaction whose musicians are here: it differs when any musician differs."""
 
     async def start(self) -> None:
-        """Read the whole table."""
+        """Begin to read the whole table; whoever needs the musicians waits for the end of it, others do not."""
+        self._loading = asyncio.create_task(self._load(), name="load the musicians")
+        self._loading.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    async def stop(self) -> None:
+        """Read no more."""
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.wait([self._loading])
+
+    async def _load(self) -> None:
         connection = await self._database.listener()
         try:
             await connection.execute(_AFTER_RESTORE)
@@ -61,14 +73,15 @@ class Index:
         finally:
             await connection.close()
 
-    async def stop(self) -> None:
-        """Nothing to end."""
-
     async def catch_up(self) -> None:
-        """Read what was written since the last look."""
-        if not self._snapshot:
+        """Read what was written since the last look; all of it, if there was none."""
+        if self._snapshot:
+            self._apply(await self._database.fetch_all(_CHANGED.bindparams(seen=self._snapshot)))
+            return
+        if self._loading is None or self._loading.done():
             await self.start()
-        self._apply(await self._database.fetch_all(_CHANGED.bindparams(seen=self._snapshot)))
+        if self._loading is not None:
+            await asyncio.shield(self._loading)
 
     def __len__(self) -> int:
         """How many musicians it knows."""

@@ -13,7 +13,7 @@ from subgraphs.platform import control, seeding
 from subgraphs.platform.console import console, errors, say
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.plan import SCHEMA, SIZES, Options
-from subgraphs.platform.preparation import check_ports, claimed, load_sample, prepare_databases
+from subgraphs.platform.preparation import check_ports, check_schema, claimed, load_sample, prepare_databases
 from subgraphs.platform.servers import Servers, check_servers, start_servers
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ def run(
     options = Options(port, host, workers, data, _checked(size), sample, postgres_url, redis_url, in_process)
     with claimed(data):
         check_ports(options)
+        check_schema()
         servers = start_servers(options, say)
         try:
             asyncio.run(_runner(options)(servers))

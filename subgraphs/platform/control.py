@@ -60,7 +60,10 @@ def _bind(path: str) -> socket.socket:
 
 def ask(folder: Path, do: str, name: str = "") -> Any:
     """Give an order to the launcher that uses this data folder, and answer what it said."""
-    nobody = LaunchError(f"Nothing runs on the data folder {folder}.", "Start it: mussikon run, or say --data FOLDER")
+    nobody = LaunchError(
+        f"Nothing that takes orders runs on the data folder {folder.parent}.",
+        "Start it: mussikon run (not with --in-process), or say --data FOLDER",
+    )
     try:
         with _short(folder) as path, socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(90)

@@ -102,6 +102,7 @@ class Zygote:
         lost = LaunchError("The process that starts services has ended.", f"See {self._log}")
         if not ready.done():
             ready.set_exception(lost)
+            ready.exception()  # it may be that nobody waits
         for started in self._started.values():
             started.set_exception(lost)
         self._started.clear()

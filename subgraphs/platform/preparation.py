@@ -10,7 +10,7 @@ from subgraphs.platform import databases, seeding
 from subgraphs.platform.console import bars, say, step
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.folder import FolderLock, make_folder
-from subgraphs.platform.plan import SERVICES, Options
+from subgraphs.platform.plan import SCHEMA, SERVICES, Options
 from subgraphs.platform.processes import end_marked, port_is_free
 from subgraphs.platform.servers import Servers
 
@@ -57,6 +57,12 @@ def check_ports(options: Options) -> None:
             )
 
 
+def check_schema() -> None:
+    """The gateway serves the composed schema that the code has printed."""
+    if not (SCHEMA / "supergraph.graphql").exists():
+        raise LaunchError(f"There is no supergraph in {SCHEMA}.", "Have it composed: mussikon schema")
+
+
 def make_keys(data: Path) -> Keys:
     """The pair of keys, made the first time."""
     folder = make_folder(data / "keys", 0o700).resolve()
@@ -82,7 +88,7 @@ async def prepare_sample(servers: Servers, options: Options) -> bool:
         return False
     if known:
         say(f"The sample {known.size} was loaded in part; it is loaded anew.")
-    await load_sample(servers, options.size or seeding.DEFAULT_SIZE)
+    await load_sample(servers, options.size or (known.size if known else seeding.DEFAULT_SIZE))
     return True
 
 

@@ -137,8 +137,8 @@ async def test_the_index_misses_no_late_commit(client: Client, tell: Any) -> Non
     """A transaction that began before a look and commits after it is read by the next look, in every process."""
     database = client.service.database
     mine, others = Index(database), Index(database)
-    await mine.start()
-    await others.start()
+    await mine.catch_up()
+    await others.catch_up()
     before, late = len(mine), uuid4()
     add = text(
         "insert into matching_musicians (musician_id, user_id, stage_name, hourly_rate, latitude, longitude)"
@@ -155,7 +155,7 @@ async def test_the_index_misses_no_late_commit(client: Client, tell: Any) -> Non
     assert late in mine.columns.ids
     assert mine.version == others.version
     restarted = Index(database)
-    await restarted.start()
+    await restarted.catch_up()
     assert set(restarted.columns.ids) == set(mine.columns.ids)
 
 
@@ -164,7 +164,7 @@ async def test_the_index_grows(client: Client, tell: Any) -> None:
     database = client.service.database
     rows = [{"key": uuid4(), "skills": [uuid4()], "rate": number} for number in range(3000)]
     index = Index(database)
-    await index.start()
+    await index.catch_up()
     await database.execute(
         text(
             "insert into matching_musicians (musician_id, user_id, stage_name, hourly_rate, latitude, longitude,"

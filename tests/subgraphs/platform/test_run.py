@@ -3,14 +3,12 @@
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -81,15 +79,6 @@ class Platform:
             for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
                 found += [int(child) for child in tasks.read_text().split()]
         return found
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that the database's own user can reach."""
-    made = Path(tempfile.mkdtemp(prefix="mussikon-test-"))
-    made.chmod(0o711)
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
 
 
 REGISTER = "mutation($input: RegisterInput!) { register(input: $input) { token user { id } } }"
@@ -233,7 +222,7 @@ def test_wrong_options(tmp_path: Path) -> None:
     port = str(free_ports(7))
     assert "is a file" in refused("run", "--port", port, "--data", str(tmp_path / "file"))
     assert "no sample 'huge'" in refused("run", "--port", port, "--size", "huge", "--data", str(tmp_path / "data"))
-    assert "Nothing runs" in refused("stop", "users", "--data", str(tmp_path / "data"))
+    assert "Nothing that takes orders runs" in refused("stop", "users", "--data", str(tmp_path / "data"))
     nowhere = f"postgresql://me:secret@127.0.0.1:{processes.free_port()}/postgres"
     said = refused("migrate", "--data", str(tmp_path / "d2"), "--postgres-url", nowhere, "--redis-url", "redis://x")
     assert "does not answer" in said

@@ -9,9 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -28,15 +26,6 @@ from subgraphs.platform.valkey import start_valkey
 pytestmark = pytest.mark.system
 ROOT = Path(__file__).parents[3]
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that the server's own user can reach."""
-    made = Path(tempfile.mkdtemp(prefix="mussikon-test-"))
-    made.chmod(0o711)
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
 
 
 async def count(url: str) -> int:

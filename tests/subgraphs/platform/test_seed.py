@@ -1,0 +1,76 @@
+"""Databases and sample data without a platform that runs: `mussikon migrate` and `mussikon seed`."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from subgraphs.platform.databases import url_of
+from subgraphs.platform.errors import LaunchError
+from subgraphs.platform.plan import SERVICES
+from subgraphs.platform.seeding import Sample, check_size, present
+
+pytestmark = pytest.mark.system
+ROOT = Path(__file__).parents[3]
+
+
+def command(*arguments: str) -> list[str]:
+    """The command line of `mussikon`."""
+    return [sys.executable, "-m", "subgraphs.platform.cli", *arguments]
+
+
+def said(*arguments: str, code: int = 0) -> str:
+    """What a command says until its end."""
+    done = subprocess.run(
+        command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert done.returncode == code, done.stdout
+    return done.stdout
+
+
+async def test_servers_elsewhere(folder: Path, postgres_url: str, redis_url: str) -> None:
+    """With servers elsewhere, a database for each service is made there, once, and no server is started here."""
+    options = ("migrate", "--data", str(folder / "data"), "--postgres-url", postgres_url, "--redis-url", redis_url)
+    first = said(*options)
+    assert all(f"{service}: kit/" in first for service in SERVICES)
+    assert "PostgreSQL" not in first
+    assert said(*options).count("nothing new") == len(SERVICES)
+    connection = await asyncpg.connect(url_of(postgres_url, "requests"))
+    assert await connection.fetchval("select count(*) from musician_requests") == 0
+    await connection.close()
+    assert await present(postgres_url) is None
+
+
+def test_half_a_sample_is_loaded_anew(folder: Path) -> None:
+    """A load that was killed is redone by the next; a whole one stays, and another size is refused with advice."""
+    data = ("--data", str(folder / "data"))
+    words = folder / "words"
+    with words.open("wb") as file:
+        loading = subprocess.Popen(command("seed", *data), cwd=ROOT, stdout=file, stderr=file)
+    end = time.monotonic() + 60
+    while "users: users" not in words.read_text():
+        assert time.monotonic() < end, words.read_text()
+        time.sleep(0.01)
+    loading.send_signal(signal.SIGKILL)
+    loading.wait()
+    again = said("seed", *data)
+    assert "users: users" in again
+    assert "musicians: musician_profiles" in again
+    assert "is there" in said("seed", *data)
+    refused = said("seed", "--size", "large", *data, code=1)
+    assert "holds the sample small, not large" in refused
+    assert "--replace" in refused
+
+
+def test_sizes_are_compared() -> None:
+    """Only a whole sample of another size than the one asked for is in the way."""
+    check_size(None, "large")
+    check_size(Sample("small", is_whole=True), None)
+    check_size(Sample("small", is_whole=True), "small")
+    check_size(Sample("small", is_whole=False), "large")
+    with pytest.raises(LaunchError, match="not large"):
+        check_size(Sample("small", is_whole=True), "large")

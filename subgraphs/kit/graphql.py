@@ -30,8 +30,8 @@ def object_type(
 ) -> Callable[[Class], Class]:
     """A GraphQL object type; its docstring is its description, `keys` make it an entity.
 
-    Every field of an entity but its key is nullable in the SDL, whatever its type here: an entity is put together by several
-    subgraphs, and one that is down shall cost its own fields, not the whole object.
+    Every plain field of an entity but its key is nullable in the SDL, whatever its type here: an entity is put together by several
+    subgraphs, and one that is down shall cost its own fields, not the whole object. Resolvers say so themselves.
     """
 
     def decorate(cls: Class) -> Class:
@@ -61,11 +61,6 @@ def _make_nullable(cls: type, kept: set[str]) -> None:
     for attribute, annotation in list(cls.__annotations__.items()):
         if attribute not in kept and not is_private(annotation):
             cls.__annotations__[attribute] = Optional[annotation]  # noqa: UP045 - the annotation may be a string
-    for attribute, value in vars(cls).items():
-        if isinstance(value, StrawberryField) and value.base_resolver is not None and attribute not in kept:
-            signature = value.base_resolver.wrapped_func.__annotations__
-            promised = signature["return"]
-            signature["return"] = Optional[promised]  # noqa: UP045
 
 
 def enum_type(cls: Enum) -> Enum:

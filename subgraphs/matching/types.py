@@ -126,7 +126,7 @@ class MusicianRequest:
     key: strawberry.Private[UUID]
 
     @field_with(external=True)
-    async def title(self, info: Info) -> str:
+    async def title(self, info: Info) -> str | None:
         """What is looked for, in a line: matching's copy of it."""
         request = await info.context.requests.load(self.key)
         if request is None:

@@ -111,12 +111,12 @@ class Musician:
         )
 
     @resolver
-    def availability(self) -> JSON:
+    def availability(self) -> JSON | None:
         """When they play in a usual week, by day: {"friday": [{"from": "18:00", "to": "02:00"}]}."""
         return JSON(self.profile.availability_schedule)
 
     @resolver
-    async def skills(self, info: Info) -> list[Skill]:
+    async def skills(self, info: Info) -> list[Skill] | None:
         """Their instruments, genres and styles."""
         return [Skill.of(record) for record in await info.context.skills_of_musicians.load(self.profile.id)]
 

@@ -1,0 +1,94 @@
+"""The schemas as committed: printed by the code, composing, and made so that one subgraph's failure stays its own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.pipeline import check
+from gateway.supergraph.graph import Graph
+from gateway.supergraph.load import load_supergraph
+from gateway.supergraph.model import Supergraph
+from gateway.transport.local import LocalTransport
+from subgraphs.platform.plan import SERVICES
+from subgraphs.platform.schema_files import print_all
+from tests.gateway.support import engine_of
+
+SCHEMA = Path(__file__).parents[2] / "schema"
+OWNERS = {
+    "User": "users",
+    "Musician": "musicians",
+    "Skill": "musicians",
+    "MusicianRequest": "requests",
+    "Booking": "requests",
+}
+
+
+@pytest.fixture(scope="module")
+def supergraph() -> Supergraph:
+    """The committed supergraph."""
+    return load_supergraph((SCHEMA / "supergraph.graphql").read_text())
+
+
+def test_the_committed_schemas_are_current() -> None:
+    """`make schema` would change nothing."""
+    printed = print_all()
+    assert set(printed) == {f"{name}.graphql" for name in (*SERVICES, "supergraph")}
+    for name, text in printed.items():
+        assert (SCHEMA / name).read_text() == text, f"{name} is stale: make schema"
+
+
+def test_what_another_service_supplies_is_nullable(supergraph: Supergraph) -> None:
+    """A field of a shared entity, and a field that leads to one of another service, can be null without taking more along."""
+    shared = {
+        name
+        for subgraph in supergraph.subgraphs.values()
+        for name, item in subgraph.types.items()
+        if item.keys and sum(name in other.types for other in supergraph.subgraphs.values()) > 1
+    }
+    assert shared == set(OWNERS)
+    wrong = []
+    for subgraph in supergraph.subgraphs.values():
+        for name, item in subgraph.types.items():
+            keys = {one.name for key in item.keys for one in key.fields if hasattr(one, "name")}
+            for field in item.fields.values():
+                elsewhere = OWNERS.get(field.type_name, subgraph.name) != subgraph.name
+                if field.type.endswith("!") and ((name in shared and field.name not in keys) or elsewhere):
+                    wrong.append(f"{subgraph.name}: {name}.{field.name}: {field.type}")
+    assert wrong == []
+
+
+def test_everything_is_described(supergraph: Supergraph) -> None:
+    """Every type and every field that clients see says what it is."""
+    types = [item for name, item in supergraph.api.type_map.items() if not name.startswith("__")]
+    bare = [item.name for item in types if not item.description and not item.name.endswith(("Connection", "Edge"))]
+    fields = [
+        f"{item.name}.{name}"
+        for item in types
+        for name, field in getattr(item, "fields", {}).items()
+        if not field.description
+    ]
+    assert (bare, fields) == ([], [])
+
+
+def test_requires_and_provides_are_in_use(supergraph: Supergraph) -> None:
+    """The platform exercises @requires, @provides and @shareable."""
+    fields = [
+        field
+        for subgraph in supergraph.subgraphs.values()
+        for item in subgraph.types.values()
+        for field in item.fields.values()
+    ]
+    assert any(field.requires for field in fields)
+    assert any(field.provides for field in fields)
+    assert "@shareable" in (SCHEMA / "users.graphql").read_text()
+
+
+def test_the_operations_cross_services() -> None:
+    """Operations are valid, and together ask every subgraph; most ask more than one."""
+    engine = engine_of((SCHEMA / "supergraph.graphql").read_text(), LocalTransport({}))
+    assert isinstance(engine.graph, Graph)
+    for path in (SCHEMA / "operations").glob("*.graphql"):
+        check(engine, path.read_text())
+        beside = path.with_suffix(".json")
+        assert not beside.exists() or isinstance(json.loads(beside.read_text()), dict)

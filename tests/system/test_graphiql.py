@@ -1,0 +1,81 @@
+"""GraphiQL in a real browser: an example is chosen and run, its answer and its plan are on the page, nothing comes from elsewhere.
+
+`PICTURE=docs/graphiql.png` keeps what the browser shows; the README's picture is made so.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from tests.system.conftest import Platform
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium with chromedriver on this machine"),
+]
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Chrome]:
+    """A headless browser with a fresh profile that looks nowhere else."""
+    options = ChromeOptions()
+    options.binary_location = CHROMIUM or ""
+    quiet = "headless=new no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-sync"
+    for word in f"{quiet} disable-component-update".split():
+        options.add_argument(f"--{word}")
+    options.add_argument(f"--user-data-dir={tmp_path}")
+    options.add_argument("--window-size=1600,1000")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = Chrome(options=options, service=ChromeService(DRIVER))
+    yield browser
+    browser.quit()
+
+
+@pytest.mark.parametrize("platform", ["processes"], indirect=True)
+def test_an_example_runs_and_shows_its_plan(platform: Platform, browser: Chrome) -> None:
+    """Choosing an example and pressing play shows its answer, and the requests to subgraphs beside it."""
+    browser.get(f"{platform.url}/")
+    wait = WebDriverWait(browser, 20)
+    wait.until(lambda _: len(Select(browser.find_element(By.ID, "examples")).options) > 15)
+    wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, ".graphiql-execute-button"))
+    Select(browser.find_element(By.ID, "examples")).select_by_visible_text("everything")
+    wait.until(lambda _: "query Everything" in browser.find_element(By.CSS_SELECTOR, ".graphiql-query-editor").text)
+    browser.find_element(By.CSS_SELECTOR, ".graphiql-execute-button").click()
+    wait.until(lambda _: "matches" in browser.find_element(By.CSS_SELECTOR, ".result-window").text)
+    shown = browser.find_element(By.CSS_SELECTOR, ".result-window").text
+    assert '"requests"' in shown
+    assert '"errors"' not in shown
+    plan = browser.find_element(By.ID, "plan").text
+    assert {name for name in ("requests", "matching", "musicians", "reviews", "users") if name in plan} >= {
+        "requests",
+        "matching",
+    }
+    assert "requests to subgraphs" in plan
+    if picture := os.environ.get("PICTURE"):
+        browser.save_screenshot(picture)
+    log: list[dict[str, str]] = browser.execute("getLog", {"type": "browser"})["value"]
+    assert [entry for entry in log if entry["level"] == "SEVERE"] == []
+    resources = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert [name for name in resources if not name.startswith((platform.url, "data:"))] == []
+
+
+@pytest.mark.parametrize("platform", ["processes"], indirect=True)
+def test_a_token_acts_as_its_user(platform: Platform, browser: Chrome) -> None:
+    """A token pasted into its field is sent along."""
+    browser.get(f"{platform.url}/graphql")
+    wait = WebDriverWait(browser, 20)
+    wait.until(lambda _: len(Select(browser.find_element(By.ID, "examples")).options) > 15)
+    wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, ".graphiql-execute-button"))
+    browser.find_element(By.ID, "token").send_keys(platform.token("demo_client"))
+    Select(browser.find_element(By.ID, "examples")).select_by_visible_text("myDesk")
+    wait.until(lambda _: "query MyDesk" in browser.find_element(By.CSS_SELECTOR, ".graphiql-query-editor").text)
+    browser.find_element(By.CSS_SELECTOR, ".graphiql-execute-button").click()
+    wait.until(lambda _: "demo_client@mussikon.example" in browser.find_element(By.CSS_SELECTOR, ".result-window").text)

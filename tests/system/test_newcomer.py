@@ -1,0 +1,159 @@
+"""What somebody new would try, wrong input above all: each gets an answer that says what is wrong."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.system.conftest import Platform
+
+pytestmark = pytest.mark.system
+PUBLISH = (
+    "mutation ($input: PublishRequestInput!) { publishRequest(input: $input) { id startsAt endsAt durationHours } }"
+)
+TODAY = datetime.now(UTC).date()
+SOON = (TODAY + timedelta(days=30)).isoformat()
+
+
+def request_input(**changes: Any) -> dict[str, Any]:
+    """A request that is fine, with some of it changed."""
+    fine = {
+        "title": "Birthday",
+        "eventDate": SOON,
+        "startTime": "20:00",
+        "endTime": "01:00",
+        "timeZone": "Europe/Berlin",
+        "budgetMin": "100",
+        "budgetMax": "300",
+        "location": {"latitude": 52.5, "longitude": 13.4},
+    }
+    return {**fine, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"budgetMin": "-5"}, "budgetMin"),
+        ({"budgetMin": "500"}, "budgetMin"),
+        ({"startTime": "20:00", "endTime": "20:00"}, "equal"),
+        ({"endDate": (TODAY + timedelta(days=32)).isoformat()}, "24 hours"),
+        ({"eventDate": "2020-01-01"}, "past"),
+        ({"timeZone": "Mars/Olympus"}, "timeZone"),
+        ({"location": {"latitude": 200, "longitude": 13.4}}, "latitude"),
+        ({"title": "x" * 300}, "title"),
+        ({"title": " "}, "title"),
+        ({"budgetMax": "1e400"}, "budgetMax"),
+        ({"startTime": "25:00"}, "25:00"),
+    ],
+)
+def test_wrong_requests_are_explained(platform: Platform, changes: dict[str, Any], words: str) -> None:
+    """A request that makes no sense is refused with the field or the reason."""
+    answer = platform.post(PUBLISH, {"input": request_input(**changes)}, platform.token("demo_client"))
+    error = answer["errors"][0]
+    assert words in error["message"]
+    assert error["extensions"]["code"] in ("BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED")
+
+
+def test_a_gig_past_midnight_ends_the_next_day(platform: Platform) -> None:
+    """An end at or before the start is the next day's."""
+    answer = platform.post(PUBLISH, {"input": request_input()}, platform.token("demo_client"))
+    assert answer["data"]["publishRequest"]["durationHours"] == 5
+
+
+def test_words_of_sql_are_words(platform: Platform) -> None:
+    """SQL in a name is a name like any other, and finds nothing but itself."""
+    name = "Robert'); DROP TABLE users;--"
+    query = """query ($s: String) {
+        users(first: 1, filter: {search: $s}) { totalCount }
+        musicians(filter: {city: $s, search: $s}) { totalCount }
+    }"""
+    assert platform.post(query, {"s": name})["data"] == {"users": {"totalCount": 0}, "musicians": {"totalCount": 0}}
+    register = "mutation ($input: RegisterInput!) { register(input: $input) { token } }"
+    account = {"username": name, "email": "bobby@example.org", "password": "a long password"}
+    assert platform.post(register, {"input": account})["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    assert platform.post("{ users { totalCount } }")["data"]["users"]["totalCount"] >= 3001
+
+
+def test_nobody_registers_as_admin(platform: Platform) -> None:
+    """The type ADMIN is refused."""
+    register = "mutation ($input: RegisterInput!) { register(input: $input) { token } }"
+    account = {"username": "boss", "email": "boss@example.org", "password": "a long password", "userType": "ADMIN"}
+    assert platform.post(register, {"input": account})["errors"][0]["extensions"]["code"] in (
+        "BAD_USER_INPUT",
+        "FORBIDDEN",
+    )
+
+
+@pytest.mark.parametrize("token", ["nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0."])
+def test_a_bad_token_is_told(platform: Platform, token: str) -> None:
+    """A token that does not hold is an error that says to log in again, not a silent stranger."""
+    answer = platform.post("{ me { username } }", token=token)
+    assert answer["data"] == {"me": None}
+    assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    assert answer["errors"][0]["path"] == ["me"]
+
+
+def test_typos_and_sizes(platform: Platform) -> None:
+    """An unknown field, a body of 10 MB, an unknown page and an unknown id get clear answers."""
+    typo = platform.post("{ musicans { totalCount } }")["errors"][0]
+    assert "Did you mean 'musicians'" in typo["message"]
+    large = httpx.post(
+        f"{platform.url}/graphql",
+        content=b'{"query":"' + b" " * 10_000_000,
+        headers={"content-type": "application/json"},
+    )
+    assert (large.status_code, large.json()["errors"][0]["extensions"]["code"]) == (413, "REQUEST_TOO_LARGE")
+    assert "/graphql" in httpx.get(f"{platform.url}/grapql").text
+    cursor = platform.post('{ musicians(after: "x") { totalCount } }')["errors"][0]
+    assert cursor["extensions"]["code"] == "BAD_USER_INPUT"
+    many = platform.post("{ musicians(first: 5000) { totalCount } }")["errors"][0]
+    assert "100" in many["message"]
+    assert platform.post('{ musician(id: "nobody") { id } }')["data"] == {"musician": None}
+
+
+def test_private_things_stay_private(platform: Platform) -> None:
+    """Nobody, another user and forged headers see no address, notification or booking of a user."""
+    query = '{ user(id: "%s") { username email phone unreadNotificationCount notifications { totalCount } bookings { totalCount } } }'
+    me = platform.post("{ me { id } }", token=platform.token("demo_client"))["data"]["me"]["id"]
+    for token in (None, platform.token("demo_musician")):
+        answer = platform.post(query % me, token=token)
+        seen = answer["data"]["user"]
+        assert seen.pop("username") == "demo_client"
+        assert set(seen.values()) == {None}
+        assert {error["extensions"]["code"] for error in answer["errors"]} <= {"UNAUTHENTICATED", "FORBIDDEN"}
+        assert {error["path"][1] for error in answer["errors"]} == set(seen)
+    forged = httpx.post(
+        f"{platform.url}/graphql",
+        json={"query": query % me},
+        headers={"x-user-id": me, "x-role": "admin", "x-forwarded-for": me},
+    ).json()
+    assert forged["data"]["user"]["email"] is None
+
+
+@pytest.mark.parametrize("platform", ["processes"], indirect=True)  # in one process no subgraph can be stopped alone
+def test_one_subgraph_down_costs_its_own_fields(platform: Platform) -> None:
+    """While reviews is stopped, its fields are null with errors at their paths; everything else is there, and it all comes back."""
+    query = """{
+        musicians(first: 2) { edges { node { stageName rating totalReviews user { username } priceBand } } }
+        latestReviews { totalCount }
+    }"""
+    whole = platform.post(query)
+    assert "errors" not in whole
+    platform.command("stop", "reviews")
+    try:
+        answer = platform.post(query)
+        assert answer["data"]["latestReviews"] is None
+        for index, edge in enumerate(answer["data"]["musicians"]["edges"]):
+            expected = {**whole["data"]["musicians"]["edges"][index]["node"], "rating": None, "totalReviews": None}
+            assert edge["node"] == expected
+        paths = {tuple(error["path"]) for error in answer["errors"]}
+        place = ("musicians", "edges")
+        wanted = {(*place, index, "node", name) for index in (0, 1) for name in ("rating", "totalReviews")}
+        assert paths == wanted | {("latestReviews",)}
+        assert {error["extensions"]["code"] for error in answer["errors"]} == {"SUBGRAPH_UNREACHABLE"}
+        ready = httpx.get(f"{platform.url}/health/ready").json()
+        assert (ready["status"], ready["subgraphs"]["reviews"]) == ("ok", "SUBGRAPH_UNREACHABLE")
+    finally:
+        platform.command("start", "reviews")
+    assert platform.post(query) == whole

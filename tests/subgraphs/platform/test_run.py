@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,11 @@ class Platform:
         command += ["--data", str(self.data), "--port", str(self.port), *options]
         with self.words.open("wb") as words:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=words, stderr=subprocess.STDOUT)
+
+    def begin(self) -> "Platform":
+        """Wait until it says that it runs."""
         self.wait_for(lambda: "MussikOn runs." in self.words.read_text(), 60)
+        return self
 
     def wait_for(self, condition: Callable[[], Any], seconds: float = 15) -> None:
         """Wait until something is so, while the launcher lives."""
@@ -79,6 +83,25 @@ class Platform:
             for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
                 found += [int(child) for child in tasks.read_text().split()]
         return found
+
+
+Start = Callable[..., Platform]
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Start]:
+    """Starts platforms in the folder; what a failed test leaves running is ended."""
+    started: list[Platform] = []
+
+    def make(*options: str, port: int | None = None) -> Platform:
+        started.append(Platform(folder, *options, port=port))
+        return started[-1].begin()
+
+    yield make
+    for platform in started:
+        if platform.process.poll() is None:
+            platform.process.kill()
+            platform.process.wait()
 
 
 REGISTER = "mutation($input: RegisterInput!) { register(input: $input) { token user { id } } }"
@@ -124,9 +147,9 @@ def a_gig_is_booked(platform: Platform) -> str:
     return request
 
 
-def test_a_platform_from_start_to_end(folder: Path) -> None:
+def test_a_platform_from_start_to_end(start: Start) -> None:
     """One question crosses all services; services stop and start alone; what dies comes again; at the end all is gone."""
-    platform = Platform(folder)
+    platform = start()
     request = a_gig_is_booked(platform)
 
     assert "is stopped" in ask(platform.data / "run", "stop", "users")
@@ -158,16 +181,16 @@ def test_a_platform_from_start_to_end(folder: Path) -> None:
     assert all(processes.port_is_free(platform.port + offset) for offset in range(7))
 
 
-def test_a_killed_launcher_leaves_nothing(folder: Path) -> None:
+def test_a_killed_launcher_leaves_nothing(start: Start) -> None:
     """After kill -9 all processes go by themselves, and the next start works on the same data, in under five seconds."""
-    first = Platform(folder)
+    first = start()
     token = registered(first, "ada", "CLIENT")
     everything = first.everything()
     first.process.kill()
     first.process.wait()
     assert all(processes.wait_until_gone(pid, 10) for pid in everything)
     begin = time.monotonic()
-    second = Platform(folder, "--workers", "2", port=first.port)
+    second = start("--workers", "2", port=first.port)
     assert time.monotonic() - begin < 5
     assert second.data_of("{ me { username } }", token) == {"me": {"username": "ada"}}
     # both at once: the gateway's workers are left behind, with the port, and the next start ends them
@@ -175,7 +198,7 @@ def test_a_killed_launcher_leaves_nothing(folder: Path) -> None:
     for pid in (second.process.pid, gateway):
         os.kill(pid, signal.SIGKILL)
     second.process.wait()
-    third = Platform(folder, port=first.port)
+    third = start(port=first.port)
     assert third.data_of("{ me { username } }", token) == {"me": {"username": "ada"}}
     everything = third.everything()
     third.process.send_signal(signal.SIGTERM)
@@ -183,9 +206,9 @@ def test_a_killed_launcher_leaves_nothing(folder: Path) -> None:
     assert [pid for pid in everything if processes.alive(pid)] == []
 
 
-def test_all_in_one_process(folder: Path) -> None:
+def test_all_in_one_process(start: Start) -> None:
     """The same platform in one process answers the same, and ends as quietly."""
-    platform = Platform(folder, "--in-process")
+    platform = start("--in-process")
     a_gig_is_booked(platform)
     everything = platform.everything()
     platform.process.send_signal(signal.SIGINT)

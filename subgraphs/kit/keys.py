@@ -1,6 +1,7 @@
 """The pair of keys that signs and checks tokens: P-256, made once, kept in two PEM files."""
 
 import os
+import sys
 from pathlib import Path
 
 from joserfc.jwk import ECKey
@@ -28,3 +29,16 @@ def _write(file: Path, content: bytes, mode: int) -> None:
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(content)
     temporary.replace(file)
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m subgraphs.kit.keys PRIVATE PUBLIC`: make a pair of files where there is none."""
+    if len(arguments) != 2:
+        print("usage: python -m subgraphs.kit.keys PRIVATE_FILE PUBLIC_FILE", file=sys.stderr)  # noqa: T201 - a command
+        return 2
+    make_key_pair(Path(arguments[0]), Path(arguments[1]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

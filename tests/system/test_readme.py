@@ -1,0 +1,27 @@
+"""The README's examples answer as it says."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.system.conftest import Platform
+
+pytestmark = pytest.mark.system
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def test_the_first_query_answers_as_printed(platform: Platform) -> None:
+    """The query of the README gives the answer below it."""
+    bodies = re.findall(r"-d '(\{\"query\":.*?\})'\n```", README, re.DOTALL)
+    queries = [json.loads(body.replace("\n", " "))["query"] for body in bodies]
+    printed = json.loads(re.findall(r"```json\n(.*?)\n```", README, re.DOTALL)[0])
+    assert platform.post(queries[0]) == printed
+    assert platform.post(queries[1])["data"]["logIn"]["token"].count(".") == 2
+
+
+def test_every_link_leads_somewhere() -> None:
+    """Files that the README names are there."""
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (Path(__file__).parents[2] / target).exists(), target

@@ -25,6 +25,7 @@ from subgraphs.platform.sample.places import City
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 DEMO_CITY = "Berlin"
+SAMPLE_YEAR = 2026  # people are as old as in this year, so that the sample is the same on every day
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +125,10 @@ class MusicianMaker:
         self.genres = Weighted(GENRES, [one.share for one in GENRES])
         self.styles = Weighted(STYLES, [one.share for one in STYLES])
 
-    def make(self, person: Person, now: datetime) -> Musician:
+    def make(self, person: Person) -> Musician:
         """The profile of a person who is a musician."""
         random = self.random
-        age = now.year - person.born.year
+        age = SAMPLE_YEAR - person.born.year
         experience = min(int(random.gammavariate(2.0, 4.0)), max(age - 15, 0), 60)
         skills = self._skills()
         latitude, longitude = person.city.near(random, 6)
@@ -220,4 +221,4 @@ def make_people(seed: int, musicians: int, places: Sequence[City], now: datetime
     players += [make_person(random, number, "musician", drawn.draw(random), now) for number in range(1, musicians)]
     clients = [demo["client"]]
     clients += [make_person(random, musicians + n, "client", drawn.draw(random), now) for n in range(1, musicians // 2)]
-    return People(clients, [maker.make(one, now) for one in players], [demo["admin"]])
+    return People(clients, [maker.make(one) for one in players], [demo["admin"]])

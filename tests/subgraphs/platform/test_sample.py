@@ -1,0 +1,100 @@
+"""The sample data: the same for the same seed, and such as the services themselves would have made it."""
+
+import re
+from collections import Counter, defaultdict
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from subgraphs.platform.sample.catalogue import OCCASIONS, SKILLS
+from subgraphs.platform.sample.load import World, make_world
+from subgraphs.platform.sample.places import RATES, cities
+from subgraphs.platform.sample.social import MOST, connections
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+MIGRATION = Path(__file__).parents[3] / "subgraphs/musicians/migrations/0002_skills.sql"
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    """A world of 600 musicians."""
+    return make_world(600, NOW)
+
+
+def test_ids_and_names_are_the_same_on_every_day(world: World) -> None:
+    """The same seed gives the same people, whatever the day."""
+    later = make_world(600, NOW + timedelta(days=45, hours=7))
+    assert [one.id for one in world.people.musicians] == [one.id for one in later.people.musicians]
+    assert [one.username for one in world.people.clients] == [one.username for one in later.people.clients]
+    assert [one.rate for one in world.people.musicians] == [one.rate for one in later.people.musicians]
+    assert [one.id for one in world.gigs[:5]] == [one.id for one in later.gigs[:5]]
+
+
+def test_every_skill_is_in_the_catalogue() -> None:
+    """Names, and so ids, are those of the musicians' migration."""
+    known = set(re.findall(r"\('((?:[^']|'')+)', '(?:instrument|genre|style)'", MIGRATION.read_text()))
+    names = {one.name for one in SKILLS}
+    assert names <= known
+    assert {genre for one in OCCASIONS for genre in (*one.genres, one.style)} <= names
+
+
+def test_nobody_plays_twice_at_once(world: World) -> None:
+    """Bookings of one musician do not overlap."""
+    taken = defaultdict(list)
+    for gig in world.gigs:
+        if gig.booked is not None and gig.booking_status != "cancelled":
+            taken[gig.booked.musician.id].append((gig.starts_at.timestamp(), gig.ends_at.timestamp()))
+    assert len(taken) > 100
+    for slots in taken.values():
+        slots.sort()
+        assert all(one[1] <= other[0] for one, other in pairwise(slots))
+
+
+def test_requests_keep_the_rules(world: World) -> None:
+    """Times, budgets and statuses are such as the requests service accepts, and what is over has an end."""
+    for gig in world.gigs:
+        assert timedelta(0) < gig.ends_at - gig.starts_at <= timedelta(hours=24)
+        assert gig.start != gig.end
+        assert 0 <= gig.budget[0] <= gig.budget[1]
+        assert gig.at <= NOW
+        accepted = [one for one in gig.applications if one.status == "accepted"]
+        assert accepted == ([gig.booked] if gig.booked else [])
+        assert len({one.musician.id for one in gig.applications}) == len(gig.applications)
+        assert (gig.status in ("assigned", "completed")) == (gig.booked is not None)
+        if gig.ends_at < NOW:
+            assert gig.status in ("completed", "cancelled")
+    statuses = Counter(gig.status for gig in world.gigs)
+    assert set(statuses) == {"open", "in_progress", "assigned", "completed", "cancelled"}
+
+
+def test_rates_make_sense(world: World) -> None:
+    """An hour costs about what it costs in the country, and more with experience."""
+    relative = {one.id: float(one.rate) / RATES[one.person.city.country] for one in world.people.musicians}
+    assert 0.6 < median(relative.values()) < 1.5
+    young = [relative[one.id] for one in world.people.musicians if one.experience <= 3]
+    old = [relative[one.id] for one in world.people.musicians if one.experience >= 12]
+    assert median(old) > 1.2 * median(young)
+
+
+def test_cities_are_real() -> None:
+    """Cities come with zone and currency, and a place near one is near."""
+    places = {one.name: one for one in cities()}
+    berlin = places["Berlin"]
+    assert (berlin.time_zone, berlin.currency) == ("Europe/Berlin", "EUR")
+    assert abs(berlin.latitude - 52.52) < 0.1
+
+
+def test_connections_are_few_for_most_and_many_for_some(world: World) -> None:
+    """Degrees fall off as in social networks: a median of one to three, some with many times that, none above the cut."""
+    people = [(one.person.id, one.person.city.name) for one in world.people.musicians]
+    people += [(one.id, one.city.name) for one in world.people.clients]
+    pairs = connections(1, people)
+    assert pairs == connections(1, people)
+    degrees = Counter(person for pair in pairs for person in pair)
+    assert 1 <= median(degrees.values()) <= 3
+    assert 15 < max(degrees.values()) <= MOST
+    assert all(one != other for one, other in pairs)
+    assert len(set(pairs)) == len(pairs)

@@ -70,22 +70,32 @@ def _operation_name(operation: Operation, subgraph: str, number: int) -> str | N
 
 def _write(draft: Draft, writing: _Writing) -> tuple[str, Selection]:
     """A selection as text (braces included) and as what comes back."""
-    aliases = _aliases(draft)
+    parts, selection = _write_parts(draft, None, _aliases(draft), writing)
+    if not parts:
+        parts.append(_placeholder(draft, writing))
+    return "{" + " ".join(parts) + "}", selection
+
+
+def _write_parts(
+    draft: Draft, outer: Draft | None, aliases: Mapping[tuple[int, str], str], writing: _Writing
+) -> tuple[list[str], Selection]:
+    """The fields and fragments of a selection; plain fields that the one around it asks for as well are left out."""
     parts: list[str] = []
     outs: list[Out] = []
     for item in draft.fields.values():
-        text, out = _write_field(item, item.key, writing)
+        same = outer.fields.get(item.key) if outer else None
+        if same and same.below is None and (same.name, same.arguments) == (item.name, item.arguments):
+            continue
+        text, out = _write_field(item, aliases.get((id(draft), item.key), item.key), writing)
         parts.append(text)
         outs.append(out)
     fragments: list[tuple[frozenset[str], Selection]] = []
     for inner in draft.fragments.values():
-        text, selection = _write_fragment(inner, draft, aliases, writing)
-        if text:
-            parts.append(text)
+        texts, selection = _write_parts(inner, draft, aliases, writing)
+        if texts:
+            parts.append(f"...on {inner.type}{{{' '.join(texts)}}}")
             fragments.append((_possible(inner.type, writing), selection))
-    if not parts:
-        parts.append(_placeholder(draft, writing))
-    return "{" + " ".join(parts) + "}", Selection(tuple(outs), tuple(fragments))
+    return parts, Selection(tuple(outs), tuple(fragments))
 
 
 def _placeholder(draft: Draft, writing: _Writing) -> str:
@@ -95,29 +105,6 @@ def _placeholder(draft: Draft, writing: _Writing) -> str:
         writing.renames = True
         return f"_placeholder:{TYPENAME}"
     return TYPENAME
-
-
-def _write_fragment(
-    inner: Draft, outer: Draft, aliases: Mapping[tuple[int, str], str], writing: _Writing
-) -> tuple[str, Selection]:
-    parts: list[str] = []
-    outs: list[Out] = []
-    for item in inner.fields.values():
-        same = outer.fields.get(item.key)
-        if same and same.below is None and (same.name, same.arguments) == (item.name, item.arguments):
-            continue
-        text, out = _write_field(item, aliases.get((id(inner), item.key), item.key), writing)
-        parts.append(text)
-        outs.append(out)
-    fragments: list[tuple[frozenset[str], Selection]] = []
-    for deeper in inner.fragments.values():
-        text, selection = _write_fragment(deeper, inner, aliases, writing)
-        if text:
-            parts.append(text)
-            fragments.append((_possible(deeper.type, writing), selection))
-    if not parts:
-        return "", Selection()
-    return f"...on {inner.type}{{{' '.join(parts)}}}", Selection(tuple(outs), tuple(fragments))
 
 
 def _possible(type_name: str, writing: _Writing) -> frozenset[str]:

@@ -73,7 +73,7 @@ class _Api:
         return remade(node, **changes)
 
 
-_EXECUTABLE = frozenset(
+EXECUTABLE = frozenset(
     {
         "QUERY",
         "MUTATION",
@@ -91,7 +91,7 @@ def _executable(node: DefinitionNode) -> DefinitionNode | None:
     """A directive definition cut down to the places where clients may use it; None when there are none."""
     if not isinstance(node, DirectiveDefinitionNode):
         return node
-    locations = tuple(item for item in node.locations if item.value in _EXECUTABLE)
+    locations = tuple(item for item in node.locations if item.value in EXECUTABLE)
     return remade(node, locations=locations) if locations else None
 
 

@@ -13,21 +13,10 @@ from gateway.compose.merge.marks import merge_marks
 from gateway.compose.merged import JoinArguments, MergedField, MergedSchema, MergedType
 from gateway.compose.model import ROOT_NAMES, SubgraphSchema, TypeDef
 from gateway.federation.field_set import print_field_set
+from gateway.supergraph.api_schema import EXECUTABLE
 from gateway.supergraph.model import Kind
 
 Sides = Sequence[tuple[SubgraphSchema, TypeDef]]
-EXECUTABLE = frozenset(
-    {
-        "QUERY",
-        "MUTATION",
-        "SUBSCRIPTION",
-        "FIELD",
-        "FRAGMENT_DEFINITION",
-        "FRAGMENT_SPREAD",
-        "INLINE_FRAGMENT",
-        "VARIABLE_DEFINITION",
-    }
-)
 
 
 def merge_schema(schemas: Sequence[SubgraphSchema], report: Report) -> MergedSchema:

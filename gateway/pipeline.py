@@ -90,7 +90,7 @@ def prepare(engine: Engine, checked: Checked, node: OperationDefinitionNode, var
     if operation.kind == "subscription":
         raise RequestError("subscriptions are not served yet", "SUBSCRIPTIONS_NOT_SERVED")
     if not engine.settings.introspection and meta_fields(operation):
-        raise RequestError("introspection is off", "GRAPHQL_VALIDATION_FAILED")
+        raise RequestError("introspection is off", "INTROSPECTION_DISABLED")
     plan = plan_operation(engine.graph, without_meta(operation), limits.paths)
     return Prepared(operation, plan, Projector(engine.supergraph.api, operation))
 

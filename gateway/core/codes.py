@@ -35,6 +35,7 @@ GRAPHQL_PARSE_FAILED | The operation is not valid GraphQL syntax. | Look at the 
 GRAPHQL_VALIDATION_FAILED | The operation does not fit the schema. | Compare it with the schema in GraphiQL.
 OPERATION_RESOLUTION_FAILURE | No operation, or more than one and no operationName. | Name one operation of the document.
 BAD_USER_INPUT | A variable's value does not fit its type. | Correct the variable named in the message.
+INTROSPECTION_DISABLED | Introspection is off here. | Use the schema that the team publishes, or a gateway without --production.
 SUBSCRIPTIONS_NOT_SERVED | Subscriptions are not served by this version. | Ask with a query.
 TOO_COMPLEX | The operation is over a limit of depth, tokens, aliases or fragments. | Ask in several smaller operations.
 PLAN_LIMIT_EXCEEDED | Planning the operation would take more paths than allowed. | Ask in several smaller operations, or raise the limit.

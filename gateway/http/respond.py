@@ -40,6 +40,7 @@ DOCUMENT_CODES = frozenset(
         "OPERATION_RESOLUTION_FAILURE",
         "BAD_USER_INPUT",
         "TOO_COMPLEX",
+        "INTROSPECTION_DISABLED",
     }
 )
 

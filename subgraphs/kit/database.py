@@ -58,7 +58,7 @@ class Database:
             max_overflow=pool_size // 2,
             pool_timeout=5,
             hide_parameters=True,
-            connect_args={"timeout": 5, "command_timeout": 30, "server_settings": {"timezone": "UTC", "jit": "off"}},
+            async_creator=self._connect,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
         )
@@ -71,6 +71,11 @@ class Database:
     def url(self) -> str:
         """The address with its password, as asyncpg wants it."""
         return self._url.render_as_string(hide_password=False)
+
+    async def _connect(self) -> asyncpg.Connection:
+        """The address is read by asyncpg alone: SQLAlchemy would not take all of it (`sslmode`)."""
+        settings = {"timezone": "UTC", "jit": "off"}
+        return await asyncpg.connect(self.url, timeout=5, command_timeout=30, server_settings=settings)
 
     async def fetch_all(self, statement: Executable, **parameters: Any) -> Sequence[Row[Any]]:
         """All rows of a statement, executed on its own."""

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
 from subgraphs.kit.migrations import MigrationError, migrate
+from subgraphs.platform import roles
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.plan import SERVICES, migrations_of
 
@@ -20,11 +22,6 @@ def url_of(server: str, database: str) -> str:
     return urlunsplit((scheme, parts.netloc, f"/{database}", parts.query, ""))
 
 
-def urls_of(server: str) -> dict[str, str]:
-    """The address of each service's database."""
-    return {service: url_of(server, service) for service in SERVICES}
-
-
 async def connect(url: str) -> asyncpg.Connection:
     """A connection, or what to do if there is none to be had."""
     shown = urlsplit(url)
@@ -33,26 +30,71 @@ async def connect(url: str) -> asyncpg.Connection:
         return await asyncpg.connect(url, timeout=5)
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         raise LaunchError(f"PostgreSQL at {place} refuses the user or password.", "Correct --postgres-url") from error
+    except PermissionError as error:
+        raise LaunchError(
+            f"You may not read {error.filename or 'the files for TLS'}, which may be needed to reach PostgreSQL.",
+            "Set HOME to a folder of your own, or end the address in --postgres-url with ?sslmode=disable",
+        ) from error
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise LaunchError(
             f"PostgreSQL at {place} does not answer: {error}", "Start it, or correct --postgres-url"
         ) from error
 
 
-async def create_databases(server: str) -> None:
-    """Make the databases that are not there."""
+async def create_databases(server: str) -> dict[str, str]:
+    """Make the databases that are not there; answers the address under which each is made, migrated and filled."""
     connection = await connect(server)
     try:
-        present = {row["datname"] for row in await connection.fetch("select datname from pg_database")}
+        has_roles = await roles.make_roles(connection)
+        found = await connection.fetch("select datname, pg_get_userbyid(datdba) as owner from pg_database")
+        owners = {row["datname"]: row["owner"] for row in found}
         for name in (*SERVICES, PLATFORM):
-            if name not in present:
+            if name not in owners:
                 await connection.execute(f'create database "{name}"')
+        if PLATFORM not in owners:
+            await connection.execute(f'revoke all on database "{PLATFORM}" from public')
+        if has_roles:
+            await asyncio.gather(*(_give(server, name) for name in SERVICES if owners.get(name) != roles.role_of(name)))
     except asyncpg.InsufficientPrivilegeError as error:
         raise LaunchError(
             "The user of --postgres-url may not make databases.", "Grant it: alter role NAME createdb"
         ) from error
     finally:
         await connection.close()
+    urls = {service: url_of(server, service) for service in SERVICES}
+    return {name: roles.acting_as(url, roles.role_of(name)) if has_roles else url for name, url in urls.items()}
+
+
+async def _give(server: str, service: str) -> None:
+    connection = await connect(url_of(server, service))
+    try:
+        await roles.give(connection, service, roles.role_of(service))
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise LaunchError(
+            f"The database {service}, or something in it, belongs to another user: {error}.",
+            f"Have its owner give it to {roles.role_of(service)}, or use another server: --postgres-url URL",
+        ) from error
+    finally:
+        await connection.close()
+
+
+async def let_services_in(server: str, folder: Path) -> Mapping[str, str]:
+    """Each service's own password; none where the server's user cannot give them roles to log in with."""
+    connection = await connect(server)
+    try:
+        if not await roles.make_roles(connection):
+            return {}
+        passwords = await roles.set_passwords(connection, folder)
+    except asyncpg.InsufficientPrivilegeError:
+        return {}
+    finally:
+        await connection.close()
+    name = SERVICES[0]
+    try:
+        await (await connect(roles.logging_in(url_of(server, name), roles.role_of(name), passwords[name]))).close()
+    except LaunchError:
+        return {}
+    return passwords
 
 
 async def drop_databases(server: str) -> None:

@@ -14,9 +14,8 @@ from subgraphs.kit.serve import bootstrap_of
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.platform.console import say, step, welcome
-from subgraphs.platform.databases import url_of
 from subgraphs.platform.plan import SCHEMA, SERVICES, Options
-from subgraphs.platform.preparation import Keys, make_keys, prepare_databases, prepare_sample
+from subgraphs.platform.preparation import Keys, let_services_in, make_keys, prepare_databases, prepare_sample
 from subgraphs.platform.servers import Servers, check_servers
 
 
@@ -32,7 +31,7 @@ class _Server(uvicorn.Server):
 def _service(name: str, servers: Servers, keys: Keys) -> Service:
     settings = ServiceSettings(
         name=name,
-        database_url=url_of(servers.postgres_url, name),
+        database_url=servers.url_for(name),
         redis_url=servers.redis_url,
         jwt_public_key_file=keys.public,
         jwt_private_key_file=keys.private if name == "users" else None,
@@ -46,6 +45,7 @@ async def run_in_process(options: Options, servers: Servers) -> None:
     keys = make_keys(options.data)
     await prepare_databases(servers)
     has_sample = await prepare_sample(servers, options)
+    await let_services_in(servers)
     services = [_service(name, servers, keys) for name in SERVICES]
     started: list[Service] = []
     try:

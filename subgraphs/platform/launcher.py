@@ -11,11 +11,10 @@ from typing import Any
 
 from subgraphs.platform import control, processes
 from subgraphs.platform.console import say, step, welcome
-from subgraphs.platform.databases import url_of
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.forks import Zygote
 from subgraphs.platform.plan import SCHEMA, SERVICES, Options
-from subgraphs.platform.preparation import Keys, make_keys, prepare_databases, prepare_sample
+from subgraphs.platform.preparation import Keys, let_services_in, make_keys, prepare_databases, prepare_sample
 from subgraphs.platform.servers import Servers, check_servers
 from subgraphs.platform.supervisor import PolledProcess, Process, Supervisor, Unit
 
@@ -69,6 +68,7 @@ class Launcher:
         keys = make_keys(options.data)
         await prepare_databases(servers)
         has_sample = await prepare_sample(servers, options)
+        await let_services_in(servers)
         await self._watch_servers()
         with step("services and gateway"):
             units = [self._gateway(), *(self._service(name, keys) for name in SERVICES)]
@@ -121,7 +121,7 @@ class Launcher:
     def _environment(self, name: str, keys: Keys, port: int) -> dict[str, str]:
         private = {"JWT_PRIVATE_KEY_FILE": str(keys.private)} if name == "users" else {}
         return {
-            "DATABASE_URL": url_of(self._servers.postgres_url, name),
+            "DATABASE_URL": self._servers.url_for(name),
             "REDIS_URL": self._servers.redis_url,
             "JWT_PUBLIC_KEY_FILE": str(keys.public),
             "HOST": "127.0.0.1",

@@ -78,7 +78,7 @@ def start_postgres(folder: Path, durable: bool = True, say: Callable[[str], None
     command = [str(program / "postgres"), "-D", str(data), *(f"--{name}={value}" for name, value in settings.items())]
     process = _start_process(command, data, log, account)
     _wait_until_ready(process, data, log, say)
-    return PostgresServer(f"postgresql://postgres:{quote(password)}@127.0.0.1:{port}/postgres", process)
+    return PostgresServer(f"postgresql://postgres:{quote(password)}@127.0.0.1:{port}/postgres?sslmode=disable", process)
 
 
 def _account() -> Account | None:

@@ -74,8 +74,14 @@ def make_keys(data: Path) -> Keys:
 async def prepare_databases(servers: Servers) -> dict[str, list[str]]:
     """Databases that are there and up to date; answers what was applied."""
     with step("databases and migrations"):
-        await databases.create_databases(servers.postgres_url)
-        return await databases.migrate_all(databases.urls_of(servers.postgres_url))
+        return await databases.migrate_all(await databases.create_databases(servers.postgres_url))
+
+
+async def let_services_in(servers: Servers) -> None:
+    """Have each service enter its own database as its own user, where the server's user may arrange that."""
+    servers.passwords = await databases.let_services_in(servers.postgres_url, servers.data / "roles")
+    if not servers.passwords:
+        say("The user of --postgres-url cannot give services users of their own (createrole): they share this one.")
 
 
 async def prepare_sample(servers: Servers, options: Options) -> bool:

@@ -1,6 +1,6 @@
 """PostgreSQL and Valkey: the embedded ones, or those elsewhere that the options name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from subgraphs.platform.console import step
 from subgraphs.platform.plan import Options
 from subgraphs.platform.postgres import PostgresServer, start_postgres
 from subgraphs.platform.queue import check_queue
+from subgraphs.platform.roles import logging_in, role_of
 from subgraphs.platform.valkey import ValkeyServer, start_valkey
 
 Say = Callable[[str], None]
@@ -24,6 +25,12 @@ class Servers:
     valkey: ValkeyServer | None = None
     postgres_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def url_for(self, service: str) -> str:
+        """The address under which a service enters its database."""
+        url, password = databases.url_of(self.postgres_url, service), self.passwords.get(service)
+        return logging_in(url, role_of(service), password) if password else url
 
     def start_postgres(self) -> PostgresServer:
         """Start the embedded PostgreSQL, again if it has died."""

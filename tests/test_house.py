@@ -62,7 +62,11 @@ def test_files_are_short() -> None:
 
 def test_functions_are_short() -> None:
     """No function over 50 lines of code, half of them at most 7."""
-    sizes = [(length(path, node), f"{path.relative_to(ROOT)}:{node.name}") for path in files(*SOURCES) for node in functions(path)]
+    sizes = [
+        (length(path, node), f"{path.relative_to(ROOT)}:{node.name}")
+        for path in files(*SOURCES)
+        for node in functions(path)
+    ]
     assert [place for size, place in sizes if size > 50] == []
     assert statistics.median(size for size, _ in sizes) <= 7
 
@@ -78,7 +82,11 @@ def public_definitions(body: list[ast.stmt]) -> Iterator[ast.ClassDef | Function
 
 def test_everything_public_is_documented() -> None:
     """Modules, public classes and public functions carry a docstring."""
-    missing = [str(path.relative_to(ROOT)) for path in files(*SOURCES, "tests", "bench") if not ast.get_docstring(tree(path)) and path.read_text()]
+    missing = [
+        str(path.relative_to(ROOT))
+        for path in files(*SOURCES, "tests", "bench")
+        if not ast.get_docstring(tree(path)) and path.read_text()
+    ]
     for path in files(*SOURCES):
         for node in public_definitions(tree(path).body):
             overload = any(isinstance(item, ast.Name) and item.id == "overload" for item in node.decorator_list)
@@ -137,6 +145,12 @@ def test_pure_rooms_do_no_io(room: str) -> None:
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.AsyncFunctionDef | ast.Await):
                 found.append(f"{path.relative_to(ROOT)}:{node.lineno}: async")
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", None)] if isinstance(node, ast.ImportFrom) else []
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [getattr(node, "module", None)]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
             found.extend(f"{path.relative_to(ROOT)}: {name}" for name in names if name in banned)
     assert found == []

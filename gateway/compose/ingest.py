@@ -33,9 +33,17 @@ from graphql.validation.validate import validate_sdl
 from gateway.compose.diagnostics import Report
 from gateway.compose.model import ROOT_NAMES, SubgraphSchema, TypeDef
 from gateway.compose.read_types import read_types
-from gateway.federation.spec import BY_NAME, DIRECTIVES, GENERATED_FIELDS, GENERATED_TYPES, LATEST, UNSUPPORTED
+from gateway.federation.spec import (
+    BY_NAME,
+    DIRECTIVES,
+    GENERATED_FIELDS,
+    GENERATED_TYPES,
+    LATEST,
+    SPEC_TYPES,
+    UNSUPPORTED,
+)
 from gateway.supergraph.api_schema import remade
-from gateway.supergraph.features import Feature, read_features
+from gateway.supergraph.features import Feature, arguments_of, read_feature, read_features, text
 from gateway.supergraph.model import RootKind
 
 MAX_TOKENS = 1_000_000
@@ -70,6 +78,8 @@ def ingest(source: SubgraphSource, report: Report) -> SubgraphSchema | None:
     if document is None:
         return None
     features = read_features(document)
+    if not _links_are_readable(document, source.name, report):
+        return None
     federation = next((item for item in features if item.name == "federation"), None)
     if not _known(source.name, federation, features, report):
         return None
@@ -111,13 +121,37 @@ def _known(subgraph: str, federation: Feature | None, features: Iterable[Feature
             report.error("UNKNOWN_FEDERATION_LINK_VERSION", message, subgraph=subgraph)
             return False
         for theirs, _ in federation.imports:
-            if theirs.removeprefix("@") in UNSUPPORTED:
-                message = f"{theirs} can't be composed by this version: it would not be enforced"
-                report.error("UNSUPPORTED_LINKED_FEATURE", message, subgraph=subgraph)
+            _check_import(theirs, (major, minor), subgraph, report)
     for feature in features:
         if feature.name == "link" and feature.version != "1.0":
             report.error("UNKNOWN_LINK_VERSION", f"link v{feature.version} is not known", subgraph=subgraph)
     return True
+
+
+def _links_are_readable(document: DocumentNode, subgraph: str, report: Report) -> bool:
+    """Whether every @link to the federation spec has a url that says which version; else it would pass for Federation 1."""
+    readable = True
+    for definition in document.definitions:
+        for node in getattr(definition, "directives", None) or ():
+            url = text(arguments_of(node).get("url")) if node.name.value == "link" else None
+            if url and "/federation" in url and read_feature(node) is None:
+                message = f'"{url}" is not the url of a version of the federation spec'
+                report.error("INVALID_LINK_IDENTIFIER", message, subgraph=subgraph, node=node)
+                readable = False
+    return readable
+
+
+def _check_import(name: str, version: tuple[int, int], subgraph: str, report: Report) -> None:
+    plain = name.removeprefix("@")
+    if plain in UNSUPPORTED and name.startswith("@"):
+        message = f"{name} can't be composed by this version: it would not be enforced"
+        report.error("UNSUPPORTED_LINKED_FEATURE", message, subgraph=subgraph)
+    elif name.startswith("@") and (plain not in BY_NAME or BY_NAME[plain].since > version):
+        message = f"federation v{version[0]}.{version[1]} has no directive {name}"
+        report.error("INVALID_LINK_DIRECTIVE_USAGE", message, subgraph=subgraph)
+    elif not name.startswith("@") and plain not in SPEC_TYPES:
+        hint = f'; write "@{plain}"' if plain in BY_NAME else ""
+        report.error("INVALID_LINK_DIRECTIVE_USAGE", f"federation has no type {name}{hint}", subgraph=subgraph)
 
 
 def _local_names(federation: Feature | None) -> dict[str, str]:

@@ -30,6 +30,7 @@ from graphql.language.ast import ConstValueNode
 from gateway.compose.diagnostics import Report
 from gateway.compose.model import FieldDef, InputValue, KeyDef, Marks, TypeDef
 from gateway.federation.field_set import FieldSet, parse_field_set, top_fields
+from gateway.federation.spec import UNSUPPORTED
 from gateway.supergraph.features import arguments_of, text
 from gateway.supergraph.model import Kind
 
@@ -115,6 +116,10 @@ class _Reader:
     def applied(self, node: Node) -> list[Applied]:
         """The directives on an element, by canonical name; those of other specs under their own."""
         directives: Iterable[ConstDirectiveNode] = getattr(node, "directives", None) or ()
+        for item in directives:
+            if (name := self.names.get(item.name.value, "")) in UNSUPPORTED:
+                message = f"@{name} can't be composed by this version: it would not be enforced"
+                self.report.error("UNSUPPORTED_LINKED_FEATURE", message, subgraph=self.subgraph, node=item)
         return [
             Applied(self.names.get(item.name.value, item.name.value), arguments_of(item), item) for item in directives
         ]
@@ -168,6 +173,10 @@ class _Reader:
         directives = self.applied(node)
         found = {one.name: one for one in directives}
         coordinate = f"{parent}.{node.name.value}"
+        if "override" in found and "label" in found["override"].arguments:
+            message = f"@override on {coordinate} has a label; progressive overrides can't be planned by this version"
+            where = {"subgraph": self.subgraph, "coordinate": coordinate}
+            self.report.error("UNSUPPORTED_LINKED_FEATURE", message, node=node, **where)
         return FieldDef(
             name=node.name.value,
             type=print_ast(node.type),

@@ -54,7 +54,18 @@ DIRECTIVES: tuple[SpecDirective, ...] = (
 
 BY_NAME = {item.name: item for item in DIRECTIVES}
 UNSUPPORTED = frozenset(
-    {"authenticated", "requiresScopes", "policy", "context", "fromContext", "cost", "listSize", "cacheTag"}
+    {
+        "authenticated",
+        "requiresScopes",
+        "policy",
+        "context",
+        "fromContext",
+        "cost",
+        "listSize",
+        "cacheTag",
+        "composeDirective",
+    }
 )
+SPEC_TYPES = frozenset({"FieldSet", "Scope", "Policy", "ContextFieldValue"})
 GENERATED_TYPES = frozenset({"_Any", "_Entity", "_Service", "_FieldSet", "FieldSet"})
 GENERATED_FIELDS = frozenset({"_entities", "_service"})

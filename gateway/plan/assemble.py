@@ -1,8 +1,9 @@
 """The fetch graph becomes the plan: ids in running order, request texts, and what each request brings. Frozen."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from gateway.plan.fetch_graph import Draft, DraftField, Group, in_order
 from gateway.plan.nodes import Fetch, Lookup, Out, Selection
@@ -42,7 +43,7 @@ def _fetch(graph: Graph, operation: Operation, group: Group, ids: Mapping[Group,
             parts.append(text[1:-1])
             lookups.append(Lookup(lookup.path, selection))
             continue
-        variable = f"representations{index}" if many else "representations"
+        variable = _free_name(f"representations{index}" if many else "representations", operation)
         alias = f"e{index}" if many else "_entities"
         call = f"_entities(representations:${variable})"
         parts.append(f"{alias}:{call}{text}" if many else call + text)
@@ -59,6 +60,13 @@ def _fetch(graph: Graph, operation: Operation, group: Group, ids: Mapping[Group,
     after = tuple(sorted(ids[parent] for parent in group.parents if parent in ids))
     text = body if head == "query" else head + body
     return Fetch(number, group.subgraph, text, name, kind, used, tuple(lookups), after, writing.renames)
+
+
+def _free_name(name: str, operation: Operation) -> str:
+    """A variable's name that is none of the client's."""
+    while any(name == taken for taken, _ in operation.variables):
+        name = f"_{name}"
+    return name
 
 
 def _operation_name(operation: Operation, subgraph: str, number: int) -> str | None:
@@ -132,8 +140,10 @@ def _aliases(draft: Draft) -> dict[tuple[int, str], str]:
     if not draft.fragments:
         return {}
     seen: dict[str, list[tuple[object, ...]]] = {key: [_shape(item)] for key, item in draft.fields.items()}
+    chosen: dict[tuple[str, int], str] = {}
     aliases: dict[tuple[int, str], str] = {}
     waiting = list(draft.fragments.values())
+    taken = set(_keys(draft))
     while waiting:
         inner = waiting.pop(0)
         waiting.extend(inner.fragments.values())
@@ -143,8 +153,18 @@ def _aliases(draft: Draft) -> dict[tuple[int, str], str]:
             if shape not in shapes:
                 shapes.append(shape)
             if (index := shapes.index(shape)) > 0:
-                aliases[id(inner), key] = f"{key}__{index}"
+                if (key, index) not in chosen:
+                    number = next(one for one in count(index) if f"{key}__{one}" not in taken)
+                    chosen[key, index] = f"{key}__{number}"
+                    taken.add(f"{key}__{number}")
+                aliases[id(inner), key] = chosen[key, index]
     return aliases
+
+
+def _keys(draft: Draft) -> Iterator[str]:
+    yield from draft.fields
+    for inner in draft.fragments.values():
+        yield from _keys(inner)
 
 
 def _shape(item: DraftField) -> tuple[object, ...]:

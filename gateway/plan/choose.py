@@ -57,6 +57,7 @@ class Chooser:
         self._costs: dict[tuple[int, str, tuple[Arrival, ...]], Cost | None] = {}
         self._alive: list[Selections] = []
         self._open: set[tuple[str, str, Arrival]] = set()
+        self._cuts = 0
 
     def assign(
         self,
@@ -140,6 +141,7 @@ class Chooser:
             return Cost(option.depth, chain, frozenset({source}))
         mark = (type_name, option.local.field.name, source)
         if mark in self._open:
+            self._cuts += 1
             return None
         self._open.add(mark)
         inputs = self.cost(type_name, self.paths.selections_of(type_name, option.local.requires), tuple(arrivals))
@@ -151,12 +153,14 @@ class Chooser:
     def cost(self, type_name: str, selections: Selections, arrivals: tuple[Arrival, ...]) -> Cost | None:
         """The best cost of a selection from some arrivals; None when it can't be answered from there."""
         key = (id(selections), type_name, arrivals)
-        if self._open:
-            return self._cost(type_name, selections, arrivals)
-        if key not in self._costs:
+        if key in self._costs:
+            return self._costs[key]
+        cuts = self._cuts
+        cost = self._cost(type_name, selections, arrivals)
+        if cuts == self._cuts:  # a circle of requirements was not cut on the way: this holds wherever it is asked from
             self._alive.append(selections)  # so that its id is not given to another
-            self._costs[key] = self._cost(type_name, selections, arrivals)
-        return self._costs[key]
+            self._costs[key] = cost
+        return cost
 
     def _cost(self, type_name: str, selections: Selections, arrivals: tuple[Arrival, ...]) -> Cost | None:
         reached = self.graph.reach(type_name, arrivals)

@@ -57,16 +57,14 @@ def _place(paths: Paths, root: str, selections: Selections) -> list[Group]:
 
 def _mutation_stages(paths: Paths, operation: Operation) -> list[list[Group]]:
     """One stage per root field; neighbours that one and the same request answers share a stage."""
-    stages: list[list[Group]] = []
-    run: list[Field] = []
+    runs: list[tuple[str | None, list[Field], list[Group]]] = []
     for item in operation.selections:
         if not isinstance(item, Field):
             continue
-        together = _place(paths, operation.root, (*run, item))
-        if run and len(together) == 1:
-            stages[-1] = together
-            run.append(item)
+        alone = _place(paths, operation.root, (item,))
+        subgraph = alone[0].subgraph if len(alone) == 1 else None
+        if runs and subgraph is not None and runs[-1][0] == subgraph:
+            runs[-1][1].append(item)
         else:
-            stages.append(_place(paths, operation.root, (item,)))
-            run = [item]
-    return stages
+            runs.append((subgraph, [item], alone))
+    return [alone if len(run) == 1 else _place(paths, operation.root, tuple(run)) for _, run, alone in runs]

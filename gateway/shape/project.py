@@ -5,6 +5,7 @@ it, up to the nearest nullable one; when no subgraph explained it, an error at i
 """
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 from graphql import GraphQLEnumType, GraphQLObjectType, GraphQLSchema, is_composite_type
@@ -23,7 +24,7 @@ _LEAVES: dict[str, Callable[[Any], bool]] = {
     "String": lambda value: isinstance(value, str),
     "ID": lambda value: isinstance(value, str | int) and not isinstance(value, bool),
     "Int": lambda value: isinstance(value, int) and not isinstance(value, bool) and -(2**31) <= value < 2**31,
-    "Float": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "Float": lambda value: isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value),
     "Boolean": lambda value: isinstance(value, bool),
 }
 
@@ -95,6 +96,7 @@ class _Run:
         self.explained = {
             tuple(error["path"][:end]) for error in errors if "path" in error for end in range(len(error["path"]) + 1)
         }
+        self.exact = {tuple(error["path"]) for error in errors if "path" in error}
         self.unplaced = any("path" not in error for error in errors)
 
     def object(self, selections: Selections, static: str, data: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -183,12 +185,8 @@ class _Run:
         message = f"null came for {item.parent}.{item.name}, which can't be null"
         self.report({"message": message, "path": list(path), "extensions": {"code": "NULL_IN_NON_NULL"}}, path)
 
-    @property
-    def exact(self) -> set[Path]:
-        """The paths of all errors."""
-        return {tuple(error["path"]) for error in self.errors if "path" in error}
-
     def report(self, error: dict[str, Any], path: Path) -> None:
         """Add an error."""
         self.errors.append(error)
+        self.exact.add(path)
         self.explained.update(path[:end] for end in range(len(path) + 1))

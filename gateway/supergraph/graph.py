@@ -81,6 +81,10 @@ class Graph:
         self._entries: dict[str, tuple[Entry, ...]] = {}
         self._reach: dict[tuple[str, frozenset[Arrival]], Mapping[Arrival, Reach]] = {}
         self._local: dict[tuple[Arrival, str], Local | None] = {}
+        self._obtained: dict[tuple[str, FieldSet, frozenset[tuple[Arrival, Reach]]], int | None] = {}
+        self._open: set[tuple[object, ...]] = set()
+        self._finding: set[tuple[str, frozenset[Arrival]]] = set()
+        self._cuts = 0
 
     def view(self, arrival: Arrival) -> SubgraphType | None:
         """The subgraph's own definition of the arrival's type."""
@@ -155,12 +159,20 @@ class Graph:
         """Every arrival that can be had at an object, given some: those themselves at depth 0, others by rounds of jumps."""
         start = frozenset(have)
         key = (type_name, start)
-        if key not in self._reach:
+        found = self._reach.get(key)
+        if found is None:
             if len(self._reach) > _REMEMBERED:
                 self._reach.clear()
-            self._reach[key] = {arrival: Reach(0) for arrival in start}  # seen by a circle of nested keys
-            self._reach[key] = self._find_reach(type_name, start)
-        return self._reach[key]
+            if key in self._finding:  # a circle of nested keys
+                self._cuts += 1
+                return {arrival: Reach(0) for arrival in start}
+            self._finding.add(key)
+            cuts = self._cuts
+            found = self._find_reach(type_name, start)
+            self._finding.discard(key)
+            if cuts == self._cuts or not self._finding:
+                self._reach[key] = found
+        return found
 
     def _find_reach(self, type_name: str, have: frozenset[Arrival]) -> Mapping[Arrival, Reach]:
         reached = {arrival: Reach(0) for arrival in sorted(have, key=lambda item: (item.subgraph, item.type))}
@@ -178,69 +190,82 @@ class Graph:
             nearest = min(item.depth for item in found.values())
             reached.update({arrival: item for arrival, item in found.items() if item.depth == nearest})
 
-    def obtain(self, type_name: str, fields: FieldSet, have: Mapping[Arrival, Reach], nesting: int = 0) -> int | None:
+    def obtain(self, type_name: str, fields: FieldSet, have: Mapping[Arrival, Reach]) -> int | None:
         """After how many rounds a field set is known at an object with these arrivals; None: never.
 
-        A field that itself has @requires costs a round more, if what it requires can be obtained.
+        A field that itself has @requires costs a round more, if what it requires can be obtained. A requirement that comes back to
+        itself can't be met on that way; answers found while such a way was cut are not remembered, as others might not cut it.
         """
-        deepest = 0
-        for item in fields:
-            if isinstance(item, FieldSetFragment):
-                depth = self._obtain_fragment(type_name, item, have, nesting)
-            else:
-                depth = self._obtain_field(type_name, item, have, nesting)
-            if depth is None:
-                return None
-            deepest = max(deepest, depth)
-        return deepest
+        key = (type_name, fields, frozenset(have.items()))
+        if key in self._obtained:
+            return self._obtained[key]
+        cuts = self._cuts
+        depths = [self._obtain_item(type_name, item, have) for item in fields]
+        known = [depth for depth in depths if depth is not None]
+        found = max(known, default=0) if len(known) == len(depths) else None
+        if cuts == self._cuts:
+            if len(self._obtained) > _REMEMBERED:
+                self._obtained.clear()
+            self._obtained[key] = found
+        return found
 
-    def _obtain_fragment(
-        self, type_name: str, item: FieldSetFragment, have: Mapping[Arrival, Reach], nesting: int
+    def _obtain_item(
+        self, type_name: str, item: FieldSetField | FieldSetFragment, have: Mapping[Arrival, Reach]
     ) -> int | None:
+        if isinstance(item, FieldSetField):
+            return self._obtain_field(type_name, item, have)
         condition = item.type_condition or type_name
         narrowed: dict[Arrival, Reach] = {}
         for arrival, reach in have.items():
             if narrow := self.narrow(arrival, condition):
                 narrowed[narrow] = reach
-        if not narrowed:
-            return 0
-        return self.obtain(condition, item.selections, narrowed, nesting)
+        return self.obtain(condition, item.selections, narrowed) if narrowed else 0
 
-    def _obtain_field(
-        self, type_name: str, item: FieldSetField, have: Mapping[Arrival, Reach], nesting: int
-    ) -> int | None:
+    def _obtain_field(self, type_name: str, item: FieldSetField, have: Mapping[Arrival, Reach]) -> int | None:
         best: int | None = None
         children: dict[Arrival, Reach] = {}
         for arrival, reach in have.items():
             local = self.local(arrival, item.name)
-            if local is None:
+            depth = reach.depth if local else None
+            if local and local.requires:
+                depth = self._with_inputs(type_name, arrival, local, have)
+            if local is None or depth is None:
                 continue
-            depth = reach.depth
-            if local.requires:
-                needed = self.obtain(type_name, local.requires, have, nesting + 1) if nesting < 4 else None
-                if needed is None:
-                    continue
-                depth = max(depth, needed) + 1
-            if not item.selections:
-                best = depth if best is None else min(best, depth)
-            else:
+            if item.selections:
                 children[self.below(arrival, local)] = Reach(depth)
+            else:
+                best = depth if best is None else min(best, depth)
         if not item.selections or not children:
             return best
         child = self.supergraph.field_types.get(type_name, {}).get(item.name, "").strip("[]!")
         child = child or next(iter(children)).type
-        depths = [self._obtain_below(child, item.selections, {a: r}, nesting) for a, r in children.items()]
+        depths = [self._obtain_below(child, item.selections, {a: r}) for a, r in children.items()]
         known = [depth for depth in depths if depth is not None]
-        return min(known) if known else self._obtain_below(child, item.selections, children, nesting)
+        return min(known) if known else self._obtain_below(child, item.selections, children)
 
-    def _obtain_below(self, child: str, fields: FieldSet, have: Mapping[Arrival, Reach], nesting: int) -> int | None:
-        base = max(item.depth for item in have.values())
-        near = self.obtain(child, fields, have, nesting)
-        if near is not None or nesting >= 4:
+    def _with_inputs(self, type_name: str, arrival: Arrival, local: Local, have: Mapping[Arrival, Reach]) -> int | None:
+        """The rounds until a field with @requires is known."""
+        mark = (type_name, arrival, local.field.name)
+        if mark in self._open:
+            self._cuts += 1
+            return None
+        self._open.add(mark)
+        needed = self.obtain(type_name, local.requires, have)
+        self._open.discard(mark)
+        return None if needed is None else max(have[arrival].depth, needed) + 1
+
+    def _obtain_below(self, child: str, fields: FieldSet, have: Mapping[Arrival, Reach]) -> int | None:
+        near = self.obtain(child, fields, have)
+        if near is not None:
             return near
-        reached = self.reach(child, have)
-        far = self.obtain(child, fields, reached, nesting + 1)
-        return None if far is None else base + far
+        mark = (child, fields, frozenset(have))
+        if mark in self._open:
+            self._cuts += 1
+            return None
+        self._open.add(mark)
+        far = self.obtain(child, fields, self.reach(child, have))
+        self._open.discard(mark)
+        return None if far is None else max(item.depth for item in have.values()) + far
 
     def narrow(self, arrival: Arrival, condition: str) -> Arrival | None:
         """The arrival for objects of a narrower type; None when the subgraph never hands one out there."""

@@ -228,6 +228,9 @@ class _Loader:
         name, reference = node.name.value, print_ast(node.type)
         if not joins:
             return [SubgraphField(name, reference)]
+        if any(join.get("overrideLabel") for join in joins):
+            message = f"the field {name} has a progressive @override, which this gateway can't plan yet"
+            raise SupergraphError(message, "UNSUPPORTED_FEATURE")
         return [
             SubgraphField(
                 name,

@@ -1,6 +1,9 @@
 """Merging arguments, input types, and enums by how they are used."""
 
+import json
 from collections.abc import Mapping, Sequence
+
+from graphql import parse_const_value, value_from_ast_untyped
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.merge.marks import merge_marks
@@ -56,7 +59,7 @@ def _merge_one(
         report.error(code, f"{what} {place} is {shown}", coordinate=place)
         reference = have[0][1].type
     defaults = dict.fromkeys(one.default for _, one in have if one.default is not None)
-    if len(defaults) > 1:
+    if len({same_value(one) for one in defaults}) > 1:
         message = f"{what} {place} has the defaults {', '.join(str(item) for item in defaults)}"
         report.error(f"{prefix}_DEFAULT_MISMATCH", message, coordinate=place)
     everywhere = all(one.default is not None for _, one in have)
@@ -67,6 +70,11 @@ def _merge_one(
     default = next(iter(defaults), None) if everywhere else None
     marks = merge_marks([one.marks for _, one in have])
     return MergedInput(name, reference, default, marks, () if plain else joins)
+
+
+def same_value(default: str) -> str:
+    """A text that two defaults share when they are the same value: the order of an object's fields says nothing."""
+    return json.dumps(value_from_ast_untyped(parse_const_value(default)), sort_keys=True)
 
 
 def merge_enum(

@@ -3,31 +3,63 @@
 Two requests can be one when neither waits for the other, and when the one that could run earlier is not waited for so soon that
 the whole plan would take a round more. Lookups at the same place are joined, others stand side by side in the request (`_entities`
 twice, under two aliases): two entity fetches in the same round cost one request.
+
+Pair by pair over all groups this is cubic, and an operation with a thousand aliases makes a thousand groups. Those of one round never
+wait for each other, so they are joined in one sweep; what is left is a group for each subgraph and round.
 """
 
+from collections.abc import Iterable
+
 from gateway.plan.fetch_graph import DraftLookup, Group, ancestors, levels
+from gateway.plan.nodes import Path
 
 
 def merge_requests(groups: list[Group]) -> list[Group]:
     """The groups with those merged that may be; the number of rounds stays."""
-    groups = list(groups)
+    groups = _merge_rounds(groups)
     while pair := _find_pair(groups):
         early, late = pair
-        late.parents = (late.parents | early.parents) - {early, late}
-        for lookup in early.lookups:
-            _add(late, lookup)
-        groups.remove(early)
-        for group in groups:
-            if early in group.parents:
-                group.parents = (group.parents - {early}) | {late}
+        groups = _join(groups, {early: late})
     return groups
+
+
+def _entity_groups(groups: Iterable[Group]) -> list[Group]:
+    return [group for group in groups if not any(lookup.root for lookup in group.lookups)]
+
+
+def _merge_rounds(groups: list[Group]) -> list[Group]:
+    """Join the requests to one subgraph in one round."""
+    level = levels(groups)
+    first: dict[tuple[str, int], Group] = {}
+    into: dict[Group, Group] = {}
+    for group in _entity_groups(groups):
+        target = first.setdefault((group.subgraph, level[group]), group)
+        if target is not group:
+            into[group] = target
+    return _join(groups, into) if into else groups
+
+
+def _join(groups: list[Group], into: dict[Group, Group]) -> list[Group]:
+    """The groups with some put into others, which then wait for what either waits for."""
+    places: dict[Group, dict[Path, list[DraftLookup]]] = {}
+    for group, target in into.items():
+        known = places.setdefault(target, {})
+        if not known:
+            for lookup in target.lookups:
+                known.setdefault(lookup.path, []).append(lookup)
+        target.parents |= group.parents
+        for lookup in group.lookups:
+            _add(target, lookup, known)
+    kept = [group for group in groups if group not in into]
+    for group in kept:
+        group.parents = {into.get(parent, parent) for parent in group.parents} - {group}
+    return kept
 
 
 def _find_pair(groups: list[Group]) -> tuple[Group, Group] | None:
     by_subgraph: dict[str, list[Group]] = {}
-    for group in groups:
-        if not any(lookup.root for lookup in group.lookups):
-            by_subgraph.setdefault(group.subgraph, []).append(group)
+    for group in _entity_groups(groups):
+        by_subgraph.setdefault(group.subgraph, []).append(group)
     if all(len(same) < 2 for same in by_subgraph.values()):
         return None
     level = levels(groups)
@@ -51,14 +83,15 @@ def _latest(groups: list[Group], level: dict[Group, int]) -> dict[Group, int]:
     return latest
 
 
-def _add(group: Group, lookup: DraftLookup) -> None:
-    for mine in group.lookups:
-        if mine.path == lookup.path and mine.root == lookup.root and _compatible(mine, lookup):
+def _add(group: Group, lookup: DraftLookup, known: dict[Path, list[DraftLookup]]) -> None:
+    for mine in known.get(lookup.path, ()):
+        if mine.root == lookup.root and _compatible(mine, lookup):
             mine.draft.absorb(lookup.draft)
             for representation in lookup.representations:
                 mine.represent(representation)
             return
     group.lookups.append(lookup)
+    known.setdefault(lookup.path, []).append(lookup)
 
 
 def _compatible(one: DraftLookup, other: DraftLookup) -> bool:

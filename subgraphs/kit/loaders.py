@@ -9,6 +9,8 @@ from uuid import UUID
 
 from aiodataloader import DataLoader
 
+from subgraphs.kit import budget
+
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 Argument = TypeVar("Argument", bound=Hashable)
@@ -46,6 +48,7 @@ def pages(
         groups: dict[Argument, list[Key]] = {}
         for key, argument in pairs:
             groups.setdefault(argument, []).append(key)
+        budget.spend(0)  # nothing is fetched for a request that has had too much
         found = {argument: await fetch(keys, argument) for argument, keys in groups.items()}
         return [found[argument].get(key, []) for key, argument in pairs]
 

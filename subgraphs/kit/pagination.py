@@ -18,6 +18,7 @@ import strawberry
 from sqlalchemy import ColumnElement, Select, Uuid, func, literal, select, true, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from subgraphs.kit import budget
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import object_type, resolver
 
@@ -147,6 +148,7 @@ class Page:
     ) -> Connection[Node]:
         """The connection over the rows of `select`; `key` answers sort value and id of a row."""
         shown = rows[: self.first]
+        budget.spend(len(shown))
         edges: list[Edge[Node]] = [Edge(cursor=self.order.cursor(*key(row)), node=node(row)) for row in shown]
         info = PageInfo(
             has_next_page=len(rows) > self.first,

@@ -45,10 +45,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(service: Service, host: str, port: int) -> None:
-    """Serve until a signal comes or the parent dies."""
-    parent = os.getppid()
-    config = uvicorn.Config(
+def config_of(service: Service, host: str, port: int) -> uvicorn.Config:
+    """How a service is served.
+
+    Idle connections are left open for an hour: one that we close while the gateway sends a mutation on it makes an error,
+    for nobody may send a mutation twice.
+    """
+    return uvicorn.Config(
         service.asgi,
         host=host,
         port=port,
@@ -58,9 +61,15 @@ async def serve(service: Service, host: str, port: int) -> None:
         lifespan="off",
         access_log=False,
         log_level="warning",
+        timeout_keep_alive=3600,
         timeout_graceful_shutdown=10,
     )
-    server = _Server(config)
+
+
+async def serve(service: Service, host: str, port: int) -> None:
+    """Serve until a signal comes or the parent dies."""
+    parent = os.getppid()
+    server = _Server(config_of(service, host, port))
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, server.handle_exit, each, None)

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from graphql import GraphQLError
 from strawberry.exceptions import MissingQueryError
 from strawberry.printer import print_schema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
+from subgraphs.kit import budget
 from subgraphs.kit.asgi import Door
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
@@ -134,14 +136,21 @@ class Service:
             return refusal(error)
         address = headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or None
         context = self._context(Caller(identity, address))
+        budget.begin()
         try:
             result = await self.schema.execute(query, dict(variables or {}), context, None, operation_name)
         except (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError) as error:
             return refusal(BadUserInput(_reason(error)))
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
-            answer["errors"] = [shown(error) for error in result.errors]
+            answer["errors"] = [shown(error) for error in _telling(result.errors)]
         return answer
+
+
+def _telling(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
+    """Errors, without the thousands that say the same: that the request wants too much."""
+    same = [error for error in errors if isinstance(error.original_error, budget.TooMuch)]
+    return [error for error in errors if not isinstance(error.original_error, budget.TooMuch)] + same[:1]
 
 
 def _reason(error: Exception) -> str:

@@ -10,6 +10,7 @@ import msgspec
 import strawberry
 from sqlalchemy import Row
 
+from subgraphs.kit import budget
 from subgraphs.kit.errors import BadUserInput, NotFound
 from subgraphs.kit.graphql import enum_type, field_with, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
@@ -115,6 +116,7 @@ def matches_of(row: Row[Any], first: int) -> list[Match]:
     """The best of a stored result."""
     if not 1 <= first <= model.STORED:
         raise BadUserInput(f"'first' must be from 1 to {model.STORED}", "first")
+    budget.spend(len(row.musician_scores[:first]))
     return [Match.of(match) for match in msgspec.convert(row.musician_scores[:first], list[model.Match])]
 
 

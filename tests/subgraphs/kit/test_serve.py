@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from subgraphs.kit.serve import bootstrap_of, main
+from subgraphs.kit.serve import bootstrap_of, config_of, main
 from subgraphs.kit.settings import ServiceSettings, SettingsError
 from subgraphs.kit.testing import Keys, fresh_database
 
@@ -44,6 +44,12 @@ async def ready(port: str) -> None:
             except httpx.TransportError:
                 await asyncio.sleep(0.05)
     raise TimeoutError(port)
+
+
+def test_idle_connections_stay_open(postgres_url: str, queue_url: str, keys: Keys) -> None:
+    """The gateway may keep a connection for long: closed by us under a mutation, nobody could tell whether that was done."""
+    service = bootstrap_of("users")(ServiceSettings("users", postgres_url, queue_url, keys.public, keys.private))
+    assert config_of(service, "127.0.0.1", 0).timeout_keep_alive >= 600
 
 
 async def test_a_signal_ends_it(environment: dict[str, str]) -> None:

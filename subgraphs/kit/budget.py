@@ -1,0 +1,42 @@
+"""How much one request may ask for: lists within lists grow by a hundred at each step, and a short question can want millions.
+
+Every element of a list is counted as it is found. Depth and `first` say little beforehand: most lists are short.
+"""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from subgraphs.kit.errors import BadUserInput
+
+MOST_ELEMENTS = 10_000
+
+
+class TooMuch(BadUserInput):
+    """The request wants more elements of lists than one request may."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """What is left for one request."""
+
+    left: int = MOST_ELEMENTS
+
+
+_budget: ContextVar[Budget | None] = ContextVar("budget", default=None)
+
+
+def begin() -> None:
+    """Give the request that is executed from here on a budget of its own."""
+    _budget.set(Budget())
+
+
+def spend(elements: int) -> None:
+    """Count elements; raises when there are too many, and from then on at every list."""
+    budget = _budget.get()
+    if budget is None:
+        return
+    budget.left -= elements
+    if budget.left < 0:
+        raise TooMuch(
+            f"This asks for more than {MOST_ELEMENTS} elements of lists: ask for fewer, or in several requests"
+        )

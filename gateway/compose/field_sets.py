@@ -2,8 +2,17 @@
 
 from collections.abc import Callable, Iterator
 
+from graphql import (
+    KnownArgumentNamesRule,
+    PossibleFragmentSpreadsRule,
+    ProvidedRequiredArgumentsRule,
+    ValuesOfCorrectTypeRule,
+    parse,
+    validate,
+)
+
 from gateway.compose.model import FieldDef, SubgraphSchema
-from gateway.federation.field_set import FieldSet, FieldSetField
+from gateway.federation.field_set import FieldSet, FieldSetField, print_field_set
 
 Complain = Callable[[str, str], None]
 
@@ -52,6 +61,8 @@ def check_selection(
             continue
         if found.arguments and not arguments:
             complain("FIELDS_HAS_ARGS", f"{type_name}.{item.name} has arguments")
+        if any("$" in value for _, value in item.arguments):
+            complain("INVALID_FIELDS", f"{type_name}.{item.name}: a field set can't hold variables")
         below = schema.types.get(found.type_name)
         composite = below is not None and below.kind in ("object", "interface", "union")
         if composite and not item.selections:
@@ -60,3 +71,40 @@ def check_selection(
             complain("INVALID_FIELDS", f"{type_name}.{item.name} has no fields to select")
         elif item.selections:
             check_selection(schema, found.type_name, item.selections, complain, arguments=arguments)
+
+
+_SPECIFIED = (
+    KnownArgumentNamesRule,
+    PossibleFragmentSpreadsRule,
+    ProvidedRequiredArgumentsRule,
+    ValuesOfCorrectTypeRule,
+)
+
+
+def check_arguments(schema: SubgraphSchema, type_name: str, fields: FieldSet, complain: Complain) -> None:
+    """Complain about arguments that don't fit and fragments that can't apply, by GraphQL's own rules."""
+    document = parse(f"fragment F on {type_name} {{ {print_field_set(fields)} }}", no_location=True)
+    for error in validate(schema.graphql, document, _SPECIFIED):
+        complain("INVALID_FIELDS", error.message)
+
+
+def leaves_not_external(schema: SubgraphSchema, type_name: str, fields: FieldSet, known: bool = False) -> Iterator[str]:
+    """The leaves of a field set that the subgraph resolves itself: neither they nor anything above them is @external."""
+    parent = schema.types.get(type_name)
+    for item in fields:
+        if not isinstance(item, FieldSetField):
+            yield from leaves_not_external(schema, item.type_condition or type_name, item.selections, known)
+            continue
+        found = parent.fields.get(item.name) if parent else None
+        if found is None:
+            continue
+        external = known or found.external or _external_in_implementations(schema, type_name, item.name)
+        if item.selections:
+            yield from leaves_not_external(schema, found.type_name, item.selections, external)
+        elif not external:
+            yield f"{type_name}.{item.name}"
+
+
+def _external_in_implementations(schema: SubgraphSchema, type_name: str, name: str) -> bool:
+    members = (schema.types.get(member) for member in schema.possible(type_name))
+    return any(one is not None and name in one.fields and one.fields[name].external for one in members)

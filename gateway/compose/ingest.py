@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from graphql import DocumentNode, GraphQLError, Source, build_ast_schema, parse, validate_schema
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, Source, build_ast_schema, parse, validate_schema
 from graphql.language import (
     DefinitionNode,
     DirectiveDefinitionNode,
@@ -86,9 +86,15 @@ def ingest(source: SubgraphSource, report: Report) -> SubgraphSchema | None:
     names = _local_names(federation)
     own = [node for node in document.definitions if not _generated(node, features, names)]
     _join_extensions_with_bases(own)
-    if not _valid(source.name, own, names, federation, report):
+    plain = _plain_schema(source.name, own, names, federation, report)
+    if plain is None:
         return None
     roots = _roots(own)
+    defined = {node.name.value for node in own if isinstance(node, TypeDefinitionNode)}
+    for kind, name in roots.items():
+        if name != ROOT_NAMES[kind] and ROOT_NAMES[kind] in defined:
+            message = f"the type {ROOT_NAMES[kind]} is not the {kind} root, which is {name}"
+            report.error(f"ROOT_{kind.upper()}_USED", message, subgraph=source.name, coordinate=ROOT_NAMES[kind])
     finished = _finish(read_types(source.name, own, names, federation is not None, report), roots)
     return SubgraphSchema(
         name=source.name,
@@ -97,6 +103,7 @@ def ingest(source: SubgraphSource, report: Report) -> SubgraphSchema | None:
         roots={kind: ROOT_NAMES[kind] for kind in roots if ROOT_NAMES[kind] in finished},
         directives={node.name.value: node for node in own if isinstance(node, DirectiveDefinitionNode)},
         federation=federation.version if federation else None,
+        graphql=plain,
     )
 
 
@@ -189,10 +196,10 @@ def _join_extensions_with_bases(nodes: list[DefinitionNode]) -> None:
             nodes[index] = BASES[type(node)](**values)
 
 
-def _valid(
+def _plain_schema(
     subgraph: str, own: list[DefinitionNode], names: Mapping[str, str], federation: Feature | None, report: Report
-) -> bool:
-    """Check the SDL as plain GraphQL, with federation's definitions added."""
+) -> GraphQLSchema | None:
+    """The SDL as plain GraphQL, with federation's definitions added; None when it is not valid."""
     field_set = federation.local("FieldSet") if federation else "_FieldSet"
     added = [f"scalar {field_set}"]
     added += [BY_NAME[name].definition(local, field_set) for local, name in names.items() if name in BY_NAME]
@@ -208,6 +215,7 @@ def _valid(
     if not has_query and not has_schema:
         extra = (*extra, *parse("type Query { _service: String }", no_location=True).definitions)
     document = DocumentNode(definitions=(*plain, *extra))
+    schema: GraphQLSchema | None = None
     problems = list(validate_sdl(document))
     if not problems:
         schema = build_ast_schema(document, assume_valid_sdl=True)
@@ -215,7 +223,7 @@ def _valid(
     for item in problems:
         node = item.nodes[0] if item.nodes else None
         report.error("INVALID_GRAPHQL", item.message, subgraph=subgraph, node=node)
-    return not problems
+    return None if problems else schema
 
 
 def _lenient(node: DefinitionNode, query: str) -> DefinitionNode:

@@ -6,6 +6,7 @@ Directive names are canonical here (`key`, whatever the SDL calls it). Type refe
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from graphql import GraphQLSchema
 from graphql.language import DirectiveDefinitionNode, Node
 
 from gateway.federation.field_set import FieldSet
@@ -103,6 +104,7 @@ class SubgraphSchema:
     roots: Mapping[RootKind, str]
     directives: Mapping[str, DirectiveDefinitionNode]
     federation: str | None
+    graphql: GraphQLSchema
 
     def possible(self, name: str) -> frozenset[str]:
         """The object types that a type of this subgraph may be."""

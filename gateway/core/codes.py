@@ -133,7 +133,7 @@ ROOT_MUTATION_USED | A type named Mutation is not the mutation root. | Rename it
 ROOT_SUBSCRIPTION_USED | A type named Subscription is not the subscription root. | Rename it.
 INVALID_SUBGRAPH_NAME | A subgraph's name can't be used. | Choose a name that does not start with _ and is not empty.
 SATISFIABILITY_ERROR | A valid query exists that no way through the subgraphs answers. | Add a @key, or make a field @shareable.
-UNSUPPORTED_LINKED_FEATURE | A linked feature cannot be composed. | Remove the @link.
+UNSUPPORTED_LINKED_FEATURE | A feature is used that this version can neither plan nor enforce. | Take it out of the SDL; it would not do what it says.
 """
 
 CODES: dict[str, Code] = {

@@ -27,6 +27,20 @@ class Batch:
             yield from group
 
 
+def typename_of(item: Tree) -> str | None:
+    """An object's run-time type, if a subgraph said it as it should."""
+    found = item.get("__typename")
+    return found if isinstance(found, str) else None
+
+
+def _mark(representation: dict[str, Any]) -> bytes:
+    """What equal representations share. A service in the process may hand out values that JSON does not know."""
+    try:
+        return orjson.dumps(representation, default=repr, option=orjson.OPT_NON_STR_KEYS)
+    except (TypeError, ValueError):
+        return repr(representation).encode("utf-8", "backslashreplace")
+
+
 def objects_at(data: Tree, path: Path) -> list[tuple[Tree, ResponsePath]]:
     """The objects at a path and where they are; lists on the way are flattened, nulls and failures passed over."""
     found: list[tuple[Tree, ResponsePath]] = [(data, ())]
@@ -35,7 +49,7 @@ def objects_at(data: Tree, path: Path) -> list[tuple[Tree, ResponsePath]]:
         for item, where in found:
             _flatten(item.get(step.key), (*where, step.key), following)
         if step.types is not None:
-            following = [one for one in following if one[0].get("__typename") in step.types]
+            following = [one for one in following if typename_of(one[0]) in step.types]
         found = following
     return found
 
@@ -63,8 +77,7 @@ def collect(data: Tree, lookup: Lookup) -> Batch:
         if isinstance(made, Failure):
             fail(item, lookup.selection, made)
             continue
-        mark = orjson.dumps(made)
-        index = known.setdefault(mark, len(batch.representations))
+        index = known.setdefault(_mark(made), len(batch.representations))
         if index == len(batch.representations):
             batch.representations.append(made)
             batch.objects.append([])
@@ -74,13 +87,13 @@ def collect(data: Tree, lookup: Lookup) -> Batch:
 
 def _template(lookup: Lookup, item: Tree) -> Representation | None:
     for template in lookup.representations:
-        if template.types is None or item.get("__typename") in template.types:
+        if template.types is None or typename_of(item) in template.types:
             return template
     return None
 
 
 def _make(template: Representation, item: Tree) -> dict[str, Any] | Failure:
-    typename = template.typename or item.get("__typename")
+    typename = template.typename or typename_of(item)
     made: dict[str, Any] = {"__typename": typename}
     failure = _fill(made, template.fields, item)
     return failure or made
@@ -88,7 +101,7 @@ def _make(template: Representation, item: Tree) -> dict[str, Any] | Failure:
 
 def _fill(made: dict[str, Any], fields: tuple[RepField, ...], item: Tree) -> Failure | None:
     for one in fields:
-        if one.types is not None and item.get("__typename") not in one.types:
+        if one.types is not None and typename_of(item) not in one.types:
             continue
         value = item.get(one.key, _MISSING)
         if isinstance(value, Failure):
@@ -121,5 +134,5 @@ def fail(item: Tree, selection: Selection, failure: Failure) -> None:
         if item.get(out.key) is None and out.name != "__typename":
             item[out.key] = failure
     for types, inner in selection.fragments:
-        if item.get("__typename") is None or item["__typename"] in types:
+        if typename_of(item) is None or typename_of(item) in types:
             fail(item, inner, failure)

@@ -8,7 +8,7 @@ from gateway.execute.context import Context, Failure, ResponsePath, Tree
 from gateway.execute.entities import Batch, collect, fail, objects_at
 from gateway.execute.merge import merge, renamed
 from gateway.observe.events import SubgraphFailed, emit
-from gateway.plan.nodes import Fetch, Lookup
+from gateway.plan.nodes import Fetch, Lookup, Out, Selection
 from gateway.transport.base import SubgraphRequest
 
 _INTERNAL_EXTENSIONS = frozenset({"stacktrace", "exception", "debug", "trace"})
@@ -123,13 +123,36 @@ def _translated(error: dict[str, Any], path: ResponsePath | None, subgraph: str)
 
 def _paths(path: Any, context: Context, fetch: Fetch, batches: Mapping[str, Batch]) -> list[ResponsePath | None]:
     """Where in the answer a subgraph's error belongs: once for each object behind the representation it names."""
-    if not isinstance(path, list) or not path:
+    if not isinstance(path, list) or not path or not all(isinstance(step, str | int) for step in path):
         return [None]
     batch = batches.get(path[0]) if isinstance(path[0], str) else None
     if batch is None:
         lookup = next((one for one in fetch.lookups if one.field is None), None)
-        starts = [where for _, where in objects_at(context.data, lookup.path)] if lookup else [()]
-        return [(*where, *path) for where in starts]
+        if lookup is None:
+            return [None]
+        kept = _kept(path, lookup.selection) if fetch.renames else path
+        return [(*where, *kept) for _, where in objects_at(context.data, lookup.path)]
     if len(path) > 1 and isinstance(path[1], int) and 0 <= path[1] < len(batch.objects):
-        return [(*where, *path[2:]) for _, where in batch.objects[path[1]]]
+        kept = _kept(path[2:], batch.lookup.selection) if fetch.renames else path[2:]
+        return [(*where, *kept) for _, where in batch.objects[path[1]]]
     return [where for _, where in batch.everyone] or [None]
+
+
+def _kept(path: Sequence[str | int], selection: Selection) -> list[str | int]:
+    """A path of the reply by the keys under which the plan keeps the values."""
+    kept: list[str | int] = []
+    here: Selection | None = selection
+    for step in path:
+        out = _out(step, here) if isinstance(step, str) and here is not None else None
+        kept.append(out.key if out else step)
+        if isinstance(step, str):
+            here = out.below if out else None
+    return kept
+
+
+def _out(reply_key: str, selection: Selection) -> Out | None:
+    for out in selection.fields:
+        if out.reply_key == reply_key:
+            return out
+    found = (_out(reply_key, inner) for _, inner in selection.fragments)
+    return next((out for out in found if out is not None), None)

@@ -54,7 +54,8 @@ def _rename_into(out: Tree, value: Tree, selection: Selection) -> None:
             merge(out, {item.key: renamed(value[item.reply_key], item.below)})
     if "__typename" in value:
         out.setdefault("__typename", value["__typename"])
-    typename = value.get("__typename")
+    found = value.get("__typename")
+    typename = found if isinstance(found, str) else None
     for types, inner in selection.fragments:
         if typename is None or typename in types:
             _rename_into(out, value, inner)

@@ -141,11 +141,19 @@ class _Normalizer:
             return
         target = level
         if not (both == level.possible and self.fits(condition, level.parent)):
-            # a response key never holds a space
-            entry = level.entries.setdefault(f"on {condition}", _Level(condition, both))
-            target = entry if isinstance(entry, _Level) else level
+            target = self.narrower(condition, both, level)
         for node in nodes:
             self.collect(node, target)
+
+    @staticmethod
+    def narrower(condition: str, possible: frozenset[str], level: _Level) -> _Level:
+        """The level of a fragment: the last one if that has the same condition, else one of its own, to keep the fields' order."""
+        last = next(reversed(level.entries.values()), None)
+        if isinstance(last, _Level) and last.parent == condition:
+            return last
+        made = _Level(condition, possible)
+        level.entries[f"on {condition} {len(level.entries)}"] = made  # a response key never holds a space
+        return made
 
     def fits(self, condition: str, parent: str) -> bool:
         """Whether fields of the condition's type are fields of the parent, too."""

@@ -11,7 +11,7 @@ from typing import Any
 from graphql import GraphQLEnumType, GraphQLObjectType, GraphQLSchema, is_composite_type
 
 from gateway.core.failure import Failure
-from gateway.request.operation import Field, Fragment, Operation, Selections
+from gateway.request.operation import Field, Fragment, Operation, Selections, fields_of
 
 Path = tuple[str | int, ...]
 
@@ -41,11 +41,26 @@ class Projector:
 
     def project(self, data: dict[str, Any], errors: list[dict[str, Any]]) -> dict[str, Any] | None:
         """The answer's `data`; errors of failures and of unexplained nulls are added to `errors`."""
+        for error in errors:
+            if "path" in error:
+                path = self.visible(error.pop("path"))
+                error.update({"path": path} if path else {})
         run = _Run(self, errors)
         try:
             return run.object(self.operation.selections, self.operation.root, data, ())
         except _Null:
             return None
+
+    def visible(self, path: list[str | int]) -> list[str | int]:
+        """A path as far as the client's own keys go: an error in what only the planner asked for is one of the object."""
+        here: Selections = self.operation.selections
+        for index, step in enumerate(path):
+            if isinstance(step, str):
+                found = [item for item in fields_of(here) if item.key == step]
+                if not found:
+                    return [*path[:index]]
+                here = tuple(below for item in found for below in item.selections)
+        return path
 
     def possible(self, name: str) -> frozenset[str]:
         """The object types that a type may be at run time, of those that clients may see."""

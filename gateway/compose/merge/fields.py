@@ -17,10 +17,11 @@ Used = frozenset[tuple[str, str, str]]
 
 @dataclass(frozen=True, slots=True)
 class FieldMerger:
-    """Merges fields; `used` are the (subgraph, type, field) that a field set there mentions."""
+    """Merges fields; `used` are the (subgraph, type, field) that a field set there mentions, `provided` those in @provides."""
 
     is_subtype: IsSubtype
     used: Used
+    provided: Used
     report: Report
 
     def merge(self, name: str, sides: Sequence[tuple[SubgraphSchema, TypeDef]]) -> tuple[MergedField, ...]:
@@ -41,7 +42,8 @@ class FieldMerger:
         if not resolving:
             message = f"{coordinate} is @external in every subgraph that has it"
             self.report.error("EXTERNAL_MISSING_ON_BASE", message, coordinate=coordinate, node=have[0][2].node)
-        self.check_sharing(coordinate, resolving)
+        providing = [side for side in have if side[2].external and self.is_provided(side)]
+        self.check_sharing(coordinate, resolving, providing)
         owners = resolving or list(have)
         reference = widest([one.type for _, _, one in owners], self.is_subtype)
         if reference is None:
@@ -80,12 +82,17 @@ class FieldMerger:
                 found[one.override] = schema.name
         return found
 
-    def check_sharing(self, coordinate: str, resolving: Sequence[Side]) -> None:
-        """A field of an object type that several subgraphs resolve must be shareable in all of them."""
+    def is_provided(self, side: Side) -> bool:
+        """Whether a subgraph resolves its @external field on some ways."""
+        schema, item, one = side
+        return (schema.name, item.name, one.name) in self.provided and schema.federation is not None
+
+    def check_sharing(self, coordinate: str, resolving: Sequence[Side], providing: Sequence[Side]) -> None:
+        """A field of an object type that several subgraphs resolve, if only on some ways, must be shareable in its owners."""
         objects = [side for side in resolving if side[1].kind == "object" and not side[1].interface_object]
         keepers = [side for side in objects if not side[2].shareable]
-        if len(resolving) > 1 and keepers:
-            names = ", ".join(schema.name for schema, _, _ in resolving)
+        if len(resolving) + len(providing) > 1 and keepers:
+            names = ", ".join(schema.name for schema, _, _ in (*resolving, *providing))
             lacking = ", ".join(schema.name for schema, _, _ in keepers)
             message = f"{coordinate} is resolved by {names}, but not @shareable in {lacking}"
             schema, _, one = keepers[0]
@@ -99,7 +106,7 @@ class FieldMerger:
             if not one.external or any(one is owner for _, _, owner in owners):
                 continue
             where = {"coordinate": coordinate, "node": one.node, "subgraph": schema.name}
-            if widest([one.type, reference], self.is_subtype) != reference:
+            if widest([one.type, reference], self.is_subtype) != one.type:
                 message = f"{coordinate} is @external as {one.type}, but {reference} elsewhere"
                 self.report.error("EXTERNAL_TYPE_MISMATCH", message, **where)  # type: ignore[arg-type]
             for name, argument in owners[0][2].arguments.items():

@@ -24,7 +24,8 @@ def merge_schema(schemas: Sequence[SubgraphSchema], report: Report) -> MergedSch
     merger = _Merger(schemas, report)
     types = {name: merger.type(name, sides) for name, sides in merger.sides.items()}
     types = _with_interface_object_fields(types, schemas)
-    _check_interfaces(types, schemas, report)
+    _check_interfaces(types, report)
+    _check_interface_entities(types, schemas, report)
     roots: dict[str, str] = {kind: name for kind, name in ROOT_NAMES.items() if name in types}
     if "query" not in roots:
         report.error("NO_QUERIES", "no subgraph has a query")
@@ -40,7 +41,7 @@ class _Merger:
             for name, item in schema.types.items():
                 self.sides.setdefault(name, []).append((schema, item))
         self.used_in, self.used_out = _usage(schemas)
-        self.fields = FieldMerger(self.is_subtype, _used(schemas), report)
+        self.fields = FieldMerger(self.is_subtype, _used(schemas), _provided(schemas), report)
 
     def is_subtype(self, name: str, other: str) -> bool:
         """Whether every value of a type is one of the other, by what any subgraph says."""
@@ -127,6 +128,17 @@ def _used(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, str]]:
     return frozenset(found)
 
 
+def _provided(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, str]]:
+    """The fields that a @provides of their own subgraph mentions."""
+    return frozenset(
+        (schema.name, parent, one.name)
+        for schema in schemas
+        for item in schema.types.values()
+        for field in item.fields.values()
+        for parent, one, _ in used_fields(schema, field.type_name, field.provides or ())
+    )
+
+
 def _usage(schemas: Iterable[SubgraphSchema]) -> tuple[set[str], set[str]]:
     """The types used as input, and those used as output."""
     inputs: set[str] = set()
@@ -163,7 +175,7 @@ def _with_interface_object_fields(
     return out
 
 
-def _check_interfaces(types: Mapping[str, MergedType], schemas: Sequence[SubgraphSchema], report: Report) -> None:
+def _check_interfaces(types: Mapping[str, MergedType], report: Report) -> None:
     """Every implementation has every field of its interfaces, from whichever subgraph."""
     for item in types.values():
         if item.kind != "object":
@@ -175,6 +187,30 @@ def _check_interfaces(types: Mapping[str, MergedType], schemas: Sequence[Subgrap
                 if one.name not in have:
                     message = f"{item.name} implements {interface}, but no subgraph gives it the field {one.name}"
                     report.error("INTERFACE_FIELD_NO_IMPLEM", message, coordinate=f"{item.name}.{one.name}")
+
+
+def _check_interface_entities(
+    types: Mapping[str, MergedType], schemas: Sequence[SubgraphSchema], report: Report
+) -> None:
+    """A subgraph that looks up an interface by key knows all its objects; an @interfaceObject stands for a real interface."""
+    for schema in schemas:
+        for item in schema.types.values():
+            merged = types.get(item.name)
+            if merged is None or merged.kind != "interface" or schema.federation is None:
+                continue
+            members = {one.name for one in types.values() if item.name in dict(one.interfaces) and one.kind == "object"}
+            where = {"subgraph": schema.name, "coordinate": item.name}
+            if item.kind == "interface" and any(key.resolvable for key in item.keys):
+                if lacking := sorted(members - set(schema.types)):
+                    message = f"{item.name} has a @key here, but {', '.join(lacking)} implements it elsewhere only"
+                    report.error("INTERFACE_KEY_MISSING_IMPLEMENTATION_TYPE", message, node=item.node, **where)
+            elif item.interface_object:
+                if known := sorted(members & set(schema.types)):
+                    message = f"{item.name} is an @interfaceObject here, beside its implementation {', '.join(known)}"
+                    report.error("INTERFACE_OBJECT_USAGE_ERROR", message, node=item.node, **where)
+                elif not any(o.types[item.name].kind == "interface" for o in schemas if item.name in o.types):
+                    message = f"{item.name} is an @interfaceObject, but no subgraph has it as an interface"
+                    report.error("INTERFACE_OBJECT_USAGE_ERROR", message, node=item.node, **where)
 
 
 def _directives(schemas: Sequence[SubgraphSchema]) -> Iterable[str]:

@@ -1,8 +1,9 @@
 """@key: its fields are a selection without arguments, of plain and object fields."""
 
 from gateway.compose.diagnostics import Report
-from gateway.compose.field_sets import check_selection, used_fields
+from gateway.compose.field_sets import check_arguments, check_selection, used_fields
 from gateway.compose.model import KeyDef, SubgraphSchema, TypeDef
+from gateway.federation.field_set import print_field_set
 
 
 def check_keys(schema: SubgraphSchema, report: Report) -> None:
@@ -15,11 +16,24 @@ def check_keys(schema: SubgraphSchema, report: Report) -> None:
             report.error(
                 "KEY_UNSUPPORTED_ON_INTERFACE", message, subgraph=schema.name, coordinate=item.name, node=item.node
             )
+        if item.kind == "interface" and schema.federation is not None:
+            _check_implementations(schema, item, report)
         if item.interface_object and not item.keys:
             message = f"{item.name} is an @interfaceObject without a @key"
             report.error(
                 "INTERFACE_OBJECT_USAGE_ERROR", message, subgraph=schema.name, coordinate=item.name, node=item.node
             )
+
+
+def _check_implementations(schema: SubgraphSchema, item: TypeDef, report: Report) -> None:
+    """An object is looked up by its interface's key, so it must have that key itself."""
+    for key in item.keys:
+        for member in sorted(schema.possible(item.name) - {item.name}):
+            if key.fields and all(key.fields != own.fields for own in schema.types[member].keys):
+                text = print_field_set(key.fields)
+                message = f'{member} implements {item.name}, but lacks its @key(fields: "{text}")'
+                code = "INTERFACE_KEY_NOT_ON_IMPLEMENTATION"
+                report.error(code, message, subgraph=schema.name, coordinate=member, node=schema.types[member].node)
 
 
 def _allows_interface_keys(schema: SubgraphSchema) -> bool:
@@ -32,13 +46,18 @@ def _check(schema: SubgraphSchema, item: TypeDef, key: KeyDef, report: Report) -
     if key.fields is None:
         return
 
+    complaints: list[str] = []
+
     def complain(code: str, message: str) -> None:
+        complaints.append(code)
         text = f"@key on {item.name}: {message}"
         report.error(f"KEY_{code}", text, subgraph=schema.name, coordinate=item.name, node=key.node)
 
     if not key.fields:
         complain("INVALID_FIELDS", "its fields are empty")
     check_selection(schema, item.name, key.fields, complain, arguments=False)
+    if not complaints and key.fields:
+        check_arguments(schema, item.name, key.fields, complain)
     for parent, found, _ in used_fields(schema, item.name, key.fields):
         below = schema.types.get(found.type_name)
         if below is not None and below.kind in ("interface", "union"):

@@ -1,7 +1,7 @@
 """@provides: its fields are a selection of the field's type, without arguments, and external here."""
 
 from gateway.compose.diagnostics import Report
-from gateway.compose.field_sets import check_selection, used_fields
+from gateway.compose.field_sets import check_arguments, check_selection, leaves_not_external
 from gateway.compose.model import FieldDef, SubgraphSchema, TypeDef
 
 
@@ -16,7 +16,10 @@ def check_provides(schema: SubgraphSchema, report: Report) -> None:
 def _check(schema: SubgraphSchema, item: TypeDef, one: FieldDef, report: Report) -> None:
     coordinate = f"{item.name}.{one.name}"
 
+    complaints: list[str] = []
+
     def complain(code: str, message: str) -> None:
+        complaints.append(code)
         text = f"@provides on {coordinate}: {message}"
         report.error(f"PROVIDES_{code}", text, subgraph=schema.name, coordinate=coordinate, node=one.node)
 
@@ -31,7 +34,7 @@ def _check(schema: SubgraphSchema, item: TypeDef, one: FieldDef, report: Report)
     if not fields:
         complain("INVALID_FIELDS", "its fields are empty")
     check_selection(schema, target.name, fields, complain, arguments=False)
-    used = list(used_fields(schema, target.name, fields))
-    if schema.federation is not None and used and not any(found.external for _, found, _ in used):
-        names = ", ".join(f"{parent}.{found.name}" for parent, found, leaf in used if leaf)
-        complain("FIELDS_MISSING_EXTERNAL", f"{names} is not @external here")
+    if not complaints:
+        check_arguments(schema, target.name, fields, complain)
+    for leaf in leaves_not_external(schema, target.name, fields) if schema.federation is not None else ():
+        complain("FIELDS_MISSING_EXTERNAL", f"{leaf} is not @external here")

@@ -1,7 +1,7 @@
 """@requires: its fields are a selection of the type, and external here."""
 
 from gateway.compose.diagnostics import Report
-from gateway.compose.field_sets import check_selection, used_fields
+from gateway.compose.field_sets import check_arguments, check_selection, leaves_not_external
 from gateway.compose.model import FieldDef, SubgraphSchema, TypeDef
 
 
@@ -16,7 +16,10 @@ def check_requires(schema: SubgraphSchema, report: Report) -> None:
 def _check(schema: SubgraphSchema, item: TypeDef, one: FieldDef, report: Report) -> None:
     coordinate = f"{item.name}.{one.name}"
 
+    complaints: list[str] = []
+
     def complain(code: str, message: str) -> None:
+        complaints.append(code)
         text = f"@requires on {coordinate}: {message}"
         report.error(f"REQUIRES_{code}", text, subgraph=schema.name, coordinate=coordinate, node=one.node)
 
@@ -27,9 +30,9 @@ def _check(schema: SubgraphSchema, item: TypeDef, one: FieldDef, report: Report)
     if not fields:
         complain("INVALID_FIELDS", "its fields are empty")
     check_selection(schema, item.name, fields, complain, arguments=True)
+    if not complaints:
+        check_arguments(schema, item.name, fields, complain)
     if schema.federation is None:
         return
-    used = list(used_fields(schema, item.name, fields))
-    if used and not any(found.external for _, found, _ in used):
-        names = ", ".join(f"{parent}.{found.name}" for parent, found, leaf in used if leaf)
-        complain("FIELDS_MISSING_EXTERNAL", f"{names} is not @external here")
+    for leaf in leaves_not_external(schema, item.name, fields):
+        complain("FIELDS_MISSING_EXTERNAL", f"{leaf} is not @external here")

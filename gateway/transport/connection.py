@@ -35,6 +35,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, max_reply: int) -> None:
         self.max_reply = max_reply
         self.usable = False
+        self.idle_since = 0.0
         self.transport: asyncio.Transport | None = None
         self._reply: asyncio.Future[HttpReply] | None = None
         self._begin()

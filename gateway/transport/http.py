@@ -1,7 +1,8 @@
 """To subgraphs over HTTP: a pool of keep-alive connections per origin, bounded, with a time-out over all of a request.
 
 A connection that was idle may have been closed by the other side the moment it is used: such a request never reached the
-subgraph, and goes out once more on a fresh connection.
+subgraph, and goes out once more on a fresh connection. Whether it did can't be told for sure, so a mutation is not sent again; it
+takes only a connection that was used a moment ago, since servers close those that are idle for some seconds.
 """
 
 import asyncio
@@ -16,6 +17,8 @@ import orjson
 from gateway.core.errors import SettingsError, SubgraphError
 from gateway.transport.base import SubgraphReply, SubgraphRequest
 from gateway.transport.connection import Connection, ConnectionClosed, HttpReply, ReplyTooLarge
+
+FRESH = 2.0  # seconds; common servers keep idle connections for at least five
 
 
 @dataclass(slots=True)
@@ -99,7 +102,7 @@ class HttpTransport:
     async def _exchange(self, origin: _Origin, head: bytes, body: bytes, repeatable: bool) -> HttpReply:
         async with origin.slots:
             while True:
-                reused = _take_idle(origin)
+                reused = _take_idle(origin, FRESH if not repeatable else None)
                 connection = reused or await self._connect(origin)
                 try:
                     return await self._once(origin, connection, head, body)
@@ -114,6 +117,7 @@ class HttpTransport:
             connection.close()
             raise
         if connection.usable:
+            connection.idle_since = asyncio.get_running_loop().time()
             origin.idle.append(connection)
         else:
             connection.close()
@@ -133,9 +137,14 @@ class HttpTransport:
                 origin.idle.pop().close()
 
 
-def _take_idle(origin: _Origin) -> Connection | None:
+def _take_idle(origin: _Origin, at_most: float | None) -> Connection | None:
+    """The idle connection used last; None when there is none, or none idle for so few seconds."""
     while origin.idle:
-        connection = origin.idle.pop()
+        connection = origin.idle[-1]
+        idle = asyncio.get_running_loop().time() - connection.idle_since
+        if connection.usable and at_most is not None and idle > at_most:
+            return None
+        origin.idle.pop()
         if connection.usable:
             return connection
     return None

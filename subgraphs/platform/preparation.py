@@ -1,5 +1,6 @@
 """All that has to be there before services start: folder, keys, databases, migrations, sample data."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def check_ports(options: Options) -> None:
         *((f"the service {name}", "127.0.0.1", options.port_of(name)) for name in names),
     ]:
         try:
-            free = port_is_free(port, host)
+            free = _becomes_free(port, host)
         except PermissionError as error:
             raise LaunchError(f"You may not listen on port {port}.", "Say one above 1023: --port 4000") from error
         if not free:
@@ -55,6 +56,15 @@ def check_ports(options: Options) -> None:
                 f"Port {port} of {host}, for {name}, is taken or cannot be used.",
                 f"End what uses it (ss -ltnp 'sport = :{port}' shows it), or say another one: --port {port + 100}",
             )
+
+
+def _becomes_free(port: int, host: str) -> bool:
+    """Whether a port is free now or in a moment: what a killed platform has left may still be ending."""
+    for _ in range(20):
+        if port_is_free(port, host):
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def check_schema() -> None:

@@ -159,6 +159,32 @@ async def test_a_mutation_is_never_sent_twice() -> None:
     assert count == 2
 
 
+async def test_a_mutation_takes_no_connection_that_was_idle_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query may use an old connection, since it can be repeated; a mutation gets a new one."""
+    connections = 0
+
+    async def many(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while True:
+            try:
+                await read_request(reader)
+            except asyncio.IncompleteReadError:
+                return writer.close()
+            writer.write(reply(OK))
+
+    mutation = SubgraphRequest("a", "mutation{x}", repeatable=False)
+    async with subgraph(many) as transport:
+        for request in (REQUEST, mutation, mutation):
+            await transport.send(request, 5)
+        assert connections == 1
+        monkeypatch.setattr("gateway.transport.http.FRESH", 0.0)
+        await transport.send(mutation, 5)
+        assert connections == 2
+        await transport.send(REQUEST, 5)
+        assert connections == 2
+
+
 async def test_a_caller_that_leaves_frees_its_connection() -> None:
     """Cancelling a request closes its connection, and the next one works."""
     first = True

@@ -47,6 +47,10 @@ def check_satisfiable(supergraph: Supergraph, report: Report) -> None:
                     _report(graph, visit, failed, report)
             elif following is not None:
                 waiting.append(following)
+    if waiting and len(seen) >= LIMIT:
+        report.hint(
+            f"satisfiability was checked for the first {LIMIT:,} ways to arrive at a type only", waiting[0].state.type
+        )
 
 
 def _follow(graph: Graph, visit: _Visit) -> Iterator[tuple[_Visit | None, str]]:

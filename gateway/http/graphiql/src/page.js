@@ -2,8 +2,8 @@
 "use strict";
 
 const byId = (id) => document.getElementById(id);
-const start = `# Welcome. Choose an example above, or write a query and press the play button (Ctrl+Enter).
-# The plan beside the answer shows which subgraph was asked for what.
+const start = `# Choose an example above, or write a query
+# and press the play button (Ctrl+Enter).
 `;
 
 function headersOf(given) {

@@ -1,7 +1,12 @@
 """@inaccessible must leave a schema that stands on its own: nothing visible refers to what is hidden."""
 
+from collections.abc import Iterator, Mapping
+
+from graphql import parse_value
+from graphql.language import EnumValueNode, ListValueNode, ObjectValueNode, ValueNode
+
 from gateway.compose.diagnostics import Report
-from gateway.compose.merged import MergedField, MergedSchema, MergedType
+from gateway.compose.merged import MergedField, MergedInput, MergedSchema, MergedType
 
 
 def check_inaccessible(merged: MergedSchema, report: Report) -> None:
@@ -12,6 +17,10 @@ def check_inaccessible(merged: MergedSchema, report: Report) -> None:
     for item in merged.types.values():
         if item.name not in hidden:
             _check_type(item, hidden, report)
+            _check_implemented(item, merged.types, hidden, report)
+            for coordinate, value in _inputs(item):
+                if not value.marks.inaccessible:
+                    _check_default(coordinate, value, merged.types, report)
 
 
 def _check_type(item: MergedType, hidden: set[str], report: Report) -> None:
@@ -49,3 +58,61 @@ def _check_reference(coordinate: str, reference: str, hidden: set[str], report: 
     if name in hidden:
         message = f"{coordinate} is visible, but its type {name} is @inaccessible"
         report.error("REFERENCED_INACCESSIBLE", message, coordinate=coordinate)
+
+
+def _check_implemented(item: MergedType, types: Mapping[str, MergedType], hidden: set[str], report: Report) -> None:
+    """A visible interface's visible fields are visible in what implements it, with their arguments."""
+    fields = {one.name: one for one in item.fields}
+    for name, _ in item.interfaces:
+        above = types.get(name)
+        for wanted in above.fields if above and name not in hidden else ():
+            own = fields.get(wanted.name)
+            if own is None or wanted.marks.inaccessible:
+                continue
+            arguments = {one.name: one for one in own.arguments}
+            inner = [
+                arguments[one.name] for one in wanted.arguments if one.name in arguments and not one.marks.inaccessible
+            ]
+            coordinate = f"{item.name}.{own.name}"
+            if own.marks.inaccessible or any(one.marks.inaccessible for one in inner):
+                message = f"{coordinate} is @inaccessible (or an argument of it), but {name}.{own.name} is visible"
+                report.error("IMPLEMENTED_BY_INACCESSIBLE", message, coordinate=coordinate)
+
+
+def _inputs(item: MergedType) -> Iterator[tuple[str, MergedInput]]:
+    for one in item.inputs:
+        yield f"{item.name}.{one.name}", one
+    for field in item.fields:
+        if not field.marks.inaccessible:
+            for argument in field.arguments:
+                yield f"{item.name}.{field.name}({argument.name}:)", argument
+
+
+def _check_default(coordinate: str, value: MergedInput, types: Mapping[str, MergedType], report: Report) -> None:
+    """A visible default value uses nothing that is hidden."""
+    if value.default is None:
+        return
+    for used in _hidden_in(parse_value(value.default, no_location=True), value.type.strip("[]!"), types):
+        message = f"the default of {coordinate} uses {used}, which is @inaccessible"
+        report.error("DEFAULT_VALUE_USES_INACCESSIBLE", message, coordinate=coordinate)
+
+
+def _hidden_in(value: ValueNode, type_name: str, types: Mapping[str, MergedType]) -> Iterator[str]:
+    item = types.get(type_name)
+    if item is None:
+        return
+    if isinstance(value, ListValueNode):
+        for one in value.values:
+            yield from _hidden_in(one, type_name, types)
+    elif isinstance(value, EnumValueNode):
+        if any(name == value.value and marks.inaccessible for name, marks, _ in item.values):
+            yield f"{type_name}.{value.value}"
+    elif isinstance(value, ObjectValueNode):
+        inputs = {one.name: one for one in item.inputs}
+        for entry in value.fields or ():
+            found = inputs.get(entry.name.value)
+            if found is None:
+                continue
+            if found.marks.inaccessible:
+                yield f"{type_name}.{found.name}"
+            yield from _hidden_in(entry.value, found.type.strip("[]!"), types)

@@ -127,8 +127,11 @@ def _known(subgraph: str, federation: Feature | None, features: Iterable[Feature
             message = f"federation v{federation.version} is not known"
             report.error("UNKNOWN_FEDERATION_LINK_VERSION", message, subgraph=subgraph)
             return False
-        for theirs, _ in federation.imports:
+        for theirs, ours in federation.imports:
             _check_import(theirs, (major, minor), subgraph, report)
+            if theirs.startswith("@") != ours.startswith("@"):
+                message = f'"{theirs}" is imported as "{ours}"'
+                report.error("LINK_IMPORT_NAME_MISMATCH", message, subgraph=subgraph)
     for feature in features:
         if feature.name == "link" and feature.version != "1.0":
             report.error("UNKNOWN_LINK_VERSION", f"link v{feature.version} is not known", subgraph=subgraph)

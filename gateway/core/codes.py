@@ -65,8 +65,6 @@ ADDRESS_IN_USE | The port is taken. | Choose another one with --port, or stop wh
 
 _COMPOSITION = """
 INVALID_GRAPHQL | The SDL is not valid GraphQL. | Mend the place named.
-DIRECTIVE_DEFINITION_INVALID | A directive of the federation spec is defined in another shape. | Remove the definition; @link imports it.
-TYPE_DEFINITION_INVALID | A type of the federation spec is defined in another shape. | Remove the definition.
 UNKNOWN_FEDERATION_LINK_VERSION | @link names a version of the federation spec that is not known. | Use v2.0 to v2.12.
 UNKNOWN_LINK_VERSION | @link names a version of the link spec that is not known. | Use v1.0.
 INVALID_LINK_DIRECTIVE_USAGE | @link is used in a way its spec does not allow. | Mend its arguments.
@@ -78,7 +76,6 @@ ONLY_INACCESSIBLE_CHILDREN | All children of a visible type are @inaccessible. |
 QUERY_ROOT_TYPE_INACCESSIBLE | The query root is @inaccessible. | Remove the directive there.
 REQUIRED_INACCESSIBLE | A required argument or input field is @inaccessible. | Give it a default, or make it visible.
 IMPLEMENTED_BY_INACCESSIBLE | An @inaccessible field implements a visible interface field. | Mark the interface's field, too.
-DISALLOWED_INACCESSIBLE | @inaccessible stands where it may not. | Remove it.
 KEY_INVALID_FIELDS | @key's fields are not a valid selection of its type. | Mend the field set.
 KEY_INVALID_FIELDS_TYPE | @key's fields are not a string. | Write fields: "id".
 KEY_FIELDS_HAS_ARGS | @key selects a field that has arguments. | Use a field without arguments.
@@ -111,7 +108,6 @@ OVERRIDE_FROM_SELF_ERROR | @override names its own subgraph. | Name the subgraph
 OVERRIDE_SOURCE_HAS_OVERRIDE | The overridden field carries @override itself. | Keep one of both.
 OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE | @override collides with @external, @requires or @provides. | Remove one of both.
 OVERRIDE_ON_INTERFACE | @override stands on a field of an interface. | Put it on the implementing types.
-OVERRIDE_LABEL_INVALID | @override's label is not valid. | Use letters, digits and _-:./ or percent(N).
 INTERFACE_OBJECT_USAGE_ERROR | @interfaceObject is used against its rules. | See the message.
 INTERFACE_KEY_NOT_ON_IMPLEMENTATION | An implementation lacks a key of its interface. | Add the @key to it.
 INTERFACE_KEY_MISSING_IMPLEMENTATION_TYPE | A subgraph that keys an interface does not define all its implementations. | Define them there.

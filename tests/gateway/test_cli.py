@@ -115,3 +115,14 @@ def test_serve_answers_and_stops(supergraph: Path, port: int, workers: str) -> N
             process.communicate(timeout=20)
     with pytest.raises(httpx.TransportError):
         httpx.get(f"http://127.0.0.1:{port}/health/live")
+
+
+def test_every_code_can_be_raised() -> None:
+    """The table holds no code that nothing raises (those made of a prefix and an ending by their parts)."""
+    sources = [path for path in (ROOT / "gateway").rglob("*.py") if path.name != "codes.py"]
+    text = "\n".join(path.read_text() for path in sources)
+    made = {f"{start}{end}" for start in ("KEY_", "REQUIRES_", "PROVIDES_") for end in text.split('"') if end.isupper()}
+    made |= {f"{start}_INVALID_FIELDS{end}" for start in ("KEY", "REQUIRES", "PROVIDES") for end in ("", "_TYPE")}
+    made |= {f"ROOT_{kind}_USED" for kind in ("QUERY", "MUTATION", "SUBSCRIPTION")}
+    made |= {f"{start}_DEFAULT_MISMATCH" for start in ("FIELD_ARGUMENT", "INPUT_FIELD")}
+    assert [name for name in CODES if f'"{name}"' not in text and name not in made] == []

@@ -131,7 +131,7 @@ def _known(subgraph: str, federation: Feature | None, features: Iterable[Feature
             _check_import(theirs, (major, minor), subgraph, report)
             if theirs.startswith("@") != ours.startswith("@"):
                 message = f'"{theirs}" is imported as "{ours}"'
-                report.error("LINK_IMPORT_NAME_MISMATCH", message, subgraph=subgraph)
+                report.error("INVALID_LINK_DIRECTIVE_USAGE", message, subgraph=subgraph)
     for feature in features:
         if feature.name == "link" and feature.version != "1.0":
             report.error("UNKNOWN_LINK_VERSION", f"link v{feature.version} is not known", subgraph=subgraph)

@@ -69,7 +69,6 @@ UNKNOWN_FEDERATION_LINK_VERSION | @link names a version of the federation spec t
 UNKNOWN_LINK_VERSION | @link names a version of the link spec that is not known. | Use v1.0.
 INVALID_LINK_DIRECTIVE_USAGE | @link is used in a way its spec does not allow. | Mend its arguments.
 INVALID_LINK_IDENTIFIER | The url of a @link is not a spec's url. | It ends in /name/vMAJOR.MINOR.
-LINK_IMPORT_NAME_MISMATCH | An import's name and alias do not both start with @. | Write {name: "@a", as: "@b"}.
 REFERENCED_INACCESSIBLE | Something visible refers to something @inaccessible. | Make both visible, or both inaccessible.
 DEFAULT_VALUE_USES_INACCESSIBLE | A visible default value uses an @inaccessible element. | Change the default.
 ONLY_INACCESSIBLE_CHILDREN | All children of a visible type are @inaccessible. | Mark the type itself.

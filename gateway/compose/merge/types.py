@@ -68,6 +68,8 @@ class _Merger:
         if not any(item.base for _, item in sides) and name not in ROOT_NAMES.values() and self.modern(sides):
             names = ", ".join(schema.name for schema, _ in sides)
             self.report.error("EXTENSION_WITH_NO_BASE", f"{name} is only extended, in {names}", coordinate=name)
+        if len({_merged_kind(item) for _, item in sides}) > 1:
+            return merged  # what is reported already would only make more errors
         if kind in ("object", "interface"):
             return replace(merged, fields=self.fields.merge(name, sides), interfaces=_by_subgraph(sides, "interfaces"))
         if kind == "input":
@@ -84,11 +86,15 @@ class _Merger:
 
     def kind(self, name: str, sides: Sides) -> Kind:
         """The kind of a type: an interface where subgraphs have its @interfaceObject, else the one that all agree on."""
-        kinds = {("interface" if item.interface_object else item.kind): schema.name for schema, item in sides}
+        kinds = {_merged_kind(item): schema.name for schema, item in sides}
         if len(kinds) > 1:
             shown = ", ".join(f"{kind} in {schema}" for kind, schema in kinds.items())
             self.report.error("TYPE_KIND_MISMATCH", f"{name} is {shown}", coordinate=name, node=sides[0][1].node)
         return next(iter(kinds))
+
+
+def _merged_kind(item: TypeDef) -> Kind:
+    return "interface" if item.interface_object else item.kind
 
 
 def _type_joins(schema: SubgraphSchema, item: TypeDef) -> list[tuple[str, str]]:

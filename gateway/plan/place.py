@@ -199,21 +199,26 @@ class Placer:
         if not self.graph.is_abstract(site.type):
             inside = site.type in self.graph.supergraph.possible.get(condition, ())
             return self.demand(site, fields, reached) if inside else ((), set())
+        members = self.paths.members(condition, tuple(site.slots), self.graph.supergraph.possible[condition])
+        return self.demand_of(site, members, fields)
+
+    def demand_of(self, site: Site, members: Iterable[str], fields: FieldSet) -> Template:
+        """What a representation is made of, for objects of each of these types by itself."""
         self.know_type(site)
         made: list[RepField] = []
         groups: set[Group] = set()
-        for member in self.paths.members(condition, tuple(site.slots), self.graph.supergraph.possible[condition]):
+        for member in members:
             if part := self.part(site, member):
                 got, more = self.demand(part, fields, self.reached(part))
-                types = part.types
-                made.extend(replace(item, types=item.types or types) for item in got)
+                made.extend(replace(item, types=item.types or part.types) for item in got)
                 groups |= more
         return tuple(made), groups
 
     def demand_field(self, site: Site, item: FieldSetField, reached: Reached) -> Template:
         """One field of a representation."""
         if self.graph.is_abstract(site.type) and not any(self.graph.local(one, item.name) for one in reached):
-            return self.by_member(site, item)
+            members = sorted(self.graph.supergraph.possible.get(site.type, ()))
+            return self.demand_of(site, members, (item,))  # no interface has the field
         wanted = self.paths.selections_of(site.type, (item,))[0]
         if not isinstance(wanted, Field):
             raise no_plan(site.type, ())
@@ -223,17 +228,6 @@ class Placer:
             return (RepField(item.name, key),), groups
         below, more = self.demand(child, item.selections, self.reached(child))
         return (RepField(item.name, key, below),), groups | more
-
-    def by_member(self, site: Site, item: FieldSetField) -> Template:
-        """A field that no interface has, asked of each object type."""
-        made: list[RepField] = []
-        groups: set[Group] = set()
-        for member in sorted(self.graph.supergraph.possible.get(site.type, ())):
-            if part := self.part(site, member):
-                got, more = self.demand(part, (item,), self.reached(part))
-                made.extend(replace(one, types=one.types or part.types) for one in got)
-                groups |= more
-        return tuple(made), groups
 
     def lookup(self, site: Site, source: Arrival, fields: tuple[RepField, ...], parents: set[Group]) -> Slot:
         """A slot in an entity lookup of a subgraph at this place, shared by what waits for the same groups."""

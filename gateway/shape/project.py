@@ -102,6 +102,11 @@ class Projector:
                 into[item.key] = item
 
 
+def needs_type(selections: Selections) -> bool:
+    """Whether a selection can only be answered for a known run-time type."""
+    return any(isinstance(item, Fragment) or item.name == "__typename" for item in selections)
+
+
 class _Run:
     """One projection."""
 
@@ -173,8 +178,16 @@ class _Run:
             typename = self.typename(reference, value)
             if typename is not None and typename not in self.projector.possible(reference):
                 return None  # a type that clients may not see
+            if typename is None and needs_type(item.selections):
+                return self.untyped(item, path)
             return self.object(item.selections, reference, value, path)
         return self.leaf(item, reference, value, path)
+
+    def untyped(self, item: Field, path: Path) -> None:
+        """An object of which nobody said what it is can't be answered by type: null, with an error unless one explains it."""
+        if path not in self.explained:
+            message = f"no subgraph said which type {item.parent}.{item.name} has"
+            self.report({"message": message, "path": list(path), "extensions": {"code": "SUBGRAPH_BAD_RESPONSE"}}, path)
 
     def leaf(self, item: Field, reference: str, value: Any, path: Path) -> Any:
         """A scalar or an enum value; custom scalars pass as they are."""

@@ -81,6 +81,15 @@ async def test_fields_come_in_the_order_of_the_operation() -> None:
     assert list(answer["data"]["n"]) == ["a", "id", "b", "__typename"]
 
 
+async def test_an_object_without_a_type_is_null() -> None:
+    """Where the type of an object decides what is answered and no subgraph says it, the object is null, with an error."""
+    engine, _ = fake_engine(SDLS, lambda _: {"data": {"n": {"id": "1"}}})
+    answer = await ask(engine, "{ n { id __typename } }")
+    assert answer["data"] == {"n": None}
+    assert answer["errors"][0]["path"] == ["n"]
+    assert await ask(engine, "{ n { id } }") == {"data": {"n": {"id": "1"}}}
+
+
 async def test_many_nulls_are_explained_each() -> None:
     """Thousands of unexplained nulls get an error each, at their paths."""
     count = 5_000

@@ -89,7 +89,7 @@ class Gateway:
         conditions = tuple(variables.get(name) for name in checked.conditions)
         key = (ask.query, ask.operation_name or None, conditions)
         prepared = self.plans.get(key, lambda: prepare(self.engine, checked, node, variables), keep)
-        response, _ = await run(self.engine, prepared, variables, self.forwarded(headers))
+        response = await run(self.engine, prepared, variables, self.forwarded(headers))
         if ask.plan and self.engine.settings.plan_header:
             plan = {"text": print_plan(prepared.plan), "json": plan_json(prepared.plan)}
             response["extensions"] = {"plan": plan}
@@ -149,7 +149,12 @@ def create_app(
 
     `started` and `stopped` run with the application's lifespan, for services that live in this process.
     """
-    gateway = create_gateway(supergraph_sdl, settings, local)
+    return app_of(create_gateway(supergraph_sdl, settings, local), started=started, stopped=stopped)
+
+
+def app_of(gateway: Gateway, *, started: Hook | None = None, stopped: Hook | None = None) -> Routes:
+    """The ASGI application of a gateway."""
+    settings = gateway.engine.settings
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

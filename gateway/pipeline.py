@@ -95,13 +95,10 @@ def prepare(engine: Engine, checked: Checked, node: OperationDefinitionNode, var
     return Prepared(operation, plan, Projector(engine.supergraph.api, operation))
 
 
-async def run(
-    engine: Engine, prepared: Prepared, variables: Mapping[str, Any], headers: Headers
-) -> tuple[dict[str, Any], int]:
-    """fetch and merge > project. Returns the response (GraphQL spec, section 7.1) and how many subgraph requests it took."""
+async def run(engine: Engine, prepared: Prepared, variables: Mapping[str, Any], headers: Headers) -> dict[str, Any]:
+    """fetch and merge > project. Returns the response (GraphQL spec, section 7.1)."""
     context = Context(engine.transport, variables, headers, engine.settings.timeout)
     context.data.update(introspect(engine.supergraph.api, prepared.operation, variables))
     await run_plan(prepared.plan, context)
     data = prepared.projector.project(context.data, context.errors)
-    response: dict[str, Any] = {"errors": context.errors, "data": data} if context.errors else {"data": data}
-    return response, context.requests
+    return {"errors": context.errors, "data": data} if context.errors else {"data": data}

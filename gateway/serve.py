@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import uvicorn
 
-from gateway.app import create_app
+from gateway.app import app_of, create_app, create_gateway
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import SettingsError, SubgraphError
@@ -19,7 +19,6 @@ from gateway.http.routes import Routes
 from gateway.observe.events import Started, emit, listen
 from gateway.observe.log import configure_log, log_fact
 from gateway.settings import Settings
-from gateway.supergraph.load import load_supergraph
 from gateway.transport.base import SubgraphRequest
 from gateway.transport.http import HttpTransport
 
@@ -87,28 +86,35 @@ def serve(supergraph_sdl: str, settings: Settings, host: str, port: int, workers
     """Serve until SIGINT or SIGTERM; running requests are answered first. Raises what is wrong before it listens."""
     configure_log()
     claim_port(host, port)
-    create_app(supergraph_sdl, settings)
+    gateway = create_gateway(supergraph_sdl, settings)
+    app = app_of(gateway)
+    listen(log_fact)
+    emit(Started(f"http://{host}:{port}/graphql", tuple(gateway.engine.supergraph.subgraphs)))
+    if workers == 1:
+        _serve(app, host, port)
+        return
     with tempfile.TemporaryDirectory(prefix="gateway-") as folder:
         file = Path(folder) / "supergraph.graphql"
         file.write_text(supergraph_sdl, encoding="utf-8")
         os.environ[_ENVIRONMENT] = msgspec.json.encode(Serving(str(file), settings)).decode()
-        unlisten = listen(log_fact)
-        emit(Started(f"http://{host}:{port}/graphql", tuple(load_supergraph(supergraph_sdl).subgraphs)))
-        unlisten()
-        uvicorn.run(
-            "gateway.serve:worker",
-            factory=True,
-            host=host,
-            port=port,
-            workers=workers if workers > 1 else None,
-            loop="uvloop" if sys.platform != "win32" else "auto",
-            http="httptools",
-            ws="none",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=10,
-        )
+        _serve("gateway.serve:worker", host, port, factory=True, workers=workers)
+
+
+def _serve(app: Routes | str, host: str, port: int, *, factory: bool = False, workers: int | None = None) -> None:
+    uvicorn.run(
+        app,
+        factory=factory,
+        host=host,
+        port=port,
+        workers=workers,
+        loop="uvloop" if sys.platform != "win32" else "auto",
+        http="httptools",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
 
 
 def worker() -> Routes:

@@ -32,6 +32,21 @@ def used_fields(schema: SubgraphSchema, type_name: str, fields: FieldSet) -> Ite
             yield from used_fields(schema, found.type_name, item.selections)
 
 
+def mentioned_fields(schema: SubgraphSchema) -> set[tuple[str, str]]:
+    """The (type, field) that a key, @requires or @provides of a subgraph mentions, or that an interface there asks for."""
+    found: set[tuple[str, str]] = set()
+    for item in schema.types.values():
+        sets = [(item.name, key.fields or ()) for key in item.keys]
+        sets += [(item.name, one.requires or ()) for one in item.fields.values()]
+        sets += [(one.type_name, one.provides or ()) for one in item.fields.values()]
+        for name, fields in sets:
+            found.update((parent, one.name) for parent, one, _ in used_fields(schema, name, fields))
+        for interface in item.interfaces:
+            above = schema.types.get(interface)
+            found.update((item.name, name) for name in (above.fields if above else ()))
+    return found
+
+
 def check_selection(
     schema: SubgraphSchema, type_name: str, fields: FieldSet, complain: Complain, *, arguments: bool
 ) -> None:

@@ -255,7 +255,7 @@ def _finish(types: Mapping[str, TypeDef], roots: Mapping[RootKind, str]) -> dict
     for name, item in finished.items():
         fields = {key: one for key, one in item.fields.items() if name != query or key not in GENERATED_FIELDS}
         if usual:
-            fields = {key: one.but(type=_renamed(one.type, usual)) for key, one in fields.items()}
+            fields = {key: replace(one, type=_renamed(one.type, usual)) for key, one in fields.items()}
         finished[name] = replace(item, fields=fields)
     return {name: item for name, item in finished.items() if name not in ROOT_NAMES.values() or item.fields}
 

@@ -4,7 +4,7 @@ Directive names are canonical here (`key`, whatever the SDL calls it). Type refe
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from graphql import GraphQLSchema
 from graphql.language import DirectiveDefinitionNode, Node
@@ -15,7 +15,7 @@ from gateway.supergraph.model import Kind, RootKind
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What any element can carry: description, deprecation, tags, hidden or not, and other directives as text."""
+    """What any element can carry: description, deprecation, tags, hidden or not."""
 
     description: str | None = None
     deprecated: str | None = None
@@ -60,10 +60,6 @@ class FieldDef:
     def type_name(self) -> str:
         """The name of the type without lists and non-null."""
         return self.type.strip("[]!")
-
-    def but(self, **changes: object) -> "FieldDef":
-        """A copy with some attributes changed."""
-        return replace(self, **changes)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,5 +220,5 @@ class _Reader:
             shareable = one.shareable or name in keyed or not self.modern
             # the key of an extended type is @external by custom, and known all the same
             external = one.external and name not in extended
-            fields[name] = one.but(shareable=shareable, external=external)
+            fields[name] = replace(one, shareable=shareable, external=external)
         return replace(item, fields=fields)

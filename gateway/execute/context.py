@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.core.failure import Failure, ResponsePath
 from gateway.transport.base import Headers, Transport
 
 Tree = dict[str, Any]
@@ -23,7 +22,3 @@ class Context:
     timeout: float = 30.0
     data: Tree = field(default_factory=dict)
     errors: list[dict[str, Any]] = field(default_factory=list)
-    requests: int = 0
-
-
-__all__ = ["Context", "Failure", "ResponsePath", "Tree"]

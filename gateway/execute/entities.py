@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from gateway.execute.context import Failure, ResponsePath, Tree
+from gateway.core.failure import Failure, ResponsePath
+from gateway.execute.context import Tree
 from gateway.plan.nodes import Lookup, Path, RepField, Representation, Selection
 
 _MISSING = Failure("a value that this field needs is missing", "SUBGRAPH_BAD_RESPONSE", "")

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.core.errors import SubgraphError
-from gateway.execute.context import Context, Failure, ResponsePath, Tree
+from gateway.core.failure import Failure, ResponsePath
+from gateway.execute.context import Context, Tree
 from gateway.execute.entities import Batch, collect, fail, objects_at
 from gateway.execute.merge import merge, renamed
 from gateway.observe.events import SubgraphFailed, emit
@@ -27,7 +28,6 @@ async def run_fetch(fetch: Fetch, context: Context) -> None:
     request = SubgraphRequest(
         fetch.subgraph, fetch.text, variables, fetch.operation_name, context.headers, fetch.kind == "query"
     )
-    context.requests += 1
     try:
         reply = await context.transport.send(request, context.timeout)
         data, errors = _checked(reply.payload, fetch.subgraph)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from gateway.execute.context import Failure, Tree
+from gateway.core.failure import Failure
+from gateway.execute.context import Tree
 from gateway.plan.nodes import Selection
 
 

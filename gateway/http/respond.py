@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from gateway.core.errors import GatewayError, RequestError
-from gateway.http.negotiate import GRAPHQL, JSON
+from gateway.http.negotiate import JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,3 @@ def encode(answer: Answer) -> bytes:
 def content_type(media: str) -> bytes:
     """The Content-Type header."""
     return f"{media}; charset=utf-8".encode()
-
-
-__all__ = ["GRAPHQL", "JSON", "Answer", "content_type", "encode", "refusal", "refused", "status_of"]

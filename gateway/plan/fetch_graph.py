@@ -6,7 +6,7 @@ Mutable on purpose, and known to this room alone; `assemble` freezes it.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from gateway.plan.nodes import Path, RepField, Representation
+from gateway.plan.nodes import Path, Representation
 from gateway.supergraph.graph import Arrival
 
 
@@ -187,19 +187,3 @@ class Site:
         if slot.arrival not in self.slots:
             self.slots[slot.arrival] = slot
             self.start = (*self.start, slot.arrival)
-
-
-__all__ = [
-    "Draft",
-    "DraftField",
-    "DraftLookup",
-    "Group",
-    "Names",
-    "Place",
-    "RepField",
-    "Site",
-    "Slot",
-    "ancestors",
-    "in_order",
-    "levels",
-]

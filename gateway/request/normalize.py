@@ -33,6 +33,7 @@ from graphql.language import (
 
 from gateway.core.errors import RequestError
 from gateway.request.operation import Field, Fragment, Operation, Selections
+from gateway.request.possible import PossibleTypes
 from gateway.request.variables import included
 from gateway.settings import Limits
 
@@ -86,24 +87,11 @@ class _Normalizer:
         self.fragments = {
             item.name.value: item for item in document.definitions if isinstance(item, FragmentDefinitionNode)
         }
-        self.possible_of: dict[str, frozenset[str]] = {}
-
-    def possible(self, name: str) -> frozenset[str]:
-        """The object types that a composite type may be at run time."""
-        if name not in self.possible_of:
-            kind = self.schema.type_map[name]
-            if isinstance(kind, GraphQLObjectType):
-                found = frozenset({name})
-            elif isinstance(kind, GraphQLInterfaceType | GraphQLUnionType):
-                found = frozenset(item.name for item in self.schema.get_possible_types(kind))
-            else:
-                found = frozenset()
-            self.possible_of[name] = found
-        return self.possible_of[name]
+        self.possible = PossibleTypes(schema)
 
     def selections(self, parent: str, nodes: list[Any], possible: frozenset[str] | None = None) -> Selections:
         """The merged selection sets of several nodes on one parent type."""
-        level = _Level(parent, possible or self.possible(parent))
+        level = _Level(parent, possible or self.possible.of(parent))
         for node in nodes:
             for item in node.selection_set.selections if node.selection_set else ():
                 self.collect(item, level)
@@ -136,7 +124,7 @@ class _Normalizer:
 
     def enter(self, condition: str, nodes: tuple[SelectionNode, ...], level: _Level) -> None:
         """Follow a fragment: into this level when it does not narrow the type, else into a level of its own."""
-        both = level.possible & self.possible(condition)
+        both = level.possible & self.possible.of(condition)
         if not both:
             return
         target = level

@@ -5,6 +5,7 @@ it, up to the nearest nullable one; when no subgraph explained it, an error at i
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import isfinite
 from typing import Any
 
@@ -12,6 +13,7 @@ from graphql import GraphQLEnumType, GraphQLObjectType, GraphQLSchema, is_compos
 
 from gateway.core.failure import Failure
 from gateway.request.operation import Field, Fragment, Operation, Selections, fields_of
+from gateway.request.possible import PossibleTypes
 
 Path = tuple[str | int, ...]
 
@@ -37,7 +39,7 @@ class Projector:
         self.operation = operation
         self._collected: dict[tuple[int, str | None], tuple[Field, ...]] = {}
         self._alive: list[Selections] = []
-        self._possible: dict[str, frozenset[str]] = {}
+        self.possible = PossibleTypes(schema)
 
     def project(self, data: dict[str, Any], errors: list[dict[str, Any]]) -> dict[str, Any] | None:
         """The answer's `data`; errors of failures and of unexplained nulls are added to `errors`."""
@@ -62,21 +64,6 @@ class Projector:
                 here = tuple(below for item in found for below in item.selections)
         return path
 
-    def possible(self, name: str) -> frozenset[str]:
-        """The object types that a type may be at run time, of those that clients may see."""
-        if name not in self._possible:
-            kind = self.schema.type_map.get(name)
-            if kind is None:
-                found: frozenset[str] = frozenset()
-            elif isinstance(kind, GraphQLObjectType):
-                found = frozenset({name})
-            elif is_composite_type(kind):
-                found = frozenset(item.name for item in self.schema.get_possible_types(kind))  # type: ignore[arg-type]
-            else:
-                found = frozenset()
-            self._possible[name] = found
-        return self._possible[name]
-
     def collected(self, selections: Selections, typename: str | None) -> tuple[Field, ...]:
         """The fields for an object of this type, each key once (GraphQL spec, CollectFields)."""
         key = (id(selections), typename)
@@ -90,14 +77,11 @@ class Projector:
     def _collect(self, selections: Selections, typename: str | None, into: dict[str, Field]) -> None:
         for item in selections:
             if isinstance(item, Fragment):
-                if typename is not None and typename in self.possible(item.type):
+                if typename is not None and typename in self.possible.of(item.type):
                     self._collect(item.selections, typename, into)
             elif item.key in into:
                 first = into[item.key]
-                merged = (*first.selections, *item.selections)
-                into[item.key] = Field(
-                    first.key, first.name, first.parent, first.type, first.arguments, first.variables, merged
-                )
+                into[item.key] = replace(first, selections=(*first.selections, *item.selections))
             else:
                 into[item.key] = item
 
@@ -176,7 +160,7 @@ class _Run:
             if not isinstance(value, dict):
                 return self.wrong(item, "an object", path)
             typename = self.typename(reference, value)
-            if typename is not None and typename not in self.projector.possible(reference):
+            if typename is not None and typename not in self.projector.possible.of(reference):
                 return None  # a type that clients may not see
             if typename is None and needs_type(item.selections):
                 return self.untyped(item, path)

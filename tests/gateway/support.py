@@ -43,5 +43,4 @@ async def ask(engine: Engine, query: str, variables: Mapping[str, Any] | None = 
     checked = check(engine, query)
     node = pick(checked, None)
     values = variables_for(engine, node, variables or {})
-    response, _ = await run(engine, prepare(engine, checked, node, values), values, ())
-    return response
+    return await run(engine, prepare(engine, checked, node, values), values, ())

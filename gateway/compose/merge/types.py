@@ -6,7 +6,7 @@ from dataclasses import replace
 from graphql import print_ast
 
 from gateway.compose.diagnostics import Report
-from gateway.compose.field_sets import used_fields
+from gateway.compose.field_sets import mentioned_fields, used_fields
 from gateway.compose.merge.fields import FieldMerger
 from gateway.compose.merge.inputs import merge_enum, merge_input_fields
 from gateway.compose.merge.marks import merge_marks
@@ -65,7 +65,7 @@ class _Merger:
             subgraphs=tuple(schema.name for schema, _ in sides),
             joins=tuple(join for schema, item in sides for join in _type_joins(schema, item)),
         )
-        if not any(item.base for _, item in sides) and name not in ROOT_NAMES.values() and self.modern(sides):
+        if not any(item.base for _, item in sides) and name not in ROOT_NAMES.values() and _all_federation_1(sides):
             names = ", ".join(schema.name for schema, _ in sides)
             self.report.error("EXTENSION_WITH_NO_BASE", f"{name} is only extended, in {names}", coordinate=name)
         if len({_merged_kind(item) for _, item in sides}) > 1:
@@ -80,10 +80,6 @@ class _Merger:
             return replace(merged, values=values)
         return replace(merged, members=_by_subgraph(sides, "members")) if kind == "union" else merged
 
-    def modern(self, sides: Sides) -> bool:
-        """Whether all of them are Federation 1, whose extensions need a base (Federation 2 made them plain types)."""
-        return all(schema.federation is None for schema, _ in sides)
-
     def kind(self, name: str, sides: Sides) -> Kind:
         """The kind of a type: an interface where subgraphs have its @interfaceObject, else the one that all agree on."""
         kinds = {_merged_kind(item): schema.name for schema, item in sides}
@@ -91,6 +87,11 @@ class _Merger:
             shown = ", ".join(f"{kind} in {schema}" for kind, schema in kinds.items())
             self.report.error("TYPE_KIND_MISMATCH", f"{name} is {shown}", coordinate=name, node=sides[0][1].node)
         return next(iter(kinds))
+
+
+def _all_federation_1(sides: Sides) -> bool:
+    """Whether the type is Federation 1 only, where an extension needs a base (Federation 2 made it a plain type)."""
+    return all(schema.federation is None for schema, _ in sides)
 
 
 def _merged_kind(item: TypeDef) -> Kind:
@@ -119,19 +120,8 @@ def _by_subgraph(sides: Sides, attribute: str) -> tuple[tuple[str, tuple[str, ..
 
 
 def _used(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, str]]:
-    """The fields that a key or a @requires of their own subgraph mentions, or an interface there asks for."""
-    found: set[tuple[str, str, str]] = set()
-    for schema in schemas:
-        for item in schema.types.values():
-            sets = [(item.name, key.fields or ()) for key in item.keys]
-            sets += [(item.name, one.requires or ()) for one in item.fields.values()]
-            sets += [(one.type_name, one.provides or ()) for one in item.fields.values()]
-            for name, fields in sets:
-                found.update((schema.name, parent, one.name) for parent, one, _ in used_fields(schema, name, fields))
-            for interface in item.interfaces:
-                above = schema.types.get(interface)
-                found.update((schema.name, item.name, name) for name in (above.fields if above else ()))
-    return frozenset(found)
+    """The fields that something in their own subgraph needs, whoever resolves them."""
+    return frozenset((schema.name, parent, name) for schema in schemas for parent, name in mentioned_fields(schema))
 
 
 def _provided(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, str]]:

@@ -1,0 +1,114 @@
+"""Sets of SDLs as text pages (`tests/cases/oracle/*.txt`), and the composition oracle's verdicts on such sets.
+
+A page is a list of sets: `=== name`, then `--- subgraph` and its SDL. `--- subgraph 2.3` saves the link: every directive of that version is imported.
+What the oracle says stands behind the set's name, `=== name: CODE CODE` (errors) or `=== name: ok HINT HINT`.
+"""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PAGES = HERE.parent / "cases" / "oracle"
+
+DIRECTIVES = (
+    ((2, 0), ("key", "requires", "provides", "external", "tag", "extends", "shareable", "override", "inaccessible")),
+    ((2, 1), ("composeDirective",)),
+    ((2, 3), ("interfaceObject",)),
+    ((2, 5), ("authenticated", "requiresScopes")),
+    ((2, 6), ("policy",)),
+    ((2, 8), ("context", "fromContext")),
+    ((2, 9), ("cost", "listSize")),
+    ((2, 12), ("cacheTag",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SdlSet:
+    """Subgraphs that are composed together; `noted` is what its page says the oracle makes of them."""
+
+    name: str
+    subgraphs: Mapping[str, str]
+    noted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a composer says of a set: error codes, or a supergraph and hints."""
+
+    codes: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+    supergraph: str | None = None
+    hints: tuple[Mapping[str, Any], ...] = field(default=())
+
+    @property
+    def hint_codes(self) -> tuple[str, ...]:
+        """The hints' codes, each once."""
+        return tuple(sorted({str(hint["code"]) for hint in self.hints}))
+
+    @property
+    def note(self) -> str:
+        """The verdict as a page notes it."""
+        return " ".join(self.codes or ("ok", *self.hint_codes))
+
+
+def link(version: str) -> str:
+    """The link to a version of federation that imports every directive it has."""
+    major, minor = (int(part) for part in version.split("."))
+    names = [f'"@{name}"' for since, every in DIRECTIVES if since <= (major, minor) for name in every]
+    url = f"https://specs.apollo.dev/federation/v{version}"
+    return f'extend schema @link(url: "{url}", import: [{", ".join(names)}])\n'
+
+
+def read_page(path: Path) -> list[SdlSet]:
+    """The sets of one page."""
+    sets = []
+    for part in path.read_text().split("=== ")[1:]:
+        head, body = part.split("\n", 1)
+        name, _, noted = head.partition(": ")
+        subgraphs = {}
+        for section in body.split("--- ")[1:]:
+            title, sdl = section.split("\n", 1)
+            subgraph, _, version = title.partition(" ")
+            subgraphs[subgraph] = (link(version) if version else "") + sdl
+        sets.append(SdlSet(f"{path.stem}/{name}", subgraphs, noted or None))
+    return sets
+
+
+def read_pages() -> list[SdlSet]:
+    """All sets of all pages."""
+    return [one for path in sorted(PAGES.glob("*.txt")) for one in read_page(path)]
+
+
+def node() -> str | None:
+    """Node on this machine, where the oracle's packages are installed; None where there is none."""
+    return shutil.which("node") if (HERE / "node_modules").is_dir() else None
+
+
+def ask_oracle(sets: Iterable[SdlSet], program: str = "node") -> list[Verdict]:
+    """One Node process composes every set with @apollo/composition."""
+    lines = "".join(json.dumps({"subgraphs": dict(one.subgraphs)}) + "\n" for one in sets)
+    done = subprocess.run(
+        [program, "verdict.mjs"], cwd=HERE, input=lines, capture_output=True, text=True, check=True, timeout=300
+    )
+    return [_verdict(json.loads(line)) for line in done.stdout.splitlines()]
+
+
+def _verdict(answer: Mapping[str, Any]) -> Verdict:
+    return Verdict(tuple(answer["codes"]), tuple(answer["messages"]), answer["supergraph"], tuple(answer["hints"]))
+
+
+def write_notes(sets: Sequence[SdlSet], verdicts: Sequence[Verdict]) -> None:
+    """Write the oracle's verdicts behind the names of the pages' sets."""
+    notes = {one.name: verdict.note for one, verdict in zip(sets, verdicts, strict=True)}
+    for path in PAGES.glob("*.txt"):
+        lines = path.read_text().splitlines()
+        for index, line in enumerate(lines):
+            if line.startswith("=== "):
+                name = line.removeprefix("=== ").partition(": ")[0]
+                lines[index] = f"=== {name}: {notes[f'{path.stem}/{name}']}"
+        path.write_text("\n".join(lines) + "\n")

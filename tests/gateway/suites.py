@@ -1,0 +1,157 @@
+"""The public federation audit's suites (SHARED/conformance): served, run through our gateway, and compared with the peers' requests."""
+
+import importlib.util
+import json
+import os
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway.compose.compose import compose
+from gateway.compose.ingest import SubgraphSource
+from gateway.core.errors import RequestError
+from gateway.transport.base import SubgraphReply, SubgraphRequest, Transport
+from gateway.transport.http import HttpTransport
+from gateway.transport.local import LocalExecutor, LocalTransport
+from tests.gateway.support import ask, engine_of
+
+FOLDER = Path(os.environ.get("SHARED", "../shared")) / "conformance"
+SUITES = sorted(path.stem for path in (FOLDER / "suites").glob("*.json"))
+ABSENT = "no SHARED/conformance: say SHARED=DIR"
+SOURCES = ("given", "composed")
+WAYS = ("local", "http")
+PEERS = ("apollo_gateway", "hive_gateway", "hive_rust")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The suites' subgraphs: as objects, and over HTTP on a port."""
+
+    subgraphs: dict[str, Any]
+    port: int
+
+    def url(self, suite: str, subgraph: str) -> str:
+        """The address of one subgraph."""
+        return f"http://127.0.0.1:{self.port}/{suite}/{subgraph}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One test of a suite: what was wrong with the answer (None: nothing), and the subgraphs that were asked."""
+
+    wrong: str | None
+    asked: tuple[str, ...]
+
+
+def read(name: str) -> Any:
+    """A suite's document."""
+    return json.loads((FOLDER / "suites" / f"{name}.json").read_text())
+
+
+def read_peers() -> Any:
+    """For each suite and test: what each peer made of it."""
+    return json.loads((FOLDER / "peers.json").read_text())["suites"]
+
+
+@contextmanager
+def serve() -> Iterator[Served]:
+    """The suites' own server, in this process, on a free port."""
+    sys.path.insert(0, str(FOLDER))
+    spec = importlib.util.spec_from_file_location("conformance_subgraphs", FOLDER / "subgraphs.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    suites = module.load(FOLDER / "suites")
+    server = module.serve(suites, 0)
+    server.RequestHandlerClass.disable_nagle_algorithm = True  # else every answer waits 40 ms for its body
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield Served(suites, server.server_address[1])
+    finally:
+        server.shutdown()
+        server.server_close()
+        sys.path.remove(str(FOLDER))
+
+
+class Counting:
+    """A transport that notes which subgraphs were asked."""
+
+    def __init__(self, inner: Transport) -> None:
+        self.inner = inner
+        self.asked: list[str] = []
+
+    async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
+        """Note and pass on."""
+        self.asked.append(request.subgraph)
+        return await self.inner.send(request, timeout)
+
+    async def close(self) -> None:
+        """Pass on."""
+        await self.inner.close()
+
+
+def local_executor(subgraph: Any) -> LocalExecutor:
+    """One of the suites' subgraphs as a function in this process."""
+
+    async def execute(query: str, variables: Any, operation_name: str | None, _: Any) -> Any:
+        # its own copy: what executes a representation may take it apart
+        body = {"query": query, "variables": json.loads(json.dumps(variables or {})), "operationName": operation_name}
+        return subgraph.execute(body)
+
+    return execute
+
+
+def sources(name: str, served: Served) -> list[SubgraphSource]:
+    """A suite's subgraphs as composition takes them, at their addresses."""
+    return [SubgraphSource(one["name"], served.url(name, one["name"]), one["sdl"]) for one in read(name)["subgraphs"]]
+
+
+def instance(test: Any) -> tuple[str, Any]:
+    """A test's query and expectation, with a fresh token where the suite keeps state."""
+    token = uuid.uuid4().hex
+    expected = json.loads(json.dumps(test["expected"]).replace("__RANDOM_ID__", token))
+    return test["query"].replace("__RANDOM_ID__", token), expected
+
+
+def judge(answer: Any, expected: Any) -> str | None:
+    """What is wrong with an answer; None when nothing is."""
+    if answer.get("data") != expected.get("data"):
+        return f"data is {answer.get('data')}, errors {answer.get('errors')}"
+    if isinstance(expected.get("errors"), bool) and bool(answer.get("errors")) != expected["errors"]:
+        return f"errors are {answer.get('errors')}"
+    return None
+
+
+async def run_suite(name: str, source: str, way: str, served: Served) -> list[Outcome]:
+    """Every test of a suite, from the `given` supergraph or from one `composed` by us, over `local` calls or `http`."""
+    suite = read(name)
+    supergraph = suite["supergraph"] if source == "given" else compose(sources(name, served)).supergraph
+    subgraphs = served.subgraphs[name]
+    inner: Transport
+    if way == "local":
+        inner = LocalTransport({one: local_executor(subgraph) for one, subgraph in subgraphs.items()})
+    else:
+        inner = HttpTransport({one: served.url(name, one) for one in subgraphs})
+    transport = Counting(inner)
+    engine = engine_of(supergraph, transport)
+    outcomes = []
+    for test in suite["tests"]:
+        query, expected = instance(test)
+        transport.asked.clear()
+        try:
+            answer = await ask(engine, query)
+        except RequestError as error:
+            answer = {"data": None, "errors": [error.formatted()]}
+        outcomes.append(Outcome(judge(answer, expected), tuple(transport.asked)))
+    await transport.close()
+    return outcomes
+
+
+def best(peers: Any) -> int | None:
+    """The fewest subgraph requests of the peers that pass a test; None when none does."""
+    return min((len(one["fetches"]) for one in peers.values() if one["pass"]), default=None)

@@ -1,10 +1,22 @@
-"""`make conformance`: the public audit's suites per source, and the number of subgraph requests beside the peers'. Exits with 1 on a failure."""
+"""`make conformance`: the audit's suites per source, and the subgraph requests beside the peers'. Exits with 1 on a failure."""
 
 import asyncio
 import sys
 from typing import Any
 
-from tests.gateway.suites import ABSENT, PEERS, SOURCES, SUITES, WAYS, Outcome, Served, best, read_peers, run_suite, serve
+from tests.gateway.suites import (
+    ABSENT,
+    PEERS,
+    SOURCES,
+    SUITES,
+    WAYS,
+    Outcome,
+    Served,
+    best,
+    read_peers,
+    run_suite,
+    serve,
+)
 
 Results = dict[tuple[str, str], dict[str, list[Outcome]]]
 NO_WASTE = "no test takes more subgraph requests than the best peer that passes it"
@@ -54,7 +66,11 @@ def print_requests(results: Results) -> int:
         cells = "".join(f"{peer_requests(peers[name], peer):>18}" for peer in PEERS)
         print(f"{name:34} {len(ours):>5} {sum(ours):>5} {mark:>5}{cells}" + (f"  {over} WASTEFUL" if over else ""))
     print(f"{'in all':34} {'':>5} {sums[0]:>5} {sums[1]:>5}")
-    print(NO_WASTE if not wasteful else f"{wasteful} tests take more subgraph requests than the best peer that passes them")
+    print(
+        NO_WASTE
+        if not wasteful
+        else f"{wasteful} tests take more subgraph requests than the best peer that passes them"
+    )
     return wasteful
 
 

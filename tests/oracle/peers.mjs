@@ -57,8 +57,10 @@ async function answer(open, { supergraph, queries }) {
   return { answers: answers.map(({ data, errors }) => ({ data: data ?? null, errors: errors ?? [] })) };
 }
 
+// A pipe takes 64 kB at a time: whoever exits before it is drained cuts the answer off.
+const say = (value) => new Promise((done) => process.stdout.write(`${JSON.stringify(value)}\n`, done));
 const open = { apollo, hive }[process.argv[2]];
 for await (const line of createInterface({ input: process.stdin })) {
-  if (line.trim()) process.stdout.write(`${JSON.stringify(await answer(open, JSON.parse(line)))}\n`);
+  if (line.trim()) await say(await answer(open, JSON.parse(line)));
 }
 process.exit(0);

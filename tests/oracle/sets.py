@@ -1,18 +1,17 @@
 """Sets of SDLs as text pages (`tests/cases/oracle/*.txt`), and the composition oracle's verdicts on such sets.
 
-A page is a list of sets: `=== name`, then `--- subgraph` and its SDL. `--- subgraph 2.3` saves the link: every directive of that version is imported.
+A page is a list of sets: `=== name`, then `--- subgraph` and its SDL. `--- subgraph 2.3` saves the link: it imports every directive
+of that version.
 What the oracle says stands behind the set's name, `=== name: CODE CODE` (errors) or `=== name: ok HINT HINT`.
 """
 
-import json
-import shutil
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
+from tests.oracle.programs import HERE, run
+
 PAGES = HERE.parent / "cases" / "oracle"
 
 DIRECTIVES = (
@@ -84,18 +83,11 @@ def read_pages() -> list[SdlSet]:
     return [one for path in sorted(PAGES.glob("*.txt")) for one in read_page(path)]
 
 
-def node() -> str | None:
-    """Node on this machine, where the oracle's packages are installed; None where there is none."""
-    return shutil.which("node") if (HERE / "node_modules").is_dir() else None
-
-
-def ask_oracle(sets: Iterable[SdlSet], program: str = "node") -> list[Verdict]:
+def ask_oracle(sets: Iterable[SdlSet]) -> list[Verdict]:
     """One Node process composes every set with @apollo/composition."""
-    lines = "".join(json.dumps({"subgraphs": dict(one.subgraphs)}) + "\n" for one in sets)
-    done = subprocess.run(
-        [program, "verdict.mjs"], cwd=HERE, input=lines, capture_output=True, text=True, check=True, timeout=300
-    )
-    return [_verdict(json.loads(line)) for line in done.stdout.splitlines()]
+    return [
+        _verdict(answer) for answer in run("verdict.mjs", lines=({"subgraphs": dict(one.subgraphs)} for one in sets))
+    ]
 
 
 def _verdict(answer: Mapping[str, Any]) -> Verdict:

@@ -1,0 +1,62 @@
+"""Our supergraphs in other people's gateways: Apollo Gateway and Hive Gateway load them and answer over real subgraphs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import build_client_schema, get_introspection_query, graphql_sync, lexicographic_sort_schema, print_schema
+
+from gateway.compose.compose import compose
+from gateway.supergraph.load import load_supergraph
+from tests.gateway.suites import ABSENT, SUITES, Served, instance, judge, read, read_peers, serve, sources
+from tests.oracle.programs import NO_NODE, find_node, run
+
+PLATFORM = Path(__file__).parents[2] / "schema" / "supergraph.graphql"
+INTROSPECTION = get_introspection_query(descriptions=False)
+pytestmark = [
+    pytest.mark.skipif(find_node() is None, reason=NO_NODE),
+    pytest.mark.skipif(not SUITES, reason=ABSENT),
+]
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    """The suites' subgraphs over HTTP."""
+    with serve() as running:
+        yield running
+
+
+def shape(introspection: Any) -> str:
+    """A schema as sorted SDL, as far as introspection tells it."""
+    return print_schema(lexicographic_sort_schema(build_client_schema(introspection)))
+
+
+@pytest.mark.parametrize(("peer", "key"), [("apollo", "apollo_gateway"), ("hive", "hive_gateway")])
+def test_peer_answers_from_our_supergraphs(peer: str, key: str, served: Served) -> None:
+    """What a peer answers right from the given supergraph, it answers right from the one that we compose."""
+    peers, asked, expected = read_peers(), [], {}
+    for name in SUITES:
+        queries = []
+        for index, test in enumerate(read(name)["tests"]):
+            query, expectation = instance(test)
+            queries.append(query)
+            if peers[name][str(index)][key]["pass"]:
+                expected[name, index] = expectation
+        asked.append({"supergraph": compose(sources(name, served)).supergraph, "queries": queries})
+    answers = dict(zip(SUITES, run("peers.mjs", peer, lines=asked), strict=True))
+    failures = {name: answer["failure"] for name, answer in answers.items() if "failure" in answer}
+    assert failures == {}
+    wrong = {at: judge(answers[at[0]]["answers"][at[1]], one) for at, one in expected.items()}
+    assert {at: reason for at, reason in wrong.items() if reason} == {}
+    assert len(expected) >= 126
+
+
+@pytest.mark.parametrize("peer", ["apollo", "hive"])
+def test_peer_shows_the_platform_as_we_do(peer: str) -> None:
+    """The platform's supergraph loads in a peer, which shows its clients the schema that our gateway shows."""
+    text = PLATFORM.read_text()
+    (answer,) = run("peers.mjs", peer, lines=[{"supergraph": text, "queries": [INTROSPECTION]}])
+    assert "failure" not in answer
+    ours = graphql_sync(load_supergraph(text).api, INTROSPECTION)
+    assert ours.data and shape(answer["answers"][0]["data"]) == shape(ours.data)

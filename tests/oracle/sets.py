@@ -90,6 +90,11 @@ def ask_oracle(sets: Iterable[SdlSet]) -> list[Verdict]:
     ]
 
 
+def load_failures(supergraphs: Iterable[str]) -> list[str | None]:
+    """Why Apollo's own code cannot load a supergraph; None where it can."""
+    return [answer["failure"] for answer in run("verdict.mjs", lines=({"supergraph": one} for one in supergraphs))]
+
+
 def _verdict(answer: Mapping[str, Any]) -> Verdict:
     return Verdict(tuple(answer["codes"]), tuple(answer["messages"]), answer["supergraph"], tuple(answer["hints"]))
 

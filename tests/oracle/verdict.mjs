@@ -1,8 +1,9 @@
-// The composition oracle: sets of SDLs as JSON lines on stdin, verdicts as JSON lines on stdout, in the same order.
+// The composition oracle: sets of SDLs, or supergraphs to load, as JSON lines on stdin; verdicts as JSON lines on stdout, in the same order.
 // In:  {"subgraphs": {NAME: SDL, ...}}
 // Out: {"codes": [...], "messages": [...], "supergraph": SDL | null, "hints": [{"code", "level", "coordinate", "message"}]}
 import { createInterface } from "node:readline";
 import { composeServices } from "@apollo/composition";
+import { Supergraph } from "@apollo/federation-internals";
 import { GraphQLError, parse } from "graphql";
 
 const errorOf = (error) => ({ code: error.extensions?.code ?? `(${error.name})`, message: error.message });
@@ -33,6 +34,17 @@ function verdict({ subgraphs }) {
   };
 }
 
+// A supergraph is loaded as Apollo Gateway loads it, its subgraphs read out of it: {"supergraph": SDL} gives {"failure": why not | null}.
+function load({ supergraph }) {
+  try {
+    Supergraph.build(supergraph, { supportedFeatures: null }).subgraphs();
+    return { failure: null };
+  } catch (error) {
+    return { failure: String(error) };
+  }
+}
+
 for await (const line of createInterface({ input: process.stdin })) {
-  if (line.trim()) process.stdout.write(`${JSON.stringify(verdict(JSON.parse(line)))}\n`);
+  const asked = JSON.parse(line);
+  process.stdout.write(`${JSON.stringify(asked.supergraph ? load(asked) : verdict(asked))}\n`);
 }

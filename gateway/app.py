@@ -20,6 +20,7 @@ from gateway.settings import Settings
 from gateway.supergraph.graph import Graph
 from gateway.supergraph.load import load_supergraph
 from gateway.supergraph.model import Supergraph
+from gateway.supergraph.unenforced import refuse_unenforced
 from gateway.transport.base import Headers, SubgraphRequest, Transport
 from gateway.transport.http import HttpTransport
 from gateway.transport.local import LocalExecutor, LocalTransport
@@ -128,8 +129,9 @@ def make_transport(supergraph: Supergraph, settings: Settings, local: Mapping[st
 def create_gateway(
     supergraph_sdl: str, settings: Settings, local: Mapping[str, LocalExecutor] | None = None
 ) -> Gateway:
-    """A gateway over a supergraph; raises SupergraphError or SettingsError."""
+    """A gateway over a supergraph; raises SupergraphError (also for what it does not enforce) or SettingsError."""
     supergraph = load_supergraph(supergraph_sdl)
+    refuse_unenforced(supergraph)
     engine = Engine(supergraph, Graph(supergraph), make_transport(supergraph, settings, local), settings)
     return Gateway(engine)
 

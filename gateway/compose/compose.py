@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.compose.access import spread_access
 from gateway.compose.diagnostics import CompositionFailed, Hint, Report
 from gateway.compose.emit import emit
 from gateway.compose.inaccessible import check_inaccessible
@@ -33,6 +34,7 @@ def compose(sources: Sequence[SubgraphSource]) -> Composition:
             rule(schema, report)
     _stop(report)
     merged = merge_schema(schemas, report)
+    merged = spread_access(merged, report)
     check_inaccessible(merged, report)
     _stop(report)
     text = emit(merged, schemas)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from graphql import get_location
 from graphql.language import Node
 
+from gateway.compose.hints import HINTS, Level
 from gateway.core.errors import CODES, ComposeError, Location
 
 
@@ -30,8 +31,17 @@ class Problem:
 class Hint:
     """Something that composes, but that its authors may not have meant."""
 
+    code: str
     message: str
     coordinate: str
+
+    @property
+    def level(self) -> Level:
+        """How much it matters."""
+        return HINTS[self.code].level
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
 
 
 @dataclass(slots=True)
@@ -59,9 +69,9 @@ class Report:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def hint(self, message: str, coordinate: str) -> None:
-        """Add a hint."""
-        self.hints.append(Hint(message, coordinate))
+    def hint(self, code: str, message: str, coordinate: str) -> None:
+        """Add a hint; its code stands in HINTS."""
+        self.hints.append(Hint(HINTS[code].name, message, coordinate))
 
 
 class CompositionFailed(ComposeError):

@@ -11,8 +11,9 @@ from graphql import (
     validate,
 )
 
-from gateway.compose.model import FieldDef, SubgraphSchema
-from gateway.federation.field_set import FieldSet, FieldSetField, print_field_set
+from gateway.compose.model import FieldDef, SubgraphSchema, TypeDef
+from gateway.federation.context_value import context_and_selection
+from gateway.federation.field_set import FieldSet, FieldSetField, parse_field_set, print_field_set
 
 Complain = Callable[[str, str], None]
 
@@ -21,7 +22,8 @@ def used_fields(schema: SubgraphSchema, type_name: str, fields: FieldSet) -> Ite
     """Each field of a field set as (type, field, is it a leaf); unknown ones are passed over."""
     for item in fields:
         if not isinstance(item, FieldSetField):
-            yield from used_fields(schema, item.type_condition or type_name, item.selections)
+            condition = item.type_condition if item.type_condition in schema.types else type_name
+            yield from used_fields(schema, condition or type_name, item.selections)
             continue
         parent = schema.types.get(type_name)
         found = parent.fields.get(item.name) if parent else None
@@ -39,12 +41,28 @@ def mentioned_fields(schema: SubgraphSchema) -> set[tuple[str, str]]:
         sets = [(item.name, key.fields or ()) for key in item.keys]
         sets += [(item.name, one.requires or ()) for one in item.fields.values()]
         sets += [(one.type_name, one.provides or ()) for one in item.fields.values()]
+        sets += list(_context_selections(schema, item))
         for name, fields in sets:
             found.update((parent, one.name) for parent, one, _ in used_fields(schema, name, fields))
         for interface in item.interfaces:
             above = schema.types.get(interface)
             found.update((item.name, name) for name in (above.fields if above else ()))
     return found
+
+
+def _context_selections(schema: SubgraphSchema, item: TypeDef) -> Iterator[tuple[str, FieldSet]]:
+    """What the fields of a type take from contexts, on each type that sets the context."""
+    for one in item.fields.values():
+        for argument in one.arguments.values():
+            parsed = context_and_selection(argument.context) if argument.context else None
+            if parsed is None:
+                continue
+            name, selection = parsed
+            try:
+                fields = parse_field_set(selection if selection.startswith("{") else f"{{{selection}}}")
+            except ValueError:
+                continue  # reported by the rule for contexts
+            yield from ((other.name, fields) for other in schema.types.values() if name in other.contexts)
 
 
 def check_selection(
@@ -56,9 +74,12 @@ def check_selection(
     """
     for item in fields:
         if item.directives:
-            complain("HAS_DIRECTIVE_IN_FIELDS_ARGS", "a field set can't hold directives")
+            complain("DIRECTIVE_IN_FIELDS_ARG", "a field set can't hold directives")
         if not isinstance(item, FieldSetField):
-            if item.type_condition and item.type_condition not in schema.types:
+            parent = schema.types.get(type_name)
+            if parent is not None and parent.interface_object and item.type_condition not in schema.types:
+                check_selection(schema, type_name, item.selections, complain, arguments=arguments)
+            elif item.type_condition and item.type_condition not in schema.types:
                 complain("INVALID_FIELDS", f"there is no type {item.type_condition}")
             else:
                 check_selection(
@@ -113,13 +134,8 @@ def leaves_not_external(schema: SubgraphSchema, type_name: str, fields: FieldSet
         found = parent.fields.get(item.name) if parent else None
         if found is None:
             continue
-        external = known or found.external or _external_in_implementations(schema, type_name, item.name)
+        external = known or found.external
         if item.selections:
             yield from leaves_not_external(schema, found.type_name, item.selections, external)
         elif not external:
             yield f"{type_name}.{item.name}"
-
-
-def _external_in_implementations(schema: SubgraphSchema, type_name: str, name: str) -> bool:
-    members = (schema.types.get(member) for member in schema.possible(type_name))
-    return any(one is not None and name in one.fields and one.fields[name].external for one in members)

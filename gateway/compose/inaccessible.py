@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 
-from graphql import parse_value
-from graphql.language import EnumValueNode, ListValueNode, ObjectValueNode, ValueNode
+from graphql import parse, parse_value, print_ast
+from graphql.language import DirectiveDefinitionNode, EnumValueNode, ListValueNode, ObjectValueNode, ValueNode
 
 from gateway.compose.diagnostics import Report
+from gateway.compose.emit import BUILT_IN
 from gateway.compose.merged import MergedField, MergedInput, MergedSchema, MergedType
 
 
 def check_inaccessible(merged: MergedSchema, report: Report) -> None:
     """Check every visible element of the merged schema."""
-    hidden = {name for name, item in merged.types.items() if item.marks.inaccessible}
+    hidden = {name for name, item in merged.types.items() if item.marks.inaccessible and name not in BUILT_IN}
     if merged.roots.get("query") in hidden:
         report.error("QUERY_ROOT_TYPE_INACCESSIBLE", "the query root is @inaccessible", coordinate="Query")
+    _check_directives(merged, hidden, report)
     for item in merged.types.values():
         if item.name not in hidden:
             _check_type(item, hidden, report)
@@ -21,6 +23,29 @@ def check_inaccessible(merged: MergedSchema, report: Report) -> None:
             for coordinate, value in _inputs(item):
                 if not value.marks.inaccessible:
                     _check_default(coordinate, value, merged.types, report)
+
+
+def _check_directives(merged: MergedSchema, hidden: set[str], report: Report) -> None:
+    """What stands in the definition of a directive can't be hidden."""
+    hiding = merged.names.get("inaccessible", "inaccessible")
+    for text in (*merged.executable, *merged.composed.definitions):
+        node = parse(text, no_location=True).definitions[0]
+        if not isinstance(node, DirectiveDefinitionNode):
+            continue
+        for argument in node.arguments or ():
+            place = f"@{node.name.value}({argument.name.value}:)"
+            reference = print_ast(argument.type).strip("[]!")
+            hides = any(one.name.value == hiding for one in argument.directives or ())
+            if hides and text in merged.executable:
+                continue
+            if hides:
+                message = f"{place} can't be @inaccessible: the directive would mean something else without it"
+                report.error("DISALLOWED_INACCESSIBLE", message, coordinate=place)
+            elif reference in hidden and reference.partition("__")[0] in merged.composed.namespaces:
+                message = f"{reference} belongs to the spec of a composed directive and can't be @inaccessible"
+                report.error("DISALLOWED_INACCESSIBLE", message, coordinate=reference)
+            else:
+                _check_reference(place, reference, hidden, report)
 
 
 def _check_type(item: MergedType, hidden: set[str], report: Report) -> None:

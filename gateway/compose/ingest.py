@@ -4,8 +4,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, Source, build_ast_schema, parse, validate_schema
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    Source,
+    build_ast_schema,
+    parse,
+    print_ast,
+    validate_schema,
+)
 from graphql.language import (
+    ConstDirectiveNode,
     DefinitionNode,
     DirectiveDefinitionNode,
     EnumTypeDefinitionNode,
@@ -19,6 +29,8 @@ from graphql.language import (
     NameNode,
     ObjectTypeDefinitionNode,
     ObjectTypeExtensionNode,
+    OperationType,
+    OperationTypeDefinitionNode,
     ScalarTypeDefinitionNode,
     ScalarTypeExtensionNode,
     SchemaDefinitionNode,
@@ -31,19 +43,14 @@ from graphql.language import (
 from graphql.validation.validate import validate_sdl
 
 from gateway.compose.diagnostics import Report
-from gateway.compose.model import ROOT_NAMES, SubgraphSchema, TypeDef
-from gateway.compose.read_types import read_types
-from gateway.federation.spec import (
-    BY_NAME,
-    DIRECTIVES,
-    GENERATED_FIELDS,
-    GENERATED_TYPES,
-    LATEST,
-    SPEC_TYPES,
-    UNSUPPORTED,
-)
+from gateway.compose.links import SPECS, Links, identity_of, read_links
+from gateway.compose.model import ROOT_NAMES, Application, Composed, SubgraphSchema, TypeDef
+from gateway.compose.read_types import Vocabulary, read_types
+from gateway.compose.spec_definitions import check_spec_definitions
+from gateway.compose.upgrade import upgrade
+from gateway.federation.spec import BY_NAME, GENERATED_FIELDS, GENERATED_TYPES
 from gateway.supergraph.api_schema import remade
-from gateway.supergraph.features import Feature, arguments_of, read_feature, read_features, text
+from gateway.supergraph.features import Feature, arguments_of, read_feature, text
 from gateway.supergraph.model import RootKind
 
 MAX_TOKENS = 1_000_000
@@ -57,6 +64,11 @@ BASES: Mapping[type[TypeExtensionNode], type[TypeDefinitionNode]] = {
 }
 
 
+_CONNECT = """scalar connect__Any
+directive @{}(source: String, id: String, http: connect__Any, batch: connect__Any, entity: Boolean, errors: connect__Any,
+  isSuccess: connect__Any, selection: connect__Any!) repeatable on FIELD_DEFINITION | OBJECT
+directive @{}(name: String!, http: connect__Any, errors: connect__Any, isSuccess: connect__Any) repeatable on SCHEMA"""
+_NO_QUERY = "Query__none"
 _SERVICE = FieldDefinitionNode(name=NameNode(value="_service"), type=NamedTypeNode(name=NameNode(value="String")))
 
 
@@ -77,34 +89,90 @@ def ingest(source: SubgraphSource, report: Report) -> SubgraphSchema | None:
     document = _parse(source, report)
     if document is None:
         return None
-    features = read_features(document)
-    if not _links_are_readable(document, source.name, report):
+    links = read_links(document, source.name, report)
+    if links is None:
         return None
-    federation = next((item for item in features if item.name == "federation"), None)
-    if not _known(source.name, federation, features, report):
+    before = len(report.problems)
+    check_spec_definitions(document.definitions, links, source.name, report)
+    own = [node for node in document.definitions if not _generated(node, links)]
+    if len(report.problems) > before:
         return None
-    names = _local_names(federation)
-    own = [node for node in document.definitions if not _generated(node, features, names)]
-    _join_extensions_with_bases(own)
-    plain = _plain_schema(source.name, own, names, federation, report)
+    composed, routed = _on_schema(own, links)
+    unknown = _unknown_on_schema(own, links)
+    for node in unknown:
+        message = f"Unknown directive '@{node.name.value}' on the schema"
+        report.error("INVALID_GRAPHQL", message, subgraph=source.name, node=node)
+    plain = None if unknown else _plain_schema(source.name, _with_bases(own), links, report)
     if plain is None:
         return None
     roots = _roots(own)
-    defined = {node.name.value for node in own if isinstance(node, TypeDefinitionNode)}
-    for kind, name in roots.items():
-        if name != ROOT_NAMES[kind] and ROOT_NAMES[kind] in defined:
-            message = f"the type {ROOT_NAMES[kind]} is not the {kind} root, which is {name}"
-            report.error(f"ROOT_{kind.upper()}_USED", message, subgraph=source.name, coordinate=ROOT_NAMES[kind])
-    finished = _finish(read_types(source.name, own, names, federation is not None, report), roots)
-    return SubgraphSchema(
+    _check_root_names(source.name, own, roots, report)
+    vocabulary = Vocabulary(
+        source.name, links.names, links.federation is not None, _carried_customs(own, composed), _connector_names(links)
+    )
+    finished = _finish(read_types(own, vocabulary, report), roots)
+    schema = SubgraphSchema(
         name=source.name,
         url=source.url,
         types=finished,
         roots={kind: ROOT_NAMES[kind] for kind in roots if ROOT_NAMES[kind] in finished},
         directives={node.name.value: node for node in own if isinstance(node, DirectiveDefinitionNode)},
-        federation=federation.version if federation else None,
+        federation=links.federation.version if links.federation else None,
+        links=links,
         graphql=plain,
+        composed=composed,
+        routed=routed,
     )
+    return upgrade(schema, report)
+
+
+def _check_root_names(
+    subgraph: str, own: Iterable[DefinitionNode], roots: Mapping[RootKind, str], report: Report
+) -> None:
+    defined = {node.name.value for node in own if isinstance(node, TypeDefinitionNode)}
+    for kind, name in roots.items():
+        if name != ROOT_NAMES[kind] and ROOT_NAMES[kind] in defined:
+            message = f"the type {ROOT_NAMES[kind]} is not the {kind} root, which is {name}"
+            report.error(f"ROOT_{kind.upper()}_USED", message, subgraph=subgraph, coordinate=ROOT_NAMES[kind])
+
+
+def _on_schema(nodes: Iterable[DefinitionNode], links: Links) -> tuple[tuple[Composed, ...], tuple[Application, ...]]:
+    """What stands on the schema: @composeDirective, and what connectors say of this subgraph."""
+    composed: list[Composed] = []
+    routed: list[Application] = []
+    connectors = _connector_names(links)
+    for definition in nodes:
+        if not isinstance(definition, SchemaDefinitionNode | SchemaExtensionNode):
+            continue
+        for node in definition.directives or ():
+            arguments = arguments_of(node)
+            local = node.name.value
+            if links.names.get(local) == "composeDirective":
+                composed.append(Composed(text(arguments.get("name")), node))
+            elif local in connectors or (connectors and local == "link" and _is_connect(read_feature(node))):
+                printed = tuple((key, print_ast(value)) for key, value in arguments.items())
+                routed.append(Application(local, local, printed, False, True))
+    return tuple(composed), tuple(routed)
+
+
+def _is_connect(feature: Feature | None) -> bool:
+    known = ("0.1", "0.2", "0.3", "0.4")
+    return feature is not None and identity_of(feature) == f"{SPECS}connect" and feature.version in known
+
+
+def _connector_names(links: Links) -> frozenset[str]:
+    found = next((item for item in links.features if _is_connect(item)), None)
+    return frozenset(found.local(name) for name in ("@connect", "@source")) if found else frozenset()
+
+
+def _carried_customs(nodes: Iterable[DefinitionNode], composed: Iterable[Composed]) -> dict[str, bool]:
+    """The directives of other specs that are composed, and whether they are repeatable."""
+    wanted = {one.name.removeprefix("@") for one in composed if one.name}
+    return {
+        node.name.value: node.repeatable
+        for node in nodes
+        if isinstance(node, DirectiveDefinitionNode) and node.name.value in wanted
+    }
 
 
 def _parse(source: SubgraphSource, report: Report) -> DocumentNode | None:
@@ -119,110 +187,73 @@ def _parse(source: SubgraphSource, report: Report) -> DocumentNode | None:
     return None
 
 
-def _known(subgraph: str, federation: Feature | None, features: Iterable[Feature], report: Report) -> bool:
-    """Whether the linked versions are known, and nothing linked is left unenforced."""
-    if federation is not None:
-        major, minor = (int(part) for part in federation.version.split("."))
-        if major != 2 or (major, minor) > LATEST:
-            message = f"federation v{federation.version} is not known"
-            report.error("UNKNOWN_FEDERATION_LINK_VERSION", message, subgraph=subgraph)
-            return False
-        for theirs, ours in federation.imports:
-            _check_import(theirs, (major, minor), subgraph, report)
-            if theirs.startswith("@") != ours.startswith("@"):
-                message = f'"{theirs}" is imported as "{ours}"'
-                report.error("INVALID_LINK_DIRECTIVE_USAGE", message, subgraph=subgraph)
-    for feature in features:
-        if feature.name == "link" and feature.version != "1.0":
-            report.error("UNKNOWN_LINK_VERSION", f"link v{feature.version} is not known", subgraph=subgraph)
-    return True
-
-
-def _links_are_readable(document: DocumentNode, subgraph: str, report: Report) -> bool:
-    """Whether every @link to the federation spec has a url that says which version; else it would pass for Federation 1."""
-    readable = True
-    for definition in document.definitions:
-        for node in getattr(definition, "directives", None) or ():
-            url = text(arguments_of(node).get("url")) if node.name.value == "link" else None
-            if url and "/federation" in url and read_feature(node) is None:
-                message = f'"{url}" is not the url of a version of the federation spec'
-                report.error("INVALID_LINK_IDENTIFIER", message, subgraph=subgraph, node=node)
-                readable = False
-    return readable
-
-
-def _check_import(name: str, version: tuple[int, int], subgraph: str, report: Report) -> None:
-    plain = name.removeprefix("@")
-    if plain in UNSUPPORTED and name.startswith("@"):
-        message = f"{name} can't be composed by this version: it would not be enforced"
-        report.error("UNSUPPORTED_LINKED_FEATURE", message, subgraph=subgraph)
-    elif name.startswith("@") and (plain not in BY_NAME or BY_NAME[plain].since > version):
-        message = f"federation v{version[0]}.{version[1]} has no directive {name}"
-        report.error("INVALID_LINK_DIRECTIVE_USAGE", message, subgraph=subgraph)
-    elif not name.startswith("@") and plain not in SPEC_TYPES:
-        hint = f'; write "@{plain}"' if plain in BY_NAME else ""
-        report.error("INVALID_LINK_DIRECTIVE_USAGE", f"federation has no type {name}{hint}", subgraph=subgraph)
-
-
-def _local_names(federation: Feature | None) -> dict[str, str]:
-    """The local name of every federation directive to its canonical one."""
-    if federation is None:
-        return {item.name: item.name for item in DIRECTIVES if item.since == (1, 0)}
-    return {federation.local(f"@{name}"): name for name in (*BY_NAME, *UNSUPPORTED)}
-
-
-def _generated(node: DefinitionNode, features: Iterable[Feature], names: Mapping[str, str]) -> bool:
-    """Whether a definition is one that federation libraries write themselves."""
+def _generated(node: DefinitionNode, links: Links) -> bool:
+    """Whether a definition is one that federation libraries write themselves, or is an element of a spec that is known here."""
     name = getattr(node, "name", None)
     if name is None:
         return False
+    own = [feature for feature in links.features if feature.url.startswith(SPECS)]
     if isinstance(node, DirectiveDefinitionNode):
-        return (
-            name.value in names
-            or name.value in ("link", "core")
-            or any(item.owns(name.value, True) for item in features)
-        )
-    return (
-        name.value in GENERATED_TYPES
-        or name.value.startswith("link__")
-        or any(item.owns(name.value, False) for item in features)
-    )
+        ours = any(item.owns(name.value, True) for item in own)
+        return ours or name.value in links.names or name.value in ("link", "core")
+    ours = any(item.owns(name.value, False) for item in own)
+    return ours or name.value in GENERATED_TYPES or name.value.startswith("link__")
 
 
-def _join_extensions_with_bases(nodes: list[DefinitionNode]) -> None:
-    """Turn extensions without a definition in this subgraph into definitions, so that plain GraphQL tools accept them."""
+def _unknown_on_schema(nodes: Iterable[DefinitionNode], links: Links) -> list[ConstDirectiveNode]:
+    """The directives on the schema that nobody defines (plain GraphQL tools don't look there)."""
+    known = {"link", "core", *links.names, *_connector_names(links)}
+    known |= {node.name.value for node in nodes if isinstance(node, DirectiveDefinitionNode)}
+    return [
+        directive
+        for node in nodes
+        if isinstance(node, SchemaDefinitionNode | SchemaExtensionNode)
+        for directive in node.directives or ()
+        if directive.name.value not in known
+    ]
+
+
+def _with_bases(own: list[DefinitionNode]) -> list[DefinitionNode]:
+    """The definitions, with extensions that have none here as definitions, so that plain GraphQL tools accept them."""
+    nodes = list(own)
     defined = {node.name.value for node in nodes if isinstance(node, TypeDefinitionNode)}
     for index, node in enumerate(nodes):
         if isinstance(node, TypeExtensionNode) and node.name.value not in defined:
             defined.add(node.name.value)
             values: dict[str, Any] = {key: getattr(node, key, None) for key in node.keys}
             nodes[index] = BASES[type(node)](**values)
+    return nodes
 
 
-def _plain_schema(
-    subgraph: str, own: list[DefinitionNode], names: Mapping[str, str], federation: Feature | None, report: Report
-) -> GraphQLSchema | None:
-    """The SDL as plain GraphQL, with federation's definitions added; None when it is not valid."""
-    field_set = federation.local("FieldSet") if federation else "_FieldSet"
-    added = [f"scalar {field_set}"]
-    added += [BY_NAME[name].definition(local, field_set) for local, name in names.items() if name in BY_NAME]
+def _spec_elements(links: Links) -> tuple[DefinitionNode, ...]:
+    """The definitions of what the subgraph links."""
+    scalars = links.scalars()
+    added = [f"scalar {name}" for name in scalars.values()]
+    added += [BY_NAME[name].definition(local, links.version, scalars) for local, name in links.names.items()]
     added.append(
         "directive @link(url: String, as: String, for: link__Purpose, import: [link__Import]) repeatable on SCHEMA"
     )
     added.append("scalar link__Import enum link__Purpose { SECURITY EXECUTION }")
-    extra = parse("\n".join(added), no_location=True).definitions
+    connect = next((item for item in links.features if _is_connect(item)), None)
+    if connect is not None:
+        added.append(_CONNECT.format(connect.local("@connect"), connect.local("@source")))
+    return parse("\n".join(added), no_location=True).definitions
+
+
+def _plain_schema(subgraph: str, own: list[DefinitionNode], links: Links, report: Report) -> GraphQLSchema | None:
+    """The SDL as plain GraphQL, with federation's definitions added; None when it is not valid."""
+    extra = _spec_elements(links)
     roots = _roots(own)
-    plain = [_lenient(node, roots.get("query", "Query")) for node in own]
-    has_query = any(isinstance(node, TypeDefinitionNode) and node.name.value == "Query" for node in own)
-    has_schema = any(isinstance(node, SchemaDefinitionNode) for node in own)
-    if not has_query and not has_schema:
-        extra = (*extra, *parse("type Query { _service: String }", no_location=True).definitions)
+    plain = [_lenient(node, roots.get("query", _NO_QUERY)) for node in own]
+    stand_in = roots.get("query", _NO_QUERY)
+    if not any(isinstance(node, TypeDefinitionNode) and node.name.value == stand_in for node in own):
+        extra = (*extra, *parse(f"type {stand_in} {{ _service: String }}", no_location=True).definitions)
     document = DocumentNode(definitions=(*plain, *extra))
     schema: GraphQLSchema | None = None
     problems = list(validate_sdl(document))
     if not problems:
         schema = build_ast_schema(document, assume_valid_sdl=True)
-        problems = [item for item in validate_schema(schema) if "Query root type must be provided" not in item.message]
+        problems = list(validate_schema(schema))
     for item in problems:
         node = item.nodes[0] if item.nodes else None
         report.error("INVALID_GRAPHQL", item.message, subgraph=subgraph, node=node)
@@ -233,6 +264,10 @@ def _lenient(node: DefinitionNode, query: str) -> DefinitionNode:
     """The query root without generated fields (one stands in where nothing else is left); a schema without its links."""
     if isinstance(node, SchemaExtensionNode):
         return remade(node, directives=())
+    if isinstance(node, SchemaDefinitionNode) and query == _NO_QUERY:
+        named = NamedTypeNode(name=NameNode(value=_NO_QUERY))
+        root = OperationTypeDefinitionNode(operation=OperationType.QUERY, type=named)
+        return remade(node, operation_types=(*node.operation_types, root))
     if isinstance(node, ObjectTypeDefinitionNode | ObjectTypeExtensionNode) and node.name.value == query:
         fields = tuple(item for item in node.fields or () if item.name.value not in GENERATED_FIELDS)
         return remade(node, fields=fields or (_SERVICE,))

@@ -3,8 +3,32 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.compose.model import Marks
+from gateway.compose.model import Application
 from gateway.supergraph.model import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class MergedMarks:
+    """What an element of the supergraph carries. `routed` are pairs of a subgraph and what it says for itself alone."""
+
+    description: str | None = None
+    deprecated: str | None = None
+    inaccessible: bool = False
+    tags: tuple[str, ...] = ()
+    specified_by: str | None = None
+    one_of: bool = False
+    applied: tuple[Application, ...] = ()
+    routed: tuple[tuple[str, Application], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContextArgument:
+    """An argument that a subgraph takes from a context: the context's name in the supergraph, and the selection on it."""
+
+    name: str
+    type: str
+    context: str
+    selection: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +42,8 @@ class JoinArguments:
     provides: str | None = None
     override: str | None = None
     used_overridden: bool = False
+    label: str | None = None
+    contexts: tuple[ContextArgument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +53,7 @@ class MergedInput:
     name: str
     type: str
     default: str | None
-    marks: Marks
+    marks: MergedMarks
     joins: tuple[JoinArguments, ...] = ()
 
 
@@ -38,7 +64,7 @@ class MergedField:
     name: str
     type: str
     arguments: tuple[MergedInput, ...]
-    marks: Marks
+    marks: MergedMarks
     joins: tuple[JoinArguments, ...] = ()
 
 
@@ -48,20 +74,35 @@ class MergedType:
 
     name: str
     kind: Kind
-    marks: Marks
+    marks: MergedMarks
     subgraphs: tuple[str, ...]
     joins: tuple[tuple[str, str], ...]
     fields: tuple[MergedField, ...] = ()
     inputs: tuple[MergedInput, ...] = ()
-    values: tuple[tuple[str, Marks, tuple[str, ...]], ...] = ()
+    values: tuple[tuple[str, MergedMarks, tuple[str, ...]], ...] = ()
     members: tuple[tuple[str, tuple[str, ...]], ...] = ()
     interfaces: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    contexts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedDirectives:
+    """What @composeDirective brings: definitions and @links to their specs, as SDL. `namespaces` are those of the specs."""
+
+    definitions: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    namespaces: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class MergedSchema:
-    """The whole supergraph before it is written. `directives` are executable ones that all subgraphs define, as SDL."""
+    """The whole supergraph before it is written. `executable` are the definitions of directives for operations, as SDL.
+
+    `names` is what the subgraphs call the directives of carried specs.
+    """
 
     types: Mapping[str, MergedType]
     roots: Mapping[str, str]
-    directives: tuple[str, ...] = field(default=())
+    executable: tuple[str, ...] = ()
+    composed: ComposedDirectives = field(default_factory=ComposedDirectives)
+    names: Mapping[str, str] = field(default_factory=dict)

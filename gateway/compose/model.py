@@ -9,13 +9,31 @@ from dataclasses import dataclass, field
 from graphql import GraphQLSchema
 from graphql.language import DirectiveDefinitionNode, Node
 
+from gateway.compose.links import Links
 from gateway.federation.field_set import FieldSet
 from gateway.supergraph.model import Kind, RootKind
 
 
 @dataclass(frozen=True, slots=True)
+class Application:
+    """A directive that composition carries along. `spec`: it is one of federation's, under its canonical name.
+
+    Arguments are GraphQL text. `local` is what the subgraph calls the directive.
+    """
+
+    name: str
+    local: str
+    arguments: tuple[tuple[str, str], ...] = ()
+    spec: bool = True
+    repeatable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Marks:
-    """What any element can carry: description, deprecation, tags, hidden or not."""
+    """What any element can carry: description, deprecation, tags, hidden or not, and directives that are only carried along.
+
+    `routed` are directives that the supergraph notes for their subgraph alone, as @join__directive.
+    """
 
     description: str | None = None
     deprecated: str | None = None
@@ -23,17 +41,20 @@ class Marks:
     tags: tuple[str, ...] = ()
     specified_by: str | None = None
     one_of: bool = False
+    applied: tuple[Application, ...] = ()
+    routed: tuple[Application, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class InputValue:
-    """An argument or an input field."""
+    """An argument or an input field. `context`: the text of its @fromContext."""
 
     name: str
     type: str
     default: str | None
     marks: Marks
     node: Node
+    context: str | None = None
 
     @property
     def required(self) -> bool:
@@ -55,6 +76,7 @@ class FieldDef:
     requires: FieldSet | None = None
     provides: FieldSet | None = None
     override: str | None = None
+    label: str | None = None
 
     @property
     def type_name(self) -> str:
@@ -88,11 +110,23 @@ class TypeDef:
     keys: tuple[KeyDef, ...] = ()
     interface_object: bool = False
     base: bool = True
+    contexts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """One @composeDirective: the name it gives, if it gives one, and where."""
+
+    name: str | None
+    node: Node
 
 
 @dataclass(frozen=True, slots=True)
 class SubgraphSchema:
-    """One subgraph, read. `federation` is the version of the federation spec it links (None: Federation 1)."""
+    """One subgraph, read. `federation` is the version of the federation spec it links (None: Federation 1).
+
+    `composed` are the arguments of its @composeDirective; `routed` what stands on its schema for itself alone.
+    """
 
     name: str
     url: str
@@ -100,7 +134,10 @@ class SubgraphSchema:
     roots: Mapping[RootKind, str]
     directives: Mapping[str, DirectiveDefinitionNode]
     federation: str | None
+    links: Links
     graphql: GraphQLSchema
+    composed: tuple[Composed, ...] = ()
+    routed: tuple[Application, ...] = ()
 
     def possible(self, name: str) -> frozenset[str]:
         """The object types that a type of this subgraph may be."""

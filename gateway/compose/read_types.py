@@ -1,6 +1,6 @@
 """The type definitions and extensions of one subgraph become TypeDefs, with federation's directives read off them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from graphql import print_ast
@@ -10,12 +10,14 @@ from graphql.language import (
     DefinitionNode,
     EnumTypeDefinitionNode,
     EnumTypeExtensionNode,
+    EnumValueNode,
     FieldDefinitionNode,
     InputObjectTypeDefinitionNode,
     InputObjectTypeExtensionNode,
     InputValueDefinitionNode,
     InterfaceTypeDefinitionNode,
     InterfaceTypeExtensionNode,
+    ListValueNode,
     Node,
     ObjectTypeDefinitionNode,
     ObjectTypeExtensionNode,
@@ -28,9 +30,9 @@ from graphql.language import (
 from graphql.language.ast import ConstValueNode
 
 from gateway.compose.diagnostics import Report
-from gateway.compose.model import FieldDef, InputValue, KeyDef, Marks, TypeDef
+from gateway.compose.model import Application, FieldDef, InputValue, KeyDef, Marks, TypeDef
+from gateway.federation.carried import CARRIED
 from gateway.federation.field_set import FieldSet, parse_field_set, top_fields
-from gateway.federation.spec import UNSUPPORTED
 from gateway.supergraph.features import arguments_of, text
 from gateway.supergraph.model import Kind
 
@@ -38,19 +40,40 @@ Composite = (
     ObjectTypeDefinitionNode | ObjectTypeExtensionNode | InterfaceTypeDefinitionNode | InterfaceTypeExtensionNode
 )
 TypeNode = TypeDefinitionNode | TypeExtensionNode
+_BUILT_IN = frozenset({"deprecated", "specifiedBy", "oneOf"})
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A directive as applied, under its canonical name."""
+    """A directive as applied. `name` is canonical for the directives of GraphQL and federation; empty for all others."""
 
     name: str
+    local: str
     arguments: Mapping[str, ConstValueNode]
     node: Node
 
     def text(self, name: str) -> str | None:
         """A string argument."""
         return text(self.arguments.get(name))
+
+    def application(self, name: str, *, spec: bool, repeatable: bool = False) -> Application:
+        """As what is carried into the supergraph."""
+        arguments = tuple((key, print_ast(value)) for key, value in self.arguments.items())
+        return Application(name, self.local, arguments, spec, repeatable)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What a subgraph's directives mean. `names`: local names of federation's to canonical ones; `modern`: Federation 2.
+
+    `custom`: the names of other directives that are carried, and whether they are repeatable; `routed`: those of connectors.
+    """
+
+    subgraph: str
+    names: Mapping[str, str]
+    modern: bool
+    custom: Mapping[str, bool]
+    routed: frozenset[str]
 
 
 def kind_of(node: TypeNode) -> Kind:
@@ -72,11 +95,9 @@ _KINDS: Mapping[str, Kind] = {
 }
 
 
-def read_types(
-    subgraph: str, nodes: Iterable[DefinitionNode], names: Mapping[str, str], modern: bool, report: Report
-) -> dict[str, TypeDef]:
-    """All types of a subgraph. `names`: local directive names to canonical ones; `modern`: it links Federation 2."""
-    reader = _Reader(subgraph, names, modern, report)
+def read_types(nodes: Iterable[DefinitionNode], vocabulary: Vocabulary, report: Report) -> dict[str, TypeDef]:
+    """All types of a subgraph."""
+    reader = Reader(vocabulary, report)
     types: dict[str, TypeDef] = {}
     for node in nodes:
         if isinstance(node, TypeDefinitionNode | TypeExtensionNode):
@@ -91,6 +112,8 @@ def _joined(one: TypeDef, other: TypeDef) -> TypeDef:
         base.marks,
         inaccessible=one.marks.inaccessible or other.marks.inaccessible,
         tags=tuple(dict.fromkeys((*one.marks.tags, *other.marks.tags))),
+        applied=tuple(dict.fromkeys((*one.marks.applied, *other.marks.applied))),
+        routed=tuple(dict.fromkeys((*one.marks.routed, *other.marks.routed))),
     )
     return replace(
         base,
@@ -103,26 +126,27 @@ def _joined(one: TypeDef, other: TypeDef) -> TypeDef:
         keys=(*base.keys, *more.keys),
         interface_object=one.interface_object or other.interface_object,
         base=one.base or other.base,
+        contexts=(*base.contexts, *more.contexts),
     )
 
 
-class _Reader:
-    def __init__(self, subgraph: str, names: Mapping[str, str], modern: bool, report: Report) -> None:
-        self.subgraph = subgraph
-        self.names = names
-        self.modern = modern
+class Reader:
+    """Reads elements of one subgraph."""
+
+    def __init__(self, vocabulary: Vocabulary, report: Report) -> None:
+        self.vocabulary = vocabulary
+        self.subgraph = vocabulary.subgraph
         self.report = report
 
     def applied(self, node: Node) -> list[Applied]:
-        """The directives on an element, by canonical name; those of other specs under their own."""
+        """The directives on an element."""
         directives: Iterable[ConstDirectiveNode] = getattr(node, "directives", None) or ()
+        found = []
         for item in directives:
-            if (name := self.names.get(item.name.value, "")) in UNSUPPORTED:
-                message = f"@{name} can't be composed by this version: it would not be enforced"
-                self.report.error("UNSUPPORTED_LINKED_FEATURE", message, subgraph=self.subgraph, node=item)
-        return [
-            Applied(self.names.get(item.name.value, item.name.value), arguments_of(item), item) for item in directives
-        ]
+            local = item.name.value
+            name = self.vocabulary.names.get(local) or (local if local in _BUILT_IN else "")
+            found.append(Applied(name, local, arguments_of(item), item))
+        return found
 
     def marks(self, node: Node, directives: list[Applied]) -> Marks:
         """What any element can carry."""
@@ -135,14 +159,35 @@ class _Reader:
             tags=tuple(one.text("name") or "" for one in directives if one.name == "tag"),
             specified_by=next((one.text("url") for one in directives if one.name == "specifiedBy"), None),
             one_of=any(one.name == "oneOf" for one in directives),
+            applied=tuple(self.carried(directives)),
+            routed=tuple(self.routed(directives)),
         )
+
+    def carried(self, directives: Iterable[Applied]) -> Iterator[Application]:
+        """The directives that the supergraph carries as they are."""
+        for one in directives:
+            if one.name in CARRIED and one.name not in ("tag", "inaccessible"):
+                yield one.application(one.name, spec=True)
+            elif not one.name and one.local in self.vocabulary.custom:
+                yield one.application(one.local, spec=False, repeatable=self.vocabulary.custom[one.local])
+
+    def routed(self, directives: Iterable[Applied]) -> Iterator[Application]:
+        """The directives that the supergraph notes for this subgraph alone."""
+        for one in directives:
+            if one.name == "cacheTag":
+                yield one.application("federation__cacheTag", spec=True, repeatable=True)
+            elif one.local in self.vocabulary.routed:
+                yield one.application(one.local, spec=False, repeatable=True)
 
     def type(self, node: TypeNode) -> TypeDef:
         """One definition or extension."""
         directives = self.applied(node)
         found = {one.name for one in directives}
-        extension = isinstance(node, TypeExtensionNode) or "extends" in found
-        item = TypeDef(node.name.value, kind_of(node), self.marks(node, directives), node, base=not extension)
+        syntactic = isinstance(node, TypeExtensionNode)
+        extension = syntactic or "extends" in found
+        item = TypeDef(node.name.value, kind_of(node), self.marks(node, directives), node, base=not syntactic)
+        self.check_shareable_once(directives, item.name)
+        contexts = tuple(one.text("name") or "" for one in directives if one.name == "context")
         if isinstance(node, Composite):
             shared, external = "shareable" in found, "external" in found
             fields = (self.field(child, item.name, shared, external) for child in node.fields or ())
@@ -152,9 +197,10 @@ class _Reader:
                 interfaces=tuple(one.name.value for one in node.interfaces or ()),
                 keys=tuple(self.key(one, item.name, extension) for one in directives if one.name == "key"),
                 interface_object="interfaceObject" in found,
+                contexts=contexts,
             )
         if isinstance(node, UnionTypeDefinitionNode | UnionTypeExtensionNode):
-            return replace(item, members=tuple(one.name.value for one in node.types or ()))
+            return replace(item, members=tuple(one.name.value for one in node.types or ()), contexts=contexts)
         if isinstance(node, EnumTypeDefinitionNode | EnumTypeExtensionNode):
             return replace(
                 item, values={one.name.value: self.marks(one, self.applied(one)) for one in node.values or ()}
@@ -166,17 +212,16 @@ class _Reader:
     def input(self, node: InputValueDefinitionNode) -> InputValue:
         """An argument or input field."""
         default = print_ast(node.default_value) if node.default_value else None
-        return InputValue(node.name.value, print_ast(node.type), default, self.marks(node, self.applied(node)), node)
+        directives = self.applied(node)
+        context = next((one.text("field") or "" for one in directives if one.name == "fromContext"), None)
+        return InputValue(node.name.value, print_ast(node.type), default, self.marks(node, directives), node, context)
 
     def field(self, node: FieldDefinitionNode, parent: str, shared: bool, external: bool) -> FieldDef:
         """A field with its federation directives; some hold for all fields of the type."""
         directives = self.applied(node)
         found = {one.name: one for one in directives}
         coordinate = f"{parent}.{node.name.value}"
-        if "override" in found and "label" in found["override"].arguments:
-            message = f"@override on {coordinate} has a label; progressive overrides can't be planned by this version"
-            where = {"subgraph": self.subgraph, "coordinate": coordinate}
-            self.report.error("UNSUPPORTED_LINKED_FEATURE", message, node=node, **where)
+        self.check_shareable_once(directives, coordinate)
         return FieldDef(
             name=node.name.value,
             type=print_ast(node.type),
@@ -188,7 +233,16 @@ class _Reader:
             requires=self.field_set(found["requires"], coordinate, "REQUIRES") if "requires" in found else None,
             provides=self.field_set(found["provides"], coordinate, "PROVIDES") if "provides" in found else None,
             override=found["override"].text("from") if "override" in found else None,
+            label=found["override"].text("label") if "override" in found else None,
         )
+
+    def check_shareable_once(self, directives: Iterable[Applied], coordinate: str) -> None:
+        """@shareable is repeatable only so that a type and its extensions can have it."""
+        found = [one for one in directives if one.name == "shareable"]
+        if len(found) > 1:
+            message = f"@shareable stands twice on {coordinate}"
+            where = {"subgraph": self.subgraph, "coordinate": coordinate}
+            self.report.error("INVALID_SHAREABLE_USAGE", message, node=found[1].node, **where)
 
     def key(self, directive: Applied, type_name: str, extension: bool) -> KeyDef:
         """One @key."""
@@ -200,6 +254,8 @@ class _Reader:
         """The `fields` argument, read; a problem is reported where it can't be."""
         value = directive.arguments.get("fields")
         where = {"subgraph": self.subgraph, "coordinate": coordinate}
+        if not self.vocabulary.modern:
+            value = _lenient_fields(value)
         if not isinstance(value, StringValueNode):
             message = f"the fields of @{directive.name} on {coordinate} must be a string"
             self.report.error(f"{prefix}_INVALID_FIELDS_TYPE", message, node=directive.node, **where)
@@ -217,8 +273,17 @@ class _Reader:
         extended = {one.name for key in item.keys if key.fields and key.extension for one in top_fields(key.fields)}
         fields = {}
         for name, one in item.fields.items():
-            shareable = one.shareable or name in keyed or not self.modern
+            shareable = one.shareable or name in keyed or not self.vocabulary.modern
             # the key of an extended type is @external by custom, and known all the same
             external = one.external and name not in extended
             fields[name] = replace(one, shareable=shareable, external=external)
         return replace(item, fields=fields)
+
+
+def _lenient_fields(value: ConstValueNode | None) -> ConstValueNode | None:
+    """Federation 1 took a name, or a list of field sets, for a field set, too."""
+    if isinstance(value, EnumValueNode):
+        return StringValueNode(value=value.value)
+    if isinstance(value, ListValueNode):
+        return StringValueNode(value=" ".join(text(one) or "" for one in value.values))
+    return value

@@ -5,20 +5,30 @@ there are finitely many such states: they are walked from the roots, each once, 
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
+
+from graphql import GraphQLInterfaceType, GraphQLObjectType
 
 from gateway.compose.diagnostics import Report
-from gateway.supergraph.graph import Arrival, Graph, Reach
-from gateway.supergraph.model import Supergraph
+from gateway.supergraph.graph import Arrival, Graph, Local, Reach
+from gateway.supergraph.model import ContextArgument, Supergraph
 
 LIMIT = 100_000
+EXHAUSTED = 5
+
+
+Above = tuple[str, str, frozenset[Arrival]]
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
+    """An object of a type, how subgraphs have brought it, and what sets each context above it: (context, type, arrivals)."""
+
     type: str
     arrivals: frozenset[Arrival]
+    above: frozenset[Above] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +38,31 @@ class _Visit:
 
 
 def check_satisfiable(supergraph: Supergraph, report: Report) -> None:
-    """Report SATISFIABILITY_ERROR, with an example query, for every field of a state that no way leads to."""
-    graph = Graph(supergraph)
+    """Report SATISFIABILITY_ERROR, with an example query, for every field of a state that no way leads to.
+
+    It must hold whichever progressive overrides are on: all combinations of a few labels, each alone and all but each of many.
+    """
+    reported: set[str] = set()
+    for labels in _combinations(sorted(supergraph.labels)):
+        _walk(Graph(supergraph, labels), reported, report)
+
+
+def _combinations(labels: list[str]) -> Iterator[frozenset[str]]:
+    if len(labels) <= EXHAUSTED:
+        for size in range(len(labels) + 1):
+            yield from map(frozenset, combinations(labels, size))
+        return
+    everyone = frozenset(labels)
+    yield from (frozenset(), everyone)
+    for one in labels:
+        yield frozenset({one})
+        yield everyone - {one}
+
+
+def _walk(graph: Graph, reported: set[str], report: Report) -> None:
     waiting: deque[_Visit] = deque()
     seen: set[_State] = set()
-    reported: set[str] = set()
-    for kind, name in supergraph.roots.items():
+    for kind, name in graph.supergraph.roots.items():
         waiting.append(_Visit(_State(name, frozenset()), (kind,)))
     while waiting and len(seen) < LIMIT:
         visit = waiting.popleft()
@@ -48,9 +77,8 @@ def check_satisfiable(supergraph: Supergraph, report: Report) -> None:
             elif following is not None:
                 waiting.append(following)
     if waiting and len(seen) >= LIMIT:
-        report.hint(
-            f"satisfiability was checked for the first {LIMIT:,} ways to arrive at a type only", waiting[0].state.type
-        )
+        message = f"satisfiability would look at more than {LIMIT:,} ways to arrive at types"
+        report.error("MAX_VALIDATION_SUBGRAPH_PATHS_EXCEEDED", message, coordinate=waiting[0].state.type)
 
 
 def _follow(graph: Graph, visit: _Visit) -> Iterator[tuple[_Visit | None, str]]:
@@ -60,14 +88,20 @@ def _follow(graph: Graph, visit: _Visit) -> Iterator[tuple[_Visit | None, str]]:
         yield from _narrow(graph, visit)
         return
     reached = graph.reach(state.type, state.arrivals)
+    above = _contexts_below(graph, state)
+    visible = _visible(graph, state.type)
     for name, reference in graph.supergraph.field_types.get(state.type, {}).items():
+        if name not in visible:
+            continue
         following: set[Arrival] = set()
         found = False
         for arrival in reached:
             local = graph.local(arrival, name)
             if local is None:
                 continue
-            if local.requires and graph.obtain(state.type, local.requires, reached) is None:
+            if local.requires and not _inputs_are_known(graph, state.type, arrival, local, reached):
+                continue
+            if not all(_context_is_known(graph, one, state.above) for one in local.field.contexts):
                 continue
             found = True
             following.add(graph.below(arrival, local))
@@ -75,7 +109,41 @@ def _follow(graph: Graph, visit: _Visit) -> Iterator[tuple[_Visit | None, str]]:
         if not found:
             yield None, f"{state.type}.{name}"
         elif graph.is_composite(target):
-            yield _Visit(_State(target, frozenset(following)), (*visit.path, name)), ""
+            yield _Visit(_State(target, frozenset(following), above), (*visit.path, name)), ""
+
+
+def _visible(graph: Graph, type_name: str) -> Collection[str]:
+    """The fields that clients can ask for."""
+    found = graph.supergraph.api.type_map.get(type_name)
+    return found.fields if isinstance(found, GraphQLObjectType | GraphQLInterfaceType) else ()
+
+
+def _inputs_are_known(
+    graph: Graph, type_name: str, arrival: Arrival, local: Local, reached: Mapping[Arrival, Reach]
+) -> bool:
+    """Whether what a @requires asks for can be had, and the subgraph be given it: by a key, which root types don't have."""
+    if graph.obtain(type_name, local.requires, {arrival: Reach(0)}) == 0:
+        return True
+    enters = any(entry.key and entry.arrival.subgraph == arrival.subgraph for entry in graph.entries(type_name))
+    return enters and graph.obtain(type_name, local.requires, reached) is not None
+
+
+def _contexts_below(graph: Graph, state: _State) -> frozenset[Above]:
+    """The contexts for the fields of an object: its own come before those from further up."""
+    own = {name for name in graph.supergraph.contexts if graph.sets_context(state.type, name)}
+    if not own:
+        return state.above
+    kept = {one for one in state.above if one[0] not in own}
+    return frozenset(kept | {(name, state.type, state.arrivals) for name in own})
+
+
+def _context_is_known(graph: Graph, argument: ContextArgument, above: frozenset[Above]) -> bool:
+    """Whether something above sets the context, and what is selected on it can be had there."""
+    return any(
+        name == argument.context
+        and graph.obtain(type_name, argument.selection, graph.reach(type_name, arrivals)) is not None
+        for name, type_name, arrivals in above
+    )
 
 
 def _narrow(graph: Graph, visit: _Visit) -> Iterator[tuple[_Visit | None, str]]:
@@ -92,7 +160,7 @@ def _narrow(graph: Graph, visit: _Visit) -> Iterator[tuple[_Visit | None, str]]:
     for member in sorted(frozenset().union(*(graph.possible(arrival) for arrival in typed)) if typed else ()):
         arrivals = {narrow for arrival in reached if (narrow := graph.narrow(arrival, member))}
         if arrivals:
-            yield _Visit(_State(member, frozenset(arrivals)), (*visit.path, f"... on {member}")), ""
+            yield _Visit(_State(member, frozenset(arrivals), state.above), (*visit.path, f"... on {member}")), ""
 
 
 def _report(graph: Graph, visit: _Visit, coordinate: str, report: Report) -> None:
@@ -112,6 +180,10 @@ def _report(graph: Graph, visit: _Visit, coordinate: str, report: Report) -> Non
             continue
         if found.external:
             reasons.append(f"{name} has it only as @external")
+        elif found.label is not None and (found.label in graph.labels) != found.when_on:
+            reasons.append(f'{name} has it only while the label "{found.label}" is {"on" if found.when_on else "off"}')
+        elif found.contexts:
+            reasons.append(f"{name} needs the context {found.contexts[0].context}, which nothing above sets")
         elif found.requires:
             reasons.append(f"{name} would need what its @requires asks for, which can't be had from {come}")
         elif not any(key.resolvable for key in view.keys):

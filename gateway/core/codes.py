@@ -65,7 +65,7 @@ ADDRESS_IN_USE | The port is taken. | Choose another one with --port, or stop wh
 
 _COMPOSITION = """
 INVALID_GRAPHQL | The SDL is not valid GraphQL. | Mend the place named.
-UNKNOWN_FEDERATION_LINK_VERSION | @link names a version of the federation spec that is not known. | Use v2.0 to v2.12.
+UNKNOWN_FEDERATION_LINK_VERSION | @link names a version of the federation spec that is not known. | Use v2.0 to v2.14.
 UNKNOWN_LINK_VERSION | @link names a version of the link spec that is not known. | Use v1.0.
 INVALID_LINK_DIRECTIVE_USAGE | @link is used in a way its spec does not allow. | Mend its arguments.
 INVALID_LINK_IDENTIFIER | The url of a @link is not a spec's url. | It ends in /name/vMAJOR.MINOR.
@@ -79,19 +79,19 @@ KEY_INVALID_FIELDS | @key's fields are not a valid selection of its type. | Mend
 KEY_INVALID_FIELDS_TYPE | @key's fields are not a string. | Write fields: "id".
 KEY_FIELDS_HAS_ARGS | @key selects a field that has arguments. | Use a field without arguments.
 KEY_FIELDS_SELECT_INVALID_TYPE | @key selects an interface or a union. | Use plain or object fields.
-KEY_HAS_DIRECTIVE_IN_FIELDS_ARGS | @key's fields hold a directive. | Remove it.
+KEY_DIRECTIVE_IN_FIELDS_ARG | @key's fields hold a directive. | Remove it.
 KEY_UNSUPPORTED_ON_INTERFACE | @key on an interface needs federation 2.3. | Link v2.3 or newer.
 PROVIDES_INVALID_FIELDS | @provides' fields are not a valid selection of the field's type. | Mend the field set.
 PROVIDES_INVALID_FIELDS_TYPE | @provides' fields are not a string. | Write fields: "name".
 PROVIDES_FIELDS_HAS_ARGS | @provides selects a field that has arguments. | Use a field without arguments.
 PROVIDES_FIELDS_MISSING_EXTERNAL | @provides selects a field that is not @external. | Mark the field @external here.
-PROVIDES_HAS_DIRECTIVE_IN_FIELDS_ARGS | @provides' fields hold a directive. | Remove it.
+PROVIDES_DIRECTIVE_IN_FIELDS_ARG | @provides' fields hold a directive. | Remove it.
 PROVIDES_ON_NON_OBJECT_FIELD | @provides stands on a field of a scalar or enum type. | Remove it.
 PROVIDES_UNSUPPORTED_ON_INTERFACE | @provides stands on a field of an interface. | Put it on the implementing types.
 REQUIRES_INVALID_FIELDS | @requires' fields are not a valid selection of the type. | Mend the field set.
 REQUIRES_INVALID_FIELDS_TYPE | @requires' fields are not a string. | Write fields: "weight".
 REQUIRES_FIELDS_MISSING_EXTERNAL | @requires selects a field that is not @external. | Mark the field @external here.
-REQUIRES_HAS_DIRECTIVE_IN_FIELDS_ARGS | @requires' fields hold a directive. | Remove it.
+REQUIRES_DIRECTIVE_IN_FIELDS_ARG | @requires' fields hold a directive. | Remove it.
 REQUIRES_UNSUPPORTED_ON_INTERFACE | @requires stands on a field of an interface. | Put it on the implementing types.
 EXTERNAL_UNUSED | A field is @external and nothing here uses it. | Remove the field, or use it in @key, @requires or @provides.
 EXTERNAL_TYPE_MISMATCH | An @external field's type differs from the owner's. | Give it the owner's type.
@@ -128,7 +128,29 @@ ROOT_MUTATION_USED | A type named Mutation is not the mutation root. | Rename it
 ROOT_SUBSCRIPTION_USED | A type named Subscription is not the subscription root. | Rename it.
 INVALID_SUBGRAPH_NAME | A subgraph's name can't be used. | Choose a name that does not start with _ and is not empty.
 SATISFIABILITY_ERROR | A valid query exists that no way through the subgraphs answers. | Add a @key, or make a field @shareable.
-UNSUPPORTED_LINKED_FEATURE | A feature is used that this version can neither plan nor enforce. | Take it out of the SDL; it would not do what it says.
+DIRECTIVE_DEFINITION_INVALID | A subgraph defines a spec's directive otherwise than the spec does. | Remove the definition, or write the spec's.
+TYPE_DEFINITION_INVALID | A subgraph defines a spec's type otherwise than the spec does. | Remove the definition, or write the spec's.
+TYPE_WITH_ONLY_UNUSED_EXTERNAL | All fields of a type are @external and unused. | Remove the type there.
+LINK_IMPORT_NAME_MISMATCH | A directive that the supergraph carries has different names in the subgraphs. | Import it under one name everywhere.
+DISALLOWED_INACCESSIBLE | @inaccessible stands on what every schema must show. | Remove it there.
+MERGED_DIRECTIVE_APPLICATION_ON_EXTERNAL | A directive that is merged stands on an @external field. | Put it where the field is resolved.
+SHAREABLE_HAS_MISMATCHED_RUNTIME_TYPES | A @shareable field returns no common object type in its subgraphs. | Let all of them return the same objects.
+OVERRIDE_LABEL_INVALID | The label of an @override is none. | A letter, then letters, digits and _-:./, or percent(0) to percent(100).
+DIRECTIVE_COMPOSITION_ERROR | @composeDirective names what can't be composed. | Define the directive, import it by @link, and call it the same everywhere.
+CONTEXT_NOT_SET | @fromContext stands where no context can be. | Set the context by @context on a type above.
+CONTEXT_NAME_INVALID | The name of a context is none. | Use letters and digits.
+CONTEXT_INVALID_SELECTION | @fromContext does not select one value that fits its argument. | Mend the selection, or make the argument nullable.
+CONTEXT_NO_RESOLVABLE_KEY | A type with a field that uses @fromContext can't be entered by a key. | Give it a resolvable @key.
+NO_CONTEXT_IN_SELECTION | @fromContext names no context. | Write field: "$name { field }".
+CONTEXTUAL_ARGUMENT_NOT_CONTEXTUAL_IN_ALL_SUBGRAPHS | An argument is required in one subgraph and taken from a context in another. | Make it optional there.
+COST_APPLIED_TO_INTERFACE_FIELD | @cost stands on a field of an interface. | Put it on the implementing types.
+LIST_SIZE_APPLIED_TO_NON_LIST | @listSize stands on what is no list. | Remove it, or name its lists in sizedFields.
+LIST_SIZE_INVALID_ASSUMED_SIZE | The assumedSize of a @listSize is negative. | Use zero or more.
+LIST_SIZE_INVALID_SIZED_FIELD | @listSize names a sized field that is not there. | Name a list field of the field's type.
+LIST_SIZE_INVALID_SLICING_ARGUMENT | @listSize names a slicing argument that is no Int argument of the field. | Name one that is.
+AUTH_REQUIREMENTS_APPLIED_ON_INTERFACE | Access is restricted on an interface. | Restrict it on the implementing types.
+MISSING_TRANSITIVE_AUTH_REQUIREMENTS | A field needs another one that is restricted more than itself. | Give it the same restrictions.
+MAX_VALIDATION_SUBGRAPH_PATHS_EXCEEDED | Satisfiability would take more paths than allowed. | Split the graph's largest types, or give entities fewer ways in.
 """
 
 CODES: dict[str, Code] = {

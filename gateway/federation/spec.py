@@ -3,9 +3,11 @@
 Source: https://specs.apollo.dev/federation; directive signatures as published there.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-LATEST = (2, 12)
+LATEST = (2, 14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +18,14 @@ class SpecDirective:
     since: tuple[int, int]
     signature: str
 
-    def definition(self, local: str, field_set: str) -> str:
-        """The SDL under a local name, with the local name of the FieldSet scalar."""
-        return f"directive @{local}{self.signature.replace('FieldSet', field_set)}"
+    def definition(self, local: str, version: tuple[int, int], scalars: Mapping[str, str]) -> str:
+        """The SDL under a local name, as a version of the spec has it, with the local names of the spec's scalars."""
+        signature = self.signature
+        for since, older, newer in _GROWN.get(self.name, ()):
+            signature = signature if version >= since else signature.replace(newer, older)
+        for name, local_scalar in scalars.items():
+            signature = re.sub(rf"\b{name}\b", local_scalar, signature)
+        return f"directive @{local}{signature}"
 
 
 DIRECTIVES: tuple[SpecDirective, ...] = (
@@ -45,27 +52,38 @@ DIRECTIVES: tuple[SpecDirective, ...] = (
     SpecDirective("interfaceObject", (2, 3), " on OBJECT"),
     SpecDirective("authenticated", (2, 5), " on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM"),
     SpecDirective(
-        "requiresScopes", (2, 5), "(scopes: [[String!]!]!) on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM"
+        "requiresScopes", (2, 5), "(scopes: [[Scope!]!]!) on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM"
     ),
     SpecDirective(
-        "policy", (2, 6), "(policies: [[String!]!]!) on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM"
+        "policy", (2, 6), "(policies: [[Policy!]!]!) on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM"
     ),
+    SpecDirective("context", (2, 8), "(name: String!) repeatable on INTERFACE | OBJECT | UNION"),
+    SpecDirective("fromContext", (2, 8), "(field: ContextFieldValue) on ARGUMENT_DEFINITION"),
+    SpecDirective(
+        "cost",
+        (2, 9),
+        "(weight: Int!) on ARGUMENT_DEFINITION | ENUM | FIELD_DEFINITION | INPUT_FIELD_DEFINITION | OBJECT | SCALAR",
+    ),
+    SpecDirective(
+        "listSize",
+        (2, 9),
+        "(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!], requireOneSlicingArgument: Boolean = true)"
+        " on FIELD_DEFINITION",
+    ),
+    SpecDirective("cacheTag", (2, 12), "(format: String!) repeatable on OBJECT | INTERFACE | FIELD_DEFINITION"),
 )
 
+# what an older version of the spec has in place of the newest text: (since, older, newer)
+_GROWN: Mapping[str, tuple[tuple[tuple[int, int], str, str], ...]] = {
+    "override": (((2, 7), "", ", label: String"),),
+    "shareable": (((2, 2), " on ", " repeatable on "),),
+}
 BY_NAME = {item.name: item for item in DIRECTIVES}
-UNSUPPORTED = frozenset(
-    {
-        "authenticated",
-        "requiresScopes",
-        "policy",
-        "context",
-        "fromContext",
-        "cost",
-        "listSize",
-        "cacheTag",
-        "composeDirective",
-    }
-)
-SPEC_TYPES = frozenset({"FieldSet", "Scope", "Policy", "ContextFieldValue"})
+SPEC_TYPES: Mapping[str, tuple[int, int]] = {
+    "FieldSet": (1, 0),
+    "Scope": (2, 5),
+    "Policy": (2, 6),
+    "ContextFieldValue": (2, 8),
+}
 GENERATED_TYPES = frozenset({"_Any", "_Entity", "_Service", "_FieldSet", "FieldSet"})
 GENERATED_FIELDS = frozenset({"_entities", "_service"})

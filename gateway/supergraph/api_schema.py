@@ -72,6 +72,11 @@ class _Api:
             changes["arguments"] = tuple(self.clean(item) for item in node.arguments or () if self.visible(item))
         return remade(node, **changes)
 
+    def roots(self, node: SchemaDefinitionNode) -> SchemaDefinitionNode:
+        """The schema definition without its directives, and without roots that are hidden."""
+        shown = tuple(item for item in node.operation_types if item.type.name.value not in self.hidden)
+        return remade(node, directives=(), operation_types=shown)
+
 
 EXECUTABLE = frozenset(
     {
@@ -105,9 +110,7 @@ def api_schema(document: DocumentNode, features: Iterable[Feature]) -> GraphQLSc
     api.hidden = {node.name.value for node in own if isinstance(node, TypeDefinitionNode) and not api.visible(node)}
     kept = [node for node in own if not (isinstance(node, TypeDefinitionNode) and node.name.value in api.hidden)]
     definitions = [part for node in kept if (part := _executable(api.clean(node)))]
-    definitions = [
-        remade(node, directives=()) if isinstance(node, SchemaDefinitionNode) else node for node in definitions
-    ]
+    definitions = [api.roots(node) if isinstance(node, SchemaDefinitionNode) else node for node in definitions]
     try:
         schema = build_ast_schema(DocumentNode(definitions=tuple(definitions)), assume_valid_sdl=True)
     except (GraphQLError, TypeError) as error:

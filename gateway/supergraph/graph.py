@@ -69,10 +69,11 @@ def provided_below(fields: FieldSet, type_names: frozenset[str], name: str) -> t
 
 
 class Graph:
-    """The questions, with their answers remembered."""
+    """The questions, with their answers remembered. `labels` are the progressive overrides that are on."""
 
-    def __init__(self, supergraph: Supergraph) -> None:
+    def __init__(self, supergraph: Supergraph, labels: frozenset[str] = frozenset()) -> None:
         self.supergraph = supergraph
+        self.labels = labels
         self.interfaces_of: dict[str, tuple[str, ...]] = {}
         for abstract, members in supergraph.possible.items():
             if supergraph.kinds.get(abstract) == "interface":
@@ -122,7 +123,7 @@ class Graph:
         if name == TYPENAME:
             return None if view.interface_object else Local(SubgraphField(TYPENAME, "String!"))
         found = view.fields.get(name)
-        if found is None:
+        if found is None or (found.label is not None and (found.label in self.labels) != found.when_on):
             return None
         names = frozenset({view.name, *view.interfaces, *self.interfaces_of.get(view.name, ())})
         hit, below = provided_below(arrival.provided, names, name)
@@ -131,9 +132,15 @@ class Graph:
         if view.kind == "interface":
             for member in view.possible:
                 inner = self.local(Arrival(arrival.subgraph, member, arrival.provided), name)
-                if inner is None or inner.requires:
+                if inner is None or inner.requires or inner.field.contexts:
                     return None
         return Local(found, (*found.provides, *below))
+
+    def sets_context(self, type_name: str, context: str) -> bool:
+        """Whether an object of this type sets a context, itself or by an interface or union that it is of."""
+        setters = self.supergraph.contexts.get(context, frozenset())
+        possible = self.supergraph.possible
+        return any(one == type_name or type_name in possible.get(one, ()) for one in setters)
 
     def below(self, arrival: Arrival, local: Local) -> Arrival:
         """The arrival at a composite field's value."""

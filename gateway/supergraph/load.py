@@ -15,21 +15,33 @@ from graphql.language import (
     FieldDefinitionNode,
     InputObjectTypeDefinitionNode,
     InterfaceTypeDefinitionNode,
+    ListValueNode,
     ObjectTypeDefinitionNode,
+    ObjectValueNode,
     ScalarTypeDefinitionNode,
     SchemaDefinitionNode,
     TypeDefinitionNode,
     UnionTypeDefinitionNode,
 )
+from graphql.language.ast import ConstValueNode
 
 from gateway.core.errors import Location, SupergraphError
 from gateway.federation.field_set import FieldSet, parse_field_set, top_fields
 from gateway.supergraph.api_schema import api_schema
 from gateway.supergraph.features import Feature, arguments_of, read_features, text
-from gateway.supergraph.model import Key, Kind, RootKind, Subgraph, SubgraphField, SubgraphType, Supergraph
+from gateway.supergraph.model import (
+    ContextArgument,
+    Key,
+    Kind,
+    RootKind,
+    Subgraph,
+    SubgraphField,
+    SubgraphType,
+    Supergraph,
+)
+from gateway.supergraph.unenforced import unenforced
 
 MAX_TOKENS = 2_000_000
-ENFORCED = frozenset({"join", "link", "core", "inaccessible"})
 
 _KINDS: Mapping[type[TypeDefinitionNode], Kind] = {
     ObjectTypeDefinitionNode: "object",
@@ -44,9 +56,10 @@ Composite = ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode
 
 @dataclass(frozen=True, slots=True)
 class _Join:
-    """The arguments of one join directive, and the subgraphs by their name in the enum."""
+    """The arguments of one join directive."""
 
     values: Mapping[str, str | bool]
+    contexts: tuple[ContextArgument, ...] = ()
 
     def get(self, name: str) -> str | None:
         value = self.values.get(name)
@@ -61,16 +74,11 @@ class _Join:
 
 
 def load_supergraph(sdl: str) -> Supergraph:
-    """Read a supergraph SDL.
-
-    Raises SupergraphError: INVALID_SUPERGRAPH when it is no supergraph, UNSUPPORTED_FEATURE when it needs what is not enforced.
-    """
+    """Read a supergraph SDL. Raises SupergraphError INVALID_SUPERGRAPH when it is no supergraph."""
     document = _parse(sdl)
     features = read_features(document)
-    _refuse_unenforced(document, features)
-    prefix = next((feature.namespace for feature in features if feature.name == "join"), "join")
     try:
-        return _Loader(document, prefix).load(sdl, features)
+        return _Loader(document, features).load(sdl, features)
     except ValueError as error:
         raise SupergraphError(f"the supergraph has a broken field set: {error}", "INVALID_SUPERGRAPH") from error
 
@@ -86,22 +94,26 @@ def _parse(sdl: str) -> DocumentNode:
         raise SupergraphError("the supergraph is nested too deeply", "INVALID_SUPERGRAPH") from error
 
 
-def _refuse_unenforced(document: DocumentNode, features: Iterable[Feature]) -> None:
-    protective = {"authenticated", "requiresScopes", "policy", "connect", "source", "context"}
-    for feature in features:
-        if feature.name in ENFORCED:
-            continue
-        if feature.purpose == "SECURITY" or feature.name in protective:
-            message = f"the supergraph uses {feature.url}, which this gateway does not enforce yet"
-            raise SupergraphError(message, "UNSUPPORTED_FEATURE")
+def _context_arguments(value: ConstValueNode | None) -> tuple[ContextArgument, ...]:
+    found = []
+    for item in value.values if isinstance(value, ListValueNode) else ():
+        if isinstance(item, ObjectValueNode):
+            given = {one.name.value: text(one.value) or "" for one in item.fields}
+            selection = parse_field_set(given.get("selection", ""))
+            found.append(
+                ContextArgument(given.get("name", ""), given.get("type", ""), given.get("context", ""), selection)
+            )
+    return tuple(found)
 
 
 class _Loader:
     """One reading of one document; holds what every step needs."""
 
-    def __init__(self, document: DocumentNode, prefix: str) -> None:
+    def __init__(self, document: DocumentNode, features: Iterable[Feature]) -> None:
         self.document = document
-        self.prefix = prefix
+        named = {feature.name: feature for feature in features}
+        self.prefix = named["join"].namespace if "join" in named else "join"
+        self.context = named["context"].local("@context") if "context" in named else "context"
         self.types = {node.name.value: node for node in document.definitions if isinstance(node, TypeDefinitionNode)}
         self.graphs = self._graphs()
         self.possible = self._possible()
@@ -127,6 +139,15 @@ class _Loader:
                 if isinstance(node, Composite)
             },
             features=tuple(feature.url for feature in features),
+            contexts=self._contexts(),
+            labels=frozenset(
+                item.label
+                for subgraph in subgraphs.values()
+                for one in subgraph.types.values()
+                for item in one.fields.values()
+                if item.label is not None
+            ),
+            unenforced=tuple(unenforced(self.document, features)),
         )
 
     def _joins(self, directives: Iterable[ConstDirectiveNode] | None, name: str) -> list[_Join]:
@@ -140,7 +161,7 @@ class _Loader:
                         values[key] = value.value
                     elif (read := text(value)) is not None:
                         values[key] = read
-                found.append(_Join(values))
+                found.append(_Join(values, _context_arguments(arguments_of(node).get("contextArguments"))))
         return found
 
     def _graphs(self) -> dict[str, tuple[str, str]]:
@@ -223,14 +244,20 @@ class _Loader:
             return frozenset(item.name.value for item in node.types or ())
         return frozenset(join.get("member") or "" for join in joins if join.get("graph") == graph)
 
+    def _contexts(self) -> dict[str, frozenset[str]]:
+        """The types of each context; those that an abstract type stands for are found by `possible`."""
+        found: dict[str, set[str]] = {}
+        for name, node in self.types.items():
+            for directive in node.directives or ():
+                if directive.name.value == self.context:
+                    found.setdefault(text(arguments_of(directive).get("name")) or "", set()).add(name)
+        return {context: frozenset(names) for context, names in found.items()}
+
     def _field(self, node: FieldDefinitionNode, graph: str, fake: set[str]) -> list[SubgraphField]:
         joins = self._joins(node.directives, "field")
         name, reference = node.name.value, print_ast(node.type)
         if not joins:
             return [SubgraphField(name, reference)]
-        if any(join.get("overrideLabel") for join in joins):
-            message = f"the field {name} has a progressive @override, which this gateway can't plan yet"
-            raise SupergraphError(message, "UNSUPPORTED_FEATURE")
         return [
             SubgraphField(
                 name,
@@ -238,6 +265,9 @@ class _Loader:
                 external=(join.flag("external") or join.flag("usedOverridden")) and name not in fake,
                 requires=join.fields("requires"),
                 provides=join.fields("provides"),
+                contexts=join.contexts,
+                label=join.get("overrideLabel"),
+                when_on=join.get("override") is not None,
             )
             for join in joins
             if join.get("graph") == graph

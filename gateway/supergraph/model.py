@@ -29,10 +29,24 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class ContextArgument:
+    """An argument that comes from a context (@fromContext): a selection on the nearest object above that sets the context.
+
+    `type` is the argument's type reference in the subgraph.
+    """
+
+    name: str
+    type: str
+    context: str
+    selection: FieldSet
+
+
+@dataclass(frozen=True, slots=True)
 class SubgraphField:
     """A field as one subgraph has it.
 
-    `external`: the subgraph names the field but does not resolve it (outside of @provides).
+    `external`: the subgraph names the field but does not resolve it (outside of @provides). `label`: of a progressive @override;
+    the subgraph resolves the field while the label is on (`when_on`), or while it is off.
     """
 
     name: str
@@ -40,6 +54,9 @@ class SubgraphField:
     external: bool = False
     requires: FieldSet = ()
     provides: FieldSet = ()
+    contexts: tuple[ContextArgument, ...] = ()
+    label: str | None = None
+    when_on: bool = False
 
     @property
     def type_name(self) -> str:
@@ -73,7 +90,9 @@ class Subgraph:
 class Supergraph:
     """All subgraphs, the schema that clients see, and what is hidden from them.
 
-    `possible` covers every type, inaccessible ones included; `roots` are the names of the root types.
+    `possible` covers every type, inaccessible ones included; `roots` are the names of the root types. `contexts` are the types that
+    set each context; `labels` those of all progressive overrides. `unenforced` says what the supergraph asks for and the gateway does
+    not do: such a supergraph can be looked at, and must not be served.
     """
 
     sdl: str
@@ -84,3 +103,6 @@ class Supergraph:
     possible: Mapping[str, frozenset[str]]
     field_types: Mapping[str, Mapping[str, str]]
     features: tuple[str, ...] = ()
+    contexts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    labels: frozenset[str] = frozenset()
+    unenforced: tuple[str, ...] = ()

@@ -1,14 +1,17 @@
 """Merging the fields of object and interface types: who resolves each, and as which type."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.compose.diagnostics import Report
+from gateway.compose.merge.contexts import context_arguments, without_contextual
 from gateway.compose.merge.inputs import merge_arguments
 from gateway.compose.merge.marks import merge_marks
+from gateway.compose.merge.runtime_types import check_runtime_types
 from gateway.compose.merge.type_references import IsSubtype, widest
 from gateway.compose.merged import JoinArguments, MergedField
-from gateway.compose.model import FieldDef, SubgraphSchema, TypeDef
+from gateway.compose.model import ROOT_NAMES, FieldDef, SubgraphSchema, TypeDef
 from gateway.federation.field_set import print_field_set
 
 Side = tuple[SubgraphSchema, TypeDef, FieldDef]
@@ -22,6 +25,8 @@ class FieldMerger:
     is_subtype: IsSubtype
     used: Used
     provided: Used
+    subgraphs: frozenset[str]
+    interface_objects: Mapping[tuple[str, str], Sequence[Side]]
     report: Report
 
     def merge(self, name: str, sides: Sequence[tuple[SubgraphSchema, TypeDef]]) -> tuple[MergedField, ...]:
@@ -37,50 +42,106 @@ class FieldMerger:
         self, coordinate: str, have: Sequence[Side], sides: Sequence[tuple[SubgraphSchema, TypeDef]]
     ) -> MergedField:
         """One field over all subgraphs that have it."""
-        overridden = self.overridden(coordinate, have)
+        overridden, migrating = self.overridden(coordinate, have)
+        by_interface = self.by_interface_objects(have)
+        self.check_override_of_interface_objects(coordinate, have, by_interface)
         resolving = [side for side in have if not side[2].external and side[0].name not in overridden]
+        settled = [side for side in resolving if side[0].name not in migrating]
         if not resolving:
             message = f"{coordinate} is @external in every subgraph that has it"
             self.report.error("EXTERNAL_MISSING_ON_BASE", message, coordinate=coordinate, node=have[0][2].node)
         providing = [side for side in have if side[2].external and self.is_provided(side)]
-        self.check_sharing(coordinate, resolving, providing)
-        owners = resolving or list(have)
+        self.check_sharing(coordinate, [*settled, *by_interface], providing)
+        owners = [side for side in have if not side[2].external] or list(have)
         reference = widest([one.type for _, _, one in owners], self.is_subtype)
         if reference is None:
             shown = ", ".join(f"{one.type} in {schema.name}" for schema, _, one in owners)
             self.report.error("FIELD_TYPE_MISMATCH", f"{coordinate} is {shown}", coordinate=coordinate)
             reference = owners[0][2].type
-        arguments = merge_arguments(coordinate, [(schema, one.arguments) for schema, _, one in owners], self.report)
+        elif any(one.type != reference for _, _, one in owners):
+            shown = ", ".join(f"{one.type} in {schema.name}" for schema, _, one in owners)
+            message = f"{coordinate} is {shown}; the supergraph has {reference}"
+            self.report.hint("INCONSISTENT_BUT_COMPATIBLE_FIELD_TYPE", message, coordinate)
+        given = [(schema, one.arguments) for schema, _, one in owners]
+        arguments = merge_arguments(coordinate, without_contextual(coordinate, given, self.report), self.report)
         self.check_external(coordinate, have, owners, reference)
-        marks = merge_marks([one.marks for _, _, one in have])
-        joins = tuple(join for side in have if (join := self.join(side, reference, overridden)))
+        check_runtime_types(coordinate, reference, settled, self.report)
+        marks = merge_marks(coordinate, [(schema.name, one.marks) for schema, _, one in have], self.report)
+        joins = tuple(join for side in have if (join := self.join(side, reference, overridden, migrating)))
         plain = len(have) == len(sides) and all(join == JoinArguments(join.subgraph) for join in joins)
         return MergedField(
             have[0][2].name, reference, arguments, marks, () if plain and len(joins) == len(have) else joins
         )
 
-    def overridden(self, coordinate: str, have: Sequence[Side]) -> Mapping[str, str]:
-        """The subgraphs whose field another one overrides, to that other one."""
+    def overridden(self, coordinate: str, have: Sequence[Side]) -> tuple[set[str], dict[str, str]]:
+        """The subgraphs whose field another one overrides; and those that still share it, by a label."""
         by_name = {schema.name: one for schema, _, one in have}
-        found: dict[str, str] = {}
-        for schema, _, one in have:
-            if one.override is None or one.override == schema.name:
+        found: set[str] = set()
+        migrating: dict[str, str] = {}
+        for schema, item, one in have:
+            source = by_name.get(one.override or "")
+            if one.override is None or one.override == schema.name or item.interface_object:
                 continue
-            source = by_name.get(one.override)
             if source is None:
-                self.report.hint(f'{coordinate} overrides "{one.override}", which does not have it', coordinate)
-            elif source.override is not None:
-                message = f"{coordinate} in {one.override} is overridden by {schema.name}, and overrides itself"
-                self.report.error("OVERRIDE_SOURCE_HAS_OVERRIDE", message, coordinate=coordinate, node=one.node)
-            elif source.external:
-                self.report.hint(f'{coordinate} overrides "{one.override}", where it is @external', coordinate)
-            elif source.requires is not None or source.provides is not None:
-                message = f"{coordinate} in {one.override} carries @requires or @provides and can't be overridden"
-                code = "OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE"
-                self.report.error(code, message, coordinate=coordinate, node=one.node)
+                self.hint_no_source(coordinate, one.override)
+                continue
+            problem = override_problem(one, source)
+            if problem is not None:
+                code, message = problem
+                text = f"{coordinate} in {schema.name} can't override {one.override}: {message}"
+                self.report.error(code, text, coordinate=coordinate, node=one.node, subgraph=schema.name)
+            if problem is not None and problem[0] != "OVERRIDE_LABEL_INVALID":
+                continue
+            if one.label:
+                migrating[one.override] = one.label
+                message = (
+                    f'{coordinate} moves from "{one.override}" to "{schema.name}"; remove it there when that is done'
+                )
+                self.report.hint("OVERRIDE_MIGRATION_IN_PROGRESS", message, coordinate)
             else:
-                found[one.override] = schema.name
-        return found
+                found.add(one.override)
+                self.hint_overridden(coordinate, one.override, source)
+        return found, migrating
+
+    def by_interface_objects(self, have: Sequence[Side]) -> list[Side]:
+        """The @interfaceObjects that resolve a field of an object type, too, by the interfaces of that type."""
+        first = have[0]
+        if first[1].kind != "object" or first[1].interface_object:
+            return []
+        interfaces = {name for _, item, _ in have for name in item.interfaces}
+        return [side for name in interfaces for side in self.interface_objects.get((name, first[2].name), ())]
+
+    def check_override_of_interface_objects(
+        self, coordinate: str, have: Sequence[Side], by_interface: Sequence[Side]
+    ) -> None:
+        """A field can't move between a type and an @interfaceObject of its interface, or between two of those."""
+        names = {schema.name for schema, _, _ in (*have, *by_interface)}
+        sides = [*by_interface, *(side for side in have if side[1].interface_object or by_interface)]
+        for schema, item, one in sides:
+            if one.override is not None and one.override in names and (item.interface_object or by_interface):
+                message = (
+                    f"{coordinate} in {schema.name} can't override {one.override}: an @interfaceObject has the field"
+                )
+                code = "OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE"
+                self.report.error(code, message, coordinate=coordinate, node=one.node, subgraph=schema.name)
+
+    def hint_no_source(self, coordinate: str, source: str) -> None:
+        """An @override from a subgraph that does not have the field, or is not there."""
+        if source in self.subgraphs:
+            message = f'{coordinate} overrides "{source}", which does not have it any more; remove the @override'
+            self.report.hint("OVERRIDE_DIRECTIVE_CAN_BE_REMOVED", message, coordinate)
+        else:
+            message = f'{coordinate} overrides "{source}", but there is no such subgraph'
+            self.report.hint("FROM_SUBGRAPH_DOES_NOT_EXIST", message, coordinate)
+
+    def hint_overridden(self, coordinate: str, source: str, one: FieldDef) -> None:
+        """An overridden field does nothing where it was."""
+        if one.external:
+            message = f'{coordinate} overrides "{source}", where it is @external only; remove the @override'
+            self.report.hint("OVERRIDE_DIRECTIVE_CAN_BE_REMOVED", message, coordinate)
+        else:
+            message = f'{coordinate} is overridden in "{source}" and can be removed there'
+            self.report.hint("OVERRIDDEN_FIELD_CAN_BE_REMOVED", message, coordinate)
 
     def is_provided(self, side: Side) -> bool:
         """Whether a subgraph resolves its @external field on some ways."""
@@ -89,8 +150,10 @@ class FieldMerger:
 
     def check_sharing(self, coordinate: str, resolving: Sequence[Side], providing: Sequence[Side]) -> None:
         """A field of an object type that several subgraphs resolve, if only on some ways, must be shareable in its owners."""
-        objects = [side for side in resolving if side[1].kind == "object" and not side[1].interface_object]
-        keepers = [side for side in objects if not side[2].shareable]
+        objects = [side for side in resolving if side[1].kind == "object"]
+        resolving = objects if any(side[1].interface_object for side in objects) else resolving
+        subscription = coordinate.startswith(f"{ROOT_NAMES['subscription']}.")
+        keepers = [side for side in objects if not side[2].shareable or subscription]
         if len(resolving) + len(providing) > 1 and keepers:
             names = ", ".join(schema.name for schema, _, _ in (*resolving, *providing))
             lacking = ", ".join(schema.name for schema, _, _ in keepers)
@@ -106,7 +169,7 @@ class FieldMerger:
             if not one.external or any(one is owner for _, _, owner in owners):
                 continue
             where = {"coordinate": coordinate, "node": one.node, "subgraph": schema.name}
-            if widest([one.type, reference], self.is_subtype) != one.type:
+            if one.type != reference and not self.is_subtype(one.type, reference):
                 message = f"{coordinate} is @external as {one.type}, but {reference} elsewhere"
                 self.report.error("EXTERNAL_TYPE_MISMATCH", message, **where)  # type: ignore[arg-type]
             for name, argument in owners[0][2].arguments.items():
@@ -114,19 +177,22 @@ class FieldMerger:
                 if mine is None:
                     message = f"{coordinate} is @external without its argument {name}"
                     self.report.error("EXTERNAL_ARGUMENT_MISSING", message, **where)  # type: ignore[arg-type]
-                elif mine.type != argument.type:
+                elif widest([mine.type, argument.type], lambda one, other: one == other) != mine.type:
                     message = f"{coordinate}({name}:) is {mine.type}, but {argument.type} elsewhere"
                     self.report.error("EXTERNAL_ARGUMENT_TYPE_MISMATCH", message, **where)  # type: ignore[arg-type]
                 elif mine.default != argument.default:
                     message = f"{coordinate}({name}:) has another default elsewhere"
                     self.report.error("EXTERNAL_ARGUMENT_DEFAULT_MISMATCH", message, **where)  # type: ignore[arg-type]
 
-    def join(self, side: Side, reference: str, overridden: Mapping[str, str]) -> JoinArguments | None:
+    def join(
+        self, side: Side, reference: str, overridden: Collection[str], migrating: Mapping[str, str]
+    ) -> JoinArguments | None:
         """What the supergraph says of one subgraph's field; None when it is overridden and nothing there uses it."""
         schema, item, one = side
-        used_overridden = schema.name in overridden
+        used_overridden = schema.name in overridden and not one.external
         if used_overridden and (schema.name, item.name, one.name) not in self.used:
             return None
+        moves = one.override in migrating and bool(one.label)
         return JoinArguments(
             schema.name,
             type=one.type if one.type != reference else None,
@@ -135,4 +201,21 @@ class FieldMerger:
             provides=print_field_set(one.provides) if one.provides else None,
             override=one.override,
             used_overridden=used_overridden,
+            label=one.label if moves else migrating.get(schema.name),
+            contexts=context_arguments(schema, item, one),
         )
+
+
+_LABEL = re.compile(r"[a-zA-Z][a-zA-Z0-9_\-:./]*|percent\((\d{1,2}(\.\d{1,8})?|100)\)")
+
+
+def override_problem(one: FieldDef, source: FieldDef) -> tuple[str, str] | None:
+    """Why a field can't override another (code, message); None when it can."""
+    if source.override is not None:
+        return "OVERRIDE_SOURCE_HAS_OVERRIDE", "the field there overrides another one itself"
+    if source.requires is not None or source.provides is not None:
+        return "OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", "the field there carries @requires or @provides"
+    if one.label and not _LABEL.fullmatch(one.label):
+        message = f'"{one.label}" is no label: a letter, then letters, digits and _-:./, or percent(0) to percent(100)'
+        return "OVERRIDE_LABEL_INVALID", message
+    return None

@@ -8,8 +8,8 @@ from graphql import parse_const_value, value_from_ast_untyped
 from gateway.compose.diagnostics import Report
 from gateway.compose.merge.marks import merge_marks
 from gateway.compose.merge.type_references import narrowest
-from gateway.compose.merged import JoinArguments, MergedInput
-from gateway.compose.model import InputValue, Marks, SubgraphSchema, TypeDef
+from gateway.compose.merged import JoinArguments, MergedInput, MergedMarks
+from gateway.compose.model import InputValue, SubgraphSchema, TypeDef
 
 Sided = Sequence[tuple[SubgraphSchema, Mapping[str, InputValue]]]
 
@@ -43,7 +43,8 @@ def _merge(
                 message = f"{what} {place} is required in {', '.join(needing)}, but missing in {lacking}"
                 report.error(missing, message, coordinate=place, node=have[0][1].node, subgraph=needing[0])
             else:
-                report.hint(f"{what} {place} is left out: {lacking} does not have it", place)
+                hint = "INCONSISTENT_ARGUMENT_PRESENCE" if what == "argument" else "INCONSISTENT_INPUT_OBJECT_FIELD"
+                report.hint(hint, f"{what} {place} is left out: {lacking} does not have it", place)
             continue
         merged.append(_merge_one(name, place, have, report, what, prefix))
     return tuple(merged)
@@ -59,27 +60,36 @@ def _merge_one(
         report.error(code, f"{what} {place} is {shown}", coordinate=place)
         reference = have[0][1].type
     defaults = dict.fromkeys(one.default for _, one in have if one.default is not None)
-    if len({same_value(one) for one in defaults}) > 1:
+    if len({same_value(one, reference) for one in defaults}) > 1:
         message = f"{what} {place} has the defaults {', '.join(str(item) for item in defaults)}"
         report.error(f"{prefix}_DEFAULT_MISMATCH", message, coordinate=place)
     everywhere = all(one.default is not None for _, one in have)
     if defaults and not everywhere:
-        report.hint(f"{what} {place} has a default in some subgraphs only; it has none in the supergraph", place)
+        message = f"{what} {place} has a default in some subgraphs only; it has none in the supergraph"
+        report.hint("INCONSISTENT_DEFAULT_VALUE_PRESENCE", message, place)
+    if any(one.type != reference for _, one in have):
+        shown = ", ".join(f"{one.type} in {schema.name}" for schema, one in have)
+        message = f"{what} {place} is {shown}; the supergraph has {reference}"
+        kind = "ARGUMENT" if what == "argument" else "FIELD"
+        report.hint(f"INCONSISTENT_BUT_COMPATIBLE_{kind}_TYPE", message, place)
     joins = tuple(JoinArguments(schema.name, type=one.type if one.type != reference else None) for schema, one in have)
     plain = all(join.type is None for join in joins)
     default = next(iter(defaults), None) if everywhere else None
-    marks = merge_marks([one.marks for _, one in have])
+    marks = merge_marks(place, [(schema.name, one.marks) for schema, one in have], report)
     return MergedInput(name, reference, default, marks, () if plain else joins)
 
 
-def same_value(default: str) -> str:
+def same_value(default: str, reference: str) -> str:
     """A text that two defaults share when they are the same value: the order of an object's fields says nothing."""
-    return json.dumps(value_from_ast_untyped(parse_const_value(default)), sort_keys=True)
+    value = value_from_ast_untyped(parse_const_value(default))
+    if reference.strip("[]!") == "Float" and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    return json.dumps(value, sort_keys=True)
 
 
 def merge_enum(
     name: str, sides: Sequence[tuple[SubgraphSchema, TypeDef]], used_in: bool, used_out: bool, report: Report
-) -> tuple[tuple[str, Marks, tuple[str, ...]], ...]:
+) -> tuple[tuple[str, MergedMarks, tuple[str, ...]], ...]:
     """An enum's values: all of them where it is only answered, the common ones where it is only accepted."""
     everything = dict.fromkeys(value for _, item in sides for value in item.values)
     merged = []
@@ -92,9 +102,10 @@ def merge_enum(
                 message = f"enum {name} is used as input and output, and {lacking} lacks its value {value}"
                 report.error("ENUM_VALUE_MISMATCH", message, coordinate=f"{name}.{value}")
             else:
-                report.hint(f"enum value {name}.{value} is left out: not every subgraph has it", f"{name}.{value}")
+                message = f"enum value {name}.{value} is left out: not every subgraph has it"
+                report.hint("INCONSISTENT_ENUM_VALUE_FOR_INPUT_ENUM", message, f"{name}.{value}")
             continue
-        marks = merge_marks([item.values[value] for _, item in have])
+        marks = merge_marks(f"{name}.{value}", [(schema.name, item.values[value]) for schema, item in have], report)
         merged.append((value, marks, tuple(schema.name for schema, _ in have)))
     if not merged and everything:
         message = f"the subgraphs' definitions of enum {name} have no value in common"

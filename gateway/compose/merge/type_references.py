@@ -23,7 +23,8 @@ def narrowest(references: Sequence[str], is_subtype: IsSubtype) -> str | None:
         return distinct[0]
     inner = _inner([one.removesuffix("!") for one in distinct], lambda one, other: one == other, narrowest)
     bang = "!" if any(one.endswith("!") for one in distinct) else ""
-    return None if inner is None else inner + bang
+    found = None if inner is None else inner + bang
+    return found if found in distinct else None  # one that no subgraph has would be none's contract
 
 
 def _inner(

@@ -4,16 +4,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from graphql import print_ast
+from graphql.language import NameNode, ObjectTypeDefinitionNode
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.field_sets import mentioned_fields, used_fields
-from gateway.compose.merge.fields import FieldMerger
+from gateway.compose.merge.composed import compose_directives
+from gateway.compose.merge.consistency import hint_inconsistencies
+from gateway.compose.merge.contexts import context_name
+from gateway.compose.merge.executable import executable_directives
+from gateway.compose.merge.fields import FieldMerger, Side
 from gateway.compose.merge.inputs import merge_enum, merge_input_fields
 from gateway.compose.merge.marks import merge_marks
+from gateway.compose.merge.names import carried_names
+from gateway.compose.merge.requirements import check_requirements
 from gateway.compose.merged import JoinArguments, MergedField, MergedSchema, MergedType
-from gateway.compose.model import ROOT_NAMES, SubgraphSchema, TypeDef
+from gateway.compose.model import ROOT_NAMES, Marks, SubgraphSchema, TypeDef
 from gateway.federation.field_set import print_field_set
-from gateway.supergraph.api_schema import EXECUTABLE
 from gateway.supergraph.model import Kind
 
 Sides = Sequence[tuple[SubgraphSchema, TypeDef]]
@@ -25,11 +31,25 @@ def merge_schema(schemas: Sequence[SubgraphSchema], report: Report) -> MergedSch
     types = {name: merger.type(name, sides) for name, sides in merger.sides.items()}
     types = _with_interface_object_fields(types, schemas)
     _check_interfaces(types, report)
+    check_requirements(types, schemas, report)
     _check_interface_entities(types, schemas, report)
-    roots: dict[str, str] = {kind: name for kind, name in ROOT_NAMES.items() if name in types}
+    roots: dict[str, str] = {kind: name for kind, name in ROOT_NAMES.items() if name in types and types[name].fields}
     if "query" not in roots:
         report.error("NO_QUERIES", "no subgraph has a query")
-    return MergedSchema(types, roots, tuple(_directives(schemas)))
+    composed = compose_directives(schemas, report)
+    executable = tuple(executable_directives(schemas, report))
+    names = carried_names(schemas, report)
+    hint_inconsistencies(merger.sides, merger.used_in, merger.used_out, report)
+    return MergedSchema(types, roots, executable, composed, names)
+
+
+def with_query(schema: SubgraphSchema) -> SubgraphSchema:
+    """Every subgraph has a query root, if only for `_entities`: routers take it for what they may ask it."""
+    query = ROOT_NAMES["query"]
+    if query in schema.types:
+        return schema
+    empty = TypeDef(query, "object", Marks(), ObjectTypeDefinitionNode(name=NameNode(value=query)))
+    return replace(schema, types={**schema.types, query: empty})
 
 
 class _Merger:
@@ -38,10 +58,17 @@ class _Merger:
         self.report = report
         self.sides: dict[str, list[tuple[SubgraphSchema, TypeDef]]] = {}
         for schema in schemas:
-            for name, item in schema.types.items():
+            for name, item in with_query(schema).types.items():
                 self.sides.setdefault(name, []).append((schema, item))
         self.used_in, self.used_out = _usage(schemas)
-        self.fields = FieldMerger(self.is_subtype, _used(schemas), _provided(schemas), report)
+        self.fields = FieldMerger(
+            self.is_subtype,
+            _used(schemas),
+            _provided(schemas),
+            frozenset(one.name for one in schemas),
+            _interface_objects(schemas),
+            report,
+        )
 
     def is_subtype(self, name: str, other: str) -> bool:
         """Whether every value of a type is one of the other, by what any subgraph says."""
@@ -61,11 +88,12 @@ class _Merger:
         merged = MergedType(
             name=name,
             kind=kind,
-            marks=merge_marks([item.marks for _, item in sides]),
+            marks=merge_marks(name, [(schema.name, item.marks) for schema, item in sides], self.report),
             subgraphs=tuple(schema.name for schema, _ in sides),
             joins=tuple(join for schema, item in sides for join in _type_joins(schema, item)),
+            contexts=tuple(context_name(schema.name, one) for schema, item in sides for one in item.contexts),
         )
-        if not any(item.base for _, item in sides) and name not in ROOT_NAMES.values() and _all_federation_1(sides):
+        if not any(item.base for _, item in sides) and name not in ROOT_NAMES.values():
             names = ", ".join(schema.name for schema, _ in sides)
             self.report.error("EXTENSION_WITH_NO_BASE", f"{name} is only extended, in {names}", coordinate=name)
         if len({_merged_kind(item) for _, item in sides}) > 1:
@@ -89,11 +117,6 @@ class _Merger:
         return next(iter(kinds))
 
 
-def _all_federation_1(sides: Sides) -> bool:
-    """Whether the type is Federation 1 only, where an extension needs a base (Federation 2 made it a plain type)."""
-    return all(schema.federation is None for schema, _ in sides)
-
-
 def _merged_kind(item: TypeDef) -> Kind:
     return "interface" if item.interface_object else item.kind
 
@@ -105,7 +128,7 @@ def _type_joins(schema: SubgraphSchema, item: TypeDef) -> list[tuple[str, str]]:
     joins = []
     for key in item.keys:
         text = f', key: "{print_field_set(key.fields or ())}"'
-        text += ", extension: true" if key.extension else ""
+        text += ", extension: true" if key.extension and schema.federation is not None else ""
         text += "" if key.resolvable else ", resolvable: false"
         joins.append((schema.name, text + extra))
     return list(dict.fromkeys(joins))
@@ -135,11 +158,24 @@ def _provided(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, st
     )
 
 
+def _interface_objects(schemas: Iterable[SubgraphSchema]) -> dict[tuple[str, str], list[Side]]:
+    """The fields that each @interfaceObject resolves, by type and field."""
+    found: dict[tuple[str, str], list[Side]] = {}
+    for schema in schemas:
+        for item in schema.types.values():
+            for one in item.fields.values() if item.interface_object else ():
+                if not one.external:
+                    found.setdefault((item.name, one.name), []).append((schema, item, one))
+    return found
+
+
 def _usage(schemas: Iterable[SubgraphSchema]) -> tuple[set[str], set[str]]:
     """The types used as input, and those used as output."""
     inputs: set[str] = set()
     outputs: set[str] = set()
     for schema in schemas:
+        for node in schema.directives.values():
+            inputs.update(print_ast(argument.type).strip("[]!") for argument in node.arguments or ())
         for item in schema.types.values():
             inputs.update(one.type.strip("[]!") for one in item.inputs.values())
             for one in item.fields.values():
@@ -207,11 +243,3 @@ def _check_interface_entities(
                 elif not any(o.types[item.name].kind == "interface" for o in schemas if item.name in o.types):
                     message = f"{item.name} is an @interfaceObject, but no subgraph has it as an interface"
                     report.error("INTERFACE_OBJECT_USAGE_ERROR", message, node=item.node, **where)
-
-
-def _directives(schemas: Sequence[SubgraphSchema]) -> Iterable[str]:
-    """Directives for operations that every subgraph defines, as the first one does."""
-    for name, node in schemas[0].directives.items() if schemas else ():
-        executable = {one.value for one in node.locations} & EXECUTABLE
-        if executable and all(name in schema.directives for schema in schemas):
-            yield print_ast(node)

@@ -4,6 +4,9 @@ from collections.abc import Callable
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.model import SubgraphSchema
+from gateway.compose.rules.access import check_access
+from gateway.compose.rules.contexts import check_contexts
+from gateway.compose.rules.costs import check_costs
 from gateway.compose.rules.external import check_external
 from gateway.compose.rules.keys import check_keys
 from gateway.compose.rules.placement import check_placement
@@ -18,4 +21,7 @@ RULES: tuple[Callable[[SubgraphSchema, Report], None], ...] = (
     check_external,
     check_placement,
     check_roots,
+    check_costs,
+    check_access,
+    check_contexts,
 )

@@ -18,6 +18,6 @@ def check_external(schema: SubgraphSchema, report: Report) -> None:
                 report.error(
                     "EXTERNAL_ON_INTERFACE", message, subgraph=schema.name, coordinate=coordinate, node=one.node
                 )
-            elif schema.federation is not None and (item.name, one.name) not in used:
+            if schema.federation is not None and (item.name, one.name) not in used:
                 message = f"{coordinate} is @external, but no @key, @requires or @provides uses it"
                 report.error("EXTERNAL_UNUSED", message, subgraph=schema.name, coordinate=coordinate, node=one.node)

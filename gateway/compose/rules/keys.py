@@ -29,7 +29,8 @@ def _check_implementations(schema: SubgraphSchema, item: TypeDef, report: Report
     """An object is looked up by its interface's key, so it must have that key itself."""
     for key in item.keys:
         for member in sorted(schema.possible(item.name) - {item.name}):
-            if key.fields and all(key.fields != own.fields for own in schema.types[member].keys):
+            own = [one.fields for one in schema.types[member].keys if one.resolvable or not key.resolvable]
+            if key.fields and key.fields not in own:
                 text = print_field_set(key.fields)
                 message = f'{member} implements {item.name}, but lacks its @key(fields: "{text}")'
                 code = "INTERFACE_KEY_NOT_ON_IMPLEMENTATION"

@@ -22,13 +22,15 @@ def _complaints(schema: SubgraphSchema, item: TypeDef, one: FieldDef) -> list[tu
             found.append(("OVERRIDE_ON_INTERFACE", "@override can't stand on a field of an interface"))
         if one.override == schema.name:
             found.append(("OVERRIDE_FROM_SELF_ERROR", f'@override names its own subgraph "{schema.name}"'))
-        if one.external or item.interface_object:
+        if one.external:
             found.append(("OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", "@override beside @external contradicts it"))
     if one.external and schema.federation is not None:
-        beside = [name for name in ("requires", "provides") if getattr(one, name) is not None]
-        if beside:
-            message = f"@external beside @{beside[0]} contradicts it"
+        if one.provides is not None:
+            message = "@external beside @provides contradicts it"
             found.append(("EXTERNAL_COLLISION_WITH_ANOTHER_DIRECTIVE", message))
+        if one.marks.applied or one.marks.tags or one.marks.inaccessible:
+            message = "a directive that is merged says nothing beside @external; put it where the field is resolved"
+            found.append(("MERGED_DIRECTIVE_APPLICATION_ON_EXTERNAL", message))
     if item.kind == "interface" and one.shareable and schema.federation is not None and not item.keys:
         found.append(("INVALID_SHAREABLE_USAGE", "@shareable can't stand on a field of an interface"))
     return found

@@ -25,7 +25,6 @@ def _check(schema: SubgraphSchema, item: TypeDef, one: FieldDef, report: Report)
 
     if item.kind == "interface":
         complain("UNSUPPORTED_ON_INTERFACE", "it can't stand on a field of an interface")
-        return
     fields = one.requires or ()
     if not fields:
         complain("INVALID_FIELDS", "its fields are empty")

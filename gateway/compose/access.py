@@ -1,0 +1,125 @@
+"""Access over the whole graph: interfaces take what guards their objects, and a field is guarded as what it needs.
+
+A field that needs another one by @requires or @fromContext would otherwise hand out, in its own words, what the client may not see.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from graphql import GraphQLError, parse, parse_const_value, value_from_ast_untyped
+from graphql.language import (
+    FieldNode,
+    FragmentDefinitionNode,
+    InlineFragmentNode,
+    SelectionSetNode,
+)
+
+from gateway.compose.diagnostics import Report
+from gateway.compose.merge.applications import merge_applications, merge_values
+from gateway.compose.merged import MergedField, MergedMarks, MergedSchema, MergedType
+from gateway.compose.model import Application
+from gateway.federation.carried import ACCESS
+
+Guards = Mapping[str, list[frozenset[str]]]
+
+
+def spread_access(merged: MergedSchema, report: Report) -> MergedSchema:
+    """The schema with its interfaces guarded as their objects are; MISSING_TRANSITIVE_AUTH_REQUIREMENTS where something leaks."""
+    if not any(name in merged.names for name in ACCESS):
+        return merged
+    types = {name: _guarded(item, merged.types) for name, item in merged.types.items()}
+    guarded = replace(merged, types=types)
+    for item in types.values():
+        if item.kind == "object":
+            for one in item.fields:
+                _check(item, one, types, report)
+    return guarded
+
+
+def _guarded(item: MergedType, types: Mapping[str, MergedType]) -> MergedType:
+    if item.kind != "interface":
+        return item
+    below = [one for one in types.values() if one.kind == "object" and item.name in dict(one.interfaces)]
+    fields = []
+    for one in item.fields:
+        theirs = [other.marks for member in below for other in member.fields if other.name == one.name]
+        fields.append(replace(one, marks=_with(one.marks, theirs)))
+    return replace(item, fields=tuple(fields), marks=_with(item.marks, [one.marks for one in below]))
+
+
+def _with(marks: MergedMarks, others: Sequence[MergedMarks]) -> MergedMarks:
+    sides = [("", _access(one)) for one in (marks, *others)]
+    rest = tuple(one for one in marks.applied if not (one.spec and one.name in ACCESS))
+    return replace(marks, applied=(*rest, *merge_applications("", sides, Report())))
+
+
+def _access(marks: MergedMarks) -> list[Application]:
+    return [one for one in marks.applied if one.spec and one.name in ACCESS]
+
+
+def _check(item: MergedType, one: MergedField, types: Mapping[str, MergedType], report: Report) -> None:
+    """Whatever a field needs is guarded by no more than the field and its type are."""
+    own = _guards([*_access(item.marks), *_access(one.marks)])
+    for join in one.joins:
+        sets = [(item.name, join.requires)] if join.requires else []
+        for context in join.contexts:
+            sets += [(name, context.selection) for name, other in types.items() if context.context in other.contexts]
+        for type_name, selection in sets:
+            for coordinate, needed in _needed(type_name, selection, types):
+                if not _implies(own, needed):
+                    message = f"{item.name}.{one.name} needs {coordinate}, and is not guarded by all that guards it"
+                    code = "MISSING_TRANSITIVE_AUTH_REQUIREMENTS"
+                    report.error(code, message, subgraph=join.subgraph, coordinate=f"{item.name}.{one.name}")
+                    return
+
+
+def _guards(applied: Sequence[Application]) -> Guards:
+    """What must hold, by directive, in disjunctive normal form."""
+    found: dict[str, list[list[list[str]]]] = {}
+    for one in applied:
+        values = [value_from_ast_untyped(parse_const_value(text)) for _, text in one.arguments]
+        groups = values[0] if values and isinstance(values[0], list) else [[one.name]]
+        dnf = [[str(item) for item in group] if isinstance(group, list) else [str(group)] for group in groups]
+        found.setdefault(one.name, []).append(dnf)
+    return {name: [frozenset(group) for group in merge_values("dnf", given)] for name, given in found.items()}
+
+
+def _implies(own: Guards, needed: Guards) -> bool:
+    """Whether who passes the first passes the second: each alternative of the first holds one of the second."""
+    return all(
+        name in own and all(any(group >= other for other in groups) for group in own[name])
+        for name, groups in needed.items()
+    )
+
+
+def _needed(type_name: str, selection: str, types: Mapping[str, MergedType]) -> Iterator[tuple[str, Guards]]:
+    """What guards each field of a selection, with the types on the way."""
+    text = selection if selection.startswith("{") else "{" + selection + "}"
+    try:
+        first = parse(f"fragment F on {type_name} {text}", no_location=True).definitions[0]
+    except GraphQLError:
+        return
+    if isinstance(first, FragmentDefinitionNode):
+        yield from _walk(first.selection_set, type_name, types)
+
+
+def _walk(
+    selections: SelectionSetNode, type_name: str, types: Mapping[str, MergedType]
+) -> Iterator[tuple[str, Guards]]:
+    item = types.get(type_name)
+    for node in selections.selections:
+        if isinstance(node, InlineFragmentNode):
+            condition = node.type_condition.name.value if node.type_condition else type_name
+            if condition in types:
+                yield condition, _guards(_access(types[condition].marks))
+            yield from _walk(node.selection_set, condition, types)
+        elif isinstance(node, FieldNode) and item is not None:
+            found = next((one for one in item.fields if one.name == node.name.value), None)
+            if found is None:
+                continue
+            below = types.get(found.type.strip("[]!"))
+            yield f"{type_name}.{found.name}", _guards(_access(found.marks))
+            if below is not None:
+                yield below.name, _guards(_access(below.marks))
+                if node.selection_set:
+                    yield from _walk(node.selection_set, below.name, types)

@@ -1,0 +1,211 @@
+"""The @links of a subgraph: which specs it uses, in which versions, and what it calls their elements here.
+
+Link spec v1.0 (https://specs.apollo.dev/link/v1.0): a feature is linked once, its elements are called `name__element` or as an
+import says, and no two features may lay claim to one name.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from graphql import DocumentNode
+from graphql.language import ConstDirectiveNode, ListValueNode, NullValueNode, ObjectValueNode, StringValueNode
+from graphql.language.ast import ConstValueNode
+
+from gateway.compose.diagnostics import Report
+from gateway.federation.spec import BY_NAME, DIRECTIVES, LATEST, SPEC_TYPES
+from gateway.supergraph.features import Feature, arguments_of, read_feature, text
+
+SPECS = "https://specs.apollo.dev/"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_GRAPHQL = frozenset({"@skip", "@include", "@deprecated", "@specifiedBy", "@oneOf", "@defer", "@stream"})
+_VERSIONS: Mapping[str, frozenset[str]] = {
+    "tag": frozenset({"0.1", "0.2", "0.3"}),
+    "inaccessible": frozenset({"0.1", "0.2"}),
+}
+_SINCE_CONNECT = (2, 10)
+_USAGE = "INVALID_LINK_DIRECTIVE_USAGE"
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What a subgraph links. `names`: local names of federation's directives to their canonical ones."""
+
+    features: tuple[Feature, ...]
+    federation: Feature | None
+    names: Mapping[str, str]
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """The version of the federation spec; (1, 0) where none is linked."""
+        return version_of(self.federation) if self.federation else (1, 0)
+
+    def scalars(self) -> dict[str, str]:
+        """The local names of the federation spec's scalars."""
+        if self.federation is None:
+            return {"FieldSet": "_FieldSet"}
+        return {name: self.federation.local(name) for name, since in SPEC_TYPES.items() if since <= self.version}
+
+
+def version_of(feature: Feature) -> tuple[int, int]:
+    """A feature's version as numbers."""
+    major, minor = feature.version.split(".")
+    return int(major), int(minor)
+
+
+def identity_of(feature: Feature) -> str:
+    """A feature's url without its version."""
+    return feature.url.rstrip("/").rpartition("/v")[0]
+
+
+def read_links(document: DocumentNode, subgraph: str, report: Report) -> Links | None:
+    """Read and check the links of a subgraph's SDL; None when nothing more can be said about it."""
+    reader = _Reader(subgraph, report)
+    before = len(report.problems)
+    for definition in document.definitions:
+        for node in getattr(definition, "directives", None) or ():
+            if node.name.value in ("link", "core"):
+                reader.read(node)
+    features = tuple(reader.features)
+    federation = next((item for item in features if identity_of(item) == f"{SPECS}federation"), None)
+    if len(report.problems) > before:
+        return None
+    if federation is not None:
+        _hint_upgrade(features, version_of(federation), subgraph, report)
+    return Links(features, federation, _local_names(federation, features))
+
+
+def _hint_upgrade(features: Iterable[Feature], version: tuple[int, int], subgraph: str, report: Report) -> None:
+    for feature in features:
+        since = (
+            _SINCE_CONNECT
+            if feature.name == "connect"
+            else BY_NAME[feature.name].since
+            if feature.name in BY_NAME
+            else version
+        )
+        if feature.url.startswith(SPECS) and since > version:
+            message = f"{subgraph} links {feature.url}, which came with federation v{since[0]}.{since[1]}"
+            report.hint("IMPLICITLY_UPGRADED_FEDERATION_VERSION", message, "@link")
+
+
+def _local_names(federation: Feature | None, features: Iterable[Feature]) -> dict[str, str]:
+    if federation is None:
+        names = {item.name: item.name for item in DIRECTIVES if item.since == (1, 0)}
+    else:
+        version = version_of(federation)
+        names = {federation.local(f"@{item.name}"): item.name for item in DIRECTIVES if item.since <= version}
+    for feature in features:  # a spec such as tag, linked by itself
+        known = feature.version in _VERSIONS.get(feature.name, frozenset({"0.1"}))
+        if feature.name in BY_NAME and feature.url.startswith(SPECS) and known:
+            names[feature.local(f"@{feature.name}")] = feature.name
+    return names
+
+
+class _Reader:
+    def __init__(self, subgraph: str, report: Report) -> None:
+        self.subgraph = subgraph
+        self.report = report
+        self.features: list[Feature] = []
+
+    def error(self, code: str, message: str, node: ConstDirectiveNode) -> None:
+        self.report.error(code, message, subgraph=self.subgraph, node=node)
+
+    def read(self, node: ConstDirectiveNode) -> None:
+        """One @link."""
+        url = text(arguments_of(node).get("url") or arguments_of(node).get("feature"))
+        feature = read_feature(node)
+        if feature is None or (url or "").endswith("/"):
+            self.error("INVALID_LINK_IDENTIFIER", f'"{url or ""}" is not the url of a version of a spec', node)
+            return
+        self.check_arguments(node)
+        if identity_of(feature) == f"{SPECS}federation":
+            version = version_of(feature)
+            if not (2, 0) <= version <= LATEST:
+                message = f"federation v{feature.version} is not known"
+                self.error("UNKNOWN_FEDERATION_LINK_VERSION", message, node)
+                return
+            for item in _items(arguments_of(node).get("import")):
+                self.check_import(item, version, node)
+        if feature.name == "link" and feature.version != "1.0":
+            self.error("UNKNOWN_LINK_VERSION", f"link v{feature.version} is not known", node)
+        self.check_conflicts(feature, node)
+        self.features.append(feature)
+
+    def check_arguments(self, node: ConstDirectiveNode) -> None:
+        """The shape of what a @link says beside its url."""
+        arguments = arguments_of(node)
+        imports = arguments.get("import")
+        if imports is not None and not isinstance(imports, ListValueNode):
+            self.error(_USAGE, "import: is a list of names", node)
+        namespace = arguments.get("as")
+        if namespace is not None and not isinstance(namespace, NullValueNode):
+            given = text(namespace) or ""
+            if not given or "__" in given or given.endswith("_"):
+                self.error(
+                    _USAGE, f'"{given}" can\'t name a spec: it is not empty, has no __ and no _ at its end', node
+                )
+            elif not _NAME.fullmatch(given):
+                self.error("INVALID_GRAPHQL", f'"{given}" is not a name', node)
+        purpose = text(arguments.get("for"))
+        if purpose is not None and purpose not in ("SECURITY", "EXECUTION"):
+            self.error("INVALID_GRAPHQL", f"for: is SECURITY or EXECUTION, not {purpose}", node)
+
+    def check_import(self, item: ConstValueNode, version: tuple[int, int], node: ConstDirectiveNode) -> None:
+        """One entry of the `import:` of the federation spec."""
+        given = {one.name.value: text(one.value) for one in item.fields} if isinstance(item, ObjectValueNode) else {}
+        name = item.value if isinstance(item, StringValueNode) else given.get("name")
+        if not name or set(given) - {"name", "as"}:
+            self.error(_USAGE, 'an import is "@name" or {name: "@name", as: "@other"}', node)
+            return
+        plain, directive = name.removeprefix("@"), name.startswith("@")
+        since = BY_NAME[plain].since if directive and plain in BY_NAME else None if directive else SPEC_TYPES.get(plain)
+        if since is None or since > version:
+            hint = f'; write "@{plain}"' if not directive and plain in BY_NAME else ""
+            hint = f"; it came with v{since[0]}.{since[1]}" if since else hint
+            message = (
+                f"federation v{version[0]}.{version[1]} has no {'directive' if directive else 'type'} {name}{hint}"
+            )
+            self.error(_USAGE, message, node)
+        alias = given.get("as")
+        if alias and alias.startswith("@") != directive:
+            self.error(_USAGE, f'"{name}" is imported as "{alias}": both begin with @, or neither', node)
+
+    def check_conflicts(self, feature: Feature, node: ConstDirectiveNode) -> None:
+        """Against what is linked already."""
+        for other in self.features:
+            if identity_of(other) == identity_of(feature):
+                self.error(_USAGE, f"{identity_of(feature)} is linked twice", node)
+            elif other.namespace == feature.namespace:
+                self.error(_USAGE, f'{feature.url} and {other.url} are both called "{feature.namespace}"', node)
+            for _, ours in feature.imports:
+                if ours.removeprefix("@") == other.namespace and ours.startswith("@"):
+                    self.error(_USAGE, f'"{ours}" of {feature.url} would be taken for that of {other.url}', node)
+        names: dict[str, str] = {}
+        for theirs, ours in feature.imports:
+            if names.setdefault(theirs, ours) != ours:
+                self.error(_USAGE, f'"{theirs}" is imported as "{names[theirs]}" and as "{ours}"', node)
+            self.check_local_name(feature, theirs, ours, node)
+
+    def check_local_name(self, feature: Feature, theirs: str, ours: str, node: ConstDirectiveNode) -> None:
+        """One imported name against GraphQL's own, the namespaces, and the other imports."""
+        if ours in _GRAPHQL:
+            self.error("DIRECTIVE_DEFINITION_INVALID", f"\"{ours}\" is GraphQL's own, and can't name {theirs}", node)
+        elif ours in ("@link", "@core") and feature.name != "link":
+            self.error(_USAGE, f'"{ours}" is how links are written, and can\'t name {theirs}', node)
+        elif theirs != ours and any(
+            ours.removeprefix("@").startswith(f"{one.namespace}__") for one in (feature, *self.features)
+        ):
+            self.error(_USAGE, f'"{ours}" looks like an element of another spec', node)
+        taken = [
+            (one.url, other)
+            for one in (feature, *self.features)
+            for other, name in one.imports
+            if name == ours and (one is not feature or other != theirs)
+        ]
+        if taken:
+            self.error(_USAGE, f'"{ours}" names {theirs} of {feature.url}, and {taken[0][1]} of {taken[0][0]}', node)
+
+
+def _items(value: ConstValueNode | None) -> tuple[ConstValueNode, ...]:
+    return tuple(value.values) if isinstance(value, ListValueNode) else ()

@@ -1,0 +1,85 @@
+"""Merging the directives that are carried along: all of them where they are repeatable, else by the strategy of their spec."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from graphql import parse_const_value, value_from_ast_untyped
+
+from gateway.compose.diagnostics import Report
+from gateway.compose.model import Application
+from gateway.federation.carried import CARRIED, Strategy
+
+Sided = Sequence[tuple[str, Sequence[Application]]]
+
+
+def merge_applications(coordinate: str, sides: Sided, report: Report) -> tuple[Application, ...]:
+    """The carried directives of one element, from pairs of a subgraph's name and what it applies."""
+    named: dict[tuple[str, bool], list[tuple[str, Application]]] = {}
+    for subgraph, applied in sides:
+        for one in applied:
+            named.setdefault((one.name, one.spec), []).append((subgraph, one))
+    merged: list[Application] = []
+    for found in named.values():
+        merged.extend(_merge(coordinate, found, report))
+    return tuple(merged)
+
+
+def _merge(coordinate: str, found: Sequence[tuple[str, Application]], report: Report) -> Iterable[Application]:
+    distinct = list(dict.fromkeys(one for _, one in found))
+    first = distinct[0]
+    if len(distinct) == 1 or any(one.repeatable for one in distinct):
+        return distinct
+    strategies = CARRIED[first.name].merged if first.spec and first.name in CARRIED else None
+    if strategies is None:
+        return [_most_frequent(coordinate, found, report)]
+    values = [_values(one) for one in distinct]
+    merged = {}
+    for name, strategy in strategies.items():
+        given = [value[name] for value in values if value.get(name) is not None]
+        if given:
+            merged[name] = merge_values(strategy, given)
+    message = f"@{first.local} has different arguments on {coordinate}; they were merged by {dict(strategies)}"
+    report.hint("MERGED_NON_REPEATABLE_DIRECTIVE_ARGUMENTS", message, coordinate)
+    arguments = tuple((name, json.dumps(value)) for name, value in merged.items())
+    return [Application(first.name, first.local, arguments)]
+
+
+def _most_frequent(coordinate: str, found: Sequence[tuple[str, Application]], report: Report) -> Application:
+    counts: dict[Application, int] = {}
+    for _, one in found:
+        counts[one] = counts.get(one, 0) + 1
+    chosen = max(counts, key=lambda one: counts[one])
+    shown = ", ".join(f"{dict(one.arguments)} in {subgraph}" for subgraph, one in found)
+    message = f"@{chosen.local} can stand once on {coordinate}, but has different arguments: {shown}"
+    report.hint("INCONSISTENT_NON_REPEATABLE_DIRECTIVE_ARGUMENTS", message, coordinate)
+    return chosen
+
+
+def _values(one: Application) -> Mapping[str, Any]:
+    return {name: value_from_ast_untyped(parse_const_value(text)) for name, text in one.arguments}
+
+
+def merge_values(strategy: Strategy, given: Sequence[Any]) -> Any:
+    """One value out of several: the greatest, all members, true where all are, or every alternative of each with each other's."""
+    if strategy == "max":
+        return max(given)
+    if strategy == "and":
+        return all(given)
+    if strategy == "union":
+        return list(dict.fromkeys(item for one in given for item in one))
+    return conjunction([[list(group) for group in one] for one in given])
+
+
+def conjunction(given: Sequence[list[list[str]]]) -> list[list[str]]:
+    """Requirements in disjunctive normal form, all of which must hold: [[a], [b]] and [[c]] give [[a, c], [b, c]].
+
+    What another alternative implies is left out.
+    """
+    out: list[frozenset[str]] = [frozenset()]
+    for one in given:
+        out = [left | frozenset(right) for left in out for right in one]
+    least = [
+        one for index, one in enumerate(out) if not any(o < one or (o == one and i < index) for i, o in enumerate(out))
+    ]
+    return [sorted(one) for one in least]

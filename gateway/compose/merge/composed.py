@@ -1,0 +1,188 @@
+"""@composeDirective: directives of other specs that the supergraph carries, with the newest definition of each.
+
+A composed directive is defined in its subgraph, belongs to a linked spec, and keeps its name everywhere; a spec has one major
+version over all subgraphs that compose from it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from graphql import (
+    GraphQLBoolean,
+    GraphQLFloat,
+    GraphQLID,
+    GraphQLInt,
+    GraphQLString,
+    Undefined,
+    parse,
+    parse_value,
+    print_ast,
+    value_from_ast,
+)
+from graphql.language import DirectiveDefinitionNode
+
+from gateway.compose.diagnostics import Report
+from gateway.compose.links import identity_of, version_of
+from gateway.compose.merge.names import marks_of, used_names
+from gateway.compose.merged import ComposedDirectives
+from gateway.compose.model import Composed, SubgraphSchema
+from gateway.federation.carried import CARRIED
+from gateway.supergraph.features import Feature
+
+_SCALARS = {one.name: one for one in (GraphQLInt, GraphQLString, GraphQLFloat, GraphQLBoolean, GraphQLID)}
+_ERROR = "DIRECTIVE_COMPOSITION_ERROR"
+
+
+@dataclass(slots=True)
+class _Spec:
+    """One spec: its versions by subgraph, and the composed directives of it (local name to the name in the spec)."""
+
+    versions: dict[str, tuple[Feature, DirectiveDefinitionNode]] = field(default_factory=dict)
+    elements: dict[str, str] = field(default_factory=dict)
+    definitions: dict[str, tuple[tuple[int, int], str]] = field(default_factory=dict)
+
+
+def compose_directives(schemas: Sequence[SubgraphSchema], report: Report) -> ComposedDirectives:
+    """Read and check every @composeDirective."""
+    specs: dict[str, _Spec] = {}
+    owner: dict[str, str] = {}
+    for schema in schemas:
+        for composed in schema.composed:
+            found = _find(schema, composed, report)
+            if found is None:
+                continue
+            name, feature, node = found
+            identity = identity_of(feature)
+            if owner.setdefault(name, identity) != identity:
+                message = f"@{name} is composed, but belongs to {owner[name]} and to {identity}"
+                report.error(_ERROR, message, subgraph=schema.name, node=composed.node)
+                continue
+            _add(specs.setdefault(identity, _Spec()), schema.name, name, feature, node, report)
+    _check_majors(schemas, specs, report)
+    for name in owner:
+        _check_conflict(name, schemas, report)
+    for schema in schemas:
+        _check_applications(schema, specs.values(), report)
+    definitions = tuple(text for spec in specs.values() for _, text in spec.definitions.values())
+    namespaces = frozenset(one.namespace for spec in specs.values() for one, _ in spec.versions.values())
+    return ComposedDirectives(definitions, tuple(_link(spec) for spec in specs.values()), namespaces)
+
+
+def _find(
+    schema: SubgraphSchema, composed: Composed, report: Report
+) -> tuple[str, Feature, DirectiveDefinitionNode] | None:
+    where = {"subgraph": schema.name}
+    if not composed.name:
+        report.error(_ERROR, "@composeDirective needs the name of a directive", node=composed.node, **where)
+        return None
+    if not composed.name.startswith("@"):
+        message = f'@composeDirective(name: "{composed.name}"): a directive\'s name begins with @'
+        report.error(_ERROR, message, node=composed.node, **where)
+        return None
+    name = composed.name.removeprefix("@")
+    canonical = schema.links.names.get(name)
+    if canonical in CARRIED:
+        message = f"@{name} is composed anyway; @composeDirective is not needed for it"
+        report.hint("DIRECTIVE_COMPOSITION_INFO", message, f"@{name}")
+        return None
+    if canonical is not None:
+        message = f"@{name} is federation's, which speaks to composition alone"
+        report.error(_ERROR, message, node=composed.node, **where)
+        return None
+    node = schema.directives.get(name)
+    if node is None:
+        message = f"@{name} is composed, but this subgraph does not define it"
+        report.error(_ERROR, message, node=composed.node, **where)
+        return None
+    feature = next((one for one in schema.links.features if one.owns(name, True)), None)
+    if feature is None:
+        message = f"@{name} is composed, but belongs to no linked spec; add a @link that imports it"
+        report.error(_ERROR, message, node=composed.node, **where)
+        return None
+    return name, feature, node
+
+
+def _add(
+    spec: _Spec, subgraph: str, name: str, feature: Feature, node: DirectiveDefinitionNode, report: Report
+) -> None:
+    spec.versions[subgraph] = (feature, node)
+    element = _element(feature, name)
+    other = next((local for local, theirs in spec.elements.items() if theirs == element and local != name), None)
+    if other is not None:
+        message = f"@{element} of {identity_of(feature)} is composed as @{other} and as @{name}"
+        report.error(_ERROR, message, subgraph=subgraph, node=node)
+        return
+    spec.elements[name] = element
+    version = version_of(feature)
+    if name not in spec.definitions or spec.definitions[name][0] < version:
+        spec.definitions[name] = (version, print_ast(node))
+
+
+def _element(feature: Feature, name: str) -> str:
+    """What the spec itself calls a directive."""
+    for theirs, ours in feature.imports:
+        if ours == f"@{name}":
+            return theirs.removeprefix("@")
+    return name.removeprefix(f"{feature.namespace}__") if name != feature.namespace else feature.name
+
+
+def _check_majors(schemas: Sequence[SubgraphSchema], specs: Mapping[str, _Spec], report: Report) -> None:
+    for identity, spec in specs.items():
+        majors = {version_of(feature)[0] for feature, _ in spec.versions.values()}
+        if len(majors) > 1:
+            shown = ", ".join(f"v{feature.version} in {name}" for name, (feature, _) in spec.versions.items())
+            report.error(_ERROR, f"{identity} is composed in different major versions: {shown}")
+            continue
+        for schema in schemas:
+            for feature in schema.links.features:
+                if identity_of(feature) == identity and version_of(feature)[0] not in majors:
+                    message = f"{schema.name} links v{feature.version} of {identity}, and does not compose it"
+                    report.hint("DIRECTIVE_COMPOSITION_INFO", message, schema.name)
+                elif identity_of(feature) == identity:
+                    _hint_other_name(spec, schema, feature, report)
+
+
+def _check_applications(schema: SubgraphSchema, specs: Iterable[_Spec], report: Report) -> None:
+    """What one subgraph applies must fit the definition that the supergraph takes from another."""
+    chosen = {name: text for spec in specs for name, (_, text) in spec.definitions.items()}
+    for item in schema.types.values():
+        for applied in (
+            one for marks in marks_of(item) for one in marks.applied if not one.spec and one.name in chosen
+        ):
+            node = parse(chosen[applied.name], no_location=True).definitions[0]
+            if not isinstance(node, DirectiveDefinitionNode):
+                continue
+            known = {one.name.value: print_ast(one.type).removesuffix("!") for one in node.arguments or ()}
+            for name, value in applied.arguments:
+                scalar = _SCALARS.get(known.get(name, ""))
+                misfit = (
+                    scalar is not None and value != "null" and value_from_ast(parse_value(value), scalar) is Undefined
+                )
+                if name not in known or misfit:
+                    message = f"@{applied.local}({name}: {value}) on {item.name} does not fit its definition elsewhere"
+                    report.error("INVALID_GRAPHQL", message, subgraph=schema.name, node=item.node)
+
+
+def _hint_other_name(spec: _Spec, schema: SubgraphSchema, feature: Feature, report: Report) -> None:
+    for local, element in spec.elements.items():
+        theirs = feature.local(f"@{element}") if element != feature.name else feature.namespace
+        if schema.name not in spec.versions and theirs != local and theirs in schema.directives:
+            message = f"@{local} is composed, and called @{theirs} in {schema.name}, which does not compose it"
+            report.hint("DIRECTIVE_COMPOSITION_WARN", message, f"@{local}")
+
+
+def _check_conflict(name: str, schemas: Sequence[SubgraphSchema], report: Report) -> None:
+    """A composed name is not what another subgraph calls a directive that is carried anyway."""
+    for schema in schemas:
+        canonical = schema.links.names.get(name)
+        if canonical is not None and canonical in used_names(schema):
+            message = f"@{name} is composed, but in {schema.name} it is federation's @{canonical}"
+            report.error(_ERROR, message, subgraph=schema.name)
+
+
+def _link(spec: _Spec) -> str:
+    feature = max((feature for feature, _ in spec.versions.values()), key=version_of)
+    imports = []
+    for local, element in spec.elements.items():
+        imports.append(f'"@{local}"' if local == element else f'{{name: "@{element}", as: "@{local}"}}')
+    return f'@link(url: "{feature.url}", import: [{", ".join(imports)}])'

@@ -1,0 +1,47 @@
+"""@fromContext: arguments that a subgraph is given from an object further up, which clients do not see."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from gateway.compose.diagnostics import Report
+from gateway.compose.merged import ContextArgument
+from gateway.compose.model import FieldDef, InputValue, SubgraphSchema, TypeDef
+from gateway.federation.context_value import context_and_selection
+
+Sided = Sequence[tuple[SubgraphSchema, Mapping[str, InputValue]]]
+
+
+def context_name(subgraph: str, name: str) -> str:
+    """A context's name in the supergraph: subgraphs don't share contexts."""
+    return f"{re.sub(r'[^A-Za-z0-9]', '_', subgraph)}__{name}"
+
+
+def context_arguments(schema: SubgraphSchema, item: TypeDef, one: FieldDef) -> tuple[ContextArgument, ...]:
+    """The arguments of a field that its subgraph takes from contexts."""
+    found = []
+    for argument in one.arguments.values():
+        parsed = context_and_selection(argument.context) if argument.context is not None else None
+        if parsed:
+            name, selection = parsed
+            reference = argument.type.removesuffix("!")
+            found.append(ContextArgument(argument.name, reference, context_name(schema.name, name), selection))
+    return tuple(found)
+
+
+def without_contextual(coordinate: str, sides: Sided, report: Report) -> Sided:
+    """The arguments without those that any subgraph takes from a context."""
+    contextual = {name for _, values in sides for name, one in values.items() if one.context is not None}
+    for name in sorted(contextual):
+        for schema, values in sides:
+            one = values.get(name)
+            if one is None or one.context is not None:
+                continue
+            place = f"{coordinate}({name}:)"
+            code = "CONTEXTUAL_ARGUMENT_NOT_CONTEXTUAL_IN_ALL_SUBGRAPHS"
+            message = f"{place} comes from a context in one subgraph, and from the client in {schema.name}"
+            if one.required:
+                text = f"{message}, where it is required"
+                report.error(code, text, coordinate=place, node=one.node, subgraph=schema.name)
+            else:
+                report.hint(code, f"{message}; it is left out", place)
+    return [(schema, {name: one for name, one in values.items() if name not in contextual}) for schema, values in sides]

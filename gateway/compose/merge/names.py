@@ -1,0 +1,45 @@
+"""What the subgraphs call the directives that are carried along: one name in all of them, for it stands in the supergraph."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from gateway.compose.diagnostics import Report
+from gateway.compose.model import Marks, SubgraphSchema, TypeDef
+from gateway.federation.carried import CARRIED
+
+
+def carried_names(schemas: Sequence[SubgraphSchema], report: Report) -> Mapping[str, str]:
+    """The local name of each carried directive that some subgraph uses."""
+    found: dict[str, dict[str, str]] = {}
+    for schema in schemas:
+        local = {canonical: name for name, canonical in schema.links.names.items()}
+        for name in used_names(schema):
+            found.setdefault(name, {})[schema.name] = local.get(name, name)
+    for name, by_subgraph in found.items():
+        if len(set(by_subgraph.values())) > 1:
+            shown = ", ".join(f'"@{local}" in {subgraph}' for subgraph, local in by_subgraph.items())
+            message = f"@{name} has different names: {shown}; import it under one name everywhere"
+            report.error("LINK_IMPORT_NAME_MISMATCH", message)
+    return {name: next(iter(by_subgraph.values())) for name, by_subgraph in found.items()}
+
+
+def used_names(schema: SubgraphSchema) -> set[str]:
+    """The canonical names of the carried directives that a subgraph applies somewhere."""
+    used: set[str] = set()
+    for item in schema.types.values():
+        for marks in marks_of(item):
+            used.update(one.name for one in marks.applied if one.spec and one.name in CARRIED)
+            if marks.tags:
+                used.add("tag")
+            if marks.inaccessible:
+                used.add("inaccessible")
+    return used
+
+
+def marks_of(item: TypeDef) -> Iterator[Marks]:
+    """The marks of a type and of all in it."""
+    yield item.marks
+    yield from item.values.values()
+    yield from (one.marks for one in item.inputs.values())
+    for field in item.fields.values():
+        yield field.marks
+        yield from (one.marks for one in field.arguments.values())

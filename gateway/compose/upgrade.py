@@ -1,0 +1,53 @@
+"""Federation 1 subgraphs are read as if written for Federation 2: what the older spec ignored is dropped.
+
+Everything may be shared, interfaces have no @external, @provides stands on objects, and an @external field that nothing uses says nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from gateway.compose.diagnostics import Report
+from gateway.compose.field_sets import mentioned_fields
+from gateway.compose.model import ROOT_NAMES, FieldDef, SubgraphSchema, TypeDef
+
+
+def upgrade(schema: SubgraphSchema, report: Report) -> SubgraphSchema:
+    """A Federation 1 subgraph as one of Federation 2; others as they are. Raises nothing, reports what is left without fields."""
+    if schema.federation is not None:
+        return schema
+    types = {name: _plain(item, schema.types) for name, item in schema.types.items()}
+    plain = replace(schema, types=types)
+    used = mentioned_fields(plain)
+    out = {name: _without_unused(item, used) for name, item in types.items()}
+    for name, item in out.items():
+        if types[name].fields and not item.fields and _is_referred_to(name, types):
+            message = f"all fields of {name} here are @external, and nothing uses them"
+            where = {"subgraph": schema.name, "coordinate": name}
+            report.error("TYPE_WITH_ONLY_UNUSED_EXTERNAL", message, node=item.node, **where)
+    return replace(plain, types={name: item for name, item in out.items() if item.fields or not types[name].fields})
+
+
+def _is_referred_to(name: str, types: Mapping[str, TypeDef]) -> bool:
+    return any(
+        name in item.members or any(one.type_name == name for one in item.fields.values()) for item in types.values()
+    )
+
+
+def _plain(item: TypeDef, types: Mapping[str, TypeDef]) -> TypeDef:
+    def field(one: FieldDef) -> FieldDef:
+        below = types.get(one.type_name)
+        composite = below is not None and below.kind in ("object", "interface", "union")
+        one = one if composite or one.provides is None else replace(one, provides=None)
+        if item.kind == "interface":
+            return replace(one, external=False, requires=None, provides=None)
+        return one
+
+    keys = () if item.kind == "interface" else item.keys
+    return replace(item, fields={name: field(one) for name, one in item.fields.items()}, keys=keys)
+
+
+def _without_unused(item: TypeDef, used: set[tuple[str, str]]) -> TypeDef:
+    if item.name in ROOT_NAMES.values():
+        return item
+    kept = {name: one for name, one in item.fields.items() if not one.external or (item.name, name) in used}
+    return replace(item, fields=kept)

@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from secrets import randbelow
 from typing import Any, Generic, TypeVar
 
 from starlette.applications import Starlette
@@ -16,6 +17,7 @@ from gateway.http.respond import Answer, refusal, refused
 from gateway.http.routes import Routes, Site
 from gateway.pipeline import Checked, Engine, InvalidDocument, Prepared, check, pick, prepare, run, variables_for
 from gateway.plan.explain import plan_json, print_plan
+from gateway.request.labels import index_labels, labels_on, point_of
 from gateway.settings import Settings
 from gateway.supergraph.graph import Graph
 from gateway.supergraph.load import load_supergraph
@@ -58,15 +60,16 @@ class Remembered(Generic[K, V]):
         return found
 
 
+PlanKey = tuple[str, str | None, tuple[Any, ...], frozenset[str]]
+
+
 class Gateway:
     """One supergraph being served: the pipeline with its plan cache around it."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.documents: Remembered[str, Checked] = Remembered(engine.settings.plan_cache)
-        self.plans: Remembered[tuple[str, str | None, tuple[Any, ...]], Prepared] = Remembered(
-            engine.settings.plan_cache
-        )
+        self.plans: Remembered[PlanKey, Prepared] = Remembered(engine.settings.plan_cache)
 
     async def answer(self, ask: Ask, headers: Mapping[str, str]) -> Answer:
         """Answer one request; what is wrong with it becomes a refusal."""
@@ -88,13 +91,23 @@ class Gateway:
             raise RequestError(message, "METHOD_NOT_ALLOWED", status=405)
         variables = variables_for(self.engine, node, ask.variables)
         conditions = tuple(variables.get(name) for name in checked.conditions)
-        key = (ask.query, ask.operation_name or None, conditions)
-        prepared = self.plans.get(key, lambda: prepare(self.engine, checked, node, variables), keep)
+        labels = self.labels_for(checked, headers)
+        key = (ask.query, ask.operation_name or None, conditions, labels)
+        prepared = self.plans.get(key, lambda: prepare(self.engine, checked, node, variables, labels), keep)
         response = await run(self.engine, prepared, variables, self.forwarded(headers))
         if ask.plan and self.engine.settings.plan_header:
             plan = {"text": print_plan(prepared.plan), "json": plan_json(prepared.plan)}
             response["extensions"] = {"plan": plan}
         return Answer(response)
+
+    def labels_for(self, checked: Checked, headers: Mapping[str, str]) -> frozenset[str]:
+        """The progressive overrides that are on for a request; a user stays on one side of a share."""
+        if not checked.labels:
+            return frozenset()
+        settings = self.engine.settings
+        user = headers.get(settings.sticky_header)
+        point = point_of(user) if user is not None else randbelow(10_000) / 100
+        return labels_on(checked.labels, settings.labels, point)
 
     def forwarded(self, headers: Mapping[str, str]) -> Headers:
         """The client's headers that go on to subgraphs."""
@@ -132,7 +145,13 @@ def create_gateway(
     """A gateway over a supergraph; raises SupergraphError (also for what it does not enforce) or SettingsError."""
     supergraph = load_supergraph(supergraph_sdl)
     refuse_unenforced(supergraph)
-    engine = Engine(supergraph, Graph(supergraph), make_transport(supergraph, settings, local), settings)
+    transport = make_transport(supergraph, settings, local)
+    if unknown := sorted(settings.labels - supergraph.labels):
+        known = ", ".join(sorted(supergraph.labels)) or "none"
+        raise SettingsError(
+            f"there is no override label {', '.join(unknown)}; the supergraph has {known}", "BAD_OPTION"
+        )
+    engine = Engine(supergraph, Graph(supergraph), transport, settings, index_labels(supergraph))
     return Gateway(engine)
 
 

@@ -124,6 +124,9 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port.")] = 1,
     operations: Annotated[str | None, typer.Option(help="A folder of example operations for GraphiQL.")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one subgraph request.")] = 30.0,
+    override_label: Annotated[
+        list[str] | None, typer.Option(help="A label of a progressive @override that is on for everyone.")
+    ] = None,
     production: Annotated[
         bool, typer.Option("--production", help="No GraphiQL, no introspection, no plans to clients.")
     ] = False,
@@ -140,6 +143,7 @@ def serve(
         graphiql=not production,
         plan_header=not production,
         operations=operations,
+        labels=frozenset(override_label or ()),
     )
     serve_supergraph(sdl, settings, host, port, workers)
 

@@ -5,7 +5,7 @@ run: fetch and merge > project. Each stage has its room; nothing is cached or ti
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import DocumentNode
@@ -16,6 +16,7 @@ from gateway.execute.context import Context
 from gateway.execute.executor import run_plan
 from gateway.plan.nodes import Plan
 from gateway.plan.planner import plan_operation
+from gateway.request.labels import LabelIndex
 from gateway.request.normalize import normalize
 from gateway.request.operation import Operation
 from gateway.request.parse import parse_document, pick_operation
@@ -28,23 +29,41 @@ from gateway.supergraph.graph import Graph
 from gateway.supergraph.model import Supergraph
 from gateway.transport.base import Headers, Transport
 
+GRAPHS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What every request needs: the supergraph, the ways through it, the way to subgraphs, the settings."""
+    """What every request needs: the supergraph, the ways through it, the way to subgraphs, the settings.
+
+    `graph` is the one without progressive overrides; those with some are made when they are first needed.
+    """
 
     supergraph: Supergraph
     graph: Graph
     transport: Transport
     settings: Settings
+    labels: LabelIndex = LabelIndex()
+    graphs: dict[frozenset[str], Graph] = field(default_factory=dict)
+
+    def graph_for(self, labels: frozenset[str]) -> Graph:
+        """The ways through the supergraph while these progressive overrides are on."""
+        if not labels:
+            return self.graph
+        if labels not in self.graphs:
+            if len(self.graphs) >= GRAPHS:
+                self.graphs.pop(next(iter(self.graphs)))
+            self.graphs[labels] = Graph(self.supergraph, labels)
+        return self.graphs[labels]
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A document that is valid against the API schema, and the variables that its conditions depend on."""
+    """A document that is valid against the API schema; the variables and the progressive overrides that its plan depends on."""
 
     document: DocumentNode
     conditions: tuple[str, ...]
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +89,7 @@ def check(engine: Engine, text: str) -> Checked:
     document = parse_document(text, limits)
     if errors := validate_document(engine.supergraph.api, document, limits):
         raise InvalidDocument(errors)
-    return Checked(document, condition_variables(document))
+    return Checked(document, condition_variables(document), engine.labels.of(document))
 
 
 def pick(checked: Checked, name: str | None) -> OperationDefinitionNode:
@@ -83,15 +102,21 @@ def variables_for(engine: Engine, node: OperationDefinitionNode, given: Mapping[
     return coerce_variables(engine.supergraph.api, node, given)
 
 
-def prepare(engine: Engine, checked: Checked, node: OperationDefinitionNode, variables: Mapping[str, Any]) -> Prepared:
-    """normalize > plan, for the values of the condition variables in `variables`."""
+def prepare(
+    engine: Engine,
+    checked: Checked,
+    node: OperationDefinitionNode,
+    variables: Mapping[str, Any],
+    labels: frozenset[str] = frozenset(),
+) -> Prepared:
+    """normalize > plan, for the values of the condition variables in `variables` and the progressive overrides that are on."""
     limits = engine.settings.limits
     operation = normalize(engine.supergraph.api, checked.document, node, variables, limits)
     if operation.kind == "subscription":
         raise RequestError("subscriptions are not served yet", "SUBSCRIPTIONS_NOT_SERVED")
     if not engine.settings.introspection and meta_fields(operation):
         raise RequestError("introspection is off", "INTROSPECTION_DISABLED")
-    plan = plan_operation(engine.graph, without_meta(operation), limits.paths)
+    plan = plan_operation(engine.graph_for(labels), without_meta(operation), limits.paths)
     return Prepared(operation, plan, Projector(engine.supergraph.api, operation))
 
 

@@ -43,7 +43,8 @@ class Settings:
     """All of the gateway's settings.
 
     `plan_header`: whether a request may ask for its plan in `extensions.plan`. `timeout`: seconds for one subgraph request.
-    `mask_errors`: whether messages of subgraphs without a code are hidden.
+    `labels`: progressive overrides that are on for everyone. `sticky_header`: the header whose value keeps a user on one side of a
+    `percent(...)` override; requests without it are drawn one by one.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -57,3 +58,5 @@ class Settings:
     connections: int = 100
     max_reply: int = 50_000_000
     operations: str | None = None
+    labels: frozenset[str] = frozenset()
+    sticky_header: str = "authorization"

@@ -34,7 +34,7 @@ def typename_of(item: Tree) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _mark(representation: dict[str, Any]) -> bytes:
+def mark_of(representation: dict[str, Any]) -> bytes:
     """What equal representations share. A service in the process may hand out values that JSON does not know."""
     try:
         return orjson.dumps(representation, default=repr, option=orjson.OPT_NON_STR_KEYS)
@@ -71,19 +71,24 @@ def collect(data: Tree, lookup: Lookup) -> Batch:
     batch = Batch(lookup)
     known: dict[bytes, int] = {}
     for item, where in objects_at(data, lookup.path):
-        template = _template(lookup, item)
-        if template is None:
-            continue
-        made = _make(template, item)
-        if isinstance(made, Failure):
-            fail(item, lookup.selection, made)
-            continue
-        index = known.setdefault(_mark(made), len(batch.representations))
-        if index == len(batch.representations):
-            batch.representations.append(made)
-            batch.objects.append([])
-        batch.objects[index].append((item, where))
+        add(batch, known, item, where)
     return batch
+
+
+def add(batch: Batch, known: dict[bytes, int], item: Tree, where: ResponsePath) -> None:
+    """Put an object into a batch; `known` are the positions of the representations by what marks them."""
+    template = _template(batch.lookup, item)
+    if template is None:
+        return
+    made = _make(template, item)
+    if isinstance(made, Failure):
+        fail(item, batch.lookup.selection, made)
+        return
+    index = known.setdefault(mark_of(made), len(batch.representations))
+    if index == len(batch.representations):
+        batch.representations.append(made)
+        batch.objects.append([])
+    batch.objects[index].append((item, where))
 
 
 def _template(lookup: Lookup, item: Tree) -> Representation | None:

@@ -1,11 +1,13 @@
 """One fetch: make its request from what is there, send it, and put its answer where it belongs."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 from gateway.core.errors import SubgraphError
 from gateway.core.failure import Failure, ResponsePath
 from gateway.execute.context import Context, Tree
+from gateway.execute.contexts import expand
 from gateway.execute.entities import Batch, collect, fail, objects_at
 from gateway.execute.merge import merge, renamed
 from gateway.observe.events import SubgraphFailed, emit
@@ -17,11 +19,16 @@ _INTERNAL_EXTENSIONS = frozenset({"stacktrace", "exception", "debug", "trace"})
 
 async def run_fetch(fetch: Fetch, context: Context) -> None:
     """Run a fetch. What fails becomes failures in the tree and errors at their paths, never an exception."""
-    batches = {lookup.field: collect(context.data, lookup) for lookup in fetch.lookups if lookup.field}
+    variables: dict[str, Any] = {}
+    batches: dict[str | None, Batch]
+    if fetch.pieces is None:
+        batches = {lookup.field: collect(context.data, lookup) for lookup in fetch.lookups if lookup.field}
+    else:
+        fetch, batches, variables = expand(fetch, fetch.pieces, context.data)
     roots = [lookup for lookup in fetch.lookups if lookup.field is None]
     if not roots and not any(batch.representations for batch in batches.values()):
         return
-    variables = {name: context.variables[name] for name in fetch.variables if name in context.variables}
+    variables |= {name: context.variables[name] for name in fetch.variables if name in context.variables}
     for batch in batches.values():
         if batch.lookup.variable:
             variables[batch.lookup.variable] = batch.representations
@@ -58,7 +65,7 @@ def _checked(payload: Any, subgraph: str) -> tuple[Tree | None, list[Any]]:
     raise SubgraphError("gave an answer that is no GraphQL response", "SUBGRAPH_BAD_RESPONSE", subgraph=subgraph)
 
 
-def _refused(fetch: Fetch, context: Context, batches: Mapping[str, Batch], errors: Sequence[Any]) -> None:
+def _refused(fetch: Fetch, context: Context, batches: Mapping[str | None, Batch], errors: Sequence[Any]) -> None:
     """The subgraph ran nothing: its first error stands for every field that it would have brought."""
     first = errors[0] if isinstance(errors[0], dict) else {}
     extensions = first.get("extensions")
@@ -70,7 +77,7 @@ def _refused(fetch: Fetch, context: Context, batches: Mapping[str, Batch], error
     )
 
 
-def _fail_all(fetch: Fetch, context: Context, batches: Mapping[str, Batch], failure: Failure) -> None:
+def _fail_all(fetch: Fetch, context: Context, batches: Mapping[str | None, Batch], failure: Failure) -> None:
     for lookup in fetch.lookups:
         targets = objects_at(context.data, lookup.path) if lookup.field is None else batches[lookup.field].everyone
         for item, _ in targets:
@@ -98,10 +105,10 @@ def _put_entities(batch: Batch, entities: Any, fetch: Fetch) -> None:
         if isinstance(entity, dict):
             value = renamed(entity, batch.lookup.selection) if fetch.renames else entity
             for item, _ in objects:
-                merge(item, value)
+                merge(item, value if fetch.shared else deepcopy(value))
 
 
-def _take_errors(errors: Sequence[Any], fetch: Fetch, context: Context, batches: Mapping[str, Batch]) -> None:
+def _take_errors(errors: Sequence[Any], fetch: Fetch, context: Context, batches: Mapping[str | None, Batch]) -> None:
     for raw in errors:
         error = raw if isinstance(raw, dict) else {"message": str(raw)}
         for path in _paths(error.get("path"), context, fetch, batches):
@@ -121,7 +128,7 @@ def _translated(error: dict[str, Any], path: ResponsePath | None, subgraph: str)
     return out
 
 
-def _paths(path: Any, context: Context, fetch: Fetch, batches: Mapping[str, Batch]) -> list[ResponsePath | None]:
+def _paths(path: Any, context: Context, fetch: Fetch, batches: Mapping[str | None, Batch]) -> list[ResponsePath | None]:
     """Where in the answer a subgraph's error belongs: once for each object behind the representation it names."""
     if not isinstance(path, list) or not path or not all(isinstance(step, str | int) for step in path):
         return [None]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from gateway.plan.fetch_graph import Draft, DraftField, Group, in_order
-from gateway.plan.nodes import Fetch, Lookup, Out, Selection
+from gateway.plan.nodes import Fetch, Lookup, Out, Pieces, Selection
 from gateway.request.operation import Operation
 from gateway.supergraph.graph import TYPENAME, Arrival, Graph
 
@@ -43,23 +43,38 @@ def _fetch(graph: Graph, operation: Operation, group: Group, ids: Mapping[Group,
             parts.append(text[1:-1])
             lookups.append(Lookup(lookup.path, selection))
             continue
+        many = many or bool(lookup.contexts)
         variable = _free_name(f"representations{index}" if many else "representations", operation)
         alias = f"e{index}" if many else "_entities"
         call = f"_entities(representations:${variable})"
         parts.append(f"{alias}:{call}{text}" if many else call + text)
         declared.append(f"${variable}:[_Any!]!")
-        lookups.append(Lookup(lookup.path, selection, variable, alias, tuple(lookup.representations)))
+        lookups.append(Lookup(lookup.path, selection, variable, alias, tuple(lookup.representations), lookup.contexts))
+    contexts = {one.variable: one.type for lookup in lookups for one in lookup.contexts}
     root = any(lookup.root and not lookup.path for lookup in group.lookups)
     kind = operation.kind if root and root_kind else "query"
     types = dict(operation.variables)
     used = tuple(sorted(writing.variables))
-    declared.extend(f"${name}:{types[name]}" for name in used)
     name = _operation_name(operation, group.subgraph, number)
-    head = kind + (f" {name}" if name else "") + (f"({','.join(declared)})" if declared else "")
+    start = kind + (f" {name}" if name else "")
+    plain = [f"${name}:{types[name]}" for name in used]
+    declared.extend(plain)
+    declared.extend(f"${name}:{reference}" for name, reference in contexts.items())
+    head = start + (f"({','.join(declared)})" if declared else "")
     body = "{" + " ".join(parts) + "}"
     after = tuple(sorted(ids[parent] for parent in group.parents if parent in ids))
-    text = body if head == "query" else head + body
-    return Fetch(number, group.subgraph, text, name, kind, used, tuple(lookups), after, writing.renames)
+    return Fetch(
+        id=number,
+        subgraph=group.subgraph,
+        text=body if head == "query" else head + body,
+        operation_name=name,
+        kind=kind,
+        variables=used,
+        lookups=tuple(lookups),
+        after=after,
+        renames=writing.renames,
+        pieces=Pieces(start, tuple(plain), tuple(parts)) if contexts else None,
+    )
 
 
 def _free_name(name: str, operation: Operation) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.plan.nodes import Fetch, Lookup, Path, Plan, RepField
+from gateway.plan.nodes import ContextSource, Fetch, Lookup, Path, Plan, RepField
 
 
 def print_path(path: Path) -> str:
@@ -35,7 +35,15 @@ def _print_fetch(fetch: Fetch) -> list[str]:
             types = f" for {', '.join(sorted(item.types))}" if item.types is not None else ""
             fields = " ".join(_print_rep(one) for one in item.fields)
             lines.append(f"       by {item.typename or 'its own type'} {{ {fields} }}{types}")
+        for one in lookup.contexts:
+            lines.append(
+                f"       with ${one.variable} from {', or '.join(_print_source(lookup, s) for s in one.sources)}"
+            )
     return lines
+
+
+def _print_source(lookup: Lookup, source: ContextSource) -> str:
+    return f"{print_path(lookup.path[: source.depth])} {{ {' '.join(_print_rep(one) for one in source.fields)} }}"
 
 
 def _print_rep(item: RepField) -> str:

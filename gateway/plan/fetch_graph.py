@@ -6,7 +6,7 @@ Mutable on purpose, and known to this room alone; `assemble` freezes it.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from gateway.plan.nodes import Path, Representation
+from gateway.plan.nodes import ContextInput, Path, Representation
 from gateway.supergraph.graph import Arrival
 
 
@@ -56,6 +56,7 @@ class DraftLookup:
     draft: Draft
     representations: list[Representation] = field(default_factory=list)
     root: bool = False
+    contexts: tuple[ContextInput, ...] = ()
 
     def represent(self, new: Representation) -> None:
         """Add what an object of some types is looked up by; fields for the same types are joined."""
@@ -161,7 +162,7 @@ class Place:
 
     path: Path
     names: Names
-    groups: dict[tuple[str, frozenset[int]], Group] = field(default_factory=dict)
+    groups: dict[tuple[object, ...], Group] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -169,7 +170,7 @@ class Site:
     """An object of the answer as one static type: who has brought it here, and what is placed on it.
 
     `types` restricts it to some run-time types (None: every object at the place). `start` are the arrivals that came with the
-    object; `slots` those and what was entered from here.
+    object; `slots` those and what was entered from here; `parent` is the site above.
     """
 
     place: Place
@@ -180,7 +181,8 @@ class Site:
     children: "dict[str, Site]" = field(default_factory=dict)
     parts: "dict[str, Site]" = field(default_factory=dict)
     whole: "Site | None" = None
-    with_inputs: dict[tuple[Arrival, frozenset[int]], Slot] = field(default_factory=dict)
+    parent: "Site | None" = None
+    with_inputs: dict[tuple[object, ...], Slot] = field(default_factory=dict)
 
     def arrive(self, slot: Slot) -> None:
         """Another subgraph brings the object along with its parent."""

@@ -41,6 +41,23 @@ class Representation:
 
 
 @dataclass(frozen=True, slots=True)
+class ContextSource:
+    """Where a context's value may lie: on the object `depth` steps down the lookup's path, under one of these fields."""
+
+    depth: int
+    fields: tuple[RepField, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContextInput:
+    """A variable of a request whose value comes from further up in the answer (@fromContext); the nearest source comes first."""
+
+    variable: str
+    type: str
+    sources: tuple[ContextSource, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Out:
     """One field that a fetch brings: the key in the reply, the key where it is kept, and what is below."""
 
@@ -67,11 +84,27 @@ class Lookup:
     variable: str | None = None
     field: str | None = None
     representations: tuple[Representation, ...] = ()
+    contexts: tuple[ContextInput, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """A request in pieces, for those that are put together at run time: objects under different contexts are looked up apart.
+
+    `lookups` are the texts in the order of the fetch's lookups.
+    """
+
+    head: str
+    declared: tuple[str, ...]
+    lookups: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """One subgraph request: its text, the client's variables in it, and what it waits for (ids of fetches)."""
+    """One subgraph request: its text, the client's variables in it, and what it waits for (ids of fetches).
+
+    `shared`: equal entities may share the values that it brings; not where a context tells them apart.
+    """
 
     id: int
     subgraph: str
@@ -82,6 +115,8 @@ class Fetch:
     lookups: tuple[Lookup, ...]
     after: tuple[int, ...] = ()
     renames: bool = False
+    pieces: Pieces | None = None
+    shared: bool = True
 
 
 @dataclass(frozen=True, slots=True)

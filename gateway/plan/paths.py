@@ -63,6 +63,8 @@ class Paths:
                 if needed is None:
                     continue
                 depth, with_inputs = max(depth - 1, needed) + 1, True
+            if local.field.contexts:  # their values are known only when what is above has come
+                depth, with_inputs = max(depth, 1), True
             found.append(Option(arrival, local, depth, with_inputs))
         self.weigh(len(found))
         found.sort(key=lambda option: option.depth)

@@ -11,10 +11,11 @@ from gateway.core.errors import PlanError
 from gateway.federation.field_set import FieldSet, FieldSetField
 from gateway.plan.choose import Choice, Chooser, no_plan
 from gateway.plan.fetch_graph import Draft, DraftField, DraftLookup, Group, Names, Place, Site, Slot, ancestors
-from gateway.plan.nodes import Path, RepField, Representation, Step
+from gateway.plan.nodes import ContextInput, ContextSource, Path, RepField, Representation, Step
 from gateway.plan.paths import Option, Paths, Reached, Split
 from gateway.request.operation import Field, Fragment, Selections
 from gateway.supergraph.graph import TYPENAME, Arrival, Graph
+from gateway.supergraph.model import ContextArgument
 
 Template = tuple[tuple[RepField, ...], set[Group]]
 
@@ -27,6 +28,7 @@ class Placer:
         self.graph: Graph = paths.graph
         self.chooser = chooser
         self.groups: list[Group] = []
+        self.context_names: dict[object, int] = {}
 
     def root(self, type_name: str, selections: Selections) -> Site:
         """The site of the operation's root; nobody has brought it, every subgraph with the type can be entered."""
@@ -73,7 +75,8 @@ class Placer:
             written = slot.draft.fields.get(key)
             if written is None:
                 reference = option.local.field.type
-                written = DraftField(key, item.name, reference, item.arguments, item.variables)
+                arguments = (*item.arguments, *self.contextual(site, option))
+                written = DraftField(key, item.name, reference, arguments, item.variables)
                 slot.draft.fields[key] = written
             if self.graph.is_composite(item.type_name):
                 child = child or self.child(site, key, item)
@@ -87,7 +90,7 @@ class Placer:
         """The site of a field's value; one for each key, however often it is asked for."""
         if key not in site.children:
             path = (*self.path(site), Step(key))
-            site.children[key] = Site(Place(path, site.place.names.child(key)), item.type_name)
+            site.children[key] = Site(Place(path, site.place.names.child(key)), item.type_name, parent=site)
         return site.children[key]
 
     def path(self, site: Site) -> Path:
@@ -104,7 +107,7 @@ class Placer:
             if not any(arrival for _, arrival in narrowed):
                 return None
             types = self.graph.supergraph.possible.get(member, frozenset({member}))
-            site.parts[member] = Site(site.place, member, types, whole=site)
+            site.parts[member] = Site(site.place, member, types, whole=site, parent=site.parent)
         part = site.parts[member]
         for slot, arrival in narrowed:
             if arrival is not None:
@@ -155,13 +158,55 @@ class Placer:
         fields, parents = self.demand(site, option.local.requires, reached)
         key, more = self.own_key(site, option.source)
         parents |= more
+        contexts, above = self.contexts_of(site, option)
+        parents |= above
         there = site.slots.get(option.source)
-        if there is not None and option.source not in site.start and parents <= ancestors(there.group):
+        if not contexts and there is not None and option.source not in site.start and parents <= ancestors(there.group):
             self.represent(site, there.group, option.source, (*key, *fields))
             return there
-        mark = (option.source, frozenset(map(id, parents)))
-        slot = self.lookup(site, Arrival(option.source.subgraph, option.source.type), (*key, *fields), parents)
+        mark = (option.source, frozenset(map(id, parents)), contexts)
+        plain = Arrival(option.source.subgraph, option.source.type)
+        slot = self.lookup(site, plain, (*key, *fields), parents, contexts)
         return site.with_inputs.setdefault(mark, slot)
+
+    def contextual(self, site: Site, option: Option) -> tuple[tuple[str, str], ...]:
+        """The arguments of a field that come from contexts, as the variables of its request."""
+        arguments = option.local.field.contexts
+        inputs, _ = self.contexts_of(site, option)
+        return tuple((argument.name, f"${one.variable}") for argument, one in zip(arguments, inputs, strict=True))
+
+    def contexts_of(self, site: Site, option: Option) -> tuple[tuple[ContextInput, ...], set[Group]]:
+        """The variables for what a field takes from contexts, and which groups bring their values."""
+        made: list[ContextInput] = []
+        groups: set[Group] = set()
+        for argument in option.local.field.contexts:
+            sources, more = self.sources_of(site, argument)
+            groups |= more
+            known = (argument.type, sources)
+            number = self.context_names.setdefault(known, len(self.context_names))
+            made.append(ContextInput(f"context__{number}", argument.type, sources))
+        return tuple(made), groups
+
+    def sources_of(self, site: Site, argument: ContextArgument) -> tuple[tuple[ContextSource, ...], set[Group]]:
+        """Where a context's value lies: on the nearest object above that sets it, and further up where that depends on its type."""
+        sources: list[ContextSource] = []
+        groups: set[Group] = set()
+        above = site.parent
+        while above is not None:
+            depth = len(above.place.path)
+            if self.graph.sets_context(above.type, argument.context):
+                fields, more = self.demand(above, argument.selection, self.reached(above))
+                return (*sources, ContextSource(depth, fields)), groups | more
+            possible = self.graph.supergraph.possible.get(above.type, frozenset())
+            setters = [name for name in sorted(possible) if self.graph.sets_context(name, argument.context)]
+            if setters and self.graph.is_abstract(above.type):
+                fields, more = self.demand_of(above, setters, argument.selection)
+                sources.append(ContextSource(depth, fields))
+                groups |= more
+            above = above.parent
+        if not sources:
+            raise PlanError(f"nothing above sets the context {argument.context} here", "PLAN_NOT_FOUND")
+        return tuple(sources), groups
 
     def own_key(self, site: Site, source: Arrival) -> Template:
         """The nearest key by which an object is looked up in the subgraph that is to resolve a field."""
@@ -229,15 +274,23 @@ class Placer:
         below, more = self.demand(child, item.selections, self.reached(child))
         return (RepField(item.name, key, below),), groups | more
 
-    def lookup(self, site: Site, source: Arrival, fields: tuple[RepField, ...], parents: set[Group]) -> Slot:
+    def lookup(
+        self,
+        site: Site,
+        source: Arrival,
+        fields: tuple[RepField, ...],
+        parents: set[Group],
+        contexts: tuple[ContextInput, ...] = (),
+    ) -> Slot:
         """A slot in an entity lookup of a subgraph at this place, shared by what waits for the same groups."""
         parents = parents or {site.slots[arrival].group for arrival in site.start[:1]}
         if site.types is not None or self.graph.is_abstract(site.type):
             parents = parents | self.typed_by(site)
-        mark = (source.subgraph, frozenset(map(id, parents)))
+        mark = (source.subgraph, frozenset(map(id, parents)), contexts)
         group = site.place.groups.get(mark)
         if group is None:
-            group = Group(source.subgraph, [DraftLookup(site.place.path, Draft("_Entity"))], set(parents))
+            lookup = DraftLookup(site.place.path, Draft("_Entity"), contexts=contexts)
+            group = Group(source.subgraph, [lookup], set(parents))
             site.place.groups[mark] = group
             self.groups.append(group)
         self.represent(site, group, source, fields)

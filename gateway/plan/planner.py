@@ -4,6 +4,8 @@ place > passes > assemble, once for a query; for a mutation once per root field,
 (GraphQL spec, section 6.2.2: root fields of a mutation run one after the other, with all that belongs to them).
 """
 
+from dataclasses import replace
+
 from gateway.core.errors import PlanError
 from gateway.plan.assemble import assemble
 from gateway.plan.choose import Chooser
@@ -37,6 +39,8 @@ def plan_operation(graph: Graph, operation: Operation, limit: int = DEFAULT_LIMI
         fetches = assemble(graph, operation, groups, count, True)
         count += len(fetches)
         stages.append(fetches)
+    if any(fetch.pieces for stage in stages for fetch in stage):
+        stages = [tuple(replace(fetch, shared=False) for fetch in stage) for stage in stages]
     return Plan(operation.kind, tuple(stages), tuple(notes))
 
 

@@ -1,0 +1,91 @@
+"""Progressive @override: which labels are on for a request, and which of them matter to it.
+
+`percent(20)` is on for a fifth of the requests: a point between 0 and 100 is drawn for each request, or belongs to its user, so that a
+user stays on one side. Every other label is on when the settings say so.
+"""
+
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from graphql import DocumentNode, FieldNode, Visitor, visit
+
+from gateway.federation.field_set import FieldSet, FieldSetField
+from gateway.supergraph.model import Subgraph, Supergraph
+
+_PERCENT = re.compile(r"percent\((?P<share>\d+(\.\d+)?)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelIndex:
+    """The labels of a supergraph by the names of the fields that they move; `always` may matter to any operation."""
+
+    by_field: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    always: frozenset[str] = frozenset()
+
+    def of(self, document: DocumentNode) -> tuple[str, ...]:
+        """The labels that may decide how a document is planned, in a fixed order."""
+        if not self.by_field:
+            return ()
+        names = _FieldNames()
+        visit(document, names)
+        found = self.always.union(*(self.by_field.get(name, frozenset()) for name in names.found))
+        return tuple(sorted(found))
+
+
+class _FieldNames(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+
+    def enter_field(self, node: FieldNode, *_: object) -> None:
+        """Note a field."""
+        self.found.add(node.name.value)
+
+
+def index_labels(supergraph: Supergraph) -> LabelIndex:
+    """Collect the labels. One that moves a field of a key, @requires or context can matter to any operation."""
+    by_field: dict[str, set[str]] = {}
+    needed: set[str] = set()
+    for subgraph in supergraph.subgraphs.values():
+        needed.update(_needed(subgraph))
+        for item in subgraph.types.values():
+            for one in item.fields.values():
+                if one.label is not None:
+                    by_field.setdefault(one.name, set()).add(one.label)
+    always = {label for name, labels in by_field.items() if name in needed for label in labels}
+    return LabelIndex({name: frozenset(labels) for name, labels in by_field.items()}, frozenset(always))
+
+
+def _needed(subgraph: Subgraph) -> Iterator[str]:
+    for item in subgraph.types.values():
+        for key in item.keys:
+            yield from _names(key.fields)
+        for one in item.fields.values():
+            yield from _names(one.requires)
+            for argument in one.contexts:
+                yield from _names(argument.selection)
+
+
+def _names(fields: FieldSet) -> Iterator[str]:
+    for item in fields:
+        if isinstance(item, FieldSetField):
+            yield item.name
+        yield from _names(item.selections)
+
+
+def labels_on(labels: Iterable[str], switched_on: Collection[str], point: float) -> frozenset[str]:
+    """Which of the labels are on, for a request at this point (0 to 100)."""
+    on = set()
+    for label in labels:
+        match = _PERCENT.fullmatch(label)
+        if label in switched_on or (match is not None and point < float(match["share"])):
+            on.add(label)
+    return frozenset(on)
+
+
+def point_of(user: str) -> float:
+    """The point that belongs to a user: the same for each of the user's requests."""
+    digest = hashlib.blake2b(user.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64 * 100

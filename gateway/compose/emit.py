@@ -25,8 +25,10 @@ def emit(merged: MergedSchema, schemas: Sequence[SubgraphSchema]) -> str:
     types = [merged.types[name] for name in sorted(merged.types) if name not in BUILT_IN]
     body = "\n".join(writer.type(item) for item in types)
     on_schema = [writer.routed(schema.name, one) for schema in schemas for one in schema.routed]
+    on_schema += writer.marks(merged.marks)
     whole = "\n".join((body, *on_schema))
-    parts = [schema_head(merged, whole, on_schema), *definitions(merged, whole)]
+    head = _description(merged.marks, "") + schema_head(merged, whole, on_schema)
+    parts = [head, *definitions(merged, whole)]
     return "\n".join((*parts, writer.graph_enum(schemas), *spec_types(merged, whole), body))
 
 

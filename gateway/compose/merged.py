@@ -87,10 +87,14 @@ class MergedType:
 
 @dataclass(frozen=True, slots=True)
 class ComposedDirectives:
-    """What @composeDirective brings: definitions and @links to their specs, as SDL. `namespaces` are those of the specs."""
+    """What @composeDirective brings: definitions and @links to their specs, as SDL, and the directives' names.
+
+    `namespaces` are those of the specs.
+    """
 
     definitions: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    names: frozenset[str] = frozenset()
     namespaces: frozenset[str] = frozenset()
 
 
@@ -106,3 +110,4 @@ class MergedSchema:
     executable: tuple[str, ...] = ()
     composed: ComposedDirectives = field(default_factory=ComposedDirectives)
     names: Mapping[str, str] = field(default_factory=dict)
+    marks: MergedMarks = MergedMarks()

@@ -25,7 +25,7 @@ class Application:
     local: str
     arguments: tuple[tuple[str, str], ...] = ()
     spec: bool = True
-    repeatable: bool = False
+    repeatable: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,8 @@ class Composed:
 class SubgraphSchema:
     """One subgraph, read. `federation` is the version of the federation spec it links (None: Federation 1).
 
-    `composed` are the arguments of its @composeDirective; `routed` what stands on its schema for itself alone.
+    `composed` are the arguments of its @composeDirective; `routed` what stands on its schema for itself alone; `marks` what the schema
+    carries.
     """
 
     name: str
@@ -138,6 +139,7 @@ class SubgraphSchema:
     graphql: GraphQLSchema
     composed: tuple[Composed, ...] = ()
     routed: tuple[Application, ...] = ()
+    marks: Marks = Marks()
 
     def possible(self, name: str) -> frozenset[str]:
         """The object types that a type of this subgraph may be."""

@@ -106,6 +106,16 @@ def read_types(nodes: Iterable[DefinitionNode], vocabulary: Vocabulary, report: 
     return {name: reader.settled(item) for name, item in types.items()}
 
 
+def read_schema_marks(nodes: Iterable[Node], vocabulary: Vocabulary, report: Report) -> Marks:
+    """What the schema itself carries: its description, and tags."""
+    reader = Reader(vocabulary, report)
+    marks = [reader.marks(node, reader.applied(node)) for node in nodes]
+    return Marks(
+        description=next((one.description for one in marks if one.description), None),
+        tags=tuple(dict.fromkeys(tag for one in marks for tag in one.tags)),
+    )
+
+
 def _joined(one: TypeDef, other: TypeDef) -> TypeDef:
     base, more = (one, other) if one.base else (other, one)
     marks = replace(

@@ -9,6 +9,7 @@ from dataclasses import replace
 from gateway.compose.diagnostics import Report
 from gateway.compose.field_sets import mentioned_fields
 from gateway.compose.model import ROOT_NAMES, FieldDef, SubgraphSchema, TypeDef
+from gateway.federation.field_set import FieldSet, FieldSetField, FieldSetFragment
 
 
 def upgrade(schema: SubgraphSchema, report: Report) -> SubgraphSchema:
@@ -40,10 +41,31 @@ def _plain(item: TypeDef, types: Mapping[str, TypeDef]) -> TypeDef:
         one = one if composite or one.provides is None else replace(one, provides=None)
         if item.kind == "interface":
             return replace(one, external=False, requires=None, provides=None)
-        return one
+        requires = _of_others(item.name, one.requires, types) if one.requires else None
+        provides = _of_others(one.type_name, one.provides, types) if one.provides else None
+        return replace(one, requires=requires or None, provides=provides or None)
 
     keys = () if item.kind == "interface" else item.keys
     return replace(item, fields={name: field(one) for name, one in item.fields.items()}, keys=keys)
+
+
+def _of_others(type_name: str, fields: FieldSet, types: Mapping[str, TypeDef], known: bool = False) -> FieldSet:
+    """A field set without the leaves that the subgraph resolves itself anyway."""
+    out: list[FieldSetField | FieldSetFragment] = []
+    item = types.get(type_name)
+    for one in fields:
+        if isinstance(one, FieldSetFragment):
+            inner = _of_others(one.type_condition or type_name, one.selections, types, known)
+            out += [replace(one, selections=inner)] if inner else []
+            continue
+        found = item.fields.get(one.name) if item else None
+        external = known or found is None or found.external
+        if one.selections and found is not None:
+            inner = _of_others(found.type_name, one.selections, types, external)
+            out += [replace(one, selections=inner)] if inner else []
+        elif external:
+            out.append(one)
+    return tuple(out)
 
 
 def _without_unused(item: TypeDef, used: set[tuple[str, str]]) -> TypeDef:

@@ -3,10 +3,10 @@
 Mutable on purpose, and known to this room alone; `assemble` freezes it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from gateway.plan.nodes import ContextInput, Path, Representation
+from gateway.plan.nodes import ContextInput, Path, RepField, Representation
 from gateway.supergraph.graph import Arrival
 
 
@@ -58,6 +58,13 @@ class DraftLookup:
     root: bool = False
     contexts: tuple[ContextInput, ...] = ()
 
+    def fits(self, new: Representation) -> bool:
+        """Whether a representation can be joined: no field of it stands for another value already."""
+        return all(
+            not (old.types == new.types and old.typename == new.typename) or agree(old.fields, new.fields)
+            for old in self.representations
+        )
+
     def represent(self, new: Representation) -> None:
         """Add what an object of some types is looked up by; fields for the same types are joined."""
         for index, old in enumerate(self.representations):
@@ -66,6 +73,17 @@ class DraftLookup:
                 self.representations[index] = Representation(old.types, old.typename, fields)
                 return
         self.representations.append(new)
+
+
+def agree(one: Sequence[RepField], other: Sequence[RepField]) -> bool:
+    """Whether fields of one name stand for one value in both: a @requires may ask for the same field with other arguments."""
+    for mine in one:
+        for theirs in other:
+            apart = mine.types is not None and theirs.types is not None and not mine.types & theirs.types
+            same = mine.key == theirs.key and agree(mine.below, theirs.below)
+            if mine.name == theirs.name and not apart and not same:
+                return False
+    return True
 
 
 @dataclass(slots=True, eq=False)
@@ -182,7 +200,6 @@ class Site:
     parts: "dict[str, Site]" = field(default_factory=dict)
     whole: "Site | None" = None
     parent: "Site | None" = None
-    with_inputs: dict[tuple[object, ...], Slot] = field(default_factory=dict)
 
     def arrive(self, slot: Slot) -> None:
         """Another subgraph brings the object along with its parent."""

@@ -6,6 +6,7 @@ demands its inputs first; both are placed like fields of the client, under keys 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import count
 
 from gateway.core.errors import PlanError
 from gateway.federation.field_set import FieldSet, FieldSetField
@@ -162,12 +163,12 @@ class Placer:
         parents |= above
         there = site.slots.get(option.source)
         if not contexts and there is not None and option.source not in site.start and parents <= ancestors(there.group):
-            self.represent(site, there.group, option.source, (*key, *fields))
-            return there
-        mark = (option.source, frozenset(map(id, parents)), contexts)
+            template = self.representation(site, there.group, option.source, (*key, *fields))
+            if there.group.lookups[0].fits(template):
+                there.group.lookups[0].represent(template)
+                return there
         plain = Arrival(option.source.subgraph, option.source.type)
-        slot = self.lookup(site, plain, (*key, *fields), parents, contexts)
-        return site.with_inputs.setdefault(mark, slot)
+        return self.lookup(site, plain, (*key, *fields), parents, contexts)
 
     def contextual(self, site: Site, option: Option) -> tuple[tuple[str, str], ...]:
         """The arguments of a field that come from contexts, as the variables of its request."""
@@ -286,15 +287,36 @@ class Placer:
         parents = parents or {site.slots[arrival].group for arrival in site.start[:1]}
         if site.types is not None or self.graph.is_abstract(site.type):
             parents = parents | self.typed_by(site)
-        mark = (source.subgraph, frozenset(map(id, parents)), contexts)
+        parents = parents | self.typed_above(site)
+        for number in count():
+            group = self.lookup_group(site, source.subgraph, parents, contexts, number)
+            template = self.representation(site, group, source, fields)
+            if group.lookups[0].fits(template):
+                group.lookups[0].represent(template)
+                return Slot(source, group, group.lookups[0].draft.narrow(source.type))
+        raise AssertionError("a new group fits")
+
+    def lookup_group(
+        self, site: Site, subgraph: str, parents: set[Group], contexts: tuple[ContextInput, ...], number: int
+    ) -> Group:
+        """The entity lookup of a subgraph at this place that waits for these groups; there are several where representations clash."""
+        mark = (subgraph, frozenset(map(id, parents)), contexts, number)
         group = site.place.groups.get(mark)
         if group is None:
-            lookup = DraftLookup(site.place.path, Draft("_Entity"), contexts=contexts)
-            group = Group(source.subgraph, [lookup], set(parents))
+            group = Group(subgraph, [DraftLookup(site.place.path, Draft("_Entity"), contexts=contexts)], set(parents))
             site.place.groups[mark] = group
             self.groups.append(group)
-        self.represent(site, group, source, fields)
-        return Slot(source, group, group.lookups[0].draft.narrow(source.type))
+        return group
+
+    def typed_above(self, site: Site) -> set[Group]:
+        """The groups that bring the run-time types by which the path to a site is restricted further up."""
+        groups: set[Group] = set()
+        above = site.parent
+        while above is not None:
+            if above.types is not None:
+                groups |= self.typed_by(above)
+            above = above.parent
+        return groups
 
     def typed_by(self, site: Site) -> set[Group]:
         """The groups that bring the run-time type of a site's objects."""
@@ -307,15 +329,15 @@ class Placer:
                 return {slot.group}
         return set()
 
-    def represent(self, site: Site, group: Group, source: Arrival, fields: tuple[RepField, ...]) -> None:
-        """Say how a site's objects become representations of a group's lookup."""
+    def representation(self, site: Site, group: Group, source: Arrival, fields: tuple[RepField, ...]) -> Representation:
+        """How a site's objects become representations of a group's lookup."""
         view = self.graph.view(source)
         typename: str | None = source.type
         if self.graph.is_abstract(site.type) and not (view and view.interface_object) and self.typed_by(site) - {group}:
             typename = None
         elif not (view and view.interface_object) and not self.graph.is_abstract(site.type):
             typename = site.type
-        group.lookups[0].represent(Representation(site.types, typename, fields))
+        return Representation(site.types, typename, fields)
 
     def root_lookup(self, site: Site, source: Arrival) -> Slot:
         """A slot in a request for the fields of a root type."""

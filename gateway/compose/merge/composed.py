@@ -65,7 +65,8 @@ def compose_directives(schemas: Sequence[SubgraphSchema], report: Report) -> Com
         _check_applications(schema, specs.values(), report)
     definitions = tuple(text for spec in specs.values() for _, text in spec.definitions.values())
     namespaces = frozenset(one.namespace for spec in specs.values() for one, _ in spec.versions.values())
-    return ComposedDirectives(definitions, tuple(_link(spec) for spec in specs.values()), namespaces)
+    links = tuple(_link(spec) for spec in specs.values())
+    return ComposedDirectives(definitions, links, frozenset(owner), namespaces)
 
 
 def _find(

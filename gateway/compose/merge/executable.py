@@ -1,6 +1,6 @@
 """Directives for operations: those that every subgraph defines, with the places and arguments that all of them know."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from graphql import parse_const_value, parse_type, print_ast
 from graphql.language import DirectiveDefinitionNode, InputValueDefinitionNode, NameNode
@@ -11,9 +11,11 @@ from gateway.compose.model import InputValue, Marks, SubgraphSchema
 from gateway.supergraph.api_schema import EXECUTABLE, remade
 
 
-def executable_directives(schemas: Sequence[SubgraphSchema], report: Report) -> Iterator[str]:
-    """The definitions that stand in the supergraph, as SDL."""
-    for name in dict.fromkeys(name for schema in schemas for name in schema.directives):
+def executable_directives(
+    schemas: Sequence[SubgraphSchema], composed: Collection[str], report: Report
+) -> Iterator[str]:
+    """The definitions that stand in the supergraph, as SDL; not of those that are composed anyway."""
+    for name in dict.fromkeys(name for schema in schemas for name in schema.directives if name not in composed):
         have = [(one, one.directives[name]) for one in schemas if name in one.directives]
         places = [{item.value for item in node.locations} & EXECUTABLE for _, node in have]
         if not any(places):

@@ -37,10 +37,11 @@ def merge_schema(schemas: Sequence[SubgraphSchema], report: Report) -> MergedSch
     if "query" not in roots:
         report.error("NO_QUERIES", "no subgraph has a query")
     composed = compose_directives(schemas, report)
-    executable = tuple(executable_directives(schemas, report))
+    executable = tuple(executable_directives(schemas, composed.names, report))
     names = carried_names(schemas, report)
     hint_inconsistencies(merger.sides, merger.used_in, merger.used_out, report)
-    return MergedSchema(types, roots, executable, composed, names)
+    marks = merge_marks("the schema", [(schema.name, schema.marks) for schema in schemas], report)
+    return MergedSchema(types, roots, executable, composed, names, marks)
 
 
 def with_query(schema: SubgraphSchema) -> SubgraphSchema:

@@ -10,7 +10,7 @@ wait for each other, so they are joined in one sweep; what is left is a group fo
 
 from collections.abc import Iterable
 
-from gateway.plan.fetch_graph import DraftLookup, Group, ancestors, levels
+from gateway.plan.fetch_graph import DraftLookup, Group, agree, ancestors, levels
 from gateway.plan.nodes import Path
 
 
@@ -100,6 +100,6 @@ def _compatible(one: DraftLookup, other: DraftLookup) -> bool:
         for theirs in other.representations:
             same = mine.types == theirs.types and mine.typename == theirs.typename
             apart = mine.types is not None and theirs.types is not None and not mine.types & theirs.types
-            if not same and not apart:
+            if not apart and not (same and agree(mine.fields, theirs.fields)):
                 return False
     return True

@@ -6,11 +6,14 @@ WORKERS ?= 1
 DATA ?= .data
 SHARED ?= ../shared
 ARGS ?=
+SEED ?= 1
+CUTS ?= 50
+OPERATIONS ?= 10000
 BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test check lint types contracts schema bench-matching conformance clean
+.PHONY: help env run test check lint types contracts schema bench-planning bench-matching conformance fuzz mutants clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -40,11 +43,20 @@ contracts: $(READY)
 schema: $(READY)  ## print every SDL and the supergraph into schema/
 	@$(BIN)/mussikon schema
 
+bench-planning: $(READY)  ## seconds and memory of planning the worst of cases
+	@$(BIN)/python -m bench.planning $(ARGS)
+
 bench-matching: $(READY)  ## p50 and p95 of matching against 100,000 musicians
 	@$(BIN)/python -m bench.matching $(ARGS)
 
 conformance: $(READY)  ## the suites of SHARED/conformance, and the subgraph requests beside the peers'; fails where they are absent
 	@SHARED="$(SHARED)" $(BIN)/python -m tests.conformance_report
+
+fuzz: $(READY)  ## random supergraphs and operations against the monolith they are cut from: make fuzz SEED=1 CUTS=50 OPERATIONS=10000
+	@$(BIN)/python -m tests.fuzz.run --seed $(SEED) --cuts $(CUTS) --operations $(OPERATIONS) $(ARGS)
+
+mutants: $(READY)  ## plant faults in the gateway, one at a time, and see whether the fuzz finds them
+	@$(BIN)/python -m tests.fuzz.mutants $(ARGS)
 
 clean:  ## remove the environment and the built page; the data folder stays
 	@rm -rf .venv gateway/http/graphiql/dist gateway/http/graphiql/node_modules

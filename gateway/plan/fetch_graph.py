@@ -188,7 +188,8 @@ class Site:
     """An object of the answer as one static type: who has brought it here, and what is placed on it.
 
     `types` restricts it to some run-time types (None: every object at the place). `start` are the arrivals that came with the
-    object; `slots` those and what was entered from here; `parent` is the site above.
+    object; `slots` those and what was entered from here; `parent` is the site above. `demanded` are the parts
+    of representations that were placed here already.
     """
 
     place: Place
@@ -200,6 +201,7 @@ class Site:
     parts: "dict[str, Site]" = field(default_factory=dict)
     whole: "Site | None" = None
     parent: "Site | None" = None
+    demanded: dict[object, tuple[tuple[RepField, ...], set[Group]]] = field(default_factory=dict)
 
     def arrive(self, slot: Slot) -> None:
         """Another subgraph brings the object along with its parent."""

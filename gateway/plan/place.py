@@ -227,15 +227,21 @@ class Placer:
         return self.demand(site, keys[min(known)[1]], reached)
 
     def demand(self, site: Site, fields: FieldSet, reached: Reached) -> Template:
-        """Place what a representation is made of; returns how to make it and which groups bring it."""
+        """Place what a representation is made of; returns how to make it and which groups bring it.
+
+        Each field is placed once: requirements that share requirements would otherwise be walked once for every way between them.
+        """
         made: list[RepField] = []
         groups: set[Group] = set()
         for item in fields:
-            got, more = (
-                self.demand_field(site, item, reached)
-                if isinstance(item, FieldSetField)
-                else self.demand_part(site, item.type_condition or site.type, item.selections, reached)
-            )
+            key = (item, frozenset(reached.items()))
+            if key not in site.demanded:
+                site.demanded[key] = (
+                    self.demand_field(site, item, reached)
+                    if isinstance(item, FieldSetField)
+                    else self.demand_part(site, item.type_condition or site.type, item.selections, reached)
+                )
+            got, more = site.demanded[key]
             made.extend(got)
             groups |= more
         return tuple(made), groups

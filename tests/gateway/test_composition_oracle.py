@@ -1,0 +1,136 @@
+"""Our composer against @apollo/composition: codes, hints, the schema clients see, and what each subgraph is said to resolve."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.suites import ABSENT, SUITES, read
+from tests.oracle.compare import compose_ours, differences
+from tests.oracle.generate import broken_sets, valid_set
+from tests.oracle.known import CONSEQUENCES, PAGES, UNREACHABLE
+from tests.oracle.programs import NO_NODE, find_node, run
+from tests.oracle.sets import SdlSet, Verdict, ask_oracle, load_failures, read_pages
+
+SCHEMA = Path(__file__).parents[2] / "schema"
+needs_node = pytest.mark.skipif(find_node() is None, reason=NO_NODE)
+
+
+@cache
+def pages() -> tuple[tuple[SdlSet, Verdict], ...]:
+    """Every set of the pages, with the oracle's verdict."""
+    sets = read_pages()
+    return tuple(zip(sets, ask_oracle(sets), strict=True))
+
+
+@cache
+def broken() -> tuple[tuple[str, SdlSet, Verdict], ...]:
+    """Made-up sets that the oracle refuses, each with the code that its edit was made for."""
+    made = list(broken_sets(4))
+    verdicts = ask_oracle(one for _, one in made)
+    return tuple((edit.code, one, said) for (edit, one), said in zip(made, verdicts, strict=True) if said.codes)
+
+
+def disagreements(sets: Sequence[SdlSet], verdicts: Sequence[Verdict]) -> dict[str, list[str]]:
+    """By name: what differs, but for known differences; and our supergraphs that Apollo's code cannot load."""
+    ours = [compose_ours(one) for one in sets]
+    found = {
+        one.name: list(differences(said, mine))
+        for one, said, mine in zip(sets, verdicts, ours, strict=True)
+        if one.name not in PAGES and not only_consequences(said, mine) and not stops(said, mine)
+    }
+    composed = [(one.name, mine.supergraph) for one, mine in zip(sets, ours, strict=True) if mine.supergraph]
+    for (name, _), failure in zip(composed, load_failures(text for _, text in composed), strict=True):
+        if failure and name not in PAGES:
+            found[name].append(f"our supergraph does not load: {failure}")
+    return {name: texts for name, texts in found.items() if texts}
+
+
+def only_consequences(said: Verdict, mine: Verdict) -> bool:
+    """Whether the oracle only adds codes that follow from one that both report."""
+    more = set(said.codes) ^ set(mine.codes)
+    return any(code in mine.codes and more and more <= follow | {code} for code, (follow, _) in CONSEQUENCES.items())
+
+
+def stops(said: Verdict, mine: Verdict) -> bool:
+    """Whether the oracle stopped with an exception of its own, where we refuse with a code."""
+    return any(code.startswith("(") for code in said.codes) and bool(mine.codes)
+
+
+@needs_node
+def test_pages_say_what_the_oracle_says() -> None:
+    """The verdict behind every set's name is the oracle's own (else `python -m tests.oracle.note` writes it anew)."""
+    assert {one.name: said.note for one, said in pages() if said.note != one.noted} == {}
+
+
+def test_our_composer_says_what_the_pages_say() -> None:
+    """Without Node, too: error codes and hints of every set are those noted, or the difference is a known one."""
+    sets = read_pages()
+    assert len({one.name for one in sets}) == len(sets) >= 600
+    assert {
+        one.name: (one.noted, ours)
+        for one in sets
+        if (ours := compose_ours(one).note) != one.noted and one.name not in PAGES
+    } == {}
+
+
+@needs_node
+def test_pages_agree() -> None:
+    """For every set of the pages nothing differs, but for the known differences; and each of those is one."""
+    sets, verdicts = [one for one, _ in pages()], [said for _, said in pages()]
+    assert disagreements(sets, verdicts) == {}
+    assert [
+        one.name for one, said in pages() if one.name in PAGES and not list(differences(said, compose_ours(one)))
+    ] == []
+    assert PAGES.keys() <= {one.name for one in sets}
+
+
+@needs_node
+def test_every_code_is_raised() -> None:
+    """Each error and hint code that the oracle publishes is raised by a set of the pages, or listed as unreachable."""
+    (published,) = run("codes.mjs")
+    codes = {*published["errors"], *(hint["code"] for hint in published["hints"])}
+    raised = {code for _, said in pages() for code in (*said.codes, *said.hint_codes)}
+    assert codes - raised == UNREACHABLE.keys()
+
+
+@needs_node
+def test_made_up_sets_agree() -> None:
+    """162 valid sets that mix all features of federation: both accept them, and nothing differs."""
+    sets = [valid_set(seed) for seed in range(162)]
+    verdicts = ask_oracle(sets)
+    assert [one.name for one, said in zip(sets, verdicts, strict=True) if said.codes] == []
+    assert disagreements(sets, verdicts) == {}
+
+
+@needs_node
+def test_broken_sets_agree() -> None:
+    """At least 240 sets, each one edit away from a valid one, are refused by both, with the same codes."""
+    assert len(broken()) >= 240
+    assert disagreements([one for _, one, _ in broken()], [said for _, _, said in broken()]) == {}
+
+
+@needs_node
+def test_breakers_raise_their_codes() -> None:
+    """Every edit raises the code that it is made for, in one of its sets at least."""
+    raised = {code for code, _, said in broken() if code in said.codes}
+    assert {code for code, _, _ in broken()} == raised
+    assert len(raised) >= 55
+
+
+@needs_node
+def test_platform_agrees() -> None:
+    """The platform's own subgraphs: nothing differs."""
+    files = [path for path in sorted(SCHEMA.glob("*.graphql")) if path.name != "supergraph.graphql"]
+    sets = [SdlSet("platform", {path.stem: path.read_text() for path in files})]
+    assert len(files) >= 6
+    assert disagreements(sets, ask_oracle(sets)) == {}
+
+
+@needs_node
+@pytest.mark.skipif(not SUITES, reason=ABSENT)
+def test_suites_agree() -> None:
+    """The audit's suites: nothing differs."""
+    sets = [SdlSet(name, {one["name"]: one["sdl"] for one in read(name)["subgraphs"]}) for name in SUITES]
+    assert disagreements(sets, ask_oracle(sets)) == {}

@@ -1,0 +1,53 @@
+"""Where our composer differs from the oracle and is right, each with the reason; and the codes that no set of SDLs raises."""
+
+from collections.abc import Mapping
+
+STOPS = "the oracle stops with an exception of its own instead of a code; we refuse the set and say why"
+
+PAGES: Mapping[str, str] = {
+    "compose_directive/names that differ": STOPS,
+    "keys/a key with a sub-selection of a scalar": STOPS,
+    "keys/two errors in one key": STOPS,
+    "links/a url of nothing": STOPS,
+    "links/a link without url": STOPS,
+    "links/the core spec with its definition": STOPS,
+    "satisfiability/requires in a circle": STOPS,
+    "definitions/an element with a name of the join spec": "the oracle adds an error without a code to the one that we report, too",
+    "definitions/an enum with a name of the join spec": (
+        "nothing here is @inaccessible, as the oracle's REFERENCED_INACCESSIBLE says: join__Graph is the supergraph's own name"
+    ),
+    "definitions/a directive's own definition with other arguments": (
+        "a @key whose fields are an Int can't be applied to anything: the definition is wrong whether it is used or not"
+    ),
+    "links/an unknown version of link": (
+        "the document links `link` once; what is wrong is that v5.0 is unknown, as the oracle itself says where nothing else is linked"
+    ),
+    "links/link under another name and imported": (
+        "the link spec allows it: types are under lien__, @link is imported; the oracle looks for link__Purpose, which is not there"
+    ),
+    "merging/kinds of a type": "T is an object in one subgraph and an interface in the other: that is TYPE_KIND_MISMATCH by its own definition",
+    "requires_and_provides/requires with a fragment that never applies": (
+        "GraphQL does not allow a fragment on a type that can't occur there: the field set is wrong, before any query is asked"
+    ),
+}
+
+CONSEQUENCES: Mapping[str, tuple[frozenset[str], str]] = {
+    "TYPE_KIND_MISMATCH": (
+        frozenset({"EMPTY_MERGED_INPUT_TYPE", "REQUIRED_INPUT_FIELD_MISSING_IN_SOME_SUBGRAPH"}),
+        "which fields are common is no question where one of both definitions has none",
+    ),
+    "UNKNOWN_FEDERATION_LINK_VERSION": (
+        frozenset({"INVALID_GRAPHQL"}),
+        "of an unknown version nobody knows the directives: that they are unknown is no second error",
+    ),
+}
+
+UNREACHABLE: Mapping[str, str] = {
+    "UNSUPPORTED_LINKED_FEATURE": "is about a supergraph that asks for a feature its reader does not have, not about subgraphs",
+    "INVALID_FEDERATION_SUPERGRAPH": "is about a supergraph that is loaded, not about subgraphs",
+    "DOWNSTREAM_SERVICE_ERROR": "is about answers of subgraphs while a query runs",
+    "UNSUPPORTED_FEATURE": "no set was found that raises it: every restriction that we know of has a code of its own by now",
+    "MAX_VALIDATION_SUBGRAPH_PATHS_EXCEEDED": "needs more than 1,000,000 paths at once, unless the caller sets another limit",
+    "INCONSISTENT_TYPE_SYSTEM_DIRECTIVE_REPEATABLE": "a composed directive is defined as in one subgraph; other ones are not merged",
+    "INCONSISTENT_TYPE_SYSTEM_DIRECTIVE_LOCATIONS": "a composed directive is defined as in one subgraph; other ones are not merged",
+}

@@ -1,0 +1,7 @@
+"""`python -m tests.oracle.note`: asks the oracle about every set of the pages and writes its verdicts behind their names."""
+
+from tests.oracle.sets import ask_oracle, read_pages, write_notes
+
+if __name__ == "__main__":
+    every = read_pages()
+    write_notes(every, ask_oracle(every))

@@ -119,9 +119,18 @@ _SPECIFIED = (
 
 def check_arguments(schema: SubgraphSchema, type_name: str, fields: FieldSet, complain: Complain) -> None:
     """Complain about arguments that don't fit and fragments that can't apply, by GraphQL's own rules."""
+    if not _has_arguments_or_fragments(fields):
+        return  # nothing that these rules look at
     document = parse(f"fragment F on {type_name} {{ {print_field_set(fields)} }}", no_location=True)
     for error in validate(schema.graphql, document, _SPECIFIED):
         complain("INVALID_FIELDS", error.message)
+
+
+def _has_arguments_or_fragments(fields: FieldSet) -> bool:
+    return any(
+        not isinstance(item, FieldSetField) or item.arguments or _has_arguments_or_fragments(item.selections)
+        for item in fields
+    )
 
 
 def leaves_not_external(schema: SubgraphSchema, type_name: str, fields: FieldSet, known: bool = False) -> Iterator[str]:

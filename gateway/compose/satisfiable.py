@@ -90,15 +90,18 @@ def _follow(graph: Graph, visit: _Visit) -> Iterator[tuple[_Visit | None, str]]:
     reached = graph.reach(state.type, state.arrivals)
     above = _contexts_below(graph, state)
     visible = _visible(graph, state.type)
+    resolved: dict[str, list[tuple[Arrival, Local]]] = {}
+    for arrival in reached:
+        view = graph.view(arrival)
+        for name in view.fields if view else ():
+            if local := graph.local(arrival, name):
+                resolved.setdefault(name, []).append((arrival, local))
     for name, reference in graph.supergraph.field_types.get(state.type, {}).items():
         if name not in visible:
             continue
         following: set[Arrival] = set()
         found = False
-        for arrival in reached:
-            local = graph.local(arrival, name)
-            if local is None:
-                continue
+        for arrival, local in resolved.get(name, ()):
             if local.requires and not _inputs_are_known(graph, state.type, arrival, local, reached):
                 continue
             if not all(_context_is_known(graph, one, state.above) for one in local.field.contexts):

@@ -117,6 +117,8 @@ class _Loader:
         self.types = {node.name.value: node for node in document.definitions if isinstance(node, TypeDefinitionNode)}
         self.graphs = self._graphs()
         self.possible = self._possible()
+        self.views = self._views()
+        self.field_joins: dict[int, tuple[list[_Join], str]] = {}
 
     def load(self, sdl: str, features: tuple[Feature, ...]) -> Supergraph:
         """All of it."""
@@ -198,13 +200,21 @@ class _Loader:
                 possible.setdefault(name, set())
         return {name: frozenset(members) for name, members in possible.items()}
 
-    def _view(self, graph: str, subgraph: str) -> dict[str, SubgraphType]:
-        view = {}
+    def _views(self) -> dict[str, dict[str, list[_Join]]]:
+        """For each subgraph its types, with what the supergraph says of them there; one walk over all types."""
+        views: dict[str, dict[str, list[_Join]]] = {graph: {} for graph in self.graphs}
         for name, node in self.types.items():
             joins = self._joins(node.directives, "type")
-            mine = [join for join in joins if join.get("graph") == graph]
-            if mine or (not joins and not name.startswith((f"{self.prefix}__", "link__", "core__"))):
-                view[name] = self._type(node, graph, mine)
+            if not joins and not name.startswith((f"{self.prefix}__", "link__", "core__")):
+                for view in views.values():
+                    view[name] = []
+            for join in joins:
+                if (graph := join.get("graph")) in views:
+                    views[graph].setdefault(name, []).append(join)
+        return views
+
+    def _view(self, graph: str, subgraph: str) -> dict[str, SubgraphType]:
+        view = {name: self._type(self.types[name], graph, mine) for name, mine in self.views[graph].items()}
         return {name: replace(item, possible=self._possible_in(name, item, view)) for name, item in view.items()}
 
     def _possible_in(self, name: str, item: SubgraphType, view: Mapping[str, SubgraphType]) -> frozenset[str]:
@@ -254,8 +264,9 @@ class _Loader:
         return {context: frozenset(names) for context, names in found.items()}
 
     def _field(self, node: FieldDefinitionNode, graph: str, fake: set[str]) -> list[SubgraphField]:
-        joins = self._joins(node.directives, "field")
-        name, reference = node.name.value, print_ast(node.type)
+        if id(node) not in self.field_joins:
+            self.field_joins[id(node)] = (self._joins(node.directives, "field"), print_ast(node.type))
+        name, (joins, reference) = node.name.value, self.field_joins[id(node)]
         if not joins:
             return [SubgraphField(name, reference)]
         return [

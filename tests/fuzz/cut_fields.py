@@ -1,0 +1,139 @@
+"""Who resolves which field of an entity: alone, shared, taken over, from inputs of others, or handed along."""
+
+from random import Random
+
+from tests.fuzz.cut_parts import ensure
+from tests.fuzz.inputs import literal
+from tests.fuzz.model import Cut, Member, Part, View
+
+
+def share_fields(r: Random, cut: Cut) -> None:
+    """Owners of the fields of entities."""
+    for entity in cut.monolith.entities:
+        homes = [cut.views[name] for name in cut.homes[entity]]
+        for name, member in cut.monolith.fields[entity].items():
+            if member.key or member.through:
+                continue
+            anchors = [view for view in homes if member.promised and any(entity in m for m in view.members.values())]
+            owners = set(map(id, r.sample(homes, 1 if r.random() < 0.7 else r.randint(1, len(homes)))))
+            owners |= set(map(id, anchors if r.random() < 0.8 else ()))
+            for view in homes:
+                if id(view) in owners:
+                    view.parts[entity][name] = Part()
+            if len(owners) == 1 and not member.promised and r.random() < 0.2:
+                _take_over(r, homes, entity, name)
+
+
+def _take_over(r: Random, homes: list[View], entity: str, name: str) -> None:
+    others = [view for view in homes if name not in view.parts[entity]]
+    if others:
+        source = r.choice(others)
+        source.parts[entity][name] = Part("overridden")
+        owner = next(view for view in homes if name in view.parts[entity] and view is not source)
+        owner.parts[entity][name].override = source.name
+
+
+def add_requires(r: Random, cut: Cut) -> None:
+    """Fields that need fields of others. What has become an input stays as it is, so no circle can arise."""
+    inputs: set[tuple[str, str]] = set()
+    for _ in range(2):
+        for entity in cut.monolith.entities:
+            for name, member in cut.monolith.fields[entity].items():
+                if r.random() < 0.5 and (entity, name) not in inputs:
+                    _require(r, cut, entity, member, inputs)
+
+
+def _require(r: Random, cut: Cut, entity: str, member: Member, inputs: set[tuple[str, str]]) -> None:
+    owners = cut.owners(entity, member.name)
+    if member.key or member.through or member.promised or len(owners) != 1 or member.name == "split":
+        return
+    view = owners[0]
+    part = view.parts[entity][member.name]
+    if part.override or part.requires:
+        return
+    chosen = []
+    pool = [
+        one for one in cut.monolith.fields[entity].values() if one is not member and _foreign(cut, view, entity, one)
+    ]
+    for one in r.sample(pool, min(len(pool), r.randint(1, 2))):
+        text = _input(r, cut, view, one, inputs)
+        if text:
+            chosen.append(text)
+            inputs.add((entity, one.name))
+            view.parts[entity][one.name] = Part("external")
+    part.requires = " ".join(chosen)
+
+
+def _foreign(cut: Cut, view: View, entity: str, member: Member) -> bool:
+    """Whether a field can be an input here: somebody else resolves it for good."""
+    if member.key or member.through or member.name == "split" or any(one.needed for one in member.arguments):
+        return False
+    owners = cut.owners(entity, member.name)
+    taken = any(owner.parts[entity][member.name].override for owner in owners)
+    part = view.parts[entity].get(member.name)
+    return bool(owners) and not taken and (part is None or part.role == "external")
+
+
+def _input(r: Random, cut: Cut, view: View, member: Member, inputs: set[tuple[str, str]]) -> str:
+    """One field of a @requires set, with arguments and what is below; nothing if it can't be one."""
+    monolith = cut.monolith
+    arguments = ", ".join(f"{one.name}: {literal(r, one.type)}" for one in member.arguments if r.random() < 0.7)
+    head = member.name + (f"({arguments})" if arguments else "")
+    if member.leaf:
+        return head
+    if member.base in monolith.abstract or member.base == monolith.split:
+        return ""
+    below = [one for one in monolith.fields[member.base].values() if one.leaf and not one.arguments and not one.through]
+    if member.base in monolith.entities:
+        below = [one for one in below if _readable(cut, view, member.base, one)]
+    chosen = r.sample(below, min(len(below), r.randint(1, 2)))
+    if not chosen:
+        return ""
+    ensure(r, cut, view, member.base)
+    for one in chosen:
+        view.parts[member.base].setdefault(one.name, Part("external"))
+        inputs.add((member.base, one.name))
+    return f"{head} {{ {' '.join(one.name for one in chosen)} }}"
+
+
+def _readable(cut: Cut, view: View, entity: str, member: Member) -> bool:
+    """Whether a field of a nested entity may be an input: nobody takes it over, and it is no overridden one here."""
+    if member.name == "id":
+        return True
+    part = view.parts.get(entity, {}).get(member.name)
+    owners = cut.owners(entity, member.name)
+    taken = any(owner.parts[entity][member.name].override for owner in owners)
+    return not member.key and bool(owners) and not taken and (part is None or part.role == "external")
+
+
+def add_provides(r: Random, cut: Cut) -> None:
+    """Fields that hand along what their subgraph does not resolve elsewhere."""
+    for view in cut.views.values():
+        for kind in [*cut.monolith.entities, "Query", "Mutation"]:
+            for name, part in list(view.parts.get(kind, {}).items()):
+                base = cut.monolith.fields[kind][name].base
+                if part.role == "own" and base in cut.monolith.entities and r.random() < 0.4:
+                    _provide(r, cut, view, part, base)
+
+
+def _provide(r: Random, cut: Cut, view: View, part: Part, entity: str) -> None:
+    have = view.parts[entity]
+    pool = [
+        member.name
+        for member in cut.monolith.fields[entity].values()
+        if member.leaf and not member.arguments and _providable(cut, view, entity, member)
+    ]
+    chosen = r.sample(pool, min(len(pool), r.randint(1, 2)))
+    for name in chosen:
+        have.setdefault(name, Part("external"))
+    part.provides = " ".join(chosen)
+
+
+def _providable(cut: Cut, view: View, entity: str, member: Member) -> bool:
+    part = view.parts[entity].get(member.name)
+    if member.key or member.through or (part is not None and part.role != "external"):
+        return False
+    owners = cut.owners(entity, member.name)
+    return bool(owners) and not any(
+        owner.parts[entity][member.name].requires or owner.parts[entity][member.name].override for owner in owners
+    )

@@ -1,0 +1,118 @@
+"""What the SDL of a subgraph says in federation's directives, read for those who answer as that subgraph."""
+
+from dataclasses import dataclass, field
+
+from graphql import parse
+from graphql.language import (
+    ConstDirectiveNode,
+    DocumentNode,
+    FieldDefinitionNode,
+    InterfaceTypeDefinitionNode,
+    ObjectTypeDefinitionNode,
+    OperationDefinitionNode,
+    SchemaDefinitionNode,
+    SelectionSetNode,
+    StringValueNode,
+)
+
+_ROOTS = {"query": "Query", "mutation": "Mutation"}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key: its text, and what it selects."""
+
+    text: str
+    selection: SelectionSetNode
+    resolvable: bool
+
+    @property
+    def nested(self) -> bool:
+        """Whether a field of it has fields."""
+        return "{" in self.text
+
+    @property
+    def composite(self) -> bool:
+        """Whether it has several fields."""
+        return len(self.selection.selections) > 1
+
+
+@dataclass(slots=True)
+class FieldFacts:
+    """The marks of one field."""
+
+    external: bool = False
+    shareable: bool = False
+    requires: SelectionSetNode | None = None
+    provides: SelectionSetNode | None = None
+    override: str | None = None
+    label: str | None = None
+
+
+@dataclass(slots=True)
+class Facts:
+    """The marks of one subgraph; `roots` are its names of the root types, by the names they have in the supergraph."""
+
+    document: DocumentNode
+    keys: dict[str, list[Key]] = field(default_factory=dict)
+    fields: dict[tuple[str, str], FieldFacts] = field(default_factory=dict)
+    interface_objects: set[str] = field(default_factory=set)
+    interfaces: set[str] = field(default_factory=set)
+    roots: dict[str, str] = field(default_factory=lambda: {"Query": "Query", "Mutation": "Mutation"})
+    objects: set[str] = field(default_factory=set)
+
+
+def field_set(text: str) -> SelectionSetNode:
+    """A field set as a selection."""
+    definition = parse(f"{{ {text} }}", no_location=True).definitions[0]
+    assert isinstance(definition, OperationDefinitionNode)
+    return definition.selection_set
+
+
+def read_facts(sdl: str) -> Facts:
+    """Read a subgraph."""
+    document = parse(sdl, no_location=True)
+    facts = Facts(document)
+    for definition in document.definitions:
+        if isinstance(definition, SchemaDefinitionNode):
+            facts.roots = {
+                _ROOTS[one.operation.value]: one.type.name.value for one in definition.operation_types
+            }  # fmt: skip
+        elif isinstance(definition, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode):
+            _read_type(facts, definition)
+    return facts
+
+
+def _read_type(facts: Facts, definition: ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode) -> None:
+    name = definition.name.value
+    facts.keys[name] = [_key(one) for one in definition.directives or () if one.name.value == "key"]
+    (facts.objects if isinstance(definition, ObjectTypeDefinitionNode) else facts.interfaces).add(name)
+    if any(one.name.value == "interfaceObject" for one in definition.directives or ()):
+        facts.interface_objects.add(name)
+    for item in definition.fields or ():
+        facts.fields[name, item.name.value] = _read_field(item)
+
+
+def _read_field(item: FieldDefinitionNode) -> FieldFacts:
+    marks = {one.name.value: one for one in item.directives or ()}
+    requires, provides = _text(marks.get("requires"), "fields"), _text(marks.get("provides"), "fields")
+    return FieldFacts(
+        external="external" in marks,
+        shareable="shareable" in marks,
+        requires=field_set(requires) if requires else None,
+        provides=field_set(provides) if provides else None,
+        override=_text(marks.get("override"), "from"),
+        label=_text(marks.get("override"), "label"),
+    )
+
+
+def _text(mark: ConstDirectiveNode | None, argument: str) -> str | None:
+    for one in (mark.arguments or ()) if mark else ():
+        if one.name.value == argument and isinstance(one.value, StringValueNode):
+            return one.value.value
+    return None
+
+
+def _key(mark: ConstDirectiveNode) -> Key:
+    text = _text(mark, "fields") or ""
+    return Key(text, field_set(text), all(one.name.value != "resolvable" for one in mark.arguments or ()))

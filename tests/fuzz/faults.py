@@ -1,0 +1,56 @@
+"""What may fail: chosen once for a supply, by object and field, so that the monolith and every subgraph see the same."""
+
+from random import Random
+
+from graphql import GraphQLList, GraphQLObjectType, GraphQLSchema, get_nullable_type
+from graphql.language import FieldNode, InlineFragmentNode, SelectionSetNode
+
+from tests.fuzz.world import Data, Fault, Requirements
+
+
+def random_faults(r: Random, schema: GraphQLSchema, data: Data, safe: set[tuple[str, str]]) -> tuple[Fault, ...]:
+    """About a third of the fields fail, each for some of its objects.
+
+    `safe` do not: keys (without them nobody can find the object elsewhere) and inputs of @requires that may not be null (a
+    subgraph that fails one loses the whole object, which the monolith, never asked for it, keeps).
+    """
+    found = []
+    for kind, objects in data.items():
+        definition = schema.type_map.get(kind)
+        assert isinstance(definition, GraphQLObjectType)
+        for name, field in definition.fields.items():
+            if (kind, name) in safe or r.random() >= 0.3:
+                continue
+            kinds = ["error", "null"]
+            if isinstance(get_nullable_type(field.type), GraphQLList):
+                kinds.append("item")
+            for index in range(len(objects)):
+                if r.random() < 0.25:
+                    found.append(Fault(f"{kind}/{index}", name, r.choice(kinds)))
+    return tuple(found)
+
+
+def safe_fields(schema: GraphQLSchema, keys: set[tuple[str, str]], requirements: Requirements) -> set[tuple[str, str]]:
+    """The fields that must not fail."""
+    found = set(keys)
+    for (kind, _), wanted in requirements.items():
+        found |= _strict(schema, kind, wanted)
+    return found
+
+
+def _strict(schema: GraphQLSchema, kind: str, wanted: SelectionSetNode) -> set[tuple[str, str]]:
+    definition = schema.type_map.get(kind)
+    found: set[tuple[str, str]] = set()
+    if not isinstance(definition, GraphQLObjectType):
+        return found
+    for item in wanted.selections:
+        if isinstance(item, InlineFragmentNode):
+            below = item.type_condition.name.value if item.type_condition else kind
+            found |= _strict(schema, below, item.selection_set)
+        elif isinstance(item, FieldNode):
+            reference = str(definition.fields[item.name.value].type)
+            if "!" in reference:
+                found.add((kind, item.name.value))
+            if item.selection_set:
+                found |= _strict(schema, reference.strip("[]!"), item.selection_set)
+    return found

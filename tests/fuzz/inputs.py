@@ -1,0 +1,74 @@
+"""Types of arguments, and random values of them."""
+
+import json
+from random import Random
+from typing import Any
+
+from tests.fuzz.model import Argument
+
+SDL = """enum Color {
+  RED
+  GREEN
+  BLUE
+}
+
+input In {
+  a: Int
+  b: String = "d"
+  c: [Color!]
+}
+
+input Deep {
+  one: In
+  many: [[Int]]
+}
+"""
+
+_LITERALS: dict[str, tuple[str, ...]] = {
+    "Int": ("0", "1", "7"),
+    "String": ('"a"', '"b \\"q\\""', '"é\\n"'),
+    "ID": ('"1"', "2"),
+    "Boolean": ("true", "false"),
+    "Color": ("RED", "BLUE"),
+    "[Int!]": ("[1, 2]", "3", "[]"),
+    "In": ("{}", "{a: 1}", '{a: null, b: "q"}', "{c: [RED, BLUE]}", "{c: RED, a: 3}"),
+    "Deep": ("{one: {a: 2}}", "{many: [[1, null], [2]]}", "{many: 5, one: {b: null}}"),
+}
+_VALUES: dict[str, tuple[Any, ...]] = {
+    "Int": (0, 2, 3),
+    "String": ("", "vv", 'é"\n'),
+    "ID": ("k", 5),
+    "Boolean": (True, False),
+    "Color": ("GREEN", "RED"),
+    "[Int!]": ([4], 6, []),
+    "In": ({"a": 1}, {}, {"b": None}, {"c": "RED"}),
+    "Deep": ({"one": {"a": 4}}, {"many": [[1], None]}, {"many": 3}),
+}
+
+
+def plain(reference: str) -> str:
+    """An argument's type as nullable."""
+    return reference.removesuffix("!")
+
+
+def literal(r: Random, reference: str) -> str:
+    """A constant of a type, as GraphQL text."""
+    return r.choice(_LITERALS[plain(reference)])
+
+
+def value(r: Random, reference: str) -> Any:
+    """A value for a variable of a type."""
+    return json.loads(json.dumps(r.choice(_VALUES[plain(reference)])))
+
+
+def random_arguments(r: Random) -> tuple[Argument, ...]:
+    """Mostly none; else one or two, some with a default, some that must be given."""
+    if r.random() >= 0.3:
+        return ()
+    found = []
+    for index in range(r.choice((1, 1, 2))):
+        kind = r.choice(tuple(_LITERALS))
+        chance = r.random()
+        default = literal(r, kind) if chance < 0.4 else None
+        found.append(Argument(f"p{index}", f"{kind}!" if 0.3 < chance < 0.55 else kind, default))
+    return tuple(found)

@@ -1,0 +1,71 @@
+"""Planting faults in a copy of the gateway, one at a time: the bounded run has to find nine of ten. `make mutants`."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+SECONDS = 240
+_FILES = ("tests/gateway/support.py",)
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A plausible fault: text of one file of the gateway, and what stands there instead."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+MUTANTS: tuple[Mutant, ...] = ()
+
+
+def plant(mutant: Mutant, folder: Path) -> None:
+    """A copy of the gateway and of what the fuzz needs, with the fault in it."""
+    ignored = shutil.ignore_patterns("node_modules", "__pycache__", "dist")
+    shutil.copytree(ROOT / "gateway", folder / "gateway", ignore=ignored)
+    shutil.copytree(ROOT / "tests/fuzz", folder / "tests/fuzz", ignore=ignored)
+    for name in _FILES:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    path = folder / mutant.file
+    text = path.read_text()
+    assert text.count(mutant.old) == 1, f"{mutant.name}: the old text must stand once in {mutant.file}"
+    path.write_text(text.replace(mutant.old, mutant.new))
+
+
+def found(mutant: Mutant) -> str:
+    """How the bounded run showed a fault; empty if it did not."""
+    with tempfile.TemporaryDirectory() as folder:
+        plant(mutant, Path(folder))
+        command = [sys.executable, "-m", "tests.fuzz.run", "--seed=1", "--cuts=20", "--operations=800", "--stop"]
+        try:
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            return f"no end in {SECONDS} s"
+    if not done.returncode:
+        return ""
+    return (done.stdout or done.stderr.strip().rpartition("\n")[2]).partition("\n")[0]
+
+
+def main() -> int:
+    """Plant each, print what became of it."""
+    count = 0
+    for mutant in MUTANTS:
+        started = time.monotonic()
+        how = found(mutant)
+        count += bool(how)
+        word = "found" if how else "survived"
+        print(f"  {mutant.name:<44} {word:<9} {time.monotonic() - started:4.0f} s  {how[:90]}", flush=True)
+    print(f"{len(MUTANTS)} mutants, {count} found")
+    return 0 if count * 10 >= len(MUTANTS) * 9 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""A supply set up to be asked: the monolith, its subgraphs, and the gateway on its real pipeline in between."""
+
+import asyncio
+import traceback
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import GraphQLObjectType, GraphQLSchema, build_schema, lexicographic_sort_schema, parse, print_schema
+
+from gateway.compose.compose import compose
+from gateway.compose.ingest import SubgraphSource
+from gateway.core.errors import GatewayError
+from gateway.pipeline import Engine
+from gateway.transport.base import SubgraphReply, SubgraphRequest
+from gateway.transport.local import LocalTransport
+from tests.fuzz.case import Question, Supply
+from tests.fuzz.compare import Verdict, compare, leaves
+from tests.fuzz.directives import Facts, read_facts
+from tests.fuzz.reference import Answer, answer_of
+from tests.fuzz.subgraph import Subgraph
+from tests.fuzz.world import Requirements, World
+from tests.gateway.support import ask, engine_of
+
+
+class Recorder:
+    """A transport that notes the kind of each request on its way."""
+
+    def __init__(self, inner: LocalTransport) -> None:
+        self.inner = inner
+        self.requests: list[SubgraphRequest] = []
+
+    async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
+        """Note and pass on."""
+        self.requests.append(request)
+        return await self.inner.send(request, timeout)
+
+    async def close(self) -> None:
+        """Pass on."""
+        await self.inner.close()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one question showed."""
+
+    verdict: Verdict
+    fetches: int = 0
+    leaves: int = 0
+    errors: int = 0
+    used: Counter[str] = field(default_factory=Counter)
+
+
+class Rig:
+    """Asks both sides. Raises CompositionFailed where the cut does not compose."""
+
+    def __init__(self, supply: Supply) -> None:
+        facts = {name: read_facts(sdl) for name, sdl in supply.subgraphs.items()}
+        schema = build_schema(supply.monolith)
+        self.used: Counter[str] = Counter()
+        self.world = World(schema, supply.data, requirements_of(facts, supply.monolith))
+        self.subgraphs = {
+            name: Subgraph(name, one, self.world, _taken(facts, name), self._note) for name, one in facts.items()
+        }
+        sources = [SubgraphSource(name, f"http://{name}", sdl) for name, sdl in supply.subgraphs.items()]
+        self.transport = Recorder(LocalTransport(self.subgraphs))
+        self.engine: Engine = engine_of(compose(sources).supergraph, self.transport)
+        self.same_schema = _sorted(self.engine.supergraph.api) == _sorted(schema)
+
+    def _note(self, feature: str) -> None:
+        self.used[feature] += 1
+
+    def monolith(self, question: Question) -> Answer:
+        """The right answer."""
+        self.world.begin(question.faults)
+        return answer_of(self.world, parse(question.query), question.variables)
+
+    def outcome(self, question: Question, want: Answer, runner: asyncio.Runner) -> Outcome:
+        """The gateway's answer beside the right one."""
+        self.world.begin(question.faults)
+        self.used.clear()
+        self.transport.requests.clear()
+        for subgraph in self.subgraphs.values():
+            subgraph.problems.clear()
+        try:
+            got = runner.run(ask(self.engine, question.query, question.variables))
+        except GatewayError as error:
+            return Outcome(Verdict(f"refused {error.code}", error.message))
+        except Exception as error:
+            return Outcome(Verdict(f"crashed {type(error).__name__}", traceback.format_exc()))
+        return self._judged(got, want)
+
+    def _judged(self, got: dict[str, Any], want: Answer) -> Outcome:
+        problems = [problem for subgraph in self.subgraphs.values() for problem in subgraph.problems]
+        verdict = compare(got, want)
+        if problems:
+            verdict = Verdict(problems[0][0], "\n".join(text for _, text in problems))
+        changes = [request for request in self.transport.requests if not request.repeatable]
+        if len({request.subgraph for request in changes}) > 1:
+            self._note("mutations in series")
+        used = Counter(dict.fromkeys(self.used | want.used, 1))
+        return Outcome(verdict, len(self.transport.requests), leaves(got["data"]), len(got.get("errors", ())), used)
+
+
+def _sorted(schema: GraphQLSchema) -> str:
+    return print_schema(lexicographic_sort_schema(schema))
+
+
+def requirements_of(facts: dict[str, Facts], monolith: str) -> Requirements:
+    """The inputs of fields, by object type; those of an interface object are those of each type behind it."""
+    schema = build_schema(monolith)
+    found = {}
+    for one in facts.values():
+        for (kind, name), marks in one.fields.items():
+            if marks.requires:
+                known = schema.type_map.get(kind)
+                kinds = [kind] if isinstance(known, GraphQLObjectType) else []
+                if kind in one.interface_objects and known is not None:
+                    kinds = [item.name for item in schema.get_implementations(known).objects]  # type: ignore[arg-type]
+                found.update({(item, name): marks.requires for item in kinds})
+    return found
+
+
+def _taken(facts: dict[str, Facts], name: str) -> set[tuple[str, str]]:
+    """The fields of a subgraph that another one overrides for good."""
+    return {
+        place
+        for one in facts.values()
+        for place, marks in one.fields.items()
+        if marks.override == name and marks.label is None
+    }

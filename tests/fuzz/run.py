@@ -1,0 +1,113 @@
+"""The differential fuzz as a command: `make fuzz SEED=1 CUTS=50 OPERATIONS=10000`."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from gateway.compose.diagnostics import CompositionFailed
+from tests.fuzz.case import Case, Question, Supply, write_case
+from tests.fuzz.compare import Verdict
+from tests.fuzz.cut import random_cut
+from tests.fuzz.faults import random_faults, safe_fields
+from tests.fuzz.features import Figures
+from tests.fuzz.monolith import random_data
+from tests.fuzz.operations import random_operation
+from tests.fuzz.rig import Outcome, Rig
+from tests.fuzz.sdl import monolith_sdl, subgraph_sdl
+from tests.fuzz.shrink import shrunk
+from tests.fuzz.world import Fault
+
+_LARGEST = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A case that shows a difference."""
+
+    name: str
+    case: Case
+    verdict: Verdict
+
+
+def supply_of(seed: str) -> tuple[Supply, set[tuple[str, str]]]:
+    """A random supply, and the fields that are keys in it."""
+    r = Random(seed)
+    cut = random_cut(r)
+    subgraphs = {name: subgraph_sdl(cut, view) for name, view in cut.views.items()}
+    keys = {(kind, name) for kind, fields in cut.monolith.fields.items() for name, one in fields.items() if one.key}
+    return Supply(monolith_sdl(cut), subgraphs, random_data(r, cut)), keys
+
+
+def questions(rig: Rig, seed: str, count: int, faults: tuple[Fault, ...]) -> Iterator[Question]:
+    """Operations on a supply, every other one while something fails."""
+    for number in range(count):
+        query, variables = random_operation(Random(f"{seed}/{number}"), rig.world.schema)
+        yield Question(query, variables, faults if number % 2 else ())
+
+
+def fuzz(seed: int, cuts: int, operations: int, figures: Figures) -> Iterator[Difference]:
+    """Run; yields each difference as it is found, and counts into `figures`."""
+    with asyncio.Runner() as runner:
+        for number in range(cuts):
+            name = f"{seed}-{number}"
+            share = operations * (number + 1) // cuts - operations * number // cuts
+            yield from _fuzz_cut(name, share, figures, runner)
+
+
+def _fuzz_cut(name: str, operations: int, figures: Figures, runner: asyncio.Runner) -> Iterator[Difference]:
+    supply, keys = supply_of(name)
+    figures.cuts += 1
+    try:
+        rig = Rig(supply)
+    except CompositionFailed as error:
+        verdict = Verdict("composition", "\n".join(map(str, error.problems)))
+        figures.add(Outcome(verdict), False)
+        yield Difference(name, Case(supply, Question("{ __typename }")), verdict)
+        return
+    if not rig.same_schema:
+        verdict = Verdict("schema", "clients do not see the monolith's schema")
+        figures.add(Outcome(verdict), False)
+        yield Difference(name, Case(supply, Question("{ __typename }")), verdict)
+    safe = safe_fields(rig.world.schema, keys, rig.world.requirements)
+    faults = random_faults(Random(f"{name} faults"), rig.world.schema, supply.data, safe)
+    for index, question in enumerate(questions(rig, name, operations, faults)):
+        outcome = rig.outcome(question, rig.monolith(question), runner)
+        figures.add(outcome, bool(question.faults))
+        if outcome.verdict.kind:
+            yield Difference(f"{name}-{index}", Case(supply, question), outcome.verdict)
+
+
+def main() -> int:
+    """Run, print the figures, keep the shrunk cases of differences."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cuts", type=int, default=50)
+    parser.add_argument("--operations", type=int, default=10_000)
+    parser.add_argument("--cases", type=Path, default=Path("tests/cases/fuzz"), help="where shrunk cases go")
+    parser.add_argument(
+        "--keep", type=int, default=5, help="how many differences are shrunk and written, one of a kind"
+    )
+    parser.add_argument("--stop", action="store_true", help="stop at the first difference, do not shrink it")
+    given = parser.parse_args()
+    figures, started = Figures(), time.monotonic()
+    kinds: set[str] = set()
+    for difference in fuzz(given.seed, given.cuts, given.operations, figures):
+        print(f"{difference.name}: {difference.verdict.kind}: {difference.verdict.text[:600]}", flush=True)
+        if given.stop:
+            return 1
+        if difference.verdict.kind not in kinds and len(kinds) < given.keep:
+            kinds.add(difference.verdict.kind)
+            write_case(shrunk(difference.case, difference.verdict.kind), given.cases / difference.name)
+    print(f"fuzz, seed {given.seed}, {time.monotonic() - started:.0f} s\n{figures.table()}")
+    lacking = figures.shortfalls() if given.operations >= 5000 else []
+    print("".join(f"  not enough: {one}\n" for one in lacking), end="")
+    return 1 if lacking or figures.differences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""Shrinking a case that shows a difference, until nothing can be taken away: operation, faults, cut, data."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+from graphql import parse, validate
+
+from tests.fuzz.case import Case, Question, Supply
+from tests.fuzz.rig import Rig
+from tests.fuzz.shrink_query import smaller_questions
+from tests.fuzz.shrink_supply import fitting_data, smaller_data, smaller_supplies, without_untouched
+
+T = TypeVar("T")
+Smaller = Callable[[T], Iterator[Callable[[], T]]]
+SECONDS = 90.0
+
+
+def verdict_kind(case: Case, rig: Rig | None = None) -> str:
+    """The kind of difference that a case shows; empty if it shows none, and where it can't be asked."""
+    try:
+        rig = rig or Rig(case.supply)
+        schema, document = rig.world.schema, parse(case.question.query)
+        if validate(schema, document) or not rig.same_schema:
+            return ""
+        want = rig.monolith(case.question)
+        with asyncio.Runner() as runner:
+            return rig.outcome(case.question, want, runner).verdict.kind
+    except Exception:
+        return ""
+
+
+def shrunk(case: Case, kind: str, seconds: float = SECONDS) -> Case:
+    """The smallest case with the same kind of difference that is found in time."""
+    if kind in ("composition", "schema"):
+        return case
+    search, before = _Search(kind, time.monotonic() + seconds), None
+    while case != before and not search.late():
+        before = case
+        case = search.supply(search.question(case))
+    return case
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Steps that keep a kind of difference, until a moment."""
+
+    kind: str
+    end: float
+
+    def late(self) -> bool:
+        """Whether the time is over."""
+        return time.monotonic() > self.end
+
+    def question(self, case: Case) -> Case:
+        """A smaller operation, then fewer faults."""
+        rig, found = Rig(case.supply), case.question
+        for smaller in (smaller_questions, _fewer_faults):
+            found = self.smallest(found, smaller, lambda one: verdict_kind(Case(case.supply, one), rig) == self.kind)
+        return Case(case.supply, found)
+
+    def supply(self, case: Case) -> Case:
+        """A smaller cut, then less data."""
+        touched = _touched(case, Rig(case.supply))
+
+        def holds(one: Supply) -> bool:
+            return verdict_kind(Case(fitting_data(one), case.question)) == self.kind
+
+        found = self.smallest(case.supply, lambda one: without_untouched(one, touched), holds)
+        found = fitting_data(self.smallest(found, smaller_supplies, holds))
+        return Case(self.smallest(found, smaller_data, holds), case.question)
+
+    def smallest(self, start: T, smaller: Smaller[T], holds: Callable[[T], bool]) -> T:
+        """Take each step that keeps the difference; go on where it was taken, then once more from the top."""
+        found, place, stepped = start, 0, False
+        while (step := self.step(found, smaller, holds, place)) or stepped:
+            if step:
+                place, found = step
+            else:
+                place = 0
+            stepped = step is not None
+        return found
+
+    def step(self, found: T, smaller: Smaller[T], holds: Callable[[T], bool], place: int) -> tuple[int, T] | None:
+        """The next variant that keeps the difference, and its place."""
+        for number, later in islice(enumerate(smaller(found)), place, None):
+            if self.late():
+                return None
+            candidate = later()
+            if candidate != found and holds(candidate):
+                return number, candidate
+        return None
+
+
+def _touched(case: Case, rig: Rig) -> set[tuple[str, str]]:
+    """The fields that the monolith or a subgraph reads for a case."""
+    want = rig.monolith(case.question)
+    found = set(rig.world.touched)
+    with asyncio.Runner() as runner:
+        rig.outcome(case.question, want, runner)
+    return found | rig.world.touched
+
+
+def _fewer_faults(question: Question) -> Iterator[Callable[[], Question]]:
+    """Without a half, a quarter, ... one of the faults."""
+    faults = question.faults
+    size = max(len(faults) // 2, 1)
+    while faults and size:
+        for start in range(0, len(faults), size):
+            yield partial(replace, question, faults=faults[:start] + faults[start + size :])
+        size //= 2

@@ -1,0 +1,199 @@
+"""A subgraph that answers: its SDL alone says what it resolves, the world says what that is worth.
+
+It is strict: a request that is not valid, a field that it does not resolve, a representation that it can't use are noted as problems.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    build_ast_schema,
+    execute_sync,
+    parse,
+    validate,
+)
+from graphql.language import FieldNode, SelectionSetNode
+
+from tests.fuzz.directives import Facts, FieldFacts, Key
+from tests.fuzz.world import MISSING, Node, World, dressed, restricted
+
+_DEFINITIONS = """
+directive @link(url: String!, import: [String]) repeatable on SCHEMA
+directive @key(fields: String!, resolvable: Boolean) repeatable on OBJECT | INTERFACE
+directive @shareable on FIELD_DEFINITION
+directive @external on FIELD_DEFINITION
+directive @requires(fields: String!) on FIELD_DEFINITION
+directive @provides(fields: String!) on FIELD_DEFINITION
+directive @override(from: String!, label: String) on FIELD_DEFINITION
+directive @interfaceObject on OBJECT
+scalar _Any
+"""
+Noting = Callable[[str], None]
+
+
+class Subgraph:
+    """Answers requests as one subgraph does. `taken` are the fields that others override; `note` is told what was used."""
+
+    def __init__(self, name: str, facts: Facts, world: World, taken: set[tuple[str, str]], note: Noting) -> None:
+        self.name, self.facts, self.world, self.taken, self.note = name, facts, world, taken, note
+        self.problems: list[tuple[str, str]] = []
+        self.entities = [
+            kind
+            for kind, keys in facts.keys.items()
+            if kind in facts.objects and any(key.resolvable for key in keys)
+        ]  # fmt: skip
+        self.schema = _schema(facts, self.entities)
+        self.kinds = {own: kind for kind, own in facts.roots.items()}
+
+    async def __call__(
+        self, query: str, variables: Mapping[str, Any] | None, operation_name: str | None, headers: Mapping[str, str]
+    ) -> Mapping[str, Any]:
+        """Answer, after a while that depends on the request."""
+        for _ in range(len(query) % 5):
+            await asyncio.sleep(0)
+        given = json.loads(json.dumps(dict(variables or {})))
+        document = parse(query)
+        if errors := validate(self.schema, document):
+            self.problem("invalid request", f"{errors[0].message}: {query}")
+            return {"errors": [{"message": "invalid request"}]}
+        formatted: dict[str, Any] = json.loads(json.dumps(self._execute(document, given, operation_name).formatted))
+        return formatted
+
+    def _execute(self, document: DocumentNode, variables: dict[str, Any], name: str | None) -> ExecutionResult:
+        return execute_sync(
+            self.schema,
+            document,
+            variable_values=variables,
+            operation_name=name,
+            field_resolver=self.resolve,
+            type_resolver=_type_of,
+        )
+
+    def problem(self, kind: str, text: str) -> None:
+        """Note what a gateway must not do."""
+        self.problems.append((kind, f"{self.name}: {text}"))
+
+    def resolve(self, source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
+        """Any field."""
+        own = info.parent_type.name
+        if info.field_name == "_entities":
+            return [self.entity(one) for one in arguments["representations"]]
+        kind = self.kinds.get(own, own)
+        node = source if isinstance(source, Node) else Node(kind, 0)
+        facts = self.facts.fields[own, info.field_name]
+        self._note_field(own, kind, facts)
+        if (own, info.field_name) in self.taken:
+            self.problem("overridden field", f"{own}.{info.field_name} was asked for, which another has taken over")
+        provided = _provided(node, info.field_name)
+        if facts.external and not provided:
+            self.problem("external field", f"{own}.{info.field_name} was asked for, which is external")
+        inputs = self._inputs(node, own, info.field_name, facts) if facts.requires else None
+        if provided:
+            self.note("provides")
+        value = self.world.value(node, info.field_name, arguments, inputs)
+        below = facts.provides or (provided.selection_set if provided else None)
+        face = info.return_type
+        while hasattr(face, "of_type"):
+            face = face.of_type
+        return dressed(value, below, face.name if face.name in self.facts.interface_objects else "")
+
+    def _note_field(self, own: str, kind: str, facts: FieldFacts) -> None:
+        if kind != own:
+            self.note("custom root names")
+        if facts.shareable:
+            self.note("shareable")
+        if facts.override:
+            self.note("override" if facts.label is None else "progressive override")
+        if own in self.facts.interface_objects:
+            self.note("interface objects")
+        if any(not key.resolvable for key in self.facts.keys.get(own, ())):
+            self.note("resolvable: false")
+
+    def _inputs(self, node: Node, own: str, name: str, facts: FieldFacts) -> Any:
+        """The inputs of a field as they came, or as this subgraph has them on a provided path."""
+        assert facts.requires
+        true = self.world.inputs(node, name)
+        if node.representation is None:
+            if not all(
+                _provided(node, item.name.value) for item in facts.requires.selections if isinstance(item, FieldNode)
+            ):
+                self.problem("no inputs", f"{own}.{name} was asked for without a representation")
+            return true
+        given = restricted(node.representation, facts.requires)
+        if given is MISSING:
+            self.problem("missing input", f"{own}.{name} lacks an input in {dict(node.representation)}")
+            return None
+        if given != true:
+            self.problem("wrong input", f"{own}.{name} has the inputs {given}, not {true}")
+        self._note_requires(node, facts.requires)
+        return given
+
+    def _note_requires(self, node: Node, requires: SelectionSetNode) -> None:
+        self.note("requires")
+        fields = [item for item in requires.selections if isinstance(item, FieldNode)]
+        if any(item.selection_set for item in fields):
+            self.note("requires, nested")
+        if any(item.arguments for item in fields):
+            self.note("requires, with arguments")
+        if any((node.kind, item.name.value) in self.world.requirements for item in fields):
+            self.note("requires, chained")
+
+    def entity(self, representation: Mapping[str, Any]) -> Node | None:
+        """The object behind a representation."""
+        kind = representation.get("__typename", "")
+        keys = [key for key in self.facts.keys.get(kind, ()) if key.resolvable]
+        usable = [key for key in keys if restricted(representation, key.selection) is not MISSING]
+        kinds = self._kinds_behind(kind)
+        for key in usable:
+            found = self.world.find(kinds, key.text, key.selection, representation)
+            if found:
+                self._note_key(keys, key)
+                face = kind if kind in self.facts.interface_objects else ""
+                return Node(found.kind, found.index, face, None, representation)
+        self.problem("no entity", f"nothing for {dict(representation)}")
+        return None
+
+    def _kinds_behind(self, kind: str) -> Sequence[str]:
+        found = self.world.schema.type_map.get(kind)
+        if kind in self.facts.interface_objects or kind in self.facts.interfaces:
+            return [one.name for one in self.world.schema.get_implementations(found).objects]  # type: ignore[arg-type]
+        return [kind] if found else []
+
+    def _note_key(self, keys: Sequence[Key], key: Key) -> None:
+        self.note("key")
+        if len(keys) > 1:
+            self.note("several keys")
+        if key.composite:
+            self.note("composite keys")
+        if key.nested:
+            self.note("nested keys")
+
+
+def _provided(node: Node, name: str) -> FieldNode | None:
+    selections = node.provided.selections if node.provided else ()
+    return next((item for item in selections if isinstance(item, FieldNode) and item.name.value == name), None)
+
+
+def _type_of(value: Any, info: Any, kind: Any) -> str:
+    assert isinstance(value, Node)
+    return value.face or value.kind
+
+
+def _schema(facts: Facts, entities: Sequence[str]) -> GraphQLSchema:
+    """The subgraph's own schema, with `_entities` where there are any."""
+    extra = _DEFINITIONS
+    query = facts.roots.get("Query", "Query")
+    if entities:
+        field = "_entities(representations: [_Any!]!): [_Entity]!"
+        extra += f"union _Entity = {' | '.join(entities)}\n"
+        extra += f"{'extend ' if query in facts.objects else ''}type {query} {{ {field} }}\n"
+    elif query not in facts.objects:
+        extra += f"type {query} {{ _nothing: Int }}\n"
+    definitions = [*facts.document.definitions, *parse(extra, no_location=True).definitions]
+    return build_ast_schema(DocumentNode(definitions=tuple(definitions)), assume_valid_sdl=True)

@@ -1,0 +1,213 @@
+"""The one truth behind the monolith and all subgraphs: objects, what a field of theirs is worth, and which of them fail.
+
+A field's value is the one in the data, stirred by its arguments and by the inputs that @requires names, so that a wrong argument or a wrong
+input shows in the answer. A mutation's value is stirred by how many came before it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from graphql import GraphQLEnumType, GraphQLError, GraphQLObjectType, GraphQLSchema, get_named_type, is_composite_type
+from graphql.execution.values import get_argument_values
+from graphql.language import FieldNode, InlineFragmentNode, SelectionSetNode
+
+Data = Mapping[str, Sequence[Mapping[str, Any]]]
+Requirements = Mapping[tuple[str, str], SelectionSetNode]
+MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A field of one object that fails: with an error, as null, or with null in the first place of its list."""
+
+    object: str
+    field: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An object on its way through an execution. `face`: the type it has for a subgraph that knows only the interface."""
+
+    kind: str
+    index: int
+    face: str = ""
+    provided: SelectionSetNode | None = None
+    representation: Mapping[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """How data and faults name it."""
+        return f"{self.kind}/{self.index}"
+
+
+@dataclass(slots=True)
+class World:
+    """Data, the monolith's schema, the inputs of fields, and the faults that are in force."""
+
+    schema: GraphQLSchema
+    data: Data
+    requirements: Requirements
+    faults: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    mutations: int = 0
+    touched: set[tuple[str, str]] = field(default_factory=set)
+    _found: dict[tuple[str, str], dict[str, Node]] = field(default_factory=dict)
+
+    def begin(self, faults: Sequence[Fault] = ()) -> None:
+        """Before each execution: no mutation has happened."""
+        self.mutations = 0
+        self.touched.clear()
+        self.faults = {(one.object, one.field): one.kind for one in faults}
+
+    def value(self, node: Node, name: str, arguments: Mapping[str, Any], inputs: Any = None) -> Any:
+        """What a field of an object is worth, objects as nodes. Raises what is injected."""
+        self.touched.add((node.kind, name))
+        fault = self.faults.get((node.name, name))
+        if node.kind == "Mutation":
+            self.mutations += 1
+            arguments = {**arguments, " before": self.mutations}
+        if fault == "error":
+            raise GraphQLError(f"{node.name}.{name} fails")
+        reference = self.object_type(node.kind).fields[name].type
+        raw = None if fault == "null" else self.data[node.kind][node.index][name]
+        if arguments or inputs is not None:
+            text = json.dumps([arguments, inputs], sort_keys=True)
+            raw = self._stir(raw, int(hashlib.blake2s(text.encode(), digest_size=4).hexdigest(), 16), reference)
+        value = _nodes(raw) if is_composite_type(get_named_type(reference)) else raw
+        return [None, *value[1:]] if fault == "item" and isinstance(value, list) else value
+
+    def object_type(self, kind: str) -> GraphQLObjectType:
+        """An object type of the monolith."""
+        found = self.schema.type_map[kind]
+        assert isinstance(found, GraphQLObjectType)
+        return found
+
+    def _stir(self, raw: Any, token: int, reference: Any) -> Any:
+        if raw is None:
+            return None
+        if isinstance(raw, list):
+            return [self._stir(item, token + place, reference) for place, item in enumerate(raw)]
+        named = get_named_type(reference)
+        if is_composite_type(named):
+            kind, _, index = raw.partition("/")
+            return f"{kind}/{(int(index) + token) % len(self.data[kind])}"
+        if isinstance(named, GraphQLEnumType):
+            values = list(named.values)
+            return values[(values.index(raw) + token) % len(values)]
+        if isinstance(raw, bool):
+            return raw ^ bool(token % 2)
+        return (raw + token) % 1000 if isinstance(raw, int | float) else f"{raw}~{token % 10000}"
+
+    def inputs(self, node: Node, name: str) -> Any:
+        """The true inputs of a field; None if it has none."""
+        wanted = self.requirements.get((node.kind, name))
+        return None if wanted is None else self.project(node, wanted)
+
+    def project(self, node: Node, wanted: SelectionSetNode) -> dict[str, Any]:
+        """What a field set says of an object. What fails is null, as gateways send it."""
+        found: dict[str, Any] = {}
+        for item in wanted.selections:
+            if isinstance(item, InlineFragmentNode):
+                if item.type_condition is None or item.type_condition.name.value == node.kind:
+                    found.update(self.project(node, item.selection_set))
+            elif isinstance(item, FieldNode):
+                found[item.name.value] = self._projected(node, item)
+        return found
+
+    def _projected(self, node: Node, item: FieldNode) -> Any:
+        name = item.name.value
+        arguments = get_argument_values(self.object_type(node.kind).fields[name], item)
+        try:
+            return self._below(self.value(node, name, arguments, self.inputs(node, name)), item)
+        except GraphQLError:
+            return None
+
+    def _below(self, value: Any, item: FieldNode) -> Any:
+        if isinstance(value, list):
+            return [self._below(one, item) for one in value]
+        return self.project(value, item.selection_set) if isinstance(value, Node) and item.selection_set else value
+
+    def failing_input(self, node: Node, wanted: SelectionSetNode) -> bool:
+        """Whether anything that a field set reads fails."""
+        for item in wanted.selections:
+            if isinstance(item, InlineFragmentNode):
+                if self.failing_input(node, item.selection_set):
+                    return True
+            elif isinstance(item, FieldNode) and self._fails(node, item):
+                return True
+        return False
+
+    def _fails(self, node: Node, item: FieldNode) -> bool:
+        name = item.name.value
+        deeper = self.requirements.get((node.kind, name))
+        if deeper is not None and self.failing_input(node, deeper):
+            return True
+        arguments = get_argument_values(self.object_type(node.kind).fields[name], item)
+        try:
+            value = self.value(node, name, arguments, self.inputs(node, name))
+        except GraphQLError:
+            return True
+        below = item.selection_set
+        return below is not None and any(self.failing_input(one, below) for one in _flat(value))
+
+    def find(self, kinds: Sequence[str], key: str, wanted: SelectionSetNode, given: Mapping[str, Any]) -> Node | None:
+        """The object of one of these types whose key is as given."""
+        place = (",".join(kinds), key)
+        if place not in self._found:
+            nodes = [Node(kind, index) for kind in kinds for index in range(len(self.data[kind]))]
+            self._found[place] = {_mark(self.project(node, wanted)): node for node in nodes}
+        return self._found[place].get(_mark(restricted(given, wanted)))
+
+
+def restricted(given: Any, wanted: SelectionSetNode) -> Any:
+    """What a field set reads of a representation; MISSING where something is not there."""
+    if isinstance(given, list):
+        out = [restricted(item, wanted) for item in given]
+        return MISSING if any(item is MISSING for item in out) else out
+    if not isinstance(given, dict):
+        return given
+    found: dict[str, Any] = {}
+    for item in wanted.selections:
+        if isinstance(item, InlineFragmentNode):
+            if item.type_condition is None or item.type_condition.name.value == given.get("__typename"):
+                below = restricted(given, item.selection_set)
+                if below is MISSING:
+                    return MISSING
+                found.update(below)
+        elif isinstance(item, FieldNode):
+            value = given.get(item.name.value, MISSING)
+            if item.selection_set:
+                value = restricted(value, item.selection_set)
+            if value is MISSING:
+                return MISSING
+            found[item.name.value] = value
+    return found
+
+
+def _nodes(raw: Any) -> Any:
+    if isinstance(raw, list):
+        return [_nodes(item) for item in raw]
+    if raw is None:
+        return None
+    kind, _, index = raw.partition("/")
+    return Node(kind, int(index))
+
+
+def _flat(value: Any) -> list[Node]:
+    if isinstance(value, list):
+        return [node for item in value for node in _flat(item)]
+    return [value] if isinstance(value, Node) else []
+
+
+def dressed(value: Any, provided: SelectionSetNode | None, face: str) -> Any:
+    """Objects with what goes along with them."""
+    if isinstance(value, list):
+        return [dressed(item, provided, face) for item in value]
+    return replace(value, provided=provided, face=face) if isinstance(value, Node) else value
+
+
+def _mark(value: Any) -> str:
+    return "" if value is MISSING else json.dumps(value, sort_keys=True)

@@ -1,0 +1,39 @@
+"""The differential fuzz, bounded: random supergraphs cut from a monolith are answered as the monolith answers.
+
+`make fuzz SEED=1 CUTS=50 OPERATIONS=10000` is the whole of it, `make mutants` shows that it finds faults. What it once found is kept in
+`tests/cases/fuzz`, shrunk; `python -m tests.fuzz.replay FOLDER` tells such a case.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.features import FEATURES, Figures
+from tests.fuzz.mutants import MUTANTS, ROOT, Mutant
+from tests.fuzz.replay import outcome_of
+from tests.fuzz.run import fuzz
+
+CASES = Path(__file__).parent.parent / "cases" / "fuzz"
+
+
+def test_random_supergraphs() -> None:
+    """800 random operations over 20 random cuts, half of them under injected faults, are answered as by the monolith."""
+    figures = Figures()
+    assert [f"{one.name}: {one.verdict.kind}: {one.verdict.text}" for one in fuzz(1, 20, 800, figures)] == []
+    assert (figures.cuts, figures.operations, figures.with_faults) == (20, 800, 400)
+    assert figures.far >= 400
+    assert figures.leaves >= 8000
+    assert [name for name in FEATURES if figures.used[name] < 40] == []
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in CASES.iterdir() if path.is_dir()))
+def test_kept_case(name: str) -> None:
+    """A case that once showed a difference shows none."""
+    verdict = outcome_of(CASES / name).verdict
+    assert verdict.kind == "", verdict.text
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: one.name)
+def test_mutant_can_be_planted(mutant: Mutant) -> None:
+    """The text that a mutant replaces stands once in its file."""
+    assert (ROOT / mutant.file).read_text().count(mutant.old) == 1

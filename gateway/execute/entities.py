@@ -116,10 +116,22 @@ def _fill(made: dict[str, Any], fields: tuple[RepField, ...], item: Tree) -> Fai
             value = _below(value, one.below)
             if isinstance(value, Failure):
                 return value
-            if isinstance(value, dict) and isinstance(made.get(one.name), dict):
-                value = {**made[one.name], **value}
+            if one.name in made:
+                value = _joined(made[one.name], value)
         made[one.name] = value
     return None
+
+
+def _joined(first: Any, second: Any) -> Any:
+    """One value out of what two field sets read of it."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        return {
+            **first,
+            **{key: _joined(first[key], value) if key in first else value for key, value in second.items()},
+        }
+    if isinstance(first, list) and isinstance(second, list):
+        return [_joined(*pair) for pair in zip(first, second, strict=True)]
+    return second
 
 
 def _below(value: Any, fields: tuple[RepField, ...]) -> Any:

@@ -80,7 +80,7 @@ SATISFIABILITY_ERROR ~ ^(type (?:Requires|Moved|Stub)\d+ @\w*key\(fields: "id") 
 UNKNOWN_FEDERATION_LINK_VERSION ~ federation/v2\.\d+ ~ federation/v2.77
 INVALID_LINK_IDENTIFIER ~ federation/v2\.\d+ ~ federation/2.5
 INVALID_LINK_DIRECTIVE_USAGE ~ "@tag" ~ "@tags"
-LINK_IMPORT_NAME_MISMATCH ~ "@tag"(?![\s\S]*@tag)([\s\S]*?^type Query \{\n) ~ { name: "@tag", as: "@mark" }\1  marked: Int @mark(name: "x")\n
+LINK_IMPORT_NAME_MISMATCH ~ "@tag"(?![\s\S]*@tag)([\s\S]*?^type Query \{\n) ~ { name: "@tag", as: "@mark" }\1  mark: Int @mark(name: "x")\n
 CONTEXT_NOT_SET ~ (@\w*fromContext\(field: "\$)\w+ ~ \1other
 CONTEXT_INVALID_SELECTION ~ (@\w*fromContext\(field: "\$\w+) \{ unit \} ~ \1 { low { id } }
 CONTEXT_INVALID_SELECTION ~ \(unit: String( @\w*fromContext) ~ (unit: Int\1
@@ -95,7 +95,7 @@ DIRECTIVE_COMPOSITION_ERROR ~ (omposeDirective\(name: ")@\w+ ~ \1@nothing
 AUTH_REQUIREMENTS_APPLIED_ON_INTERFACE ~ ^(interface Face\d+)( \{\n(?:.*\n)*) ~ \1 @authenticated\2
 EXTENSION_WITH_NO_BASE ~ ^type (Member\d+) ~ extend type \1
 DIRECTIVE_DEFINITION_INVALID ~ ^type Query \{ ~ directive @tag(nome: String) on OBJECT\ntype Query {
-ROOT_MUTATION_USED ~ ^type Query \{ ~ schema { query: Query mutation: Change }\ntype Change { x: Int }\ntype Mutation { y: Int }\ntype Query {
+ROOT_MUTATION_USED ~ ^type Query \{ ~ schema { query: Query mutation: M }\ntype M { x: Int }\ntype Mutation { y: Int }\ntype Query {
 """
 
 

@@ -25,10 +25,27 @@ PAGES: Mapping[str, str] = {
     "links/link under another name and imported": (
         "the link spec allows it: types are under lien__, @link is imported; the oracle looks for link__Purpose, which is not there"
     ),
-    "merging/kinds of a type": "T is an object in one subgraph and an interface in the other: that is TYPE_KIND_MISMATCH by its own definition",
+    "merging/kinds of a type": (
+        "T is an object in one subgraph and an interface in the other: that is TYPE_KIND_MISMATCH by its own definition"
+    ),
     "requires_and_provides/requires with a fragment that never applies": (
         "GraphQL does not allow a fragment on a type that can't occur there: the field set is wrong, before any query is asked"
     ),
+}
+
+AT_HAND = (
+    "the input of @requires is at hand in the subgraph that one comes from: it goes along with the key; the oracle looks for it only from "
+    "the subgraph that requires it, and finds no way out of there"
+)
+PROVIDED = "@provides gives the input of @requires in the same answer: no way back into the subgraph is needed"
+NOT_RESOLVABLE = "the oracle's plan comes back into a subgraph by a key that says `resolvable: false` there; nobody answers that request"
+
+CHANCE: Mapping[str, str] = {
+    "chance 115": NOT_RESOLVABLE,
+    "chance 124": AT_HAND,
+    "chance 274": AT_HAND,
+    "chance 310": PROVIDED,
+    "chance 390": AT_HAND,
 }
 
 CONSEQUENCES: Mapping[str, tuple[frozenset[str], str]] = {

@@ -71,7 +71,9 @@ class Report:
 
     def hint(self, code: str, message: str, coordinate: str) -> None:
         """Add a hint; its code stands in HINTS."""
-        self.hints.append(Hint(HINTS[code].name, message, coordinate))
+        hint = Hint(HINTS[code].name, message, coordinate)
+        if hint not in self.hints:
+            self.hints.append(hint)
 
 
 class CompositionFailed(ComposeError):

@@ -43,11 +43,29 @@ def mentioned_fields(schema: SubgraphSchema) -> set[tuple[str, str]]:
         sets += [(one.type_name, one.provides or ()) for one in item.fields.values()]
         sets += list(_context_selections(schema, item))
         for name, fields in sets:
+            if _has_unknown_field(schema, name, fields):
+                continue  # it is reported, and uses nothing
             found.update((parent, one.name) for parent, one, _ in used_fields(schema, name, fields))
         for interface in item.interfaces:
             above = schema.types.get(interface)
             found.update((item.name, name) for name in (above.fields if above else ()))
     return found
+
+
+def _has_unknown_field(schema: SubgraphSchema, type_name: str, fields: FieldSet) -> bool:
+    parent = schema.types.get(type_name)
+    for item in fields:
+        if not isinstance(item, FieldSetField):
+            condition = item.type_condition if item.type_condition in schema.types else type_name
+            if _has_unknown_field(schema, condition or type_name, item.selections):
+                return True
+            continue
+        found = parent.fields.get(item.name) if parent else None
+        if found is None and item.name != "__typename":
+            return True
+        if found is not None and _has_unknown_field(schema, found.type_name, item.selections):
+            return True
+    return False
 
 
 def _context_selections(schema: SubgraphSchema, item: TypeDef) -> Iterator[tuple[str, FieldSet]]:
@@ -119,18 +137,15 @@ _SPECIFIED = (
 
 def check_arguments(schema: SubgraphSchema, type_name: str, fields: FieldSet, complain: Complain) -> None:
     """Complain about arguments that don't fit and fragments that can't apply, by GraphQL's own rules."""
-    if not _has_arguments_or_fragments(fields):
+    if _only_fields(fields) and not any(one.arguments for _, one, _ in used_fields(schema, type_name, fields)):
         return  # nothing that these rules look at
     document = parse(f"fragment F on {type_name} {{ {print_field_set(fields)} }}", no_location=True)
     for error in validate(schema.graphql, document, _SPECIFIED):
         complain("INVALID_FIELDS", error.message)
 
 
-def _has_arguments_or_fragments(fields: FieldSet) -> bool:
-    return any(
-        not isinstance(item, FieldSetField) or item.arguments or _has_arguments_or_fragments(item.selections)
-        for item in fields
-    )
+def _only_fields(fields: FieldSet) -> bool:
+    return all(isinstance(item, FieldSetField) and _only_fields(item.selections) for item in fields)
 
 
 def leaves_not_external(schema: SubgraphSchema, type_name: str, fields: FieldSet, known: bool = False) -> Iterator[str]:

@@ -45,7 +45,7 @@ from graphql.validation.validate import validate_sdl
 from gateway.compose.diagnostics import Report
 from gateway.compose.links import SPECS, Links, identity_of, read_links
 from gateway.compose.model import ROOT_NAMES, Application, Composed, SubgraphSchema, TypeDef
-from gateway.compose.read_types import Vocabulary, read_schema_marks, read_types
+from gateway.compose.read_types import Vocabulary, read_schema_marks, read_types, share_key_fields
 from gateway.compose.spec_definitions import check_spec_definitions
 from gateway.compose.upgrade import upgrade
 from gateway.federation.spec import BY_NAME, GENERATED_FIELDS, GENERATED_TYPES
@@ -111,6 +111,7 @@ def ingest(source: SubgraphSource, report: Report) -> SubgraphSchema | None:
         source.name, links.names, links.federation is not None, _carried_customs(own, composed), _connector_names(links)
     )
     finished = _finish(read_types(own, vocabulary, report), roots)
+    finished = share_key_fields(finished)
     definitions = [node for node in own if isinstance(node, SchemaDefinitionNode | SchemaExtensionNode)]
     schema = SubgraphSchema(
         name=source.name,

@@ -32,7 +32,7 @@ from graphql.language.ast import ConstValueNode
 from gateway.compose.diagnostics import Report
 from gateway.compose.model import Application, FieldDef, InputValue, KeyDef, Marks, TypeDef
 from gateway.federation.carried import CARRIED
-from gateway.federation.field_set import FieldSet, parse_field_set, top_fields
+from gateway.federation.field_set import FieldSet, FieldSetField, parse_field_set, top_fields
 from gateway.supergraph.features import arguments_of, text
 from gateway.supergraph.model import Kind
 
@@ -288,6 +288,28 @@ class Reader:
             external = one.external and name not in extended
             fields[name] = replace(one, shareable=shareable, external=external)
         return replace(item, fields=fields)
+
+
+def share_key_fields(types: Mapping[str, TypeDef]) -> dict[str, TypeDef]:
+    """The types with the fields inside of nested keys shareable, as those of plain keys are: who has the key has them."""
+    out = dict(types)
+
+    def walk(type_name: str, fields: FieldSet) -> None:
+        for one in fields:
+            if not isinstance(one, FieldSetField):
+                walk(one.type_condition or type_name, one.selections)
+                continue
+            item = out.get(type_name)
+            found = item.fields.get(one.name) if item else None
+            if item is None or found is None or item.kind != "object":
+                continue
+            out[type_name] = replace(item, fields={**item.fields, one.name: replace(found, shareable=True)})
+            walk(found.type_name, one.selections)
+
+    for item in types.values():
+        for key in item.keys:
+            walk(item.name, key.fields or ())
+    return out
 
 
 def _lenient_fields(value: ConstValueNode | None) -> ConstValueNode | None:

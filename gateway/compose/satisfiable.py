@@ -69,7 +69,7 @@ def _walk(graph: Graph, reported: set[str], report: Report) -> None:
         if visit.state in seen:
             continue
         seen.add(visit.state)
-        for following, failed in _follow(graph, visit):
+        for following, failed in _follow(graph, visit, report):
             if failed:
                 if failed not in reported:
                     reported.add(failed)
@@ -81,7 +81,7 @@ def _walk(graph: Graph, reported: set[str], report: Report) -> None:
         report.error("MAX_VALIDATION_SUBGRAPH_PATHS_EXCEEDED", message, coordinate=waiting[0].state.type)
 
 
-def _follow(graph: Graph, visit: _Visit) -> Iterator[tuple[_Visit | None, str]]:
+def _follow(graph: Graph, visit: _Visit, report: Report) -> Iterator[tuple[_Visit | None, str]]:
     """The states after one, and the coordinates that can't be had in it."""
     state = visit.state
     if graph.is_abstract(state.type):
@@ -109,10 +109,33 @@ def _follow(graph: Graph, visit: _Visit) -> Iterator[tuple[_Visit | None, str]]:
             found = True
             following.add(graph.below(arrival, local))
         target = reference.strip("[]!")
+        if graph.is_abstract(target):
+            check_runtime_types(graph, f"{state.type}.{name}", following, report)
         if not found:
             yield None, f"{state.type}.{name}"
         elif graph.is_composite(target):
             yield _Visit(_State(target, frozenset(following), above), (*visit.path, name)), ""
+
+
+def check_runtime_types(graph: Graph, coordinate: str, arrivals: Collection[Arrival], report: Report) -> None:
+    """A shared field of an abstract type must be able to return the same objects, whichever subgraph is asked.
+
+    SHAREABLE_HAS_MISMATCHED_RUNTIME_TYPES where no object type is common to all; a hint where some are not.
+    """
+    possible: dict[str, frozenset[str]] = {}
+    for arrival in arrivals:
+        view = graph.view(arrival)
+        if view is not None and view.kind in ("interface", "union"):
+            possible[arrival.subgraph] = possible.get(arrival.subgraph, frozenset()) | view.possible
+    sets = list(possible.values())
+    if len(sets) < 2 or all(one == sets[0] for one in sets):
+        return
+    shown = "; ".join(f"{', '.join(sorted(types)) or 'nothing'} in {name}" for name, types in possible.items())
+    message = f"{coordinate} is shared, but may be {shown}"
+    if not frozenset.intersection(*sets):
+        report.error("SHAREABLE_HAS_MISMATCHED_RUNTIME_TYPES", message, coordinate=coordinate)
+    else:
+        report.hint("INCONSISTENT_RUNTIME_TYPES_FOR_SHAREABLE_RETURN", message, coordinate)
 
 
 def _visible(graph: Graph, type_name: str) -> Collection[str]:

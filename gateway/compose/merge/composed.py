@@ -115,7 +115,7 @@ def _add(
         return
     spec.elements[name] = element
     version = version_of(feature)
-    if name not in spec.definitions or spec.definitions[name][0] < version:
+    if name not in spec.definitions or spec.definitions[name][0] <= version:
         spec.definitions[name] = (version, print_ast(node))
 
 

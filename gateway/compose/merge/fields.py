@@ -8,7 +8,6 @@ from gateway.compose.diagnostics import Report
 from gateway.compose.merge.contexts import context_arguments, without_contextual
 from gateway.compose.merge.inputs import merge_arguments
 from gateway.compose.merge.marks import merge_marks
-from gateway.compose.merge.runtime_types import check_runtime_types
 from gateway.compose.merge.type_references import IsSubtype, widest
 from gateway.compose.merged import JoinArguments, MergedField
 from gateway.compose.model import ROOT_NAMES, FieldDef, SubgraphSchema, TypeDef
@@ -65,8 +64,7 @@ class FieldMerger:
         given = [(schema, one.arguments) for schema, _, one in owners]
         arguments = merge_arguments(coordinate, without_contextual(coordinate, given, self.report), self.report)
         self.check_external(coordinate, have, owners, reference)
-        check_runtime_types(coordinate, reference, settled, self.report)
-        marks = merge_marks(coordinate, [(schema.name, one.marks) for schema, _, one in have], self.report)
+        marks = merge_marks(coordinate, [(schema.name, one.marks) for schema, _, one in owners], self.report)
         joins = tuple(join for side in have if (join := self.join(side, reference, overridden, migrating)))
         plain = len(have) == len(sides) and all(join == JoinArguments(join.subgraph) for join in joins)
         return MergedField(

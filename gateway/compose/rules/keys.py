@@ -8,16 +8,15 @@ from gateway.federation.field_set import print_field_set
 
 def check_keys(schema: SubgraphSchema, report: Report) -> None:
     """Check every @key of a subgraph."""
+    broken = {item.name for item in schema.types.values() if not _keys_fit(schema, item, report)}
     for item in schema.types.values():
-        for key in item.keys:
-            _check(schema, item, key, report)
         if item.keys and item.kind == "interface" and not _allows_interface_keys(schema):
             message = f"@key on interface {item.name} needs federation v2.3"
             report.error(
                 "KEY_UNSUPPORTED_ON_INTERFACE", message, subgraph=schema.name, coordinate=item.name, node=item.node
             )
         if item.kind == "interface" and schema.federation is not None:
-            _check_implementations(schema, item, report)
+            _check_implementations(schema, item, broken, report)
         if item.interface_object and not item.keys:
             message = f"{item.name} is an @interfaceObject without a @key"
             report.error(
@@ -25,10 +24,10 @@ def check_keys(schema: SubgraphSchema, report: Report) -> None:
             )
 
 
-def _check_implementations(schema: SubgraphSchema, item: TypeDef, report: Report) -> None:
-    """An object is looked up by its interface's key, so it must have that key itself."""
+def _check_implementations(schema: SubgraphSchema, item: TypeDef, broken: set[str], report: Report) -> None:
+    """An object is looked up by its interface's key, so it must have that key itself; `broken` have keys that are none."""
     for key in item.keys:
-        for member in sorted(schema.possible(item.name) - {item.name}):
+        for member in sorted(schema.possible(item.name) - {item.name} - broken):
             own = [one.fields for one in schema.types[member].keys if one.resolvable or not key.resolvable]
             if key.fields and key.fields not in own:
                 text = print_field_set(key.fields)
@@ -43,9 +42,15 @@ def _allows_interface_keys(schema: SubgraphSchema) -> bool:
     return tuple(int(part) for part in schema.federation.split(".")) >= (2, 3)
 
 
-def _check(schema: SubgraphSchema, item: TypeDef, key: KeyDef, report: Report) -> None:
+def _keys_fit(schema: SubgraphSchema, item: TypeDef, report: Report) -> bool:
+    fits = [_check(schema, item, key, report) for key in item.keys]
+    return all(fits)
+
+
+def _check(schema: SubgraphSchema, item: TypeDef, key: KeyDef, report: Report) -> bool:
+    """Whether a key is one."""
     if key.fields is None:
-        return
+        return False
 
     complaints: list[str] = []
 
@@ -63,3 +68,4 @@ def _check(schema: SubgraphSchema, item: TypeDef, key: KeyDef, report: Report) -
         below = schema.types.get(found.type_name)
         if below is not None and below.kind in ("interface", "union"):
             complain("FIELDS_SELECT_INVALID_TYPE", f"{parent}.{found.name} is the {below.kind} {found.type}")
+    return not complaints

@@ -59,11 +59,8 @@ class DraftLookup:
     contexts: tuple[ContextInput, ...] = ()
 
     def fits(self, new: Representation) -> bool:
-        """Whether a representation can be joined: no field of it stands for another value already."""
-        return all(
-            not (old.types == new.types and old.typename == new.typename) or agree(old.fields, new.fields)
-            for old in self.representations
-        )
+        """Whether a representation can be joined: no object would get two, and no field stand for two values."""
+        return all(compatible(old, new) for old in self.representations)
 
     def represent(self, new: Representation) -> None:
         """Add what an object of some types is looked up by; fields for the same types are joined."""
@@ -73,6 +70,13 @@ class DraftLookup:
                 self.representations[index] = Representation(old.types, old.typename, fields)
                 return
         self.representations.append(new)
+
+
+def compatible(one: Representation, other: Representation) -> bool:
+    """Whether two representations can be in one lookup: for objects of other types, or for the same ones and in agreement."""
+    if one.types is not None and other.types is not None and not one.types & other.types:
+        return True
+    return one.types == other.types and one.typename == other.typename and agree(one.fields, other.fields)
 
 
 def agree(one: Sequence[RepField], other: Sequence[RepField]) -> bool:

@@ -10,7 +10,7 @@ wait for each other, so they are joined in one sweep; what is left is a group fo
 
 from collections.abc import Iterable
 
-from gateway.plan.fetch_graph import DraftLookup, Group, agree, ancestors, levels
+from gateway.plan.fetch_graph import DraftLookup, Group, ancestors, levels
 from gateway.plan.nodes import Path
 
 
@@ -96,10 +96,4 @@ def _add(group: Group, lookup: DraftLookup, known: dict[Path, list[DraftLookup]]
 
 def _compatible(one: DraftLookup, other: DraftLookup) -> bool:
     """Whether no object would get two representations."""
-    for mine in one.representations:
-        for theirs in other.representations:
-            same = mine.types == theirs.types and mine.typename == theirs.typename
-            apart = mine.types is not None and theirs.types is not None and not mine.types & theirs.types
-            if not apart and not (same and agree(mine.fields, theirs.fields)):
-                return False
-    return True
+    return all(one.fits(theirs) for theirs in other.representations)

@@ -24,6 +24,7 @@ class Figures:
     fetches: int = 0
     leaves: int = 0
     passed: int = 0
+    shuffled: int = 0
     used: Counter[str] = field(default_factory=Counter)
     differences: Counter[str] = field(default_factory=Counter)
 
@@ -36,6 +37,7 @@ class Figures:
         self.fetches += outcome.fetches
         self.leaves += outcome.leaves
         self.passed += outcome.verdict.passed
+        self.shuffled += outcome.verdict.shuffled
         self.used.update(outcome.used.keys())
         if outcome.verdict.kind:
             self.differences[outcome.verdict.kind] += 1
@@ -52,6 +54,7 @@ class Figures:
             ("fetches on average", f"{self.fetches / total:.1f}"),
             ("non-null leaves on average", f"{self.leaves / total:.1f}"),
             ("errors of failed inputs, let pass", str(self.passed)),
+            ("answers with keys in another order", str(self.shuffled)),
             *((f"touched: {name}", str(self.used[name])) for name in FEATURES),
             *((f"differences: {kind}", str(count)) for kind, count in self.differences.items()),
             ("differences", str(sum(self.differences.values()))),

@@ -23,7 +23,136 @@ class Mutant:
     new: str
 
 
-MUTANTS: tuple[Mutant, ...] = ()
+_MERGE, _ENTITIES, _FETCH = "gateway/execute/merge.py", "gateway/execute/entities.py", "gateway/execute/fetch.py"
+_EXECUTOR, _PROJECT, _PLACE = "gateway/execute/executor.py", "gateway/shape/project.py", "gateway/plan/place.py"
+_PATHS, _DRAFTS, _ASSEMBLE = "gateway/plan/paths.py", "gateway/plan/fetch_graph.py", "gateway/plan/assemble.py"
+_PASS, _PLANNER = "gateway/plan/passes/merge_requests.py", "gateway/plan/planner.py"
+_GRAPH, _NORMALIZE = "gateway/supergraph/graph.py", "gateway/request/normalize.py"
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant("merge: lists joined at the wrong position", _MERGE, "there = old[index]", "there = old[-1 - index]"),
+    Mutant(
+        "merge: objects replaced, not joined",
+        _MERGE,
+        "                merge(old, new)",
+        "                target[key] = new",
+    ),
+    Mutant("merge: replies kept under their own keys", _MERGE, "merge(out, {item.key:", "merge(out, {item.reply_key:"),
+    Mutant("entities: error paths with the wrong index", _ENTITIES, "(*where, index), into)", "(*where, 0), into)"),
+    Mutant(
+        "entities: same type taken for same object",
+        _ENTITIES,
+        "mark_of(made), len",
+        'mark_of({"": made["__typename"]}), len',
+    ),
+    Mutant(
+        "entities: type condition of a path dropped",
+        _ENTITIES,
+        "[one for one in following if typename_of(one[0]) in step.types]",
+        "list(following)",
+    ),
+    Mutant(
+        "entities: any representation for any type",
+        _ENTITIES,
+        "if template.types is None or typename_of(item) in template.types:",
+        "if template.fields:",
+    ),
+    Mutant(
+        "fetch: entities scattered in reverse",
+        _FETCH,
+        "in zip(entities, batch.objects",
+        "in zip(entities[::-1], batch.objects",
+    ),
+    Mutant(
+        "fetch: only the first place of an entity filled",
+        _FETCH,
+        "for item, _ in objects:",
+        "for item, _ in objects[:1]:",
+    ),
+    Mutant(
+        "fetch: an entity's error at one place only",
+        _FETCH,
+        "for _, where in batch.objects[path[1]]]",
+        "for _, where in batch.objects[path[1]][:1]]",
+    ),
+    Mutant(
+        "fetch: error path keeps the reply's keys", _FETCH, "kept.append(out.key if out else step)", "kept.append(step)"
+    ),
+    Mutant("fetch: errors of subgraphs dropped", _FETCH, "if path is not None:", "if path is None:"),
+    Mutant(
+        "fetch: falsy variables not passed on",
+        _FETCH,
+        "if name in context.variables}",
+        "if context.variables.get(name)}",
+    ),
+    Mutant("executor: one finished fetch starts all others", _EXECUTOR, "after.discard(number)", "after.clear()"),
+    Mutant(
+        "executor: mutations in another order", _EXECUTOR, "enumerate(plan.stages):", "enumerate(plan.stages[::-1]):"
+    ),
+    Mutant(
+        "shape: null stays where none may be",
+        _PROJECT,
+        "                raise _Null\n",
+        "                return None\n",
+    ),
+    Mutant(
+        "shape: null in a list takes the list",
+        _PROJECT,
+        "inner, one, (*path, index)) for",
+        'inner + "!", one, (*path, index)) for',
+    ),
+    Mutant(
+        "shape: a repeated field loses its selection",
+        _PROJECT,
+        "(*first.selections, *item.selections)",
+        "first.selections",
+    ),
+    Mutant(
+        "shape: a fragment's type condition ignored", _PROJECT, " and typename in self.possible.of(item.type):", ":"
+    ),
+    Mutant("shape: paths into what only the planner asked", _PROJECT, "return [*path[:index]]", "return path"),
+    Mutant("plan: inputs not sent", _PLACE, "plain, (*key, *fields), parents", "plain, key, parents"),
+    Mutant(
+        "plan: inputs not awaited", _PLACE, "(*key, *fields), parents, contexts)", "(*key, *fields), more, contexts)"
+    ),
+    Mutant(
+        "plan: type above not awaited", _PLACE, "parents = parents | self.typed_above(site)", "parents = set(parents)"
+    ),
+    Mutant(
+        "plan: a part for every type",
+        _PLACE,
+        "Site(site.place, member, types, whole",
+        "Site(site.place, member, None, whole",
+    ),
+    Mutant("plan: @requires not seen", _PATHS, "max(depth - 1, needed) + 1, True", "max(depth - 1, needed) + 1, False"),
+    Mutant(
+        "plan: other arguments under a taken key", _DRAFTS, "if self.keys.get(key, meaning) == meaning:", "if True:"
+    ),
+    Mutant("plan: merged though one waits for the other", _PASS, " and early not in ancestors(late):", ":"),
+    Mutant(
+        "plan: two representations for one object",
+        _DRAFTS,
+        "return one.types == other.types and one.typename == other.typename and agree(",
+        "return one.typename != other.typename or agree(",
+    ),
+    Mutant(
+        "plan: a field with other arguments left out",
+        _ASSEMBLE,
+        "(same.name, same.arguments) == (item.name, item.arguments)",
+        "same.name == item.name",
+    ),
+    Mutant("plan: types meet under one alias", _ASSEMBLE, "shapes.index(shape)) > 0", "shapes.index(shape)) > 9"),
+    Mutant(
+        "plan: mutations of one subgraph in one request", _PLANNER, "and runs[-1][0] == subgraph:", "and len(runs) > 1:"
+    ),
+    Mutant(
+        "plan: provided fields are for everyone",
+        _GRAPH,
+        "if found.external and not hit:",
+        "if found.external and False:",
+    ),
+    Mutant("request: conditions ignored", _NORMALIZE, "if not included(", "if None and included("),
+)
 
 
 def plant(mutant: Mutant, folder: Path) -> None:

@@ -4,7 +4,7 @@ prepare: parse > validate > normalize > plan, once per document, operation and v
 run: fetch and merge > project. Each stage has its room; nothing is cached or timed here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from graphql.language import OperationDefinitionNode
 from gateway.core.errors import RequestError
 from gateway.execute.context import Context
 from gateway.execute.executor import run_plan
-from gateway.plan.nodes import Plan
+from gateway.plan.nodes import Fetch, Plan
 from gateway.plan.planner import plan_operation
 from gateway.request.labels import LabelIndex
 from gateway.request.normalize import normalize
@@ -124,6 +124,13 @@ async def run(engine: Engine, prepared: Prepared, variables: Mapping[str, Any], 
     """fetch and merge > project. Returns the response (GraphQL spec, section 7.1)."""
     context = Context(engine.transport, variables, headers, engine.settings.timeout)
     context.data.update(introspect(engine.supergraph.api, prepared.operation, variables))
-    await run_plan(prepared.plan, context)
+
+    def goes_on(stage: Sequence[Fetch]) -> bool:
+        keys = {
+            out.key for fetch in stage for lookup in fetch.lookups if not lookup.path for out in lookup.selection.fields
+        }
+        return not prepared.projector.is_lost(context.data, keys, context.errors)
+
+    await run_plan(prepared.plan, context, goes_on)
     data = prepared.projector.project(context.data, context.errors)
     return {"errors": context.errors, "data": data} if context.errors else {"data": data}

@@ -6,6 +6,8 @@ from gateway.core.failure import Failure
 from gateway.execute.context import Tree
 from gateway.plan.nodes import Selection
 
+_LENGTHS = Failure("subgraphs gave a list in different lengths", "SUBGRAPH_BAD_RESPONSE", "")
+
 
 def merge(target: Tree, source: Tree) -> None:
     """Merge objects key by key, lists position by position; a value that is there is not replaced by null.
@@ -25,7 +27,10 @@ def merge(target: Tree, source: Tree) -> None:
 
 
 def _merge_lists(target: Tree, key: str, old: list[Any], new: list[Any]) -> None:
-    if old is new or len(old) != len(new):
+    if old is new:
+        return
+    if len(old) != len(new):
+        _disagree(old, new)
         return
     for index, value in enumerate(new):
         there = old[index]
@@ -36,6 +41,15 @@ def _merge_lists(target: Tree, key: str, old: list[Any], new: list[Any]) -> None
             _merge_lists(target, key, there, value)
         elif there is None:
             old[index] = value
+
+
+def _disagree(old: list[Any], new: list[Any]) -> None:
+    """Two subgraphs gave one list in different lengths: nobody can say which item is which, so what is new is a failure."""
+    keys = dict.fromkeys(key for item in new if isinstance(item, dict) for key in item)
+    for item in old:
+        if isinstance(item, dict):
+            for key in keys:
+                item.setdefault(key, _LENGTHS)
 
 
 def renamed(value: Any, selection: Selection | None) -> Any:

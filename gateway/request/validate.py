@@ -1,6 +1,6 @@
 """Validation of a document against the API schema (GraphQL spec, section 5)."""
 
-from graphql import DocumentNode, GraphQLSchema, specified_rules, validate
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, specified_rules, validate
 
 from gateway.core.errors import RequestError
 from gateway.request.parse import places
@@ -13,4 +13,9 @@ def validate_document(schema: GraphQLSchema, document: DocumentNode, limits: Lim
         found = validate(schema, document, specified_rules, max_errors=limits.validation_errors)
     except RecursionError:
         return (RequestError(f"the document is nested deeper than {limits.depth}", "TOO_COMPLEX"),)
-    return tuple(RequestError(item.message, "GRAPHQL_VALIDATION_FAILED", locations=places(item)) for item in found)
+    return tuple(RequestError(item.message, _code(item), locations=places(item)) for item in found)
+
+
+def _code(error: GraphQLError) -> str:
+    """The library ends its list with an error of its own when there are too many."""
+    return "TOO_COMPLEX" if error.message.startswith("Too many validation errors") else "GRAPHQL_VALIDATION_FAILED"

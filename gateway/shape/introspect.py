@@ -1,44 +1,74 @@
-"""Introspection (`__schema`, `__type`) and the root's `__typename`: answered from the API schema, never by a subgraph."""
+"""Introspection (`__schema`, `__type`) and the root's `__typename`: answered from the API schema, never by a subgraph.
 
-from collections.abc import Mapping
+A query root can also be met further down (`{ viewer { query { __schema { ... } } } }`); what is asked there is kept under a key that
+no client can use, by field.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from graphql import GraphQLSchema, graphql_sync
 
-from gateway.request.operation import Field, Operation, Selections, print_selections
+from gateway.request.operation import Field, Fragment, Operation, Selections, print_selections
 
-META = frozenset({"__schema", "__type", "__typename"})
+INTROSPECTION = frozenset({"__schema", "__type"})
+META = INTROSPECTION | {"__typename"}
+NESTED = "__nested"
 
 
 def without_meta(operation: Operation) -> Operation:
-    """The operation as subgraphs are asked: without the root's meta fields."""
+    """The operation as subgraphs are asked: without the root's meta fields, and without introspection anywhere."""
     rest = tuple(item for item in operation.selections if not (isinstance(item, Field) and item.name in META))
+    if any(_below(rest)):
+        rest = _stripped(rest)
     return replace(operation, selections=rest)
 
 
-def meta_fields(operation: Operation) -> Selections:
-    """The root's introspection fields."""
+def _stripped(selections: Selections) -> Selections:
     return tuple(
-        item for item in operation.selections if isinstance(item, Field) and item.name in ("__schema", "__type")
+        replace(item, selections=_stripped(item.selections))
+        for item in selections
+        if not (isinstance(item, Field) and item.name in INTROSPECTION)
     )
 
 
+def _below(selections: Selections) -> Iterator[Field]:
+    """The introspection fields of a selection, at any depth."""
+    for item in selections:
+        if isinstance(item, Field) and item.name in INTROSPECTION:
+            yield item
+        else:
+            yield from _below(item.selections)
+
+
+def meta_fields(operation: Operation) -> tuple[Field, ...]:
+    """The introspection fields of an operation, wherever they stand."""
+    return tuple(_below(operation.selections))
+
+
 def introspect(schema: GraphQLSchema, operation: Operation, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the root's introspection fields, by key; nothing when there are none."""
-    fields = meta_fields(operation)
-    if not fields:
-        return {}
-    used = {name for item in fields if isinstance(item, Field) for name in _variables(item)}
+    """The values of the root's introspection fields, by key; those of nested ones under NESTED. Nothing when there are none."""
+    own = tuple(item for item in operation.selections if isinstance(item, Field) and item.name in INTROSPECTION)
+    found = _answers(schema, operation, own, variables) if own else {}
+    nested = [item for item in meta_fields(operation) if all(item is not one for one in own)]
+    if nested:
+        found[NESTED] = {id(item): _answers(schema, operation, (item,), variables).get(item.key) for item in nested}
+    return found
+
+
+def _answers(
+    schema: GraphQLSchema, operation: Operation, fields: tuple[Field, ...], variables: Mapping[str, Any]
+) -> dict[str, Any]:
+    used = set(_variables(fields))
     declared = ",".join(f"${name}:{kind}" for name, kind in operation.variables if name in used)
     text = "query" + (f"({declared})" if declared else "") + print_selections(fields)
     result = graphql_sync(schema, text, variable_values={name: variables[name] for name in used if name in variables})
     return dict(result.data or {})
 
 
-def _variables(item: Field) -> set[str]:
-    found = set(item.variables)
-    for below in item.selections:
-        if isinstance(below, Field):
-            found |= _variables(below)
-    return found
+def _variables(selections: Selections) -> Iterator[str]:
+    for item in selections:
+        if not isinstance(item, Fragment):
+            yield from item.variables
+        yield from _variables(item.selections)

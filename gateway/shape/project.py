@@ -4,7 +4,7 @@ The tree holds more than was asked (keys, inputs) and may lack what failed. A nu
 it, up to the nearest nullable one; when no subgraph explained it, an error at its path does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Any
@@ -14,6 +14,7 @@ from graphql import GraphQLEnumType, GraphQLObjectType, GraphQLSchema, is_compos
 from gateway.core.failure import Failure
 from gateway.request.operation import Field, Fragment, Operation, Selections, fields_of
 from gateway.request.possible import PossibleTypes
+from gateway.shape.introspect import INTROSPECTION, NESTED
 
 Path = tuple[str | int, ...]
 
@@ -47,11 +48,22 @@ class Projector:
             if "path" in error:
                 path = self.visible(error.pop("path"))
                 error.update({"path": path} if path else {})
-        run = _Run(self, errors)
+        run = _Run(self, errors, data.get(NESTED, {}))
         try:
             return run.object(self.operation.selections, self.operation.root, data, ())
         except _Null:
             return None
+
+    def is_lost(self, data: dict[str, Any], keys: Collection[str], errors: Sequence[dict[str, Any]]) -> bool:
+        """Whether one of these root fields makes the whole answer null, whatever else comes."""
+        run = _Run(self, [dict(error) for error in errors], {})
+        try:
+            for item in self.collected(self.operation.selections, self.operation.root):
+                if item.key in keys:
+                    run.complete(item, item.type, data.get(item.key), (item.key,))
+        except _Null:
+            return True
+        return False
 
     def visible(self, path: list[str | int]) -> list[str | int]:
         """A path as far as the client's own keys go: an error in what only the planner asked for is one of the object."""
@@ -94,8 +106,9 @@ def needs_type(selections: Selections) -> bool:
 class _Run:
     """One projection."""
 
-    def __init__(self, projector: Projector, errors: list[dict[str, Any]]) -> None:
+    def __init__(self, projector: Projector, errors: list[dict[str, Any]], nested: Mapping[int, Any]) -> None:
         self.projector = projector
+        self.nested = nested
         self.errors = errors
         self.explained = {
             tuple(error["path"][:end]) for error in errors if "path" in error for end in range(len(error["path"]) + 1)
@@ -112,7 +125,8 @@ class _Run:
                 out[item.key] = typename or data.get(item.key)
             else:
                 where = (*path, item.key)
-                out[item.key] = self.complete(item, self.type_for(item, typename), data.get(item.key), where)
+                value = data.get(item.key) if not (path and item.name in INTROSPECTION) else self.nested.get(id(item))
+                out[item.key] = self.complete(item, self.type_for(item, typename), value, where)
         return out
 
     def typename(self, static: str, data: dict[str, Any]) -> str | None:

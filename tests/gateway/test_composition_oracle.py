@@ -34,8 +34,8 @@ def broken() -> tuple[tuple[str, SdlSet, Verdict], ...]:
     return tuple((edit.code, one, said) for (edit, one), said in zip(made, verdicts, strict=True) if said.codes)
 
 
-def disagreements(sets: Sequence[SdlSet], verdicts: Sequence[Verdict]) -> dict[str, list[str]]:
-    """By name: what differs, but for known differences; and our supergraphs that Apollo's code cannot load."""
+def disagreements(sets: Sequence[SdlSet], verdicts: Sequence[Verdict]) -> str:
+    """A line for each thing that differs, but for known differences; and for supergraphs of ours that Apollo's code cannot load."""
     ours = [compose_ours(one) for one in sets]
     found = {
         one.name: list(differences(said, mine))
@@ -46,7 +46,7 @@ def disagreements(sets: Sequence[SdlSet], verdicts: Sequence[Verdict]) -> dict[s
     for (name, _), failure in zip(composed, load_failures(text for _, text in composed), strict=True):
         if failure and name not in KNOWN:
             found[name].append(f"our supergraph does not load: {failure}")
-    return {name: texts for name, texts in found.items() if texts}
+    return "\n".join(f"{name}: {text}" for name, texts in found.items() for text in texts)
 
 
 def only_consequences(said: Verdict, mine: Verdict) -> bool:
@@ -81,7 +81,7 @@ def test_our_composer_says_what_the_pages_say() -> None:
 def test_pages_agree() -> None:
     """For every set of the pages nothing differs, but for the known differences; and each of those is one."""
     sets, verdicts = [one for one, _ in pages()], [said for _, said in pages()]
-    assert disagreements(sets, verdicts) == {}
+    assert not (found := disagreements(sets, verdicts)), found
     assert [
         one.name for one, said in pages() if one.name in PAGES and not list(differences(said, compose_ours(one)))
     ] == []
@@ -103,14 +103,14 @@ def test_made_up_sets_agree() -> None:
     sets = [valid_set(seed) for seed in range(162)]
     verdicts = ask_oracle(sets)
     assert [one.name for one, said in zip(sets, verdicts, strict=True) if said.codes] == []
-    assert disagreements(sets, verdicts) == {}
+    assert not (found := disagreements(sets, verdicts)), found
 
 
 @needs_node
 def test_broken_sets_agree() -> None:
     """At least 240 sets, each one edit away from a valid one, are refused by both, with the same codes."""
     assert len(broken()) >= 240
-    assert disagreements([one for _, one, _ in broken()], [said for _, _, said in broken()]) == {}
+    assert not (found := disagreements([one for _, one, _ in broken()], [said for _, _, said in broken()])), found
 
 
 @needs_node
@@ -128,7 +128,7 @@ def test_sets_by_chance_agree() -> None:
     verdicts = ask_oracle(sets)
     accepted = sum(not said.codes for said in verdicts)
     assert 50 <= accepted <= 450
-    assert disagreements(sets, verdicts) == {}
+    assert not (found := disagreements(sets, verdicts)), found
     known = [(one, said) for one, said in zip(sets, verdicts, strict=True) if one.name in CHANCE]
     assert [one.name for one, said in known if not list(differences(said, compose_ours(one)))] == []
 
@@ -139,7 +139,7 @@ def test_platform_agrees() -> None:
     files = [path for path in sorted(SCHEMA.glob("*.graphql")) if path.name != "supergraph.graphql"]
     sets = [SdlSet("platform", {path.stem: path.read_text() for path in files})]
     assert len(files) >= 6
-    assert disagreements(sets, ask_oracle(sets)) == {}
+    assert not (found := disagreements(sets, ask_oracle(sets))), found
 
 
 @needs_node
@@ -147,4 +147,4 @@ def test_platform_agrees() -> None:
 def test_suites_agree() -> None:
     """The audit's suites: nothing differs."""
     sets = [SdlSet(name, {one["name"]: one["sdl"] for one in read(name)["subgraphs"]}) for name in SUITES]
-    assert disagreements(sets, ask_oracle(sets)) == {}
+    assert not (found := disagreements(sets, ask_oracle(sets))), found

@@ -8,7 +8,9 @@ from tests.oracle.sets import DIRECTIVES, link
 
 NEWEST = "2.12"
 # These are merged into the supergraph: all subgraphs have to call them the same.
-MERGED = frozenset({"tag", "inaccessible", "authenticated", "requiresScopes", "policy", "cost", "listSize", "cacheTag"})
+MERGED = frozenset(
+    {"tag", "inaccessible", "authenticated", "requiresScopes", "policy", "cost", "listSize", "cacheTag", "context"}
+)
 KNOWN = tuple(name for _, names in DIRECTIVES for name in names)
 
 

@@ -56,9 +56,10 @@ class SubgraphDraft:
         text = "\n".join(parts) + "\n"
         if self.version is None:
             return text.replace(" @shareable", "")
-        return self._header() + re.sub(r"@(\w+)", lambda found: f"@{self._local(found[1])}", text)
+        return self._header() + re.sub(r"@(\w+)", lambda found: f"@{self.local(found[1])}", text)
 
-    def _local(self, name: str) -> str:
+    def local(self, name: str) -> str:
+        """What the subgraph calls a directive."""
         if name not in KNOWN or name in MERGED or self.style == "imported":
             return name
         return f"fed__{name}" if self.style == "namespaced" else f"my_{name}"

@@ -280,11 +280,7 @@ def composed(draft: Draft) -> None:
     """A directive of one's own that is carried into the supergraph."""
     name = draft.name("note").lower()
     for one in draft.pick(2, 1):
-        compose = f'@composeDirective(name: "@{name}")'.replace(
-            "@compose", f"@{one._local('composeDirective')[:-16]}compose"
-        )
-        compose = compose if one.style != "renamed" else f'@my_composeDirective(name: "@{name}")'
-        compose = compose if one.style != "namespaced" else f'@fed__composeDirective(name: "@{name}")'
+        compose = f'@{one.local("composeDirective")}(name: "@{name}")'
         one.schema += f' @link(url: "https://example.com/{name}/v1.0", import: ["@{name}"]) {compose}'
         one.lines.append(f"directive @{name}(n: Int) on FIELD_DEFINITION | OBJECT")
         one.query(**{f"{one.name}{name}": f": Int @{name}(n: {draft.rng.randint(1, 3)})"})

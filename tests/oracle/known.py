@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 STOPS = "the oracle stops with an exception of its own instead of a code; we refuse the set and say why"
 
-NO_LINK = "nothing in the supergraph is @inaccessible, so ours does not link that spec; the oracle links it for an element that it leaves out"
+NO_LINK = "nothing in the supergraph is @inaccessible, so ours links no such spec; the oracle does, for an element that it leaves out"
 
 PAGES: Mapping[str, str] = {
     "inaccessible/an element of the spec is hidden": NO_LINK,

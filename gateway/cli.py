@@ -1,4 +1,4 @@
-"""The `gateway` command: compose, plan, serve, errors."""
+"""The `gateway` command: compose, contract, check, plan, serve, errors."""
 
 import asyncio
 import json
@@ -9,16 +9,20 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from gateway.check.judge import judge
+from gateway.check.report import judgement_json, print_judgement
 from gateway.compose.compose import compose as compose_subgraphs
+from gateway.compose.contract import contract as cut_contract
 from gateway.compose.diagnostics import CompositionFailed
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import CODES, GatewayError, SettingsError, SubgraphError
-from gateway.pipeline import Engine, InvalidDocument, check, pick, prepare, variables_for
+from gateway.pipeline import Engine, InvalidDocument, pick, prepare, variables_for
+from gateway.pipeline import check as check_document
 from gateway.plan.explain import plan_json, print_plan
 from gateway.plan.planner import plan_operation
 from gateway.serve import compose_from, fetch_sdls, read_text
 from gateway.serve import serve as serve_supergraph
-from gateway.settings import Settings
+from gateway.settings import Limits, Settings
 from gateway.shape.introspect import without_meta
 from gateway.supergraph.graph import Graph
 from gateway.supergraph.load import load_supergraph
@@ -57,6 +61,7 @@ def compose(
     subgraph: SubgraphOption = None,
     subgraph_url: UrlOption = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the supergraph here.")] = None,
+    hints: Annotated[str, typer.Option(help="Which hints are shown: none, warn, info or debug.")] = "warn",
 ) -> None:
     """Compose subgraphs into a supergraph SDL. WHERE is an SDL file, or the address of a running subgraph."""
     given = pairs(subgraph, "--subgraph")
@@ -74,13 +79,70 @@ def compose(
         for name, where in given.items()
     ]
     result = compose_subgraphs(sources)
+    shown = LEVELS[: LEVELS.index(hints) + 1] if hints in LEVELS else None
+    if shown is None:
+        raise SettingsError(f"--hints is one of {', '.join(LEVELS)}, not {hints}", "BAD_OPTION")
     for hint in result.hints:
-        print(f"hint: {hint.message}", file=sys.stderr)
+        if hint.level.lower() in shown:
+            print(f"{hint.level.lower()}: {hint}", file=sys.stderr)
+    write(result.supergraph, output, f"{len(sources)} subgraphs composed")
+
+
+LEVELS = ("none", "warn", "info", "debug")
+
+
+def write(text: str, output: Path | None, done: str) -> None:
+    """Print an SDL, or write it into a file and say so."""
     if output is None:
-        print(result.supergraph)
+        print(text)
     else:
-        output.write_text(result.supergraph, encoding="utf-8")
-        print(f"{len(sources)} subgraphs composed into {output}", file=sys.stderr)
+        output.write_text(text, encoding="utf-8")
+        print(f"{done} into {output}", file=sys.stderr)
+
+
+@app.command()
+def contract(
+    supergraph: Annotated[str, typer.Argument(metavar="SUPERGRAPH", help="The supergraph SDL.")],
+    include_tag: Annotated[
+        list[str] | None, typer.Option(help="Show fields with this tag only; repeat for more.")
+    ] = None,
+    exclude_tag: Annotated[list[str] | None, typer.Option(help="Hide what carries this tag; repeat for more.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the supergraph here.")] = None,
+) -> None:
+    """Cut a supergraph down to what some clients may see, by its tags; what is hidden still serves plans."""
+    if not include_tag and not exclude_tag:
+        raise SettingsError("name at least one --include-tag or --exclude-tag", "BAD_OPTION")
+    text = cut_contract(read_text(supergraph, "the supergraph"), include_tag or (), exclude_tag or ())
+    write(text, output, "the contract is written")
+
+
+@app.command()
+def check(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The supergraph SDL that clients use now.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The one that is to take its place.")],
+    operations: Annotated[
+        Path | None, typer.Option(help="A folder of operations (*.graphql); what none of them uses is safe to change.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="text or json.")] = "text",
+    all: Annotated[bool, typer.Option("--all", help="Also list the safe changes.")] = False,
+) -> None:
+    """Compare two supergraphs as clients see them: breaking, dangerous and safe changes. Exit code 1 when clients break."""
+    if format not in ("text", "json"):
+        raise SettingsError(f"--format is text or json, not {format}", "BAD_OPTION")
+    before = load_supergraph(read_text(old, "the old supergraph"))
+    after = load_supergraph(read_text(new, "the new supergraph"))
+    texts = None
+    if operations is not None:
+        files = sorted(operations.rglob("*.graphql"))
+        if not files:
+            raise SettingsError(f"there are no *.graphql files in {operations}", "BAD_OPTION")
+        texts = {str(file.relative_to(operations)): read_text(str(file), "the operation") for file in files}
+    judgement = judge(before, after, texts, Limits())
+    if format == "json":
+        print(json.dumps(judgement_json(judgement), indent=2))
+    else:
+        print(print_judgement(judgement, everything=all), end="")
+    raise typer.Exit(1 if judgement.breaks else 0)
 
 
 @app.command()
@@ -99,7 +161,7 @@ def plan(
         raise SettingsError(f"--format is text or json, not {format}", "BAD_OPTION")
     graph = load_supergraph(read_text(supergraph, "the supergraph"))
     engine = Engine(graph, Graph(graph), LocalTransport({}), Settings())
-    checked = check(engine, sys.stdin.read() if query_file == "-" else read_text(query_file, "the query"))
+    checked = check_document(engine, sys.stdin.read() if query_file == "-" else read_text(query_file, "the query"))
     node = pick(checked, operation)
     try:
         given = json.loads(variables)

@@ -1,0 +1,213 @@
+"""What changed between two API schemas, each change with its coordinate and how much it matters.
+
+Breaking: a valid operation may become invalid, or get an answer of another shape. Dangerous: operations stay valid, but clients may meet
+values that they did not know. Safe: everything else.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    is_introspection_type,
+    is_specified_directive,
+    is_specified_scalar_type,
+    print_ast,
+)
+
+Level = Literal["breaking", "dangerous", "safe"]
+Composite = GraphQLObjectType | GraphQLInterfaceType
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change. `coordinate` is what an operation must use to be touched by it (schema coordinates, `Type.field(argument:)`).
+
+    `used_by` are the operations that do, where some were given.
+    """
+
+    level: Level
+    coordinate: str
+    message: str
+    used_by: tuple[str, ...] = ()
+
+
+def compare(old: GraphQLSchema, new: GraphQLSchema) -> tuple[Change, ...]:
+    """Every change from the old schema to the new one, in the order of the coordinates."""
+    found = [*_types(old, new), *_roots(old, new), *_directives(old, new)]
+    return tuple(sorted(found, key=lambda change: (change.coordinate, change.message)))
+
+
+def _named(schema: GraphQLSchema) -> dict[str, GraphQLNamedType]:
+    return {
+        name: item
+        for name, item in schema.type_map.items()
+        if not is_introspection_type(item) and not is_specified_scalar_type(item)
+    }
+
+
+def _types(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[Change]:
+    before, after = _named(old), _named(new)
+    for name in before.keys() - after.keys():
+        yield Change("breaking", name, f"the type {name} is gone")
+    for name in after.keys() - before.keys():
+        yield Change("safe", name, f"the type {name} is new")
+    for name in before.keys() & after.keys():
+        one, other = before[name], after[name]
+        if type(one) is not type(other):
+            yield Change("breaking", name, f"{name} was {_kind(one)} and is {_kind(other)}")
+            continue
+        if (one.description or "") != (other.description or ""):
+            yield Change("safe", name, f"{name} is described anew")
+        for kind, compare_kind in _KINDS:
+            if isinstance(one, kind):
+                yield from compare_kind(one, other)
+
+
+def _kind(item: GraphQLNamedType) -> str:
+    words = {"GraphQLObjectType": "an object", "GraphQLInputObjectType": "an input", "GraphQLEnumType": "an enum"}
+    words |= {"GraphQLInterfaceType": "an interface", "GraphQLUnionType": "a union", "GraphQLScalarType": "a scalar"}
+    return words[type(item).__name__]
+
+
+def _fields(one: Composite, other: Composite) -> Iterator[Change]:
+    for name in one.fields.keys() - other.fields.keys():
+        yield Change("breaking", f"{one.name}.{name}", f"the field {one.name}.{name} is gone")
+    for name in other.fields.keys() - one.fields.keys():
+        yield Change("safe", f"{one.name}.{name}", f"the field {one.name}.{name} is new")
+    for name in one.fields.keys() & other.fields.keys():
+        coordinate = f"{one.name}.{name}"
+        before, after = one.fields[name], other.fields[name]
+        if str(before.type) != str(after.type):
+            level: Level = "safe" if _narrower(str(before.type), str(after.type)) else "breaking"
+            yield Change(level, coordinate, f"{coordinate} was {before.type} and is {after.type}")
+        if before.deprecation_reason is None and after.deprecation_reason is not None:
+            yield Change("safe", coordinate, f"{coordinate} is deprecated: {after.deprecation_reason}")
+        yield from _arguments(coordinate, before.args, after.args)
+    before_interfaces = {item.name for item in one.interfaces}
+    after_interfaces = {item.name for item in other.interfaces}
+    for name in before_interfaces - after_interfaces:
+        yield Change("breaking", one.name, f"{one.name} does not implement {name} any more")
+    for name in after_interfaces - before_interfaces:
+        yield Change("dangerous", name, f"{one.name} implements {name}: fragments and switches may meet a new type")
+
+
+def _arguments(
+    coordinate: str, before: Mapping[str, GraphQLArgument], after: Mapping[str, GraphQLArgument]
+) -> Iterator[Change]:
+    for name in before.keys() - after.keys():
+        yield Change("breaking", f"{coordinate}({name}:)", f"the argument {coordinate}({name}:) is gone")
+    for name in after.keys() - before.keys():
+        place = f"{coordinate}({name}:)"
+        if _required(after[name]):
+            yield Change("breaking", coordinate, f"{place} is new and required")
+        else:
+            yield Change("safe", place, f"the argument {place} is new")
+    for name in before.keys() & after.keys():
+        yield from _value(f"{coordinate}({name}:)", coordinate, before[name], after[name])
+
+
+def _value(
+    place: str, owner: str, before: GraphQLArgument | GraphQLInputField, after: GraphQLArgument | GraphQLInputField
+) -> Iterator[Change]:
+    """An argument or input field: what was accepted must stay accepted. One that becomes required touches whoever uses its owner."""
+    if str(before.type) != str(after.type):
+        if _narrower(str(after.type), str(before.type)):
+            yield Change("safe", place, f"{place} was {before.type} and is {after.type}")
+        else:
+            touched = owner if _required(after) and not _required(before) else place
+            yield Change("breaking", touched, f"{place} was {before.type} and is {after.type}")
+    if _default(before) != _default(after):
+        message = f"{place} had the default {_default(before)} and has {_default(after)}"
+        yield Change("dangerous", owner, message)
+
+
+def _default(item: GraphQLArgument | GraphQLInputField) -> str:
+    node = item.ast_node.default_value if item.ast_node else None
+    return print_ast(node) if node else "none"
+
+
+def _required(item: GraphQLArgument | GraphQLInputField) -> bool:
+    return str(item.type).endswith("!") and _default(item) == "none"
+
+
+def _narrower(wide: str, narrow: str) -> bool:
+    """Whether a type reference only promises more than another: non-null where null could stand."""
+    if narrow.endswith("!"):
+        return _narrower(wide.removesuffix("!"), narrow[:-1])
+    if wide.endswith("!"):
+        return False
+    if wide.startswith("[") and narrow.startswith("["):
+        return _narrower(wide[1:-1], narrow[1:-1])
+    return wide == narrow
+
+
+def _inputs(one: GraphQLInputObjectType, other: GraphQLInputObjectType) -> Iterator[Change]:
+    for name in one.fields.keys() - other.fields.keys():
+        yield Change("breaking", f"{one.name}.{name}", f"the input field {one.name}.{name} is gone")
+    for name in other.fields.keys() - one.fields.keys():
+        if _required(other.fields[name]):
+            yield Change("breaking", one.name, f"the input field {one.name}.{name} is new and required")
+        else:
+            yield Change("safe", f"{one.name}.{name}", f"the input field {one.name}.{name} is new")
+    for name in one.fields.keys() & other.fields.keys():
+        yield from _value(f"{one.name}.{name}", one.name, one.fields[name], other.fields[name])
+
+
+def _enums(one: GraphQLEnumType, other: GraphQLEnumType) -> Iterator[Change]:
+    for name in one.values.keys() - other.values.keys():
+        yield Change("breaking", f"{one.name}.{name}", f"the value {one.name}.{name} is gone")
+    for name in other.values.keys() - one.values.keys():
+        yield Change("dangerous", one.name, f"the value {one.name}.{name} is new: clients may not know it")
+
+
+def _unions(one: GraphQLUnionType, other: GraphQLUnionType) -> Iterator[Change]:
+    before, after = {item.name for item in one.types}, {item.name for item in other.types}
+    for name in before - after:
+        yield Change("breaking", f"{one.name}|{name}", f"{name} is no member of {one.name} any more")
+    for name in after - before:
+        yield Change("dangerous", one.name, f"{name} is a new member of {one.name}: clients may not know it")
+
+
+def _roots(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[Change]:
+    for word in ("query", "mutation", "subscription"):
+        before, after = getattr(old, f"{word}_type"), getattr(new, f"{word}_type")
+        if before is not None and after is not None and before.name != after.name:
+            yield Change("breaking", before.name, f"the {word} root was {before.name} and is {after.name}")
+
+
+def _directives(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[Change]:
+    before = {item.name: item for item in old.directives if not is_specified_directive(item)}
+    after = {item.name: item for item in new.directives if not is_specified_directive(item)}
+    for name in before.keys() - after.keys():
+        yield Change("breaking", f"@{name}", f"the directive @{name} is gone")
+    for name in after.keys() - before.keys():
+        yield Change("safe", f"@{name}", f"the directive @{name} is new")
+    for name in before.keys() & after.keys():
+        for place in _gone(before[name].locations, after[name].locations):
+            yield Change("breaking", f"@{name}", f"@{name} can't stand on {place} any more")
+        yield from _arguments(f"@{name}", before[name].args, after[name].args)
+
+
+def _gone(before: Iterable[object], after: Iterable[object]) -> list[str]:
+    return sorted(
+        {str(getattr(item, "name", item)) for item in before} - {str(getattr(item, "name", item)) for item in after}
+    )
+
+
+_KINDS: tuple[tuple[type[GraphQLNamedType], Callable[..., Iterator[Change]]], ...] = (
+    (GraphQLObjectType, _fields),
+    (GraphQLInterfaceType, _fields),
+    (GraphQLInputObjectType, _inputs),
+    (GraphQLEnumType, _enums),
+    (GraphQLUnionType, _unions),
+)

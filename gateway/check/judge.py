@@ -1,0 +1,84 @@
+"""The page of a check: compare > look who uses what changed > try every operation on the new supergraph."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from graphql import DocumentNode, OperationDefinitionNode
+
+from gateway.check.changes import Change, Level, compare
+from gateway.check.usage import used_coordinates
+from gateway.core.errors import GatewayError, RequestError
+from gateway.request.parse import parse_document
+from gateway.request.validate import validate_document
+from gateway.settings import Limits
+from gateway.supergraph.model import Supergraph
+
+LEVELS: Sequence[Level] = ("breaking", "dangerous", "safe")
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenOperation:
+    """An operation that is valid on the old supergraph and not on the new one, and why."""
+
+    name: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All changes, what operations break, and which given operations were not valid before."""
+
+    changes: tuple[Change, ...]
+    broken: tuple[BrokenOperation, ...] = ()
+    skipped: tuple[BrokenOperation, ...] = ()
+
+    @property
+    def breaks(self) -> bool:
+        """Whether clients break."""
+        return bool(self.broken) or any(change.level == "breaking" for change in self.changes)
+
+
+def judge(old: Supergraph, new: Supergraph, operations: Mapping[str, str] | None, limits: Limits) -> Judgement:
+    """Compare two supergraphs. With operations (texts by name), a breaking change that none of them uses is safe."""
+    changes = compare(old.api, new.api)
+    if operations is None:
+        return Judgement(changes)
+    usage: dict[str, frozenset[str]] = {}
+    broken: list[BrokenOperation] = []
+    skipped: list[BrokenOperation] = []
+    for name, text in operations.items():
+        document, problems = _valid(old, text, limits)
+        if document is None:
+            skipped.append(BrokenOperation(name, problems))
+            continue
+        usage[name] = used_coordinates(old.api, document)
+        _, problems = _valid(new, text, limits)
+        if problems:
+            broken.append(BrokenOperation(name, problems))
+    return Judgement(tuple(_weighed(change, usage) for change in changes), tuple(broken), tuple(skipped))
+
+
+def _valid(supergraph: Supergraph, text: str, limits: Limits) -> tuple[DocumentNode | None, tuple[str, ...]]:
+    """The document if it can be asked, else what is wrong with it."""
+    try:
+        document = parse_document(text, limits)
+    except GatewayError as error:
+        return None, (error.message,)
+    errors = validate_document(supergraph.api, document, limits)
+    if errors:
+        return None, tuple(_placed(error) for error in errors)
+    if not any(isinstance(node, OperationDefinitionNode) for node in document.definitions):
+        return None, ("it holds no operation",)
+    return document, ()
+
+
+def _placed(error: RequestError) -> str:
+    place = error.locations[0] if error.locations else None
+    return f"{error.message} (line {place.line}, column {place.column})" if place else error.message
+
+
+def _weighed(change: Change, usage: Mapping[str, frozenset[str]]) -> Change:
+    users = tuple(sorted(name for name, used in usage.items() if change.coordinate in used))
+    if change.level != "safe" and not users:
+        return replace(change, level="safe", message=f"{change.message} ({change.level}, but no operation uses it)")
+    return replace(change, used_by=users)

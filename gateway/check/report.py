@@ -1,0 +1,42 @@
+"""A judgement as text for people and as JSON for tools."""
+
+from typing import Any
+
+from gateway.check.judge import LEVELS, Judgement
+
+
+def print_judgement(judgement: Judgement, *, everything: bool) -> str:
+    """Changes by level, the breaking ones first; safe ones are only counted unless `everything`."""
+    lines: list[str] = []
+    for level in LEVELS:
+        found = [change for change in judgement.changes if change.level == level]
+        lines.append(f"{level}: {len(found)}")
+        if level == "safe" and not everything:
+            continue
+        for change in found:
+            users = f" [used by {', '.join(change.used_by)}]" if change.used_by else ""
+            lines.append(f"  {change.message}{users}")
+    for one in judgement.broken:
+        lines.append(f"operation {one.name} breaks")
+        lines.extend(f"  {problem}" for problem in one.problems)
+    for one in judgement.skipped:
+        lines.append(f"operation {one.name} was not valid before, and is left out: {one.problems[0]}")
+    return "\n".join(lines) + "\n"
+
+
+def judgement_json(judgement: Judgement) -> dict[str, Any]:
+    """The same as JSON: `breaks`, `changes`, `operations` that break and `skipped` ones."""
+    return {
+        "breaks": judgement.breaks,
+        "changes": [
+            {
+                "level": change.level,
+                "coordinate": change.coordinate,
+                "message": change.message,
+                "usedBy": list(change.used_by),
+            }
+            for change in judgement.changes
+        ],
+        "operations": [{"name": one.name, "problems": list(one.problems)} for one in judgement.broken],
+        "skipped": [{"name": one.name, "problems": list(one.problems)} for one in judgement.skipped],
+    }

@@ -1,0 +1,128 @@
+"""What operations use of a schema, as coordinates: fields, arguments, types, enum values and input fields.
+
+What comes by a variable is not known before it comes, so all of its type counts as used.
+"""
+
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLSchema,
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
+    get_named_type,
+    is_abstract_type,
+    is_union_type,
+    visit,
+)
+from graphql.language import (
+    ArgumentNode,
+    DirectiveNode,
+    EnumValueNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    InlineFragmentNode,
+    ObjectFieldNode,
+    VariableDefinitionNode,
+)
+
+
+def used_coordinates(schema: GraphQLSchema, document: DocumentNode) -> frozenset[str]:
+    """Every coordinate that a document uses; what the schema does not have is left out."""
+    info = TypeInfo(schema)
+    used = _Used(schema, info)
+    visit(document, TypeInfoVisitor(info, used))
+    return frozenset(used.found)
+
+
+class _Used(Visitor):
+    def __init__(self, schema: GraphQLSchema, info: TypeInfo) -> None:
+        super().__init__()
+        self.schema = schema
+        self.info = info
+        self.found: set[str] = set()
+        self.variables: set[str] = set()
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        """A field, the type that it is asked on, and the type that it has."""
+        parent, result = self.info.get_parent_type(), self.info.get_type()
+        if parent is None:
+            return
+        self.found |= {parent.name, f"{parent.name}.{node.name.value}"}
+        if result is not None:
+            self.answered(get_named_type(result).name)
+
+    def answered(self, name: str) -> None:
+        """A type whose values an answer may hold: with all values of an enum, and all types of an abstract one."""
+        item = self.schema.type_map.get(name)
+        self.found.add(name)
+        if isinstance(item, GraphQLEnumType):
+            self.found.update(f"{name}.{value}" for value in item.values)
+
+    def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
+        """An argument of a field or directive."""
+        parent, field, directive = self.info.get_parent_type(), self.info.get_field_def(), self.info.get_directive()
+        if directive is not None:
+            self.found.add(f"@{directive.name}({node.name.value}:)")
+        elif parent is not None and field is not None:
+            name = next((key for key, value in getattr(parent, "fields", {}).items() if value is field), None)
+            if name is not None:
+                self.found.add(f"{parent.name}.{name}({node.name.value}:)")
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        """A directive."""
+        self.found.add(f"@{node.name.value}")
+
+    def enter_inline_fragment(self, node: InlineFragmentNode, *_: Any) -> None:
+        """A fragment on another type."""
+        if node.type_condition:
+            self.condition(node.type_condition.name.value)
+
+    def enter_fragment_definition(self, node: FragmentDefinitionNode, *_: Any) -> None:
+        """A named fragment."""
+        self.condition(node.type_condition.name.value)
+
+    def condition(self, name: str) -> None:
+        """A type condition: it uses the type, and that it is one of the abstract types around it."""
+        self.found.add(name)
+        parent = self.info.get_parent_type()
+        for item in self.schema.type_map.values():
+            if is_union_type(item) and any(member.name == name for member in item.types):
+                self.found.add(f"{item.name}|{name}")
+        if parent is not None and is_abstract_type(parent):
+            self.found.add(parent.name)
+
+    def enter_enum_value(self, node: EnumValueNode, *_: Any) -> None:
+        """An enum value that is written out."""
+        item = self.info.get_input_type()
+        if item is not None:
+            self.found.add(f"{get_named_type(item).name}.{node.value}")
+
+    def enter_object_field(self, node: ObjectFieldNode, *_: Any) -> None:
+        """An input field that is written out."""
+        parent = self.info.get_parent_input_type()
+        if parent is not None:
+            self.found |= {get_named_type(parent).name, f"{get_named_type(parent).name}.{node.name.value}"}
+
+    def enter_variable_definition(self, node: VariableDefinitionNode, *_: Any) -> None:
+        """A variable may hold anything of its type."""
+        item = self.info.get_input_type()
+        if item is not None:
+            self.accepted(get_named_type(item).name)
+
+    def accepted(self, name: str) -> None:
+        """A type whose values a variable may hold."""
+        if name in self.variables:
+            return
+        self.variables.add(name)
+        self.found.add(name)
+        item = self.schema.type_map.get(name)
+        if isinstance(item, GraphQLEnumType):
+            self.found.update(f"{name}.{value}" for value in item.values)
+        elif isinstance(item, GraphQLInputObjectType):
+            for key, one in item.fields.items():
+                self.found.add(f"{name}.{key}")
+                self.accepted(get_named_type(one.type).name)

@@ -1,0 +1,214 @@
+"""Contracts: a supergraph for some of its clients, by tags. What they may not see becomes @inaccessible; plans still use it.
+
+Whatever carries an excluded tag is hidden. With included tags, fields of objects and interfaces are hidden unless they or their type
+carry one. Then what has become empty, what refers to something hidden, and types that nothing visible leads to are hidden, too.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from graphql import DocumentNode, parse, print_ast
+from graphql.language import (
+    ConstDirectiveNode,
+    DefinitionNode,
+    EnumTypeDefinitionNode,
+    FieldDefinitionNode,
+    InputObjectTypeDefinitionNode,
+    InputValueDefinitionNode,
+    InterfaceTypeDefinitionNode,
+    NameNode,
+    Node,
+    ObjectTypeDefinitionNode,
+    SchemaDefinitionNode,
+    TypeDefinitionNode,
+    UnionTypeDefinitionNode,
+)
+
+from gateway.core.errors import SettingsError
+from gateway.federation.carried import CARRIED
+from gateway.supergraph.api_schema import remade
+from gateway.supergraph.features import Feature, arguments_of, read_features, text
+from gateway.supergraph.load import MAX_TOKENS, load_supergraph
+
+Composite = ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode
+N = TypeVar("N", bound=Node)
+
+
+def contract(supergraph: str, include: Collection[str] = (), exclude: Collection[str] = ()) -> str:
+    """The supergraph SDL for a contract.
+
+    Raises SettingsError BAD_OPTION for a tag that the supergraph does not have, SupergraphError where nothing valid is left.
+    """
+    document = parse(supergraph, max_tokens=MAX_TOKENS)
+    features = {feature.name: feature for feature in read_features(document)}
+    cutter = _Cutter(document, features, frozenset(include), frozenset(exclude))
+    cutter.check_tags()
+    cutter.cut()
+    text = print_ast(cutter.written(supergraph))
+    load_supergraph(text)
+    return text + "\n"
+
+
+@dataclass(slots=True)
+class _Cutter:
+    """One cut. `hidden` are coordinates: types, `Type.field`, `Type.field(argument:)`, enum values."""
+
+    document: DocumentNode
+    features: dict[str, Feature]
+    include: frozenset[str]
+    exclude: frozenset[str]
+    hidden: set[str] = field(default_factory=set)
+
+    @property
+    def types(self) -> dict[str, TypeDefinitionNode]:
+        """The types that are the supergraph's own."""
+        return {
+            node.name.value: node
+            for node in self.document.definitions
+            if isinstance(node, TypeDefinitionNode)
+            and not any(feature.owns(node.name.value, False) for feature in self.features.values())
+        }
+
+    def tags(self, node: Node) -> frozenset[str]:
+        """The tags on an element."""
+        name = self.features["tag"].local("@tag") if "tag" in self.features else "tag"
+        directives = getattr(node, "directives", None) or ()
+        return frozenset(text(arguments_of(one).get("name")) or "" for one in directives if one.name.value == name)
+
+    def check_tags(self) -> None:
+        """A tag that nothing carries is a typo."""
+        known = {tag for _, node, _ in self.elements() for tag in self.tags(node)}
+        if unknown := sorted((self.include | self.exclude) - known):
+            shown = ", ".join(sorted(known)) or "none"
+            raise SettingsError(f"nothing carries the tag {', '.join(unknown)}; there is {shown}", "BAD_OPTION")
+
+    def elements(self) -> Iterator[tuple[str, Node, Node | None]]:
+        """Every element with its coordinate and what it belongs to."""
+        for name, item in self.types.items():
+            yield name, item, None
+            for child in (*getattr(item, "fields", ()), *getattr(item, "values", ())):
+                yield f"{name}.{child.name.value}", child, item
+                for argument in getattr(child, "arguments", None) or ():
+                    yield f"{name}.{child.name.value}({argument.name.value}:)", argument, child
+
+    def cut(self) -> None:
+        """Decide what is hidden: by tags first, then by what follows, until nothing changes."""
+        for coordinate, node, owner in self.elements():
+            tags = self.tags(node)
+            wanted = tags | (self.tags(owner) if owner is not None else frozenset())
+            output = isinstance(node, FieldDefinitionNode)
+            if tags & self.exclude or (self.include and output and not wanted & self.include):
+                self.hidden.add(coordinate)
+        while self.follow() or self.unreachable():
+            continue
+
+    def follow(self) -> bool:
+        """Hide what is empty or refers to something hidden; whether anything was."""
+        before = len(self.hidden)
+        for name, item in self.types.items():
+            children = [
+                f"{name}.{one.name.value}" for one in (*getattr(item, "fields", ()), *getattr(item, "values", ()))
+            ]
+            members = [one.name.value for one in item.types or ()] if isinstance(item, UnionTypeDefinitionNode) else []
+            if (children and self.hidden.issuperset(children)) or (members and self.hidden.issuperset(members)):
+                self.hidden.add(name)
+        for coordinate, node, _ in self.elements():
+            reference = getattr(node, "type", None)
+            if reference is not None and print_ast(reference).strip("[]!") in self.hidden:
+                self.hidden.add(coordinate)
+        return len(self.hidden) > before
+
+    def unreachable(self) -> bool:
+        """Hide types that no visible field leads to; whether there were any."""
+        types = self.types
+        waiting = [name for name in self.roots() if name not in self.hidden]
+        seen = set(waiting)
+        while waiting:
+            for name in self.leads_to(waiting.pop(), types):
+                if name in types and name not in seen and name not in self.hidden:
+                    seen.add(name)
+                    waiting.append(name)
+        lost = set(types) - seen - self.hidden
+        self.hidden |= lost
+        return bool(lost)
+
+    def roots(self) -> list[str]:
+        """The names of the root types."""
+        for node in self.document.definitions:
+            if isinstance(node, SchemaDefinitionNode):
+                return [one.type.name.value for one in node.operation_types]
+        return ["Query", "Mutation", "Subscription"]
+
+    def leads_to(self, name: str, types: dict[str, TypeDefinitionNode]) -> Iterator[str]:
+        """The types that one can come to from a type."""
+        item = types[name]
+        for child in getattr(item, "fields", ()) or ():
+            if f"{name}.{child.name.value}" in self.hidden:
+                continue
+            yield print_ast(child.type).strip("[]!")
+            for argument in getattr(child, "arguments", None) or ():
+                yield print_ast(argument.type).strip("[]!")
+        if isinstance(item, UnionTypeDefinitionNode):
+            yield from (one.name.value for one in item.types or ())
+        if isinstance(item, Composite):
+            yield from (one.name.value for one in item.interfaces or ())
+            for other in types.values():
+                if isinstance(other, Composite) and any(one.name.value == name for one in other.interfaces or ()):
+                    yield other.name.value
+
+    def written(self, supergraph: str) -> DocumentNode:
+        """The document with @inaccessible on everything hidden."""
+        hiding = (
+            self.features["inaccessible"].local("@inaccessible") if "inaccessible" in self.features else "inaccessible"
+        )
+        mark = ConstDirectiveNode(name=NameNode(value=hiding), arguments=())
+
+        def marked(node: N, coordinate: str) -> N:
+            present = tuple(getattr(node, "directives", None) or ())
+            if coordinate not in self.hidden or any(one.name.value == hiding for one in present):
+                return node
+            return remade(node, directives=(*present, mark))
+
+        def argument(node: InputValueDefinitionNode, coordinate: str) -> InputValueDefinitionNode:
+            return marked(node, f"{coordinate}({node.name.value}:)")
+
+        def child(node: FieldDefinitionNode, name: str) -> FieldDefinitionNode:
+            coordinate = f"{name}.{node.name.value}"
+            arguments = tuple(argument(one, coordinate) for one in node.arguments or ())
+            return marked(remade(node, arguments=arguments), coordinate)
+
+        def whole(node: TypeDefinitionNode) -> TypeDefinitionNode:
+            name = node.name.value
+            if isinstance(node, Composite):
+                node = remade(node, fields=tuple(child(one, name) for one in node.fields or ()))
+            elif isinstance(node, InputObjectTypeDefinitionNode):
+                node = remade(node, fields=tuple(marked(one, f"{name}.{one.name.value}") for one in node.fields or ()))
+            elif isinstance(node, EnumTypeDefinitionNode):
+                node = remade(node, values=tuple(marked(one, f"{name}.{one.name.value}") for one in node.values or ()))
+            return marked(node, name)
+
+        own = self.types
+        definitions = [
+            whole(node) if isinstance(node, TypeDefinitionNode) and node.name.value in own else node
+            for node in self.document.definitions
+        ]
+        return self.linked(definitions, hiding)
+
+    def linked(self, definitions: list[DefinitionNode], hiding: str) -> DocumentNode:
+        """The document with the link to the spec of @inaccessible, and its definition."""
+        if "inaccessible" not in self.features:
+            spec = CARRIED["inaccessible"]
+            extra = parse(
+                f'schema @link(url: "{spec.url}", for: SECURITY) {{ query: Query }}\ndirective @{hiding}{spec.signature}'
+            )
+            schema, definition = extra.definitions
+            link = tuple(getattr(schema, "directives", ()))
+            definitions = [
+                remade(node, directives=(*(node.directives or ()), *link))
+                if isinstance(node, SchemaDefinitionNode)
+                else node
+                for node in definitions
+            ]
+            definitions.insert(1, definition)
+        return DocumentNode(definitions=tuple(definitions))

@@ -1,0 +1,97 @@
+"""What protects data and is not enforced yet must not be served, whatever it is called (GHSA-g8jh-vg5j-4h3f was such a renaming)."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.app import create_gateway
+from gateway.cli import main
+from gateway.compose.compose import compose
+from gateway.compose.ingest import SubgraphSource
+from gateway.core.errors import SupergraphError
+from gateway.settings import Settings
+from gateway.supergraph.load import load_supergraph
+
+FEDERATION = "https://specs.apollo.dev/federation/v2.10"
+CONNECT = "https://specs.apollo.dev/connect/v0.1"
+PROTECTED = {
+    "authenticated": (f'@link(url: "{FEDERATION}", import: ["@authenticated"])', "a: Int @authenticated"),
+    "scopes": (f'@link(url: "{FEDERATION}", import: ["@requiresScopes"])', 'a: Int @requiresScopes(scopes: [["x"]])'),
+    "policy": (f'@link(url: "{FEDERATION}", import: ["@policy"])', 'a: Int @policy(policies: [["x"]])'),
+    "renamed": (
+        f'@link(url: "{FEDERATION}", import: [{{ name: "@authenticated", as: "@members" }}])',
+        "a: Int @members",
+    ),
+    "by namespace": (f'@link(url: "{FEDERATION}")', "a: Int @federation__authenticated"),
+    "by another namespace": (f'@link(url: "{FEDERATION}", as: "fed")', "a: Int @fed__authenticated"),
+    "connectors": (
+        f'@link(url: "{FEDERATION}") @link(url: "{CONNECT}", import: ["@connect"])',
+        'a: Int @connect(http: { GET: "http://example.com" }, selection: "$")',
+    ),
+}
+
+
+def composed(name: str) -> str:
+    """The supergraph of one subgraph that uses a protection."""
+    link, field = PROTECTED[name]
+    return compose([SubgraphSource("a", "", f"extend schema {link} type Query {{ {field} b: Int }}")]).supergraph
+
+
+@pytest.mark.parametrize("name", PROTECTED)
+def test_protection_is_composed_and_not_served(name: str) -> None:
+    """The supergraph carries the protection and can be looked at, but a gateway over it is refused with a code and a next step."""
+    supergraph = composed(name)
+    assert load_supergraph(supergraph).unenforced
+    with pytest.raises(SupergraphError) as caught:
+        create_gateway(supergraph, Settings(), {})
+    assert caught.value.code == "UNSUPPORTED_FEATURE"
+    assert caught.value.next_step
+
+
+PLAIN = compose([SubgraphSource("a", "", "type Query { a: Int }")]).supergraph
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  a: Int", "  a: Int @authenticated"),
+        ("  a: Int", '  a: Int @policy(policies: [["x"]])'),
+        ("  a: Int", "  a: Int @federation__requiresScopes"),
+        ("  a: Int", '  a: Int @join__directive(graphs: [A], name: "authenticated")'),
+        ("  a: Int", '  a: Int @join__directive(graphs: [A], name: "fed__connect", args: {selection: "a"})'),
+        (
+            "  @link(",
+            '  @link(url: "https://specs.apollo.dev/authenticated/v0.1", as: "tag2", for: SECURITY)\n  @link(',
+        ),
+        ("  @link(", '  @link(url: "https://example.com/secrets/v1.0", for: SECURITY)\n  @link('),
+        ("  @link(", '  @link(url: "https://example.com/any/v1.0", import: [{name: "@policy", as: "@p"}])\n  @link('),
+    ],
+)
+def test_any_supergraph_that_says_so(old: str, new: str) -> None:
+    """Also a supergraph of another tool is refused: by the spec's url, by its purpose, by an import, and by the name alone."""
+    assert old in PLAIN
+    create_gateway(PLAIN, Settings(), {})
+    with pytest.raises(SupergraphError, match="does not enforce"):
+        create_gateway(PLAIN.replace(old, new, 1), Settings(), {})
+
+
+def test_what_is_only_information_is_served() -> None:
+    """Costs, tags, list sizes and cache tags ask for nothing that must be enforced."""
+    sdl = """extend schema @link(url: "https://specs.apollo.dev/federation/v2.12", import: ["@cost", "@listSize", "@tag", "@cacheTag"])
+    type Query { a: [Int] @cost(weight: 2) @listSize(assumedSize: 3) @tag(name: "x") @cacheTag(format: "a") }"""
+    create_gateway(compose([SubgraphSource("a", "", sdl)]).supergraph, Settings(), {})
+
+
+def test_the_command_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`gateway serve` ends with the code and the next step, not with a traceback."""
+    file = tmp_path / "supergraph.graphql"
+    file.write_text(composed("renamed"))
+    monkeypatch.setattr("sys.argv", ["gateway", "serve", "--supergraph", str(file), "--port", "1"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    said = capsys.readouterr().err
+    assert caught.value.code == 1
+    assert "UNSUPPORTED_FEATURE" in said
+    assert "authenticated" in said

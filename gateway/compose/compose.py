@@ -46,7 +46,7 @@ def compose(sources: Sequence[SubgraphSource]) -> Composition:
         raise
     check_satisfiable(supergraph, report)
     _stop(report)
-    return Composition(text, tuple(report.hints))
+    return Composition(text, report.hints)
 
 
 def _stop(report: Report) -> None:

@@ -48,8 +48,23 @@ class Hint:
 class Report:
     """Collects problems and hints over all of composition's steps."""
 
-    problems: list[Problem] = field(default_factory=list)
-    hints: list[Hint] = field(default_factory=list)
+    _problems: dict[Problem, None] = field(default_factory=dict)
+    _hints: dict[Hint, None] = field(default_factory=dict)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The errors so far, each once, in the order in which they were found."""
+        return tuple(self._problems)
+
+    @property
+    def hints(self) -> tuple[Hint, ...]:
+        """The hints so far, each once."""
+        return tuple(self._hints)
+
+    @property
+    def count(self) -> int:
+        """How many errors there are so far."""
+        return len(self._problems)
 
     def error(
         self,
@@ -65,15 +80,11 @@ class Report:
         if node is not None and node.loc is not None:
             place = get_location(node.loc.source, node.loc.start)
             location = Location(place.line, place.column, node.loc.source.name)
-        problem = Problem(code, message, subgraph, coordinate, location)
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self._problems[Problem(code, message, subgraph, coordinate, location)] = None
 
     def hint(self, code: str, message: str, coordinate: str) -> None:
         """Add a hint; its code stands in HINTS."""
-        hint = Hint(HINTS[code].name, message, coordinate)
-        if hint not in self.hints:
-            self.hints.append(hint)
+        self._hints[Hint(HINTS[code].name, message, coordinate)] = None
 
 
 class CompositionFailed(ComposeError):

@@ -92,6 +92,8 @@ def definitions(merged: MergedSchema, body: str) -> list[str]:
     if "@context(" in body:
         out.append("directive @context(name: String!) repeatable on INTERFACE | OBJECT | UNION\n")
         out.append("directive @context__fromContext(field: context__ContextFieldValue) on ARGUMENT_DEFINITION\n")
+    if " @oneOf" in body:
+        out.append("directive @oneOf on INPUT_OBJECT\n")
     return out + [f"{text}\n" for text in (*merged.composed.definitions, *merged.executable)]
 
 

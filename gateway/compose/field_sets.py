@@ -43,7 +43,7 @@ def mentioned_fields(schema: SubgraphSchema) -> set[tuple[str, str]]:
         sets += [(one.type_name, one.provides or ()) for one in item.fields.values()]
         sets += list(_context_selections(schema, item))
         for name, fields in sets:
-            if _has_unknown_field(schema, name, fields):
+            if has_unknown_field(schema, name, fields):
                 continue  # it is reported, and uses nothing
             found.update((parent, one.name) for parent, one, _ in used_fields(schema, name, fields))
         for interface in item.interfaces:
@@ -52,18 +52,19 @@ def mentioned_fields(schema: SubgraphSchema) -> set[tuple[str, str]]:
     return found
 
 
-def _has_unknown_field(schema: SubgraphSchema, type_name: str, fields: FieldSet) -> bool:
+def has_unknown_field(schema: SubgraphSchema, type_name: str, fields: FieldSet) -> bool:
+    """Whether a field set names a field that its type does not have."""
     parent = schema.types.get(type_name)
     for item in fields:
         if not isinstance(item, FieldSetField):
             condition = item.type_condition if item.type_condition in schema.types else type_name
-            if _has_unknown_field(schema, condition or type_name, item.selections):
+            if has_unknown_field(schema, condition or type_name, item.selections):
                 return True
             continue
         found = parent.fields.get(item.name) if parent else None
         if found is None and item.name != "__typename":
             return True
-        if found is not None and _has_unknown_field(schema, found.type_name, item.selections):
+        if found is not None and has_unknown_field(schema, found.type_name, item.selections):
             return True
     return False
 
@@ -88,43 +89,54 @@ def check_selection(
 ) -> None:
     """Complain (with the end of a code, and a message) where a field set is no selection of a type.
 
-    `arguments`: whether its fields may have arguments.
+    `arguments`: whether its fields may have arguments; that is a question only where it is a selection.
     """
+    found = list(_misfits(schema, type_name, fields, arguments))
+    broken = any(code == "INVALID_FIELDS" for code, _ in found)
+    for code, message in found:
+        if not (broken and code == "FIELDS_HAS_ARGS"):
+            complain(code, message)
+
+
+def _misfits(schema: SubgraphSchema, type_name: str, fields: FieldSet, arguments: bool) -> Iterator[tuple[str, str]]:
     for item in fields:
-        if item.directives:
-            complain("DIRECTIVE_IN_FIELDS_ARG", "a field set can't hold directives")
+        if unknown := [name for name in item.directives if name not in ("skip", "include")]:
+            yield ("INVALID_FIELDS", f"there is no directive @{unknown[0]} that could stand in a field set")
+        elif item.directives:
+            yield ("DIRECTIVE_IN_FIELDS_ARG", "a field set can't hold directives")
         if not isinstance(item, FieldSetField):
             parent = schema.types.get(type_name)
             if parent is not None and parent.interface_object and item.type_condition not in schema.types:
-                check_selection(schema, type_name, item.selections, complain, arguments=arguments)
+                yield from _misfits(schema, type_name, item.selections, arguments)
             elif item.type_condition and item.type_condition not in schema.types:
-                complain("INVALID_FIELDS", f"there is no type {item.type_condition}")
+                yield ("INVALID_FIELDS", f"there is no type {item.type_condition}")
             else:
-                check_selection(
-                    schema, item.type_condition or type_name, item.selections, complain, arguments=arguments
-                )
+                yield from _misfits(schema, item.type_condition or type_name, item.selections, arguments)
             continue
         if item.alias:
-            complain("INVALID_FIELDS", f'"{item.alias}: {item.name}": a field set can\'t hold aliases')
+            yield ("INVALID_FIELDS", f'"{item.alias}: {item.name}": a field set can\'t hold aliases')
         if item.name == "__typename":
             continue
         parent = schema.types.get(type_name)
         found = parent.fields.get(item.name) if parent else None
         if found is None:
-            complain("INVALID_FIELDS", f"{type_name} has no field {item.name}")
+            yield ("INVALID_FIELDS", f"{type_name} has no field {item.name}")
             continue
-        if found.arguments and not arguments:
-            complain("FIELDS_HAS_ARGS", f"{type_name}.{item.name} has arguments")
+        unknown_arguments = [name for name, _ in item.arguments if name not in found.arguments]
+        if unknown_arguments and not arguments:
+            yield ("INVALID_FIELDS", f"{type_name}.{item.name} has no argument {unknown_arguments[0]}")
+        elif found.arguments and not arguments and not item.alias:
+            yield ("FIELDS_HAS_ARGS", f"{type_name}.{item.name} has arguments")
         if any("$" in value for _, value in item.arguments):
-            complain("INVALID_FIELDS", f"{type_name}.{item.name}: a field set can't hold variables")
+            yield ("INVALID_FIELDS", f"{type_name}.{item.name}: a field set can't hold variables")
         below = schema.types.get(found.type_name)
         composite = below is not None and below.kind in ("object", "interface", "union")
         if composite and not item.selections:
-            complain("INVALID_FIELDS", f"{type_name}.{item.name} needs a selection of its fields")
+            yield ("INVALID_FIELDS", f"{type_name}.{item.name} needs a selection of its fields")
         elif item.selections and not composite:
-            complain("INVALID_FIELDS", f"{type_name}.{item.name} has no fields to select")
+            yield ("INVALID_FIELDS", f"{type_name}.{item.name} has no fields to select")
         elif item.selections:
-            check_selection(schema, found.type_name, item.selections, complain, arguments=arguments)
+            yield from _misfits(schema, found.type_name, item.selections, arguments)
 
 
 _SPECIFIED = (

@@ -92,10 +92,10 @@ def ingest(source: SubgraphSource, report: Report) -> SubgraphSchema | None:
     links = read_links(document, source.name, report)
     if links is None:
         return None
-    before = len(report.problems)
+    before = report.count
     check_spec_definitions(document.definitions, links, source.name, report)
     own = [node for node in document.definitions if not _generated(node, links)]
-    if len(report.problems) > before:
+    if report.count > before:
         return None
     composed, routed = _on_schema(own, links)
     unknown = _unknown_on_schema(own, links)

@@ -61,14 +61,14 @@ def identity_of(feature: Feature) -> str:
 def read_links(document: DocumentNode, subgraph: str, report: Report) -> Links | None:
     """Read and check the links of a subgraph's SDL; None when nothing more can be said about it."""
     reader = _Reader(subgraph, report)
-    before = len(report.problems)
+    before = report.count
     for definition in document.definitions:
         for node in getattr(definition, "directives", None) or ():
             if node.name.value in ("link", "core"):
                 reader.read(node)
     features = tuple(reader.features)
     federation = next((item for item in features if identity_of(item) == f"{SPECS}federation"), None)
-    if len(report.problems) > before:
+    if report.count > before:
         return None
     if federation is not None:
         _hint_upgrade(features, version_of(federation), subgraph, report)

@@ -19,7 +19,7 @@ class FieldSetField:
     arguments: tuple[tuple[str, str], ...] = ()
     selections: "FieldSet" = ()
     alias: str | None = None
-    directives: bool = False
+    directives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class FieldSetFragment:
 
     type_condition: str | None
     selections: "FieldSet"
-    directives: bool = False
+    directives: tuple[str, ...] = ()
 
 
 FieldSet = tuple["FieldSetField | FieldSetFragment", ...]
@@ -59,13 +59,17 @@ def _selections(node: SelectionSetNode | None) -> FieldSet:
             arguments = tuple((item.name.value, print_ast(item.value)) for item in selection.arguments or ())
             alias = selection.alias.value if selection.alias else None
             below = _selections(selection.selection_set)
-            out.append(FieldSetField(selection.name.value, arguments, below, alias, bool(selection.directives)))
+            out.append(FieldSetField(selection.name.value, arguments, below, alias, _directives(selection)))
         elif isinstance(selection, InlineFragmentNode):
             condition = selection.type_condition.name.value if selection.type_condition else None
-            out.append(FieldSetFragment(condition, _selections(selection.selection_set), bool(selection.directives)))
+            out.append(FieldSetFragment(condition, _selections(selection.selection_set), _directives(selection)))
         else:
             raise ValueError("a field set has no named fragments")
     return tuple(out)
+
+
+def _directives(node: FieldNode | InlineFragmentNode) -> tuple[str, ...]:
+    return tuple(one.name.value for one in node.directives or ())
 
 
 def print_field_set(fields: FieldSet) -> str:

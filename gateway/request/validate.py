@@ -18,4 +18,8 @@ def validate_document(schema: GraphQLSchema, document: DocumentNode, limits: Lim
 
 def _code(error: GraphQLError) -> str:
     """The library ends its list with an error of its own when there are too many."""
-    return "TOO_COMPLEX" if error.message.startswith("Too many validation errors") else "GRAPHQL_VALIDATION_FAILED"
+    return (
+        "TOO_COMPLEX"
+        if error.message.startswith(("Too many validation errors", "Validation aborted"))
+        else "GRAPHQL_VALIDATION_FAILED"
+    )

@@ -67,4 +67,4 @@ class Subgraph:
 
 def transport_of(subgraphs: Mapping[str, Subgraph]) -> LocalTransport:
     """The way to them."""
-    return LocalTransport({name: subgraph for name, subgraph in subgraphs.items()})
+    return LocalTransport(dict(subgraphs))

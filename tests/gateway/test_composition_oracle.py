@@ -70,10 +70,13 @@ def test_our_composer_says_what_the_pages_say() -> None:
     """Without Node, too: error codes and hints of every set are those noted, or the difference is a known one."""
     sets = read_pages()
     assert len({one.name for one in sets}) == len(sets) >= 600
+    ours = {one.name: compose_ours(one) for one in sets}
     assert {
-        one.name: (one.noted, ours)
+        one.name: (one.noted, ours[one.name].note)
         for one in sets
-        if (ours := compose_ours(one).note) != one.noted and one.name not in PAGES
+        if ours[one.name].note != one.noted
+        and one.name not in PAGES
+        and not only_consequences(Verdict(tuple((one.noted or "").split())), ours[one.name])
     } == {}
 
 

@@ -29,6 +29,12 @@ PAGES: Mapping[str, str] = {
     "links/link under another name and imported": (
         "the link spec allows it: types are under lien__, @link is imported; the oracle looks for link__Purpose, which is not there"
     ),
+    "merging/one of an input object": (
+        "GraphQL (September 2025) has @oneOf; our supergraph carries it with its definition, so that older tools load it, too"
+    ),
+    "hints/a type system directive's locations": (
+        "the oracle stops: it takes one subgraph's locations and finds the directive elsewhere; ours allows what any subgraph allows"
+    ),
     "merging/kinds of a type": (
         "T is an object in one subgraph and an interface in the other: that is TYPE_KIND_MISMATCH by its own definition"
     ),
@@ -57,6 +63,14 @@ CONSEQUENCES: Mapping[str, tuple[frozenset[str], str]] = {
         frozenset({"EMPTY_MERGED_INPUT_TYPE", "REQUIRED_INPUT_FIELD_MISSING_IN_SOME_SUBGRAPH"}),
         "which fields are common is no question where one of both definitions has none",
     ),
+    **{
+        f"{start}_INVALID_FIELDS{end}": (
+            frozenset({"EXTERNAL_UNUSED"}),
+            "what a broken field set was to use is not known: that an @external field is unused may be its consequence alone",
+        )
+        for start in ("KEY", "REQUIRES", "PROVIDES")
+        for end in ("", "_TYPE")
+    },
     "UNKNOWN_FEDERATION_LINK_VERSION": (
         frozenset({"INVALID_GRAPHQL"}),
         "of an unknown version nobody knows the directives: that they are unknown is no second error",

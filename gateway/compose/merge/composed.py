@@ -14,12 +14,11 @@ from graphql import (
     GraphQLInt,
     GraphQLString,
     Undefined,
-    parse,
     parse_value,
     print_ast,
     value_from_ast,
 )
-from graphql.language import DirectiveDefinitionNode
+from graphql.language import DirectiveDefinitionNode, NameNode
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.links import identity_of, version_of
@@ -27,6 +26,7 @@ from gateway.compose.merge.names import marks_of, used_names
 from gateway.compose.merged import ComposedDirectives
 from gateway.compose.model import Composed, SubgraphSchema
 from gateway.federation.carried import CARRIED
+from gateway.supergraph.api_schema import remade
 from gateway.supergraph.features import Feature
 
 _SCALARS = {one.name: one for one in (GraphQLInt, GraphQLString, GraphQLFloat, GraphQLBoolean, GraphQLID)}
@@ -39,7 +39,12 @@ class _Spec:
 
     versions: dict[str, tuple[Feature, DirectiveDefinitionNode]] = field(default_factory=dict)
     elements: dict[str, str] = field(default_factory=dict)
-    definitions: dict[str, tuple[tuple[int, int], str]] = field(default_factory=dict)
+    definitions: dict[str, tuple[tuple[int, int], DirectiveDefinitionNode]] = field(default_factory=dict)
+    places: dict[str, dict[str, NameNode]] = field(default_factory=dict)
+
+    def definition(self, name: str) -> DirectiveDefinitionNode:
+        """The newest definition of a directive, for every place where some subgraph may use it."""
+        return remade(self.definitions[name][1], locations=tuple(self.places[name].values()))
 
 
 def compose_directives(schemas: Sequence[SubgraphSchema], report: Report) -> ComposedDirectives:
@@ -63,7 +68,7 @@ def compose_directives(schemas: Sequence[SubgraphSchema], report: Report) -> Com
         _check_conflict(name, schemas, report)
     for schema in schemas:
         _check_applications(schema, specs.values(), report)
-    definitions = tuple(text for spec in specs.values() for _, text in spec.definitions.values())
+    definitions = tuple(print_ast(spec.definition(name)) for spec in specs.values() for name in spec.definitions)
     namespaces = frozenset(one.namespace for spec in specs.values() for one, _ in spec.versions.values())
     links = tuple(_link(spec) for spec in specs.values())
     return ComposedDirectives(definitions, links, frozenset(owner), namespaces)
@@ -115,8 +120,9 @@ def _add(
         return
     spec.elements[name] = element
     version = version_of(feature)
+    spec.places.setdefault(name, {}).update({one.value: one for one in node.locations})
     if name not in spec.definitions or spec.definitions[name][0] <= version:
-        spec.definitions[name] = (version, print_ast(node))
+        spec.definitions[name] = (version, node)
 
 
 def _element(feature: Feature, name: str) -> str:
@@ -145,14 +151,12 @@ def _check_majors(schemas: Sequence[SubgraphSchema], specs: Mapping[str, _Spec],
 
 def _check_applications(schema: SubgraphSchema, specs: Iterable[_Spec], report: Report) -> None:
     """What one subgraph applies must fit the definition that the supergraph takes from another."""
-    chosen = {name: text for spec in specs for name, (_, text) in spec.definitions.items()}
+    chosen = {name: node for spec in specs for name, (_, node) in spec.definitions.items()}
     for item in schema.types.values():
         for applied in (
             one for marks in marks_of(item) for one in marks.applied if not one.spec and one.name in chosen
         ):
-            node = parse(chosen[applied.name], no_location=True).definitions[0]
-            if not isinstance(node, DirectiveDefinitionNode):
-                continue
+            node = chosen[applied.name]
             known = {one.name.value: print_ast(one.type).removesuffix("!") for one in node.arguments or ()}
             for name, value in applied.arguments:
                 scalar = _SCALARS.get(known.get(name, ""))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.merge.contexts import context_arguments, without_contextual
@@ -66,7 +66,9 @@ class FieldMerger:
         self.check_external(coordinate, have, owners, reference)
         marks = merge_marks(coordinate, [(schema.name, one.marks) for schema, _, one in owners], self.report)
         joins = tuple(join for side in have if (join := self.join(side, reference, overridden, migrating)))
-        plain = len(have) == len(sides) and all(join == JoinArguments(join.subgraph) for join in joins)
+        nobody = len(sides) == 1 and have[0][2].override not in self.subgraphs  # an @override of what is not there
+        bare = [replace(join, override=None) if nobody else join for join in joins]
+        plain = len(have) == len(sides) and all(join == JoinArguments(join.subgraph) for join in bare)
         return MergedField(
             have[0][2].name, reference, arguments, marks, () if plain and len(joins) == len(have) else joins
         )

@@ -1,5 +1,6 @@
-"""Merging what any element carries: the first description, hidden if hidden anywhere, all tags, directives by their rules."""
+"""Merging what any element carries: the description that most have, hidden if hidden anywhere, all tags, directives by their rules."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from gateway.compose.diagnostics import Report
@@ -11,7 +12,7 @@ from gateway.compose.model import Marks
 def merge_marks(coordinate: str, sides: Sequence[tuple[str, Marks]], report: Report) -> MergedMarks:
     """The marks of an element over all subgraphs that have it, given as pairs of the subgraph's name and its marks."""
     everyone = [one for _, one in sides]
-    described = dict.fromkeys(one.description for one in everyone if one.description)
+    described = Counter(one.description for one in everyone if one.description)
     if len(described) > 1:
         report.hint("INCONSISTENT_DESCRIPTION", f"{coordinate} is described differently by its subgraphs", coordinate)
     stated = {
@@ -23,7 +24,7 @@ def merge_marks(coordinate: str, sides: Sequence[tuple[str, Marks]], report: Rep
             message = f"@{name} has different arguments on {coordinate}"
             report.hint("INCONSISTENT_NON_REPEATABLE_DIRECTIVE_ARGUMENTS", message, coordinate)
     return MergedMarks(
-        description=next(iter(described), None),
+        description=max(described, key=lambda one: described[one], default=None),
         deprecated=next((one.deprecated for one in everyone if one.deprecated is not None), None),
         inaccessible=any(one.inaccessible for one in everyone),
         tags=tuple(dict.fromkeys(tag for one in everyone for tag in one.tags)),

@@ -23,14 +23,17 @@ def carried_names(schemas: Sequence[SubgraphSchema], report: Report) -> Mapping[
 
 
 def used_names(schema: SubgraphSchema) -> set[str]:
-    """The canonical names of the carried directives that a subgraph applies somewhere."""
+    """The canonical names of the directives of a subgraph that the supergraph carries in some form, where they are applied."""
     used: set[str] = {"tag"} if schema.marks.tags else set()
     for node in schema.directives.values():
         applied = (one.name.value for argument in node.arguments or () for one in argument.directives or ())
         used.update(name for local in applied if (name := schema.links.names.get(local)) in CARRIED and name)
     for item in schema.types.values():
+        used.update(["context"] if item.contexts else [])
         for marks in marks_of(item):
             used.update(one.name for one in marks.applied if one.spec and one.name in CARRIED)
+            if any(one.spec for one in marks.routed):
+                used.add("cacheTag")
             if marks.tags:
                 used.add("tag")
             if marks.inaccessible:

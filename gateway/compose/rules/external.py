@@ -4,9 +4,15 @@ from gateway.compose.diagnostics import Report
 from gateway.compose.field_sets import mentioned_fields
 from gateway.compose.model import SubgraphSchema
 
+_FIELD_SETS = ("KEY_INVALID", "REQUIRES_INVALID", "PROVIDES_INVALID", "PROVIDES_ON_NON_OBJECT", "CONTEXT_INVALID")
+
 
 def check_external(schema: SubgraphSchema, report: Report) -> None:
-    """Check every @external of a subgraph. Federation 1 let unused ones stand."""
+    """Check every @external of a subgraph.
+
+    Where a field set is broken, nobody knows which fields it was to use: unused ones are then not reported.
+    """
+    broken = any(one.subgraph == schema.name and one.code.startswith(_FIELD_SETS) for one in report.problems)
     used = mentioned_fields(schema)
     for item in schema.types.values():
         for one in item.fields.values():
@@ -18,6 +24,6 @@ def check_external(schema: SubgraphSchema, report: Report) -> None:
                 report.error(
                     "EXTERNAL_ON_INTERFACE", message, subgraph=schema.name, coordinate=coordinate, node=one.node
                 )
-            if schema.federation is not None and (item.name, one.name) not in used:
+            if schema.federation is not None and not broken and (item.name, one.name) not in used:
                 message = f"{coordinate} is @external, but no @key, @requires or @provides uses it"
                 report.error("EXTERNAL_UNUSED", message, subgraph=schema.name, coordinate=coordinate, node=one.node)

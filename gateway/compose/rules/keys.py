@@ -1,14 +1,14 @@
 """@key: its fields are a selection without arguments, of plain and object fields."""
 
 from gateway.compose.diagnostics import Report
-from gateway.compose.field_sets import check_arguments, check_selection, used_fields
+from gateway.compose.field_sets import check_arguments, check_selection, has_unknown_field, used_fields
 from gateway.compose.model import KeyDef, SubgraphSchema, TypeDef
 from gateway.federation.field_set import print_field_set
 
 
 def check_keys(schema: SubgraphSchema, report: Report) -> None:
     """Check every @key of a subgraph."""
-    broken = {item.name for item in schema.types.values() if not _keys_fit(schema, item, report)}
+    broken = {item.name for item in schema.types.values() if not _keys_are_read(schema, item, report)}
     for item in schema.types.values():
         if item.keys and item.kind == "interface" and not _allows_interface_keys(schema):
             message = f"@key on interface {item.name} needs federation v2.3"
@@ -42,15 +42,16 @@ def _allows_interface_keys(schema: SubgraphSchema) -> bool:
     return tuple(int(part) for part in schema.federation.split(".")) >= (2, 3)
 
 
-def _keys_fit(schema: SubgraphSchema, item: TypeDef, report: Report) -> bool:
-    fits = [_check(schema, item, key, report) for key in item.keys]
-    return all(fits)
+def _keys_are_read(schema: SubgraphSchema, item: TypeDef, report: Report) -> bool:
+    """Check the keys of a type; whether all of them name its fields, if not always in a way that is allowed."""
+    for key in item.keys:
+        _check(schema, item, key, report)
+    return not any(key.fields is None or has_unknown_field(schema, item.name, key.fields) for key in item.keys)
 
 
-def _check(schema: SubgraphSchema, item: TypeDef, key: KeyDef, report: Report) -> bool:
-    """Whether a key is one."""
+def _check(schema: SubgraphSchema, item: TypeDef, key: KeyDef, report: Report) -> None:
     if key.fields is None:
-        return False
+        return
 
     complaints: list[str] = []
 
@@ -68,4 +69,3 @@ def _check(schema: SubgraphSchema, item: TypeDef, key: KeyDef, report: Report) -
         below = schema.types.get(found.type_name)
         if below is not None and below.kind in ("interface", "union"):
             complain("FIELDS_SELECT_INVALID_TYPE", f"{parent}.{found.name} is the {below.kind} {found.type}")
-    return not complaints

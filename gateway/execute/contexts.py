@@ -15,6 +15,7 @@ from gateway.execute.entities import Batch, add, fail, mark_of, typename_of
 from gateway.plan.nodes import ContextInput, ContextSource, Fetch, Lookup, Pieces, RepField
 
 Chain = tuple[Tree, ...]
+_NAME = re.compile(r"\$(\w+)")
 
 
 def expand(fetch: Fetch, pieces: Pieces, data: Tree) -> tuple[Fetch, dict[str | None, Batch], dict[str, Any]]:
@@ -22,7 +23,7 @@ def expand(fetch: Fetch, pieces: Pieces, data: Tree) -> tuple[Fetch, dict[str | 
     lookups: list[Lookup] = []
     batches: dict[str | None, Batch] = {}
     variables: dict[str, Any] = {}
-    declared = list(pieces.declared)
+    declared: list[str] = []
     parts: list[str] = []
     for lookup, text in zip(fetch.lookups, pieces.lookups, strict=True):
         if lookup.field is None or lookup.variable is None:
@@ -40,14 +41,18 @@ def expand(fetch: Fetch, pieces: Pieces, data: Tree) -> tuple[Fetch, dict[str | 
             declared.append(f"${names[lookup.variable]}:[_Any!]!")
             declared += [f"${names[one.variable]}:{one.type}" for one in lookup.contexts]
             parts.append(_renamed(text, lookup.field, field, names))
+    body = "{" + " ".join(parts) + "}"
+    named = set(_NAME.findall(body))  # a lookup that has no objects now may have been the only one with a variable
+    declared = [*(one for one in pieces.declared if _NAME.findall(one)[0] in named), *declared]
     head = pieces.head + (f"({','.join(declared)})" if declared else "")
-    sent = replace(fetch, text=head + "{" + " ".join(parts) + "}", lookups=tuple(lookups))
+    kept = tuple(name for name in fetch.variables if name in named)
+    sent = replace(fetch, text=head + body, variables=kept, lookups=tuple(lookups))
     return sent, batches, variables
 
 
 def _renamed(text: str, alias: str, new: str, names: Mapping[str, str]) -> str:
     text = new + text.removeprefix(alias)
-    return re.sub(r"\$(\w+)", lambda match: f"${names.get(match[1], match[1])}", text)
+    return _NAME.sub(lambda match: f"${names.get(match[1], match[1])}", text)
 
 
 def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], Batch]]:

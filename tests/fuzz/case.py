@@ -24,6 +24,7 @@ class Question:
     query: str
     variables: dict[str, Any] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ def write_case(case: Case, folder: Path) -> None:
         _write_json(folder / "variables.json", question.variables)
     if question.faults:
         _write_json(folder / "faults.json", [asdict(fault) for fault in question.faults])
+    if question.labels:
+        _write_json(folder / "labels.json", question.labels)
 
 
 def read_case(folder: Path) -> Case:
@@ -56,7 +59,10 @@ def read_case(folder: Path) -> Case:
     monolith, query = texts.pop("monolith"), texts.pop("query")
     faults = tuple(Fault(**one) for one in _read_json(folder / "faults.json", []))
     variables = _read_json(folder / "variables.json", {})
-    return Case(Supply(monolith, texts, _read_json(folder / "data.json", {})), Question(query, variables, faults))
+    labels = tuple(_read_json(folder / "labels.json", ()))
+    return Case(
+        Supply(monolith, texts, _read_json(folder / "data.json", {})), Question(query, variables, faults, labels)
+    )
 
 
 def _read_json(path: Path, default: Any) -> Any:

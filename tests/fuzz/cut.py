@@ -7,7 +7,7 @@ away and drawn again.
 
 from random import Random
 
-from tests.fuzz.cut_fields import add_provides, add_requires, share_fields
+from tests.fuzz.cut_fields import add_context, add_provides, add_requires, share_fields
 from tests.fuzz.cut_parts import ensure, key_fields
 from tests.fuzz.inputs import random_arguments
 from tests.fuzz.model import Cut, Member, Part, View
@@ -43,6 +43,8 @@ def _draw(r: Random) -> Cut:
                 ensure(r, cut, view, cut.monolith.fields[kind][name].base)
     add_requires(r, cut)
     add_provides(r, cut)
+    if r.random() < 0.6:
+        add_context(r, cut)
     _declare_interface_fields(cut)
     _prune(cut)
     _check(cut)
@@ -126,7 +128,7 @@ def _split_value(r: Random, cut: Cut) -> None:
     entity = r.choice(monolith.entities)
     homes = [cut.views[name] for name in cut.homes[entity]]
     reference = monolith.split + r.choice(("", "!"))
-    member = Member("split", f"[{reference}]" if r.random() < 0.3 else reference)
+    member = Member("split", f"[{reference}]" if r.random() < 0.5 else reference)
     monolith.fields[entity]["split"] = member
     for name in monolith.fields[monolith.split]:
         for view in r.sample(homes, r.randint(1, len(homes))):

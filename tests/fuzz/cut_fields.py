@@ -31,6 +31,8 @@ def _take_over(r: Random, homes: list[View], entity: str, name: str) -> None:
         source.parts[entity][name] = Part("overridden")
         owner = next(view for view in homes if name in view.parts[entity] and view is not source)
         owner.parts[entity][name].override = source.name
+        if r.random() < 0.5:
+            owner.parts[entity][name].label = r.choice(("percent(30)", f"move_{name}"))
 
 
 def add_requires(r: Random, cut: Cut) -> None:
@@ -137,3 +139,36 @@ def _providable(cut: Cut, view: View, entity: str, member: Member) -> bool:
     return bool(owners) and not any(
         owner.parts[entity][member.name].requires or owner.parts[entity][member.name].override for owner in owners
     )
+
+
+def add_context(r: Random, cut: Cut) -> None:
+    """An entity that is met below one or two others only, with a field that is told something of the one above it."""
+    monolith = cut.monolith
+    behind = monolith.members[monolith.interface_object] if monolith.interface_object else ()
+    teller = cut.views[r.choice(list(cut.views))]
+    above = [one for one in monolith.entities if one not in behind and teller.name in cut.homes[one]][:2]
+    if not above:
+        return
+    monolith.fields["C0"] = {
+        "id": Member("id", "ID!", key=True),
+        "told": Member("told", "[String]"),
+        "own": Member("own", "Int"),
+    }
+    teller.parts["C0"], teller.keys["C0"] = {"id": Part(), "told": Part(context="$above { motto }")}, ["id"]
+    for entity in above:
+        monolith.fields[entity]["motto"] = Member("motto", "String!", fixed=True)
+        monolith.fields[entity]["below"] = Member("below", r.choice(("C0", "[C0!]", "C0!")))
+        teller.parts[entity]["motto"] = Part()
+        teller.setters.add(entity)
+        owner = cut.views[r.choice(cut.homes[entity])]
+        owner.parts[entity]["below"] = Part()
+        if owner is not teller:
+            owner.parts.setdefault("C0", {"id": Part()})
+            owner.keys["C0"] = ["id"]
+            owner.stubs.add("C0")
+    other = cut.views[r.choice(list(cut.views))]
+    other.stubs.discard("C0")
+    other.keys["C0"] = ["id"]
+    other.parts.setdefault("C0", {"id": Part()})["own"] = Part()
+    monolith.keys["C0"] = ["id"]
+    monolith.entities.append("C0")

@@ -7,6 +7,7 @@ from graphql.language import (
     ConstDirectiveNode,
     DocumentNode,
     FieldDefinitionNode,
+    InputValueDefinitionNode,
     InterfaceTypeDefinitionNode,
     ObjectTypeDefinitionNode,
     OperationDefinitionNode,
@@ -39,7 +40,7 @@ class Key:
 
 @dataclass(slots=True)
 class FieldFacts:
-    """The marks of one field."""
+    """The marks of one field; `contexts` are the arguments whose values come from a context, with what is read of it."""
 
     external: bool = False
     shareable: bool = False
@@ -47,11 +48,12 @@ class FieldFacts:
     provides: SelectionSetNode | None = None
     override: str | None = None
     label: str | None = None
+    contexts: dict[str, tuple[str, SelectionSetNode]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Facts:
-    """The marks of one subgraph; `roots` are its names of the root types, by the names they have in the supergraph."""
+    """The marks of one subgraph; `roots` are its names of the root types by those of the supergraph, `setters` the types by context."""
 
     document: DocumentNode
     keys: dict[str, list[Key]] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class Facts:
     interfaces: set[str] = field(default_factory=set)
     roots: dict[str, str] = field(default_factory=lambda: {"Query": "Query", "Mutation": "Mutation"})
     objects: set[str] = field(default_factory=set)
+    setters: dict[str, set[str]] = field(default_factory=dict)
 
 
 def field_set(text: str) -> SelectionSetNode:
@@ -89,6 +92,9 @@ def _read_type(facts: Facts, definition: ObjectTypeDefinitionNode | InterfaceTyp
     (facts.objects if isinstance(definition, ObjectTypeDefinitionNode) else facts.interfaces).add(name)
     if any(one.name.value == "interfaceObject" for one in definition.directives or ()):
         facts.interface_objects.add(name)
+    for mark in definition.directives or ():
+        if mark.name.value == "context":
+            facts.setters.setdefault(_text(mark, "name") or "", set()).add(name)
     for item in definition.fields or ():
         facts.fields[name, item.name.value] = _read_field(item)
 
@@ -103,7 +109,18 @@ def _read_field(item: FieldDefinitionNode) -> FieldFacts:
         provides=field_set(provides) if provides else None,
         override=_text(marks.get("override"), "from"),
         label=_text(marks.get("override"), "label"),
+        contexts={one.name.value: found for one in item.arguments or () if (found := _context(one))},
     )
+
+
+def _context(argument: InputValueDefinitionNode) -> tuple[str, SelectionSetNode] | None:
+    """The context of an argument and what is read of it (`$above { motto }`)."""
+    mark = next((one for one in argument.directives or () if one.name.value == "fromContext"), None)
+    text = _text(mark, "field")
+    if text is None:
+        return None
+    name, _, selection = text.strip().removeprefix("$").partition(" ")
+    return name, field_set(selection.strip().removeprefix("{").removesuffix("}"))
 
 
 def _text(mark: ConstDirectiveNode | None, argument: str) -> str | None:

@@ -2,18 +2,21 @@
 
 from random import Random
 
-from graphql import GraphQLList, GraphQLObjectType, GraphQLSchema, get_nullable_type
+from graphql import (
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    get_nullable_type,
+)
 from graphql.language import FieldNode, InlineFragmentNode, SelectionSetNode
 
 from tests.fuzz.world import Data, Fault, Requirements
 
 
 def random_faults(r: Random, schema: GraphQLSchema, data: Data, safe: set[tuple[str, str]]) -> tuple[Fault, ...]:
-    """About a third of the fields fail, each for some of its objects.
-
-    `safe` do not: keys (without them nobody can find the object elsewhere) and inputs of @requires that may not be null (a
-    subgraph that fails one loses the whole object, which the monolith, never asked for it, keeps).
-    """
+    """About a third of the fields fail, each for some of its objects; those that are `safe` do not."""
     found = []
     for kind, objects in data.items():
         definition = schema.type_map.get(kind)
@@ -31,10 +34,30 @@ def random_faults(r: Random, schema: GraphQLSchema, data: Data, safe: set[tuple[
 
 
 def safe_fields(schema: GraphQLSchema, keys: set[tuple[str, str]], requirements: Requirements) -> set[tuple[str, str]]:
-    """The fields that must not fail."""
+    """The fields that must not fail, because federation then answers otherwise than a monolith, whatever the gateway does.
+
+    Keys: without them nobody finds the object elsewhere. Inputs of @requires that may not be null: a subgraph that fails one loses the
+    whole object, which the monolith, never asked for it, keeps. What may not be null below an input: where the client asks for it as
+    well, the input goes with it.
+    """
     found = set(keys)
     for (kind, _), wanted in requirements.items():
         found |= _strict(schema, kind, wanted)
+    return found
+
+
+def _fragile(schema: GraphQLSchema, kind: str, found: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The fields that may not be null, in any part, of an object and of what such fields lead to."""
+    definition = schema.type_map.get(kind)
+    if isinstance(definition, GraphQLInterfaceType | GraphQLUnionType):
+        for member in schema.get_possible_types(definition):
+            _fragile(schema, member.name, found)
+    elif isinstance(definition, GraphQLObjectType):
+        for name, field in definition.fields.items():
+            reference = str(field.type)
+            if "!" in reference and (kind, name) not in found:
+                found.add((kind, name))
+                _fragile(schema, reference.strip("[]!"), found)
     return found
 
 
@@ -53,4 +76,5 @@ def _strict(schema: GraphQLSchema, kind: str, wanted: SelectionSetNode) -> set[t
                 found.add((kind, item.name.value))
             if item.selection_set:
                 found |= _strict(schema, reference.strip("[]!"), item.selection_set)
+                found |= _fragile(schema, reference.strip("[]!"), set())
     return found

@@ -7,8 +7,9 @@ from tests.fuzz.rig import Outcome
 
 FEATURES = (
     "key", "several keys", "composite keys", "nested keys", "resolvable: false", "requires", "requires, nested",
-    "requires, with arguments", "requires, chained", "provides", "shareable", "override", "interfaces", "unions",
-    "interface objects", "enums", "lists of lists", "input objects", "custom root names", "mutations in series",
+    "requires, with arguments", "requires, chained", "provides", "shareable", "override", "progressive override", "contexts",
+    "interfaces", "unions", "interface objects", "enums", "lists of lists", "input objects", "custom root names",
+    "mutations in series",
 )  # fmt: skip
 
 
@@ -23,7 +24,8 @@ class Figures:
     far: int = 0
     fetches: int = 0
     leaves: int = 0
-    passed: int = 0
+    starved: int = 0
+    early: int = 0
     shuffled: int = 0
     used: Counter[str] = field(default_factory=Counter)
     differences: Counter[str] = field(default_factory=Counter)
@@ -36,7 +38,8 @@ class Figures:
         self.far += outcome.fetches >= 3
         self.fetches += outcome.fetches
         self.leaves += outcome.leaves
-        self.passed += outcome.verdict.passed
+        self.starved += outcome.verdict.starved
+        self.early += outcome.verdict.early
         self.shuffled += outcome.verdict.shuffled
         self.used.update(outcome.used.keys())
         if outcome.verdict.kind:
@@ -53,7 +56,8 @@ class Figures:
             ("... with three fetches or more", f"{self.far} ({100 * self.far / total:.0f} %)"),
             ("fetches on average", f"{self.fetches / total:.1f}"),
             ("non-null leaves on average", f"{self.leaves / total:.1f}"),
-            ("errors of failed inputs, let pass", str(self.passed)),
+            ("errors of inputs, let pass", str(self.starved)),
+            ("errors before the type, let pass", str(self.early)),
             ("answers with keys in another order", str(self.shuffled)),
             *((f"touched: {name}", str(self.used[name])) for name in FEATURES),
             *((f"differences: {kind}", str(count)) for kind, count in self.differences.items()),

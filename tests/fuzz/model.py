@@ -28,7 +28,7 @@ class Argument:
 
 @dataclass(slots=True)
 class Member:
-    """A field of the monolith. `through`: the interface object that brings it to every implementing type."""
+    """A field of the monolith. `through`: the interface object that brings it to every implementing type; `fixed`: it never fails."""
 
     name: str
     type: str
@@ -36,6 +36,7 @@ class Member:
     key: bool = False
     promised: bool = False
     through: str | None = None
+    fixed: bool = False
 
     @property
     def base(self) -> str:
@@ -70,18 +71,20 @@ class Monolith:
 
 @dataclass(slots=True)
 class Part:
-    """A field as one subgraph has it. `override`: the subgraph that it is taken from, with or without a label."""
+    """A field as one subgraph has it. `override`: the subgraph that it is taken from, with or without a label; `context`: where an argument
+    that clients don't see gets its value."""
 
     role: Role = "own"
     requires: str = ""
     provides: str = ""
     override: str = ""
     label: str = ""
+    context: str = ""
 
 
 @dataclass(slots=True)
 class View:
-    """What one subgraph has of the monolith. `stubs` are entities that it only names (`resolvable: false`)."""
+    """What one subgraph has of the monolith. `stubs` are entities that it only names (`resolvable: false`), `setters` set a context."""
 
     name: str
     root_names: dict[str, str]
@@ -92,6 +95,7 @@ class View:
     interface_fields: dict[str, list[str]] = field(default_factory=dict)
     object_of: str | None = None
     keyed_interface: str | None = None
+    setters: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)

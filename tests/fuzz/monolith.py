@@ -102,11 +102,15 @@ def _entity(r: Random, made: Monolith, entity: str) -> None:
 
 
 def _interface(r: Random, made: Monolith, interface: str, names: tuple[str, ...]) -> None:
-    """Its fields, promised by each of its types, sometimes with a stricter type."""
+    """Its fields, promised by each of its types, sometimes with a stricter type.
+
+    Not where it is an interface object: there a gateway may never learn the type of an object whose stricter field fails.
+    """
+    may_differ = interface != made.interface_object
     promised = _random_fields(r, made, r.sample(names, r.randint(1, 3)), 0.6)
     for kind in made.members[interface]:
         for name, member in promised.items():
-            stricter = "!" if not member.type.endswith("!") and r.random() < 0.25 else ""
+            stricter = "!" if may_differ and not member.type.endswith("!") and r.random() < 0.25 else ""
             made.fields[kind][name] = Member(name, member.type + stricter, member.arguments, promised=True)
     if made.members[interface][0] in made.entities:
         promised = {"id": Member("id", "ID!")} | promised
@@ -114,10 +118,14 @@ def _interface(r: Random, made: Monolith, interface: str, names: tuple[str, ...]
 
 
 def _interface_object(r: Random, made: Monolith, interface: str) -> None:
-    """Fields that only an interface object has: they reach every type that implements the interface."""
+    """Fields that only an interface object has: they reach every type that implements the interface.
+
+    They may be null: a gateway may ask for one before it knows whether the object is of the type for which a client wants it, and must
+    not lose the object when that fails.
+    """
     for name in r.sample(("ioa", "iob", "ioc"), r.randint(2, 3)):
         base = r.choice(SCALARS) if r.random() < 0.6 else composite(r, made)
-        member = Member(name, wrapped(r, base), random_arguments(r), through=interface)
+        member = Member(name, wrapped(r, base).removesuffix("!"), random_arguments(r), through=interface)
         for kind in [interface, *made.members[interface]]:
             made.fields[kind][name] = member
 

@@ -46,10 +46,10 @@ MUTANTS: tuple[Mutant, ...] = (
         'mark_of({"": made["__typename"]}), len',
     ),
     Mutant(
-        "entities: type condition of a path dropped",
+        "entities: nulls left out of lists of inputs",
         _ENTITIES,
-        "[one for one in following if typename_of(one[0]) in step.types]",
-        "list(following)",
+        "[_below(item, fields) for item in value]",
+        "[_below(item, fields) for item in value if item is not None]",
     ),
     Mutant(
         "entities: any representation for any type",

@@ -15,7 +15,7 @@ from graphql import (
     is_interface_type,
 )
 
-from tests.fuzz.world import Node, World
+from tests.fuzz.world import Node, World, dressed
 
 Path = tuple[str | int, ...]
 
@@ -43,7 +43,8 @@ class _Run:
         if wanted is not None and self.world.faults and self.world.failing_input(node, wanted):
             self.answer.starved.add(tuple(info.path.prev.as_list()) if info.path.prev else ())
         self._note(info, arguments)
-        return self.world.value(node, name, arguments, self.world.inputs(node, name))
+        arguments |= self.world.from_contexts(node, name)
+        return dressed(self.world.value(node, name, arguments, self.world.inputs(node, name)), above=node)
 
     def _note(self, info: GraphQLResolveInfo[Any], arguments: dict[str, Any]) -> None:
         used, named = self.answer.used, get_named_type(info.return_type)

@@ -3,7 +3,7 @@
 import asyncio
 import traceback
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphql import GraphQLObjectType, GraphQLSchema, build_schema, lexicographic_sort_schema, parse, print_schema
@@ -11,16 +11,17 @@ from graphql import GraphQLObjectType, GraphQLSchema, build_schema, lexicographi
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import GatewayError
-from gateway.pipeline import Engine
+from gateway.pipeline import Engine, check, pick, prepare, run, variables_for
+from gateway.request.labels import index_labels
 from gateway.transport.base import SubgraphReply, SubgraphRequest
 from gateway.transport.local import LocalTransport
 from tests.fuzz.case import Question, Supply
 from tests.fuzz.compare import Verdict, compare, leaves
 from tests.fuzz.directives import Facts, read_facts
 from tests.fuzz.reference import Answer, answer_of
-from tests.fuzz.subgraph import Subgraph
+from tests.fuzz.subgraph import Subgraph, Taken
 from tests.fuzz.world import Requirements, World
-from tests.gateway.support import ask, engine_of
+from tests.gateway.support import engine_of
 
 
 class Recorder:
@@ -59,12 +60,18 @@ class Rig:
         schema = build_schema(supply.monolith)
         self.used: Counter[str] = Counter()
         self.world = World(schema, supply.data, requirements_of(facts, supply.monolith))
+        self.world.contexts = {
+            place: marks.contexts for one in facts.values() for place, marks in one.fields.items() if marks.contexts
+        }
+        for one in facts.values():
+            self.world.setters = {**self.world.setters, **one.setters}
         self.subgraphs = {
             name: Subgraph(name, one, self.world, _taken(facts, name), self._note) for name, one in facts.items()
         }
         sources = [SubgraphSource(name, f"http://{name}", sdl) for name, sdl in supply.subgraphs.items()]
         self.transport = Recorder(LocalTransport(self.subgraphs))
-        self.engine: Engine = engine_of(compose(sources).supergraph, self.transport)
+        plain = engine_of(compose(sources).supergraph, self.transport)
+        self.engine: Engine = replace(plain, labels=index_labels(plain.supergraph))
         self.same_schema = _sorted(self.engine.supergraph.api) == _sorted(schema)
 
     def _note(self, feature: str) -> None:
@@ -72,27 +79,34 @@ class Rig:
 
     def monolith(self, question: Question) -> Answer:
         """The right answer."""
-        self.world.begin(question.faults)
+        self.world.begin(question.faults, question.labels)
         return answer_of(self.world, parse(question.query), question.variables)
 
     def outcome(self, question: Question, want: Answer, runner: asyncio.Runner) -> Outcome:
         """The gateway's answer beside the right one."""
-        self.world.begin(question.faults)
+        self.world.begin(question.faults, question.labels)
         self.used.clear()
         self.transport.requests.clear()
         for subgraph in self.subgraphs.values():
             subgraph.problems.clear()
         try:
-            got = runner.run(ask(self.engine, question.query, question.variables))
+            got = runner.run(self._ask(question))
         except GatewayError as error:
             return Outcome(Verdict(f"refused {error.code}", error.message))
         except Exception as error:
             return Outcome(Verdict(f"crashed {type(error).__name__}", traceback.format_exc()))
         return self._judged(got, want)
 
+    async def _ask(self, question: Question) -> dict[str, Any]:
+        checked = check(self.engine, question.query)
+        node = pick(checked, None)
+        values = variables_for(self.engine, node, question.variables)
+        labels = frozenset(checked.labels).intersection(question.labels)
+        return await run(self.engine, prepare(self.engine, checked, node, values, labels), values, ())
+
     def _judged(self, got: dict[str, Any], want: Answer) -> Outcome:
         problems = [problem for subgraph in self.subgraphs.values() for problem in subgraph.problems]
-        verdict = compare(got, want)
+        verdict = compare(got, want, any(one.facts.interface_objects for one in self.subgraphs.values()))
         if problems:
             verdict = Verdict(problems[0][0], "\n".join(text for _, text in problems))
         changes = [request for request in self.transport.requests if not request.repeatable]
@@ -121,11 +135,8 @@ def requirements_of(facts: dict[str, Facts], monolith: str) -> Requirements:
     return found
 
 
-def _taken(facts: dict[str, Facts], name: str) -> set[tuple[str, str]]:
-    """The fields of a subgraph that another one overrides for good."""
+def _taken(facts: dict[str, Facts], name: str) -> Taken:
+    """The fields of a subgraph that another one overrides, for good or while a label is on."""
     return {
-        place
-        for one in facts.values()
-        for place, marks in one.fields.items()
-        if marks.override == name and marks.label is None
+        place: marks.label for one in facts.values() for place, marks in one.fields.items() if marks.override == name
     }

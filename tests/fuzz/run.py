@@ -39,15 +39,22 @@ def supply_of(seed: str) -> tuple[Supply, set[tuple[str, str]]]:
     r = Random(seed)
     cut = random_cut(r)
     subgraphs = {name: subgraph_sdl(cut, view) for name, view in cut.views.items()}
-    keys = {(kind, name) for kind, fields in cut.monolith.fields.items() for name, one in fields.items() if one.key}
+    keys = {
+        (kind, name)
+        for kind, fields in cut.monolith.fields.items()
+        for name, one in fields.items()
+        if one.key or one.fixed
+    }
     return Supply(monolith_sdl(cut), subgraphs, random_data(r, cut)), keys
 
 
 def questions(rig: Rig, seed: str, count: int, faults: tuple[Fault, ...]) -> Iterator[Question]:
-    """Operations on a supply, every other one while something fails."""
+    """Operations on a supply, every other one while something fails, each with some labels on."""
     for number in range(count):
-        query, variables = random_operation(Random(f"{seed}/{number}"), rig.world.schema)
-        yield Question(query, variables, faults if number % 2 else ())
+        r = Random(f"{seed}/{number}")
+        query, variables = random_operation(r, rig.world.schema)
+        labels = tuple(label for label in sorted(rig.engine.supergraph.labels) if r.random() < 0.5)
+        yield Question(query, variables, faults if number % 2 else (), labels)
 
 
 def fuzz(seed: int, cuts: int, operations: int, figures: Figures) -> Iterator[Difference]:

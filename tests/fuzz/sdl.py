@@ -1,10 +1,11 @@
 """The monolith and its cut as SDL."""
 
 import json
+from dataclasses import replace
 
 from tests.fuzz import inputs
 from tests.fuzz.cut_parts import key_fields
-from tests.fuzz.model import Cut, Member, Part, View
+from tests.fuzz.model import Argument, Cut, Member, Part, View
 
 IMPORTS = (
     "@key", "@requires", "@provides", "@external", "@shareable", "@override", "@interfaceObject", "@context", "@fromContext"
@@ -36,17 +37,18 @@ def monolith_sdl(cut: Cut) -> str:
 def subgraph_sdl(cut: Cut, view: View) -> str:
     """One subgraph with the directives of federation."""
     monolith = cut.monolith
-    names = [f'"{name}"' for name in IMPORTS if _wanted(name, view)]
-    out = [LINK.format(minor=5, names=", ".join(names))]
+    names = [f'"{name}"' for name in IMPORTS]
+    out = [LINK.format(minor=9, names=", ".join(names))]
     if roots := [(kind, name) for kind, name in view.root_names.items() if kind in view.parts]:
         out.append("schema {\n" + "".join(f"  {kind.lower()}: {name}\n" for kind, name in roots) + "}\n")
     out.append(inputs.SDL)
     for kind, parts in view.parts.items():
         lines = [
-            _field(monolith.fields[kind][name]) + _marks(cut, view, kind, name, part) for name, part in parts.items()
+            _field(_own(cut, kind, name, part)) + _marks(cut, view, kind, name, part) for name, part in parts.items()
         ]
         implemented = [name for name in monolith.interfaces if kind in _listed(cut, view, name)]
         mark = " @interfaceObject" if kind == view.object_of else ""
+        mark += ' @context(name: "above")' if kind in view.setters else ""
         out.append(_block("type", view.root_names.get(kind, kind), implemented, mark + _keys(view, kind), lines))
     for interface, fields in view.interface_fields.items():
         key = ' @key(fields: "id")' if interface == view.keyed_interface else ""
@@ -62,8 +64,13 @@ def _listed(cut: Cut, view: View, interface: str) -> list[str]:
     return [] if view.object_of == interface else view.members.get(interface, [])
 
 
-def _wanted(name: str, view: View) -> bool:
-    return name not in ("@context", "@fromContext")
+def _own(cut: Cut, kind: str, name: str, part: Part) -> Member:
+    """A field as one subgraph has it: with the argument that clients don't see."""
+    member = cut.monolith.fields[kind][name]
+    if not part.context:
+        return member
+    hidden = Argument("given", f"String @fromContext(field: {json.dumps(part.context)})")
+    return replace(member, arguments=(*member.arguments, hidden))
 
 
 def _block(word: str, name: str, interfaces: list[str], marks: str, lines: list[str]) -> str:

@@ -32,15 +32,18 @@ directive @requires(fields: String!) on FIELD_DEFINITION
 directive @provides(fields: String!) on FIELD_DEFINITION
 directive @override(from: String!, label: String) on FIELD_DEFINITION
 directive @interfaceObject on OBJECT
+directive @context(name: String!) repeatable on INTERFACE | OBJECT | UNION
+directive @fromContext(field: String) on ARGUMENT_DEFINITION
 scalar _Any
 """
+Taken = Mapping[tuple[str, str], str | None]
 Noting = Callable[[str], None]
 
 
 class Subgraph:
-    """Answers requests as one subgraph does. `taken` are the fields that others override; `note` is told what was used."""
+    """Answers requests as one subgraph does. `taken`: the fields that others override, with labels; `note` is told what was used."""
 
-    def __init__(self, name: str, facts: Facts, world: World, taken: set[tuple[str, str]], note: Noting) -> None:
+    def __init__(self, name: str, facts: Facts, world: World, taken: Taken, note: Noting) -> None:
         self.name, self.facts, self.world, self.taken, self.note = name, facts, world, taken, note
         self.problems: list[tuple[str, str]] = []
         self.entities = [
@@ -87,8 +90,8 @@ class Subgraph:
         kind = self.kinds.get(own, own)
         node = source if isinstance(source, Node) else Node(kind, 0)
         facts = self.facts.fields[own, info.field_name]
-        self._note_field(own, kind, facts)
-        if (own, info.field_name) in self.taken:
+        self._note_field(own, kind, info.field_name, facts)
+        if self._moved(own, info.field_name, facts):
             self.problem("overridden field", f"{own}.{info.field_name} was asked for, which another has taken over")
         provided = _provided(node, info.field_name)
         if facts.external and not provided:
@@ -101,15 +104,27 @@ class Subgraph:
         face = info.return_type
         while hasattr(face, "of_type"):
             face = face.of_type
-        return dressed(value, below, face.name if face.name in self.facts.interface_objects else "")
+        known = face.name if face.name in self.facts.interface_objects else ""
+        return dressed(value, provided=below, face=known)
 
-    def _note_field(self, own: str, kind: str, facts: FieldFacts) -> None:
+    def _moved(self, own: str, name: str, facts: FieldFacts) -> bool:
+        """Whether another subgraph resolves a field now: it has taken it over, or this one has not yet."""
+        label = self.taken.get((own, name), "")
+        return (
+            label is None or label in self.world.labels or not (facts.label is None or facts.label in self.world.labels)
+        )
+
+    def _note_field(self, own: str, kind: str, name: str, facts: FieldFacts) -> None:
         if kind != own:
             self.note("custom root names")
         if facts.shareable:
             self.note("shareable")
-        if facts.override:
-            self.note("override" if facts.label is None else "progressive override")
+        if facts.override and facts.label is None:
+            self.note("override")
+        if facts.label or self.taken.get((own, name)):
+            self.note("progressive override")
+        if facts.contexts:
+            self.note("contexts")
         if own in self.facts.interface_objects:
             self.note("interface objects")
         if any(not key.resolvable for key in self.facts.keys.get(own, ())):
@@ -195,5 +210,7 @@ def _schema(facts: Facts, entities: Sequence[str]) -> GraphQLSchema:
         extra += f"{'extend ' if query in facts.objects else ''}type {query} {{ {field} }}\n"
     elif query not in facts.objects:
         extra += f"type {query} {{ _nothing: Int }}\n"
+    if "Query" not in facts.roots:
+        extra += "extend schema { query: Query }\n"
     definitions = [*facts.document.definitions, *parse(extra, no_location=True).definitions]
     return build_ast_schema(DocumentNode(definitions=tuple(definitions)), assume_valid_sdl=True)

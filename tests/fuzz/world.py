@@ -6,7 +6,7 @@ input shows in the answer. A mutation's value is stirred by how many came before
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from graphql.language import FieldNode, InlineFragmentNode, SelectionSetNode
 
 Data = Mapping[str, Sequence[Mapping[str, Any]]]
 Requirements = Mapping[tuple[str, str], SelectionSetNode]
+Contexts = Mapping[tuple[str, str], Mapping[str, tuple[str, SelectionSetNode]]]
 MISSING = object()
 
 
@@ -30,13 +31,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An object on its way through an execution. `face`: the type it has for a subgraph that knows only the interface."""
+    """An object on its way through an execution. `face`: its type for a subgraph that knows only the interface; `above`: whose it is."""
 
     kind: str
     index: int
     face: str = ""
     provided: SelectionSetNode | None = None
     representation: Mapping[str, Any] | None = None
+    above: "Node | None" = None
 
     @property
     def name(self) -> str:
@@ -46,18 +48,22 @@ class Node:
 
 @dataclass(slots=True)
 class World:
-    """Data, the monolith's schema, the inputs of fields, and the faults that are in force."""
+    """Data, the monolith's schema, the inputs of fields and what they take from contexts; the faults and labels that are in force."""
 
     schema: GraphQLSchema
     data: Data
     requirements: Requirements
     faults: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    contexts: Contexts = field(default_factory=dict)
+    setters: Mapping[str, set[str]] = field(default_factory=dict)
+    labels: frozenset[str] = frozenset()
     mutations: int = 0
     touched: set[tuple[str, str]] = field(default_factory=set)
     _found: dict[tuple[str, str], dict[str, Node]] = field(default_factory=dict)
 
-    def begin(self, faults: Sequence[Fault] = ()) -> None:
+    def begin(self, faults: Sequence[Fault] = (), labels: Collection[str] = ()) -> None:
         """Before each execution: no mutation has happened."""
+        self.labels = frozenset(labels)
         self.mutations = 0
         self.touched.clear()
         self.faults = {(one.object, one.field): one.kind for one in faults}
@@ -100,6 +106,17 @@ class World:
         if isinstance(raw, bool):
             return raw ^ bool(token % 2)
         return (raw + token) % 1000 if isinstance(raw, int | float) else f"{raw}~{token % 10000}"
+
+    def from_contexts(self, node: Node, name: str) -> dict[str, Any]:
+        """The arguments of a field that the nearest object above with their context gives."""
+        given = {}
+        for argument, (context, wanted) in self.contexts.get((node.kind, name), {}).items():
+            above = node.above
+            while above is not None and above.kind not in self.setters[context]:
+                above = above.above
+            if above is not None:
+                given[argument] = next(iter(self.project(above, wanted).values()))
+        return given
 
     def inputs(self, node: Node, name: str) -> Any:
         """The true inputs of a field; None if it has none."""
@@ -202,11 +219,11 @@ def _flat(value: Any) -> list[Node]:
     return [value] if isinstance(value, Node) else []
 
 
-def dressed(value: Any, provided: SelectionSetNode | None, face: str) -> Any:
+def dressed(value: Any, **along: Any) -> Any:
     """Objects with what goes along with them."""
     if isinstance(value, list):
-        return [dressed(item, provided, face) for item in value]
-    return replace(value, provided=provided, face=face) if isinstance(value, Node) else value
+        return [dressed(item, **along) for item in value]
+    return replace(value, **along) if isinstance(value, Node) else value
 
 
 def _mark(value: Any) -> str:

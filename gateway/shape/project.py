@@ -44,9 +44,11 @@ class Projector:
 
     def project(self, data: dict[str, Any], errors: list[dict[str, Any]]) -> dict[str, Any] | None:
         """The answer's `data`; errors of failures and of unexplained nulls are added to `errors`."""
-        for error in errors:
-            if "path" in error:
-                path = self.visible(error.pop("path"))
+        for error in [error for error in errors if "path" in error]:
+            path = self.visible(error.pop("path"), data)
+            if path is None:
+                errors.remove(error)
+            else:
                 error.update({"path": path} if path else {})
         run = _Run(self, errors, data.get(NESTED, {}))
         try:
@@ -65,16 +67,31 @@ class Projector:
             return True
         return False
 
-    def visible(self, path: list[str | int]) -> list[str | int]:
-        """A path as far as the client's own keys go: an error in what only the planner asked for is one of the object."""
+    def visible(self, path: list[str | int], data: Any) -> list[str | int] | None:
+        """A path as far as the client's own keys go: an error in what only the planner asked for is one of the object.
+
+        None where the client asked for the key, but of objects of another type: what failed there is no part of the answer.
+        """
         here: Selections = self.operation.selections
         for index, step in enumerate(path):
             if isinstance(step, str):
                 found = [item for item in fields_of(here) if item.key == step]
                 if not found:
                     return [*path[:index]]
+                if isinstance(data, dict) and not self.asks(here, step, data):
+                    return None
                 here = tuple(below for item in found for below in item.selections)
+                data = data.get(step) if isinstance(data, dict) else None
+            else:
+                data = data[step] if isinstance(data, list) and -1 < step < len(data) else None
         return path
+
+    def asks(self, selections: Selections, key: str, data: dict[str, Any]) -> bool:
+        """Whether a selection asks for a key of this object, as far as its run-time type is known."""
+        typename = data.get("__typename")
+        if not isinstance(typename, str) or not any(isinstance(item, Fragment) for item in selections):
+            return True
+        return any(item.key == key for item in self.collected(selections, typename))
 
     def collected(self, selections: Selections, typename: str | None) -> tuple[Field, ...]:
         """The fields for an object of this type, each key once (GraphQL spec, CollectFields)."""

@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 class Limits:
     """Bounds on what one request may ask, checked before the costly stages.
 
-    `body`: bytes of a request's body. `tokens`: lexer tokens of a document. `depth`: nested selection sets, fragments followed.
-    `selections`: fields after fragments are written out. `aliases`: fields of one selection set. `paths`: choices that planning may weigh.
-    `validation_errors`: errors reported at once.
+    `body`: bytes of a request's body, and characters of all arguments once fragments are written out. `tokens`: lexer tokens
+    of a document. `depth`: nested selection sets, fragments followed.
+    `selections`: fields after fragments are written out; `introspection`: those of them below `__schema` and `__type`. `aliases`: fields
+    of one selection set. `paths`: choices that planning may weigh. `validation_errors`: errors reported at once.
     """
 
     body: int = 1_000_000
     tokens: int = 15_000
     depth: int = 50
     selections: int = 20_000
+    introspection: int = 500
     aliases: int = 1_000
     paths: int = 200_000
     validation_errors: int = 20

@@ -1,7 +1,7 @@
 """A valid operation becomes a normalised one: fragments written in place, conditions settled, repetitions merged.
 
-After it, a selection set holds each response key once per type condition, and fragments only where the type really narrows. The
-number of selections written out is limited: fragments that spread each other can otherwise grow beyond any document's size.
+After it, a selection set holds each response key once per type condition, and fragments only where the type really narrows. What
+is written out is limited, selections and arguments: fragments that spread each other can otherwise grow beyond any document's size.
 """
 
 from collections.abc import Mapping
@@ -38,6 +38,7 @@ from gateway.request.variables import included
 from gateway.settings import Limits
 
 Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
+_Arguments = tuple[tuple[tuple[str, str], ...], frozenset[str]]
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ def normalize(
 ) -> Operation:
     """Normalise one operation of a valid document for the given values of the variables in its conditions.
 
-    Raises RequestError TOO_COMPLEX when writing out its fragments takes more selections than allowed.
+    Raises RequestError TOO_COMPLEX when writing out its fragments takes more selections, or longer arguments, than allowed.
     """
     root = schema.get_root_type(operation.operation)
     if root is None:
@@ -84,6 +85,9 @@ class _Normalizer:
         self.conditions = conditions
         self.limits = limits
         self.count = 0
+        self.introspection = 0
+        self.characters = 0
+        self.known_arguments: dict[int, _Arguments] = {}
         self.fragments = {
             item.name.value: item for item in document.definitions if isinstance(item, FragmentDefinitionNode)
         }
@@ -99,12 +103,7 @@ class _Normalizer:
 
     def collect(self, node: SelectionNode, level: _Level) -> None:
         """Put one selection into its place in a level."""
-        self.count += 1
-        if self.count > self.limits.selections:
-            message = (
-                f"the operation has more than {self.limits.selections} selections when its fragments are written out"
-            )
-            raise RequestError(message, "TOO_COMPLEX")
+        self.count_selection(level)
         if not included(tuple(node.directives or ()), self.conditions):
             return
         if isinstance(node, FieldNode):
@@ -121,6 +120,18 @@ class _Normalizer:
         elif isinstance(node, InlineFragmentNode):
             condition = node.type_condition.name.value if node.type_condition else level.parent
             self.enter(condition, node.selection_set.selections, level)
+
+    def count_selection(self, level: _Level) -> None:
+        """Count one more selection, and stop over the limits; introspection costs its size for each element of the schema."""
+        self.count += 1
+        self.introspection += level.parent.startswith("__")
+        for count, limit, what in (
+            (self.count, self.limits.selections, "selections"),
+            (self.introspection, self.limits.introspection, "selections of introspection"),
+        ):
+            if count > limit:
+                message = f"the operation has more than {limit} {what} when its fragments are written out"
+                raise RequestError(message, "TOO_COMPLEX")
 
     def enter(self, condition: str, nodes: tuple[SelectionNode, ...], level: _Level) -> None:
         """Follow a fragment: into this level when it does not narrow the type, else into a level of its own."""
@@ -177,15 +188,30 @@ class _Normalizer:
         reference = str(definition.type)
         inner = reference.strip("[]!")
         below = self.selections(inner, list(nodes)) if is_composite_type(self.schema.type_map[inner]) else ()
+        arguments, variables = self.arguments(first)
         return Field(
             key=first.alias.value if first.alias else name,
             name=name,
             parent=parent,
             type=reference,
-            arguments=tuple((item.name.value, print_ast(item.value)) for item in first.arguments or ()),
-            variables=variables_in(first.arguments or ()),
+            arguments=arguments,
+            variables=variables,
             selections=below,
         )
+
+    def arguments(self, node: FieldNode) -> _Arguments:
+        """A field's arguments as text, and the variables in them: printed once, however often a fragment brings the field."""
+        known = self.known_arguments.get(id(node))
+        if known is None:
+            texts = tuple((item.name.value, print_ast(item.value)) for item in node.arguments or ())
+            known = self.known_arguments[id(node)] = (texts, variables_in(node.arguments or ()))
+        self.characters += sum(len(text) for _, text in known[0])
+        if self.characters > self.limits.body:
+            message = (
+                f"the arguments are longer than {self.limits.body:,} characters when its fragments are written out"
+            )
+            raise RequestError(message, "TOO_COMPLEX")
+        return known
 
     def composite(self, name: str) -> Composite:
         """A type that has fields, by name."""

@@ -1,6 +1,6 @@
 """Variables: coerced by their types (GraphQL spec, CoerceVariableValues), and those that conditions depend on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, get_variable_values
@@ -17,6 +17,8 @@ from graphql.language import (
 from gateway.core.errors import RequestError
 from gateway.request.parse import places
 
+DEEPEST = 200  # lists and objects in each other; encoders and subgraphs give up a little further down
+
 
 def coerce_variables(
     schema: GraphQLSchema, operation: OperationDefinitionNode, given: Mapping[str, Any]
@@ -25,14 +27,32 @@ def coerce_variables(
 
     Raises RequestError BAD_USER_INPUT that names the variable and says which value does not fit.
     """
+    too_deep = RequestError(f"the variables are nested deeper than {DEEPEST}", "BAD_USER_INPUT")
+    if _is_deeper(given, DEEPEST):
+        raise too_deep
     try:
         values = get_variable_values(schema, operation.variable_definitions or (), dict(given), max_errors=10)
     except RecursionError as error:
-        raise RequestError("the variables are nested too deeply", "BAD_USER_INPUT") from error
+        raise too_deep from error
     if isinstance(values, list):
         first: GraphQLError = values[0]
         raise RequestError(first.message, "BAD_USER_INPUT", locations=places(first))
     return dict(values.coerced)
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit + 1):
+        level = [item for one in level for item in _children(one)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
 
 
 class _Conditions(Visitor):

@@ -68,7 +68,7 @@ class Endpoint:
         """The body, refused as soon as it is known to be too large."""
         too_large = RequestError(f"the body is larger than {self.max_body:,} bytes", "REQUEST_TOO_LARGE", status=413)
         length = headers.get("content-length", "")
-        if length.isdigit() and int(length) > self.max_body:
+        if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > self.max_body):
             raise too_large
         chunks: list[bytes] = []
         size = 0

@@ -57,8 +57,13 @@ def status_of(answer: Answer, media: str) -> int:
 
 
 def encode(answer: Answer) -> bytes:
-    """The body."""
-    return orjson.dumps(answer.response, option=orjson.OPT_NON_STR_KEYS)
+    """The body. A value that JSON can't hold (nested hundreds of levels deep, say) leaves an error in place of the answer."""
+    try:
+        return orjson.dumps(answer.response, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError as error:
+        message = f"a subgraph gave a value that can't be written as JSON: {error}"
+        extensions = {"code": "SUBGRAPH_WRONG_VALUE"}
+        return orjson.dumps({"errors": [{"message": message, "extensions": extensions}], "data": None})
 
 
 def content_type(media: str) -> bytes:

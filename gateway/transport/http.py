@@ -84,7 +84,11 @@ class HttpTransport:
         if target is None:
             message = "has no address; give one with --subgraph-url NAME=URL"
             raise SubgraphError(message, "SUBGRAPH_UNREACHABLE", subgraph=request.subgraph)
-        body = orjson.dumps(request.payload())
+        try:
+            body = orjson.dumps(request.payload(), option=orjson.OPT_NON_STR_KEYS)
+        except TypeError as error:
+            message = f"can't be asked, as a value for it can't be written as JSON: {error}"
+            raise SubgraphError(message, "SUBGRAPH_WRONG_VALUE", subgraph=request.subgraph) from error
         head = _head(target.head, request, len(body))
         try:
             async with asyncio.timeout(timeout):

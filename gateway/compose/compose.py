@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.compose.access import spread_access
 from gateway.compose.diagnostics import CompositionFailed, Hint, Report
@@ -9,6 +10,7 @@ from gateway.compose.emit import emit
 from gateway.compose.inaccessible import check_inaccessible
 from gateway.compose.ingest import SubgraphSource, ingest
 from gateway.compose.merge.types import merge_schema
+from gateway.compose.places import find_node
 from gateway.compose.rules import RULES
 from gateway.compose.satisfiable import check_satisfiable
 from gateway.core.errors import SupergraphError
@@ -29,6 +31,7 @@ def compose(sources: Sequence[SubgraphSource]) -> Composition:
     for name in {one.name for one in sources if sum(other.name == one.name for other in sources) > 1}:
         report.error("INVALID_SUBGRAPH_NAME", f'two subgraphs are named "{name}"', subgraph=name)
     schemas = [schema for source in sources if (schema := ingest(source, report))]
+    report.places = partial(find_node, schemas)
     for rule in RULES:
         for schema in schemas:
             rule(schema, report)

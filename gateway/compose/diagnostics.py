@@ -1,6 +1,6 @@
 """What composition has to say: errors that stop it, hints that don't. Each names the subgraph, the element and the place."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from graphql import get_location
@@ -46,8 +46,9 @@ class Hint:
 
 @dataclass(slots=True)
 class Report:
-    """Collects problems and hints over all of composition's steps."""
+    """Collects problems and hints over all of composition's steps. `places` finds the definition of a coordinate."""
 
+    places: Callable[[str, str | None], Node | None] = lambda coordinate, subgraph: None
     _problems: dict[Problem, None] = field(default_factory=dict)
     _hints: dict[Hint, None] = field(default_factory=dict)
 
@@ -75,8 +76,10 @@ class Report:
         coordinate: str | None = None,
         node: Node | None = None,
     ) -> None:
-        """Add an error; a place is worked out from the AST node."""
+        """Add an error; its place is that of the AST node, or else of the coordinate's definition in a subgraph."""
         location = None
+        if node is None and coordinate is not None:
+            node = self.places(coordinate, subgraph)
         if node is not None and node.loc is not None:
             place = get_location(node.loc.source, node.loc.start)
             location = Location(place.line, place.column, node.loc.source.name)

@@ -219,7 +219,7 @@ def _check(cut: Cut) -> None:
 
 def _meeting(cut: Cut, kind: str, name: str, base: str) -> set[str]:
     found = set(cut.monolith.members[base])
-    for view in cut.owners(kind, name):
+    for view in cut.holders(kind, name):
         if view.object_of != base:
             found &= set(view.members[base])
     return found

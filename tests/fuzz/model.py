@@ -114,3 +114,10 @@ class Cut:
             for view in self.views.values()
             if (part := view.parts.get(kind, {}).get(name)) is not None and part.role == "own"
         ]
+
+    def holders(self, kind: str, name: str) -> list[View]:
+        """The subgraphs that may be asked for a field: its owners, and those it is taken from."""
+        wanted = ("own", "overridden")
+        return [
+            view for view in self.views.values() if (part := view.parts.get(kind, {}).get(name)) and part.role in wanted
+        ]

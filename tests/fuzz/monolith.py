@@ -157,7 +157,7 @@ def _candidates(cut: Cut, kind: str, member: Member) -> list[str]:
     if base not in monolith.abstract:
         return [base]
     found = set(monolith.members[base])
-    for view in cut.owners(member.through or kind, member.name):
+    for view in cut.holders(member.through or kind, member.name):
         if view.object_of != base:
             found &= set(view.members[base])
     return sorted(found)

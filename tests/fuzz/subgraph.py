@@ -65,7 +65,11 @@ class Subgraph:
         if errors := validate(self.schema, document):
             self.problem("invalid request", f"{errors[0].message}: {query}")
             return {"errors": [{"message": "invalid request"}]}
-        formatted: dict[str, Any] = json.loads(json.dumps(self._execute(document, given, operation_name).formatted))
+        result = self._execute(document, given, operation_name)
+        for error in result.errors or ():
+            if "fails" not in error.message and "non-nullable" not in error.message:
+                self.problem("unfit", error.message)  # of the case, not of the gateway
+        formatted: dict[str, Any] = json.loads(json.dumps(result.formatted))
         return formatted
 
     def _execute(self, document: DocumentNode, variables: dict[str, Any], name: str | None) -> ExecutionResult:

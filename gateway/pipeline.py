@@ -127,7 +127,11 @@ async def run(engine: Engine, prepared: Prepared, variables: Mapping[str, Any], 
 
     def goes_on(stage: Sequence[Fetch]) -> bool:
         keys = {
-            out.key for fetch in stage for lookup in fetch.lookups if not lookup.path for out in lookup.selection.fields
+            out.key
+            for fetch in stage
+            for lookup in fetch.lookups
+            if not lookup.targets[0].path
+            for out in lookup.selection.fields
         }
         return not prepared.projector.is_lost(context.data, keys, context.errors)
 

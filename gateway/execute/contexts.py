@@ -12,7 +12,7 @@ from typing import Any
 from gateway.core.failure import Failure, ResponsePath
 from gateway.execute.context import Tree
 from gateway.execute.entities import Batch, add, fail, mark_of, typename_of
-from gateway.plan.nodes import ContextInput, ContextSource, Fetch, Lookup, Pieces, RepField
+from gateway.plan.nodes import ContextInput, ContextSource, Fetch, Lookup, Pieces, RepField, Target
 
 Chain = tuple[Tree, ...]
 _NAME = re.compile(r"\$(\w+)")
@@ -58,25 +58,22 @@ def _renamed(text: str, alias: str, new: str, names: Mapping[str, str]) -> str:
 def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], Batch]]:
     """The batches of a lookup, each with the values of its context variables."""
     found: dict[bytes, tuple[dict[str, Any], Batch, dict[bytes, int]]] = {}
-    for item, where, chain in _objects(data, lookup):
-        values: dict[str, Any] = {}
-        failure: Failure | None = None
-        for one in lookup.contexts:
-            value = _value(one, chain)
-            failure = failure or (value if isinstance(value, Failure) else None)
-            values[one.variable] = value
-        if failure is not None:
-            fail(item, lookup.selection, failure)
-            continue
-        _, batch, known = found.setdefault(mark_of(values), (values, Batch(lookup), {}))
-        add(batch, known, item, where)
+    for target in lookup.targets:
+        for item, where, chain in _objects(data, target):
+            values = {one.variable: _value(one, chain) for one in lookup.contexts}
+            failure = next((value for value in values.values() if isinstance(value, Failure)), None)
+            if failure is not None:
+                fail(item, lookup.selection, failure)
+                continue
+            _, batch, known = found.setdefault(mark_of(values), (values, Batch(lookup, apart=True), {}))
+            add(batch, known, target, item, where)
     return [(values, batch) for values, batch, _ in found.values() if batch.representations]
 
 
-def _objects(data: Tree, lookup: Lookup) -> list[tuple[Tree, ResponsePath, Chain]]:
-    """The objects at a lookup's path, with the objects on the way to each: one per step, the root first."""
+def _objects(data: Tree, target: Target) -> list[tuple[Tree, ResponsePath, Chain]]:
+    """The objects at a target's path, with the objects on the way to each: one per step, the root first."""
     found: list[tuple[Tree, ResponsePath, Chain]] = [(data, (), (data,))]
-    for step in lookup.path:
+    for step in target.path:
         following: list[tuple[Tree, ResponsePath, Chain]] = []
         for item, where, chain in found:
             _flatten(item.get(step.key), (*where, step.key), chain, following)

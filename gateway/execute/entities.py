@@ -8,18 +8,22 @@ import orjson
 
 from gateway.core.failure import Failure, ResponsePath
 from gateway.execute.context import Tree
-from gateway.plan.nodes import Lookup, Path, RepField, Representation, Selection
+from gateway.plan.nodes import Lookup, Path, RepField, Representation, Selection, Target
 
 _MISSING = Failure("a value that this field needs is missing", "SUBGRAPH_BAD_RESPONSE", "")
 
 
 @dataclass(slots=True)
 class Batch:
-    """The distinct representations of one lookup, and the objects (with their paths) behind each."""
+    """The distinct representations of one lookup, and the objects (with their paths) behind each.
+
+    `apart`: what the objects get must not be shared between them, as the plan may merge different things into it later.
+    """
 
     lookup: Lookup
     representations: list[dict[str, Any]] = field(default_factory=list)
     objects: list[list[tuple[Tree, ResponsePath]]] = field(default_factory=list)
+    apart: bool = False
 
     @property
     def everyone(self) -> Iterator[tuple[Tree, ResponsePath]]:
@@ -63,21 +67,26 @@ def _flatten(value: Any, where: ResponsePath, into: list[tuple[Tree, ResponsePat
             _flatten(item, (*where, index), into)
 
 
+def _has_objects(selection: Selection) -> bool:
+    return any(out.below for out in selection.fields) or any(_has_objects(inner) for _, inner in selection.fragments)
+
+
 def collect(data: Tree, lookup: Lookup) -> Batch:
     """The batch of a lookup; one representation per distinct entity.
 
     An object whose inputs failed gets that failure in place of what the lookup would have brought.
     """
-    batch = Batch(lookup)
+    batch = Batch(lookup, apart=len(lookup.targets) > 1 and _has_objects(lookup.selection))
     known: dict[bytes, int] = {}
-    for item, where in objects_at(data, lookup.path):
-        add(batch, known, item, where)
+    for target in lookup.targets:
+        for item, where in objects_at(data, target.path):
+            add(batch, known, target, item, where)
     return batch
 
 
-def add(batch: Batch, known: dict[bytes, int], item: Tree, where: ResponsePath) -> None:
+def add(batch: Batch, known: dict[bytes, int], target: Target, item: Tree, where: ResponsePath) -> None:
     """Put an object into a batch; `known` are the positions of the representations by what marks them."""
-    template = _template(batch.lookup, item)
+    template = _template(target, item)
     if template is None:
         return
     made = _make(template, item)
@@ -91,8 +100,8 @@ def add(batch: Batch, known: dict[bytes, int], item: Tree, where: ResponsePath) 
     batch.objects[index].append((item, where))
 
 
-def _template(lookup: Lookup, item: Tree) -> Representation | None:
-    for template in lookup.representations:
+def _template(target: Target, item: Tree) -> Representation | None:
+    for template in target.representations:
         if template.types is None or typename_of(item) in template.types:
             return template
     return None

@@ -79,14 +79,16 @@ def _refused(fetch: Fetch, context: Context, batches: Mapping[str | None, Batch]
 
 def _fail_all(fetch: Fetch, context: Context, batches: Mapping[str | None, Batch], failure: Failure) -> None:
     for lookup in fetch.lookups:
-        targets = objects_at(context.data, lookup.path) if lookup.field is None else batches[lookup.field].everyone
+        targets = (
+            objects_at(context.data, lookup.targets[0].path) if lookup.field is None else batches[lookup.field].everyone
+        )
         for item, _ in targets:
             fail(item, lookup.selection, failure)
 
 
 def _put_root(lookup: Lookup, data: Tree, fetch: Fetch, context: Context) -> None:
     value = renamed(data, lookup.selection) if fetch.renames else data
-    for item, _ in objects_at(context.data, lookup.path):
+    for item, _ in objects_at(context.data, lookup.targets[0].path):
         merge(item, value)
 
 
@@ -105,7 +107,7 @@ def _put_entities(batch: Batch, entities: Any, fetch: Fetch) -> None:
         if isinstance(entity, dict):
             value = renamed(entity, batch.lookup.selection) if fetch.renames else entity
             for item, _ in objects:
-                merge(item, value if fetch.shared else deepcopy(value))
+                merge(item, deepcopy(value) if batch.apart or not fetch.shared else value)
 
 
 def _take_errors(errors: Sequence[Any], fetch: Fetch, context: Context, batches: Mapping[str | None, Batch]) -> None:
@@ -138,7 +140,7 @@ def _paths(path: Any, context: Context, fetch: Fetch, batches: Mapping[str | Non
         if lookup is None:
             return [None]
         kept = _kept(path, lookup.selection) if fetch.renames else path
-        return [(*where, *kept) for _, where in objects_at(context.data, lookup.path)]
+        return [(*where, *kept) for _, where in objects_at(context.data, lookup.targets[0].path)]
     if len(path) > 1 and isinstance(path[1], int) and 0 <= path[1] < len(batch.objects):
         kept = _kept(path[2:], batch.lookup.selection) if fetch.renames else path[2:]
         return [(*where, *kept) for _, where in batch.objects[path[1]]]

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from gateway.plan.fetch_graph import Draft, DraftField, Group, in_order
-from gateway.plan.nodes import Fetch, Lookup, Out, Pieces, Selection
+from gateway.plan.fetch_graph import Draft, DraftField, DraftLookup, Group, in_order
+from gateway.plan.nodes import Fetch, Lookup, Out, Pieces, Selection, Target
 from gateway.request.operation import Operation
 from gateway.supergraph.graph import TYPENAME, Arrival, Graph
 
@@ -33,23 +33,25 @@ def assemble(
 def _fetch(graph: Graph, operation: Operation, group: Group, ids: Mapping[Group, int], root_kind: bool) -> Fetch:
     writing = _Writing(graph, group.subgraph)
     number = ids[group]
-    many = len(group.lookups) > 1
+    written = _written(group, writing)
+    many = len(written) > 1
     parts: list[str] = []
     lookups: list[Lookup] = []
     declared: list[str] = []
-    for index, lookup in enumerate(group.lookups):
-        text, selection = _write(lookup.draft, writing)
-        if lookup.root:
+    for index, (text, selection, same) in enumerate(written):
+        targets = tuple(Target(lookup.path, tuple(lookup.representations)) for lookup in same)
+        if same[0].root:
             parts.append(text[1:-1])
-            lookups.append(Lookup(lookup.path, selection))
+            lookups.append(Lookup(targets, selection))
             continue
+        lookup = same[0]
         many = many or bool(lookup.contexts)
         variable = _free_name(f"representations{index}" if many else "representations", operation)
         alias = f"e{index}" if many else "_entities"
         call = f"_entities(representations:${variable})"
         parts.append(f"{alias}:{call}{text}" if many else call + text)
         declared.append(f"${variable}:[_Any!]!")
-        lookups.append(Lookup(lookup.path, selection, variable, alias, tuple(lookup.representations), lookup.contexts))
+        lookups.append(Lookup(targets, selection, variable, alias, lookup.contexts))
     contexts = {one.variable: one.type for lookup in lookups for one in lookup.contexts}
     root = any(lookup.root and not lookup.path for lookup in group.lookups)
     kind = operation.kind if root and root_kind else "query"
@@ -75,6 +77,34 @@ def _fetch(graph: Graph, operation: Operation, group: Group, ids: Mapping[Group,
         renames=writing.renames,
         pieces=Pieces(start, tuple(plain), tuple(parts)) if contexts else None,
     )
+
+
+def _written(group: Group, writing: _Writing) -> list[tuple[str, Selection, list[DraftLookup]]]:
+    """The selections of a group with their texts; entities at different places of which the same is asked share one."""
+    written: list[tuple[str, Selection, list[DraftLookup]]] = []
+    for lookup in group.lookups:
+        text, selection = _write(lookup.draft, writing)
+        for known, other, same in written:
+            first = same[0]
+            special = lookup.root or first.root or lookup.contexts or first.contexts
+            if not special and _same((known, other), (text, selection)):
+                same.append(lookup)
+                break
+        else:
+            written.append((text, selection, [lookup]))
+    return written
+
+
+def _same(one: tuple[str, Selection], other: tuple[str, Selection]) -> bool:
+    """Whether two selections ask for the same, in whatever order. Arguments stand in the text alone."""
+    if one == other:
+        return True
+    return "(" not in one[0] + other[0] and _mark(one[1]) == _mark(other[1])
+
+
+def _mark(selection: Selection) -> frozenset[object]:
+    fields = {(out.reply_key, out.key, out.name, _mark(out.below) if out.below else None) for out in selection.fields}
+    return frozenset(fields | {(types, _mark(inner)) for types, inner in selection.fragments})
 
 
 def _free_name(name: str, operation: Operation) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.plan.nodes import ContextSource, Fetch, Lookup, Path, Plan, RepField
+from gateway.plan.nodes import ContextSource, Fetch, Lookup, Path, Plan, RepField, Target
 
 
 def print_path(path: Path) -> str:
@@ -30,11 +30,12 @@ def _print_fetch(fetch: Fetch) -> list[str]:
     waits = f" after {', '.join(str(item) for item in fetch.after)}" if fetch.after else ""
     lines = [f"  fetch {fetch.id} from {fetch.subgraph}{waits}", f"    {fetch.text}"]
     for lookup in fetch.lookups:
-        lines.append(f"    -> {print_path(lookup.path)}")
-        for item in lookup.representations:
-            types = f" for {', '.join(sorted(item.types))}" if item.types is not None else ""
-            fields = " ".join(_print_rep(one) for one in item.fields)
-            lines.append(f"       by {item.typename or 'its own type'} {{ {fields} }}{types}")
+        for target in lookup.targets:
+            lines.append(f"    -> {print_path(target.path)}")
+            for item in target.representations:
+                types = f" for {', '.join(sorted(item.types))}" if item.types is not None else ""
+                fields = " ".join(_print_rep(one) for one in item.fields)
+                lines.append(f"       by {item.typename or 'its own type'} {{ {fields} }}{types}")
         for one in lookup.contexts:
             lines.append(
                 f"       with ${one.variable} from {', or '.join(_print_source(lookup, s) for s in one.sources)}"
@@ -43,7 +44,7 @@ def _print_fetch(fetch: Fetch) -> list[str]:
 
 
 def _print_source(lookup: Lookup, source: ContextSource) -> str:
-    return f"{print_path(lookup.path[: source.depth])} {{ {' '.join(_print_rep(one) for one in source.fields)} }}"
+    return f"{print_path(lookup.targets[0].path[: source.depth])} {{ {' '.join(_print_rep(one) for one in source.fields)} }}"
 
 
 def _print_rep(item: RepField) -> str:
@@ -64,17 +65,17 @@ def _fetch_json(fetch: Fetch) -> dict[str, Any]:
         "operation": fetch.text,
         "variables": list(fetch.variables),
         "after": list(fetch.after),
-        "lookups": [_lookup_json(item) for item in fetch.lookups],
+        "lookups": [_target_json(item) for lookup in fetch.lookups for item in lookup.targets],
     }
 
 
-def _lookup_json(lookup: Lookup) -> dict[str, Any]:
+def _target_json(target: Target) -> dict[str, Any]:
     by = [
         {
             "typename": item.typename,
             "types": sorted(item.types) if item.types is not None else None,
             "fields": " ".join(_print_rep(one) for one in item.fields),
         }
-        for item in lookup.representations
+        for item in target.representations
     ]
-    return {"path": print_path(lookup.path), "representations": by}
+    return {"path": print_path(target.path), "representations": by}

@@ -76,14 +76,24 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
-    """One place that a fetch fills. `field` is the key of `_entities` in the reply; None for a root lookup."""
+class Target:
+    """A place of the answer that a lookup fills, and how the objects there become representations (a root lookup has none)."""
 
     path: Path
+    representations: tuple[Representation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One selection of a fetch, for one place of the answer or for several that ask the same of their entities.
+
+    `field` is the key of `_entities` in the reply; None for a root lookup, which has one target.
+    """
+
+    targets: tuple[Target, ...]
     selection: Selection
     variable: str | None = None
     field: str | None = None
-    representations: tuple[Representation, ...] = ()
     contexts: tuple[ContextInput, ...] = ()
 
 

@@ -25,7 +25,6 @@ class Figures:
     fetches: int = 0
     leaves: int = 0
     starved: int = 0
-    early: int = 0
     shuffled: int = 0
     used: Counter[str] = field(default_factory=Counter)
     differences: Counter[str] = field(default_factory=Counter)
@@ -39,7 +38,6 @@ class Figures:
         self.fetches += outcome.fetches
         self.leaves += outcome.leaves
         self.starved += outcome.verdict.starved
-        self.early += outcome.verdict.early
         self.shuffled += outcome.verdict.shuffled
         self.used.update(outcome.used.keys())
         if outcome.verdict.kind:
@@ -57,7 +55,6 @@ class Figures:
             ("fetches on average", f"{self.fetches / total:.1f}"),
             ("non-null leaves on average", f"{self.leaves / total:.1f}"),
             ("errors of inputs, let pass", str(self.starved)),
-            ("errors before the type, let pass", str(self.early)),
             ("answers with keys in another order", str(self.shuffled)),
             *((f"touched: {name}", str(self.used[name])) for name in FEATURES),
             *((f"differences: {kind}", str(count)) for kind, count in self.differences.items()),

@@ -106,7 +106,7 @@ class Rig:
 
     def _judged(self, got: dict[str, Any], want: Answer) -> Outcome:
         problems = [problem for subgraph in self.subgraphs.values() for problem in subgraph.problems]
-        verdict = compare(got, want, any(one.facts.interface_objects for one in self.subgraphs.values()))
+        verdict = compare(got, want)
         if problems:
             verdict = Verdict(problems[0][0], "\n".join(text for _, text in problems))
         changes = [request for request in self.transport.requests if not request.repeatable]

@@ -15,10 +15,11 @@ from graphql.language import (
     SchemaDefinitionNode,
     SchemaExtensionNode,
     StringValueNode,
+    ValueNode,
 )
 from graphql.language.ast import ConstValueNode
 
-_URL = re.compile(r"/(?P<name>[A-Za-z][\w-]*)/v(?P<version>\d+\.\d+)/?$")
+_URL = re.compile(r"/(?P<name>[A-Za-z][\w-]*)/v(?P<version>[0-9]{1,4}\.[0-9]{1,4})/?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def arguments_of(node: ConstDirectiveNode) -> dict[str, ConstValueNode]:
     return {argument.name.value: argument.value for argument in node.arguments or ()}
 
 
-def text(value: ConstValueNode | None) -> str | None:
+def text(value: ValueNode | None) -> str | None:
     """The text of a string (or the name of an enum value); None when it is absent or something else."""
     if isinstance(value, StringValueNode):
         return value.value
@@ -62,7 +63,7 @@ def text(value: ConstValueNode | None) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def read_imports(value: ConstValueNode | None) -> tuple[tuple[str, str], ...]:
+def read_imports(value: ValueNode | None) -> tuple[tuple[str, str], ...]:
     """The `import:` list as pairs (theirs, ours); entries of a wrong shape are left out."""
     pairs: list[tuple[str, str]] = []
     for item in value.values if isinstance(value, ListValueNode) else ():

@@ -1,55 +1,115 @@
 """What a supergraph asks for and this gateway does not do. Serving it all the same would hand out what its authors protect.
 
 Names say nothing: a directive may be imported under another one, so features are known by their specs' urls, and so is what stands
-in @join__directive. A directive that is used without being linked counts as what it is called.
+in @join__directive. A directive that is used without being linked counts as what it is called. In doubt it is refused: a purpose that
+is no plain EXECUTION counts as SECURITY, and links are read under their own name alone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from graphql import DirectiveNode, DocumentNode, StringValueNode, Visitor, visit
+from graphql import DirectiveNode, DocumentNode, Visitor, visit
+from graphql.language import (
+    EnumValueNode,
+    ObjectValueNode,
+    SchemaDefinitionNode,
+    SchemaExtensionNode,
+    StringValueNode,
+    ValueNode,
+)
 
 from gateway.core.errors import SupergraphError
 from gateway.federation.carried import ACCESS
-from gateway.supergraph.features import Feature
+from gateway.supergraph.features import Feature, read_imports
 from gateway.supergraph.model import Supergraph
 
-ENFORCED = frozenset({"join", "link", "core", "inaccessible", "context"})
 PROTECTIVE = frozenset({*ACCESS, "connect", "source"})
+_SPECS = "https://specs.apollo.dev/"
+ENFORCED = frozenset(
+    f"{_SPECS}{name}/v{version}"
+    for name, versions in {
+        "join": ("0.1", "0.2", "0.3", "0.4", "0.5"),
+        "link": ("1.0",),
+        "core": ("0.1", "0.2"),
+        "inaccessible": ("0.1", "0.2"),
+        "context": ("0.1",),
+    }.items()
+    for version in versions
+)
+Arguments = Mapping[str, ValueNode]
 
 
 class _Used(Visitor):
+    """The names of all directives that are applied, and what @join__directive stands for."""
+
     def __init__(self) -> None:
         super().__init__()
         self.names: set[str] = set()
+        self.links: list[Arguments] = []
 
     def enter_directive(self, node: DirectiveNode, *_: object) -> None:
-        """Note a directive that is applied; for a @join__directive also the one that it stands for."""
+        """Note a directive."""
         self.names.add(node.name.value)
         if node.name.value.endswith("__directive"):
-            self.names.update(one.value.value for one in node.arguments or () if isinstance(one.value, StringValueNode))
+            given = {one.name.value: one.value for one in node.arguments or ()}
+            self.names.update(one.value for one in given.values() if isinstance(one, StringValueNode))
+            inner = given.get("args")
+            if isinstance(inner, ObjectValueNode):
+                self.links.append({one.name.value: one.value for one in inner.fields})
 
 
 def unenforced(document: DocumentNode, features: Iterable[Feature]) -> Iterator[str]:
     """Each feature that is asked for and not enforced, as its url or the directive's name."""
-    known = set()
-    for feature in features:
-        imported = {theirs.removeprefix("@") for theirs, _ in feature.imports}
-        known |= {feature.local(f"@{name}") for name in (*imported, feature.name)}
-        if feature.name in ENFORCED and not imported & PROTECTIVE:
-            continue
-        if feature.purpose == "SECURITY" or feature.name in PROTECTIVE or imported & PROTECTIVE:
-            yield feature.url
     used = _Used()
     visit(document, used)
+    for name, arguments in _links(document):
+        url = _text(arguments.get("url") or arguments.get("feature"))
+        if name not in ("link", "core"):
+            yield f"@{name} in place of @link"
+        elif _protects(arguments):
+            yield url or f"a @{name} without url"
+    for arguments in used.links:
+        if _protects(arguments):
+            yield _text(arguments.get("url")) or "a @join__directive that is a link"
+    known = set()
+    for feature in features:
+        known |= {feature.local(theirs) for theirs, _ in feature.imports} | {feature.local(f"@{feature.name}")}
     for name in sorted(used.names - known):
         if name.rpartition("__")[2] in PROTECTIVE:
             yield f"@{name}"
+
+
+def _links(document: DocumentNode) -> Iterator[tuple[str, Arguments]]:
+    """Whatever stands on the schema with the url of a spec, under whatever name."""
+    for definition in document.definitions:
+        if isinstance(definition, SchemaDefinitionNode | SchemaExtensionNode):
+            for node in definition.directives or ():
+                arguments = {one.name.value: one.value for one in node.arguments or ()}
+                link = "url" in arguments or "feature" in arguments or node.name.value in ("link", "core")
+                if link and not node.name.value.endswith("__directive"):
+                    yield node.name.value, arguments
+
+
+def _protects(arguments: Arguments) -> bool:
+    """Whether a link asks for something that protects, and that is not done here."""
+    url = _text(arguments.get("url") or arguments.get("feature"))
+    imported = {theirs.removeprefix("@") for theirs, _ in read_imports(arguments.get("import"))}
+    if imported & PROTECTIVE or ("inaccessible" in imported and not url.startswith(f"{_SPECS}inaccessible/")):
+        return True
+    if url in ENFORCED:
+        return False
+    purpose = arguments.get("for")
+    security = purpose is not None and not (isinstance(purpose, EnumValueNode) and purpose.value == "EXECUTION")
+    words = {word.lower() for word in url.replace("?", "/").replace("#", "/").split("/")}
+    return security or bool(words & {name.lower() for name in PROTECTIVE})
+
+
+def _text(value: ValueNode | None) -> str:
+    return value.value if isinstance(value, StringValueNode) else ""
 
 
 def refuse_unenforced(supergraph: Supergraph) -> None:
     """Raise SupergraphError UNSUPPORTED_FEATURE for a supergraph that must not be served by this gateway."""
     if supergraph.unenforced:
         shown = ", ".join(supergraph.unenforced)
-        raise SupergraphError(
-            f"the supergraph uses {shown}, which this gateway does not enforce", "UNSUPPORTED_FEATURE"
-        )
+        message = f"the supergraph uses {shown}, which this gateway does not enforce"
+        raise SupergraphError(message, "UNSUPPORTED_FEATURE")

@@ -64,6 +64,20 @@ PLAIN = compose([SubgraphSource("a", "", "type Query { a: Int }")]).supergraph
             '  @link(url: "https://specs.apollo.dev/authenticated/v0.1", as: "tag2", for: SECURITY)\n  @link(',
         ),
         ("  @link(", '  @link(url: "https://example.com/secrets/v1.0", for: SECURITY)\n  @link('),
+        ("  @link(", '  @link(url: "https://specs.apollo.dev/authenticated", as: "z")\n  @link('),
+        ("  @link(", '  @link(url: "https://specs.apollo.dev/policy/v0.1#x", as: "z")\n  @link('),
+        ("  @link(", '  @link(url: "https://specs.apollo.dev/requiresScopes/v0.1.0", as: "z")\n  @link('),
+        ("  @link(", '  @link(url: "https://example.com/join/v9.9", as: "z", for: SECURITY)\n  @link('),
+        ("  @link(", '  @link(url: "https://example.com/", as: "z", for: [SECURITY])\n  @link('),
+        ("  @link(", '  @lonk(url: "https://specs.apollo.dev/cost/v0.1", as: "z")\n  @link('),
+        (
+            "  @link(",
+            '  @link(url: "https://specs.apollo.dev/federation/v2.0", import: [{name: "@inaccessible", as: "@z"}])\n  @link(',
+        ),
+        (
+            "  @link(",
+            '  @join__directive(graphs: [A], name: "link", args: {url: "https://specs.apollo.dev/connect/v0.1"})\n  @link(',
+        ),
         ("  @link(", '  @link(url: "https://example.com/any/v1.0", import: [{name: "@policy", as: "@p"}])\n  @link('),
     ],
 )

@@ -96,7 +96,8 @@ def _fields(one: Composite, other: Composite) -> Iterator[Change]:
     before_interfaces = {item.name for item in one.interfaces}
     after_interfaces = {item.name for item in other.interfaces}
     for name in before_interfaces - after_interfaces:
-        yield Change("breaking", one.name, f"{one.name} does not implement {name} any more")
+        for touched in (one.name, name):
+            yield Change("breaking", touched, f"{one.name} does not implement {name} any more")
     for name in after_interfaces - before_interfaces:
         yield Change("dangerous", name, f"{one.name} implements {name}: fragments and switches may meet a new type")
 
@@ -126,6 +127,8 @@ def _value(
         else:
             touched = owner if _required(after) and not _required(before) else place
             yield Change("breaking", touched, f"{place} was {before.type} and is {after.type}")
+    elif _required(after) and not _required(before):
+        yield Change("breaking", owner, f"{place} has lost its default and is required")
     if _default(before) != _default(after):
         message = f"{place} had the default {_default(before)} and has {_default(after)}"
         yield Change("dangerous", owner, message)
@@ -193,6 +196,8 @@ def _directives(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[Change]:
     for name in after.keys() - before.keys():
         yield Change("safe", f"@{name}", f"the directive @{name} is new")
     for name in before.keys() & after.keys():
+        if before[name].is_repeatable and not after[name].is_repeatable:
+            yield Change("breaking", f"@{name}", f"@{name} can stand only once any more")
         for place in _gone(before[name].locations, after[name].locations):
             yield Change("breaking", f"@{name}", f"@{name} can't stand on {place} any more")
         yield from _arguments(f"@{name}", before[name].args, after[name].args)

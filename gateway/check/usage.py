@@ -65,6 +65,9 @@ class _Used(Visitor):
     def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
         """An argument of a field or directive."""
         parent, field, directive = self.info.get_parent_type(), self.info.get_field_def(), self.info.get_directive()
+        expected = self.info.get_input_type()
+        if expected is not None:
+            self.found.add(get_named_type(expected).name)
         if directive is not None:
             self.found.add(f"@{directive.name}({node.name.value}:)")
         elif parent is not None and field is not None:

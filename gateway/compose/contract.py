@@ -12,6 +12,7 @@ from graphql import DocumentNode, parse, print_ast
 from graphql.language import (
     ConstDirectiveNode,
     DefinitionNode,
+    DirectiveDefinitionNode,
     EnumTypeDefinitionNode,
     FieldDefinitionNode,
     InputObjectTypeDefinitionNode,
@@ -25,11 +26,11 @@ from graphql.language import (
     UnionTypeDefinitionNode,
 )
 
-from gateway.core.errors import SettingsError
+from gateway.core.errors import SettingsError, SupergraphError
 from gateway.federation.carried import CARRIED
 from gateway.supergraph.api_schema import remade
 from gateway.supergraph.features import Feature, arguments_of, read_features, text
-from gateway.supergraph.load import MAX_TOKENS, load_supergraph
+from gateway.supergraph.load import load_supergraph, parse_supergraph
 
 Composite = ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode
 N = TypeVar("N", bound=Node)
@@ -40,14 +41,22 @@ def contract(supergraph: str, include: Collection[str] = (), exclude: Collection
 
     Raises SettingsError BAD_OPTION for a tag that the supergraph does not have, SupergraphError where nothing valid is left.
     """
-    document = parse(supergraph, max_tokens=MAX_TOKENS)
+    document = parse_supergraph(supergraph)
     features = {feature.name: feature for feature in read_features(document)}
     cutter = _Cutter(document, features, frozenset(include), frozenset(exclude))
     cutter.check_tags()
     cutter.cut()
-    text = print_ast(cutter.written(supergraph))
-    load_supergraph(text)
+    text = print_ast(cutter.written())
+    try:
+        load_supergraph(text)
+    except SupergraphError as error:
+        message = f"with these tags nothing valid is left: {error.message}"
+        raise SupergraphError(message, "INVALID_SUPERGRAPH") from error
     return text + "\n"
+
+
+def _required(node: InputValueDefinitionNode) -> bool:
+    return print_ast(node.type).endswith("!") and node.default_value is None
 
 
 @dataclass(slots=True)
@@ -117,12 +126,15 @@ class _Cutter:
             reference = getattr(node, "type", None)
             if reference is not None and print_ast(reference).strip("[]!") in self.hidden:
                 self.hidden.add(coordinate)
+        for coordinate, node, _ in self.elements():
+            if isinstance(node, InputValueDefinitionNode) and coordinate in self.hidden and _required(node):
+                self.hidden.add(coordinate.partition("(")[0] if "(" in coordinate else coordinate.partition(".")[0])
         return len(self.hidden) > before
 
     def unreachable(self) -> bool:
         """Hide types that no visible field leads to; whether there were any."""
         types = self.types
-        waiting = [name for name in self.roots() if name not in self.hidden]
+        waiting = [name for name in (*self.roots(), *self.of_directives()) if name in types and name not in self.hidden]
         seen = set(waiting)
         while waiting:
             for name in self.leads_to(waiting.pop(), types):
@@ -139,6 +151,12 @@ class _Cutter:
             if isinstance(node, SchemaDefinitionNode):
                 return [one.type.name.value for one in node.operation_types]
         return ["Query", "Mutation", "Subscription"]
+
+    def of_directives(self) -> Iterator[str]:
+        """The types that the arguments of directives have."""
+        for node in self.document.definitions:
+            if isinstance(node, DirectiveDefinitionNode):
+                yield from (print_ast(argument.type).strip("[]!") for argument in node.arguments or ())
 
     def leads_to(self, name: str, types: dict[str, TypeDefinitionNode]) -> Iterator[str]:
         """The types that one can come to from a type."""
@@ -157,7 +175,7 @@ class _Cutter:
                 if isinstance(other, Composite) and any(one.name.value == name for one in other.interfaces or ()):
                     yield other.name.value
 
-    def written(self, supergraph: str) -> DocumentNode:
+    def written(self) -> DocumentNode:
         """The document with @inaccessible on everything hidden."""
         hiding = (
             self.features["inaccessible"].local("@inaccessible") if "inaccessible" in self.features else "inaccessible"

@@ -1,13 +1,17 @@
 """What composition has to say: errors that stop it, hints that don't. Each names the subgraph, the element and the place."""
 
+import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from graphql import get_location
+from graphql import Source
 from graphql.language import Node
 
 from gateway.compose.hints import HINTS, Level
 from gateway.core.errors import CODES, ComposeError, Location
+
+_LINE_END = re.compile(r"\r\n|[\n\r]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Report:
 
     places: Callable[[str, str | None], Node | None] = lambda coordinate, subgraph: None
     _problems: dict[Problem, None] = field(default_factory=dict)
+    _lines: dict[int, list[int]] = field(default_factory=dict)
     _hints: dict[Hint, None] = field(default_factory=dict)
 
     @property
@@ -81,9 +86,17 @@ class Report:
         if node is None and coordinate is not None:
             node = self.places(coordinate, subgraph)
         if node is not None and node.loc is not None:
-            place = get_location(node.loc.source, node.loc.start)
-            location = Location(place.line, place.column, node.loc.source.name)
+            location = self._location(node.loc.source, node.loc.start)
         self._problems[Problem(code, message, subgraph, coordinate, location)] = None
+
+    def _location(self, source: Source, start: int) -> Location:
+        """The line and column of an offset; where lines begin is worked out once per source."""
+        starts = self._lines.get(id(source))
+        if starts is None:
+            starts = [0, *(match.end() for match in _LINE_END.finditer(source.body))]
+            self._lines[id(source)] = starts
+        line = bisect_right(starts, start)
+        return Location(line, start - starts[line - 1] + 1, source.name)
 
     def hint(self, code: str, message: str, coordinate: str) -> None:
         """Add a hint; its code stands in HINTS."""

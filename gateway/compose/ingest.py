@@ -46,6 +46,7 @@ from gateway.compose.diagnostics import Report
 from gateway.compose.links import SPECS, Links, identity_of, read_links
 from gateway.compose.model import ROOT_NAMES, Application, Composed, SubgraphSchema, TypeDef
 from gateway.compose.read_types import Vocabulary, read_schema_marks, read_types, share_key_fields
+from gateway.compose.root_names import with_usual_roots
 from gateway.compose.spec_definitions import check_spec_definitions
 from gateway.compose.upgrade import upgrade
 from gateway.federation.spec import BY_NAME, GENERATED_FIELDS, GENERATED_TYPES
@@ -97,6 +98,18 @@ def ingest(source: SubgraphSource, report: Report) -> SubgraphSchema | None:
     own = [node for node in document.definitions if not _generated(node, links)]
     if report.count > before:
         return None
+    roots = _roots(own)
+    _check_root_names(source.name, own, roots, report)
+    usual = {name: ROOT_NAMES[kind] for kind, name in roots.items() if name != ROOT_NAMES[kind]}
+    if report.count > before:
+        return None
+    return _read(source, with_usual_roots(own, usual), links, usual, report)
+
+
+def _read(
+    source: SubgraphSource, own: list[DefinitionNode], links: Links, usual: Mapping[str, str], report: Report
+) -> SubgraphSchema | None:
+    """The definitions of a subgraph, with its roots under their usual names; None when they are not valid GraphQL."""
     composed, routed = _on_schema(own, links)
     unknown = _unknown_on_schema(own, links)
     for node in unknown:
@@ -105,19 +118,21 @@ def ingest(source: SubgraphSource, report: Report) -> SubgraphSchema | None:
     plain = None if unknown else _plain_schema(source.name, _with_bases(own), links, report)
     if plain is None:
         return None
-    roots = _roots(own)
-    _check_root_names(source.name, own, roots, report)
     vocabulary = Vocabulary(
-        source.name, links.names, links.federation is not None, _carried_customs(own, composed), _connector_names(links)
+        subgraph=source.name,
+        names=links.names,
+        modern=links.federation is not None,
+        custom=_carried_customs(own, composed),
+        routed=_connector_names(links),
+        usual=usual,
     )
-    finished = _finish(read_types(own, vocabulary, report), roots)
-    finished = share_key_fields(finished)
+    finished = share_key_fields(_finish(read_types(own, vocabulary, report)))
     definitions = [node for node in own if isinstance(node, SchemaDefinitionNode | SchemaExtensionNode)]
     schema = SubgraphSchema(
         name=source.name,
         url=source.url,
         types=finished,
-        roots={kind: ROOT_NAMES[kind] for kind in roots if ROOT_NAMES[kind] in finished},
+        roots={kind: name for kind, name in ROOT_NAMES.items() if name in finished and kind in _roots(own)},
         directives={node.name.value: node for node in own if isinstance(node, DirectiveDefinitionNode)},
         federation=links.federation.version if links.federation else None,
         links=links,
@@ -255,8 +270,16 @@ def _plain_schema(subgraph: str, own: list[DefinitionNode], links: Links, report
     schema: GraphQLSchema | None = None
     problems = list(validate_sdl(document))
     if not problems:
-        schema = build_ast_schema(document, assume_valid_sdl=True)
-        problems = list(validate_schema(schema))
+        try:
+            schema = build_ast_schema(document, assume_valid_sdl=True)
+            problems = list(validate_schema(schema))
+        except (GraphQLError, TypeError) as error:  # what the library finds too late for its own rules
+            problems = [error if isinstance(error, GraphQLError) else GraphQLError(str(error))]
+    problems += [
+        GraphQLError(f"the name {node.name.value} is reserved for introspection", node)
+        for node in own
+        if isinstance(node, TypeDefinitionNode) and node.name.value.startswith("__")
+    ]
     for item in problems:
         node = item.nodes[0] if item.nodes else None
         report.error("INVALID_GRAPHQL", item.message, subgraph=subgraph, node=node)
@@ -285,19 +308,11 @@ def _roots(nodes: Iterable[DefinitionNode]) -> dict[RootKind, str]:
     return roots or dict(ROOT_NAMES)
 
 
-def _finish(types: Mapping[str, TypeDef], roots: Mapping[RootKind, str]) -> dict[str, TypeDef]:
-    """Root types under their usual names, without the fields that federation libraries add; empty ones are gone."""
-    usual = {name: ROOT_NAMES[kind] for kind, name in roots.items() if name != ROOT_NAMES[kind]}
+def _finish(types: Mapping[str, TypeDef]) -> dict[str, TypeDef]:
+    """The types without the fields that federation libraries add to the query root; root types that are empty then are gone."""
     query = ROOT_NAMES["query"]
-    finished = {usual.get(name, name): replace(item, name=usual.get(name, name)) for name, item in types.items()}
-    for name, item in finished.items():
-        fields = {key: one for key, one in item.fields.items() if name != query or key not in GENERATED_FIELDS}
-        if usual:
-            fields = {key: replace(one, type=_renamed(one.type, usual)) for key, one in fields.items()}
-        finished[name] = replace(item, fields=fields)
+    finished = dict(types)
+    if query in types:
+        fields = {key: one for key, one in types[query].fields.items() if key not in GENERATED_FIELDS}
+        finished[query] = replace(types[query], fields=fields)
     return {name: item for name, item in finished.items() if name not in ROOT_NAMES.values() or item.fields}
-
-
-def _renamed(reference: str, names: Mapping[str, str]) -> str:
-    inner = reference.strip("[]!")
-    return reference.replace(inner, names[inner]) if inner in names else reference

@@ -176,7 +176,8 @@ class _Reader:
         for other in self.features:
             if identity_of(other) == identity_of(feature):
                 self.error(_USAGE, f"{identity_of(feature)} is linked twice", node)
-            elif other.namespace == feature.namespace:
+                return
+            if other.namespace == feature.namespace:
                 self.error(_USAGE, f'{feature.url} and {other.url} are both called "{feature.namespace}"', node)
             for _, ours in feature.imports:
                 if ours.removeprefix("@") == other.namespace and ours.startswith("@"):
@@ -189,7 +190,9 @@ class _Reader:
 
     def check_local_name(self, feature: Feature, theirs: str, ours: str, node: ConstDirectiveNode) -> None:
         """One imported name against GraphQL's own, the namespaces, and the other imports."""
-        if ours in _GRAPHQL:
+        if not _NAME.fullmatch(ours.removeprefix("@")):
+            self.error(_USAGE, f'"{ours}" can\'t be a name', node)
+        elif ours in _GRAPHQL:
             self.error("DIRECTIVE_DEFINITION_INVALID", f"\"{ours}\" is GraphQL's own, and can't name {theirs}", node)
         elif ours in ("@link", "@core") and feature.name != "link":
             self.error(_USAGE, f'"{ours}" is how links are written, and can\'t name {theirs}', node)

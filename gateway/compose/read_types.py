@@ -1,7 +1,7 @@
 """The type definitions and extensions of one subgraph become TypeDefs, with federation's directives read off them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from graphql import print_ast
 from graphql.language import (
@@ -32,7 +32,7 @@ from graphql.language.ast import ConstValueNode
 from gateway.compose.diagnostics import Report
 from gateway.compose.model import Application, FieldDef, InputValue, KeyDef, Marks, TypeDef
 from gateway.federation.carried import CARRIED
-from gateway.federation.field_set import FieldSet, FieldSetField, parse_field_set, top_fields
+from gateway.federation.field_set import FieldSet, FieldSetField, parse_field_set, top_fields, with_usual_names
 from gateway.supergraph.features import arguments_of, text
 from gateway.supergraph.model import Kind
 
@@ -66,7 +66,8 @@ class Applied:
 class Vocabulary:
     """What a subgraph's directives mean. `names`: local names of federation's to canonical ones; `modern`: Federation 2.
 
-    `custom`: the names of other directives that are carried, and whether they are repeatable; `routed`: those of connectors.
+    `custom`: the names of other directives that are carried, and whether they are repeatable; `routed`: those of connectors; `usual`: the
+    usual names of its root types, where it has others.
     """
 
     subgraph: str
@@ -74,6 +75,7 @@ class Vocabulary:
     modern: bool
     custom: Mapping[str, bool]
     routed: frozenset[str]
+    usual: Mapping[str, str] = field(default_factory=dict)
 
 
 def kind_of(node: TypeNode) -> Kind:
@@ -271,7 +273,7 @@ class Reader:
             self.report.error(f"{prefix}_INVALID_FIELDS_TYPE", message, node=directive.node, **where)
             return None
         try:
-            return parse_field_set(value.value)
+            return with_usual_names(parse_field_set(value.value), self.vocabulary.usual)
         except ValueError as error:
             message = f'the fields "{value.value}" of @{directive.name} on {coordinate} can\'t be read: {error}'
             self.report.error(f"{prefix}_INVALID_FIELDS", message, node=directive.node, **where)

@@ -109,7 +109,13 @@ def _pick(fields: tuple[RepField, ...], item: Tree) -> tuple[bool, Any]:
         if one.types is not None and typename_of(item) not in one.types:
             continue
         value = item.get(one.key)
-        if one.below and isinstance(value, dict):
-            return _pick(one.below, value)
-        return True, value
+        return True, _below(value, one.below) if one.below else value
     return False, None
+
+
+def _below(value: Any, fields: tuple[RepField, ...]) -> Any:
+    """What is selected on an object, or on each of a list."""
+    if isinstance(value, list):
+        out = [_below(item, fields) for item in value]
+        return next((item for item in out if isinstance(item, Failure)), out)
+    return _pick(fields, value)[1] if isinstance(value, dict) else value

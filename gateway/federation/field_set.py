@@ -3,8 +3,8 @@
 Federation spec, scalar FieldSet. Arguments are kept as printed GraphQL, so that a field set can be compared and hashed.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 
 from graphql import GraphQLError, parse, print_ast
@@ -83,6 +83,21 @@ def _print(item: FieldSetField | FieldSetFragment) -> str:
         return f"... on {item.type_condition}{below}" if item.type_condition else f"...{below}"
     arguments = ", ".join(f"{name}: {value}" for name, value in item.arguments)
     return f"{item.name}({arguments}){below}" if arguments else f"{item.name}{below}"
+
+
+def with_usual_names(fields: FieldSet, names: Mapping[str, str]) -> FieldSet:
+    """The field set with other names for the types of its fragments."""
+    if not names:
+        return fields
+    out: list[FieldSetField | FieldSetFragment] = []
+    for item in fields:
+        inner = with_usual_names(item.selections, names)
+        if isinstance(item, FieldSetField):
+            out.append(replace(item, selections=inner))
+        else:
+            condition = names.get(item.type_condition or "", item.type_condition)
+            out.append(replace(item, selections=inner, type_condition=condition))
+    return tuple(out)
 
 
 def top_fields(fields: Iterable[FieldSetField | FieldSetFragment]) -> Iterator[FieldSetField]:

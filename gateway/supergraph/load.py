@@ -75,7 +75,7 @@ class _Join:
 
 def load_supergraph(sdl: str) -> Supergraph:
     """Read a supergraph SDL. Raises SupergraphError INVALID_SUPERGRAPH when it is no supergraph."""
-    document = _parse(sdl)
+    document = parse_supergraph(sdl)
     features = read_features(document)
     try:
         return _Loader(document, features).load(sdl, features)
@@ -83,7 +83,8 @@ def load_supergraph(sdl: str) -> Supergraph:
         raise SupergraphError(f"the supergraph has a broken field set: {error}", "INVALID_SUPERGRAPH") from error
 
 
-def _parse(sdl: str) -> DocumentNode:
+def parse_supergraph(sdl: str) -> DocumentNode:
+    """The document of a supergraph SDL; SupergraphError INVALID_SUPERGRAPH where it is no GraphQL."""
     try:
         return parse(sdl, max_tokens=MAX_TOKENS)
     except GraphQLError as error:

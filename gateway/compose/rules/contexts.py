@@ -127,8 +127,10 @@ def _field(schema: SubgraphSchema, node: FieldNode, type_name: str, wanted: str)
         return f"{type_name} has no field {node.name.value}"
     reference = str(found.type).replace("!", "")
     if node.selection_set:
-        if reference.startswith("["):
-            return f"{type_name}.{node.name.value} is a list"
+        while reference.startswith("["):
+            if not wanted.startswith("["):
+                return f"{type_name}.{node.name.value} is a list, and the argument is not"
+            reference, wanted = reference[1:-1], wanted[1:-1]
         return _selected(schema, node.selection_set, reference, wanted)
     if reference != wanted:
         return f"it selects {reference} (what it is taken from may be absent), but the argument is {wanted}"

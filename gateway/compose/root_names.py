@@ -1,0 +1,29 @@
+"""Root types under their usual names: a subgraph may call its query root as it likes, the supergraph's is Query."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from graphql import Visitor, visit
+from graphql.language import DefinitionNode, NamedTypeNode, NameNode, TypeDefinitionNode, TypeExtensionNode
+
+from gateway.supergraph.api_schema import remade
+
+
+class _Renamer(Visitor):
+    def __init__(self, names: Mapping[str, str]) -> None:
+        super().__init__()
+        self.names = names
+
+    def leave(self, node: Any, *_: object) -> Any:
+        """A definition or reference under its usual name; everything else as it is."""
+        if isinstance(node, NamedTypeNode | TypeDefinitionNode | TypeExtensionNode) and node.name.value in self.names:
+            return remade(node, name=NameNode(value=self.names[node.name.value]), loc=node.loc)
+        return None
+
+
+def with_usual_roots(nodes: Iterable[DefinitionNode], names: Mapping[str, str]) -> list[DefinitionNode]:
+    """The definitions with their roots renamed, local name to usual one; places in the source stay."""
+    if not names:
+        return list(nodes)
+    renamer = _Renamer(names)
+    return [visit(node, renamer) for node in nodes]

@@ -43,14 +43,15 @@ def test_composition(folder: str) -> None:
 
 @pytest.mark.parametrize("file", sorted(path.name for path in (CASES / "plan").glob("*.txt")))
 def test_plan(file: str) -> None:
-    """A page of SDLs and a query has the plan that stands at its end."""
+    """A page of SDLs and a query has the plan that stands at its end, with the labels on that it names."""
     path = CASES / "plan" / file
     head, _, _ = path.read_text().partition("\n== plan\n")
     sections = dict(part.split("\n", 1) for part in head.split("== ")[1:])
     query = sections.pop("query")
+    labels = frozenset(sections.pop("labels", "").split())
     sources = [SubgraphSource(name.removeprefix("subgraph "), "", sdl) for name, sdl in sections.items()]
     engine = engine_of(compose(sources).supergraph, LocalTransport({}))
     checked = check(engine, query)
     node = pick(checked, None)
-    prepared = prepare(engine, checked, node, variables_for(engine, node, {}))
+    prepared = prepare(engine, checked, node, variables_for(engine, node, {}), labels)
     expect(path, f"{head}\n== plan\n{print_plan(prepared.plan)}")

@@ -65,7 +65,7 @@ def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], Batch]
             if failure is not None:
                 fail(item, lookup.selection, failure)
                 continue
-            _, batch, known = found.setdefault(mark_of(values), (values, Batch(lookup, apart=True), {}))
+            _, batch, known = found.setdefault(mark_of(values), (values, Batch(lookup), {}))
             add(batch, known, target, item, where)
     return [(values, batch) for values, batch, _ in found.values() if batch.representations]
 

@@ -15,15 +15,11 @@ _MISSING = Failure("a value that this field needs is missing", "SUBGRAPH_BAD_RES
 
 @dataclass(slots=True)
 class Batch:
-    """The distinct representations of one lookup, and the objects (with their paths) behind each.
-
-    `apart`: what the objects get must not be shared between them, as the plan may merge different things into it later.
-    """
+    """The distinct representations of one lookup, and the objects (with their paths) behind each."""
 
     lookup: Lookup
     representations: list[dict[str, Any]] = field(default_factory=list)
     objects: list[list[tuple[Tree, ResponsePath]]] = field(default_factory=list)
-    apart: bool = False
 
     @property
     def everyone(self) -> Iterator[tuple[Tree, ResponsePath]]:
@@ -67,16 +63,12 @@ def _flatten(value: Any, where: ResponsePath, into: list[tuple[Tree, ResponsePat
             _flatten(item, (*where, index), into)
 
 
-def _has_objects(selection: Selection) -> bool:
-    return any(out.below for out in selection.fields) or any(_has_objects(inner) for _, inner in selection.fragments)
-
-
 def collect(data: Tree, lookup: Lookup) -> Batch:
     """The batch of a lookup; one representation per distinct entity.
 
     An object whose inputs failed gets that failure in place of what the lookup would have brought.
     """
-    batch = Batch(lookup, apart=len(lookup.targets) > 1 and _has_objects(lookup.selection))
+    batch = Batch(lookup)
     known: dict[bytes, int] = {}
     for target in lookup.targets:
         for item, where in objects_at(data, target.path):

@@ -107,7 +107,7 @@ def _put_entities(batch: Batch, entities: Any, fetch: Fetch) -> None:
         if isinstance(entity, dict):
             value = renamed(entity, batch.lookup.selection) if fetch.renames else entity
             for item, _ in objects:
-                merge(item, deepcopy(value) if batch.apart or not fetch.shared else value)
+                merge(item, value if fetch.shared else deepcopy(value))
 
 
 def _take_errors(errors: Sequence[Any], fetch: Fetch, context: Context, batches: Mapping[str | None, Batch]) -> None:

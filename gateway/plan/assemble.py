@@ -86,13 +86,18 @@ def _written(group: Group, writing: _Writing) -> list[tuple[str, Selection, list
         text, selection = _write(lookup.draft, writing)
         for known, other, same in written:
             first = same[0]
-            special = lookup.root or first.root or lookup.contexts or first.contexts
+            special = lookup.root or first.root or lookup.contexts or first.contexts or _has_objects(selection)
             if not special and _same((known, other), (text, selection)):
                 same.append(lookup)
                 break
         else:
             written.append((text, selection, [lookup]))
     return written
+
+
+def _has_objects(selection: Selection) -> bool:
+    """Whether values below would be shared by objects of different places, where the plan may merge different things into them."""
+    return any(out.below for out in selection.fields) or any(_has_objects(inner) for _, inner in selection.fragments)
 
 
 def _same(one: tuple[str, Selection], other: tuple[str, Selection]) -> bool:

@@ -129,7 +129,7 @@ LINKS: tuple[tuple[str, str, str], ...] = (
     ("a version of words", "INVALID_LINK_IDENTIFIER", linking(f'@link(url: "{FEDERATION}/v2.x")')),
     (
         "a version of 5,000 digits",
-        "UNKNOWN_FEDERATION_LINK_VERSION",
+        "INVALID_LINK_IDENTIFIER",
         linking(f'@link(url: "{FEDERATION}/v{"9" * 5000}.0")'),
     ),
     ("a url that is a number", "INVALID_LINK_IDENTIFIER", linking("@link(url: 3)")),
@@ -148,7 +148,7 @@ LINKS: tuple[tuple[str, str, str], ...] = (
     ("a name that is no name", BROKEN, linking(f'@link(url: "{FEDERATION}/v2.3", as: "a b")')),
     (
         "an import under a name that is none",
-        BROKEN,
+        "INVALID_LINK_DIRECTIVE_USAGE",
         linking(f'@link(url: "{FEDERATION}/v2.3", import: [{{name: "@key", as: "@a b"}}])'),
     ),
     ("an unknown purpose", BROKEN, linking(f'@link(url: "{FEDERATION}/v2.3", for: EVIL)')),

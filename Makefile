@@ -13,7 +13,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test check lint types contracts schema bench-planning bench-matching conformance fuzz mutants clean
+.PHONY: help env run test check lint types contracts schema bench profile bench-planning bench-matching conformance fuzz mutants clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -42,6 +42,12 @@ contracts: $(READY)
 
 schema: $(READY)  ## print every SDL and the supergraph into schema/
 	@$(BIN)/mussikon schema
+
+bench: $(READY)  ## the hot path beside a plan by hand and the peers: ARGS="--quick", MIX=1, PEER=name=url; writes docs/performance.md
+	@SHARED="$(SHARED)" $(BIN)/python -m bench.run $(ARGS)
+
+profile: $(READY)  ## where the hot path's time goes, for the heavy and the light query
+	@SHARED="$(SHARED)" $(BIN)/python -m bench.profile $(ARGS)
 
 bench-planning: $(READY)  ## seconds and memory of planning the worst of cases
 	@$(BIN)/python -m bench.planning $(ARGS)

@@ -1,0 +1,62 @@
+"""The load tool: load.c compiled when it is first needed, and its figures."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.data import WORK
+
+SOURCE = Path(__file__).with_name("load.c")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one run of load gave: answers, latencies in ms, and the first answer, to which all others were equal."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p95: float
+    p99: float
+    first: bytes
+
+
+def compile_load() -> Path:
+    """The compiled tool; SystemExit where there is no C compiler."""
+    program = WORK / "load"
+    if not program.exists() or program.stat().st_mtime < SOURCE.stat().st_mtime:
+        compiler = shutil.which("gcc") or shutil.which("cc")
+        if compiler is None:
+            sys.exit("bench: there is no C compiler for the load tool; install gcc")
+        WORK.mkdir(parents=True, exist_ok=True)
+        subprocess.run([compiler, "-O2", str(SOURCE), "-o", str(program)], check=True)  # noqa: S603
+    return program
+
+
+def start_load(port: int, path: str, body: bytes, connections: int, seconds: float) -> "subprocess.Popen[bytes]":
+    """Start asking one request over and over, from some connections at once."""
+    program, file = compile_load(), WORK / "body.json"
+    file.write_bytes(body)
+    command = [str(program), str(port), path, str(file), str(connections), f"{seconds:g}", str(WORK / "first.json")]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603
+
+
+def finish_load(process: "subprocess.Popen[bytes]", what: str) -> Load:
+    """Wait for a run's end; SystemExit when an answer failed or differed from the first."""
+    out, _ = process.communicate()
+    if process.returncode:
+        sys.exit(f"bench: {what}: the load tool could not connect")
+    found = json.loads(out)
+    if bad := {name: value for name, value in found.items() if name.startswith("err_") and value}:
+        sys.exit(f"bench: {what}: {bad} of {found['requests']} answers")
+    seconds = found["drained_secs"]
+    first = (WORK / "first.json").read_bytes()
+    return Load(found["requests"], seconds, found["p50"], found["p95"], found["p99"], first)
+
+
+def load(port: int, path: str, body: bytes, connections: int, seconds: float, what: str) -> Load:
+    """One run of load from start to end."""
+    return finish_load(start_load(port, path, body, connections, seconds), what)

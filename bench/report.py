@@ -1,0 +1,158 @@
+"""What a run has shown: a table on the screen, bench/results/*.json, and the page docs/performance.md made from those."""
+
+import json
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.data import RESULTS, ROOT
+
+PAGE = ROOT / "docs" / "performance.md"
+HEAD = ("system", "query", "shared", "conns", "CPU ms", "req/s", "p50 ms", "p99 ms", "RSS MB", "fetches", "/ ceiling")
+ELSEWHERE = (
+    ("Cosmo (Go)", "2.7", "0.139", "0.172"),
+    ("Hive Router (Rust, full release build)", "1.02", "0.060", "0.051"),
+    ("`ceiling.py`, interleaved with Hive Router", "0.68", "0.059", "0.041"),
+)
+
+INTRO = """The gateway is alone on one core; subgraphs that remember their answers, and the load tool, have the other.
+Every answer is compared with the expected one. The machine may be busy with other things: look at ratios first."""
+SYSTEMS = """Medians of interleaved rounds. CPU is per request, of all processes of the system; `fetches` are subgraph requests
+per query; `/ ceiling` is CPU against the plan by hand (`bench/ceiling.py`) that shares alike, within a round. `shared`: equal queries in
+flight share one execution. `ours, subgraphs in process` contains the cost of its subgraphs (a look-up and reading JSON)."""
+OTHERS = """From another run on another day: CPU ms per request at 50 connections. Set them beside the ceiling of their own run, not
+beside the table above. `PEER=name=url make bench` measures any gateway that runs here over the subgraphs at port 4200."""
+
+
+@dataclass(slots=True)
+class Figure:
+    """One system with one query: CPU and subgraph requests per query, throughput, latency, memory, CPU against the ceiling's."""
+
+    system: str
+    query: str
+    shared: bool
+    connections: int
+    cpu_ms: float
+    rps: float
+    p50_ms: float
+    p99_ms: float
+    rss_mb: float
+    fetches: float
+    ratio_to_ceiling: float | None
+
+    @property
+    def key(self) -> tuple[str, str, bool, int]:
+        """What it is a figure of."""
+        return self.system, self.query, self.shared, self.connections
+
+    @classmethod
+    def median(cls, figures: Sequence["Figure"], middle: Callable[[list[float]], float]) -> "Figure":
+        """The figure whose every number is the middle one of those given."""
+        first = asdict(figures[0])
+        for name in NUMBERS:
+            first[name] = round(middle([getattr(one, name) for one in figures]), 4)
+        return cls(**first)
+
+
+NUMBERS = tuple(field.name for field in fields(Figure))[4:]
+
+
+def cells(figure: Figure) -> tuple[str, ...]:
+    """A figure as the cells of a table."""
+    shared = "yes" if figure.shared else "no"
+    numbers = (f"{figure.cpu_ms:.3f}", f"{figure.rps:.0f}", f"{figure.p50_ms:.2f}", f"{figure.p99_ms:.2f}")
+    rest = (f"{figure.rss_mb:.0f}", f"{figure.fetches:.2f}", f"{figure.ratio_to_ceiling:.2f}")
+    return figure.system, figure.query, shared, str(figure.connections), *numbers, *rest
+
+
+def print_figures(figures: Sequence[Figure]) -> None:
+    """The table on the screen."""
+    rows = [HEAD, *(cells(figure) for figure in figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    for row in rows:
+        print(
+            "  ".join(
+                cell.ljust(width) if n < 3 else cell.rjust(width)
+                for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+        )
+
+
+def save(name: str, value: Any) -> None:
+    """Keep one program's results."""
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(value, indent=1) + "\n")
+
+
+def save_figures(figures: Sequence[Figure]) -> None:
+    """Keep a run's figures."""
+    save("latest", [asdict(figure) for figure in figures])
+
+
+def read(name: str) -> Any:
+    """One program's results; None when it was not run yet."""
+    file = RESULTS / f"{name}.json"
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def verdicts(figures: Sequence[Figure]) -> Iterator[tuple[str, str, str]]:
+    """What was aimed at, the bound, and what came out, for our gateway."""
+    by_key = {figure.key: figure for figure in figures}
+
+    def ratio(query: str, shared: bool) -> str:
+        found = by_key.get(("ours", query, shared, 50))
+        return f"{found.ratio_to_ceiling:.2f}" if found else "not measured yet"
+
+    yield "heavy, nothing shared: CPU against the ceiling's", "≤ 1.3", ratio("heavy", False)
+    yield "heavy, equal queries shared", "≤ 1.3", ratio("heavy", True)
+    yield "light, nothing shared", "≤ 1.4", ratio("light", False)
+    yield "light, equal queries shared", "≤ 1.3", ratio("light", True)
+    alone = by_key.get(("ours", "heavy", False, 50))
+    yield "heavy: subgraph requests per query", "≤ 7", f"{alone.fetches:.2f}" if alone else "not measured yet"
+    latency, best = by_key.get(("ours", "heavy", False, 1)), by_key.get(("ceiling", "heavy", False, 1))
+    shown = f"{latency.p50_ms / best.p50_ms:.2f}" if latency and best else "not measured yet"
+    yield "heavy, one connection: p50 against the ceiling's", "≤ 1.3", shown
+
+
+def sections() -> Iterator[str]:
+    """The parts of the page, of what was measured so far."""
+    figures = [Figure(**row) for row in read("latest") or ()]
+    yield "## What was aimed at\n\n" + table(("what", "bound", "measured"), list(verdicts(figures)))
+    by = sorted(figures, key=lambda one: (one.query, -one.connections, one.shared))
+    yield f"## All systems\n\n{SYSTEMS}\n\n" + table(HEAD, [cells(figure) for figure in by])
+    head = ("what", "heavy", "heavy, shared", "light")
+    yield f"## Gateways that can't be had here\n\n{OTHERS}\n\n" + table(head, ELSEWHERE)
+    for name in ("cold", "memory", "mix"):
+        found = read(name)
+        if found:
+            yield f"## {found['title']}\n\n{found['text']}\n\n" + table(("what", "measured"), found["rows"])
+
+
+def save_rows(name: str, title: str, text: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Print and keep the results of one of the smaller programs."""
+    print(f"{title}")
+    for what, measured in rows:
+        print(f"  {what:60} {measured}")
+    save(name, {"title": title, "text": text, "rows": [list(row) for row in rows]})
+
+
+def machine() -> str:
+    """The processor and the Python that were measured."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{len(models)} cores of {models[0] if models else platform.machine()}, Python {platform.python_version()}"
+
+
+def write_page() -> None:
+    """Write docs/performance.md from what lies in bench/results."""
+    intro = f"# Performance\n\nPrinted by `make bench` on {datetime.now(UTC):%Y-%m-%d} ({machine()}). {INTRO}"
+    PAGE.write_text("\n\n".join((intro, *sections())) + "\n")

@@ -1,0 +1,143 @@
+"""The benchmark: `make bench`. Systems side by side, interleaved rounds, every answer checked, medians.
+
+Each system is alone on the last core; subgraphs, load and this program have the others. CPU is the difference of what /proc says of
+the system's processes over a run, divided by the answers of the run, which ends when the last one has come.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import httpx
+
+from bench import cold, mix
+from bench.data import PORT, QUERIES, Query, read_query
+from bench.load import compile_load, load
+from bench.processes import CORES, PINNED, cpu_ms, free_port, is_free, pin_self, rss_mb, running, wait_for
+from bench.report import Figure, print_figures, save_figures, write_page
+from bench.systems import CEILING, PYTHON, Running, ceilings, ours, peers, start_all
+
+Key = tuple[str, str, bool, int]
+
+
+def ask_once(system: Running, query: Query) -> None:
+    """One request; its answer has to be right."""
+    answer = httpx.post(
+        f"http://127.0.0.1:{system.port}{system.path}",
+        content=query.body,
+        headers={"content-type": "application/json"},
+        timeout=60,
+    )
+    query.check(answer.content, system.system.title)
+
+
+def counts(port: int, *, reset: bool = False) -> int:
+    """How many requests the subgraphs have got since the last reset."""
+    path = "reset" if reset else "counts"
+    found: dict[str, int] = httpx.request("POST" if reset else "GET", f"http://127.0.0.1:{port}/{path}").json()
+    return sum(found.values())
+
+
+def measure(system: Running, query: Query, connections: int, seconds: float) -> Figure:
+    """One run of one query through one system."""
+    ask_once(system, query)
+    counts(system.counts, reset=True)
+    what = f"{system.system.title}, {query.name}, {connections} connections"
+    before = cpu_ms(system.pid)
+    run = load(system.port, system.path, query.body, connections, seconds, what)
+    cpu = cpu_ms(system.pid) - before
+    fetches = counts(system.counts)
+    query.check(run.first, system.system.title)
+    memory = rss_mb(system.pid)
+    ask_once(system, query)
+    return Figure(
+        system=system.system.name,
+        query=query.name,
+        shared=system.system.shared,
+        connections=connections,
+        cpu_ms=cpu / run.requests,
+        rps=run.requests / run.seconds,
+        p50_ms=run.p50,
+        p99_ms=run.p99,
+        rss_mb=memory,
+        fetches=fetches / run.requests,
+        ratio_to_ceiling=None,
+    )
+
+
+def one_round(systems: Sequence[Running], queries: Sequence[Query], scale: float) -> Iterator[Figure]:
+    """Each query with each number of connections through each system, one after the other; ratios within the round."""
+    for query in queries:
+        for connections, seconds in ((50, 2.0), (1, 1.0)):
+            chosen = [one for one in systems if connections in one.system.connections]
+            found = [measure(one, query, connections, seconds * scale) for one in chosen]
+            ceiling = {one.shared: one.cpu_ms for one in found if one.system == CEILING}
+            for figure in found:
+                figure.ratio_to_ceiling = figure.cpu_ms / ceiling[figure.shared]
+            yield from found
+
+
+def medians(rounds: Sequence[Figure]) -> list[Figure]:
+    """One figure of each kind: every number of it is the median of the rounds'."""
+    groups: dict[Key, list[Figure]] = defaultdict(list)
+    for figure in rounds:
+        groups[figure.key].append(figure)
+    return [Figure.median(figures, statistics.median) for figures in groups.values()]
+
+
+@contextmanager
+def subgraphs() -> Iterator[int]:
+    """The four subgraphs in a process of their own; their port is the supergraph's unless it is taken."""
+    port = PORT if is_free(PORT) else free_port()
+    if port != PORT and os.environ.get("PEER"):
+        sys.exit(f"bench: port {PORT} is taken; a gateway given as PEER expects the subgraphs there")
+    with running("subgraphs", [PYTHON, "-m", "bench.subgraphs", str(port)], gateway=False):
+        wait_for("subgraphs", f"http://127.0.0.1:{port}/accounts")
+        yield port
+
+
+def measure_all(*, quick: bool, rounds: int) -> list[Figure]:
+    """Start every system, warm each up, and measure them in rounds."""
+    compile_load()
+    queries = [read_query(name) for name in QUERIES]
+    chosen = [*ceilings(), *ours(), *(() if quick else peers())]
+    with subgraphs() as port, ExitStack() as stack:
+        systems = start_all(stack, chosen, port)
+        for system in systems:
+            for query in queries:
+                measure(system, query, 50, 0.3 if quick else 1.0)
+        found: list[Figure] = []
+        for number in range(rounds):
+            print(f"round {number + 1} of {rounds} ...", flush=True)
+            found.extend(one_round(systems, queries, 0.3 if quick else 1.0))
+    return medians(found)
+
+
+def main() -> None:
+    """Measure, print, and write docs/performance.md and bench/results/ unless it is a quick look."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a short look without the peers; nothing is written")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    started = time.monotonic()
+    pin_self()
+    print(f"{len(CORES)} cores; " + ("gateways on the last one alone" if PINNED else "nothing is pinned"))
+    figures = measure_all(quick=options.quick, rounds=options.rounds)
+    print_figures(figures)
+    if not options.quick:
+        save_figures(figures)
+        cold.main()
+    if os.environ.get("MIX") == "1":
+        mix.main()
+    if not options.quick:
+        write_page()
+    print(f"{time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

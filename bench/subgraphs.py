@@ -1,0 +1,84 @@
+"""The four benchmark subgraphs over HTTP in one process: `python -m bench.subgraphs PORT`. `GET /counts`, `POST /reset`."""
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import httptools
+import orjson
+import uvloop
+
+from bench.answers import Subgraph, load_subgraphs
+from bench.data import folder
+
+
+class Connection(asyncio.Protocol):
+    """One client's keep-alive connection."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, subgraphs: Mapping[bytes, Subgraph]) -> None:
+        self.subgraphs = subgraphs
+        self.parser = httptools.HttpRequestParser(self)
+        self.url, self.body = b"", b""
+
+    def connection_made(self, transport: Any) -> None:
+        """The client is there; uvloop's transports are no asyncio.Transport by class."""
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of requests; what is not HTTP ends the connection."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.transport.close()
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request's path."""
+        self.url += url
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of its body."""
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        """A whole request: answered at once."""
+        url, body, self.url, self.body = self.url, self.body, b"", b""
+        answer = self.answer(url, body)
+        status = b"200 OK" if answer is not None else b"404 Not Found"
+        text = answer or b""
+        self.transport.write(
+            b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (status, len(text), text)
+        )
+        if not self.parser.should_keep_alive():
+            self.transport.close()
+
+    def answer(self, url: bytes, body: bytes) -> bytes | None:
+        """The body of the reply; None where there is nothing at this path."""
+        subgraph = self.subgraphs.get(url)
+        if subgraph is not None:
+            return subgraph.reply(body)
+        if url not in (b"/counts", b"/reset"):
+            return None
+        counts = orjson.dumps({name[1:].decode(): one.requests for name, one in self.subgraphs.items()})
+        if url == b"/reset":
+            for one in self.subgraphs.values():
+                one.requests = 0
+        return counts
+
+
+async def serve(port: int) -> asyncio.Server:
+    """Listen on a port of this machine's own address; 0 takes a free one."""
+    subgraphs = {f"/{name}".encode(): one for name, one in load_subgraphs(folder()).items()}
+    return await asyncio.get_running_loop().create_server(lambda: Connection(subgraphs), "127.0.0.1", port)
+
+
+async def main(port: int) -> None:
+    """Serve until killed."""
+    async with await serve(port) as server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(int(sys.argv[1])))

@@ -1,0 +1,178 @@
+"""Who is measured: the ceiling, our gateway in its variants, the peers that npm carries, and any gateway that is running."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+import typer
+
+from bench.data import ROOT, SUBGRAPHS, WORK, supergraph
+from bench.processes import free_port, listener, running, wait_for
+from gateway.cli import app as command_line
+from tests.oracle.programs import find_node
+
+PEERS = Path(__file__).parent / "peers"
+PYTHON = sys.executable
+OURS = "ours"
+CEILING = "ceiling"
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A gateway that can be started: `{port}`, `{subgraphs}` and `{supergraph}` in its command are filled in.
+
+    `connections`: the numbers of connections with which it is measured. `inside`: it has the subgraphs in its own process.
+    """
+
+    name: str
+    shared: bool
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    connections: tuple[int, ...] = (50, 1)
+    inside: bool = False
+
+    @property
+    def title(self) -> str:
+        """Its name, with the way it runs."""
+        return f"{self.name}, shared" if self.shared else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A system that runs: its process, its port and path, and the port at which its subgraph requests are counted."""
+
+    system: System
+    pid: int
+    port: int
+    path: str
+    counts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to run our gateway. `flags` that the command does not know change nothing and are left out, unless they are
+    among `needs`: then the variant would be another one under its name, and is left out itself."""
+
+    name: str
+    shared: bool
+    flags: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    connections: tuple[int, ...] = (50, 1)
+
+
+VARIANTS = (
+    Variant(OURS, False, ("--no-share",)),
+    Variant(OURS, True, (), ("--no-share",), (50,)),
+    Variant(f"{OURS}, exact path", False, ("--no-share", "--no-compile"), ("--no-compile",)),
+    Variant(f"{OURS}, exact path", True, ("--no-compile",), ("--no-share", "--no-compile"), (50,)),
+)
+_URLS = tuple(
+    part for name in SUBGRAPHS for part in ("--subgraph-url", f"{name}=http://127.0.0.1:{{subgraphs}}/{name}")
+)
+_SERVE = (PYTHON, "-m", "gateway.cli", "serve", "--port", "{port}", "--supergraph", "{supergraph}", *_URLS)
+
+
+def known_flags() -> set[str]:
+    """The options that `gateway serve` has."""
+    commands = typer.main.get_command(command_line)
+    assert isinstance(commands, typer.core.TyperGroup | click.Group)  # noqa: S101
+    options = commands.commands["serve"].params
+    return {name for option in options for name in (*option.opts, *option.secondary_opts)}
+
+
+def ours() -> Iterator[System]:
+    """Our gateway in the variants that it knows; those that it does not know are named."""
+    known = known_flags()
+    for variant in VARIANTS:
+        if missing := [flag for flag in variant.needs if flag not in known]:
+            print(f"skipped: {variant.name}{', shared' if variant.shared else ''}: no {' '.join(missing)} yet")
+            continue
+        flags = tuple(flag for flag in variant.flags if flag in known)
+        yield System(variant.name, variant.shared, (*_SERVE, *flags), connections=variant.connections)
+    inside = (PYTHON, "-m", "bench.inside", "{port}")
+    yield System(f"{OURS}, subgraphs in process", False, inside, inside=True)
+
+
+def ceilings() -> Iterator[System]:
+    """The plan by hand, with equal queries shared and not."""
+    for share in (False, True):
+        environment = {"SUBGRAPHS": "127.0.0.1:{subgraphs}", "PORT": "{port}", "SHARE": str(int(share))}
+        yield System(CEILING, share, (PYTHON, "bench/ceiling.py"), environment, (50,) if share else (50, 1))
+
+
+def install_peers() -> str | None:
+    """Install the peers' locked packages unless they are; the command that runs Node, None where there is none."""
+    found = find_node()
+    if found is None:
+        return None
+    node, npm = found
+    lock = hashlib.sha256((PEERS / "package-lock.json").read_bytes()).hexdigest()
+    stamp = PEERS / "node_modules" / ".installed"
+    if not stamp.exists() or stamp.read_text() != lock:
+        print("installing the peers' packages ...", flush=True)
+        command = [node, npm] if npm.endswith(".js") else [npm]
+        quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--silent")
+        subprocess.run([*command, "ci", *quiet], cwd=PEERS, check=True, timeout=300)  # noqa: S603
+        stamp.write_text(lock)
+    return node
+
+
+def peers() -> Iterator[System]:
+    """The gateways on Node, as each is served in production."""
+    node = install_peers()
+    if node is None:
+        print("skipped: the peers from npm: no Node on this machine")
+        return
+    production = {"NODE_ENV": "production"}
+    names = {"apollo": "Apollo Gateway", "hive": "Hive Gateway", "hive-rust": "Hive Gateway, Rust planner"}
+    for short, name in names.items():
+        command = (node, "bench/peers/peer.mjs", short, "{supergraph}", "{port}")
+        yield System(name, False, command, production)
+        if short != "apollo":
+            yield System(name, True, (*command, "share"), production, (50,))
+
+
+def fill(text: str, values: Mapping[str, object]) -> str:
+    """A command's word with its blanks filled in."""
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", str(value))
+    return text
+
+
+@contextmanager
+def start(system: System, subgraphs: int) -> Iterator[Running]:
+    """Run a system over the subgraphs at a port, until the block ends."""
+    port, file = free_port(), WORK / "supergraph.graphql"
+    WORK.mkdir(parents=True, exist_ok=True)
+    file.write_text(supergraph(subgraphs))
+    values = {"port": port, "subgraphs": subgraphs, "supergraph": file}
+    command = [fill(word, values) for word in system.command]
+    environment = {name: fill(word, values) for name, word in system.environment.items()}
+    with running(system.title, command, {"PYTHONPATH": str(ROOT), **environment}) as pid:
+        wait_for(system.title, f"http://127.0.0.1:{port}/graphql")
+        yield Running(system, pid, port, "/graphql", port if system.inside else subgraphs)
+
+
+def strangers(subgraphs: int) -> Iterator[Running]:
+    """Gateways that run already: PEER=name=url, several by spaces, shared or not as the name says."""
+    for word in os.environ.get("PEER", "").split():
+        name, _, url = word.partition("=")
+        parts = urlsplit(url)
+        if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost") or not parts.port:
+            sys.exit(f"bench: PEER is NAME=http://127.0.0.1:PORT/PATH, a gateway on this machine, not {word!r}")
+        wait_for(name, url, 5)
+        shared = name.endswith(",shared")
+        system = System(name.removesuffix(",shared"), shared, ())
+        yield Running(system, listener(parts.port), parts.port, parts.path or "/graphql", subgraphs)
+
+
+def start_all(stack: ExitStack, chosen: list[System], subgraphs: int) -> list[Running]:
+    """Run systems side by side until the stack is closed; those that run already come last."""
+    return [*(stack.enter_context(start(system, subgraphs)) for system in chosen), *strangers(subgraphs)]

@@ -15,7 +15,8 @@ from gateway.execute.entities import Batch, add, fail, mark_of, typename_of
 from gateway.plan.nodes import ContextInput, ContextSource, Fetch, Lookup, Pieces, RepField, Target
 
 Chain = tuple[Tree, ...]
-_NAME = re.compile(r"\$(\w+)")
+# strings are matched so that what looks like a variable inside of them is passed over
+_VARIABLES = re.compile(r'"""(?:\\"""|(?!""").)*"""|"(?:\\.|[^"\\])*"|\$(\w+)', re.DOTALL)
 
 
 def expand(fetch: Fetch, pieces: Pieces, data: Tree) -> tuple[Fetch, dict[str | None, Batch], dict[str, Any]]:
@@ -42,8 +43,8 @@ def expand(fetch: Fetch, pieces: Pieces, data: Tree) -> tuple[Fetch, dict[str | 
             declared += [f"${names[one.variable]}:{one.type}" for one in lookup.contexts]
             parts.append(_renamed(text, lookup.field, field, names))
     body = "{" + " ".join(parts) + "}"
-    named = set(_NAME.findall(body))  # a lookup that has no objects now may have been the only one with a variable
-    declared = [*(one for one in pieces.declared if _NAME.findall(one)[0] in named), *declared]
+    named = set(_VARIABLES.findall(body))  # a lookup that has no objects now may have been the only one with a variable
+    declared = [*(one for one in pieces.declared if one[1:].partition(":")[0] in named), *declared]
     head = pieces.head + (f"({','.join(declared)})" if declared else "")
     kept = tuple(name for name in fetch.variables if name in named)
     sent = replace(fetch, text=head + body, variables=kept, lookups=tuple(lookups))
@@ -52,7 +53,7 @@ def expand(fetch: Fetch, pieces: Pieces, data: Tree) -> tuple[Fetch, dict[str | 
 
 def _renamed(text: str, alias: str, new: str, names: Mapping[str, str]) -> str:
     text = new + text.removeprefix(alias)
-    return _NAME.sub(lambda match: f"${names.get(match[1], match[1])}", text)
+    return _VARIABLES.sub(lambda match: f"${names.get(match[1], match[1])}" if match[1] else match[0], text)
 
 
 def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], Batch]]:

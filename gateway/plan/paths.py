@@ -37,9 +37,12 @@ class Split:
 class Paths:
     """Options and splits over one supergraph, counting what is weighed against a limit."""
 
-    def __init__(self, graph: Graph, limit: int) -> None:
+    def __init__(self, graph: Graph, limit: int, taken: Iterable[str] = ()) -> None:
         self.graph = graph
         self.limit = limit
+        self.context_prefix = "context__"
+        while any(name.startswith(self.context_prefix) for name in taken):
+            self.context_prefix = f"_{self.context_prefix}"
         self.weighed = 0
         self._sets: dict[tuple[str, FieldSet], Selections] = {}
 

@@ -185,7 +185,7 @@ class Placer:
             groups |= more
             known = (argument.type, sources)
             number = self.context_names.setdefault(known, len(self.context_names))
-            made.append(ContextInput(f"context__{number}", argument.type, sources))
+            made.append(ContextInput(f"{self.paths.context_prefix}{number}", argument.type, sources))
         return tuple(made), groups
 
     def sources_of(self, site: Site, argument: ContextArgument) -> tuple[tuple[ContextSource, ...], set[Group]]:

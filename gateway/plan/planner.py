@@ -26,7 +26,7 @@ def plan_operation(graph: Graph, operation: Operation, limit: int = DEFAULT_LIMI
 
     Raises PlanError: PLAN_LIMIT_EXCEEDED when more than `limit` choices would be weighed, PLAN_NOT_FOUND when there is no way.
     """
-    paths = Paths(graph, limit)
+    paths = Paths(graph, limit, [name for name, _ in operation.variables])
     stages = []
     notes: list[tuple[str, str]] = []
     count = 0

@@ -1,5 +1,6 @@
 """The protocol that every way to a subgraph follows."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -31,6 +32,22 @@ class SubgraphRequest:
         return out
 
 
+class RawReply:
+    """One HTTP reply as it came: status, body, and headers as pairs of bytes."""
+
+    __slots__ = ("body", "raw_headers", "status")
+
+    def __init__(self, status: int, body: bytes, raw_headers: list[tuple[bytes, bytes]]) -> None:
+        self.status = status
+        self.body = body
+        self.raw_headers = raw_headers
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers, names in lower case."""
+        return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self.raw_headers}
+
+
 @dataclass(frozen=True, slots=True)
 class SubgraphReply:
     """A subgraph's GraphQL response, read from JSON but not trusted yet. The payload is the receiver's, to merge into."""
@@ -51,4 +68,18 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Close what is open."""
+        ...
+
+
+class RawTransport(Transport, Protocol):
+    """A transport that also takes requests as bytes, and gives replies unread."""
+
+    def post(
+        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float
+    ) -> "asyncio.Future[RawReply]":
+        """Send a request body; the future fails with SubgraphError as `send` does. Cancelling it gives the request up."""
+        ...
+
+    def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
+        """A raw reply as `send` would have returned it, or SubgraphError."""
         ...

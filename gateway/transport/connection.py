@@ -1,9 +1,14 @@
-"""One keep-alive HTTP/1.1 connection to a subgraph: an asyncio.Protocol on httptools' parser."""
+"""One keep-alive HTTP/1.1 connection to a subgraph: an asyncio.Protocol on httptools' parser.
+
+It calls back rather than being awaited: a future for each hand-over would cost as much as reading a small reply.
+"""
 
 import asyncio
-from typing import cast
+from typing import Protocol, cast
 
 import httptools
+
+from gateway.transport.base import RawReply
 
 
 class ConnectionClosed(Exception):
@@ -18,15 +23,16 @@ class ReplyTooLarge(Exception):
     """The reply has more bytes than allowed."""
 
 
-class HttpReply:
-    """Status, headers (lower-case names) and body of one reply."""
+class Owner(Protocol):
+    """Who has sent a request and waits for its reply."""
 
-    __slots__ = ("body", "headers", "status")
+    def replied(self, connection: "Connection", reply: RawReply) -> None:
+        """The reply is whole."""
+        ...
 
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
+    def failed(self, connection: "Connection", error: Exception) -> None:
+        """There will be no reply."""
+        ...
 
 
 class Connection(asyncio.Protocol):
@@ -37,41 +43,35 @@ class Connection(asyncio.Protocol):
         self.usable = False
         self.idle_since = 0.0
         self.transport: asyncio.Transport | None = None
-        self._reply: asyncio.Future[HttpReply] | None = None
-        self._begin()
-
-    def _begin(self) -> None:
+        self._owner: Owner | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._chunks: list[bytes] = []
-        self._headers: dict[str, str] = {}
+        self._headers: list[tuple[bytes, bytes]] = []
         self._size = 0
         self._started = False
 
-    async def request(self, head: bytes, body: bytes) -> HttpReply:
-        """Send a request and wait for its reply; raises ConnectionClosed or ReplyTooLarge."""
+    def request(self, owner: Owner, head: bytes, body: bytes) -> None:
+        """Send a request; its owner is called back with the reply, or with ConnectionClosed or ReplyTooLarge."""
         if self.transport is None or self.transport.is_closing():
-            raise ConnectionClosed(clean=True)
-        self._begin()
-        self.usable = False
-        self._reply = asyncio.get_running_loop().create_future()
+            self.usable = False
+            owner.failed(self, ConnectionClosed(clean=True))
+            return
+        self._owner, self.usable = owner, False
+        self._chunks, self._headers, self._size, self._started = [], [], 0, False
         self.transport.write(head + body)
-        try:
-            return await self._reply
-        finally:
-            self._reply = None
 
     def close(self) -> None:
         """Close at once; what was being sent is of no use any more."""
         self.usable = False
+        self._owner = None
         if self.transport is not None:
             self.transport.abort()
 
     def _fail(self, error: Exception) -> None:
-        self.usable = False
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(error)
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.abort()
+        owner = self._owner
+        self.close()
+        if owner is not None:
+            owner.failed(self, error)
 
     # asyncio.Protocol
 
@@ -82,7 +82,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a reply; bytes that nobody waits for make the connection unusable."""
-        if self._reply is None:
+        if self._owner is None:
             self.close()
             return
         self._started = True
@@ -94,14 +94,14 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The peer closed; a reply without a length ends here."""
         self.usable = False
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(ConnectionClosed(clean=not self._started))
+        if self._owner is not None:
+            self._fail(ConnectionClosed(clean=not self._started))
 
     # httptools
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header of the reply."""
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._headers.append((name, value))
 
     def on_body(self, body: bytes) -> None:
         """A part of the reply's body."""
@@ -113,7 +113,8 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The reply is whole."""
+        owner, self._owner = self._owner, None
         self.usable = bool(self._parser.should_keep_alive())
-        if self._reply is not None and not self._reply.done():
-            status = self._parser.get_status_code()
-            self._reply.set_result(HttpReply(status, self._headers, b"".join(self._chunks)))
+        if owner is not None:
+            body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+            owner.replied(self, RawReply(self._parser.get_status_code(), body, self._headers))

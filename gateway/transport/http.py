@@ -7,27 +7,52 @@ takes only a connection that was used a moment ago, since servers close those th
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-import httptools
 import orjson
 
 from gateway.core.errors import SettingsError, SubgraphError
-from gateway.transport.base import SubgraphReply, SubgraphRequest
-from gateway.transport.connection import Connection, ConnectionClosed, HttpReply, ReplyTooLarge
+from gateway.transport.base import Headers, RawReply, SubgraphReply, SubgraphRequest
+from gateway.transport.connection import Connection, ConnectionClosed
 
 FRESH = 2.0  # seconds; common servers keep idle connections for at least five
 
 
 @dataclass(slots=True)
 class _Origin:
+    """One server: its idle connections, how many are in use, and who waits for one."""
+
     host: str
     port: int
     tls: ssl.SSLContext | None
-    slots: asyncio.Semaphore
+    limit: int
     idle: list[Connection] = field(default_factory=list)
+    busy: int = 0
+    waiting: "deque[_Exchange]" = field(default_factory=deque)
+
+    def take_idle(self, at_most: float | None) -> Connection | None:
+        """The idle connection used last; None when there is none, or none idle for so few seconds."""
+        while self.idle:
+            connection = self.idle[-1]
+            idle = asyncio.get_running_loop().time() - connection.idle_since
+            if connection.usable and at_most is not None and idle > at_most:
+                return None
+            self.idle.pop()
+            if connection.usable:
+                return connection
+        return None
+
+    def leave(self) -> None:
+        """A place is free: the next in line takes it."""
+        self.busy -= 1
+        while self.waiting:
+            following = self.waiting.popleft()
+            if not following.future.done():
+                following.begin()
+                return
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +94,7 @@ class HttpTransport:
         origin = self._origins.get((host, port, tls))
         if origin is None:
             context = ssl.create_default_context() if tls else None
-            origin = _Origin(host, port, context, asyncio.Semaphore(self.connections))
+            origin = _Origin(host, port, context, self.connections)
             self._origins[host, port, tls] = origin
         shown = f"[{host}]" if ":" in host else host
         head = (
@@ -80,59 +105,38 @@ class HttpTransport:
 
     async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
         """See Transport.send."""
-        target = self._targets.get(request.subgraph)
-        if target is None:
-            message = "has no address; give one with --subgraph-url NAME=URL"
-            raise SubgraphError(message, "SUBGRAPH_UNREACHABLE", subgraph=request.subgraph)
         try:
             body = orjson.dumps(request.payload(), option=orjson.OPT_NON_STR_KEYS)
         except TypeError as error:
             message = f"can't be asked, as a value for it can't be written as JSON: {error}"
             raise SubgraphError(message, "SUBGRAPH_WRONG_VALUE", subgraph=request.subgraph) from error
-        head = _head(target.head, request, len(body))
-        try:
-            async with asyncio.timeout(timeout):
-                reply = await self._exchange(target.origin, head, body, request.repeatable)
-        except TimeoutError as error:
-            message = f"gave no answer within {timeout:g} s"
-            raise SubgraphError(message, "SUBGRAPH_TIMEOUT", subgraph=request.subgraph) from error
-        except (ReplyTooLarge, httptools.HttpParserError) as error:
-            message = f"gave an answer that can't be read: {error}"
-            raise SubgraphError(message, "SUBGRAPH_BAD_RESPONSE", subgraph=request.subgraph) from error
-        except (OSError, ConnectionClosed) as error:
-            raise SubgraphError("can't be reached", "SUBGRAPH_UNREACHABLE", subgraph=request.subgraph) from error
-        return SubgraphReply(_read(reply, request.subgraph), reply.headers)
+        reply = await self.post(request.subgraph, body, request.headers, request.repeatable, timeout)
+        return self.read(request.subgraph, reply)
 
-    async def _exchange(self, origin: _Origin, head: bytes, body: bytes, repeatable: bool) -> HttpReply:
-        async with origin.slots:
-            while True:
-                reused = _take_idle(origin, FRESH if not repeatable else None)
-                connection = reused or await self._connect(origin)
-                try:
-                    return await self._once(origin, connection, head, body)
-                except ConnectionClosed as error:
-                    if reused is None or not (error.clean and repeatable):
-                        raise
-
-    async def _once(self, origin: _Origin, connection: Connection, head: bytes, body: bytes) -> HttpReply:
-        try:
-            reply = await connection.request(head, body)
-        except BaseException:
-            connection.close()
-            raise
-        if connection.usable:
-            connection.idle_since = asyncio.get_running_loop().time()
-            origin.idle.append(connection)
-        else:
-            connection.close()
-        return reply
-
-    async def _connect(self, origin: _Origin) -> Connection:
+    def post(
+        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float
+    ) -> "asyncio.Future[RawReply]":
+        """See RawTransport.post."""
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(
-            lambda: Connection(self.max_reply), origin.host, origin.port, ssl=origin.tls
-        )
-        return connection
+        future: asyncio.Future[RawReply] = loop.create_future()
+        target = self._targets.get(subgraph)
+        if target is None:
+            message = "has no address; give one with --subgraph-url NAME=URL"
+            future.set_exception(SubgraphError(message, "SUBGRAPH_UNREACHABLE", subgraph=subgraph))
+            return future
+        head = _head(target.head, headers, len(body))
+        exchange = _Exchange(self, subgraph, target.origin, head, body, repeatable, future)
+        exchange.timer = loop.call_later(timeout, exchange.too_late, timeout)
+        future.add_done_callback(exchange.over)
+        if target.origin.busy < target.origin.limit:
+            exchange.begin()
+        else:
+            target.origin.waiting.append(exchange)
+        return future
+
+    def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
+        """See RawTransport.read."""
+        return SubgraphReply(_read(reply, subgraph), reply.headers)
 
     async def close(self) -> None:
         """Close the idle connections."""
@@ -141,22 +145,126 @@ class HttpTransport:
                 origin.idle.pop().close()
 
 
-def _take_idle(origin: _Origin, at_most: float | None) -> Connection | None:
-    """The idle connection used last; None when there is none, or none idle for so few seconds."""
-    while origin.idle:
-        connection = origin.idle[-1]
-        idle = asyncio.get_running_loop().time() - connection.idle_since
-        if connection.usable and at_most is not None and idle > at_most:
-            return None
-        origin.idle.pop()
+class _Exchange:
+    """One request on its way: waiting for a place, connecting, sent. Whatever ends it ends its future, and `over` tidies up."""
+
+    __slots__ = (
+        "body",
+        "connecting",
+        "connection",
+        "future",
+        "head",
+        "inside",
+        "origin",
+        "pool",
+        "repeatable",
+        "reused",
+        "subgraph",
+        "timer",
+    )
+
+    def __init__(
+        self,
+        pool: HttpTransport,
+        subgraph: str,
+        origin: _Origin,
+        head: bytes,
+        body: bytes,
+        repeatable: bool,
+        future: "asyncio.Future[RawReply]",
+    ) -> None:
+        self.pool, self.subgraph, self.origin = pool, subgraph, origin
+        self.head, self.body, self.repeatable, self.future = head, body, repeatable, future
+        self.connection: Connection | None = None
+        self.connecting: asyncio.Task[None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.inside = self.reused = False
+
+    def begin(self) -> None:
+        """Take a place, and an idle connection or a new one."""
+        self.inside = True
+        self.origin.busy += 1
+        self.go()
+
+    def go(self) -> None:
+        """Send over an idle connection, or connect."""
+        connection = self.origin.take_idle(None if self.repeatable else FRESH)
+        if connection is not None:
+            self.reused = True
+            self.connection = connection
+            connection.request(self, self.head, self.body)
+        else:
+            self.reused = False
+            self.connecting = asyncio.ensure_future(self.connect())
+
+    async def connect(self) -> None:
+        """A new connection, and the request over it."""
+        loop = asyncio.get_running_loop()
+        origin = self.origin
+        try:
+            _, connection = await loop.create_connection(
+                lambda: Connection(self.pool.max_reply), origin.host, origin.port, ssl=origin.tls
+            )
+        except OSError as error:
+            self.fail("can't be reached", "SUBGRAPH_UNREACHABLE", error)
+            return
+        self.connection = connection
+        connection.request(self, self.head, self.body)
+
+    def replied(self, connection: Connection, reply: RawReply) -> None:
+        """See Owner."""
+        self.connection = None
         if connection.usable:
-            return connection
-    return None
+            connection.idle_since = asyncio.get_running_loop().time()
+            self.origin.idle.append(connection)
+        else:
+            connection.close()
+        if not self.future.done():
+            self.future.set_result(reply)
+
+    def failed(self, connection: Connection, error: Exception) -> None:
+        """See Owner. An idle connection that was closed under a query's request: it never arrived, and goes out once more."""
+        connection.close()
+        self.connection = None
+        if self.future.done():
+            return
+        if isinstance(error, ConnectionClosed):
+            if self.reused and error.clean and self.repeatable:
+                self.go()
+            else:
+                self.fail("can't be reached", "SUBGRAPH_UNREACHABLE", error)
+        else:
+            self.fail(f"gave an answer that can't be read: {error}", "SUBGRAPH_BAD_RESPONSE", error)
+
+    def too_late(self, timeout: float) -> None:
+        """The time is over."""
+        self.fail(f"gave no answer within {timeout:g} s", "SUBGRAPH_TIMEOUT", None)
+
+    def fail(self, message: str, code: str, cause: Exception | None) -> None:
+        """End without a reply."""
+        if not self.future.done():
+            error = SubgraphError(message, code, subgraph=self.subgraph)
+            error.__cause__ = cause
+            self.future.set_exception(error)
+
+    def over(self, _: "asyncio.Future[RawReply]") -> None:
+        """The future is done, by whatever: the timer stops, a connection that is still in use is of no use, the place is free."""
+        if self.timer is not None:
+            self.timer.cancel()
+        if self.connecting is not None and not self.connecting.done():
+            self.connecting.cancel()
+        if self.connection is not None:
+            self.connection.close()
+        if self.inside:
+            self.inside = False
+            self.origin.leave()
 
 
-def _head(start: bytes, request: SubgraphRequest, length: int) -> bytes:
+def _head(start: bytes, headers: Headers, length: int) -> bytes:
+    if not headers:
+        return b"%bcontent-length: %d\r\n\r\n" % (start, length)
     lines = [start, b"content-length: %d\r\n" % length]
-    for name, value in request.headers:
+    for name, value in headers:
         line = f"{name}: {value}"
         if "\r" not in line and "\n" not in line:  # a header can't smuggle in another
             lines.append(line.encode("latin-1", "replace") + b"\r\n")
@@ -164,7 +272,7 @@ def _head(start: bytes, request: SubgraphRequest, length: int) -> bytes:
     return b"".join(lines)
 
 
-def _read(reply: HttpReply, subgraph: str) -> object:
+def _read(reply: RawReply, subgraph: str) -> object:
     """The reply's JSON. A GraphQL response counts whatever its status; without one, the status is the error."""
     try:
         payload = orjson.loads(reply.body)

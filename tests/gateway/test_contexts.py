@@ -36,11 +36,13 @@ def book(number: int) -> dict[str, Any]:
     return {"__typename": "Book", "id": str(number), "title": f"b{number}", "label": label}
 
 
-SHELVES = [
+SHELVES: list[dict[str, Any]] = [
     {"__typename": "Shelf", "id": "s1", "room": "kitchen", "books": [book(1), book(2)], "first": book(1)},
     {"__typename": "Shelf", "id": "s2", "room": "hall", "books": [book(1)], "first": None},
 ]
-READERS = [{"__typename": "Reader", "id": "r1", "home": "boat", "books": [book(2)], "inner": SHELVES[1]}]
+READERS: list[dict[str, Any]] = [
+    {"__typename": "Reader", "id": "r1", "home": "boat", "books": [book(2)], "inner": SHELVES[1]}
+]
 
 
 def library() -> dict[str, Subgraph]:
@@ -118,6 +120,31 @@ async def test_one_request_for_all_contexts() -> None:
     text, variables = subgraphs["books"].asked[1]
     assert text.count("_entities(") == 2
     assert sorted(value for value in variables.values() if isinstance(value, str)) == ["hall", "kitchen"]
+
+
+async def test_what_a_client_writes_stays_as_it_is() -> None:
+    """Strings that look like the request's own variables, and variables that are called like them, are the client's."""
+    subgraphs = library()
+    sdl = LINK + BOOKS.replace("shout: Boolean", "shout: Boolean, note: String")
+
+    def noted(source: dict[str, Any], where: str | None = None, note: str | None = None) -> str:
+        return f"{where} {note}"
+
+    shelves = [
+        {**SHELVES[0], "first": {**book(1), "label": noted}},
+        {**SHELVES[1], "first": {**book(1), "label": noted}},
+    ]
+    books = {"Query": {"shelves": shelves}, "Book:1": {**book(1), "label": noted}}
+    subgraphs["books"] = Subgraph(sdl, books)
+    engine = engine_of(supergraph_of({"books": sdl, "prices": LINK + PRICES}, linked=False), transport_of(subgraphs))
+    text = '{ shelves { first { label(note: "$representations0 $context__0") } } }'
+    written = (await ask(engine, text))["data"]["shelves"]
+    assert [one["first"]["label"] for one in written] == [
+        f"{room} $representations0 $context__0" for room in ("kitchen", "hall")
+    ]
+    given = "query Q($context__0: String) { shelves { first { label(note: $context__0) } } }"
+    asked = (await ask(engine, given, {"context__0": "mine"}))["data"]["shelves"]
+    assert [one["first"]["label"] for one in asked] == ["kitchen mine", "hall mine"]
 
 
 async def test_clients_do_not_see_the_argument() -> None:

@@ -52,7 +52,7 @@ class Subgraph:
         )
         return {**result.formatted}
 
-    def _resolve(self, source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+    def _resolve(self, source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
         if info.field_name == "_entities":
             return [self._entity(one) for one in arguments["representations"]]
         value = (source if isinstance(source, dict) else self.data["Query"]).get(info.field_name)

@@ -15,7 +15,18 @@ from gateway.http.examples import read_examples
 from gateway.http.read import Ask
 from gateway.http.respond import Answer, refusal, refused
 from gateway.http.routes import Routes, Site
-from gateway.pipeline import Checked, Engine, InvalidDocument, Prepared, check, pick, prepare, run, variables_for
+from gateway.pipeline import (
+    Checked,
+    Engine,
+    InvalidDocument,
+    Prepared,
+    answer,
+    check,
+    pick,
+    prepare,
+    run,
+    variables_for,
+)
 from gateway.plan.explain import plan_json, print_plan
 from gateway.request.labels import index_labels, labels_on, point_of
 from gateway.settings import Settings
@@ -94,8 +105,10 @@ class Gateway:
         labels = self.labels_for(checked, headers)
         key = (ask.query, ask.operation_name or None, conditions, labels)
         prepared = self.plans.get(key, lambda: prepare(self.engine, checked, node, variables, labels), keep)
+        if not (ask.plan and self.engine.settings.plan_header):
+            return Answer(await answer(self.engine, prepared, variables, self.forwarded(headers)))
         response = await run(self.engine, prepared, variables, self.forwarded(headers))
-        if ask.plan and self.engine.settings.plan_header:
+        if self.engine.settings.plan_header:
             plan = {"text": print_plan(prepared.plan), "json": plan_json(prepared.plan)}
             response["extensions"] = {"plan": plan}
         return Answer(response)

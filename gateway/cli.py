@@ -189,6 +189,9 @@ def serve(
     override_label: Annotated[
         list[str] | None, typer.Option(help="A label of a progressive @override that is on for everyone.")
     ] = None,
+    no_compile: Annotated[
+        bool, typer.Option("--no-compile", help="Run every plan on the exact path: slower, to compare.")
+    ] = False,
     production: Annotated[
         bool, typer.Option("--production", help="No GraphiQL, no introspection, no plans to clients.")
     ] = False,
@@ -206,6 +209,7 @@ def serve(
         plan_header=not production,
         operations=operations,
         labels=frozenset(override_label or ()),
+        compile=not no_compile,
     )
     serve_supergraph(sdl, settings, host, port, workers)
 

@@ -12,6 +12,8 @@ from graphql import DocumentNode
 from graphql.language import OperationDefinitionNode
 
 from gateway.core.errors import RequestError
+from gateway.execute.compile.program import Program, Unusual, compile_plan
+from gateway.execute.compile.run import Heard, Run
 from gateway.execute.context import Context
 from gateway.execute.executor import run_plan
 from gateway.plan.nodes import Fetch, Plan
@@ -68,11 +70,12 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An operation ready to run for given values of its condition variables."""
+    """An operation ready to run for given values of its condition variables. `program` is the compiled plan, where it has one."""
 
     operation: Operation
     plan: Plan
     projector: Projector
+    program: Program | None = None
 
 
 class InvalidDocument(RequestError):
@@ -116,13 +119,36 @@ def prepare(
         raise RequestError("subscriptions are not served yet", "SUBSCRIPTIONS_NOT_SERVED")
     if not engine.settings.introspection and meta_fields(operation):
         raise RequestError("introspection is off", "INTROSPECTION_DISABLED")
-    plan = plan_operation(engine.graph_for(labels), without_meta(operation), limits.paths)
-    return Prepared(operation, plan, Projector(engine.supergraph.api, operation))
+    asked = without_meta(operation)
+    plan = plan_operation(engine.graph_for(labels), asked, limits.paths)
+    whole = len(asked.selections) == len(operation.selections) and not meta_fields(operation)
+    program = compile_plan(engine.supergraph, asked, plan) if engine.settings.compile and whole else None
+    return Prepared(operation, plan, Projector(engine.supergraph.api, operation), program)
 
 
-async def run(engine: Engine, prepared: Prepared, variables: Mapping[str, Any], headers: Headers) -> dict[str, Any]:
-    """fetch and merge > project. Returns the response (GraphQL spec, section 7.1)."""
-    context = Context(engine.transport, variables, headers, engine.settings.timeout)
+async def answer(
+    engine: Engine, prepared: Prepared, variables: Mapping[str, Any], headers: Headers
+) -> bytes | dict[str, Any]:
+    """The response: written by the compiled plan, or where that has come upon something unusual, by the exact path."""
+    if prepared.program is None:
+        return await run(engine, prepared, variables, headers)
+    compiled = Run(prepared.program, engine.transport, variables, headers, engine.settings.timeout)
+    try:
+        return await compiled.answer()
+    except Unusual:
+        heard = Heard(engine.transport, compiled.heard)
+        return await run(engine, prepared, variables, headers, heard)
+
+
+async def run(
+    engine: Engine,
+    prepared: Prepared,
+    variables: Mapping[str, Any],
+    headers: Headers,
+    transport: Transport | None = None,
+) -> dict[str, Any]:
+    """The exact path: fetch and merge > project. Returns the response (GraphQL spec, section 7.1)."""
+    context = Context(transport or engine.transport, variables, headers, engine.settings.timeout)
     context.data.update(introspect(engine.supergraph.api, prepared.operation, variables))
 
     def goes_on(stage: Sequence[Fetch]) -> bool:

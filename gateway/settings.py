@@ -45,8 +45,9 @@ class Settings:
     """All of the gateway's settings.
 
     `plan_header`: whether a request may ask for its plan in `extensions.plan`. `timeout`: seconds for one subgraph request.
-    `labels`: progressive overrides that are on for everyone. `sticky_header`: the header whose value keeps a user on one side of a
-    `percent(...)` override; requests without it are drawn one by one.
+    `compile`: whether plans are compiled; without, all of them run on the exact path. `labels`: progressive overrides that are on for
+    everyone. `sticky_header`: the header whose value keeps a user on one side of a `percent(...)` override; requests without it are
+    drawn one by one.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -61,4 +62,5 @@ class Settings:
     max_reply: int = 50_000_000
     operations: str | None = None
     labels: frozenset[str] = frozenset()
+    compile: bool = True
     sticky_header: str = "authorization"

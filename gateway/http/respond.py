@@ -12,9 +12,9 @@ from gateway.http.negotiate import JSON
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A GraphQL response. `refused`: nothing was run, with this HTTP status; None when it was."""
+    """A GraphQL response, or its body. `refused`: nothing was run, with this HTTP status; None when it was."""
 
-    response: Mapping[str, Any]
+    response: Mapping[str, Any] | bytes
     refused: int | None = None
 
 
@@ -50,7 +50,8 @@ def status_of(answer: Answer, media: str) -> int:
     if answer.refused is None:
         return 200
     if media == JSON and answer.refused == 400:
-        codes = {error["extensions"]["code"] for error in answer.response["errors"]}
+        errors = answer.response["errors"] if not isinstance(answer.response, bytes) else ()
+        codes = {error["extensions"]["code"] for error in errors}
         if codes <= DOCUMENT_CODES:
             return 200
     return answer.refused
@@ -58,6 +59,8 @@ def status_of(answer: Answer, media: str) -> int:
 
 def encode(answer: Answer) -> bytes:
     """The body. A value that JSON can't hold (nested hundreds of levels deep, say) leaves an error in place of the answer."""
+    if isinstance(answer.response, bytes):
+        return answer.response
     try:
         return orjson.dumps(answer.response, option=orjson.OPT_NON_STR_KEYS)
     except TypeError as error:

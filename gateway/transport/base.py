@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import orjson
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -66,20 +68,57 @@ class Transport(Protocol):
         """
         ...
 
-    async def close(self) -> None:
-        """Close what is open."""
-        ...
-
-
-class RawTransport(Transport, Protocol):
-    """A transport that also takes requests as bytes, and gives replies unread."""
-
     def post(
         self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float
     ) -> "asyncio.Future[RawReply]":
-        """Send a request body; the future fails with SubgraphError as `send` does. Cancelling it gives the request up."""
+        """Send a request body; the future fails as `send` does. Cancelling it gives the request up."""
         ...
 
     def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
         """A raw reply as `send` would have returned it, or SubgraphError."""
         ...
+
+    async def close(self) -> None:
+        """Close what is open."""
+        ...
+
+
+class _Spoken(RawReply):
+    """A reply that was never bytes; its body is empty where JSON can't hold it."""
+
+    __slots__ = ("reply",)
+
+    def __init__(self, reply: SubgraphReply) -> None:
+        try:
+            body = orjson.dumps(reply.payload)
+        except TypeError:
+            body = b""
+        super().__init__(200, body, [])
+        self.reply = reply
+
+
+class Spoken:
+    """`post` and `read` for transports that call subgraphs directly, without bytes in between."""
+
+    async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
+        """See Transport.send."""
+        raise NotImplementedError
+
+    def post(
+        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float
+    ) -> "asyncio.Future[RawReply]":
+        """See Transport.post."""
+        return asyncio.ensure_future(self._spoken(subgraph, body, headers, repeatable, timeout))
+
+    async def _spoken(self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float) -> RawReply:
+        asked = orjson.loads(body)
+        request = SubgraphRequest(
+            subgraph, asked["query"], asked.get("variables"), asked.get("operationName"), headers, repeatable
+        )
+        return _Spoken(await self.send(request, timeout))
+
+    def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
+        """See Transport.read."""
+        if not isinstance(reply, _Spoken):
+            raise TypeError("not a reply of this transport")
+        return reply.reply

@@ -4,12 +4,12 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from gateway.transport.base import SubgraphReply, SubgraphRequest
+from gateway.transport.base import Spoken, SubgraphReply, SubgraphRequest
 
 Replying = Callable[[SubgraphRequest], Any]
 
 
-class FakeTransport:
+class FakeTransport(Spoken):
     """Answers each request by `replying(request)`: a payload, or an exception to raise."""
 
     def __init__(self, replying: Replying) -> None:

@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from gateway.core.errors import SubgraphError
-from gateway.transport.base import SubgraphReply, SubgraphRequest
+from gateway.transport.base import Spoken, SubgraphReply, SubgraphRequest
 
 LocalExecutor = Callable[[str, Mapping[str, Any] | None, str | None, Mapping[str, str]], Awaitable[Mapping[str, Any]]]
 
 
-class LocalTransport:
+class LocalTransport(Spoken):
     """Calls `executor(query, variables, operation_name, headers)` of each subgraph by its name."""
 
     def __init__(self, executors: Mapping[str, LocalExecutor]) -> None:

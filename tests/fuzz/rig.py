@@ -6,14 +6,15 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import orjson
 from graphql import GraphQLObjectType, GraphQLSchema, build_schema, lexicographic_sort_schema, parse, print_schema
 
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import GatewayError
-from gateway.pipeline import Engine, check, pick, prepare, run, variables_for
+from gateway.pipeline import Engine, answer, check, pick, prepare, run, variables_for
 from gateway.request.labels import index_labels
-from gateway.transport.base import SubgraphReply, SubgraphRequest
+from gateway.transport.base import Headers, RawReply, SubgraphReply, SubgraphRequest
 from gateway.transport.local import LocalTransport
 from tests.fuzz.case import Question, Supply
 from tests.fuzz.compare import Verdict, compare, leaves
@@ -36,6 +37,17 @@ class Recorder:
         self.requests.append(request)
         return await self.inner.send(request, timeout)
 
+    def post(
+        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float
+    ) -> "asyncio.Future[RawReply]":
+        """Note and pass on."""
+        self.requests.append(SubgraphRequest(subgraph, body.decode(), headers=headers, repeatable=repeatable))
+        return self.inner.post(subgraph, body, headers, repeatable, timeout)
+
+    def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
+        """Pass on."""
+        return self.inner.read(subgraph, reply)
+
     async def close(self) -> None:
         """Pass on."""
         await self.inner.close()
@@ -50,6 +62,15 @@ class Outcome:
     leaves: int = 0
     errors: int = 0
     used: Counter[str] = field(default_factory=Counter)
+
+
+class Differing(Exception):
+    """The compiled path and the exact one don't agree."""
+
+
+def paths_of(response: dict[str, Any]) -> set[str]:
+    """Where the errors of a response are."""
+    return {str(error.get("path")) for error in response.get("errors", ())}
 
 
 class Rig:
@@ -102,7 +123,16 @@ class Rig:
         node = pick(checked, None)
         values = variables_for(self.engine, node, question.variables)
         labels = frozenset(checked.labels).intersection(question.labels)
-        return await run(self.engine, prepare(self.engine, checked, node, values, labels), values, ())
+        prepared = prepare(self.engine, checked, node, values, labels)
+        if prepared.program is not None and prepared.plan.kind == "query":
+            written = await answer(self.engine, prepared, values, ())
+            compiled = orjson.loads(written) if isinstance(written, bytes) else written
+            self.transport.requests.clear()
+            exact = await run(self.engine, prepared, values, ())
+            if compiled["data"] != exact["data"] or paths_of(compiled) != paths_of(exact):
+                raise Differing(f"compiled: {compiled}\nexact: {exact}")
+            return exact
+        return await run(self.engine, prepared, values, ())
 
     def _judged(self, got: dict[str, Any], want: Answer) -> Outcome:
         problems = [problem for subgraph in self.subgraphs.values() for problem in subgraph.problems]

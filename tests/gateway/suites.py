@@ -1,5 +1,6 @@
 """The public federation audit's suites (SHARED/conformance): served, run through our gateway, and compared with the peers' requests."""
 
+import asyncio
 import importlib.util
 import json
 import os
@@ -15,7 +16,8 @@ from typing import Any
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import RequestError
-from gateway.transport.base import SubgraphReply, SubgraphRequest, Transport
+from gateway.settings import Settings
+from gateway.transport.base import Headers, RawReply, SubgraphReply, SubgraphRequest, Transport
 from gateway.transport.http import HttpTransport
 from gateway.transport.local import LocalExecutor, LocalTransport
 from tests.gateway.support import ask, engine_of
@@ -24,7 +26,7 @@ FOLDER = Path(os.environ.get("SHARED", "../shared")) / "conformance"
 SUITES = sorted(path.stem for path in (FOLDER / "suites").glob("*.json"))
 ABSENT = "no SHARED/conformance: the public audit (26 suites, 129 tests) is left out; say SHARED=DIR"
 SOURCES = ("given", "composed")
-WAYS = ("local", "http")
+WAYS = ("local", "http", "exact")
 PEERS = ("apollo_gateway", "hive_gateway", "hive_rust")
 
 
@@ -90,6 +92,17 @@ class Counting:
         self.asked.append(request.subgraph)
         return await self.inner.send(request, timeout)
 
+    def post(
+        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float
+    ) -> "asyncio.Future[RawReply]":
+        """Note and pass on."""
+        self.asked.append(subgraph)
+        return self.inner.post(subgraph, body, headers, repeatable, timeout)
+
+    def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
+        """Pass on."""
+        return self.inner.read(subgraph, reply)
+
     async def close(self) -> None:
         """Pass on."""
         await self.inner.close()
@@ -128,17 +141,17 @@ def judge(answer: Any, expected: Any) -> str | None:
 
 
 async def run_suite(name: str, source: str, way: str, served: Served) -> list[Outcome]:
-    """Every test of a suite, from the `given` supergraph or from one `composed` by us, over `local` calls or `http`."""
+    """Every test of a suite, from the `given` supergraph or from one `composed` by us, `local`ly or by `http`; `exact`: not compiled."""
     suite = read(name)
     supergraph = suite["supergraph"] if source == "given" else compose(sources(name, served)).supergraph
     subgraphs = served.subgraphs[name]
     inner: Transport
-    if way == "local":
+    if way != "http":
         inner = LocalTransport({one: local_executor(subgraph) for one, subgraph in subgraphs.items()})
     else:
         inner = HttpTransport({one: served.url(name, one) for one in subgraphs})
     transport = Counting(inner)
-    engine = engine_of(supergraph, transport)
+    engine = engine_of(supergraph, transport, Settings(compile=way != "exact"))
     outcomes = []
     for test in suite["tests"]:
         query, expected = instance(test)

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
-from gateway.pipeline import Engine, check, pick, prepare, run, variables_for
+from gateway.pipeline import Engine, answer, check, pick, prepare, variables_for
 from gateway.settings import Settings
 from gateway.supergraph.graph import Graph
 from gateway.supergraph.load import load_supergraph
@@ -43,4 +45,6 @@ async def ask(engine: Engine, query: str, variables: Mapping[str, Any] | None = 
     checked = check(engine, query)
     node = pick(checked, None)
     values = variables_for(engine, node, variables or {})
-    return await run(engine, prepare(engine, checked, node, values), values, ())
+    written = await answer(engine, prepare(engine, checked, node, values), values, ())
+    response: dict[str, Any] = orjson.loads(written) if isinstance(written, bytes) else written
+    return response

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from gateway.app import create_gateway
 from gateway.core.errors import SettingsError
 from gateway.http.read import Ask
+from gateway.http.respond import encode
 from gateway.request.labels import labels_on, point_of
 from gateway.settings import Settings
 from tests.gateway.subgraph import Subgraph
@@ -43,7 +45,8 @@ async def answer(query: str, user: str | None, labels: frozenset[str] = frozense
     sdls = {"new": LINK + NEW, "old": LINK + OLD, "third": LINK + THIRD}
     gateway = create_gateway(supergraph_of(sdls, linked=False), Settings(labels=labels), subgraphs())
     headers = {"authorization": user} if user is not None else {}
-    return [(await gateway.answer(Ask(query), headers)).response["data"]["things"][0] for _ in range(3)]
+    bodies = [encode(await gateway.answer(Ask(query), headers)) for _ in range(3)]
+    return [orjson.loads(body)["data"]["things"][0] for body in bodies]
 
 
 def user_at(low: float, high: float) -> str:

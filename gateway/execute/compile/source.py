@@ -1,0 +1,275 @@
+"""The source of a plan's callables. Only names that are made here and constants from a table stand in it, never text of anybody else.
+
+For each fetch: `prepare` (collect the objects, write the representations, one for each distinct entity) and `accept` (put what came to
+those). For the whole: `finish`. An object of a node with lookups is collected once; of objects that are equal in all that lookups need
+(`firsts`), one stands for all, and gives the others its values, or its encoding, at the end.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.execute.compile.layout import Layout, Node, NodeLookup, Slot
+from gateway.plan.nodes import Fetch, Plan, RepField
+
+
+@dataclass(slots=True)
+class Writer:
+    """Lines of source, and the constants that they use."""
+
+    layout: Layout
+    plan: Plan
+    lines: list[str] = field(default_factory=list)
+    constants: dict[str, Any] = field(default_factory=dict)
+    numbers: dict[Node, int] = field(default_factory=dict)
+
+    def number(self, node: Node) -> int:
+        """A node's number, for the names of what belongs to it."""
+        return self.numbers.setdefault(node, len(self.numbers))
+
+    def constant(self, value: Any) -> str:
+        """A name for a constant."""
+        name = f"C{len(self.constants)}"
+        self.constants[name] = value
+        return name
+
+    def line(self, depth: int, text: str) -> None:
+        """One line."""
+        self.lines.append("    " * depth + text)
+
+    def write(self) -> str:
+        """The whole source."""
+        for fetch in self.plan.fetches:
+            if any(lookup.field for lookup in fetch.lookups):
+                self.prepare(fetch)
+                self.accept(fetch)
+        for node in self.layout.nodes:
+            if node.lookups:
+                self.collect(node)
+        self.finish()
+        return "\n".join(self.lines) + "\n"
+
+    def prepare(self, fetch: Fetch) -> None:
+        """`prepare_F(s)`: lists of representations, one for each lookup."""
+        self.line(0, f"def prepare_{fetch.id}(s):")
+        names = []
+        for number, lookup in enumerate(fetch.lookups):
+            if lookup.field is None:
+                continue
+            names.append(f"reps{number}")
+            self.line(1, f"known, reps{number} = {{}}, []")
+            for index, one in enumerate(self.layout.lookups[fetch.id, number]):
+                self.represent(one, number, index)
+        self.line(1, f"return ({', '.join(names)},)")
+
+    def represent(self, one: NodeLookup, number: int, index: int) -> None:
+        """The representations of one node's objects."""
+        node = self.number(one.node)
+        self.line(1, f"if s.firsts_{node} is None: collect_{node}(s)")
+        self.line(1, "places = []")
+        self.line(1, f"for x in s.firsts_{node}:")
+        values = list(inputs(one.node, one.fields, "x"))
+        for position, (expression, checks) in enumerate(values):
+            for check in checks:
+                self.line(2, f"if {check}: raise Unusual")
+            self.line(2, f"k{position} = {expression}")
+        keys = ", ".join(f"k{position}" for position in range(len(values)))
+        self.line(2, f"k = ({keys},)" if len(values) != 1 else "k = k0")
+        self.line(2, "i = known.get(k)")
+        self.line(2, "if i is None:")
+        self.line(3, f"i = known[k] = len(reps{number})")
+        template = self.constant(template_of(one))
+        encoded = ", ".join(f"encode(k{position})" for position in range(len(values)))
+        self.line(3, f"reps{number}.append({template} % ({encoded},))")
+        self.line(2, "places.append(i)")
+        self.line(1, f"s.places_{one.fetch}_{number}_{index} = places")
+
+    def accept(self, fetch: Fetch) -> None:
+        """`accept_F(s, data)`: what came is put to the objects that stand for all."""
+        self.line(0, f"def accept_{fetch.id}(s, data, counts):")
+        position = 0
+        for number, lookup in enumerate(fetch.lookups):
+            if lookup.field is None:
+                continue
+            self.line(1, f"es = data.e{number}")
+            self.line(1, f"if len(es) != counts[{position}]: raise Unusual")
+            position += 1
+            first = self.layout.lookups[fetch.id, number][0]
+            for index, one in enumerate(self.layout.lookups[fetch.id, number]):
+                node = self.number(one.node)
+                self.line(1, f"for x, i in zip(s.firsts_{node}, s.places_{fetch.id}_{number}_{index}):")
+                self.line(2, "e = es[i]")
+                slots = [slot for slot in one.node.slots.values() if slot.lookup is one]
+                self.line(2, "if e is None:")
+                for slot in slots:
+                    self.line(3, "raise Unusual" if slot.type.endswith("!") else f"x.{slot.attribute} = None")
+                self.line(2, "else:")
+                for slot in slots:
+                    theirs = first.node.slots[slot.key].attribute
+                    self.line(3, f"x.{slot.attribute} = e.{theirs}")
+                self.line(3, "pass")
+        self.line(1, "return")
+
+    def collect(self, node: Node) -> None:
+        """`collect_N(s)`: all objects of a node, and one of each that are equal in what lookups need."""
+        number = self.number(node)
+        self.line(0, f"def collect_{number}(s):")
+        self.line(1, "known, firsts, objects, places, parents = {}, [], [], [], []")
+        depth, item, parent = self.walk(node)
+        used = own_inputs(node)
+        values = [expression for one in used for expression, _ in inputs(node, (one,), item)]
+        self.line(depth, f"k = ({', '.join(values)},)" if len(values) != 1 else f"k = {values[0]}")
+        self.line(depth, "i = known.get(k)")
+        self.line(depth, "if i is None:")
+        self.line(depth + 1, "i = known[k] = len(firsts)")
+        self.line(depth + 1, f"firsts.append({item})")
+        self.line(depth, f"objects.append({item}); places.append(i)")
+        if shares_encoding(node):
+            self.line(depth, f"parents.append({parent})")
+        self.line(1, f"s.firsts_{number}, s.objects_{number} = firsts, objects")
+        self.line(1, f"s.same_{number}, s.parents_{number} = places, parents")
+
+    def walk(self, node: Node) -> tuple[int, str, str]:
+        """Write loops to every object of a node; returns the depth inside, the name of the object and of its parent."""
+        chain = [node]
+        while chain[0].parent is not None and chain[0].parent.slots[chain[0].key].lookup is None:
+            if chain[0].parent is self.layout.root:
+                break
+            chain.insert(0, chain[0].parent)
+        start = chain[0].parent
+        depth, item = 1, "x0"
+        if start is self.layout.root:
+            fetch = start.slots[chain[0].key].origin[0]
+            self.line(1, f"x0 = s.data_{fetch}")
+        elif start is not None:
+            self.line(1, f"for x0 in s.firsts_{self.number(start)}:")
+            depth = 2
+        parent = item
+        for step, one in enumerate(chain, 1):
+            slot = one.parent.slots[one.key] if one.parent else None
+            if slot is None:
+                raise AssertionError("only the root has no parent")
+            parent, item = item, f"x{step}"
+            depth = self.enter(depth, slot, parent, item)
+        return depth, item, parent
+
+    def enter(self, depth: int, slot: Slot, parent: str, item: str) -> int:
+        """Loops from an object to the objects in one of its slots, nulls passed over."""
+        self.line(depth, f"{item} = {parent}.{slot.attribute}")
+        reference = slot.type
+        level = 0
+        while reference.removesuffix("!").startswith("["):
+            self.line(
+                depth,
+                f"if {item} is None: continue"
+                if depth > 1
+                else f"for {item} in ({item},) if {item} is not None else ():",
+            )
+            depth += depth == 1
+            self.line(depth, f"for {item} in {item}:")
+            depth += 1
+            reference = reference.removesuffix("!")[1:-1]
+            level += 1
+        if depth == 1:
+            self.line(depth, f"for {item} in ({item},):")
+            depth += 1
+        self.line(depth, f"if {item} is None: continue")
+        return depth
+
+    def finish(self) -> None:
+        """`finish(s)`: what is equal is made equal, what the client did not ask for is taken out; the deepest nodes first."""
+        self.line(0, "def finish(s):")
+        for node in sorted(self.layout.nodes[1:], key=lambda one: -depth_of(one)):
+            number = self.number(node)
+            hidden = [slot.attribute for slot in node.slots.values() if not slot.asked]
+            if node.lookups:
+                self.spread(node, number, hidden)
+            elif hidden:
+                self.hide(node, number, hidden)
+        self.line(1, "return")
+
+    def spread(self, node: Node, number: int, hidden: list[str]) -> None:
+        """The objects of a node get what was looked up for the one that stands for them."""
+        taken_out = "; ".join(f"x.{name} = UNSET" for name in hidden)
+        copied = [slot.attribute for slot in node.slots.values() if slot.lookup is not None and slot.asked]
+        self.line(1, f"if s.firsts_{number}:")
+        self.line(2, f"firsts, objects = s.firsts_{number}, s.objects_{number}")
+        self.line(2, "if len(firsts) == len(objects):")
+        self.line(3, f"for x in firsts: {taken_out}" if hidden else "pass")
+        self.line(2, "else:")
+        if shares_encoding(node) and node.parent is not None:
+            attribute = node.parent.slots[node.key].attribute
+            if hidden:
+                self.line(3, f"for x in firsts: {taken_out}")
+            self.line(3, "raws = [Raw(encode(x)) for x in firsts]")
+            self.line(3, f"for p, i in zip(s.parents_{number}, s.same_{number}): p.{attribute} = raws[i]")
+            return
+        self.line(3, f"for x, i in zip(objects, s.same_{number}):")
+        self.line(4, "f = firsts[i]")
+        for name in copied:
+            self.line(4, f"x.{name} = f.{name}")
+        for name in hidden:
+            self.line(4, f"x.{name} = UNSET")
+        self.line(4, "pass")
+
+    def hide(self, node: Node, number: int, hidden: list[str]) -> None:
+        """What only the planner needed is taken out of objects that nothing was looked up for."""
+        self.line(1, f"hide_{number}(s)")
+        at = self.lines.index("def finish(s):")
+        inside, self.lines = self.lines, []
+        self.line(0, f"def hide_{number}(s):")
+        depth, item, _ = self.walk(node)
+        for name in hidden:
+            self.line(depth, f"{item}.{name} = UNSET")
+        self.lines = [*inside[:at], *self.lines, *inside[at:]]
+
+
+def depth_of(node: Node) -> int:
+    """How far from the root a node is."""
+    return 0 if node.parent is None else 1 + depth_of(node.parent)
+
+
+def own_inputs(node: Node) -> list[RepField]:
+    """What a node's lookups need of what comes with the object itself, each once."""
+    found: list[RepField] = []
+    for lookup in node.lookups:
+        for one in lookup.fields:
+            if node.slots[one.key].lookup is None and one not in found:
+                found.append(one)
+    return found
+
+
+def inputs(node: Node, fields: tuple[RepField, ...], item: str) -> Iterator[tuple[str, list[str]]]:
+    """Expressions for the values of a representation, leaf by leaf, and what must be there before."""
+    for one in fields:
+        slot = node.slots[one.key]
+        value = f"{item}.{slot.attribute}"
+        checks = [f"{value} is UNSET"] if slot.lookup is not None else []
+        if not one.below or slot.below is None:
+            yield value, checks
+            continue
+        for inner, more in inputs(slot.below, one.below, value):
+            yield f"({inner} if {value} is not None else None)", [*checks, f"{value} is None", *more]
+
+
+def template_of(one: NodeLookup) -> bytes:
+    """A representation with %b for every value."""
+    return b"{" + b",".join([_pair("__typename", f'"{one.typename}"'.encode()), *map(_member, one.fields)]) + b"}"
+
+
+def _member(one: RepField) -> bytes:
+    if one.below:
+        return _pair(one.name, b"{" + b",".join(map(_member, one.below)) + b"}")
+    return _pair(one.name, b"%b")
+
+
+def _pair(name: str, value: bytes) -> bytes:
+    return f'"{name}":'.encode() + value
+
+
+def shares_encoding(node: Node) -> bool:
+    """Whether equal objects can share one encoding: all that the client sees is what lookups need or bring, in a single place each."""
+    if node.parent is None or node.parent.slots[node.key].is_list:
+        return False
+    needed = {one.key for one in own_inputs(node) if not one.below}
+    return all(slot.lookup is not None or slot.key in needed for slot in node.slots.values() if slot.asked)

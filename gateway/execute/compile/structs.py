@@ -1,0 +1,106 @@
+"""Struct types for replies, made from a layout: msgspec checks every value against its GraphQL type while it decodes.
+
+The fields of a node's struct stand in the client's order, those of its lookups among them; what was not set is not encoded. So the
+objects that were decoded are themselves the answer, once the rest is filled in and what only the planner needed is taken out.
+"""
+
+from typing import Annotated, Any, Literal, Union
+
+import msgspec
+from graphql import GraphQLEnumType, GraphQLSchema
+from msgspec import UNSET, Meta, Raw, Struct
+
+from gateway.execute.compile.layout import Layout, Node, Slot
+from gateway.plan.nodes import Fetch
+from gateway.supergraph.model import named
+
+_INT = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+_SCALARS: dict[str, Any] = {"String": str, "ID": str, "Int": _INT, "Float": int | float, "Boolean": bool}
+
+
+class Structs:
+    """The struct types of one plan; `strict`: nothing may be in a reply that was not asked for."""
+
+    def __init__(self, schema: GraphQLSchema, layout: Layout, strict: bool) -> None:
+        self.strict = strict
+        self.schema = schema
+        self.layout = layout
+        self._nodes: dict[Node, type[Struct]] = {}
+
+    def node(self, node: Node) -> type[Struct]:
+        """The type of the objects at a node."""
+        if node not in self._nodes:
+            ordered = [node.slots[key] for key in node.order]
+            hidden = [slot for slot in node.slots.values() if not slot.asked]
+            fields: list[Any] = []
+            for slot in (*ordered, *hidden):
+                if slot.lookup is None:
+                    fields.append((slot.attribute, self.type_of(slot) if slot.asked or slot.below else Any))
+                else:
+                    fields.append((slot.attribute, Any, UNSET))
+            self._nodes[node] = self._make(
+                f"Node_{node.type}", fields, {slot.attribute: slot.key for slot in node.slots.values()}
+            )
+        return self._nodes[node]
+
+    def reply(self, fetch: Fetch) -> type[Struct]:
+        """The type of a fetch's reply."""
+        fields: list[Any] = []
+        names: dict[str, str] = {}
+        for number, lookup in enumerate(fetch.lookups):
+            if lookup.field is None:
+                for slot in self.layout.root.slots.values():
+                    if slot.origin == (fetch.id, number):
+                        fields.append((slot.attribute, self.type_of(slot)))
+                        names[slot.attribute] = slot.key
+            else:
+                entity = self.entity(fetch.id, number)
+                fields.append((f"e{number}", list[entity | None]))  # type: ignore[valid-type]
+                names[f"e{number}"] = lookup.field
+        data = self._make("Data", fields, names)
+        whole: list[Any] = [("data", data)] if self.strict else [("data", data), ("errors", Any, None)]
+        return msgspec.defstruct("Reply", whole, gc=False, forbid_unknown_fields=self.strict)
+
+    def entity(self, fetch: int, lookup: int) -> type[Struct]:
+        """The type of what a lookup brings of an entity; its attributes are those of the first node that it is for."""
+        (first, *_) = self.layout.lookups[fetch, lookup]
+        slots = [slot for slot in first.node.slots.values() if slot.lookup is first]
+        fields: list[Any] = [
+            (slot.attribute, self.type_of(slot) if slot.asked or slot.below else Any) for slot in slots
+        ]
+        return self._make(f"Entity_{first.node.type}", fields, {slot.attribute: slot.key for slot in slots})
+
+    def answer(self) -> type[Struct]:
+        """The type of the answer's data."""
+        ordered = [self.layout.root.slots[key] for key in self.layout.root.order]
+        return self._make(
+            "Answer", [(slot.attribute, Any) for slot in ordered], {slot.attribute: slot.key for slot in ordered}
+        )
+
+    def type_of(self, slot: Slot) -> Any:
+        """The Python type of a slot's values, null only where GraphQL allows it."""
+        return self._type(slot, slot.type)
+
+    def _type(self, slot: Slot, reference: str) -> Any:
+        if not reference.endswith("!"):
+            inner = self._type(slot, f"{reference}!")
+            return inner if inner is Raw else Union[inner, None]  # noqa: UP007 - the types are values here
+        bare = reference[:-1]
+        if bare.startswith("["):
+            return list[self._type(slot, bare[1:-1])]  # type: ignore[misc]
+        if slot.below is not None:
+            return self.node(slot.below)
+        if slot.name == "__typename":
+            return str
+        return self._leaf(named(bare))
+
+    def _leaf(self, name: str) -> Any:
+        if name in _SCALARS:
+            return _SCALARS[name]
+        item = self.schema.type_map.get(name)
+        if isinstance(item, GraphQLEnumType):
+            return Literal[tuple(item.values)]
+        return Raw  # a custom scalar passes as it is
+
+    def _make(self, name: str, fields: list[Any], names: dict[str, str]) -> type[Struct]:
+        return msgspec.defstruct(name, fields, gc=False, kw_only=True, rename=names, forbid_unknown_fields=self.strict)

@@ -1,4 +1,162 @@
-"""x"""
+"""MussikOn's mix: the queries of schema/operations against a whole platform with its small sample, 50 connections (`MIX=1 make bench`)."""
+
+import asyncio
+import json
+import os
+import random
+import secrets
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvloop
+
+from bench.data import ROOT
+from bench.processes import CORES, cpu_ms, is_free, listener, running
+from bench.report import save_rows, write_page
+from bench.systems import PYTHON
+from subgraphs.platform.accounts import DEMO_PASSWORD
+
+FOLDER = ROOT / "schema" / "operations"
+LOGINS = {"myGigs": "demo_musician"}
+CONNECTIONS, SECONDS, WARM, ALONE = 50, 15.0, 3.0, 0.4
+TEXT = """All queries of `schema/operations` in random order, a token for those that need one; platform, sample and load on the same
+machine. Requests per second per core: for one second of CPU of the gateway, and of the whole platform with its databases."""
 
 
-def main() -> None: ...
+@dataclass(slots=True)
+class Mix:
+    """Requests as bytes, and what came of them: a latency (ms) each."""
+
+    port: int
+    requests: Sequence[bytes]
+    latencies: list[float] = field(default_factory=list)
+
+    async def client(self, seed: int, end: float) -> None:
+        """One connection, one request at a time, until the end."""
+        order = random.Random(seed)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        while time.perf_counter() < end:
+            start = time.perf_counter()
+            writer.write(order.choice(self.requests))
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+            answer = await reader.readexactly(length)
+            if not head.startswith(b"HTTP/1.1 200") or b'"errors":[' in answer:
+                raise RuntimeError(f"a wrong answer: {answer[:300]!r}")
+            self.latencies.append((time.perf_counter() - start) * 1000)
+        writer.close()
+
+    async def run(self, seconds: float, connections: int = CONNECTIONS) -> None:
+        """Some connections for some seconds; latencies of what came before are forgotten."""
+        self.latencies.clear()
+        end = time.perf_counter() + seconds
+        await asyncio.gather(*(self.client(seed, end) for seed in range(connections)))
+
+
+def slowest(port: int, requests: Mapping[str, bytes]) -> str:
+    """The three operations that take longest when nothing else goes on, with their medians."""
+    medians = {}
+    for name, request in requests.items():
+        mix = Mix(port, [request])
+        uvloop.run(mix.run(ALONE, 1))
+        medians[name] = statistics.median(mix.latencies)
+    worst = sorted(medians, key=lambda name: -medians[name])[:3]
+    middle = statistics.median(medians.values())
+    return f"{', '.join(f'{name} {medians[name]:.0f}' for name in worst)}; half of them ≤ {middle:.0f} ms"
+
+
+@contextmanager
+def platform() -> Iterator[tuple[int, int]]:
+    """A platform with its small sample, in a folder of its own, on all cores: its process and the gateway's port."""
+    os.sched_setaffinity(0, CORES)
+    port = next(p for p in range(6200 + secrets.randbelow(2000), 30_000, 7) if all(is_free(p + n) for n in range(7)))
+    with tempfile.TemporaryDirectory(prefix="mussikon-bench-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)
+        command = [PYTHON, "-m", "subgraphs.platform.cli", "run", "--size", "small"]
+        command += ["--data", f"{folder}/data", "--port", str(port)]
+        with running("platform", command, gateway=False) as pid:
+            wait_for_sample(port)
+            yield pid, port
+
+
+def wait_for_sample(port: int) -> None:
+    """Wait until the platform says that it runs, which is after its sample is loaded."""
+    log = ROOT / ".data" / "bench" / "platform.log"
+    for _ in range(600):
+        if "MussikOn runs." in log.read_text():
+            return
+        time.sleep(0.2)
+    sys.exit(f"bench: the platform at port {port} did not come up; see {log}")
+
+
+def post(port: int, query: str, variables: Any) -> Any:
+    """One request's data."""
+    body = {"query": query, "variables": variables}
+    return httpx.post(f"http://127.0.0.1:{port}/graphql", json=body, timeout=30).json()["data"]
+
+
+def token(port: int, login: str) -> str:
+    """A demo account's token."""
+    query = "mutation ($input: LogInInput!) { logIn(input: $input) { token } }"
+    found: str = post(port, query, {"input": {"login": login, "password": DEMO_PASSWORD}})["logIn"]["token"]
+    return found
+
+
+def read_requests(port: int) -> dict[str, bytes]:
+    """Every query of schema/operations by its name, as the bytes of a request."""
+    tokens = {login: token(port, login) for login in ("demo_client", "demo_musician")}
+    found = {}
+    for path in sorted(FOLDER.glob("*.graphql")):
+        query, beside = path.read_text(), path.with_suffix(".json")
+        lines = [line for line in query.splitlines() if line.strip() and not line.startswith("#")]
+        if lines[0].startswith("mutation"):
+            continue
+        variables = json.loads(beside.read_text()) if beside.exists() else {}
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        head = f"POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        if query.startswith("# Needs a token"):
+            head += f"authorization: Bearer {tokens[LOGINS.get(path.stem, 'demo_client')]}\r\n"
+        found[path.stem] = head.encode() + b"\r\n" + body
+    return found
+
+
+def measure(pid: int, port: int) -> list[tuple[str, str]]:
+    """Warm up, then a run; latencies and what a core of the gateway and of the platform gives."""
+    requests = read_requests(port)
+    mix = Mix(port, list(requests.values()))
+    gateway = listener(port)
+    uvloop.run(mix.run(WARM))
+    alone = slowest(port, requests)
+    before = cpu_ms(gateway), cpu_ms(pid)
+    uvloop.run(mix.run(SECONDS))
+    own, all_of_it = cpu_ms(gateway) - before[0], cpu_ms(pid) - before[1]
+    sorted_ones = sorted(mix.latencies)
+    count = len(sorted_ones)
+    p50, p95, p99 = (sorted_ones[int((count - 1) * part)] for part in (0.5, 0.95, 0.99))
+    return [
+        (f"operations, {CONNECTIONS} connections, {len(CORES)} cores", str(len(mix.requests))),
+        ("p50 / p95 / p99 (aim: p95 under 200 ms)", f"{p50:.0f} / {p95:.0f} / {p99:.0f} ms"),
+        ("one at a time, medians of the slowest", alone),
+        ("requests/s", f"{count / SECONDS:.0f}"),
+        ("requests/s per core of the gateway", f"{count * 1000 / own:.0f}"),
+        ("requests/s per core of the whole platform", f"{count * 1000 / all_of_it:.0f}"),
+    ]
+
+
+def main() -> None:
+    """Measure, print and keep the figures."""
+    with platform() as (pid, port):
+        save_rows("mix", "MussikOn's mix", TEXT, measure(pid, port))
+
+
+if __name__ == "__main__":
+    main()
+    write_page()

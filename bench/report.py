@@ -22,7 +22,8 @@ INTRO = """The gateway is alone on one core; subgraphs that remember their answe
 Every answer is compared with the expected one. The machine may be busy with other things: look at ratios first."""
 SYSTEMS = """Medians of interleaved rounds. CPU is per request, of all processes of the system; `fetches` are subgraph requests
 per query; `/ ceiling` is CPU against the plan by hand (`bench/ceiling.py`) that shares alike, within a round. `shared`: equal queries in
-flight share one execution. `ours, subgraphs in process` contains the cost of its subgraphs (a look-up and reading JSON)."""
+flight share one execution; where it says no, Hive Gateway's sharing of subgraph requests, on by default, is off, too.
+`ours, subgraphs in process` contains the cost of its subgraphs (a look-up and reading JSON)."""
 OTHERS = """From another run on another day: CPU ms per request at 50 connections. Set them beside the ceiling of their own run, not
 beside the table above. `PEER=name=url make bench` measures any gateway that runs here over the subgraphs at port 4200."""
 

@@ -7,20 +7,21 @@ the system's processes over a run, divided by the answers of the run, which ends
 import argparse
 import os
 import statistics
+import subprocess
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import httpx
 
 from bench import cold, mix
-from bench.data import PORT, QUERIES, Query, read_query
+from bench.data import QUERIES, ROOT, Query, read_query
 from bench.load import compile_load, load
-from bench.processes import CORES, PINNED, cpu_ms, free_port, is_free, pin_self, rss_mb, running, wait_for
+from bench.processes import CORES, PINNED, cpu_ms, pin_self, rss_mb
 from bench.report import Figure, print_figures, save_figures, write_page
-from bench.systems import CEILING, PYTHON, Running, ceilings, ours, peers, start_all
+from bench.systems import CEILING, Running, ceilings, ours, peers, start_all, start_subgraphs
 
 Key = tuple[str, str, bool, int]
 
@@ -90,23 +91,12 @@ def medians(rounds: Sequence[Figure]) -> list[Figure]:
     return [Figure.median(figures, statistics.median) for figures in groups.values()]
 
 
-@contextmanager
-def subgraphs() -> Iterator[int]:
-    """The four subgraphs in a process of their own; their port is the supergraph's unless it is taken."""
-    port = PORT if is_free(PORT) else free_port()
-    if port != PORT and os.environ.get("PEER"):
-        sys.exit(f"bench: port {PORT} is taken; a gateway given as PEER expects the subgraphs there")
-    with running("subgraphs", [PYTHON, "-m", "bench.subgraphs", str(port)], gateway=False):
-        wait_for("subgraphs", f"http://127.0.0.1:{port}/accounts")
-        yield port
-
-
 def measure_all(*, quick: bool, rounds: int) -> list[Figure]:
     """Start every system, warm each up, and measure them in rounds."""
     compile_load()
     queries = [read_query(name) for name in QUERIES]
     chosen = [*ceilings(), *ours(), *(() if quick else peers())]
-    with subgraphs() as port, ExitStack() as stack:
+    with start_subgraphs() as port, ExitStack() as stack:
         systems = start_all(stack, chosen, port)
         for system in systems:
             for query in queries:
@@ -122,6 +112,9 @@ def main() -> None:
     """Measure, print, and write docs/performance.md and bench/results/ unless it is a quick look."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short look without the peers; nothing is written")
+    parser.add_argument(
+        "--memory", action="store_true", help="also half a million requests for memory: some four minutes"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     started = time.monotonic()
@@ -134,6 +127,8 @@ def main() -> None:
         cold.main()
     if os.environ.get("MIX") == "1":
         mix.main()
+    if options.memory:
+        subprocess.run([sys.executable, "-m", "bench.memory"], cwd=ROOT, check=False)  # in a process with nothing else
     if not options.quick:
         write_page()
     print(f"{time.monotonic() - started:.0f} s")

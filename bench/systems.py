@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import click
 import typer
 
-from bench.data import ROOT, SUBGRAPHS, WORK, supergraph
-from bench.processes import free_port, listener, running, wait_for
+from bench.data import PORT, ROOT, SUBGRAPHS, WORK, supergraph
+from bench.processes import free_port, is_free, listener, running, wait_for
 from gateway.cli import app as command_line
 from tests.oracle.programs import find_node
 
@@ -158,6 +158,17 @@ def start(system: System, subgraphs: int) -> Iterator[Running]:
     with running(system.title, command, {"PYTHONPATH": str(ROOT), **environment}) as pid:
         wait_for(system.title, f"http://127.0.0.1:{port}/graphql")
         yield Running(system, pid, port, "/graphql", port if system.inside else subgraphs)
+
+
+@contextmanager
+def start_subgraphs() -> Iterator[int]:
+    """The four subgraphs in a process of their own; their port is the supergraph's unless it is taken."""
+    port = PORT if is_free(PORT) else free_port()
+    if port != PORT and os.environ.get("PEER"):
+        sys.exit(f"bench: port {PORT} is taken; a gateway given as PEER expects the subgraphs there")
+    with running("subgraphs", [PYTHON, "-m", "bench.subgraphs", str(port)], gateway=False):
+        wait_for("subgraphs", f"http://127.0.0.1:{port}/accounts")
+        yield port
 
 
 def strangers(subgraphs: int) -> Iterator[Running]:

@@ -21,7 +21,8 @@ async function apollo() {
 function hive(more) {
   const gateway = createGatewayRuntime({
     supergraph, logging: false, landingPage: false, graphiql: false, maskedErrors: false,
-    inboundInflightRequestDeduplication: share === "share", ...more,
+    inboundInflightRequestDeduplication: share === "share",
+    transportEntries: { "*": { options: { deduplicateInflightRequests: share === "share" } } }, ...more,
   });
   createServer(gateway).listen(Number(port), "127.0.0.1");
 }

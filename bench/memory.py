@@ -1,0 +1,91 @@
+"""Memory over half a million requests: light-sized operations, Zipf 1.1 over 10,000 distinct ones, a plan cache of 1,000.
+
+In one process, through the ASGI application, the subgraphs called directly. Resident size has to stay where it is.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import random
+import sys
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Any
+
+import msgspec
+import uvloop
+
+from bench.data import PORT, supergraph
+from bench.door import Door
+from bench.inside import unshared
+from bench.processes import rss_mb
+from bench.report import save_rows, write_page
+from gateway.app import create_app
+from gateway.settings import Settings
+
+DISTINCT, EXPONENT, CACHE, AT_ONCE, BOUND = 10_000, 1.1, 1_000, 10, 1.05
+TEXT = "Light-sized operations, Zipf 1.1 over 10,000 distinct ones, plan cache of 1,000; in one process, subgraphs called directly."
+
+
+def bodies(seed: int) -> Iterator[bytes]:
+    """Requests without end: each operation has a name and an alias of its own, and is the rarer the higher its number."""
+    weights = list(accumulate((number + 1) ** -EXPONENT for number in range(DISTINCT)))
+    random.seed(seed)
+    while True:
+        for number in random.choices(range(DISTINCT), cum_weights=weights, k=1_000):
+            query = f"query Light{number} {{ topProducts {{ n{number}: name price }} }}"
+            yield json.dumps({"query": query}).encode()
+
+
+def compiled_types() -> int:
+    """How many struct types are alive: the modules' own and those that plans were compiled to."""
+    gc.collect()
+    return len(msgspec.Struct.__subclasses__())
+
+
+async def top_products(query: str, *_: object) -> dict[str, Any]:
+    """The one subgraph, which keeps nothing: two products under the alias that it is asked for."""
+    alias = query[query.index("n", query.index("topProducts") + len("topProducts")) :].partition(":")[0]
+    return {"data": {"topProducts": [{alias: "Table", "price": 899}, {alias: "Couch", "price": 1299}]}}
+
+
+async def measure(requests: int) -> list[tuple[int, float, int]]:
+    """Resident size (MB) and live struct types after each tenth of the requests, and after a fifth of them."""
+    settings = unshared(Settings(graphiql=False, plan_cache=CACHE))
+    door, asked = Door(create_app(supergraph(PORT), settings, {"products": top_products})), bodies(1)
+    found = []
+
+    async def client(count: int) -> None:
+        for _ in range(count):
+            answer = await door.post(next(asked))
+            if b'"Couch"' not in answer or b'"errors"' in answer:
+                raise RuntimeError(f"a wrong answer: {answer!r}")
+
+    tenth = requests // 10
+    for number in range(1, 11):
+        await asyncio.gather(*(client(tenth // AT_ONCE) for _ in range(AT_ONCE)))
+        found.append((number * tenth, rss_mb(os.getpid()), compiled_types()))
+        print(f"  {number * tenth:>8} requests: {found[-1][1]:.1f} MB, {found[-1][2]} struct types", flush=True)
+    return found
+
+
+def main() -> None:
+    """Measure, print and keep the figures; exit code 1 when memory has grown by more than 5 % after the first fifth."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=500_000)
+    requests = parser.parse_args().requests
+    found = uvloop.run(measure(requests))
+    early, late = found[1], found[-1]
+    growth = late[1] / early[1]
+    rows = [(f"resident size after {count:,} requests", f"{size:.1f} MB") for count, size, _ in (early, late)]
+    rows += [("growth (aim ≤ 5 %)", f"{(growth - 1) * 100:.1f} %")]
+    rows += [(f"live struct types after {count:,} requests", str(types)) for count, _, types in (early, late)]
+    save_rows("memory", "Memory", TEXT, rows)
+    write_page()
+    sys.exit(growth > BOUND)
+
+
+if __name__ == "__main__":
+    main()

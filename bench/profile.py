@@ -1,0 +1,92 @@
+"""Where the hot path's time goes: `make profile`. cProfile over requests in this process, the subgraphs over HTTP in another one."""
+
+import argparse
+import asyncio
+import cProfile
+import time
+from pathlib import Path
+
+import uvloop
+
+from bench.data import QUERIES, ROOT, SUBGRAPHS, Query, read_query, supergraph
+from bench.door import Door
+from bench.inside import unshared
+from bench.processes import pin_self
+from bench.systems import start_subgraphs
+from gateway.app import create_app
+from gateway.settings import Settings
+
+AT_ONCE = 50
+Row = tuple[float, float, float, str]
+
+
+async def ask(door: Door, query: Query, requests: int) -> float:
+    """Many requests, 50 at once; CPU per request in µs."""
+
+    async def client() -> None:
+        for _ in range(requests // AT_ONCE):
+            answer = await door.post(query.body)
+        query.check(answer, "ours")
+
+    start = time.process_time()
+    await asyncio.gather(*(client() for _ in range(AT_ONCE)))
+    return (time.process_time() - start) / requests * 1e6
+
+
+def place(file: str, line: int, function: str) -> str:
+    """A function by its file in the house or in a package, and its name."""
+    path = Path(file)
+    if path.is_relative_to(ROOT) and ".venv" not in path.parts:
+        return f"{path.relative_to(ROOT)}:{line} {function}"
+    return f"{'/'.join(path.parts[-2:])}:{line} {function}"
+
+
+def rows_of(profile: cProfile.Profile, requests: int) -> list[Row]:
+    """Per request and function: calls, µs in itself, µs with what it calls; the costliest first."""
+    rows = []
+    for entry in profile.getstats():
+        code = entry.code
+        where = code if isinstance(code, str) else place(code.co_filename, code.co_firstlineno, code.co_qualname)
+        rows.append(
+            (entry.callcount / requests, entry.inlinetime / requests * 1e6, entry.totaltime / requests * 1e6, where)
+        )
+    return sorted(rows, key=lambda row: -row[1])
+
+
+async def profile(door: Door, query: Query, requests: int, top: int) -> None:
+    """Profile one query and print its table."""
+    await ask(door, query, AT_ONCE * 4)
+    plain = await ask(door, query, requests)
+    profiler = cProfile.Profile()
+    profiler.enable()
+    slowed = await ask(door, query, requests)
+    profiler.disable()
+    print(
+        f"\n{query.name}: {plain:.0f} µs of CPU per request ({slowed:.0f} under the profiler, which the table adds up to)"
+    )
+    print(f"{'calls':>8} {'own µs':>8} {'all µs':>8}  function")
+    for calls, own, whole, where in rows_of(profiler, requests)[:top]:
+        print(f"{calls:8.2f} {own:8.1f} {whole:8.1f}  {where}")
+
+
+async def profile_all(port: int, requests: int, top: int) -> None:
+    """The heavy and the light query through one gateway."""
+    urls = {name: f"http://127.0.0.1:{port}/{name}" for name in SUBGRAPHS}
+    door = Door(create_app(supergraph(port), unshared(Settings(urls=urls, graphiql=False))))
+    for name in QUERIES:
+        await profile(door, read_query(name), requests if name == "heavy" else requests * 10, top)
+
+
+def main() -> None:
+    """Print where the time goes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=1_000, help="heavy ones; ten times as many light ones")
+    parser.add_argument("--top", type=int, default=30, help="rows of each table")
+    options = parser.parse_args()
+    with start_subgraphs() as port:
+        pin_self()
+        uvloop.run(profile_all(port, options.requests, options.top))
+
+
+if __name__ == "__main__":
+    main()

@@ -99,6 +99,10 @@ def ingest(source: SubgraphSource, report: Report) -> SubgraphSchema | None:
     if report.count > before:
         return None
     roots = _roots(own)
+    if any(name != ROOT_NAMES[kind] for kind, name in roots.items()):
+        _plain_schema(source.name, _with_bases(own), links, report)  # what is wrong before it is renamed
+    if report.count > before:
+        return None
     _check_root_names(source.name, own, roots, report)
     usual = {name: ROOT_NAMES[kind] for kind, name in roots.items() if name != ROOT_NAMES[kind]}
     if report.count > before:

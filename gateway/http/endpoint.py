@@ -17,6 +17,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Answering = Callable[[Ask, Mapping[str, str]], Awaitable[Answer]]
 
+WATCH_AFTER = 0.02  # seconds
 PLAN_HEADER = "x-gateway-plan"
 
 
@@ -33,7 +34,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if scope.get("client"):
             headers["x-forwarded-for"] = scope["client"][0]  # what the client itself says there is not believed
         else:
@@ -85,22 +86,48 @@ class Endpoint:
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def while_connected(self, work: Awaitable[Answer], receive: Receive) -> Answer:
-        """Wait for the answer, but stop the work when the client leaves."""
-        task = asyncio.ensure_future(work)
-        watcher = asyncio.ensure_future(_left(receive))
+        """Wait for the answer, but stop the work when the client leaves.
+
+        Watching takes a task, which costs as much as a small answer: it begins when the answer has not come after a moment.
+        """
+        watch = _Watch(asyncio.current_task(), receive)
+        later = asyncio.get_running_loop().call_later(WATCH_AFTER, watch.begin)
         try:
-            await asyncio.wait((task, watcher), return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise ClientLeft
-            return task.result()
+            return await work
+        except asyncio.CancelledError:
+            if watch.left:
+                raise ClientLeft from None
+            raise
         finally:
-            watcher.cancel()
-            task.cancel()
+            later.cancel()
+            watch.end()
 
 
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+class _Watch:
+    """Cancels a request's task when its client leaves."""
+
+    def __init__(self, task: "asyncio.Task[Any] | None", receive: Receive) -> None:
+        self.task = task
+        self.receive = receive
+        self.left = False
+        self.watching: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Watch from now on."""
+        self.watching = asyncio.ensure_future(self.watch())
+
+    def end(self) -> None:
+        """The answer is there."""
+        if self.watching is not None:
+            self.watching.cancel()
+
+    async def watch(self) -> None:
+        """Wait for the client to leave."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+        self.left = True
+        if self.task is not None:
+            self.task.cancel()
 
 
 def _internal(error: Exception) -> Answer:

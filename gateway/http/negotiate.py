@@ -1,5 +1,7 @@
 """Choosing the media type of the answer from the Accept header (RFC 9110, 12.5.1; GraphQL over HTTP, section 4)."""
 
+from functools import lru_cache
+
 from gateway.core.errors import RequestError
 
 GRAPHQL = "application/graphql-response+json"
@@ -22,6 +24,7 @@ def _ranges(accept: str) -> list[tuple[str, float]]:
     return found
 
 
+@lru_cache(maxsize=256)
 def negotiate(accept: str) -> str:
     """GRAPHQL or JSON, whichever the client likes better; JSON where it does not care.
 

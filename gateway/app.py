@@ -4,9 +4,11 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from secrets import randbelow
 from typing import Any, Generic, TypeVar
 
+from graphql.language import OperationDefinitionNode
 from starlette.applications import Starlette
 
 from gateway.core.errors import RequestError, SettingsError, SubgraphError
@@ -71,6 +73,19 @@ class Remembered(Generic[K, V]):
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An operation that is always planned alike: nothing of a request decides about it but its variables' values."""
+
+    node: OperationDefinitionNode
+    prepared: Prepared
+
+    @property
+    def changes(self) -> bool:
+        """Whether it is no query."""
+        return self.node.operation.value != "query"
+
+
 PlanKey = tuple[str, str | None, tuple[Any, ...], frozenset[str]]
 
 
@@ -81,6 +96,7 @@ class Gateway:
         self.engine = engine
         self.documents: Remembered[str, Checked] = Remembered(engine.settings.plan_cache)
         self.plans: Remembered[PlanKey, Prepared] = Remembered(engine.settings.plan_cache)
+        self.ready: Remembered[tuple[str, str | None], Ready] = Remembered(engine.settings.plan_cache)
 
     async def answer(self, ask: Ask, headers: Mapping[str, str]) -> Answer:
         """Answer one request; what is wrong with it becomes a refusal."""
@@ -94,6 +110,10 @@ class Gateway:
             return refused(error)
 
     async def _answer(self, ask: Ask, headers: Mapping[str, str]) -> Answer:
+        ready = self.ready.values.get((ask.query, ask.operation_name)) if not ask.plan else None
+        if isinstance(ready, Ready) and not (ask.query_only and ready.changes):
+            variables = variables_for(self.engine, ready.node, ask.variables)
+            return Answer(await answer(self.engine, ready.prepared, variables, self.forwarded(headers)))
         keep = len(ask.query) <= KEPT_TEXT
         checked = self.documents.get(ask.query, lambda: check(self.engine, ask.query), keep)
         node = pick(checked, ask.operation_name)
@@ -105,6 +125,8 @@ class Gateway:
         labels = self.labels_for(checked, headers)
         key = (ask.query, ask.operation_name or None, conditions, labels)
         prepared = self.plans.get(key, lambda: prepare(self.engine, checked, node, variables, labels), keep)
+        if keep and not checked.conditions and not checked.labels:
+            self.ready.get((ask.query, ask.operation_name), lambda: Ready(node, prepared))
         if not (ask.plan and self.engine.settings.plan_header):
             return Answer(await answer(self.engine, prepared, variables, self.forwarded(headers)))
         response = await run(self.engine, prepared, variables, self.forwarded(headers))

@@ -13,7 +13,7 @@ from graphql.language import OperationDefinitionNode
 
 from gateway.core.errors import RequestError
 from gateway.execute.compile.program import Program, Unusual, compile_plan
-from gateway.execute.compile.run import Heard, Run
+from gateway.execute.compile.run import Heard, Run, pass_through
 from gateway.execute.context import Context
 from gateway.execute.executor import run_plan
 from gateway.plan.nodes import Fetch, Plan
@@ -132,12 +132,19 @@ async def answer(
     """The response: written by the compiled plan, or where that has come upon something unusual, by the exact path."""
     if prepared.program is None:
         return await run(engine, prepared, variables, headers)
-    compiled = Run(prepared.program, engine.transport, variables, headers, engine.settings.timeout)
+    timeout = engine.settings.timeout
+    if prepared.program.through:
+        body, heard = await pass_through(prepared.program, engine.transport, variables, headers, timeout)
+        return (
+            body
+            if body is not None
+            else await run(engine, prepared, variables, headers, Heard(engine.transport, heard))
+        )
+    compiled = Run(prepared.program, engine.transport, variables, headers, timeout)
     try:
         return await compiled.answer()
     except Unusual:
-        heard = Heard(engine.transport, compiled.heard)
-        return await run(engine, prepared, variables, headers, heard)
+        return await run(engine, prepared, variables, headers, Heard(engine.transport, compiled.heard))
 
 
 async def run(

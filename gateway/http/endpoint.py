@@ -2,8 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from gateway.core.errors import RequestError
@@ -17,12 +16,40 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Answering = Callable[[Ask, Mapping[str, str]], Awaitable[Answer]]
 
+FORWARDED = "x-forwarded-for"
 WATCH_AFTER = 0.02  # seconds
 PLAN_HEADER = "x-gateway-plan"
 
 
 class ClientLeft(Exception):
     """The client closed its connection before it had its answer."""
+
+
+class RequestHeaders(Mapping[str, str]):
+    """A request's headers, decoded when they are looked at. `x-forwarded-for` is the client's address, whatever the client says."""
+
+    __slots__ = ("address", "raw")
+
+    def __init__(self, scope: Scope) -> None:
+        self.raw: dict[bytes, bytes] = dict(scope["headers"])
+        client = scope.get("client")
+        self.address: str | None = client[0] if client else None
+
+    def __getitem__(self, name: str) -> str:
+        if name == FORWARDED:
+            if self.address is None:
+                raise KeyError(name)
+            return self.address
+        return self.raw[name.encode("latin-1")].decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        names = (name.decode("latin-1") for name in self.raw)
+        return iter(
+            [*(name for name in names if name != FORWARDED), *([FORWARDED] if self.address is not None else [])]
+        )
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class Endpoint:
@@ -34,11 +61,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        if scope.get("client"):
-            headers["x-forwarded-for"] = scope["client"][0]  # what the client itself says there is not believed
-        else:
-            headers.pop("x-forwarded-for", None)
+        headers = RequestHeaders(scope)
         media = JSON
         extra: list[tuple[bytes, bytes]] = []
         try:
@@ -59,18 +82,17 @@ class Endpoint:
         """The request, by method."""
         wants_plan = headers.get(PLAN_HEADER, "") not in ("", "0", "false")
         if scope["method"] == "GET":
-            return replace(from_query_string(scope.get("query_string", b"")), plan=wants_plan)
+            return from_query_string(scope.get("query_string", b""), wants_plan)
         if scope["method"] != "POST":
             raise RequestError(f"{scope['method']} is not served here; use POST", "METHOD_NOT_ALLOWED", status=405)
         body = await self.body(headers, receive)
-        return replace(from_body(body, headers.get("content-type", "")), plan=wants_plan)
+        return from_body(body, headers.get("content-type", ""), wants_plan)
 
     async def body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         """The body, refused as soon as it is known to be too large."""
-        too_large = RequestError(f"the body is larger than {self.max_body:,} bytes", "REQUEST_TOO_LARGE", status=413)
         length = headers.get("content-length", "")
         if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > self.max_body):
-            raise too_large
+            raise self.too_large()
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -80,10 +102,14 @@ class Endpoint:
             chunk: bytes = message.get("body", b"")
             size += len(chunk)
             if size > self.max_body:
-                raise too_large
+                raise self.too_large()
             chunks.append(chunk)
             if not message.get("more_body", False):
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def too_large(self) -> RequestError:
+        """The refusal of a body over the limit."""
+        return RequestError(f"the body is larger than {self.max_body:,} bytes", "REQUEST_TOO_LARGE", status=413)
 
     async def while_connected(self, work: Awaitable[Answer], receive: Receive) -> Answer:
         """Wait for the answer, but stop the work when the client leaves.

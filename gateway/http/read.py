@@ -21,7 +21,7 @@ class Ask:
     plan: bool = False
 
 
-def from_body(body: bytes, content_type: str) -> Ask:
+def from_body(body: bytes, content_type: str, plan: bool = False) -> Ask:
     """The request in a POST body. Raises RequestError: 415 for another media type, 400 for what is no request."""
     media, _, parameters = content_type.partition(";")
     if media.strip().lower() not in ("application/json", "application/graphql+json"):
@@ -38,10 +38,10 @@ def from_body(body: bytes, content_type: str) -> Ask:
         raise RequestError("batches are not accepted; send one operation at a time", "BAD_REQUEST")
     if not isinstance(payload, dict):
         raise RequestError("the body must be a JSON object with a string `query`", "BAD_REQUEST")
-    return _ask(payload, query_only=False)
+    return _ask(payload, query_only=False, plan=plan)
 
 
-def from_query_string(raw: bytes) -> Ask:
+def from_query_string(raw: bytes, plan: bool = False) -> Ask:
     """The request in a GET's query string."""
     try:
         values = parse_qs(raw.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
@@ -56,10 +56,10 @@ def from_query_string(raw: bytes) -> Ask:
                 raise RequestError(f"the parameter {name} is not JSON: {error}", "INVALID_JSON") from error
         else:
             payload.pop(name, None)
-    return _ask(payload, query_only=True)
+    return _ask(payload, query_only=True, plan=plan)
 
 
-def _ask(payload: Mapping[str, Any], query_only: bool) -> Ask:
+def _ask(payload: Mapping[str, Any], *, query_only: bool, plan: bool) -> Ask:
     query = payload.get("query")
     if not isinstance(query, str):
         what = "is missing" if query is None else "must be a string"
@@ -70,4 +70,4 @@ def _ask(payload: Mapping[str, Any], query_only: bool) -> Ask:
     for key in ("variables", "extensions"):
         if payload.get(key) is not None and not isinstance(payload[key], dict):
             raise RequestError(f"the parameter {key} must be an object", "BAD_REQUEST")
-    return Ask(query, payload.get("variables") or {}, name, query_only)
+    return Ask(query, payload.get("variables") or {}, name, query_only, plan)

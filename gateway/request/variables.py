@@ -27,17 +27,22 @@ def coerce_variables(
 
     Raises RequestError BAD_USER_INPUT that names the variable and says which value does not fit.
     """
-    too_deep = RequestError(f"the variables are nested deeper than {DEEPEST}", "BAD_USER_INPUT")
+    if not operation.variable_definitions:
+        return {}
     if _is_deeper(given, DEEPEST):
-        raise too_deep
+        raise _too_deep()
     try:
         values = get_variable_values(schema, operation.variable_definitions or (), dict(given), max_errors=10)
     except RecursionError as error:
-        raise too_deep from error
+        raise _too_deep() from error
     if isinstance(values, list):
         first: GraphQLError = values[0]
         raise RequestError(first.message, "BAD_USER_INPUT", locations=places(first))
     return dict(values.coerced)
+
+
+def _too_deep() -> RequestError:
+    return RequestError(f"the variables are nested deeper than {DEEPEST}", "BAD_USER_INPUT")
 
 
 def _is_deeper(value: Any, limit: int) -> bool:

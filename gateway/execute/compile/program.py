@@ -44,6 +44,8 @@ class Step:
 
     def body(self, representations: Sequence[list[bytes]], variables: Mapping[str, Any]) -> bytes:
         """The request's body, as the exact path writes it."""
+        if not self.fetch.variables and not self.joints:
+            return self.start + self.end
         parts = [self.start]
         given = [(name, variables[name]) for name in self.fetch.variables if name in variables]
         members = [b"%b:%b" % (orjson.dumps(name), orjson.dumps(value)) for name, value in given]

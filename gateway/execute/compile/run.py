@@ -18,6 +18,26 @@ from gateway.transport.base import Headers, RawReply, Spoken, SubgraphReply, Sub
 Asked = tuple[str, bytes]
 
 
+async def pass_through(
+    program: Program, transport: Transport, variables: Mapping[str, Any], headers: Headers, timeout: float
+) -> tuple[bytes | None, dict[Asked, RawReply | SubgraphError]]:
+    """The one reply of a program that only passes it on, as it is if it is what it should be; else None, and what was heard."""
+    (step,) = program.steps
+    fetch = step.fetch
+    body = step.body((), variables)
+    try:
+        reply = await transport.post(fetch.subgraph, body, headers, fetch.kind == "query", timeout)
+    except SubgraphError as error:
+        return None, {(fetch.subgraph, body): error}
+    if reply.status == 200:
+        try:
+            step.decode(reply.body)
+        except (msgspec.DecodeError, RecursionError):
+            return None, {(fetch.subgraph, body): reply}
+        return reply.body, {}
+    return None, {(fetch.subgraph, body): reply}
+
+
 class Run:
     """One run. `heard` is what subgraphs have answered, or failed with, by subgraph and request: the exact path asks none of it again."""
 
@@ -92,9 +112,6 @@ class Run:
         if reply.status != 200:
             raise Unusual
         decoded = step.decode(reply.body)
-        if self.program.through:
-            self.whole.set_result(reply.body)
-            return
         if decoded.errors is not None:
             raise Unusual
         setattr(self.state, f"data_{step.fetch.id}", decoded.data)

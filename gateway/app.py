@@ -146,7 +146,8 @@ class Gateway:
 
     def forwarded(self, headers: Mapping[str, str]) -> Headers:
         """The client's headers that go on to subgraphs."""
-        return tuple((name, headers[name]) for name in self.engine.settings.headers.forward if name in headers)
+        found = [(name, headers.get(name)) for name in self.engine.settings.headers.forward]
+        return tuple([(name, value) for name, value in found if value is not None])
 
     async def readiness(self) -> dict[str, str]:
         """Which subgraphs answer: `up`, or the code of what went wrong."""

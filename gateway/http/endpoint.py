@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from gateway.core.errors import RequestError
@@ -25,10 +26,27 @@ class ClientLeft(Exception):
     """The client closed its connection before it had its answer."""
 
 
+@lru_cache(maxsize=1024)
+def _bytes(name: str) -> bytes:
+    return name.encode("latin-1", "replace")
+
+
 class RequestHeaders(Mapping[str, str]):
     """A request's headers, decoded when they are looked at. `x-forwarded-for` is the client's address, whatever the client says."""
 
     __slots__ = ("address", "raw")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """See Mapping.get."""
+        if name == FORWARDED:
+            return self.address or default
+        found = self.raw.get(_bytes(name))
+        return default if found is None else found.decode("latin-1")
+
+    def __contains__(self, name: object) -> bool:
+        if name == FORWARDED:
+            return self.address is not None
+        return isinstance(name, str) and _bytes(name) in self.raw
 
     def __init__(self, scope: Scope) -> None:
         self.raw: dict[bytes, bytes] = dict(scope["headers"])
@@ -40,7 +58,7 @@ class RequestHeaders(Mapping[str, str]):
             if self.address is None:
                 raise KeyError(name)
             return self.address
-        return self.raw[name.encode("latin-1")].decode("latin-1")
+        return self.raw[_bytes(name)].decode("latin-1")
 
     def __iter__(self) -> Iterator[str]:
         names = (name.decode("latin-1") for name in self.raw)

@@ -11,6 +11,8 @@ from gateway.plan.nodes import Fetch, Path, Plan, RepField, Selection
 from gateway.request.operation import Field, Operation, Selections
 from gateway.supergraph.model import Supergraph, named
 
+NODES = 400  # what is larger is asked once in a while, and compiling it would take longer than running it exactly
+
 
 class NoLayout(Exception):
     """The plan is one for the exact path."""
@@ -95,6 +97,8 @@ class _Builder:
             raise NoLayout
         for fetch in self.plan.fetches:
             self.place(fetch)
+            if len(self.nodes) > NODES:
+                raise NoLayout
         self.ask(self.root, operation.selections)
         return Layout(self.root, self.lookups, self.nodes)
 

@@ -12,6 +12,7 @@ from graphql.language import OperationDefinitionNode
 from starlette.applications import Starlette
 
 from gateway.core.errors import RequestError, SettingsError, SubgraphError
+from gateway.flights import Flights, key_of
 from gateway.http.endpoint import Endpoint
 from gateway.http.examples import read_examples
 from gateway.http.read import Ask
@@ -96,6 +97,7 @@ class Gateway:
         self.engine = engine
         self.documents: Remembered[str, Checked] = Remembered(engine.settings.plan_cache)
         self.plans: Remembered[PlanKey, Prepared] = Remembered(engine.settings.plan_cache)
+        self.flights = Flights()
         self.ready: Remembered[tuple[str, str | None], Ready] = Remembered(engine.settings.plan_cache)
 
     async def answer(self, ask: Ask, headers: Mapping[str, str]) -> Answer:
@@ -112,8 +114,7 @@ class Gateway:
     async def _answer(self, ask: Ask, headers: Mapping[str, str]) -> Answer:
         ready = self.ready.values.get((ask.query, ask.operation_name)) if not ask.plan else None
         if isinstance(ready, Ready) and not (ask.query_only and ready.changes):
-            variables = variables_for(self.engine, ready.node, ask.variables)
-            return Answer(await answer(self.engine, ready.prepared, variables, self.forwarded(headers)))
+            return Answer(await self.execute(ready, ask, self.forwarded(headers)))
         keep = len(ask.query) <= KEPT_TEXT
         checked = self.documents.get(ask.query, lambda: check(self.engine, ask.query), keep)
         node = pick(checked, ask.operation_name)
@@ -128,12 +129,22 @@ class Gateway:
         if keep and not checked.conditions and not checked.labels:
             self.ready.get((ask.query, ask.operation_name), lambda: Ready(node, prepared))
         if not (ask.plan and self.engine.settings.plan_header):
-            return Answer(await answer(self.engine, prepared, variables, self.forwarded(headers)))
+            return Answer((await answer(self.engine, prepared, variables, self.forwarded(headers))).response)
         response = await run(self.engine, prepared, variables, self.forwarded(headers))
         if self.engine.settings.plan_header:
             plan = {"text": print_plan(prepared.plan), "json": plan_json(prepared.plan)}
             response["extensions"] = {"plan": plan}
         return Answer(response)
+
+    async def execute(self, ready: Ready, ask: Ask, headers: Headers) -> bytes | dict[str, Any]:
+        """The response to an operation that is known; equal queries under way share one execution."""
+        variables = variables_for(self.engine, ready.node, ask.variables)
+        key = None
+        if self.engine.settings.share and not ready.changes:
+            key = key_of(ask.query, ask.operation_name, variables, headers)
+        if key is None:
+            return (await answer(self.engine, ready.prepared, variables, headers)).response
+        return await self.flights.share(key, lambda: answer(self.engine, ready.prepared, variables, headers))
 
     def labels_for(self, checked: Checked, headers: Mapping[str, str]) -> frozenset[str]:
         """The progressive overrides that are on for a request; a user stays on one side of a share."""

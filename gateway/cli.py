@@ -192,6 +192,9 @@ def serve(
     no_compile: Annotated[
         bool, typer.Option("--no-compile", help="Run every plan on the exact path: slower, to compare.")
     ] = False,
+    no_share: Annotated[
+        bool, typer.Option("--no-share", help="Execute equal queries one by one, also when they come at the same time.")
+    ] = False,
     production: Annotated[
         bool, typer.Option("--production", help="No GraphiQL, no introspection, no plans to clients.")
     ] = False,
@@ -210,6 +213,7 @@ def serve(
         operations=operations,
         labels=frozenset(override_label or ()),
         compile=not no_compile,
+        share=not no_share,
     )
     serve_supergraph(sdl, settings, host, port, workers)
 

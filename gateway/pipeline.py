@@ -29,7 +29,7 @@ from gateway.shape.introspect import introspect, meta_fields, without_meta
 from gateway.shape.project import Projector
 from gateway.supergraph.graph import Graph
 from gateway.supergraph.model import Supergraph
-from gateway.transport.base import Headers, Transport
+from gateway.transport.base import Headers, RawReply, Transport
 
 GRAPHS = 16
 
@@ -126,25 +126,30 @@ def prepare(
     return Prepared(operation, plan, Projector(engine.supergraph.api, operation), program)
 
 
-async def answer(
-    engine: Engine, prepared: Prepared, variables: Mapping[str, Any], headers: Headers
-) -> bytes | dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A response, as a body or still as an object, and the subgraphs' replies that went into a body as they were."""
+
+    response: bytes | dict[str, Any]
+    replies: tuple[RawReply, ...] = ()
+
+
+async def answer(engine: Engine, prepared: Prepared, variables: Mapping[str, Any], headers: Headers) -> Written:
     """The response: written by the compiled plan, or where that has come upon something unusual, by the exact path."""
     if prepared.program is None:
-        return await run(engine, prepared, variables, headers)
+        return Written(await run(engine, prepared, variables, headers))
     timeout = engine.settings.timeout
     if prepared.program.through:
-        body, heard = await pass_through(prepared.program, engine.transport, variables, headers, timeout)
-        return (
-            body
-            if body is not None
-            else await run(engine, prepared, variables, headers, Heard(engine.transport, heard))
-        )
+        reply, heard = await pass_through(prepared.program, engine.transport, variables, headers, timeout)
+        if reply is not None:
+            return Written(reply.body, (reply,))
+        return Written(await run(engine, prepared, variables, headers, Heard(engine.transport, heard)))
     compiled = Run(prepared.program, engine.transport, variables, headers, timeout)
     try:
-        return await compiled.answer()
+        body = await compiled.answer()
     except Unusual:
-        return await run(engine, prepared, variables, headers, Heard(engine.transport, compiled.heard))
+        return Written(await run(engine, prepared, variables, headers, Heard(engine.transport, compiled.heard)))
+    return Written(body, tuple(one for one in compiled.heard.values() if isinstance(one, RawReply)))
 
 
 async def run(

@@ -45,7 +45,8 @@ class Settings:
     """All of the gateway's settings.
 
     `plan_header`: whether a request may ask for its plan in `extensions.plan`. `timeout`: seconds for one subgraph request.
-    `compile`: whether plans are compiled; without, all of them run on the exact path. `labels`: progressive overrides that are on for
+    `compile`: whether plans are compiled; without, all of them run on the exact path. `share`: whether equal
+    queries that are under way at the same time share one execution. `labels`: progressive overrides that are on for
     everyone. `sticky_header`: the header whose value keeps a user on one side of a `percent(...)` override; requests without it are
     drawn one by one.
     """
@@ -63,4 +64,5 @@ class Settings:
     operations: str | None = None
     labels: frozenset[str] = frozenset()
     compile: bool = True
+    share: bool = True
     sticky_header: str = "authorization"

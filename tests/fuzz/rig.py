@@ -125,7 +125,7 @@ class Rig:
         labels = frozenset(checked.labels).intersection(question.labels)
         prepared = prepare(self.engine, checked, node, values, labels)
         if prepared.program is not None and prepared.plan.kind == "query":
-            written = await answer(self.engine, prepared, values, ())
+            written = (await answer(self.engine, prepared, values, ())).response
             compiled = orjson.loads(written) if isinstance(written, bytes) else written
             self.transport.requests.clear()
             exact = await run(self.engine, prepared, values, ())

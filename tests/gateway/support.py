@@ -45,6 +45,6 @@ async def ask(engine: Engine, query: str, variables: Mapping[str, Any] | None = 
     checked = check(engine, query)
     node = pick(checked, None)
     values = variables_for(engine, node, variables or {})
-    written = await answer(engine, prepare(engine, checked, node, values), values, ())
+    written = (await answer(engine, prepare(engine, checked, node, values), values, ())).response
     response: dict[str, Any] = orjson.loads(written) if isinstance(written, bytes) else written
     return response

@@ -20,7 +20,7 @@ Asked = tuple[str, bytes]
 
 async def pass_through(
     program: Program, transport: Transport, variables: Mapping[str, Any], headers: Headers, timeout: float
-) -> tuple[bytes | None, dict[Asked, RawReply | SubgraphError]]:
+) -> tuple[RawReply | None, dict[Asked, RawReply | SubgraphError]]:
     """The one reply of a program that only passes it on, as it is if it is what it should be; else None, and what was heard."""
     (step,) = program.steps
     fetch = step.fetch
@@ -34,7 +34,7 @@ async def pass_through(
             step.decode(reply.body)
         except (msgspec.DecodeError, RecursionError):
             return None, {(fetch.subgraph, body): reply}
-        return reply.body, {}
+        return reply, {}
     return None, {(fetch.subgraph, body): reply}
 
 

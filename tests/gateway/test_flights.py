@@ -1,0 +1,152 @@
+"""Equal queries under way share one execution; nothing that could differ between callers is shared."""
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.app import Gateway, create_gateway
+from gateway.http.read import Ask
+from gateway.http.respond import encode
+from gateway.settings import Settings
+from gateway.transport.base import Headers, RawReply, Spoken, SubgraphReply, SubgraphRequest
+from tests.gateway.support import supergraph_of
+
+SDL = "type Query { me(n: Int): String } type Mutation { change: String }"
+
+
+class Waiting(Spoken):
+    """Says to whom it answers, once it is let; with headers as they are set. Counts what it was asked."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.asked = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+
+    def post(
+        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float
+    ) -> "asyncio.Future[RawReply]":
+        """See Transport.post."""
+        return asyncio.ensure_future(self.answer(body, headers))
+
+    async def answer(self, body: bytes, headers: Headers) -> RawReply:
+        """One reply."""
+        self.asked += 1
+        await self.go.wait()
+        key = "change" if b"mutation" in body else "me"
+        user = dict(headers).get("authorization", "nobody")
+        return RawReply(200, orjson.dumps({"data": {key: f"{user} {self.asked}"}}), self.headers)
+
+    async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
+        """See Transport.send."""
+        raise AssertionError("the compiled path does not come here")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def gateway_over(transport: Waiting, *, share: bool = True) -> Gateway:
+    """A gateway that knows the test's operations already."""
+    gateway = create_gateway(supergraph_of({"a": SDL}), Settings(share=share))
+    object.__setattr__(gateway.engine, "transport", transport)
+    return gateway
+
+
+async def together(gateway: Gateway, transport: Waiting, *asks: tuple[Ask, dict[str, str]]) -> list[Any]:
+    """The answers to requests that are under way at the same time."""
+    transport.go.set()
+    for ask, headers in asks:  # so that their plans are known
+        await gateway.answer(ask, headers)
+    transport.go.clear()
+    transport.asked = 0
+    tasks = [asyncio.ensure_future(gateway.answer(ask, headers)) for ask, headers in asks]
+    await asyncio.sleep(0.01)
+    transport.go.set()
+    return [orjson.loads(encode(await task))["data"] for task in tasks]
+
+
+ME = Ask("query { me }")
+KIM, LEE = {"authorization": "kim"}, {"authorization": "lee"}
+
+
+async def test_equal_queries_are_asked_once() -> None:
+    """Equal queries of one user at the same time make one request and get one answer; later ones are asked anew."""
+    transport = Waiting()
+    gateway = gateway_over(transport)
+    assert await together(gateway, transport, *[(ME, KIM)] * 20) == [{"me": "kim 1"}] * 20
+    assert transport.asked == 1
+    await gateway.answer(ME, KIM)
+    assert transport.asked == 2
+    assert not gateway.flights.open
+
+
+async def test_users_share_nothing() -> None:
+    """Two users with the same query get each their own answer, as does somebody who has not logged in."""
+    transport = Waiting()
+    answers = await together(gateway_over(transport), transport, (ME, KIM), (ME, LEE), (ME, {}), (ME, KIM))
+    assert [answer["me"].split()[0] for answer in answers] == ["kim", "lee", "nobody", "kim"]
+    assert transport.asked == 3
+
+
+@pytest.mark.parametrize(
+    ("other", "asked"),
+    [
+        ((Ask("query($n: Int) { me(n: $n) }", {"n": 2}), KIM), 2),
+        ((Ask("query($n: Int) { me(n: $n) }", {"n": 1}), {**KIM, "accept-language": "de"}), 2),
+        ((Ask("query($n: Int) { me(n: $n) }", {"n": 1}), {**KIM, "traceparent": "b", "x-request-id": "2"}), 1),
+        ((Ask("query($n: Int) { me(n: $n) }", {"n": 1}), {**KIM, "x-not-forwarded": "1"}), 1),
+    ],
+)
+async def test_what_counts_as_equal(other: tuple[Ask, dict[str, str]], asked: int) -> None:
+    """Variables and forwarded headers tell requests apart; what only traces them, or goes nowhere, does not."""
+    transport = Waiting()
+    first = (Ask("query($n: Int) { me(n: $n) }", {"n": 1}), {**KIM, "traceparent": "a", "x-request-id": "1"})
+    await together(gateway_over(transport), transport, first, other)
+    assert transport.asked == asked
+
+
+async def test_mutations_are_never_shared() -> None:
+    """Every mutation is run, however equal."""
+    transport = Waiting()
+    await together(gateway_over(transport), transport, *[(Ask("mutation { change }"), KIM)] * 5)
+    assert transport.asked == 5
+
+
+@pytest.mark.parametrize(
+    "header", [(b"Set-Cookie", b"a=b"), (b"cache-control", b"max-age=5, private"), (b"Cache-Control", b"no-store")]
+)
+async def test_private_replies_are_not_shared(header: tuple[bytes, bytes]) -> None:
+    """What a subgraph gives to one user alone, everyone asks for himself."""
+    transport = Waiting()
+    transport.headers = [header]
+    answers = await together(gateway_over(transport), transport, *[(ME, KIM)] * 3)
+    assert transport.asked == 3
+    assert len({answer["me"] for answer in answers}) >= 2
+
+
+async def test_a_caller_that_leaves_takes_nobody_along() -> None:
+    """When the caller whose execution the others wait for leaves, another one executes; when one of the others leaves, nothing happens."""
+    transport = Waiting()
+    gateway = gateway_over(transport)
+    transport.go.set()
+    await gateway.answer(ME, KIM)
+    transport.go.clear()
+    transport.asked = 0
+    tasks = [asyncio.ensure_future(gateway.answer(ME, KIM)) for _ in range(4)]
+    await asyncio.sleep(0.01)
+    tasks[0].cancel()
+    tasks[2].cancel()
+    await asyncio.sleep(0.01)
+    transport.go.set()
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [isinstance(one, BaseException) for one in done] == [True, False, True, False]
+    assert transport.asked == 2
+    assert not gateway.flights.open
+
+
+async def test_sharing_can_be_turned_off() -> None:
+    """With share=False every query is executed."""
+    transport = Waiting()
+    await together(gateway_over(transport, share=False), transport, *[(ME, KIM)] * 3)
+    assert transport.asked == 3

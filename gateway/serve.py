@@ -1,6 +1,7 @@
 """Serving: a supergraph and settings on an address, in one process or several."""
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -91,6 +92,7 @@ def serve(supergraph_sdl: str, settings: Settings, host: str, port: int, workers
     listen(log_fact)
     emit(Started(f"http://{host}:{port}/graphql", tuple(gateway.engine.supergraph.subgraphs)))
     if workers == 1:
+        settle()
         _serve(app, host, port)
         return
     with tempfile.TemporaryDirectory(prefix="gateway-") as folder:
@@ -98,6 +100,12 @@ def serve(supergraph_sdl: str, settings: Settings, host: str, port: int, workers
         file.write_text(supergraph_sdl, encoding="utf-8")
         os.environ[_ENVIRONMENT] = msgspec.json.encode(Serving(str(file), settings)).decode()
         _serve("gateway.serve:worker", host, port, factory=True, workers=workers)
+
+
+def settle() -> None:
+    """What was made at the start stays: the garbage collector need not look at it again and again while requests run."""
+    gc.collect()
+    gc.freeze()
 
 
 def _serve(app: Routes | str, host: str, port: int, *, factory: bool = False, workers: int | None = None) -> None:
@@ -122,4 +130,6 @@ def worker() -> Routes:
     serving = msgspec.json.decode(os.environ[_ENVIRONMENT], type=Serving)
     configure_log()
     listen(log_fact)
-    return create_app(read_text(serving.supergraph, "the supergraph"), serving.settings)
+    app = create_app(read_text(serving.supergraph, "the supergraph"), serving.settings)
+    settle()
+    return app

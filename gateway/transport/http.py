@@ -18,6 +18,7 @@ from gateway.core.errors import SettingsError, SubgraphError
 from gateway.transport.base import Headers, RawReply, SubgraphReply, SubgraphRequest
 from gateway.transport.connection import Connection, ConnectionClosed
 
+SWEEP = 0.5  # seconds between two looks at deadlines
 FRESH = 2.0  # seconds; common servers keep idle connections for at least five
 
 
@@ -83,6 +84,7 @@ class HttpTransport:
     def __init__(self, urls: Mapping[str, str], *, connections: int = 100, max_reply: int = 50_000_000) -> None:
         self.max_reply = max_reply
         self.connections = connections
+        self._deadlines = _Deadlines()
         self._origins: dict[tuple[str, int, bool], _Origin] = {}
         self._targets = {name: self._target(name, url) for name, url in urls.items()}
 
@@ -126,7 +128,9 @@ class HttpTransport:
             return future
         head = _head(target.head, headers, len(body))
         exchange = _Exchange(self, subgraph, target.origin, head, body, repeatable, future)
-        exchange.timer = loop.call_later(timeout, exchange.too_late, timeout)
+        exchange.deadline = loop.time() + timeout
+        exchange.timeout = timeout
+        self._deadlines.watch(loop, exchange)
         future.add_done_callback(exchange.over)
         if target.origin.busy < target.origin.limit:
             exchange.begin()
@@ -138,11 +142,47 @@ class HttpTransport:
         """See RawTransport.read."""
         return SubgraphReply(_read(reply, subgraph), reply.headers)
 
+    def forget(self, exchange: "_Exchange") -> None:
+        """An exchange is over."""
+        self._deadlines.open.discard(exchange)
+
     async def close(self) -> None:
         """Close the idle connections."""
+        if self._deadlines.timer is not None:
+            self._deadlines.timer.cancel()
         for origin in self._origins.values():
             while origin.idle:
                 origin.idle.pop().close()
+
+
+class _Deadlines:
+    """Ends exchanges whose time is over. A timer for each would cost as much as reading a small reply: one looks after all of them."""
+
+    def __init__(self) -> None:
+        self.open: set[_Exchange] = set()
+        self.timer: asyncio.TimerHandle | None = None
+        self.next = 0.0
+
+    def watch(self, loop: asyncio.AbstractEventLoop, exchange: "_Exchange") -> None:
+        """Look after one more."""
+        self.open.add(exchange)
+        due = loop.time() + min(exchange.timeout, SWEEP)
+        if self.timer is None or due < self.next - 0.001:
+            if self.timer is not None:
+                self.timer.cancel()
+            self.next = due
+            self.timer = loop.call_at(due, self.sweep, loop)
+
+    def sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End what is over; look again while there is anything."""
+        self.timer = None
+        now = loop.time()
+        for exchange in [one for one in self.open if one.deadline <= now + 0.001]:
+            exchange.too_late()
+        if self.open:
+            nearest = min(one.deadline for one in self.open)
+            self.next = min(now + SWEEP, max(nearest, now))
+            self.timer = loop.call_at(self.next, self.sweep, loop)
 
 
 class _Exchange:
@@ -152,6 +192,7 @@ class _Exchange:
         "body",
         "connecting",
         "connection",
+        "deadline",
         "future",
         "head",
         "inside",
@@ -160,7 +201,7 @@ class _Exchange:
         "repeatable",
         "reused",
         "subgraph",
-        "timer",
+        "timeout",
     )
 
     def __init__(
@@ -177,7 +218,7 @@ class _Exchange:
         self.head, self.body, self.repeatable, self.future = head, body, repeatable, future
         self.connection: Connection | None = None
         self.connecting: asyncio.Task[None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
+        self.deadline = self.timeout = 0.0
         self.inside = self.reused = False
 
     def begin(self) -> None:
@@ -236,9 +277,9 @@ class _Exchange:
         else:
             self.fail(f"gave an answer that can't be read: {error}", "SUBGRAPH_BAD_RESPONSE", error)
 
-    def too_late(self, timeout: float) -> None:
+    def too_late(self) -> None:
         """The time is over."""
-        self.fail(f"gave no answer within {timeout:g} s", "SUBGRAPH_TIMEOUT", None)
+        self.fail(f"gave no answer within {self.timeout:g} s", "SUBGRAPH_TIMEOUT", None)
 
     def fail(self, message: str, code: str, cause: Exception | None) -> None:
         """End without a reply."""
@@ -248,9 +289,8 @@ class _Exchange:
             self.future.set_exception(error)
 
     def over(self, _: "asyncio.Future[RawReply]") -> None:
-        """The future is done, by whatever: the timer stops, a connection that is still in use is of no use, the place is free."""
-        if self.timer is not None:
-            self.timer.cancel()
+        """The future is done, by whatever: its deadline is forgotten, a connection that is still in use is of no use, the place is free."""
+        self.pool.forget(self)
         if self.connecting is not None and not self.connecting.done():
             self.connecting.cancel()
         if self.connection is not None:

@@ -183,3 +183,8 @@ class _Builder:
                 if slot.below is None:
                     raise NoLayout
                 self.ask(slot.below, item.selections)
+
+
+def entity_slots(lookups: list[NodeLookup]) -> dict[str, Slot]:
+    """What one lookup brings, by key: the slots of whichever of its nodes take them from it."""
+    return {slot.key: slot for one in lookups for slot in one.node.slots.values() if slot.lookup is one}

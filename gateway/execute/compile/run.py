@@ -13,6 +13,7 @@ import orjson
 
 from gateway.core.errors import SubgraphError
 from gateway.execute.compile.program import Program, State, Step, Unusual
+from gateway.observe.events import InternalFailure, emit
 from gateway.transport.base import Headers, RawReply, Spoken, SubgraphReply, SubgraphRequest, Transport
 
 Asked = tuple[str, bytes]
@@ -104,7 +105,10 @@ class Run:
             return
         try:
             self.read(step, reply, counts)
-        except (msgspec.DecodeError, Unusual, RecursionError) as error:
+        except (msgspec.DecodeError, Unusual) as error:
+            self.fail(error)
+        except Exception as error:  # nobody awaits a callback: what goes wrong in it must end the run
+            emit(InternalFailure("compiled", error))
             self.fail(error)
 
     def read(self, step: Step, reply: RawReply, counts: list[int]) -> None:
@@ -125,7 +129,7 @@ class Run:
         if not self.left:
             try:
                 self.whole.set_result(self.program.written(self.state))
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, Unusual) as error:
                 self.fail(error)
             return
         for index in step.dependents:

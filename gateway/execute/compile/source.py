@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.execute.compile.layout import Layout, Node, NodeLookup, Slot
+from gateway.execute.compile.layout import Layout, Node, NodeLookup, Slot, entity_slots
 from gateway.plan.nodes import Fetch, Plan, RepField
 
 
@@ -94,20 +94,21 @@ class Writer:
             self.line(1, f"es = data.e{number}")
             self.line(1, f"if len(es) != counts[{position}]: raise Unusual")
             position += 1
-            first = self.layout.lookups[fetch.id, number][0]
+            keys = list(entity_slots(self.layout.lookups[fetch.id, number]))
             for index, one in enumerate(self.layout.lookups[fetch.id, number]):
                 node = self.number(one.node)
                 self.line(1, f"for x, i in zip(s.firsts_{node}, s.places_{fetch.id}_{number}_{index}):")
                 self.line(2, "e = es[i]")
                 slots = [slot for slot in one.node.slots.values() if slot.lookup is one]
+                if not slots:  # what it brings, another lookup brings, too
+                    self.line(2, "continue")
+                    continue
                 self.line(2, "if e is None:")
                 for slot in slots:
                     self.line(3, "raise Unusual" if slot.type.endswith("!") else f"x.{slot.attribute} = None")
                 self.line(2, "else:")
                 for slot in slots:
-                    theirs = first.node.slots[slot.key].attribute
-                    self.line(3, f"x.{slot.attribute} = e.{theirs}")
-                self.line(3, "pass")
+                    self.line(3, f"x.{slot.attribute} = e.b{keys.index(slot.key)}")
         self.line(1, "return")
 
     def collect(self, node: Node) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from graphql import GraphQLEnumType, GraphQLSchema
 from msgspec import UNSET, Meta, Raw, Struct
 
-from gateway.execute.compile.layout import Layout, Node, Slot
+from gateway.execute.compile.layout import Layout, Node, Slot, entity_slots
 from gateway.plan.nodes import Fetch
 from gateway.supergraph.model import named
 
@@ -62,13 +62,12 @@ class Structs:
         return msgspec.defstruct("Reply", whole, gc=False, forbid_unknown_fields=self.strict)
 
     def entity(self, fetch: int, lookup: int) -> type[Struct]:
-        """The type of what a lookup brings of an entity; its attributes are those of the first node that it is for."""
-        (first, *_) = self.layout.lookups[fetch, lookup]
-        slots = [slot for slot in first.node.slots.values() if slot.lookup is first]
+        """The type of what a lookup brings of an entity; attributes are b0, b1 … in the order of `entity_slots`."""
+        slots = list(entity_slots(self.layout.lookups[fetch, lookup]).values())
         fields: list[Any] = [
-            (slot.attribute, self.type_of(slot) if slot.asked or slot.below else Any) for slot in slots
+            (f"b{index}", self.type_of(slot) if slot.asked or slot.below else Any) for index, slot in enumerate(slots)
         ]
-        return self._make(f"Entity_{first.node.type}", fields, {slot.attribute: slot.key for slot in slots})
+        return self._make("Entity", fields, {f"b{index}": slot.key for index, slot in enumerate(slots)})
 
     def answer(self) -> type[Struct]:
         """The type of the answer's data."""

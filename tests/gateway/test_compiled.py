@@ -1,0 +1,188 @@
+"""Compiled plans: the same answers as the exact path, nothing done twice, nothing kept for plans that are gone."""
+
+import gc
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.app import create_gateway
+from gateway.execute.compile.run import Run
+from gateway.http.read import Ask
+from gateway.http.respond import encode
+from gateway.pipeline import answer, check, pick, prepare, run
+from gateway.settings import Settings
+from gateway.transport.base import SubgraphRequest
+from gateway.transport.fake import FakeTransport
+from tests.gateway.support import engine_of, fake_engine, supergraph_of
+
+SDLS = {
+    "a": """
+        type Query { things: [Thing] one: Thing! }
+        type Mutation { add(n: Int!): Thing }
+        enum Size { SMALL LARGE }
+        scalar Any
+        type Thing @key(fields: "id") { id: ID! name: String! size: Size any: Any ratio: Float count: Int }
+    """,
+    "b": 'type Thing @key(fields: "id") { id: ID! color: String price: Int! tags: [String!] }',
+}
+THING = {"id": "1", "name": "x", "size": "SMALL", "any": {"a": [1]}, "ratio": 1, "count": 3}
+ENTITY = {"color": "red", "price": 2, "tags": ["t"]}
+QUERY = "{ things { name size any ratio count color price tags } }"
+
+
+def replying(a: Any, b: Any) -> Any:
+    """Subgraph a answers with one thing, b with one entity, or as said."""
+
+    def reply(request: SubgraphRequest) -> Any:
+        return a if request.subgraph == "a" else b
+
+    return reply
+
+
+async def both(query: str, a: Any, b: Any) -> tuple[Any, Any, list[str], bool]:
+    """The answers of the compiled and of the exact path, which subgraphs the first asked, and whether it came through compiled."""
+    engine, transport = fake_engine(SDLS, replying(a, b))
+    checked = check(engine, query)
+    node = pick(checked, None)
+    prepared = prepare(engine, checked, node, {})
+    assert prepared.program is not None
+    written = (await answer(engine, prepared, {}, ())).response
+    asked = [request.subgraph for request in transport.requests]
+    exact = await run(engine, prepared, {}, ())
+    compiled = orjson.loads(written) if isinstance(written, bytes) else written
+    return compiled, exact, asked, isinstance(written, bytes)
+
+
+def data(**changes: Any) -> Any:
+    """Subgraph a's answer with some values changed."""
+    return {"data": {"things": [{**THING, **changes}]}}
+
+
+def entities(*items: Any) -> Any:
+    """Subgraph b's answer."""
+    return {"data": {"_entities": list(items)}}
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (data(), entities(ENTITY)),
+        (data(size=None, any=None, ratio=2.5, count=None), entities({**ENTITY, "color": None, "tags": None})),
+        ({"data": {"things": None}}, entities()),
+        (
+            {"data": {"things": [None, THING, THING, {**THING, "id": "2"}]}},
+            entities(ENTITY, {**ENTITY, "color": "blue"}),
+        ),
+    ],
+)
+async def test_usual_replies(a: Any, b: Any) -> None:
+    """What fits is answered by the compiled plan, as the exact path answers it."""
+    compiled, exact, _, through = await both(QUERY, a, b)
+    assert through
+    assert compiled == exact
+    assert "errors" not in compiled
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (data(count="3"), entities(ENTITY)),
+        (data(count=2**40), entities(ENTITY)),
+        (data(size="HUGE"), entities(ENTITY)),
+        (data(name=None), entities(ENTITY)),
+        (data(id=7), entities(ENTITY)),
+        ({"data": {"things": [{**THING, "name": 1}]}}, entities(ENTITY)),
+        ({"data": {"things": 5}}, entities(ENTITY)),
+        ({"data": {"things": [THING]}, "errors": [{"message": "no", "path": ["things", 0, "size"]}]}, entities(ENTITY)),
+        ({"data": None, "errors": [{"message": "no"}]}, entities(ENTITY)),
+        ({"nothing": 1}, entities(ENTITY)),
+        (data(), entities(None)),
+        (data(), entities({**ENTITY, "price": None})),
+        (data(), entities({"color": "red"})),
+        (data(), entities(ENTITY, ENTITY)),
+        (data(), {"data": {"_entities": None}, "errors": [{"message": "no", "path": ["_entities"]}]}),
+        (data(), [1]),
+    ],
+)
+async def test_unusual_replies(a: Any, b: Any) -> None:
+    """What does not fit is left to the exact path: the same answer, and nothing that was heard is asked again."""
+    compiled, exact, asked, _ = await both(QUERY, a, b)
+    assert compiled == exact
+    assert asked in (["a"], ["a", "b"])
+
+
+async def test_a_mutation_is_sent_once() -> None:
+    """Also when its reply is unusual."""
+    engine, transport = fake_engine(SDLS, replying({"data": {"add": {**THING, "name": None}}}, entities(ENTITY)))
+    query = "mutation { add(n: 1) { name color } }"
+    checked = check(engine, query)
+    node = pick(checked, None)
+    written = await answer(engine, prepare(engine, checked, node, {}), {}, ())
+    assert isinstance(written.response, dict)
+    assert written.response["data"] == {"add": None}
+    assert [request.subgraph for request in transport.requests].count("a") == 1
+
+
+async def test_a_mistake_in_a_callback_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody awaits a callback; when one fails, the request is answered all the same."""
+
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Run, "read", broken)
+    compiled, exact, asked, _ = await both(QUERY, data(), entities(ENTITY))
+    assert compiled == exact
+    assert asked == ["a", "b"]
+
+
+async def test_one_reply_is_passed_on_untouched() -> None:
+    """Where one subgraph answers all of it, its body is the answer, byte by byte; what was not asked for is not passed on."""
+    engine, _ = fake_engine(SDLS, replying(data(), None))
+    checked = check(engine, "{ things { name any } }")
+    prepared = prepare(engine, checked, pick(checked, None), {})
+    more = (await answer(engine, prepared, {}, ())).response
+    assert more == {"data": {"things": [{"name": "x", "any": {"a": [1]}}]}}
+    exactly = {"data": {"things": [{"name": "x", "any": {"a": [1]}}]}}
+    engine, _ = fake_engine(SDLS, replying(exactly, None))
+    assert (await answer(engine, prepare(engine, checked, pick(checked, None), {}), {}, ())).response == orjson.dumps(
+        exactly
+    )
+
+
+async def test_a_known_operation_touches_neither_parser_nor_planner() -> None:
+    """The second time, an operation is found with its plan; other variables don't matter."""
+    gateway = create_gateway(supergraph_of(SDLS), Settings())
+    object.__setattr__(gateway.engine, "transport", FakeTransport(replying({"data": {"add": None}}, None)))
+    for number in range(5):
+        ask = Ask("mutation($n: Int!) { add(n: $n) { name } }", {"n": number})
+        assert orjson.loads(encode(await gateway.answer(ask, {}))) == {"data": {"add": None}}
+    assert (gateway.documents.misses, gateway.plans.misses, gateway.ready.misses) == (1, 1, 1)
+
+
+async def test_what_was_compiled_for_evicted_plans_is_collected() -> None:
+    """The struct types of plans that the cache has dropped are gone."""
+    gateway = create_gateway(supergraph_of(SDLS), Settings(plan_cache=5))
+    object.__setattr__(gateway.engine, "transport", FakeTransport(replying(data(), entities(ENTITY))))
+    live = []
+    for number in range(90):
+        await gateway.answer(Ask(f"{{ a{number}: things {{ name color }} }}"), {})
+        if number % 30 == 29:
+            live.append(_live_types())
+    assert live[0] > 0
+    assert live[1] == live[2], "with the caches full, what comes in and what goes are as many"
+
+
+def _live_types() -> int:
+    gc.collect()
+    return sum(
+        isinstance(one, type) and one.__module__ == "gateway.execute.compile.structs" for one in gc.get_objects()
+    )
+
+
+def test_an_abstract_place_is_left_to_the_exact_path() -> None:
+    """Plans that a type decides at run time are not compiled."""
+    sdl = "type Query { any: [U] } union U = A | B type A { x: Int } type B { y: Int }"
+    engine = engine_of(supergraph_of({"a": sdl}), FakeTransport(lambda _: None))
+    checked = check(engine, "{ any { ... on A { x } ... on B { y } } }")
+    assert prepare(engine, checked, pick(checked, None), {}).program is None

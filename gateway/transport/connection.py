@@ -10,6 +10,9 @@ import httptools
 
 from gateway.transport.base import RawReply
 
+MAX_HEAD = 262_144  # bytes
+LENGTHS = {b"content-length", b"transfer-encoding"}
+
 
 class ConnectionClosed(Exception):
     """The peer went away. `clean`: before it sent anything of the reply, so that the request may not have been seen."""
@@ -48,7 +51,9 @@ class Connection(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._headers: list[tuple[bytes, bytes]] = []
         self._size = 0
+        self._head = 0
         self._started = False
+        self._complete = False
 
     def request(self, owner: Owner, head: bytes, body: bytes) -> None:
         """Send a request; its owner is called back with the reply, or with ConnectionClosed or ReplyTooLarge."""
@@ -57,7 +62,8 @@ class Connection(asyncio.Protocol):
             owner.failed(self, ConnectionClosed(clean=True))
             return
         self._owner, self.usable = owner, False
-        self._chunks, self._headers, self._size, self._started = [], [], 0, False
+        self._chunks, self._headers, self._size, self._head = [], [], 0, 0
+        self._started = self._complete = False
         self.transport.write(head + body)
 
     def close(self) -> None:
@@ -81,20 +87,45 @@ class Connection(asyncio.Protocol):
         self.usable = True
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of a reply; bytes that nobody waits for make the connection unusable."""
+        """Bytes of a reply; bytes that nobody waits for make the connection unusable, also when they come with the reply."""
         if self._owner is None:
             self.close()
             return
         self._started = True
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._fail(error)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self._complete:
+                self._fail(error)
+                return
+            self.usable = False
+        if self._complete:
+            self._reply()
+        elif not self._size:
+            self._head += len(data)
+            if self._head > MAX_HEAD:
+                self._fail(ReplyTooLarge(f"the headers of the reply are larger than {MAX_HEAD} bytes"))
+
+    def _reply(self) -> None:
+        """Hand over the reply once all bytes that came with it are read: none of them may count as the next one's."""
+        owner, self._owner = self._owner, None
+        if not self.usable:
+            self.close()
+        if owner is not None:
+            body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+            owner.replied(self, RawReply(self._parser.get_status_code(), body, self._headers))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The peer closed; a reply without a length ends here."""
+        """The peer closed; a reply without a length ends here (RFC 9112, 6.3)."""
         self.usable = False
-        if self._owner is not None:
+        if (
+            self._owner is not None
+            and exc is None
+            and self._size
+            and not LENGTHS & {n.lower() for n, _ in self._headers}
+        ):
+            self._reply()
+        elif self._owner is not None:
             self._fail(ConnectionClosed(clean=not self._started))
 
     # httptools
@@ -111,10 +142,15 @@ class Connection(asyncio.Protocol):
             return
         self._chunks.append(body)
 
+    def on_message_begin(self) -> None:
+        """A message begins; one after the reply is one too many."""
+        if self._complete:
+            raise httptools.HttpParserError("bytes after the reply")
+
     def on_message_complete(self) -> None:
-        """The reply is whole."""
-        owner, self._owner = self._owner, None
+        """The message is whole; one that only announces the reply (1xx) is forgotten."""
+        if self._parser.get_status_code() < 200:
+            self._headers = []
+            return
+        self._complete = True
         self.usable = bool(self._parser.should_keep_alive())
-        if owner is not None:
-            body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-            owner.replied(self, RawReply(self._parser.get_status_code(), body, self._headers))

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -70,6 +70,15 @@ def answering(raw: bytes, then_close: bool = True) -> Handler:
         (reply(b"<html>", b"502 Bad Gateway"), "SUBGRAPH_HTTP_ERROR"),
         (reply(b'{"detail":"x"}', b"401 Unauthorized"), "SUBGRAPH_HTTP_ERROR"),
         (reply(b'"' + b"x" * 2_000_000 + b'"'), "SUBGRAPH_BAD_RESPONSE"),
+        (reply(OK, more=b"x-a: " + b"a" * 1_000_000 + b"\r\n"), "SUBGRAPH_BAD_RESPONSE"),
+        (reply(OK, more=b"x-a: " + b"a" * 1_000_000), "SUBGRAPH_BAD_RESPONSE"),
+        (reply(OK, more=b"".join(b"x-%d: a\r\n" % n for n in range(100_000))), "SUBGRAPH_BAD_RESPONSE"),
+        (b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", "SUBGRAPH_BAD_RESPONSE"),
+        (reply(OK, more=b"content-length: 3\r\n"), "SUBGRAPH_BAD_RESPONSE"),
+        (reply(OK, more=b"transfer-encoding: chunked\r\n"), "SUBGRAPH_BAD_RESPONSE"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n" + OK, "SUBGRAPH_BAD_RESPONSE"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "SUBGRAPH_BAD_RESPONSE"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{", "SUBGRAPH_UNREACHABLE"),
     ],
 )
 async def test_faults_have_codes(raw: bytes, code: str) -> None:
@@ -115,6 +124,62 @@ async def test_chunked_replies_and_graphql_errors_with_a_status() -> None:
         assert (await transport.send(REQUEST, 5)).payload == json.loads(OK)
     async with subgraph(answering(reply(b'{"errors":[{"message":"x"}]}', b"400 Bad Request"))) as transport:
         assert (await transport.send(REQUEST, 5)).payload == {"errors": [{"message": "x"}]}
+
+
+async def test_a_body_of_a_hundred_megabytes_is_given_up_early() -> None:
+    """What is too large is not read to its end: the connection is closed as soon as the limit is passed."""
+    sent = 0
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n")
+        with suppress(ConnectionError):
+            for _ in range(100):
+                writer.write(b" " * 1_000_000)
+                await writer.drain()
+                sent += 1
+        writer.close()
+
+    async with subgraph(endless) as transport:
+        with pytest.raises(SubgraphError) as caught:
+            await transport.send(REQUEST, 10)
+        await asyncio.sleep(0.05)
+    assert caught.value.code == "SUBGRAPH_BAD_RESPONSE"
+    assert sent < 50
+
+
+async def test_a_reply_may_be_announced() -> None:
+    """Interim responses (RFC 9110, 15.2) are not the reply."""
+    early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
+    async with subgraph(answering(early + reply(OK))) as transport:
+        assert (await transport.send(REQUEST, 5)).payload == json.loads(OK)
+
+
+async def test_a_reply_without_a_length_ends_with_its_connection() -> None:
+    """So it is in HTTP/1.0, and allowed later."""
+    for version in (b"1.0", b"1.1"):
+        async with subgraph(answering(b"HTTP/%b 200 OK\r\n\r\n" % version + OK)) as transport:
+            assert (await transport.send(REQUEST, 5)).payload == json.loads(OK)
+
+
+@pytest.mark.parametrize("extra", [reply(b'{"data":{"x":2}}'), b"HTTP/1.1 200", b"junk"])
+async def test_bytes_after_a_reply_answer_nobody(extra: bytes) -> None:
+    """What a subgraph sends along after its reply is never taken for the reply to the next request."""
+    connections = 0
+
+    async def talkative(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await read_request(reader)
+        writer.write(reply(OK) + extra)
+        await reader.read()
+        writer.close()
+
+    async with subgraph(talkative) as transport:
+        for _ in range(3):
+            assert (await transport.send(REQUEST, 5)).payload == json.loads(OK)
+    assert connections == 3
 
 
 async def test_connections_are_kept_and_a_closed_one_is_replaced() -> None:

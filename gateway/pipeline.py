@@ -117,11 +117,12 @@ def prepare(
     operation = normalize(engine.supergraph.api, checked.document, node, variables, limits)
     if operation.kind == "subscription":
         raise RequestError("subscriptions are not served yet", "SUBSCRIPTIONS_NOT_SERVED")
-    if not engine.settings.introspection and meta_fields(operation):
+    meta = meta_fields(operation)
+    if meta and not engine.settings.introspection:
         raise RequestError("introspection is off", "INTROSPECTION_DISABLED")
     asked = without_meta(operation)
     plan = plan_operation(engine.graph_for(labels), asked, limits.paths)
-    whole = len(asked.selections) == len(operation.selections) and not meta_fields(operation)
+    whole = len(asked.selections) == len(operation.selections) and not meta
     program = compile_plan(engine.supergraph, asked, plan) if engine.settings.compile and whole else None
     return Prepared(operation, plan, Projector(engine.supergraph.api, operation), program)
 

@@ -33,6 +33,10 @@ class SubgraphRequest:
             out["operationName"] = self.operation_name
         return out
 
+    def body(self) -> bytes:
+        """The payload as it goes out. Raises TypeError for a variable that JSON can't hold."""
+        return orjson.dumps(self.payload(), option=orjson.OPT_NON_STR_KEYS)
+
 
 class RawReply:
     """One HTTP reply as it came: status, body, and headers as pairs of bytes."""

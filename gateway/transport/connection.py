@@ -109,8 +109,6 @@ class Connection(asyncio.Protocol):
     def _reply(self) -> None:
         """Hand over the reply once all bytes that came with it are read: none of them may count as the next one's."""
         owner, self._owner = self._owner, None
-        if not self.usable:
-            self.close()
         if owner is not None:
             body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
             owner.replied(self, RawReply(self._parser.get_status_code(), body, self._headers))

@@ -108,7 +108,7 @@ class HttpTransport:
     async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
         """See Transport.send."""
         try:
-            body = orjson.dumps(request.payload(), option=orjson.OPT_NON_STR_KEYS)
+            body = request.body()
         except TypeError as error:
             message = f"can't be asked, as a value for it can't be written as JSON: {error}"
             raise SubgraphError(message, "SUBGRAPH_WRONG_VALUE", subgraph=request.subgraph) from error

@@ -22,8 +22,6 @@ from tests.fuzz.sdl import monolith_sdl, subgraph_sdl
 from tests.fuzz.shrink import shrunk
 from tests.fuzz.world import Fault
 
-_LARGEST = 20_000
-
 
 @dataclass(frozen=True, slots=True)
 class Difference:

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import msgspec
-import orjson
 
 from gateway.core.errors import SubgraphError
 from gateway.execute.compile.program import Program, State, Step, Unusual
@@ -153,7 +152,7 @@ class Heard(Spoken):
     async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
         """See Transport.send."""
         try:
-            body = orjson.dumps(request.payload(), option=orjson.OPT_NON_STR_KEYS)
+            body = request.body()
         except TypeError:
             return await self.transport.send(request, timeout)
         known = self.heard.get((request.subgraph, body))

@@ -19,7 +19,7 @@ from gateway.settings import Settings
 
 def unshared(settings: Settings) -> Settings:
     """The same settings with executions not shared, where the gateway can share any."""
-    known = {field.name for field in fields(settings)} & {"share"}
+    known = {field.name for field in fields(settings)} & {"share", "batch"}
     changes: Any = dict.fromkeys(known, False)
     return replace(settings, **changes)
 

@@ -68,9 +68,10 @@ class Variant:
 
 
 VARIANTS = (
-    Variant(OURS, False, ("--no-share",)),
+    Variant(OURS, False, ("--no-share", "--no-batch")),
+    Variant(f"{OURS}, entity fetches batched", False, ("--no-share",), ("--no-batch",), (50,)),
     Variant(OURS, True, (), ("--no-share",), (50,)),
-    Variant(f"{OURS}, exact path", False, ("--no-share", "--no-compile"), ("--no-compile",)),
+    Variant(f"{OURS}, exact path", False, ("--no-share", "--no-batch", "--no-compile"), ("--no-compile",)),
     Variant(f"{OURS}, exact path", True, ("--no-compile",), ("--no-share", "--no-compile"), (50,)),
 )
 _URLS = tuple(

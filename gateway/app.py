@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from secrets import randbelow
 from typing import Any, Generic, TypeVar
 
@@ -12,18 +13,22 @@ from graphql.language import OperationDefinitionNode
 from starlette.applications import Starlette
 
 from gateway.core.errors import RequestError, SettingsError, SubgraphError
+from gateway.execute.loader.loader import Loader
 from gateway.flights import Flights, key_of
 from gateway.http.endpoint import Endpoint
 from gateway.http.examples import read_examples
+from gateway.http.headers import RequestHeaders
 from gateway.http.read import Ask
 from gateway.http.respond import Answer, refusal, refused
 from gateway.http.routes import Routes, Site
 from gateway.pipeline import (
+    Answered,
     Checked,
     Engine,
     InvalidDocument,
     Prepared,
-    answer,
+    awaited,
+    begin,
     check,
     pick,
     prepare,
@@ -37,7 +42,7 @@ from gateway.supergraph.graph import Graph
 from gateway.supergraph.load import load_supergraph
 from gateway.supergraph.model import Supergraph
 from gateway.supergraph.unenforced import refuse_unenforced
-from gateway.transport.base import Headers, SubgraphRequest, Transport
+from gateway.transport.base import Handle, Headers, SubgraphRequest, Transport
 from gateway.transport.http import HttpTransport
 from gateway.transport.local import LocalExecutor, LocalTransport
 
@@ -76,10 +81,11 @@ class Remembered(Generic[K, V]):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """An operation that is always planned alike: nothing of a request decides about it but its variables' values."""
+    """An operation that was answered before. `prepared`: its plan, if nothing of a request decides about that."""
 
     node: OperationDefinitionNode
-    prepared: Prepared
+    checked: Checked
+    prepared: Prepared | None
 
     @property
     def changes(self) -> bool:
@@ -95,15 +101,18 @@ class Gateway:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.documents: Remembered[str, Checked] = Remembered(engine.settings.plan_cache)
-        self.plans: Remembered[PlanKey, Prepared] = Remembered(engine.settings.plan_cache)
+        size = engine.settings.plan_cache
+        self.documents: Remembered[str, Checked] = Remembered(size)
+        self.plans: Remembered[PlanKey, Prepared] = Remembered(size)
         self.flights = Flights()
-        self.ready: Remembered[tuple[str, str | None], Ready] = Remembered(engine.settings.plan_cache)
+        self.ready: Remembered[tuple[str, str | None], Ready] = Remembered(size)
+        self.forward = tuple((name, name.encode("latin-1", "replace")) for name in engine.settings.headers.forward)
 
     async def answer(self, ask: Ask, headers: Mapping[str, str]) -> Answer:
         """Answer one request; what is wrong with it becomes a refusal."""
         try:
-            return await self._answer(ask, headers)
+            known = await awaited(partial(self.quick, ask, headers))
+            return await self._answer(ask, headers) if known is None else Answer(known.response)
         except InvalidDocument as error:
             return refusal(error.errors)
         except RequestError as error:
@@ -112,9 +121,6 @@ class Gateway:
             return refused(error)
 
     async def _answer(self, ask: Ask, headers: Mapping[str, str]) -> Answer:
-        ready = self.ready.values.get((ask.query, ask.operation_name)) if not ask.plan else None
-        if isinstance(ready, Ready) and not (ask.query_only and ready.changes):
-            return Answer(await self.execute(ready, ask, self.forwarded(headers)))
         keep = len(ask.query) <= KEPT_TEXT
         checked = self.documents.get(ask.query, lambda: check(self.engine, ask.query), keep)
         node = pick(checked, ask.operation_name)
@@ -122,29 +128,63 @@ class Gateway:
             message = f"a {node.operation.value} can't be sent by GET; use POST"
             raise RequestError(message, "METHOD_NOT_ALLOWED", status=405)
         variables = variables_for(self.engine, node, ask.variables)
-        conditions = tuple(variables.get(name) for name in checked.conditions)
         labels = self.labels_for(checked, headers)
-        key = (ask.query, ask.operation_name or None, conditions, labels)
+        key = plan_key(ask, checked, variables, labels)
         prepared = self.plans.get(key, lambda: prepare(self.engine, checked, node, variables, labels), keep)
-        if keep and not checked.conditions and not checked.labels:
-            self.ready.get((ask.query, ask.operation_name), lambda: Ready(node, prepared))
+        sent = self.forwarded(headers)
         if not (ask.plan and self.engine.settings.plan_header):
-            return Answer((await answer(self.engine, prepared, variables, self.forwarded(headers))).response)
-        response = await run(self.engine, prepared, variables, self.forwarded(headers))
-        if self.engine.settings.plan_header:
+            if keep:
+                always = None if checked.conditions or checked.labels else prepared
+                self.ready.get((ask.query, ask.operation_name), lambda: Ready(node, checked, always))
+            written = await awaited(partial(self.begin, ask, node, prepared, variables, labels, sent))
+            assert written is not None  # noqa: S101 - an execution always begins
+            return Answer(written.response)
+        response = (await run(self.engine, prepared, variables, sent)).response
+        if isinstance(response, dict):
             plan = {"text": print_plan(prepared.plan), "json": plan_json(prepared.plan)}
-            response["extensions"] = {"plan": plan}
+            response.setdefault("extensions", {})["plan"] = plan
         return Answer(response)
 
-    async def execute(self, ready: Ready, ask: Ask, headers: Headers) -> bytes | dict[str, Any]:
-        """The response to an operation that is known; equal queries under way share one execution."""
-        variables = variables_for(self.engine, ready.node, ask.variables)
-        key = None
-        if self.engine.settings.share and not ready.changes:
+    def quick(self, ask: Ask, headers: Mapping[str, str], answered: Answered) -> Handle | None:
+        """Begin to answer an operation that was answered before; None for any other, and for one that can't be answered.
+
+        Then `answer` has to do it. `answered` is called back once, never before this returns.
+        """
+        ready = self.ready.values.get((ask.query, ask.operation_name))
+        if ask.plan or not isinstance(ready, Ready) or (ask.query_only and ready.changes):
+            return None
+        self.ready.values.move_to_end((ask.query, ask.operation_name))
+        try:
+            variables = variables_for(self.engine, ready.node, ask.variables)
+        except RequestError:
+            return None
+        labels: frozenset[str] = frozenset()
+        prepared = ready.prepared
+        if prepared is None:
+            labels = self.labels_for(ready.checked, headers)
+            found = self.plans.values.get(plan_key(ask, ready.checked, variables, labels))
+            if not isinstance(found, Prepared):
+                return None
+            prepared = found
+        return self.begin(ask, ready.node, prepared, variables, labels, self.forwarded(headers), answered)
+
+    def begin(
+        self,
+        ask: Ask,
+        node: OperationDefinitionNode,
+        prepared: Prepared,
+        variables: Mapping[str, Any],
+        labels: frozenset[str],
+        headers: Headers,
+        answered: Answered,
+    ) -> Handle:
+        """Begin an execution; equal queries under way share one."""
+        if self.engine.settings.share and node.operation.value == "query":
             key = key_of(ask.query, ask.operation_name, variables, headers)
-        if key is None:
-            return (await answer(self.engine, ready.prepared, variables, headers)).response
-        return await self.flights.share(key, lambda: answer(self.engine, ready.prepared, variables, headers))
+            if key is not None:
+                start = partial(begin, self.engine, prepared, variables, headers)
+                return self.flights.share((key, labels) if labels else key, start, answered)
+        return begin(self.engine, prepared, variables, headers, answered)
 
     def labels_for(self, checked: Checked, headers: Mapping[str, str]) -> frozenset[str]:
         """The progressive overrides that are on for a request; a user stays on one side of a share."""
@@ -157,6 +197,8 @@ class Gateway:
 
     def forwarded(self, headers: Mapping[str, str]) -> Headers:
         """The client's headers that go on to subgraphs."""
+        if isinstance(headers, RequestHeaders):
+            return headers.chosen(self.forward)
         found = [(name, headers.get(name)) for name in self.engine.settings.headers.forward]
         return tuple([(name, value) for name, value in found if value is not None])
 
@@ -172,6 +214,11 @@ class Gateway:
         except SubgraphError as error:
             return error.code
         return "up"
+
+
+def plan_key(ask: Ask, checked: Checked, variables: Mapping[str, Any], labels: frozenset[str]) -> PlanKey:
+    """All that a plan depends on."""
+    return ask.query, ask.operation_name or None, tuple(variables.get(name) for name in checked.conditions), labels
 
 
 def make_transport(supergraph: Supergraph, settings: Settings, local: Mapping[str, LocalExecutor] | None) -> Transport:
@@ -198,8 +245,8 @@ def create_gateway(
         raise SettingsError(
             f"there is no override label {', '.join(unknown)}; the supergraph has {known}", "BAD_OPTION"
         )
-    engine = Engine(supergraph, Graph(supergraph), transport, settings, index_labels(supergraph))
-    return Gateway(engine)
+    loader = Loader(transport) if settings.batch else None
+    return Gateway(Engine(supergraph, Graph(supergraph), transport, settings, index_labels(supergraph), loader=loader))
 
 
 Hook = Callable[[], Awaitable[None]]
@@ -235,6 +282,6 @@ def app_of(gateway: Gateway, *, started: Hook | None = None, stopped: Hook | Non
             if stopped:
                 await stopped()
 
-    endpoint = Endpoint(gateway.answer, settings.limits.body)
+    endpoint = Endpoint(gateway.answer, gateway.quick, settings.limits.body)
     site = Site(endpoint, gateway.readiness, read_examples(settings.operations), settings.graphiql)
     return Routes(site, lifespan)

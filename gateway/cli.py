@@ -195,6 +195,12 @@ def serve(
     no_share: Annotated[
         bool, typer.Option("--no-share", help="Execute equal queries one by one, also when they come at the same time.")
     ] = False,
+    no_batch: Annotated[
+        bool, typer.Option("--no-batch", help="Fetch entities for each request by itself, also at the same time.")
+    ] = False,
+    extension: Annotated[
+        list[str] | None, typer.Option(help="A key of subgraphs' extensions that goes on to clients; repeat for more.")
+    ] = None,
     production: Annotated[
         bool, typer.Option("--production", help="No GraphiQL, no introspection, no plans to clients.")
     ] = False,
@@ -214,6 +220,8 @@ def serve(
         labels=frozenset(override_label or ()),
         compile=not no_compile,
         share=not no_share,
+        batch=not no_batch,
+        extensions=frozenset(extension or ()),
     )
     serve_supergraph(sdl, settings, host, port, workers)
 

@@ -1,68 +1,109 @@
 """Equal queries that are under way at the same time are answered by one execution.
 
 Equal in everything that can change the answer: the operation, its variables, and every header that subgraphs are sent, but for
-those that only trace a request. The first caller executes; the others wait for its body. If it leaves, the next one executes anew;
-what a subgraph gives to one user alone (`Cache-Control: private` or `no-store`, `Set-Cookie`), or what is not a plain answer, each
-gets for itself.
+those that only trace a request. The first caller executes; the others wait for its answer, and if it leaves, the execution goes on for
+them. What a subgraph gives to one user alone (`Cache-Control: private` or `no-store`, `Set-Cookie`) each gets for itself.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
-from enum import Enum
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import orjson
 
-from gateway.pipeline import Written
-from gateway.transport.base import Headers, RawReply
+from gateway.execute.unshared import TRACING
+from gateway.pipeline import Answered, Written
+from gateway.transport.base import Handle, Headers
 
-TRACING = frozenset({"traceparent", "tracestate", "x-request-id"})
-
-
-class _Instead(Enum):
-    """What a waiting caller does instead of taking a body."""
-
-    GO_FIRST = 1
-    ASK_ALONE = 2
+Start = Callable[[Answered], Handle]
 
 
-Waiting = list["asyncio.Future[bytes | _Instead]"]
+class Caller:
+    """One who waits for an execution. Leaving ends the execution only if no other waits for it."""
+
+    __slots__ = ("answered", "flight", "handle")
+
+    def __init__(self, flight: "Flight", answered: Answered) -> None:
+        self.flight = flight
+        self.answered: Answered | None = answered
+        self.handle: Handle | None = None
+
+    def cancel(self) -> None:
+        """See Handle."""
+        self.answered = None
+        if self.handle is not None:
+            self.handle.cancel()
+        else:
+            self.flight.left()
+
+    def take(self, found: Written | BaseException) -> None:
+        """Hand over the answer, unless this one has left."""
+        answered, self.answered = self.answered, None
+        if answered is not None:
+            answered(found)
+
+
+class Flight:
+    """One execution, and those who wait for it."""
+
+    __slots__ = ("callers", "flights", "handle", "key", "start")
+
+    def __init__(self, flights: "Flights", key: Hashable, start: Start) -> None:
+        self.flights = flights
+        self.key = key
+        self.start = start
+        self.callers: list[Caller] = []
+        self.handle: Handle | None = None
+
+    def join(self, answered: Answered) -> Caller:
+        """One more waits."""
+        caller = Caller(self, answered)
+        self.callers.append(caller)
+        return caller
+
+    def left(self) -> None:
+        """Somebody has left; with the last one, the execution ends."""
+        if all(caller.answered is None for caller in self.callers):
+            self.close()
+            if self.handle is not None:
+                self.handle.cancel()
+
+    def close(self) -> None:
+        """Nobody joins any more."""
+        if self.flights.open.get(self.key) is self:
+            del self.flights.open[self.key]
+
+    def land(self, found: Written | BaseException) -> None:
+        """The answer is there: one takes it, and all others do if it may be shared; else each executes anew."""
+        self.close()
+        callers = [caller for caller in self.callers if caller.answered is not None]
+        self.callers, self.handle = [], None  # no circle is left for the garbage collector
+        shared = isinstance(found, Written) and not found.private
+        if isinstance(found, Written) and shared and len(callers) > 1:
+            found = found.as_body()
+        for number, caller in enumerate(callers):
+            if caller.answered is None:  # gone with one before it
+                continue
+            if shared or number == 0:
+                caller.take(found)
+            else:
+                caller.handle = self.start(caller.take)
 
 
 class Flights:
-    """The executions that are under way, and who waits for each."""
+    """The executions that are under way, by what they share."""
 
     def __init__(self) -> None:
-        self.open: dict[Hashable, Waiting] = {}
+        self.open: dict[Hashable, Flight] = {}
 
-    async def share(self, key: Hashable, execute: Callable[[], Awaitable[Written]]) -> bytes | dict[str, Any]:
-        """Execute, or wait for the equal execution that is under way."""
-        while (waiting := self.open.get(key)) is not None:
-            future: asyncio.Future[bytes | _Instead] = asyncio.get_running_loop().create_future()
-            waiting.append(future)
-            found = await future
-            if isinstance(found, bytes):
-                return found
-            if found is _Instead.ASK_ALONE:
-                return (await execute()).response
-        return await self.lead(key, execute)
-
-    async def lead(self, key: Hashable, execute: Callable[[], Awaitable[Written]]) -> bytes | dict[str, Any]:
-        """Execute for everyone who comes meanwhile."""
-        waiting: Waiting = []
-        self.open[key] = waiting
-        outcome: bytes | _Instead = _Instead.GO_FIRST
-        try:
-            written = await execute()
-            outcome = _Instead.ASK_ALONE
-            if waiting and isinstance(written.response, bytes) and not is_private(written.replies):
-                outcome = written.response
-            return written.response
-        finally:
-            del self.open[key]
-            for future in waiting:
-                if not future.done():
-                    future.set_result(outcome)
+    def share(self, key: Hashable, start: Start, answered: Answered) -> Handle:
+        """Execute, or wait for the equal execution that is under way. `start` begins one; it never calls back before it returns."""
+        flight = self.open.get(key)
+        if flight is not None:
+            return flight.join(answered)
+        flight = self.open[key] = Flight(self, key, start)
+        caller = flight.join(answered)
+        flight.handle = start(flight.land)
+        return caller
 
 
 def key_of(query: str, operation: str | None, variables: Mapping[str, Any], headers: Headers) -> Hashable | None:
@@ -72,15 +113,3 @@ def key_of(query: str, operation: str | None, variables: Mapping[str, Any], head
     except TypeError:
         return None
     return query, operation, given, tuple([one for one in headers if one[0] not in TRACING])
-
-
-def is_private(replies: Iterable[RawReply]) -> bool:
-    """Whether a subgraph has said that a reply is for one user alone."""
-    for reply in replies:
-        for name, value in reply.raw_headers:
-            lower = name.lower()
-            if lower == b"set-cookie":
-                return True
-            if lower == b"cache-control" and (b"private" in value.lower() or b"no-store" in value.lower()):
-                return True
-    return False

@@ -116,7 +116,7 @@ def _serve(app: Routes | str, host: str, port: int, *, factory: bool = False, wo
         port=port,
         workers=workers,
         loop="uvloop" if sys.platform != "win32" else "auto",
-        http="httptools",
+        http="gateway.http.direct:DirectProtocol",
         ws="none",
         log_level="warning",
         access_log=False,

@@ -46,7 +46,8 @@ class Settings:
 
     `plan_header`: whether a request may ask for its plan in `extensions.plan`. `timeout`: seconds for one subgraph request.
     `compile`: whether plans are compiled; without, all of them run on the exact path. `share`: whether equal
-    queries that are under way at the same time share one execution. `labels`: progressive overrides that are on for
+    queries that are under way at the same time share one execution. `batch`: whether entity fetches of requests under way at the same time
+    go out together. `extensions`: keys of subgraphs' extensions that go on to the client. `labels`: progressive overrides that are on for
     everyone. `sticky_header`: the header whose value keeps a user on one side of a `percent(...)` override; requests without it are
     drawn one by one.
     """
@@ -65,4 +66,6 @@ class Settings:
     labels: frozenset[str] = frozenset()
     compile: bool = True
     share: bool = True
+    batch: bool = True
+    extensions: frozenset[str] = frozenset()
     sticky_header: str = "authorization"

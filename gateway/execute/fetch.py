@@ -32,12 +32,15 @@ async def run_fetch(fetch: Fetch, context: Context) -> None:
     for batch in batches.values():
         if batch.lookup.variable:
             variables[batch.lookup.variable] = batch.representations
+    lookups = () if roots else tuple((one.variable, one.field) for one in fetch.lookups if one.variable and one.field)
     request = SubgraphRequest(
-        fetch.subgraph, fetch.text, variables, fetch.operation_name, context.headers, fetch.kind == "query"
+        fetch.subgraph, fetch.text, variables, fetch.operation_name, context.headers, fetch.kind == "query", lookups
     )
     try:
         reply = await context.transport.send(request, context.timeout)
+        context.replies.append(reply.raw_headers)
         data, errors = _checked(reply.payload, fetch.subgraph)
+        context.extensions[fetch.id] = reply.payload.get("extensions")
     except SubgraphError as error:
         emit(SubgraphFailed(fetch.subgraph, error.code, error.message))
         _fail_all(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -69,6 +70,27 @@ def encode(answer: Answer) -> bytes:
         return orjson.dumps({"errors": [{"message": message, "extensions": extensions}], "data": None})
 
 
+@lru_cache(maxsize=8)
 def content_type(media: str) -> bytes:
     """The Content-Type header."""
     return f"{media}; charset=utf-8".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole HTTP reply: status, body, its media type, and the methods allowed where another was used."""
+
+    status: int
+    body: bytes
+    media: str
+    allow: bytes | None = None
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers."""
+        found = [
+            (b"content-type", content_type(self.media)),
+            (b"content-length", b"%d" % len(self.body)),
+            (b"vary", b"accept"),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        return found if self.allow is None else [*found, (b"allow", self.allow)]

@@ -1,20 +1,22 @@
 """The protocol that every way to a subgraph follows."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
 
 Headers = tuple[tuple[str, str], ...]
+RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class SubgraphRequest:
     """One GraphQL request to one subgraph. `headers` are those that the forwarding rules let through, in lower case.
 
-    `repeatable` says that sending it twice does no harm (a query), so that a broken connection may be tried once more.
+    `repeatable` says that sending it twice does no harm (a query), so that a broken connection may be tried once more. `lookups`: for
+    a request that asks for entities and nothing else, the variables with representations, and the key of the entities of each.
     """
 
     subgraph: str
@@ -23,6 +25,7 @@ class SubgraphRequest:
     operation_name: str | None = None
     headers: Headers = ()
     repeatable: bool = True
+    lookups: tuple[tuple[str, str], ...] = ()
 
     def payload(self) -> dict[str, Any]:
         """The request as the JSON object of GraphQL over HTTP."""
@@ -43,15 +46,22 @@ class RawReply:
 
     __slots__ = ("body", "raw_headers", "status")
 
-    def __init__(self, status: int, body: bytes, raw_headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, status: int, body: bytes, raw_headers: RawHeaders) -> None:
         self.status = status
         self.body = body
         self.raw_headers = raw_headers
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers, names in lower case."""
-        return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self.raw_headers}
+
+Outcome = RawReply | Exception  # a SubgraphError, or a mistake
+Done = Callable[[Outcome], None]
+
+
+class Handle(Protocol):
+    """Something under way that can be given up; afterwards nobody is called back."""
+
+    def cancel(self) -> object:
+        """Give it up; does nothing when it is over."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,7 @@ class SubgraphReply:
     """A subgraph's GraphQL response, read from JSON but not trusted yet. The payload is the receiver's, to merge into."""
 
     payload: Any
-    headers: Mapping[str, str] = field(default_factory=dict)
+    raw_headers: RawHeaders = ()
 
 
 class Transport(Protocol):
@@ -73,9 +83,9 @@ class Transport(Protocol):
         ...
 
     def post(
-        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float
-    ) -> "asyncio.Future[RawReply]":
-        """Send a request body; the future fails as `send` does. Cancelling it gives the request up."""
+        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
+    ) -> Handle:
+        """Send a request body, and call `done` once with the reply or with what `send` would raise, never before this returns."""
         ...
 
     def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
@@ -109,10 +119,10 @@ class Spoken:
         raise NotImplementedError
 
     def post(
-        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float
-    ) -> "asyncio.Future[RawReply]":
+        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
+    ) -> Handle:
         """See Transport.post."""
-        return asyncio.ensure_future(self._spoken(subgraph, body, headers, repeatable, timeout))
+        return call_back(self._spoken(subgraph, body, headers, repeatable, timeout), done)
 
     async def _spoken(self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float) -> RawReply:
         asked = orjson.loads(body)
@@ -123,6 +133,18 @@ class Spoken:
 
     def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
         """See Transport.read."""
-        if not isinstance(reply, _Spoken):
-            raise TypeError("not a reply of this transport")
-        return reply.reply
+        return reply.reply if isinstance(reply, _Spoken) else SubgraphReply(orjson.loads(reply.body), reply.raw_headers)
+
+
+def call_back(work: Coroutine[Any, Any, RawReply], done: Done) -> Handle:
+    """Run a coroutine as a task that calls back, for transports that await."""
+
+    def over(task: "asyncio.Task[RawReply]") -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        done(error if isinstance(error, Exception) else task.result())
+
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(over)
+    return task

@@ -10,12 +10,13 @@ import ssl
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
 import orjson
 
 from gateway.core.errors import SettingsError, SubgraphError
-from gateway.transport.base import Headers, RawReply, SubgraphReply, SubgraphRequest
+from gateway.transport.base import Done, Handle, Headers, Outcome, RawReply, SubgraphReply, SubgraphRequest
 from gateway.transport.connection import Connection, ConnectionClosed
 
 SWEEP = 0.5  # seconds between two looks at deadlines
@@ -51,7 +52,7 @@ class _Origin:
         self.busy -= 1
         while self.waiting:
             following = self.waiting.popleft()
-            if not following.future.done():
+            if following.done is not None:
                 following.begin()
                 return
 
@@ -85,6 +86,7 @@ class HttpTransport:
         self.max_reply = max_reply
         self.connections = connections
         self._deadlines = _Deadlines()
+        self.forget = self._deadlines.open.discard
         self._origins: dict[tuple[str, int, bool], _Origin] = {}
         self._targets = {name: self._target(name, url) for name, url in urls.items()}
 
@@ -112,39 +114,42 @@ class HttpTransport:
         except TypeError as error:
             message = f"can't be asked, as a value for it can't be written as JSON: {error}"
             raise SubgraphError(message, "SUBGRAPH_WRONG_VALUE", subgraph=request.subgraph) from error
-        reply = await self.post(request.subgraph, body, request.headers, request.repeatable, timeout)
-        return self.read(request.subgraph, reply)
+        reply: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        handle = self.post(
+            request.subgraph, body, request.headers, request.repeatable, timeout, partial(_settle, reply)
+        )
+        try:
+            found = await reply
+        finally:
+            handle.cancel()
+        if isinstance(found, Exception):
+            raise found
+        return self.read(request.subgraph, found)
 
     def post(
-        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float
-    ) -> "asyncio.Future[RawReply]":
-        """See RawTransport.post."""
+        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
+    ) -> Handle:
+        """See Transport.post."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[RawReply] = loop.create_future()
         target = self._targets.get(subgraph)
         if target is None:
             message = "has no address; give one with --subgraph-url NAME=URL"
-            future.set_exception(SubgraphError(message, "SUBGRAPH_UNREACHABLE", subgraph=subgraph))
-            return future
-        head = _head(target.head, headers, len(body))
-        exchange = _Exchange(self, subgraph, target.origin, head, body, repeatable, future)
-        exchange.deadline = loop.time() + timeout
+            return loop.call_soon(done, SubgraphError(message, "SUBGRAPH_UNREACHABLE", subgraph=subgraph))
+        origin = target.origin
+        exchange = _Exchange(self, subgraph, origin, _head(target.head, headers, len(body)), body, repeatable, done)
+        now = loop.time()
+        exchange.deadline = now + timeout
         exchange.timeout = timeout
-        self._deadlines.watch(loop, exchange)
-        future.add_done_callback(exchange.over)
-        if target.origin.busy < target.origin.limit:
+        self._deadlines.watch(loop, exchange, now)
+        if origin.busy < origin.limit:
             exchange.begin()
         else:
-            target.origin.waiting.append(exchange)
-        return future
+            origin.waiting.append(exchange)
+        return exchange
 
     def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
         """See RawTransport.read."""
-        return SubgraphReply(_read(reply, subgraph), reply.headers)
-
-    def forget(self, exchange: "_Exchange") -> None:
-        """An exchange is over."""
-        self._deadlines.open.discard(exchange)
+        return SubgraphReply(_read(reply, subgraph), reply.raw_headers)
 
     async def close(self) -> None:
         """Close the idle connections."""
@@ -163,10 +168,10 @@ class _Deadlines:
         self.timer: asyncio.TimerHandle | None = None
         self.next = 0.0
 
-    def watch(self, loop: asyncio.AbstractEventLoop, exchange: "_Exchange") -> None:
+    def watch(self, loop: asyncio.AbstractEventLoop, exchange: "_Exchange", now: float) -> None:
         """Look after one more."""
         self.open.add(exchange)
-        due = loop.time() + min(exchange.timeout, SWEEP)
+        due = now + (exchange.timeout if exchange.timeout < SWEEP else SWEEP)
         if self.timer is None or due < self.next - 0.001:
             if self.timer is not None:
                 self.timer.cancel()
@@ -186,14 +191,14 @@ class _Deadlines:
 
 
 class _Exchange:
-    """One request on its way: waiting for a place, connecting, sent. Whatever ends it ends its future, and `over` tidies up."""
+    """One request on its way: waiting for a place, connecting, sent. Whatever ends it calls `done` once, after it has tidied up."""
 
     __slots__ = (
         "body",
         "connecting",
         "connection",
         "deadline",
-        "future",
+        "done",
         "head",
         "inside",
         "origin",
@@ -212,10 +217,11 @@ class _Exchange:
         head: bytes,
         body: bytes,
         repeatable: bool,
-        future: "asyncio.Future[RawReply]",
+        done: Done,
     ) -> None:
         self.pool, self.subgraph, self.origin = pool, subgraph, origin
-        self.head, self.body, self.repeatable, self.future = head, body, repeatable, future
+        self.head, self.body, self.repeatable = head, body, repeatable
+        self.done: Done | None = done
         self.connection: Connection | None = None
         self.connecting: asyncio.Task[None] | None = None
         self.deadline = self.timeout = 0.0
@@ -260,36 +266,52 @@ class _Exchange:
             self.origin.idle.append(connection)
         else:
             connection.close()
-        if not self.future.done():
-            self.future.set_result(reply)
+        self.end(reply)
 
     def failed(self, connection: Connection, error: Exception) -> None:
         """See Owner. An idle connection that was closed under a query's request: it never arrived, and goes out once more."""
         connection.close()
         self.connection = None
-        if self.future.done():
+        if self.done is None:
             return
-        if isinstance(error, ConnectionClosed):
-            if self.reused and error.clean and self.repeatable:
-                self.go()
-            else:
-                self.fail("can't be reached", "SUBGRAPH_UNREACHABLE", error)
-        else:
+        if not isinstance(error, ConnectionClosed):
             self.fail(f"gave an answer that can't be read: {error}", "SUBGRAPH_BAD_RESPONSE", error)
+        elif self.reused and error.clean and self.repeatable:
+            asyncio.get_running_loop().call_soon(self.again)
+        else:
+            self.fail("can't be reached", "SUBGRAPH_UNREACHABLE", error)
+
+    def again(self) -> None:
+        """Send it once more, unless it was given up."""
+        if self.done is not None:
+            self.go()
 
     def too_late(self) -> None:
         """The time is over."""
         self.fail(f"gave no answer within {self.timeout:g} s", "SUBGRAPH_TIMEOUT", None)
 
     def fail(self, message: str, code: str, cause: Exception | None) -> None:
-        """End without a reply."""
-        if not self.future.done():
+        """End without a reply; who asked hears of it when it is their turn."""
+        if self.done is not None:
             error = SubgraphError(message, code, subgraph=self.subgraph)
             error.__cause__ = cause
-            self.future.set_exception(error)
+            asyncio.get_running_loop().call_soon(self.end, error)
 
-    def over(self, _: "asyncio.Future[RawReply]") -> None:
-        """The future is done, by whatever: its deadline is forgotten, a connection that is still in use is of no use, the place is free."""
+    def cancel(self) -> None:
+        """See Handle."""
+        if self.done is not None:
+            self.done = None
+            self.tidy()
+
+    def end(self, outcome: Outcome) -> None:
+        """It is over: the place is free, and who asked is told."""
+        done, self.done = self.done, None
+        if done is not None:
+            self.tidy()
+            done(outcome)
+
+    def tidy(self) -> None:
+        """The deadline is forgotten, a connection that is still in use is of no use, the place is free."""
         self.pool.forget(self)
         if self.connecting is not None and not self.connecting.done():
             self.connecting.cancel()
@@ -298,6 +320,11 @@ class _Exchange:
         if self.inside:
             self.inside = False
             self.origin.leave()
+
+
+def _settle(future: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
+    if not future.done():
+        future.set_result(outcome)
 
 
 def _head(start: bytes, headers: Headers, length: int) -> bytes:

@@ -12,9 +12,9 @@ from graphql import GraphQLObjectType, GraphQLSchema, build_schema, lexicographi
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import GatewayError
-from gateway.pipeline import Engine, answer, check, pick, prepare, run, variables_for
+from gateway.pipeline import Engine, Prepared, answer, check, pick, prepare, run, variables_for
 from gateway.request.labels import index_labels
-from gateway.transport.base import Headers, RawReply, SubgraphReply, SubgraphRequest
+from gateway.transport.base import Done, Handle, Headers, RawReply, SubgraphReply, SubgraphRequest
 from gateway.transport.local import LocalTransport
 from tests.fuzz.case import Question, Supply
 from tests.fuzz.compare import Verdict, compare, leaves
@@ -38,11 +38,11 @@ class Recorder:
         return await self.inner.send(request, timeout)
 
     def post(
-        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float
-    ) -> "asyncio.Future[RawReply]":
+        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
+    ) -> Handle:
         """Note and pass on."""
         self.requests.append(SubgraphRequest(subgraph, body.decode(), headers=headers, repeatable=repeatable))
-        return self.inner.post(subgraph, body, headers, repeatable, timeout)
+        return self.inner.post(subgraph, body, headers, repeatable, timeout, done)
 
     def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
         """Pass on."""
@@ -128,11 +128,18 @@ class Rig:
             written = (await answer(self.engine, prepared, values, ())).response
             compiled = orjson.loads(written) if isinstance(written, bytes) else written
             self.transport.requests.clear()
-            exact = await run(self.engine, prepared, values, ())
+            exact = await self._exactly(prepared, values)
             if compiled["data"] != exact["data"] or paths_of(compiled) != paths_of(exact):
                 raise Differing(f"compiled: {compiled}\nexact: {exact}")
             return exact
-        return await run(self.engine, prepared, values, ())
+        return await self._exactly(prepared, values)
+
+    async def _exactly(self, prepared: Prepared, values: dict[str, Any]) -> dict[str, Any]:
+        """The response of the exact path, entity fetches by the loader as they are in service."""
+        response = (await run(self.engine, prepared, values, (), self.engine.loader)).response
+        if isinstance(response, bytes):
+            raise TypeError("the exact path answers with an object")
+        return response
 
     def _judged(self, got: dict[str, Any], want: Answer) -> Outcome:
         problems = [problem for subgraph in self.subgraphs.values() for problem in subgraph.problems]

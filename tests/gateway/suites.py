@@ -1,6 +1,5 @@
 """The public federation audit's suites (SHARED/conformance): served, run through our gateway, and compared with the peers' requests."""
 
-import asyncio
 import importlib.util
 import json
 import os
@@ -17,7 +16,7 @@ from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import RequestError
 from gateway.settings import Settings
-from gateway.transport.base import Headers, RawReply, SubgraphReply, SubgraphRequest, Transport
+from gateway.transport.base import Done, Handle, Headers, RawReply, SubgraphReply, SubgraphRequest, Transport
 from gateway.transport.http import HttpTransport
 from gateway.transport.local import LocalExecutor, LocalTransport
 from tests.gateway.support import ask, engine_of
@@ -93,11 +92,11 @@ class Counting:
         return await self.inner.send(request, timeout)
 
     def post(
-        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float
-    ) -> "asyncio.Future[RawReply]":
+        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
+    ) -> Handle:
         """Note and pass on."""
         self.asked.append(subgraph)
-        return self.inner.post(subgraph, body, headers, repeatable, timeout)
+        return self.inner.post(subgraph, body, headers, repeatable, timeout, done)
 
     def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
         """Pass on."""

@@ -5,8 +5,10 @@ from typing import Any
 
 import orjson
 
+from gateway.app import Gateway
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
+from gateway.execute.loader.loader import Loader
 from gateway.pipeline import Engine, answer, check, pick, prepare, variables_for
 from gateway.settings import Settings
 from gateway.supergraph.graph import Graph
@@ -29,7 +31,14 @@ def supergraph_of(sdls: Mapping[str, str], linked: bool = True) -> str:
 def engine_of(supergraph: str, transport: Transport, settings: Settings | None = None) -> Engine:
     """An engine over a supergraph SDL."""
     loaded = load_supergraph(supergraph)
-    return Engine(loaded, Graph(loaded), transport, settings or Settings())
+    chosen = settings or Settings()
+    loader = Loader(transport) if chosen.batch else None
+    return Engine(loaded, Graph(loaded), transport, chosen, loader=loader)
+
+
+def gateway_of(sdls: Mapping[str, str], transport: Transport, settings: Settings | None = None) -> Gateway:
+    """A gateway over small SDLs and a transport."""
+    return Gateway(engine_of(supergraph_of(sdls), transport, settings))
 
 
 def fake_engine(

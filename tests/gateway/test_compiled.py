@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.app import create_gateway
 from gateway.execute.compile.run import Run
 from gateway.http.read import Ask
 from gateway.http.respond import encode
@@ -14,7 +13,7 @@ from gateway.pipeline import answer, check, pick, prepare, run
 from gateway.settings import Settings
 from gateway.transport.base import SubgraphRequest
 from gateway.transport.fake import FakeTransport
-from tests.gateway.support import engine_of, fake_engine, supergraph_of
+from tests.gateway.support import engine_of, fake_engine, gateway_of, supergraph_of
 
 SDLS = {
     "a": """
@@ -49,7 +48,7 @@ async def both(query: str, a: Any, b: Any) -> tuple[Any, Any, list[str], bool]:
     assert prepared.program is not None
     written = (await answer(engine, prepared, {}, ())).response
     asked = [request.subgraph for request in transport.requests]
-    exact = await run(engine, prepared, {}, ())
+    exact = (await run(engine, prepared, {}, ())).response
     compiled = orjson.loads(written) if isinstance(written, bytes) else written
     return compiled, exact, asked, isinstance(written, bytes)
 
@@ -152,8 +151,7 @@ async def test_one_reply_is_passed_on_untouched() -> None:
 
 async def test_a_known_operation_touches_neither_parser_nor_planner() -> None:
     """The second time, an operation is found with its plan; other variables don't matter."""
-    gateway = create_gateway(supergraph_of(SDLS), Settings())
-    object.__setattr__(gateway.engine, "transport", FakeTransport(replying({"data": {"add": None}}, None)))
+    gateway = gateway_of(SDLS, FakeTransport(replying({"data": {"add": None}}, None)), Settings())
     for number in range(5):
         ask = Ask("mutation($n: Int!) { add(n: $n) { name } }", {"n": number})
         assert orjson.loads(encode(await gateway.answer(ask, {}))) == {"data": {"add": None}}
@@ -162,8 +160,7 @@ async def test_a_known_operation_touches_neither_parser_nor_planner() -> None:
 
 async def test_what_was_compiled_for_evicted_plans_is_collected() -> None:
     """The struct types of plans that the cache has dropped are gone."""
-    gateway = create_gateway(supergraph_of(SDLS), Settings(plan_cache=5))
-    object.__setattr__(gateway.engine, "transport", FakeTransport(replying(data(), entities(ENTITY))))
+    gateway = gateway_of(SDLS, FakeTransport(replying(data(), entities(ENTITY))), Settings(plan_cache=5))
     live = []
     for number in range(90):
         await gateway.answer(Ask(f"{{ a{number}: things {{ name color }} }}"), {})

@@ -6,12 +6,12 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.app import Gateway, create_gateway
+from gateway.app import Gateway
 from gateway.http.read import Ask
 from gateway.http.respond import encode
 from gateway.settings import Settings
-from gateway.transport.base import Headers, RawReply, Spoken, SubgraphReply, SubgraphRequest
-from tests.gateway.support import supergraph_of
+from gateway.transport.base import Done, Handle, Headers, RawReply, Spoken, SubgraphReply, SubgraphRequest, call_back
+from tests.gateway.support import gateway_of
 
 SDL = "type Query { me(n: Int): String } type Mutation { change: String }"
 
@@ -22,18 +22,20 @@ class Waiting(Spoken):
     def __init__(self) -> None:
         self.go = asyncio.Event()
         self.asked = 0
+        self.answered = 0
         self.headers: list[tuple[bytes, bytes]] = []
 
     def post(
-        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float
-    ) -> "asyncio.Future[RawReply]":
+        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
+    ) -> Handle:
         """See Transport.post."""
-        return asyncio.ensure_future(self.answer(body, headers))
+        return call_back(self.answer(body, headers), done)
 
     async def answer(self, body: bytes, headers: Headers) -> RawReply:
         """One reply."""
         self.asked += 1
         await self.go.wait()
+        self.answered += 1
         key = "change" if b"mutation" in body else "me"
         user = dict(headers).get("authorization", "nobody")
         return RawReply(200, orjson.dumps({"data": {key: f"{user} {self.asked}"}}), self.headers)
@@ -48,9 +50,7 @@ class Waiting(Spoken):
 
 def gateway_over(transport: Waiting, *, share: bool = True) -> Gateway:
     """A gateway that knows the test's operations already."""
-    gateway = create_gateway(supergraph_of({"a": SDL}), Settings(share=share))
-    object.__setattr__(gateway.engine, "transport", transport)
-    return gateway
+    return gateway_of({"a": SDL}, transport, Settings(share=share))
 
 
 async def together(gateway: Gateway, transport: Waiting, *asks: tuple[Ask, dict[str, str]]) -> list[Any]:
@@ -126,7 +126,7 @@ async def test_private_replies_are_not_shared(header: tuple[bytes, bytes]) -> No
 
 
 async def test_a_caller_that_leaves_takes_nobody_along() -> None:
-    """When the caller whose execution the others wait for leaves, another one executes; when one of the others leaves, nothing happens."""
+    """The execution goes on for those who still wait, whoever leaves, and ends with the last of them."""
     transport = Waiting()
     gateway = gateway_over(transport)
     transport.go.set()
@@ -141,8 +141,16 @@ async def test_a_caller_that_leaves_takes_nobody_along() -> None:
     transport.go.set()
     done = await asyncio.gather(*tasks, return_exceptions=True)
     assert [isinstance(one, BaseException) for one in done] == [True, False, True, False]
-    assert transport.asked == 2
+    assert transport.asked == 1
     assert not gateway.flights.open
+    transport.go.clear()
+    tasks = [asyncio.ensure_future(gateway.answer(ME, KIM)) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert not gateway.flights.open
+    assert (transport.asked, transport.answered) == (2, 2)
 
 
 async def test_sharing_can_be_turned_off() -> None:

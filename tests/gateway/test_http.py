@@ -142,7 +142,7 @@ async def test_a_repeated_operation_touches_neither_parser_nor_planner() -> None
     """The second time a document is known, and refusals are remembered like plans."""
     engine, transport = fake_engine(SDLS, lambda _: {"data": {"hello": "x"}})
     gateway = Gateway(engine)
-    endpoint = Endpoint(gateway.answer, 1_000_000)
+    endpoint = Endpoint(gateway.answer, gateway.quick, 1_000_000)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(endpoint), base_url="http://gateway") as client:
         for number in range(5):
             body = {"query": "query ($n: String) { hello(name: $n) }", "variables": {"n": str(number)}}
@@ -158,7 +158,8 @@ async def test_a_mistake_of_ours_is_told_by_id_only() -> None:
         return RuntimeError("password=hunter2")
 
     engine, _ = fake_engine(SDLS, break_down)
-    endpoint = Endpoint(Gateway(engine).answer, 1_000_000)
+    gateway = Gateway(engine)
+    endpoint = Endpoint(gateway.answer, gateway.quick, 1_000_000)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(endpoint), base_url="http://gateway") as client:
         response = await client.post("/graphql", json={"query": "{ hello }"})
     assert response.status_code == 500

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import orjson
 from msgspec import UNSET, Raw
 
 from gateway.execute.compile.layout import Layout, NoLayout, lay_out
 from gateway.execute.compile.source import Writer
 from gateway.execute.compile.structs import Structs
+from gateway.execute.template import Template, template_of
 from gateway.plan.nodes import Fetch, Plan
 from gateway.request.operation import Operation
 from gateway.supergraph.model import Supergraph
@@ -31,36 +31,27 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One fetch: its request as a template, and its callables. `prepare` is None for a request without representations."""
+    """One fetch: its request as a template, and its callables. `prepare` is None for a request without representations.
+
+    `slot` is where its data goes in the state. `entities_only`: it asks for nothing but entities.
+    """
 
     fetch: Fetch
-    start: bytes
-    end: bytes
-    joints: tuple[bytes, ...]
+    template: Template
+    slot: str
+    entities_only: bool
     decode: Callable[[bytes], Any]
     prepare: Callable[[State], Sequence[list[bytes]]] | None
     accept: Callable[[State, Any, Sequence[int]], None] | None
     dependents: tuple[int, ...]
 
-    def body(self, representations: Sequence[list[bytes]], variables: Mapping[str, Any]) -> bytes:
-        """The request's body, as the exact path writes it."""
-        if not self.fetch.variables and not self.joints:
-            return self.start + self.end
-        parts = [self.start]
-        given = [(name, variables[name]) for name in self.fetch.variables if name in variables]
-        members = [b"%b:%b" % (orjson.dumps(name), orjson.dumps(value)) for name, value in given]
-        members += [
-            b"%b[%b]" % (joint, b",".join(one)) for joint, one in zip(self.joints, representations, strict=True)
-        ]
-        if members:
-            parts += [b',"variables":{', b",".join(members), b"}"]
-        parts.append(self.end)
-        return b"".join(parts)
-
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A plan as steps, and how the answer is written. `through`: the one reply is the answer, if it is what it should be."""
+    """A plan as steps, and how the answer is written. `through`: the one reply is the answer, if it is what it should be.
+
+    `extensions`: the keys of subgraphs' extensions that go on to the client.
+    """
 
     steps: tuple[Step, ...]
     first: tuple[int, ...]
@@ -69,6 +60,7 @@ class Program:
     finish: Callable[[State], None]
     answer: Callable[..., Any]
     parts: tuple[tuple[str, str], ...]
+    extensions: frozenset[str]
 
     def written(self, state: State) -> bytes:
         """The body of the answer."""
@@ -77,7 +69,9 @@ class Program:
         return b'{"data":' + encode(self.answer(**values)) + b"}"
 
 
-def compile_plan(supergraph: Supergraph, operation: Operation, plan: Plan) -> Program | None:
+def compile_plan(
+    supergraph: Supergraph, operation: Operation, plan: Plan, extensions: frozenset[str] = frozenset()
+) -> Program | None:
     """Compile a plan; None where it has to run exactly."""
     if not plan.fetches or any(fetch.kind != plan.kind for fetch in plan.fetches if not fetch.after):
         return None
@@ -86,7 +80,7 @@ def compile_plan(supergraph: Supergraph, operation: Operation, plan: Plan) -> Pr
     except NoLayout:
         return None
     through = _passes_through(layout, plan)
-    structs = Structs(supergraph.api, layout, through)
+    structs = Structs(supergraph.api, layout, through, bool(extensions))
     writer = Writer(layout, plan)
     source = writer.write()
     names: dict[str, Any] = {**writer.constants, "encode": encode, "Raw": Raw, "UNSET": UNSET, "Unusual": Unusual}
@@ -104,6 +98,7 @@ def compile_plan(supergraph: Supergraph, operation: Operation, plan: Plan) -> Pr
         finish=names["finish"],
         answer=structs.answer(),
         parts=parts,
+        extensions=extensions,
     )
 
 
@@ -115,14 +110,12 @@ def _passes_through(layout: Layout, plan: Plan) -> bool:
 
 
 def _step(fetch: Fetch, plan: Plan, positions: Mapping[int, int], structs: Structs, names: Mapping[str, Any]) -> Step:
-    start = b'{"query":' + orjson.dumps(fetch.text)
-    end = (b',"operationName":' + orjson.dumps(fetch.operation_name) if fetch.operation_name else b"") + b"}"
-    joints = tuple(orjson.dumps(one.variable) + b":" for one in fetch.lookups if one.variable)
+    pairs = [(one.variable, one.field) for one in fetch.lookups if one.variable and one.field]
     return Step(
         fetch=fetch,
-        start=start,
-        end=end,
-        joints=joints,
+        template=template_of(fetch.text, fetch.operation_name, pairs),
+        slot=f"data_{fetch.id}",
+        entities_only=len(pairs) == len(fetch.lookups),
         decode=msgspec.json.Decoder(structs.reply(fetch)).decode,
         prepare=names.get(f"prepare_{fetch.id}"),
         accept=names.get(f"accept_{fetch.id}"),

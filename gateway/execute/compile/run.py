@@ -1,123 +1,152 @@
 """Running a compiled plan: requests go out as soon as what they wait for is there; a reply is worked on in the callback that brings it.
 
-No task is made for a fetch: a task costs as much as a small reply.
+No task and no future is made for a fetch: either costs as much as a small reply.
 """
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
+from msgspec import UNSET
 
 from gateway.core.errors import SubgraphError
 from gateway.execute.compile.program import Program, State, Step, Unusual
+from gateway.execute.extensions import merge_extensions, with_extensions
+from gateway.execute.loader.loader import Loader
+from gateway.execute.template import members_of
 from gateway.observe.events import InternalFailure, emit
-from gateway.transport.base import Headers, RawReply, Spoken, SubgraphReply, SubgraphRequest, Transport
+from gateway.transport.base import Done, Handle, Headers, Outcome, RawReply, SubgraphReply, SubgraphRequest, Transport
 
 Asked = tuple[str, bytes]
+Hearings = dict[Asked, RawReply | SubgraphError]
+Ended = Callable[[bytes | None, Hearings], None]
 
 
-async def pass_through(
-    program: Program, transport: Transport, variables: Mapping[str, Any], headers: Headers, timeout: float
-) -> tuple[RawReply | None, dict[Asked, RawReply | SubgraphError]]:
-    """The one reply of a program that only passes it on, as it is if it is what it should be; else None, and what was heard."""
-    (step,) = program.steps
-    fetch = step.fetch
-    body = step.body((), variables)
-    try:
-        reply = await transport.post(fetch.subgraph, body, headers, fetch.kind == "query", timeout)
-    except SubgraphError as error:
-        return None, {(fetch.subgraph, body): error}
-    if reply.status == 200:
-        try:
-            step.decode(reply.body)
-        except (msgspec.DecodeError, RecursionError):
-            return None, {(fetch.subgraph, body): reply}
-        return reply, {}
-    return None, {(fetch.subgraph, body): reply}
+class Running(Protocol):
+    """One run of a program. At its end it calls back with the body of the answer, or None: then the exact path takes over."""
+
+    def begin(self) -> None:
+        """Send the first requests."""
+        ...
+
+    def cancel(self) -> None:
+        """Stop; nobody is called back."""
+        ...
 
 
 class Run:
-    """One run. `heard` is what subgraphs have answered, or failed with, by subgraph and request: the exact path asks none of it again."""
+    """One run. `heard` is what subgraphs have answered, or failed with, by subgraph and request: the exact path asks none of it again.
+
+    `loader` batches entity fetches with those of other requests; without one each goes out by itself.
+    """
+
+    __slots__ = (
+        "ended",
+        "extensions",
+        "headers",
+        "heard",
+        "left",
+        "loader",
+        "program",
+        "state",
+        "timeout",
+        "transport",
+        "under_way",
+        "variables",
+        "waits",
+    )
 
     def __init__(
-        self, program: Program, transport: Transport, variables: Mapping[str, Any], headers: Headers, timeout: float
+        self,
+        program: Program,
+        transport: Transport,
+        loader: Loader | None,
+        variables: Mapping[str, Any],
+        headers: Headers,
+        timeout: float,
+        ended: Ended,
     ) -> None:
         self.program = program
         self.transport = transport
+        self.loader = loader
         self.variables = variables
         self.headers = headers
         self.timeout = timeout
+        self.ended: Ended | None = ended
         self.state = State()
-        self.heard: dict[Asked, RawReply | SubgraphError] = {}
-        self.under_way: list[asyncio.Future[RawReply]] = []
+        self.heard: Hearings = {}
+        self.extensions: dict[int, Mapping[str, Any]] = {}
+        self.under_way: list[Handle] = []
         self.waits = list(program.waits)
         self.left = len(program.steps)
-        self.whole: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
-    async def answer(self) -> bytes:
-        """The body of the answer; raises Unusual. What is still under way then is stopped."""
-        try:
-            for index in self.program.first:
-                self.start(index)
-            return await self.whole
-        finally:
-            for future in self.under_way:
-                if not future.done():
-                    future.cancel()
+    def begin(self) -> None:
+        """See Running."""
+        for index in self.program.first:
+            self.start(index)
+
+    def cancel(self) -> None:
+        """See Running."""
+        self.ended = None
+        for handle in self.under_way:
+            handle.cancel()
 
     def start(self, index: int) -> None:
         """Send a step's request, or pass it over when it has no entities to ask for."""
         step = self.program.steps[index]
-        counts: list[int] = []
-        representations: list[list[bytes]] = []
-        if step.prepare is not None:
-            try:
-                representations = list(step.prepare(self.state))
-            except (Unusual, TypeError) as error:  # a value that can't be a key is for the exact path
-                self.fail(error)
-                return
-            counts = [len(one) for one in representations]
-            if not any(counts) and len(representations) == len(step.fetch.lookups):
-                self.done(step)
-                return
-        body = step.body(representations, self.variables)
-        query = step.fetch.kind == "query"
-        future = self.transport.post(step.fetch.subgraph, body, self.headers, query, self.timeout)
-        self.under_way.append(future)
-        future.add_done_callback(partial(self.take, step, body, counts))
-
-    def take(self, step: Step, body: bytes, counts: list[int], future: "asyncio.Future[RawReply]") -> None:
-        """A reply has come, or a failure."""
-        if future.cancelled():
-            return
-        failed = future.exception()
-        if failed is not None:
-            if isinstance(failed, SubgraphError):
-                self.heard[step.fetch.subgraph, body] = failed
-            self.fail(failed)
-            return
-        reply = future.result()
-        self.heard[step.fetch.subgraph, body] = reply
-        if self.whole.done():
+        fetch = step.fetch
+        query = fetch.kind == "query"
+        members = members_of(fetch.variables, self.variables) if fetch.variables else []
+        if step.prepare is None:
+            body = step.template.body(members, ())
+            take = partial(self.take, step, body, ())
+            self.under_way.append(self.transport.post(fetch.subgraph, body, self.headers, query, self.timeout, take))
             return
         try:
-            self.read(step, reply, counts)
-        except (msgspec.DecodeError, Unusual) as error:
-            self.fail(error)
+            representations = step.prepare(self.state)
+        except (Unusual, TypeError):  # a value that can't be a key is for the exact path
+            self.fail()
+            return
+        counts = [len(one) for one in representations]
+        if not any(counts) and step.entities_only:
+            self.done(step)
+            return
+        body = step.template.body(members, representations)
+        take = partial(self.take, step, body, counts)
+        if self.loader is not None and query and step.entities_only:
+            handle = self.loader.load(
+                fetch.subgraph, step.template, members, representations, self.headers, self.timeout, take
+            )
+        else:
+            handle = self.transport.post(fetch.subgraph, body, self.headers, query, self.timeout, take)
+        self.under_way.append(handle)
+
+    def take(self, step: Step, body: bytes, counts: Sequence[int], outcome: Outcome) -> None:
+        """A reply has come, or a failure."""
+        if self.ended is None:
+            return
+        if isinstance(outcome, RawReply | SubgraphError):
+            self.heard[step.fetch.subgraph, body] = outcome
+        try:
+            if not isinstance(outcome, RawReply) or outcome.status != 200:
+                self.fail()
+            else:
+                self.read(step, outcome, counts)
+        except (msgspec.DecodeError, Unusual):
+            self.fail()
         except Exception as error:  # nobody awaits a callback: what goes wrong in it must end the run
             emit(InternalFailure("compiled", error))
-            self.fail(error)
+            self.fail()
 
-    def read(self, step: Step, reply: RawReply, counts: list[int]) -> None:
+    def read(self, step: Step, reply: RawReply, counts: Sequence[int]) -> None:
         """Decode a reply, and put what it brings where it belongs."""
-        if reply.status != 200:
-            raise Unusual
         decoded = step.decode(reply.body)
         if decoded.errors is not None:
             raise Unusual
-        setattr(self.state, f"data_{step.fetch.id}", decoded.data)
+        if self.program.extensions and decoded.extensions is not UNSET:
+            self.extensions[step.fetch.id] = decoded.extensions
+        setattr(self.state, step.slot, decoded.data)
         if step.accept is not None:
             step.accept(self.state, decoded.data, counts)
         self.done(step)
@@ -127,25 +156,104 @@ class Run:
         self.left -= 1
         if not self.left:
             try:
-                self.whole.set_result(self.program.written(self.state))
-            except (TypeError, ValueError, Unusual) as error:
-                self.fail(error)
+                body = self.program.written(self.state)
+            except (TypeError, ValueError, Unusual):
+                self.fail()
+                return
+            if self.extensions:
+                body = with_extensions(body, merge_extensions(self.extensions, self.program.extensions))
+            self.end(body)
             return
+        waits = self.waits
         for index in step.dependents:
-            self.waits[index] -= 1
-            if not self.waits[index]:
+            waits[index] -= 1
+            if not waits[index]:
                 self.start(index)
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self) -> None:
         """Leave the rest to the exact path."""
-        if not self.whole.done():
-            self.whole.set_exception(Unusual(error))
+        for handle in self.under_way:
+            handle.cancel()
+        self.end(None)
+
+    def end(self, body: bytes | None) -> None:
+        """Call back, once."""
+        ended, self.ended = self.ended, None
+        if ended is not None:
+            ended(body, self.heard)
 
 
-class Heard(Spoken):
+class Through:
+    """A run of a program whose one reply is the answer as it is, if it is what it should be."""
+
+    __slots__ = ("body", "ended", "handle", "headers", "program", "timeout", "transport", "variables")
+
+    def __init__(
+        self,
+        program: Program,
+        transport: Transport,
+        variables: Mapping[str, Any],
+        headers: Headers,
+        timeout: float,
+        ended: Ended,
+    ) -> None:
+        self.program = program
+        self.transport = transport
+        self.variables = variables
+        self.headers = headers
+        self.timeout = timeout
+        self.ended: Ended | None = ended
+        self.handle: Handle | None = None
+        self.body = b""
+
+    def begin(self) -> None:
+        """See Running."""
+        step = self.program.steps[0]
+        fetch = step.fetch
+        self.body = step.template.body(members_of(fetch.variables, self.variables) if fetch.variables else (), ())
+        self.handle = self.transport.post(
+            fetch.subgraph, self.body, self.headers, fetch.kind == "query", self.timeout, self.take
+        )
+
+    def cancel(self) -> None:
+        """See Running."""
+        self.ended = None
+        if self.handle is not None:
+            self.handle.cancel()
+
+    def take(self, outcome: Outcome) -> None:
+        """The reply has come, or a failure."""
+        ended, self.ended = self.ended, None
+        if ended is None:
+            return
+        found: bytes | None = None
+        if isinstance(outcome, RawReply) and outcome.status == 200:
+            step = self.program.steps[0]
+            try:
+                extensions = step.decode(outcome.body).extensions
+                found = outcome.body if extensions is UNSET else self.extended(outcome.body, extensions)
+            except (msgspec.DecodeError, RecursionError):
+                found = None
+        asked = (self.program.steps[0].fetch.subgraph, self.body)
+        ended(found, {asked: outcome} if isinstance(outcome, RawReply | SubgraphError) else {})
+
+    def extended(self, body: bytes, extensions: Any) -> bytes:
+        """The answer for a reply that has extensions: those that are let through."""
+        allowed = self.program.extensions
+        return with_extensions(b'{"data":%b}' % bytes(data_of(body).data), merge_extensions({0: extensions}, allowed))
+
+
+class _Envelope(msgspec.Struct):
+    data: msgspec.Raw
+
+
+data_of = msgspec.json.Decoder(_Envelope).decode
+
+
+class Heard:
     """A transport for the exact path after a compiled run: what was heard already is not asked again, and a mutation never twice."""
 
-    def __init__(self, transport: Transport, heard: Mapping[Asked, RawReply | SubgraphError]) -> None:
+    def __init__(self, transport: Transport, heard: Hearings) -> None:
         self.transport = transport
         self.heard = heard
 
@@ -161,6 +269,16 @@ class Heard(Spoken):
         if isinstance(known, SubgraphError):
             raise known
         return self.transport.read(request.subgraph, known)
+
+    def post(
+        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
+    ) -> Handle:
+        """See Transport.post."""
+        return self.transport.post(subgraph, body, headers, repeatable, timeout, done)
+
+    def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
+        """See Transport.read."""
+        return self.transport.read(subgraph, reply)
 
     async def close(self) -> None:
         """The transport behind it belongs to somebody else."""

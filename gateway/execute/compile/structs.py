@@ -19,10 +19,14 @@ _SCALARS: dict[str, Any] = {"String": str, "ID": str, "Int": _INT, "Float": int 
 
 
 class Structs:
-    """The struct types of one plan; `strict`: nothing may be in a reply that was not asked for."""
+    """The struct types of one plan; `strict`: nothing may be in a reply's data that was not asked for.
 
-    def __init__(self, schema: GraphQLSchema, layout: Layout, strict: bool) -> None:
+    `extensions`: those of replies are looked at; else they are passed over.
+    """
+
+    def __init__(self, schema: GraphQLSchema, layout: Layout, strict: bool, extensions: bool = False) -> None:
         self.strict = strict
+        self.extensions = extensions
         self.schema = schema
         self.layout = layout
         self._nodes: dict[Node, type[Struct]] = {}
@@ -58,7 +62,11 @@ class Structs:
                 fields.append((f"e{number}", list[entity | None]))  # type: ignore[valid-type]
                 names[f"e{number}"] = lookup.field
         data = self._make("Data", fields, names)
-        whole: list[Any] = [("data", data)] if self.strict else [("data", data), ("errors", Any, None)]
+        whole: list[Any] = [("data", data)]
+        if not self.strict:
+            whole.append(("errors", Any, None))
+        if self.strict or self.extensions:
+            whole.append(("extensions", Any, UNSET))
         return msgspec.defstruct("Reply", whole, gc=False, forbid_unknown_fields=self.strict)
 
     def entity(self, fetch: int, lookup: int) -> type[Struct]:

@@ -1,0 +1,1 @@
+"""Entity fetches of concurrent requests, batched and deduplicated."""

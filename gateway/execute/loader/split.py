@@ -1,0 +1,79 @@
+"""Taking the reply to a batch apart, so that each caller gets the reply to its own representations.
+
+Entities are not looked into: their bytes are put together anew.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from gateway.execute.template import Template
+from gateway.transport.base import RawReply
+
+Places = Sequence[Sequence[int]]
+encode = msgspec.json.Encoder().encode
+
+
+class _Reply(Struct):
+    data: dict[str, list[Raw]]
+    errors: list[dict[str, Any]] | None = None
+    extensions: Raw | UnsetType = UNSET
+
+
+decode = msgspec.json.Decoder(_Reply).decode
+
+
+class Parts:
+    """A reply to a batch. `sizes`: how many representations of each lookup were asked for."""
+
+    def __init__(self, template: Template, reply: RawReply, sizes: Sequence[int]) -> None:
+        """Raises ValueError for a reply that can't be told apart by callers."""
+        if reply.status != 200:
+            raise ValueError("a status")
+        self.reply = reply
+        self.fields = template.fields
+        found = decode(reply.body)
+        self.entities = [found.data.get(field, []) for field in self.fields]
+        if [len(one) for one in self.entities] != list(sizes):
+            raise ValueError("another number of entities")
+        self.extensions = found.extensions
+        self.errors = [self._placed(error) for error in found.errors or ()]
+        self._known: dict[Any, RawReply] = {}
+
+    def _placed(self, error: dict[str, Any]) -> tuple[int, int, dict[str, Any]]:
+        """The lookup and the position that an error names; ValueError when it names none."""
+        path = error.get("path")
+        if not isinstance(path, list) or len(path) < 2 or path[0] not in self.fields or type(path[1]) is not int:
+            raise ValueError("an error without a position")
+        lookup = self.fields.index(path[0])
+        if not 0 <= path[1] < len(self.entities[lookup]):
+            raise ValueError("an error at a position that was not asked")
+        return lookup, path[1], error
+
+    def of(self, places: Places) -> RawReply:
+        """The reply for one caller, whose representations are at these places of the batch."""
+        key = tuple([tuple(one) for one in places])
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = RawReply(200, self._body(places), self.reply.raw_headers)
+        return found
+
+    def _body(self, places: Places) -> bytes:
+        data = {
+            field: [entities[place] for place in one]
+            for field, entities, one in zip(self.fields, self.entities, places, strict=True)
+        }
+        body: dict[str, Any] = {"data": data}
+        if errors := list(self._errors(places)):
+            body["errors"] = errors
+        if self.extensions is not UNSET:
+            body["extensions"] = self.extensions
+        return encode(body)
+
+    def _errors(self, places: Places) -> Iterator[dict[str, Any]]:
+        for lookup, place, error in self.errors:
+            if place in places[lookup]:
+                path = [self.fields[lookup], places[lookup].index(place), *error["path"][2:]]
+                yield {**error, "path": path}

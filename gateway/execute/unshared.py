@@ -1,0 +1,17 @@
+"""What is not shared between callers: replies for one user alone. And what does not keep callers apart: headers that only trace."""
+
+from collections.abc import Iterable, Sequence
+
+TRACING = frozenset({"traceparent", "tracestate", "x-request-id"})
+
+
+def is_private(replies: Iterable[Sequence[tuple[bytes, bytes]]]) -> bool:
+    """Whether the headers of a subgraph's reply say that it is for one user alone (RFC 9111, 5.2.2; RFC 6265)."""
+    for headers in replies:
+        for name, value in headers:
+            lower = name.lower()
+            if lower == b"set-cookie":
+                return True
+            if lower == b"cache-control" and (b"private" in value.lower() or b"no-store" in value.lower()):
+                return True
+    return False

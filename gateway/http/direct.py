@@ -1,0 +1,246 @@
+"""uvicorn's HTTP/1.1 protocol with a short way for GraphQL: no task, no ASGI messages, one write for a small answer.
+
+A POST to /graphql with a plain body is handed to the endpoint as soon as it is whole. Everything else goes uvicorn's way: other
+paths and methods, chunked or too large bodies, `Expect`, upgrades, what comes through a proxy, a request that was sent before
+the last one was answered (those wait in uvicorn's pipeline), and a client that does not take its answers.
+"""
+
+import asyncio
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from gateway.http.endpoint import Endpoint, internal
+from gateway.http.headers import RequestHeaders
+from gateway.http.negotiate import JSON, negotiate
+from gateway.http.respond import Answer, Reply, encode
+from gateway.http.routes import Routes
+from gateway.pipeline import Written
+from gateway.transport.base import Handle
+
+NEVER = float("inf")
+SMALL = 16_384  # bytes of a body that is copied behind its head rather than written by itself
+NOT_PLAIN = frozenset({b"expect", b"upgrade", b"transfer-encoding", b"x-forwarded-for", b"x-forwarded-proto"})
+
+
+class Exchange:
+    """One request on the short way, and its answer. To uvicorn it looks like a cycle of its own."""
+
+    __slots__ = ("body", "disconnected", "handle", "headers", "keep_alive", "media", "more_body", "protocol")
+
+    def __init__(self, protocol: "DirectProtocol", headers: RequestHeaders, keep_alive: bool) -> None:
+        self.protocol = protocol
+        self.headers = headers
+        self.keep_alive = keep_alive
+        self.body = b""
+        self.media = JSON
+        self.handle: Handle | None = None
+        self.disconnected = False
+        self.more_body = True
+
+    @property
+    def response_complete(self) -> bool:
+        """Whether uvicorn may go on to the next request."""
+        return self.protocol.exchange is not self
+
+    @property
+    def message_event(self) -> "Exchange":
+        """What uvicorn sets when the client leaves."""
+        return self
+
+    def set(self) -> None:
+        """See message_event: the protocol itself ends what is under way."""
+
+    def start(self) -> None:
+        """The request is whole: answer it at once, or in a task."""
+        endpoint = self.protocol.endpoint
+        try:
+            if b"accept" in self.headers.raw:
+                self.media = negotiate(self.headers.get("accept"))
+            self.handle = endpoint.at_once(self.headers, self.body, self.answered)
+        except Exception:  # what is wrong is told by the long way
+            self.handle = None
+        if self.handle is None:
+            task = asyncio.ensure_future(endpoint.respond("POST", b"", self.headers, self.body))
+            self.handle = task
+            tasks: set[Any] = self.protocol.tasks  # what they return is nothing to uvicorn
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+            task.add_done_callback(self.responded)
+
+    def answered(self, found: Written | BaseException) -> None:
+        """The answer of the short way."""
+        if isinstance(found, Written) and isinstance(found.response, bytes):
+            self.protocol.reply(self, Reply(200, found.response, self.media))
+        elif isinstance(found, Written):
+            self.protocol.reply(self, Reply(200, encode(Answer(found.response)), self.media))
+        else:
+            self.protocol.reply(self, Reply(500, encode(internal(found)), self.media))
+
+    def responded(self, task: "asyncio.Task[Reply]") -> None:
+        """The answer of the long way."""
+        if task.cancelled():
+            self.protocol.drop(self)
+        elif error := task.exception():
+            self.answered(error)
+        else:
+            self.protocol.reply(self, task.result())
+
+
+class DirectProtocol(HttpToolsProtocol):
+    """One connection. `exchange` is the request on the short way, if any; `reading` is the same until it is whole."""
+
+    _date: tuple[Any, bytes] = (None, b"")
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.endpoint = endpoint_of(config.loaded_app)
+        self.exchange: Exchange | None = None
+        self.reading: Exchange | None = None
+        self.idle_since = NEVER
+        self.idle_timer: asyncio.TimerHandle | None = None
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        """A request begins; uvicorn's scope for it is made when it turns out to be needed."""
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
+    def on_headers_complete(self) -> None:
+        """Take the short way or uvicorn's."""
+        if self.url == b"/graphql" and self.exchange is None and self.plain():
+            headers = RequestHeaders(self.headers, self.client[0] if self.client else None)
+            keep_alive = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
+            self.exchange = self.reading = Exchange(self, headers, keep_alive)
+            self.cycle = self.exchange  # type: ignore[assignment]
+            return
+        url, given, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers.extend(given)
+        super().on_headers_complete()
+
+    def plain(self) -> bool:
+        """Whether a request to the endpoint has nothing about it that only uvicorn's way knows."""
+        cycle = self.cycle
+        if (cycle is not None and not cycle.response_complete) or self.parser.get_method() != b"POST":
+            return False
+        if self.root_path or self.limit_concurrency is not None or self.flow.write_paused:
+            return False
+        length = b""
+        for name, value in self.headers:
+            if name == b"content-length":
+                length = value
+            elif name in NOT_PLAIN:
+                return False
+        return length.isdigit() and len(length) < 16 and int(length) <= self.endpoint.max_body
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        reading = self.reading
+        if reading is None:
+            super().on_body(body)
+        else:
+            reading.body = reading.body + body if reading.body else body
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        reading, self.reading = self.reading, None
+        if reading is None:
+            super().on_message_complete()
+        else:
+            reading.more_body = False
+            reading.start()
+
+    # asyncio.Protocol
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has left: what is under way for it ends."""
+        super().connection_lost(exc)
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None and exchange.handle is not None:
+            exchange.handle.cancel()
+        if self.idle_timer is not None:
+            self.idle_timer.cancel()
+
+    # answering
+
+    def reply(self, exchange: Exchange, found: Reply) -> None:
+        """Write the reply, unless the client has left; then the connection is free for the next request."""
+        if self.exchange is not exchange or self.transport.is_closing():
+            return
+        self.exchange = exchange.handle = None  # no circle is left for the garbage collector
+        parts = [STATUS_LINE[found.status], self.standing_headers()]
+        parts += [b"%b: %b\r\n" % header for header in found.headers()]
+        parts.append(b"\r\n" if exchange.keep_alive else b"connection: close\r\n\r\n")
+        if len(found.body) <= SMALL:
+            parts.append(found.body)
+            self.transport.write(b"".join(parts))
+        else:
+            self.transport.write(b"".join(parts))
+            self.transport.write(found.body)
+        if not exchange.keep_alive:
+            self.transport.close()
+        self.free()
+
+    def drop(self, exchange: Exchange) -> None:
+        """There will be no reply, as the server ends."""
+        if self.exchange is exchange:
+            self.exchange = None
+            self.transport.close()
+
+    def standing_headers(self) -> bytes:
+        """The server's own headers (the date), as bytes until they change."""
+        given, written = DirectProtocol._date
+        current = self.server_state.default_headers
+        if given is not current:
+            written = b"".join([b"%b: %b\r\n" % header for header in current])
+            DirectProtocol._date = (current, written)
+        return written
+
+    def free(self) -> None:
+        """The request is over: the next one in uvicorn's pipeline goes on, or the connection rests."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        if self.pipeline:
+            self.flow.resume_reading()
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+            return
+        self.idle_since = self.loop.time()
+        if self.idle_timer is None:
+            self.idle_timer = self.loop.call_later(self.timeout_keep_alive, self.look)
+
+    def look(self) -> None:
+        """Close a connection that has rested too long. One timer stands for many requests."""
+        self.idle_timer = None
+        if self.idle_since == NEVER or self.transport.is_closing():
+            return
+        left = self.idle_since + self.timeout_keep_alive - self.loop.time()
+        if left <= 0:
+            self.transport.close()
+        else:
+            self.idle_timer = self.loop.call_later(left, self.look)
+
+    def _unset_keepalive_if_required(self) -> None:
+        self.idle_since = NEVER
+        if self.timeout_keep_alive_task is not None:
+            super()._unset_keepalive_if_required()
+
+
+def endpoint_of(app: Any) -> Endpoint:
+    """The endpoint of the application, under whatever uvicorn has put around it."""
+    while not isinstance(app, Routes):
+        app = app.app
+    return app.site.endpoint

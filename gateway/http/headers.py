@@ -1,0 +1,58 @@
+"""A request's headers, decoded when they are looked at."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+FORWARDED = "x-forwarded-for"
+
+
+@lru_cache(maxsize=1024)
+def _bytes(name: str) -> bytes:
+    return name.encode("latin-1", "replace")
+
+
+class RequestHeaders(Mapping[str, str]):
+    """Headers by their names in lower case. `x-forwarded-for` is the client's address, whatever the client says."""
+
+    __slots__ = ("address", "raw")
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]], address: str | None) -> None:
+        self.raw: dict[bytes, bytes] = dict(raw)
+        self.address = address
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """See Mapping.get."""
+        if name == FORWARDED:
+            return self.address or default
+        found = self.raw.get(_bytes(name))
+        return default if found is None else found.decode("latin-1")
+
+    def chosen(self, names: Iterable[tuple[str, bytes]]) -> tuple[tuple[str, str], ...]:
+        """Those of these headers that the request has; each name as text and as bytes."""
+        raw = self.raw
+        found = [(name, raw[known].decode("latin-1")) for name, known in names if known in raw and name != FORWARDED]
+        if self.address is not None and any(name == FORWARDED for name, _ in names):
+            found.append((FORWARDED, self.address))
+        return tuple(found)
+
+    def __contains__(self, name: object) -> bool:
+        if name == FORWARDED:
+            return self.address is not None
+        return isinstance(name, str) and _bytes(name) in self.raw
+
+    def __getitem__(self, name: str) -> str:
+        if name == FORWARDED:
+            if self.address is None:
+                raise KeyError(name)
+            return self.address
+        return self.raw[_bytes(name)].decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        names = (name.decode("latin-1") for name in self.raw)
+        return iter(
+            [*(name for name in names if name != FORWARDED), *([FORWARDED] if self.address is not None else [])]
+        )
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -183,9 +183,14 @@ class Execution:
         if program.through:
             running = Through(program, engine.transport, self.variables, self.headers, timeout, self.ended)
         else:
-            running = Run(program, engine.transport, engine.loader, self.variables, self.headers, timeout, self.ended)
+            running = Run(program, engine.transport, self.loader, self.variables, self.headers, timeout, self.ended)
         self.under_way = running
         running.begin()
+
+    @property
+    def loader(self) -> Loader | None:
+        """What batches entity fetches; a mutation shares nothing."""
+        return self.engine.loader if self.prepared.plan.kind == "query" else None
 
     def cancel(self) -> None:
         """See Handle."""
@@ -203,7 +208,7 @@ class Execution:
 
     def exactly(self, heard: Hearings) -> None:
         """Run the exact path in a task."""
-        way = self.engine.loader or self.engine.transport
+        way = self.loader or self.engine.transport
         transport = Heard(way, heard) if heard else way
         task = asyncio.ensure_future(run(self.engine, self.prepared, self.variables, self.headers, transport))
         task.add_done_callback(self.over)

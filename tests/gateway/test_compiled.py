@@ -183,3 +183,21 @@ def test_an_abstract_place_is_left_to_the_exact_path() -> None:
     engine = engine_of(supergraph_of({"a": sdl}), FakeTransport(lambda _: None))
     checked = check(engine, "{ any { ... on A { x } ... on B { y } } }")
     assert prepare(engine, checked, pick(checked, None), {}).program is None
+
+
+@pytest.mark.parametrize("query", [QUERY, "{ things { name any } }"])
+@pytest.mark.parametrize("settings", [Settings(), Settings(share=False), Settings(share=False, batch=False)])
+async def test_requests_leave_nothing_for_the_garbage_collector(query: str, settings: Settings) -> None:
+    """A request's objects form no circle: they go when it is answered."""
+    gateway = gateway_of(SDLS, FakeTransport(replying(data(), entities(ENTITY))), settings)
+    for _ in range(3):
+        await gateway.answer(Ask(query), {})
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            await gateway.answer(Ask(query), {})
+        ours = gc.collect()
+    finally:
+        gc.enable()
+    assert ours < 5, "objects per request"

@@ -1,0 +1,335 @@
+"""Entity fetches of requests under way at the same time: what goes together, what never does, and that nobody pays for another."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.app import Gateway
+from gateway.core.errors import SubgraphError
+from gateway.execute.loader.loader import Loader
+from gateway.execute.template import template_of
+from gateway.http.read import Ask
+from gateway.http.respond import encode
+from gateway.settings import Settings
+from gateway.transport.base import Done, Handle, Headers, Outcome, RawReply, Spoken, SubgraphReply, call_back
+from tests.gateway.support import gateway_of
+
+SDLS = {
+    "a": 'type Query { one(id: ID!): Thing } type Mutation { change(id: ID!): Thing } type Thing @key(fields: "id") { id: ID! }',
+    "b": 'type Thing @key(fields: "id") { id: ID! color: String! size(unit: String): Int }',
+}
+KIM, LEE = {"authorization": "kim"}, {"authorization": "lee"}
+Color = Callable[[str, str], Any]
+
+
+def colored(id_: str, user: str) -> Any:
+    """An entity, as subgraph b gives it to a user."""
+    return {"color": f"{id_} for {user}"}
+
+
+class Subgraphs(Spoken):
+    """Subgraph a has every thing; b answers what it is set to. `asked`: the ids of each of b's requests; `hold` keeps replies back."""
+
+    def __init__(self, entity: Color = colored) -> None:
+        self.entity = entity
+        self.asked: list[list[str]] = []
+        self.cancelled = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.hold: asyncio.Event | None = None
+        self.whole: Callable[[list[Any]], Any] = lambda found: {"data": {"_entities": found}}
+
+    def post(
+        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
+    ) -> Handle:
+        """See Transport.post."""
+        return call_back(self.answer(subgraph, orjson.loads(body), headers), done)
+
+    async def answer(self, subgraph: str, asked: Any, headers: Headers) -> RawReply:
+        """One reply, in its own time."""
+        variables = asked.get("variables", {})
+        if subgraph == "a":
+            field = "change" if "mutation" in asked["query"] else "one"
+            return RawReply(200, orjson.dumps({"data": {field: {"__typename": "Thing", "id": variables["id"]}}}), [])
+        ids = [one["id"] for one in variables["representations"]]
+        self.asked.append(ids)
+        try:
+            if self.hold is not None:
+                await self.hold.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        user = dict(headers).get("authorization", "nobody")
+        found = self.whole([self.entity(id_, user) for id_ in ids])
+        if isinstance(found, Exception):
+            raise found
+        return RawReply(200, orjson.dumps(found), self.headers)
+
+    async def send(self, request: Any, timeout: float) -> SubgraphReply:
+        """See Transport.send."""
+        payload = orjson.loads(request.body())
+        reply = await self.answer(request.subgraph, payload, request.headers)
+        return SubgraphReply(orjson.loads(reply.body), reply.raw_headers)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def query(id_: str, kind: str = "query", extra: str = "") -> Ask:
+    """Ask for one thing's color; `extra` tells operations apart that ask the same of b."""
+    field = "one" if kind == "query" else "change"
+    return Ask(f"{kind}($id: ID!) {{ {extra} {field}(id: $id) {{ color }} }}", {"id": id_})
+
+
+async def together(gateway: Gateway, *asks: tuple[Ask, dict[str, str]]) -> list[Any]:
+    """The responses to requests that are under way at the same time."""
+    answers = await asyncio.gather(*(gateway.answer(ask, headers) for ask, headers in asks))
+    return [orjson.loads(encode(one)) for one in answers]
+
+
+@pytest.fixture(params=[True, False], ids=["compiled", "exact"])
+def settings(request: pytest.FixtureRequest) -> Settings:
+    """Both paths; equal queries are executed each, so that only the loader can share."""
+    return Settings(compile=request.param, share=False)
+
+
+def colors(responses: list[Any], field: str = "one") -> list[str]:
+    """The colors in responses that have no errors."""
+    assert not any("errors" in one for one in responses), responses
+    return [one["data"][field]["color"] for one in responses]
+
+
+async def test_what_comes_at_once_goes_together(settings: Settings) -> None:
+    """One request for all, with each entity once; everyone gets what they asked."""
+    transport = Subgraphs()
+    ids = ["1", "2", "1", "3", "2"]
+    responses = await together(gateway_of(SDLS, transport, settings), *((query(one), KIM) for one in ids))
+    assert colors(responses) == [f"{one} for kim" for one in ids]
+    assert sorted(transport.asked[0]) == ["1", "2", "3"]
+    assert len(transport.asked) == 1
+
+
+async def test_users_share_nothing(settings: Settings) -> None:
+    """Two users and a stranger ask for the same entity: three requests, three answers."""
+    transport = Subgraphs()
+    gateway = gateway_of(SDLS, transport, settings)
+    asks = [(query("1"), KIM), (query("1"), LEE), (query("1"), {}), (query("1"), KIM)]
+    assert colors(await together(gateway, *asks)) == ["1 for kim", "1 for lee", "1 for nobody", "1 for kim"]
+    assert transport.asked == [["1"], ["1"], ["1"]]
+
+
+@pytest.mark.parametrize(
+    ("more", "requests"),
+    [({"traceparent": "b", "x-request-id": "2"}, 1), ({"x-own": "1"}, 1), ({"accept-language": "de"}, 2)],
+)
+async def test_what_tells_callers_apart(settings: Settings, more: dict[str, str], requests: int) -> None:
+    """Headers that are forwarded, but for those that only trace."""
+    transport = Subgraphs()
+    await together(gateway_of(SDLS, transport, settings), (query("1"), KIM), (query("2"), {**KIM, **more}))
+    assert len(transport.asked) == requests
+
+
+async def test_another_selection_or_argument_is_another_batch(settings: Settings) -> None:
+    """The text and the variables of a fetch are in the key."""
+    transport = Subgraphs(lambda id_, user: {"color": id_, "size": 1})
+    sized = "query($id: ID!, $u: String) { one(id: $id) { size(unit: $u) } }"
+    asks = [query("1"), Ask(sized, {"id": "2", "u": "m"}), Ask(sized, {"id": "3", "u": "m"}), Ask(sized, {"id": "4"})]
+    await together(gateway_of(SDLS, transport, settings), *((ask, KIM) for ask in asks))
+    assert sorted(transport.asked) == [["1"], ["2", "3"], ["4"]]
+
+
+async def test_mutations_share_nothing(settings: Settings) -> None:
+    """Neither with one another nor with queries."""
+    transport = Subgraphs()
+    asks = [(query("1", "mutation"), KIM), (query("1", "mutation"), KIM), (query("1"), KIM)]
+    await together(gateway_of(SDLS, transport, settings), *asks)
+    assert transport.asked == [["1"]] * 3
+
+
+async def test_it_can_be_turned_off(settings: Settings) -> None:
+    """With batch=False each request asks for itself."""
+    transport = Subgraphs()
+    off = Settings(compile=settings.compile, share=False, batch=False)
+    await together(gateway_of(SDLS, transport, off), *((query("1"), KIM) for _ in range(3)))
+    assert transport.asked == [["1"]] * 3
+
+
+@pytest.mark.parametrize(
+    "header", [(b"Set-Cookie", b"a=b"), (b"cache-control", b"private, max-age=5"), (b"Cache-Control", b"no-store")]
+)
+async def test_private_replies_are_not_shared(settings: Settings, header: tuple[bytes, bytes]) -> None:
+    """Everyone asks anew, and from then on at once for themselves."""
+    transport = Subgraphs()
+    transport.headers = [header]
+    gateway = gateway_of(SDLS, transport, settings)
+    assert colors(await together(gateway, *((query(one), KIM) for one in "12"))) == ["1 for kim", "2 for kim"]
+    assert sorted(transport.asked) == [["1"], ["1", "2"], ["2"]]
+    await together(gateway, *((query(one), KIM) for one in "34"))
+    assert sorted(transport.asked[3:]) == [["3"], ["4"]]
+
+
+def error(**more: Any) -> dict[str, Any]:
+    """An error of subgraph b."""
+    return {"message": "broken", **more}
+
+
+def without_two(id_: str, user: str) -> Any:
+    """The second entity is missing."""
+    return None if id_ == "2" else colored(id_, user)
+
+
+async def test_an_error_with_a_position_is_for_its_caller_alone(settings: Settings) -> None:
+    """The others have no error, and nobody asks twice."""
+    transport = Subgraphs(without_two)
+    transport.whole = lambda found: {
+        "data": {"_entities": found},
+        "errors": [error(path=["_entities", found.index(None), "color"])] if None in found else [],
+    }
+    responses = await together(gateway_of(SDLS, transport, settings), *((query(one), KIM) for one in "123"))
+    assert [one["data"]["one"] for one in responses] == [{"color": "1 for kim"}, None, {"color": "3 for kim"}]
+    assert [("errors" in one) for one in responses] == [False, True, False]
+    assert responses[1]["errors"][0]["path"] == ["one", "color"]
+    assert len(transport.asked) == 1
+
+
+BAD = [
+    lambda found: {"data": {"_entities": found}, "errors": [error()]},
+    lambda found: {"data": {"_entities": found}, "errors": [error(path=["_entities"])]},
+    lambda found: {"data": {"_entities": found}, "errors": [error(path=["_entities", 99])]},
+    lambda found: {"data": {"_entities": found}, "errors": ["?"]},
+    lambda found: {"data": None, "errors": [error()]},
+    lambda found: {"data": {"_entities": None}, "errors": [error(path=["_entities"])]},
+    lambda found: {"data": {"_entities": found[1:]}},
+    lambda found: {"nothing": 1},
+    lambda found: SubgraphError("can't be reached", "SUBGRAPH_UNREACHABLE", subgraph="b"),
+]
+
+
+@pytest.mark.parametrize("bad", BAD)
+async def test_one_bad_representation_fails_nobody_else(settings: Settings, bad: Callable[[list[Any]], Any]) -> None:
+    """What can't be told apart is asked again by each caller alone: only the one that is to blame has an error."""
+    transport = Subgraphs(without_two)
+    transport.whole = lambda found: bad(found) if None in found else {"data": {"_entities": found}}
+    responses = await together(gateway_of(SDLS, transport, settings), *((query(one), KIM) for one in "123"))
+    assert [one["data"]["one"] for one in responses] == [{"color": "1 for kim"}, None, {"color": "3 for kim"}]
+    assert ["errors" in one for one in responses] == [False, True, False]
+    assert sorted(transport.asked) == [["1"], ["1", "2", "3"], ["2"], ["3"]]
+
+
+async def test_extensions_reach_every_caller() -> None:
+    """What b says in extensions goes to all callers of the batch, as far as it is let through."""
+    transport = Subgraphs()
+    transport.whole = lambda found: {"data": {"_entities": found}, "extensions": {"cost": 3, "secret": 1}}
+    gateway = gateway_of(SDLS, transport, Settings(share=False, extensions=frozenset({"cost"})))
+    responses = await together(gateway, *((query(one), KIM) for one in "12"))
+    assert [one["extensions"] for one in responses] == [{"cost": 3}] * 2
+    assert len(transport.asked) == 1
+
+
+# The loader by itself
+
+TEMPLATE = template_of("query($representations:[_Any!]!){x}", None, [("representations", "_entities")])
+
+
+def load(loader: Loader, id_: str, into: list[Outcome], timeout: float = 5.0) -> Handle:
+    """Ask for one entity."""
+    return loader.load("b", TEMPLATE, (), [[b'{"id":"%b"}' % id_.encode()]], (), timeout, into.append)
+
+
+async def settle(turns: int = 6) -> None:
+    """Let callbacks run, without time going by."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+async def until(there: Callable[[], bool]) -> None:
+    """Wait for something that takes its time."""
+    async with asyncio.timeout(5):
+        while not there():  # noqa: ASYNC110 - nobody tells when
+            await asyncio.sleep(0.001)
+
+
+async def test_more_is_gathered_while_a_fetch_is_on_its_way() -> None:
+    """The first goes a turn later; what comes while it is out goes together when it is back."""
+    transport = Subgraphs()
+    transport.hold = asyncio.Event()
+    loader, got = Loader(transport, wait=60.0), list[Outcome]()
+    load(loader, "1", got)
+    await settle()
+    assert transport.asked == [["1"]]
+    for id_ in "234":
+        load(loader, id_, got)
+        await settle()
+    assert transport.asked == [["1"]]
+    transport.hold.set()
+    await settle(20)
+    assert transport.asked == [["1"], ["2", "3", "4"]]
+    assert len(got) == 4
+    assert not loader.open
+    assert not loader.waiting["b"]
+
+
+async def test_nobody_waits_longer_than_the_window() -> None:
+    """A fetch that does not come back holds up nobody for more than the window."""
+    transport = Subgraphs()
+    transport.hold = asyncio.Event()
+    loader = Loader(transport, wait=0.005)
+    load(loader, "1", [])
+    await settle()
+    load(loader, "2", [])
+    await until(lambda: len(transport.asked) == 2)
+    transport.hold.set()
+    await settle(10)
+
+
+async def test_a_full_batch_goes_at_once() -> None:
+    """No request has more representations than the limit, unless one caller alone brings more."""
+    transport = Subgraphs()
+    loader, got = Loader(transport, size=3), list[Outcome]()
+    for id_ in "1234567":
+        load(loader, id_, got)
+    many = [[b'{"id":"m%d"}' % number for number in range(5)]]
+    loader.load("b", TEMPLATE, (), many, (), 5.0, got.append)
+    await until(lambda: len(got) == 8)
+    assert [len(one) for one in transport.asked] == [3, 3, 1, 5]
+
+
+async def test_leaving_takes_nobody_along() -> None:
+    """Who leaves is not called back; the request is given up with the last one; who left before it went is not asked for."""
+    transport = Subgraphs()
+    transport.hold = asyncio.Event()
+    loader, got = Loader(transport), list[Outcome]()
+    first, second, third = (load(loader, id_, got) for id_ in "123")
+    third.cancel()
+    await settle()
+    assert transport.asked == [["1", "2"]]
+    first.cancel()
+    await settle()
+    assert transport.cancelled == 0
+    second.cancel()
+    await settle()
+    assert transport.cancelled == 1
+    assert got == []
+    assert loader.under_way["b"] == 0
+    load(loader, "4", got).cancel()
+    await settle()
+    assert len(transport.asked) == 1
+
+
+async def test_each_caller_keeps_its_own_deadline() -> None:
+    """One whose time is over fails alone; the others get what they asked."""
+    transport = Subgraphs()
+    transport.hold = asyncio.Event()
+    loader, hasty, patient = Loader(transport), list[Outcome](), list[Outcome]()
+    load(loader, "1", hasty, 0.01)
+    load(loader, "2", patient, 30.0)
+    await until(lambda: len(hasty) > 0)
+    assert isinstance(hasty[0], SubgraphError)
+    assert (hasty[0].code, patient, transport.cancelled) == ("SUBGRAPH_TIMEOUT", [], 0)
+    transport.hold.set()
+    await settle(10)
+    assert isinstance(patient[0], RawReply)
+    assert orjson.loads(patient[0].body) == {"data": {"_entities": [{"color": "2 for nobody"}]}}
+    assert len(hasty) == 1

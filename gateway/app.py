@@ -264,24 +264,43 @@ def create_app(
 
     `started` and `stopped` run with the application's lifespan, for services that live in this process.
     """
-    return app_of(create_gateway(supergraph_sdl, settings, local), started=started, stopped=stopped)
+    return Served(create_gateway(supergraph_sdl, settings, local), started, stopped).routes
 
 
-def app_of(gateway: Gateway, *, started: Hook | None = None, stopped: Hook | None = None) -> Routes:
-    """The ASGI application of a gateway."""
-    settings = gateway.engine.settings
+class Served:
+    """A gateway and the ASGI application that serves it, `routes`; another gateway may take its place while requests run.
+
+    `started` and `stopped` run with the application's lifespan.
+    """
+
+    def __init__(self, gateway: Gateway, started: Hook | None = None, stopped: Hook | None = None) -> None:
+        self.gateway = gateway
+        self.started = started
+        self.stopped = stopped
+        self.routes = Routes(site_of(gateway), self.lifespan)
+
+    async def replace(self, gateway: Gateway) -> None:
+        """Serve another gateway from now on; requests that are under way are answered by the one they came to."""
+        site = site_of(gateway)
+        before, self.gateway = self.gateway, gateway
+        self.routes.site = site
+        await before.engine.transport.close()
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        if started:
-            await started()
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        """What surrounds serving."""
+        if self.started:
+            await self.started()
         try:
             yield
         finally:
-            await gateway.engine.transport.close()
-            if stopped:
-                await stopped()
+            await self.gateway.engine.transport.close()
+            if self.stopped:
+                await self.stopped()
 
+
+def site_of(gateway: Gateway) -> Site:
+    """What the routes need of a gateway."""
+    settings = gateway.engine.settings
     endpoint = Endpoint(gateway.answer, gateway.quick, settings.limits.body)
-    site = Site(endpoint, gateway.readiness, read_examples(settings.operations), settings.graphiql)
-    return Routes(site, lifespan)
+    return Site(endpoint, gateway.readiness, read_examples(settings.operations), settings.graphiql)

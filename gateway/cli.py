@@ -205,11 +205,17 @@ def serve(
         bool, typer.Option("--production", help="No GraphiQL, no introspection, no plans to clients.")
     ] = False,
 ) -> None:
-    """Serve a supergraph at /graphql; with --subgraph NAME=URL each subgraph is asked for its SDL first."""
+    """Serve a supergraph at /graphql; with --subgraph NAME=URL each subgraph is asked for its SDL first.
+
+    SIGHUP reads the supergraph anew (or asks the subgraphs again) without dropping a connection.
+    """
     given = pairs(subgraph, "--subgraph")
     if (supergraph is None) == (not given):
         raise SettingsError("say either --supergraph FILE or --subgraph NAME=URL ...", "BAD_OPTION")
-    sdl = read_text(supergraph, "the supergraph") if supergraph is not None else compose_from(given)
+
+    def read() -> str:
+        return read_text(supergraph, "the supergraph") if supergraph is not None else compose_from(given)
+
     settings = Settings(
         urls=pairs(subgraph_url, "--subgraph-url"),
         timeout=timeout,
@@ -223,7 +229,7 @@ def serve(
         batch=not no_batch,
         extensions=frozenset(extension or ()),
     )
-    serve_supergraph(sdl, settings, host, port, workers)
+    serve_supergraph(read, settings, host, port, workers)
 
 
 @app.command()

@@ -6,19 +6,21 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import uvicorn
 
-from gateway.app import app_of, create_app, create_gateway
+from gateway.app import Gateway, Served, create_gateway
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import SettingsError, SubgraphError
 from gateway.http.routes import Routes
 from gateway.observe.events import Started, emit, listen
 from gateway.observe.log import configure_log, log_fact
+from gateway.reload import Read, Reloader, Workers, write_whole
 from gateway.settings import Settings
 from gateway.transport.base import SubgraphRequest
 from gateway.transport.http import HttpTransport
@@ -83,23 +85,38 @@ def claim_port(host: str, port: int) -> None:
             raise SettingsError(message, "ADDRESS_IN_USE") from error
 
 
-def serve(supergraph_sdl: str, settings: Settings, host: str, port: int, workers: int) -> None:
-    """Serve until SIGINT or SIGTERM; running requests are answered first. Raises what is wrong before it listens."""
+def serve(read: Read, settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serve until SIGINT or SIGTERM; running requests are answered first. SIGHUP: `read` gives the supergraph anew.
+
+    Raises what is wrong before it listens.
+    """
     configure_log()
     claim_port(host, port)
-    gateway = create_gateway(supergraph_sdl, settings)
-    app = app_of(gateway)
+    text = read()
+    gateway = create_gateway(text, settings)
     listen(log_fact)
     emit(Started(f"http://{host}:{port}/graphql", tuple(gateway.engine.supergraph.subgraphs)))
     if workers == 1:
-        settle()
-        _serve(app, host, port)
+        _run(uvicorn.Server(_config(application(gateway, read), host, port)).run)
         return
     with tempfile.TemporaryDirectory(prefix="gateway-") as folder:
         file = Path(folder) / "supergraph.graphql"
-        file.write_text(supergraph_sdl, encoding="utf-8")
+        write_whole(file, text)
         os.environ[_ENVIRONMENT] = msgspec.json.encode(Serving(str(file), settings)).decode()
-        _serve("gateway.serve:worker", host, port, factory=True, workers=workers)
+        config = _config("gateway.serve:worker", host, port, factory=True, workers=workers)
+        _run(Workers(config, file, read, settings).run)
+
+
+def application(gateway: Gateway, read: Read) -> Routes:
+    """The application of one process, which reloads on SIGHUP."""
+
+    async def started() -> None:
+        await reloader.listen()
+
+    served = Served(gateway, started)
+    reloader = Reloader(served, read, gateway.engine.settings)
+    settle()
+    return served.routes
 
 
 def settle() -> None:
@@ -108,8 +125,13 @@ def settle() -> None:
     gc.freeze()
 
 
-def _serve(app: Routes | str, host: str, port: int, *, factory: bool = False, workers: int | None = None) -> None:
-    uvicorn.run(
+def _run(run: Callable[[], None]) -> None:
+    with suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+        run()
+
+
+def _config(app: Routes | str, host: str, port: int, *, factory: bool = False, workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         factory=factory,
         host=host,
@@ -130,6 +152,8 @@ def worker() -> Routes:
     serving = msgspec.json.decode(os.environ[_ENVIRONMENT], type=Serving)
     configure_log()
     listen(log_fact)
-    app = create_app(read_text(serving.supergraph, "the supergraph"), serving.settings)
-    settle()
-    return app
+
+    def read() -> str:
+        return read_text(serving.supergraph, "the supergraph")
+
+    return application(create_gateway(read(), serving.settings), read)

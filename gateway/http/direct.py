@@ -102,11 +102,16 @@ class DirectProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.endpoint = endpoint_of(config.loaded_app)
+        self.routes = routes_of(config.loaded_app)
         self.exchange: Exchange | None = None
         self.reading: Exchange | None = None
         self.idle_since = NEVER
         self.idle_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The endpoint that is served now."""
+        return self.routes.site.endpoint
 
     # httptools
 
@@ -239,8 +244,8 @@ class DirectProtocol(HttpToolsProtocol):
             super()._unset_keepalive_if_required()
 
 
-def endpoint_of(app: Any) -> Endpoint:
-    """The endpoint of the application, under whatever uvicorn has put around it."""
+def routes_of(app: Any) -> Routes:
+    """The application, under whatever uvicorn has put around it."""
     while not isinstance(app, Routes):
         app = app.app
-    return app.site.endpoint
+    return app

@@ -36,11 +36,11 @@ class Site:
 
 
 class Routes:
-    """The ASGI application."""
+    """The ASGI application. `site` may be replaced while requests run; each sees the one that was there when it came."""
 
     def __init__(self, site: Site, lifespan: Callable[[Starlette], Any]) -> None:
         self.site = site
-        self.router = Starlette(routes=_routes(site), lifespan=lifespan, exception_handlers={404: _missing})
+        self.router = Starlette(routes=_routes(self), lifespan=lifespan, exception_handlers={404: _missing})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch: GraphQL directly, a browser that opens /graphql to the page, all else to the router."""
@@ -60,7 +60,7 @@ class Routes:
         return wants_page(accept.decode("latin-1"))
 
 
-def _routes(site: Site) -> list[Route | Mount]:
+def _routes(served: Routes) -> list[Route | Mount]:
     async def page(_: Request) -> Response:
         index = PAGE / "index.html"
         if not index.exists():
@@ -68,13 +68,13 @@ def _routes(site: Site) -> list[Route | Mount]:
         return FileResponse(index, headers=PAGE_HEADERS)
 
     async def examples(_: Request) -> Response:
-        return JSONResponse(list(site.examples))
+        return JSONResponse(list(served.site.examples))
 
     async def live(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def ready(_: Request) -> Response:
-        subgraphs = await site.readiness()
+        subgraphs = await served.site.readiness()
         up = not subgraphs or any(state == "up" for state in subgraphs.values())
         return JSONResponse({"status": "ok" if up else "down", "subgraphs": dict(subgraphs)}, 200 if up else 503)
 
@@ -82,7 +82,7 @@ def _routes(site: Site) -> list[Route | Mount]:
         return RedirectResponse("/graphql")
 
     routes: list[Route | Mount] = [Route("/health/live", live), Route("/health/ready", ready)]
-    if site.graphiql:
+    if served.site.graphiql:
         routes += [Route("/", home), Route("/graphql", page), Route("/graphiql/examples.json", examples)]
         routes.append(Mount("/graphiql", StaticFiles(directory=PAGE, check_dir=False)))
     return routes

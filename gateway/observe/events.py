@@ -13,6 +13,22 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Reloaded:
+    """Another supergraph is served from now on."""
+
+    subgraphs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadRefused:
+    """A supergraph that was to be served next is none; the one before is served on."""
+
+    code: str
+    message: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
 class SubgraphFailed:
     """A request to a subgraph brought no usable answer."""
 
@@ -29,7 +45,7 @@ class InternalFailure:
     error: BaseException
 
 
-Fact = Started | SubgraphFailed | InternalFailure
+Fact = Started | Reloaded | ReloadRefused | SubgraphFailed | InternalFailure
 Listener = Callable[[Fact], None]
 _listeners: list[Listener] = []
 

@@ -5,7 +5,7 @@ import sys
 import orjson
 import structlog
 
-from gateway.observe.events import Fact, InternalFailure, Started, SubgraphFailed
+from gateway.observe.events import Fact, InternalFailure, Reloaded, ReloadRefused, Started, SubgraphFailed
 
 
 def configure_log(json: bool | None = None) -> None:
@@ -33,6 +33,10 @@ def log_fact(fact: Fact) -> None:
     match fact:
         case Started():
             log.info("started", address=fact.address, subgraphs=list(fact.subgraphs))
+        case Reloaded():
+            log.info("reloaded", subgraphs=list(fact.subgraphs))
+        case ReloadRefused():
+            log.error("not reloaded", code=fact.code, message=fact.message, next_step=fact.next_step)
         case SubgraphFailed():
             log.warning("subgraph failed", subgraph=fact.subgraph, code=fact.code, message=fact.message)
         case InternalFailure():

@@ -85,6 +85,7 @@ class HttpTransport:
     def __init__(self, urls: Mapping[str, str], *, connections: int = 100, max_reply: int = 50_000_000) -> None:
         self.max_reply = max_reply
         self.connections = connections
+        self.closed = False
         self._deadlines = _Deadlines()
         self.forget = self._deadlines.open.discard
         self._origins: dict[tuple[str, int, bool], _Origin] = {}
@@ -152,9 +153,8 @@ class HttpTransport:
         return SubgraphReply(_read(reply, subgraph), reply.raw_headers)
 
     async def close(self) -> None:
-        """Close the idle connections."""
-        if self._deadlines.timer is not None:
-            self._deadlines.timer.cancel()
+        """Close the idle connections, and each of the others when its reply has come."""
+        self.closed = True
         for origin in self._origins.values():
             while origin.idle:
                 origin.idle.pop().close()
@@ -261,7 +261,7 @@ class _Exchange:
     def replied(self, connection: Connection, reply: RawReply) -> None:
         """See Owner."""
         self.connection = None
-        if connection.usable:
+        if connection.usable and not self.pool.closed:
             connection.idle_since = asyncio.get_running_loop().time()
             self.origin.idle.append(connection)
         else:

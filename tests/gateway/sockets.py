@@ -1,0 +1,196 @@
+"""The gateway behind uvicorn on a free port, in the test's event loop, and raw sockets to it."""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import uvicorn
+
+from gateway.app import create_app
+from gateway.http.direct import DirectProtocol, Exchange
+from gateway.http.respond import Reply
+from gateway.settings import Settings
+from tests.gateway.support import supergraph_of
+
+FIELDS = "hello(name: String): String slow(name: String): String large(name: String): String who: String broken: String"
+SDLS = {"a": f"type Query {{ {FIELDS} }} type Mutation {{ add: Int }}"}
+HELLO = "query($n: String) { hello(name: $n) }"
+SLOW = "query($n: String) { slow(name: $n) }"
+LARGE = "query($n: String) { large(name: $n) }"
+SIZE = 200_000  # of a large answer
+GUARD = 8  # seconds after which a test hangs
+
+
+class Subgraph:
+    """Answers at once, but for `slow` with the name "wait": that goes on when `go` is set. `calls` are the names it was given."""
+
+    def __init__(self) -> None:
+        self.calls: list[str | None] = []
+        self.started, self.cancelled, self.go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def __call__(
+        self, query: str, variables: Mapping[str, Any] | None, operation_name: str | None, headers: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """See LocalExecutor."""
+        name = (variables or {}).get("n")
+        self.calls.append(name)
+        if "broken" in query:
+            return {"errors": [{"message": "it is broken"}], "data": {"broken": None}}
+        if "slow" in query and name == "wait":
+            self.started.set()
+            try:
+                await self.go.wait()
+            except asyncio.CancelledError:
+                self.cancelled.set()
+                raise
+        known = {"hello": name, "slow": name, "large": (name or "") + "x" * SIZE, "add": len(self.calls)}
+        known["who"] = headers.get("x-forwarded-for")
+        return {"data": {field: value for field, value in known.items() if field in query}}
+
+
+class Watched(DirectProtocol):
+    """The protocol, counting what it answers on the short way and the pieces in which requests come."""
+
+    short = 0
+    pieces = 0
+
+    def reply(self, exchange: Exchange, found: Reply) -> None:
+        """See DirectProtocol."""
+        Watched.short += 1
+        super().reply(exchange, found)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        Watched.pieces += 1
+        super().data_received(data)
+
+
+@dataclass
+class Served:
+    """A running server and the subgraph behind it."""
+
+    server: uvicorn.Server
+    task: "asyncio.Task[None]"
+    port: int
+    subgraph: Subgraph
+
+    @property
+    def connections(self) -> list[Any]:
+        """The protocols of its open connections."""
+        return list(self.server.server_state.connections)
+
+
+@asynccontextmanager
+async def serving(http: Any = Watched, settings: Settings | None = None, **options: Any) -> AsyncIterator[Served]:
+    """The gateway in this event loop on a free port; `options` are uvicorn's."""
+    Watched.short = Watched.pieces = 0
+    subgraph = Subgraph()
+    app = create_app(supergraph_of(SDLS), settings or Settings(), {"a": subgraph})
+    quiet: dict[str, Any] = {
+        "log_config": None,
+        "log_level": 60,
+        "access_log": False,
+        "server_header": False,
+        "ws": "none",
+    }
+    server = uvicorn.Server(uvicorn.Config(app, http=http, **quiet, **options))
+    listener = socket.socket()
+    listener.setsockopt(
+        socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384
+    )  # what it accepts has the same: answers don't rest there
+    listener.bind(("127.0.0.1", 0))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    served = Served(server, task, listener.getsockname()[1], subgraph)
+    try:
+        async with asyncio.timeout(GUARD):
+            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(0.005)
+        yield served
+    finally:
+        subgraph.go.set()
+        server.should_exit = server.force_exit = True
+        async with asyncio.timeout(GUARD):
+            await task
+
+
+def raw(
+    *head: bytes, body: bytes = b"", line: bytes = b"POST /graphql HTTP/1.1", kind: bytes = b"application/json"
+) -> bytes:
+    """A request with some lines of its head and a content-length."""
+    lines = (line, b"Host: gateway", b"Content-Type: " + kind, b"Content-Length: %d" % len(body), *head)
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def payload(query: str, name: str | None = None) -> bytes:
+    """The body of an operation."""
+    return orjson.dumps({"query": query, "variables": {"n": name}} if name else {"query": query})
+
+
+def post(query: str, name: str | None = None, *head: bytes, line: bytes = b"POST /graphql HTTP/1.1") -> bytes:
+    """The request for an operation."""
+    return raw(*head, body=payload(query, name), line=line)
+
+
+GET = b"GET /graphql?query=%7Bhello%7D HTTP/1.1\r\nhost: x\r\n\r\n"
+LAST = b"GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+
+
+async def read_one(reader: asyncio.StreamReader) -> bytes:
+    """One reply, head and body."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head)
+    return head + (await reader.readexactly(int(length[1])) if length else b"")
+
+
+def body_of(reply: bytes) -> Any:
+    """What a reply's body says."""
+    return orjson.loads(reply.partition(b"\r\n\r\n")[2])
+
+
+@asynccontextmanager
+async def connected(
+    served: Served, buffer: int | None = None
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection, for no longer than a test may last. `buffer`: bytes that it takes before somebody reads."""
+    with socket.socket() as client:
+        if buffer is not None:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        client.setblocking(False)
+        async with asyncio.timeout(GUARD):
+            await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", served.port))
+            reader, writer = await asyncio.open_connection(sock=client, limit=buffer or 65_536)
+            try:
+                yield reader, writer
+            finally:
+                writer.close()
+
+
+async def talk(served: Served, *requests: bytes) -> bytes:
+    """All that comes back for requests, each sent when the one before is answered, and LAST behind them."""
+    got = b""
+    async with connected(served) as (reader, writer):
+        for request in (*requests, LAST):
+            writer.write(request)
+            try:
+                got += await read_one(reader)
+            except asyncio.IncompleteReadError as error:  # closed before LAST
+                got += error.partial
+        got += await reader.read()
+    return re.sub(rb"date: [^\r]+ GMT\r", b"date: now\r", got)
+
+
+async def until(fact: Callable[[], object]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(GUARD):
+        while not fact():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.002)
+
+
+async def well(served: Served) -> None:
+    """The server answers on a new connection."""
+    assert b'{"hello":"new"}' in await talk(served, post(HELLO, "new"))

@@ -1,0 +1,134 @@
+"""SIGHUP serves another supergraph: no connection is dropped, no request fails, and one that can't be loaded changes nothing."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gateway.support import supergraph_of
+
+ROOT = Path(__file__).parent.parent.parent
+BEFORE = supergraph_of({"a": "type Query { before: String }"})
+AFTER = supergraph_of({"a": "type Query { before: String after: String }"})
+FIELDS = '{ __type(name: "Query") { fields { name } } }'
+
+
+class Client:
+    """One connection that is kept."""
+
+    def __init__(self, port: int) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        self.connection.connect()
+        self.address = self.connection.sock.getsockname()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def ask(self, query: str) -> Any:
+        """An answer over the same connection; fails when that was closed in between."""
+        assert self.connection.sock is not None, "the server has closed the connection"
+        assert self.connection.sock.getsockname() == self.address
+        self.connection.request("POST", "/graphql", json.dumps({"query": query}), {"content-type": "application/json"})
+        return json.loads(self.connection.getresponse().read())
+
+    def fields(self) -> list[str]:
+        """The fields of the query type that is served now."""
+        return [one["name"] for one in self.ask(FIELDS)["data"]["__type"]["fields"]]
+
+
+def until(there: Any) -> None:
+    """Wait for something that takes its time, for 20 s at most."""
+    deadline = time.monotonic() + 20
+    while not there():
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.02)
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def served(file: Path, workers: int, log: Path) -> Iterator[tuple[int, int]]:
+    """The gateway over a file: its process and its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "gateway.cli", "serve", "--supergraph", str(file), "--port", str(port)]
+    command += ["--subgraph-url", "a=http://127.0.0.1:9/"]  # nobody is there
+    with log.open("w") as errors:
+        process = subprocess.Popen([*command, "--workers", str(workers)], cwd=ROOT, stderr=errors)
+    try:
+        until(lambda: answers(port) and "startup" not in log.read_text())
+        yield process.pid, port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) in (0, -signal.SIGTERM)
+    assert not answers(port)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_another_supergraph(tmp_path: Path, workers: int) -> None:
+    """Every connection sees it, and stays; a broken one is refused with a code, and the one before served on."""
+    file, log = tmp_path / "supergraph.graphql", tmp_path / "log"
+    file.write_text(BEFORE)
+    with served(file, workers, log) as (pid, port), ExitStack() as stack:
+        clients = [stack.enter_context(Client(port)) for _ in range(8)]
+        assert [client.fields() for client in clients] == [["before"]] * 8
+        file.write_text("type Query {")
+        os.kill(pid, signal.SIGHUP)
+        until(lambda: "not reloaded" in log.read_text())
+        assert "INVALID_" in log.read_text()
+        assert [client.fields() for client in clients] == [["before"]] * 8
+        file.write_text(AFTER)
+        os.kill(pid, signal.SIGHUP)
+        for client in clients:
+            until(lambda client=client: client.fields() == ["before", "after"])
+        assert stack.enter_context(Client(port)).fields() == ["before", "after"]
+
+
+def test_no_request_fails_meanwhile(tmp_path: Path) -> None:
+    """While one supergraph follows another, every request on kept connections is answered."""
+    file, log = tmp_path / "supergraph.graphql", tmp_path / "log"
+    file.write_text(BEFORE)
+    with served(file, 1, log) as (pid, port):
+        done, wrong, stop = [0], list[Any](), threading.Event()
+
+        def work() -> None:
+            with Client(port) as client:
+                while not stop.is_set():
+                    answer = client.ask("{ __typename before }")
+                    done[0] += 1
+                    if answer["data"] != {"__typename": "Query", "before": None}:
+                        wrong.append(answer)
+
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for number in range(6):
+            before = done[0]
+            file.write_text(AFTER if number % 2 == 0 else BEFORE)
+            os.kill(pid, signal.SIGHUP)
+            until(lambda number=number: log.read_text().count("reloaded") > number)
+            until(lambda before=before: done[0] > before + 20)
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+            assert not thread.is_alive()
+        assert wrong == []

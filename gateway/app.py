@@ -230,7 +230,7 @@ def make_transport(supergraph: Supergraph, settings: Settings, local: Mapping[st
     if local is not None:
         return LocalTransport(local)
     known = {name: url for name, url in urls.items() if url}
-    return HttpTransport(known, connections=settings.connections, max_reply=settings.max_reply)
+    return HttpTransport(known, settings.wire)
 
 
 def create_gateway(

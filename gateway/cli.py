@@ -22,7 +22,7 @@ from gateway.plan.explain import plan_json, print_plan
 from gateway.plan.planner import plan_operation
 from gateway.serve import compose_from, fetch_sdls, read_text
 from gateway.serve import serve as serve_supergraph
-from gateway.settings import Limits, Settings
+from gateway.settings import Limits, Settings, Wire
 from gateway.shape.introspect import without_meta
 from gateway.supergraph.graph import Graph
 from gateway.supergraph.load import load_supergraph
@@ -186,6 +186,15 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port.")] = 1,
     operations: Annotated[str | None, typer.Option(help="A folder of example operations for GraphiQL.")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one subgraph request.")] = 30.0,
+    connect_timeout: Annotated[float, typer.Option(min=0.01, help="Seconds for a new connection to a subgraph.")] = 5.0,
+    first_byte_timeout: Annotated[
+        float | None, typer.Option(min=0.01, help="Seconds until a subgraph's reply begins; as --timeout by default.")
+    ] = None,
+    connections: Annotated[int, typer.Option(min=1, help="Connections to one subgraph at once.")] = 100,
+    subgraph_ca: Annotated[
+        str | None, typer.Option(help="A file of certificates to trust besides the system's, for https subgraphs.")
+    ] = None,
+    gzip: Annotated[bool, typer.Option("--gzip", help="Ask subgraphs for compressed replies.")] = False,
     override_label: Annotated[
         list[str] | None, typer.Option(help="A label of a progressive @override that is on for everyone.")
     ] = None,
@@ -219,6 +228,13 @@ def serve(
     settings = Settings(
         urls=pairs(subgraph_url, "--subgraph-url"),
         timeout=timeout,
+        wire=Wire(
+            connections=connections,
+            connect_timeout=connect_timeout,
+            first_byte_timeout=first_byte_timeout,
+            compressed=gzip,
+            ca=subgraph_ca,
+        ),
         introspection=not production,
         graphiql=not production,
         plan_header=not production,

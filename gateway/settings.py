@@ -41,6 +41,24 @@ class HeaderRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Wire:
+    """The way to subgraphs. `connections`: at once to one server; `queue`: requests that may wait for one of those. `max_reply`: bytes,
+    also of what a compressed reply unpacks to.
+
+    `connect_timeout`: seconds for a new connection; `first_byte_timeout`: seconds until a reply begins, None for as long as the whole
+    may take. `compressed`: ask for gzip. `ca`: a file of certificates to trust besides the system's.
+    """
+
+    connections: int = 100
+    queue: int = 10_000
+    max_reply: int = 50_000_000
+    connect_timeout: float = 5.0
+    first_byte_timeout: float | None = None
+    compressed: bool = False
+    ca: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of the gateway's settings.
 
@@ -60,8 +78,7 @@ class Settings:
     introspection: bool = True
     graphiql: bool = True
     plan_header: bool = True
-    connections: int = 100
-    max_reply: int = 50_000_000
+    wire: Wire = field(default_factory=Wire)
     operations: str | None = None
     labels: frozenset[str] = frozenset()
     compile: bool = True

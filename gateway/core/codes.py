@@ -46,6 +46,7 @@ NOT_FOUND | There is nothing at this address. | The GraphQL endpoint is /graphql
 _SUBGRAPH = """
 SUBGRAPH_UNREACHABLE | The subgraph could not be reached. | See that it runs and that its address is right (--subgraph-url NAME=URL).
 SUBGRAPH_TIMEOUT | The subgraph did not answer in time. | Look at the subgraph's own log; the limit is a setting.
+SUBGRAPH_OVERLOADED | More requests wait for the subgraph than may. | See why it answers slowly; the limits are settings.
 SUBGRAPH_HTTP_ERROR | The subgraph answered with an HTTP error and no GraphQL. | Look at the subgraph's own log.
 SUBGRAPH_BAD_RESPONSE | The subgraph's answer is not a GraphQL response. | See that the address is the subgraph's GraphQL endpoint.
 SUBGRAPH_ERROR | The subgraph reported an error without a code of its own. | Look at the subgraph's own log.

@@ -34,7 +34,7 @@ class Exchange:
         self.protocol = protocol
         self.headers = headers
         self.keep_alive = keep_alive
-        self.body = b""
+        self.body: bytes | bytearray = b""
         self.media = JSON
         self.handle: Handle | None = None
         self.disconnected = False
@@ -53,17 +53,26 @@ class Exchange:
     def set(self) -> None:
         """See message_event: the protocol itself ends what is under way."""
 
+    def take(self, piece: bytes) -> None:
+        """A piece of the body. Most bodies have one; many small ones must not be copied again with each."""
+        if not self.body:
+            self.body = piece
+        elif isinstance(self.body, bytes):
+            self.body = bytearray(self.body + piece)
+        else:
+            self.body += piece
+
     def start(self) -> None:
         """The request is whole: answer it at once, or in a task."""
-        endpoint = self.protocol.endpoint
+        endpoint, body = self.protocol.endpoint, bytes(self.body)
         try:
             if b"accept" in self.headers.raw:
                 self.media = negotiate(self.headers.get("accept"))
-            self.handle = endpoint.at_once(self.headers, self.body, self.answered)
+            self.handle = endpoint.at_once(self.headers, body, self.answered)
         except Exception:  # what is wrong is told by the long way
             self.handle = None
         if self.handle is None:
-            task = asyncio.ensure_future(endpoint.respond("POST", b"", self.headers, self.body))
+            task = asyncio.ensure_future(endpoint.respond("POST", b"", self.headers, body))
             self.handle = task
             tasks: set[Any] = self.protocol.tasks  # what they return is nothing to uvicorn
             tasks.add(task)
@@ -71,13 +80,19 @@ class Exchange:
             task.add_done_callback(self.responded)
 
     def answered(self, found: Written | BaseException) -> None:
-        """The answer of the short way."""
-        if isinstance(found, Written) and isinstance(found.response, bytes):
-            self.protocol.reply(self, Reply(200, found.response, self.media))
-        elif isinstance(found, Written):
-            self.protocol.reply(self, Reply(200, encode(Answer(found.response)), self.media))
-        else:
-            self.protocol.reply(self, Reply(500, encode(internal(found)), self.media))
+        """The answer of the short way. Nobody awaits a callback: what goes wrong in writing it must be answered, too."""
+        try:
+            reply = self.written(found)
+        except Exception as error:
+            reply = self.written(error)
+        self.protocol.reply(self, reply)
+
+    def written(self, found: Written | BaseException) -> Reply:
+        """The reply for an answer or a mistake."""
+        if isinstance(found, BaseException):
+            return Reply(500, encode(internal(found)), self.media)
+        response = found.response
+        return Reply(200, response if isinstance(response, bytes) else encode(Answer(response)), self.media)
 
     def responded(self, task: "asyncio.Task[Reply]") -> None:
         """The answer of the long way."""
@@ -156,7 +171,7 @@ class DirectProtocol(HttpToolsProtocol):
         if reading is None:
             super().on_body(body)
         else:
-            reading.body = reading.body + body if reading.body else body
+            reading.take(body)
 
     def on_message_complete(self) -> None:
         """The request is whole."""

@@ -4,6 +4,7 @@ It calls back rather than being awaited: a future for each hand-over would cost 
 """
 
 import asyncio
+import zlib
 from typing import Protocol, cast
 
 import httptools
@@ -26,8 +27,31 @@ class ReplyTooLarge(Exception):
     """The reply has more bytes than allowed."""
 
 
+class UnknownEncoding(Exception):
+    """The reply is encoded in a way that nobody asked for."""
+
+
+def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
+    """A compressed body's content, no larger than a limit. Raises zlib.error, ReplyTooLarge or UnknownEncoding."""
+    if encoding == b"identity":
+        return body
+    if encoding not in (b"gzip", b"x-gzip", b"deflate"):
+        raise UnknownEncoding(f"it is encoded as {encoding.decode('latin-1')[:40]!r}, which was not asked for")
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by their first bytes
+    found = unpacker.decompress(body, limit + 1)
+    if len(found) > limit:
+        raise ReplyTooLarge(f"the reply is larger than {limit} bytes when unpacked")
+    if not unpacker.eof:
+        raise zlib.error("the compressed reply is cut off")
+    return found
+
+
 class Owner(Protocol):
     """Who has sent a request and waits for its reply."""
+
+    def began(self) -> None:
+        """The first byte of the reply is there."""
+        ...
 
     def replied(self, connection: "Connection", reply: RawReply) -> None:
         """The reply is whole."""
@@ -50,6 +74,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._chunks: list[bytes] = []
         self._headers: list[tuple[bytes, bytes]] = []
+        self._encoding = b""
         self._size = 0
         self._head = 0
         self._started = False
@@ -64,6 +89,7 @@ class Connection(asyncio.Protocol):
         self._owner, self.usable = owner, False
         self._chunks, self._headers, self._size, self._head = [], [], 0, 0
         self._started = self._complete = False
+        self._encoding = b""
         self.transport.write(head + body)
 
     def close(self) -> None:
@@ -91,7 +117,9 @@ class Connection(asyncio.Protocol):
         if self._owner is None:
             self.close()
             return
-        self._started = True
+        if not self._started:
+            self._started = True
+            self._owner.began()
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -111,6 +139,13 @@ class Connection(asyncio.Protocol):
         owner, self._owner = self._owner, None
         if owner is not None:
             body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+            if self._encoding:
+                try:
+                    body = unpack(body, self._encoding, self.max_reply)
+                except (zlib.error, ReplyTooLarge, UnknownEncoding) as error:
+                    self.close()
+                    owner.failed(self, error)
+                    return
             owner.replied(self, RawReply(self._parser.get_status_code(), body, self._headers))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -131,6 +166,8 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header of the reply."""
         self._headers.append((name, value))
+        if len(name) == 16 and name.lower() == b"content-encoding":
+            self._encoding = value.strip().lower()
 
     def on_body(self, body: bytes) -> None:
         """A part of the reply's body."""

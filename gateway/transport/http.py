@@ -7,60 +7,24 @@ takes only a connection that was used a moment ago, since servers close those th
 
 import asyncio
 import ssl
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
 import orjson
 
 from gateway.core.errors import SettingsError, SubgraphError
+from gateway.settings import Wire
 from gateway.transport.base import Done, Handle, Headers, Outcome, RawReply, SubgraphReply, SubgraphRequest
-from gateway.transport.connection import Connection, ConnectionClosed
-
-SWEEP = 0.5  # seconds between two looks at deadlines
-FRESH = 2.0  # seconds; common servers keep idle connections for at least five
-
-
-@dataclass(slots=True)
-class _Origin:
-    """One server: its idle connections, how many are in use, and who waits for one."""
-
-    host: str
-    port: int
-    tls: ssl.SSLContext | None
-    limit: int
-    idle: list[Connection] = field(default_factory=list)
-    busy: int = 0
-    waiting: "deque[_Exchange]" = field(default_factory=deque)
-
-    def take_idle(self, at_most: float | None) -> Connection | None:
-        """The idle connection used last; None when there is none, or none idle for so few seconds."""
-        while self.idle:
-            connection = self.idle[-1]
-            idle = asyncio.get_running_loop().time() - connection.idle_since
-            if connection.usable and at_most is not None and idle > at_most:
-                return None
-            self.idle.pop()
-            if connection.usable:
-                return connection
-        return None
-
-    def leave(self) -> None:
-        """A place is free: the next in line takes it."""
-        self.busy -= 1
-        while self.waiting:
-            following = self.waiting.popleft()
-            if following.done is not None:
-                following.begin()
-                return
+from gateway.transport.exchange import Deadlines, Exchange, Patience
+from gateway.transport.pool import Origin
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
     url: str
-    origin: _Origin
+    origin: Origin
     head: bytes
 
 
@@ -80,15 +44,14 @@ def parse_url(name: str, url: str) -> tuple[str, int, bool, str]:
 
 
 class HttpTransport:
-    """Sends to each subgraph at its address, at most `connections` requests at once per origin."""
+    """Sends to each subgraph at its address, within the limits of `wire`."""
 
-    def __init__(self, urls: Mapping[str, str], *, connections: int = 100, max_reply: int = 50_000_000) -> None:
-        self.max_reply = max_reply
-        self.connections = connections
+    def __init__(self, urls: Mapping[str, str], wire: Wire | None = None) -> None:
+        self.wire = wire or Wire()
+        self.patience = Patience(self.wire.connect_timeout, self.wire.first_byte_timeout)
         self.closed = False
-        self._deadlines = _Deadlines()
-        self.forget = self._deadlines.open.discard
-        self._origins: dict[tuple[str, int, bool], _Origin] = {}
+        self.deadlines = Deadlines()
+        self._origins: dict[tuple[str, int, bool], Origin] = {}
         self._targets = {name: self._target(name, url) for name, url in urls.items()}
 
     def __repr__(self) -> str:
@@ -98,14 +61,16 @@ class HttpTransport:
         host, port, tls, path = parse_url(name, url)
         origin = self._origins.get((host, port, tls))
         if origin is None:
-            context = ssl.create_default_context() if tls else None
-            origin = _Origin(host, port, context, self.connections)
+            context = _tls(self.wire.ca) if tls else None
+            origin = Origin(host, port, context, self.wire.connections, self.wire.max_reply)
             self._origins[host, port, tls] = origin
         shown = f"[{host}]" if ":" in host else host
         head = (
             f"POST {path} HTTP/1.1\r\nhost: {shown}:{port}\r\ncontent-type: application/json\r\n"
             "accept: application/graphql-response+json, application/json\r\n"
         )
+        if self.wire.compressed:
+            head += "accept-encoding: gzip\r\n"
         return _Target(url, origin, head.encode("ascii", "strict"))
 
     async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
@@ -137,15 +102,17 @@ class HttpTransport:
             message = "has no address; give one with --subgraph-url NAME=URL"
             return loop.call_soon(done, SubgraphError(message, "SUBGRAPH_UNREACHABLE", subgraph=subgraph))
         origin = target.origin
-        exchange = _Exchange(self, subgraph, origin, _head(target.head, headers, len(body)), body, repeatable, done)
+        exchange = Exchange(self, subgraph, origin, _head(target.head, headers, len(body)), body, repeatable, done)
         now = loop.time()
-        exchange.deadline = now + timeout
+        exchange.deadline = exchange.total = now + timeout
         exchange.timeout = timeout
-        self._deadlines.watch(loop, exchange, now)
+        self.deadlines.watch(loop, exchange, now)
         if origin.busy < origin.limit:
             exchange.begin()
-        else:
+        elif len(origin.waiting) < self.wire.queue:
             origin.waiting.append(exchange)
+        else:
+            exchange.fail("has too many requests waiting for it", "SUBGRAPH_OVERLOADED", None)
         return exchange
 
     def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
@@ -160,166 +127,15 @@ class HttpTransport:
                 origin.idle.pop().close()
 
 
-class _Deadlines:
-    """Ends exchanges whose time is over. A timer for each would cost as much as reading a small reply: one looks after all of them."""
-
-    def __init__(self) -> None:
-        self.open: set[_Exchange] = set()
-        self.timer: asyncio.TimerHandle | None = None
-        self.next = 0.0
-
-    def watch(self, loop: asyncio.AbstractEventLoop, exchange: "_Exchange", now: float) -> None:
-        """Look after one more."""
-        self.open.add(exchange)
-        due = now + (exchange.timeout if exchange.timeout < SWEEP else SWEEP)
-        if self.timer is None or due < self.next - 0.001:
-            if self.timer is not None:
-                self.timer.cancel()
-            self.next = due
-            self.timer = loop.call_at(due, self.sweep, loop)
-
-    def sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End what is over; look again while there is anything."""
-        self.timer = None
-        now = loop.time()
-        for exchange in [one for one in self.open if one.deadline <= now + 0.001]:
-            exchange.too_late()
-        if self.open:
-            nearest = min(one.deadline for one in self.open)
-            self.next = min(now + SWEEP, max(nearest, now))
-            self.timer = loop.call_at(self.next, self.sweep, loop)
-
-
-class _Exchange:
-    """One request on its way: waiting for a place, connecting, sent. Whatever ends it calls `done` once, after it has tidied up."""
-
-    __slots__ = (
-        "body",
-        "connecting",
-        "connection",
-        "deadline",
-        "done",
-        "head",
-        "inside",
-        "origin",
-        "pool",
-        "repeatable",
-        "reused",
-        "subgraph",
-        "timeout",
-    )
-
-    def __init__(
-        self,
-        pool: HttpTransport,
-        subgraph: str,
-        origin: _Origin,
-        head: bytes,
-        body: bytes,
-        repeatable: bool,
-        done: Done,
-    ) -> None:
-        self.pool, self.subgraph, self.origin = pool, subgraph, origin
-        self.head, self.body, self.repeatable = head, body, repeatable
-        self.done: Done | None = done
-        self.connection: Connection | None = None
-        self.connecting: asyncio.Task[None] | None = None
-        self.deadline = self.timeout = 0.0
-        self.inside = self.reused = False
-
-    def begin(self) -> None:
-        """Take a place, and an idle connection or a new one."""
-        self.inside = True
-        self.origin.busy += 1
-        self.go()
-
-    def go(self) -> None:
-        """Send over an idle connection, or connect."""
-        connection = self.origin.take_idle(None if self.repeatable else FRESH)
-        if connection is not None:
-            self.reused = True
-            self.connection = connection
-            connection.request(self, self.head, self.body)
-        else:
-            self.reused = False
-            self.connecting = asyncio.ensure_future(self.connect())
-
-    async def connect(self) -> None:
-        """A new connection, and the request over it."""
-        loop = asyncio.get_running_loop()
-        origin = self.origin
-        try:
-            _, connection = await loop.create_connection(
-                lambda: Connection(self.pool.max_reply), origin.host, origin.port, ssl=origin.tls
-            )
-        except OSError as error:
-            self.fail("can't be reached", "SUBGRAPH_UNREACHABLE", error)
-            return
-        self.connection = connection
-        connection.request(self, self.head, self.body)
-
-    def replied(self, connection: Connection, reply: RawReply) -> None:
-        """See Owner."""
-        self.connection = None
-        if connection.usable and not self.pool.closed:
-            connection.idle_since = asyncio.get_running_loop().time()
-            self.origin.idle.append(connection)
-        else:
-            connection.close()
-        self.end(reply)
-
-    def failed(self, connection: Connection, error: Exception) -> None:
-        """See Owner. An idle connection that was closed under a query's request: it never arrived, and goes out once more."""
-        connection.close()
-        self.connection = None
-        if self.done is None:
-            return
-        if not isinstance(error, ConnectionClosed):
-            self.fail(f"gave an answer that can't be read: {error}", "SUBGRAPH_BAD_RESPONSE", error)
-        elif self.reused and error.clean and self.repeatable:
-            asyncio.get_running_loop().call_soon(self.again)
-        else:
-            self.fail("can't be reached", "SUBGRAPH_UNREACHABLE", error)
-
-    def again(self) -> None:
-        """Send it once more, unless it was given up."""
-        if self.done is not None:
-            self.go()
-
-    def too_late(self) -> None:
-        """The time is over."""
-        self.fail(f"gave no answer within {self.timeout:g} s", "SUBGRAPH_TIMEOUT", None)
-
-    def fail(self, message: str, code: str, cause: Exception | None) -> None:
-        """End without a reply; who asked hears of it when it is their turn."""
-        if self.done is not None:
-            error = SubgraphError(message, code, subgraph=self.subgraph)
-            error.__cause__ = cause
-            asyncio.get_running_loop().call_soon(self.end, error)
-
-    def cancel(self) -> None:
-        """See Handle."""
-        if self.done is not None:
-            self.done = None
-            self.tidy()
-
-    def end(self, outcome: Outcome) -> None:
-        """It is over: the place is free, and who asked is told."""
-        done, self.done = self.done, None
-        if done is not None:
-            self.tidy()
-            done(outcome)
-
-    def tidy(self) -> None:
-        """The deadline is forgotten, a connection that is still in use is of no use, the place is free."""
-        self.pool.forget(self)
-        if self.connecting is not None and not self.connecting.done():
-            self.connecting.cancel()
-        if self.connection is not None:
-            self.connection.close()
-        if self.inside:
-            self.inside = False
-            self.origin.leave()
+def _tls(ca: str | None) -> ssl.SSLContext:
+    """Certificates are checked against the system's authorities and those in a file."""
+    try:
+        context = ssl.create_default_context()
+        if ca is not None:
+            context.load_verify_locations(ca)
+    except OSError as error:  # what is no certificate is an SSLError, which is one
+        raise SettingsError(f"the certificates in {ca} can't be read: {error}", "FILE_NOT_READABLE") from error
+    return context
 
 
 def _settle(future: "asyncio.Future[Outcome]", outcome: Outcome) -> None:

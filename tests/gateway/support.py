@@ -1,6 +1,7 @@
 """What the gateway's tests share: engines over small supergraphs, and running a query through the pipeline."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -57,3 +58,10 @@ async def ask(engine: Engine, query: str, variables: Mapping[str, Any] | None = 
     written = (await answer(engine, prepare(engine, checked, node, values), values, ())).response
     response: dict[str, Any] = orjson.loads(written) if isinstance(written, bytes) else written
     return response
+
+
+async def until(there: Callable[[], bool]) -> None:
+    """Wait for something that takes its time."""
+    async with asyncio.timeout(5):
+        while not there():  # noqa: ASYNC110 - nobody tells when
+            await asyncio.sleep(0.001)

@@ -15,7 +15,7 @@ from gateway.http.read import Ask
 from gateway.http.respond import encode
 from gateway.settings import Settings
 from gateway.transport.base import Done, Handle, Headers, Outcome, RawReply, Spoken, SubgraphReply, call_back
-from tests.gateway.support import gateway_of
+from tests.gateway.support import gateway_of, until
 
 SDLS = {
     "a": 'type Query { one(id: ID!): Thing } type Mutation { change(id: ID!): Thing } type Thing @key(fields: "id") { id: ID! }',
@@ -242,13 +242,6 @@ async def settle(turns: int = 6) -> None:
     """Let callbacks run, without time going by."""
     for _ in range(turns):
         await asyncio.sleep(0)
-
-
-async def until(there: Callable[[], bool]) -> None:
-    """Wait for something that takes its time."""
-    async with asyncio.timeout(5):
-        while not there():  # noqa: ASYNC110 - nobody tells when
-            await asyncio.sleep(0.001)
 
 
 async def test_more_is_gathered_while_a_fetch_is_on_its_way() -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from gateway.core.errors import SettingsError, SubgraphError
+from gateway.settings import Wire
 from gateway.transport.base import SubgraphRequest
 from gateway.transport.http import HttpTransport
 
@@ -21,7 +22,7 @@ async def subgraph(handler: Handler, max_reply: int = 1_000_000) -> AsyncIterato
     """A server on a free port whose connections a handler serves, and a transport to it."""
     server = await asyncio.start_server(handler, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    transport = HttpTransport({"a": f"http://127.0.0.1:{port}/graphql"}, max_reply=max_reply)
+    transport = HttpTransport({"a": f"http://127.0.0.1:{port}/graphql"}, Wire(max_reply=max_reply))
     try:
         yield transport
     finally:
@@ -243,7 +244,7 @@ async def test_a_mutation_takes_no_connection_that_was_idle_for_long(monkeypatch
         for request in (REQUEST, mutation, mutation):
             await transport.send(request, 5)
         assert connections == 1
-        monkeypatch.setattr("gateway.transport.http.FRESH", 0.0)
+        monkeypatch.setattr("gateway.transport.exchange.FRESH", 0.0)
         await transport.send(mutation, 5)
         assert connections == 2
         await transport.send(REQUEST, 5)

@@ -1,0 +1,206 @@
+"""One request on its way to a subgraph: waiting for a place, connecting, sent, answered or failed; and the deadlines of all of them."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.core.errors import SubgraphError
+from gateway.transport.base import Done, RawReply
+from gateway.transport.connection import Connection, ConnectionClosed
+from gateway.transport.pool import Origin
+
+SWEEP = 0.5  # seconds between two looks at deadlines
+FRESH = 2.0  # seconds; common servers keep idle connections for at least five
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds: for a new connection, and from the request to the first byte of its reply (None: as long as for the whole)."""
+
+    connect: float = 5.0
+    first_byte: float | None = None
+
+
+class Keeper(Protocol):
+    """The transport that an exchange belongs to."""
+
+    closed: bool
+    patience: Patience
+    deadlines: "Deadlines"
+
+
+class Exchange:
+    """Whatever ends it calls `done` once, after it has tidied up."""
+
+    __slots__ = (
+        "body",
+        "connecting",
+        "connection",
+        "deadline",
+        "done",
+        "head",
+        "inside",
+        "keeper",
+        "origin",
+        "repeatable",
+        "reused",
+        "subgraph",
+        "timeout",
+        "total",
+    )
+
+    def __init__(
+        self, keeper: Keeper, subgraph: str, origin: Origin, head: bytes, body: bytes, repeatable: bool, done: Done
+    ) -> None:
+        self.keeper, self.subgraph, self.origin = keeper, subgraph, origin
+        self.head, self.body, self.repeatable = head, body, repeatable
+        self.done: Done | None = done
+        self.connection: Connection | None = None
+        self.connecting: asyncio.Task[None] | None = None
+        self.deadline = self.total = self.timeout = 0.0
+        self.inside = self.reused = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody waits for its end."""
+        return self.done is not None
+
+    def begin(self) -> None:
+        """Take a place, and an idle connection or a new one."""
+        self.inside = True
+        self.origin.busy += 1
+        self.go()
+
+    def go(self) -> None:
+        """Send over an idle connection, or connect."""
+        connection = self.origin.take_idle(None if self.repeatable else FRESH)
+        if connection is not None:
+            self.reused = True
+            self.send(connection)
+        else:
+            self.reused = False
+            self.connecting = asyncio.ensure_future(self.connect())
+
+    async def connect(self) -> None:
+        """A new connection, and the request over it."""
+        try:
+            connection = await self.origin.connect(self.keeper.patience.connect)
+        except TimeoutError as error:
+            self.fail(f"took no connection within {self.keeper.patience.connect:g} s", "SUBGRAPH_UNREACHABLE", error)
+        except (OSError, UnicodeError) as error:  # the codec of names raises the latter
+            self.fail("can't be reached", "SUBGRAPH_UNREACHABLE", error)
+        else:
+            self.send(connection)
+
+    def send(self, connection: Connection) -> None:
+        """The request goes out."""
+        self.connection = connection
+        first_byte = self.keeper.patience.first_byte
+        if first_byte is not None:
+            loop = asyncio.get_running_loop()
+            now = loop.time()
+            self.deadline = min(self.total, now + first_byte)
+            self.keeper.deadlines.watch(loop, self, now)
+        connection.request(self, self.head, self.body)
+
+    def began(self) -> None:
+        """See Owner: from now on the time for the whole counts."""
+        self.deadline = self.total
+
+    def replied(self, connection: Connection, reply: RawReply) -> None:
+        """See Owner."""
+        self.connection = None
+        if connection.usable and not self.keeper.closed:
+            connection.idle_since = asyncio.get_running_loop().time()
+            self.origin.idle.append(connection)
+        else:
+            connection.close()
+        self.end(reply)
+
+    def failed(self, connection: Connection, error: Exception) -> None:
+        """See Owner. An idle connection that was closed under a query's request: it never arrived, and goes out once more."""
+        connection.close()
+        self.connection = None
+        if self.done is None:
+            return
+        if not isinstance(error, ConnectionClosed):
+            self.fail(f"gave an answer that can't be read: {error}", "SUBGRAPH_BAD_RESPONSE", error)
+        elif self.reused and error.clean and self.repeatable:
+            asyncio.get_running_loop().call_soon(self.again)
+        else:
+            self.fail("can't be reached", "SUBGRAPH_UNREACHABLE", error)
+
+    def again(self) -> None:
+        """Send it once more, unless it was given up."""
+        if self.done is not None:
+            self.go()
+
+    def too_late(self) -> None:
+        """The time is over."""
+        first_byte = self.keeper.patience.first_byte
+        if self.deadline < self.total and first_byte is not None:
+            self.fail(f"gave no sign within {first_byte:g} s", "SUBGRAPH_TIMEOUT", None)
+        else:
+            self.fail(f"gave no answer within {self.timeout:g} s", "SUBGRAPH_TIMEOUT", None)
+
+    def fail(self, message: str, code: str, cause: Exception | None) -> None:
+        """End without a reply; who asked hears of it when it is their turn."""
+        if self.done is not None:
+            error = SubgraphError(message, code, subgraph=self.subgraph)
+            error.__cause__ = cause
+            asyncio.get_running_loop().call_soon(self.end, error)
+
+    def cancel(self) -> None:
+        """See Handle."""
+        if self.done is not None:
+            self.done = None
+            self.tidy()
+
+    def end(self, outcome: RawReply | SubgraphError) -> None:
+        """It is over: the place is free, and who asked is told."""
+        done, self.done = self.done, None
+        if done is not None:
+            self.tidy()
+            done(outcome)
+
+    def tidy(self) -> None:
+        """The deadline is forgotten, a connection that is still in use is of no use, the place is free."""
+        self.keeper.deadlines.open.discard(self)
+        if self.connecting is not None and not self.connecting.done():
+            self.connecting.cancel()
+        if self.connection is not None:
+            self.connection.close()
+        if self.inside:
+            self.inside = False
+            self.origin.leave()
+
+
+class Deadlines:
+    """Ends exchanges whose time is over. A timer for each would cost as much as reading a small reply: one looks after all of them."""
+
+    def __init__(self) -> None:
+        self.open: set[Exchange] = set()
+        self.timer: asyncio.TimerHandle | None = None
+        self.next = 0.0
+
+    def watch(self, loop: asyncio.AbstractEventLoop, exchange: Exchange, now: float) -> None:
+        """Look after one more."""
+        self.open.add(exchange)
+        due = min(exchange.deadline, now + SWEEP)
+        if self.timer is None or due < self.next - 0.001:
+            if self.timer is not None:
+                self.timer.cancel()
+            self.next = due
+            self.timer = loop.call_at(due, self.sweep, loop)
+
+    def sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End what is over; look again while there is anything."""
+        self.timer = None
+        now = loop.time()
+        for exchange in [one for one in self.open if one.deadline <= now + 0.001]:
+            self.open.discard(exchange)
+            exchange.too_late()
+        if self.open:
+            nearest = min(one.deadline for one in self.open)
+            self.next = min(now + SWEEP, max(nearest, now))
+            self.timer = loop.call_at(self.next, self.sweep, loop)

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from gateway import options
 from gateway.check.judge import judge
 from gateway.check.report import judgement_json, print_judgement
 from gateway.compose.compose import compose as compose_subgraphs
@@ -178,41 +179,25 @@ def plan(
 
 @app.command()
 def serve(
-    supergraph: Annotated[str | None, typer.Option(help="The supergraph SDL, ours or another tool's.")] = None,
+    supergraph: options.Supergraph = None,
     subgraph: SubgraphOption = None,
     subgraph_url: UrlOption = None,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 4000,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port.")] = 1,
-    operations: Annotated[str | None, typer.Option(help="A folder of example operations for GraphiQL.")] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one subgraph request.")] = 30.0,
-    connect_timeout: Annotated[float, typer.Option(min=0.01, help="Seconds for a new connection to a subgraph.")] = 5.0,
-    first_byte_timeout: Annotated[
-        float | None, typer.Option(min=0.01, help="Seconds until a subgraph's reply begins; as --timeout by default.")
-    ] = None,
-    connections: Annotated[int, typer.Option(min=1, help="Connections to one subgraph at once.")] = 100,
-    subgraph_ca: Annotated[
-        str | None, typer.Option(help="A file of certificates to trust besides the system's, for https subgraphs.")
-    ] = None,
-    gzip: Annotated[bool, typer.Option("--gzip", help="Ask subgraphs for compressed replies.")] = False,
-    override_label: Annotated[
-        list[str] | None, typer.Option(help="A label of a progressive @override that is on for everyone.")
-    ] = None,
-    no_compile: Annotated[
-        bool, typer.Option("--no-compile", help="Run every plan on the exact path: slower, to compare.")
-    ] = False,
-    no_share: Annotated[
-        bool, typer.Option("--no-share", help="Execute equal queries one by one, also when they come at the same time.")
-    ] = False,
-    no_batch: Annotated[
-        bool, typer.Option("--no-batch", help="Fetch entities for each request by itself, also at the same time.")
-    ] = False,
-    extension: Annotated[
-        list[str] | None, typer.Option(help="A key of subgraphs' extensions that goes on to clients; repeat for more.")
-    ] = None,
-    production: Annotated[
-        bool, typer.Option("--production", help="No GraphiQL, no introspection, no plans to clients.")
-    ] = False,
+    host: options.Host = "127.0.0.1",
+    port: options.Port = 4000,
+    workers: options.Workers = 1,
+    operations: options.Operations = None,
+    timeout: options.Timeout = 30.0,
+    connect_timeout: options.ConnectTimeout = 5.0,
+    first_byte_timeout: options.FirstByteTimeout = None,
+    connections: options.Connections = 100,
+    subgraph_ca: options.SubgraphCa = None,
+    gzip: options.Gzip = False,
+    override_label: options.OverrideLabel = None,
+    no_compile: options.NoCompile = False,
+    no_share: options.NoShare = False,
+    no_batch: options.NoBatch = False,
+    extension: options.Extension = None,
+    production: options.Production = False,
 ) -> None:
     """Serve a supergraph at /graphql; with --subgraph NAME=URL each subgraph is asked for its SDL first.
 

@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
 import orjson
@@ -144,14 +144,17 @@ def _settle(future: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
 
 
 def _head(start: bytes, headers: Headers, length: int) -> bytes:
-    if not headers:
-        return b"%bcontent-length: %d\r\n\r\n" % (start, length)
-    lines = [start, b"content-length: %d\r\n" % length]
+    return b"%b%bcontent-length: %d\r\n\r\n" % (start, _lines(headers), length)
+
+
+@lru_cache(maxsize=64)
+def _lines(headers: Headers) -> bytes:
+    """The fetches of one request have the same headers, and often those of the next one, too."""
+    lines = []
     for name, value in headers:
         line = f"{name}: {value}"
         if "\r" not in line and "\n" not in line:  # a header can't smuggle in another
             lines.append(line.encode("latin-1", "replace") + b"\r\n")
-    lines.append(b"\r\n")
     return b"".join(lines)
 
 

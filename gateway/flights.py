@@ -102,7 +102,11 @@ class Flights:
             return flight.join(answered)
         flight = self.open[key] = Flight(self, key, start)
         caller = flight.join(answered)
-        flight.handle = start(flight.land)
+        try:
+            flight.handle = start(flight.land)
+        except BaseException:
+            flight.close()  # nobody may wait for what has not begun
+            raise
         return caller
 
 

@@ -12,6 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from gateway.core.errors import RequestError
 from gateway.http.endpoint import Endpoint, internal
 from gateway.http.headers import RequestHeaders
 from gateway.http.negotiate import JSON, negotiate
@@ -21,7 +22,10 @@ from gateway.pipeline import Written
 from gateway.transport.base import Handle
 
 NEVER = float("inf")
+SENDING = 30.0  # seconds for a client to send a request
+MAX_HEAD = 65_536  # bytes of a head that has not ended; one that comes in a single piece may be somewhat larger
 SMALL = 16_384  # bytes of a body that is copied behind its head rather than written by itself
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 NOT_PLAIN = frozenset({b"expect", b"upgrade", b"transfer-encoding", b"x-forwarded-for", b"x-forwarded-proto"})
 
 
@@ -69,8 +73,11 @@ class Exchange:
             if b"accept" in self.headers.raw:
                 self.media = negotiate(self.headers.get("accept"))
             self.handle = endpoint.at_once(self.headers, body, self.answered)
-        except Exception:  # what is wrong is told by the long way
+        except RequestError:  # what is wrong is told by the long way
             self.handle = None
+        except Exception as error:  # it may have begun already, so nothing is tried again
+            self.answered(error)
+            return
         if self.handle is None:
             task = asyncio.ensure_future(endpoint.respond("POST", b"", self.headers, body))
             self.handle = task
@@ -105,7 +112,11 @@ class Exchange:
 
 
 class DirectProtocol(HttpToolsProtocol):
-    """One connection. `exchange` is the request on the short way, if any; `reading` is the same until it is whole."""
+    """One connection. `exchange` is the request on the short way, if any; `reading` is the same until it is whole.
+
+    `resting_since`: since when nothing is under way; `sending_since`: since when a request has been coming; NEVER where it is not so.
+    `head`: bytes of a request's head so far.
+    """
 
     _date: tuple[Any, bytes] = (None, b"")
 
@@ -120,8 +131,11 @@ class DirectProtocol(HttpToolsProtocol):
         self.routes = routes_of(config.loaded_app)
         self.exchange: Exchange | None = None
         self.reading: Exchange | None = None
-        self.idle_since = NEVER
-        self.idle_timer: asyncio.TimerHandle | None = None
+        self.resting_since = NEVER
+        self.sending_since = NEVER
+        self.head = 0
+        self.in_head = True
+        self.timer: asyncio.TimerHandle | None = None
 
     @property
     def endpoint(self) -> Endpoint:
@@ -135,9 +149,14 @@ class DirectProtocol(HttpToolsProtocol):
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
+        self.in_head = True
+        self.resting_since = NEVER
+        self.sending_since = self.loop.time()
+        self.watch()
 
     def on_headers_complete(self) -> None:
         """Take the short way or uvicorn's."""
+        self.in_head, self.head = False, 0
         if self.url == b"/graphql" and self.exchange is None and self.plain():
             headers = RequestHeaders(self.headers, self.client[0] if self.client else None)
             keep_alive = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
@@ -175,6 +194,7 @@ class DirectProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        self.sending_since = NEVER
         reading, self.reading = self.reading, None
         if reading is None:
             super().on_message_complete()
@@ -184,14 +204,28 @@ class DirectProtocol(HttpToolsProtocol):
 
     # asyncio.Protocol
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client; it may take as long to begin its first request as any other."""
+        super().connection_made(transport)
+        self.rest()
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes; a head that does not end is given up."""
+        super().data_received(data)
+        if self.in_head:
+            self.head += len(data)
+            if self.head > MAX_HEAD and not self.transport.is_closing():
+                self.transport.write(TOO_LARGE)
+                self.transport.close()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has left: what is under way for it ends."""
         super().connection_lost(exc)
         exchange, self.exchange = self.exchange, None
         if exchange is not None and exchange.handle is not None:
             exchange.handle.cancel()
-        if self.idle_timer is not None:
-            self.idle_timer.cancel()
+        if self.timer is not None:
+            self.timer.cancel()
 
     # answering
 
@@ -238,25 +272,37 @@ class DirectProtocol(HttpToolsProtocol):
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
             return
-        self.idle_since = self.loop.time()
-        if self.idle_timer is None:
-            self.idle_timer = self.loop.call_later(self.timeout_keep_alive, self.look)
+        self.rest()
+
+    def on_response_complete(self) -> None:
+        """An answer on uvicorn's way is out; how long the connection rests is looked after here."""
+        super().on_response_complete()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
+            self.rest()
+
+    def rest(self) -> None:
+        """Nothing is under way from now on."""
+        self.resting_since = self.loop.time()
+        self.watch()
+
+    def watch(self) -> None:
+        """Look after the connection. One timer stands for many requests."""
+        if self.timer is None:
+            self.timer = self.loop.call_later(self.timeout_keep_alive, self.look)
 
     def look(self) -> None:
-        """Close a connection that has rested too long. One timer stands for many requests."""
-        self.idle_timer = None
-        if self.idle_since == NEVER or self.transport.is_closing():
+        """Close a connection that has rested too long, or whose client takes too long to send a request."""
+        self.timer = None
+        due = min(self.resting_since + self.timeout_keep_alive, self.sending_since + SENDING)
+        if due == NEVER or self.transport.is_closing():
             return
-        left = self.idle_since + self.timeout_keep_alive - self.loop.time()
+        left = due - self.loop.time()
         if left <= 0:
             self.transport.close()
         else:
-            self.idle_timer = self.loop.call_later(left, self.look)
-
-    def _unset_keepalive_if_required(self) -> None:
-        self.idle_since = NEVER
-        if self.timeout_keep_alive_task is not None:
-            super()._unset_keepalive_if_required()
+            self.timer = self.loop.call_later(min(left, self.timeout_keep_alive), self.look)
 
 
 def routes_of(app: Any) -> Routes:

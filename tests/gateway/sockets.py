@@ -17,19 +17,22 @@ from gateway.http.respond import Reply
 from gateway.settings import Settings
 from tests.gateway.support import supergraph_of
 
-FIELDS = "hello(name: String): String slow(name: String): String large(name: String): String who: String broken: String"
+FIELDS = "hello(name: String): String large(name: String): String who: String broken: String"
 SDLS = {"a": f"type Query {{ {FIELDS} }} type Mutation {{ add: Int }}"}
 HELLO = "query($n: String) { hello(name: $n) }"
-SLOW = "query($n: String) { slow(name: $n) }"
 LARGE = "query($n: String) { large(name: $n) }"
 SIZE = 200_000  # of a large answer
 GUARD = 8  # seconds after which a test hangs
 
 
 class Subgraph:
-    """Answers at once, but for `slow` with the name "wait": that goes on when `go` is set. `calls` are the names it was given."""
+    """Answers at once, but for the name "wait": then when `go` is set. `calls` are the names it was given."""
 
     def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Forget what was."""
         self.calls: list[str | None] = []
         self.started, self.cancelled, self.go = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -39,16 +42,16 @@ class Subgraph:
         """See LocalExecutor."""
         name = (variables or {}).get("n")
         self.calls.append(name)
-        if "broken" in query:
-            return {"errors": [{"message": "it is broken"}], "data": {"broken": None}}
-        if "slow" in query and name == "wait":
+        if name == "wait":
             self.started.set()
             try:
                 await self.go.wait()
             except asyncio.CancelledError:
                 self.cancelled.set()
                 raise
-        known = {"hello": name, "slow": name, "large": (name or "") + "x" * SIZE, "add": len(self.calls)}
+        if "broken" in query:
+            return {"errors": [{"message": "it is broken"}], "data": {"broken": None}}
+        known = {"hello": name, "large": (name or "") + "x" * SIZE, "add": len(self.calls)}
         known["who"] = headers.get("x-forwarded-for")
         return {"data": {field: value for field, value in known.items() if field in query}}
 
@@ -91,6 +94,7 @@ async def serving(http: Any = Watched, settings: Settings | None = None, **optio
     Watched.short = Watched.pieces = 0
     subgraph = Subgraph()
     app = create_app(supergraph_of(SDLS), settings or Settings(), {"a": subgraph})
+    options = {"timeout_graceful_shutdown": 1, **options}
     quiet: dict[str, Any] = {
         "log_config": None,
         "log_level": 60,
@@ -100,20 +104,19 @@ async def serving(http: Any = Watched, settings: Settings | None = None, **optio
     }
     server = uvicorn.Server(uvicorn.Config(app, http=http, **quiet, **options))
     listener = socket.socket()
-    listener.setsockopt(
-        socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384
-    )  # what it accepts has the same: answers don't rest there
+    # What it accepts has the same: answers that nobody reads rest in the server, where they can be counted.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
     listener.bind(("127.0.0.1", 0))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     served = Served(server, task, listener.getsockname()[1], subgraph)
     try:
         async with asyncio.timeout(GUARD):
             while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0)
         yield served
     finally:
         subgraph.go.set()
-        server.should_exit = server.force_exit = True
+        server.should_exit = True
         async with asyncio.timeout(GUARD):
             await task
 
@@ -188,7 +191,17 @@ async def until(fact: Callable[[], object]) -> None:
     """Wait until something holds."""
     async with asyncio.timeout(GUARD):
         while not fact():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0)
+
+
+def under_way(served: Served) -> int:
+    """How many requests are being answered on the short way."""
+    return sum(one.exchange is not None for one in served.connections)
+
+
+async def gone(served: Served) -> None:
+    """Wait until it has no connection."""
+    await until(lambda: not served.connections)
 
 
 async def well(served: Served) -> None:

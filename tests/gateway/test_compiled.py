@@ -13,7 +13,7 @@ from gateway.pipeline import answer, check, pick, prepare, run
 from gateway.settings import Settings
 from gateway.transport.base import SubgraphRequest
 from gateway.transport.fake import FakeTransport
-from tests.gateway.support import engine_of, fake_engine, gateway_of, supergraph_of
+from tests.gateway.support import fake_engine, gateway_of
 
 SDLS = {
     "a": """
@@ -175,14 +175,6 @@ def _live_types() -> int:
     return sum(
         isinstance(one, type) and one.__module__ == "gateway.execute.compile.structs" for one in gc.get_objects()
     )
-
-
-def test_an_abstract_place_is_left_to_the_exact_path() -> None:
-    """Plans that a type decides at run time are not compiled."""
-    sdl = "type Query { any: [U] } union U = A | B type A { x: Int } type B { y: Int }"
-    engine = engine_of(supergraph_of({"a": sdl}), FakeTransport(lambda _: None))
-    checked = check(engine, "{ any { ... on A { x } ... on B { y } } }")
-    assert prepare(engine, checked, pick(checked, None), {}).program is None
 
 
 @pytest.mark.parametrize("query", [QUERY, "{ things { name any } }"])

@@ -1,13 +1,14 @@
 """The answer's layout, worked out of a plan: which fetch brings which field of which object, and what the client sees of it.
 
-A Node is one place of the answer. Its own fields come with it, in the reply that brings the object; others are looked up. Plans with
-more than that (objects whose type decides, values from several subgraphs, contexts, renamed keys) have no layout: they run exactly.
+A Node is one place of the answer as one object type; a place of an interface or a union has a node for each of its types. A node's own
+fields come with it, in the reply that brings the object; others are looked up. Plans with more than that (values from several
+subgraphs, contexts, renamed keys, interface objects) have no layout: they run exactly.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from gateway.plan.nodes import Fetch, Path, Plan, RepField, Selection
+from gateway.plan.nodes import Fetch, Path, Plan, RepField, Representation, Selection, Target
 from gateway.request.operation import Field, Operation, Selections
 from gateway.supergraph.model import Supergraph, named
 
@@ -20,9 +21,10 @@ class NoLayout(Exception):
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """One key of a node: its type reference, the lookup that brings it (None: it comes with the object), and the node below.
+    """One key of a node: its type reference, the lookup that brings it (None: it comes with the object), and the nodes below.
 
-    `asked`: the client sees it; the planner may need others. `attribute` is its name in the node's struct.
+    `asked`: the client sees it; the planner may need others. `attribute` is its name in the node's struct. `abstract`: each object's type
+    decides which of the nodes it is.
     """
 
     key: str
@@ -30,7 +32,8 @@ class Slot:
     type: str
     lookup: "NodeLookup | None"
     origin: tuple[int, int]
-    below: "Node | None" = None
+    nodes: "tuple[Node, ...]" = ()
+    abstract: bool = False
     asked: bool = False
     attribute: str = ""
 
@@ -39,10 +42,18 @@ class Slot:
         """Whether its value is a list."""
         return self.type.startswith("[")
 
+    @property
+    def below(self) -> "Node | None":
+        """The only node below, where no type has to decide."""
+        return self.nodes[0] if self.nodes and not self.abstract else None
+
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One place of the answer. `origin` is the fetch (and its lookup) in whose reply the object comes."""
+    """One place of the answer. `origin` is the fetch (and its lookup) in whose reply the object comes.
+
+    `lost`: the plan brings not all that such an object needs, as none can stand here; if one does, the exact path has to see to it.
+    """
 
     type: str
     origin: tuple[int, int]
@@ -51,11 +62,19 @@ class Node:
     lookups: "list[NodeLookup]" = field(default_factory=list)
     parent: "Node | None" = None
     key: str = ""
+    lost: bool = False
 
     @property
     def own(self) -> Iterator[Slot]:
         """What comes with the object."""
         return (slot for slot in self.slots.values() if slot.lookup is None)
+
+    @property
+    def slot(self) -> Slot:
+        """Where it hangs; only the root hangs nowhere."""
+        if self.parent is None:
+            raise AssertionError("the root")
+        return self.parent.slots[self.key]
 
 
 @dataclass(slots=True, eq=False)
@@ -77,6 +96,11 @@ class Layout:
     lookups: dict[tuple[int, int], list[NodeLookup]]
     nodes: list[Node]
 
+    @property
+    def abstract(self) -> Iterator[tuple[Node, Slot]]:
+        """Every slot whose objects' types decide, with the node that has it; outer ones first."""
+        return ((node, slot) for node in self.nodes for slot in node.slots.values() if slot.abstract)
+
 
 def lay_out(supergraph: Supergraph, operation: Operation, plan: Plan) -> Layout:
     """The layout of a plan; NoLayout where the exact path has to run it."""
@@ -97,92 +121,131 @@ class _Builder:
             raise NoLayout
         for fetch in self.plan.fetches:
             self.place(fetch)
-            if len(self.nodes) > NODES:
-                raise NoLayout
         self.ask(self.root, operation.selections)
         return Layout(self.root, self.lookups, self.nodes)
 
     def place(self, fetch: Fetch) -> None:
         """The fields that a fetch brings."""
         for number, lookup in enumerate(fetch.lookups):
+            origin = (fetch.id, number)
+            self.lookups[origin] = []
             for target in lookup.targets:
-                node = self.at(target.path)
+                nodes = self.at(target.path)
                 if lookup.field is None:
-                    if node is not self.root:
+                    if nodes != [self.root]:
                         raise NoLayout
-                    self.fill(node, lookup.selection, (fetch.id, number), None)
+                    self.fill(self.root, lookup.selection, origin, None)
                     continue
-                (template,) = target.representations if len(target.representations) == 1 else (None,)
-                if template is None or template.types is not None or template.typename is None:
-                    raise NoLayout
-                self.check_inputs(node, template.fields)
-                made = NodeLookup(node, fetch.id, number, template.typename, template.fields)
-                node.lookups.append(made)
-                self.lookups.setdefault((fetch.id, number), []).append(made)
-                self.fill(node, lookup.selection, (fetch.id, number), made)
+                for node in nodes:
+                    template = template_for(target, node.type)
+                    if template is not None:
+                        self.look_up(node, template, lookup.selection, origin)
 
-    def at(self, path: Path) -> Node:
-        """The node at a path."""
-        node = self.root
+    def look_up(self, node: Node, template: Representation, selection: Selection, origin: tuple[int, int]) -> None:
+        """A lookup at one node, and what it brings there."""
+        fields = tuple(one for one in template.fields if one.types is None or node.type in one.types)
+        self.check_inputs(node, fields)
+        made = NodeLookup(node, *origin, template.typename or node.type, fields)
+        node.lookups.append(made)
+        self.lookups[origin].append(made)
+        self.fill(node, selection, origin, made)
+
+    def at(self, path: Path) -> list[Node]:
+        """The nodes at a path."""
+        nodes = [self.root]
         for step in path:
-            below = node.slots[step.key].below if step.key in node.slots else None
-            if step.types is not None or below is None:
+            slots = [node.slots[step.key] for node in nodes if step.key in node.slots]
+            below = [inner for slot in slots for inner in slot.nodes]
+            nodes = [one for one in below if step.types is None or one.type in step.types]
+            if not below:
                 raise NoLayout
-            node = below
-        return node
+        return nodes
 
     def fill(self, node: Node, selection: Selection, origin: tuple[int, int], lookup: NodeLookup | None) -> None:
         """Put a selection's fields on a node."""
-        for types, inner in selection.fragments:
-            if types != frozenset({node.type}):
-                raise NoLayout
-            self.fill(node, inner, origin, lookup)
         types_here = self.supergraph.field_types.get(node.type, {})
         for out in selection.fields:
-            known = node.slots.get(out.key)
-            if known is not None:
-                if out.below is not None or known.name != out.name:
+            slot = node.slots.get(out.key)
+            if slot is None:
+                reference = "String!" if out.name == "__typename" else types_here.get(out.name)
+                if reference is None:
                     raise NoLayout
-                continue
-            reference = "String!" if out.name == "__typename" else types_here.get(out.name)
-            if reference is None or self.supergraph.kinds.get(node.type) != "object":
+                slot = Slot(out.key, out.name, reference, lookup, origin, attribute=f"a{len(node.slots)}")
+                node.slots[out.key] = slot
+                if out.below is not None:
+                    self.hang(node, slot)
+            elif slot.name != out.name or (out.below is not None and (slot.origin, slot.lookup) != (origin, lookup)):
                 raise NoLayout
-            slot = Slot(out.key, out.name, reference, lookup, origin, attribute=f"a{len(node.slots)}")
-            node.slots[out.key] = slot
             if out.below is not None:
-                slot.below = Node(named(reference), origin, parent=node, key=out.key)
-                self.nodes.append(slot.below)
-                self.fill(slot.below, out.below, origin, None)
+                for inner in slot.nodes:
+                    self.fill(inner, out.below, origin, None)
+        for types, inner_selection in selection.fragments:
+            if node.type in types:
+                self.fill(node, inner_selection, origin, lookup)
+
+    def hang(self, node: Node, slot: Slot) -> None:
+        """The nodes below a slot."""
+        name = named(slot.type)
+        slot.abstract = self.supergraph.kinds.get(name) != "object"
+        seen = self.supergraph.api.type_map  # what clients can't see, the exact path hides
+        types = sorted(self.supergraph.possible[name] & seen.keys()) if slot.abstract else [name]
+        views = (subgraph.types.get(name) for subgraph in self.supergraph.subgraphs.values())
+        if slot.abstract and any(view is not None and view.interface_object for view in views):
+            raise NoLayout  # some subgraphs don't know an object's type
+        slot.nodes = tuple(Node(one, slot.origin, parent=node, key=slot.key) for one in types)
+        self.nodes.extend(slot.nodes)
+        if len(self.nodes) > NODES:
+            raise NoLayout
 
     def check_inputs(self, node: Node, fields: tuple[RepField, ...]) -> None:
         """Inputs lie on the object itself, or on single objects that came with their parent."""
         for one in fields:
             slot = node.slots.get(one.key)
-            if slot is None or one.types is not None:
+            if slot is None:
                 raise NoLayout
             if one.below:
-                if slot.below is None or slot.type.lstrip("[") != slot.type:
+                if slot.below is None or slot.is_list:
                     raise NoLayout
-                if any(inner.key not in slot.below.slots for inner in one.below):
+                if any(inner.types is not None or inner.key not in slot.below.slots for inner in one.below):
                     raise NoLayout
                 if any(slot.below.slots[inner.key].lookup is not None for inner in one.below):
                     raise NoLayout
                 self.check_inputs(slot.below, one.below)
+            elif slot.nodes:
+                raise NoLayout
 
     def ask(self, node: Node, selections: Selections) -> None:
         """Mark what the client asked, in its order."""
         for item in selections:
             if not isinstance(item, Field):
-                raise NoLayout
+                if node.type in self.supergraph.possible.get(item.type, {item.type}):
+                    self.ask(node, item.selections)
+                continue
             slot = node.slots.get(item.key)
-            if slot is None or slot.name != item.name:
+            if slot is None or slot.name != item.name or bool(item.selections) != bool(slot.nodes):
                 raise NoLayout
-            slot.asked = True
-            node.order.append(item.key)
-            if item.selections:
-                if slot.below is None:
-                    raise NoLayout
-                self.ask(slot.below, item.selections)
+            if not slot.asked:
+                slot.asked = True
+                node.order.append(item.key)
+            for inner in slot.nodes:
+                self.ask_below(slot, inner, item.selections)
+            if slot.nodes and all(inner.lost for inner in slot.nodes):
+                raise NoLayout
+
+    def ask_below(self, slot: Slot, node: Node, selections: Selections) -> None:
+        """The same for a node; one of several types that some subgraph does not know may be lost."""
+        try:
+            self.ask(node, selections)
+        except NoLayout:
+            if not slot.abstract:
+                raise
+            node.lost = True
+
+
+def template_for(target: Target, type_name: str) -> Representation | None:
+    """How objects of a type become representations at a target, if at all."""
+    fitting = (one for one in target.representations if one.types is None or type_name in one.types)
+    return next(fitting, None)
 
 
 def entity_slots(lookups: list[NodeLookup]) -> dict[str, Slot]:

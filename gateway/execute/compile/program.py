@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from gateway.execute.compile.layout import Layout, NoLayout, lay_out
+from gateway.execute.compile.runtime import State, Unusual, by_type, encode, entity
 from gateway.execute.compile.source import Writer
 from gateway.execute.compile.structs import Structs
 from gateway.execute.template import Template, template_of
@@ -15,18 +16,7 @@ from gateway.plan.nodes import Fetch, Plan
 from gateway.request.operation import Operation
 from gateway.supergraph.model import Supergraph
 
-encode = msgspec.json.Encoder().encode
-
-
-class Unusual(Exception):
-    """Something that the compiled path leaves to the exact one."""
-
-
-class State:
-    """What one run has of its replies; attributes are named by the source: `data_F`, `firsts_N` and so on. None: not there yet."""
-
-    def __getattr__(self, name: str) -> None:
-        return None
+USED = {"encode": encode, "Raw": Raw, "UNSET": UNSET, "Unusual": Unusual, "by_type": by_type, "entity": entity}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +71,9 @@ def compile_plan(
         return None
     through = _passes_through(layout, plan)
     structs = Structs(supergraph.api, layout, through, bool(extensions))
-    writer = Writer(layout, plan)
+    writer = Writer(layout, plan, structs)
     source = writer.write()
-    names: dict[str, Any] = {**writer.constants, "encode": encode, "Raw": Raw, "UNSET": UNSET, "Unusual": Unusual}
+    names: dict[str, Any] = {**writer.constants, **USED}
     exec(compile(source, "<compiled plan>", "exec"), names)  # noqa: S102 - made of our own names alone
     positions = {fetch.id: index for index, fetch in enumerate(plan.fetches)}
     steps = tuple(_step(fetch, plan, positions, structs, names) for fetch in plan.fetches)
@@ -106,7 +96,7 @@ def _passes_through(layout: Layout, plan: Plan) -> bool:
     """Whether the one reply has what the client asked and nothing else, in its order."""
     if len(plan.fetches) != 1:
         return False
-    return all(node.order and list(node.slots) == node.order for node in layout.nodes)
+    return all(list(node.slots) == node.order for node in layout.nodes) and not any(layout.abstract)
 
 
 def _step(fetch: Fetch, plan: Plan, positions: Mapping[int, int], structs: Structs, names: Mapping[str, Any]) -> Step:

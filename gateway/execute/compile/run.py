@@ -11,7 +11,8 @@ import msgspec
 from msgspec import UNSET
 
 from gateway.core.errors import SubgraphError
-from gateway.execute.compile.program import Program, State, Step, Unusual
+from gateway.execute.compile.program import Program, Step
+from gateway.execute.compile.runtime import State, Unusual
 from gateway.execute.extensions import merge_extensions, with_extensions
 from gateway.execute.loader.loader import Loader
 from gateway.execute.template import members_of

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.execute.compile.layout import Layout, Node, NodeLookup, Slot, entity_slots
+from gateway.execute.compile.structs import Structs
 from gateway.plan.nodes import Fetch, Plan, RepField
 
 
@@ -19,6 +20,7 @@ class Writer:
 
     layout: Layout
     plan: Plan
+    structs: Structs
     lines: list[str] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
     numbers: dict[Node, int] = field(default_factory=dict)
@@ -40,8 +42,10 @@ class Writer:
     def write(self) -> str:
         """The whole source."""
         for fetch in self.plan.fetches:
-            if any(lookup.field for lookup in fetch.lookups):
+            entities = any(lookup.field for lookup in fetch.lookups)
+            if entities:
                 self.prepare(fetch)
+            if entities or any(slot.origin[0] == fetch.id for _, slot in self.layout.abstract):
                 self.accept(fetch)
         for node in self.layout.nodes:
             if node.lookups:
@@ -57,9 +61,13 @@ class Writer:
             if lookup.field is None:
                 continue
             names.append(f"reps{number}")
-            self.line(1, f"known, reps{number} = {{}}, []")
-            for index, one in enumerate(self.layout.lookups[fetch.id, number]):
-                self.represent(one, number, index)
+            self.line(1, f"reps{number} = []")
+            lookups = self.layout.lookups[fetch.id, number]
+            for kind in kinds_of(lookups):
+                self.line(1, "known = {}")
+                for index, one in enumerate(lookups):
+                    if one.typename == kind:
+                        self.represent(one, number, index)
         self.line(1, f"return ({', '.join(names)},)")
 
     def represent(self, one: NodeLookup, number: int, index: int) -> None:
@@ -94,22 +102,48 @@ class Writer:
             self.line(1, f"es = data.e{number}")
             self.line(1, f"if len(es) != counts[{position}]: raise Unusual")
             position += 1
-            keys = list(entity_slots(self.layout.lookups[fetch.id, number]))
-            for index, one in enumerate(self.layout.lookups[fetch.id, number]):
-                node = self.number(one.node)
-                self.line(1, f"for x, i in zip(s.firsts_{node}, s.places_{fetch.id}_{number}_{index}):")
-                self.line(2, "e = es[i]")
-                slots = [slot for slot in one.node.slots.values() if slot.lookup is one]
-                if not slots:  # what it brings, another lookup brings, too
-                    self.line(2, "continue")
-                    continue
-                self.line(2, "if e is None:")
-                for slot in slots:
-                    self.line(3, "raise Unusual" if slot.type.endswith("!") else f"x.{slot.attribute} = None")
-                self.line(2, "else:")
-                for slot in slots:
-                    self.line(3, f"x.{slot.attribute} = e.b{keys.index(slot.key)}")
+            lookups = self.layout.lookups[fetch.id, number]
+            kinds = kinds_of(lookups)
+            for kind in kinds:
+                same = [one for one in lookups if one.typename == kind]
+                get = "es[i]"
+                if len(kinds) > 1:
+                    self.line(1, "found = {}")
+                    get = f"entity(found, es, i, {self.constant(self.structs.entity_decoder(same))})"
+                for one in same:
+                    self.take(one, lookups.index(one), list(entity_slots(same)), get)
+        for node, slot in self.layout.abstract:
+            if slot.origin[0] == fetch.id:
+                self.tell_apart(node, slot)
         self.line(1, "return")
+
+    def take(self, one: NodeLookup, index: int, keys: list[str], get: str) -> None:
+        """What entities bring to one node's objects; `get` is the entity at place i."""
+        slots = [slot for slot in one.node.slots.values() if slot.lookup is one]
+        if not slots:  # what it brings, another lookup brings, too
+            return
+        node = self.number(one.node)
+        self.line(1, f"for x, i in zip(s.firsts_{node}, s.places_{one.fetch}_{one.lookup}_{index}):")
+        self.line(2, f"e = {get}")
+        self.line(2, "if e is None:")
+        for slot in slots:
+            self.line(3, "raise Unusual" if slot.type.endswith("!") else f"x.{slot.attribute} = None")
+        self.line(2, "else:")
+        for slot in slots:
+            self.line(3, f"x.{slot.attribute} = e.b{keys.index(slot.key)}")
+
+    def tell_apart(self, node: Node, slot: Slot) -> None:
+        """The objects of an abstract slot become those of their types' nodes."""
+        if node is self.layout.root:
+            depth, item = 1, f"s.data_{slot.origin[0]}"
+        elif slot.lookup is not None:
+            self.line(1, f"for x in s.firsts_{self.number(node)}:")
+            depth, item = 2, "x"
+        else:
+            depth, item, _ = self.walk(node)
+        decoders = self.constant(self.structs.variants(slot))
+        value = f"{item}.{slot.attribute}"
+        self.line(depth, f"{value} = {told(slot.type, value, decoders)}")
 
     def collect(self, node: Node) -> None:
         """`collect_N(s)`: all objects of a node, and one of each that are equal in what lookups need."""
@@ -152,6 +186,9 @@ class Writer:
                 raise AssertionError("only the root has no parent")
             parent, item = item, f"x{step}"
             depth = self.enter(depth, slot, parent, item)
+            if slot.abstract:
+                kind = self.constant(self.structs.node(one))
+                self.line(depth, f"if {item}.__class__ is not {kind}: continue")
         return depth, item, parent
 
     def enter(self, depth: int, slot: Slot, parent: str, item: str) -> int:
@@ -223,6 +260,21 @@ class Writer:
         for name in hidden:
             self.line(depth, f"{item}.{name} = UNSET")
         self.lines = [*inside[:at], *self.lines, *inside[at:]]
+
+
+def kinds_of(lookups: list[NodeLookup]) -> list[str]:
+    """The types of a lookup's entities; those of different ones are not equal, and bring different things."""
+    return list(dict.fromkeys(one.typename for one in lookups))
+
+
+def told(reference: str, value: str, decoders: str) -> str:
+    """An expression for a value of abstract objects, each decoded by its type."""
+    null = "False" if reference.endswith("!") else "True"
+    bare = reference.removesuffix("!")
+    if not bare.startswith("["):
+        return f"by_type({value}, {decoders}, {null})"
+    inner = f"[{told(bare[1:-1], 'r', decoders)} for r in {value}]"
+    return f"({inner} if {value} is not None else None)"
 
 
 def depth_of(node: Node) -> int:

@@ -10,7 +10,7 @@ import msgspec
 from graphql import GraphQLEnumType, GraphQLSchema
 from msgspec import UNSET, Meta, Raw, Struct
 
-from gateway.execute.compile.layout import Layout, Node, Slot, entity_slots
+from gateway.execute.compile.layout import Layout, Node, NodeLookup, Slot, entity_slots
 from gateway.plan.nodes import Fetch
 from gateway.supergraph.model import named
 
@@ -39,13 +39,17 @@ class Structs:
             fields: list[Any] = []
             for slot in (*ordered, *hidden):
                 if slot.lookup is None:
-                    fields.append((slot.attribute, self.type_of(slot) if slot.asked or slot.below else Any))
+                    fields.append((slot.attribute, self.type_of(slot) if slot.asked or slot.nodes else Any))
                 else:
                     fields.append((slot.attribute, Any, UNSET))
             self._nodes[node] = self._make(
                 f"Node_{node.type}", fields, {slot.attribute: slot.key for slot in node.slots.values()}
             )
         return self._nodes[node]
+
+    def variants(self, slot: Slot) -> dict[str, Any]:
+        """What decodes the objects of an abstract slot, by their types."""
+        return {one.type: msgspec.json.Decoder(self.node(one)).decode for one in slot.nodes if not one.lost}
 
     def reply(self, fetch: Fetch) -> type[Struct]:
         """The type of a fetch's reply."""
@@ -58,8 +62,10 @@ class Structs:
                         fields.append((slot.attribute, self.type_of(slot)))
                         names[slot.attribute] = slot.key
             else:
-                entity = self.entity(fetch.id, number)
-                fields.append((f"e{number}", list[entity | None]))  # type: ignore[valid-type]
+                lookups = self.layout.lookups[fetch.id, number]
+                several = len({one.typename for one in lookups}) > 1
+                one: Any = Raw if several else self.entity(lookups) | None
+                fields.append((f"e{number}", list[one]))
                 names[f"e{number}"] = lookup.field
         data = self._make("Data", fields, names)
         whole: list[Any] = [("data", data)]
@@ -69,11 +75,15 @@ class Structs:
             whole.append(("extensions", Any, UNSET))
         return msgspec.defstruct("Reply", whole, gc=False, forbid_unknown_fields=self.strict)
 
-    def entity(self, fetch: int, lookup: int) -> type[Struct]:
-        """The type of what a lookup brings of an entity; attributes are b0, b1 … in the order of `entity_slots`."""
-        slots = list(entity_slots(self.layout.lookups[fetch, lookup]).values())
+    def entity_decoder(self, lookups: list[NodeLookup]) -> Any:
+        """What decodes one entity of a lookup that asks for several types."""
+        return msgspec.json.Decoder(self.entity(lookups)).decode
+
+    def entity(self, lookups: list[NodeLookup]) -> Any:
+        """The type of what is brought of an entity to these nodes; attributes are b0, b1 … in the order of `entity_slots`."""
+        slots = list(entity_slots(lookups).values())
         fields: list[Any] = [
-            (f"b{index}", self.type_of(slot) if slot.asked or slot.below else Any) for index, slot in enumerate(slots)
+            (f"b{index}", self.type_of(slot) if slot.asked or slot.nodes else Any) for index, slot in enumerate(slots)
         ]
         return self._make("Entity", fields, {f"b{index}": slot.key for index, slot in enumerate(slots)})
 
@@ -95,6 +105,8 @@ class Structs:
         bare = reference[:-1]
         if bare.startswith("["):
             return list[self._type(slot, bare[1:-1])]  # type: ignore[misc]
+        if slot.abstract:
+            return Raw  # its type is looked at first
         if slot.below is not None:
             return self.node(slot.below)
         if slot.name == "__typename":

@@ -1,0 +1,37 @@
+"""What a client may cost that sends no whole request: the size of a head, and the time for sending."""
+
+from contextlib import suppress
+
+import pytest
+
+from tests.gateway.sockets import GET, HELLO, connected, gone, post, serving, well
+
+GOOD = post(HELLO, "a")
+
+
+@pytest.mark.parametrize("start", [b"POST /graphql HTTP/1.1\r\nx: ", b"POST /graphql?", b"GET /", GOOD + b"GET /"])
+async def test_a_head_has_a_limit(start: bytes) -> None:
+    """One that does not end is given up, wherever it goes on."""
+    async with serving() as served:
+        async with connected(served) as (reader, writer):
+            writer.write(start + b"y" * 600_000)
+            got = b""
+            with suppress(ConnectionResetError):
+                got = await reader.read()
+        assert got.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 200 ")) or not got
+        assert len(served.subgraph.calls) == start.startswith(GOOD)
+        await gone(served)
+        await well(served)
+
+
+@pytest.mark.parametrize(
+    ("some", "answers"), [(b"", 0), (GOOD[:40], 0), (GOOD[:-2], 0), (GOOD + GOOD[:40], 1), (GET + GOOD[:-2], 1)]
+)
+async def test_sending_has_a_time(monkeypatch: pytest.MonkeyPatch, some: bytes, answers: int) -> None:
+    """Who begins a request and does not end it, or never begins one, is not waited for."""
+    monkeypatch.setattr("gateway.http.direct.SENDING", 0.1)
+    async with serving(timeout_keep_alive=0.1) as served:
+        async with connected(served) as (reader, writer):
+            writer.write(some)
+            assert (await reader.read()).count(b"HTTP/1.1 200 ") == answers
+        await gone(served)

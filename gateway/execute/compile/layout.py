@@ -5,8 +5,8 @@ fields come with it, in the reply that brings the object; others are looked up. 
 subgraphs, contexts, renamed keys, interface objects) have no layout: they run exactly.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 from gateway.plan.nodes import Fetch, Path, Plan, RepField, Representation, Selection, Target
 from gateway.request.operation import Field, Operation, Selections
@@ -143,7 +143,7 @@ class _Builder:
 
     def look_up(self, node: Node, template: Representation, selection: Selection, origin: tuple[int, int]) -> None:
         """A lookup at one node, and what it brings there."""
-        fields = tuple(one for one in template.fields if one.types is None or node.type in one.types)
+        fields = joined(one for one in template.fields if one.types is None or node.type in one.types)
         self.check_inputs(node, fields)
         made = NodeLookup(node, *origin, template.typename or node.type, fields)
         node.lookups.append(made)
@@ -240,6 +240,17 @@ class _Builder:
             if not slot.abstract:
                 raise
             node.lost = True
+
+
+def joined(fields: Iterable[RepField]) -> tuple[RepField, ...]:
+    """The fields of a representation, each name once: what two field sets read of one value goes together."""
+    found: dict[str, RepField] = {}
+    for one in fields:
+        known = found.setdefault(one.name, one)
+        if (known.key, known.types) != (one.key, one.types):
+            raise NoLayout
+        found[one.name] = replace(known, below=joined((*known.below, *one.below)))
+    return tuple(found.values())
 
 
 def template_for(target: Target, type_name: str) -> Representation | None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from secrets import randbelow
@@ -48,6 +48,7 @@ from gateway.transport.local import LocalExecutor, LocalTransport
 
 K = TypeVar("K")
 V = TypeVar("V")
+WARMED = 200  # operations
 KEPT_TEXT = 50_000  # characters; a longer document is not worth its place in the cache
 
 
@@ -185,6 +186,17 @@ class Gateway:
                 start = partial(begin, self.engine, prepared, variables, headers)
                 return self.flights.share((key, labels) if labels else key, start, answered)
         return begin(self.engine, prepared, variables, headers, answered)
+
+    def warm(self, other: "Gateway") -> None:
+        """Plan what was asked last of another gateway, as far as it can be asked here: so that a new supergraph makes nobody wait."""
+        for query, name in list(other.ready.values)[-WARMED:]:
+            with suppress(RequestError):
+                checked = self.documents.get(query, partial(check, self.engine, query))
+                if not checked.conditions and not checked.labels:
+                    node = pick(checked, name)
+                    key = (query, name or None, (), frozenset[str]())
+                    prepared = self.plans.get(key, partial(prepare, self.engine, checked, node, {}))
+                    self.ready.get((query, name), partial(Ready, node, checked, prepared))
 
     def labels_for(self, checked: Checked, headers: Mapping[str, str]) -> frozenset[str]:
         """The progressive overrides that are on for a request; a user stays on one side of a share."""

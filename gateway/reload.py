@@ -72,6 +72,7 @@ class Reloader:
             self.again = False
             found = await asyncio.to_thread(try_gateway, self.read, self.settings)
             if found is not None:
+                await asyncio.to_thread(found[1].warm, self.served.gateway)
                 await self.served.replace(found[1])
                 emit(Reloaded(tuple(found[1].engine.supergraph.subgraphs)))
             if not self.again:

@@ -36,6 +36,24 @@ class Draft:
             return self
         return self.fragments.setdefault(type_name, Draft(type_name))
 
+    def means_other(self, new: DraftField) -> bool:
+        """Whether a field's key stands for another field here, or for the same one with other arguments."""
+        known = self.fields.get(new.key)
+        return known is not None and (known.name, known.arguments) != (new.name, new.arguments)
+
+    def clashes(self, other: "Draft") -> bool:
+        """Whether some key stands for something else in another selection of the same type."""
+        for key, item in other.fields.items():
+            if self.means_other(item):
+                return True
+            below = self.fields[key].below if key in self.fields else None
+            if below is not None and item.below is not None and below.clashes(item.below):
+                return True
+        return any(
+            type_name in self.fragments and self.fragments[type_name].clashes(inner)
+            for type_name, inner in other.fragments.items()
+        )
+
     def absorb(self, other: "Draft") -> None:
         """Take over everything another selection of the same type asks for."""
         for key, item in other.fields.items():

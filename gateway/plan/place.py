@@ -71,14 +71,11 @@ class Placer:
         child: Site | None = None
         groups: set[Group] = set()
         for option in choice.options:
-            slot = self.resolving(site, option)
+            arguments = (*item.arguments, *self.contextual(site, option))
+            new = DraftField(key, item.name, option.local.field.type, arguments, item.variables)
+            slot = self.resolving(site, option, new)
             groups.add(slot.group)
-            written = slot.draft.fields.get(key)
-            if written is None:
-                reference = option.local.field.type
-                arguments = (*item.arguments, *self.contextual(site, option))
-                written = DraftField(key, item.name, reference, arguments, item.variables)
-                slot.draft.fields[key] = written
+            written = slot.draft.fields.setdefault(key, new)
             if self.graph.is_composite(item.type_name):
                 child = child or self.child(site, key, item)
                 arrival = self.graph.below(option.source, option.local)
@@ -131,11 +128,20 @@ class Placer:
         """Ask for `__typename`, under that very key (validation keeps clients from using it for anything else)."""
         draft.fields.setdefault(TYPENAME, DraftField(TYPENAME, TYPENAME, "String!", (), frozenset()))
 
-    def resolving(self, site: Site, option: Option) -> Slot:
-        """The slot where a field goes; one of its own where it needs inputs."""
-        return self.given_inputs(site, option) if option.with_inputs else self.entered(site, option.source)
+    def resolving(self, site: Site, option: Option, new: DraftField) -> Slot:
+        """The slot where a field goes; one of its own where it needs inputs, or its key stands for something else.
 
-    def entered(self, site: Site, source: Arrival) -> Slot:
+        The latter happens in interface objects, whose selections have no types to tell fields apart.
+        """
+        if option.with_inputs:
+            return self.given_inputs(site, option)
+        slot = self.entered(site, option.source, new)
+        if not slot.draft.means_other(new):
+            return slot
+        fields, parents = self.own_key(site, option.source)
+        return self.lookup(site, Arrival(option.source.subgraph, option.source.type), fields, parents, new=new)
+
+    def entered(self, site: Site, source: Arrival, new: DraftField | None = None) -> Slot:
         """The slot of an arrival, entered by its key if that was not done yet."""
         if source not in site.slots:
             entry = self.reached(site)[source].entry
@@ -143,7 +149,7 @@ class Placer:
                 raise no_plan(site.type, ())
             if entry.key:
                 fields, parents = self.demand(site, entry.key, self.nearer(site, source))
-                site.slots[source] = self.lookup(site, source, fields, parents)
+                site.slots[source] = self.lookup(site, source, fields, parents, new=new)
             else:
                 site.slots[source] = self.root_lookup(site, source)
         return site.slots[source]
@@ -288,6 +294,7 @@ class Placer:
         fields: tuple[RepField, ...],
         parents: set[Group],
         contexts: tuple[ContextInput, ...] = (),
+        new: DraftField | None = None,
     ) -> Slot:
         """A slot in an entity lookup of a subgraph at this place, shared by what waits for the same groups."""
         parents = parents or {site.slots[arrival].group for arrival in site.start[:1]}
@@ -297,9 +304,10 @@ class Placer:
         for number in count():
             group = self.lookup_group(site, source.subgraph, parents, contexts, number)
             template = self.representation(site, group, source, fields)
-            if group.lookups[0].fits(template):
+            draft = group.lookups[0].draft.narrow(source.type)
+            if group.lookups[0].fits(template) and not (new and draft.means_other(new)):
                 group.lookups[0].represent(template)
-                return Slot(source, group, group.lookups[0].draft.narrow(source.type))
+                return Slot(source, group, draft)
         raise AssertionError("a new group fits")
 
     def lookup_group(

@@ -64,7 +64,14 @@ async def _serve(options: Options, services: list[Service], has_sample: bool) ->
     supergraph = await asyncio.to_thread(Path(SCHEMA / "supergraph.graphql").read_text)
     app = create_app(supergraph, Settings(operations=str(SCHEMA / "operations")), local)
     config = uvicorn.Config(
-        app, options.host, options.port, loop="none", http="httptools", ws="none", log_level="warning", access_log=False
+        app,
+        options.host,
+        options.port,
+        loop="none",
+        http="gateway.http.direct:DirectProtocol",
+        ws="none",
+        log_level="warning",
+        access_log=False,
     )
     server = _Server(config)
     loop = asyncio.get_running_loop()

@@ -158,6 +158,21 @@ async def test_a_known_operation_touches_neither_parser_nor_planner() -> None:
     assert (gateway.documents.misses, gateway.plans.misses, gateway.ready.misses) == (1, 1, 1)
 
 
+async def test_a_new_supergraph_knows_what_was_asked_last() -> None:
+    """Operations of the gateway before are planned ahead; what the new supergraph does not have any more is left out."""
+    before = gateway_of(SDLS, FakeTransport(replying(data(), entities(ENTITY))), Settings())
+    for ask in (Ask(QUERY), Ask("query A { things { size } } query B { one { name } }", {}, "A")):
+        await before.answer(ask, {})
+    smaller = {**SDLS, "a": SDLS["a"].replace("size: Size", "")}
+    after = gateway_of(smaller, FakeTransport(replying(data(), entities(ENTITY))), Settings())
+    await before.answer(Ask("{ things { name color } }"), {})
+    after.warm(before)
+    known = (after.documents.misses, after.plans.misses, after.ready.misses)
+    assert orjson.loads(encode(await after.answer(Ask("{ things { name color } }"), {})))["data"]
+    assert (after.documents.misses, after.plans.misses, after.ready.misses) == known
+    assert list(after.ready.values) == [("{ things { name color } }", None)]
+
+
 async def test_what_was_compiled_for_evicted_plans_is_collected() -> None:
     """The struct types of plans that the cache has dropped are gone."""
     gateway = gateway_of(SDLS, FakeTransport(replying(data(), entities(ENTITY))), Settings(plan_cache=5))

@@ -4,7 +4,7 @@ The fields of a node's struct stand in the client's order, those of its lookups 
 objects that were decoded are themselves the answer, once the rest is filled in and what only the planner needed is taken out.
 """
 
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal
 
 import msgspec
 from graphql import GraphQLEnumType, GraphQLSchema
@@ -101,7 +101,7 @@ class Structs:
     def _type(self, slot: Slot, reference: str) -> Any:
         if not reference.endswith("!"):
             inner = self._type(slot, f"{reference}!")
-            return inner if inner is Raw else Union[inner, None]  # noqa: UP007 - the types are values here
+            return inner if inner is Raw else inner | None  # typing.Union would keep the types in a cache
         bare = reference[:-1]
         if bare.startswith("["):
             return list[self._type(slot, bare[1:-1])]  # type: ignore[misc]

@@ -95,5 +95,5 @@ def _add(group: Group, lookup: DraftLookup, known: dict[Path, list[DraftLookup]]
 
 
 def _compatible(one: DraftLookup, other: DraftLookup) -> bool:
-    """Whether no object would get two representations."""
-    return all(one.fits(theirs) for theirs in other.representations)
+    """Whether no object would get two representations, and no key stand for two fields."""
+    return all(one.fits(theirs) for theirs in other.representations) and not one.draft.clashes(other.draft)

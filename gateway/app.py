@@ -137,6 +137,8 @@ class Gateway:
             if keep:
                 always = None if checked.conditions or checked.labels else prepared
                 self.ready.get((ask.query, ask.operation_name), lambda: Ready(node, checked, always))
+                if always is not None:
+                    self.plans.values.pop(key, None)  # it is found there from now on
             written = await awaited(partial(self.begin, ask, node, prepared, variables, labels, sent))
             assert written is not None  # noqa: S101 - an execution always begins
             return Answer(written.response)

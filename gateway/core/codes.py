@@ -55,6 +55,16 @@ NULL_IN_NON_NULL | A field that can't be null was null, without an error of the 
 INTERNAL_SERVER_ERROR | A mistake of the gateway itself. | Report it with the id; the log has the details under it.
 """
 
+_SAGAS = """
+INVALID_SAGA | A saga is not defined as it has to be. | Give it steps with names of their own, and each version once.
+UNKNOWN_SAGA | There is no such saga. | Look at its id, or at the types of sagas that are configured.
+SAGA_STATE | The saga is in a state in which this makes no sense. | Look at its status first.
+INVALID_KEY | The idempotency key is none. | Send one of 1 to 200 characters, a new one for each thing that is to happen once.
+IDEMPOTENCY_KEY_REUSED | The idempotency key was used with another input. | Send the same input again, or take a new key for a new thing.
+PAYLOAD_INVALID | A saga's input or a step's result is no JSON. | Give plain values.
+PAYLOAD_TOO_LARGE | A saga's input or a step's result is over the limit of 64 kB. | Keep it elsewhere, and give its id.
+"""
+
 _GATEWAY = """
 INVALID_SUPERGRAPH | The supergraph SDL cannot be loaded. | Compose it anew with a tool that writes the join spec, v0.1 to v0.5.
 UNSUPPORTED_FEATURE | The supergraph asks for a feature that this gateway does not enforce. | Remove the feature, or serve it with a version that has it.
@@ -157,6 +167,7 @@ MAX_VALIDATION_SUBGRAPH_PATHS_EXCEEDED | Satisfiability would take more paths th
 CODES: dict[str, Code] = {
     **_codes("request", _REQUEST),
     **_codes("subgraph", _SUBGRAPH),
+    **_codes("sagas", _SAGAS),
     **_codes("gateway", _GATEWAY),
     **_codes("composition", _COMPOSITION),
 }

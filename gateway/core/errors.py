@@ -18,6 +18,7 @@ __all__ = [
     "Location",
     "PlanError",
     "RequestError",
+    "SagaError",
     "SettingsError",
     "SubgraphError",
     "SupergraphError",
@@ -95,6 +96,10 @@ class RequestError(GatewayError):
 
 class PlanError(RequestError):
     """A valid operation that no plan was found for, or none within the limits."""
+
+
+class SagaError(GatewayError):
+    """Something about a saga that can't be: an unknown one, a key used twice, an operator's word at the wrong time."""
 
 
 class SubgraphError(GatewayError):

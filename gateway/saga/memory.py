@@ -1,0 +1,163 @@
+"""A journal in memory, for unit tests: the same promises as the real one, kept by one process, with a clock that tests move."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+
+from gateway.core.errors import SagaError
+from gateway.saga.definition import Saga
+from gateway.saga.journal import AttemptView, Change, LostLease, Record, Request, StepView, View
+from gateway.saga.machine import ACTIVE, State, StepState, Verb, operated
+
+_START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class _Row:
+    record: Record
+    request: Request
+    wake_at: float | None
+    deadline: float | None
+    held_until: float | None = None
+    results: dict[str, Any] = field(default_factory=dict)
+    errors: dict[int, str] = field(default_factory=dict)
+    error: str | None = None
+    code: str | None = None
+    attempts: list[AttemptView] = field(default_factory=list)
+
+
+class MemoryJournal:
+    """See Journal. `now` are seconds; nothing moves it but the test."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.rows: dict[UUID, _Row] = {}
+        self.keys: dict[tuple[str, str], UUID] = {}
+        self.writes: list[str] = []
+
+    async def start(self, request: Request) -> tuple[UUID, bool]:
+        """See Journal."""
+        saga, digest = request.saga, request.digest
+        known = self.keys.get((saga.type, request.key))
+        if known is not None:
+            if self.rows[known].request.digest != digest:
+                raise SagaError(f"the idempotency key {request.key!r} was used", "IDEMPOTENCY_KEY_REUSED")
+            return known, False
+        saga_id = uuid4()
+        state = State("started", tuple(StepState(step.name) for step in saga.steps))
+        data = orjson.loads(orjson.dumps(request.data))
+        record = Record(saga_id, saga.type, saga.version, state, data, {}, 0)
+        deadline = None if saga.deadline is None else self.now + saga.deadline
+        self.rows[saga_id] = _Row(record, request, self.now, deadline)
+        self.keys[saga.type, request.key] = saga_id
+        return saga_id, True
+
+    async def claim(self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int) -> Sequence[Record]:
+        """See Journal."""
+        found: list[Record] = []
+        for row in sorted(self.rows.values(), key=lambda one: one.wake_at or 0.0):
+            due = row.wake_at is not None and row.wake_at <= self.now
+            free = row.held_until is None or row.held_until < self.now
+            if len(found) < most and due and free and (row.record.saga_type, row.record.version) in kinds:
+                row.held_until = self.now + lease
+                row.record = replace(row.record, token=row.record.token + 1)
+                late = row.deadline is not None and row.deadline < self.now
+                found.append(replace(row.record, results=dict(row.results), late=late))
+        return found
+
+    async def renew(self, record: Record, lease: float) -> None:
+        """See Journal."""
+        self._held(record).held_until = self.now + lease
+
+    async def release(self, record: Record) -> None:
+        """See Journal."""
+        row = self.rows[record.id]
+        if row.record.token == record.token:
+            row.held_until = None
+
+    async def write(self, record: Record, change: Change) -> None:
+        """See Journal."""
+        row = self._held(record)
+        self.writes.append(change.name)
+        self._apply(row, change)
+        if (attempt := change.attempt) is None:
+            return
+        step = change.state.steps[attempt.number]
+        if change.outcome is None:
+            now = _START + timedelta(seconds=self.now)
+            view = AttemptView(step.name, attempt.direction, step.attempts, None, None, "", now, None)
+            row.attempts.append(view)
+            return
+        ended = _START + timedelta(seconds=self.now)
+        row.attempts[-1] = replace(row.attempts[-1], outcome=change.outcome, error=change.error, ended_at=ended)
+        if change.error is not None:
+            row.errors[attempt.number] = change.error
+        if change.result is not None and attempt.direction == "do":
+            row.results[step.name] = orjson.loads(change.result)
+
+    def _held(self, record: Record) -> _Row:
+        row = self.rows[record.id]
+        if row.record.token != record.token or row.held_until is None:
+            raise LostLease
+        return row
+
+    def _apply(self, row: _Row, change: Change) -> None:
+        row.record = replace(row.record, state=change.state)
+        row.wake_at = self.now + change.wake_after if change.state.status in ACTIVE else None
+        row.error, row.code = change.error or row.error, change.code or row.code
+
+    async def operate(self, saga_id: UUID, verb: Verb, by: str, reason: str) -> None:
+        """See Journal."""
+        row = self.rows.get(saga_id)
+        if row is None:
+            raise SagaError(f"there is no saga {saga_id}", "UNKNOWN_SAGA")
+        after = operated(row.record.state, verb)
+        row.record = replace(row.record, token=row.record.token + 1)
+        row.held_until = None
+        self._apply(row, Change(verb, after))
+        now = _START + timedelta(seconds=self.now)
+        row.attempts.append(AttemptView("", verb, 0, "told", reason, by, now, now))
+
+    async def view(self, saga_id: UUID) -> View | None:
+        """See Journal."""
+        row = self.rows.get(saga_id)
+        if row is None:
+            return None
+        saga, record = row.request.saga, row.record
+        resting = record.state.status not in ACTIVE
+        return View(
+            id=record.id,
+            saga_type=record.saga_type,
+            version=record.version,
+            status=record.state.status,
+            key=row.request.key,
+            by=row.request.by,
+            correlation_id=row.request.correlation_id,
+            data=record.data,
+            error=row.error,
+            code=row.code,
+            started_at=_START,
+            completed_at=_START + timedelta(seconds=self.now) if resting else None,
+            wake_at=None if row.wake_at is None else _START + timedelta(seconds=row.wake_at),
+            steps=[self._step(row, saga, number) for number in range(len(saga.steps))],
+            attempts=tuple(row.attempts),
+        )
+
+    def _step(self, row: _Row, saga: Saga, number: int) -> StepView:
+        step, state = saga.steps[number], row.record.state.steps[number]
+        result, error = row.results.get(step.name), row.errors.get(number)
+        about = (state.status, state.attempts, result, error, None, None)
+        return StepView(number, step.name, step.service, step.operation, *about)
+
+    async def due_in(self, kinds: Collection[tuple[str, int]]) -> float | None:
+        """See Journal."""
+        times = [
+            max(row.wake_at, row.held_until or row.wake_at) - self.now
+            for row in self.rows.values()
+            if row.wake_at is not None and (row.record.saga_type, row.record.version) in kinds
+        ]
+        return min(times, default=None)

@@ -1,0 +1,232 @@
+"""The journal in PostgreSQL."""
+
+from collections.abc import Collection, Sequence
+from importlib.resources import files
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from gateway.core.errors import SagaError
+from gateway.saga.journal import AttemptView, Change, LostLease, Record, Request, StepView, View, payload
+from gateway.saga.machine import ACTIVE, State, StepState, Verb, operated
+
+CHANNEL = "sagas"
+
+_INSERT = """INSERT INTO sagas (saga_type, version, total_steps, data, idempotency_key, input_digest, created_by, correlation_id,
+    deadline_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + $9 * interval '1 second')
+    ON CONFLICT (saga_type, idempotency_key) DO NOTHING RETURNING id"""
+_STEPS = "INSERT INTO saga_steps (saga_id, step_number, name, service_name, operation) VALUES ($1, $2, $3, $4, $5)"
+_SAME = "SELECT id, input_digest FROM sagas WHERE saga_type = $1 AND idempotency_key = $2"
+_CLAIM = """UPDATE sagas SET lease_owner = $1, lease_until = clock_timestamp() + $2 * interval '1 second',
+    fencing_token = fencing_token + 1
+    WHERE id IN (SELECT id FROM sagas JOIN unnest($4::text[], $5::integer[]) AS kind (saga_type, version) USING (saga_type, version)
+        WHERE wake_at <= clock_timestamp() AND (lease_until IS NULL OR lease_until < clock_timestamp())
+        ORDER BY wake_at LIMIT $3 FOR UPDATE OF sagas SKIP LOCKED)
+    RETURNING *, coalesce(deadline_at < clock_timestamp(), false) AS late"""
+_OF = "SELECT * FROM saga_steps WHERE saga_id = ANY($1) ORDER BY saga_id, step_number"
+_RENEW = """UPDATE sagas SET lease_until = clock_timestamp() + $3 * interval '1 second'
+    WHERE id = $1 AND fencing_token = $2 AND lease_owner IS NOT NULL"""
+_RELEASE = "UPDATE sagas SET lease_owner = NULL, lease_until = NULL WHERE id = $1 AND fencing_token = $2"
+_WRITE = """UPDATE sagas SET status = $3, cancelled = $4, current_step = $5,
+    wake_at = CASE WHEN $6::float8 IS NULL THEN NULL ELSE clock_timestamp() + $6 * interval '1 second' END,
+    completed_at = CASE WHEN $7 THEN NULL ELSE coalesce(completed_at, clock_timestamp()) END,
+    error_message = coalesce($8, error_message), error_code = coalesce($9, error_code)
+    WHERE id = $1 AND fencing_token = $2 AND lease_owner IS NOT NULL"""
+_STEP = """UPDATE saga_steps SET status = $3, attempts = $4, failures = $5, uncertain = $6,
+    response_data = CASE WHEN $8 AND $3 = 'completed' THEN $7::jsonb ELSE response_data END,
+    compensation_data = CASE WHEN $8 AND $3 = 'compensated' THEN $7::jsonb ELSE compensation_data END,
+    request_data = coalesce($9::jsonb, request_data),
+    error_message = coalesce($10, error_message), started_at = coalesce(started_at, clock_timestamp()),
+    completed_at = CASE WHEN $3 IN ('in_progress', 'compensating') THEN NULL ELSE clock_timestamp() END
+    WHERE saga_id = $1 AND step_number = $2"""
+_BEGIN = """INSERT INTO saga_attempts (saga_id, step_number, direction, attempt, fencing_token, by)
+    VALUES ($1, $2, $3, $4, $5, $6)"""
+_END = """UPDATE saga_attempts SET outcome = $5, error_message = $6, ended_at = clock_timestamp()
+    WHERE saga_id = $1 AND step_number = $2 AND direction = $3 AND fencing_token = $4 AND ended_at IS NULL"""
+_WORD = """INSERT INTO saga_attempts (saga_id, direction, fencing_token, by, outcome, error_message, ended_at)
+    VALUES ($1, $2, $3, $4, 'told', $5, clock_timestamp())"""
+_TAKE_AWAY = """UPDATE sagas SET fencing_token = fencing_token + 1, lease_owner = 'operator' WHERE id = $1
+    RETURNING fencing_token"""
+_DUE = """SELECT extract(epoch FROM min(greatest(wake_at, coalesce(lease_until, wake_at))) - clock_timestamp())
+    FROM sagas JOIN unnest($1::text[], $2::integer[]) AS kind (saga_type, version) USING (saga_type, version)
+    WHERE wake_at IS NOT NULL"""
+
+
+class PostgresJournal:
+    """The journal over a pool of connections; its tables are made by `create`."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self.pool = pool
+
+    async def create(self) -> None:
+        """Make the tables, unless they are there."""
+        script = files("gateway.saga").joinpath("journal.sql").read_text(encoding="utf-8")
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(7245316)")  # CREATE IF NOT EXISTS races with itself
+            await connection.execute(script)
+
+    async def start(self, request: Request) -> tuple[UUID, bool]:
+        """See Journal."""
+        saga, digest = request.saga, request.digest
+        data = payload(request.data, "the input").decode()
+        about = (request.key, digest, request.by, request.correlation_id, saga.deadline)
+        async with self.pool.acquire() as connection, connection.transaction():
+            made = await connection.fetchval(_INSERT, saga.type, saga.version, len(saga.steps), data, *about)
+            if made is not None:
+                steps = [(made, n, one.name, one.service, one.operation) for n, one in enumerate(saga.steps)]
+                await connection.executemany(_STEPS, steps)
+                await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
+                return made, True
+            found = await connection.fetchrow(_SAME, saga.type, request.key)
+        if found is None or bytes(found["input_digest"]) != digest:
+            message = f"the idempotency key {request.key!r} was used for a saga {saga.type} with another input"
+            raise SagaError(message, "IDEMPOTENCY_KEY_REUSED")
+        return found["id"], False
+
+    async def claim(self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int) -> Sequence[Record]:
+        """See Journal."""
+        types, versions = [kind for kind, _ in kinds], [version for _, version in kinds]
+        async with self.pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(_CLAIM, owner, lease, most, types, versions)
+            steps = await connection.fetch(_OF, [row["id"] for row in rows]) if rows else []
+        by_saga: dict[UUID, list[asyncpg.Record]] = {row["id"]: [] for row in rows}
+        for step in steps:
+            by_saga[step["saga_id"]].append(step)
+        return [_record(row, by_saga[row["id"]]) for row in rows]
+
+    async def renew(self, record: Record, lease: float) -> None:
+        """See Journal."""
+        if await self.pool.execute(_RENEW, record.id, record.token, lease) != "UPDATE 1":
+            raise LostLease
+
+    async def release(self, record: Record) -> None:
+        """See Journal."""
+        await self.pool.execute(_RELEASE, record.id, record.token)
+
+    async def write(self, record: Record, change: Change) -> None:
+        """See Journal."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            await _write(connection, record.id, record.token, record.state, change)
+            if (attempt := change.attempt) is None:
+                return
+            if change.outcome is None:
+                number = change.state.steps[attempt.number].attempts
+                await connection.execute(_BEGIN, record.id, attempt.number, attempt.direction, number, record.token, "")
+            else:
+                await connection.execute(
+                    _END, record.id, attempt.number, attempt.direction, record.token, change.outcome, change.error
+                )
+
+    async def operate(self, saga_id: UUID, verb: Verb, by: str, reason: str) -> None:
+        """See Journal."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow("SELECT *, false AS late FROM sagas WHERE id = $1 FOR UPDATE", saga_id)
+            if row is None:
+                raise SagaError(f"there is no saga {saga_id}", "UNKNOWN_SAGA")
+            record = _record(row, await connection.fetch(_OF, [saga_id]))
+            after = operated(record.state, verb)
+            token = await connection.fetchval(_TAKE_AWAY, saga_id)
+            await _write(connection, saga_id, token, record.state, Change(verb, after))
+            await connection.execute(_WORD, saga_id, verb, token, by, reason)
+            await connection.execute(_RELEASE, saga_id, token)
+            await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
+
+    async def view(self, saga_id: UUID) -> View | None:
+        """See Journal."""
+        async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            row = await connection.fetchrow("SELECT * FROM sagas WHERE id = $1", saga_id)
+            if row is None:
+                return None
+            steps = await connection.fetch(_OF, [saga_id])
+            attempts = await connection.fetch("SELECT * FROM saga_attempts WHERE saga_id = $1 ORDER BY id", saga_id)
+        return _view(row, steps, attempts)
+
+    async def due_in(self, kinds: Collection[tuple[str, int]]) -> float | None:
+        """See Journal."""
+        found = await self.pool.fetchval(_DUE, [kind for kind, _ in kinds], [version for _, version in kinds])
+        return None if found is None else float(found)
+
+
+async def _write(connection: Any, saga_id: UUID, token: int, before: State, change: Change) -> None:
+    """The saga's row first: it is locked, and shows whether the token still counts."""
+    after = change.state
+    active = after.status in ACTIVE
+    wake = change.wake_after if active else None
+    at = next((n for n, step in enumerate(after.steps) if step.status in ("pending", "in_progress")), len(after.steps))
+    updated = await connection.execute(
+        _WRITE, saga_id, token, after.status, after.cancelled, at, wake, active, change.error, change.code
+    )
+    if updated != "UPDATE 1":
+        raise LostLease
+    for number, (old, new) in enumerate(zip(before.steps, after.steps, strict=True)):
+        if old != new:
+            mine = change.attempt is not None and change.attempt.number == number
+            result = change.result.decode() if mine and change.result is not None else None
+            asked = change.request.decode() if mine and change.request is not None else None
+            error = change.error if mine else None
+            state = (new.status, new.attempts, new.failures, new.uncertain)
+            await connection.execute(_STEP, saga_id, number, *state, result, result is not None, asked, error)
+
+
+def _record(row: asyncpg.Record, steps: Sequence[asyncpg.Record]) -> Record:
+    state = State(
+        row["status"],
+        tuple(StepState(s["name"], s["status"], s["attempts"], s["failures"], s["uncertain"]) for s in steps),
+        row["cancelled"],
+    )
+    results = {step["name"]: _json(step["response_data"]) for step in steps if step["response_data"] is not None}
+    data: Any = _json(row["data"])
+    return Record(row["id"], row["saga_type"], row["version"], state, data, results, row["fencing_token"], row["late"])
+
+
+def _json(value: str | None) -> Any:
+    return None if value is None else orjson.loads(value)
+
+
+def _view(row: asyncpg.Record, steps: Sequence[asyncpg.Record], attempts: Sequence[asyncpg.Record]) -> View:
+    names = {step["step_number"]: step["name"] for step in steps}
+    return View(
+        id=row["id"],
+        saga_type=row["saga_type"],
+        version=row["version"],
+        status=row["status"],
+        key=row["idempotency_key"],
+        by=row["created_by"],
+        correlation_id=row["correlation_id"],
+        data=_json(row["data"]),
+        error=row["error_message"],
+        code=row["error_code"],
+        started_at=row["started_at"],
+        completed_at=row["completed_at"],
+        wake_at=row["wake_at"],
+        steps=[
+            StepView(
+                step["step_number"],
+                step["name"],
+                step["service_name"],
+                step["operation"],
+                step["status"],
+                step["attempts"],
+                _json(step["response_data"]),
+                step["error_message"],
+                step["started_at"],
+                step["completed_at"],
+            )
+            for step in steps
+        ],
+        attempts=[
+            AttemptView(
+                names.get(one["step_number"], ""),
+                one["direction"],
+                one["attempt"],
+                one["outcome"],
+                one["error_message"],
+                one["by"],
+                one["started_at"],
+                one["ended_at"],
+            )
+            for one in attempts
+        ],
+    )

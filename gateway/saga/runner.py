@@ -1,0 +1,217 @@
+"""A worker: takes sagas over, carries them on step by step, and gives them back. Any number of them share one journal.
+
+Everything is written before it is done and after; whatever dies in between, another worker goes on from there. The lease says
+who works on a saga; the fencing token keeps out whoever only thinks so.
+"""
+
+import asyncio
+import os
+import random
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gateway.core.errors import SagaError
+from gateway.observe.events import InternalFailure, emit
+from gateway.saga.definition import Call, Definitions, Refused, Saga, Step
+from gateway.saga.journal import Change, Journal, LostLease, Record, payload
+from gateway.saga.machine import Attempt, State, begun, done, failed, next_move, turned_back
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds of a lease, how many sagas at once, and seconds between two looks when nothing says that there is something new."""
+
+    lease: float = 15.0
+    at_once: int = 32
+    poll: float = 0.5
+
+
+class Runner:
+    """One worker. `chance` gives random numbers from 0 to 1, for the jitter of retries."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        definitions: Definitions,
+        pace: Pace | None = None,
+        *,
+        owner: str | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.journal = journal
+        self.definitions = definitions
+        self.pace = pace or Pace()
+        self.owner = owner or f"{socket.gethostname()}-{os.getpid()}"
+        self.chance = chance
+        self.woken = asyncio.Event()
+        self.carrying: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to work in the background."""
+        self._task = asyncio.create_task(self.run(), name=f"sagas {self.owner}")
+
+    async def stop(self) -> None:
+        """End: steps under way are broken off, and their sagas given back for others to go on with."""
+        tasks = [*([self._task] if self._task else []), *self.carrying]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def wake(self) -> None:
+        """There is something new: look at once."""
+        self.woken.set()
+
+    async def run(self) -> None:
+        """Work until cancelled; a journal that is away is waited for."""
+        pause = 0.05
+        while True:
+            try:
+                self.woken.clear()
+                if not await self.take_over():
+                    await self.rest()
+                pause = 0.05
+            except Exception as error:  # whatever is wrong with the journal, it may be right again
+                emit(InternalFailure("sagas", error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+
+    async def take_over(self) -> int:
+        """Claim what is due, as far as there is room; how many that were."""
+        room = self.pace.at_once - len(self.carrying)
+        if room <= 0:
+            return 0
+        records = await self.journal.claim(self.owner, self.definitions.known.keys(), self.pace.lease, room)
+        for record in records:
+            task = asyncio.create_task(self.keep(record))
+            self.carrying.add(task)
+            task.add_done_callback(self._over)
+        return len(records)
+
+    def _over(self, task: "asyncio.Task[None]") -> None:
+        self.carrying.discard(task)
+        self.woken.set()
+
+    async def rest(self) -> None:
+        """Wait for something new, for a timer, or for a while."""
+        due = await self.journal.due_in(self.definitions.known.keys())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(self.pace.poll, max(due, 0.01)) if due is not None else self.pace.poll):
+                await self.woken.wait()
+
+    async def keep(self, record: Record) -> None:
+        """Carry a saga on, as long as it is ours."""
+        work = asyncio.create_task(self.carry(record))
+        beat = asyncio.create_task(self.hold(record))
+        try:
+            await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            beat.cancel()
+            work.cancel()
+            outcome = (await asyncio.gather(work, beat, return_exceptions=True))[0]
+            if not isinstance(outcome, LostLease):
+                with suppress(Exception):  # the lease ends by itself, too
+                    await self.journal.release(record)
+        if isinstance(outcome, Exception) and not isinstance(outcome, LostLease):
+            emit(InternalFailure(f"saga {record.id}", outcome))
+
+    async def hold(self, record: Record) -> None:
+        """Renew the lease until it is lost, or can't have been renewed in time."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + self.pace.lease
+        while clock() < until:
+            await asyncio.sleep(self.pace.lease / 3)
+            try:
+                await self.journal.renew(record, self.pace.lease)
+            except LostLease:
+                return
+            except Exception:  # noqa: S112 - there is time left for another try
+                continue
+            until = clock() + self.pace.lease
+
+    async def carry(self, record: Record) -> None:
+        """Step after step, until the saga rests."""
+        saga = self.definitions.pinned(record.saga_type, record.version)
+        while (move := next_move(record.state, record.late)) is not None:
+            if isinstance(move, Attempt):
+                record, waits = await self.take_step(record, saga, move)
+                if waits:
+                    return
+                continue
+            late = record.late and move == "compensating"
+            state = turned_back(record.state) if move == "compensating" else replace(record.state, status=move)
+            error, code = ("the deadline has passed", "DEADLINE") if late else (None, None)
+            change = Change(f"become:{move}", state, error=error, code=code)
+            record = await self.written(replace(record, late=False), change)
+
+    async def take_step(self, record: Record, saga: Saga, move: Attempt) -> tuple[Record, bool]:
+        """One attempt at a step; the record afterwards, and whether the saga waits before the next one."""
+        step = saga.step(move.number)
+        name = f"{move.direction}:{step.name}"
+        action = step.do if move.direction == "do" else step.undo
+        state = begun(record.state, move)
+        if action is None:
+            change = Change(f"pass:{name}", done(state, move))
+            return await self.written(record, change), False
+        request = step.request(record.data, record.results) if step.request is not None else None
+        asked = payload(request, f"the request of step {step.name}") if request is not None else None
+        record = await self.written(record, Change(f"begin:{name}", state, move, request=asked))
+        call = Call(
+            record.id,
+            saga.type,
+            step.name,
+            move.direction,
+            state.steps[move.number].attempts,
+            record.token,
+            record.data,
+            record.results,
+            request,
+        )
+        try:
+            async with asyncio.timeout(step.timeout):
+                result = await action(call)
+            given = payload(result, f"the result of step {step.name}")
+        except LostLease:
+            raise
+        except Exception as error:
+            change, waits = self.failure(record.state, step, move, error)
+            return await self.written(record, change), waits
+        results: Mapping[str, Any] = record.results
+        if move.direction == "do":
+            results = {**results, step.name: result}
+        state = done(record.state, move)
+        change = Change(f"settle:{name}", state, move, outcome="done", result=given)
+        return await self.written(replace(record, results=results), change), False
+
+    def failure(self, state: State, step: Step, move: Attempt, error: Exception) -> tuple[Change, bool]:
+        """What becomes of a saga when an attempt fails, and whether it waits."""
+        retry = step.retry if move.direction == "do" else step.undo_retry
+        final = isinstance(error, SagaError)  # a result that can't be kept will be the same the next time
+        allowed = 1 if final else retry.attempts
+        refused = isinstance(error, Refused)
+        after = failed(state, move, allowed, refused)
+        again = after.status == state.status and after.steps[move.number].status == state.steps[move.number].status
+        delay = retry.delay(after.steps[move.number].failures, self.chance()) if again else 0.0
+        message = f"{step.name}: {reason(error)}"
+        code = getattr(error, "code", None) or ("TIMEOUT" if isinstance(error, TimeoutError) else "STEP_FAILED")
+        name = f"{'wait' if again else 'fail'}:{move.direction}:{step.name}"
+        outcome = "refused" if refused else "failed"
+        return Change(name, after, move, outcome=outcome, error=message, code=code, wake_after=delay), again
+
+    async def written(self, record: Record, change: Change) -> Record:
+        """The record after a change, which is written first."""
+        await self.journal.write(record, change)
+        return replace(record, state=change.state)
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, for people: nothing of an unexpected error but its kind."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, Refused | SagaError):
+        return error.message
+    message = getattr(error, "message", None)
+    return message if isinstance(message, str) else type(error).__name__

@@ -1,0 +1,268 @@
+"""`make crash-test`: every point of every write is passed by a process that dies there, and another one has to go on.
+
+Then many sagas with workers killed at random, PostgreSQL restarted, and a worker stopped for longer than its lease. The last line
+counts points, kills, effects that are lost, effects that are doubled, and sagas that do not end.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from gateway.saga.journal import Request
+from gateway.saga.machine import ACTIVE
+from gateway.saga.postgres import PostgresJournal
+from subgraphs.kit.database import Database
+from subgraphs.platform.postgres import PostgresServer, start_postgres
+from tests.crash.services import NAMES, Services
+from tests.crash.worker import Addresses, Points, Where, in_child, work, worker
+
+SCENARIOS: tuple[str | None, ...] = (None, *NAMES)
+PATIENCE = 60.0  # seconds for a saga to end
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was found."""
+
+    points: int = 0
+    kills: int = 0
+    lost: int = 0
+    doubled: int = 0
+    stuck: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def judge(self, about: str, found: Sequence[str]) -> None:
+        """Count what is wrong with one saga."""
+        self.lost += any(one.startswith("lost") for one in found)
+        self.doubled += any(one.startswith("doubled") for one in found)
+        self.stuck += any(one.startswith("stuck") for one in found)
+        self.wrong += [f"{about}: {one}" for one in found]
+
+    def __str__(self) -> str:
+        return f"{self.points} points, {self.kills} kills, lost {self.lost}, doubled {self.doubled}, stuck {self.stuck}"
+
+
+@dataclass(slots=True)
+class Ground:
+    """Where it happens: a PostgreSQL of its own, with a database for the journal and one for the services."""
+
+    folder: Path
+    server: PostgresServer
+    where: Addresses
+
+    def restart(self) -> None:
+        """PostgreSQL dies at once, as by a failing machine, and is started again."""
+        self.server.process.send_signal(signal.SIGQUIT)
+        self.server.process.wait(20)
+        self.server = start_postgres(self.folder / "postgres")
+
+    def start(self, refuse_at: str | None, count: int = 1) -> list[UUID]:
+        """Start sagas."""
+        return asyncio.run(self._start(refuse_at, count))
+
+    async def _start(self, refuse_at: str | None, count: int) -> list[UUID]:
+        saga = Services(Database(self.where.services)).saga()
+        async with asyncpg.create_pool(self.where.journal, min_size=1, max_size=2) as pool:
+            journal = PostgresJournal(pool)
+            data = {"refuse_at": refuse_at}
+            return [(await journal.start(Request(saga, secrets.token_hex(8), data)))[0] for _ in range(count)]
+
+    def judge(self, sagas: Sequence[UUID], refuse_at: str | None) -> list[list[str]]:
+        """What is wrong with each of some sagas."""
+        return asyncio.run(self._judge(sagas, refuse_at))
+
+    async def _judge(self, sagas: Sequence[UUID], refuse_at: str | None) -> list[list[str]]:
+        database = Database(self.where.services)
+        async with asyncpg.create_pool(self.where.journal, min_size=1, max_size=2) as pool:
+            journal, found = PostgresJournal(pool), list[list[str]]()
+            for saga_id in sagas:
+                view = await journal.view(saga_id)
+                status = view.status if view else "gone"
+                wrong = await Services(database).judge(saga_id, status, refuse_at)
+                found.append([f"stuck: {status}"] if status in ACTIVE or status == "compensation_failed" else wrong)
+        await database.close()
+        return found
+
+    def active(self) -> int:
+        """How many sagas have not ended."""
+        return int(asyncio.run(self._active()))
+
+    async def _active(self) -> Any:
+        connection = await asyncpg.connect(self.where.journal, timeout=5)
+        try:
+            return await connection.fetchval("SELECT count(*) FROM sagas WHERE wake_at IS NOT NULL")
+        finally:
+            await connection.close()
+
+
+@contextmanager
+def ground() -> Iterator[Ground]:
+    """A PostgreSQL with durable settings, and both databases."""
+    folder = Path(tempfile.mkdtemp(prefix="mussikon-crash-"))
+    folder.chmod(0o711)
+    server = start_postgres(folder / "postgres")
+    where = Addresses(*(server.url.replace("/postgres?", f"/{name}?") for name in ("journal", "services")))
+    made = Ground(folder, server, where)
+    try:
+        asyncio.run(_prepare(server.url, where, Services.write_tables(folder / "migrations")))
+        yield made
+    finally:
+        made.server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _prepare(admin_url: str, where: Addresses, folder: Path) -> None:
+    admin = await asyncpg.connect(admin_url)
+    for name in ("journal", "services"):
+        await admin.execute(f"CREATE DATABASE {name}")
+    await admin.close()
+    async with asyncpg.create_pool(where.journal, min_size=1, max_size=1) as pool:
+        await PostgresJournal(pool).create()
+    database = Database(where.services)
+    await database.migrate(folder)
+    await database.close()
+
+
+def wait_for(pid: int, seconds: float = PATIENCE) -> int | None:
+    """How a child ended (as waitpid says); None when it had to be killed."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return status
+        time.sleep(0.005)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return None
+
+
+def points_of(place: Ground, refuse_at: str | None) -> list[Where]:
+    """Every point that a worker passes while it carries one saga alone."""
+    (saga_id,) = place.start(refuse_at)
+    file = place.folder / "points.json"
+
+    def record() -> None:
+        points = Points()
+        asyncio.run(work(place.where, points, saga_id, careful=True))
+        file.write_text(json.dumps([(one.name, one.when, one.time) for one in points.order]))
+
+    if wait_for(in_child(record)) != 0:
+        raise RuntimeError(f"a saga (refused at {refuse_at}) did not end by itself")
+    return [Where(*one) for one in json.loads(file.read_text())]
+
+
+def kill_at(place: Ground, refuse_at: str | None, point: Where, tally: Tally) -> str:
+    """One saga whose worker dies at a point, and another that goes on; what came of it."""
+    (saga_id,) = place.start(refuse_at)
+    ended = wait_for(worker(place.where, point, saga_id))
+    if ended is None or os.WIFEXITED(ended):
+        tally.judge(f"{point}", ["stuck: the point was not passed"])
+        return "not passed"
+    tally.kills += 1
+    wait_for(worker(place.where, None, saga_id))
+    (found,) = place.judge([saga_id], refuse_at)
+    tally.judge(f"{point}, refused at {refuse_at}", found)
+    return "; ".join(found) or "ok"
+
+
+def systematic(place: Ground, tally: Tally, every: int) -> None:
+    """Each point of each scenario, or every so many of them."""
+    for refuse_at in SCENARIOS:
+        points = points_of(place, refuse_at)
+        tally.points += len(points)
+        chosen = points[:: max(every, 1)]
+        results: dict[str, dict[str, str]] = defaultdict(dict)
+        for point in chosen:
+            name = point.name + (f" ({point.time})" if point.time > 1 else "")
+            results[name][point.when] = kill_at(place, refuse_at, point, tally)
+        print(
+            f"\n{'completed' if refuse_at is None else f'refused at {refuse_at}'}: {len(chosen)} of {len(points)} points"
+        )
+        print(f"  {'write':<28} {'killed before':<16} killed after")
+        for name, row in results.items():
+            print(f"  {name:<28} {row.get('before', '-'):<16} {row.get('after', '-')}", flush=True)
+
+
+def at_random(place: Ground, tally: Tally, sagas: int, *, careful: bool, seed: int) -> None:
+    """Sagas carried by four workers that are killed, stopped and robbed of their database at random."""
+    chance = random.Random(seed)
+    batches = {name: place.start(name, sagas // 3) for name in (None, "block", "escrow")}
+    workers = [worker(place.where, None, UUID(int=0), careful=careful) for _ in range(4)]
+    kills, restarts, stops = 0, 0, 0
+    paused: dict[int, float] = {}
+    started, last_restart = time.monotonic(), time.monotonic()
+    while time.monotonic() - started < PATIENCE + sagas / 4:
+        time.sleep(chance.uniform(0.02, 0.15))
+        now = time.monotonic()
+        for pid in [pid for pid, until in paused.items() if until < now]:
+            del paused[pid]
+            os.kill(pid, signal.SIGCONT)
+        if chance.random() < 0.1 and len(paused) < 2:
+            pid = chance.choice([one for one in workers if one not in paused])
+            os.kill(pid, signal.SIGSTOP)
+            paused[pid] = now + 0.8  # longer than a lease
+            stops += 1
+        elif chance.random() < 0.5:
+            index = chance.randrange(len(workers))
+            paused.pop(workers[index], None)
+            os.kill(workers[index], signal.SIGKILL)
+            os.waitpid(workers[index], 0)
+            workers[index] = worker(place.where, None, UUID(int=0), careful=careful)
+            kills += 1
+        if now - last_restart > 4:
+            place.restart()
+            restarts, last_restart = restarts + 1, time.monotonic()
+        if kills % 10 == 0 and place.active() == 0:
+            break
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    tally.kills += kills
+    for refuse_at, ids in batches.items():
+        for saga_id, found in zip(ids, place.judge(ids, refuse_at), strict=True):
+            tally.judge(f"saga {saga_id}", found)
+    print(
+        f"{sagas} sagas: {kills} workers killed, {stops} stopped past their lease, PostgreSQL killed {restarts} times"
+    )
+
+
+def main() -> int:
+    """Run both parts; exit code 1 unless nothing is lost, doubled or stuck, and the test can see."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--every", type=int, default=1, help="only every so many points")
+    parser.add_argument("--sagas", type=int, default=1_000, help="sagas of the random part")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    tally, blind = Tally(), Tally()
+    with ground() as place:
+        systematic(place, tally, options.every)
+        print("\nat random")
+        at_random(place, tally, options.sagas, careful=True, seed=options.seed)
+        print("the same without the idempotency check, to see that this test can see")
+        at_random(place, blind, max(options.sagas // 5, 30), careful=False, seed=options.seed)
+    for line in tally.wrong[:20]:
+        print(line)
+    print(f"without the check: doubled {blind.doubled} (has to be above 0)")
+    print(tally)
+    return 0 if blind.doubled and not (tally.lost or tally.doubled or tally.stuck) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

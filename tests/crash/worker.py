@@ -1,0 +1,123 @@
+"""One process that carries sagas, and may be told to die at a point: before or after one of its writes."""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from gateway.saga.definition import Definitions
+from gateway.saga.journal import Change, Record
+from gateway.saga.machine import ACTIVE
+from gateway.saga.postgres import PostgresJournal
+from gateway.saga.runner import Pace, Runner
+from subgraphs.kit.database import Database
+from tests.crash.services import Services
+
+QUICK = Pace(lease=0.3, at_once=16, poll=0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A point: the write's name, whether before or after it, and which time it is passed (from 1)."""
+
+    name: str
+    when: str
+    time: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.when} {self.name}" + (f" ({self.time})" if self.time > 1 else "")
+
+
+class Points:
+    """Notes every point that is passed; dies at one of them."""
+
+    def __init__(self, deadly: Where | None = None) -> None:
+        self.deadly = deadly
+        self.passed: Counter[tuple[str, str]] = Counter()
+        self.order: list[Where] = []
+
+    async def __call__(self, name: str, when: str) -> None:
+        """A point is passed."""
+        self.passed[name, when] += 1
+        here = Where(name, when, self.passed[name, when])
+        self.order.append(here)
+        if here == self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class PointedJournal(PostgresJournal):
+    """The journal with a point before and after each of its writes."""
+
+    def __init__(self, pool: asyncpg.Pool, points: Points) -> None:
+        super().__init__(pool)
+        self.points = points
+
+    async def claim(self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int) -> Sequence[Record]:
+        """See Journal; a look that finds nothing writes nothing."""
+        if (await self.due_in(kinds) or 0.0) <= 0.0:
+            await self.points("claim", "before")
+        found = await super().claim(owner, kinds, lease, most)
+        if found:
+            await self.points("claim", "after")
+        return found
+
+    async def write(self, record: Record, change: Change) -> None:
+        """See Journal."""
+        await self.points(change.name, "before")
+        await super().write(record, change)
+        await self.points(change.name, "after")
+
+    async def release(self, record: Record) -> None:
+        """See Journal."""
+        await self.points("release", "before")
+        await super().release(record)
+        await self.points("release", "after")
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the journal and the services are."""
+
+    journal: str
+    services: str
+
+
+async def work(where: Addresses, points: Points, ended: UUID | None, *, careful: bool, pace: Pace = QUICK) -> None:
+    """Carry sagas; until one of them rests, or for ever."""
+    async with asyncpg.create_pool(where.journal, min_size=1, max_size=4, timeout=5, command_timeout=10) as pool:
+        journal = PointedJournal(pool, points)
+        database = Database(where.services, pool_size=4)
+        runner = Runner(journal, Definitions.of([Services(database, points, careful=careful).saga()]), pace)
+        await runner.start()
+        while ended is None or (view := await journal.view(ended)) is None or view.status in ACTIVE:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # the saga is given back after its last write
+        await runner.stop()
+        await database.close()
+
+
+def in_child(main: Callable[[], Any], quiet: bool = True) -> int:
+    """Run something in a forked process; its id. The parent has no threads and no event loop."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        if quiet:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        main()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def worker(where: Addresses, deadly: Where | None, ended: UUID | None, *, careful: bool = True) -> int:
+    """A worker in a process of its own; its id."""
+    points = Points(deadly)
+    return in_child(lambda: asyncio.run(work(where, points, ended, careful=careful)))

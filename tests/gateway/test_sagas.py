@@ -1,0 +1,326 @@
+"""The saga engine against PostgreSQL: steps, retries, compensation, leases, timers, and what operators say."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import orjson
+import pytest
+
+from gateway.core.errors import SagaError
+from gateway.saga.definition import Call, Definitions, Refused, Retry, Saga, Step
+from gateway.saga.journal import Change, LostLease, Request, View
+from gateway.saga.machine import ACTIVE, begun, next_move
+from gateway.saga.postgres import PostgresJournal
+from gateway.saga.runner import Pace, Runner
+from subgraphs.kit.testing import fresh_database
+from tests.gateway.support import until
+
+FAST = Retry(attempts=3, first=0.001, longest=0.001)
+PACE = Pace(lease=5.0, poll=0.02)
+
+
+class World:
+    """What the steps a, b and c do: notes each call, and fails as it is told. `effects` are those that hold."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.effects: list[str] = []
+        self.failing: dict[str, list[Any]] = {}
+        self.hold: dict[str, asyncio.Event] = {}
+
+    def action(self, name: str, direction: str) -> Callable[[Call], Awaitable[Any]]:
+        """The action of a step in a direction."""
+
+        async def act(call: Call) -> Any:
+            self.calls.append(call)
+            if f"{direction}:{name}" in self.hold:
+                await self.hold[f"{direction}:{name}"].wait()
+            planned = self.failing.get(f"{direction}:{name}", [])
+            if planned and (problem := planned.pop(0)) is not None:
+                raise problem
+            if direction == "do":
+                self.effects.append(name)
+            elif name in self.effects:  # it may not have happened
+                self.effects.remove(name)
+            return {"of": name, "attempt": call.attempt}
+
+        return act
+
+    def saga(self, names: str = "abc", **settings: Any) -> Saga:
+        """A saga with one step for each letter."""
+        given: dict[str, Any] = {"timeout": 2.0, "retry": FAST, "undo_retry": FAST, **settings.pop("step", {})}
+        steps = [Step(one, self.action(one, "do"), self.action(one, "undo"), **given) for one in names]
+        return Saga(settings.pop("type", f"s-{uuid4().hex[:8]}"), tuple(steps), **settings)
+
+
+@pytest.fixture(scope="module")
+async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
+    """A database of this module's own, with the journal's tables."""
+    async with fresh_database(postgres_url, "sagas") as url:
+        pool = await asyncpg.create_pool(url, min_size=1, max_size=8)
+        await asyncio.gather(*(PostgresJournal(pool).create() for _ in range(3)))
+        yield pool
+        await pool.close()
+
+
+@pytest.fixture
+def journal(pool: asyncpg.Pool) -> PostgresJournal:
+    """The journal."""
+    return PostgresJournal(pool)
+
+
+async def seen(journal: PostgresJournal, saga_id: UUID) -> View:
+    """A saga that is there."""
+    found = await journal.view(saga_id)
+    assert found is not None
+    return found
+
+
+async def run_to_rest(journal: PostgresJournal, saga: Saga, saga_id: UUID, runners: int = 1) -> View:
+    """Let workers carry sagas of a kind until this one rests."""
+    workers = [Runner(journal, Definitions.of([saga]), PACE, owner=f"w{n}") for n in range(runners)]
+    for worker in workers:
+        await worker.start()
+    try:
+        async with asyncio.timeout(20):
+            while (found := await seen(journal, saga_id)).status in ACTIVE:  # noqa: ASYNC110 - nobody tells when
+                await asyncio.sleep(0.01)
+    finally:
+        for worker in workers:
+            await worker.stop()
+    return found
+
+
+async def begin(journal: PostgresJournal, saga: Saga, data: Mapping[str, Any] | None = None) -> UUID:
+    """Start a saga under a key of its own."""
+    return (await journal.start(Request(saga, uuid4().hex, data or {"n": 1}, by="kim", correlation_id="c1")))[0]
+
+
+async def test_all_steps(journal: PostgresJournal) -> None:
+    """Each is done once, in order, knows what came before, and is in the log with who and what."""
+    world = World()
+    saga = world.saga()
+    found = await run_to_rest(journal, saga, await begin(journal, saga, {"n": 7}))
+    assert (found.status, world.effects) == ("completed", ["a", "b", "c"])
+    assert [step.status for step in found.steps] == ["completed"] * 3
+    assert [call.key for call in world.calls] == [f"{found.id}:{name}:do" for name in "abc"]
+    assert world.calls[2].results == {name: {"of": name, "attempt": 1} for name in "ab"}
+    assert world.calls[2].data == {"n": 7}
+    assert [(one.step, one.direction, one.outcome) for one in found.attempts] == [
+        (name, "do", "done") for name in "abc"
+    ]
+    assert (found.by, found.correlation_id, found.error, found.completed_at is not None) == ("kim", "c1", None, True)
+
+
+async def test_failures_are_tried_again(journal: PostgresJournal) -> None:
+    """With the same key, as often as allowed; each try is logged, and nothing of an unexpected error but its kind."""
+    world = World()
+    world.failing["do:b"] = [RuntimeError("password=hunter2"), TimeoutError(), None]
+    saga = world.saga()
+    found = await run_to_rest(journal, saga, await begin(journal, saga))
+    assert (found.status, world.effects) == ("completed", ["a", "b", "c"])
+    tries = [one for one in found.attempts if one.step == "b"]
+    assert [(one.number, one.outcome) for one in tries] == [(1, "failed"), (2, "failed"), (3, "done")]
+    assert [one.error for one in tries] == ["b: RuntimeError", "b: no answer in time", None]
+    assert len({call.key for call in world.calls if call.step == "b"}) == 1
+
+
+async def test_a_refused_step_undoes_those_before(journal: PostgresJournal) -> None:
+    """In reverse order, once; the reason is kept."""
+    world = World()
+    world.failing["do:c"] = [Refused("the musician is taken", "TAKEN")]
+    saga = world.saga()
+    found = await run_to_rest(journal, saga, await begin(journal, saga))
+    assert (found.status, found.code, found.error) == ("compensated", "TAKEN", "c: the musician is taken")
+    assert world.effects == []
+    assert [call.key.split(":", 1)[1] for call in world.calls] == ["a:do", "b:do", "c:do", "b:undo", "a:undo"]
+    assert [step.status for step in found.steps] == ["compensated", "compensated", "failed"]
+
+
+async def test_a_step_without_end_is_broken_off(journal: PostgresJournal) -> None:
+    """Its time is over: it may have happened, so it is undone as well."""
+    world = World()
+    world.hold["do:b"] = asyncio.Event()
+    world.effects.append("b")  # it did happen, only the answer is lost
+    saga = world.saga(step={"timeout": 0.02})
+    found = await run_to_rest(journal, saga, await begin(journal, saga))
+    assert (found.status, found.code) == ("compensated", "TIMEOUT")
+    assert world.effects == []
+    assert [call.key.split(":", 1)[1] for call in world.calls][-2:] == ["b:undo", "a:undo"]
+
+
+async def test_undoing_that_fails_waits_for_a_person(journal: PostgresJournal) -> None:
+    """It is tried as often as allowed, then the saga rests; told to retry, it goes on, and the words are in the log."""
+    world = World()
+    world.failing["do:c"] = [Refused("no")]
+    world.failing["undo:b"] = [RuntimeError()] * 3
+    saga = world.saga()
+    saga_id = await begin(journal, saga)
+    found = await run_to_rest(journal, saga, saga_id)
+    assert (found.status, world.effects) == ("compensation_failed", ["a", "b"])
+    with pytest.raises(SagaError):
+        await journal.operate(saga_id, "cancel", "admin", "")
+    await journal.operate(saga_id, "retry", "admin", "the service is back")
+    found = await run_to_rest(journal, saga, saga_id)
+    assert (found.status, world.effects) == ("compensated", [])
+    assert [(one.by, one.error) for one in found.attempts if one.direction == "retry"] == [
+        ("admin", "the service is back")
+    ]
+
+
+async def test_calling_off_while_a_step_runs(journal: PostgresJournal) -> None:
+    """The worker loses the saga and writes nothing more; the step under way is undone with the others."""
+    world = World()
+    world.hold["do:b"] = asyncio.Event()
+    saga = world.saga()
+    saga_id = await begin(journal, saga)
+    slow = Runner(journal, Definitions.of([saga]), Pace(lease=0.2, poll=0.02), owner="slow")
+    await slow.start()
+    await until(lambda: len(world.calls) == 2)
+    world.effects.append("b")  # it has happened
+    await journal.operate(saga_id, "cancel", "admin", "changed my mind")
+    found = await run_to_rest(journal, saga, saga_id)
+    await slow.stop()
+    assert (found.status, world.effects) == ("cancelled", [])
+    assert [call.step for call in world.calls if call.direction == "undo"] == ["b", "a"]
+
+
+async def test_one_key_is_one_saga(journal: PostgresJournal) -> None:
+    """Also when many ask at once; with another input it is an error."""
+    saga = World().saga()
+    requests = [Request(saga, "k", {"a": 1, "b": 2}), Request(saga, "k", {"b": 2, "a": 1})] * 5
+    found = await asyncio.gather(*(journal.start(one) for one in requests))
+    assert len({saga_id for saga_id, _ in found}) == 1
+    assert sum(new for _, new in found) == 1
+    with pytest.raises(SagaError) as caught:
+        await journal.start(Request(saga, "k", {"a": 1, "b": 3}))
+    assert caught.value.code == "IDEMPOTENCY_KEY_REUSED"
+
+
+@pytest.mark.parametrize(
+    ("key", "data", "code"),
+    [
+        ("", {}, "INVALID_KEY"),
+        ("k" * 201, {}, "INVALID_KEY"),
+        ("k", {"x": "y" * 70_000}, "PAYLOAD_TOO_LARGE"),
+        ("k", {"x": object()}, "PAYLOAD_INVALID"),
+    ],
+)
+async def test_what_can_not_be_started(journal: PostgresJournal, key: str, data: Any, code: str) -> None:
+    """Keys and inputs have limits."""
+    with pytest.raises(SagaError) as caught:
+        await journal.start(Request(World().saga(), key, data))
+    assert caught.value.code == code
+
+
+async def test_a_result_that_is_too_large_turns_back(journal: PostgresJournal) -> None:
+    """It can't be kept, so the step is undone: trying again would give the same."""
+    world = World()
+    saga = world.saga()
+
+    async def much(call: Call) -> Any:
+        await world.action("b", "do")(call)
+        return "x" * 70_000
+
+    steps = (saga.steps[0], Step("b", much, world.action("b", "undo"), retry=FAST), saga.steps[2])
+    saga = Saga(saga.type, steps)
+    found = await run_to_rest(journal, saga, await begin(journal, saga))
+    assert (found.status, found.code, world.effects) == ("compensated", "PAYLOAD_TOO_LARGE", [])
+
+
+async def test_many_workers_do_each_step_once(journal: PostgresJournal) -> None:
+    """Sagas are shared out; no step is done by two."""
+    world = World()
+    saga = world.saga()
+    ids = [await begin(journal, saga) for _ in range(40)]
+    workers = [Runner(journal, Definitions.of([saga]), PACE, owner=f"w{n}") for n in range(4)]
+    for worker in workers:
+        await worker.start()
+    await until(lambda: len(world.effects) == 120)
+    await asyncio.sleep(0.2)
+    for worker in workers:
+        await worker.stop()
+    assert {(await seen(journal, saga_id)).status for saga_id in ids} == {"completed"}
+    assert sorted(world.effects) == sorted("abc" * 40)
+    assert len(world.calls) == 120
+
+
+async def test_a_worker_that_is_gone_is_replaced(journal: PostgresJournal) -> None:
+    """When its lease is over another goes on with the same step and the same key, and a higher token; the old one can write nothing."""
+    world = World()
+    saga = world.saga()
+    saga_id = await begin(journal, saga)
+    kinds = [(saga.type, saga.version)]
+    (mine,) = await journal.claim("gone", kinds, 0.05, 10)
+    move = next_move(mine.state)
+    assert move is not None
+    assert not isinstance(move, str)
+    await journal.write(mine, Change("begin", begun(mine.state, move), move))
+    assert await journal.claim("other", kinds, 5.0, 10) == []
+    found = await run_to_rest(journal, saga, saga_id)
+    assert (found.status, [call.attempt for call in world.calls]) == ("completed", [2, 1, 1])
+    assert world.calls[0].token > mine.token
+    for attempt in (journal.write(mine, Change("late", mine.state)), journal.renew(mine, 5.0)):
+        with pytest.raises(LostLease):
+            await attempt
+    await journal.release(mine)
+    assert (await seen(journal, saga_id)).status == "completed"
+
+
+async def test_a_deadline(journal: PostgresJournal) -> None:
+    """After it no step is begun: what was done is undone."""
+    world = World()
+    world.failing["do:b"] = [RuntimeError()] * 100
+    retry = Retry(attempts=1000, first=0.02, factor=1.0)
+    saga = world.saga(deadline=0.1, step={"retry": retry})
+    found = await run_to_rest(journal, saga, await begin(journal, saga))
+    assert (found.status, found.code, world.effects) == ("compensated", "DEADLINE", [])
+
+
+async def test_versions_are_pinned(journal: PostgresJournal) -> None:
+    """A saga goes on with the steps that it was started with; a worker that does not know them leaves it alone."""
+    world = World()
+    old = world.saga("ab")
+    saga_id = await begin(journal, old)
+    new = world.saga("abc", type=old.type, version=2)
+    newer = Runner(journal, Definitions.of([new]), PACE)
+    await newer.start()
+    await asyncio.sleep(0.1)
+    await newer.stop()
+    assert (await seen(journal, saga_id)).status == "started"
+    both = Runner(journal, Definitions.of([old, new]), PACE)
+    await both.start()
+    second = (await journal.start(Request(new, "two", {})))[0]
+    await until(lambda: sorted(world.effects) == ["a", "a", "b", "b", "c"])
+    await both.stop()
+    assert len((await seen(journal, second)).steps) == 3
+
+
+async def test_stopping_gives_sagas_back(journal: PostgresJournal) -> None:
+    """A worker that ends in the middle of a step leaves it to the next one at once, not after its lease."""
+    world = World()
+    world.hold["do:a"] = asyncio.Event()
+    saga = world.saga()
+    saga_id = await begin(journal, saga)
+    worker = Runner(journal, Definitions.of([saga]), Pace(lease=600.0, poll=0.02))
+    await worker.start()
+    await until(lambda: len(world.calls) == 1)
+    await worker.stop()
+    world.hold.clear()
+    found = await run_to_rest(journal, saga, saga_id)
+    assert (found.status, world.effects) == ("completed", ["a", "b", "c"])
+
+
+async def test_what_is_asked_of_a_step_is_kept(journal: PostgresJournal, pool: asyncpg.Pool) -> None:
+    """The request that a step makes of the input and of earlier results stands in the journal before it is sent."""
+    world = World()
+    saga = world.saga("a")
+    asking = Step("b", world.action("b", "do"), request=lambda data, results: {"n": data["n"], "a": results["a"]["of"]})
+    saga = Saga(saga.type, (*saga.steps, asking))
+    saga_id = await begin(journal, saga, {"n": 3})
+    await run_to_rest(journal, saga, saga_id)
+    kept = await pool.fetchval("SELECT request_data FROM saga_steps WHERE saga_id = $1 AND name = 'b'", saga_id)
+    assert orjson.loads(kept) == world.calls[1].request == {"n": 3, "a": "a"}

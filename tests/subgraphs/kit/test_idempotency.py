@@ -1,0 +1,138 @@
+"""A saga's step in a service: once, whatever is sent again, late, out of order, or by two at the same time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.idempotency import AlreadyUndone, Direction, KeyReused, SagaCall, Superseded, once
+from subgraphs.kit.testing import fresh_database
+from subgraphs.kit.unit_of_work import UnitOfWork
+
+ADD = text("INSERT INTO effects (amount) VALUES (:amount)")
+TAKE = text("DELETE FROM effects WHERE amount = :amount")
+
+
+class Till:
+    """A service with one effect: an amount that is put in, or taken out again."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.saga = uuid4()
+
+    async def ask(
+        self, direction: Direction = "do", amount: int = 5, token: int = 1, *, fail: bool = False
+    ) -> Mapping[str, Any] | None:
+        """One call of the step."""
+        async with UnitOfWork(self.database) as uow:
+
+            async def effect() -> Mapping[str, Any]:
+                await uow.execute((ADD if direction == "do" else TAKE).bindparams(amount=amount))
+                if fail:
+                    raise RuntimeError
+                return {"amount": amount, "id": str(uuid4())}
+
+            return await once(uow, SagaCall(self.saga, "charge", direction, token), {"amount": amount}, effect)
+
+    async def amounts(self) -> list[int]:
+        """The effects that hold."""
+        return [row.amount for row in await self.database.fetch_all(text("SELECT amount FROM effects"))]
+
+    def next_saga(self) -> UUID:
+        """Another saga."""
+        self.saga = uuid4()
+        return self.saga
+
+
+@pytest.fixture
+async def till(postgres_url: str, tmp_path: Path) -> AsyncIterator[Till]:
+    """A service on a database of its own."""
+    (tmp_path / "0001_effects.sql").write_text("CREATE TABLE effects (amount integer NOT NULL)")
+    async with fresh_database(postgres_url, "till") as url:
+        database = Database(url)
+        await database.migrate(tmp_path)
+        yield Till(database)
+        await database.close()
+
+
+async def test_once(till: Till) -> None:
+    """The same call again, with the same or a newer token, has no effect and the same result."""
+    first = await till.ask()
+    assert await till.ask() == first
+    assert await till.ask(token=7) == first
+    assert await till.amounts() == [5]
+    till.next_saga()
+    assert await till.ask() != first
+    assert await till.amounts() == [5, 5]
+
+
+async def test_many_at_once(till: Till) -> None:
+    """Twenty at the same time: one effect, one result."""
+    results = await asyncio.gather(*(till.ask() for _ in range(20)))
+    assert len({str(result) for result in results}) == 1
+    assert await till.amounts() == [5]
+
+
+async def test_a_failure_leaves_nothing(till: Till) -> None:
+    """What fails may be asked again."""
+    with pytest.raises(RuntimeError):
+        await till.ask(fail=True)
+    assert await till.amounts() == []
+    assert await till.ask() is not None
+    assert await till.amounts() == [5]
+
+
+async def test_undoing(till: Till) -> None:
+    """Once, with the same result each time; then the step is not done any more."""
+    await till.ask()
+    first = await till.ask("undo", token=2)
+    assert first is not None
+    assert await till.ask("undo", token=2) == first
+    assert await till.amounts() == []
+    with pytest.raises(AlreadyUndone):
+        await till.ask(token=2)
+    assert await till.amounts() == []
+
+
+async def test_an_undo_that_comes_first(till: Till) -> None:
+    """There is nothing to undo; the do that comes late is refused."""
+    assert await till.ask("undo") is None
+    assert await till.ask("undo") is None
+    with pytest.raises(AlreadyUndone):
+        await till.ask()
+    assert await till.amounts() == []
+
+
+async def test_who_has_lost_the_saga(till: Till) -> None:
+    """A call with an older token than one seen is refused, in both directions."""
+    await till.ask(token=5)
+    directions: tuple[Direction, ...] = ("do", "undo")
+    for direction in directions:
+        with pytest.raises(Superseded):
+            await till.ask(direction, token=4)
+    assert await till.amounts() == [5]
+    await till.ask("undo", token=6)
+    with pytest.raises(Superseded):
+        await till.ask("undo", token=5)
+
+
+async def test_another_input(till: Till) -> None:
+    """The same key with another input is a mistake, not the same call."""
+    await till.ask(amount=5)
+    with pytest.raises(KeyReused):
+        await till.ask(amount=6)
+    assert await till.amounts() == [5]
+
+
+async def test_do_and_undo_at_once(till: Till) -> None:
+    """Whoever comes first: in the end there is no effect, or it was refused."""
+    for _ in range(20):
+        till.next_saga()
+        found = await asyncio.gather(till.ask("do", token=1), till.ask("undo", token=2), return_exceptions=True)
+        assert not isinstance(found[1], BaseException)
+        assert await till.amounts() == []

@@ -13,7 +13,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test check lint types contracts schema bench profile bench-planning bench-matching conformance fuzz mutants clean
+.PHONY: help env run test check lint types contracts schema bench profile bench-planning bench-matching conformance fuzz crash-test mutants clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ conformance: $(READY)  ## the suites of SHARED/conformance, and the subgraph req
 
 fuzz: $(READY)  ## random supergraphs and operations against the monolith they are cut from: make fuzz SEED=1 CUTS=50 OPERATIONS=10000
 	@$(BIN)/python -m tests.fuzz.run --seed $(SEED) --cuts $(CUTS) --operations $(OPERATIONS) $(ARGS)
+
+crash-test: $(READY)  ## kill processes at every write of a saga, and at random: make crash-test ARGS="--every 1 --sagas 1000"
+	@$(BIN)/python -m tests.crash.run $(ARGS)
 
 mutants: $(READY)  ## plant faults in the gateway, one at a time, and see whether the fuzz finds them
 	@$(BIN)/python -m tests.fuzz.mutants $(ARGS)

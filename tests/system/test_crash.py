@@ -1,0 +1,20 @@
+"""A bounded part of `make crash-test`: some of the points, some sagas at random."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_nothing_is_lost_or_doubled_or_stuck() -> None:
+    """Whatever dies, each effect happens once, and every saga ends; without the idempotency check it would be seen."""
+    command = [sys.executable, "-m", "tests.crash.run", "--every", "7", "--sagas", "90"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    last = done.stdout.strip().splitlines()[-1]
+    found = re.fullmatch(r"(\d+) points, (\d+) kills, lost 0, doubled 0, stuck 0", last)
+    assert found, done.stdout + done.stderr
+    assert int(found[1]) > 150
+    assert int(found[2]) > 30
+    assert done.returncode == 0, done.stdout

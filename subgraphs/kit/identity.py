@@ -22,7 +22,8 @@ from subgraphs.kit.keys import load_key
 ALGORITHM = "ES256"
 AUDIENCE = "mussikon"
 ISSUER = "mussikon"
-ROLES = ("client", "musician", "admin")
+SERVICE = "service"
+ROLES = ("client", "musician", "admin", SERVICE)
 LIFETIME_SECONDS = 8 * 3600
 _REMEMBERED = 4096
 _REFUSED = "The token is not valid or has expired: log in again"

@@ -16,7 +16,7 @@ from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import BadUserInput, DomainError, Forbidden, Unauthenticated, refusal, shown
 from subgraphs.kit.graphql import Schema
-from subgraphs.kit.identity import Identity, TokenVerifier
+from subgraphs.kit.identity import SERVICE, Identity, TokenVerifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,13 @@ class Context:
         identity = self.require()
         if not identity.is_admin and identity.role not in roles:
             raise Forbidden(f"Only for: {', '.join(roles)}")
+        return identity
+
+    def require_service(self) -> Identity:
+        """The identity of the caller, who must be a service that carries a saga: no person, not even an admin."""
+        identity = self.require()
+        if identity.role != SERVICE:
+            raise Forbidden("Only for sagas")
         return identity
 
     def require_sight(self, owner: Any) -> Identity:

@@ -1,0 +1,57 @@
+"""Asking another service: a saga's steps as GraphQL mutations, over the gateway's own way to subgraphs."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gateway.core.errors import SubgraphError
+from gateway.saga.definition import Call, Refused
+from gateway.saga.journal import LostLease
+from gateway.transport.base import SubgraphRequest, Transport
+
+FINAL = frozenset({"BAD_USER_INPUT", "CONFLICT", "NOT_FOUND", "FORBIDDEN", "ALREADY_UNDONE", "IDEMPOTENCY_KEY_REUSED"})
+TIMEOUT = 8.0  # seconds
+
+
+class ServiceClient:
+    """Calls the steps of services. `authorization` gives the value of the header, a new one when the last is about to end."""
+
+    def __init__(self, transport: Transport, authorization: Callable[[], str]) -> None:
+        self.transport = transport
+        self.authorization = authorization
+
+    async def step(self, service: str, field: str, call: Call, inputs: str, given: Mapping[str, Any]) -> Any:
+        """Do or undo a step by a service's mutation: its result.
+
+        `inputs` declares the mutation's own arguments, such as `bookingId: ID!`; `given` are their values. Raises Refused for an answer
+        that will not change, LostLease when somebody with a newer token was there, and SubgraphError for all that may get better.
+        """
+        names = [part.partition(":")[0].strip() for part in inputs.split(",")] if inputs else []
+        declared = "".join(f", ${part.strip()}" for part in inputs.split(",")) if inputs else ""
+        passed = "".join(f", {name}: ${name}" for name in names)
+        query = f"mutation($order: StepOrder!{declared}) {{ {field}(order: $order{passed}) }}"
+        order = {
+            "sagaId": str(call.saga_id),
+            "step": call.step,
+            "direction": call.direction.upper(),
+            "token": str(call.token),
+        }
+        headers = (("authorization", self.authorization()),)
+        variables = {"order": order, **{name: given[name] for name in names}}
+        request = SubgraphRequest(service, query, variables, None, headers, repeatable=True)
+        reply = await self.transport.send(request, TIMEOUT)
+        return _result(service, field, reply.payload)
+
+
+def _result(service: str, field: str, payload: Any) -> Any:
+    errors = payload.get("errors") if isinstance(payload, dict) else None
+    if not errors and isinstance(payload, dict) and isinstance(payload.get("data"), dict):
+        return payload["data"].get(field)
+    error = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    extensions = error.get("extensions")
+    code = extensions.get("code") if isinstance(extensions, dict) else None
+    message = str(error.get("message", "gave no answer that can be read"))
+    if code == "SUPERSEDED":
+        raise LostLease
+    if code in FINAL:
+        raise Refused(message, str(code))
+    raise SubgraphError(message, "SUBGRAPH_ERROR", subgraph=service)

@@ -1,0 +1,70 @@
+"""Steps of sagas as GraphQL mutations of a service: each has an order that says which saga and step it is, and in which direction.
+
+A step's mutation is hidden from clients (`step_field`), answers with plain JSON, and is for the role `service` alone. With direction
+UNDO the same mutation takes back what it did.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum
+from typing import Any
+
+import strawberry
+from strawberry.scalars import JSON
+from strawberry.types.field import StrawberryField
+
+from subgraphs.kit import checks
+from subgraphs.kit.database import Database
+from subgraphs.kit.errors import BadUserInput
+from subgraphs.kit.graphql import enum_type, field_with, input_type
+from subgraphs.kit.idempotency import SagaCall, once
+from subgraphs.kit.service import Context
+from subgraphs.kit.unit_of_work import UnitOfWork
+
+Given = Mapping[str, Any]
+Effect = Callable[[UnitOfWork, Given], Awaitable[Given]]
+LONGEST = 100
+
+
+@enum_type
+class StepDirection(Enum):
+    """Whether a step is done or undone."""
+
+    DO = "do"
+    UNDO = "undo"
+
+
+@input_type
+class StepOrder:
+    """Which step of which saga, in which direction, by whom: `token` is the fencing token of the process that carries the saga."""
+
+    saga_id: strawberry.ID
+    step: str
+    direction: StepDirection
+    token: str
+
+    def read(self) -> SagaCall:
+        """The order, checked."""
+        if not 0 < len(self.step) <= LONGEST:
+            raise BadUserInput(f"'step' has 1 to {LONGEST} characters", "step")
+        if not (self.token.isascii() and self.token.isdigit() and len(self.token) < 19):
+            raise BadUserInput("'token' must be a number", "token")
+        direction: Any = self.direction.value
+        return SagaCall(checks.identifier(self.saga_id, "sagaId"), self.step, direction, int(self.token))
+
+
+def step_field(function: Callable[..., Any]) -> StrawberryField:
+    """A mutation that sagas alone use; clients don't see it."""
+    return field_with(inaccessible=True)(function)
+
+
+async def take_step(context: Context, order: StepOrder, given: Given, do: Effect, undo: Effect) -> JSON | None:
+    """Do a step, or undo it: its effect once, its result each time; null where there was nothing to undo."""
+    context.require_service()
+    database: Database = context.database
+    async with UnitOfWork(database) as uow:
+
+        async def effect() -> Given:
+            return await (do if order.direction is StepDirection.DO else undo)(uow, given)
+
+        found = await once(uow, order.read(), given, effect)
+    return None if found is None else JSON(found)

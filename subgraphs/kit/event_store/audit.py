@@ -1,0 +1,86 @@
+"""The audit: who changed what, when, and what it followed from, over live and archived events alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ColumnElement, Select, Uuid, cast, literal, select, tuple_
+
+from subgraphs.kit.database import Session
+from subgraphs.kit.event_store.events import Cursor, StoredEvent
+from subgraphs.kit.event_store.tables import Xid8, every_event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which events are wanted; what is None does not matter, all else has to hold together.
+
+    `caused_by`: what followed, directly or over others, from an event or command with this id; the event itself is among it.
+    `leading_to`: the event with this id and all that it followed from. `since` is inclusive, `until` exclusive.
+    """
+
+    aggregate_id: UUID | None = None
+    aggregate_type: str | None = None
+    event_type: str | None = None
+    correlation_id: UUID | None = None
+    caused_by: UUID | None = None
+    leading_to: UUID | None = None
+    created_by: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Some events, in the global order; `next` is where the next page begins, None where there was none at the time."""
+
+    events: Sequence[StoredEvent]
+    next: Cursor | None
+
+
+async def history(session: Session, filters: Filters, *, first: int = 100, after: Cursor | None = None) -> HistoryPage:
+    """A page of at most `first` events as they are stored, not upcast.
+
+    Everything committed is shown at once. So whoever pages while others write may pass over an event that commits in between;
+    `feed.read_after` does not. Of a single stream nothing is passed over.
+    """
+    place = (every_event.c.transaction_id, every_event.c.position)
+    statement = select(every_event).where(*_conditions(filters)).order_by(*place).limit(first + 1)
+    if after is not None:
+        bound = tuple_(literal(after.transaction_id, Xid8), literal(after.position, BigInteger))
+        statement = statement.where(tuple_(*place) > bound)
+    rows = await session.fetch_all(statement)
+    events = [StoredEvent.of(row) for row in rows[:first]]
+    return HistoryPage(events, events[-1].cursor if len(rows) > first else None)
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    column = every_event.c
+    equal = ("aggregate_id", "aggregate_type", "event_type", "correlation_id", "created_by")
+    found = [column[name] == getattr(filters, name) for name in equal if getattr(filters, name) is not None]
+    if filters.since is not None:
+        found.append(column.occurred_at >= filters.since)
+    if filters.until is not None:
+        found.append(column.occurred_at < filters.until)
+    if filters.caused_by is not None:
+        found.append(column.event_id.in_(_effects(filters.caused_by)))
+    if filters.leading_to is not None:
+        found.append(column.event_id.in_(_causes(filters.leading_to)))
+    return found
+
+
+def _effects(root: UUID) -> Select[tuple[UUID]]:
+    """The ids of what followed from an event or command, and its own; a circle of causes ends where it closes."""
+    chain = select(cast(root, Uuid).label("event_id")).cte("effects", recursive=True)
+    event = every_event.alias("effect")
+    followed = select(event.c.event_id).join(chain, event.c.causation_id == chain.c.event_id)
+    return select(chain.union(followed).c.event_id)
+
+
+def _causes(root: UUID) -> Select[tuple[UUID]]:
+    """The id of an event and those of what it followed from."""
+    event = every_event.alias("cause")
+    chain = select(cast(root, Uuid).label("event_id")).cte("causes", recursive=True)
+    before = select(event.c.causation_id).join(chain, event.c.event_id == chain.c.event_id)
+    return select(chain.union(before.where(event.c.causation_id.is_not(None))).c.event_id)

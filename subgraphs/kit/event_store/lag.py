@@ -1,0 +1,54 @@
+"""How far a projection is behind."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from subgraphs.kit.database import Session
+
+_LAG = text(
+    """
+SELECT generation, serving, revision, updated_at, events_applied, behind.events,
+    greatest(0, extract(epoch FROM clock_timestamp() - behind.oldest))::float8 AS seconds
+FROM projection_checkpoints AS own, LATERAL (
+    SELECT count(*) AS events, min(occurred_at) AS oldest FROM every_event AS event
+    WHERE (event.transaction_id, event.position) > (own.transaction_id, own.position)
+) AS behind
+WHERE name = :name ORDER BY generation
+"""
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """One generation of a projection: how many committed events it has not read, and how many seconds ago the oldest occurred.
+
+    `events_applied` counts those that had a handler; `updated_at` is when it last read any.
+    """
+
+    generation: int
+    serving: bool
+    revision: int
+    events: int
+    seconds: float
+    events_applied: int
+    updated_at: datetime
+
+
+async def lag(session: Session, name: str) -> Sequence[Lag]:
+    """The lag of each generation of a projection, the oldest first; counting takes as long as there is to count."""
+    rows = await session.fetch_all(_LAG, name=name)
+    return [
+        Lag(
+            generation=row.generation,
+            serving=row.serving,
+            revision=row.revision,
+            events=row.events,
+            seconds=row.seconds or 0.0,
+            events_applied=row.events_applied,
+            updated_at=row.updated_at,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,49 @@
+"""The projector keeps a projection up to date in the background of a service."""
+
+import asyncio
+
+import structlog
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.event_store.projection import BATCH, Projection, apply_next
+from subgraphs.kit.tasks import end
+from subgraphs.kit.unit_of_work import UnitOfWork
+
+log = structlog.get_logger("subgraphs.projector")
+
+
+class Projector:
+    """A part of the service; each of its processes may have one, one of them at a time applies events."""
+
+    def __init__(
+        self, database: Database, projection: Projection, *, poll_seconds: float = 0.1, batch: int = BATCH
+    ) -> None:
+        """It looks for new events every `poll_seconds` when it has none."""
+        self._database = database
+        self._projection = projection
+        self._poll_seconds = poll_seconds
+        self._batch = batch
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to apply events in the background."""
+        self._task = asyncio.create_task(self._run(), name=f"projector {self._projection.name}")
+
+    async def stop(self) -> None:
+        """End; what was not committed is applied after the next start."""
+        if self._task is not None:
+            await end(self._task)
+
+    async def _run(self) -> None:
+        delay = self._poll_seconds
+        while True:
+            try:
+                async with UnitOfWork(self._database) as uow:
+                    read = await apply_next(uow, self._projection, self._batch)
+                delay = self._poll_seconds
+                if not read:
+                    await asyncio.sleep(delay)
+            except Exception as error:
+                log.warning("events wait for their projection", projection=self._projection.name, reason=repr(error))
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5.0)

@@ -1,0 +1,83 @@
+"""Rebuilding a projection from the first event, while the old tables serve."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import text
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.errors import Conflict
+from subgraphs.kit.event_store.projection import BATCH, Projection, apply_to, create
+from subgraphs.kit.unit_of_work import UnitOfWork
+
+_GENERATIONS = text(
+    "SELECT generation, serving, revision FROM projection_checkpoints WHERE name = :name ORDER BY generation"
+)
+_LOCK_SERVING = text("SELECT generation FROM projection_checkpoints WHERE name = :name AND serving FOR UPDATE")
+_FORGET = text("DELETE FROM projection_checkpoints WHERE name = :name AND generation = :generation")
+_SERVE = text("UPDATE projection_checkpoints SET serving = true WHERE name = :name AND generation = :generation")
+
+
+class RebuildRunning(Conflict):
+    """Another process is rebuilding the same projection."""
+
+    code = "REBUILD_RUNNING"
+
+
+async def rebuild(database: Database, projection: Projection, *, resume: bool = False, batch: int = BATCH) -> int:
+    """Fill new tables with the effects of all events, then let them serve and drop the old; answer their generation.
+
+    The shadow goes on in transactions of `batch` events; the last, in which nobody else applies anything, catches up with
+    the old tables and swaps, so no query sees less than before. One that was cut off leaves its tables: `resume` goes on with
+    them, if they are of the same revision; otherwise they are dropped. Raises RebuildRunning.
+    """
+    async with _alone(database, projection.name):
+        generation = await _begin(database, projection, resume=resume)
+        while await _step(database, projection, generation, batch):
+            pass
+        async with UnitOfWork(database) as uow:
+            old = await uow.fetch_value(_LOCK_SERVING, name=projection.name)
+            while await apply_to(uow, projection, generation, batch):
+                pass
+            await projection.show(uow, generation)
+            await _drop(uow, projection, old)
+            await uow.execute(_SERVE.bindparams(name=projection.name, generation=generation))
+    return generation
+
+
+async def _begin(database: Database, projection: Projection, *, resume: bool) -> int:
+    """The generation to fill: a new one, or what an earlier attempt has left."""
+    async with UnitOfWork(database) as uow:
+        await create(uow, projection)
+        rows = await uow.fetch_all(_GENERATIONS, name=projection.name)
+        left = [row for row in rows if not row.serving]
+        if resume and left and left[-1].revision == projection.revision:
+            return int(left[-1].generation)
+        for row in left:
+            await _drop(uow, projection, row.generation)
+        generation = int(rows[-1].generation) + 1
+        await create(uow, projection, generation, serving=False)
+        return generation
+
+
+async def _step(database: Database, projection: Projection, generation: int, batch: int) -> int:
+    async with UnitOfWork(database) as uow:
+        return await apply_to(uow, projection, generation, batch)
+
+
+async def _drop(uow: UnitOfWork, projection: Projection, generation: int) -> None:
+    await uow.execute(_FORGET.bindparams(name=projection.name, generation=generation))
+    await projection.discard(uow, generation)
+
+
+@asynccontextmanager
+async def _alone(database: Database, name: str) -> AsyncIterator[None]:
+    """Nobody else rebuilds the projection meanwhile; a lock of a session, which ends with its process."""
+    connection = await database.listener()
+    try:
+        key = f"rebuild {name}"
+        if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", key):
+            raise RebuildRunning(f"{name} is being rebuilt")
+        yield
+    finally:
+        await connection.close()

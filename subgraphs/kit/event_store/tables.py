@@ -1,0 +1,51 @@
+"""The tables of migration 0003, as SQLAlchemy sees them."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, DateTime, Integer, MetaData, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import UserDefinedType
+
+
+class Xid8(UserDefinedType[int]):
+    """PostgreSQL's number of a transaction, in 64 bits: it never wraps around. asyncpg gives and takes it as an int."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Its name in SQL."""
+        return "xid8"
+
+
+def _columns() -> list[Column[Any]]:
+    return [
+        Column("position", BigInteger),
+        Column("event_id", Uuid),
+        Column("aggregate_id", Uuid),
+        Column("aggregate_type", Text),
+        Column("version", Integer),
+        Column("event_type", Text),
+        Column("schema_version", Integer),
+        Column("event_data", JSONB),
+        Column("metadata", JSONB),
+        Column("occurred_at", DateTime(timezone=True)),
+        Column("created_by", Text),
+        Column("correlation_id", Uuid),
+        Column("causation_id", Uuid),
+        Column("transaction_id", Xid8),
+    ]
+
+
+_meta = MetaData()
+events = Table("events", _meta, *_columns())
+every_event = Table("every_event", _meta, *_columns())
+"""Live and archived events."""
+
+snapshots = Table(
+    "snapshots",
+    _meta,
+    Column("aggregate_id", Uuid),
+    Column("version", Integer),
+    Column("schema_version", Integer),
+    Column("state_data", JSONB),
+)

@@ -13,7 +13,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test check lint types contracts schema bench profile bench-planning bench-matching conformance fuzz crash-test mutants clean
+.PHONY: help env run test check lint types contracts schema bench profile bench-planning bench-matching bench-sagas conformance fuzz crash-test mutants clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ profile: $(READY)  ## where the hot path's time goes, for the heavy and the ligh
 
 bench-planning: $(READY)  ## seconds and memory of planning the worst of cases
 	@$(BIN)/python -m bench.planning $(ARGS)
+
+bench-sagas: $(READY)  ## sagas per second beside DBOS, on the same services
+	@$(BIN)/python -m bench.sagas.run $(ARGS)
 
 bench-matching: $(READY)  ## p50 and p95 of matching against 100,000 musicians
 	@$(BIN)/python -m bench.matching $(ARGS)

@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from secrets import randbelow
 from typing import Any, Generic, TypeVar
@@ -40,11 +40,12 @@ from gateway.request.labels import index_labels, labels_on, point_of
 from gateway.settings import Settings
 from gateway.supergraph.graph import Graph
 from gateway.supergraph.load import load_supergraph
-from gateway.supergraph.model import Supergraph
+from gateway.supergraph.model import Supergraph, named
 from gateway.supergraph.unenforced import refuse_unenforced
 from gateway.transport.base import Handle, Headers, SubgraphRequest, Transport
 from gateway.transport.http import HttpTransport
 from gateway.transport.local import LocalExecutor, LocalTransport
+from gateway.triggers import Sagas, TriggeringTransport
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -235,6 +236,22 @@ def plan_key(ask: Ask, checked: Checked, variables: Mapping[str, Any], labels: f
     return ask.query, ask.operation_name or None, tuple(variables.get(name) for name in checked.conditions), labels
 
 
+def check_triggers(supergraph: Supergraph, sagas: Sagas) -> None:
+    """Refuse triggers that nothing would ever pull: SettingsError BAD_OPTION."""
+    mutations = supergraph.api.mutation_type
+    known = mutations.fields if mutations is not None else {}
+    for trigger in sagas.triggers:
+        item = known.get(trigger.mutation)
+        if item is None:
+            raise SettingsError(f"there is no mutation {trigger.mutation} that could start a saga", "BAD_OPTION")
+        arguments = (trigger.key_argument, trigger.wait, *trigger.inputs.values())
+        if missing := [name for name in arguments if name is not None and name not in item.args]:
+            raise SettingsError(f"the mutation {trigger.mutation} has no argument {', '.join(missing)}", "BAD_OPTION")
+        if named(str(item.type)) != trigger.type:
+            raise SettingsError(f"the mutation {trigger.mutation} gives no {trigger.type}", "BAD_OPTION")
+        sagas.definitions.newest(trigger.saga)
+
+
 def make_transport(supergraph: Supergraph, settings: Settings, local: Mapping[str, LocalExecutor] | None) -> Transport:
     """The way to the subgraphs: direct calls for those in this process, HTTP for all others."""
     urls = {name: settings.urls.get(name, subgraph.url) for name, subgraph in supergraph.subgraphs.items()}
@@ -248,9 +265,15 @@ def make_transport(supergraph: Supergraph, settings: Settings, local: Mapping[st
 
 
 def create_gateway(
-    supergraph_sdl: str, settings: Settings, local: Mapping[str, LocalExecutor] | None = None
+    supergraph_sdl: str,
+    settings: Settings,
+    local: Mapping[str, LocalExecutor] | None = None,
+    sagas: Sagas | None = None,
 ) -> Gateway:
-    """A gateway over a supergraph; raises SupergraphError (also for what it does not enforce) or SettingsError."""
+    """A gateway over a supergraph; raises SupergraphError (also for what it does not enforce) or SettingsError.
+
+    `sagas`: mutations that start sagas; the headers that they look at are forwarded.
+    """
     supergraph = load_supergraph(supergraph_sdl)
     refuse_unenforced(supergraph)
     transport = make_transport(supergraph, settings, local)
@@ -259,6 +282,11 @@ def create_gateway(
         raise SettingsError(
             f"there is no override label {', '.join(unknown)}; the supergraph has {known}", "BAD_OPTION"
         )
+    if sagas is not None:
+        check_triggers(supergraph, sagas)
+        transport = TriggeringTransport(transport, sagas)
+        forward = (*settings.headers.forward, *(one for one in sagas.headers if one not in settings.headers.forward))
+        settings = replace(settings, headers=replace(settings.headers, forward=forward))
     loader = Loader(transport) if settings.batch else None
     return Gateway(Engine(supergraph, Graph(supergraph), transport, settings, index_labels(supergraph), loader=loader))
 
@@ -271,14 +299,16 @@ def create_app(
     settings: Settings,
     local: Mapping[str, LocalExecutor] | None = None,
     *,
+    sagas: Sagas | None = None,
     started: Hook | None = None,
     stopped: Hook | None = None,
 ) -> Routes:
     """The ASGI application over a supergraph. `local`: subgraphs in this process, by name, called directly.
 
-    `started` and `stopped` run with the application's lifespan, for services that live in this process.
+    `sagas`: mutations that start sagas. `started` and `stopped` run with the application's lifespan, for services that live in
+    this process.
     """
-    return Served(create_gateway(supergraph_sdl, settings, local), started, stopped).routes
+    return Served(create_gateway(supergraph_sdl, settings, local, sagas), started, stopped, sagas).routes
 
 
 class Served:
@@ -287,8 +317,15 @@ class Served:
     `started` and `stopped` run with the application's lifespan.
     """
 
-    def __init__(self, gateway: Gateway, started: Hook | None = None, stopped: Hook | None = None) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        started: Hook | None = None,
+        stopped: Hook | None = None,
+        sagas: Sagas | None = None,
+    ) -> None:
         self.gateway = gateway
+        self.sagas = sagas
         self.started = started
         self.stopped = stopped
         self.routes = Routes(site_of(gateway), self.lifespan)
@@ -303,12 +340,16 @@ class Served:
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         """What surrounds serving."""
+        if self.sagas is not None and self.sagas.opened is not None:
+            await self.sagas.opened()
         if self.started:
             await self.started()
         try:
             yield
         finally:
             await self.gateway.engine.transport.close()
+            if self.sagas is not None and self.sagas.closed is not None:
+                await self.sagas.closed()
             if self.stopped:
                 await self.stopped()
 

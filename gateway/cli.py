@@ -197,6 +197,7 @@ def serve(
     no_share: options.NoShare = False,
     no_batch: options.NoBatch = False,
     extension: options.Extension = None,
+    sagas: options.SagasFrom = None,
     production: options.Production = False,
 ) -> None:
     """Serve a supergraph at /graphql; with --subgraph NAME=URL each subgraph is asked for its SDL first.
@@ -229,6 +230,7 @@ def serve(
         share=not no_share,
         batch=not no_batch,
         extensions=frozenset(extension or ()),
+        sagas=sagas,
     )
     serve_supergraph(read, settings, host, port, workers)
 

@@ -29,6 +29,9 @@ NoShare = Annotated[
 NoBatch = Annotated[
     bool, typer.Option("--no-batch", help="Fetch entities for each request by itself, also at the same time.")
 ]
+SagasFrom = Annotated[
+    str | None, typer.Option("--sagas", help="MODULE:NAME of a function that gives the sagas which mutations start.")
+]
 Extension = Annotated[
     list[str] | None, typer.Option(help="A key of subgraphs' extensions that goes on to clients; repeat for more.")
 ]

@@ -14,6 +14,7 @@ from gateway.app import Gateway, Served, create_gateway
 from gateway.core.errors import GatewayError
 from gateway.observe.events import Reloaded, ReloadRefused, emit
 from gateway.settings import Settings
+from gateway.triggers import Sagas
 
 Read = Callable[[], str]
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
@@ -31,11 +32,11 @@ class Terminal:
         return self.there and not sys.stderr.isatty()
 
 
-def try_gateway(read: Read, settings: Settings) -> tuple[str, Gateway] | None:
+def try_gateway(read: Read, settings: Settings, sagas: Sagas | None = None) -> tuple[str, Gateway] | None:
     """The supergraph's text as it is now and a gateway over it; None, and a fact that says why, when there is none to be had."""
     try:
         text = read()
-        return text, create_gateway(text, settings)
+        return text, create_gateway(text, settings, sagas=sagas)
     except GatewayError as error:
         emit(ReloadRefused(error.code, error.message, error.next_step))
     return None
@@ -44,8 +45,9 @@ def try_gateway(read: Read, settings: Settings) -> tuple[str, Gateway] | None:
 class Reloader:
     """Reloads what one process serves. `read` gives the text of the supergraph as it is now."""
 
-    def __init__(self, served: Served, read: Read, settings: Settings) -> None:
+    def __init__(self, served: Served, read: Read, settings: Settings, sagas: Sagas | None = None) -> None:
         self.served = served
+        self.sagas = sagas
         self.read = read
         self.settings = settings
         self.terminal = Terminal()
@@ -70,7 +72,7 @@ class Reloader:
         """Read and load beside the requests, then take over; once more if somebody has asked meanwhile."""
         while True:
             self.again = False
-            found = await asyncio.to_thread(try_gateway, self.read, self.settings)
+            found = await asyncio.to_thread(try_gateway, self.read, self.settings, self.sagas)
             if found is not None:
                 await asyncio.to_thread(found[1].warm, self.served.gateway)
                 await self.served.replace(found[1])

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import importlib
 import os
 import socket
 import sys
@@ -24,6 +25,7 @@ from gateway.reload import Read, Reloader, Workers, write_whole
 from gateway.settings import Settings
 from gateway.transport.base import SubgraphRequest
 from gateway.transport.http import HttpTransport
+from gateway.triggers import Sagas
 
 _ENVIRONMENT = "GATEWAY_SERVING"
 
@@ -93,11 +95,12 @@ def serve(read: Read, settings: Settings, host: str, port: int, workers: int) ->
     configure_log()
     claim_port(host, port)
     text = read()
-    gateway = create_gateway(text, settings)
+    sagas = sagas_of(settings)
+    gateway = create_gateway(text, settings, sagas=sagas)
     listen(log_fact)
     emit(Started(f"http://{host}:{port}/graphql", tuple(gateway.engine.supergraph.subgraphs)))
     if workers == 1:
-        _run(uvicorn.Server(_config(application(gateway, read), host, port)).run)
+        _run(uvicorn.Server(_config(application(gateway, read, sagas), host, port)).run)
         return
     with tempfile.TemporaryDirectory(prefix="gateway-") as folder:
         file = Path(folder) / "supergraph.graphql"
@@ -107,14 +110,29 @@ def serve(read: Read, settings: Settings, host: str, port: int, workers: int) ->
         _run(Workers(config, file, read, settings).run)
 
 
-def application(gateway: Gateway, read: Read) -> Routes:
+def sagas_of(settings: Settings) -> Sagas | None:
+    """The sagas that mutations start, from the team's own module. Raises SettingsError."""
+    if settings.sagas is None:
+        return None
+    module, _, name = settings.sagas.partition(":")
+    try:
+        make = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SettingsError(f"--sagas takes MODULE:NAME; {settings.sagas}: {error}", "BAD_OPTION") from error
+    found = make() if callable(make) else None
+    if not isinstance(found, Sagas):
+        raise SettingsError(f"{settings.sagas} is no function that gives gateway.triggers.Sagas", "BAD_OPTION")
+    return found
+
+
+def application(gateway: Gateway, read: Read, sagas: Sagas | None) -> Routes:
     """The application of one process, which reloads on SIGHUP."""
 
     async def started() -> None:
         await reloader.listen()
 
-    served = Served(gateway, started)
-    reloader = Reloader(served, read, gateway.engine.settings)
+    served = Served(gateway, started, sagas=sagas)
+    reloader = Reloader(served, read, gateway.engine.settings, sagas)
     settle()
     return served.routes
 
@@ -160,4 +178,5 @@ def worker() -> Routes:
     def read() -> str:
         return read_text(serving.supergraph, "the supergraph")
 
-    return application(create_gateway(read(), serving.settings), read)
+    sagas = sagas_of(serving.settings)
+    return application(create_gateway(read(), serving.settings, sagas=sagas), read, sagas)

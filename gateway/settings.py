@@ -63,11 +63,11 @@ class Settings:
     """All of the gateway's settings.
 
     `plan_header`: whether a request may ask for its plan in `extensions.plan`. `timeout`: seconds for one subgraph request.
-    `compile`: whether plans are compiled; without, all of them run on the exact path. `share`: whether equal
-    queries that are under way at the same time share one execution. `batch`: whether entity fetches of requests under way at the same time
-    go out together. `extensions`: keys of subgraphs' extensions that go on to the client. `labels`: progressive overrides that are on for
-    everyone. `sticky_header`: the header whose value keeps a user on one side of a `percent(...)` override; requests without it are
-    drawn one by one.
+    `compile`: whether plans are compiled; without, all of them run on the exact path. `share`: whether equal queries that are under way at
+    the same time share one execution. `batch`: whether entity fetches of requests under way at the same time go out together. `sagas`:
+    MODULE:NAME of a function that gives the sagas which mutations start. `extensions`: keys of subgraphs' extensions that go on to the
+    client. `labels`: progressive overrides that are on for everyone. `sticky_header`: the header whose value keeps a user on one side of a
+    `percent(...)` override; requests without it are drawn one by one.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -85,4 +85,5 @@ class Settings:
     share: bool = True
     batch: bool = True
     extensions: frozenset[str] = frozenset()
+    sagas: str | None = None
     sticky_header: str = "authorization"

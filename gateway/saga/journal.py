@@ -68,19 +68,35 @@ class Record:
 class Change:
     """One write about a saga: its state afterwards, and what there is to say about it.
 
-    `name` says to people and to failpoints which write it is. `attempt` is the one that begins, or ends with `outcome`.
-    `wake_after`: seconds until the saga goes on.
+    `name` says to people and to failpoints which write it is. `ended` is the attempt that ends with `outcome`, `begun` the one that begins;
+    the end of a step and the beginning of the next are one write. `wake_after`: seconds until the saga goes on.
     """
 
     name: str
     state: State
-    attempt: Attempt | None = None
+    ended: Attempt | None = None
     outcome: str | None = None
     result: bytes | None = None
-    request: bytes | None = None
     error: str | None = None
     code: str | None = None
+    begun: Attempt | None = None
+    request: bytes | None = None
     wake_after: float = 0.0
+
+    def then(self, following: "Change") -> "Change":
+        """This and what follows it as one write."""
+        told = (self.error or following.error, self.code or following.code)
+        return Change(
+            f"{self.name}, {following.name}",
+            following.state,
+            self.ended,
+            self.outcome,
+            self.result,
+            *told,
+            following.begun,
+            following.request,
+            following.wake_after,
+        )
 
 
 @dataclass(frozen=True, slots=True)

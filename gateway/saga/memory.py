@@ -84,20 +84,18 @@ class MemoryJournal:
         row = self._held(record)
         self.writes.append(change.name)
         self._apply(row, change)
-        if (attempt := change.attempt) is None:
-            return
-        step = change.state.steps[attempt.number]
-        if change.outcome is None:
-            now = _START + timedelta(seconds=self.now)
-            view = AttemptView(step.name, attempt.direction, step.attempts, None, None, "", now, None)
+        now = _START + timedelta(seconds=self.now)
+        if change.ended is not None:
+            step = change.state.steps[change.ended.number]
+            row.attempts[-1] = replace(row.attempts[-1], outcome=change.outcome, error=change.error, ended_at=now)
+            if change.error is not None:
+                row.errors[change.ended.number] = change.error
+            if change.result is not None and change.ended.direction == "do":
+                row.results[step.name] = orjson.loads(change.result)
+        if change.begun is not None:
+            step = change.state.steps[change.begun.number]
+            view = AttemptView(step.name, change.begun.direction, step.attempts, None, None, "", now, None)
             row.attempts.append(view)
-            return
-        ended = _START + timedelta(seconds=self.now)
-        row.attempts[-1] = replace(row.attempts[-1], outcome=change.outcome, error=change.error, ended_at=ended)
-        if change.error is not None:
-            row.errors[attempt.number] = change.error
-        if change.result is not None and attempt.direction == "do":
-            row.results[step.name] = orjson.loads(change.result)
 
     def _held(self, record: Record) -> _Row:
         row = self.rows[record.id]

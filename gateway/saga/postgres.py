@@ -1,6 +1,6 @@
 """The journal in PostgreSQL."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from importlib.resources import files
 from typing import Any
 from uuid import UUID
@@ -29,22 +29,31 @@ _OF = "SELECT * FROM saga_steps WHERE saga_id = ANY($1) ORDER BY saga_id, step_n
 _RENEW = """UPDATE sagas SET lease_until = clock_timestamp() + $3 * interval '1 second'
     WHERE id = $1 AND fencing_token = $2 AND lease_owner IS NOT NULL"""
 _RELEASE = "UPDATE sagas SET lease_owner = NULL, lease_until = NULL WHERE id = $1 AND fencing_token = $2"
-_WRITE = """UPDATE sagas SET status = $3, cancelled = $4, current_step = $5,
-    wake_at = CASE WHEN $6::float8 IS NULL THEN NULL ELSE clock_timestamp() + $6 * interval '1 second' END,
-    completed_at = CASE WHEN $7 THEN NULL ELSE coalesce(completed_at, clock_timestamp()) END,
-    error_message = coalesce($8, error_message), error_code = coalesce($9, error_code)
-    WHERE id = $1 AND fencing_token = $2 AND lease_owner IS NOT NULL"""
-_STEP = """UPDATE saga_steps SET status = $3, attempts = $4, failures = $5, uncertain = $6,
-    response_data = CASE WHEN $8 AND $3 = 'completed' THEN $7::jsonb ELSE response_data END,
-    compensation_data = CASE WHEN $8 AND $3 = 'compensated' THEN $7::jsonb ELSE compensation_data END,
-    request_data = coalesce($9::jsonb, request_data),
-    error_message = coalesce($10, error_message), started_at = coalesce(started_at, clock_timestamp()),
-    completed_at = CASE WHEN $3 IN ('in_progress', 'compensating') THEN NULL ELSE clock_timestamp() END
-    WHERE saga_id = $1 AND step_number = $2"""
-_BEGIN = """INSERT INTO saga_attempts (saga_id, step_number, direction, attempt, fencing_token, by)
-    VALUES ($1, $2, $3, $4, $5, $6)"""
-_END = """UPDATE saga_attempts SET outcome = $5, error_message = $6, ended_at = clock_timestamp()
-    WHERE saga_id = $1 AND step_number = $2 AND direction = $3 AND fencing_token = $4 AND ended_at IS NULL"""
+# One statement is one round trip and one commit. The saga's row comes first: it shows whether the token still counts.
+_WRITE = """WITH saga AS (
+    UPDATE sagas SET status = $3, cancelled = $4, current_step = $5,
+        wake_at = CASE WHEN $6::float8 IS NULL THEN NULL ELSE clock_timestamp() + $6 * interval '1 second' END,
+        completed_at = CASE WHEN $6::float8 IS NULL THEN coalesce(completed_at, clock_timestamp()) END,
+        error_message = coalesce($7, error_message), error_code = coalesce($8, error_code)
+    WHERE id = $1 AND fencing_token = $2 AND lease_owner IS NOT NULL RETURNING id),
+  steps AS (
+    UPDATE saga_steps SET status = new.status, attempts = new.attempts, failures = new.failures, uncertain = new.uncertain,
+        response_data = CASE WHEN new.status = 'completed' THEN coalesce(new.result, response_data) ELSE response_data END,
+        compensation_data = CASE WHEN new.status = 'compensated' THEN coalesce(new.result, compensation_data)
+            ELSE compensation_data END,
+        request_data = coalesce(new.request, request_data), error_message = coalesce(new.error, error_message),
+        started_at = coalesce(started_at, clock_timestamp()),
+        completed_at = CASE WHEN new.status IN ('in_progress', 'compensating') THEN NULL ELSE clock_timestamp() END
+    FROM saga, jsonb_to_recordset($9::jsonb) AS new (number int, status text, attempts int, failures int, uncertain boolean,
+        result jsonb, request jsonb, error text)
+    WHERE saga_id = saga.id AND step_number = new.number),
+  ended AS (
+    UPDATE saga_attempts SET outcome = $12, error_message = $7, ended_at = clock_timestamp() FROM saga
+    WHERE saga_id = saga.id AND step_number = $10 AND direction = $11 AND fencing_token = $2 AND ended_at IS NULL),
+  begun AS (
+    INSERT INTO saga_attempts (saga_id, step_number, direction, attempt, fencing_token)
+    SELECT saga.id, $13, $14, $15, $2 FROM saga WHERE $13::int IS NOT NULL)
+  SELECT count(*) FROM saga"""
 _WORD = """INSERT INTO saga_attempts (saga_id, direction, fencing_token, by, outcome, error_message, ended_at)
     VALUES ($1, $2, $3, $4, 'told', $5, clock_timestamp())"""
 _TAKE_AWAY = """UPDATE sagas SET fencing_token = fencing_token + 1, lease_owner = 'operator' WHERE id = $1
@@ -55,10 +64,27 @@ _DUE = """SELECT extract(epoch FROM min(greatest(wake_at, coalesce(lease_until, 
 
 
 class PostgresJournal:
-    """The journal over a pool of connections; its tables are made by `create`."""
+    """The journal over a pool of connections, or one at an address, to be opened first. Its tables are made by `create`."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self.pool = pool
+    def __init__(self, pool: asyncpg.Pool | str) -> None:
+        self._pool = pool
+
+    @property
+    def pool(self) -> asyncpg.Pool:
+        """The connections."""
+        if isinstance(self._pool, str):
+            raise SagaError("the journal is not open", "SAGA_STATE")
+        return self._pool
+
+    async def open(self) -> None:
+        """Connect, where only an address was given, and make the tables."""
+        if isinstance(self._pool, str):
+            self._pool = await asyncpg.create_pool(self._pool, min_size=1, max_size=8, timeout=5, command_timeout=30)
+        await self.create()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.pool.close()
 
     async def create(self) -> None:
         """Make the tables, unless they are there."""
@@ -107,17 +133,7 @@ class PostgresJournal:
 
     async def write(self, record: Record, change: Change) -> None:
         """See Journal."""
-        async with self.pool.acquire() as connection, connection.transaction():
-            await _write(connection, record.id, record.token, record.state, change)
-            if (attempt := change.attempt) is None:
-                return
-            if change.outcome is None:
-                number = change.state.steps[attempt.number].attempts
-                await connection.execute(_BEGIN, record.id, attempt.number, attempt.direction, number, record.token, "")
-            else:
-                await connection.execute(
-                    _END, record.id, attempt.number, attempt.direction, record.token, change.outcome, change.error
-                )
+        await _write(self.pool, record.id, record.token, record.state, change)
 
     async def operate(self, saga_id: UUID, verb: Verb, by: str, reason: str) -> None:
         """See Journal."""
@@ -149,25 +165,52 @@ class PostgresJournal:
         return None if found is None else float(found)
 
 
-async def _write(connection: Any, saga_id: UUID, token: int, before: State, change: Change) -> None:
-    """The saga's row first: it is locked, and shows whether the token still counts."""
-    after = change.state
-    active = after.status in ACTIVE
-    wake = change.wake_after if active else None
+async def _write(session: Any, saga_id: UUID, token: int, before: State, change: Change) -> None:
+    """A change, on a connection or a pool; LostLease."""
+    after, ended, begun = change.state, change.ended, change.begun
+    wake = change.wake_after if after.status in ACTIVE else None
     at = next((n for n, step in enumerate(after.steps) if step.status in ("pending", "in_progress")), len(after.steps))
-    updated = await connection.execute(
-        _WRITE, saga_id, token, after.status, after.cancelled, at, wake, active, change.error, change.code
+    written = await session.fetchval(
+        _WRITE,
+        saga_id,
+        token,
+        after.status,
+        after.cancelled,
+        at,
+        wake,
+        change.error,
+        change.code,
+        (b"[" + b",".join(_steps(before, change)) + b"]").decode(),
+        ended.number if ended else None,
+        ended.direction if ended else None,
+        change.outcome,
+        begun.number if begun else None,
+        begun.direction if begun else None,
+        after.steps[begun.number].attempts if begun else None,
     )
-    if updated != "UPDATE 1":
+    if not written:
         raise LostLease
-    for number, (old, new) in enumerate(zip(before.steps, after.steps, strict=True)):
-        if old != new:
-            mine = change.attempt is not None and change.attempt.number == number
-            result = change.result.decode() if mine and change.result is not None else None
-            asked = change.request.decode() if mine and change.request is not None else None
-            error = change.error if mine else None
-            state = (new.status, new.attempts, new.failures, new.uncertain)
-            await connection.execute(_STEP, saga_id, number, *state, result, result is not None, asked, error)
+
+
+def _steps(before: State, change: Change) -> Iterator[bytes]:
+    """The steps that change, as JSON; results and requests are JSON already."""
+    for number, (old, new) in enumerate(zip(before.steps, change.state.steps, strict=True)):
+        if old == new:
+            continue
+        ended = change.ended is not None and change.ended.number == number
+        begun = change.begun is not None and change.begun.number == number
+        yield orjson.dumps(
+            {
+                "number": number,
+                "status": new.status,
+                "attempts": new.attempts,
+                "failures": new.failures,
+                "uncertain": new.uncertain,
+                "result": orjson.Fragment(change.result) if ended and change.result is not None else None,
+                "request": orjson.Fragment(change.request) if begun and change.request is not None else None,
+                "error": change.error if ended else None,
+            }
+        )
 
 
 def _record(row: asyncpg.Record, steps: Sequence[asyncpg.Record]) -> Record:

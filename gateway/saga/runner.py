@@ -8,16 +8,16 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.core.errors import SagaError
 from gateway.observe.events import InternalFailure, emit
-from gateway.saga.definition import Call, Definitions, Refused, Saga, Step
+from gateway.saga.definition import Action, Call, Definitions, Refused, Saga, Step
 from gateway.saga.journal import Change, Journal, LostLease, Record, payload
-from gateway.saga.machine import Attempt, State, begun, done, failed, next_move, turned_back
+from gateway.saga.machine import Attempt, State, Status, begun, done, failed, next_move, turned_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,58 +133,61 @@ class Runner:
             until = clock() + self.pace.lease
 
     async def carry(self, record: Record) -> None:
-        """Step after step, until the saga rests."""
+        """Step after step, until the saga rests. The end of each step is written together with what follows it."""
         saga = self.definitions.pinned(record.saga_type, record.version)
-        while (move := next_move(record.state, record.late)) is not None:
-            if isinstance(move, Attempt):
-                record, waits = await self.take_step(record, saga, move)
-                if waits:
-                    return
+        last: Change | None = None
+        while (move := next_move(record.state if last is None else last.state, record.late)) is not None:
+            state = record.state if last is None else last.state
+            if not isinstance(move, Attempt):
+                change = self.becoming(state, move, record.late)
+                record = replace(await self.written(record, last, change), late=False)
+                last = None
                 continue
-            late = record.late and move == "compensating"
-            state = turned_back(record.state) if move == "compensating" else replace(record.state, status=move)
-            error, code = ("the deadline has passed", "DEADLINE") if late else (None, None)
-            change = Change(f"become:{move}", state, error=error, code=code)
-            record = await self.written(replace(record, late=False), change)
+            step = saga.step(move.number)
+            action = step.do if move.direction == "do" else step.undo
+            if action is None:
+                change = Change(f"pass {move.direction}:{step.name}", done(begun(state, move), move))
+                last = change if last is None else last.then(change)
+                continue
+            record, last, waits = await self.take_step(record, last, saga, move, action)
+            if waits:
+                break
+        if last is not None:
+            await self.journal.write(record, last)
 
-    async def take_step(self, record: Record, saga: Saga, move: Attempt) -> tuple[Record, bool]:
-        """One attempt at a step; the record afterwards, and whether the saga waits before the next one."""
+    def becoming(self, state: State, status: Status, late: bool) -> Change:
+        """The saga turns back, or ends."""
+        if status != "compensating":
+            return Change(f"become {status}", replace(state, status=status))
+        told = ("the deadline has passed", "DEADLINE") if late else (None, None)
+        return Change(f"become {status}", turned_back(state), error=told[0], code=told[1])
+
+    async def take_step(
+        self, record: Record, last: Change | None, saga: Saga, move: Attempt, action: Action
+    ) -> tuple[Record, Change, bool]:
+        """One attempt at a step: the record, the change that is still to be written, and whether the saga waits then."""
         step = saga.step(move.number)
-        name = f"{move.direction}:{step.name}"
-        action = step.do if move.direction == "do" else step.undo
-        state = begun(record.state, move)
-        if action is None:
-            change = Change(f"pass:{name}", done(state, move))
-            return await self.written(record, change), False
-        request = step.request(record.data, record.results) if step.request is not None else None
-        asked = payload(request, f"the request of step {step.name}") if request is not None else None
-        record = await self.written(record, Change(f"begin:{name}", state, move, request=asked))
-        call = Call(
-            record.id,
-            saga.type,
-            step.name,
-            move.direction,
-            state.steps[move.number].attempts,
-            record.token,
-            record.data,
-            record.results,
-            request,
-        )
+        state = begun(record.state if last is None else last.state, move)
+        request, asked, broken = ask(step, record)
+        beginning = Change(f"begin {move.direction}:{step.name}", state, begun=move, request=asked)
+        record = await self.written(record, last, beginning)
+        attempt = state.steps[move.number].attempts
+        about = (record.id, saga.type, step.name, move.direction, attempt, record.token, record.data, record.results)
         try:
+            if broken is not None:
+                raise broken
             async with asyncio.timeout(step.timeout):
-                result = await action(call)
+                result = await action(Call(*about, request))
             given = payload(result, f"the result of step {step.name}")
         except LostLease:
             raise
         except Exception as error:
-            change, waits = self.failure(record.state, step, move, error)
-            return await self.written(record, change), waits
-        results: Mapping[str, Any] = record.results
+            change, waits = self.failure(state, step, move, error)
+            return record, change, waits
         if move.direction == "do":
-            results = {**results, step.name: result}
-        state = done(record.state, move)
-        change = Change(f"settle:{name}", state, move, outcome="done", result=given)
-        return await self.written(replace(record, results=results), change), False
+            record = replace(record, results={**record.results, step.name: result})
+        name = f"end {move.direction}:{step.name}"
+        return record, Change(name, done(state, move), move, outcome="done", result=given), False
 
     def failure(self, state: State, step: Step, move: Attempt, error: Exception) -> tuple[Change, bool]:
         """What becomes of a saga when an attempt fails, and whether it waits."""
@@ -197,14 +200,29 @@ class Runner:
         delay = retry.delay(after.steps[move.number].failures, self.chance()) if again else 0.0
         message = f"{step.name}: {reason(error)}"
         code = getattr(error, "code", None) or ("TIMEOUT" if isinstance(error, TimeoutError) else "STEP_FAILED")
-        name = f"{'wait' if again else 'fail'}:{move.direction}:{step.name}"
+        name = f"{'wait' if again else 'fail'} {move.direction}:{step.name}"
         outcome = "refused" if refused else "failed"
         return Change(name, after, move, outcome=outcome, error=message, code=code, wake_after=delay), again
 
-    async def written(self, record: Record, change: Change) -> Record:
-        """The record after a change, which is written first."""
-        await self.journal.write(record, change)
-        return replace(record, state=change.state)
+    async def written(self, record: Record, last: Change | None, change: Change) -> Record:
+        """The record after a change, and after the one before it if that was not written yet."""
+        whole = change if last is None else last.then(change)
+        await self.journal.write(record, whole)
+        return replace(record, state=whole.state)
+
+
+def ask(step: Step, record: Record) -> tuple[Any, bytes | None, SagaError | None]:
+    """What is asked of a step, also as JSON; or why it can't be asked, which will be so the next time, too."""
+    if step.request is None:
+        return None, None, None
+    try:
+        request = step.request(record.data, record.results)
+        return request, payload(request, f"the request of step {step.name}"), None
+    except SagaError as error:
+        return None, None, error
+    except Exception as error:
+        message = f"the request of step {step.name} can't be made: {error!r}"
+        return None, None, SagaError(message, "PAYLOAD_INVALID")
 
 
 def reason(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """The protocol that every way to a subgraph follows."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -122,18 +122,27 @@ class Spoken:
         self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
     ) -> Handle:
         """See Transport.post."""
-        return call_back(self._spoken(subgraph, body, headers, repeatable, timeout), done)
-
-    async def _spoken(self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float) -> RawReply:
-        asked = orjson.loads(body)
-        request = SubgraphRequest(
-            subgraph, asked["query"], asked.get("variables"), asked.get("operationName"), headers, repeatable
-        )
-        return _Spoken(await self.send(request, timeout))
+        return call_back(spoken(self.send, subgraph, body, headers, repeatable, timeout), done)
 
     def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
         """See Transport.read."""
         return reply.reply if isinstance(reply, _Spoken) else SubgraphReply(orjson.loads(reply.body), reply.raw_headers)
+
+
+async def spoken(
+    send: Callable[[SubgraphRequest, float], Awaitable[SubgraphReply]],
+    subgraph: str,
+    body: bytes,
+    headers: Headers,
+    repeatable: bool,
+    timeout: float,
+) -> RawReply:
+    """A request's body as a request, and the reply to it as a body."""
+    asked = orjson.loads(body)
+    request = SubgraphRequest(
+        subgraph, asked["query"], asked.get("variables"), asked.get("operationName"), headers, repeatable
+    )
+    return _Spoken(await send(request, timeout))
 
 
 def call_back(work: Coroutine[Any, Any, RawReply], done: Done) -> Handle:

@@ -4,9 +4,11 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
+from zoneinfo import available_timezones
 
 import orjson
 
@@ -79,6 +81,18 @@ def currency(value: str, field: str = "currency") -> str:
     """A currency by its code of three letters (ISO 4217)."""
     if not re.fullmatch(r"[A-Z]{3}", value):
         raise BadUserInput(f"'{field}' must be a code of three capital letters, such as EUR", field)
+    return value
+
+
+@cache
+def _known_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def time_zone(value: str, field: str = "timeZone") -> str:
+    """A time zone by its IANA name."""
+    if value not in _known_zones():
+        raise BadUserInput(f"'{field}' must be an IANA name such as Europe/Berlin", field)
     return value
 
 

@@ -18,7 +18,8 @@ from subgraphs.kit.errors import Conflict
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 Direction = Literal["do", "undo"]
-Effect = Callable[[], Awaitable[Mapping[str, Any]]]
+Effect = Callable[[Mapping[str, Any] | None], Awaitable[Mapping[str, Any]]]
+"""What is to happen; an undo is told what the do gave, a do is told None."""
 
 _CLAIM = text(
     "INSERT INTO saga_calls (saga_id, step, token, state) VALUES (:saga_id, :step, :token, 'begun') ON CONFLICT DO NOTHING"
@@ -85,7 +86,7 @@ async def _do(
 ) -> Mapping[str, Any]:
     about: dict[str, Any] = {"saga_id": call.saga_id, "step": call.step, "token": call.token}
     if new:
-        result = await effect()
+        result = await effect(None)
         written = orjson.dumps(result).decode()
         await uow.execute(_DONE.bindparams(**about, input_hash=input_hash, result=written))
         return result
@@ -106,7 +107,7 @@ async def _undo(
         await uow.execute(_UNDONE.bindparams(**about, state="tombstone", result=None))
         return None
     if row.state == "done":
-        result = await effect()
+        result = await effect(_json(row.result))
         written = orjson.dumps(result).decode()
         await uow.execute(_UNDONE.bindparams(**about, state="undone", result=written))
         return result

@@ -23,6 +23,7 @@ ALGORITHM = "ES256"
 AUDIENCE = "mussikon"
 ISSUER = "mussikon"
 SERVICE = "service"
+SERVICE_PRIVATE, SERVICE_PUBLIC = "service.pem", "service.pub.pem"
 ROLES = ("client", "musician", "admin", SERVICE)
 LIFETIME_SECONDS = 8 * 3600
 _REMEMBERED = 4096
@@ -55,10 +56,16 @@ class Token:
 
 
 class TokenVerifier:
-    """Checks tokens with the public key; remembers the newest ones, because a signature costs more than the request."""
+    """Checks tokens with the public key; remembers the newest ones, because a signature costs more than the request.
+
+    Tokens of services that carry sagas are signed with another key, whose public half lies beside that of people's. Neither key
+    makes tokens of the other kind.
+    """
 
     def __init__(self, public_key_file: Path) -> None:
         self._key = load_key(public_key_file)
+        self._service_key_file = public_key_file.with_name(SERVICE_PUBLIC)
+        self._service_key: ECKey | None = None
         self._claims = jwt.JWTClaimsRegistry(
             iss={"essential": True, "value": ISSUER},
             aud={"essential": True, "value": AUDIENCE},
@@ -82,19 +89,29 @@ class TokenVerifier:
 
     def _verify(self, token: str) -> tuple[float, Identity]:
         try:
-            claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
+            decoded = jwt.decode(token, self._key_for, algorithms=[ALGORITHM])
+            claims = decoded.claims
             self._claims.validate(claims)
+            if (claims["role"] == SERVICE) != (decoded.header.get("kid") == SERVICE):
+                raise ValueError("the wrong key for this role")
             known = (float(claims["exp"]), Identity(UUID(claims["sub"]), _role(claims)))
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError, OSError) as error:
             raise Unauthenticated(_REFUSED) from error
         self._known[token] = known
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return known
 
+    def _key_for(self, token: Any) -> ECKey:
+        if token.headers().get("kid") != SERVICE:
+            return self._key
+        if self._service_key is None:
+            self._service_key = load_key(self._service_key_file)
+        return self._service_key
+
 
 class TokenSigner:
-    """Makes tokens with the private key; only the users service has it."""
+    """Makes tokens with a private key: the users service has that for people, the orchestration service that for services."""
 
     def __init__(self, private_key_file: Path, lifetime_seconds: int = LIFETIME_SECONDS) -> None:
         self._key: ECKey = load_key(private_key_file)
@@ -112,7 +129,8 @@ class TokenSigner:
             "exp": now + self._lifetime,
             "jti": uuid4().hex,
         }
-        value = jwt.encode({"alg": ALGORITHM, "typ": "JWT"}, claims, self._key, algorithms=[ALGORITHM])
+        header = {"alg": ALGORITHM, "typ": "JWT", **({"kid": SERVICE} if role == SERVICE else {})}
+        value = jwt.encode(header, claims, self._key, algorithms=[ALGORITHM])
         return Token(value, datetime.fromtimestamp(now + self._lifetime, UTC))
 
 

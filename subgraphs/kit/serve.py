@@ -24,7 +24,17 @@ from subgraphs.kit.tasks import end
 
 log = structlog.get_logger("subgraphs.serve")
 
-SERVICES = ("users", "musicians", "reviews", "requests", "matching", "notifications")
+SERVICES = (
+    "users",
+    "musicians",
+    "reviews",
+    "requests",
+    "matching",
+    "notifications",
+    "payments",
+    "calendar",
+    "orchestration",
+)
 _PR_SET_PDEATHSIG = 1
 
 

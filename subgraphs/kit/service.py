@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from graphql import GraphQLError
+from starlette.types import ASGIApp
 from strawberry.exceptions import MissingQueryError
 from strawberry.printer import print_schema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
@@ -101,7 +102,7 @@ class Service:
         self._migrations = migrations
         self._parts = parts
         self._started: list[Part] = []
-        self.asgi = Door(self.execute, database.is_ready)
+        self.asgi: ASGIApp = Door(self.execute, database.is_ready)
 
     def __repr__(self) -> str:
         return f"Service({self.name!r}, {self.database!r})"

@@ -1,5 +1,6 @@
 """What a service is told from outside: addresses of its servers, keys, and where it listens."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ class ServiceSettings:
     jwt_private_key_file: Path | None = None
     host: str = "127.0.0.1"
     port: int = 0
+    service_urls: Mapping[str, str] = field(default_factory=dict)
+    """Where other services answer, for those that ask them; most learn of others by events alone."""
 
     @classmethod
     def from_env(cls, name: str, environment: Mapping[str, str] = os.environ) -> "ServiceSettings":
@@ -37,6 +40,7 @@ class ServiceSettings:
             jwt_private_key_file=_existing(name, "JWT_PRIVATE_KEY_FILE", private) if private else None,
             host=environment.get("HOST") or "127.0.0.1",
             port=_port(name, environment.get("PORT") or "0"),
+            service_urls=_urls(name, environment.get("SERVICE_URLS") or "{}"),
         )
 
 
@@ -45,6 +49,16 @@ def _existing(name: str, key: str, value: str) -> Path:
     if not path.is_file():
         raise SettingsError(f"service {name}: {key} names {path}, which is no readable file")
     return path
+
+
+def _urls(name: str, value: str) -> Mapping[str, str]:
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(url, str) for url in found.values()):
+        raise SettingsError(f"service {name}: SERVICE_URLS must be a JSON object of names and addresses")
+    return found
 
 
 def _port(name: str, value: str) -> int:

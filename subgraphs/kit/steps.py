@@ -15,17 +15,19 @@ from strawberry.types.field import StrawberryField
 from subgraphs.kit import checks
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import BadUserInput
-from subgraphs.kit.graphql import enum_type, field_with, input_type
+from subgraphs.kit.graphql import field_with
 from subgraphs.kit.idempotency import SagaCall, once
 from subgraphs.kit.service import Context
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 Given = Mapping[str, Any]
-Effect = Callable[[UnitOfWork, Given], Awaitable[Given]]
+Do = Callable[[UnitOfWork, Given], Awaitable[Given]]
+Undo = Callable[[UnitOfWork, Given, Given], Awaitable[Given]]
+"""What takes a step back is told its input, and what doing it gave."""
 LONGEST = 100
 
 
-@enum_type
+@strawberry.federation.enum(inaccessible=True, description="Whether a step is done or undone.")
 class StepDirection(Enum):
     """Whether a step is done or undone."""
 
@@ -33,7 +35,7 @@ class StepDirection(Enum):
     UNDO = "undo"
 
 
-@input_type
+@strawberry.federation.input(inaccessible=True, description="Which step of which saga, in which direction, by whom.")
 class StepOrder:
     """Which step of which saga, in which direction, by whom: `token` is the fencing token of the process that carries the saga."""
 
@@ -57,14 +59,14 @@ def step_field(function: Callable[..., Any]) -> StrawberryField:
     return field_with(inaccessible=True)(function)
 
 
-async def take_step(context: Context, order: StepOrder, given: Given, do: Effect, undo: Effect) -> JSON | None:
+async def take_step(context: Context, order: StepOrder, given: Given, do: Do, undo: Undo) -> JSON | None:
     """Do a step, or undo it: its effect once, its result each time; null where there was nothing to undo."""
     context.require_service()
     database: Database = context.database
     async with UnitOfWork(database) as uow:
 
-        async def effect() -> Given:
-            return await (do if order.direction is StepDirection.DO else undo)(uow, given)
+        async def effect(before: Given | None) -> Given:
+            return await do(uow, given) if before is None else await undo(uow, given, before)
 
         found = await once(uow, order.read(), given, effect)
     return None if found is None else JSON(found)

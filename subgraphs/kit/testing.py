@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy import make_url
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.identity import TokenSigner
+from subgraphs.kit.identity import SERVICE, SERVICE_PRIVATE, SERVICE_PUBLIC, TokenSigner
 from subgraphs.kit.keys import make_key_pair
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
@@ -48,12 +48,19 @@ class Keys:
         """A new pair in this folder."""
         keys = cls(folder / "jwt.pem", folder / "jwt.pub.pem")
         make_key_pair(keys.private, keys.public)
+        make_key_pair(keys.service, keys.public.with_name(SERVICE_PUBLIC))
         return keys
+
+    @property
+    def service(self) -> Path:
+        """The key that signs the tokens of services."""
+        return self.private.with_name(SERVICE_PRIVATE)
 
     def headers(self, user_id: UUID | str, role: str = "client", lifetime_seconds: int = 600) -> dict[str, str]:
         """The headers of a request by this user."""
         user = user_id if isinstance(user_id, UUID) else UUID(user_id)
-        return {"authorization": f"Bearer {TokenSigner(self.private, lifetime_seconds).sign(user, role).value}"}
+        signer = TokenSigner(self.service if role == SERVICE else self.private, lifetime_seconds)
+        return {"authorization": f"Bearer {signer.sign(user, role).value}"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """Queries and mutations of the matching subgraph."""
 
 import strawberry
+from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
-from subgraphs.matching import store
+from subgraphs.kit.steps import StepOrder, step_field, take_step
+from subgraphs.matching import steps, store
 from subgraphs.matching.handlers import DEFAULT_ALGORITHM
 from subgraphs.matching.messages import FindMatches
 from subgraphs.matching.types import Info, MatchingAlgorithm, MatchingResult, Musician, MusicianRequest
@@ -58,6 +60,17 @@ class Mutation:
         if row is None:
             raise NotFound("The result is gone")
         return MatchingResult.of(row)
+
+    @step_field
+    async def validate_availability(
+        self, info: Info, order: StepOrder, request_id: strawberry.ID, musician_id: strawberry.ID
+    ) -> JSON | None:
+        """Whether a musician can be booked for a request."""
+        given = {
+            "requestId": str(checks.identifier(request_id, "requestId")),
+            "musicianId": str(checks.identifier(musician_id, "musicianId")),
+        }
+        return await take_step(info.context, order, given, steps.validate, steps.unvalidate)
 
 
 schema = Schema(Query, Mutation, types=[Musician, MusicianRequest])

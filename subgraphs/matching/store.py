@@ -32,6 +32,11 @@ async def requests_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, R
     return {row.request_id: row for row in rows}
 
 
+async def musician(session: Session, musician_id: UUID) -> Row[Any] | None:
+    """The copy of a musician."""
+    return await session.fetch_one(select(musicians).where(musicians.c.musician_id == musician_id))
+
+
 async def results_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
     """Stored results by id."""
     rows = await session.fetch_all(select(results).where(results.c.id == any_(_array(ids))))

@@ -1,10 +1,17 @@
 """Queries and mutations of the notifications subgraph."""
 
+from typing import Any
+
 import strawberry
+from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
+from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import Schema, object_type, resolver
+from subgraphs.kit.steps import StepOrder, step_field, take_step
+from subgraphs.notifications import steps
 from subgraphs.notifications.messages import MarkAllRead, MarkRead, UpdateSettings
+from subgraphs.notifications.model import TYPES
 from subgraphs.notifications.types import Info, Notification, NotificationSettings, NotificationSettingsInput, User
 
 
@@ -40,6 +47,30 @@ class Mutation:
         """Change how one wants to be told."""
         command = UpdateSettings(by=info.context.require(), changes=input.read())
         return NotificationSettings.of(await info.context.bus.handle(command))
+
+    @step_field
+    async def notify(
+        self,
+        info: Info,
+        order: StepOrder,
+        user_id: strawberry.ID,
+        type: str,
+        title: str,
+        message: str,
+        data: JSON,
+    ) -> JSON | None:
+        """Tell a user something that happens in a saga, or take that back."""
+        if type not in TYPES:
+            raise BadUserInput(f"'type' is one of {', '.join(TYPES)}", "type")
+        about: Any = data
+        given = {
+            "userId": str(checks.identifier(user_id, "userId")),
+            "type": type,
+            "title": checks.text(title, "title", 200),
+            "message": checks.text(message, "message", 2000),
+            "data": {str(name): str(value) for name, value in dict(about).items()},
+        }
+        return await take_step(info.context, order, given, steps.notify, steps.take_back)
 
 
 schema = Schema(Query, Mutation, types=[Notification, User])

@@ -78,6 +78,12 @@ async def add(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     await session.execute(statement)
 
 
+async def remove_unread(session: Session, notification_id: UUID) -> bool:
+    """Remove a notification that nobody has read and that has not gone out; whether that was so."""
+    unread = (notifications.c.id == notification_id) & ~notifications.c.is_read & notifications.c.sent_at.is_(None)
+    return await session.execute(delete(notifications).where(unread)) == 1
+
+
 async def forget_reminders(session: Session, booking_id: str) -> None:
     """Take back the reminders of a booking that have not appeared."""
     waiting = (notifications.c.type == "reminder") & notifications.c.sent_at.is_(None)

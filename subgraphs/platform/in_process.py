@@ -10,9 +10,11 @@ import uvicorn
 
 from gateway.app import create_app
 from gateway.settings import Settings
+from gateway.transport.local import LocalTransport
 from subgraphs.kit.serve import bootstrap_of
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
+from subgraphs.orchestration.app import bootstrap as orchestration
 from subgraphs.platform.console import say, step, welcome
 from subgraphs.platform.plan import SCHEMA, SERVICES, Options
 from subgraphs.platform.preparation import Keys, let_services_in, make_keys, prepare_databases, prepare_sample
@@ -28,15 +30,24 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _service(name: str, servers: Servers, keys: Keys) -> Service:
-    settings = ServiceSettings(
-        name=name,
-        database_url=servers.url_for(name),
-        redis_url=servers.redis_url,
-        jwt_public_key_file=keys.public,
-        jwt_private_key_file=keys.private if name == "users" else None,
-    )
-    return bootstrap_of(name)(settings)
+def _services(servers: Servers, keys: Keys) -> list[Service]:
+    """All of them; sagas reach the others by direct calls."""
+    private = {"users": keys.private, "orchestration": keys.service}
+    made: dict[str, Service] = {}
+    for name in SERVICES:
+        settings = ServiceSettings(
+            name=name,
+            database_url=servers.url_for(name),
+            redis_url=servers.redis_url,
+            jwt_public_key_file=keys.public,
+            jwt_private_key_file=private.get(name),
+        )
+        if name == "orchestration":
+            way = LocalTransport({other: service.execute for other, service in made.items()})
+            made[name] = orchestration(settings, way)
+        else:
+            made[name] = bootstrap_of(name)(settings)
+    return list(made.values())
 
 
 async def run_in_process(options: Options, servers: Servers) -> None:
@@ -46,7 +57,7 @@ async def run_in_process(options: Options, servers: Servers) -> None:
     await prepare_databases(servers)
     has_sample = await prepare_sample(servers, options)
     await let_services_in(servers)
-    services = [_service(name, servers, keys) for name in SERVICES]
+    services = _services(servers, keys)
     started: list[Service] = []
     try:
         with step("services and gateway"):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -119,14 +120,19 @@ class Launcher:
         return self._unit(name, launch, is_ready)
 
     def _environment(self, name: str, keys: Keys, port: int) -> dict[str, str]:
-        private = {"JWT_PRIVATE_KEY_FILE": str(keys.private)} if name == "users" else {}
+        own: dict[str, str] = {}
+        if name == "users":
+            own = {"JWT_PRIVATE_KEY_FILE": str(keys.private)}
+        elif name == "orchestration":
+            urls = {other: self._options.url_of(other) for other in SERVICES if other != name}
+            own = {"JWT_PRIVATE_KEY_FILE": str(keys.service), "SERVICE_URLS": json.dumps(urls)}
         return {
             "DATABASE_URL": self._servers.url_for(name),
             "REDIS_URL": self._servers.redis_url,
             "JWT_PUBLIC_KEY_FILE": str(keys.public),
             "HOST": "127.0.0.1",
             "PORT": str(port),
-            **private,
+            **own,
         }
 
     def _gateway(self) -> Unit:

@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-SERVICES = ("users", "musicians", "reviews", "requests", "matching", "notifications")
+SERVICES = (
+    "users",
+    "musicians",
+    "reviews",
+    "requests",
+    "matching",
+    "notifications",
+    "payments",
+    "calendar",
+    "orchestration",
+)
 SOURCES = Path(__file__).parent.parent
 """The folder of the services; each has its migrations in it."""
 SCHEMA = SOURCES.parent / "schema"

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from subgraphs.kit.identity import SERVICE_PRIVATE, SERVICE_PUBLIC
 from subgraphs.kit.keys import make_key_pair
 from subgraphs.platform import databases, seeding
 from subgraphs.platform.console import bars, say, step
@@ -18,10 +19,11 @@ from subgraphs.platform.servers import Servers
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The files of the pair that signs and checks tokens."""
+    """The files of the pair that signs and checks tokens of people, and the key that signs those of services."""
 
     private: Path
     public: Path
+    service: Path
 
 
 @contextmanager
@@ -74,10 +76,11 @@ def check_schema() -> None:
 
 
 def make_keys(data: Path) -> Keys:
-    """The pair of keys, made the first time."""
+    """The pairs of keys, made the first time."""
     folder = make_folder(data / "keys", 0o700).resolve()
-    keys = Keys(folder / "jwt.pem", folder / "jwt.pub.pem")
+    keys = Keys(folder / "jwt.pem", folder / "jwt.pub.pem", folder / SERVICE_PRIVATE)
     make_key_pair(keys.private, keys.public)
+    make_key_pair(keys.service, folder / SERVICE_PUBLIC)
     return keys
 
 

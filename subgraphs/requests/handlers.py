@@ -42,8 +42,8 @@ async def publish_request(uow: UnitOfWork, command: messages.PublishRequest) -> 
         "urgency_level": command.urgency_level,
         **place,
     }
-    row = _present(await store.insert_row(uow, requests, values), "request")
-    uow.emit(messages.RequestPublished(**_request_facts(row)))
+    row = present(await store.insert_row(uow, requests, values), "request")
+    uow.emit(messages.RequestPublished(**request_facts(row)))
     return row
 
 
@@ -64,7 +64,7 @@ async def update_request(uow: UnitOfWork, command: messages.UpdateRequest) -> Ro
         values["required_skill_ids"] = list(model.check_skills(command.required_skill_ids))
     if command.urgency_level is not None:
         values["urgency_level"] = command.urgency_level
-    return await _change_request(uow, row, values)
+    return await change_request(uow, row, values)
 
 
 async def cancel_request(uow: UnitOfWork, command: messages.CancelRequest) -> Row[Any]:
@@ -74,14 +74,14 @@ async def cancel_request(uow: UnitOfWork, command: messages.CancelRequest) -> Ro
     booking = await store.active_booking(uow, row.id)
     if booking is not None:
         cancelled = await store.change(uow, bookings, booking.id, {"status": "cancelled"})
-        facts = _booking_facts(cancelled, row)
+        facts = booking_facts(cancelled, row)
         uow.emit(messages.BookingCancelled(**facts, cancelled_by=command.by.user_id))
     for application in await store.close_applications(uow, row.id):
         if booking is None or application.musician_id != booking.musician_id:
             uow.emit(messages.ApplicationRejected(**_application_facts(application, row)))
     changed = await store.change(uow, requests, row.id, {"status": "cancelled"})
-    uow.emit(messages.RequestUpdated(**_request_facts(changed)))
-    facts = _pick(changed, "client_id", "title", "urgency_level")
+    uow.emit(messages.RequestUpdated(**request_facts(changed)))
+    facts = pick(changed, "client_id", "title", "urgency_level")
     uow.emit(messages.RequestCancelled(request_id=row.id, **facts))
     return changed
 
@@ -93,7 +93,7 @@ async def apply_to_request(uow: UnitOfWork, command: messages.ApplyToRequest) ->
         raise Forbidden("Only musicians apply: make your musician profile first")
     price = model.check_price(command.proposed_price)
     message = checks.optional_text(command.message, "message", 2000, lines=True) or ""
-    request = _present(await store.lock(uow, requests, command.request_id), "request")
+    request = present(await store.lock(uow, requests, command.request_id), "request")
     _check_open(request, command.by)
     values = {
         "id": uuid4(),
@@ -108,7 +108,7 @@ async def apply_to_request(uow: UnitOfWork, command: messages.ApplyToRequest) ->
         raise Conflict("You have applied to this request before")
     uow.emit(messages.ApplicationSubmitted(**_application_facts(row, request)))
     if request.status == "open":
-        await _change_request(uow, request, {"status": "in_progress"})
+        await change_request(uow, request, {"status": "in_progress"})
     return row
 
 
@@ -133,14 +133,14 @@ async def accept_application(uow: UnitOfWork, command: messages.AcceptApplicatio
         "id": uuid4(),
         "application_id": application.id,
         "price": application.proposed_price,
-        **_pick(application, "request_id", "musician_id", "musician_user_id"),
-        **_pick(request, "client_id", "starts_at", "ends_at", "time_zone", "currency"),
+        **pick(application, "request_id", "musician_id", "musician_user_id"),
+        **pick(request, "client_id", "starts_at", "ends_at", "time_zone", "currency"),
     }
     booking = await store.insert_row(uow, bookings, values)
     if booking is None:
         raise Conflict("The request has a booking already")
     chosen = await store.change(uow, applications, application.id, {"status": "accepted"})
-    await _change_request(uow, request, {"status": "assigned"})
+    await change_request(uow, request, {"status": "assigned"})
     facts = _application_facts(chosen, request)
     uow.emit(messages.ApplicationAccepted(**facts, booking_id=booking.id))
     return booking
@@ -172,43 +172,43 @@ async def _close_application(uow: UnitOfWork, application: Row[Any], request: Ro
 
 async def confirm_booking(uow: UnitOfWork, command: messages.ConfirmBooking) -> Row[Any]:
     """The musician agrees to a booking."""
-    booking, request = await _booking(uow, command.booking_id)
+    booking, request = await booking_and_request(uow, command.booking_id)
     _check_owner(command.by, booking.musician_user_id)
     model.check_step("booking", booking.status, "confirmed")
     row = await store.change(uow, bookings, booking.id, {"status": "confirmed"})
-    uow.emit(messages.BookingConfirmed(**_booking_facts(row, request)))
+    uow.emit(messages.BookingConfirmed(**booking_facts(row, request)))
     return row
 
 
 async def complete_booking(uow: UnitOfWork, command: messages.CompleteBooking) -> Row[Any]:
     """The event took place; from now on the client may rate it."""
-    booking, request = await _booking(uow, command.booking_id)
+    booking, request = await booking_and_request(uow, command.booking_id)
     _check_owner(command.by, booking.client_id, booking.musician_user_id)
     model.check_step("booking", booking.status, "completed")
     if booking.ends_at > datetime.now(UTC):
         raise Conflict("The event is not over yet")
     row = await store.change(uow, bookings, booking.id, {"status": "completed"})
-    await _change_request(uow, request, {"status": "completed"})
-    uow.emit(messages.BookingCompleted(**_booking_facts(row, request)))
+    await change_request(uow, request, {"status": "completed"})
+    uow.emit(messages.BookingCompleted(**booking_facts(row, request)))
     return row
 
 
 async def cancel_booking(uow: UnitOfWork, command: messages.CancelBooking) -> Row[Any]:
     """One of the two cannot: the request looks for somebody again, among those who wait."""
-    booking, request = await _booking(uow, command.booking_id)
+    booking, request = await booking_and_request(uow, command.booking_id)
     _check_owner(command.by, booking.client_id, booking.musician_user_id)
     model.check_step("booking", booking.status, "cancelled")
     row = await store.change(uow, bookings, booking.id, {"status": "cancelled"})
     if booking.application_id is not None:
         ending = "withdrawn" if command.by.user_id == booking.musician_user_id else "rejected"
         await store.change(uow, applications, booking.application_id, {"status": ending})
-    await _change_request(uow, request, {"status": "in_progress"})
-    uow.emit(messages.BookingCancelled(**_booking_facts(row, request), cancelled_by=command.by.user_id))
+    await change_request(uow, request, {"status": "in_progress"})
+    uow.emit(messages.BookingCancelled(**booking_facts(row, request), cancelled_by=command.by.user_id))
     return row
 
 
 async def _own_request(uow: UnitOfWork, by: Identity, request_id: UUID) -> Row[Any]:
-    row = _present(await store.lock(uow, requests, request_id), "request")
+    row = present(await store.lock(uow, requests, request_id), "request")
     _check_owner(by, row.client_id)
     return row
 
@@ -217,26 +217,29 @@ async def _application(uow: UnitOfWork, application_id: UUID) -> tuple[Row[Any],
     return await _with_request(uow, applications, application_id, "application")
 
 
-async def _booking(uow: UnitOfWork, booking_id: UUID) -> tuple[Row[Any], Row[Any]]:
+async def booking_and_request(uow: UnitOfWork, booking_id: UUID) -> tuple[Row[Any], Row[Any]]:
+    """A booking and its request, both locked; NotFound."""
     return await _with_request(uow, bookings, booking_id, "booking")
 
 
 async def _with_request(uow: UnitOfWork, table: Table, row_id: UUID, what: str) -> tuple[Row[Any], Row[Any]]:
     """The row and its request, locked in the order that all use cases keep: the request first."""
-    known = _present((await store.by_ids(uow, table, [row_id])).get(row_id), what)
-    request = _present(await store.lock(uow, requests, known.request_id), "request")
-    return _present(await store.lock(uow, table, row_id), what), request
+    known = present((await store.by_ids(uow, table, [row_id])).get(row_id), what)
+    request = present(await store.lock(uow, requests, known.request_id), "request")
+    return present(await store.lock(uow, table, row_id), what), request
 
 
-async def _change_request(uow: UnitOfWork, request: Row[Any], values: Mapping[str, Any]) -> Row[Any]:
+async def change_request(uow: UnitOfWork, request: Row[Any], values: Mapping[str, Any]) -> Row[Any]:
+    """Change a request that is locked, as far as its status allows, and say so."""
     if (status := values.get("status")) is not None:
         model.check_step("request", request.status, status)
     changed = await store.change(uow, requests, request.id, values)
-    uow.emit(messages.RequestUpdated(**_request_facts(changed)))
+    uow.emit(messages.RequestUpdated(**request_facts(changed)))
     return changed
 
 
-def _present(row: Row[Any] | None, what: str) -> Row[Any]:
+def present(row: Row[Any] | None, what: str) -> Row[Any]:
+    """A row that has to be there; NotFound."""
     if row is None:
         raise NotFound(f"There is no such {what}")
     return row
@@ -247,7 +250,8 @@ def _check_owner(by: Identity, *owners: UUID) -> None:
         raise Forbidden("This belongs to somebody else")
 
 
-def _pick(row: Row[Any], *names: str) -> dict[str, Any]:
+def pick(row: Row[Any], *names: str) -> dict[str, Any]:
+    """Some columns of a row."""
     return {name: getattr(row, name) for name in names}
 
 
@@ -256,19 +260,21 @@ _SHARED_WITH_EVENT = (
 )
 
 
-def _request_facts(row: Row[Any]) -> dict[str, Any]:
-    facts = _pick(row, *_SHARED_WITH_EVENT.split())
+def request_facts(row: Row[Any]) -> dict[str, Any]:
+    """What the events about a request say."""
+    facts = pick(row, *_SHARED_WITH_EVENT.split())
     return {**facts, "request_id": row.id, "skill_ids": tuple(row.required_skill_ids)}
 
 
 def _application_facts(row: Row[Any], request: Row[Any]) -> dict[str, Any]:
-    own = _pick(row, "request_id", "musician_id", "musician_user_id")
-    return {**own, "application_id": row.id, **_pick(request, "client_id", "title", "urgency_level")}
+    own = pick(row, "request_id", "musician_id", "musician_user_id")
+    return {**own, "application_id": row.id, **pick(request, "client_id", "title", "urgency_level")}
 
 
-def _booking_facts(row: Row[Any], request: Row[Any]) -> dict[str, Any]:
+def booking_facts(row: Row[Any], request: Row[Any]) -> dict[str, Any]:
+    """What the events about a booking say."""
     names = "request_id client_id musician_id musician_user_id starts_at ends_at price currency"
-    return {**_pick(row, *names.split()), "booking_id": row.id, **_pick(request, "title", "urgency_level")}
+    return {**pick(row, *names.split()), "booking_id": row.id, **pick(request, "title", "urgency_level")}
 
 
 class _MusicianFacts(msgspec.Struct):

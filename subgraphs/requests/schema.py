@@ -1,12 +1,14 @@
 """Queries and mutations of the requests subgraph."""
 
 import strawberry
+from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
-from subgraphs.requests import messages, store
+from subgraphs.kit.steps import StepOrder, step_field, take_step
+from subgraphs.requests import messages, steps, store
 from subgraphs.requests.enums import RequestOrder
 from subgraphs.requests.inputs import ApplicationInput, PublishRequestInput, RequestFilterInput, UpdateRequestInput
 from subgraphs.requests.types import Application, Booking, Info, Musician, MusicianRequest, User
@@ -124,6 +126,44 @@ class Mutation:
     async def cancel_booking(self, info: Info, id: strawberry.ID) -> Booking | None:
         """Cancel a booking; the request then looks for somebody again. For its client and its musician."""
         return await _on_booking(info, messages.CancelBooking, id)
+
+    @step_field
+    async def update_status(
+        self,
+        info: Info,
+        order: StepOrder,
+        request_id: strawberry.ID,
+        client_id: strawberry.ID,
+        musician_id: strawberry.ID,
+    ) -> JSON | None:
+        """Assign a musician to a client's request, or take that back."""
+        given = {
+            "requestId": str(checks.identifier(request_id, "requestId")),
+            "clientId": str(checks.identifier(client_id, "clientId")),
+            "musicianId": str(checks.identifier(musician_id, "musicianId")),
+        }
+        return await take_step(info.context, order, given, steps.assign, steps.unassign)
+
+    @step_field
+    async def settle_booking(
+        self, info: Info, order: StepOrder, booking_id: strawberry.ID, by_user_id: strawberry.ID
+    ) -> JSON | None:
+        """Confirm a booking for one of its parties, or take that back."""
+        return await take_step(info.context, order, _party(booking_id, by_user_id), steps.confirm, steps.unconfirm)
+
+    @step_field
+    async def call_off_booking(
+        self, info: Info, order: StepOrder, booking_id: strawberry.ID, by_user_id: strawberry.ID
+    ) -> JSON | None:
+        """Cancel a booking with its request for one of its parties, or take that back."""
+        return await take_step(info.context, order, _party(booking_id, by_user_id), steps.cancel, steps.uncancel)
+
+
+def _party(booking_id: str, by_user_id: str) -> dict[str, str]:
+    return {
+        "bookingId": str(checks.identifier(booking_id, "bookingId")),
+        "byUserId": str(checks.identifier(by_user_id, "byUserId")),
+    }
 
 
 _BookingOrder = type[messages.ConfirmBooking] | type[messages.CompleteBooking] | type[messages.CancelBooking]

@@ -138,6 +138,19 @@ async def musician_of_user(session: Session, user_id: UUID) -> UUID | None:
     return found if found is None else UUID(str(found))
 
 
+async def user_of_musician(session: Session, musician_id: UUID) -> UUID | None:
+    """Which user a musician is."""
+    wanted = select(known_musicians.c.user_id).where(known_musicians.c.musician_id == musician_id)
+    found = await session.fetch_value(wanted)
+    return found if found is None else UUID(str(found))
+
+
+async def application_of(session: Session, request_id: UUID, musician_id: UUID) -> Row[Any] | None:
+    """A musician's application to a request, locked."""
+    mine = (applications.c.request_id == request_id) & (applications.c.musician_id == musician_id)
+    return await session.fetch_one(select(applications).where(mine).with_for_update())
+
+
 async def page_of_each(
     session: Session, table: Table, parent: str, ids: Sequence[UUID], page: Page
 ) -> Mapping[UUID, list[Row[Any]]]:

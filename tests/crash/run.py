@@ -25,15 +25,17 @@ from uuid import UUID
 
 import asyncpg
 
+from gateway.saga.definition import Definitions
 from gateway.saga.journal import Request
 from gateway.saga.machine import ACTIVE
 from gateway.saga.postgres import PostgresJournal
-from subgraphs.kit.database import Database
+from gateway.saga.runner import Runner
+from subgraphs.kit.testing import Keys
+from subgraphs.orchestration.sagas import ASSIGNMENT
 from subgraphs.platform.postgres import PostgresServer, start_postgres
-from tests.crash.services import NAMES, Services
-from tests.crash.worker import Addresses, Points, Where, in_child, work, worker
+from tests.crash.services import SCENARIOS, SERVICES, Case, Scenario, Town
+from tests.crash.worker import QUICK, Addresses, Points, Where, in_child, work, worker
 
-SCENARIOS: tuple[str | None, ...] = (None, *NAMES)
 PATIENCE = 60.0  # seconds for a saga to end
 
 
@@ -59,6 +61,14 @@ class Tally:
         return f"{self.points} points, {self.kills} kills, lost {self.lost}, doubled {self.doubled}, stuck {self.stuck}"
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A saga under way, and its case."""
+
+    saga: UUID
+    case: Case
+
+
 @dataclass(slots=True)
 class Ground:
     """Where it happens: a PostgreSQL of its own, with a database for the journal and one for the services."""
@@ -73,31 +83,60 @@ class Ground:
         self.server.process.wait(20)
         self.server = start_postgres(self.folder / "postgres")
 
-    def start(self, refuse_at: str | None, count: int = 1) -> list[UUID]:
-        """Start sagas."""
-        return asyncio.run(self._start(refuse_at, count))
+    def start(self, scenario: Scenario, count: int = 1) -> list[Started]:
+        """Start sagas, each for a case of its own."""
+        return asyncio.run(self._start(scenario, count))
 
-    async def _start(self, refuse_at: str | None, count: int) -> list[UUID]:
-        saga = Services(Database(self.where.services)).saga()
-        async with asyncpg.create_pool(self.where.journal, min_size=1, max_size=2) as pool:
+    async def _start(self, scenario: Scenario, count: int) -> list[Started]:
+        town = self.where.town()
+        definitions = Definitions.of(town.sagas)
+        async with asyncpg.create_pool(self.where.journal, min_size=1, max_size=4) as pool:
             journal = PostgresJournal(pool)
-            data = {"refuse_at": refuse_at}
-            return [(await journal.start(Request(saga, secrets.token_hex(8), data)))[0] for _ in range(count)]
+            cases = [await town.case(scenario) for _ in range(count)]
+            started = []
+            for case in cases:
+                saga = definitions.newest(ASSIGNMENT if scenario.after or scenario.undone else scenario.saga)
+                saga_id, _ = await journal.start(Request(saga, secrets.token_hex(8), case.data()))
+                started.append(Started(saga_id, case))
+            if scenario.after or scenario.undone:
+                started = [await self._prelude(journal, definitions, town, one) for one in started]
+        await town.close()
+        return started
 
-    def judge(self, sagas: Sequence[UUID], refuse_at: str | None) -> list[list[str]]:
+    async def _prelude(
+        self, journal: PostgresJournal, definitions: Definitions, town: Town, begun: "Started"
+    ) -> "Started":
+        """The assignment is completed by itself; then what the scenario is about begins."""
+        runner = Runner(journal, definitions, QUICK)
+        await runner.start()
+        while (view := await journal.view(begun.saga)) is None or view.status in ACTIVE:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await runner.stop()
+        if begun.case.scenario.undone:
+            await journal.operate(begun.saga, "compensate", "operator", "to see")
+            return begun
+        booking = await town.booking(begun.case)
+        if begun.case.scenario.spoiled == "escrow":
+            await town.spoil_escrow(booking)
+        saga = definitions.newest(begun.case.scenario.saga)
+        return Started(
+            (await journal.start(Request(saga, secrets.token_hex(8), begun.case.data(booking))))[0], begun.case
+        )
+
+    def judge(self, sagas: Sequence[Started]) -> list[list[str]]:
         """What is wrong with each of some sagas."""
-        return asyncio.run(self._judge(sagas, refuse_at))
+        return asyncio.run(self._judge(sagas))
 
-    async def _judge(self, sagas: Sequence[UUID], refuse_at: str | None) -> list[list[str]]:
-        database = Database(self.where.services)
+    async def _judge(self, sagas: Sequence[Started]) -> list[list[str]]:
+        town = self.where.town()
         async with asyncpg.create_pool(self.where.journal, min_size=1, max_size=2) as pool:
             journal, found = PostgresJournal(pool), list[list[str]]()
-            for saga_id in sagas:
-                view = await journal.view(saga_id)
+            for one in sagas:
+                view = await journal.view(one.saga)
                 status = view.status if view else "gone"
-                wrong = await Services(database).judge(saga_id, status, refuse_at)
-                found.append([f"stuck: {status}"] if status in ACTIVE or status == "compensation_failed" else wrong)
-        await database.close()
+                stuck = status in ACTIVE or status == "compensation_failed"
+                found.append([f"stuck: {status}"] if stuck else await town.judge(one.case, status))
+        await town.close()
         return found
 
     def active(self) -> int:
@@ -118,26 +157,27 @@ def ground() -> Iterator[Ground]:
     folder = Path(tempfile.mkdtemp(prefix="mussikon-crash-"))
     folder.chmod(0o711)
     server = start_postgres(folder / "postgres")
-    where = Addresses(*(server.url.replace("/postgres?", f"/{name}?") for name in ("journal", "services")))
+    urls = {name: server.url.replace("/postgres?", f"/{name}?") for name in ("journal", *SERVICES)}
+    where = Addresses(urls.pop("journal"), urls, Keys.make(folder))
     made = Ground(folder, server, where)
     try:
-        asyncio.run(_prepare(server.url, where, Services.write_tables(folder / "migrations")))
+        asyncio.run(_prepare(server.url, where))
         yield made
     finally:
         made.server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _prepare(admin_url: str, where: Addresses, folder: Path) -> None:
+async def _prepare(admin_url: str, where: Addresses) -> None:
     admin = await asyncpg.connect(admin_url)
-    for name in ("journal", "services"):
+    for name in ("journal", *SERVICES):
         await admin.execute(f"CREATE DATABASE {name}")
     await admin.close()
     async with asyncpg.create_pool(where.journal, min_size=1, max_size=1) as pool:
         await PostgresJournal(pool).create()
-    database = Database(where.services)
-    await database.migrate(folder)
-    await database.close()
+    town = where.town()
+    await town.migrate()
+    await town.close()
 
 
 def wait_for(pid: int, seconds: float = PATIENCE) -> int | None:
@@ -153,62 +193,63 @@ def wait_for(pid: int, seconds: float = PATIENCE) -> int | None:
     return None
 
 
-def points_of(place: Ground, refuse_at: str | None) -> list[Where]:
+def points_of(place: Ground, scenario: Scenario) -> list[Where]:
     """Every point that a worker passes while it carries one saga alone."""
-    (saga_id,) = place.start(refuse_at)
+    (started,) = place.start(scenario)
     file = place.folder / "points.json"
 
     def record() -> None:
         points = Points()
-        asyncio.run(work(place.where, points, saga_id, careful=True))
+        asyncio.run(work(place.where, points, started.saga, careful=True))
         file.write_text(json.dumps([(one.name, one.when, one.time) for one in points.order]))
 
     if wait_for(in_child(record)) != 0:
-        raise RuntimeError(f"a saga (refused at {refuse_at}) did not end by itself")
+        raise RuntimeError(f"{scenario.name} did not end by itself")
+    if found := place.judge([started])[0]:
+        raise RuntimeError(f"{scenario.name}, undisturbed: {found}")
     return [Where(*one) for one in json.loads(file.read_text())]
 
 
-def kill_at(place: Ground, refuse_at: str | None, point: Where, tally: Tally) -> str:
+def kill_at(place: Ground, scenario: Scenario, point: Where, tally: Tally, *, careful: bool = True) -> str:
     """One saga whose worker dies at a point, and another that goes on; what came of it."""
-    (saga_id,) = place.start(refuse_at)
-    ended = wait_for(worker(place.where, point, saga_id))
+    (started,) = place.start(scenario)
+    ended = wait_for(worker(place.where, point, started.saga, careful=careful))
     if ended is None or os.WIFEXITED(ended):
         tally.judge(f"{point}", ["stuck: the point was not passed"])
         return "not passed"
     tally.kills += 1
-    wait_for(worker(place.where, None, saga_id))
-    (found,) = place.judge([saga_id], refuse_at)
-    tally.judge(f"{point}, refused at {refuse_at}", found)
+    wait_for(worker(place.where, None, started.saga, careful=careful))
+    (found,) = place.judge([started])
+    tally.judge(f"{point}, {scenario.name}", found)
     return "; ".join(found) or "ok"
 
 
 def systematic(place: Ground, tally: Tally, every: int) -> None:
     """Each point of each scenario, or every so many of them."""
-    for refuse_at in SCENARIOS:
-        points = points_of(place, refuse_at)
+    for scenario in SCENARIOS:
+        points = points_of(place, scenario)
         tally.points += len(points)
         chosen = points[:: max(every, 1)]
         results: dict[str, dict[str, str]] = defaultdict(dict)
         for point in chosen:
             name = point.name + (f" ({point.time})" if point.time > 1 else "")
-            results[name][point.when] = kill_at(place, refuse_at, point, tally)
-        print(
-            f"\n{'completed' if refuse_at is None else f'refused at {refuse_at}'}: {len(chosen)} of {len(points)} points"
-        )
+            results[name][point.when] = kill_at(place, scenario, point, tally)
+        print(f"\n{scenario.name}: {len(chosen)} of {len(points)} points")
         print(f"  {'write':<28} {'killed before':<16} killed after")
         for name, row in results.items():
             print(f"  {name:<28} {row.get('before', '-'):<16} {row.get('after', '-')}", flush=True)
 
 
-def at_random(place: Ground, tally: Tally, sagas: int, *, careful: bool, seed: int) -> None:
+def at_random(place: Ground, tally: Tally, sagas: int, seed: int) -> None:
     """Sagas carried by four workers that are killed, stopped and robbed of their database at random."""
     chance = random.Random(seed)
-    batches = {name: place.start(name, sagas // 3) for name in (None, "block", "escrow")}
-    workers = [worker(place.where, None, UUID(int=0), careful=careful) for _ in range(4)]
+    mixed = [one for one in SCENARIOS if one.saga == ASSIGNMENT and not one.undone]
+    started = [saga for scenario in mixed for saga in place.start(scenario, -(-sagas // len(mixed)))]
+    workers = [worker(place.where, None, UUID(int=0)) for _ in range(4)]
     kills, restarts, stops = 0, 0, 0
     paused: dict[int, float] = {}
-    started, last_restart = time.monotonic(), time.monotonic()
-    while time.monotonic() - started < PATIENCE + sagas / 4:
+    begun = last_restart = time.monotonic()
+    while time.monotonic() - begun < PATIENCE + sagas / 4:
         time.sleep(chance.uniform(0.02, 0.15))
         now = time.monotonic()
         for pid in [pid for pid, until in paused.items() if until < now]:
@@ -224,7 +265,7 @@ def at_random(place: Ground, tally: Tally, sagas: int, *, careful: bool, seed: i
             paused.pop(workers[index], None)
             os.kill(workers[index], signal.SIGKILL)
             os.waitpid(workers[index], 0)
-            workers[index] = worker(place.where, None, UUID(int=0), careful=careful)
+            workers[index] = worker(place.where, None, UUID(int=0))
             kills += 1
         if now - last_restart > 4:
             place.restart()
@@ -235,11 +276,10 @@ def at_random(place: Ground, tally: Tally, sagas: int, *, careful: bool, seed: i
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     tally.kills += kills
-    for refuse_at, ids in batches.items():
-        for saga_id, found in zip(ids, place.judge(ids, refuse_at), strict=True):
-            tally.judge(f"saga {saga_id}", found)
+    for one, found in zip(started, place.judge(started), strict=True):
+        tally.judge(f"saga {one.saga}", found)
     print(
-        f"{sagas} sagas: {kills} workers killed, {stops} stopped past their lease, PostgreSQL killed {restarts} times"
+        f"{len(started)} sagas: {kills} workers killed, {stops} stopped past their lease, PostgreSQL killed {restarts} times"
     )
 
 
@@ -254,9 +294,10 @@ def main() -> int:
     with ground() as place:
         systematic(place, tally, options.every)
         print("\nat random")
-        at_random(place, tally, options.sagas, careful=True, seed=options.seed)
-        print("the same without the idempotency check, to see that this test can see")
-        at_random(place, blind, max(options.sagas // 5, 30), careful=False, seed=options.seed)
+        at_random(place, tally, options.sagas, options.seed)
+        print("without the idempotency check, to see that this test can see: killed after each commit of a service")
+        for name in ("notifications", "payments"):
+            kill_at(place, SCENARIOS[0], Where(f"commit {name}", "after"), blind, careful=False)
     for line in tally.wrong[:20]:
         print(line)
     print(f"without the check: doubled {blind.doubled} (has to be above 0)")

@@ -1,116 +1,217 @@
-"""The services that the crash test's sagas book: requests, notices, a ledger and a calendar in one database.
+"""MussikOn's real services, without a queue, for the sagas that are killed; what a case needs to be there, and what must be left of it.
 
-Each effect is one transaction with what `kit.idempotency` remembers of it, as in the real services.
+A case is a request with a musician who has applied. Expectations are in numbers of bookings, escrows, slots and notices: fewer is lost,
+more is doubled; and the ledger has to balance.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 
-from gateway.saga.definition import Call, Refused, Retry, Saga, Step
-from gateway.saga.journal import LostLease
-from subgraphs.kit.database import Database
-from subgraphs.kit.idempotency import AlreadyUndone, SagaCall, Superseded, once
-from subgraphs.kit.unit_of_work import UnitOfWork
+from gateway.saga.definition import Saga
+from gateway.transport.local import LocalTransport
+from subgraphs.calendar.app import MIGRATIONS as CALENDAR
+from subgraphs.calendar.app import bootstrap as calendar
+from subgraphs.kit.client import ServiceClient
+from subgraphs.kit.service import Service
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.testing import Keys
+from subgraphs.matching.app import MIGRATIONS as MATCHING
+from subgraphs.matching.app import bootstrap as matching
+from subgraphs.notifications.app import MIGRATIONS as NOTIFICATIONS
+from subgraphs.notifications.app import bootstrap as notifications
+from subgraphs.orchestration.app import authorization
+from subgraphs.orchestration.sagas import ASSIGNMENT, CANCELLATION, CONFIRMATION, sagas
+from subgraphs.payments.app import MIGRATIONS as PAYMENTS
+from subgraphs.payments.app import bootstrap as payments
+from subgraphs.requests.app import MIGRATIONS as REQUESTS
+from subgraphs.requests.app import bootstrap as requests
 
-TABLES = """
-CREATE TABLE effects (saga_id uuid NOT NULL, step text NOT NULL, amount integer NOT NULL);
-CREATE TABLE ledger (saga_id uuid NOT NULL, account text NOT NULL, amount integer NOT NULL);
-"""
-NAMES = ("validate", "assign", "notify", "escrow", "block")
-PRICE = 100
-_DO = text("INSERT INTO effects VALUES (:saga_id, :step, 1)")
-_UNDO = text("INSERT INTO effects VALUES (:saga_id, :step, -1)")
-_ENTRY = text("INSERT INTO ledger VALUES (:saga_id, 'client', -:amount), (:saga_id, 'escrow', :amount)")
-_LEFT = text(
-    "SELECT step, sum(amount) FILTER (WHERE amount > 0) AS done, sum(amount) AS held, "
-    "count(*) FILTER (WHERE amount < 0) AS undone FROM effects WHERE saga_id = :saga_id GROUP BY step"
+SERVICES = {
+    "requests": (requests, REQUESTS),
+    "matching": (matching, MATCHING),
+    "notifications": (notifications, NOTIFICATIONS),
+    "payments": (payments, PAYMENTS),
+    "calendar": (calendar, CALENDAR),
+}
+NOWHERE = "redis://127.0.0.1:1/0"
+PRICE = 400
+
+_REQUEST = text(
+    "INSERT INTO musician_requests (id, client_id, title, event_date, start_time, end_time, time_zone, starts_at, ends_at, budget_min, "
+    "budget_max, latitude, longitude, status) VALUES (:id, :client, 'A band', :day, '20:00', '22:00', 'UTC', :start, :end, 1, 500, 50, 10, "
+    "'in_progress')"
 )
-_LEDGER = text("SELECT account, sum(amount) AS amount FROM ledger WHERE saga_id = :saga_id GROUP BY account")
+_APPLICATION = text(
+    "INSERT INTO applications (request_id, musician_id, musician_user_id, proposed_price) VALUES (:id, :musician, :user, :price)"
+)
+_COPY = text(
+    "INSERT INTO matching_requests (request_id, client_id, title, status, latitude, longitude, starts_at, ends_at, time_zone, budget_min, "
+    "budget_max, currency, urgency_level) VALUES (:id, :client, 'A band', :status, 50, 10, :start, :end, 'UTC', 1, 500, 'EUR', 'medium')"
+)
+_MUSICIAN = text(
+    "INSERT INTO matching_musicians (musician_id, user_id, stage_name, hourly_rate) VALUES (:musician, :user, 'Bo', 50)"
+)
+_BUSY = text(
+    "INSERT INTO slots (musician_id, musician_user_id, kind, during, time_zone) VALUES (:musician, :user, 'blocked', "
+    "tstzrange(:start, :end), 'UTC')"
+)
 
-Point = Callable[[str, str], Awaitable[None]]
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A saga, what makes some step refuse it, and how it ends. `after`: it goes on from a saga of assignment that is completed.
+
+    `undone`: a completed saga of assignment is undone on an operator's word.
+    """
+
+    name: str
+    saga: str = ASSIGNMENT
+    spoiled: str | None = None
+    ends: str = "completed"
+    after: bool = False
+    undone: bool = False
 
 
-async def no_point(name: str, when: str) -> None:
-    """Nothing happens."""
+SCENARIOS = (
+    Scenario("assignment"),
+    Scenario("assignment, refused by matching", spoiled="matching", ends="failed"),
+    Scenario("assignment, refused by requests", spoiled="requests", ends="compensated"),
+    Scenario("assignment, refused by payments", spoiled="payments", ends="compensated"),
+    Scenario("assignment, refused by calendar", spoiled="calendar", ends="compensated"),
+    Scenario("assignment, undone by an operator", ends="compensated", undone=True),
+    Scenario("confirmation", CONFIRMATION, after=True),
+    Scenario("confirmation, refused by payments", CONFIRMATION, "escrow", "compensated", after=True),
+    Scenario("cancellation", CANCELLATION, after=True),
+    Scenario("cancellation, refused by payments", CANCELLATION, "escrow", "compensated", after=True),
+)
 
 
-class Services:
-    """The effects. `point` is called before and after each commit; `careful` False leaves the idempotency check out."""
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The people and the request of one saga."""
 
-    def __init__(self, database: Database, point: Point = no_point, *, careful: bool = True) -> None:
-        self.database = database
-        self.point = point
-        self.careful = careful
+    scenario: Scenario
+    request: UUID
+    client: UUID
+    musician: UUID
+    user: UUID
 
-    @staticmethod
-    def write_tables(folder: Path) -> Path:
-        """The migrations that make the tables, in a folder."""
-        folder.mkdir(exist_ok=True)
-        (folder / "0001_effects.sql").write_text(TABLES)
-        return folder
+    def data(self, booking: str | None = None) -> Mapping[str, str]:
+        """The saga's input."""
+        if booking is not None:
+            return {"bookingId": booking, "byUserId": str(self.client), "reason": "rain"}
+        client = uuid4() if self.scenario.spoiled == "requests" else self.client
+        return {"requestId": str(self.request), "musicianId": str(self.musician), "clientId": str(client)}
 
-    def saga(self) -> Saga:
-        """The saga: five steps; the input says at which one it is refused."""
-        retry = Retry(attempts=200, first=0.02, longest=0.5)
-        steps = [
-            Step(name, self.action(name, _DO, 1), self.action(name, _UNDO, -1), retry=retry, undo_retry=retry)
-            for name in NAMES
-        ]
-        return Saga("booking", tuple(steps))
 
-    def action(self, name: str, statement: TextClause, sign: int) -> Callable[[Call], Awaitable[Any]]:
-        """What does a step, or undoes it."""
+class Town:
+    """The services on their databases, called directly."""
 
-        async def act(call: Call) -> Any:
-            if call.direction == "do" and call.data.get("refuse_at") == name:
-                raise Refused(f"{name} says no")
-            about = f"service {call.direction}:{name}"
-            try:
-                async with UnitOfWork(self.database) as uow:
-                    result = await self.effect(uow, call, statement, sign)
-                    await self.point(about, "before")
-            except Superseded as error:
-                raise LostLease from error
-            except AlreadyUndone as error:
-                raise Refused(error.message) from error
-            await self.point(about, "after")
-            return result
+    def __init__(self, urls: Mapping[str, str], keys: Keys) -> None:
+        self.services: dict[str, Service] = {}
+        for name, (bootstrap, _) in SERVICES.items():
+            self.services[name] = bootstrap(ServiceSettings(name, urls[name], NOWHERE, keys.public))
+        way = LocalTransport({name: service.execute for name, service in self.services.items()})
+        self.sagas: Sequence[Saga] = sagas(ServiceClient(way, authorization(keys.service)))
 
-        return act
+    async def migrate(self) -> None:
+        """Make all tables."""
+        for name, (_, folder) in SERVICES.items():
+            await self.services[name].database.migrate(Path(folder))
 
-    async def effect(self, uow: UnitOfWork, call: Call, statement: TextClause, sign: int) -> Mapping[str, Any] | None:
-        """The effect, in a transaction."""
+    async def close(self) -> None:
+        """Close every connection."""
+        for service in self.services.values():
+            await service.database.close()
 
-        async def write() -> Mapping[str, Any]:
-            await uow.execute(statement.bindparams(saga_id=call.saga_id, step=call.step))
-            if call.step == "escrow":
-                await uow.execute(_ENTRY.bindparams(saga_id=call.saga_id, amount=sign * PRICE))
-            return {"step": call.step}
+    async def case(self, scenario: Scenario) -> Case:
+        """Somebody who looks for a musician, and one who has applied."""
+        made = Case(scenario, uuid4(), uuid4(), uuid4(), uuid4())
+        start = datetime.now(UTC).replace(hour=20, minute=0, second=0, microsecond=0) + timedelta(days=20)
+        ids = {"id": made.request, "client": made.client}
+        musician = {"musician": made.musician, "user": made.user}
+        times = {"start": start, "end": start + timedelta(hours=2)}
+        spoiled = scenario.spoiled
+        run = {name: service.database.execute for name, service in self.services.items()}
+        await run["requests"](_REQUEST.bindparams(**ids, day=start.date(), **times))
+        price = 0 if spoiled == "payments" else PRICE
+        await run["requests"](_APPLICATION.bindparams(id=made.request, **musician, price=price))
+        status = "cancelled" if spoiled == "matching" else "in_progress"
+        await run["matching"](_COPY.bindparams(**ids, status=status, **times))
+        await run["matching"](_MUSICIAN.bindparams(**musician))
+        if spoiled == "calendar":
+            await run["calendar"](_BUSY.bindparams(**musician, **times))
+        return made
 
-        if not self.careful:
-            return await write()
-        order = SagaCall(call.saga_id, call.step, call.direction, call.token)
-        return await once(uow, order, {"step": call.step}, write)
+    async def spoil_escrow(self, booking: str) -> None:
+        """Nobody can pay out of the escrow any more."""
+        broken = "UPDATE escrows SET booking_id = gen_random_uuid() WHERE booking_id = :booking"
+        await self.services["payments"].database.execute(text(broken).bindparams(booking=UUID(booking)))
 
-    async def judge(self, saga_id: UUID, status: str, refuse_at: str | None) -> list[str]:
-        """What is wrong with the effects of a saga that has ended: `lost …`, `doubled …`, or a ledger out of balance."""
-        rows = await self.database.fetch_all(_LEFT, saga_id=saga_id)
-        found = {row.step: row for row in rows}
-        wanted = "completed" if refuse_at is None else "failed" if refuse_at == NAMES[0] else "compensated"
-        wrong = [] if status == wanted else [f"lost: it ended as {status}"]
-        for name in NAMES:
-            row = found.get(name)
-            held, done, undone = (row.held, row.done or 0, row.undone) if row else (0, 0, 0)
-            should = 1 if refuse_at is None else 0
-            if held < should:
-                wrong.append(f"lost: {name}")
-            if held > should or done > 1 or undone > 1:
-                wrong.append(f"doubled: {name} ({done} done, {undone} undone)")
-        ledger = {row.account: row.amount for row in await self.database.fetch_all(_LEDGER, saga_id=saga_id)}
-        if sum(ledger.values()) != 0:
+    async def rows(self, service: str, statement: str, **values: Any) -> Sequence[Any]:
+        """Rows of a service's database."""
+        return await self.services[service].database.fetch_all(text(statement), **values)
+
+    async def booking(self, case: Case) -> str:
+        """The booking of a request that counts."""
+        query = "SELECT id FROM bookings WHERE request_id = :id AND status <> 'cancelled'"
+        (row,) = await self.rows("requests", query, id=case.request)
+        return str(row.id)
+
+    async def left(self, case: Case) -> dict[str, Any]:
+        """What there is of a case."""
+        bookings = await self.rows(
+            "requests", "SELECT id, status FROM bookings WHERE request_id = :id", id=case.request
+        )
+        escrows = await self.rows("payments", "SELECT status FROM escrows WHERE request_id = :id", id=case.request)
+        slots = "SELECT 1 FROM slots WHERE musician_id = :id AND cancelled_at IS NULL AND kind = 'booked'"
+        told = "SELECT title FROM notifications WHERE user_id = ANY(:ids)"
+        notices = await self.rows("notifications", told, ids=[case.client, case.user])
+        unbalanced = "SELECT 1 FROM ledger_entries GROUP BY transaction_id, currency HAVING sum(amount) <> 0"
+        return {
+            "bookings": sorted(row.status for row in bookings),
+            "escrows": sorted(row.status for row in escrows),
+            "slots": len(await self.rows("calendar", slots, id=case.musician)),
+            "notices": sorted(row.title for row in notices),
+            "unbalanced": len(await self.rows("payments", unbalanced)),
+        }
+
+    async def judge(self, case: Case, status: str) -> list[str]:
+        """What is wrong with the effects of a saga that has ended: `lost …` or `doubled …`."""
+        scenario = case.scenario
+        wrong = [] if status == scenario.ends else [f"lost: it ended as {status}"]
+        found, wanted = await self.left(case), wanted_of(scenario)
+        for name, (least, most) in wanted.items():
+            here = found[name]
+            if here in (least, most):
+                continue
+            size = (len(here), len(most)) if isinstance(here, list) else (here, most)
+            wrong.append(f"{'doubled' if size[0] > size[1] else 'lost'}: {name} are {here}, not {most}")
+        if found["unbalanced"]:
             wrong.append("lost: the ledger does not balance")
         return wrong
+
+
+def wanted_of(scenario: Scenario) -> dict[str, tuple[Any, Any]]:
+    """What a scenario must leave: either of two, where an effect may have been undone before it was seen or never have begun."""
+    booked = ["You are booked"]
+    kept = {"bookings": ["pending"], "escrows": ["held"], "slots": 1, "notices": booked}
+    if scenario.saga == ASSIGNMENT:
+        if scenario.ends == "completed":
+            return {name: (value, value) for name, value in kept.items()}
+        nothing: dict[str, tuple[Any, Any]] = {"slots": (0, 0), "notices": ([], []), "bookings": ([], ["cancelled"])}
+        return {**nothing, "escrows": ([], ["refunded"])}
+    if scenario.ends != "completed":
+        return {name: (value, value) for name, value in kept.items()}
+    title = "The booking is confirmed" if scenario.saga == CONFIRMATION else "The booking is cancelled"
+    after = {
+        CONFIRMATION: {"bookings": ["confirmed"], "escrows": ["released"], "slots": 1},
+        CANCELLATION: {"bookings": ["cancelled"], "escrows": ["refunded"], "slots": 0},
+    }[scenario.saga]
+    return {name: (value, value) for name, value in {**after, "notices": [title, title, *booked]}.items()}

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,8 +16,11 @@ from gateway.saga.journal import Change, Record
 from gateway.saga.machine import ACTIVE
 from gateway.saga.postgres import PostgresJournal
 from gateway.saga.runner import Pace, Runner
-from subgraphs.kit.database import Database
-from tests.crash.services import Services
+from subgraphs.kit import steps
+from subgraphs.kit.idempotency import Effect, SagaCall
+from subgraphs.kit.testing import Keys
+from subgraphs.kit.unit_of_work import UnitOfWork
+from tests.crash.services import Town
 
 QUICK = Pace(lease=0.3, at_once=16, poll=0.05)
 
@@ -82,24 +85,52 @@ class PointedJournal(PostgresJournal):
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the journal and the services are."""
+    """Where the journal and the services' databases are, and the platform's keys."""
 
     journal: str
-    services: str
+    services: Mapping[str, str]
+    keys: Keys
+
+    def town(self) -> Town:
+        """The services, on their databases."""
+        return Town(self.services, self.keys)
+
+
+def point_commits(points: Points) -> None:
+    """A point before and after each commit of a service; only ever in a process of its own."""
+    commit = UnitOfWork.__aexit__
+
+    async def pointed(self: UnitOfWork, kind: Any, error: Any, trace: Any) -> None:
+        name = f"commit {self.database.engine.url.database}"
+        if error is None:
+            await points(name, "before")
+        await commit(self, kind, error, trace)
+        if error is None:
+            await points(name, "after")
+
+    UnitOfWork.__aexit__ = pointed  # type: ignore[method-assign]
+
+
+async def careless(_: UnitOfWork, call: SagaCall, __: Mapping[str, Any], effect: Effect) -> Mapping[str, Any] | None:
+    """In place of `once`: nobody looks whether it was done before."""
+    return await effect(None)
 
 
 async def work(where: Addresses, points: Points, ended: UUID | None, *, careful: bool, pace: Pace = QUICK) -> None:
     """Carry sagas; until one of them rests, or for ever."""
     async with asyncpg.create_pool(where.journal, min_size=1, max_size=4, timeout=5, command_timeout=10) as pool:
         journal = PointedJournal(pool, points)
-        database = Database(where.services, pool_size=4)
-        runner = Runner(journal, Definitions.of([Services(database, points, careful=careful).saga()]), pace)
+        point_commits(points)
+        if not careful:
+            setattr(steps, "once", careless)  # noqa: B010 - a module says what it exports
+        town = where.town()
+        runner = Runner(journal, Definitions.of(town.sagas), pace)
         await runner.start()
         while ended is None or (view := await journal.view(ended)) is None or view.status in ACTIVE:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         await asyncio.sleep(0.02)  # the saga is given back after its last write
         await runner.stop()
-        await database.close()
+        await town.close()
 
 
 def in_child(main: Callable[[], Any], quiet: bool = True) -> int:
@@ -110,7 +141,9 @@ def in_child(main: Callable[[], Any], quiet: bool = True) -> int:
     code = 1
     try:
         if quiet:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 1)
+            os.dup2(nowhere, 2)
         main()
         code = 0
     finally:

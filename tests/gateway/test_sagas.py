@@ -258,7 +258,7 @@ async def test_a_worker_that_is_gone_is_replaced(journal: PostgresJournal) -> No
     move = next_move(mine.state)
     assert move is not None
     assert not isinstance(move, str)
-    await journal.write(mine, Change("begin", begun(mine.state, move), move))
+    await journal.write(mine, Change("begin", begun(mine.state, move), begun=move))
     assert await journal.claim("other", kinds, 5.0, 10) == []
     found = await run_to_rest(journal, saga, saga_id)
     assert (found.status, [call.attempt for call in world.calls]) == ("completed", [2, 1, 1])
@@ -324,3 +324,15 @@ async def test_what_is_asked_of_a_step_is_kept(journal: PostgresJournal, pool: a
     await run_to_rest(journal, saga, saga_id)
     kept = await pool.fetchval("SELECT request_data FROM saga_steps WHERE saga_id = $1 AND name = 'b'", saga_id)
     assert orjson.loads(kept) == world.calls[1].request == {"n": 3, "a": "a"}
+
+
+async def test_a_request_that_can_not_be_made_turns_back(journal: PostgresJournal) -> None:
+    """It would be the same the next time: what was done is undone, and the reason is kept."""
+    world = World()
+    first = world.saga("a")
+    broken = Step("b", world.action("b", "do"), request=lambda data, results: data["nothing"], retry=FAST)
+    saga = Saga(first.type, (*first.steps, broken))
+    found = await run_to_rest(journal, saga, await begin(journal, saga))
+    assert (found.status, found.code, world.effects) == ("compensated", "PAYLOAD_INVALID", [])
+    assert "KeyError('nothing')" in (found.error or "")
+    assert [call.step for call in world.calls] == ["a", "a"]

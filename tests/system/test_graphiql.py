@@ -4,39 +4,25 @@
 """
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from tests.browser import complaints, needs_browser, open_browser
 from tests.system.conftest import Platform
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium with chromedriver on this machine"),
-]
+pytestmark = [pytest.mark.system, needs_browser]
 
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Chrome]:
     """A headless browser with a fresh profile that looks nowhere else."""
-    options = ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    quiet = "headless=new no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-sync"
-    for word in f"{quiet} disable-component-update".split():
-        options.add_argument(f"--{word}")
-    options.add_argument(f"--user-data-dir={tmp_path}")
-    options.add_argument("--window-size=1600,1000")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = Chrome(options=options, service=ChromeService(DRIVER))
-    yield browser
-    browser.quit()
+    with open_browser(tmp_path) as browser:
+        yield browser
 
 
 @pytest.mark.parametrize("platform", ["processes"], indirect=True)
@@ -61,8 +47,7 @@ def test_an_example_runs_and_shows_its_plan(platform: Platform, browser: Chrome)
     assert "requests to subgraphs" in plan
     if picture := os.environ.get("PICTURE"):
         browser.save_screenshot(picture)
-    log: list[dict[str, str]] = browser.execute("getLog", {"type": "browser"})["value"]
-    assert [entry for entry in log if entry["level"] == "SEVERE"] == []
+    assert complaints(browser) == []
     resources = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
     assert [name for name in resources if not name.startswith((platform.url, "data:"))] == []
 

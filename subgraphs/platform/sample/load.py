@@ -7,10 +7,11 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import islice
 from random import Random
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import asyncpg
 import orjson
@@ -65,9 +66,10 @@ async def load(databases: Mapping[str, str], size: str, progress: Progress) -> N
     for service in services:
         connection = await asyncpg.connect(databases[service].replace("postgresql+asyncpg://", "postgresql://"))
         try:
-            for table in tables(password_hash):
-                if table.service == service:
-                    await _copy(connection, table, world, progress)
+            async with connection.transaction():  # some rules of a database look at several tables when it ends
+                for table in tables(password_hash):
+                    if table.service == service:
+                        await _copy(connection, table, world, progress)
             await connection.execute("analyze")
         finally:
             await connection.close()
@@ -103,6 +105,11 @@ def tables(password_hash: str) -> tuple[Table, ...]:
         Table("reviews", "reviews", "id booking_id musician_id author_id rating text created_at", _reviews),
         Table("matching", "matching_musicians", "musician_id user_id stage_name hourly_rate currency experience_years latitude longitude skill_ids", _matching_musicians),
         Table("matching", "matching_requests", "request_id client_id title status latitude longitude starts_at ends_at time_zone budget_min budget_max currency urgency_level skill_ids", _matching_requests),
+        Table("payments", "escrows", "id booking_id request_id client_id musician_id musician_user_id amount currency status released version created_at updated_at", _escrows),
+        Table("payments", "payments", "id escrow_id client_id musician_user_id amount currency created_at updated_at", _payments),
+        Table("payments", "ledger_entries", "transaction_id escrow_id account amount currency created_at", _ledger),
+        Table("calendar", "known_musicians", "musician_id user_id", lambda w: ((m.id, m.person.id) for m in w.people.musicians)),
+        Table("calendar", "slots", "id musician_id musician_user_id booking_id kind during time_zone title created_at", _slots),
         Table("notifications", "notifications", "id user_id type title message data is_read read_at appears_at channels deliver_after sent_at created_at", _notifications),
     )  # fmt: skip
 
@@ -204,6 +211,56 @@ def _matching_requests(world: World) -> Iterator[Row]:
         when = (gig.starts_at, gig.ends_at, city.time_zone)
         skills = [one.id for one in gig.skills]
         yield *what, *when, *gig.budget, city.currency, gig.urgency, skills
+
+
+def _escrow_id(gig: Gig) -> UUID:
+    return uuid5(gig.id, "escrow")
+
+
+def _paid_out(gig: Gig) -> datetime:
+    """When the musician of a booking that is completed was paid."""
+    return gig.ends_at + timedelta(hours=2)
+
+
+def _escrows(world: World) -> Iterator[Row]:
+    for gig, musician in _booked(world):
+        chosen, done = gig.booked, gig.booking_status == "completed"
+        if chosen is not None:
+            who = (gig.booking_id, gig.id, gig.client.id, musician.id, musician.person.id)
+            released, status = (chosen.price, "released") if done else (Decimal(0), "held")
+            changed = _paid_out(gig) if done else chosen.at
+            money = (chosen.price, gig.client.city.currency, status, released, 2 if done else 1)
+            yield _escrow_id(gig), *who, *money, chosen.at, changed
+
+
+def _payments(world: World) -> Iterator[Row]:
+    for gig, musician in _booked(world):
+        if gig.booked is not None:
+            money = (gig.booked.price, gig.client.city.currency, gig.booked.at, gig.booked.at)
+            yield uuid5(gig.id, "payment"), _escrow_id(gig), gig.client.id, musician.person.id, *money
+
+
+def _ledger(world: World) -> Iterator[Row]:
+    """The charge of each client, and what each musician who has played was paid."""
+    for gig, musician in _booked(world):
+        if gig.booked is None:
+            continue
+        escrow, price, currency = _escrow_id(gig), gig.booked.price, gig.client.city.currency
+        moves = [("charge", f"client:{gig.client.id}", f"escrow:{escrow}", gig.booked.at)]
+        if gig.booking_status == "completed":
+            moves.append(("release", f"escrow:{escrow}", f"musician:{musician.id}", _paid_out(gig)))
+        for name, giver, taker, at in moves:
+            number = uuid5(gig.id, name)
+            yield number, escrow, giver, -price, currency, at
+            yield number, escrow, taker, price, currency, at
+
+
+def _slots(world: World) -> Iterator[Row]:
+    for gig, musician in _booked(world):
+        if gig.booked is not None:
+            who = (musician.id, musician.person.id, gig.booking_id, "booked")
+            during = asyncpg.Range(gig.starts_at, gig.ends_at)
+            yield uuid5(gig.id, "slot"), *who, during, gig.client.city.time_zone, gig.title, gig.booked.at
 
 
 def _notifications(world: World) -> Iterator[Row]:

@@ -31,7 +31,8 @@ class Till:
         """One call of the step."""
         async with UnitOfWork(self.database) as uow:
 
-            async def effect() -> Mapping[str, Any]:
+            async def effect(before: Mapping[str, Any] | None) -> Mapping[str, Any]:
+                assert (before is None) == (direction == "do")
                 await uow.execute((ADD if direction == "do" else TAKE).bindparams(amount=amount))
                 if fail:
                     raise RuntimeError

@@ -1,6 +1,7 @@
 """Tokens: which are believed, and every forgery that is not."""
 
 import time
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,7 +12,7 @@ from joserfc.jwk import ECKey, OctKey
 from joserfc.util import urlsafe_b64encode
 
 from subgraphs.kit.errors import Unauthenticated
-from subgraphs.kit.identity import Identity, TokenSigner, TokenVerifier
+from subgraphs.kit.identity import SERVICE, SERVICE_PUBLIC, Identity, TokenSigner, TokenVerifier
 from subgraphs.kit.keys import load_key, make_key_pair
 from subgraphs.kit.testing import Keys
 
@@ -139,3 +140,19 @@ def test_who_may_see() -> None:
     assert not Identity(USER, "client").may_see(other)
     assert not Identity(USER, "client").may_see(None)
     assert Identity(USER, "admin").may_see(other)
+
+
+def test_people_and_services_have_keys_of_their_own(tmp_path: Path) -> None:
+    """The key for people makes no token of a service, and the other way round; where there is no key of services there are none."""
+    keys = Keys.make(tmp_path)
+    verifier = TokenVerifier(keys.public)
+    service = TokenSigner(keys.service).sign(uuid4(), SERVICE).value
+    found = verifier.identity(f"Bearer {service}")
+    assert found is not None
+    assert found.role == SERVICE
+    for signer, role in ((TokenSigner(keys.private), SERVICE), (TokenSigner(keys.service), "admin")):
+        with pytest.raises(Unauthenticated):
+            verifier.identity(f"Bearer {signer.sign(uuid4(), role).value}")
+    keys.public.with_name(SERVICE_PUBLIC).unlink()
+    with pytest.raises(Unauthenticated):
+        TokenVerifier(keys.public).identity(f"Bearer {service}")

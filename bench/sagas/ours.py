@@ -1,0 +1,27 @@
+"""A worker of ours: `python -m bench.sagas.ours`, told where by the environment. It ends when it is killed."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+from gateway.transport.http import HttpTransport
+from subgraphs.kit.client import ServiceClient
+from subgraphs.orchestration.app import authorization
+from subgraphs.orchestration.engine import Engine
+from subgraphs.orchestration.sagas import sagas
+from tests.crash.services import SERVICES
+
+
+async def main() -> None:
+    """Carry sagas."""
+    told = json.loads(os.environ["SAGA_BENCH"])
+    urls = {name: f"http://127.0.0.1:{told['port']}/{name}" for name in SERVICES}
+    engine = Engine(told["journal"], sagas(ServiceClient(HttpTransport(urls), authorization(Path(told["service"])))))
+    await engine.start()
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,186 @@
+"""`make bench-sagas`: sagas per second of our engine and of DBOS, with two workers each, on services and a PostgreSQL that they share."""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+
+from bench.data import ROOT
+from bench.processes import free_port, running, wait_for
+from bench.report import save_rows
+from gateway.saga.definition import Definitions
+from gateway.saga.journal import Request
+from gateway.saga.postgres import PostgresJournal
+from subgraphs.orchestration.app import authorization
+from subgraphs.orchestration.sagas import ASSIGNMENT
+from tests.crash.run import Ground, ground
+from tests.crash.services import SCENARIOS
+
+PYTHON = sys.executable
+FOLDER = Path(__file__).parent
+WORKERS = 2
+TEXT = """Booking a musician: five mutations of five services over HTTP, each with its idempotency check and its own commit. PostgreSQL
+with durable settings, for the services and for both engines' journals; two workers, 32 sagas at once in each; all on this machine."""
+
+
+def dbos_python() -> Path:
+    """The Python of an environment with DBOS, made the first time; nothing of ours depends on it."""
+    folder = ROOT / ".data" / "bench" / "dbos"
+    python = folder / "bin" / "python"
+    if not (folder / ".installed").exists():
+        print("installing DBOS into an environment of its own ...", flush=True)
+        subprocess.run([PYTHON, "-m", "venv", str(folder)], check=True)
+        install = [str(python), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(FOLDER / "dbos.lock")]
+        subprocess.run(install, check=True, timeout=300)
+        (folder / ".installed").touch()
+    return python
+
+
+async def cases(place: Ground, count: int) -> list[dict[str, str]]:
+    """So many requests with a musician who has applied; each with an id for its saga."""
+    town = place.where.town()
+    made = [await town.case(SCENARIOS[0]) for _ in range(count)]
+    await town.close()
+    return [{"id": str(uuid4()), **case.data()} for case in made]
+
+
+async def start_ours(place: Ground, made: Sequence[dict[str, str]]) -> None:
+    """Our sagas, waiting for workers."""
+    town = place.where.town()
+    saga = Definitions.of(town.sagas).newest(ASSIGNMENT)
+    async with asyncpg.create_pool(place.where.journal, min_size=4, max_size=8) as pool:
+        journal = PostgresJournal(pool)
+        await asyncio.gather(*(journal.start(Request(saga, one["id"], one)) for one in made))
+    await town.close()
+
+
+async def wait_until_completed(place: Ground, count: int) -> None:
+    """Until so many sagas are completed; an error when one ends otherwise."""
+    connection = await asyncpg.connect(place.where.journal)
+    while True:
+        rows = await connection.fetch("SELECT status, count(*) AS sagas FROM sagas GROUP BY status")
+        found = {row["status"]: row["sagas"] for row in rows}
+        if set(found) & {"failed", "compensated", "compensation_failed", "cancelled"}:
+            raise RuntimeError(f"not all were completed: {found}")
+        if found.get("completed") == count:
+            break
+        await asyncio.sleep(0.02)
+    await connection.close()
+
+
+def told(place: Ground, port: int, file: Path) -> dict[str, str]:
+    """What the processes are told, by the environment."""
+    keys = place.where.keys
+    about: dict[str, Any] = {
+        "port": port,
+        "services": dict(place.where.services),
+        "journal": place.where.journal,
+        "dbos": place.server.url.replace("/postgres?", "/dbos?"),
+        "private": str(keys.private),
+        "service": str(keys.service),
+        "public": str(keys.public),
+        "authorization": authorization(keys.service)(),
+        "cases": str(file),
+    }
+    return {"SAGA_BENCH": json.dumps(about), "PYTHONPATH": str(ROOT)}
+
+
+@contextmanager
+def workers(commands: Sequence[Sequence[str]], environment: dict[str, str]) -> Iterator[list["subprocess.Popen[str]"]]:
+    """Processes that have said that they are ready, until the block ends."""
+    started = [
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for command in commands
+    ]
+    try:
+        for one in started:
+            line = one.stdout.readline() if one.stdout else ""
+            if line.strip() != "ready":
+                raise RuntimeError(f"{one.args!r} does not start: {line}")
+        yield started
+    finally:
+        for one in started:
+            one.kill()
+            one.communicate()
+
+
+def ours(place: Ground, environment: dict[str, str], count: int) -> float:
+    """Sagas per second of our engine, the starts included."""
+    made = asyncio.run(cases(place, count))
+    with workers([[PYTHON, "-m", "bench.sagas.ours"]] * WORKERS, environment):
+        begun = time.perf_counter()
+        asyncio.run(start_and_wait(place, made))
+        return count / (time.perf_counter() - begun)
+
+
+async def start_and_wait(place: Ground, made: Sequence[dict[str, str]]) -> None:
+    """Start sagas, and wait until they are completed."""
+    await asyncio.gather(start_ours(place, made), wait_until_completed(place, len(made)))
+
+
+def dbos(place: Ground, environment: dict[str, str], file: Path, count: int) -> float:
+    """Sagas per second of DBOS, the starts included."""
+    file.write_text(json.dumps(asyncio.run(cases(place, count))))
+    program = [str(dbos_python()), str(FOLDER / "dbos_worker.py")]
+    with workers([[*program, str(number), str(WORKERS)] for number in range(WORKERS)], environment) as started:
+        begun = time.perf_counter()
+        for one in started:
+            if one.stdin is not None:
+                one.stdin.write("go\n")
+                one.stdin.flush()
+        answers = [one.stdout.readline() if one.stdout else "" for one in started]
+        seconds = time.perf_counter() - begun
+    done = sum(json.loads(answer)["sagas"] for answer in answers)
+    if done != count:
+        raise RuntimeError(f"DBOS did {done} of {count}")
+    return count / seconds
+
+
+def main() -> None:
+    """Measure both, print, and keep the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sagas", type=int, default=400)
+    options = parser.parse_args()
+    port = free_port()
+    with ground() as place, ExitStack() as stack:
+        file = place.folder / "cases.json"
+        environment = told(place, port, file)
+        command = [PYTHON, "-m", "bench.sagas.services"]
+        stack.enter_context(running("services", command, environment, gateway=False))
+        wait_for("services", f"http://127.0.0.1:{port}/requests")
+        asyncio.run(_create(place))
+        mine = ours(place, environment, options.sagas)
+        theirs = dbos(place, environment, file, options.sagas)
+    rows = [
+        ("sagas per second, ours", f"{mine:.0f}"),
+        ("workflows per second, DBOS", f"{theirs:.0f}"),
+        ("ratio", f"{mine / theirs:.2f}"),
+    ]
+    save_rows("sagas", "Sagas", TEXT, rows)
+
+
+async def _create(place: Ground) -> None:
+    connection = await asyncpg.connect(place.server.url)
+    await connection.execute("CREATE DATABASE dbos")
+    await connection.close()
+
+
+if __name__ == "__main__":
+    main()

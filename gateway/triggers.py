@@ -1,0 +1,243 @@
+"""Mutations that start sagas: a root mutation field is a trigger, its arguments are the saga's input, and its value is an entity that
+says how the saga goes.
+
+Configuration, not code of a subgraph: the field's type is an entity with the key `id`, of some subgraph that answers for sagas. The
+gateway writes the start into the journal and asks that subgraph for the rest of the selection by the saga's id. Each caller's idempotency
+keys are their own.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from graphql import GraphQLError, parse, print_ast
+from graphql.language import FieldNode, OperationDefinitionNode, OperationType, VariableNode
+from graphql.utilities import value_from_ast_untyped
+
+from gateway.core.errors import SagaError, SubgraphError
+from gateway.saga.definition import Definitions
+from gateway.saga.journal import Journal, Request
+from gateway.saga.machine import ACTIVE
+from gateway.transport.base import (
+    Done,
+    Handle,
+    Headers,
+    RawReply,
+    SubgraphReply,
+    SubgraphRequest,
+    Transport,
+    call_back,
+    spoken,
+)
+
+LONGEST_WAIT = 20.0  # seconds
+Hook = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A root mutation field that starts a saga.
+
+    `inputs`: the saga's input by name, each an argument of the field. The idempotency key comes from an argument or from a header; `wait`:
+    the argument that says whether to answer when the saga has ended. `type`: the entity that the field returns. `user_header`: the header
+    that tells callers apart.
+    """
+
+    mutation: str
+    saga: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    key_argument: str | None = None
+    key_header: str | None = "idempotency-key"
+    wait: str | None = None
+    type: str = "Saga"
+    user_header: str = "authorization"
+
+
+@dataclass(frozen=True, slots=True)
+class Sagas:
+    """What a gateway needs to start sagas: the journal, the kinds of sagas, and the fields that start them.
+
+    `opened` and `closed` run with the application: connections, and a worker if the gateway is to carry sagas itself.
+    """
+
+    journal: Journal
+    definitions: Definitions
+    triggers: Sequence[Trigger]
+    opened: Hook | None = None
+    closed: Hook | None = None
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The headers that triggers look at, in lower case."""
+        names = {name for trigger in self.triggers for name in (trigger.key_header, trigger.user_header) if name}
+        return tuple(sorted(names))
+
+
+class TriggeringTransport:
+    """A transport that starts sagas for the fields that are triggers, and passes on everything else."""
+
+    def __init__(self, transport: Transport, sagas: Sagas) -> None:
+        self.transport = transport
+        self.sagas = sagas
+        self.triggers = {trigger.mutation: trigger for trigger in sagas.triggers}
+
+    async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
+        """See Transport.send."""
+        if request.repeatable or not any(name in request.query for name in self.triggers):
+            return await self.transport.send(request, timeout)
+        return await self.start(request, timeout)
+
+    async def start(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
+        """Answer a mutation field by field, in order: those that are triggers here, the others where they belong."""
+        operation = _operation(request.query)
+        fields = [node for node in operation.selection_set.selections if isinstance(node, FieldNode)]
+        if not any(node.name.value in self.triggers for node in fields):
+            return await self.transport.send(request, timeout)
+        data: dict[str, Any] = {}
+        errors: list[Any] = []
+        for node in fields:
+            trigger = self.triggers.get(node.name.value)
+            found = await (
+                self.field(trigger, node, operation, request, timeout)
+                if trigger is not None
+                else self.transport.send(_alone(request, operation, node), timeout)
+            )
+            payload = found.payload if isinstance(found.payload, dict) else {}
+            data |= payload.get("data") or {(node.alias or node.name).value: None}
+            errors += payload.get("errors") or []
+        return SubgraphReply({"data": data, "errors": errors} if errors else {"data": data})
+
+    async def field(
+        self,
+        trigger: Trigger,
+        node: FieldNode,
+        operation: OperationDefinitionNode,
+        request: SubgraphRequest,
+        timeout: float,
+    ) -> SubgraphReply:
+        """Start the saga of one field, and ask for what the client wants to know of it."""
+        key = (node.alias or node.name).value
+        arguments = {
+            one.name.value: value_from_ast_untyped(one.value, dict(request.variables or {}))
+            for one in node.arguments or ()
+        }
+        try:
+            saga_id = await self.begin(trigger, arguments, dict(request.headers))
+        except SagaError as error:
+            extensions = {"code": error.code, "nextStep": error.next_step}
+            told = {"message": error.message, "path": [key], "extensions": extensions}
+            return SubgraphReply({"data": {key: None}, "errors": [told]})
+        if trigger.wait is not None and arguments.get(trigger.wait):
+            await self.until_ended(saga_id, min(timeout, LONGEST_WAIT))
+        reply = await self.transport.send(_about(trigger, node, operation, request, saga_id), timeout)
+        return SubgraphReply(_as_field(reply.payload, key), reply.raw_headers)
+
+    async def begin(self, trigger: Trigger, arguments: Mapping[str, Any], headers: Mapping[str, str]) -> UUID:
+        """The saga that the field starts, or has started before under the same key. Raises SagaError."""
+        named = arguments.get(trigger.key_argument) if trigger.key_argument else None
+        key = named or (headers.get(trigger.key_header) if trigger.key_header else None)
+        if not isinstance(key, str) or not 0 < len(key) <= 100:
+            ways = [f"the argument {trigger.key_argument}"] if trigger.key_argument else []
+            ways += [f"the header {trigger.key_header}"] if trigger.key_header else []
+            raise SagaError(f"{trigger.mutation} needs an idempotency key in {' or '.join(ways)}", "INVALID_KEY")
+        user = hashlib.sha256(headers.get(trigger.user_header, "").encode()).hexdigest()[:32]
+        data = {name: arguments.get(argument) for name, argument in trigger.inputs.items()}
+        saga = self.sagas.definitions.newest(trigger.saga)
+        saga_id, _ = await self.sagas.journal.start(Request(saga, f"{user}:{key}", data, user, key))
+        return saga_id
+
+    async def until_ended(self, saga_id: UUID, seconds: float) -> None:
+        """Wait until a saga rests, or time is up."""
+        clock, pause = asyncio.get_running_loop().time, 0.01
+        until = clock() + seconds
+        while clock() < until:
+            view = await self.sagas.journal.view(saga_id)
+            if view is None or view.status not in ACTIVE:
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 0.25)
+
+    def post(
+        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
+    ) -> Handle:
+        """See Transport.post."""
+        if repeatable or not any(name.encode() in body for name in self.triggers):
+            return self.transport.post(subgraph, body, headers, repeatable, timeout, done)
+        return call_back(spoken(self.send, subgraph, body, headers, repeatable, timeout), done)
+
+    def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
+        """See Transport.read."""
+        return self.transport.read(subgraph, reply)
+
+    async def close(self) -> None:
+        """See Transport.close."""
+        await self.transport.close()
+
+
+def _operation(query: str) -> OperationDefinitionNode:
+    try:
+        (found,) = [node for node in parse(query).definitions if isinstance(node, OperationDefinitionNode)]
+    except (GraphQLError, ValueError) as error:
+        raise SubgraphError("was to be asked what can't be read", "SUBGRAPH_BAD_RESPONSE", subgraph="") from error
+    return found
+
+
+def _alone(request: SubgraphRequest, operation: OperationDefinitionNode, node: FieldNode) -> SubgraphRequest:
+    """The same request with one of its fields."""
+    declared, variables = _used(operation, print_ast(node), request.variables or {})
+    head = f"{OperationType.MUTATION.value}{declared}"
+    return SubgraphRequest(
+        request.subgraph, f"{head}{{{print_ast(node)}}}", variables, None, request.headers, repeatable=False
+    )
+
+
+def _about(
+    trigger: Trigger, node: FieldNode, operation: OperationDefinitionNode, request: SubgraphRequest, saga_id: UUID
+) -> SubgraphRequest:
+    """The request for what the client has selected of a saga."""
+    selection = print_ast(node.selection_set) if node.selection_set else "{__typename}"
+    declared, variables = _used(operation, selection, request.variables or {})
+    heads = [f"$representations: [_Any!]!{', ' if declared else ''}", declared[1:-1]]
+    text = f"query({''.join(heads)}) {{_entities(representations: $representations) {{... on {trigger.type} {selection}}}}}"
+    entity = {"__typename": trigger.type, "id": str(saga_id)}
+    return SubgraphRequest(request.subgraph, text, {**variables, "representations": [entity]}, None, request.headers)
+
+
+def _used(operation: OperationDefinitionNode, text: str, variables: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The declarations of the variables in a text, and their values."""
+    names = _variables(text)
+    declared = [print_ast(one) for one in operation.variable_definitions or () if one.variable.name.value in names]
+    given = {name: value for name, value in variables.items() if name in names}
+    return (f"({', '.join(declared)})" if declared else ""), given
+
+
+def _variables(text: str) -> set[str]:
+    found: set[str] = set()
+    whole = text if text.startswith("{") else f"{{{text}}}"
+
+    def look(node: Any) -> None:
+        if isinstance(node, VariableNode):
+            found.add(node.name.value)
+        for key in getattr(node, "keys", ()):
+            value = getattr(node, key, None)
+            for one in value if isinstance(value, list | tuple) else (value,):
+                if one is not None and not isinstance(one, str):
+                    look(one)
+
+    look(parse(whole))
+    return found
+
+
+def _as_field(payload: Any, key: str) -> dict[str, Any]:
+    """The answer about an entity, as the answer of the field; errors where they belong."""
+    answer = payload if isinstance(payload, dict) else {}
+    entities = (answer.get("data") or {}).get("_entities")
+    value = entities[0] if isinstance(entities, list) and entities else None
+    errors = []
+    for error in answer.get("errors") or []:
+        path = error.get("path") if isinstance(error, dict) else None
+        errors.append({**error, "path": [key, *path[2:]]} if isinstance(path, list) else error)
+    return {"data": {key: value}, "errors": errors} if errors else {"data": {key: value}}

@@ -1,0 +1,37 @@
+"""The wiring of the calendar service."""
+
+from pathlib import Path
+
+from subgraphs.calendar.handlers import COMMAND_HANDLERS, EVENT_HANDLERS
+from subgraphs.calendar.loaders import CalendarContext
+from subgraphs.calendar.schema import schema
+from subgraphs.kit.bus import Bus
+from subgraphs.kit.database import Database
+from subgraphs.kit.identity import TokenVerifier
+from subgraphs.kit.inbox import Inbox
+from subgraphs.kit.relay import Relay
+from subgraphs.kit.service import Service
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.streams import Queue
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def bootstrap(settings: ServiceSettings) -> Service:
+    """The calendar service with these settings, not yet started."""
+    database = Database(settings.database_url)
+    bus = Bus(database, COMMAND_HANDLERS)
+    queue = Queue(settings.redis_url)
+    return Service(
+        "calendar",
+        schema=schema,
+        context=lambda caller: CalendarContext(caller, database, bus),
+        verifier=TokenVerifier(settings.jwt_public_key_file),
+        database=database,
+        migrations=MIGRATIONS,
+        parts=[
+            queue,
+            Relay(database, queue.redis, "calendar"),
+            Inbox(database, queue.redis, "calendar", ["musicians"], EVENT_HANDLERS),
+        ],
+    )

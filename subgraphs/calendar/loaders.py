@@ -1,0 +1,23 @@
+"""What one request to the calendar service shares: who asks, and its loader."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from subgraphs.calendar import store
+from subgraphs.calendar.model import Span
+from subgraphs.kit import loaders
+from subgraphs.kit.bus import Bus
+from subgraphs.kit.database import Database
+from subgraphs.kit.service import Caller, Context
+
+
+class CalendarContext(Context):
+    """The loader of one request."""
+
+    def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
+        """A fresh loader over the service's database."""
+        super().__init__(caller, database, bus)
+        self.busy_times = loaders.pages(self._busy_times)
+
+    async def _busy_times(self, ids: Sequence[UUID], span: Span) -> Mapping[UUID, list[Span]]:
+        return await store.busy_times(self.database, ids, span)

@@ -1,0 +1,94 @@
+"""Queries and mutations of the calendar subgraph, and the steps by which sagas take a musician's time."""
+
+from datetime import datetime
+
+import strawberry
+from strawberry.scalars import JSON
+
+from subgraphs.calendar import model, steps, store
+from subgraphs.calendar.types import (
+    BusyTime,
+    CalendarSlot,
+    From,
+    Info,
+    Musician,
+    TimeInput,
+    To,
+    busy_times,
+    window,
+)
+from subgraphs.kit import budget, checks
+from subgraphs.kit.graphql import Schema, object_type, resolver
+from subgraphs.kit.steps import StepOrder, step_field, take_step
+
+
+@object_type()
+class Query:
+    """What can be asked about time."""
+
+    @resolver
+    async def musician_availability(
+        self, info: Info, musician_id: strawberry.ID, start: From, to: To
+    ) -> list[BusyTime] | None:
+        """When a musician cannot be booked, in order; with what they are busy is not said."""
+        return await busy_times(info, checks.identifier(musician_id, "musicianId"), window(start, to))
+
+    @resolver
+    async def my_calendar(self, info: Info, start: From, to: To) -> list[CalendarSlot] | None:
+        """All that the caller has in their calendar, in order: bookings, what they blocked, and when they said to be free."""
+        user_id = info.context.require().user_id
+        rows = await store.calendar_of(info.context.database, user_id, window(start, to))
+        budget.spend(len(rows))
+        return [CalendarSlot.of(row) for row in rows]
+
+
+@object_type()
+class Mutation:
+    """What musicians do with their time."""
+
+    @resolver
+    async def block_time(self, info: Info, input: TimeInput) -> CalendarSlot | None:
+        """Take no bookings for a while; for musicians."""
+        command = input.read_block(info.context.require_role("musician"))
+        return CalendarSlot.of(await info.context.bus.handle(command))
+
+    @resolver
+    async def free_time(self, info: Info, input: TimeInput) -> CalendarSlot | None:
+        """Say that one is free: what one has blocked in this time is blocked no longer. For musicians."""
+        command = input.read_free(info.context.require_role("musician"))
+        return CalendarSlot.of(await info.context.bus.handle(command))
+
+    @step_field
+    async def block_availability(
+        self,
+        info: Info,
+        order: StepOrder,
+        booking_id: strawberry.ID,
+        musician_id: strawberry.ID,
+        musician_user_id: strawberry.ID,
+        starts_at: datetime,
+        ends_at: datetime,
+        time_zone: str,
+        title: str,
+    ) -> JSON | None:
+        """Take a musician's time for a booking, or take that back."""
+        span = model.check_span(starts_at, ends_at, model.LONGEST_EVENT)
+        given = {
+            "bookingId": str(checks.identifier(booking_id, "bookingId")),
+            "musicianId": str(checks.identifier(musician_id, "musicianId")),
+            "musicianUserId": str(checks.identifier(musician_user_id, "musicianUserId")),
+            "startsAt": span.starts_at.isoformat(),
+            "endsAt": span.ends_at.isoformat(),
+            "timeZone": checks.time_zone(time_zone),
+            "title": model.check_title(title),
+        }
+        return await take_step(info.context, order, given, steps.block, steps.unblock)
+
+    @step_field
+    async def release_availability(self, info: Info, order: StepOrder, booking_id: strawberry.ID) -> JSON | None:
+        """Let go of the time of a booking, or take that back."""
+        given = {"bookingId": str(checks.identifier(booking_id, "bookingId"))}
+        return await take_step(info.context, order, given, steps.release, steps.unrelease)
+
+
+schema = Schema(Query, Mutation, types=[Musician])

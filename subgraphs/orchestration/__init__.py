@@ -1,0 +1,1 @@
+"""The orchestration service: sagas over the other services, and how they go."""

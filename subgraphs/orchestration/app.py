@@ -1,0 +1,65 @@
+"""The orchestration service, put together."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+from gateway.saga.runner import Pace
+from gateway.settings import Wire
+from gateway.transport.base import Transport
+from gateway.transport.http import HttpTransport
+from subgraphs.kit.bus import Bus
+from subgraphs.kit.client import ServiceClient
+from subgraphs.kit.database import Database
+from subgraphs.kit.identity import SERVICE, TokenSigner, TokenVerifier
+from subgraphs.kit.service import Caller, Service
+from subgraphs.kit.settings import ServiceSettings, SettingsError
+from subgraphs.orchestration.engine import Engine
+from subgraphs.orchestration.pages import Pages
+from subgraphs.orchestration.sagas import sagas
+from subgraphs.orchestration.schema import schema
+from subgraphs.orchestration.types import OrchestrationContext
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+SELF = UUID(int=0x6F7263686573747261)
+LIFETIME = 600  # seconds of a token
+
+
+def bootstrap(settings: ServiceSettings, transport: Transport | None = None, pace: Pace | None = None) -> Service:
+    """Settings in, service out. `transport`: the way to the other services, where it is not HTTP at their addresses."""
+    if settings.jwt_private_key_file is None:
+        raise SettingsError("service orchestration: set JWT_PRIVATE_KEY_FILE, it asks other services as a service")
+    way = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
+    database = Database(settings.database_url)
+    engine = Engine(database.url, sagas(ServiceClient(way, authorization(settings.jwt_private_key_file))), pace)
+
+    def context(caller: Caller) -> OrchestrationContext:
+        return OrchestrationContext(caller, database, Bus(database, {}), engine)
+
+    verifier = TokenVerifier(settings.jwt_public_key_file)
+    service = Service(
+        settings.name,
+        schema=schema,
+        context=context,
+        verifier=verifier,
+        database=database,
+        migrations=MIGRATIONS,
+        parts=[engine],
+    )
+    service.asgi = Pages(service.asgi, engine, verifier)
+    return service
+
+
+def authorization(private_key: Path) -> Callable[[], str]:
+    """What gives the header of a service: a token, made anew before it ends."""
+    signer = TokenSigner(private_key, LIFETIME)
+    made = ["", 0.0]
+
+    def header() -> str:
+        now = time.monotonic()
+        if now > float(str(made[1])):
+            made[:] = [f"Bearer {signer.sign(SELF, SERVICE).value}", now + LIFETIME / 2]
+        return str(made[0])
+
+    return header

@@ -1,0 +1,32 @@
+"""The wiring of the payments service."""
+
+from pathlib import Path
+
+from subgraphs.kit.bus import Bus
+from subgraphs.kit.database import Database
+from subgraphs.kit.identity import TokenVerifier
+from subgraphs.kit.relay import Relay
+from subgraphs.kit.service import Service
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.streams import Queue
+from subgraphs.payments.handlers import COMMAND_HANDLERS
+from subgraphs.payments.loaders import PaymentsContext
+from subgraphs.payments.schema import schema
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def bootstrap(settings: ServiceSettings) -> Service:
+    """The payments service with these settings, not yet started."""
+    database = Database(settings.database_url)
+    bus = Bus(database, COMMAND_HANDLERS)
+    queue = Queue(settings.redis_url)
+    return Service(
+        "payments",
+        schema=schema,
+        context=lambda caller: PaymentsContext(caller, database, bus),
+        verifier=TokenVerifier(settings.jwt_public_key_file),
+        database=database,
+        migrations=MIGRATIONS,
+        parts=[queue, Relay(database, queue.redis, "payments")],
+    )

@@ -1,0 +1,154 @@
+"""What sagas do with money: charge a client into escrow, pay the musician, refund the client; and how each is taken back.
+
+Taking back adds to the ledger, it never removes: each step answers the id of its transaction, and the opposite of it undoes it.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row
+
+from subgraphs.kit.errors import Conflict, NotFound
+from subgraphs.kit.steps import Given
+from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.payments import messages, model, store
+
+_NOTHING = Decimal("0.00")
+_NOT_MADE = "The booking did not come about"
+
+
+async def create(uow: UnitOfWork, given: Given) -> Given:
+    """Charge the client; the money waits in escrow."""
+    ids = {"booking_id": "bookingId", "request_id": "requestId", "client_id": "clientId"}
+    ids |= {"musician_id": "musicianId", "musician_user_id": "musicianUserId"}
+    values = {column: UUID(given[name]) for column, name in ids.items()}
+    money = {"amount": Decimal(given["amount"]), "currency": given["currency"]}
+    escrow = await store.open_escrow(uow, {"id": uuid4(), **values, **money})
+    if escrow is None:
+        raise Conflict("The booking has an escrow already")
+    payment_id, people = uuid4(), {name: values[name] for name in ("client_id", "musician_user_id")}
+    await store.add_payment(uow, {"id": payment_id, "escrow_id": escrow.id, **people, **money})
+    charge = {
+        model.client_account(escrow.client_id): -escrow.amount,
+        model.escrow_account(escrow.id): escrow.amount,
+    }
+    transaction = await _post(uow, escrow, charge)
+    uow.emit(messages.EscrowCreated(**_facts(escrow)))
+    told = {"paymentId": str(payment_id), "amount": given["amount"], "currency": given["currency"]}
+    return {"escrowId": str(escrow.id), **told, "transactionId": str(transaction)}
+
+
+async def uncreate(uow: UnitOfWork, given: Given, done: Given) -> Given:
+    """The client gets all of it back, and the charge is void; a Conflict if any of it went to the musician."""
+    escrow = await _locked(uow, done)
+    if escrow.status not in ("held", "refunded"):
+        raise Conflict("The musician has been paid, so the charge cannot be taken back")
+    await store.void_payment(uow, escrow.id)
+    if escrow.status == "held":
+        await store.add_refund(
+            uow, {"id": uuid4(), "escrow_id": escrow.id, "amount": escrow.amount, "reason": _NOT_MADE}
+        )
+        await _take_back(uow, escrow, done)
+        changed = await _pay_out(uow, escrow, released=_NOTHING, refunded=escrow.amount)
+        uow.emit(messages.EscrowRefunded(**_facts(changed), reason=_NOT_MADE))
+    return {"escrowId": str(escrow.id), "refunded": str(escrow.amount)}
+
+
+async def release(uow: UnitOfWork, given: Given) -> Given:
+    """Pay the musician all that waits for them."""
+    escrow = await _of_booking(uow, given)
+    pay = {
+        model.escrow_account(escrow.id): -escrow.amount,
+        model.musician_account(escrow.musician_id): escrow.amount,
+    }
+    transaction = await _post(uow, escrow, pay)
+    changed = await _pay_out(uow, escrow, released=escrow.amount, refunded=_NOTHING)
+    uow.emit(messages.EscrowReleased(**_facts(changed)))
+    return {"escrowId": str(escrow.id), "released": str(changed.released), "transactionId": str(transaction)}
+
+
+async def unrelease(uow: UnitOfWork, given: Given, done: Given) -> Given:
+    """What the musician was paid is back in escrow."""
+    escrow = await _restore(uow, done)
+    return {"escrowId": str(escrow.id), "released": str(escrow.released)}
+
+
+async def refund(uow: UnitOfWork, given: Given) -> Given:
+    """Give the client so many percent back and the musician the rest."""
+    escrow = await _of_booking(uow, given)
+    refunded, rest = model.shares(escrow.amount, given["percent"])
+    parts = {
+        model.escrow_account(escrow.id): -escrow.amount,
+        model.client_account(escrow.client_id): refunded,
+        model.musician_account(escrow.musician_id): rest,
+    }
+    transaction = await _post(uow, escrow, parts)
+    if refunded:
+        about = {"id": uuid4(), "escrow_id": escrow.id}
+        await store.add_refund(uow, {**about, "amount": refunded, "reason": given["reason"]})
+    changed = await _pay_out(uow, escrow, released=rest, refunded=refunded)
+    uow.emit(messages.EscrowRefunded(**_facts(changed), reason=given["reason"]))
+    told = {"refunded": str(changed.refunded), "paidToMusician": str(changed.released)}
+    return {"escrowId": str(escrow.id), **told, "transactionId": str(transaction)}
+
+
+async def unrefund(uow: UnitOfWork, given: Given, done: Given) -> Given:
+    """What both got is back in escrow; a Conflict if the charge is void or the booking has another escrow by now."""
+    escrow = await _restore(uow, done)
+    return {"escrowId": str(escrow.id), "refunded": str(escrow.refunded), "paidToMusician": str(escrow.released)}
+
+
+async def _restore(uow: UnitOfWork, done: Given) -> Row[Any]:
+    """Undo the step that emptied an escrow. It is the only one that has: an empty escrow takes no other."""
+    escrow = await _locked(uow, done)
+    payment = await store.payment_of(uow, escrow.id)
+    if payment is None or payment.status == "voided":
+        raise Conflict("The charge was taken back, so there is nothing to put into escrow again")
+    await _take_back(uow, escrow, done)
+    await store.undo_refunds(uow, escrow.id)
+    changed = await _pay_out(uow, escrow, released=_NOTHING, refunded=_NOTHING)
+    uow.emit(messages.EscrowRestored(**_facts(changed)))
+    return changed
+
+
+async def _of_booking(uow: UnitOfWork, given: Given) -> Row[Any]:
+    """The escrow of a booking, locked, with all of its money in it."""
+    escrow = await store.lock_of_booking(uow, UUID(given["bookingId"]))
+    if escrow is None:
+        raise NotFound("The booking has no escrow")
+    model.check_held(escrow.status)
+    return escrow
+
+
+async def _locked(uow: UnitOfWork, done: Given) -> Row[Any]:
+    """The escrow that a step has answered, locked."""
+    escrow = await store.lock(uow, UUID(done["escrowId"]))
+    if escrow is None:
+        raise NotFound("There is no such escrow")
+    return escrow
+
+
+async def _post(uow: UnitOfWork, escrow: Row[Any], entries: Mapping[str, Decimal]) -> UUID:
+    transaction = uuid4()
+    await store.post(uow, escrow, transaction, model.moved(entries))
+    return transaction
+
+
+async def _take_back(uow: UnitOfWork, escrow: Row[Any], done: Given) -> None:
+    entries = await store.entries_of(uow, UUID(done["transactionId"]))
+    await _post(uow, escrow, model.taken_back(entries))
+
+
+async def _pay_out(uow: UnitOfWork, escrow: Row[Any], *, released: Decimal, refunded: Decimal) -> Row[Any]:
+    status = model.status_of(escrow.amount, released, refunded)
+    values = {"status": status, "released": released, "refunded": refunded}
+    return await store.change_escrow(uow, escrow.id, values)
+
+
+_FACTS = "booking_id request_id client_id musician_id musician_user_id amount currency status released refunded version"
+
+
+def _facts(row: Row[Any]) -> dict[str, Any]:
+    return {"escrow_id": row.id, **{name: getattr(row, name) for name in _FACTS.split()}}

@@ -1,0 +1,150 @@
+"""What the payments service reads and writes; the tables themselves are in tables.py and migrations/."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Table, func, insert, literal, or_, select, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import IntegrityError
+
+from subgraphs.kit.database import Session, among_ids
+from subgraphs.kit.errors import Conflict
+from subgraphs.kit.pagination import Order, Page
+from subgraphs.payments.model import Entries, client_account
+from subgraphs.payments.tables import escrows, ledger_entries, payments, refunds
+
+NEWEST = Order("payments_newest", payments.c.created_at, datetime, payments.c.id, descending=True)
+_COUNTING_FIRST = ((escrows.c.status == "refunded").asc(), escrows.c.created_at.desc())
+"""The escrow of a booking that counts, or else the newest of those that were refunded."""
+_OF_BOOKINGS = (
+    select(escrows)
+    .ext(postgresql.distinct_on(escrows.c.booking_id))
+    .where(among_ids(escrows.c.booking_id))
+    .order_by(escrows.c.booking_id, *_COUNTING_FIRST)
+)
+_REFUNDS = select(refunds).where(among_ids(refunds.c.escrow_id)).order_by(refunds.c.created_at, refunds.c.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What one account holds in one currency."""
+
+    account: str
+    currency: str
+    amount: Decimal
+
+
+async def by_ids(session: Session, table: Table, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+    """The rows with these ids."""
+    return {row.id: row for row in await session.fetch_all(select(table).where(among_ids(table.c.id)), ids=ids)}
+
+
+async def escrows_of_bookings(session: Session, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+    """The escrow that counts of each booking, in one statement."""
+    return {row.booking_id: row for row in await session.fetch_all(_OF_BOOKINGS, ids=ids)}
+
+
+async def refunds_of_escrows(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
+    """What was refunded of each escrow, oldest first, in one statement."""
+    found: dict[UUID, list[Row[Any]]] = defaultdict(list)
+    for row in await session.fetch_all(_REFUNDS, ids=ids):
+        found[row.escrow_id].append(row)
+    return found
+
+
+async def payments_page(session: Session, user_id: UUID | None, page: Page) -> Sequence[Row[Any]]:
+    """A page of the payments that a user made or gets; of everybody's for None."""
+    return await session.fetch_all(page.select(select(payments).where(*_of_user(user_id))))
+
+
+async def count_payments(session: Session, user_id: UUID | None) -> int:
+    """How many payments a user made or gets; of everybody's for None."""
+    return int(await session.fetch_value(select(func.count()).select_from(payments).where(*_of_user(user_id))))
+
+
+def _of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
+    if user_id is None:
+        return []
+    return [or_(payments.c.client_id == user_id, payments.c.musician_user_id == user_id)]
+
+
+async def balances(session: Session, user_id: UUID) -> list[Balance]:
+    """What the accounts of a user hold, as a client and as a musician."""
+    profile = select(literal("musician:").op("||")(escrows.c.musician_id)).where(escrows.c.musician_user_id == user_id)
+    account, currency = ledger_entries.c.account, ledger_entries.c.currency
+    own = or_(account == client_account(user_id), account.in_(profile))
+    summed = select(account, currency, func.sum(ledger_entries.c.amount)).where(own)
+    rows: Sequence[Row[Any]] = await session.fetch_all(summed.group_by(account, currency).order_by(account, currency))
+    return [Balance(*row) for row in map(tuple, rows)]
+
+
+async def open_escrow(session: Session, values: Mapping[str, Any]) -> Row[Any] | None:
+    """Add an escrow; None if the booking has one that counts."""
+    added = postgresql.insert(escrows).values(**values).on_conflict_do_nothing().returning(escrows)
+    return await session.fetch_one(added)
+
+
+async def lock(session: Session, escrow_id: UUID) -> Row[Any] | None:
+    """An escrow that nobody else changes until the transaction ends."""
+    return await session.fetch_one(select(escrows).where(escrows.c.id == escrow_id).with_for_update())
+
+
+async def lock_of_booking(session: Session, booking_id: UUID) -> Row[Any] | None:
+    """The escrow of a booking, locked: the one that counts, or else the newest of those that were refunded."""
+    chosen = select(escrows).where(escrows.c.booking_id == booking_id).order_by(*_COUNTING_FIRST).limit(1)
+    return await session.fetch_one(chosen.with_for_update())
+
+
+async def change_escrow(session: Session, escrow_id: UUID, values: Mapping[str, Any]) -> Row[Any]:
+    """Set columns of an escrow that is locked, and answer it as it is now."""
+    changes = {**values, "version": escrows.c.version + 1, "updated_at": func.now()}
+    statement = update(escrows).where(escrows.c.id == escrow_id).values(**changes).returning(escrows)
+    try:
+        return (await session.fetch_all(statement))[0]
+    except IntegrityError as error:
+        raise Conflict("The booking has another escrow by now") from error
+
+
+async def add_payment(session: Session, values: Mapping[str, Any]) -> None:
+    """Remember a charge."""
+    await session.execute(insert(payments).values(**values))
+
+
+async def payment_of(session: Session, escrow_id: UUID) -> Row[Any] | None:
+    """The charge that filled an escrow."""
+    return await session.fetch_one(select(payments).where(payments.c.escrow_id == escrow_id))
+
+
+async def void_payment(session: Session, escrow_id: UUID) -> None:
+    """Mark the charge that filled an escrow as taken back."""
+    chosen = update(payments).where(payments.c.escrow_id == escrow_id)
+    await session.execute(chosen.values(status="voided", updated_at=func.now()))
+
+
+async def add_refund(session: Session, values: Mapping[str, Any]) -> None:
+    """Remember what a client got back, and why."""
+    await session.execute(insert(refunds).values(**values))
+
+
+async def undo_refunds(session: Session, escrow_id: UUID) -> None:
+    """Mark what was refunded of an escrow as back in it."""
+    standing = (refunds.c.escrow_id == escrow_id) & refunds.c.undone_at.is_(None)
+    await session.execute(update(refunds).where(standing).values(undone_at=func.now()))
+
+
+async def post(session: Session, escrow: Row[Any], transaction_id: UUID, entries: Entries) -> None:
+    """Write a transaction into the ledger."""
+    about = {"transaction_id": transaction_id, "escrow_id": escrow.id, "currency": escrow.currency}
+    rows = [{**about, "account": account, "amount": amount} for account, amount in entries.items()]
+    await session.execute(insert(ledger_entries).values(rows))
+
+
+async def entries_of(session: Session, transaction_id: UUID) -> Entries:
+    """The entries of a transaction."""
+    of_it = select(ledger_entries).where(ledger_entries.c.transaction_id == transaction_id)
+    return {row.account: row.amount for row in await session.fetch_all(of_it)}

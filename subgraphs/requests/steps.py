@@ -1,0 +1,125 @@
+"""What sagas do with requests and bookings: assign a musician, confirm a booking, cancel it; and how each is taken back."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row
+
+from subgraphs.kit.errors import Conflict, Forbidden, NotFound
+from subgraphs.kit.steps import Given
+from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.requests import messages, model, store
+from subgraphs.requests.handlers import booking_and_request, booking_facts, change_request, pick, present, request_facts
+from subgraphs.requests.tables import applications, bookings, requests
+
+
+async def assign(uow: UnitOfWork, given: Given) -> Given:
+    """Choose a musician for a client's request: it is assigned, and a booking waits to be confirmed."""
+    request = present(await store.lock(uow, requests, UUID(given["requestId"])), "request")
+    if str(request.client_id) != given["clientId"]:
+        raise Forbidden("This belongs to somebody else")
+    model.check_step("request", request.status, "assigned")
+    if request.starts_at <= datetime.now(UTC):
+        raise Conflict("The event has begun, so nobody can be booked for it")
+    musician_id = UUID(given["musicianId"])
+    application = await store.application_of(uow, request.id, musician_id)
+    user_id = application.musician_user_id if application else await store.user_of_musician(uow, musician_id)
+    if user_id is None:
+        raise NotFound("There is no such musician")
+    if application is not None and application.status != "pending":
+        raise Conflict(f"The application is {application.status}")
+    values = {
+        "id": uuid4(),
+        "application_id": application.id if application else None,
+        "musician_id": musician_id,
+        "musician_user_id": user_id,
+        "request_id": request.id,
+        "price": application.proposed_price if application else request.budget_max,
+        **pick(request, "client_id", "starts_at", "ends_at", "time_zone", "currency"),
+    }
+    booking = await store.insert_row(uow, bookings, values)
+    if booking is None:
+        raise Conflict("The request has a booking already")
+    if application is not None:
+        await store.change(uow, applications, application.id, {"status": "accepted"})
+    before = request.status
+    request = await change_request(uow, request, {"status": "assigned"})
+    return {**_told(booking, request), "before": before}
+
+
+async def unassign(uow: UnitOfWork, given: Given, done: Given) -> Given:
+    """As it was before: the booking falls, the application waits again, and the request looks for somebody."""
+    booking, request = await booking_and_request(uow, UUID(done["bookingId"]))
+    await store.change(uow, bookings, booking.id, {"status": "cancelled"})
+    if booking.application_id is not None:
+        await store.change(uow, applications, booking.application_id, {"status": "pending"})
+    if request.status == "assigned":
+        changed = await store.change(uow, requests, request.id, {"status": done["before"]})
+        uow.emit(messages.RequestUpdated(**request_facts(changed)))
+    return {"bookingId": done["bookingId"]}
+
+
+async def confirm(uow: UnitOfWork, given: Given) -> Given:
+    """The booking holds."""
+    booking, request = await booking_and_request(uow, UUID(given["bookingId"]))
+    _check_party(booking, given["byUserId"])
+    model.check_step("booking", booking.status, "confirmed")
+    row = await store.change(uow, bookings, booking.id, {"status": "confirmed"})
+    uow.emit(messages.BookingConfirmed(**booking_facts(row, request)))
+    return _told(row, request)
+
+
+async def unconfirm(uow: UnitOfWork, given: Given, done: Given) -> Given:
+    """The booking waits to be confirmed again."""
+    booking, _ = await booking_and_request(uow, UUID(given["bookingId"]))
+    if booking.status == "confirmed":
+        await store.change(uow, bookings, booking.id, {"status": "pending"})
+    return {"bookingId": given["bookingId"]}
+
+
+async def cancel(uow: UnitOfWork, given: Given) -> Given:
+    """The booking falls, and with it the request."""
+    booking, request = await booking_and_request(uow, UUID(given["bookingId"]))
+    _check_party(booking, given["byUserId"])
+    model.check_step("booking", booking.status, "cancelled")
+    row = await store.change(uow, bookings, booking.id, {"status": "cancelled"})
+    before = {"booking": booking.status, "request": request.status}
+    request = await change_request(uow, request, {"status": "cancelled"})
+    uow.emit(messages.BookingCancelled(**booking_facts(row, request), cancelled_by=UUID(given["byUserId"])))
+    by = "musician" if given["byUserId"] == str(booking.musician_user_id) else "client"
+    now = datetime.now(UTC).isoformat()
+    return {**_told(row, request), "before": before, "cancelledAt": now, "cancelledBy": by}
+
+
+async def uncancel(uow: UnitOfWork, given: Given, done: Given) -> Given:
+    """The booking and the request are as before; a Conflict if somebody else was booked meanwhile."""
+    booking, request = await booking_and_request(uow, UUID(given["bookingId"]))
+    if await store.active_booking(uow, request.id) is not None:
+        raise Conflict("The request has another booking by now")
+    await store.change(uow, bookings, booking.id, {"status": done["before"]["booking"]})
+    changed = await store.change(uow, requests, request.id, {"status": done["before"]["request"]})
+    uow.emit(messages.RequestUpdated(**request_facts(changed)))
+    return {"bookingId": given["bookingId"]}
+
+
+def _check_party(booking: Row[Any], user_id: str) -> None:
+    if user_id not in (str(booking.client_id), str(booking.musician_user_id)):
+        raise Forbidden("This belongs to somebody else")
+
+
+def _told(booking: Row[Any], request: Row[Any]) -> dict[str, Any]:
+    """What the steps after it need to know of a booking, as JSON."""
+    return {
+        "bookingId": str(booking.id),
+        "requestId": str(request.id),
+        "title": request.title,
+        "clientId": str(booking.client_id),
+        "musicianId": str(booking.musician_id),
+        "musicianUserId": str(booking.musician_user_id),
+        "startsAt": booking.starts_at.isoformat(),
+        "endsAt": booking.ends_at.isoformat(),
+        "timeZone": booking.time_zone,
+        "price": str(booking.price),
+        "currency": booking.currency,
+    }

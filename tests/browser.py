@@ -1,0 +1,36 @@
+"""A real browser without a window, for the tests that look at pages."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+needs_browser = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium with chromedriver on this machine")
+
+
+@contextmanager
+def open_browser(profile: Path, *words: str) -> Iterator[Chrome]:
+    """A headless browser with a fresh profile that looks nowhere else; `words` are more of its switches."""
+    options = ChromeOptions()
+    options.binary_location = CHROMIUM or ""
+    quiet = "headless=new no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-sync"
+    for word in (*f"{quiet} disable-component-update window-size=1600,1000".split(), *words):
+        options.add_argument(f"--{word}")
+    options.add_argument(f"--user-data-dir={profile}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = Chrome(options=options, service=ChromeService(DRIVER))
+    try:
+        yield browser
+    finally:
+        browser.quit()
+
+
+def complaints(browser: Chrome) -> list[str]:
+    """What the page has done wrong, by the browser's own log."""
+    log: list[dict[str, str]] = browser.execute("getLog", {"type": "browser"})["value"]
+    return [entry["message"] for entry in log if entry["level"] == "SEVERE"]

@@ -1,0 +1,116 @@
+"""The orchestration service with the services that its sagas cross, all real, in one process."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import insert, text
+
+from gateway.saga.runner import Pace
+from gateway.transport.local import LocalTransport
+from subgraphs.calendar.app import bootstrap as calendar
+from subgraphs.kit.service import Service
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.testing import Client, Keys, Person, Running
+from subgraphs.matching.app import bootstrap as matching
+from subgraphs.matching.tables import musicians
+from subgraphs.matching.tables import requests as matching_requests
+from subgraphs.notifications.app import bootstrap as notifications
+from subgraphs.orchestration.app import bootstrap as orchestration
+from subgraphs.payments.app import bootstrap as payments
+from subgraphs.requests.app import bootstrap as requests
+from subgraphs.requests.tables import known_musicians
+
+OTHERS = {
+    "requests": requests,
+    "matching": matching,
+    "notifications": notifications,
+    "payments": payments,
+    "calendar": calendar,
+}
+PUBLISH = "mutation($input: PublishRequestInput!) { publishRequest(input: $input) { id } }"
+APPLY = """mutation($id: ID!) { applyToRequest(requestId: $id, input: {proposedPrice: "400", message: "I would"}) { id } }"""
+
+
+@dataclass
+class Town:
+    """The services by name, the keys of the platform, and the people in it."""
+
+    services: dict[str, Service]
+    keys: Keys
+    host: Person
+    admin: Person
+
+    def client(self, service: str) -> Client:
+        """Asks a service."""
+        return Client(self.services[service])
+
+    async def rows(self, service: str, statement: str, **values: Any) -> list[Any]:
+        """Rows of a service's database."""
+        return list(await self.services[service].database.fetch_all(text(statement), **values))
+
+    async def musician(self) -> tuple[Person, UUID]:
+        """A musician whom everyone knows."""
+        person, musician_id = Person.make(self.keys, "musician"), uuid4()
+        known = {"musician_id": musician_id, "user_id": person.id, "position": 1}
+        await self.services["requests"].database.execute(insert(known_musicians).values(known))
+        copy = {"musician_id": musician_id, "user_id": person.id, "stage_name": "Bo", "hourly_rate": 50}
+        await self.services["matching"].database.execute(insert(musicians).values(copy))
+        return person, musician_id
+
+    async def request(self, days: int = 20, hour: int = 20) -> str:
+        """A request of the host's that matching has heard of."""
+        day = (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
+        wanted = {
+            "title": "A band",
+            "eventDate": day,
+            "startTime": f"{hour:02}:00",
+            "endTime": f"{hour + 2:02}:00",
+            "budgetMin": "1",
+            "budgetMax": "500",
+            "timeZone": "UTC",
+            "location": {"latitude": 52.5, "longitude": 13.4},
+        }
+        made = (await self.client("requests").data(PUBLISH, self.host, input=wanted))["publishRequest"]["id"]
+        start = datetime.fromisoformat(f"{day}T{hour:02}:00:00+00:00")
+        copy = {
+            "request_id": UUID(made),
+            "client_id": self.host.id,
+            "title": "A band",
+            "status": "open",
+            "latitude": 52.5,
+            "longitude": 13.4,
+            "starts_at": start,
+            "ends_at": start + timedelta(hours=2),
+            "time_zone": "UTC",
+            "budget_min": 1,
+            "budget_max": 500,
+            "currency": "EUR",
+            "urgency_level": "medium",
+        }
+        await self.services["matching"].database.execute(insert(matching_requests).values(copy))
+        return str(made)
+
+    async def applied(self, player: tuple[Person, UUID], **about: int) -> str:
+        """A request to which a musician has applied."""
+        made = await self.request(**about)
+        await self.client("requests").data(APPLY, player[0], id=made)
+        return made
+
+
+@pytest.fixture(scope="module")
+async def town(running: Running, keys: Keys) -> AsyncIterator[Town]:
+    """All services; only requests tells its events to nobody, so that nothing happens behind the tests' back."""
+    async with AsyncExitStack() as stack:
+        services = {name: await stack.enter_async_context(running(name, make)) for name, make in OTHERS.items()}
+        way = LocalTransport({name: service.execute for name, service in services.items()})
+
+        def make(settings: ServiceSettings) -> Service:
+            return orchestration(replace(settings, jwt_private_key_file=keys.service), way, Pace(lease=5.0, poll=0.02))
+
+        services["orchestration"] = await stack.enter_async_context(running("orchestration", make))
+        yield Town(services, keys, Person.make(keys, "client"), Person.make(keys, "admin"))

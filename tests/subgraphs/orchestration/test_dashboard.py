@@ -1,0 +1,141 @@
+"""The dashboard in a real browser: what it shows, that it is live, an operator's word, and who may see it."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from subgraphs.kit.testing import Person
+from tests.browser import complaints, needs_browser, open_browser
+from tests.subgraphs.orchestration.conftest import Town
+from tests.subgraphs.orchestration.test_booking_sagas import assign
+
+
+@pytest.fixture
+async def address(town: Town) -> AsyncIterator[str]:
+    """Where the orchestration service answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app = town.services["orchestration"].asgi
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, lifespan="off", log_level="warning", timeout_graceful_shutdown=1)
+    )
+    task = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
+        await asyncio.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    await task
+
+
+def token_of(person: Person) -> str:
+    """A person's token."""
+    return person.headers["authorization"].removeprefix("Bearer ")
+
+
+def count(browser: Chrome, status: str) -> int:
+    """How many sagas of a status the page shows."""
+    return int(browser.find_element(By.CSS_SELECTOR, f'[data-status="{status}"] b').text)
+
+
+def until(browser: Chrome, there: Callable[[], Any]) -> Any:
+    """Wait for something that the page will show, for 15 s at most."""
+    return WebDriverWait(browser, 15, ignored_exceptions=[Exception]).until(lambda _: there())
+
+
+def log_in(browser: Chrome, address: str, token: str) -> None:
+    """Open the page and give it a token."""
+    browser.get(f"{address}/dashboard/")
+    browser.find_element(By.ID, "token").send_keys(token)
+    browser.find_element(By.CSS_SELECTOR, "#login button").click()
+
+
+def see(browser: Chrome, address: str, token: str) -> int:
+    """What is there at first: a saga is opened, with its steps and its timeline."""
+    log_in(browser, address, token)
+    until(browser, lambda: browser.find_element(By.ID, "live").text == "live")
+    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#sagas tr.row"))
+    browser.find_element(By.CSS_SELECTOR, "#sagas tr.row").click()
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#steps tbody tr")) == 5
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#timeline li")) == 5
+    assert "payments.createEscrow" in browser.find_element(By.ID, "steps").text
+    enabled = [one.get_attribute("value") for one in browser.find_elements(By.CSS_SELECTOR, "#operate button:enabled")]
+    assert enabled == ["compensate"]
+    if picture := os.environ.get("PICTURE"):
+        browser.save_screenshot(picture)
+    return count(browser, "completed")
+
+
+def undo(browser: Chrome) -> None:
+    """Say that everything is to be undone, and see it happen."""
+    browser.find_element(By.ID, "reason").send_keys("a mistake")
+    browser.find_element(By.CSS_SELECTOR, '#operate button[value="compensate"]').click()
+    until(browser, lambda: "compensated" in browser.find_element(By.ID, "detail").text)
+    timeline = browser.find_element(By.ID, "timeline").text
+    assert "told to compensate by" in timeline
+    assert "undo create_escrow" in timeline
+    assert complaints(browser) == []
+
+
+@needs_browser
+@pytest.mark.parametrize("dark", [False, True])
+async def test_watching_and_operating(town: Town, address: str, tmp_path: Path, dark: bool) -> None:
+    """Figures and sagas are there, a new one comes by itself, and what an admin says is done and shown."""
+    player = await town.musician()
+    await assign(town, await town.applied(player, days=80 + dark), player[1])
+    with open_browser(tmp_path, *(["force-dark-mode"] if dark else [])) as browser:
+        before = await asyncio.to_thread(see, browser, address, token_of(town.admin))
+        other = await town.musician()
+        await assign(town, await town.applied(other, days=90 + dark), other[1])
+        await asyncio.to_thread(until, browser, lambda: count(browser, "completed") == before + 1)
+        await asyncio.to_thread(undo, browser)
+
+
+@needs_browser
+async def test_others_see_nothing(town: Town, address: str, tmp_path: Path) -> None:
+    """A client's token shows why, and no saga."""
+
+    def look(browser: Chrome) -> None:
+        log_in(browser, address, token_of(town.host))
+        until(browser, lambda: "Only for admins" in browser.find_element(By.ID, "problem").text)
+        assert not browser.find_element(By.TAG_NAME, "main").is_displayed()
+
+    with open_browser(tmp_path) as browser:
+        await asyncio.to_thread(look, browser)
+
+
+async def test_the_pages_are_guarded(town: Town, address: str) -> None:
+    """No data without an admin's token in the header; a word needs a reason, and a saga that there is."""
+    player = await town.musician()
+    saga = await assign(town, await town.applied(player, days=100), player[1])
+    async with httpx.AsyncClient(base_url=f"{address}/dashboard") as client:
+        page = await client.get("/")
+        assert (page.status_code, "default-src 'self'" in page.headers["content-security-policy"]) == (200, True)
+        for path in ("/api/events", f"/api/sagas/{saga['id']}"):
+            assert (await client.get(path)).status_code == 401
+            assert (await client.get(path, headers=dict(town.host.headers))).status_code == 403
+        tell = f"/api/sagas/{saga['id']}/compensate"
+        assert (await client.post(tell, json={"reason": "x"})).status_code == 401
+        headers = dict(town.admin.headers)
+        for body in (b"", b"[]", b'{"reason": ""}', b'{"reason": 5}'):
+            assert (await client.post(tell, content=body, headers=headers)).status_code == 400
+        answers = {
+            "/api/sagas/x": 400,
+            "/api/sagas/00000000-0000-0000-0000-000000000000": 404,
+            f"/api/sagas/{saga['id']}": 200,
+        }
+        for path, status in answers.items():
+            assert (await client.get(path, headers=headers)).status_code == status
+        retry = await client.post(f"/api/sagas/{saga['id']}/retry", json={"reason": "x"}, headers=headers)
+        assert (retry.status_code, retry.json()["code"]) == (409, "CONFLICT")
+        assert (await client.post(f"/api/sagas/{saga['id']}/explode", json={}, headers=headers)).status_code == 400

@@ -1,0 +1,77 @@
+"""The payments service on a fresh database, without background parts: events are read in the outbox."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import pytest
+
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.testing import Client, Keys, Person, fresh_database
+from subgraphs.payments.app import MIGRATIONS, bootstrap
+from tests.subgraphs.stepping import Step
+
+CREATE = "bookingId: ID!, requestId: ID!, clientId: ID!, musicianId: ID!, musicianUserId: ID!, amount: Decimal!, currency: String!"
+REFUND = "bookingId: ID!, percent: Int!, reason: String!"
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """A booking between two people, and the steps that sagas take with its money, each of a new saga."""
+
+    client: Client
+    carrier: Person
+    host: Person
+    player: Person
+    musician_id: UUID
+    booking_id: UUID
+
+    def create(self, amount: str = "400.00", currency: str = "EUR") -> Step:
+        """Charge the host."""
+        ids = {"bookingId": self.booking_id, "requestId": uuid4(), "clientId": self.host.id}
+        ids |= {"musicianId": self.musician_id, "musicianUserId": self.player.id}
+        given = {**{name: str(key) for name, key in ids.items()}, "amount": amount, "currency": currency}
+        return Step(self.client, self.carrier, "createEscrow", CREATE, given)
+
+    def release(self) -> Step:
+        """Pay the player."""
+        return Step(self.client, self.carrier, "releaseEscrow", "bookingId: ID!", {"bookingId": str(self.booking_id)})
+
+    def refund(self, percent: int, reason: str = "cancelled") -> Step:
+        """Refund the host."""
+        given = {"bookingId": str(self.booking_id), "percent": percent, "reason": reason}
+        return Step(self.client, self.carrier, "refundEscrow", REFUND, given)
+
+
+@pytest.fixture(scope="package")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """The keys that sign and check the tokens of these tests."""
+    return Keys.make(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="package")
+async def client(postgres_url: str, redis_url: str, keys: Keys) -> AsyncIterator[Client]:
+    """Asks the service in the process."""
+    async with fresh_database(postgres_url, "payments") as url:
+        service = bootstrap(ServiceSettings("payments", url, redis_url, keys.public))
+        await service.database.migrate(MIGRATIONS)
+        yield Client(service)
+        await service.stop()
+
+
+@pytest.fixture(scope="package")
+def carrier(keys: Keys) -> Person:
+    """The service that carries sagas."""
+    return Person.make(keys, "service")
+
+
+@pytest.fixture
+def deal(client: Client, carrier: Person, keys: Keys) -> Deal:
+    """A booking of two people of its own."""
+    return make_deal(client, carrier, keys)
+
+
+def make_deal(client: Client, carrier: Person, keys: Keys) -> Deal:
+    """A booking of two people of its own."""
+    host, player = Person.make(keys, "client"), Person.make(keys, "musician")
+    return Deal(client, carrier, host, player, uuid4(), uuid4())

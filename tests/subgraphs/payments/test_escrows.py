@@ -1,0 +1,223 @@
+"""Charging, paying and refunding: what each step does, once, what the others are told, and how each is taken back."""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from subgraphs.kit.testing import Client, Keys, Person, counted_statements
+from subgraphs.payments.model import shares, status_of
+from tests.subgraphs.payments.conftest import Deal, make_deal
+
+
+async def escrow_of(deal: Deal) -> dict[str, Any]:
+    """The escrow that counts, as its client sees it."""
+    query = """query($r: [_Any!]!) { _entities(representations: $r) { ... on Booking {
+        escrow { id status amount released refunded refunds { amount reason undoneAt } } } } }"""
+    data = await deal.client.data(query, deal.host, r=[{"__typename": "Booking", "id": str(deal.booking_id)}])
+    found: dict[str, Any] = data["_entities"][0]["escrow"]
+    return found
+
+
+async def numbers_of(deal: Deal) -> tuple[str, str, str]:
+    """Status, released and refunded of the escrow that counts."""
+    found = await escrow_of(deal)
+    return found["status"], found["released"], found["refunded"]
+
+
+async def balances_of(deal: Deal) -> tuple[Decimal, Decimal]:
+    """What the ledger says of the host and of the player."""
+    total = text("select coalesce(sum(amount), 0) from ledger_entries where account = :account")
+    accounts = (f"client:{deal.host.id}", f"musician:{deal.musician_id}")
+    host, player = [await deal.client.service.database.fetch_value(total, account=one) for one in accounts]
+    return host, player
+
+
+async def events_of(deal: Deal) -> list[tuple[str, str]]:
+    """What the others are told, with the status."""
+    query = text("select event_type, payload from outbox where payload ->> 'booking_id' = :id order by id")
+    rows = await deal.client.service.database.fetch_all(query, id=str(deal.booking_id))
+    return [(row.event_type, row.payload["status"]) for row in rows]
+
+
+async def test_charge_and_pay(deal: Deal) -> None:
+    """The money goes from the client into escrow and to the musician, and asking again changes nothing."""
+    create, release = deal.create("400"), deal.release()
+    made = await create.do()
+    assert (made["amount"], made["currency"]) == ("400.00", "EUR")
+    assert UUID(made["escrowId"]) and UUID(made["paymentId"])
+    assert await create.do() == made
+    assert await create.do(amount="400.00") == made
+    assert await numbers_of(deal) == ("HELD", "0.00", "0.00")
+    assert await balances_of(deal) == (Decimal(-400), Decimal(0))
+    paid = await release.do()
+    assert (paid["escrowId"], paid["released"]) == (made["escrowId"], "400.00")
+    assert await release.do() == paid
+    assert await numbers_of(deal) == ("RELEASED", "400.00", "0.00")
+    assert await balances_of(deal) == (Decimal(-400), Decimal(400))
+    assert await events_of(deal) == [("EscrowCreated", "held"), ("EscrowReleased", "released")]
+
+
+async def test_all_is_taken_back(deal: Deal) -> None:
+    """In reverse order, as sagas do, everything comes back; the ledger keeps it all."""
+    create, release = deal.create(), deal.release()
+    made = await create.do()
+    await release.do()
+    assert await create.undo() == "CONFLICT"
+    assert (await release.undo())["released"] == "0.00"
+    assert await numbers_of(deal) == ("HELD", "0.00", "0.00")
+    assert await create.undo() == {"escrowId": made["escrowId"], "refunded": "400.00"}
+    assert await create.undo() == {"escrowId": made["escrowId"], "refunded": "400.00"}
+    assert await numbers_of(deal) == ("REFUNDED", "0.00", "400.00")
+    assert await balances_of(deal) == (Decimal(0), Decimal(0))
+    assert await create.do() == "ALREADY_UNDONE"
+    entries = text("select count(*) from ledger_entries where escrow_id = :id")
+    assert await deal.client.service.database.fetch_value(entries, id=UUID(made["escrowId"])) == 8
+    assert [kind for kind, _ in await events_of(deal)] == [
+        "EscrowCreated",
+        "EscrowReleased",
+        "EscrowRestored",
+        "EscrowRefunded",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("percent", "refunded", "paid", "status"),
+    [
+        (100, "99.99", "0.00", "REFUNDED"),
+        (50, "50.00", "49.99", "PARTLY_REFUNDED"),
+        (1, "1.00", "98.99", "PARTLY_REFUNDED"),
+        (0, "0.00", "99.99", "RELEASED"),
+    ],
+)
+async def test_refund(deal: Deal, percent: int, refunded: str, paid: str, status: str) -> None:
+    """A part goes to the client and the rest to the musician; taken back, the escrow is full again."""
+    await deal.create("99.99").do()
+    refund = deal.refund(percent, "the hall burnt down")
+    told = await refund.do()
+    assert (told["refunded"], told["paidToMusician"]) == (refunded, paid)
+    assert await refund.do() == told
+    assert await numbers_of(deal) == (status, paid, refunded)
+    assert await balances_of(deal) == (Decimal(refunded) - Decimal("99.99"), Decimal(paid))
+    expected = [{"amount": refunded, "reason": "the hall burnt down", "undoneAt": None}] if percent else []
+    assert (await escrow_of(deal))["refunds"] == expected
+    assert await deal.release().do() == "CONFLICT"
+    assert await deal.refund(10).do() == "CONFLICT"
+    await refund.undo()
+    assert await numbers_of(deal) == ("HELD", "0.00", "0.00")
+    assert all(one["undoneAt"] for one in (await escrow_of(deal))["refunds"])
+    assert await balances_of(deal) == (Decimal("-99.99"), Decimal(0))
+    assert (await deal.release().do())["released"] == "99.99"
+
+
+async def test_a_booking_has_one_escrow_that_counts(deal: Deal) -> None:
+    """A second one is refused, also at the same time, until the first is refunded; then that refund is final."""
+    answers = await asyncio.gather(*[deal.create().do() for _ in range(4)])
+    assert sorted(str(one)[:8] for one in answers)[:3] == ["CONFLICT"] * 3
+    refund = deal.refund(100)
+    await refund.do()
+    again = await deal.create("500").do()
+    assert (await escrow_of(deal))["id"] == again["escrowId"]
+    assert await refund.undo() == "CONFLICT"
+    assert await balances_of(deal) == (Decimal(-500), Decimal(0))
+
+
+async def test_a_void_charge_stays_void(deal: Deal) -> None:
+    """An escrow whose charge was taken back after its refund is not filled again."""
+    create, refund = deal.create(), deal.refund(100)
+    await create.do()
+    await refund.do()
+    assert (await create.undo())["refunded"] == "400.00"
+    assert await refund.undo() == "CONFLICT"
+    assert await numbers_of(deal) == ("REFUNDED", "0.00", "400.00")
+    payments = "{ myPayments { edges { node { status escrow { status } } } } }"
+    nodes = (await deal.client.data(payments, deal.host))["myPayments"]["edges"]
+    assert nodes == [{"node": {"status": "VOIDED", "escrow": {"status": "REFUNDED"}}}]
+
+
+async def test_an_undo_that_comes_first_stays(deal: Deal) -> None:
+    """What was undone before it was done is not done any more."""
+    create = deal.create()
+    assert await create.undo() is None
+    assert await create.do() == "ALREADY_UNDONE"
+    assert await deal.release().do() == "NOT_FOUND"
+
+
+async def test_one_of_many_pays_once(deal: Deal) -> None:
+    """Release and refund at the same time: one of them moves the money."""
+    await deal.create().do()
+    answers = await asyncio.gather(*[deal.release().do(), deal.refund(50).do(), deal.release().do()])
+    assert sum(one == "CONFLICT" for one in answers) == 2
+    host, player = await balances_of(deal)
+    assert host + player == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"amount": "0"}, "amount"),
+        ({"amount": "-1"}, "amount"),
+        ({"amount": "NaN"}, "amount"),
+        ({"amount": "1.001"}, "amount"),
+        ({"amount": "1e12"}, "amount"),
+        ({"currency": "euro"}, "currency"),
+        ({"bookingId": "1 or 1=1"}, "bookingId"),
+    ],
+)
+async def test_wrong_orders_are_refused(deal: Deal, changes: dict[str, str], field: str) -> None:
+    """Each wrong value is named."""
+    answer = await deal.create().ask(changes=changes)
+    assert [error["extensions"] for error in answer["errors"]] == [{"code": "BAD_USER_INPUT", "field": field}]
+
+
+async def test_wrong_refunds_are_refused(deal: Deal) -> None:
+    """A percentage is one, and a reason is given."""
+    await deal.create().do()
+    assert await deal.refund(101).do() == "BAD_USER_INPUT"
+    assert await deal.refund(-1).do() == "BAD_USER_INPUT"
+    assert await deal.refund(10, "  ").do() == "BAD_USER_INPUT"
+
+
+async def test_nobody_but_sagas_moves_money(deal: Deal, keys: Keys) -> None:
+    """Not the people in it, and not an admin; an old token has lost its saga; another input is another step."""
+    create = deal.create()
+    for person in (deal.host, deal.player, Person.make(keys, "admin")):
+        for step in (create, deal.release(), deal.refund(100)):
+            answer = await step.ask(by=person)
+            assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"]
+    await create.do(token=5)
+    assert await create.do(token=4) == "SUPERSEDED"
+    assert await create.do(token=5, amount="1.00") == "IDEMPOTENCY_KEY_REUSED"
+
+
+def test_shares_and_statuses() -> None:
+    """Not a cent is lost, and a status says where the money is."""
+    for cents in (1, 2, 3, 333, 10_001):
+        for percent in range(101):
+            refunded, paid = shares(Decimal(cents) / 100, percent)
+            assert refunded + paid == Decimal(cents) / 100
+            assert refunded >= 0
+            assert paid >= 0
+    assert status_of(Decimal(2), Decimal(1), Decimal(1)) == "partly_refunded"
+
+
+async def test_many_escrows_take_few_statements(client: Client, carrier: Person, keys: Keys) -> None:
+    """Pages of payments and entities cost a statement each, however many there are."""
+
+    first = make_deal(client, carrier, keys)
+    for _ in range(6):
+        other = Deal(client, carrier, first.host, first.player, first.musician_id, uuid4())
+        await other.create("10").do()
+        await other.refund(50).do()
+    query = "{ myPayments(first: 5) { totalCount edges { node { escrow { id refunds { amount } booking { escrow { id } } } } } } }"
+    with counted_statements(client.service.database) as statements:
+        data = await client.data(query, first.host)
+    assert (data["myPayments"]["totalCount"], len(data["myPayments"]["edges"])) == (6, 5)
+    assert len(statements) == 5
+    with counted_statements(client.service.database) as statements:
+        answer = await client.entities("Booking", [uuid4() for _ in range(50)], "escrow { id }", first.host)
+    assert len(statements) == 1
+    assert answer == {"data": {"_entities": [{"escrow": None}] * 50}}

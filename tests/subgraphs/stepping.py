@@ -1,0 +1,49 @@
+"""What tests of saga steps share: one step of one saga, asked for as the carrier of sagas asks for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from subgraphs.kit.testing import Client, Person
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: `inputs` declares the arguments of its mutation, `given` are their values."""
+
+    client: Client
+    carrier: Person
+    mutation: str
+    inputs: str
+    given: Mapping[str, Any]
+    saga_id: UUID = field(default_factory=uuid4)
+
+    async def ask(
+        self,
+        direction: str = "DO",
+        token: int = 1,
+        by: Person | None = None,
+        changes: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The whole answer; `changes` are arguments that differ from what is given."""
+        names = [part.partition(":")[0].strip() for part in self.inputs.split(",")]
+        declared = ", ".join(f"${part.strip()}" for part in self.inputs.split(","))
+        passed = ", ".join(f"{name}: ${name}" for name in names)
+        query = f"mutation($order: StepOrder!, {declared}) {{ {self.mutation}(order: $order, {passed}) }}"
+        order = {"sagaId": str(self.saga_id), "step": self.mutation, "direction": direction, "token": str(token)}
+        return await self.client.ask(query, by or self.carrier, order=order, **{**self.given, **(changes or {})})
+
+    async def do(self, token: int = 1, **changes: Any) -> Any:
+        """What doing it gives, or the code of the refusal."""
+        return self.told(await self.ask("DO", token, changes=changes))
+
+    async def undo(self, token: int = 1) -> Any:
+        """What undoing it gives, or the code of the refusal."""
+        return self.told(await self.ask("UNDO", token))
+
+    def told(self, answer: Mapping[str, Any]) -> Any:
+        """The result in an answer, or the code of the refusal."""
+        if errors := answer.get("errors"):
+            return str(errors[0]["extensions"]["code"])
+        return answer["data"][self.mutation]

@@ -20,6 +20,7 @@ from redis.exceptions import RedisError, ResponseError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from subgraphs.kit.cause import Cause, because
 from subgraphs.kit.database import Database
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.streams import dead_stream_of, envelope_of, stream_of
@@ -32,6 +33,7 @@ EventHandler = Callable[[UnitOfWork, Envelope], Awaitable[None]]
 Fields = Mapping[bytes, bytes]
 
 BATCH = 100
+EVERY = "*"  # in place of an event's type: whatever has no handler of its own
 _REMEMBER = text("INSERT INTO inbox (consumer, event_id) VALUES (:consumer, :event_id) ON CONFLICT DO NOTHING")
 
 
@@ -175,14 +177,19 @@ class Inbox:
                 await _connect(uow)
                 for entry in entries:
                     envelope = envelope_of(entry.source, entry.fields)
-                    handler = self._handlers.get(envelope.event_type)
+                    handler = self._handlers.get(envelope.event_type) or self._handlers.get(EVERY)
                     if handler is not None and await self._is_new(uow, envelope):
-                        await handler(uow, envelope)
+                        with because(self._cause(envelope)):
+                            await handler(uow, envelope)
         except RedisError:
             raise
         except Exception as error:
             return error
         return None
+
+    def _cause(self, envelope: Envelope) -> Cause:
+        together = envelope.correlation_id or str(envelope.event_id)
+        return Cause(f"service:{self._consumer}", together, envelope.event_id)
 
     async def _is_new(self, uow: UnitOfWork, envelope: Envelope) -> bool:
         remember = _REMEMBER.bindparams(consumer=self._consumer, event_id=envelope.event_id)

@@ -45,7 +45,8 @@ class Envelope:
     """An event as its consumers get it.
 
     `position` rises with every event of the same aggregate (it is the id in the sender's outbox), so a consumer keeps
-    the highest position that it applied and drops what arrives late.
+    the highest position that it applied and drops what arrives late. Who made it, what belongs together and which event led to
+    it: see `kit/cause`.
     """
 
     event_id: UUID
@@ -56,6 +57,9 @@ class Envelope:
     aggregate_id: UUID
     occurred_at: datetime
     payload: Mapping[str, Any]
+    created_by: str = ""
+    correlation_id: str = ""
+    causation_id: UUID | None = None
 
     def read(self, reading: type[Reading]) -> Reading:
         """The payload as the consumer's own type (a dataclass or `msgspec.Struct` of the fields that it needs)."""

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from subgraphs.kit.cause import Cause
 from subgraphs.kit.messages import Event
 
 outbox = Table(
@@ -39,11 +40,14 @@ outbox = Table(
     Column("payload", JSONB),
     Column("occurred_at", DateTime(timezone=True)),
     Column("published_at", DateTime(timezone=True)),
+    Column("created_by", Text),
+    Column("correlation_id", Text),
+    Column("causation_id", Uuid),
 )
 
 
-async def append(connection: AsyncConnection, events: Sequence[Event]) -> None:
-    """Write events in the connection's transaction, in their order."""
+async def append(connection: AsyncConnection, events: Sequence[tuple[Event, Cause]]) -> None:
+    """Write events with their causes in the connection's transaction, in their order."""
     rows = [
         {
             "event_id": event.event_id,
@@ -51,8 +55,11 @@ async def append(connection: AsyncConnection, events: Sequence[Event]) -> None:
             "aggregate_id": event.aggregate_id,
             "event_type": type(event).__name__,
             "payload": event.payload(),
+            "created_by": cause.created_by,
+            "correlation_id": cause.correlation_id,
+            "causation_id": cause.causation_id,
         }
-        for event in events
+        for event, cause in events
     ]
     await connection.execute(insert(outbox), rows)
 

@@ -34,6 +34,7 @@ SERVICES = (
     "payments",
     "calendar",
     "orchestration",
+    "events",
 )
 _PR_SET_PDEATHSIG = 1
 

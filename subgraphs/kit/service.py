@@ -14,6 +14,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from subgraphs.kit import budget
 from subgraphs.kit.asgi import Door
 from subgraphs.kit.bus import Bus
+from subgraphs.kit.cause import Cause, because, correlation_of
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import BadUserInput, DomainError, Forbidden, Unauthenticated, refusal, shown
 from subgraphs.kit.graphql import Schema
@@ -145,8 +146,10 @@ class Service:
         address = headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or None
         context = self._context(Caller(identity, address))
         budget.begin()
+        by = str(identity.user_id) if identity is not None else ""
         try:
-            result = await self.schema.execute(query, dict(variables or {}), context, None, operation_name)
+            with because(Cause(by, correlation_of(headers.get("x-request-id")))):
+                result = await self.schema.execute(query, dict(variables or {}), context, None, operation_name)
         except (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError) as error:
             return refusal(BadUserInput(_reason(error)))
         answer: dict[str, Any] = {"data": result.data}

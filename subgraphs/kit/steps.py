@@ -13,6 +13,7 @@ from strawberry.scalars import JSON
 from strawberry.types.field import StrawberryField
 
 from subgraphs.kit import checks
+from subgraphs.kit.cause import Cause, because
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import field_with
@@ -68,5 +69,7 @@ async def take_step(context: Context, order: StepOrder, given: Given, do: Do, un
         async def effect(before: Given | None) -> Given:
             return await do(uow, given) if before is None else await undo(uow, given, before)
 
-        found = await once(uow, order.read(), given, effect)
+        call = order.read()
+        with because(Cause("service:orchestration", str(call.saga_id))):
+            found = await once(uow, call, given, effect)
     return None if found is None else JSON(found)

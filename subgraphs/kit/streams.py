@@ -52,6 +52,9 @@ def entry_of(row: Row[Any]) -> dict[Any, Any]:
         "aggregate_id": str(row.aggregate_id),
         "occurred_at": row.occurred_at.isoformat(),
         "payload": orjson.dumps(row.payload),
+        "created_by": row.created_by,
+        "correlation_id": row.correlation_id,
+        "causation_id": str(row.causation_id or ""),
     }
 
 
@@ -66,6 +69,9 @@ def envelope_of(source: str, fields: Mapping[bytes, bytes]) -> Envelope:
         aggregate_id=UUID(fields[b"aggregate_id"].decode()),
         occurred_at=datetime.fromisoformat(fields[b"occurred_at"].decode()),
         payload=orjson.loads(fields[b"payload"]),
+        created_by=fields.get(b"created_by", b"").decode(),
+        correlation_id=fields.get(b"correlation_id", b"").decode(),
+        causation_id=UUID(led.decode()) if (led := fields.get(b"causation_id")) else None,
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any, Self
 from sqlalchemy import Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from subgraphs.kit import outbox
+from subgraphs.kit import cause, outbox
+from subgraphs.kit.cause import Cause
 from subgraphs.kit.database import Database
 from subgraphs.kit.messages import Event
 
@@ -21,11 +22,11 @@ class UnitOfWork:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._connection: AsyncConnection | None = None
-        self._events: list[Event] = []
+        self._events: list[tuple[Event, Cause]] = []
 
     def emit(self, event: Event) -> None:
         """Have an event published if, and only if, the transaction commits."""
-        self._events.append(event)
+        self._events.append((event, cause.current()))
 
     async def connection(self) -> AsyncConnection:
         """The connection of the transaction."""

@@ -13,6 +13,7 @@ SERVICES = (
     "payments",
     "calendar",
     "orchestration",
+    "events",
 )
 SOURCES = Path(__file__).parent.parent
 """The folder of the services; each has its migrations in it."""

@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from subgraphs.kit.cause import Cause, because
 from subgraphs.kit.database import Database
-from subgraphs.kit.inbox import EventHandler, Inbox
+from subgraphs.kit.inbox import EVERY, EventHandler, Inbox
 from subgraphs.kit.messages import Envelope, Event
 from subgraphs.kit.relay import Relay
 from subgraphs.kit.streams import Queue
@@ -259,3 +260,28 @@ async def _allow_connections(admin: Database, name: str, *, allowed: bool) -> No
     if not allowed:
         ended = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
         await admin.execute(ended.bindparams(name=name))
+
+
+async def test_causes_go_along(street: Street) -> None:
+    """An event says who made it and what belongs together; what a listener does because of it names it as its cause."""
+
+    async def echo(uow: UnitOfWork, envelope: Envelope) -> None:
+        if envelope.causation_id is None:
+            uow.emit(BellRang(bell_id=uuid4(), times=envelope.read(Heard).times + 1))
+
+    with because(Cause("kim", "r-1")):
+        await street.ring(1)
+    await street.ring(5)
+    listening = Inbox(street.ear, street.queue.redis, "ear", ["tower"], {EVERY: echo})
+    query = text("SELECT event_id, payload, created_by, correlation_id, causation_id FROM outbox ORDER BY id")
+
+    async def echoes() -> int:
+        return len(await street.ear.fetch_all(query))
+
+    async with started(street.relay(), listening):
+        await until(echoes, 2)
+    (first, second), (one, two) = await street.tower.fetch_all(query), await street.ear.fetch_all(query)
+    assert (first.created_by, first.correlation_id, first.causation_id) == ("kim", "r-1", None)
+    assert (one.created_by, one.correlation_id, one.causation_id) == ("service:ear", "r-1", first.event_id)
+    assert (second.created_by, second.correlation_id) == ("", "")
+    assert (two.correlation_id, two.causation_id) == (str(second.event_id), second.event_id)

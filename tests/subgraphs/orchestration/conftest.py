@@ -1,5 +1,6 @@
 """The orchestration service with the services that its sagas cross, all real, in one process."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -18,7 +19,6 @@ from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.testing import Client, Keys, Person, Running
 from subgraphs.matching.app import bootstrap as matching
 from subgraphs.matching.tables import musicians
-from subgraphs.matching.tables import requests as matching_requests
 from subgraphs.notifications.app import bootstrap as notifications
 from subgraphs.orchestration.app import bootstrap as orchestration
 from subgraphs.payments.app import bootstrap as payments
@@ -76,23 +76,10 @@ class Town:
             "location": {"latitude": 52.5, "longitude": 13.4},
         }
         made = (await self.client("requests").data(PUBLISH, self.host, input=wanted))["publishRequest"]["id"]
-        start = datetime.fromisoformat(f"{day}T{hour:02}:00:00+00:00")
-        copy = {
-            "request_id": UUID(made),
-            "client_id": self.host.id,
-            "title": "A band",
-            "status": "open",
-            "latitude": 52.5,
-            "longitude": 13.4,
-            "starts_at": start,
-            "ends_at": start + timedelta(hours=2),
-            "time_zone": "UTC",
-            "budget_min": 1,
-            "budget_max": 500,
-            "currency": "EUR",
-            "urgency_level": "medium",
-        }
-        await self.services["matching"].database.execute(insert(matching_requests).values(copy))
+        async with asyncio.timeout(20):
+            query = "SELECT 1 FROM matching_requests WHERE request_id = :id"
+            while not await self.rows("matching", query, id=UUID(made)):  # noqa: ASYNC110 - nobody tells when
+                await asyncio.sleep(0.01)
         return str(made)
 
     async def applied(self, player: tuple[Person, UUID], **about: int) -> str:
@@ -104,7 +91,7 @@ class Town:
 
 @pytest.fixture(scope="module")
 async def town(running: Running, keys: Keys) -> AsyncIterator[Town]:
-    """All services; only requests tells its events to nobody, so that nothing happens behind the tests' back."""
+    """All services, with their relays and inboxes."""
     async with AsyncExitStack() as stack:
         services = {name: await stack.enter_async_context(running(name, make)) for name, make in OTHERS.items()}
         way = LocalTransport({name: service.execute for name, service in services.items()})

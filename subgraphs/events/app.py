@@ -1,0 +1,40 @@
+"""The events service, put together."""
+
+from pathlib import Path
+
+from subgraphs.events import store
+from subgraphs.events.schema import schema
+from subgraphs.events.types import EventsContext
+from subgraphs.kit.bus import Bus
+from subgraphs.kit.database import Database
+from subgraphs.kit.identity import TokenVerifier
+from subgraphs.kit.inbox import EVERY, Inbox
+from subgraphs.kit.messages import Envelope
+from subgraphs.kit.serve import SERVICES
+from subgraphs.kit.service import Service
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.streams import Queue
+from subgraphs.kit.unit_of_work import UnitOfWork
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+async def keep(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Keep an event, of whatever kind."""
+    await store.add(uow, envelope)
+
+
+def bootstrap(settings: ServiceSettings) -> Service:
+    """Settings in, service out."""
+    database = Database(settings.database_url)
+    queue = Queue(settings.redis_url)
+    sources = [name for name in SERVICES if name != settings.name]
+    return Service(
+        settings.name,
+        schema=schema,
+        context=lambda caller: EventsContext(caller, database, Bus(database, {})),
+        verifier=TokenVerifier(settings.jwt_public_key_file),
+        database=database,
+        migrations=MIGRATIONS,
+        parts=[queue, Inbox(database, queue.redis, settings.name, sources, {EVERY: keep})],
+    )

@@ -1,0 +1,21 @@
+"""The table of the events service as SQLAlchemy knows it; migrations/ makes it."""
+
+from sqlalchemy import BigInteger, Column, DateTime, MetaData, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+
+audit_events = Table(
+    "audit_events",
+    MetaData(),
+    Column("event_id", Uuid, primary_key=True),
+    Column("source", Text),
+    Column("position", BigInteger),
+    Column("event_type", Text),
+    Column("aggregate_type", Text),
+    Column("aggregate_id", Uuid),
+    Column("payload", JSONB),
+    Column("created_by", Text),
+    Column("correlation_id", Text),
+    Column("causation_id", Uuid),
+    Column("occurred_at", DateTime(timezone=True)),
+    Column("recorded_at", DateTime(timezone=True)),
+)

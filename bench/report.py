@@ -132,7 +132,7 @@ def sections() -> Iterator[str]:
     yield f"## All systems\n\n{SYSTEMS}\n\n" + table(HEAD, [cells(figure) for figure in by])
     head = ("what", "heavy", "heavy, shared", "light")
     yield f"## Gateways that can't be had here\n\n{OTHERS}\n\n" + table(head, ELSEWHERE)
-    for name in ("cold", "memory", "mix"):
+    for name in ("cold", "memory", "mix", "sagas"):
         found = read(name)
         if found:
             yield f"## {found['title']}\n\n{found['text']}\n\n" + table(("what", "measured"), found["rows"])

@@ -17,7 +17,8 @@ import asyncpg
 
 from bench.data import ROOT
 from bench.processes import free_port, running, wait_for
-from bench.report import save_rows
+from bench.report import save_rows, write_page
+from bench.sagas.appends import appends_per_second
 from gateway.saga.definition import Definitions
 from gateway.saga.journal import Request
 from gateway.saga.postgres import PostgresJournal
@@ -166,14 +167,17 @@ def main() -> None:
         stack.enter_context(running("services", command, environment, gateway=False))
         wait_for("services", f"http://127.0.0.1:{port}/requests")
         asyncio.run(_create(place))
+        appends = asyncio.run(appends_per_second(place.where.services["requests"]))
         mine = ours(place, environment, options.sagas)
         theirs = dbos(place, environment, file, options.sagas)
     rows = [
         ("sagas per second, ours", f"{mine:.0f}"),
         ("workflows per second, DBOS", f"{theirs:.0f}"),
         ("ratio", f"{mine / theirs:.2f}"),
+        ("appends to the event store per second, 8 writers", f"{appends:.0f}"),
     ]
     save_rows("sagas", "Sagas", TEXT, rows)
+    write_page()
 
 
 async def _create(place: Ground) -> None:

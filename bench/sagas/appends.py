@@ -1,0 +1,31 @@
+"""Appends per second of the event store: eight writers, an event each time, expected versions checked, durable commits."""
+
+import asyncio
+import time
+from uuid import uuid4
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.event_store.append import append
+from subgraphs.kit.event_store.events import Context, NewEvent, Stream
+from subgraphs.kit.unit_of_work import UnitOfWork
+
+WRITERS = 8
+
+
+async def appends_per_second(url: str, each: int = 250) -> float:
+    """Each writer appends to a stream of its own, one event a transaction."""
+    database = Database(url)
+    context = Context(created_by="bench", correlation_id=uuid4())
+
+    async def write(count: int) -> None:
+        stream = Stream("bench", uuid4())
+        for version in range(count):
+            async with UnitOfWork(database) as uow:
+                await append(uow, stream, version, [NewEvent(event_type="Happened", data={"n": version})], context)
+
+    await asyncio.gather(*(write(20) for _ in range(WRITERS)))
+    begun = time.perf_counter()
+    await asyncio.gather(*(write(each) for _ in range(WRITERS)))
+    seconds = time.perf_counter() - begun
+    await database.close()
+    return WRITERS * each / seconds

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import orjson
 
@@ -47,7 +47,7 @@ class MemoryJournal:
             if self.rows[known].request.digest != digest:
                 raise SagaError(f"the idempotency key {request.key!r} was used", "IDEMPOTENCY_KEY_REUSED")
             return known, False
-        saga_id = uuid4()
+        saga_id = UUID(int=len(self.rows) + 1)  # a test sees the same ids each time
         state = State("started", tuple(StepState(step.name) for step in saga.steps))
         data = orjson.loads(orjson.dumps(request.data))
         record = Record(saga_id, saga.type, saga.version, state, data, {}, 0)

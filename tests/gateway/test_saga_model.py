@@ -136,8 +136,10 @@ class EngineMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.stale)
     @rule(which=st.integers(0, 20))
     def wake_up(self, which: int) -> None:
-        """Somebody who was thought dead goes on where they were."""
-        self.carry(self.stale.pop(which % len(self.stale)))
+        """Somebody who was thought dead goes on where they were, after another has taken over."""
+        record = self.stale.pop(which % len(self.stale))
+        if self.journal.rows[record.id].record.token != record.token:
+            self.carry(record)
 
     @rule(seconds=st.floats(0.1, 15.0))
     def wait(self, seconds: float) -> None:

@@ -6,7 +6,6 @@ gateway writes the start into the journal and asks that subgraph for the rest of
 keys are their own.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +18,7 @@ from graphql.utilities import value_from_ast_untyped
 
 from gateway.core.errors import SagaError, SubgraphError
 from gateway.saga.definition import Definitions
-from gateway.saga.journal import Journal, Request
-from gateway.saga.machine import ACTIVE
+from gateway.saga.journal import Journal, Request, until_rest
 from gateway.transport.base import (
     Done,
     Handle,
@@ -131,7 +129,7 @@ class TriggeringTransport:
             told = {"message": error.message, "path": [key], "extensions": extensions}
             return SubgraphReply({"data": {key: None}, "errors": [told]})
         if trigger.wait is not None and arguments.get(trigger.wait):
-            await self.until_ended(saga_id, min(timeout, LONGEST_WAIT))
+            await until_rest(self.sagas.journal, saga_id, min(timeout, LONGEST_WAIT))
         reply = await self.transport.send(_about(trigger, node, operation, request, saga_id), timeout)
         return SubgraphReply(_as_field(reply.payload, key), reply.raw_headers)
 
@@ -148,17 +146,6 @@ class TriggeringTransport:
         saga = self.sagas.definitions.newest(trigger.saga)
         saga_id, _ = await self.sagas.journal.start(Request(saga, f"{user}:{key}", data, user, key))
         return saga_id
-
-    async def until_ended(self, saga_id: UUID, seconds: float) -> None:
-        """Wait until a saga rests, or time is up."""
-        clock, pause = asyncio.get_running_loop().time, 0.01
-        until = clock() + seconds
-        while clock() < until:
-            view = await self.sagas.journal.view(saga_id)
-            if view is None or view.status not in ACTIVE:
-                return
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, 0.25)
 
     def post(
         self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done

@@ -1,8 +1,9 @@
 """What is known of sagas, durably: the protocol of the journal, and its records. Every method is one transaction."""
 
+import asyncio
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -11,7 +12,7 @@ import orjson
 
 from gateway.core.errors import SagaError
 from gateway.saga.definition import Direction, Saga
-from gateway.saga.machine import Attempt, State, Verb
+from gateway.saga.machine import ACTIVE, Attempt, State, Verb
 
 MOST = 65_536  # bytes of a saga's input, and of what one step gives
 LONGEST_KEY = 200  # characters
@@ -148,7 +149,6 @@ class View:
     wake_at: datetime | None
     steps: Sequence[StepView] = ()
     attempts: Sequence[AttemptView] = ()
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def current(self) -> StepView | None:
@@ -191,3 +191,13 @@ class Journal(Protocol):
     async def due_in(self, kinds: Collection[tuple[str, int]]) -> float | None:
         """Seconds until the next saga is due, None when none waits."""
         ...
+
+
+async def until_rest(journal: Journal, saga_id: UUID, seconds: float) -> View | None:
+    """A saga when it has ended or waits for an operator, or as it is when time is up; None where there is none."""
+    pause, clock = 0.01, asyncio.get_running_loop().time
+    until = clock() + seconds
+    while (found := await journal.view(saga_id)) and found.status in ACTIVE and clock() < until:
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, 0.25)
+    return found

@@ -129,6 +129,24 @@ class Spoken:
         return reply.reply if isinstance(reply, _Spoken) else SubgraphReply(orjson.loads(reply.body), reply.raw_headers)
 
 
+async def reply_to(post: Callable[[Done], Handle]) -> RawReply:
+    """What a post calls back with, awaited; when the caller is cancelled, so is the request."""
+    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def done(outcome: Outcome) -> None:
+        if not future.done():
+            future.set_result(outcome)
+
+    handle = post(done)
+    try:
+        outcome = await future
+    finally:
+        handle.cancel()
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
 async def spoken(
     send: Callable[[SubgraphRequest, float], Awaitable[SubgraphReply]],
     subgraph: str,

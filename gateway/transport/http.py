@@ -16,7 +16,7 @@ import orjson
 
 from gateway.core.errors import SettingsError, SubgraphError
 from gateway.settings import Wire
-from gateway.transport.base import Done, Handle, Headers, Outcome, RawReply, SubgraphReply, SubgraphRequest
+from gateway.transport.base import Done, Handle, Headers, RawReply, SubgraphReply, SubgraphRequest, reply_to
 from gateway.transport.exchange import Deadlines, Exchange, Patience
 from gateway.transport.pool import Origin
 
@@ -80,17 +80,8 @@ class HttpTransport:
         except TypeError as error:
             message = f"can't be asked, as a value for it can't be written as JSON: {error}"
             raise SubgraphError(message, "SUBGRAPH_WRONG_VALUE", subgraph=request.subgraph) from error
-        reply: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        handle = self.post(
-            request.subgraph, body, request.headers, request.repeatable, timeout, partial(_settle, reply)
-        )
-        try:
-            found = await reply
-        finally:
-            handle.cancel()
-        if isinstance(found, Exception):
-            raise found
-        return self.read(request.subgraph, found)
+        post = partial(self.post, request.subgraph, body, request.headers, request.repeatable, timeout)
+        return self.read(request.subgraph, await reply_to(post))
 
     def post(
         self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
@@ -116,7 +107,7 @@ class HttpTransport:
         return exchange
 
     def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
-        """See RawTransport.read."""
+        """See Transport.read."""
         return SubgraphReply(_read(reply, subgraph), reply.raw_headers)
 
     async def close(self) -> None:
@@ -136,11 +127,6 @@ def _tls(ca: str | None) -> ssl.SSLContext:
     except OSError as error:  # what is no certificate is an SSLError, which is one
         raise SettingsError(f"the certificates in {ca} can't be read: {error}", "FILE_NOT_READABLE") from error
     return context
-
-
-def _settle(future: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
-    if not future.done():
-        future.set_result(outcome)
 
 
 def _head(start: bytes, headers: Headers, length: int) -> bytes:

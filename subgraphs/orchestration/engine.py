@@ -1,6 +1,5 @@
 """The engine as a part of the service: the journal's connections, and a worker that carries sagas on."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -9,8 +8,8 @@ import asyncpg
 
 from gateway.core.errors import SagaError
 from gateway.saga.definition import Definitions, Saga
-from gateway.saga.journal import Request, View
-from gateway.saga.machine import ACTIVE, Verb
+from gateway.saga.journal import Request, View, until_rest
+from gateway.saga.machine import Verb
 from gateway.saga.postgres import CHANNEL, PostgresJournal
 from gateway.saga.runner import Pace, Runner
 from subgraphs.kit.errors import BadUserInput, Conflict, DomainError, NotFound
@@ -52,22 +51,13 @@ class Engine:
             saga_id, _ = await self.journal.start(Request(saga, key, data, by, key))
         except SagaError as error:
             raise as_domain_error(error) from error
-        return await self.ended(saga_id) if wait else await self.view(saga_id)
+        return await self.view(saga_id, LONGEST_WAIT if wait else 0)
 
-    async def view(self, saga_id: UUID) -> View:
-        """A saga; NotFound."""
-        found = await self.journal.view(saga_id)
+    async def view(self, saga_id: UUID, wait: float = 0) -> View:
+        """A saga, when it rests or after so many seconds; NotFound."""
+        found = await until_rest(self.journal, saga_id, wait)
         if found is None:
             raise NotFound("There is no such saga")
-        return found
-
-    async def ended(self, saga_id: UUID) -> View:
-        """A saga when it has ended, or as it is when time is up."""
-        pause, clock = 0.01, asyncio.get_running_loop().time
-        until = clock() + LONGEST_WAIT
-        while (found := await self.view(saga_id)).status in ACTIVE and clock() < until:
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, 0.25)
         return found
 
     async def operate(self, saga_id: UUID, verb: Verb, by: str, reason: str) -> View:

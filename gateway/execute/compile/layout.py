@@ -64,18 +64,6 @@ class Node:
     key: str = ""
     lost: bool = False
 
-    @property
-    def own(self) -> Iterator[Slot]:
-        """What comes with the object."""
-        return (slot for slot in self.slots.values() if slot.lookup is None)
-
-    @property
-    def slot(self) -> Slot:
-        """Where it hangs; only the root hangs nowhere."""
-        if self.parent is None:
-            raise AssertionError("the root")
-        return self.parent.slots[self.key]
-
 
 @dataclass(slots=True, eq=False)
 class NodeLookup:

@@ -9,13 +9,14 @@ those that only trace a request.
 import asyncio
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from functools import partial
 
 import orjson
 
 from gateway.execute.loader.batch import Batch, Caller
 from gateway.execute.template import Template, members_of, template_of
 from gateway.execute.unshared import TRACING
-from gateway.transport.base import Done, Handle, Headers, Outcome, RawReply, SubgraphReply, SubgraphRequest, Transport
+from gateway.transport.base import Done, Handle, Headers, RawReply, SubgraphReply, SubgraphRequest, Transport, reply_to
 
 SIZE = 1_000  # representations
 WAIT = 0.005  # seconds
@@ -114,20 +115,8 @@ class Loader:
         except TypeError:
             return await self.transport.send(request, timeout)
         template = template_of(request.query, request.operation_name, request.lookups)
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
-        def done(outcome: Outcome) -> None:
-            if not future.done():
-                future.set_result(outcome)
-
-        handle = self.load(request.subgraph, template, members, representations, request.headers, timeout, done)
-        try:
-            outcome = await future
-        finally:
-            handle.cancel()
-        if isinstance(outcome, Exception):
-            raise outcome
-        return self.transport.read(request.subgraph, outcome)
+        load = partial(self.load, request.subgraph, template, members, representations, request.headers, timeout)
+        return self.transport.read(request.subgraph, await reply_to(load))
 
     def post(
         self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done

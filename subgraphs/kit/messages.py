@@ -45,7 +45,8 @@ class Envelope:
     """An event as its consumers get it.
 
     `position` rises with every event of the same aggregate (it is the id in the sender's outbox), so a consumer keeps
-    the highest position that it applied and drops what arrives late. Who made it, what belongs together and which event led to
+    the highest position that it applied and drops what arrives late. `version` is that of the aggregate after the event, without
+    holes, for aggregates that have one (0: none). Who made it, what belongs together and which event led to
     it: see `kit/cause`.
     """
 
@@ -60,6 +61,7 @@ class Envelope:
     created_by: str = ""
     correlation_id: str = ""
     causation_id: UUID | None = None
+    version: int = 0
 
     def read(self, reading: type[Reading]) -> Reading:
         """The payload as the consumer's own type (a dataclass or `msgspec.Struct` of the fields that it needs)."""

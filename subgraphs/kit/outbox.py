@@ -5,12 +5,13 @@ and the relay carries it on afterwards, as often as it takes. (Chris Richardson,
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
+    Integer,
     MetaData,
     Row,
     Table,
@@ -43,10 +44,19 @@ outbox = Table(
     Column("created_by", Text),
     Column("correlation_id", Text),
     Column("causation_id", Uuid),
+    Column("version", Integer),
 )
 
 
-async def append(connection: AsyncConnection, events: Sequence[tuple[Event, Cause]]) -> None:
+class Told(NamedTuple):
+    """An event to publish, its cause, and the version of its aggregate after it (0: the aggregate has none)."""
+
+    event: Event
+    cause: Cause
+    version: int
+
+
+async def append(connection: AsyncConnection, events: Sequence[Told]) -> None:
     """Write events with their causes in the connection's transaction, in their order."""
     rows = [
         {
@@ -58,8 +68,9 @@ async def append(connection: AsyncConnection, events: Sequence[tuple[Event, Caus
             "created_by": cause.created_by,
             "correlation_id": cause.correlation_id,
             "causation_id": cause.causation_id,
+            "version": version,
         }
-        for event, cause in events
+        for event, cause, version in events
     ]
     await connection.execute(insert(outbox), rows)
 

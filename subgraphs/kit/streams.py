@@ -55,6 +55,7 @@ def entry_of(row: Row[Any]) -> dict[Any, Any]:
         "created_by": row.created_by,
         "correlation_id": row.correlation_id,
         "causation_id": str(row.causation_id or ""),
+        "version": row.version,
     }
 
 
@@ -72,6 +73,7 @@ def envelope_of(source: str, fields: Mapping[bytes, bytes]) -> Envelope:
         created_by=fields.get(b"created_by", b"").decode(),
         correlation_id=fields.get(b"correlation_id", b"").decode(),
         causation_id=UUID(led.decode()) if (led := fields.get(b"causation_id")) else None,
+        version=int(fields.get(b"version", b"0")),
     )
 
 

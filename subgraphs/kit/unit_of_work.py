@@ -11,7 +11,6 @@ from sqlalchemy import Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from subgraphs.kit import cause, outbox
-from subgraphs.kit.cause import Cause
 from subgraphs.kit.database import Database
 from subgraphs.kit.messages import Event
 
@@ -22,11 +21,11 @@ class UnitOfWork:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._connection: AsyncConnection | None = None
-        self._events: list[tuple[Event, Cause]] = []
+        self._events: list[outbox.Told] = []
 
-    def emit(self, event: Event) -> None:
-        """Have an event published if, and only if, the transaction commits."""
-        self._events.append((event, cause.current()))
+    def emit(self, event: Event, version: int = 0) -> None:
+        """Have an event published if, and only if, the transaction commits; `version` is that of its aggregate after it."""
+        self._events.append(outbox.Told(event, cause.current(), version))
 
     async def connection(self) -> AsyncConnection:
         """The connection of the transaction."""

@@ -16,7 +16,8 @@ from subgraphs.musicians.model import Profile
 
 _TOLD: Final = (
     *("user_id", "stage_name", "hourly_rate", "currency", "experience_years"),
-    *("latitude", "longitude"),
+    *("latitude", "longitude", "bio", "address", "city", "country"),
+    *("availability_schedule", "portfolio_urls", "created_at"),
 )
 
 

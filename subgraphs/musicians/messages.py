@@ -1,7 +1,8 @@
 """What the musicians service is asked to do, and what it tells the others."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
@@ -39,6 +40,13 @@ class _ProfileEvent(Event):
     latitude: float | None
     longitude: float | None
     skill_ids: tuple[UUID, ...]
+    bio: str
+    address: str | None
+    city: str | None
+    country: str | None
+    availability_schedule: Mapping[str, Any]
+    portfolio_urls: Sequence[str]
+    created_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

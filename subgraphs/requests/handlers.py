@@ -256,7 +256,8 @@ def pick(row: Row[Any], *names: str) -> dict[str, Any]:
 
 
 _SHARED_WITH_EVENT = (
-    "client_id title status latitude longitude starts_at ends_at time_zone budget_min budget_max currency urgency_level"
+    "client_id title status latitude longitude starts_at ends_at time_zone budget_min budget_max currency urgency_level "
+    "description event_date start_time end_time address city country created_at"
 )
 
 

@@ -156,6 +156,14 @@ class _RequestFacts(Event):
     currency: str
     urgency_level: str
     skill_ids: tuple[UUID, ...]
+    description: str
+    event_date: date
+    start_time: time
+    end_time: time
+    address: str
+    city: str
+    country: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

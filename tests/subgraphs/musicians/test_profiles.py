@@ -46,6 +46,7 @@ async def test_a_profile_comes_back_whole(client: Client, player: Person) -> Non
     ids = await client.service.database.fetch_value(
         text("SELECT array_agg(id::text ORDER BY id) FROM musical_skills WHERE name IN ('Piano', 'Jazz')")
     )
+    assert row.payload.pop("created_at")
     assert row.payload == {
         "musician_id": made["id"],
         "user_id": str(player.id),
@@ -56,6 +57,10 @@ async def test_a_profile_comes_back_whole(client: Client, player: Person) -> Non
         "latitude": 48.1,
         "longitude": 11.6,
         "skill_ids": ids,
+        "bio": PROFILE["bio"],
+        **{name: PLACE[name] for name in ("address", "city", "country")},
+        "availability_schedule": PROFILE["availability"],
+        "portfolio_urls": PROFILE["portfolioUrls"],
     }
 
 

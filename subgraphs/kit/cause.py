@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 LONGEST = 100
+_NAMES = UUID("5d3a3f43-31a5-4b0f-8d5e-3c0f6b1f6c52")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +46,13 @@ def correlation_of(header: str | None) -> str:
     """The id that a caller gave its request, if it is one that can be kept; a new one otherwise."""
     given = (header or "").strip()
     return given if 0 < len(given) <= LONGEST and given.isprintable() and given.isascii() else uuid4().hex
+
+
+def as_uuid(correlation_id: str) -> UUID:
+    """A correlation id as a UUID: itself if it is one, the same one for the same text otherwise, a new one for none."""
+    if not correlation_id:
+        return uuid4()
+    try:
+        return UUID(correlation_id)
+    except ValueError:
+        return uuid5(_NAMES, correlation_id)

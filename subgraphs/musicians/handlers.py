@@ -1,9 +1,11 @@
 """The use cases of the musicians service."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
+
+from sqlalchemy import Row
 
 from subgraphs.kit.bus import CommandHandler
 from subgraphs.kit.database import Session
@@ -11,6 +13,7 @@ from subgraphs.kit.errors import BadUserInput, Conflict, NotFound
 from subgraphs.kit.messages import Command
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.musicians import model, store
+from subgraphs.musicians.aggregates import PROFILES
 from subgraphs.musicians.messages import CreateProfile, MusicianProfileCreated, MusicianProfileUpdated, UpdateProfile
 from subgraphs.musicians.model import Profile
 
@@ -21,26 +24,29 @@ _TOLD: Final = (
 )
 
 
+_PARTS: Final = {"skills", "profile_document"}
+
+
 async def create_profile(uow: UnitOfWork, command: CreateProfile) -> Profile:
     """Make a user's one profile, with its skills and document."""
-    columns = model.columns(_own_columns(command.values))
-    musician_id = uuid4()
-    if not await store.add(uow, {"id": musician_id, "user_id": command.user_id, **columns}):
+    values = {"user_id": command.user_id, **await _state(uow, command.values)}
+    facts = partial(_told, skills=values.get("skill_ids", ()))
+    row = await PROFILES.create(uow, uuid4(), values, MusicianProfileCreated, facts)
+    if row is None:
         raise Conflict("You have a profile already: change it with updateMusicianProfile")
-    await _set_parts(uow, musician_id, command.values)
-    profile = (await store.profiles_by_ids(uow, [musician_id]))[musician_id]
-    uow.emit(MusicianProfileCreated(**await _told(uow, profile)))
-    return profile
+    await _set_parts(uow, row.id, values)
+    return Profile(**row._asdict())
 
 
 async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Profile:
     """Change a user's profile."""
-    columns = model.columns(_own_columns(command.values))
-    if (profile := await store.change(uow, command.user_id, columns)) is None:
+    values = await _state(uow, command.values)
+    if (row := await store.lock(uow, command.user_id)) is None:
         raise NotFound("You have no profile yet: make one with createMusicianProfile")
-    await _set_parts(uow, profile.id, command.values)
-    uow.emit(MusicianProfileUpdated(**await _told(uow, profile)))
-    return profile
+    skills = values["skill_ids"] if "skill_ids" in values else await store.skill_ids_of(uow, row.id)
+    changed = await PROFILES.change(uow, row, values, MusicianProfileUpdated, partial(_told, skills=skills))
+    await _set_parts(uow, row.id, values)
+    return Profile(**changed._asdict())
 
 
 async def skill_ids(session: Session, keys: Sequence[str]) -> tuple[UUID, ...]:
@@ -52,22 +58,26 @@ async def skill_ids(session: Session, keys: Sequence[str]) -> tuple[UUID, ...]:
     return tuple(dict.fromkeys(known[key.lower()] for key in wanted))
 
 
+async def _state(session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the state that somebody gave, checked."""
+    values = model.columns({name: value for name, value in given.items() if name not in _PARTS})
+    if "skills" in given:
+        values["skill_ids"] = sorted(await skill_ids(session, given["skills"] or ()))
+    if "profile_document" in given:
+        values["profile_document"] = model.document(given["profile_document"])
+    return values
+
+
 async def _set_parts(uow: UnitOfWork, musician_id: UUID, values: Mapping[str, Any]) -> None:
     """Skills and document are tables of their own."""
-    if "skills" in values:
-        await store.set_skills(uow, musician_id, await skill_ids(uow, values["skills"] or ()))
+    if "skill_ids" in values:
+        await store.set_skills(uow, musician_id, values["skill_ids"])
     if "profile_document" in values:
-        await store.set_document(uow, musician_id, model.document(values["profile_document"]))
+        await store.set_document(uow, musician_id, values["profile_document"])
 
 
-async def _told(uow: UnitOfWork, profile: Profile) -> dict[str, Any]:
-    columns = asdict(profile)
-    skills = await store.skill_ids_of(uow, profile.id)
-    return {"musician_id": profile.id, "skill_ids": skills, **{name: columns[name] for name in _TOLD}}
-
-
-def _own_columns(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in {"skills", "profile_document"}}
+def _told(row: Row[Any], skills: Sequence[UUID]) -> dict[str, Any]:
+    return {"musician_id": row.id, "skill_ids": tuple(skills), **{name: getattr(row, name) for name in _TOLD}}
 
 
 COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {

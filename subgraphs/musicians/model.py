@@ -39,6 +39,7 @@ class Profile:
     portfolio_urls: list[str]
     created_at: datetime
     updated_at: datetime
+    version: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@ import strawberry
 from sqlalchemy import ColumnElement
 
 from subgraphs.kit import checks
-from subgraphs.kit.errors import BadUserInput
+from subgraphs.kit.errors import BadUserInput, NotFound
 from subgraphs.kit.graphql import Schema, given, object_type, resolver
+from subgraphs.kit.history import Before, HistoryEntry, PastState, Time, Version, as_of, entries
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.musicians import store
+from subgraphs.musicians.aggregates import PROFILES
 from subgraphs.musicians.handlers import skill_ids
 from subgraphs.musicians.messages import CreateProfile, UpdateProfile
 from subgraphs.musicians.model import Profile
@@ -68,6 +70,21 @@ class Query:
         records = await store.catalogue(info.context.database, category.value if category else None)
         return [Skill.of(record) for record in records]
 
+    @resolver
+    async def musician_history(
+        self, info: Info, id: strawberry.ID, first: First = DEFAULT_FIRST, before: Before = None
+    ) -> list[HistoryEntry] | None:
+        """Every change of a profile, newest first, for its musician."""
+        key = await _own_profile(info, id)
+        return await entries(info.context.database, PROFILES, key, first, before)
+
+    @resolver
+    async def musician_as_of(
+        self, info: Info, id: strawberry.ID, version: Version = None, time: Time = None
+    ) -> PastState | None:
+        """What a profile was after a version or at a time, for its musician."""
+        return await as_of(info.context.database, PROFILES, await _own_profile(info, id), version, time)
+
 
 @object_type()
 class Mutation:
@@ -84,6 +101,15 @@ class Mutation:
         """Change one's own profile."""
         user_id = info.context.require_role("musician").user_id
         return Musician.of(await info.context.bus.handle(UpdateProfile(user_id, given(input))))
+
+
+async def _own_profile(info: Info, id: str) -> UUID:
+    """The id of a profile that is the caller's; admins see all."""
+    profile = await info.context.profiles.load(checks.identifier(id, "id"))
+    if profile is None:
+        raise NotFound("There is no such musician")
+    info.context.require_sight(profile.user_id)
+    return profile.id
 
 
 async def _conditions(info: Info, wanted: MusicianFilter) -> list[ColumnElement[bool]]:

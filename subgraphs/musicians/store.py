@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Numeric,
+    Row,
     Table,
     Text,
     Uuid,
@@ -23,7 +24,6 @@ from sqlalchemy import (
     func,
     literal,
     select,
-    update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
@@ -52,6 +52,7 @@ profiles = Table(
     Column("portfolio_urls", JSONB),
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
+    Column("version", Integer),
 )
 
 skills = Table(
@@ -148,17 +149,9 @@ _CONDITIONS: Mapping[str, Any] = {
 }
 
 
-async def add(session: Session, values: Mapping[str, Any]) -> bool:
-    """Insert a profile; False when its user has one already."""
-    statement = insert(profiles).values(**values).on_conflict_do_nothing(index_elements=["user_id"])
-    return await session.execute(statement) == 1
-
-
-async def change(session: Session, user_id: UUID, values: Mapping[str, Any]) -> Profile | None:
-    """Change columns of a user's profile, which stays locked; None when there is none."""
-    statement = update(profiles).where(profiles.c.user_id == user_id).values(**values, updated_at=func.now())
-    row = await session.fetch_one(statement.returning(*profiles.c))
-    return Profile(**row._asdict()) if row else None
+async def lock(session: Session, user_id: UUID) -> Row[Any] | None:
+    """The row of a user's profile, which nobody else changes until the transaction ends."""
+    return await session.fetch_one(select(profiles).where(profiles.c.user_id == user_id).with_for_update())
 
 
 async def set_skills(session: Session, musician_id: UUID, skill_ids: Sequence[UUID]) -> None:

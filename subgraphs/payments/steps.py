@@ -9,11 +9,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Row
+from sqlalchemy.exc import IntegrityError
 
 from subgraphs.kit.errors import Conflict, NotFound
+from subgraphs.kit.event_store.sourced import Facts
+from subgraphs.kit.messages import Event
 from subgraphs.kit.steps import Given
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.payments import messages, model, store
+from subgraphs.payments.aggregates import ESCROWS
 
 _NOTHING = Decimal("0.00")
 _NOT_MADE = "The booking did not come about"
@@ -25,7 +29,7 @@ async def create(uow: UnitOfWork, given: Given) -> Given:
     ids |= {"musician_id": "musicianId", "musician_user_id": "musicianUserId"}
     values = {column: UUID(given[name]) for column, name in ids.items()}
     money = {"amount": Decimal(given["amount"]), "currency": given["currency"]}
-    escrow = await store.open_escrow(uow, {"id": uuid4(), **values, **money})
+    escrow = await ESCROWS.create(uow, uuid4(), {**values, **money}, messages.EscrowCreated, _facts)
     if escrow is None:
         raise Conflict("The booking has an escrow already")
     payment_id, people = uuid4(), {name: values[name] for name in ("client_id", "musician_user_id")}
@@ -35,7 +39,6 @@ async def create(uow: UnitOfWork, given: Given) -> Given:
         model.escrow_account(escrow.id): escrow.amount,
     }
     transaction = await _post(uow, escrow, charge)
-    uow.emit(messages.EscrowCreated(**_facts(escrow)))
     told = {"paymentId": str(payment_id), "amount": given["amount"], "currency": given["currency"]}
     return {"escrowId": str(escrow.id), **told, "transactionId": str(transaction)}
 
@@ -51,8 +54,7 @@ async def uncreate(uow: UnitOfWork, given: Given, done: Given) -> Given:
             uow, {"id": uuid4(), "escrow_id": escrow.id, "amount": escrow.amount, "reason": _NOT_MADE}
         )
         await _take_back(uow, escrow, done)
-        changed = await _pay_out(uow, escrow, released=_NOTHING, refunded=escrow.amount)
-        uow.emit(messages.EscrowRefunded(**_facts(changed), reason=_NOT_MADE))
+        await _refunded(uow, escrow, _NOTHING, escrow.amount, _NOT_MADE)
     return {"escrowId": str(escrow.id), "refunded": str(escrow.amount)}
 
 
@@ -64,8 +66,7 @@ async def release(uow: UnitOfWork, given: Given) -> Given:
         model.musician_account(escrow.musician_id): escrow.amount,
     }
     transaction = await _post(uow, escrow, pay)
-    changed = await _pay_out(uow, escrow, released=escrow.amount, refunded=_NOTHING)
-    uow.emit(messages.EscrowReleased(**_facts(changed)))
+    changed = await _pay_out(uow, escrow, escrow.amount, _NOTHING, messages.EscrowReleased)
     return {"escrowId": str(escrow.id), "released": str(changed.released), "transactionId": str(transaction)}
 
 
@@ -88,8 +89,7 @@ async def refund(uow: UnitOfWork, given: Given) -> Given:
     if refunded:
         about = {"id": uuid4(), "escrow_id": escrow.id}
         await store.add_refund(uow, {**about, "amount": refunded, "reason": given["reason"]})
-    changed = await _pay_out(uow, escrow, released=rest, refunded=refunded)
-    uow.emit(messages.EscrowRefunded(**_facts(changed), reason=given["reason"]))
+    changed = await _refunded(uow, escrow, rest, refunded, given["reason"])
     told = {"refunded": str(changed.refunded), "paidToMusician": str(changed.released)}
     return {"escrowId": str(escrow.id), **told, "transactionId": str(transaction)}
 
@@ -108,9 +108,7 @@ async def _restore(uow: UnitOfWork, done: Given) -> Row[Any]:
         raise Conflict("The charge was taken back, so there is nothing to put into escrow again")
     await _take_back(uow, escrow, done)
     await store.undo_refunds(uow, escrow.id)
-    changed = await _pay_out(uow, escrow, released=_NOTHING, refunded=_NOTHING)
-    uow.emit(messages.EscrowRestored(**_facts(changed)))
-    return changed
+    return await _pay_out(uow, escrow, _NOTHING, _NOTHING, messages.EscrowRestored)
 
 
 async def _of_booking(uow: UnitOfWork, given: Given) -> Row[Any]:
@@ -141,10 +139,27 @@ async def _take_back(uow: UnitOfWork, escrow: Row[Any], done: Given) -> None:
     await _post(uow, escrow, model.taken_back(entries))
 
 
-async def _pay_out(uow: UnitOfWork, escrow: Row[Any], *, released: Decimal, refunded: Decimal) -> Row[Any]:
+async def _refunded(uow: UnitOfWork, escrow: Row[Any], released: Decimal, refunded: Decimal, reason: str) -> Row[Any]:
+    def facts(row: Row[Any]) -> dict[str, Any]:
+        return {**_facts(row), "reason": reason}
+
+    return await _pay_out(uow, escrow, released, refunded, messages.EscrowRefunded, facts)
+
+
+async def _pay_out(
+    uow: UnitOfWork,
+    escrow: Row[Any],
+    released: Decimal,
+    refunded: Decimal,
+    event: type[Event],
+    facts: Facts | None = None,
+) -> Row[Any]:
     status = model.status_of(escrow.amount, released, refunded)
     values = {"status": status, "released": released, "refunded": refunded}
-    return await store.change_escrow(uow, escrow.id, values)
+    try:
+        return await ESCROWS.change(uow, escrow, values, event, facts or _facts)
+    except IntegrityError as error:
+        raise Conflict("The booking has another escrow by now") from error
 
 
 _FACTS = "booking_id request_id client_id musician_id musician_user_id amount currency status released refunded version"

@@ -10,10 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Table, func, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import IntegrityError
 
 from subgraphs.kit.database import Session, among_ids
-from subgraphs.kit.errors import Conflict
 from subgraphs.kit.pagination import Order, Page
 from subgraphs.payments.model import Entries, client_account
 from subgraphs.payments.tables import escrows, ledger_entries, payments, refunds
@@ -83,12 +81,6 @@ async def balances(session: Session, user_id: UUID) -> list[Balance]:
     return [Balance(*row) for row in map(tuple, rows)]
 
 
-async def open_escrow(session: Session, values: Mapping[str, Any]) -> Row[Any] | None:
-    """Add an escrow; None if the booking has one that counts."""
-    added = postgresql.insert(escrows).values(**values).on_conflict_do_nothing().returning(escrows)
-    return await session.fetch_one(added)
-
-
 async def lock(session: Session, escrow_id: UUID) -> Row[Any] | None:
     """An escrow that nobody else changes until the transaction ends."""
     return await session.fetch_one(select(escrows).where(escrows.c.id == escrow_id).with_for_update())
@@ -98,16 +90,6 @@ async def lock_of_booking(session: Session, booking_id: UUID) -> Row[Any] | None
     """The escrow of a booking, locked: the one that counts, or else the newest of those that were refunded."""
     chosen = select(escrows).where(escrows.c.booking_id == booking_id).order_by(*_COUNTING_FIRST).limit(1)
     return await session.fetch_one(chosen.with_for_update())
-
-
-async def change_escrow(session: Session, escrow_id: UUID, values: Mapping[str, Any]) -> Row[Any]:
-    """Set columns of an escrow that is locked, and answer it as it is now."""
-    changes = {**values, "version": escrows.c.version + 1, "updated_at": func.now()}
-    statement = update(escrows).where(escrows.c.id == escrow_id).values(**changes).returning(escrows)
-    try:
-        return (await session.fetch_all(statement))[0]
-    except IntegrityError as error:
-        raise Conflict("The booking has another escrow by now") from error
 
 
 async def add_payment(session: Session, values: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,9 +14,10 @@ from subgraphs.kit.bus import CommandHandler
 from subgraphs.kit.errors import Conflict, Forbidden, NotFound
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.inbox import EventHandler
-from subgraphs.kit.messages import Command, Envelope
+from subgraphs.kit.messages import Command, Envelope, Event
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.requests import messages, model, store
+from subgraphs.requests.aggregates import BOOKINGS, REQUESTS
 from subgraphs.requests.tables import applications, bookings, requests
 
 
@@ -25,7 +27,6 @@ async def publish_request(uow: UnitOfWork, command: messages.PublishRequest) -> 
     budget = model.check_budget(command.budget)
     place = msgspec.to_builtins(model.check_place(command.place))
     values = {
-        "id": uuid4(),
         "client_id": command.by.user_id,
         "title": model.check_title(command.title),
         "description": model.check_description(command.description),
@@ -42,9 +43,8 @@ async def publish_request(uow: UnitOfWork, command: messages.PublishRequest) -> 
         "urgency_level": command.urgency_level,
         **place,
     }
-    row = present(await store.insert_row(uow, requests, values), "request")
-    uow.emit(messages.RequestPublished(**request_facts(row)))
-    return row
+    row = await REQUESTS.create(uow, uuid4(), values, messages.RequestPublished, request_facts)
+    return present(row, "request")
 
 
 async def update_request(uow: UnitOfWork, command: messages.UpdateRequest) -> Row[Any]:
@@ -73,14 +73,11 @@ async def cancel_request(uow: UnitOfWork, command: messages.CancelRequest) -> Ro
     model.check_step("request", row.status, "cancelled")
     booking = await store.active_booking(uow, row.id)
     if booking is not None:
-        cancelled = await store.change(uow, bookings, booking.id, {"status": "cancelled"})
-        facts = booking_facts(cancelled, row)
-        uow.emit(messages.BookingCancelled(**facts, cancelled_by=command.by.user_id))
+        await cancel(uow, booking, row, command.by.user_id)
     for application in await store.close_applications(uow, row.id):
         if booking is None or application.musician_id != booking.musician_id:
             uow.emit(messages.ApplicationRejected(**_application_facts(application, row)))
-    changed = await store.change(uow, requests, row.id, {"status": "cancelled"})
-    uow.emit(messages.RequestUpdated(**request_facts(changed)))
+    changed = await change_request(uow, row, {"status": "cancelled"})
     facts = pick(changed, "client_id", "title", "urgency_level")
     uow.emit(messages.RequestCancelled(request_id=row.id, **facts))
     return changed
@@ -130,15 +127,12 @@ async def accept_application(uow: UnitOfWork, command: messages.AcceptApplicatio
     if request.starts_at <= datetime.now(UTC):
         raise Conflict("The event has begun, so nobody can be booked for it")
     values = {
-        "id": uuid4(),
         "application_id": application.id,
         "price": application.proposed_price,
         **pick(application, "request_id", "musician_id", "musician_user_id"),
         **pick(request, "client_id", "starts_at", "ends_at", "time_zone", "currency"),
     }
-    booking = await store.insert_row(uow, bookings, values)
-    if booking is None:
-        raise Conflict("The request has a booking already")
+    booking = await book(uow, values, request)
     chosen = await store.change(uow, applications, application.id, {"status": "accepted"})
     await change_request(uow, request, {"status": "assigned"})
     facts = _application_facts(chosen, request)
@@ -175,9 +169,7 @@ async def confirm_booking(uow: UnitOfWork, command: messages.ConfirmBooking) -> 
     booking, request = await booking_and_request(uow, command.booking_id)
     _check_owner(command.by, booking.musician_user_id)
     model.check_step("booking", booking.status, "confirmed")
-    row = await store.change(uow, bookings, booking.id, {"status": "confirmed"})
-    uow.emit(messages.BookingConfirmed(**booking_facts(row, request)))
-    return row
+    return await change_booking(uow, booking, request, {"status": "confirmed"}, messages.BookingConfirmed)
 
 
 async def complete_booking(uow: UnitOfWork, command: messages.CompleteBooking) -> Row[Any]:
@@ -187,9 +179,8 @@ async def complete_booking(uow: UnitOfWork, command: messages.CompleteBooking) -
     model.check_step("booking", booking.status, "completed")
     if booking.ends_at > datetime.now(UTC):
         raise Conflict("The event is not over yet")
-    row = await store.change(uow, bookings, booking.id, {"status": "completed"})
+    row = await change_booking(uow, booking, request, {"status": "completed"}, messages.BookingCompleted)
     await change_request(uow, request, {"status": "completed"})
-    uow.emit(messages.BookingCompleted(**booking_facts(row, request)))
     return row
 
 
@@ -198,12 +189,11 @@ async def cancel_booking(uow: UnitOfWork, command: messages.CancelBooking) -> Ro
     booking, request = await booking_and_request(uow, command.booking_id)
     _check_owner(command.by, booking.client_id, booking.musician_user_id)
     model.check_step("booking", booking.status, "cancelled")
-    row = await store.change(uow, bookings, booking.id, {"status": "cancelled"})
+    row = await cancel(uow, booking, request, command.by.user_id)
     if booking.application_id is not None:
         ending = "withdrawn" if command.by.user_id == booking.musician_user_id else "rejected"
         await store.change(uow, applications, booking.application_id, {"status": ending})
     await change_request(uow, request, {"status": "in_progress"})
-    uow.emit(messages.BookingCancelled(**booking_facts(row, request), cancelled_by=command.by.user_id))
     return row
 
 
@@ -233,9 +223,37 @@ async def change_request(uow: UnitOfWork, request: Row[Any], values: Mapping[str
     """Change a request that is locked, as far as its status allows, and say so."""
     if (status := values.get("status")) is not None:
         model.check_step("request", request.status, status)
-    changed = await store.change(uow, requests, request.id, values)
-    uow.emit(messages.RequestUpdated(**request_facts(changed)))
-    return changed
+    return await put_request(uow, request, values)
+
+
+async def put_request(uow: UnitOfWork, request: Row[Any], values: Mapping[str, Any]) -> Row[Any]:
+    """Change a request that is locked, whatever its status, and say so."""
+    return await REQUESTS.change(uow, request, values, messages.RequestUpdated, request_facts)
+
+
+async def book(uow: UnitOfWork, values: Mapping[str, Any], request: Row[Any]) -> Row[Any]:
+    """A new booking for a request that is locked; Conflict if it has one."""
+    facts = partial(booking_facts, request=request)
+    booking = await BOOKINGS.create(uow, uuid4(), values, messages.BookingMade, facts)
+    if booking is None:
+        raise Conflict("The request has a booking already")
+    return booking
+
+
+async def change_booking(
+    uow: UnitOfWork, booking: Row[Any], request: Row[Any], values: Mapping[str, Any], event: type[Event]
+) -> Row[Any]:
+    """Change a booking that is locked with its request, and say so."""
+    return await BOOKINGS.change(uow, booking, values, event, partial(booking_facts, request=request))
+
+
+async def cancel(uow: UnitOfWork, booking: Row[Any], request: Row[Any], by: UUID) -> Row[Any]:
+    """Call a booking off that is locked with its request, and say who did."""
+
+    def facts(row: Row[Any]) -> dict[str, Any]:
+        return {**booking_facts(row, request), "cancelled_by": by}
+
+    return await BOOKINGS.change(uow, booking, {"status": "cancelled"}, messages.BookingCancelled, facts)
 
 
 def present(row: Row[Any] | None, what: str) -> Row[Any]:
@@ -274,7 +292,7 @@ def _application_facts(row: Row[Any], request: Row[Any]) -> dict[str, Any]:
 
 def booking_facts(row: Row[Any], request: Row[Any]) -> dict[str, Any]:
     """What the events about a booking say."""
-    names = "request_id client_id musician_id musician_user_id starts_at ends_at price currency"
+    names = "request_id client_id musician_id musician_user_id starts_at ends_at price currency status"
     return {**pick(row, *names.split()), "booking_id": row.id, **pick(request, "title", "urgency_level")}
 
 

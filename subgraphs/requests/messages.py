@@ -239,8 +239,24 @@ class _BookingFacts(Event):
     ends_at: datetime
     price: Decimal
     currency: str
+    status: str
     title: str
     urgency_level: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookingMade(_BookingFacts):
+    """A musician is booked, and has to agree."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookingUndone(_BookingFacts):
+    """The saga that made it could not go through: as if it had never been."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookingRestored(_BookingFacts):
+    """It is as it was before its last change: a saga has taken that back."""
 
 
 @dataclass(frozen=True, kw_only=True)

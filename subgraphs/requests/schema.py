@@ -1,14 +1,19 @@
 """Queries and mutations of the requests subgraph."""
 
+from uuid import UUID
+
 import strawberry
 from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
+from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import Schema, object_type, resolver
+from subgraphs.kit.history import Before, HistoryEntry, PastState, Time, Version, as_of, entries
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.kit.steps import StepOrder, step_field, take_step
 from subgraphs.requests import messages, steps, store
+from subgraphs.requests.aggregates import BOOKINGS, REQUESTS
 from subgraphs.requests.enums import RequestOrder
 from subgraphs.requests.inputs import ApplicationInput, PublishRequestInput, RequestFilterInput, UpdateRequestInput
 from subgraphs.requests.types import Application, Booking, Info, Musician, MusicianRequest, User
@@ -54,6 +59,36 @@ class Query:
             lambda row: (row.starts_at if soonest else row.created_at, row.id),
             lambda: store.count_requests(database, wanted),
         )
+
+    @resolver
+    async def request_history(
+        self, info: Info, id: strawberry.ID, first: First = DEFAULT_FIRST, before: Before = None
+    ) -> list[HistoryEntry] | None:
+        """Every change of a request, newest first, for its client."""
+        key = await _own_request(info, id)
+        return await entries(info.context.database, REQUESTS, key, first, before)
+
+    @resolver
+    async def request_as_of(
+        self, info: Info, id: strawberry.ID, version: Version = None, time: Time = None
+    ) -> PastState | None:
+        """What a request was after a version or at a time, for its client."""
+        return await as_of(info.context.database, REQUESTS, await _own_request(info, id), version, time)
+
+    @resolver
+    async def booking_history(
+        self, info: Info, id: strawberry.ID, first: First = DEFAULT_FIRST, before: Before = None
+    ) -> list[HistoryEntry] | None:
+        """Every change of a booking, newest first, for the client and the musician in it."""
+        key = await _own_booking(info, id)
+        return await entries(info.context.database, BOOKINGS, key, first, before)
+
+    @resolver
+    async def booking_as_of(
+        self, info: Info, id: strawberry.ID, version: Version = None, time: Time = None
+    ) -> PastState | None:
+        """What a booking was after a version or at a time, for the client and the musician in it."""
+        return await as_of(info.context.database, BOOKINGS, await _own_booking(info, id), version, time)
 
 
 @object_type()
@@ -157,6 +192,23 @@ class Mutation:
     ) -> JSON | None:
         """Cancel a booking with its request for one of its parties, or take that back."""
         return await take_step(info.context, order, _party(booking_id, by_user_id), steps.cancel, steps.uncancel)
+
+
+async def _own_request(info: Info, id: str) -> UUID:
+    """The id of a request that the caller has made; admins see all."""
+    row = await info.context.requests.load(checks.identifier(id, "id"))
+    if row is None:
+        raise NotFound("There is no such request")
+    info.context.require_sight(row.client_id)
+    return UUID(str(row.id))
+
+
+async def _own_booking(info: Info, id: str) -> UUID:
+    """The id of a booking that the caller is in; admins see all."""
+    found = await Booking.load(info, checks.identifier(id, "id"))
+    if found is None:
+        raise NotFound("There is no such booking")
+    return UUID(found.id)
 
 
 def _party(booking_id: str, by_user_id: str) -> dict[str, str]:

@@ -2,16 +2,24 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import Row
 
 from subgraphs.kit.errors import Conflict, Forbidden, NotFound
 from subgraphs.kit.steps import Given
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.requests import messages, model, store
-from subgraphs.requests.handlers import booking_and_request, booking_facts, change_request, pick, present, request_facts
-from subgraphs.requests.tables import applications, bookings, requests
+from subgraphs.requests import handlers, messages, model, store
+from subgraphs.requests.handlers import (
+    book,
+    booking_and_request,
+    change_booking,
+    change_request,
+    pick,
+    present,
+    put_request,
+)
+from subgraphs.requests.tables import applications, requests
 
 
 async def assign(uow: UnitOfWork, given: Given) -> Given:
@@ -30,7 +38,6 @@ async def assign(uow: UnitOfWork, given: Given) -> Given:
     if application is not None and application.status != "pending":
         raise Conflict(f"The application is {application.status}")
     values = {
-        "id": uuid4(),
         "application_id": application.id if application else None,
         "musician_id": musician_id,
         "musician_user_id": user_id,
@@ -38,9 +45,7 @@ async def assign(uow: UnitOfWork, given: Given) -> Given:
         "price": application.proposed_price if application else request.budget_max,
         **pick(request, "client_id", "starts_at", "ends_at", "time_zone", "currency"),
     }
-    booking = await store.insert_row(uow, bookings, values)
-    if booking is None:
-        raise Conflict("The request has a booking already")
+    booking = await book(uow, values, request)
     if application is not None:
         await store.change(uow, applications, application.id, {"status": "accepted"})
     before = request.status
@@ -51,12 +56,11 @@ async def assign(uow: UnitOfWork, given: Given) -> Given:
 async def unassign(uow: UnitOfWork, given: Given, done: Given) -> Given:
     """As it was before: the booking falls, the application waits again, and the request looks for somebody."""
     booking, request = await booking_and_request(uow, UUID(done["bookingId"]))
-    await store.change(uow, bookings, booking.id, {"status": "cancelled"})
+    await change_booking(uow, booking, request, {"status": "cancelled"}, messages.BookingUndone)
     if booking.application_id is not None:
         await store.change(uow, applications, booking.application_id, {"status": "pending"})
     if request.status == "assigned":
-        changed = await store.change(uow, requests, request.id, {"status": done["before"]})
-        uow.emit(messages.RequestUpdated(**request_facts(changed)))
+        await put_request(uow, request, {"status": done["before"]})
     return {"bookingId": done["bookingId"]}
 
 
@@ -65,16 +69,15 @@ async def confirm(uow: UnitOfWork, given: Given) -> Given:
     booking, request = await booking_and_request(uow, UUID(given["bookingId"]))
     _check_party(booking, given["byUserId"])
     model.check_step("booking", booking.status, "confirmed")
-    row = await store.change(uow, bookings, booking.id, {"status": "confirmed"})
-    uow.emit(messages.BookingConfirmed(**booking_facts(row, request)))
+    row = await change_booking(uow, booking, request, {"status": "confirmed"}, messages.BookingConfirmed)
     return _told(row, request)
 
 
 async def unconfirm(uow: UnitOfWork, given: Given, done: Given) -> Given:
     """The booking waits to be confirmed again."""
-    booking, _ = await booking_and_request(uow, UUID(given["bookingId"]))
+    booking, request = await booking_and_request(uow, UUID(given["bookingId"]))
     if booking.status == "confirmed":
-        await store.change(uow, bookings, booking.id, {"status": "pending"})
+        await change_booking(uow, booking, request, {"status": "pending"}, messages.BookingRestored)
     return {"bookingId": given["bookingId"]}
 
 
@@ -83,10 +86,9 @@ async def cancel(uow: UnitOfWork, given: Given) -> Given:
     booking, request = await booking_and_request(uow, UUID(given["bookingId"]))
     _check_party(booking, given["byUserId"])
     model.check_step("booking", booking.status, "cancelled")
-    row = await store.change(uow, bookings, booking.id, {"status": "cancelled"})
+    row = await handlers.cancel(uow, booking, request, UUID(given["byUserId"]))
     before = {"booking": booking.status, "request": request.status}
     request = await change_request(uow, request, {"status": "cancelled"})
-    uow.emit(messages.BookingCancelled(**booking_facts(row, request), cancelled_by=UUID(given["byUserId"])))
     by = "musician" if given["byUserId"] == str(booking.musician_user_id) else "client"
     now = datetime.now(UTC).isoformat()
     return {**_told(row, request), "before": before, "cancelledAt": now, "cancelledBy": by}
@@ -97,9 +99,9 @@ async def uncancel(uow: UnitOfWork, given: Given, done: Given) -> Given:
     booking, request = await booking_and_request(uow, UUID(given["bookingId"]))
     if await store.active_booking(uow, request.id) is not None:
         raise Conflict("The request has another booking by now")
-    await store.change(uow, bookings, booking.id, {"status": done["before"]["booking"]})
-    changed = await store.change(uow, requests, request.id, {"status": done["before"]["request"]})
-    uow.emit(messages.RequestUpdated(**request_facts(changed)))
+    before = done["before"]
+    await change_booking(uow, booking, request, {"status": before["booking"]}, messages.BookingRestored)
+    await put_request(uow, request, {"status": before["request"]})
     return {"bookingId": given["bookingId"]}
 
 

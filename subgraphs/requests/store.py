@@ -185,8 +185,7 @@ async def lock(session: Session, table: Table, row_id: UUID) -> Row[Any] | None:
 
 async def change(session: Session, table: Table, row_id: UUID, values: Mapping[str, Any]) -> Row[Any]:
     """Set columns of one row that is locked, and answer it as it is now."""
-    bump = {"version": table.c.version + 1} if "version" in table.c else {}
-    statement = update(table).where(table.c.id == row_id).values(**values, **bump, updated_at=func.now())
+    statement = update(table).where(table.c.id == row_id).values(**values, updated_at=func.now())
     rows = await session.fetch_all(statement.returning(table))
     return rows[0]
 

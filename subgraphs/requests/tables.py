@@ -63,6 +63,7 @@ bookings = Table(
     Column("price", Numeric(10, 2)),
     Column("currency", Text),
     Column("status", Text),
+    Column("version", Integer),
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
 )

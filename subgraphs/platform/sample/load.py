@@ -28,6 +28,15 @@ MUSICIANS = {"small": 2_000, "large": 100_000}
 CHUNK = 5_000
 Progress = Callable[[str, int, int], None]
 Row = Sequence[Any]
+_ADOPT: Mapping[str, Sequence[str]] = {
+    "musicians": ["'musician', 'musician_profiles', 'MusicianProfileCreated', 'profile_parts'"],
+    "requests": [
+        "'musician_request', 'musician_requests', 'RequestPublished'",
+        "'booking', 'bookings', 'BookingMade'",
+    ],
+    "payments": ["'escrow', 'escrows', 'EscrowCreated'"],
+}
+"""What gets a stream of events for every row, with the arguments of the function that makes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +76,12 @@ async def load(databases: Mapping[str, str], size: str, progress: Progress) -> N
         connection = await asyncpg.connect(databases[service].replace("postgresql+asyncpg://", "postgresql://"))
         try:
             async with connection.transaction():  # some rules of a database look at several tables when it ends
+                await connection.execute("select set_config('mussikon.loading', 'on', true)")
                 for table in tables(password_hash):
                     if table.service == service:
                         await _copy(connection, table, world, progress)
+                for adopt in _ADOPT.get(service, ()):
+                    await connection.execute(f"select adopt_rows({adopt})")
             await connection.execute("analyze")
         finally:
             await connection.close()
@@ -105,7 +117,7 @@ def tables(password_hash: str) -> tuple[Table, ...]:
         Table("reviews", "reviews", "id booking_id musician_id author_id rating text created_at", _reviews),
         Table("matching", "matching_musicians", "musician_id user_id stage_name hourly_rate currency experience_years latitude longitude skill_ids", _matching_musicians),
         Table("matching", "matching_requests", "request_id client_id title status latitude longitude starts_at ends_at time_zone budget_min budget_max currency urgency_level skill_ids", _matching_requests),
-        Table("payments", "escrows", "id booking_id request_id client_id musician_id musician_user_id amount currency status released version created_at updated_at", _escrows),
+        Table("payments", "escrows", "id booking_id request_id client_id musician_id musician_user_id amount currency status released created_at updated_at", _escrows),
         Table("payments", "payments", "id escrow_id client_id musician_user_id amount currency created_at updated_at", _payments),
         Table("payments", "ledger_entries", "transaction_id escrow_id account amount currency created_at", _ledger),
         Table("calendar", "known_musicians", "musician_id user_id", lambda w: ((m.id, m.person.id) for m in w.people.musicians)),
@@ -229,7 +241,7 @@ def _escrows(world: World) -> Iterator[Row]:
             who = (gig.booking_id, gig.id, gig.client.id, musician.id, musician.person.id)
             released, status = (chosen.price, "released") if done else (Decimal(0), "held")
             changed = _paid_out(gig) if done else chosen.at
-            money = (chosen.price, gig.client.city.currency, status, released, 2 if done else 1)
+            money = (chosen.price, gig.client.city.currency, status, released)
             yield _escrow_id(gig), *who, *money, chosen.at, changed
 
 

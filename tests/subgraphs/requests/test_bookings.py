@@ -74,7 +74,7 @@ async def test_from_application_to_completion(client: Client, host: Person, play
     await client.data(step("completeBooking"), host, id=booking)
     assert (await client.data(REQUEST, host, id=request))["request"]["status"] == "COMPLETED"
     told = await events_of(client, booking)
-    assert [kind for kind, _ in told] == ["BookingConfirmed", "BookingCompleted"]
+    assert [kind for kind, _ in told] == ["BookingMade", "BookingConfirmed", "BookingUpdated", "BookingCompleted"]
     assert told[0][1]["musician_user_id"] == str(person.id)
     assert told[0][1]["musician_id"] == str(musician_id)
     assert told[0][1]["price"] == "400.00"
@@ -123,7 +123,7 @@ async def test_a_cancelled_booking_opens_the_request(client: Client, host: Perso
     await client.data(step("cancelBooking"), player[0], id=booking)
     data = (await client.data(REQUEST, host, id=request))["request"]
     assert data == {"status": "IN_PROGRESS", "booking": None}
-    kind, facts = (await events_of(client, booking))[0]
+    kind, facts = (await events_of(client, booking))[-1]
     assert (kind, facts["cancelled_by"]) == ("BookingCancelled", str(player[0].id))
     assert await client.codes(step("acceptApplication"), host, id=application) == ["CONFLICT"]
 

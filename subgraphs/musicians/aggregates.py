@@ -1,0 +1,36 @@
+"""Profiles as event-sourced aggregates: their state, and the table that shows most of it (skills and documents have their own)."""
+
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from subgraphs.kit.event_store.aggregate import Aggregate
+from subgraphs.kit.event_store.sourced import Sourced, merged
+from subgraphs.musicians.store import profiles
+
+_NOBODY: Final = UUID(int=0)
+
+
+class ProfileState(msgspec.Struct, frozen=True):
+    """What a musician says of themselves."""
+
+    user_id: UUID = _NOBODY
+    stage_name: str = ""
+    bio: str = ""
+    hourly_rate: Decimal = Decimal(0)
+    currency: str = "EUR"
+    experience_years: int = 0
+    latitude: float | None = None
+    longitude: float | None = None
+    address: str | None = None
+    city: str | None = None
+    country: str | None = None
+    availability_schedule: dict[str, Any] = {}
+    portfolio_urls: list[str] = []
+    skill_ids: tuple[UUID, ...] = ()
+    profile_document: dict[str, Any] | None = None
+
+
+PROFILES: Final = Sourced(Aggregate(aggregate_type="musician", initial=ProfileState(), apply=merged), profiles)

@@ -1,0 +1,31 @@
+"""Escrows as event-sourced aggregates: their state, and the table that shows them. What the money does is in the ledger."""
+
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from subgraphs.kit.event_store.aggregate import Aggregate
+from subgraphs.kit.event_store.sourced import Sourced, merged
+from subgraphs.payments.tables import escrows
+
+_NOBODY: Final = UUID(int=0)
+
+
+class EscrowState(msgspec.Struct, frozen=True):
+    """What was charged for a booking, and what has become of it."""
+
+    booking_id: UUID = _NOBODY
+    request_id: UUID = _NOBODY
+    client_id: UUID = _NOBODY
+    musician_id: UUID = _NOBODY
+    musician_user_id: UUID = _NOBODY
+    amount: Decimal = Decimal(0)
+    currency: str = "EUR"
+    status: str = "held"
+    released: Decimal = Decimal("0.00")
+    refunded: Decimal = Decimal("0.00")
+
+
+ESCROWS: Final = Sourced(Aggregate(aggregate_type="escrow", initial=EscrowState(), apply=merged), escrows)

@@ -1,0 +1,63 @@
+"""Requests and bookings as event-sourced aggregates: their states, and the tables that show them."""
+
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from subgraphs.kit.event_store.aggregate import Aggregate
+from subgraphs.kit.event_store.sourced import Sourced, merged
+from subgraphs.requests.tables import bookings, requests
+
+_NOBODY: Final = UUID(int=0)
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class RequestState(msgspec.Struct, frozen=True):
+    """What a client looks for, and how far it has come."""
+
+    client_id: UUID = _NOBODY
+    title: str = ""
+    description: str = ""
+    event_date: date = _NEVER.date()
+    start_time: time = time()
+    end_time: time = time()
+    time_zone: str = "UTC"
+    starts_at: datetime = _NEVER
+    ends_at: datetime = _NEVER
+    budget_min: Decimal = Decimal(0)
+    budget_max: Decimal = Decimal(0)
+    currency: str = "EUR"
+    latitude: float = 0.0
+    longitude: float = 0.0
+    address: str = ""
+    city: str = ""
+    country: str = ""
+    required_skill_ids: tuple[UUID, ...] = ()
+    status: str = "open"
+    urgency_level: str = "medium"
+
+
+class BookingState(msgspec.Struct, frozen=True):
+    """Who plays for whom, when and for how much, and whether that holds."""
+
+    request_id: UUID = _NOBODY
+    application_id: UUID | None = None
+    client_id: UUID = _NOBODY
+    musician_id: UUID = _NOBODY
+    musician_user_id: UUID = _NOBODY
+    starts_at: datetime = _NEVER
+    ends_at: datetime = _NEVER
+    time_zone: str = "UTC"
+    price: Decimal = Decimal(0)
+    currency: str = "EUR"
+    status: str = "pending"
+
+
+REQUESTS: Final = Sourced(
+    Aggregate(aggregate_type="musician_request", initial=RequestState(), apply=merged),
+    requests,
+)
+BOOKINGS: Final = Sourced(Aggregate(aggregate_type="booking", initial=BookingState(), apply=merged), bookings)

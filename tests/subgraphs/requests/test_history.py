@@ -1,0 +1,186 @@
+"""Requests and bookings as their events tell them: rebuilt at any moment, also after changes by hand, and never drifting unseen."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from subgraphs.kit.event_store.events import VersionConflict
+from subgraphs.kit.event_store.snapshots import newest_snapshot
+from subgraphs.kit.event_store.sourced import Drift, Sourced
+from subgraphs.kit.testing import Client, Person
+from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.requests import store
+from subgraphs.requests.aggregates import BOOKINGS, REQUESTS
+from subgraphs.requests.handlers import put_request
+from subgraphs.requests.tables import requests
+from tests.subgraphs.requests.test_bookings import Player, booked, publish, step
+
+UPDATE = "mutation($id: ID!, $input: UpdateRequestInput!) { updateRequest(id: $id, input: $input) { title } }"
+HISTORY = "query($id: ID!, $before: Int) { requestHistory(id: $id, first: 3, before: $before) { version type changes createdBy } }"
+AS_OF = "query($id: ID!, $version: Int, $time: DateTime) { requestAsOf(id: $id, version: $version, time: $time) { version state } }"
+
+
+async def drifts(client: Client, about: Sourced[Any]) -> list[Drift]:
+    """The rows that were not what their streams say, of all there are."""
+    found: list[Drift] = []
+    after: UUID | None = UUID(int=0)
+    while after is not None:
+        async with UnitOfWork(client.service.database) as uow:
+            drifted, after = await about.verify(uow, after)
+            found += drifted
+    return found
+
+
+async def by_hand(client: Client, statement: str, **values: Any) -> None:
+    """What somebody does at the database's prompt."""
+    await client.service.database.execute(text(statement).bindparams(**values))
+
+
+async def retitled(client: Client, host: Person, times: int) -> str:
+    """A request whose title was changed so often."""
+    request = await publish(client, host)
+    for number in range(times):
+        await client.data(UPDATE, host, id=request, input={"title": f"Title {number}"})
+    return request
+
+
+async def test_a_request_is_rebuilt_at_any_version_and_time(client: Client, host: Person) -> None:
+    """Twelve changes make thirteen versions and a snapshot; each past state comes back, by version and by time."""
+    request = await retitled(client, host, 12)
+    database, stream = client.service.database, REQUESTS.aggregate.stream(UUID(request))
+    snapshot = await newest_snapshot(database, stream, 1, 100)
+    assert snapshot is not None and (snapshot.version, snapshot.state["title"]) == (10, "Title 8")
+    for version, title in ((1, "A band"), (2, "Title 0"), (10, "Title 8"), (11, "Title 9"), (13, "Title 11")):
+        found = (await client.data(AS_OF, host, id=request, version=version))["requestAsOf"]
+        assert (found["version"], found["state"]["title"]) == (version, title)
+    times = text("SELECT occurred_at FROM events WHERE aggregate_id = :id AND version = 4")
+    time: datetime = await database.fetch_value(times, id=UUID(request))
+    found = (await client.data(AS_OF, host, id=request, time=time.isoformat()))["requestAsOf"]
+    assert (found["version"], found["state"]["title"]) == (4, "Title 2")
+    assert (await client.data(AS_OF, host, id=request))["requestAsOf"]["state"]["title"] == "Title 11"
+    assert await client.codes(AS_OF, host, id=request, version=14) == ["NOT_FOUND"]
+    assert await client.codes(AS_OF, host, id=request, version=-1) == ["BAD_USER_INPUT"]
+    assert await client.codes(AS_OF, host, id=request, version=1, time=time.isoformat()) == ["BAD_USER_INPUT"]
+    assert await drifts(client, REQUESTS) == []
+
+
+async def test_history_is_paged_and_for_its_owner(
+    client: Client, host: Person, stranger: Person, admin: Person
+) -> None:
+    """The newest changes first, with who made them; others are refused."""
+    request = await retitled(client, host, 4)
+    page = (await client.data(HISTORY, host, id=request))["requestHistory"]
+    assert [one["version"] for one in page] == [5, 4, 3]
+    assert page[0] == {"version": 5, "type": "RequestUpdated", "changes": page[0]["changes"], "createdBy": str(host.id)}
+    assert page[0]["changes"]["title"] == "Title 3"
+    rest = (await client.data(HISTORY, admin, id=request, before=3))["requestHistory"]
+    assert [one["type"] for one in rest] == ["RequestUpdated", "RequestPublished"]
+    assert await client.codes(HISTORY, stranger, id=request) == ["FORBIDDEN"]
+    assert await client.codes(HISTORY, None, id=request) == ["UNAUTHENTICATED"]
+    assert await client.codes(AS_OF, stranger, id=request) == ["FORBIDDEN"]
+    assert await client.codes(HISTORY, host, id=str(uuid4())) == ["NOT_FOUND"]
+
+
+async def test_a_change_by_hand_is_an_event_and_is_told(client: Client, host: Person) -> None:
+    """Who changes a row at the database's prompt changes the history, the others hear of it, and the service goes on from there."""
+    request = await retitled(client, host, 1)
+    await by_hand(
+        client, "UPDATE musician_requests SET title = 'By hand', budget_max = 777 WHERE id = :id", id=UUID(request)
+    )
+    newest = (await client.data(HISTORY, host, id=request))["requestHistory"][0]
+    assert newest["version"] == 3
+    assert newest["changes"] == {"title": "By hand", "budget_max": 777.0}
+    assert newest["createdBy"].startswith("database:")
+    told = text("SELECT * FROM outbox WHERE aggregate_id = :id ORDER BY id")
+    rows = await client.service.database.fetch_all(told, id=UUID(request))
+    assert [row.version for row in rows] == [1, 2, 3]
+    assert set(rows[2].payload) == set(rows[1].payload)
+    assert (rows[2].event_type, rows[2].payload["title"]) == ("RequestUpdated", "By hand")
+    await client.data(UPDATE, host, id=request, input={"description": "Bring a bass"})
+    state = (await client.data(AS_OF, host, id=request))["requestAsOf"]
+    assert (state["version"], state["state"]["title"], state["state"]["budget_max"]) == (4, "By hand", "777.00")
+    assert await drifts(client, REQUESTS) == []
+
+
+async def test_rows_are_neither_deleted_nor_given_another_id(client: Client, host: Person) -> None:
+    """A row whose history is kept stays, and so does its id."""
+    request = UUID(await publish(client, host))
+    with pytest.raises(IntegrityError, match="not deleted"):
+        await by_hand(client, "DELETE FROM musician_requests WHERE id = :id", id=request)
+    with pytest.raises(IntegrityError, match="stays"):
+        await by_hand(
+            client, "UPDATE musician_requests SET id = gen_random_uuid(), title = 'x' WHERE id = :id", id=request
+        )
+
+
+async def test_drift_is_found_and_repaired(client: Client, host: Person) -> None:
+    """A row that was changed behind the trigger's back gets what its events say again."""
+    request = UUID(await retitled(client, host, 2))
+    async with UnitOfWork(client.service.database) as uow:
+        await uow.execute(text("SELECT set_config('mussikon.loading', 'on', true)"))
+        changed = text("UPDATE musician_requests SET title = 'Wrong', status = 'completed' WHERE id = :id")
+        await uow.execute(changed.bindparams(id=request))
+    assert await drifts(client, REQUESTS) == [Drift(request, ("title", "status"))]
+    assert await drifts(client, REQUESTS) == []
+    row = (await store.by_ids(client.service.database, requests, [request]))[request]
+    assert (row.title, row.status, row.version) == ("Title 1", "open", 3)
+
+
+async def test_of_two_writers_one_is_refused(client: Client, host: Person) -> None:
+    """Who decides on what has changed meanwhile is told so, and nothing of it is kept."""
+    request = UUID(await publish(client, host))
+    database = client.service.database
+    seen = (await store.by_ids(database, requests, [request]))[request]
+
+    async def retitle(title: str) -> None:
+        async with UnitOfWork(database) as uow:
+            await put_request(uow, seen, {"title": title})
+
+    results = await asyncio.gather(retitle("one"), retitle("two"), return_exceptions=True)
+    assert [type(result) for result in results if result is not None] == [VersionConflict]
+    row = (await store.by_ids(database, requests, [request]))[request]
+    assert row.version == 2
+    assert row.title == ("one" if results[0] is None else "two")
+
+
+async def test_bookings_are_what_their_events_say(client: Client, host: Person, player: Player) -> None:
+    """From the booking to its cancellation; the musician in it may see its history."""
+    _, _, booking = await booked(client, host, player)
+    await client.data(step("confirmBooking"), player[0], id=booking)
+    await client.data(step("cancelBooking"), host, id=booking)
+    query = "query($id: ID!) { bookingHistory(id: $id) { type changes } bookingAsOf(id: $id, version: 2) { state } }"
+    data = await client.data(query, player[0], id=booking)
+    types = [one["type"] for one in data["bookingHistory"]]
+    assert types == ["BookingCancelled", "BookingConfirmed", "BookingMade"]
+    assert data["bookingHistory"][0]["changes"] == {"status": "cancelled"}
+    assert (data["bookingAsOf"]["state"]["status"], data["bookingAsOf"]["state"]["price"]) == ("confirmed", "400.00")
+    assert await drifts(client, BOOKINGS) == []
+
+
+async def test_loaded_rows_get_a_history(client: Client, host: Person) -> None:
+    """Rows that came in bulk begin with what they are, once, and nobody is told."""
+    request, copy = UUID(await publish(client, host)), uuid4()
+    columns = ", ".join(column.name for column in requests.c if column.name not in ("id", "version"))
+    adopt = text("SELECT adopt_rows('musician_request', 'musician_requests', 'RequestPublished')")
+    async with UnitOfWork(client.service.database) as uow:
+        await uow.execute(text("SELECT set_config('mussikon.loading', 'on', true)"))
+        insert = f"INSERT INTO musician_requests (id, version, {columns}) SELECT :copy, 7, {columns} FROM musician_requests WHERE id = :id"
+        await uow.execute(text(insert).bindparams(copy=copy, id=request))
+        assert await uow.fetch_value(adopt) == 1
+        assert await uow.fetch_value(adopt) == 0
+    rows = await store.by_ids(client.service.database, requests, [request, copy])
+    assert rows[copy].version == 1
+    one, other = [
+        await REQUESTS.aggregate.load(client.service.database, REQUESTS.aggregate.stream(key)) for key in rows
+    ]
+    assert one.state == other.state
+    assert (
+        await client.service.database.fetch_value(text("SELECT count(*) FROM outbox WHERE aggregate_id = :id"), id=copy)
+        == 0
+    )
+    assert await drifts(client, REQUESTS) == []

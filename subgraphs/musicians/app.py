@@ -4,12 +4,14 @@ from pathlib import Path
 
 from subgraphs.kit import streams
 from subgraphs.kit.bus import Bus
+from subgraphs.kit.commands import CommandLog
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
+from subgraphs.kit.recovery import Recovery
 from subgraphs.kit.relay import Relay
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.musicians.handlers import COMMAND_HANDLERS
+from subgraphs.musicians.handlers import COMMAND_HANDLERS, RESULTS
 from subgraphs.musicians.loaders import MusiciansContext
 from subgraphs.musicians.schema import schema
 
@@ -19,7 +21,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 def bootstrap(settings: ServiceSettings) -> Service:
     """The musicians service with these settings, not yet started."""
     database = Database(settings.database_url)
-    bus = Bus(database, COMMAND_HANDLERS)
+    commands = CommandLog(database, COMMAND_HANDLERS, RESULTS)
+    bus = Bus(database, COMMAND_HANDLERS, commands)
     queue = streams.Queue(settings.redis_url)
     return Service(
         "musicians",
@@ -28,5 +31,5 @@ def bootstrap(settings: ServiceSettings) -> Service:
         verifier=TokenVerifier(settings.jwt_public_key_file),
         database=database,
         migrations=MIGRATIONS,
-        parts=[queue, Relay(database, queue.redis, "musicians")],
+        parts=[queue, Relay(database, queue.redis, "musicians"), Recovery(database, commands)],
     )

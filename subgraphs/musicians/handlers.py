@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Row
 
 from subgraphs.kit.bus import CommandHandler
+from subgraphs.kit.commands import Reload
 from subgraphs.kit.database import Session
 from subgraphs.kit.errors import BadUserInput, Conflict, NotFound
 from subgraphs.kit.messages import Command
@@ -84,4 +85,12 @@ COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
     CreateProfile: create_profile,
     UpdateProfile: update_profile,
 }
+
+
+async def _again(session: Session, musician_id: UUID) -> Profile | None:
+    return (await store.profiles_by_ids(session, [musician_id])).get(musician_id)
+
+
+RESULTS: Mapping[type[Command[Any]], Reload] = {CreateProfile: _again, UpdateProfile: _again}
+"""What commands answer, found again for whoever sends one twice."""
 EVENT_HANDLERS: Mapping[str, Any] = {}

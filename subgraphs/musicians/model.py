@@ -86,14 +86,14 @@ def _given(value: Any, field: str) -> Any:
 def _location(value: Any) -> dict[str, Any]:
     if value is None:
         return dict.fromkeys(("latitude", "longitude", "address", "city", "country"))
-    country = value.country or None
+    country = value["country"] or None
     if country and not re.fullmatch(r"[A-Z]{2}", country):
         raise BadUserInput("'country' must be a code of two capital letters, such as DE", "location.country")
     return {
-        "latitude": checks.decimal(value.latitude, "location.latitude", -90, 90),
-        "longitude": checks.decimal(value.longitude, "location.longitude", -180, 180),
-        "address": checks.optional_text(value.address, "location.address", 300),
-        "city": checks.optional_text(value.city, "location.city", 100),
+        "latitude": checks.decimal(value["latitude"], "location.latitude", -90, 90),
+        "longitude": checks.decimal(value["longitude"], "location.longitude", -180, 180),
+        "address": checks.optional_text(value["address"], "location.address", 300),
+        "city": checks.optional_text(value["city"], "location.city", 100),
         "country": country,
     }
 
@@ -130,7 +130,7 @@ def _urls(values: Sequence[str] | None) -> list[str]:
 _CHECKS: Final[Mapping[str, Any]] = {
     "stage_name": lambda value: {"stage_name": checks.text(_given(value, "stageName"), "stageName", 100)},
     "bio": lambda value: {"bio": checks.optional_text(value, "bio", 5000, lines=True) or ""},
-    "hourly_rate": lambda value: {"hourly_rate": checks.money(_given(value, "hourlyRate"), "hourlyRate")},
+    "hourly_rate": lambda value: {"hourly_rate": checks.money(Decimal(_given(value, "hourlyRate")), "hourlyRate")},
     "currency": lambda value: {"currency": checks.currency(_given(value, "currency"))},
     "experience_years": lambda value: {
         "experience_years": checks.whole(_given(value, "experienceYears"), "experienceYears", 0, 80)

@@ -1,5 +1,6 @@
 """Queries and mutations of the musicians subgraph."""
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ import strawberry
 from sqlalchemy import ColumnElement
 
 from subgraphs.kit import checks
+from subgraphs.kit.command_status import CommandId, CommandStatus, command_id_of, status_of
 from subgraphs.kit.errors import BadUserInput, NotFound
 from subgraphs.kit.graphql import Schema, given, object_type, resolver
 from subgraphs.kit.history import Before, HistoryEntry, PastState, Time, Version, as_of, entries
@@ -85,22 +87,41 @@ class Query:
         """What a profile was after a version or at a time, for its musician."""
         return await as_of(info.context.database, PROFILES, await _own_profile(info, id), version, time)
 
+    @resolver
+    async def musician_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:
+        """How far a command of the caller's about their profile is."""
+        return await status_of(info.context.database, info.context.require(), id)
+
 
 @object_type()
 class Mutation:
     """What can be done with musicians' profiles."""
 
     @resolver
-    async def create_musician_profile(self, info: Info, input: CreateMusicianProfileInput) -> Musician | None:
+    async def create_musician_profile(
+        self, info: Info, input: CreateMusicianProfileInput, command_id: CommandId = None
+    ) -> Musician | None:
         """Make one's profile; for users who registered as musicians."""
         user_id = info.context.require_role("musician").user_id
-        return Musician.of(await info.context.bus.handle(CreateProfile(user_id, given(input))))
+        command = CreateProfile(user_id, _values(input))
+        return Musician.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
     @resolver
-    async def update_musician_profile(self, info: Info, input: UpdateMusicianProfileInput) -> Musician | None:
+    async def update_musician_profile(
+        self, info: Info, input: UpdateMusicianProfileInput, command_id: CommandId = None
+    ) -> Musician | None:
         """Change one's own profile."""
         user_id = info.context.require_role("musician").user_id
-        return Musician.of(await info.context.bus.handle(UpdateProfile(user_id, given(input))))
+        command = UpdateProfile(user_id, _values(input))
+        return Musician.of(await info.context.bus.handle(command, command_id_of(command_id)))
+
+
+def _values(input: CreateMusicianProfileInput | UpdateMusicianProfileInput) -> dict[str, Any]:
+    """The fields that the caller gave, as plain values."""
+    values = given(input)
+    if values.get("location") is not None:
+        values["location"] = asdict(values["location"])
+    return values
 
 
 async def _own_profile(info: Info, id: str) -> UUID:

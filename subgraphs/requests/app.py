@@ -3,14 +3,16 @@
 from pathlib import Path
 
 from subgraphs.kit.bus import Bus
+from subgraphs.kit.commands import CommandLog
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.inbox import Inbox
+from subgraphs.kit.recovery import Recovery
 from subgraphs.kit.relay import Relay
 from subgraphs.kit.service import Caller, Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.streams import Queue
-from subgraphs.requests.handlers import COMMAND_HANDLERS, EVENT_HANDLERS
+from subgraphs.requests.handlers import COMMAND_HANDLERS, EVENT_HANDLERS, RESULTS
 from subgraphs.requests.loaders import RequestsContext
 from subgraphs.requests.schema import schema
 
@@ -21,7 +23,8 @@ def bootstrap(settings: ServiceSettings) -> Service:
     """Settings in, service out."""
     database = Database(settings.database_url)
     queue = Queue(settings.redis_url)
-    bus = Bus(database, COMMAND_HANDLERS)
+    commands = CommandLog(database, COMMAND_HANDLERS, RESULTS)
+    bus = Bus(database, COMMAND_HANDLERS, commands)
 
     def context(caller: Caller) -> RequestsContext:
         return RequestsContext(caller, database, bus)
@@ -36,6 +39,7 @@ def bootstrap(settings: ServiceSettings) -> Service:
         parts=[
             queue,
             Relay(database, queue.redis, settings.name),
+            Recovery(database, commands),
             Inbox(database, queue.redis, settings.name, ["musicians"], EVENT_HANDLERS),
         ],
     )

@@ -11,6 +11,8 @@ from sqlalchemy import Row, Table
 
 from subgraphs.kit import checks
 from subgraphs.kit.bus import CommandHandler
+from subgraphs.kit.commands import Reload
+from subgraphs.kit.database import Session
 from subgraphs.kit.errors import Conflict, Forbidden, NotFound
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.inbox import EventHandler
@@ -321,6 +323,26 @@ COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
     messages.CompleteBooking: complete_booking,
     messages.CancelBooking: cancel_booking,
 }
+
+
+def _again(table: Table) -> Reload:
+    async def load(session: Session, row_id: UUID) -> Row[Any] | None:
+        return (await store.by_ids(session, table, [row_id])).get(row_id)
+
+    return load
+
+
+RESULTS: Mapping[type[Command[Any]], Reload] = {
+    **dict.fromkeys((messages.PublishRequest, messages.UpdateRequest, messages.CancelRequest), _again(requests)),
+    **dict.fromkeys(
+        (messages.ApplyToRequest, messages.RejectApplication, messages.WithdrawApplication), _again(applications)
+    ),
+    **dict.fromkeys(
+        (messages.AcceptApplication, messages.ConfirmBooking, messages.CompleteBooking, messages.CancelBooking),
+        _again(bookings),
+    ),
+}
+"""What commands answer, found again for whoever sends one twice."""
 EVENT_HANDLERS: Mapping[str, EventHandler] = {
     "MusicianProfileCreated": keep_musician,
     "MusicianProfileUpdated": keep_musician,

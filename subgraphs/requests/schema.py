@@ -6,6 +6,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
+from subgraphs.kit.command_status import CommandId, CommandStatus, command_id_of, status_of
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.history import Before, HistoryEntry, PastState, Time, Version, as_of, entries
@@ -90,32 +91,44 @@ class Query:
         """What a booking was after a version or at a time, for the client and the musician in it."""
         return await as_of(info.context.database, BOOKINGS, await _own_booking(info, id), version, time)
 
+    @resolver
+    async def request_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:
+        """How far a command of the caller's about requests and bookings is."""
+        return await status_of(info.context.database, info.context.require(), id)
+
 
 @object_type()
 class Mutation:
     """What can be done with requests, applications and bookings."""
 
     @resolver
-    async def publish_request(self, info: Info, input: PublishRequestInput) -> MusicianRequest | None:
+    async def publish_request(
+        self, info: Info, input: PublishRequestInput, command_id: CommandId = None
+    ) -> MusicianRequest | None:
         """Look for a musician; for clients."""
         by = info.context.require_role("client")
-        return MusicianRequest.of(await info.context.bus.handle(input.read(by)))
+        return MusicianRequest.of(await info.context.bus.handle(input.read(by), command_id_of(command_id)))
 
     @resolver
-    async def update_request(self, info: Info, id: strawberry.ID, input: UpdateRequestInput) -> MusicianRequest | None:
+    async def update_request(
+        self, info: Info, id: strawberry.ID, input: UpdateRequestInput, command_id: CommandId = None
+    ) -> MusicianRequest | None:
         """Change a request of one's own that nobody is booked for."""
-        return MusicianRequest.of(await info.context.bus.handle(input.read(info.context.require(), id)))
+        command = input.read(info.context.require(), id)
+        return MusicianRequest.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
     @resolver
-    async def cancel_request(self, info: Info, id: strawberry.ID) -> MusicianRequest | None:
+    async def cancel_request(
+        self, info: Info, id: strawberry.ID, command_id: CommandId = None
+    ) -> MusicianRequest | None:
         """Withdraw a request of one's own, and with it its booking."""
         request_id = checks.identifier(id, "id")
         command = messages.CancelRequest(by=info.context.require(), request_id=request_id)
-        return MusicianRequest.of(await info.context.bus.handle(command))
+        return MusicianRequest.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
     @resolver
     async def apply_to_request(
-        self, info: Info, request_id: strawberry.ID, input: ApplicationInput
+        self, info: Info, request_id: strawberry.ID, input: ApplicationInput, command_id: CommandId = None
     ) -> Application | None:
         """Offer to play; for musicians, once a request."""
         command = messages.ApplyToRequest(
@@ -124,43 +137,47 @@ class Mutation:
             message=input.message,
             proposed_price=input.proposed_price,
         )
-        return Application.of(await info.context.bus.handle(command))
+        return Application.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
     @resolver
-    async def accept_application(self, info: Info, id: strawberry.ID) -> Booking | None:
+    async def accept_application(self, info: Info, id: strawberry.ID, command_id: CommandId = None) -> Booking | None:
         """Choose a musician for a request of one's own; the booking then waits for the musician's word."""
         application_id = checks.identifier(id, "id")
         command = messages.AcceptApplication(by=info.context.require(), application_id=application_id)
-        return Booking.of(await info.context.bus.handle(command))
+        return Booking.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
     @resolver
-    async def reject_application(self, info: Info, id: strawberry.ID) -> Application | None:
+    async def reject_application(
+        self, info: Info, id: strawberry.ID, command_id: CommandId = None
+    ) -> Application | None:
         """Turn a musician down."""
         application_id = checks.identifier(id, "id")
         command = messages.RejectApplication(by=info.context.require(), application_id=application_id)
-        return Application.of(await info.context.bus.handle(command))
+        return Application.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
     @resolver
-    async def withdraw_application(self, info: Info, id: strawberry.ID) -> Application | None:
+    async def withdraw_application(
+        self, info: Info, id: strawberry.ID, command_id: CommandId = None
+    ) -> Application | None:
         """Take an application of one's own back."""
         application_id = checks.identifier(id, "id")
         command = messages.WithdrawApplication(by=info.context.require(), application_id=application_id)
-        return Application.of(await info.context.bus.handle(command))
+        return Application.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
     @resolver
-    async def confirm_booking(self, info: Info, id: strawberry.ID) -> Booking | None:
+    async def confirm_booking(self, info: Info, id: strawberry.ID, command_id: CommandId = None) -> Booking | None:
         """Agree to a booking; for its musician."""
-        return await _on_booking(info, messages.ConfirmBooking, id)
+        return await _on_booking(info, messages.ConfirmBooking, id, command_id)
 
     @resolver
-    async def complete_booking(self, info: Info, id: strawberry.ID) -> Booking | None:
+    async def complete_booking(self, info: Info, id: strawberry.ID, command_id: CommandId = None) -> Booking | None:
         """Say that the event took place, once it is over; for its client and its musician."""
-        return await _on_booking(info, messages.CompleteBooking, id)
+        return await _on_booking(info, messages.CompleteBooking, id, command_id)
 
     @resolver
-    async def cancel_booking(self, info: Info, id: strawberry.ID) -> Booking | None:
+    async def cancel_booking(self, info: Info, id: strawberry.ID, command_id: CommandId = None) -> Booking | None:
         """Cancel a booking; the request then looks for somebody again. For its client and its musician."""
-        return await _on_booking(info, messages.CancelBooking, id)
+        return await _on_booking(info, messages.CancelBooking, id, command_id)
 
     @step_field
     async def update_status(
@@ -221,9 +238,9 @@ def _party(booking_id: str, by_user_id: str) -> dict[str, str]:
 _BookingOrder = type[messages.ConfirmBooking] | type[messages.CompleteBooking] | type[messages.CancelBooking]
 
 
-async def _on_booking(info: Info, order: _BookingOrder, id: str) -> Booking:
+async def _on_booking(info: Info, order: _BookingOrder, id: str, command_id: str | None) -> Booking:
     command = order(by=info.context.require(), booking_id=checks.identifier(id, "id"))
-    return Booking.of(await info.context.bus.handle(command))
+    return Booking.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
 
 schema = Schema(Query, Mutation, types=[Application, Booking, Musician, MusicianRequest, User])

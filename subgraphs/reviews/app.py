@@ -4,13 +4,15 @@ from pathlib import Path
 
 from subgraphs.kit import streams
 from subgraphs.kit.bus import Bus
+from subgraphs.kit.commands import CommandLog
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.inbox import Inbox
+from subgraphs.kit.recovery import Recovery
 from subgraphs.kit.relay import Relay
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.reviews.handlers import COMMAND_HANDLERS, EVENT_HANDLERS
+from subgraphs.reviews.handlers import COMMAND_HANDLERS, EVENT_HANDLERS, RESULTS
 from subgraphs.reviews.loaders import ReviewsContext
 from subgraphs.reviews.schema import schema
 
@@ -20,7 +22,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 def bootstrap(settings: ServiceSettings) -> Service:
     """The reviews service with these settings, not yet started."""
     database = Database(settings.database_url)
-    bus = Bus(database, COMMAND_HANDLERS)
+    commands = CommandLog(database, COMMAND_HANDLERS, RESULTS)
+    bus = Bus(database, COMMAND_HANDLERS, commands)
     queue = streams.Queue(settings.redis_url)
     inbox = Inbox(database, queue.redis, "reviews", ("requests",), EVENT_HANDLERS)
     return Service(
@@ -30,5 +33,5 @@ def bootstrap(settings: ServiceSettings) -> Service:
         verifier=TokenVerifier(settings.jwt_public_key_file),
         database=database,
         migrations=MIGRATIONS,
-        parts=[queue, Relay(database, queue.redis, "reviews"), inbox],
+        parts=[queue, Relay(database, queue.redis, "reviews"), inbox, Recovery(database, commands)],
     )

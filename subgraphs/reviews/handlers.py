@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from subgraphs.kit.bus import CommandHandler
+from subgraphs.kit.commands import Reload
+from subgraphs.kit.database import Session
 from subgraphs.kit.errors import Conflict, NotFound
 from subgraphs.kit.inbox import EventHandler
 from subgraphs.kit.messages import Command, Envelope
@@ -46,4 +48,12 @@ async def on_booking_completed(uow: UnitOfWork, envelope: Envelope) -> None:
 
 
 COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {RateBooking: rate_booking}
+
+
+async def _again(session: Session, review_id: UUID) -> ReviewRecord | None:
+    return (await store.reviews_by_ids(session, [review_id])).get(review_id)
+
+
+RESULTS: Mapping[type[Command[Any]], Reload] = {RateBooking: _again}
+"""What commands answer, found again for whoever sends one twice."""
 EVENT_HANDLERS: Mapping[str, EventHandler] = {"BookingCompleted": on_booking_completed}

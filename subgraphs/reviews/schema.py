@@ -3,6 +3,7 @@
 import strawberry
 
 from subgraphs.kit import checks
+from subgraphs.kit.command_status import CommandId, CommandStatus, command_id_of, status_of
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.reviews import store
@@ -27,17 +28,22 @@ class Query:
         page, database = Page.of(store.NEWEST, first, after), info.context.database
         return connection(page, await store.page_of_reviews(database, page), lambda: store.count_reviews(database))
 
+    @resolver
+    async def review_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:
+        """How far a command of the caller's about reviews is."""
+        return await status_of(info.context.database, info.context.require(), id)
+
 
 @object_type()
 class Mutation:
     """What can be done with reviews."""
 
     @resolver
-    async def rate_booking(self, info: Info, input: RateBookingInput) -> Review | None:
+    async def rate_booking(self, info: Info, input: RateBookingInput, command_id: CommandId = None) -> Review | None:
         """Rate a booking: its client only, after it is completed, and once."""
         author_id, booking_id = info.context.require().user_id, checks.identifier(input.booking_id, "bookingId")
         command = RateBooking(author_id, booking_id, input.rating, input.text)
-        return Review.of(await info.context.bus.handle(command))
+        return Review.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
 
 schema = Schema(Query, Mutation, types=[Musician, Booking, User])

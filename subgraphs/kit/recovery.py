@@ -1,0 +1,63 @@
+"""Commands that were accepted and left behind are carried out by whichever process finds them; old ones are forgotten."""
+
+import asyncio
+
+import structlog
+from sqlalchemy import text
+
+from subgraphs.kit.commands import CommandLog
+from subgraphs.kit.database import Database
+from subgraphs.kit.tasks import end
+
+log = structlog.get_logger("subgraphs.recovery")
+
+LEFT_SECONDS = 30.0
+"""A command that nobody has touched for so long is left behind: requests do not last longer."""
+_LEFT = text(
+    """
+SELECT * FROM pending_commands
+WHERE status IN ('pending', 'processing') AND updated_at < clock_timestamp() - make_interval(secs => :seconds)
+ORDER BY updated_at LIMIT 50 FOR UPDATE SKIP LOCKED
+"""
+)
+_OLD = text(
+    "DELETE FROM pending_commands WHERE status IN ('completed', 'failed') AND updated_at < now() - interval '30 days'"
+)
+
+
+class Recovery:
+    """A part of the service; every process may have one, since carrying out a command locks it."""
+
+    def __init__(self, database: Database, commands: CommandLog, left_seconds: float = LEFT_SECONDS) -> None:
+        self._database = database
+        self._commands = commands
+        self._left = left_seconds
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to look for commands in the background."""
+        self._task = asyncio.create_task(self._run(), name="recovery of commands")
+
+    async def stop(self) -> None:
+        """End; a command under way is rolled back and found by the next process."""
+        if self._task is not None:
+            await end(self._task)
+
+    async def sweep(self) -> int:
+        """Carry out what was left behind; answer how many were looked at."""
+        rows = await self._database.fetch_all(_LEFT, seconds=self._left)
+        for row in rows:
+            try:
+                await self._commands.recover(row)
+            except Exception as error:
+                log.warning("a command waits", command=str(row.command_id), reason=repr(error))
+        return len(rows)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                if not await self.sweep():
+                    await self._database.execute(_OLD)
+            except Exception as error:
+                log.warning("commands wait", reason=repr(error))
+            await asyncio.sleep(self._left / 2)

@@ -9,13 +9,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import SERVICE, SERVICE_PRIVATE, SERVICE_PUBLIC, TokenSigner
 from subgraphs.kit.keys import make_key_pair
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.unit_of_work import UnitOfWork
 
 Bootstrap = Callable[[ServiceSettings], Service]
 Running = Callable[[str, Bootstrap], AbstractAsyncContextManager[Service]]
@@ -107,6 +108,14 @@ class Client:
         """The whole answer of `_entities` for entities with these ids."""
         query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {selection} }} }} }}"
         return await self.ask(query, person, r=[{"__typename": typename, "id": str(key)} for key in ids])
+
+
+async def load_rows(database: Database, *statements: str) -> None:
+    """Rows by the crowd, of which nobody is told: as the sample is loaded."""
+    async with UnitOfWork(database) as uow:
+        await uow.execute(text("SELECT set_config('mussikon.loading', 'on', true)"))
+        for statement in statements:
+            await uow.execute(text(statement))
 
 
 @contextmanager

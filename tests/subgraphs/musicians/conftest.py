@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from subgraphs.kit.testing import Client, Keys, Person, Running
+from subgraphs.kit.testing import Client, Keys, Person, Running, load_rows
 from subgraphs.musicians.app import bootstrap
 
 CROWD = """
@@ -44,8 +44,7 @@ def host(keys: Keys) -> Person:
 @pytest.fixture(scope="module")
 async def crowd(client: Client) -> list[UUID]:
     """Sixty musicians, newest first; some made at the same moment, many with the same rate."""
-    for statement in (CROWD, SKILLS, DOCUMENTS):
-        await client.service.database.execute(text(statement))
+    await load_rows(client.service.database, CROWD, SKILLS, DOCUMENTS)
     rows = await client.service.database.fetch_all(
         text("SELECT id FROM musician_profiles WHERE stage_name LIKE 'Crowd %' ORDER BY created_at DESC, id DESC")
     )

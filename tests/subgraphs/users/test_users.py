@@ -10,7 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 from sqlalchemy import text
 
-from subgraphs.kit.testing import Client, Keys, Person, counted_statements
+from subgraphs.kit.testing import Client, Keys, Person, counted_statements, load_rows
 
 Register = Callable[..., Awaitable[Person]]
 PUBLIC = {"id", "username", "userType", "isActive", "createdAt", "profile"}
@@ -88,7 +88,7 @@ async def crowd(client: Client) -> list[UUID]:
                '2020-01-01'::timestamptz + (n / 7) * interval '1 day'
         FROM generate_series(1, 60) AS n RETURNING id)
     INSERT INTO user_profiles (user_id, first_name) SELECT id, 'One of many' FROM made"""
-    await client.service.database.execute(text(people))
+    await load_rows(client.service.database, people)
     rows = await client.service.database.fetch_all(
         text("SELECT id FROM users WHERE username LIKE 'crowd%' ORDER BY created_at DESC, id DESC")
     )

@@ -1,0 +1,62 @@
+"""Accounts changed at the database's prompt: the others hear of it as of any other change."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from subgraphs.kit.testing import Client, Person
+from tests.subgraphs.users.conftest import Register
+
+TOLD = text("SELECT event_type, payload, created_by FROM outbox WHERE aggregate_id = :id ORDER BY id")
+
+
+async def told(client: Client, person: Person) -> list[Any]:
+    """What the others hear of an account."""
+    rows = await client.service.database.fetch_all(TOLD, id=person.id)
+    return [(row.event_type, row.payload, row.created_by) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("statement", "names"),
+    [
+        (
+            "UPDATE users SET username = 'by hand', is_active = false WHERE id = :id",
+            {"username": "by hand", "is_active": False},
+        ),
+        ("UPDATE user_profiles SET first_name = 'Hand' WHERE user_id = :id", {"is_active": True}),
+    ],
+)
+async def test_a_change_by_hand_is_told_once(
+    client: Client, ann: Person, statement: str, names: dict[str, Any]
+) -> None:
+    """With the facts of the service's own event, and with the database's user as its author."""
+    before = await told(client, ann)
+    await client.service.database.execute(text(statement).bindparams(id=ann.id))
+    (event,) = (await told(client, ann))[len(before) :]
+    assert event[0] == "UserUpdated"
+    assert set(event[1]) == set(before[-1][1])
+    assert {name: event[1][name] for name in names} == names
+    assert event[2].startswith("database:")
+
+
+async def test_the_service_tells_by_itself(client: Client, register: Register) -> None:
+    """A registration and a change by the service are told once each, by their author."""
+    person = await register()
+    change = "mutation($p: UpdateProfileInput!) { updateProfile(input: $p) { id } }"
+    await client.data(change, person, p={"firstName": "Ann"})
+    assert [(kind, by) for kind, _, by in await told(client, person)] == [
+        ("UserRegistered", ""),
+        ("UserUpdated", str(person.id)),
+    ]
+
+
+async def test_an_account_made_by_hand_is_told(client: Client) -> None:
+    """Somebody whom the service has never heard of."""
+    columns = "(id, username, email, password_hash, user_type)"
+    made = f"INSERT INTO users {columns} SELECT gen_random_uuid(), 'made', 'm@mail.example', '-', 'client'"
+    await client.service.database.execute(text(made))
+    rows = await client.service.database.fetch_all(
+        text("SELECT event_type FROM outbox WHERE payload ->> 'username' = 'made'")
+    )
+    assert [row.event_type for row in rows] == ["UserRegistered"]

@@ -1,6 +1,7 @@
 """The journal in PostgreSQL."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,7 @@ _CLAIM = """UPDATE sagas SET lease_owner = $1, lease_until = clock_timestamp() +
         ORDER BY wake_at LIMIT $3 FOR UPDATE OF sagas SKIP LOCKED)
     RETURNING *, coalesce(deadline_at < clock_timestamp(), false) AS late"""
 _OF = "SELECT * FROM saga_steps WHERE saga_id = ANY($1) ORDER BY saga_id, step_number"
+_TRIED = "SELECT * FROM saga_attempts WHERE saga_id = ANY($1) ORDER BY id"
 _RENEW = """UPDATE sagas SET lease_until = clock_timestamp() + $3 * interval '1 second'
     WHERE id = $1 AND fencing_token = $2 AND lease_owner IS NOT NULL"""
 _RELEASE = "UPDATE sagas SET lease_owner = NULL, lease_until = NULL WHERE id = $1 AND fencing_token = $2"
@@ -151,13 +153,15 @@ class PostgresJournal:
 
     async def view(self, saga_id: UUID) -> View | None:
         """See Journal."""
+        found = await self.views([saga_id])
+        return found[0] if found else None
+
+    async def views(self, ids: Sequence[UUID]) -> list[View]:
+        """Sagas with their steps and attempts, in the order of their ids here; those that there are."""
         async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-            row = await connection.fetchrow("SELECT * FROM sagas WHERE id = $1", saga_id)
-            if row is None:
-                return None
-            steps = await connection.fetch(_OF, [saga_id])
-            attempts = await connection.fetch("SELECT * FROM saga_attempts WHERE saga_id = $1 ORDER BY id", saga_id)
-        return _view(row, steps, attempts)
+            rows = {row["id"]: row for row in await connection.fetch("SELECT * FROM sagas WHERE id = ANY($1)", ids)}
+            steps, attempts = _grouped(await connection.fetch(_OF, ids)), _grouped(await connection.fetch(_TRIED, ids))
+        return [_view(rows[key], steps[key], attempts[key]) for key in ids if key in rows]
 
     async def due_in(self, kinds: Collection[tuple[str, int]]) -> float | None:
         """See Journal."""
@@ -226,6 +230,13 @@ def _record(row: asyncpg.Record, steps: Sequence[asyncpg.Record]) -> Record:
 
 def _json(value: str | None) -> Any:
     return None if value is None else orjson.loads(value)
+
+
+def _grouped(rows: Sequence[asyncpg.Record]) -> Mapping[UUID, list[asyncpg.Record]]:
+    found: dict[UUID, list[asyncpg.Record]] = defaultdict(list)
+    for row in rows:
+        found[row["saga_id"]].append(row)
+    return found
 
 
 def _view(row: asyncpg.Record, steps: Sequence[asyncpg.Record], attempts: Sequence[asyncpg.Record]) -> View:

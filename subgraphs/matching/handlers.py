@@ -47,12 +47,16 @@ def command_handlers(matcher: Matcher) -> Mapping[type[Command[Any]], CommandHan
 
 async def keep_musician(uow: UnitOfWork, envelope: Envelope) -> None:
     """Copy what the musicians service says of a musician."""
-    await store.keep_musician(uow, {**_values(envelope.read(MusicianFacts)), "position": envelope.position})
+    await store.keep_musician(uow, {**_values(envelope.read(MusicianFacts)), **_place(envelope)})
 
 
 async def keep_request(uow: UnitOfWork, envelope: Envelope) -> None:
     """Copy what the requests service says of a request."""
-    await store.keep_request(uow, {**_values(envelope.read(RequestFacts)), "position": envelope.position})
+    await store.keep_request(uow, {**_values(envelope.read(RequestFacts)), **_place(envelope)})
+
+
+def _place(envelope: Envelope) -> dict[str, int]:
+    return {"position": envelope.position, "version": envelope.version}
 
 
 def _values(facts: msgspec.Struct) -> dict[str, Any]:

@@ -4,11 +4,13 @@ import strawberry
 from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
+from subgraphs.kit.copies import digests_field, repair_field, rows_field, versions_field
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.steps import StepOrder, step_field, take_step
 from subgraphs.matching import steps, store
+from subgraphs.matching.copies import COPIES, KEYED
 from subgraphs.matching.handlers import DEFAULT_ALGORITHM
 from subgraphs.matching.messages import FindMatches
 from subgraphs.matching.types import Info, MatchingAlgorithm, MatchingResult, Musician, MusicianRequest
@@ -35,10 +37,16 @@ class Query:
         info.context.require_sight(request.client_id if request is not None else None)
         return MatchingResult.of(row)
 
+    copy_digests = digests_field(KEYED)
+    copy_versions = versions_field(KEYED)
+    copy_rows = rows_field(KEYED)
+
 
 @object_type()
 class Mutation:
     """What matching can be told to do."""
+
+    repair_copies = repair_field(COPIES, "matching")
 
     @resolver
     async def find_matches(

@@ -59,6 +59,7 @@ musicians = Table(
     Column("longitude", Double),
     Column("skill_ids", ARRAY(Uuid)),
     Column("position", BigInteger),
+    Column("version", Integer),
 )
 
 requests = Table(
@@ -79,4 +80,5 @@ requests = Table(
     Column("urgency_level", Text),
     Column("skill_ids", ARRAY(Uuid)),
     Column("position", BigInteger),
+    Column("version", Integer),
 )

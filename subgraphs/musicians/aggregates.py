@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from subgraphs.kit.copies import Keyed
 from subgraphs.kit.event_store.aggregate import Aggregate
 from subgraphs.kit.event_store.sourced import Sourced, merged
 from subgraphs.musicians.store import profiles
@@ -34,3 +35,5 @@ class ProfileState(msgspec.Struct, frozen=True):
 
 
 PROFILES: Final = Sourced(Aggregate(aggregate_type="musician", initial=ProfileState(), apply=merged), profiles)
+ORIGINALS: Final = {"musician": Keyed("musician_profiles", "id", "profile_facts(it)")}
+"""What others keep copies of."""

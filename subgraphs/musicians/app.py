@@ -6,6 +6,7 @@ from subgraphs.kit import streams
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.commands import CommandLog
 from subgraphs.kit.database import Database
+from subgraphs.kit.event_store.archivist import Archivist
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.recovery import Recovery
 from subgraphs.kit.relay import Relay
@@ -31,5 +32,5 @@ def bootstrap(settings: ServiceSettings) -> Service:
         verifier=TokenVerifier(settings.jwt_public_key_file),
         database=database,
         migrations=MIGRATIONS,
-        parts=[queue, Relay(database, queue.redis, "musicians"), Recovery(database, commands)],
+        parts=[queue, Relay(database, queue.redis, "musicians"), Recovery(database, commands), Archivist(database)],
     )

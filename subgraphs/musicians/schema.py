@@ -9,12 +9,13 @@ from sqlalchemy import ColumnElement
 
 from subgraphs.kit import checks
 from subgraphs.kit.command_status import CommandId, CommandStatus, command_id_of, status_of
+from subgraphs.kit.copies import digests_field, rows_field, versions_field
 from subgraphs.kit.errors import BadUserInput, NotFound
 from subgraphs.kit.graphql import Schema, given, object_type, resolver
 from subgraphs.kit.history import Before, HistoryEntry, PastState, Time, Version, as_of, entries
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.musicians import store
-from subgraphs.musicians.aggregates import PROFILES
+from subgraphs.musicians.aggregates import ORIGINALS, PROFILES
 from subgraphs.musicians.handlers import skill_ids
 from subgraphs.musicians.messages import CreateProfile, UpdateProfile
 from subgraphs.musicians.model import Profile
@@ -91,6 +92,10 @@ class Query:
     async def musician_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:
         """How far a command of the caller's about their profile is."""
         return await status_of(info.context.database, info.context.require(), id)
+
+    copy_digests = digests_field(ORIGINALS)
+    copy_versions = versions_field(ORIGINALS)
+    copy_rows = rows_field(ORIGINALS)
 
 
 @object_type()

@@ -112,7 +112,7 @@ class Pages:
         last, quiet = b"", 0
         while not await request.is_disconnected():
             ids = await newest(self.engine.journal.pool, wanted, SHOWN)
-            sagas = [asdict(await self.engine.view(saga_id)) for saga_id in ids]
+            sagas = [asdict(view) for view in await self.engine.journal.views(ids)]
             found = _encode({**await figures(self.engine.journal.pool), "sagas": sagas})
             if found != last:
                 last, quiet = found, 0

@@ -52,7 +52,7 @@ class Query:
         by = None if identity.is_admin else str(identity.user_id)
         engine = info.context.engine
         ids = await newest(engine.journal.pool, Wanted(status, type, by), checks.whole(first, "first", 1, MOST))
-        return [Saga.of(await engine.view(saga_id)) for saga_id in ids]
+        return [Saga.of(view) for view in await engine.journal.views(ids)]
 
 
 @object_type()

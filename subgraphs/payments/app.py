@@ -4,6 +4,7 @@ from pathlib import Path
 
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
+from subgraphs.kit.event_store.archivist import Archivist
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.relay import Relay
 from subgraphs.kit.service import Service
@@ -28,5 +29,5 @@ def bootstrap(settings: ServiceSettings) -> Service:
         verifier=TokenVerifier(settings.jwt_public_key_file),
         database=database,
         migrations=MIGRATIONS,
-        parts=[queue, Relay(database, queue.redis, "payments")],
+        parts=[queue, Relay(database, queue.redis, "payments"), Archivist(database)],
     )

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from subgraphs.kit.copies import Keyed
 from subgraphs.kit.event_store.aggregate import Aggregate
 from subgraphs.kit.event_store.sourced import Sourced, merged
 from subgraphs.requests.tables import bookings, requests
@@ -61,3 +62,5 @@ REQUESTS: Final = Sourced(
     requests,
 )
 BOOKINGS: Final = Sourced(Aggregate(aggregate_type="booking", initial=BookingState(), apply=merged), bookings)
+ORIGINALS: Final = {"musician_request": Keyed("musician_requests", "id", "request_facts(it)")}
+"""What others keep copies of."""

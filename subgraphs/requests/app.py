@@ -5,6 +5,7 @@ from pathlib import Path
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.commands import CommandLog
 from subgraphs.kit.database import Database
+from subgraphs.kit.event_store.archivist import Archivist
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.inbox import Inbox
 from subgraphs.kit.recovery import Recovery
@@ -40,6 +41,7 @@ def bootstrap(settings: ServiceSettings) -> Service:
             queue,
             Relay(database, queue.redis, settings.name),
             Recovery(database, commands),
+            Archivist(database),
             Inbox(database, queue.redis, settings.name, ["musicians"], EVENT_HANDLERS),
         ],
     )

@@ -7,6 +7,7 @@ from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
 from subgraphs.kit.command_status import CommandId, CommandStatus, command_id_of, status_of
+from subgraphs.kit.copies import digests_field, rows_field, versions_field
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.history import Before, HistoryEntry, PastState, Time, Version, as_of, entries
@@ -14,7 +15,7 @@ from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.kit.steps import StepOrder, step_field, take_step
 from subgraphs.requests import messages, steps, store
-from subgraphs.requests.aggregates import BOOKINGS, REQUESTS
+from subgraphs.requests.aggregates import BOOKINGS, ORIGINALS, REQUESTS
 from subgraphs.requests.enums import RequestOrder
 from subgraphs.requests.inputs import ApplicationInput, PublishRequestInput, RequestFilterInput, UpdateRequestInput
 from subgraphs.requests.types import Application, Booking, Info, Musician, MusicianRequest, User
@@ -95,6 +96,10 @@ class Query:
     async def request_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:
         """How far a command of the caller's about requests and bookings is."""
         return await status_of(info.context.database, info.context.require(), id)
+
+    copy_digests = digests_field(ORIGINALS)
+    copy_versions = versions_field(ORIGINALS)
+    copy_rows = rows_field(ORIGINALS)
 
 
 @object_type()

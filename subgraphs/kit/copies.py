@@ -1,0 +1,176 @@
+"""Comparing what one service owns with the copies that others keep of it, and repairing copies, without either reading the other's tables.
+
+Rows are counted and hashed by buckets of their ids, so that equal ones cost next to nothing; where a bucket differs, versions are
+compared row by row. Only the `sync` service asks for any of this; clients don't see it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import strawberry
+from sqlalchemy import TextClause, text
+from strawberry.scalars import JSON
+from strawberry.types.field import StrawberryField
+
+from subgraphs.kit import checks
+from subgraphs.kit.cause import Cause, because
+from subgraphs.kit.database import Session
+from subgraphs.kit.errors import BadUserInput
+from subgraphs.kit.graphql import field_with
+from subgraphs.kit.inbox import EventHandler
+from subgraphs.kit.messages import Envelope
+from subgraphs.kit.service import Context
+from subgraphs.kit.unit_of_work import UnitOfWork
+
+BUCKETS = 64
+MOST = 500  # rows at once
+_NAME = re.compile(r"[a-z][a-z_]*")
+_BUCKET = f"get_byte(uuid_send({{key}}), 15) % {BUCKETS}"
+_HASH = "hashtextextended({key}::text || ':' || version, 0)"
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A table whose rows have a key and the version of what they tell of; `told` makes of a row `it` what is published of it."""
+
+    table: str
+    key: str
+    told: str = "to_jsonb(it)"
+
+    def sql(self, statement: str) -> TextClause:
+        """A statement over it; names are ours, never a caller's."""
+        if not all(_NAME.fullmatch(name) for name in (self.table, self.key)):
+            raise ValueError(self)
+        named = statement.replace("{bucket}", _BUCKET).replace("{hash}", _HASH)
+        return text(named.format(table=self.table, key=self.key, told=self.told))
+
+    async def digests(self, session: Session) -> dict[str, list[Any]]:
+        """How many rows each bucket has, and a hash of their keys and versions, by bucket."""
+        counted = "SELECT {bucket} AS bucket, count(*) AS rows, bit_xor({hash})::text AS hash FROM {table} GROUP BY 1"
+        return {str(row.bucket): [row.rows, row.hash] for row in await session.fetch_all(self.sql(counted))}
+
+    async def versions(self, session: Session, bucket: int) -> dict[str, int]:
+        """The versions of a bucket's rows by key."""
+        found = self.sql("SELECT {key} AS key, version FROM {table} WHERE {bucket} = :bucket")
+        return {str(row.key): row.version for row in await session.fetch_all(found, bucket=bucket)}
+
+    async def rows(self, session: Session, keys: Sequence[UUID]) -> dict[str, dict[str, Any]]:
+        """What is told of some rows, with their versions, by key."""
+        found = self.sql("SELECT {key} AS key, version, {told} AS told FROM {table} AS it WHERE {key} = ANY (:keys)")
+        rows = await session.fetch_all(found, keys=list(keys))
+        return {str(row.key): {"version": row.version, "told": _decoded(row.told)} for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What a service keeps of another's: where, and the handler of the event by which it learns of a change."""
+
+    keyed: Keyed
+    source: str
+    aggregate_type: str
+    event_type: str
+    handler: EventHandler
+
+    async def repair(self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]) -> None:
+        """Put in place of a copy what its owner tells; events up to its version change nothing any more."""
+        await uow.execute(self.keyed.sql("DELETE FROM {table} WHERE {key} = :key").bindparams(key=key))
+        await uow.execute(_SEEN.bindparams(consumer=consumer, source=self.source, key=key, version=version))
+        envelope = Envelope(
+            event_id=uuid4(),
+            source=self.source,
+            position=0,
+            event_type=self.event_type,
+            aggregate_type=self.aggregate_type,
+            aggregate_id=key,
+            occurred_at=datetime.now(UTC),
+            payload=told,
+            version=version,
+        )
+        with because(Cause("service:sync", str(uuid4()))):
+            await self.handler(uow, envelope)
+
+
+_SEEN = text(
+    """
+INSERT INTO inbox_versions AS known (consumer, source, aggregate_id, version) VALUES (:consumer, :source, :key, :version)
+ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = greatest(known.version, excluded.version)
+"""
+)
+
+
+class _Original(msgspec.Struct):
+    """What an owner tells of one thing."""
+
+    version: int
+    told: dict[str, Any]
+
+
+def digests_field(tables: Mapping[str, Keyed]) -> StrawberryField:
+    """The field that answers with the digests of a table, by what it holds."""
+
+    async def digests(info: strawberry.Info[Context, None], kind: str) -> JSON | None:
+        """How many rows each bucket has, and a hash of their keys and versions; for the sync service."""
+        info.context.require_service()
+        return JSON(await _of(tables, kind).digests(info.context.database))
+
+    return field_with(inaccessible=True, shareable=True)(digests)
+
+
+def versions_field(tables: Mapping[str, Keyed]) -> StrawberryField:
+    """The field that answers with the versions of a bucket's rows."""
+
+    async def versions(info: strawberry.Info[Context, None], kind: str, bucket: int) -> JSON | None:
+        """The versions of a bucket's rows by key; for the sync service."""
+        info.context.require_service()
+        wanted = checks.whole(bucket, "bucket", 0, BUCKETS - 1)
+        return JSON(await _of(tables, kind).versions(info.context.database, wanted))
+
+    return field_with(inaccessible=True, shareable=True)(versions)
+
+
+def rows_field(tables: Mapping[str, Keyed]) -> StrawberryField:
+    """The field that answers with what is told of some rows."""
+
+    async def rows(info: strawberry.Info[Context, None], kind: str, keys: list[strawberry.ID]) -> JSON | None:
+        """What is told of some rows, with their versions, by key; for the sync service."""
+        info.context.require_service()
+        wanted = checks.identifiers(keys, "keys", MOST)
+        return JSON(await _of(tables, kind).rows(info.context.database, wanted))
+
+    return field_with(inaccessible=True, shareable=True)(rows)
+
+
+def repair_field(copies: Mapping[str, Copy], consumer: str) -> StrawberryField:
+    """The mutation that puts in place of copies what their owner tells."""
+
+    async def repair(info: strawberry.Info[Context, None], kind: str, originals: JSON) -> int | None:
+        """Put in place of copies what their owner tells; answers how many. For the sync service."""
+        info.context.require_service()
+        copy: Copy = _of(copies, kind)
+        try:
+            given = msgspec.convert(originals, dict[UUID, _Original])
+        except msgspec.ValidationError as error:
+            raise BadUserInput(f"'originals' are not versions and facts by key: {error}", "originals") from error
+        if len(given) > MOST:
+            raise BadUserInput(f"'originals' holds more than {MOST}", "originals")
+        async with UnitOfWork(info.context.database) as uow:
+            for key, original in sorted(given.items()):
+                await copy.repair(uow, consumer, key, original.version, original.told)
+        return len(given)
+
+    return field_with(inaccessible=True, shareable=True)(repair)
+
+
+def _of(tables: Mapping[str, Any], kind: str) -> Any:
+    if kind not in tables:
+        raise BadUserInput(f"There is nothing of this kind here; there is {', '.join(tables) or 'none'}", "kind")
+    return tables[kind]
+
+
+def _decoded(value: Any) -> Any:
+    return msgspec.json.decode(value) if isinstance(value, str | bytes) else value

@@ -1,0 +1,63 @@
+"""The archivist moves events that are old and behind a snapshot out of the table that is written, in the background of a service."""
+
+import asyncio
+from uuid import UUID
+
+import structlog
+from sqlalchemy import text
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.event_store.archive import archive
+from subgraphs.kit.event_store.events import Stream
+from subgraphs.kit.tasks import end
+from subgraphs.kit.unit_of_work import UnitOfWork
+
+log = structlog.get_logger("subgraphs.archivist")
+
+OLD_DAYS = 90
+EVERY_SECONDS = 3600.0
+_DUE = text(
+    """
+SELECT aggregate_id, aggregate_type, max(version) AS up_to FROM events JOIN event_streams USING (aggregate_id, aggregate_type)
+WHERE version <= last_snapshot_version AND occurred_at < clock_timestamp() - make_interval(days => :days)
+    AND archived_version < last_snapshot_version
+GROUP BY aggregate_id, aggregate_type LIMIT 500
+"""
+)
+
+
+class Archivist:
+    """A part of the service; several processes may have one, since archiving is done once for each event."""
+
+    def __init__(self, database: Database, old_days: int = OLD_DAYS, every_seconds: float = EVERY_SECONDS) -> None:
+        self._database = database
+        self._days = old_days
+        self._every = every_seconds
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin in the background."""
+        self._task = asyncio.create_task(self._run(), name="archivist")
+
+    async def stop(self) -> None:
+        """End; what was not moved stays for the next time."""
+        if self._task is not None:
+            await end(self._task)
+
+    async def sweep(self) -> int:
+        """Archive what is due; answer how many events were moved."""
+        moved = 0
+        for row in await self._database.fetch_all(_DUE, days=self._days):
+            async with UnitOfWork(self._database) as uow:
+                moved += await archive(uow, Stream(row.aggregate_type, UUID(str(row.aggregate_id))), row.up_to)
+        return moved
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                moved = 1
+                while moved:
+                    moved = await self.sweep()
+            except Exception as error:
+                log.warning("old events stay where they are", reason=repr(error))
+            await asyncio.sleep(self._every)

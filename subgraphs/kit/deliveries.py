@@ -69,17 +69,18 @@ async def listen(uow: UnitOfWork, entries: Sequence[Entry]) -> None:
     """Write down what consumers said."""
     hellos, confirmations = heard(entry.fields for entry in entries)
     for hello in {each.consumer: each for each in hellos}.values():
-        await _greet(uow, hello)
+        await greet(uow, hello)
     if confirmations:
-        await _confirm(uow, confirmations)
+        await confirm(uow, confirmations)
 
 
-async def _greet(uow: UnitOfWork, hello: Hello) -> None:
+async def greet(uow: UnitOfWork, hello: Hello) -> None:
+    """Remember that a consumer listens, and to what."""
     await uow.execute(_HELLO.bindparams(consumer=hello.consumer, types=list(hello.event_types)))
 
 
-async def _confirm(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> None:
-    """One of each event and consumer: what is final, or else what was said last."""
+async def confirm(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> None:
+    """Remember what became of events: of each event and consumer what is final, or else what was said last."""
     chosen: dict[tuple[int, str], Confirmation] = {}
     for each in confirmations:
         key = (each.position, each.consumer)

@@ -118,7 +118,7 @@ class Intake:
         envelope = arrival.envelope
         said = f"version {envelope.version} came, version {known} was here already"
         log.warning(
-            "conflict", consumer=self._consumer, event=str(envelope.event_id), source=envelope.source, reason=said
+            "conflict", consumer=self._consumer, event_id=str(envelope.event_id), source=envelope.source, reason=said
         )
         return said
 
@@ -206,7 +206,7 @@ class Intake:
             ledger.say(arrival, outcome, retry_count=row.retry_count + 1, error=described(error))
             await ledger.write(uow)
         if last:
-            log.error("event given up", consumer=self._consumer, event=str(row.event_id), reason=repr(error))
+            log.error("event given up", consumer=self._consumer, event_id=str(row.event_id), reason=repr(error))
         return ledger.confirmations()
 
     async def replay(self, entries: Sequence[Entry], tokens: Mapping[int, int]) -> int:

@@ -116,11 +116,15 @@ class Street:
         return Relay(self.tower, self.queue.redis, "tower", poll_seconds=0.1, confirm_seconds=confirm_seconds)
 
     def inbox(
-        self, handlers: Mapping[str, EventHandler] | None = None, pace: Pace = QUICK, lease_seconds: float = 1.0
+        self,
+        handlers: Mapping[str, EventHandler] = HANDLERS,
+        pace: Pace = QUICK,
+        lease_seconds: float = 1.0,
+        consumer: str = "ear",
     ) -> Inbox:
         """An inbox that gives up quickly."""
-        handlers = HANDLERS if handlers is None else handlers
-        return Inbox(self.ear, self.queue.redis, "ear", ["tower"], handlers, pace=pace, lease_seconds=lease_seconds)
+        redis = self.queue.redis
+        return Inbox(self.ear, redis, consumer, ["tower"], handlers, pace=pace, lease_seconds=lease_seconds)
 
 
 @asynccontextmanager

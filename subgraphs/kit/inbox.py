@@ -1,55 +1,42 @@
 """The inbox hands the events of other services to this one's handlers: at least once on the wire, once in the
-database.
+database, in order per aggregate.
 
-Consumers of one service share a consumer group, so each event goes to one of its processes. The handler and the row
-that remembers the event are one transaction. A batch is tried as one transaction first; only if that fails, event by
-event. An event whose handler fails stays pending and is claimed again later; after `max_deliveries` it goes to the dead
-stream. A database that is away is nobody's fault: the consumer waits for it and counts no delivery.
+The processes of a service share the partitions by leases; each reads those that it holds. A batch is tried as one transaction first;
+only if that fails, event by event. An event that fails is put aside in the consumer's own database and tried again with growing
+pauses, at last given up for a person to look at; a database that is away is nobody's fault: the inbox waits for it and counts no
+try. What became of an event is confirmed to its sender, which publishes it again until then.
 """
 
 import asyncio
-import os
-import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from redis.exceptions import RedisError
 
-from subgraphs.kit.cause import Cause, because
+from subgraphs.kit import confirmations, cursors
+from subgraphs.kit.confirmations import Confirmation, Hello
+from subgraphs.kit.cursors import Entry
 from subgraphs.kit.database import Database
-from subgraphs.kit.messages import Envelope
-from subgraphs.kit.streams import dead_stream_of, envelope_of, stream_of
+from subgraphs.kit.failures import Pace
+from subgraphs.kit.intake import EVERY, EventHandler, Intake
+from subgraphs.kit.leases import LeaseLost, Leases
+from subgraphs.kit.outages import is_outage
+from subgraphs.kit.streams import replays_of, run_id, stream_of
 from subgraphs.kit.tasks import end
-from subgraphs.kit.unit_of_work import UnitOfWork
+
+__all__ = ["EVERY", "EventHandler", "Inbox"]
 
 log = structlog.get_logger("subgraphs.inbox")
 
-EventHandler = Callable[[UnitOfWork, Envelope], Awaitable[None]]
-Fields = Mapping[bytes, bytes]
-
-BATCH = 100
-EVERY = "*"  # in place of an event's type: whatever has no handler of its own
-_REMEMBER = text("INSERT INTO inbox (consumer, event_id) VALUES (:consumer, :event_id) ON CONFLICT DO NOTHING")
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    stream: bytes
-    id: bytes
-    fields: Fields
-
-    @property
-    def source(self) -> str:
-        return self.stream.decode().removeprefix("events:")
+BATCH = 100  # events a transaction
+_READ = 50  # entries a stream
+_BLOCK_MS = 500
+HELLO_SECONDS = 60.0
 
 
 class Inbox:
-    """Consumes the streams of `sources` as `consumer` until it is stopped."""
+    """Consumes the events of `sources` as `consumer` until it is stopped."""
 
     def __init__(
         self,
@@ -59,159 +46,133 @@ class Inbox:
         sources: Sequence[str],
         handlers: Mapping[str, EventHandler],
         *,
-        max_deliveries: int = 5,
-        retry_seconds: float = 5.0,
+        pace: Pace | None = None,
+        lease_seconds: float = 10.0,
+        hello_seconds: float = HELLO_SECONDS,
     ) -> None:
-        self._database = database
         self._redis = redis
+        self._database = database
         self._consumer = consumer
-        self._streams = [stream_of(source) for source in sources]
-        self._handlers = handlers
-        self._max_deliveries = max_deliveries
-        self._retry_seconds = retry_seconds
-        self._name = f"{socket.gethostname()}-{os.getpid()}"
-        self._task: asyncio.Task[None] | None = None
+        self._sources = sources
+        self._hellos = [Hello(consumer=consumer, source=source, event_types=tuple(handlers)) for source in sources]
+        self._hello_seconds = hello_seconds
+        pace = pace or Pace()
+        self._retry_look = pace.seconds / 4
+        self._leases = Leases(database, consumer, lease_seconds)
+        self._intake = Intake(database, consumer, handlers, self._leases, pace)
+        self._replays = replays_of(consumer)
+        self._places: dict[str, str] = {}
+        self._tokens: dict[int, int] = {}
+        self._run_id = ""
+        self._changed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin to consume in the background."""
-        self._task = asyncio.create_task(self._run(), name=f"inbox {self._consumer}")
+        loops = {"tend": self._tend, "greet": self._greet, "consume": self._run}
+        for name, loop in loops.items():
+            self._tasks.append(asyncio.create_task(loop(), name=f"inbox {self._consumer} {name}"))
 
     async def stop(self) -> None:
-        """End; what was not acknowledged is delivered again after the next start."""
-        if self._task is not None:
-            await end(self._task)
+        """End, and give the partitions back at once; what was not committed is handled by who comes next."""
+        while self._tasks:
+            await end(self._tasks.pop())
+        try:
+            await self._leases.release()
+        except Exception as error:
+            log.info("the leases end by themselves", consumer=self._consumer, reason=repr(error))
+
+    async def _tend(self) -> None:
+        while True:
+            try:
+                await self._leases.tend()
+                self._changed.set()
+            except Exception as error:
+                log.warning("leases wait for the database", consumer=self._consumer, reason=repr(error))
+            await asyncio.sleep(self._leases.seconds / 5)
+
+    async def _greet(self) -> None:
+        """Say to each sender which events are wanted here, again and again: the queue may lose it."""
+        while True:
+            pause = self._hello_seconds
+            try:
+                await confirmations.tell(self._redis, self._hellos)
+            except (RedisError, OSError):
+                pause = min(1.0, pause)
+            await asyncio.sleep(pause)
 
     async def _run(self) -> None:
         delay = 0.1
-        clock = asyncio.get_running_loop().time
         while True:
             try:
-                await self._create_groups()
-                retry_at = 0.0
-                while True:
-                    if clock() >= retry_at:
-                        await self._claim()
-                        retry_at = clock() + self._retry_seconds
-                    await self._read()
-                    delay = 0.1
+                await self._work()
+                delay = 0.1
+            except LeaseLost as lost:
+                log.info("another process goes on", consumer=self._consumer, reason=str(lost))
+                self._tokens = {}
+                await asyncio.sleep(0.1)
             except Exception as error:
                 log.warning("events wait in the queue", consumer=self._consumer, reason=repr(error))
+                self._tokens, self._run_id = {}, ""
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 2.0)
 
-    async def _create_groups(self) -> None:
-        for stream in self._streams:
-            try:
-                await self._redis.xgroup_create(stream, self._consumer, id="0", mkstream=True)
-            except ResponseError as error:
-                if "BUSYGROUP" not in str(error):
-                    raise
-
-    async def _read(self) -> None:
-        wanted: dict[Any, Any] = dict.fromkeys(self._streams, ">")
-        block = int(min(self._retry_seconds, 2.0) * 1000)
-        found: Any = await self._redis.xreadgroup(self._consumer, self._name, wanted, count=BATCH, block=block)
-        for stream, entries in found or []:
-            await self._process([_Entry(stream, entry_id, fields) for entry_id, fields in entries])
-
-    async def _claim(self) -> None:
-        """Take over what was delivered and not acknowledged: our own failures, and those of a process that died."""
-        idle = int(self._retry_seconds * 1000)
-        for stream in self._streams:
-            cursor: Any = b"0-0"
-            while True:
-                claimed: Any = await self._redis.xautoclaim(stream, self._consumer, self._name, idle, cursor, BATCH)
-                cursor, entries = claimed[:2]
-                for entry_id, fields in entries:
-                    await self._retry(_Entry(stream.encode(), entry_id, fields))
-                if cursor == b"0-0":
-                    break
-
-    async def _retry(self, entry: _Entry) -> None:
-        if not (error := await self._attempt(entry)):
-            await self._acknowledge([entry])
+    async def _work(self) -> None:
+        """One look at everything: what is to be tried again, and what is new."""
+        tokens = dict(self._leases.held)
+        if not tokens:
+            await self._wait_for_leases()
             return
-        pending: Any = await self._redis.xpending_range(entry.stream, self._consumer, entry.id, entry.id, 1)
-        if pending and pending[0]["times_delivered"] >= self._max_deliveries:
-            await self._bury(entry, error, pending[0]["times_delivered"])
+        await self._find_places(tokens)
+        await self._retry(tokens)
+        block = min(_BLOCK_MS, int(self._retry_look * 1000) + 1)
+        entries = await cursors.read(self._redis, self._places, _READ, block)
+        replays = [entry for entry in entries if entry.stream == self._replays]
+        if replays:
+            await self._intake.replay(replays, tokens)
+            self._places[self._replays] = replays[-1].id
+        events = [entry for entry in entries if entry.stream != self._replays]
+        for start in range(0, len(events), BATCH):
+            await self._process(events[start : start + BATCH], tokens)
 
-    async def _bury(self, entry: _Entry, error: Exception, deliveries: int) -> None:
-        """Keep the event where a person finds it, with the reason, and go on without it."""
-        reason: dict[Any, Any] = {
-            **entry.fields,
-            "stream": entry.stream,
-            "entry": entry.id,
-            "error": type(error).__name__,
-            "deliveries": deliveries,
-        }
-        async with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.xadd(dead_stream_of(self._consumer), reason)
-            pipeline.xack(entry.stream, self._consumer, entry.id)
-            await pipeline.execute()
-        log.error("event given up", consumer=self._consumer, entry=entry.id.decode(), reason=repr(error))
+    async def _wait_for_leases(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
 
-    async def _process(self, entries: Sequence[_Entry]) -> None:
-        if await self._handle(entries) is None:
-            await self._acknowledge(entries)
-            return
-        for entry in entries:
-            if (error := await self._attempt(entry)) is None:
-                await self._acknowledge([entry])
-            else:
-                log.warning("event failed, it will be tried again", entry=entry.id.decode(), reason=repr(error))
+    async def _find_places(self, tokens: dict[int, int]) -> None:
+        """Where to read on: as the last owner left it, or from the beginning when the server has lost the stream."""
+        current = await run_id(self._redis) if not self._run_id or tokens != self._tokens else self._run_id
+        if current != self._run_id or tokens != self._tokens:
+            wanted = [stream_of(source, partition) for source in self._sources for partition in tokens]
+            if 0 in tokens:
+                wanted.append(self._replays)
+            known = await cursors.load(self._database, self._consumer, wanted)
+            self._places = await cursors.checked(self._redis, known)
+            self._tokens, self._run_id = tokens, current
 
-    async def _acknowledge(self, entries: Sequence[_Entry]) -> None:
-        await self._redis.xack(entries[0].stream, self._consumer, *[entry.id for entry in entries])
+    async def _retry(self, tokens: Mapping[int, int]) -> None:
+        while rows := await self._intake.due(tokens):
+            for row in rows:
+                await self._confirm(await self._intake.retry(row, tokens))
 
-    async def _attempt(self, entry: _Entry) -> Exception | None:
-        """Handle one event; wait as long as the database is away, answer what went wrong otherwise."""
-        delay = 0.1
-        while (error := await self._handle([entry])) and _is_outage(error):
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, 2.0)
-        return error
-
-    async def _handle(self, entries: Sequence[_Entry]) -> Exception | None:
+    async def _process(self, entries: Sequence[Entry], tokens: Mapping[int, int]) -> None:
         try:
-            async with UnitOfWork(self._database) as uow:
-                await _connect(uow)
-                for entry in entries:
-                    envelope = envelope_of(entry.source, entry.fields)
-                    handler = self._handlers.get(envelope.event_type) or self._handlers.get(EVERY)
-                    if handler is not None and await self._is_new(uow, envelope):
-                        with because(self._cause(envelope)):
-                            await handler(uow, envelope)
-        except RedisError:
-            raise
+            said = await self._intake.take(entries, tokens)
         except Exception as error:
-            return error
-        return None
+            if isinstance(error, LeaseLost) or is_outage(error):
+                raise
+            if len(entries) > 1:
+                for entry in entries:
+                    await self._process([entry], tokens)
+                return
+            said = await self._intake.put_aside(entries[0], tokens, error)
+        self._places.update({entry.stream: entry.id for entry in entries})
+        await self._confirm(said)
 
-    def _cause(self, envelope: Envelope) -> Cause:
-        together = envelope.correlation_id or str(envelope.event_id)
-        return Cause(f"service:{self._consumer}", together, envelope.event_id)
-
-    async def _is_new(self, uow: UnitOfWork, envelope: Envelope) -> bool:
-        remember = _REMEMBER.bindparams(consumer=self._consumer, event_id=envelope.event_id)
-        return await uow.execute(remember) == 1
-
-
-class _NoConnection(Exception):
-    """The database let nobody in, for whatever reason."""
-
-
-async def _connect(uow: UnitOfWork) -> None:
-    try:
-        await uow.connection()
-    except Exception as error:
-        raise _NoConnection(repr(error)) from error
-
-
-def _is_outage(error: Exception) -> bool:
-    """Connection, deadlock, resources, shutdown: SQLSTATE classes 08, 40, 53 and 57, and a server that is gone."""
-    state = getattr(error, "sqlstate", None) or getattr(getattr(error, "orig", None), "sqlstate", None)
-    if state and state[:2] in {"08", "40", "53", "57"}:
-        return True
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    return isinstance(error, _NoConnection | OSError | InterfaceError | OperationalError)
+    async def _confirm(self, said: Sequence[Confirmation]) -> None:
+        """Without the queue it is not said; the sender then asks by publishing the event again."""
+        if said:
+            try:
+                await confirmations.tell(self._redis, said)
+            except (RedisError, OSError) as error:
+                log.warning("events not confirmed", consumer=self._consumer, count=len(said), reason=repr(error))

@@ -1,74 +1,99 @@
-"""The relay carries events from the outbox to the queue, in order, at least once.
+"""The relay carries events from the outbox to the queue, in order, at least once, until the consumers confirm them.
 
 Each batch is one transaction: take the lock (so that a second process of the service does not publish the same), read,
 XADD, mark. Whatever fails in between is published again; consumers know what they have had. When the queue's server was
-restarted it may have lost its newest entries: the relay then compares the stream with the outbox and sends what is
-missing.
+restarted it may have lost its newest entries, or all: the relay then compares the streams with the outbox and sends what is
+missing, before anything else: the script that publishes does nothing on a server that was not compared.
 """
 
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
 import structlog
 from redis.asyncio import Redis
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import func, select
 
-from subgraphs.kit import outbox
+from subgraphs.kit import deliveries, outbox
+from subgraphs.kit.cursors import Tail
 from subgraphs.kit.database import Database
-from subgraphs.kit.streams import RETENTION_MS, entry_of, run_id, stream_of
+from subgraphs.kit.streams import RETENTION_MS, confirmations_of, entry_of, partition_of, run_id, streams_of
 from subgraphs.kit.tasks import end
 
 log = structlog.get_logger("subgraphs.relay")
 
 BATCH = 500
-COMPARED = 5000
+COMPARED = 2000  # entries of each partition
 POLL_SECONDS = 2.0
 CHORES_SECONDS = 3600.0
+CONFIRM_SECONDS = 30.0
 _LOCK = 0x6F7574626F78  # "outbox"
-_OLD = text("now() - interval '7 days'")
+_PUBLISH = """
+if string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') ~= ARGV[1] then return 0 end
+local width = tonumber(ARGV[2])
+for at = 3, #ARGV, width + 1 do
+    redis.call('XADD', KEYS[tonumber(ARGV[at])], '*', unpack(ARGV, at + 1, at + width))
+end
+return 1
+"""
+
+
+class _Restarted(Exception):
+    """The queue's server is another than the one that was compared."""
 
 
 class Relay:
-    """Publishes the outbox of one service until it is stopped."""
+    """Publishes the outbox of one service until it is stopped. What is not confirmed for `confirm_seconds` is published again."""
 
-    def __init__(self, database: Database, redis: Redis, service: str, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(
+        self,
+        database: Database,
+        redis: Redis,
+        service: str,
+        poll_seconds: float = POLL_SECONDS,
+        confirm_seconds: float = CONFIRM_SECONDS,
+    ) -> None:
         self._database = database
         self._redis = redis
-        self._stream = stream_of(service)
+        self._service = service
+        self._streams = streams_of(service)
         self._poll = poll_seconds
+        self._confirm = confirm_seconds
+        self._tail = Tail(database, redis, "relay", [confirmations_of(service)])
+        self._publish = redis.register_script(_PUBLISH)
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._listener: asyncpg.Connection | None = None
         self._run_id = ""
         self._chores_at = 0.0
 
     async def start(self) -> None:
-        """Begin to publish in the background."""
-        self._task = asyncio.create_task(self._run(), name=f"relay {self._stream}")
+        """Begin to publish, and to listen to the consumers, in the background."""
+        loops = (self._publish_all, self._listen)
+        self._tasks = [asyncio.create_task(self._forever(loop), name=f"relay {self._service}") for loop in loops]
 
     async def stop(self) -> None:
         """End; what is left in the outbox waits for the next start."""
-        if self._task is not None:
-            await end(self._task)
+        while self._tasks:
+            await end(self._tasks.pop())
         if self._listener is not None:
             await self._listener.close(timeout=2)
 
-    async def _run(self) -> None:
+    async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
         delay = 0.1
         while True:
             try:
-                await self._round()
+                await work()
                 delay = 0.1
-                await self._wait()
             except Exception as error:
-                log.warning("events wait in the outbox", stream=self._stream, reason=repr(error))
+                log.warning("events wait in the outbox", service=self._service, reason=repr(error))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, self._poll)
 
-    async def _round(self) -> None:
+    async def _publish_all(self) -> None:
         """Listen first and read afterwards, so that no event falls between the two."""
         if self._listener is None or self._listener.is_closed():
             self._listener = await self._database.listener()
@@ -79,8 +104,6 @@ class Relay:
         if time.monotonic() > self._chores_at:
             await self._chores()
             self._chores_at = time.monotonic() + CHORES_SECONDS
-
-    async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._poll):
                 await self._wake.wait()
@@ -93,28 +116,57 @@ class Relay:
                 return 0
             rows = await outbox.unpublished(connection, BATCH)
             if rows:
-                async with self._redis.pipeline(transaction=False) as pipeline:
-                    for row in rows:
-                        pipeline.xadd(self._stream, entry_of(row))
-                    await pipeline.execute()
+                if not await self._publish(keys=self._streams, args=self._arguments(rows)):
+                    raise _Restarted(self._service)
                 await outbox.mark_published(connection, [row.id for row in rows])
             return len(rows)
 
+    def _arguments(self, rows: Any) -> list[Any]:
+        arguments: list[Any] = []
+        for row in rows:
+            fields = [part for item in entry_of(row).items() for part in item]
+            arguments += [partition_of(row.aggregate_id) + 1, *fields]
+        return [self._run_id, len(fields), *arguments]
+
     async def _compare_after_restart(self) -> None:
-        """Under the lock, so that nothing is on its way between outbox and stream meanwhile."""
+        """Under the lock, so that nothing is on its way between outbox and streams meanwhile."""
         current = await run_id(self._redis)
         if current != self._run_id:
             async with self._database.engine.begin() as connection:
                 await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-                newest: Any = await self._redis.xrevrange(self._stream, count=COMPARED)
-                present = [int(fields[b"position"]) for _, fields in newest if b"position" in fields]
-                above = min(present) if len(present) == COMPARED else 0
+                present, above = await self._present()
                 if lost := await outbox.publish_again(connection, above, present):
-                    log.warning("the queue lost events, they are sent again", stream=self._stream, count=lost)
+                    log.warning("the queue lost events, they are sent again", service=self._service, count=lost)
             self._run_id = current
 
+    async def _present(self) -> tuple[set[int], int]:
+        """The positions of the streams' newest entries, and the one above which these are all."""
+        present: set[int] = set()
+        above = 0
+        for stream in self._streams:
+            newest: Any = await self._redis.xrevrange(stream, count=COMPARED)
+            found = [int(fields[b"position"]) for _, fields in newest if b"position" in fields]
+            present.update(found)
+            if len(newest) == COMPARED and found:
+                above = max(above, min(found))
+        return present, above
+
+    async def _listen(self) -> None:
+        """Hear what consumers confirm, and publish again what they don't."""
+        await self._tail.open()
+        look = min(self._confirm / 2, 2.0)
+        due = time.monotonic() + look
+        while True:
+            if await self._tail.wait(min(look, 1.0)):
+                await self._tail.take(deliveries.listen, BATCH)
+            if time.monotonic() > due:
+                if again := await deliveries.republish(self._database, self._confirm):
+                    log.warning("events not confirmed, they are sent again", service=self._service, count=again)
+                    self._wake.set()
+                due = time.monotonic() + look
+
     async def _chores(self) -> None:
-        """Forget what is old: the stream and the outbox keep a week, the inbox a month."""
-        await self._redis.xtrim(self._stream, minid=int(time.time() * 1000) - RETENTION_MS, approximate=True)
-        await self._database.execute(delete(outbox.outbox).where(outbox.outbox.c.published_at < _OLD))
-        await self._database.execute(text("DELETE FROM inbox WHERE processed_at < now() - interval '30 days'"))
+        """Forget what is old: the streams keep a week, the tables what `deliveries` says."""
+        for stream in self._streams:
+            await self._redis.xtrim(stream, minid=int(time.time() * 1000) - RETENTION_MS, approximate=True)
+        await deliveries.forget(self._database)

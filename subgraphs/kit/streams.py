@@ -1,5 +1,10 @@
-"""The queue: Valkey streams, one a service, named `events:<service>`; and how an event is written on them."""
+"""The queue: Valkey streams, and how an event is written on them.
 
+A service tells its events on `events:<service>:<partition>`: all events of an aggregate are in one partition, in order. Its
+consumers confirm on `confirmations:<service>`; what a person has a consumer try again comes to it on `replays:<consumer>`.
+"""
+
+import zlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -7,12 +12,16 @@ from uuid import UUID
 
 import orjson
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 from sqlalchemy import Row
 
 from subgraphs.kit.messages import Envelope
 
+PARTITIONS = 8
+"""Never to be changed while events are on their way: those of one aggregate would stand in two streams."""
 RETENTION_MS = 7 * 24 * 3600 * 1000
-"""How long a stream keeps an entry: a consumer that is away for longer misses events."""
+"""How long a stream keeps an entry: what a consumer that is away for longer has missed is published again, behind what is newer."""
+LONGEST_CONFIRMATIONS = 100_000
 
 
 class Queue:
@@ -32,14 +41,29 @@ class Queue:
         await self.redis.aclose()
 
 
-def stream_of(service: str) -> str:
-    """The stream on which a service tells its events."""
-    return f"events:{service}"
+def partition_of(aggregate_id: UUID) -> int:
+    """The partition of an aggregate: the same in every process and at any time."""
+    return zlib.crc32(aggregate_id.bytes) % PARTITIONS
 
 
-def dead_stream_of(consumer: str) -> str:
-    """The stream that keeps what a consumer gave up on, for a person to look at."""
-    return f"events:{consumer}:dead"
+def stream_of(service: str, partition: int) -> str:
+    """The stream of one partition of a service's events."""
+    return f"events:{service}:{partition}"
+
+
+def streams_of(service: str) -> list[str]:
+    """The streams of all partitions of a service's events, in their order."""
+    return [stream_of(service, partition) for partition in range(PARTITIONS)]
+
+
+def confirmations_of(source: str) -> str:
+    """The stream on which consumers tell a service what became of its events."""
+    return f"confirmations:{source}"
+
+
+def replays_of(consumer: str) -> str:
+    """The stream that tells a consumer which of its failed events a person wants to be tried again."""
+    return f"replays:{consumer}"
 
 
 def entry_of(row: Row[Any]) -> dict[Any, Any]:
@@ -81,3 +105,18 @@ async def run_id(redis: Redis) -> str:
     """The name that the server made up at its start: another one means that it was restarted or replaced."""
     info: dict[str, Any] = await redis.info("server")
     return str(info["run_id"])
+
+
+async def newest_id(redis: Redis, stream: str) -> tuple[int, int]:
+    """The highest id that a stream has given to an entry; (0, 0) when there is no stream."""
+    try:
+        about: Any = await redis.xinfo_stream(stream)
+    except ResponseError:
+        return (0, 0)
+    return place_of(about["last-generated-id"].decode())
+
+
+def place_of(entry_id: str) -> tuple[int, int]:
+    """An entry's id as numbers, which compare as the server compares ids."""
+    high, _, low = entry_id.partition("-")
+    return int(high), int(low or 0)

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+from redis.asyncio import Redis
 from sqlalchemy import make_url, text
 
 from subgraphs.kit.database import Database
@@ -16,6 +17,7 @@ from subgraphs.kit.identity import SERVICE, SERVICE_PRIVATE, SERVICE_PUBLIC, Tok
 from subgraphs.kit.keys import make_key_pair
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.streams import partition_of, stream_of, streams_of
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 Bootstrap = Callable[[ServiceSettings], Service]
@@ -127,3 +129,19 @@ def counted_statements(database: Database) -> Iterator[list[str]]:
         yield statements
     finally:
         remove()
+
+
+async def put(redis: Redis, service: str, fields: Mapping[Any, Any]) -> None:
+    """Put an entry on the stream of its aggregate, as the service's relay would."""
+    given = fields.get(b"aggregate_id") or fields["aggregate_id"]
+    aggregate = UUID(given.decode() if isinstance(given, bytes) else given)
+    await redis.xadd(stream_of(service, partition_of(aggregate)), dict(fields))
+
+
+async def entries_of(redis: Redis, service: str) -> list[dict[bytes, bytes]]:
+    """All that a service has told, partition by partition."""
+    found: list[dict[bytes, bytes]] = []
+    for stream in streams_of(service):
+        entries: Any = await redis.xrange(stream)
+        found += [fields for _, fields in entries]
+    return found

@@ -12,12 +12,13 @@ async def check_queue(url: str) -> None:
 
 
 async def forget_events(url: str) -> None:
-    """Remove all events: those of data that is gone say nothing."""
+    """Remove all events and what was said of them: those of data that is gone say nothing."""
 
     async def forget(client: Any) -> None:
-        names = [name async for name in client.scan_iter("events:*")]
-        if names:
-            await client.delete(*names)
+        for kind in ("events", "confirmations", "replays"):
+            names = [name async for name in client.scan_iter(f"{kind}:*")]
+            if names:
+                await client.delete(*names)
 
     await _with_client(url, forget)
 

@@ -1,139 +1,30 @@
 """Outbox, relay and inbox: every event arrives, and is applied once, whatever happens in between."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.cause import Cause, because
 from subgraphs.kit.database import Database
-from subgraphs.kit.inbox import EVERY, EventHandler, Inbox
-from subgraphs.kit.messages import Envelope, Event
+from subgraphs.kit.inbox import EVERY, Inbox
+from subgraphs.kit.messages import Envelope
 from subgraphs.kit.relay import Relay
-from subgraphs.kit.streams import Queue
-from subgraphs.kit.testing import fresh_database
+from subgraphs.kit.streams import streams_of
+from subgraphs.kit.testing import entries_of, put
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.platform.valkey import start_valkey
-
-
-@dataclass(frozen=True, kw_only=True)
-class BellRang(Event):
-    """A bell rang so many times."""
-
-    aggregate_type: ClassVar[str] = "bell"
-    aggregate_key: ClassVar[str] = "bell_id"
-    bell_id: UUID
-    times: int
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What the listener wants of it."""
-
-    times: int
-
-
-async def hear(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Add what was heard; a bell that rings a negative number of times breaks the listener."""
-    times = envelope.read(Heard).times
-    if times < 0:
-        raise ValueError(times)
-    await uow.execute(text("INSERT INTO heard (times) VALUES (:times)").bindparams(times=times))
-
-
-HANDLERS: dict[str, EventHandler] = {"BellRang": hear}
-
-
-@dataclass
-class Street:
-    """A tower that tells, and an ear that listens, each with its own database."""
-
-    tower: Database
-    ear: Database
-    queue: Queue
-
-    async def ring(self, *times: int) -> None:
-        """Let bells ring, each in a transaction of its own."""
-        for each in times:
-            async with UnitOfWork(self.tower) as uow:
-                uow.emit(BellRang(bell_id=uuid4(), times=each))
-
-    async def heard(self) -> list[int]:
-        """What the ear has heard, in its order."""
-        rows = await self.ear.fetch_all(text("SELECT times FROM heard ORDER BY id"))
-        return [row.times for row in rows]
-
-    async def waiting(self) -> int:
-        """How many events the tower has not told."""
-        return int(await self.tower.fetch_value(text("SELECT count(*) FROM outbox WHERE published_at IS NULL")))
-
-    def relay(self) -> Relay:
-        """A relay that looks often."""
-        return Relay(self.tower, self.queue.redis, "tower", poll_seconds=0.1)
-
-    def inbox(self) -> Inbox:
-        """An inbox that gives up quickly."""
-        return Inbox(self.ear, self.queue.redis, "ear", ["tower"], HANDLERS, max_deliveries=3, retry_seconds=0.1)
-
-
-@asynccontextmanager
-async def street_of(postgres_url: str, queue_url: str) -> AsyncIterator[Street]:
-    """A street on fresh databases."""
-    async with fresh_database(postgres_url, "tower") as tower_url, fresh_database(postgres_url, "ear") as ear_url:
-        street = Street(Database(tower_url), Database(ear_url), Queue(queue_url))
-        empty = Path(__file__).parent / "no_migrations"
-        await street.tower.migrate(empty)
-        await street.ear.migrate(empty)
-        await street.ear.execute(text("CREATE TABLE heard (id bigserial PRIMARY KEY, times int)"))
-        try:
-            yield street
-        finally:
-            await street.queue.stop()
-            await street.tower.close()
-            await street.ear.close()
-
-
-@pytest.fixture
-async def street(postgres_url: str, queue_url: str) -> AsyncIterator[Street]:
-    """A street with an empty queue."""
-    async with street_of(postgres_url, queue_url) as street:
-        await street.queue.redis.flushdb()
-        yield street
-
-
-@asynccontextmanager
-async def started(*parts: Any) -> AsyncIterator[None]:
-    """The parts, running meanwhile."""
-    for part in parts:
-        await part.start()
-    try:
-        yield
-    finally:
-        for part in reversed(parts):
-            await part.stop()
-
-
-async def until(read: Callable[[], Awaitable[Any]], wanted: Any, seconds: float = 15.0) -> None:
-    """Wait until something reads as wanted."""
-    found = None
-    for _ in range(int(seconds / 0.02)):
-        if (found := await read()) == wanted:
-            return
-        await asyncio.sleep(0.02)
-    assert found == wanted
+from tests.subgraphs.kit.street import BellRang, Heard, Street, started, street_of, until
 
 
 async def test_events_arrive_in_order(street: Street) -> None:
-    """What one tells before and after the start is heard once each, in order."""
-    await street.ring(*range(30))
+    """What one bell tells before and after the start is heard once each, in order."""
+    bell = uuid4()
+    await street.ring(*range(30), bell=bell)
     async with started(street.relay(), street.inbox()):
-        await street.ring(*range(30, 60))
+        await street.ring(*range(30, 60), bell=bell)
         await until(street.heard, list(range(60)))
     assert await street.waiting() == 0
 
@@ -162,49 +53,20 @@ async def test_duplicates_are_applied_once(street: Street) -> None:
     """An event that is delivered three times is handled once."""
     await street.ring(1, 2)
     async with started(street.relay(), street.inbox()):
-        await until(street.heard, [1, 2])
-        entries: Any = await street.queue.redis.xrange("events:tower")
-        for _, fields in entries:
-            await street.queue.redis.xadd("events:tower", fields)
-            await street.queue.redis.xadd("events:tower", fields)
+        await until(street.sorted, [1, 2])
+        for fields in await entries_of(street.queue.redis, "tower"):
+            await put(street.queue.redis, "tower", fields)
+            await put(street.queue.redis, "tower", fields)
         await street.ring(3)
-        await until(street.heard, [1, 2, 3])
+        await until(street.sorted, [1, 2, 3])
 
 
 async def test_two_processes_share_the_work(street: Street) -> None:
     """Two relays publish each event once, two inboxes of a service handle each once."""
     async with started(street.relay(), street.relay(), street.inbox(), street.inbox()):
         await street.ring(*range(100))
-        await until(lambda: _sorted(street), list(range(100)))
-        assert await street.queue.redis.xlen("events:tower") == 100
-
-
-async def test_poison_goes_to_the_dead_stream(street: Street) -> None:
-    """An event that no delivery can handle is put aside with its reason, and the others pass."""
-    await street.ring(1, -7, 2)
-    await street.queue.redis.xadd("events:tower", {"what": "no event at all"})
-    await street.ring(3)
-    async with started(street.relay(), street.inbox()):
-        await until(lambda: _sorted(street), [1, 2, 3])
-        await until(lambda: street.queue.redis.xlen("events:ear:dead"), 2)
-        entries: Any = await street.queue.redis.xrange("events:ear:dead")
-        dead = [fields for _, fields in entries]
-        assert {fields[b"error"] for fields in dead} == {b"ValueError", b"KeyError"}
-        assert all(int(fields[b"deliveries"]) >= 3 for fields in dead)
-        pending: Any = await street.queue.redis.xpending("events:tower", "ear")
-        assert pending["pending"] == 0
-
-
-async def test_a_dead_consumers_events_are_claimed(street: Street) -> None:
-    """What a process took and did not finish before it died is done by another."""
-    await street.ring(1, 2)
-    async with started(street.relay()):
-        await until(street.waiting, 0)
-    redis = street.queue.redis
-    await redis.xgroup_create("events:tower", "ear", id="0")
-    await redis.xreadgroup("ear", "the dead one", {"events:tower": ">"}, count=10)
-    async with started(street.inbox()):
-        await until(lambda: _sorted(street), [1, 2])
+        await until(street.sorted, list(range(100)))
+        assert len(await entries_of(street.queue.redis, "tower")) == 100
 
 
 async def test_an_absent_database_costs_no_delivery(street: Street) -> None:
@@ -217,8 +79,8 @@ async def test_an_absent_database_costs_no_delivery(street: Street) -> None:
         await street.ring(2, 3)
         await asyncio.sleep(1.0)
         await _allow_connections(street.tower, name, allowed=True)
-        await until(street.heard, [1, 2, 3])
-    assert await street.queue.redis.xlen("events:ear:dead") == 0
+        await until(street.sorted, [1, 2, 3])
+    assert await street.failures() == []
 
 
 @pytest.mark.system
@@ -235,7 +97,7 @@ async def test_valkey_may_die(postgres_url: str, tmp_path: Path, durable: bool) 
         await street.ring(2, 3)
         assert await street.waiting() == 2
         server = start_valkey(tmp_path / "valkey", durable=durable)
-        await until(street.heard, [1, 2, 3])
+        await until(street.sorted, [1, 2, 3])
     server.stop()
 
 
@@ -244,15 +106,11 @@ async def test_lost_entries_are_told_again(street: Street) -> None:
     await street.ring(1, 2, 3)
     async with started(street.relay()):
         await until(street.waiting, 0)
-    entries: Any = await street.queue.redis.xrange("events:tower")
-    await street.queue.redis.xdel("events:tower", entries[1][0], entries[2][0])
+    for stream in sorted(streams_of("tower"))[1:]:
+        await street.queue.redis.delete(stream)
     async with started(street.relay(), street.inbox()):
-        await until(lambda: _sorted(street), [1, 2, 3])
-    assert await street.queue.redis.xlen("events:tower") == 3
-
-
-async def _sorted(street: Street) -> list[int]:
-    return sorted(await street.heard())
+        await until(street.sorted, [1, 2, 3])
+    assert len(await entries_of(street.queue.redis, "tower")) == 3
 
 
 async def _allow_connections(admin: Database, name: str, *, allowed: bool) -> None:

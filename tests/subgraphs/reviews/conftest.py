@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.streams import Queue
-from subgraphs.kit.testing import Client, Keys, Person, Running
+from subgraphs.kit.testing import Client, Keys, Person, Running, put
 from subgraphs.reviews.app import bootstrap
 
 
@@ -60,7 +60,7 @@ class Requests:
 
     async def tell(self, gig: Gig, event_type: str = "BookingCompleted") -> None:
         """Put an event of this gig on the stream."""
-        await self.queue.redis.xadd("events:requests", gig.event(event_type))
+        await put(self.queue.redis, "requests", gig.event(event_type))
 
     async def complete(self, *gigs: Gig) -> None:
         """Tell that these gigs are over, and wait until reviews has heard of all."""

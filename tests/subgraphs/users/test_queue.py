@@ -1,13 +1,12 @@
 """The service and the queue: what happened is told, and the service does not need the queue to go on."""
 
 import asyncio
-from typing import Any
 
 from sqlalchemy import text
 
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.streams import Queue
-from subgraphs.kit.testing import Client, Keys, Running, fresh_database
+from subgraphs.kit.testing import Client, Keys, Running, entries_of, fresh_database
 from subgraphs.users.app import bootstrap
 
 REGISTER = """mutation($name: String!) {
@@ -20,14 +19,14 @@ async def test_who_registers_is_told(running: Running, queue_url: str) -> None:
     queue = Queue(queue_url)
     async with running("users", bootstrap) as service:
         user = (await Client(service).data(REGISTER, name="ann"))["register"]["user"]["id"]
-        entries: Any = []
+        entries: list[dict[bytes, bytes]] = []
         for _ in range(250):
-            if entries := await queue.redis.xrange("events:users"):
+            if entries := await entries_of(queue.redis, "users"):
                 break
             await asyncio.sleep(0.02)
     await queue.stop()
-    assert [fields[b"event_type"] for _, fields in entries] == [b"UserRegistered"]
-    assert entries[0][1][b"aggregate_id"].decode() == user
+    assert [fields[b"event_type"] for fields in entries] == [b"UserRegistered"]
+    assert entries[0][b"aggregate_id"].decode() == user
 
 
 async def test_it_starts_and_works_without_the_queue(postgres_url: str, keys: Keys) -> None:

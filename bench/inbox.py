@@ -1,0 +1,112 @@
+"""Events per second through one inbox: published before the clock starts, so that the consumer alone is measured.
+
+`python -m bench.inbox [EVENTS]` starts a PostgreSQL and a Valkey of its own, both durable as in service.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.inbox import EVERY, EventHandler, Inbox
+from subgraphs.kit.messages import Envelope, Event
+from subgraphs.kit.relay import Relay
+from subgraphs.kit.streams import Queue
+from subgraphs.kit.testing import fresh_database
+from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.platform.postgres import start_postgres
+from subgraphs.platform.valkey import start_valkey
+
+EVENTS = 10_000
+AGGREGATES = 500
+_INSERT = text("INSERT INTO heard (times) VALUES (:times)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BellRang(Event):
+    """A bell rang so many times."""
+
+    aggregate_type: ClassVar[str] = "bell"
+    aggregate_key: ClassVar[str] = "bell_id"
+    bell_id: UUID
+    times: int
+
+
+async def nothing(uow: UnitOfWork, envelope: Envelope) -> None:
+    """The kit's own work alone."""
+
+
+async def insert(uow: UnitOfWork, envelope: Envelope) -> None:
+    """One small statement an event."""
+    await uow.execute(_INSERT.bindparams(times=envelope.payload["times"]))
+
+
+async def published(tower: Database, queue: Queue, count: int, *, versions: bool) -> None:
+    """Write events and let the relay carry all of them to the queue."""
+    bells = [uuid4() for _ in range(AGGREGATES)]
+    for start in range(0, count, 500):
+        async with UnitOfWork(tower) as uow:
+            for number in range(start, min(start + 500, count)):
+                version = number // AGGREGATES + 1 if versions else 0
+                uow.emit(BellRang(bell_id=bells[number % AGGREGATES], times=number), version)
+    relay = Relay(tower, queue.redis, "tower")
+    await relay.start()
+    waiting = text("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+    await reached(lambda: tower.fetch_value(waiting), 0)
+    await relay.stop()
+
+
+async def reached(read: Callable[[], Awaitable[Any]], wanted: int) -> None:
+    """Wait until a count is there."""
+    while await read() != wanted:  # noqa: ASYNC110 - nothing tells of it, one has to look
+        await asyncio.sleep(0.01)
+
+
+async def measure(postgres: str, valkey: str, handler: EventHandler, count: int, *, versions: bool) -> float:
+    """Events per second."""
+    async with fresh_database(postgres, "tower") as tower_url, fresh_database(postgres, "ear") as ear_url:
+        tower, ear, queue = Database(tower_url), Database(ear_url), Queue(valkey)
+        for database in (tower, ear):
+            await database.migrate(Path(tower_url) / "nothing")
+        await ear.execute(text("CREATE TABLE heard (times int)"))
+        await queue.redis.flushdb()
+        await published(tower, queue, count, versions=versions)
+        inbox = Inbox(ear, queue.redis, "ear", ["tower"], {EVERY: handler})
+        begin = time.perf_counter()
+        await inbox.start()
+        await reached(lambda: ear.fetch_value(text("SELECT count(*) FROM inbox")), count)
+        seconds = time.perf_counter() - begin
+        await inbox.stop()
+        for database in (tower, ear):
+            await database.close()
+        await queue.stop()
+        return count / seconds
+
+
+def main() -> None:
+    """Print the figures."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        postgres, valkey = start_postgres(folder / "postgres"), start_valkey(folder / "valkey")
+        try:
+            for handler in (nothing, insert):
+                for versions in (False, True):
+                    rate = asyncio.run(measure(postgres.url, valkey.url, handler, count, versions=versions))
+                    print(f"{handler.__name__:8} versions {versions!s:5} {rate:8.0f} events/s")
+        finally:
+            valkey.stop()
+            postgres.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""Applies events to a consumer's database: a batch is one transaction with what is remembered of it and how far the streams were read.
+
+A batch is all or nothing; the inbox then takes its events one by one, so that only those that fail are put aside (`kit/failures`).
+Each transaction commits only while this process holds the partitions (`kit/leases`).
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Row
+
+from subgraphs.kit import cursors, failures
+from subgraphs.kit.cause import Cause, because
+from subgraphs.kit.confirmations import Confirmation, Outcome
+from subgraphs.kit.cursors import Entry
+from subgraphs.kit.database import Database
+from subgraphs.kit.failures import Pace, described
+from subgraphs.kit.leases import LeaseLost, Leases
+from subgraphs.kit.ledger import Arrival, Ledger, judged
+from subgraphs.kit.messages import Envelope
+from subgraphs.kit.outages import connect, is_outage
+from subgraphs.kit.streams import envelope_of, stream_of
+from subgraphs.kit.unit_of_work import UnitOfWork
+
+log = structlog.get_logger("subgraphs.inbox")
+
+EventHandler = Callable[[UnitOfWork, Envelope], Awaitable[None]]
+EVERY = "*"  # in place of an event's type: whatever has no handler of its own
+
+
+class Gap(Exception):
+    """An event came before one that has to be applied earlier."""
+
+
+def origin_of(entry: Entry) -> tuple[str, int]:
+    """Service and partition of an entry's stream."""
+    source, _, partition = entry.stream.removeprefix("events:").rpartition(":")
+    return source, int(partition)
+
+
+class Intake:
+    """One consumer's way of applying events."""
+
+    def __init__(
+        self, database: Database, consumer: str, handlers: Mapping[str, EventHandler], leases: Leases, pace: Pace
+    ) -> None:
+        self._database = database
+        self._consumer = consumer
+        self._handlers = handlers
+        self._leases = leases
+        self._pace = pace
+
+    async def take(self, entries: Sequence[Entry], tokens: Mapping[int, int]) -> list[Confirmation]:
+        """Apply entries, all or none of them; raises what went wrong."""
+        async with UnitOfWork(self._database) as uow:
+            await self._enter(uow, {origin_of(entry)[1] for entry in entries}, tokens)
+            arrivals = await self._arrivals(uow, entries)
+            ledger = await Ledger.read(uow, self._consumer, self._pace, arrivals)
+            for arrival in arrivals:
+                await self._arrive(uow, ledger, arrival)
+            await ledger.write(uow)
+            await cursors.save(uow, self._consumer, {entry.stream: entry.id for entry in entries})
+        return ledger.confirmations()
+
+    async def _enter(self, uow: UnitOfWork, partitions: set[int], tokens: Mapping[int, int]) -> None:
+        await connect(uow)
+        await self._leases.fence(uow, {partition: tokens[partition] for partition in partitions})
+
+    async def _arrivals(self, uow: UnitOfWork, entries: Sequence[Entry]) -> list[Arrival]:
+        """The events of entries; what is none is put aside for a person to look at."""
+        found = []
+        for entry in entries:
+            source, partition = origin_of(entry)
+            try:
+                found.append(Arrival(entry, envelope_of(source, entry.fields), partition))
+            except (KeyError, ValueError) as error:
+                log.error("no event", consumer=self._consumer, stream=entry.stream, entry=entry.id, reason=repr(error))
+                await failures.add(uow, failures.malformed_row_of(self._consumer, source, partition, entry, error))
+        return found
+
+    async def _arrive(self, uow: UnitOfWork, ledger: Ledger, arrival: Arrival) -> None:
+        envelope, handler = arrival.envelope, self._handler(arrival.envelope)
+        if handler is None and not envelope.version:
+            return
+        if processed_at := ledger.had.get(envelope.event_id):
+            ledger.say(arrival, "done", handled_at=processed_at)
+            return
+        if aside := ledger.put_aside.get(envelope.event_id):
+            status, retries = aside
+            ledger.say(arrival, "failed" if status == "failed" else "retry", retry_count=retries)
+            return
+        verdict, took = "waiting", 0.0
+        if not ledger.must_wait(arrival):
+            verdict = judged(envelope.version, ledger.versions.get(arrival.aggregate))
+        if verdict == "waiting":
+            ledger.keep(arrival, "waiting")
+        elif verdict == "gap":
+            ledger.keep(arrival, "retry", described(_gap(envelope, ledger.versions.get(arrival.aggregate))))
+        elif verdict == "next":
+            took = await self._apply(uow, envelope)
+            ledger.passed(arrival, handled=handler is not None)
+        if handler is not None:
+            self._say(ledger, arrival, verdict, took)
+
+    def _say(self, ledger: Ledger, arrival: Arrival, verdict: str, took: float) -> None:
+        if verdict == "next":
+            ledger.say(arrival, "done", processing_ms=took)
+        elif verdict == "stale":
+            ledger.say(arrival, "stale", error=self._conflict(arrival, ledger.versions[arrival.aggregate]))
+        else:
+            ledger.say(arrival, "retry")
+
+    def _conflict(self, arrival: Arrival, known: int) -> str:
+        """Two writers: the one that came first stands."""
+        envelope = arrival.envelope
+        said = f"version {envelope.version} came, version {known} was here already"
+        log.warning(
+            "conflict", consumer=self._consumer, event_id=str(envelope.event_id), source=envelope.source, reason=said
+        )
+        return said
+
+    def _handler(self, envelope: Envelope) -> EventHandler | None:
+        return self._handlers.get(envelope.event_type) or self._handlers.get(EVERY)
+
+    async def _apply(self, uow: UnitOfWork, envelope: Envelope) -> float:
+        """Call the handler; answer how many milliseconds it took."""
+        if (handler := self._handler(envelope)) is None:
+            return 0.0
+        together = envelope.correlation_id or str(envelope.event_id)
+        begin = time.perf_counter()
+        with because(Cause(f"service:{self._consumer}", together, envelope.event_id)):
+            await handler(uow, envelope)
+        return (time.perf_counter() - begin) * 1000
+
+    async def put_aside(self, entry: Entry, tokens: Mapping[int, int], error: Exception) -> list[Confirmation]:
+        """Keep an event whose handler failed, to try it again later."""
+        source, partition = origin_of(entry)
+        arrival = Arrival(entry, envelope_of(source, entry.fields), partition)
+        ledger = Ledger(self._consumer, self._pace)
+        async with UnitOfWork(self._database) as uow:
+            await self._enter(uow, {partition}, tokens)
+            ledger.keep(arrival, "retry", described(error))
+            ledger.say(arrival, "retry", error=described(error))
+            await ledger.write(uow)
+            await cursors.save(uow, self._consumer, {entry.stream: entry.id})
+        log.warning("event failed, it will be tried again", entry=entry.id, stream=entry.stream, reason=repr(error))
+        return ledger.confirmations()
+
+    async def due(self, partitions: Mapping[int, int]) -> Sequence[Row[Any]]:
+        """What was put aside and is to be tried again now."""
+        return await failures.due(self._database, self._consumer, list(partitions))
+
+    async def retry(self, row: Row[Any], tokens: Mapping[int, int]) -> list[Confirmation]:
+        """Try an event again that was put aside."""
+        entry = Entry(stream_of(row.source, row.partition), "0", failures.fields_of(row))
+        arrival = Arrival(entry, envelope_of(row.source, entry.fields), row.partition)
+        try:
+            async with UnitOfWork(self._database) as uow:
+                await self._enter(uow, {row.partition}, tokens)
+                ledger = await Ledger.read(uow, self._consumer, self._pace, [arrival])
+                await self._resolve(uow, ledger, arrival, row)
+                await ledger.write(uow)
+                await failures.go_on(uow, row)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            if is_outage(error):
+                raise
+            return await self._failed_again(arrival, row, tokens, error)
+        return ledger.confirmations()
+
+    async def _resolve(self, uow: UnitOfWork, ledger: Ledger, arrival: Arrival, row: Row[Any]) -> None:
+        """Apply the event, or let it be if the aggregate has gone past it; the row goes in either case."""
+        known = ledger.versions.get(arrival.aggregate)
+        verdict = judged(row.version, known)
+        if verdict == "stale" and row.replays and row.version == known:
+            verdict = "next"  # this version was given up, and nothing has come after it
+        if verdict == "gap" and row.retry_count + 1 < row.max_retries:
+            raise _gap(arrival.envelope, known)
+        took = 0.0
+        if verdict != "stale":
+            took = await self._apply(uow, arrival.envelope)
+            ledger.passed(arrival, handled=self._handler(arrival.envelope) is not None)
+        await failures.remove(uow, row)
+        if self._handler(arrival.envelope) is not None:
+            outcome: Outcome = "done" if verdict == "next" else verdict
+            error = self._conflict(arrival, known or 0) if verdict == "stale" else row.error_message
+            ledger.say(arrival, outcome, retry_count=row.retry_count, error=error, processing_ms=took)
+
+    async def _failed_again(
+        self, arrival: Arrival, row: Row[Any], tokens: Mapping[int, int], error: Exception
+    ) -> list[Confirmation]:
+        """Count the try. After the last one the event is given up, and those behind it go on without it."""
+        ledger = Ledger(self._consumer, self._pace)
+        async with UnitOfWork(self._database) as uow:
+            await self._enter(uow, {row.partition}, tokens)
+            last = await failures.again(uow, row, self._pace, described(error))
+            if last:
+                if row.version:
+                    ledger.reach(arrival.aggregate, row.version)
+                await failures.go_on(uow, row)
+            outcome: Outcome = "failed" if last else "retry"
+            ledger.say(arrival, outcome, retry_count=row.retry_count + 1, error=described(error))
+            await ledger.write(uow)
+        if last:
+            log.error("event given up", consumer=self._consumer, event_id=str(row.event_id), reason=repr(error))
+        return ledger.confirmations()
+
+    async def replay(self, entries: Sequence[Entry], tokens: Mapping[int, int]) -> int:
+        """Have events tried again that a person named; what is no id names none."""
+        asked = []
+        for entry in entries:
+            try:
+                asked.append(UUID(entry.fields[b"event_id"].decode()))
+            except (KeyError, ValueError):
+                log.error("no replay", consumer=self._consumer, entry=entry.id)
+        async with UnitOfWork(self._database) as uow:
+            await self._enter(uow, {0}, tokens)
+            count = await failures.replay(uow, self._consumer, asked)
+            await cursors.save(uow, self._consumer, {entry.stream: entry.id for entry in entries})
+        return count
+
+
+def _gap(envelope: Envelope, known: int | None) -> Gap:
+    return Gap(f"version {envelope.version} came after version {known}, one in between is missing")

@@ -1,0 +1,104 @@
+"""Which process of a service handles which partitions of the events that it hears: one process a partition, by a lease.
+
+A lease is a row of the consumer's own database, and every transaction that handles events locks the rows of its partitions and compares
+their tokens (`fence`): whoever was paused past the lease has an old token and commits nothing. A process that is paused inside
+a transaction holds that lock; the server ends such a transaction, so that the others need not wait for it for long.
+"""
+
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import BigInteger, Integer, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.streams import PARTITIONS
+from subgraphs.kit.unit_of_work import UnitOfWork
+
+_ALIVE = text("""
+INSERT INTO inbox_members (consumer, owner, expires_at) VALUES (:consumer, :owner, clock_timestamp() + make_interval(secs => :seconds))
+ON CONFLICT (consumer, owner) DO UPDATE SET expires_at = excluded.expires_at""")
+_PARTITIONS = text("""
+INSERT INTO inbox_leases (consumer, partition) SELECT :consumer, generate_series(0, :most) ON CONFLICT DO NOTHING""")
+_DEAD = text("DELETE FROM inbox_members WHERE consumer = :consumer AND expires_at < clock_timestamp()")
+_COUNT = text("SELECT count(*) FROM inbox_members WHERE consumer = :consumer")
+_RENEW = text("""
+UPDATE inbox_leases SET expires_at = clock_timestamp() + make_interval(secs => :seconds)
+WHERE consumer = :consumer AND owner = :owner RETURNING partition, token""")
+_TAKE = text("""
+UPDATE inbox_leases SET owner = :owner, token = token + 1, expires_at = clock_timestamp() + make_interval(secs => :seconds)
+WHERE consumer = :consumer AND partition IN (
+    SELECT partition FROM inbox_leases WHERE consumer = :consumer AND (owner IS NULL OR expires_at < clock_timestamp())
+    ORDER BY partition LIMIT :count FOR UPDATE SKIP LOCKED)
+RETURNING partition, token""")
+_RELEASE = text("""
+UPDATE inbox_leases SET owner = NULL WHERE consumer = :consumer AND owner = :owner AND partition = ANY(:partitions)""").bindparams(
+    bindparam("partitions", type_=ARRAY(Integer))
+)
+_GONE = text("DELETE FROM inbox_members WHERE consumer = :consumer AND owner = :owner")
+# the lock lasts until the transaction ends, so that no other process takes a partition before
+_FENCE = text("""
+SELECT set_config('idle_in_transaction_session_timeout', :idle, true), (SELECT count(*) FROM (
+    SELECT 1 FROM inbox_leases WHERE consumer = :consumer AND expires_at > clock_timestamp()
+    AND (partition, token) IN (SELECT * FROM unnest(:partitions, :tokens)) FOR SHARE) AS mine) AS held""").bindparams(
+    bindparam("partitions", type_=ARRAY(Integer)), bindparam("tokens", type_=ARRAY(BigInteger))
+)
+
+
+class LeaseLost(Exception):
+    """Another process has the partition now, or may have it any moment: what was done is not to be committed."""
+
+
+class Leases:
+    """The partitions that one process of a consumer holds."""
+
+    def __init__(self, database: Database, consumer: str, seconds: float) -> None:
+        self._database = database
+        self._consumer = consumer
+        self.seconds = seconds
+        self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.held: Mapping[int, int] = {}
+        """The token of each partition that was held at the last look."""
+
+    async def tend(self) -> None:
+        """Say that we live, renew what we hold, take what is free and give back what is more than our share."""
+        mine: dict[str, Any] = {"consumer": self._consumer, "owner": self.owner}
+        async with UnitOfWork(self._database) as uow:
+            await uow.execute(_ALIVE.bindparams(**mine, seconds=self.seconds))
+            await uow.execute(_DEAD.bindparams(consumer=self._consumer))
+            living = int(await uow.fetch_value(_COUNT, consumer=self._consumer))
+            held = await self._rows(uow, _RENEW, **mine, seconds=self.seconds)
+            share = -(-PARTITIONS // max(living, 1))
+            if len(held) < share:
+                await uow.execute(_PARTITIONS.bindparams(consumer=self._consumer, most=PARTITIONS - 1))
+                held |= await self._rows(uow, _TAKE, **mine, seconds=self.seconds, count=share - len(held))
+            elif surplus := sorted(held)[share:]:
+                await uow.execute(_RELEASE.bindparams(**mine, partitions=surplus))
+                held = {partition: token for partition, token in held.items() if partition not in surplus}
+        self.held = held
+
+    async def _rows(self, uow: UnitOfWork, statement: Any, **values: Any) -> dict[int, int]:
+        return {row.partition: row.token for row in await uow.fetch_all(statement, **values)}
+
+    async def release(self) -> None:
+        """Give everything back at once."""
+        mine: dict[str, Any] = {"consumer": self._consumer, "owner": self.owner}
+        self.held = {}
+        async with UnitOfWork(self._database) as uow:
+            await uow.execute(_RELEASE.bindparams(**mine, partitions=list(range(PARTITIONS))))
+            await uow.execute(_GONE.bindparams(**mine))
+
+    async def fence(self, uow: UnitOfWork, tokens: Mapping[int, int]) -> None:
+        """Make the transaction one that commits only while we hold these partitions with these tokens."""
+        row = await uow.fetch_one(
+            _FENCE,
+            idle=str(int(self.seconds * 1000)),
+            consumer=self._consumer,
+            partitions=list(tokens),
+            tokens=list(tokens.values()),
+        )
+        if row is None or row.held != len(tokens):
+            raise LeaseLost(f"{self._consumer}: partitions {sorted(tokens)} are held by another process")

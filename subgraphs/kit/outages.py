@@ -1,0 +1,31 @@
+"""Whether an error means that the database is away: that is nobody's fault, and the same will do later."""
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from subgraphs.kit.unit_of_work import UnitOfWork
+
+# connection, deadlock, resources, shutdown (SQLSTATE classes), and a transaction that was idle for too long
+_CLASSES = ("08", "40", "53", "57")
+_IDLE = "25P03"
+
+
+class NoConnection(Exception):
+    """The database let nobody in, for whatever reason."""
+
+
+async def connect(uow: UnitOfWork) -> None:
+    """Begin the transaction; whatever keeps it from beginning is an outage."""
+    try:
+        await uow.connection()
+    except Exception as error:
+        raise NoConnection(repr(error)) from error
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether to wait and try the same again."""
+    state = getattr(error, "sqlstate", None) or getattr(getattr(error, "orig", None), "sqlstate", None)
+    if state and (state[:2] in _CLASSES or state == _IDLE):
+        return True
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, NoConnection | OSError | InterfaceError | OperationalError)

@@ -9,8 +9,8 @@ from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.steps import StepOrder, step_field, take_step
 from subgraphs.matching import steps, store
-from subgraphs.matching.handlers import DEFAULT_ALGORITHM
 from subgraphs.matching.messages import FindMatches
+from subgraphs.matching.model import DEFAULT_ALGORITHM
 from subgraphs.matching.types import Info, MatchingAlgorithm, MatchingResult, Musician, MusicianRequest
 
 

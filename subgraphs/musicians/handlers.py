@@ -62,8 +62,10 @@ async def _set_parts(uow: UnitOfWork, musician_id: UUID, values: Mapping[str, An
 
 async def _told(uow: UnitOfWork, profile: Profile) -> dict[str, Any]:
     columns = asdict(profile)
-    skills = await store.skill_ids_of(uow, profile.id)
-    return {"musician_id": profile.id, "skill_ids": skills, **{name: columns[name] for name in _TOLD}}
+    found = (await store.skills_by_musicians(uow, [profile.id])).get(profile.id, [])
+    skills = sorted(found, key=lambda skill: skill.id)
+    own = {"skill_ids": tuple(skill.id for skill in skills), "skills": tuple(skill.name for skill in skills)}
+    return {"musician_id": profile.id, **own, **{name: columns[name] for name in _TOLD}}
 
 
 def _own_columns(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ SERVICES = (
     "calendar",
     "orchestration",
     "events",
+    "read_side",
 )
 _PR_SET_PDEATHSIG = 1
 

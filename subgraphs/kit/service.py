@@ -1,7 +1,7 @@
 """A service: its schema, its database and its background parts, ready to be asked by a gateway or over HTTP."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,10 +23,14 @@ from subgraphs.kit.identity import SERVICE, Identity, TokenVerifier
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks (a valid token, or nobody), and from which address as far as it is known."""
+    """Who asks (a valid token, or nobody), and from which address as far as it is known.
+
+    `authorization` is the header as it came, for a service that asks another one on behalf of the caller.
+    """
 
     identity: Identity | None
     address: str | None
+    authorization: str | None = field(default=None, repr=False)
 
 
 class Context:
@@ -35,8 +39,11 @@ class Context:
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         self.identity = caller.identity
         self.address = caller.address
+        self.authorization = caller.authorization
         self.database = database
         self.bus = bus
+        self.extensions: dict[str, Any] = {}
+        """What resolvers have to say beside the data; it becomes the answer's `extensions`. The gateway passes allowed keys on."""
 
     def require(self) -> Identity:
         """The identity of the caller, who must be logged in."""
@@ -140,11 +147,12 @@ class Service:
         """Answer a GraphQL request; header names are lower-case. The last `x-forwarded-for` is the caller's address."""
         headers = headers or {}
         try:
-            identity = self._verifier.identity(headers.get("authorization"))
+            authorization = headers.get("authorization")
+            identity = self._verifier.identity(authorization)
         except DomainError as error:
             return refusal(error)
         address = headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or None
-        context = self._context(Caller(identity, address))
+        context = self._context(Caller(identity, address, authorization))
         budget.begin()
         by = str(identity.user_id) if identity is not None else ""
         try:
@@ -155,6 +163,8 @@ class Service:
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
             answer["errors"] = [shown(error) for error in _telling(result.errors)]
+        if context.extensions:
+            answer["extensions"] = context.extensions
         return answer
 
 

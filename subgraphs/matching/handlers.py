@@ -16,7 +16,6 @@ from subgraphs.matching import store
 from subgraphs.matching.matcher import Matcher
 from subgraphs.matching.messages import FindMatches, MusicianFacts, RequestFacts
 
-DEFAULT_ALGORITHM = "balanced"
 _LOOKING = ("open", "in_progress")
 
 

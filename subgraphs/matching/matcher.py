@@ -9,10 +9,12 @@ from uuid import UUID, uuid4
 import msgspec
 from sqlalchemy import Row
 
-from subgraphs.kit.database import Session
+from subgraphs.kit.database import Database, Session
+from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.matching import store
 from subgraphs.matching.index import Index
-from subgraphs.matching.model import Parameters, parameters_of, rank
+from subgraphs.matching.messages import MatchesRanked
+from subgraphs.matching.model import DEFAULT_ALGORITHM, TOLD, Parameters, parameters_of, rank
 
 
 class Matcher:
@@ -23,31 +25,31 @@ class Matcher:
         self.index = index
 
     async def results(
-        self, session: Session, algorithm: Row[Any], requests: Sequence[Row[Any]], force: bool = False
+        self, database: Database, algorithm: Row[Any], requests: Sequence[Row[Any]], force: bool = False
     ) -> Mapping[UUID, Row[Any]]:
-        """A stored result for each request: the newest one if it still holds, otherwise a new one."""
+        """A stored result for each request: the newest one if it still holds, otherwise a new one, of which others are told."""
         begin = time.perf_counter()
         await self.index.catch_up()
-        newest = {} if force else await self._newest(session, algorithm, requests)
+        newest = {} if force else await self._newest(database, algorithm, requests)
         found = {key: row for key, row in newest.items() if row is not None}
         missing = [request for request in requests if request.request_id not in found]
         if missing:
             rows = await self._computed(algorithm, missing, begin)
-            found.update({row.request_id: row for row in await store.add_results(session, rows)})
+            async with UnitOfWork(database) as uow:
+                found.update({row.request_id: row for row in await _keep(uow, algorithm, missing, rows)})
         return found
 
-    async def result(self, session: Session, algorithm: Row[Any], request: Row[Any], force: bool) -> Row[Any]:
+    async def result(self, uow: UnitOfWork, algorithm: Row[Any], request: Row[Any], force: bool) -> Row[Any]:
         """A result of its own for one request; one that was served again says so by `cache_hit`."""
         begin = time.perf_counter()
         await self.index.catch_up()
-        known = None if force else (await self._newest(session, algorithm, [request])).get(request.request_id)
+        known = None if force else (await self._newest(uow, algorithm, [request])).get(request.request_id)
         if known is None:
-            rows: Sequence[Mapping[str, Any]] = await self._computed(algorithm, [request], begin)
-        else:
-            elapsed = (time.perf_counter() - begin) * 1000
-            same = {name: known._mapping[name] for name in _COPIED}
-            rows = [{**same, "id": uuid4(), "execution_time_ms": elapsed, "cache_hit": True}]
-        return (await store.add_results(session, rows))[0]
+            return (await _keep(uow, algorithm, [request], await self._computed(algorithm, [request], begin)))[0]
+        elapsed = (time.perf_counter() - begin) * 1000
+        same = {name: known._mapping[name] for name in _COPIED}
+        row = {**same, "id": uuid4(), "execution_time_ms": elapsed, "cache_hit": True}
+        return (await store.add_results(uow, [row]))[0]
 
     async def _newest(
         self, session: Session, algorithm: Row[Any], requests: Sequence[Row[Any]]
@@ -85,6 +87,28 @@ class Matcher:
             "execution_time_ms": (time.perf_counter() - begin) * 1000,
             "cache_hit": False,
         }
+
+
+async def _keep(
+    uow: UnitOfWork, algorithm: Row[Any], requests: Sequence[Row[Any]], rows: Sequence[Mapping[str, Any]]
+) -> Sequence[Row[Any]]:
+    """Store results that were computed just now, and tell of them."""
+    owners = {request.request_id: request.client_id for request in requests}
+    stored = await store.add_results(uow, rows)
+    for row in stored:
+        uow.emit(
+            MatchesRanked(
+                result_id=row.id,
+                request_id=row.request_id,
+                client_id=owners[row.request_id],
+                algorithm=algorithm.name,
+                is_default=algorithm.name == DEFAULT_ALGORITHM,
+                candidates=row.candidates,
+                ranked_at=row.created_at,
+                matches=row.musician_scores[:TOLD],
+            )
+        )
+    return stored
 
 
 _COPIED = (

@@ -1,14 +1,16 @@
-"""Orders to the matching service, and what it reads in the events of others."""
+"""Orders to the matching service, what it tells the others, and what it reads in their events."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
 
 from subgraphs.kit.identity import Identity
-from subgraphs.kit.messages import Command
+from subgraphs.kit.messages import Command, Event
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +21,25 @@ class FindMatches(Command[UUID]):
     request_id: UUID
     algorithm: str
     force_refresh: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchesRanked(Event):
+    """Musicians were ranked anew for a request; `matches` are the best of them, as `model.Match` writes them.
+
+    An aggregate is one ranking, which never changes; the newest `ranked_at` of a request is the one that counts.
+    """
+
+    aggregate_type: ClassVar[str] = "matching_result"
+    aggregate_key: ClassVar[str] = "result_id"
+    result_id: UUID
+    request_id: UUID
+    client_id: UUID
+    algorithm: str
+    is_default: bool
+    candidates: int
+    ranked_at: datetime
+    matches: Sequence[Mapping[str, Any]]
 
 
 class MusicianFacts(msgspec.Struct, frozen=True):

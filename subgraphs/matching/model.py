@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 EARTH_KM = 6371.0088
 STORED = 100
 """How many of the best a result keeps."""
+TOLD = 50
+"""How many of the best others are told of."""
+DEFAULT_ALGORITHM = "balanced"
+"""The algorithm of those who name none."""
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]

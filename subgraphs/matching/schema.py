@@ -11,8 +11,8 @@ from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.steps import StepOrder, step_field, take_step
 from subgraphs.matching import steps, store
 from subgraphs.matching.copies import COPIES, KEYED
-from subgraphs.matching.handlers import DEFAULT_ALGORITHM
 from subgraphs.matching.messages import FindMatches
+from subgraphs.matching.model import DEFAULT_ALGORITHM
 from subgraphs.matching.types import Info, MatchingAlgorithm, MatchingResult, Musician, MusicianRequest
 
 

@@ -15,8 +15,8 @@ from subgraphs.kit.errors import BadUserInput, NotFound
 from subgraphs.kit.graphql import enum_type, field_with, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.matching import model
-from subgraphs.matching.handlers import DEFAULT_ALGORITHM
 from subgraphs.matching.loaders import MatchingContext
+from subgraphs.matching.model import DEFAULT_ALGORITHM
 from subgraphs.matching.prices import band_of
 
 Info = strawberry.Info[MatchingContext, None]

@@ -16,7 +16,7 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.musicians import model, store
 from subgraphs.musicians.aggregates import PROFILES
 from subgraphs.musicians.messages import CreateProfile, MusicianProfileCreated, MusicianProfileUpdated, UpdateProfile
-from subgraphs.musicians.model import Profile
+from subgraphs.musicians.model import Profile, SkillRecord
 
 _TOLD: Final = (
     *("user_id", "stage_name", "hourly_rate", "currency", "experience_years"),
@@ -31,7 +31,7 @@ _PARTS: Final = {"skills", "profile_document"}
 async def create_profile(uow: UnitOfWork, command: CreateProfile) -> Profile:
     """Make a user's one profile, with its skills and document."""
     values = {"user_id": command.user_id, **await _state(uow, command.values)}
-    facts = partial(_told, skills=values.get("skill_ids", ()))
+    facts = partial(_told, skills=await _skills_of(uow, None, values.get("skill_ids", ())))
     row = await PROFILES.create(uow, uuid4(), values, MusicianProfileCreated, facts)
     if row is None:
         raise Conflict("You have a profile already: change it with updateMusicianProfile")
@@ -44,8 +44,8 @@ async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Profile:
     values = await _state(uow, command.values)
     if (row := await store.lock(uow, command.user_id)) is None:
         raise NotFound("You have no profile yet: make one with createMusicianProfile")
-    skills = values["skill_ids"] if "skill_ids" in values else await store.skill_ids_of(uow, row.id)
-    changed = await PROFILES.change(uow, row, values, MusicianProfileUpdated, partial(_told, skills=skills))
+    facts = partial(_told, skills=await _skills_of(uow, row.id, values.get("skill_ids")))
+    changed = await PROFILES.change(uow, row, values, MusicianProfileUpdated, facts)
     await _set_parts(uow, row.id, values)
     return Profile(**changed._asdict())
 
@@ -77,8 +77,18 @@ async def _set_parts(uow: UnitOfWork, musician_id: UUID, values: Mapping[str, An
         await store.set_document(uow, musician_id, values["profile_document"])
 
 
-def _told(row: Row[Any], skills: Sequence[UUID]) -> dict[str, Any]:
-    return {"musician_id": row.id, "skill_ids": tuple(skills), **{name: getattr(row, name) for name in _TOLD}}
+def _told(row: Row[Any], skills: Sequence[SkillRecord]) -> dict[str, Any]:
+    own = {"skill_ids": tuple(skill.id for skill in skills), "skills": tuple(skill.name for skill in skills)}
+    return {"musician_id": row.id, **own, **{name: getattr(row, name) for name in _TOLD}}
+
+
+async def _skills_of(session: Session, musician_id: UUID | None, ids: Sequence[UUID] | None) -> list[SkillRecord]:
+    """The skills that a musician is about to have: these, or where none were given those that they have."""
+    if ids is not None:
+        found = list((await store.skills_by_ids(session, ids)).values())
+    else:
+        found = (await store.skills_by_musicians(session, [musician_id])).get(musician_id, []) if musician_id else []
+    return sorted(found, key=lambda skill: skill.id)
 
 
 COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {

@@ -40,6 +40,7 @@ class _ProfileEvent(Event):
     latitude: float | None
     longitude: float | None
     skill_ids: tuple[UUID, ...]
+    skills: tuple[str, ...]  # their names, in the same order
     bio: str
     address: str | None
     city: str | None

@@ -162,14 +162,6 @@ async def set_skills(session: Session, musician_id: UUID, skill_ids: Sequence[UU
         await session.execute(insert(musician_skills).values(rows))
 
 
-async def skill_ids_of(session: Session, musician_id: UUID) -> tuple[UUID, ...]:
-    """The skills of a musician, by id."""
-    rows = await session.fetch_all(
-        select(musician_skills.c.skill_id).where(musician_skills.c.musician_id == musician_id).order_by("skill_id")
-    )
-    return tuple(row.skill_id for row in rows)
-
-
 async def set_document(session: Session, musician_id: UUID, document: Mapping[str, Any] | None) -> None:
     """Keep this document for a musician, or none."""
     if document is None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import uvicorn
@@ -16,9 +16,16 @@ from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.orchestration.app import bootstrap as orchestration
 from subgraphs.platform.console import say, step, welcome
-from subgraphs.platform.plan import SCHEMA, SERVICES, Options
+from subgraphs.platform.plan import EXTENSIONS, SCHEMA, SERVICES, Options
 from subgraphs.platform.preparation import Keys, let_services_in, make_keys, prepare_databases, prepare_sample
 from subgraphs.platform.servers import Servers, check_servers
+from subgraphs.read_side.app import bootstrap as read_side
+
+_ASKING: Mapping[str, Callable[[ServiceSettings, LocalTransport], Service]] = {
+    "orchestration": orchestration,
+    "read_side": read_side,
+}
+"""The services that ask others: those that stand before them in the street."""
 
 
 class _Server(uvicorn.Server):
@@ -31,7 +38,7 @@ class _Server(uvicorn.Server):
 
 
 def _services(servers: Servers, keys: Keys) -> list[Service]:
-    """All of them; sagas reach the others by direct calls."""
+    """All of them; sagas and the read side reach the others by direct calls."""
     private = {"users": keys.private, "orchestration": keys.service}
     made: dict[str, Service] = {}
     for name in SERVICES:
@@ -42,9 +49,9 @@ def _services(servers: Servers, keys: Keys) -> list[Service]:
             jwt_public_key_file=keys.public,
             jwt_private_key_file=private.get(name),
         )
-        if name == "orchestration":
+        if name in _ASKING:
             way = LocalTransport({other: service.execute for other, service in made.items()})
-            made[name] = orchestration(settings, way)
+            made[name] = _ASKING[name](settings, way)
         else:
             made[name] = bootstrap_of(name)(settings)
     return list(made.values())
@@ -73,7 +80,9 @@ async def run_in_process(options: Options, servers: Servers) -> None:
 async def _serve(options: Options, services: list[Service], has_sample: bool) -> None:
     local = {service.name: service.execute for service in services}
     supergraph = await asyncio.to_thread(Path(SCHEMA / "supergraph.graphql").read_text)
-    app = create_app(supergraph, Settings(operations=str(SCHEMA / "operations")), local)
+    app = create_app(
+        supergraph, Settings(operations=str(SCHEMA / "operations"), extensions=frozenset(EXTENSIONS)), local
+    )
     config = uvicorn.Config(
         app,
         options.host,

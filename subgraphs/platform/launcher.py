@@ -14,7 +14,7 @@ from subgraphs.platform import control, processes
 from subgraphs.platform.console import say, step, welcome
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.forks import Zygote
-from subgraphs.platform.plan import SCHEMA, SERVICES, Options
+from subgraphs.platform.plan import EXTENSIONS, SCHEMA, SERVICES, Options
 from subgraphs.platform.preparation import Keys, let_services_in, make_keys, prepare_databases, prepare_sample
 from subgraphs.platform.servers import Servers, check_servers
 from subgraphs.platform.supervisor import PolledProcess, Process, Supervisor, Unit
@@ -124,8 +124,9 @@ class Launcher:
         if name == "users":
             own = {"JWT_PRIVATE_KEY_FILE": str(keys.private)}
         elif name == "orchestration":
-            urls = {other: self._options.url_of(other) for other in SERVICES if other != name}
-            own = {"JWT_PRIVATE_KEY_FILE": str(keys.service), "SERVICE_URLS": json.dumps(urls)}
+            own = {"JWT_PRIVATE_KEY_FILE": str(keys.service), **self._others(name)}
+        elif name == "read_side":
+            own = self._others(name)
         return {
             "DATABASE_URL": self._servers.url_for(name),
             "REDIS_URL": self._servers.redis_url,
@@ -135,11 +136,17 @@ class Launcher:
             **own,
         }
 
+    def _others(self, name: str) -> dict[str, str]:
+        """Where the other services answer, for one that asks them."""
+        return {"SERVICE_URLS": json.dumps({other: self._options.url_of(other) for other in SERVICES if other != name})}
+
     def _gateway(self) -> Unit:
         options, log = self._options, self._logs / "gateway.log"
         command = [sys.executable, "-m", "gateway.cli", "serve", "--supergraph", str(SCHEMA / "supergraph.graphql")]
         command += ["--host", options.host, "--port", str(options.port), "--workers", str(options.workers)]
         command += ["--operations", str(SCHEMA / "operations")]
+        for key in EXTENSIONS:
+            command += ["--extension", key]
         for name in SERVICES:
             command += ["--subgraph-url", f"{name}={options.url_of(name)}"]
 

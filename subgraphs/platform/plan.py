@@ -14,7 +14,10 @@ SERVICES = (
     "calendar",
     "orchestration",
     "events",
+    "read_side",
 )
+EXTENSIONS = ("readModel",)
+"""The keys of services' extensions that the gateway passes on to clients."""
 SOURCES = Path(__file__).parent.parent
 """The folder of the services; each has its migrations in it."""
 SCHEMA = SOURCES.parent / "schema"

@@ -6,7 +6,7 @@ next, and a view under the table's plain name shows the one that serves.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from sqlalchemy import Row, text
@@ -59,6 +59,16 @@ class Projection(ABC):
     async def prepare(self, uow: UnitOfWork, generation: int) -> None:
         """Create the empty tables of a generation, each under its name from `table`."""
 
+    async def apply(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> int:
+        """Apply events, which are in the global order, to the tables of a generation; answer how many had a handler."""
+        handlers, applied = self.handlers, 0
+        for event in events:
+            handler = handlers.get(event.event_type)
+            if handler is not None:
+                await handler(uow, self.upcasters.upcast(event), generation)
+                applied += 1
+        return applied
+
     def table(self, plain: str, generation: int) -> str:
         """The name of a table in a generation."""
         return f"{plain}_g{generation}"
@@ -68,12 +78,15 @@ class Projection(ABC):
         for plain in self.tables:
             await uow.execute(text(f"DROP TABLE IF EXISTS {self.table(checked(plain), generation)}"))
 
+    def shown(self, plain: str, generation: int) -> str:
+        """What the plain name stands for, as a SELECT; override it to keep rows back."""
+        return f"SELECT * FROM {self.table(checked(plain), generation)}"  # noqa: S608 - a checked name
+
     async def show(self, uow: UnitOfWork, generation: int) -> None:
         """Let the plain names stand for the tables of a generation, from the commit on. Views on them have to be made anew."""
         for plain in self.tables:
             await uow.execute(text(f"DROP VIEW IF EXISTS {checked(plain)}"))
-            shown = self.table(plain, generation)
-            await uow.execute(text(f"CREATE VIEW {plain} AS SELECT * FROM {shown}"))  # noqa: S608 - checked names
+            await uow.execute(text(f"CREATE VIEW {plain} AS {self.shown(plain, generation)}"))
 
 
 def _own(projection: Projection) -> dict[str, Any]:
@@ -122,13 +135,8 @@ async def apply_to(uow: UnitOfWork, projection: Projection, generation: int, lim
 async def advance(uow: UnitOfWork, projection: Projection, checkpoint: Row[Any], limit: int) -> int:
     """Apply the events behind a checkpoint that is locked, and move it; answer how many were read."""
     events = await read_after(uow, Cursor(checkpoint.transaction_id, checkpoint.position), limit)
-    applied = 0
-    for event in events:
-        handler = projection.handlers.get(event.event_type)
-        if handler is not None:
-            await handler(uow, projection.upcasters.upcast(event), checkpoint.generation)
-            applied += 1
     if events:
+        applied = await projection.apply(uow, events, checkpoint.generation)
         cursor = events[-1].cursor
         moved = _ADVANCE.bindparams(name=projection.name, generation=checkpoint.generation, applied=applied)
         place = {"transaction_id": str(cursor.transaction_id), "position": cursor.position}

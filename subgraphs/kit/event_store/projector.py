@@ -1,6 +1,7 @@
 """The projector keeps a projection up to date in the background of a service."""
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -16,13 +17,20 @@ class Projector:
     """A part of the service; each of its processes may have one, one of them at a time applies events."""
 
     def __init__(
-        self, database: Database, projection: Projection, *, poll_seconds: float = 0.1, batch: int = BATCH
+        self,
+        database: Database,
+        projection: Projection,
+        *,
+        poll_seconds: float = 0.1,
+        batch: int = BATCH,
+        committed: Callable[[], None] | None = None,
     ) -> None:
-        """It looks for new events every `poll_seconds` when it has none."""
+        """It looks for new events every `poll_seconds` when it has none; `committed` is called when a batch can be seen."""
         self._database = database
         self._projection = projection
         self._poll_seconds = poll_seconds
         self._batch = batch
+        self._committed = committed
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -43,6 +51,8 @@ class Projector:
                 delay = self._poll_seconds
                 if not read:
                     await asyncio.sleep(delay)
+                elif self._committed is not None:
+                    self._committed()
             except Exception as error:
                 log.warning("events wait for their projection", projection=self._projection.name, reason=repr(error))
                 await asyncio.sleep(delay)

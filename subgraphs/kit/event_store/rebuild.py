@@ -1,6 +1,6 @@
 """Rebuilding a projection from the first event, while the old tables serve."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from sqlalchemy import text
@@ -24,15 +24,25 @@ class RebuildRunning(Conflict):
     code = "REBUILD_RUNNING"
 
 
-async def rebuild(database: Database, projection: Projection, *, resume: bool = False, batch: int = BATCH) -> int:
+async def rebuild(
+    database: Database,
+    projection: Projection,
+    *,
+    resume: bool = False,
+    batch: int = BATCH,
+    begun: Callable[[int], object] | None = None,
+) -> int:
     """Fill new tables with the effects of all events, then let them serve and drop the old; answer their generation.
 
     The shadow goes on in transactions of `batch` events; the last, in which nobody else applies anything, catches up with
     the old tables and swaps, so no query sees less than before. One that was cut off leaves its tables: `resume` goes on with
-    them, if they are of the same revision; otherwise they are dropped. Raises RebuildRunning.
+    them, if they are of the same revision; otherwise they are dropped. `begun` is called with the generation when its tables
+    are there. Raises RebuildRunning.
     """
     async with _alone(database, projection.name):
         generation = await _begin(database, projection, resume=resume)
+        if begun is not None:
+            begun(generation)
         while await _step(database, projection, generation, batch):
             pass
         async with UnitOfWork(database) as uow:

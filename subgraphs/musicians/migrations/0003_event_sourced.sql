@@ -13,7 +13,13 @@ $$;
 -- What is published about a row that was changed by hand; the service says the same in messages.py.
 CREATE FUNCTION profile_facts(it musician_profiles) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT to_jsonb(it) - '{id,version,updated_at}'::text[]
-        || (profile_parts(it) - 'profile_document') || jsonb_build_object('musician_id', it.id)
+        || (profile_parts(it) - 'profile_document') || jsonb_build_object(
+            'musician_id', it.id,
+            'skills', (
+                SELECT coalesce(jsonb_agg(name ORDER BY id), '[]')
+                FROM musician_skills JOIN musical_skills ON id = skill_id WHERE musician_id = it.id
+            )
+        )
 $$;
 
 -- Skills and documents that somebody changes by hand belong to the profile's history as well. Where the service changes them there is

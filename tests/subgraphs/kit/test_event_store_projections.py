@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.append import append
+from subgraphs.kit.event_store.batches import BatchProjection, Step
 from subgraphs.kit.event_store.events import ANY, START, Context, NewEvent, StoredEvent, Stream
 from subgraphs.kit.event_store.feed import read_after
 from subgraphs.kit.event_store.lag import lag
@@ -316,3 +317,69 @@ async def test_restored_into_another_server(database: Database) -> None:
     assert await goals(database) == shown
     await catch_up(database, Scores())
     assert await goals(database) == {"ada": 1, "bob": 2, "eve": 1, "joe": 1}
+
+
+class Table(BatchProjection):
+    """Goals and cheers, a statement a batch; it keeps how many events each step got."""
+
+    name: ClassVar[str] = "scores"
+    tables: ClassVar[tuple[str, ...]] = ("scores",)
+    upcasters: ClassVar[Upcasters] = Scores.upcasters
+
+    def __init__(self) -> None:
+        self.sizes: list[tuple[str, int]] = []
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """Goals count ten, cheers and goals one."""
+        return (
+            Step(frozenset({"Scored"}), self._goals),
+            Step(frozenset({"Scored", "Cheered"}), self._noise),
+        )
+
+    async def prepare(self, uow: UnitOfWork, generation: int) -> None:
+        """As in Scores."""
+        await Scores().prepare(uow, generation)
+
+    async def _goals(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> None:
+        await self._add(uow, "goals", 10 * sum(event.data["goals"] for event in events), generation)
+        self.sizes.append(("goals", len(events)))
+
+    async def _noise(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> None:
+        await self._add(uow, "noise", len(events), generation)
+        self.sizes.append(("noise", len(events)))
+
+    async def _add(self, uow: UnitOfWork, player: str, goals: int, generation: int) -> None:
+        add = text(
+            f"INSERT INTO {self.table('scores', generation)} AS own VALUES (:player, :goals) "
+            "ON CONFLICT (player) DO UPDATE SET goals = own.goals + excluded.goals"
+        )
+        await uow.execute(add.bindparams(player=player, goals=goals))
+
+
+async def test_batches_as_a_whole(database: Database) -> None:
+    """Each step gets its events of a batch at once, in their newest shape; the outcome is that of single events."""
+    await score(database, "ada", 3)
+    async with UnitOfWork(database) as uow:
+        await append(uow, Stream("player", uuid4()), ANY, [NewEvent(event_type="Slept", data={})], CONTEXT)
+    table = Table()
+    await catch_up(database, table, 4)
+    assert table.sizes == [("goals", 3), ("noise", 4)]
+    assert await goals(database) == {"goals": 30, "noise": 4}
+    assert (await lag(database, "scores"))[0].events_applied == 4
+    assert set(table.handlers) == {"Scored", "Cheered"}
+    assert await rebuild(database, table, batch=1) == 2
+    assert await goals(database) == {"goals": 30, "noise": 4}
+
+
+async def test_told_of_commits(database: Database) -> None:
+    """A projector says when a batch can be seen, a rebuild when its tables are there and the old ones still serve."""
+    await score(database, "ada", 3)
+    seen: list[str] = []
+    part = Projector(database, Scores(), poll_seconds=0.01, batch=2, committed=lambda: seen.append("batch"))
+    await part.start()
+    await until(database, {"ada": 3})
+    await part.stop()
+    assert seen == ["batch"] * 2
+    assert await rebuild(database, Scores(), begun=lambda generation: seen.append(f"generation {generation}")) == 2
+    assert seen[2:] == ["generation 2"]

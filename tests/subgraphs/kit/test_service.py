@@ -47,6 +47,12 @@ class Query:
         return f"{identity.user_id if identity else None} {info.context.address}"
 
     @resolver
+    def noted(self, info: Info, word: str) -> str | None:
+        """Something to say beside the data."""
+        info.context.extensions.setdefault("notes", {})[str(info.path.key)] = f"{word} {info.context.authorization}"
+        return word
+
+    @resolver
     async def broken(self, info: Info) -> str | None:
         """A statement that fails."""
         secret = text("SELECT secret_column FROM secret_table WHERE a = :value").bindparams(value="s3cr3t")
@@ -245,3 +251,16 @@ async def test_the_sdl_is_federations(client: Client) -> None:
     assert asked["_service"]["sdl"] == client.service.sdl
     assert "https://specs.apollo.dev/federation/v2" in client.service.sdl
     assert 'type Thing @key(fields: "id")' in client.service.sdl
+
+
+async def test_extensions_stand_beside_the_data(client: Client, keys: Keys) -> None:
+    """What resolvers have to say is in the answer's extensions, that of one request alone; without it there are none."""
+    person = Person.make(keys)
+    query = '{ a: noted(word: "x") b: noted(word: "y") taken }'
+    answer = await client.ask(query, person)
+    header = person.headers["authorization"]
+    assert answer["extensions"] == {"notes": {"a": f"x {header}", "b": f"y {header}"}}
+    assert answer["data"] == {"a": "x", "b": "y", "taken": None}
+    other = await client.ask('{ c: noted(word: "z") }')
+    assert other == {"data": {"c": "z"}, "extensions": {"notes": {"c": "z None"}}}
+    assert "extensions" not in await client.ask("{ whoami }")

@@ -71,6 +71,32 @@ async def test_what_holds_is_served_again(client: Client, tell: Any, host: Perso
     assert all(row.execution_time_ms > 0 for row in stored)
 
 
+async def test_others_are_told_of_new_rankings(client: Client, tell: Any, host: Person) -> None:
+    """A ranking that was computed is told with its best, once, whichever way it was asked for; one served again is not."""
+    skill = str(uuid4())
+    request = await tell("RequestPublished", 1, client_id=host.id, skill_ids=[skill])
+    for number in range(60):
+        await tell("MusicianProfileCreated", 1, skill_ids=[skill], hourly_rate=f"{number + 1}")
+
+    async def told() -> list[Any]:
+        kept = "SELECT aggregate_id, payload FROM outbox WHERE event_type = 'MatchesRanked' AND payload ->> 'request_id' = :id"
+        return list(await client.service.database.fetch_all(text(kept + " ORDER BY id"), id=str(request)))
+
+    found = (await client.data(FIND, host, id=str(request)))["findMatches"]
+    await client.data(FIND, host, id=str(request))
+    await client.entities("MusicianRequest", [request], MATCHES)
+    (first,) = await told()
+    assert str(first.aggregate_id) == found["id"]
+    payload = first.payload
+    assert (payload["client_id"], payload["algorithm"], payload["is_default"]) == (str(host.id), "balanced", True)
+    assert (payload["candidates"], len(payload["matches"])) == (60, 50)
+    assert [match["ranking_position"] for match in payload["matches"]] == list(range(1, 51))
+    await tell("RequestUpdated", 2, request_id=request, client_id=host.id, skill_ids=[skill])
+    await client.entities("MusicianRequest", [request], 'matches(algorithm: "nearby") { totalScore }')
+    second = (await told())[1]
+    assert (second.payload["algorithm"], second.payload["is_default"]) == ("nearby", False)
+
+
 async def test_orders_that_are_refused(client: Client, tell: Any, host: Person, keys: Keys) -> None:
     """Only the client ranks for a request that is known and looks for somebody, by an algorithm that there is."""
     request = str(await tell("RequestPublished", 1, client_id=host.id))
@@ -107,7 +133,7 @@ async def test_many_requests_take_few_statements(client: Client, tell: Any) -> N
     keys = [await tell("RequestPublished", 1) for _ in range(20)]
     with counted_statements(client.service.database) as statements:
         answer = await client.entities("MusicianRequest", [*keys, uuid4()], MATCHES + " title")
-    assert len(statements) == 5
+    assert len(statements) == 6
     *known, unknown = answer["data"]["_entities"]
     assert all(entity["matches"] is not None for entity in known)
     assert unknown == {"matches": None, "title": None}

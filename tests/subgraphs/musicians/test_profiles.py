@@ -46,6 +46,9 @@ async def test_a_profile_comes_back_whole(client: Client, player: Person) -> Non
     ids = await client.service.database.fetch_value(
         text("SELECT array_agg(id::text ORDER BY id) FROM musical_skills WHERE name IN ('Piano', 'Jazz')")
     )
+    names = await client.service.database.fetch_value(
+        text("SELECT array_agg(name ORDER BY id) FROM musical_skills WHERE name IN ('Piano', 'Jazz')")
+    )
     assert row.payload.pop("created_at")
     assert row.payload == {
         "musician_id": made["id"],
@@ -57,6 +60,7 @@ async def test_a_profile_comes_back_whole(client: Client, player: Person) -> Non
         "latitude": 48.1,
         "longitude": 11.6,
         "skill_ids": ids,
+        "skills": names,
         "bio": PROFILE["bio"],
         **{name: PLACE[name] for name in ("address", "city", "country")},
         "availability_schedule": PROFILE["availability"],

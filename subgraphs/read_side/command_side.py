@@ -1,0 +1,61 @@
+"""The command side: the services that own the data, asked by GraphQL with the caller's own authorization."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+
+from gateway.core.errors import SubgraphError
+from gateway.transport.base import SubgraphRequest, Transport
+from subgraphs.read_side.errors import CommandSideRefused, ReadModelUnavailable
+
+log = structlog.get_logger("subgraphs.command_side")
+
+TIMEOUT: Final = 5.0  # seconds
+
+
+class CommandSide:
+    """Asks other services for one caller."""
+
+    def __init__(self, transport: Transport, authorization: str | None) -> None:
+        self._transport = transport
+        self._headers = (("authorization", authorization),) if authorization else ()
+
+    @property
+    def knows_caller(self) -> bool:
+        """Whether it asks for somebody."""
+        return bool(self._headers)
+
+    async def ask(
+        self, service: str, query: str, variables: Mapping[str, Any], optional: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """The data of an answer. Errors below a field of `optional` are passed over: it is null then, for this caller.
+
+        Raises CommandSideRefused with the service's own code, or ReadModelUnavailable when it does not answer either.
+        """
+        request = SubgraphRequest(service, query, variables, None, self._headers, repeatable=True)
+        try:
+            # In a task of its own: a service in the same process counts its own elements of lists, not ours.
+            reply = await asyncio.create_task(self._transport.send(request, TIMEOUT))
+        except SubgraphError as error:
+            log.warning("the command side does not answer", service=service, reason=str(error))
+            raise ReadModelUnavailable(f"Neither the read model nor {service} answers: try again later") from error
+        payload = reply.payload if isinstance(reply.payload, dict) else {}
+        for told in payload.get("errors") or ():
+            if not set(optional).intersection(told.get("path") or ()):
+                code = (told.get("extensions") or {}).get("code", "SUBGRAPH_ERROR")
+                raise CommandSideRefused(str(told.get("message")), str(code))
+        data = payload.get("data")
+        if not isinstance(data, dict):
+            raise ReadModelUnavailable(f"Neither the read model nor {service} answers: try again later")
+        return data
+
+    async def entities(self, service: str, typename: str, ids: Sequence[str], selection: str) -> list[dict[str, Any]]:
+        """What a service knows of entities, in the order of their ids; nothing for those that it does not know."""
+        if not ids:
+            return []
+        query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {selection} }} }} }}"
+        given = {"r": [{"__typename": typename, "id": one} for one in ids]}
+        data = await self.ask(service, query, given)
+        return [one or {} for one in data["_entities"]]

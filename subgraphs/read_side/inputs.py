@@ -1,0 +1,124 @@
+"""The arguments of the read side's queries, checked."""
+
+import enum
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import strawberry
+
+from subgraphs.kit import checks
+from subgraphs.kit.errors import BadUserInput
+from subgraphs.kit.graphql import enum_type, input_type
+from subgraphs.read_side.store import Circle, MusiciansWanted, RequestsWanted
+
+MOST_SKILLS = 30
+_HALF_THE_EARTH_KM = 20_040.0
+
+
+@enum_type
+class ListingOrder(enum.Enum):
+    """In which order musicians are found."""
+
+    RATING = "rating"
+    NEWEST = "newest"
+    RATE_ASC = "rate_asc"
+    RATE_DESC = "rate_desc"
+
+
+@enum_type
+class RequestListingOrder(enum.Enum):
+    """In which order requests are found."""
+
+    SOONEST = "soonest"
+    NEWEST = "newest"
+
+
+@enum_type
+class RequestStatus(enum.Enum):
+    """Where a request stands."""
+
+    OPEN = "open"
+    IN_PROGRESS = "in_progress"
+    ASSIGNED = "assigned"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+@enum_type
+class UrgencyLevel(enum.Enum):
+    """How soon the client needs an answer."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
+@input_type
+class CircleInput:
+    """A place, and how far around it."""
+
+    latitude: float = strawberry.field(description="Degrees north, -90 to 90.")
+    longitude: float = strawberry.field(description="Degrees east, -180 to 180.")
+    km: float = strawberry.field(default=50.0, description="The radius in kilometres.")
+
+    def read(self) -> Circle:
+        """The circle, checked."""
+        return Circle(
+            checks.decimal(self.latitude, "near.latitude", -90, 90),
+            checks.decimal(self.longitude, "near.longitude", -180, 180),
+            checks.decimal(self.km, "near.km", 0, _HALF_THE_EARTH_KM),
+        )
+
+
+def musicians_wanted(
+    text: str | None,
+    skill_ids: Sequence[str] | None,
+    min_rating: float | None,
+    max_hourly_rate: Decimal | None,
+    city: str | None,
+    available_only: bool,
+    near: CircleInput | None,
+) -> MusiciansWanted:
+    """The arguments of `findMusicians`, checked."""
+    return MusiciansWanted(
+        text=checks.optional_text(text, "text", 200),
+        skill_ids=checks.identifiers(skill_ids or (), "skillIds", MOST_SKILLS),
+        min_rating=None if min_rating is None else checks.decimal(min_rating, "minRating", 1, 5),
+        max_hourly_rate=None if max_hourly_rate is None else checks.money(max_hourly_rate, "maxHourlyRate"),
+        city=checks.optional_text(city, "city", 100),
+        available_only=available_only,
+        near=near.read() if near else None,
+    )
+
+
+def requests_wanted(
+    text: str | None,
+    skill_ids: Sequence[str] | None,
+    status: Sequence[RequestStatus] | None,
+    starts_from: datetime | None,
+    starts_to: datetime | None,
+    near: CircleInput | None,
+) -> RequestsWanted:
+    """The arguments of `findRequests`, checked."""
+    earliest, latest = _in_utc(starts_from, "startsFrom"), _in_utc(starts_to, "startsTo")
+    if earliest and latest and earliest > latest:
+        raise BadUserInput("'startsFrom' is after 'startsTo'", "startsFrom")
+    return RequestsWanted(
+        text=checks.optional_text(text, "text", 200),
+        skill_ids=checks.identifiers(skill_ids or (), "skillIds", MOST_SKILLS),
+        statuses=tuple(dict.fromkeys(one.value for one in status or ())),
+        starts_from=earliest,
+        starts_to=latest,
+        near=near.read() if near else None,
+    )
+
+
+def _in_utc(moment: datetime | None, field: str) -> datetime | None:
+    if moment is None:
+        return None
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise BadUserInput(f"'{field}' is outside of the calendar", field) from None

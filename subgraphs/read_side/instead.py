@@ -1,0 +1,200 @@
+"""What the command side is asked in place of a read model: the same questions, as far as it can answer them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Final, TypeVar
+
+from subgraphs.kit import budget
+from subgraphs.kit.errors import NotFound
+from subgraphs.kit.loaders import uuid_of
+from subgraphs.kit.pagination import MAX_FIRST, Connection, Count, Edge, PageInfo
+from subgraphs.read_side.command_side import CommandSide
+from subgraphs.read_side.inputs import RequestStatus
+from subgraphs.read_side.reading import Info, continued, unavailable
+from subgraphs.read_side.store import MusiciansWanted, RequestsWanted
+from subgraphs.read_side.types import ActiveRequests, MusicianListing, RankedMusician, RequestListing
+
+Node = TypeVar("Node")
+
+MOST_PAGES: Final = 20
+"""How much of the command side is read for a summary."""
+
+_PAGE = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node"
+_MUSICIANS = f"""query($first: Int!, $after: String, $filter: MusicianFilter, $order: MusicianOrder!) {{
+  found: musicians(first: $first, after: $after, filter: $filter, orderBy: $order) {{ {_PAGE} {{
+    id stageName bio hourlyRate currency experienceYears createdAt location {{ latitude longitude city country }} skills {{ id }}
+  }} }} }} }}"""
+_COUNT_MUSICIANS = "query($filter: MusicianFilter) { found: musicians(first: 1, filter: $filter) { totalCount } }"
+_REQUESTS = """query($first: Int!, $after: String, $filter: RequestFilterInput, $order: RequestOrder!) {
+  found: requests(first: $first, after: $after, filter: $filter, orderBy: $order) { %s {
+    id title description status urgencyLevel startsAt endsAt timeZone budgetMin budgetMax currency createdAt
+    location { latitude longitude city country } requiredSkills { id } client { id } %s
+  } } } }"""
+_COUNT_REQUESTS = "query($filter: RequestFilterInput) { found: requests(first: 1, filter: $filter) { totalCount } }"
+_SUMMED = f"""query($after: String, $filter: RequestFilterInput) {{
+  found: requests(first: {MAX_FIRST}, after: $after, filter: $filter) {{
+    pageInfo {{ hasNextPage endCursor }} edges {{ node {{ status currency createdAt budgetMin budgetMax }} }} }} }}"""
+_SCORES = "rankingPosition totalScore skillScore experienceScore priceScore distanceScore distanceKm isRecommended musician { id }"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What part of a list is wanted: how many, in which order, and behind which cursor of the command side."""
+
+    first: int
+    order: str
+    after: str | None
+
+
+async def find_musicians(info: Info, wanted: MusiciansWanted, listed: Listed) -> Connection[MusicianListing]:
+    """The musicians service's list, with what the reviews service says of them."""
+    filters = _musician_filter(wanted, listed.order)
+    side = info.context.command_side
+    found = await _list(side, "musicians", _MUSICIANS, listed, filters)
+    ids = [edge["node"]["id"] for edge in found["edges"]]
+    reputations = await side.entities("reviews", "Musician", ids, "id rating totalReviews")
+
+    async def count() -> int:
+        return await count_musicians(info, wanted)
+
+    known = dict(zip(ids, reputations, strict=True))
+    return _connection(found, lambda node: MusicianListing.of_node(node, known[node["id"]]), count)
+
+
+async def count_musicians(info: Info, wanted: MusiciansWanted) -> int:
+    """How many musicians the list has."""
+    data = await info.context.command_side.ask(
+        "musicians", _COUNT_MUSICIANS, {"filter": _musician_filter(wanted, "newest")}
+    )
+    return int(data["found"]["totalCount"])
+
+
+def _musician_filter(wanted: MusiciansWanted, order: str) -> dict[str, Any]:
+    cannot = {
+        "search by text": wanted.text,
+        "filter by rating": wanted.min_rating,
+        "filter by availability": wanted.available_only,
+        "filter by distance": wanted.near,
+        "sort by rating": order == "rating",
+    }
+    _check(cannot)
+    filters = {
+        "skills": [str(key) for key in wanted.skill_ids] or None,
+        "city": wanted.city,
+        "maxRate": None if wanted.max_hourly_rate is None else str(wanted.max_hourly_rate),
+    }
+    return {name: value for name, value in filters.items() if value is not None}
+
+
+async def find_requests(info: Info, wanted: RequestsWanted, listed: Listed) -> Connection[RequestListing]:
+    """The requests service's list, with the names that the users service knows."""
+    filters = _request_filter(wanted)
+    side = info.context.command_side
+    more = "applications(first: 1) { totalCount }" if side.knows_caller else ""
+    found = await _list(side, "requests", _REQUESTS % (_PAGE, more), listed, filters)
+    ids = list(dict.fromkeys(edge["node"]["client"]["id"] for edge in found["edges"]))
+    users = await side.entities("users", "User", ids, "username")
+    names = {key: user.get("username") for key, user in zip(ids, users, strict=True)}
+
+    async def count() -> int:
+        return await count_requests(info, wanted)
+
+    return _connection(found, lambda node: RequestListing.of_node(node, names[node["client"]["id"]]), count)
+
+
+async def count_requests(info: Info, wanted: RequestsWanted) -> int:
+    """How many requests the list has."""
+    data = await info.context.command_side.ask("requests", _COUNT_REQUESTS, {"filter": _request_filter(wanted)})
+    return int(data["found"]["totalCount"])
+
+
+def _request_filter(wanted: RequestsWanted) -> dict[str, Any]:
+    _check({"search by text": wanted.text})
+    near = wanted.near
+    filters = {
+        "status": [status.upper() for status in wanted.statuses] or None,
+        "skills": [str(key) for key in wanted.skill_ids] or None,
+        "from": wanted.starts_from.isoformat() if wanted.starts_from else None,
+        "to": wanted.starts_to.isoformat() if wanted.starts_to else None,
+        "near": {"lat": near.latitude, "lng": near.longitude, "km": near.km} if near else None,
+    }
+    return {name: value for name, value in filters.items() if value is not None}
+
+
+async def ranked_musicians(info: Info, request_id: str, first: int) -> list[RankedMusician] | None:
+    """The matching service's ranking, for the client of the request and admins, as the requests service knows them."""
+    side = info.context.command_side
+    data = await side.ask("requests", "query($id: ID!) { request(id: $id) { client { id } } }", {"id": request_id})
+    if data["request"] is None:
+        raise NotFound("There is no such request")
+    info.context.require_sight(uuid_of(data["request"]["client"]["id"]))
+    selection = f"matches(first: {first}) {{ {_SCORES} }}"
+    (found,) = await side.entities("matching", "MusicianRequest", [request_id], selection)
+    return None if found.get("matches") is None else [RankedMusician.of_node(node) for node in found["matches"]]
+
+
+async def active_requests(info: Info) -> list[ActiveRequests]:
+    """The summary, added up from the requests service's list as long as that is not too long."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    after: str | None = None
+    for _ in range(MOST_PAGES):
+        variables = {"after": after, "filter": {"status": ["OPEN", "IN_PROGRESS"]}}
+        found = (await info.context.command_side.ask("requests", _SUMMED, variables))["found"]
+        for edge in found["edges"]:
+            node = edge["node"]
+            groups.setdefault((node["status"].lower(), node["currency"]), []).append(node)
+        if not found["pageInfo"]["hasNextPage"]:
+            return [_summary(*key, groups[key]) for key in sorted(groups)]
+        after = found["pageInfo"]["endCursor"]
+    raise unavailable(f"add up more than {MOST_PAGES * MAX_FIRST} requests")
+
+
+def _summary(status: str, currency: str, nodes: Sequence[Mapping[str, Any]]) -> ActiveRequests:
+    now, number = datetime.now(UTC), len(nodes)
+    ages = [(now - datetime.fromisoformat(node["createdAt"])).total_seconds() / 86_400 for node in nodes]
+
+    def mean(name: str) -> Decimal:
+        total = sum((Decimal(node[name]) for node in nodes), Decimal(0))
+        return (total / number).quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+    return ActiveRequests(
+        status=RequestStatus(status),
+        currency=currency,
+        requests=number,
+        mean_age_days=sum(ages) / number,
+        mean_budget_min=mean("budgetMin"),
+        mean_budget_max=mean("budgetMax"),
+    )
+
+
+def _check(cannot: Mapping[str, Any]) -> None:
+    for what, wanted in cannot.items():
+        if wanted not in (None, False):
+            raise unavailable(what)
+
+
+async def _list(
+    side: CommandSide, service: str, query: str, listed: Listed, filters: Mapping[str, Any]
+) -> dict[str, Any]:
+    variables = {"first": listed.first, "after": listed.after, "filter": filters, "order": listed.order.upper()}
+    found: dict[str, Any] = (await side.ask(service, query, variables, optional=["applications"]))["found"]
+    return found
+
+
+def _connection(found: Mapping[str, Any], node: Callable[[Any], Node], count: Count) -> Connection[Node]:
+    budget.spend(len(found["edges"]))
+    info, ends = found["pageInfo"], {}
+    for name in ("startCursor", "endCursor"):
+        ends[name] = continued(info[name]) if info[name] is not None else None
+    return Connection(
+        edges=[Edge(cursor=continued(edge["cursor"]), node=node(edge["node"])) for edge in found["edges"]],
+        page_info=PageInfo(
+            has_next_page=info["hasNextPage"],
+            has_previous_page=info["hasPreviousPage"],
+            start_cursor=ends["startCursor"],
+            end_cursor=ends["endCursor"],
+        ),
+        count=count,
+    )

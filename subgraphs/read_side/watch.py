@@ -1,0 +1,119 @@
+"""The watch looks twice a second how far each read model is behind, so that a query knows without asking the database first."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from redis.asyncio import Redis
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.event_store.lag import Lag, lag
+from subgraphs.kit.tasks import end
+from subgraphs.read_side.hearing import waiting
+from subgraphs.read_side.model import TOO_FAR_BEHIND, Verdict, judge
+from subgraphs.read_side.projections.base import ReadModel
+
+_EVERY: Final = 0.5  # seconds between two looks
+_PATIENCE: Final = 2.0  # seconds for one look
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was last seen of a read model: its generations, none where the database did not answer, and when."""
+
+    generations: Sequence[Lag]
+    at: float
+    trouble: str | None = None
+
+    @property
+    def serving(self) -> Lag | None:
+        """The generation that answers queries."""
+        return next((one for one in self.generations if one.serving), None)
+
+    @property
+    def shadow(self) -> Lag | None:
+        """The generation that is being filled."""
+        return next((one for one in reversed(self.generations) if not one.serving), None)
+
+
+class Watch:
+    """A part of the service. What it has not seen for longer than the threshold it does not vouch for."""
+
+    def __init__(
+        self,
+        database: Database,
+        redis: Redis,
+        name: str,
+        sources: Sequence[str],
+        models: Mapping[str, ReadModel],
+        threshold: float = TOO_FAR_BEHIND,
+    ) -> None:
+        """`name`: that of the service, under which the queue knows it."""
+        self.models = models
+        self.threshold = threshold
+        self._database = database
+        self._redis = redis
+        self._name = name
+        self._sources = sources
+        self._looks = {model: Look((), time.monotonic(), "it has not been looked at yet") for model in models}
+        self._heard_at = time.monotonic()
+        self._waiting = 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Look for the first time, and go on in the background."""
+        await asyncio.gather(self._look(), self._hear())
+        self._tasks = [asyncio.create_task(self._forever(each)) for each in (self._look, self._hear)]
+
+    async def stop(self) -> None:
+        """End."""
+        for task in self._tasks:
+            await end(task)
+        self._tasks.clear()
+
+    def look(self, name: str) -> Look:
+        """What was last seen of a read model."""
+        return self._looks[name]
+
+    def verdict(self, name: str) -> Verdict:
+        """Whether a read model may answer now."""
+        look, now = self._looks[name], time.monotonic()
+        serving = look.serving
+        if look.trouble is not None or serving is None:
+            return Verdict(False, None, look.trouble or "its tables are not there yet")
+        if now - look.at > self.threshold:
+            return Verdict(False, None, f"nobody has looked at it for {now - look.at:.1f} s")
+        agree = serving.revision == self.models[name].revision
+        return judge(serving.seconds, self._queue_seconds(now), agree, self.threshold)
+
+    def _queue_seconds(self, now: float) -> float:
+        """For how long something may have been waiting in the queue."""
+        silent = now - self._heard_at
+        return silent if silent > self.threshold else self._waiting
+
+    async def refresh(self) -> None:
+        """Look now."""
+        await asyncio.gather(self._look(), self._hear())
+
+    async def _forever(self, look: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(_EVERY)
+            await look()
+
+    async def _look(self) -> None:
+        for name in self.models:
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    seen = Look(await lag(self._database, name), time.monotonic())
+            except Exception as error:  # whatever the driver says, nobody knows how far the model is
+                seen = Look((), time.monotonic(), f"its database does not answer ({type(error).__name__})")
+            self._looks[name] = seen
+
+    async def _hear(self) -> None:
+        with suppress(Exception):  # silence is what `_heard_at` tells of
+            async with asyncio.timeout(_PATIENCE):
+                self._waiting = await waiting(self._redis, self._name, self._sources)
+                self._heard_at = time.monotonic()

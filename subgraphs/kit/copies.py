@@ -154,13 +154,13 @@ def repair_field(copies: Mapping[str, Copy], consumer: str) -> StrawberryField:
         copy: Copy = _of(copies, kind)
         try:
             given = msgspec.convert(originals, dict[UUID, _Original])
+            if len(given) > MOST:
+                raise BadUserInput(f"'originals' holds more than {MOST}", "originals")
+            async with UnitOfWork(info.context.database) as uow:
+                for key, original in sorted(given.items()):
+                    await copy.repair(uow, consumer, key, original.version, original.told)
         except msgspec.ValidationError as error:
             raise BadUserInput(f"'originals' are not versions and facts by key: {error}", "originals") from error
-        if len(given) > MOST:
-            raise BadUserInput(f"'originals' holds more than {MOST}", "originals")
-        async with UnitOfWork(info.context.database) as uow:
-            for key, original in sorted(given.items()):
-                await copy.repair(uow, consumer, key, original.version, original.told)
         return len(given)
 
     return field_with(inaccessible=True, shareable=True)(repair)

@@ -1,0 +1,83 @@
+"""The copies that matching keeps: compared by buckets and versions, and put right by what their owners tell."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from subgraphs.kit.testing import Client, Keys, Person
+from tests.subgraphs.matching.conftest import Tell
+
+DIGESTS = "query($kind: String!) { copyDigests(kind: $kind) }"
+VERSIONS = "query($kind: String!, $bucket: Int!) { copyVersions(kind: $kind, bucket: $bucket) }"
+ROWS = "query($kind: String!, $keys: [ID!]!) { copyRows(kind: $kind, keys: $keys) }"
+REPAIR = "mutation($kind: String!, $originals: JSON!) { repairCopies(kind: $kind, originals: $originals) }"
+
+
+@pytest.fixture
+def checker(keys: Keys) -> Person:
+    """The service that compares."""
+    return Person.make(keys, "service")
+
+
+async def test_digests_change_with_rows_and_versions(client: Client, checker: Person, tell: Tell) -> None:
+    """A copy more, or one of another version, changes its own bucket and no other."""
+
+    async def digests() -> dict[str, Any]:
+        found: dict[str, Any] = (await client.data(DIGESTS, checker, kind="musician"))["copyDigests"]
+        return found
+
+    key = await tell("MusicianProfileCreated", 1)
+    before = await digests()
+    bucket = str(key.bytes[15] % 64)
+    assert (await client.data(VERSIONS, checker, kind="musician", bucket=int(bucket)))["copyVersions"] == {str(key): 0}
+    newer = text("UPDATE matching_musicians SET version = 5 WHERE musician_id = :key")
+    await client.service.database.execute(newer.bindparams(key=key))
+    after = await digests()
+    assert {name for name in after if after[name] != before.get(name)} == {bucket}
+    assert after[bucket][0] == before[bucket][0]
+
+
+async def test_a_copy_is_put_right(client: Client, checker: Person, tell: Tell) -> None:
+    """One that is wrong and one that is missing become what their owner tells, and older events change nothing any more."""
+    wrong, missing = await tell("MusicianProfileCreated", 7, stage_name="Wrong"), uuid4()
+    rows = (await client.data(ROWS, checker, kind="musician", keys=[str(wrong)]))["copyRows"]
+    told = {**rows[str(wrong)]["told"], "stage_name": "Right"}
+    originals = {
+        str(wrong): {"version": 3, "told": told},
+        str(missing): {"version": 2, "told": {**told, "musician_id": str(missing), "stage_name": "There"}},
+    }
+    assert (await client.data(REPAIR, checker, kind="musician", originals=originals))["repairCopies"] == 2
+    rows = (await client.data(ROWS, checker, kind="musician", keys=[str(wrong), str(missing)]))["copyRows"]
+    names = {key: (row["version"], row["told"]["stage_name"]) for key, row in rows.items()}
+    assert names == {str(wrong): (3, "Right"), str(missing): (2, "There")}
+    seen = text("SELECT version FROM inbox_versions WHERE consumer = 'matching' AND aggregate_id = :key")
+    assert await client.service.database.fetch_value(seen, key=wrong) == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        (DIGESTS, {"kind": "users; DROP TABLE users"}),
+        (VERSIONS, {"kind": "musician", "bucket": 64}),
+        (ROWS, {"kind": "musician", "keys": ["me"]}),
+        (ROWS, {"kind": "musician", "keys": [str(UUID(int=n)) for n in range(501)]}),
+        (REPAIR, {"kind": "musician", "originals": []}),
+        (REPAIR, {"kind": "musician", "originals": {str(UUID(int=1)): {"version": 1, "told": {"stage_name": 1}}}}),
+        (REPAIR, {"kind": "musician", "originals": {"me": {"version": 1, "told": {}}}}),
+        (REPAIR, {"kind": "musician", "originals": {str(UUID(int=1)): {"version": "x", "told": {}}}}),
+    ],
+)
+async def test_wrong_questions_are_refused(
+    client: Client, checker: Person, query: str, variables: dict[str, Any]
+) -> None:
+    """Whatever is no kind, bucket, key or original of ours."""
+    assert await client.codes(query, checker, **variables) == ["BAD_USER_INPUT"]
+
+
+async def test_only_for_the_service_that_compares(client: Client, host: Person, keys: Keys) -> None:
+    """Neither clients nor admins see or repair copies."""
+    for person in (host, Person.make(keys, "admin")):
+        assert await client.codes(DIGESTS, person, kind="musician") == ["FORBIDDEN"]
+        assert await client.codes(REPAIR, person, kind="musician", originals={}) == ["FORBIDDEN"]

@@ -35,6 +35,7 @@ SERVICES = (
     "calendar",
     "orchestration",
     "events",
+    "sync",
 )
 _PR_SET_PDEATHSIG = 1
 

@@ -14,6 +14,7 @@ SERVICES = (
     "calendar",
     "orchestration",
     "events",
+    "sync",
 )
 SOURCES = Path(__file__).parent.parent
 """The folder of the services; each has its migrations in it."""

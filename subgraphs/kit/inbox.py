@@ -57,7 +57,7 @@ class Inbox:
         self._hellos = [Hello(consumer=consumer, source=source, event_types=tuple(handlers)) for source in sources]
         self._hello_seconds = hello_seconds
         pace = pace or Pace()
-        self._retry_look = pace.seconds / 4
+        self._retry_look = pace.seconds / 2
         self._leases = Leases(database, consumer, lease_seconds)
         self._intake = Intake(database, consumer, handlers, self._leases, pace)
         self._replays = replays_of(consumer)

@@ -36,6 +36,7 @@ SERVICES = (
     "orchestration",
     "events",
     "read_side",
+    "sync",
 )
 _PR_SET_PDEATHSIG = 1
 

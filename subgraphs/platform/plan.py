@@ -15,6 +15,7 @@ SERVICES = (
     "orchestration",
     "events",
     "read_side",
+    "sync",
 )
 EXTENSIONS = ("readModel",)
 """The keys of services' extensions that the gateway passes on to clients."""

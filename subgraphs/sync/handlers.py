@@ -1,0 +1,42 @@
+"""The use cases of the sync service."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from subgraphs.kit.bus import CommandHandler
+from subgraphs.kit.errors import Conflict, NotFound
+from subgraphs.kit.messages import Command
+from subgraphs.kit.streams import replays_of
+from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.sync import store
+from subgraphs.sync.messages import ReplaySync
+from subgraphs.sync.model import REPLAYABLE
+
+log = structlog.get_logger("subgraphs.sync")
+
+
+def command_handlers(redis: Redis) -> Mapping[type[Command[Any]], CommandHandler]:
+    """The handlers of the orders, over this queue."""
+
+    async def replay(uow: UnitOfWork, command: ReplaySync) -> UUID:
+        """The order goes to the queue before the commit: one that is said twice is harmless, one that is not said at all is not."""
+        row = await store.locked(uow, command.id)
+        if row is None:
+            raise NotFound("There is no such sync")
+        if row.status not in REPLAYABLE:
+            raise Conflict(f"The sync is {row.status}; only what failed can be replayed")
+        await store.ordered(uow, row, command.by, command.reason)
+        order: dict[Any, Any] = {"event_id": str(row.event_id), "by": str(command.by), "reason": command.reason}
+        try:
+            await redis.xadd(replays_of(row.target_service), order, maxlen=10_000, approximate=True)
+        except (RedisError, OSError) as error:
+            raise Conflict("The queue does not answer: try again when it is back") from error
+        log.info("replay ordered", sync=str(row.id), by=str(command.by), reason=command.reason)
+        return command.id
+
+    return {ReplaySync: replay}

@@ -1,0 +1,115 @@
+"""What the sync service reads for people, and what it writes for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, func, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from subgraphs.kit.database import Session
+from subgraphs.kit.pagination import Order, Page
+from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.sync.tables import pending_syncs, sync_logs
+
+NEWEST_SYNCS = Order("syncs_newest", pending_syncs.c.created_at, datetime, pending_syncs.c.id, descending=True)
+NEWEST_LOGS = Order("sync_logs_newest", sync_logs.c.created_at, datetime, sync_logs.c.id, descending=True)
+_TARGETS = text("""
+SELECT known.source_service, known.target_service, known.event_types, known.seen_at,
+    coalesce(pending, 0) AS pending, coalesce(processing, 0) AS processing, coalesce(retrying, 0) AS retrying,
+    coalesce(failed, 0) AS failed, coalesce(completed, 0) AS completed, latencies
+FROM sync_consumers AS known
+LEFT JOIN (
+    SELECT source_service, target_service, count(*) FILTER (WHERE status = 'pending') AS pending,
+        count(*) FILTER (WHERE status = 'processing') AS processing, count(*) FILTER (WHERE status = 'retry') AS retrying,
+        count(*) FILTER (WHERE status = 'failed') AS failed
+    FROM pending_syncs WHERE status <> 'completed' GROUP BY source_service, target_service
+) AS open USING (source_service, target_service)
+LEFT JOIN (
+    SELECT source_service, target_service, count(*) AS completed,
+        percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY latency_ms) AS latencies
+    FROM sync_logs WHERE created_at > now() - interval '1 hour' AND outcome IN ('done', 'gap', 'stale')
+    GROUP BY source_service, target_service
+) AS lately USING (source_service, target_service)
+ORDER BY known.source_service, known.target_service""")
+_CONFLICT = ("stale", "gap")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows; what is None does not narrow."""
+
+    status: str | None = None
+    outcome: str | None = None
+    source_service: str | None = None
+    target_service: str | None = None
+    entity_id: UUID | None = None
+    sync_id: UUID | None = None
+
+    def conditions(self, table: Any) -> list[ColumnElement[bool]]:
+        """The filter in SQL."""
+        return [
+            table.c[name] == getattr(self, name)
+            for name in self.__dataclass_fields__
+            if name in table.c and getattr(self, name) is not None
+        ]
+
+
+def _narrowed(table: Any, wanted: Wanted) -> Select[Any]:
+    return select(table).where(*wanted.conditions(table))
+
+
+async def syncs_page(session: Session, wanted: Wanted, page: Page) -> Sequence[Row[Any]]:
+    """A page of syncs, newest first."""
+    return await session.fetch_all(page.select(_narrowed(pending_syncs, wanted)))
+
+
+async def logs_page(session: Session, wanted: Wanted, page: Page) -> Sequence[Row[Any]]:
+    """A page of what was said, newest first."""
+    return await session.fetch_all(page.select(_narrowed(sync_logs, wanted)))
+
+
+async def count(session: Session, table: Any, wanted: Wanted) -> int:
+    """How many rows there are."""
+    counted = select(func.count()).select_from(table).where(*wanted.conditions(table))
+    return int(await session.fetch_value(counted))
+
+
+async def targets(session: Session) -> Sequence[Row[Any]]:
+    """Each way from service to service, with its figures."""
+    return await session.fetch_all(_TARGETS)
+
+
+async def last_conflicts(session: Session) -> dict[tuple[str, str], Row[Any]]:
+    """The last conflict on each way."""
+    columns = sync_logs.c
+    found = (
+        select(sync_logs)
+        .ext(distinct_on(columns.source_service, columns.target_service))
+        .where(columns.outcome.in_(_CONFLICT))
+        .order_by(columns.source_service, columns.target_service, columns.created_at.desc())
+    )
+    return {(row.source_service, row.target_service): row for row in await session.fetch_all(found)}
+
+
+async def sync(session: Session, key: UUID) -> Row[Any] | None:
+    """One sync."""
+    return await session.fetch_one(select(pending_syncs).where(pending_syncs.c.id == key))
+
+
+async def locked(uow: UnitOfWork, key: UUID) -> Row[Any] | None:
+    """One sync, which nobody else changes meanwhile."""
+    return await uow.fetch_one(select(pending_syncs).where(pending_syncs.c.id == key).with_for_update())
+
+
+async def ordered(uow: UnitOfWork, row: Row[Any], by: UUID, reason: str) -> None:
+    """Write down that a replay was ordered, by whom and why."""
+    now = func.clock_timestamp()
+    change = pending_syncs.update().where(pending_syncs.c.id == row.id)
+    await uow.execute(change.values(status="processing", updated_at=now))
+    names = ("source_service", "target_service", "entity_type", "entity_id", "event_type", "operation", "retry_count")
+    said = {name: getattr(row, name) for name in names}
+    values = {**said, "sync_id": row.id, "outcome": "replay", "error_message": reason, "ordered_by": by}
+    await uow.execute(sync_logs.insert().values({"id": func.gen_random_uuid(), "created_at": now, **values}))

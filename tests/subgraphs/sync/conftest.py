@@ -1,0 +1,125 @@
+"""A sync service, a `requests` that tells events, and a `reviews` that may fail at them: real outbox, relay and inbox."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+import pytest
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.failures import Pace
+from subgraphs.kit.inbox import Inbox
+from subgraphs.kit.messages import Envelope, Event
+from subgraphs.kit.relay import Relay
+from subgraphs.kit.service import Service
+from subgraphs.kit.streams import Queue
+from subgraphs.kit.testing import Client, Keys, Person, Running, fresh_database
+from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.sync.app import MIGRATIONS, bootstrap
+
+SYNCS = """query($filter: SyncFilter, $first: Int = 20, $after: String) {
+  pendingSyncs(filter: $filter, first: $first, after: $after) { totalCount pageInfo { endCursor hasNextPage } edges { node {
+  id eventId sourceService targetService entityType entityId eventType operation data status retryCount maxRetries errorMessage } } } }"""
+LOGS = """query($filter: SyncLogFilter) { syncLogs(filter: $filter) { totalCount edges { node {
+  syncId outcome retryCount errorMessage latencyMs processingTimeMs dataSizeBytes orderedBy operation } } } }"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestPublished(Event):
+    """A request was made."""
+
+    aggregate_type: ClassVar[str] = "request"
+    aggregate_key: ClassVar[str] = "request_id"
+    request_id: UUID
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestUpdated(RequestPublished):
+    """It was changed."""
+
+
+@dataclass
+class Way:
+    """From `requests` to `reviews`, with a sync service that looks on."""
+
+    requests: Database
+    reviews: Database
+    queue: Queue
+    sync: Client
+    admin: Person
+    broken: bool = False
+    titles: list[str] = field(default_factory=list)
+
+    async def tell(self, event: Event, version: int = 0) -> None:
+        """Let an event happen."""
+        async with UnitOfWork(self.requests) as uow:
+            uow.emit(event, version)
+
+    async def hear(self, uow: UnitOfWork, envelope: Envelope) -> None:
+        """Hear it, or break."""
+        if self.broken:
+            raise ValueError("not today")
+        self.titles.append(envelope.payload["title"])
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """`reviews` listens meanwhile."""
+        handlers = {"RequestPublished": self.hear, "RequestUpdated": self.hear}
+        pace = Pace(seconds=0.05, factor=2.0)
+        inbox = Inbox(self.reviews, self.queue.redis, "reviews", ["requests"], handlers, pace=pace, lease_seconds=1.0)
+        await inbox.start()
+        try:
+            yield
+        finally:
+            await inbox.stop()
+
+    async def syncs(self, count: int, **filter: Any) -> list[dict[str, Any]]:
+        """Syncs that pass a filter, newest first, once there are so many."""
+        return await self._until(SYNCS, "pendingSyncs", count, filter)
+
+    async def logs(self, count: int, **filter: Any) -> list[dict[str, Any]]:
+        """Entries of the log that pass a filter, newest first, once there are so many."""
+        return await self._until(LOGS, "syncLogs", count, filter)
+
+    async def _until(self, query: str, name: str, count: int, filter: dict[str, Any]) -> list[dict[str, Any]]:
+        for _ in range(750):
+            found = (await self.sync.data(query, self.admin, filter=filter))[name]
+            if found["totalCount"] == count:
+                break
+            await asyncio.sleep(0.02)
+        assert found["totalCount"] == count
+        return [edge["node"] for edge in found["edges"]]
+
+
+@pytest.fixture(scope="module")
+async def service(running: Running) -> AsyncIterator[Service]:
+    """The sync service."""
+    async with running("sync", bootstrap) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+async def way(service: Service, postgres_url: str, queue_url: str, keys: Keys) -> AsyncIterator[Way]:
+    """A way on fresh databases, with a relay that runs."""
+    nothing = MIGRATIONS.parent / "none"
+    async with fresh_database(postgres_url, "requests") as one, fresh_database(postgres_url, "reviews") as two:
+        queue, requests, reviews = Queue(queue_url), Database(one), Database(two)
+        for database in (requests, reviews):
+            await database.migrate(nothing)
+        relay = Relay(requests, queue.redis, "requests", poll_seconds=0.1)
+        await relay.start()
+        yield Way(requests, reviews, queue, Client(service), Person.make(keys, "admin"))
+        await relay.stop()
+        await queue.stop()
+        for database in (requests, reviews):
+            await database.close()
+
+
+@pytest.fixture
+def request_id() -> UUID:
+    """A request that nobody has heard of."""
+    return uuid4()

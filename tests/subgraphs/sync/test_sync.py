@@ -1,0 +1,163 @@
+"""The sync service: what is on its way to whom, what became of it, and what an admin can do about it."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from subgraphs.kit.service import Service
+from subgraphs.kit.testing import Client, Keys, Person
+from subgraphs.sync import keeping
+from subgraphs.sync.model import operation_of
+from tests.subgraphs.sync.conftest import SYNCS, RequestPublished, RequestUpdated, Way
+
+REPLAY = 'mutation($id: ID!, $reason: String = "mended") { replaySync(id: $id, reason: $reason) { id status } }'
+TARGETS = """{ syncTargets { sourceService targetService eventTypes seenAt pending processing retrying failed completedLastHour
+  latency { p50 p95 p99 } lastConflict { outcome entityId } } }"""
+
+
+async def test_an_event_is_seen_until_it_arrives(way: Way, request_id: UUID) -> None:
+    """A service that is known to want an event has a pending sync, which is completed and logged when it has it; one sync each."""
+    async with way.listening():
+        await way.tell(RequestPublished(request_id=request_id, title="one"))
+        await way.syncs(1, entityId=str(request_id), status="COMPLETED")
+    await way.tell(RequestUpdated(request_id=request_id, title="two"))
+    (pending,) = await way.syncs(1, entityId=str(request_id), status="PENDING")
+    assert (pending["sourceService"], pending["targetService"]) == ("requests", "reviews")
+    assert (pending["entityType"], pending["eventType"]) == ("request", "RequestUpdated")
+    assert pending["data"] == {"request_id": str(request_id), "title": "two"}
+    async with way.listening():
+        newest, oldest = await way.syncs(2, entityId=str(request_id), status="COMPLETED")
+    assert (newest["id"], newest["operation"], oldest["operation"]) == (pending["id"], "UPDATE", "CREATE")
+    (log,) = await way.logs(1, syncId=pending["id"])
+    assert (log["outcome"], log["retryCount"], log["operation"]) == ("DONE", 0, "UPDATE")
+    assert log["latencyMs"] > log["processingTimeMs"] > 0
+    assert log["dataSizeBytes"] > 100
+
+
+async def test_a_failure_is_seen_and_replayed(way: Way, request_id: UUID) -> None:
+    """What is tried again and given up is there with count and reason; an admin's replay brings it to its end, once."""
+    way.broken = True
+    async with way.listening():
+        await way.tell(RequestPublished(request_id=request_id, title="three"))
+        (failed,) = await way.syncs(1, entityId=str(request_id), status="FAILED")
+        assert (failed["retryCount"], failed["maxRetries"]) == (3, 3)
+        assert failed["errorMessage"] == "ValueError: not today"
+        logs = await way.logs(4, syncId=failed["id"])
+        assert [log["outcome"] for log in logs] == ["FAILED", "RETRY", "RETRY", "RETRY"]
+        assert [log["retryCount"] for log in logs] == [3, 2, 1, 0]
+        way.broken = False
+        answer = await way.sync.data(REPLAY, way.admin, id=failed["id"])
+        assert answer["replaySync"] == {"id": failed["id"], "status": "PROCESSING"}
+        await way.syncs(1, entityId=str(request_id), status="COMPLETED")
+    done, order, *_ = await way.logs(6, syncId=failed["id"])
+    assert (order["outcome"], order["errorMessage"], order["orderedBy"]) == ("REPLAY", "mended", str(way.admin.id))
+    assert done["outcome"] == "DONE"
+    assert way.titles.count("three") == 1
+    assert await way.sync.codes(REPLAY, way.admin, id=failed["id"]) == ["CONFLICT"]
+
+
+async def test_conflicts_and_latency_are_shown(way: Way, request_id: UUID) -> None:
+    """Of two writers the second is stale, which is logged and shown as the way's last conflict, beside how long events take."""
+    async with way.listening():
+        for title in ("first", "second"):
+            await way.tell(RequestUpdated(request_id=request_id, title=title), version=1)
+        await way.syncs(2, entityId=str(request_id), status="COMPLETED")
+        targets = (await way.sync.data(TARGETS, way.admin))["syncTargets"]
+    (target,) = [each for each in targets if each["targetService"] == "reviews"]
+    assert target["eventTypes"] == ["RequestPublished", "RequestUpdated"]
+    assert target["lastConflict"] == {"outcome": "STALE", "entityId": str(request_id)}
+    assert [target[name] for name in ("pending", "processing", "retrying", "failed")] == [0, 0, 0, 0]
+    assert target["completedLastHour"] >= 2
+    latency = target["latency"]
+    assert 0 < latency["p50"] <= latency["p95"] <= latency["p99"] < 60_000
+    assert "second" not in way.titles
+    (stale,) = await way.logs(1, entityId=str(request_id), outcome="STALE")
+    assert stale["errorMessage"] == "version 1 came, version 1 was here already"
+
+
+async def test_a_second_confirmation_adds_nothing(way: Way, service: Service, request_id: UUID) -> None:
+    """The queue loses all: events are published and confirmed again, and every sync and entry is there once."""
+    async with way.listening():
+        await way.tell(RequestPublished(request_id=request_id, title="five"))
+        await way.syncs(1, entityId=str(request_id), status="COMPLETED")
+        await way.queue.redis.flushdb()
+        await way.requests.execute(text("UPDATE outbox SET published_at = NULL"))
+        await way.tell(RequestUpdated(request_id=request_id, title="six"))
+        await way.syncs(2, entityId=str(request_id), status="COMPLETED")
+        await asyncio.sleep(0.3)
+    await way.logs(2, entityId=str(request_id))
+    doubles = text(
+        "SELECT count(*) FROM (SELECT 1 FROM sync_logs WHERE outcome = 'done' GROUP BY sync_id HAVING count(*) > 1) AS d"
+    )
+    assert await service.database.fetch_value(doubles) == 0
+
+
+async def test_pages_and_limits(way: Way) -> None:
+    """Lists come in pages without gaps, and what makes no sense is refused."""
+    entity = uuid4()
+    async with way.listening():
+        for number in range(5):
+            await way.tell(RequestUpdated(request_id=entity, title=str(number)))
+        whole = await way.syncs(5, entityId=str(entity))
+    pages, after = [], None
+    for _ in range(3):
+        filter = {"entityId": str(entity)}
+        page = (await way.sync.data(SYNCS, way.admin, filter=filter, first=2, after=after))["pendingSyncs"]
+        pages += [edge["node"]["id"] for edge in page["edges"]]
+        after = page["pageInfo"]["endCursor"]
+    assert pages == [node["id"] for node in whole]
+    assert not page["pageInfo"]["hasNextPage"]
+    refused = ["BAD_USER_INPUT"]
+    assert await way.sync.codes(SYNCS, way.admin, first=101) == refused
+    assert await way.sync.codes(SYNCS, way.admin, filter={"entityId": "x"}) == refused
+    assert await way.sync.codes(SYNCS, way.admin, filter={"source": "x" * 101}) == refused
+    assert await way.sync.codes(REPLAY, way.admin, id="x") == refused
+    assert await way.sync.codes(REPLAY, way.admin, id=str(uuid4()), reason=" ") == refused
+    assert await way.sync.codes(REPLAY, way.admin, id=str(uuid4())) == ["NOT_FOUND"]
+
+
+async def test_for_admins_alone(service: Service, keys: Keys) -> None:
+    """Nobody else sees or does anything."""
+    client = Client(service)
+    questions = (
+        "{ pendingSyncs { totalCount } }",
+        "{ syncLogs { totalCount } }",
+        "{ syncTargets { failed } }",
+        f'mutation {{ replaySync(id: "{uuid4()}", reason: "x") {{ id }} }}',
+    )
+    for question in questions:
+        assert await client.codes(question) == ["UNAUTHENTICATED"]
+        for role in ("client", "musician", "service"):
+            assert await client.codes(question, Person.make(keys, role)) == ["FORBIDDEN"]
+
+
+async def test_old_rows_go(way: Way, service: Service) -> None:
+    """After 7 days a sync is gone with its log, one that failed after 30."""
+    statement = text("""INSERT INTO pending_syncs (event_id, source_service, target_service, entity_type, entity_id, event_type,
+        operation, status, created_at) VALUES (gen_random_uuid(), 'requests', 'nobody', 'x', gen_random_uuid(), 'x', 'update',
+        :status, now() - make_interval(days => :days))""")
+    for status, days in (("completed", 6), ("completed", 8), ("pending", 8), ("failed", 8), ("failed", 31)):
+        await service.database.execute(statement.bindparams(status=status, days=days))
+    await keeping.forget(service.database)
+    rows = await service.database.fetch_all(
+        text("SELECT status FROM pending_syncs WHERE target_service = 'nobody' ORDER BY status")
+    )
+    assert [row.status for row in rows] == ["completed", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("event_type", "operation"),
+    [
+        ("UserRegistered", "create"),
+        ("ApplicationSubmitted", "create"),
+        ("SlotTaken", "create"),
+        ("SlotFreed", "delete"),
+        ("RequestCancelled", "update"),
+        ("BookingConfirmed", "update"),
+    ],
+)
+def test_what_an_event_does(event_type: str, operation: str) -> None:
+    """The last word of an event's name says what it does to its entity; what is cancelled is still there."""
+    assert operation_of(event_type) == operation

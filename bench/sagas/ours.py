@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from gateway.transport.http import HttpTransport
-from subgraphs.kit.client import ServiceClient
-from subgraphs.orchestration.app import authorization
+from subgraphs.kit.client import ServiceClient, authorization
+from subgraphs.orchestration.app import SELF
 from subgraphs.orchestration.engine import Engine
 from subgraphs.orchestration.sagas import sagas
 from tests.crash.services import SERVICES
@@ -17,7 +17,9 @@ async def main() -> None:
     """Carry sagas."""
     told = json.loads(os.environ["SAGA_BENCH"])
     urls = {name: f"http://127.0.0.1:{told['port']}/{name}" for name in SERVICES}
-    engine = Engine(told["journal"], sagas(ServiceClient(HttpTransport(urls), authorization(Path(told["service"])))))
+    engine = Engine(
+        told["journal"], sagas(ServiceClient(HttpTransport(urls), authorization(Path(told["service"]), SELF)))
+    )
     await engine.start()
     print("ready", flush=True)
     await asyncio.Event().wait()

@@ -22,7 +22,8 @@ from bench.sagas.appends import appends_per_second
 from gateway.saga.definition import Definitions
 from gateway.saga.journal import Request
 from gateway.saga.postgres import PostgresJournal
-from subgraphs.orchestration.app import authorization
+from subgraphs.kit.client import authorization
+from subgraphs.orchestration.app import SELF
 from subgraphs.orchestration.sagas import ASSIGNMENT
 from tests.crash.run import Ground, ground
 from tests.crash.services import SCENARIOS
@@ -90,7 +91,7 @@ def told(place: Ground, port: int, file: Path) -> dict[str, str]:
         "private": str(keys.private),
         "service": str(keys.service),
         "public": str(keys.public),
-        "authorization": authorization(keys.service)(),
+        "authorization": authorization(keys.service, SELF)(),
         "cases": str(file),
     }
     return {"SAGA_BENCH": json.dumps(about), "PYTHONPATH": str(ROOT)}

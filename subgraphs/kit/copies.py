@@ -75,10 +75,13 @@ class Copy:
     aggregate_type: str
     event_type: str
     handler: EventHandler
+    is_replaced: bool = True
+    """Whether the row goes before the handler writes it anew; a log is written on instead."""
 
     async def repair(self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]) -> None:
         """Put in place of a copy what its owner tells; events up to its version change nothing any more."""
-        await uow.execute(self.keyed.sql("DELETE FROM {table} WHERE {key} = :key").bindparams(key=key))
+        if self.is_replaced:
+            await uow.execute(self.keyed.sql("DELETE FROM {table} WHERE {key} = :key").bindparams(key=key))
         await uow.execute(_SEEN.bindparams(consumer=consumer, source=self.source, key=key, version=version))
         envelope = Envelope(
             event_id=uuid4(),

@@ -1,7 +1,5 @@
 """The orchestration service, put together."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -10,9 +8,9 @@ from gateway.settings import Wire
 from gateway.transport.base import Transport
 from gateway.transport.http import HttpTransport
 from subgraphs.kit.bus import Bus
-from subgraphs.kit.client import ServiceClient
+from subgraphs.kit.client import ServiceClient, authorization
 from subgraphs.kit.database import Database
-from subgraphs.kit.identity import SERVICE, TokenSigner, TokenVerifier
+from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.service import Caller, Service
 from subgraphs.kit.settings import ServiceSettings, SettingsError
 from subgraphs.orchestration.engine import Engine
@@ -23,7 +21,6 @@ from subgraphs.orchestration.types import OrchestrationContext
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SELF = UUID(int=0x6F7263686573747261)
-LIFETIME = 600  # seconds of a token
 
 
 def bootstrap(settings: ServiceSettings, transport: Transport | None = None, pace: Pace | None = None) -> Service:
@@ -32,7 +29,7 @@ def bootstrap(settings: ServiceSettings, transport: Transport | None = None, pac
         raise SettingsError("service orchestration: set JWT_PRIVATE_KEY_FILE, it asks other services as a service")
     way = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
     database = Database(settings.database_url)
-    engine = Engine(database.url, sagas(ServiceClient(way, authorization(settings.jwt_private_key_file))), pace)
+    engine = Engine(database.url, sagas(ServiceClient(way, authorization(settings.jwt_private_key_file, SELF))), pace)
 
     def context(caller: Caller) -> OrchestrationContext:
         return OrchestrationContext(caller, database, Bus(database, {}), engine)
@@ -49,17 +46,3 @@ def bootstrap(settings: ServiceSettings, transport: Transport | None = None, pac
     )
     service.asgi = Pages(service.asgi, engine, verifier)
     return service
-
-
-def authorization(private_key: Path) -> Callable[[], str]:
-    """What gives the header of a service: a token, made anew before it ends."""
-    signer = TokenSigner(private_key, LIFETIME)
-    made = ["", 0.0]
-
-    def header() -> str:
-        now = time.monotonic()
-        if now > float(str(made[1])):
-            made[:] = [f"Bearer {signer.sign(SELF, SERVICE).value}", now + LIFETIME / 2]
-        return str(made[0])
-
-    return header

@@ -20,10 +20,12 @@ from subgraphs.platform.plan import EXTENSIONS, SCHEMA, SERVICES, Options
 from subgraphs.platform.preparation import Keys, let_services_in, make_keys, prepare_databases, prepare_sample
 from subgraphs.platform.servers import Servers, check_servers
 from subgraphs.read_side.app import bootstrap as read_side
+from subgraphs.sync.app import bootstrap as sync
 
 _ASKING: Mapping[str, Callable[[ServiceSettings, LocalTransport], Service]] = {
     "orchestration": orchestration,
     "read_side": read_side,
+    "sync": sync,
 }
 """The services that ask others: those that stand before them in the street."""
 
@@ -39,7 +41,7 @@ class _Server(uvicorn.Server):
 
 def _services(servers: Servers, keys: Keys) -> list[Service]:
     """All of them; sagas and the read side reach the others by direct calls."""
-    private = {"users": keys.private, "orchestration": keys.service}
+    private = {"users": keys.private, "orchestration": keys.service, "sync": keys.service}
     made: dict[str, Service] = {}
     for name in SERVICES:
         settings = ServiceSettings(

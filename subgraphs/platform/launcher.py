@@ -123,7 +123,7 @@ class Launcher:
         own: dict[str, str] = {}
         if name == "users":
             own = {"JWT_PRIVATE_KEY_FILE": str(keys.private)}
-        elif name == "orchestration":
+        elif name in ("orchestration", "sync"):
             own = {"JWT_PRIVATE_KEY_FILE": str(keys.service), **self._others(name)}
         elif name == "read_side":
             own = self._others(name)

@@ -10,9 +10,11 @@ import strawberry
 from sqlalchemy import Row, Table
 
 from subgraphs.kit import budget, checks
+from subgraphs.kit.copies import digests_field, repair_field, rows_field, versions_field
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.pagination import DEFAULT_FIRST, MAX_FIRST, After, Connection, First, Order, Page
 from subgraphs.read_side import instead, store
+from subgraphs.read_side.copies import COPIES, KEYED
 from subgraphs.read_side.inputs import (
     CircleInput,
     ListingOrder,
@@ -139,10 +141,16 @@ class Query:
         info.context.require_role("admin")
         return [await state_of(info, name) for name in info.context.watch.models]
 
+    copy_digests = digests_field(KEYED)
+    copy_versions = versions_field(KEYED)
+    copy_rows = rows_field(KEYED)
+
 
 @object_type()
 class Mutation:
     """What can be done with the read models."""
+
+    repair_copies = repair_field(COPIES, "read_side")
 
     @resolver
     async def rebuild_read_model(self, info: Info, name: str) -> ReadModel | None:

@@ -1,33 +1,48 @@
 """The sync service, put together."""
 
 from pathlib import Path
+from uuid import UUID
 
+from gateway.settings import Wire
+from gateway.transport.base import Transport
+from gateway.transport.http import HttpTransport
 from subgraphs.kit.bus import Bus
+from subgraphs.kit.client import ServiceClient, authorization
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.inbox import EVERY, Inbox
 from subgraphs.kit.serve import SERVICES
-from subgraphs.kit.service import Context, Service
-from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.service import Service
+from subgraphs.kit.settings import ServiceSettings, SettingsError
 from subgraphs.kit.streams import Queue
+from subgraphs.sync.consistency import SETTLING, Checker
 from subgraphs.sync.handlers import command_handlers
 from subgraphs.sync.keeping import see
 from subgraphs.sync.listener import Listener
 from subgraphs.sync.schema import schema
+from subgraphs.sync.types import SyncContext
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def bootstrap(settings: ServiceSettings) -> Service:
-    """Settings in, service out."""
+SELF = UUID(int=0x73796E63)
+
+
+def bootstrap(settings: ServiceSettings, transport: Transport | None = None, settling: float = SETTLING) -> Service:
+    """Settings in, service out. `transport`: the way to the other services, where it is not HTTP at their addresses."""
+    if settings.jwt_private_key_file is None:
+        raise SettingsError("service sync: set JWT_PRIVATE_KEY_FILE, it asks other services as a service")
+    way = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
     database = Database(settings.database_url)
     queue = Queue(settings.redis_url)
     bus = Bus(database, command_handlers(queue.redis))
+    client = ServiceClient(way, authorization(settings.jwt_private_key_file, SELF))
+    checker = Checker(database, client, settling=settling)
     sources = [name for name in SERVICES if name != settings.name]
     return Service(
         settings.name,
         schema=schema,
-        context=lambda caller: Context(caller, database, bus),
+        context=lambda caller: SyncContext(caller, database, bus, checker),
         verifier=TokenVerifier(settings.jwt_public_key_file),
         database=database,
         migrations=MIGRATIONS,
@@ -35,5 +50,6 @@ def bootstrap(settings: ServiceSettings) -> Service:
             queue,
             Listener(database, queue.redis, settings.name, sources),
             Inbox(database, queue.redis, settings.name, sources, {EVERY: see}),
+            checker,
         ],
     )

@@ -1,6 +1,6 @@
 """Queries and the one mutation of the sync subgraph, all of them for admins."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 
@@ -9,8 +9,13 @@ from subgraphs.kit.graphql import Schema, input_type, object_type, resolver
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.sync import store
 from subgraphs.sync.messages import ReplaySync
-from subgraphs.sync.tables import pending_syncs, sync_logs
-from subgraphs.sync.types import Info, PendingSync, SyncLog, SyncOutcome, SyncStatus, SyncTarget
+from subgraphs.sync.tables import consistency_checks, pending_syncs, sync_logs
+from subgraphs.sync.types import ConsistencyCheck, Info, PendingSync, SyncLog, SyncOutcome, SyncStatus, SyncTarget
+
+Deep = Annotated[
+    bool,
+    strawberry.argument(description="Compare what copies tell as well, not versions alone: minutes for many rows."),
+]
 
 
 def _word(value: str | None, field: str) -> str | None:
@@ -103,10 +108,33 @@ class Query:
         budget.spend(len(rows))
         return [SyncTarget.of(row, conflicts.get((row.source_service, row.target_service))) for row in rows]
 
+    @resolver
+    async def consistency_checks(
+        self, info: Info, first: First = DEFAULT_FIRST, after: After = None
+    ) -> Connection[ConsistencyCheck] | None:
+        """What comparisons of originals with copies have found in the last 30 days, newest first."""
+        info.context.require_role("admin")
+        page, database = Page.of(store.NEWEST_CHECKS, first, after), info.context.database
+        rows = await store.checks_page(database, page)
+        return page.connection(
+            rows,
+            ConsistencyCheck.of,
+            lambda row: (row.created_at, row.id),
+            lambda: store.count(database, consistency_checks, store.Wanted()),
+        )
+
 
 @object_type()
 class Mutation:
-    """What admins can do about events that failed."""
+    """What admins can do about events that failed, and about copies that drifted."""
+
+    @resolver
+    async def check_consistency(self, info: Info, deep: Deep = False) -> list[ConsistencyCheck] | None:
+        """Compare what services own with the copies that others keep, now, and repair what has drifted; it is done every hour by itself."""
+        info.context.require_role("admin")
+        reports = await info.context.checker.check(deep=deep)
+        rows = await store.checks_page(info.context.database, Page.of(store.NEWEST_CHECKS, len(reports), None))
+        return [ConsistencyCheck.of(row) for row in rows]
 
     @resolver
     async def replay_sync(self, info: Info, id: strawberry.ID, reason: str) -> PendingSync | None:

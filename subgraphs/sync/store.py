@@ -1,21 +1,25 @@
 """What the sync service reads for people, and what it writes for them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, func, select, text
+from sqlalchemy import ColumnElement, Row, Select, func, insert, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from subgraphs.kit.database import Session
 from subgraphs.kit.pagination import Order, Page
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.sync.tables import pending_syncs, sync_logs
+from subgraphs.sync.tables import consistency_checks, pending_syncs, sync_logs
 
 NEWEST_SYNCS = Order("syncs_newest", pending_syncs.c.created_at, datetime, pending_syncs.c.id, descending=True)
+NEWEST_CHECKS = Order(
+    "checks_newest", consistency_checks.c.created_at, datetime, consistency_checks.c.id, descending=True
+)
 NEWEST_LOGS = Order("sync_logs_newest", sync_logs.c.created_at, datetime, sync_logs.c.id, descending=True)
+_OLD_CHECKS = text("DELETE FROM consistency_checks WHERE created_at < now() - interval '30 days'")
 _TARGETS = text("""
 SELECT known.source_service, known.target_service, known.event_types, known.seen_at,
     coalesce(pending, 0) AS pending, coalesce(processing, 0) AS processing, coalesce(retrying, 0) AS retrying,
@@ -92,6 +96,19 @@ async def last_conflicts(session: Session) -> dict[tuple[str, str], Row[Any]]:
         .order_by(columns.source_service, columns.target_service, columns.created_at.desc())
     )
     return {(row.source_service, row.target_service): row for row in await session.fetch_all(found)}
+
+
+async def add_checks(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Keep what the consistency check has found, and forget what it found more than 30 days ago."""
+    made = {"created_at": func.clock_timestamp(), "id": func.gen_random_uuid()}
+    for row in rows:
+        await session.execute(insert(consistency_checks).values({**row, **made}))
+    await session.execute(_OLD_CHECKS)
+
+
+async def checks_page(session: Session, page: Page) -> Sequence[Row[Any]]:
+    """A page of what the consistency check has found, newest first."""
+    return await session.fetch_all(page.select(select(consistency_checks)))
 
 
 async def sync(session: Session, key: UUID) -> Row[Any] | None:

@@ -52,3 +52,21 @@ sync_logs = Table(
     Column("ordered_by", Uuid),
     Column("created_at", DateTime(timezone=True)),
 )
+consistency_checks = Table(
+    "consistency_checks",
+    _meta,
+    Column("id", Uuid, primary_key=True),
+    Column("entity_type", Text),
+    Column("source_service", Text),
+    Column("target_service", Text),
+    Column("compared", Integer),
+    Column("missing", Integer),
+    Column("older", Integer),
+    Column("different", Integer),
+    Column("extra", Integer),
+    Column("repaired", Integer),
+    Column("examples", ARRAY(Text)),
+    Column("error_message", Text),
+    Column("processing_time_ms", Float),
+    Column("created_at", DateTime(timezone=True)),
+)

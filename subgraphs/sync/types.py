@@ -8,10 +8,22 @@ import strawberry
 from sqlalchemy import Row
 from strawberry.scalars import JSON
 
+from subgraphs.kit.bus import Bus
+from subgraphs.kit.database import Database
 from subgraphs.kit.graphql import enum_type, object_type
-from subgraphs.kit.service import Context
+from subgraphs.kit.service import Caller, Context
+from subgraphs.sync.consistency import Checker
 
-Info = strawberry.Info[Context, None]
+
+class SyncContext(Context):
+    """Who asks, and the check of consistency."""
+
+    def __init__(self, caller: Caller, database: Database, bus: Bus, checker: Checker) -> None:
+        super().__init__(caller, database, bus)
+        self.checker = checker
+
+
+Info = strawberry.Info[SyncContext, None]
 
 
 @enum_type
@@ -174,4 +186,46 @@ class SyncTarget:
             completed_last_hour=row.completed,
             latency=latency or None,
             last_conflict=None if conflict is None else SyncLog.of(conflict),
+        )
+
+
+@object_type()
+class ConsistencyCheck:
+    """What a comparison of originals with copies has found."""
+
+    id: strawberry.ID = strawberry.field(description="The id of this check.")
+    entity_type: str = strawberry.field(description="What kind of thing was compared.")
+    source_service: str = strawberry.field(description="Who owns it.")
+    target_service: str = strawberry.field(description="Who keeps copies.")
+    compared: int = strawberry.field(description="How many originals there are.")
+    missing: int = strawberry.field(description="How many of them had no copy.")
+    older: int = strawberry.field(description="How many copies were of an older version.")
+    different: int = strawberry.field(
+        description="How many copies of the same version told something else (deep checks see that)."
+    )
+    extra: int = strawberry.field(description="How many copies there are of what does not exist; they are left alone.")
+    repaired: int = strawberry.field(description="How many copies were put right.")
+    examples: list[strawberry.ID] = strawberry.field(description="Ids of what had drifted, 20 at most.")
+    error_message: str | None = strawberry.field(description="Why the check could not be made.")
+    processing_time_ms: float = strawberry.field(description="How long it took, in milliseconds.")
+    created_at: datetime = strawberry.field(description="When.")
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> "ConsistencyCheck":
+        """The type of a row."""
+        return cls(
+            id=strawberry.ID(str(row.id)),
+            entity_type=row.entity_type,
+            source_service=row.source_service,
+            target_service=row.target_service,
+            compared=row.compared,
+            missing=row.missing,
+            older=row.older,
+            different=row.different,
+            extra=row.extra,
+            repaired=row.repaired,
+            examples=[strawberry.ID(key) for key in row.examples],
+            error_message=row.error_message or None,
+            processing_time_ms=row.processing_time_ms,
+            created_at=row.created_at,
         )

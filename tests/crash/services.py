@@ -17,7 +17,7 @@ from gateway.saga.definition import Saga
 from gateway.transport.local import LocalTransport
 from subgraphs.calendar.app import MIGRATIONS as CALENDAR
 from subgraphs.calendar.app import bootstrap as calendar
-from subgraphs.kit.client import ServiceClient
+from subgraphs.kit.client import ServiceClient, authorization
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.testing import Keys
@@ -25,7 +25,7 @@ from subgraphs.matching.app import MIGRATIONS as MATCHING
 from subgraphs.matching.app import bootstrap as matching
 from subgraphs.notifications.app import MIGRATIONS as NOTIFICATIONS
 from subgraphs.notifications.app import bootstrap as notifications
-from subgraphs.orchestration.app import authorization
+from subgraphs.orchestration.app import SELF
 from subgraphs.orchestration.sagas import ASSIGNMENT, CANCELLATION, CONFIRMATION, sagas
 from subgraphs.payments.app import MIGRATIONS as PAYMENTS
 from subgraphs.payments.app import bootstrap as payments
@@ -118,7 +118,7 @@ class Town:
         for name, (bootstrap, _) in SERVICES.items():
             self.services[name] = bootstrap(ServiceSettings(name, urls[name], NOWHERE, keys.public))
         way = LocalTransport({name: service.execute for name, service in self.services.items()})
-        self.sagas: Sequence[Saga] = sagas(ServiceClient(way, authorization(keys.service)))
+        self.sagas: Sequence[Saga] = sagas(ServiceClient(way, authorization(keys.service, SELF)))
 
     async def migrate(self) -> None:
         """Make all tables."""

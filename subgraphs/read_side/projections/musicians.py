@@ -49,12 +49,12 @@ CREATE TABLE {musician_read_model} (
     is_active             boolean NOT NULL DEFAULT true,
     is_available          boolean NOT NULL GENERATED ALWAYS AS (is_active AND stage_name IS NOT NULL) STORED,
     search                tsvector,
-    position              bigint  NOT NULL DEFAULT -1
+    position              numeric  NOT NULL DEFAULT -1
 )
 """
 # A musician is available while the account is open. Accounts are known by user, so they wait here for the profile.
 _ACCOUNTS = (
-    "CREATE TABLE {musician_accounts} (user_id uuid PRIMARY KEY, is_active boolean NOT NULL, position bigint NOT NULL)"
+    "CREATE TABLE {musician_accounts} (user_id uuid PRIMARY KEY, is_active boolean NOT NULL, position numeric NOT NULL)"
 )
 _INDEXES = (
     "(user_id)",
@@ -71,7 +71,7 @@ _INDEXES = (
 _KEEP_ACCOUNTS = """
 WITH newest AS (
     SELECT DISTINCT ON (user_id) user_id, coalesce(is_active, true) AS is_active, told_position
-    FROM jsonb_to_recordset(cast(:told AS jsonb)) AS told (user_id uuid, is_active boolean, told_position bigint)
+    FROM jsonb_to_recordset(cast(:told AS jsonb)) AS told (user_id uuid, is_active boolean, told_position numeric)
     ORDER BY user_id, told_position DESC
 ), kept AS (
     INSERT INTO {musician_accounts} AS own SELECT * FROM newest
@@ -92,7 +92,7 @@ FROM (
     FROM jsonb_to_recordset(cast(:told AS jsonb)) AS told (
         musician_id uuid, user_id uuid, stage_name text, bio text, hourly_rate numeric, currency text, experience_years integer,
         latitude float8, longitude float8, address text, city text, country text, availability_schedule jsonb,
-        portfolio_urls jsonb, created_at timestamptz, skill_ids uuid[], skills text[], told_position bigint
+        portfolio_urls jsonb, created_at timestamptz, skill_ids uuid[], skills text[], told_position numeric
     )
     ORDER BY musician_id, told_position DESC
 ) AS newest LEFT JOIN {{musician_accounts}} AS account ON account.user_id = newest.user_id

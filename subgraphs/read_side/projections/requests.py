@@ -47,10 +47,12 @@ CREATE TABLE {request_read_model} (
     created_at         timestamptz,
     total_applications integer NOT NULL DEFAULT 0,
     search             tsvector,
-    position           bigint  NOT NULL DEFAULT -1
+    position           numeric  NOT NULL DEFAULT -1
 )
 """
-_CLIENTS = "CREATE TABLE {request_clients} (user_id uuid PRIMARY KEY, username text NOT NULL, position bigint NOT NULL)"
+_CLIENTS = (
+    "CREATE TABLE {request_clients} (user_id uuid PRIMARY KEY, username text NOT NULL, position numeric NOT NULL)"
+)
 _SKILLS = "CREATE TABLE {request_skills} (id uuid PRIMARY KEY, name text NOT NULL)"
 _INDEXES = (
     "(client_id)",
@@ -66,7 +68,7 @@ _INDEXES = (
 _KEEP_CLIENTS = """
 WITH newest AS (
     SELECT DISTINCT ON (user_id) user_id, username, told_position
-    FROM jsonb_to_recordset(cast(:told AS jsonb)) AS told (user_id uuid, username text, told_position bigint)
+    FROM jsonb_to_recordset(cast(:told AS jsonb)) AS told (user_id uuid, username text, told_position numeric)
     ORDER BY user_id, told_position DESC
 ), kept AS (
     INSERT INTO {request_clients} AS own SELECT * FROM newest
@@ -105,7 +107,7 @@ FROM (
         request_id uuid, client_id uuid, title text, description text, event_date date, start_time time, end_time time,
         time_zone text, starts_at timestamptz, ends_at timestamptz, budget_min numeric, budget_max numeric, currency text,
         latitude float8, longitude float8, address text, city text, country text, status text, urgency_level text,
-        created_at timestamptz, skill_ids uuid[], told_position bigint
+        created_at timestamptz, skill_ids uuid[], told_position numeric
     )
     ORDER BY request_id, told_position DESC
 ) AS newest

@@ -1,0 +1,56 @@
+"""What the local log keeps of others' data, for the comparison with the originals. Where it lacks something, an event is added."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from sqlalchemy import text
+
+from subgraphs.kit.copies import Copy, Keyed
+from subgraphs.kit.event_store.append import append
+from subgraphs.kit.event_store.events import ANY, NewEvent, Stream
+from subgraphs.kit.event_store.sourced import context
+from subgraphs.kit.messages import Envelope
+from subgraphs.kit.unit_of_work import UnitOfWork
+
+_LAST = text(
+    "SELECT max(cast(metadata ->> 'position' AS numeric)) FROM every_event WHERE aggregate_id = :aggregate_id AND aggregate_type = :kind"
+)
+
+
+async def mend(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Add what the owner tells behind the newest event that is known of the thing, and before the next that its service tells."""
+    last = await uow.fetch_value(_LAST, aggregate_id=envelope.aggregate_id, kind=envelope.aggregate_type)
+    place = Decimal(0) if last is None else (last + last // 1 + 1) / 2
+    event = NewEvent(
+        event_type=envelope.event_type,
+        data=envelope.payload,
+        metadata={
+            "source": envelope.source,
+            "version": envelope.version,
+            "position": float(place),
+            "mended": True,
+        },
+    )
+    await append(uow, Stream(envelope.aggregate_type, envelope.aggregate_id), ANY, [event], context())
+
+
+COPIES: Final[Mapping[str, Copy]] = {
+    "musician": Copy(
+        Keyed("kept_musicians", "aggregate_id", "event_data"),
+        "musicians",
+        "musician",
+        "MusicianProfileUpdated",
+        mend,
+        is_replaced=False,
+    ),
+    "musician_request": Copy(
+        Keyed("kept_requests", "aggregate_id", "event_data"),
+        "requests",
+        "musician_request",
+        "RequestUpdated",
+        mend,
+        is_replaced=False,
+    ),
+}
+KEYED: Final[Mapping[str, Keyed]] = {kind: copy.keyed for kind, copy in COPIES.items()}

@@ -1,0 +1,175 @@
+"""The consistency check: what services own is compared with the copies that others keep, and drift is repaired.
+
+It asks the services themselves (kit/copies), first for hashes by bucket, then for versions where these differ. What differs is looked
+at once more a little later, as an event may have been on its way; what still does is put right with what the owner tells.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+import structlog
+
+from gateway.core.errors import SubgraphError
+from subgraphs.kit.client import ServiceClient
+from subgraphs.kit.database import Database
+from subgraphs.kit.tasks import end
+from subgraphs.sync import store
+from subgraphs.sync.comparison import Drift, different, differing, drift
+
+log = structlog.get_logger("subgraphs.consistency")
+
+SETTLING = 3.0  # seconds for an event to arrive
+EVERY = 3600.0  # seconds between two checks
+ROWS: Final = 200
+EXAMPLES: Final = 20
+_DIGESTS = "query($kind: String!) { found: copyDigests(kind: $kind) }"
+_VERSIONS = "query($kind: String!, $bucket: Int!) { found: copyVersions(kind: $kind, bucket: $bucket) }"
+_ROWS = "query($kind: String!, $keys: [ID!]!) { found: copyRows(kind: $kind, keys: $keys) }"
+_REPAIR = "mutation($kind: String!, $originals: JSON!) { found: repairCopies(kind: $kind, originals: $originals) }"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Who owns a kind of thing, and who keeps copies."""
+
+    kind: str
+    source: str
+    target: str
+
+
+PAIRS: Final = (
+    Pair("musician", "musicians", "matching"),
+    Pair("musician_request", "requests", "matching"),
+    Pair("musician", "musicians", "read_side"),
+    Pair("musician_request", "requests", "read_side"),
+)
+
+
+def _chunks(keys: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(sorted(keys))
+    while some := list(islice(rest, ROWS)):
+        yield some
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a check of one pair has found; `error` where it could not be made."""
+
+    pair: Pair
+    compared: int
+    drift: Drift
+    repaired: int
+    milliseconds: float
+    error: str | None = None
+
+    def row(self) -> dict[str, Any]:
+        """The report as the table has it."""
+        found = self.drift
+        return {
+            "entity_type": self.pair.kind,
+            "source_service": self.pair.source,
+            "target_service": self.pair.target,
+            "compared": self.compared,
+            **{name: len(getattr(found, name)) for name in Drift.__dataclass_fields__},
+            "repaired": self.repaired,
+            "examples": sorted(found.repairable | found.extra)[:EXAMPLES],
+            "error_message": self.error or "",
+            "processing_time_ms": self.milliseconds,
+        }
+
+
+class Checker:
+    """A part of the service: it checks every hour, and whenever an admin says so."""
+
+    def __init__(
+        self,
+        database: Database,
+        client: ServiceClient,
+        pairs: Sequence[Pair] = PAIRS,
+        *,
+        settling: float = SETTLING,
+        every: float = EVERY,
+    ) -> None:
+        self._database = database
+        self._client = client
+        self._pairs = pairs
+        self._settling = settling
+        self._every = every
+        self._alone = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to check in the background."""
+        self._task = asyncio.create_task(self._run(), name="consistency")
+
+    async def stop(self) -> None:
+        """End; what was repaired stays so."""
+        if self._task is not None:
+            await end(self._task)
+
+    async def check(self, *, deep: bool = False) -> list[Report]:
+        """Check all pairs, write down what was found, and answer it. `deep`: compare what is told as well, not versions alone."""
+        async with self._alone:
+            reports = [await self._checked(pair, deep) for pair in self._pairs]
+            await store.add_checks(self._database, [report.row() for report in reports])
+        return reports
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._every)
+            try:
+                await self.check()
+            except Exception as error:
+                log.warning("the consistency check failed", reason=repr(error))
+
+    async def _checked(self, pair: Pair, deep: bool) -> Report:
+        begun = time.perf_counter()
+        try:
+            compared, found = await self._drift(pair, deep)
+            repaired = await self._repair(pair, found.repairable)
+        except SubgraphError as error:
+            return Report(pair, 0, Drift(), 0, (time.perf_counter() - begun) * 1000, str(error))
+        if found != Drift():
+            counts = {name: len(getattr(found, name)) for name in Drift.__dataclass_fields__}
+            log.warning("copies had drifted", kind=pair.kind, source=pair.source, target=pair.target, **counts)
+        return Report(pair, compared, found, repaired, (time.perf_counter() - begun) * 1000)
+
+    async def _drift(self, pair: Pair, deep: bool) -> tuple[int, Drift]:
+        originals, copies = await self._both(pair, _DIGESTS)
+        compared = sum(int(rows) for rows, _ in originals.values())
+        buckets = differing(originals, copies)
+        look_into = sorted({int(bucket) for bucket in (*originals, *copies)}) if deep else buckets
+        found = await self._look(pair, look_into, deep)
+        if found != Drift():
+            await asyncio.sleep(self._settling)
+            found = found & await self._look(pair, look_into, deep)
+        return compared, found
+
+    async def _look(self, pair: Pair, buckets: Iterable[int], deep: bool) -> Drift:
+        found = Drift()
+        for bucket in buckets:
+            originals, copies = await self._both(pair, _VERSIONS, bucket=bucket)
+            found |= drift(originals, copies)
+            for keys in _chunks(originals.keys() & copies.keys() if deep else ()):
+                rows = await self._both(pair, _ROWS, keys=keys)
+                found |= Drift(different=different(*rows))
+        return found
+
+    async def _repair(self, pair: Pair, keys: Iterable[str]) -> int:
+        repaired = 0
+        for some in _chunks(keys):
+            originals = await self._ask(pair.source, _ROWS, kind=pair.kind, keys=some)
+            repaired += await self._ask(pair.target, _REPAIR, kind=pair.kind, originals=originals)
+        return repaired
+
+    async def _both(self, pair: Pair, query: str, **variables: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """The copies are asked for last: what was changed in between is newer there, and not taken for drift."""
+        originals = await self._ask(pair.source, query, kind=pair.kind, **variables)
+        return originals, await self._ask(pair.target, query, kind=pair.kind, **variables)
+
+    async def _ask(self, service: str, query: str, **variables: Any) -> Any:
+        return (await self._client.ask(service, query, variables))["found"]

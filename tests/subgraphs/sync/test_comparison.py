@@ -1,0 +1,59 @@
+"""When a copy is what its original is."""
+
+from typing import Any
+
+import pytest
+
+from subgraphs.sync.comparison import Drift, different, differing, drift, same
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("85.50", 85.5, True),
+        ("2026-11-22T12:00:00Z", "2026-11-22T12:00:00+00:00", True),
+        (["a", "b"], ["b", "a"], True),
+        ({"a": 1, "only": 2}, {"a": "1.0", "here": 3}, True),
+        (None, None, True),
+        ("85.50", 85.51, False),
+        (["a"], ["a", "a"], False),
+        ("2026-11-22T12:00:00Z", "2026-11-22T12:00:01Z", False),
+        ({"a": {"b": 1}}, {"a": {"b": 2}}, False),
+        (None, "", False),
+        (True, 1, True),
+        (True, "true", False),
+    ],
+)
+def test_same(one: Any, other: Any, expected: bool) -> None:
+    """Notation does not matter, content does."""
+    assert same(one, other) is expected
+    assert same(other, one) is expected
+
+
+def test_versions() -> None:
+    """What is missing, older or has no original differs; what is newer than the original was read does not."""
+    found = drift({"a": 3, "b": 3, "c": 3}, {"b": 2, "c": 4, "d": 1})
+    assert found == Drift(missing=frozenset("a"), older=frozenset("b"), extra=frozenset("d"))
+    assert found.repairable == frozenset("ab")
+    assert found & drift({"a": 3}, {}) == Drift(missing=frozenset("a"))
+
+
+def test_content() -> None:
+    """Only copies of the same version can be told to be wrong."""
+    originals = {key: {"version": 1, "told": {"name": "x"}} for key in "abc"}
+    copies = {
+        "a": {"version": 1, "told": {"name": "y"}},
+        "b": {"version": 2, "told": {"name": "y"}},
+        "c": {"version": 1, "told": {"name": "x"}},
+        "d": {"version": 1, "told": {}},
+    }
+    assert different(originals, copies) == frozenset("a")
+
+
+def test_buckets() -> None:
+    """Those of which one side has no rows, other rows or another hash."""
+    assert differing({"1": [2, "x"], "2": [1, "y"], "10": [1, "z"]}, {"1": [2, "x"], "2": [1, "n"], "3": [1, "y"]}) == [
+        2,
+        3,
+        10,
+    ]

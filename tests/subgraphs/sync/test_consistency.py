@@ -1,0 +1,182 @@
+"""The consistency check over services that run: drift of every kind is found and repaired, and what is on its way is none."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from gateway.transport.local import LocalTransport
+from subgraphs.kit.service import Service
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.testing import Client, Keys, Person, Running
+from subgraphs.matching.app import bootstrap as matching
+from subgraphs.musicians.app import bootstrap as musicians
+from subgraphs.read_side.app import bootstrap as read_side
+from subgraphs.requests.app import bootstrap as requests
+from subgraphs.sync.app import bootstrap as sync
+from tests.subgraphs.musicians.test_profiles import make
+from tests.subgraphs.requests.test_requests import publish
+
+OTHERS = {"musicians": musicians, "requests": requests, "matching": matching, "read_side": read_side}
+CHECK = """mutation($deep: Boolean!) { checkConsistency(deep: $deep) {
+  entityType sourceService targetService compared missing older different extra repaired examples errorMessage } }"""
+FOUND = "{ consistencyChecks(first: 4) { totalCount edges { node { entityType errorMessage } } } }"
+
+
+@dataclass
+class City:
+    """Services that own and services that copy."""
+
+    services: dict[str, Service]
+    keys: Keys
+    sync: Client
+
+    async def check(self, *, deep: bool = False) -> dict[tuple[str, str], dict[str, Any]]:
+        """What a check finds, by kind and who keeps the copies."""
+        reports = (await self.sync.data(CHECK, Person.make(self.keys, "admin"), deep=deep))["checkConsistency"]
+        return {(report["entityType"], report["targetService"]): report for report in reports}
+
+    async def execute(self, service: str, statement: str, **values: Any) -> None:
+        """What goes wrong in a service's database."""
+        await self.services[service].database.execute(text(statement).bindparams(**values))
+
+    async def value(self, service: str, statement: str, **values: Any) -> Any:
+        """What is in a service's database."""
+        return await self.services[service].database.fetch_value(text(statement), **values)
+
+    async def musician(self, **changes: Any) -> UUID:
+        """A profile that has arrived everywhere."""
+        made = await make(Client(self.services["musicians"]), Person.make(self.keys, "musician"), **changes)
+        await self.arrived(made["id"])
+        return UUID(made["id"])
+
+    async def arrived(self, key: str) -> None:
+        """Wait until both copies are there."""
+        places = (
+            ("matching", "matching_musicians", "musician_id"),
+            ("read_side", "musician_read_model", "musician_id"),
+        )
+        for service, table, column in places:
+            for _ in range(500):
+                try:
+                    if await self.value(service, f"SELECT 1 FROM {table} WHERE {column} = :key", key=UUID(key)):
+                        break
+                except Exception:
+                    await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)
+            else:
+                raise AssertionError(f"{service} has not heard of {key}")
+
+
+@pytest.fixture(scope="module")
+async def city(running: Running, keys: Keys) -> AsyncIterator[City]:
+    """All of them, running."""
+    async with AsyncExitStack() as stack:
+        services = {name: await stack.enter_async_context(running(name, how)) for name, how in OTHERS.items()}
+        way = LocalTransport({name: service.execute for name, service in services.items()})
+
+        def bootstrap(settings: ServiceSettings) -> Service:
+            return sync(replace(settings, jwt_private_key_file=keys.service), way, settling=0.3)
+
+        service = await stack.enter_async_context(running("sync", bootstrap))
+        yield City(services, keys, Client(service))
+
+
+def counts(report: dict[str, Any]) -> tuple[int, ...]:
+    """Missing, older, different, extra, repaired."""
+    return tuple(report[name] for name in ("missing", "older", "different", "extra", "repaired"))
+
+
+async def test_equal_stores_have_no_drift(city: City) -> None:
+    """What arrived by itself is in order, in depth as well, and the check is written down."""
+    await city.musician()
+    await publish(Client(city.services["requests"]), Person.make(city.keys))
+    await asyncio.sleep(0.5)
+    for deep in (False, True):
+        found = await city.check(deep=deep)
+        assert [(counts(report), report["errorMessage"]) for report in found.values()] == [((0, 0, 0, 0, 0), None)] * 4
+        assert all(report["compared"] >= 1 for report in found.values())
+    kept = (await city.sync.data(FOUND, Person.make(city.keys, "admin")))["consistencyChecks"]
+    assert kept["totalCount"] >= 8
+    assert {edge["node"]["entityType"] for edge in kept["edges"]} == {"musician", "musician_request"}
+
+
+async def test_drift_of_copies_is_repaired(city: City) -> None:
+    """One lost, one old, one that tells something else (seen in depth alone), one of nothing: all but the last are put right."""
+    lost, old, wrong, stray = [await city.musician(stageName=name) for name in ("Lost", "Old", "Wrong", "Stray")]
+    await city.execute("matching", "DELETE FROM matching_musicians WHERE musician_id = :key", key=lost)
+    await city.execute(
+        "matching", "UPDATE matching_musicians SET version = 0, stage_name = 'x' WHERE musician_id = :key", key=old
+    )
+    await city.execute("matching", "UPDATE matching_musicians SET stage_name = 'x' WHERE musician_id = :key", key=wrong)
+    nobody = uuid4()
+    await city.execute(
+        "matching",
+        "UPDATE matching_musicians SET musician_id = :nobody WHERE musician_id = :key",
+        key=stray,
+        nobody=nobody,
+    )
+    assert counts((await city.check())["musician", "matching"]) == (2, 1, 0, 1, 3)
+    deep = (await city.check(deep=True))["musician", "matching"]
+    assert (counts(deep), set(deep["examples"])) == ((0, 0, 1, 1, 1), {str(wrong), str(nobody)})
+    for key, name in ((lost, "Lost"), (old, "Old"), (wrong, "Wrong"), (stray, "Stray")):
+        kept = "SELECT stage_name || version FROM matching_musicians WHERE musician_id = :key"
+        assert await city.value("matching", kept, key=key) == f"{name}1"
+    await city.execute("matching", "DELETE FROM matching_musicians WHERE musician_id = :key", key=nobody)
+    assert counts((await city.check(deep=True))["musician", "matching"]) == (0, 0, 0, 0, 0)
+
+
+async def test_what_the_local_log_lacks_is_added(city: City) -> None:
+    """The read model gets a profile whose events the log has lost, and goes on with the events that come afterwards."""
+    key = await city.musician(stageName="Gone")
+    for table in ("events", "musician_read_model_g1"):
+        column = "aggregate_id" if table == "events" else "musician_id"
+        await city.execute("read_side", f"DELETE FROM {table} WHERE {column} = :key", key=key)
+    assert counts((await city.check())["musician", "read_side"]) == (1, 0, 0, 0, 1)
+    await city.arrived(str(key))
+    assert (
+        await city.value("read_side", "SELECT stage_name FROM musician_read_model WHERE musician_id = :key", key=key)
+        == "Gone"
+    )
+    await city.execute("musicians", "UPDATE musician_profiles SET stage_name = 'Back' WHERE id = :key", key=key)
+    for _ in range(250):
+        name = await city.value(
+            "read_side", "SELECT stage_name FROM musician_read_model WHERE musician_id = :key", key=key
+        )
+        if name == "Back":
+            break
+        await asyncio.sleep(0.02)
+    assert name == "Back"
+    assert counts((await city.check(deep=True))["musician", "read_side"]) == (0, 0, 0, 0, 0)
+
+
+async def test_an_event_on_its_way_is_no_drift(city: City) -> None:
+    """A copy that gets its event while the check looks again is left alone."""
+    key = await city.musician(stageName="Slow")
+    await city.execute("matching", "UPDATE matching_musicians SET version = 0 WHERE musician_id = :key", key=key)
+    checking = asyncio.create_task(city.check())
+    await asyncio.sleep(0.15)
+    await city.execute("matching", "UPDATE matching_musicians SET version = 1 WHERE musician_id = :key", key=key)
+    assert counts((await checking)["musician", "matching"]) == (0, 0, 0, 0, 0)
+
+
+async def test_a_service_that_does_not_answer_is_named(city: City) -> None:
+    """The others are checked all the same."""
+    await city.execute("matching", "ALTER TABLE matching_requests RENAME TO away")
+    try:
+        found = await city.check()
+    finally:
+        await city.execute("matching", "ALTER TABLE away RENAME TO matching_requests")
+    assert found["musician_request", "matching"]["errorMessage"]
+    assert found["musician", "matching"]["errorMessage"] is None
+
+
+async def test_only_admins_check(city: City) -> None:
+    """Others neither see nor order checks."""
+    for query in (FOUND, "mutation { checkConsistency { repaired } }"):
+        assert await city.sync.codes(query, Person.make(city.keys)) == ["FORBIDDEN"]

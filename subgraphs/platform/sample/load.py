@@ -1,7 +1,7 @@
 """The sample gets into the databases: made once in memory, copied in bulk, with progress.
 
 Each service's own copies of what others know are filled as their events would have filled them; no event is sent for sample data.
-The read side alone gets events, into its local log: its read models are made of nothing else.
+The read side alone gets events, into its local log: its read models are made of nothing else, before anybody asks for them.
 """
 
 import asyncio
@@ -75,6 +75,7 @@ async def load(databases: Mapping[str, str], size: str, progress: Progress) -> N
             await connection.execute("analyze")
         finally:
             await connection.close()
+    await reads.project(databases["read_side"], progress)
 
 
 async def _copy(connection: Any, table: Table, world: World, progress: Progress) -> None:

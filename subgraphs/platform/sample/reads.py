@@ -1,13 +1,21 @@
 """The local log of the read side: the sample as the services would have told it in events, for the projections to start from."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from sqlalchemy import text
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.event_store.projection import apply_next
+from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.platform.sample.gigs import Gig
 from subgraphs.platform.sample.people import Musician, People, Person
+from subgraphs.read_side.app import MODELS
+from subgraphs.read_side.projections.base import ReadModel
 
 STREAM_COLUMNS: Final = "aggregate_id aggregate_type current_version last_transaction_id"
 EVENT_COLUMNS: Final = (
@@ -16,6 +24,9 @@ EVENT_COLUMNS: Final = (
 )
 _LONG_AGO: Final = 3
 """The number of a transaction that every server has had: whoever reads the log may read these events at once."""
+
+
+_BATCH: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,26 @@ def streams(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]
 def events(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
     """The rows of the events."""
     return (one.row() for one in _told(people, gigs, reviews))
+
+
+async def project(url: str, progress: Callable[[str, int, int], None]) -> None:
+    """Make the read models of the log, side by side, so that the first question finds them."""
+    database = Database(url)
+    try:
+        total = int(await database.fetch_value(text("SELECT count(*) FROM events")))
+        await asyncio.gather(*(_fill(database, model(), total, progress) for model in MODELS))
+        await database.execute(text("ANALYZE"))
+    finally:
+        await database.close()
+
+
+async def _fill(database: Database, model: ReadModel, total: int, progress: Callable[[str, int, int], None]) -> None:
+    done, read = 0, 1
+    while read:
+        async with UnitOfWork(database) as uow:
+            read = await apply_next(uow, model, _BATCH) or 0
+        done += read
+        progress(f"read_side: read model of {model.name}", done, total)
 
 
 def _told(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]) -> Iterator[_Told]:

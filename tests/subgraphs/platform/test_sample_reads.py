@@ -1,4 +1,4 @@
-"""The sample in the read side: its log is taken by the projections, and the read models say what the services' tables say."""
+"""The sample in the read side: the projections have taken its log, and the read models say what the services' tables say."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -10,12 +10,10 @@ from sqlalchemy import text
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.append import append
 from subgraphs.kit.event_store.events import ANY, Context, NewEvent, Stream
-from subgraphs.kit.event_store.projection import apply_next
 from subgraphs.kit.testing import fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.platform.plan import SERVICES, migrations_of
 from subgraphs.platform.sample.load import load
-from subgraphs.read_side.app import MODELS
 
 Databases = dict[str, Database]
 
@@ -30,11 +28,6 @@ async def databases(postgres_url: str) -> AsyncIterator[Databases]:
             stack.push_async_callback(database.close)
             await database.migrate(migrations_of(name))
         await load(urls, "small", lambda *_: None)
-        for model in MODELS:
-            projection, batch = model(), 1
-            while batch:
-                async with UnitOfWork(found["read_side"]) as uow:
-                    batch = await apply_next(uow, projection) or 0
         yield found
 
 

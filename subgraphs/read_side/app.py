@@ -51,8 +51,8 @@ def bootstrap(
         parts=[
             queue,
             Inbox(database, queue.redis, settings.name, SOURCES, {EVERY: keep}),
-            *projectors,
             rebuilds,
+            *projectors,
             watch,
         ],
     )

@@ -13,6 +13,7 @@ from subgraphs.read_side.errors import CommandSideRefused, ReadModelUnavailable
 log = structlog.get_logger("subgraphs.command_side")
 
 TIMEOUT: Final = 5.0  # seconds
+_BROKEN = frozenset({"INTERNAL_SERVER_ERROR", "SUBGRAPH_ERROR"})
 
 
 class CommandSide:
@@ -40,15 +41,15 @@ class CommandSide:
             reply = await asyncio.create_task(self._transport.send(request, TIMEOUT))
         except SubgraphError as error:
             log.warning("the command side does not answer", service=service, reason=str(error))
-            raise ReadModelUnavailable(f"Neither the read model nor {service} answers: try again later") from error
+            raise _silent(service) from error
         payload = reply.payload if isinstance(reply.payload, dict) else {}
         for told in payload.get("errors") or ():
             if not set(optional).intersection(told.get("path") or ()):
-                code = (told.get("extensions") or {}).get("code", "SUBGRAPH_ERROR")
-                raise CommandSideRefused(str(told.get("message")), str(code))
+                code = str((told.get("extensions") or {}).get("code", "SUBGRAPH_ERROR"))
+                raise _silent(service) if code in _BROKEN else CommandSideRefused(str(told.get("message")), code)
         data = payload.get("data")
         if not isinstance(data, dict):
-            raise ReadModelUnavailable(f"Neither the read model nor {service} answers: try again later")
+            raise _silent(service)
         return data
 
     async def entities(self, service: str, typename: str, ids: Sequence[str], selection: str) -> list[dict[str, Any]]:
@@ -59,3 +60,7 @@ class CommandSide:
         given = {"r": [{"__typename": typename, "id": one} for one in ids]}
         data = await self.ask(service, query, given)
         return [one or {} for one in data["_entities"]]
+
+
+def _silent(service: str) -> ReadModelUnavailable:
+    return ReadModelUnavailable(f"Neither the read model nor {service} answers: try again later")

@@ -9,8 +9,10 @@ import structlog
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.event_store.lag import lag
+from subgraphs.kit.event_store.projection import create
 from subgraphs.kit.event_store.rebuild import RebuildRunning, rebuild
 from subgraphs.kit.tasks import end
+from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.read_side.projections.base import ReadModel
 
 log = structlog.get_logger("subgraphs.rebuilds")
@@ -25,8 +27,11 @@ class Rebuilds:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
-        """Take up what is needed."""
+        """Make the tables of read models that have none, and take up what is needed."""
         for name, model in self._models.items():
+            async with UnitOfWork(self._database) as uow:
+                if not await lag(uow, name):
+                    await create(uow, model())
             generations = await lag(self._database, name)
             serving = [one for one in generations if one.serving]
             if len(generations) > len(serving) or (serving and serving[0].revision != model.revision):

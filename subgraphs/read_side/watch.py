@@ -7,14 +7,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from redis.asyncio import Redis
+from sqlalchemy import text
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.lag import Lag, lag
+from subgraphs.kit.event_store.projection import checked
 from subgraphs.kit.tasks import end
+from subgraphs.read_side.errors import why_unreadable
 from subgraphs.read_side.hearing import waiting
 from subgraphs.read_side.model import TOO_FAR_BEHIND, Verdict, judge
 from subgraphs.read_side.projections.base import ReadModel
+
+log = structlog.get_logger("subgraphs.watch")
 
 _EVERY: Final = 0.5  # seconds between two looks
 _PATIENCE: Final = 2.0  # seconds for one look
@@ -94,6 +100,12 @@ class Watch:
         silent = now - self._heard_at
         return silent if silent > self.threshold else self._waiting
 
+    def note(self, name: str, trouble: str) -> None:
+        """Somebody could not read the model; it is not asked again before the next look."""
+        if self._looks[name].trouble != trouble:
+            log.warning("a read model cannot be trusted", model=name, reason=trouble)
+        self._looks[name] = Look((), time.monotonic(), trouble)
+
     async def refresh(self) -> None:
         """Look now."""
         await asyncio.gather(self._look(), self._hear())
@@ -104,13 +116,16 @@ class Watch:
             await look()
 
     async def _look(self) -> None:
-        for name in self.models:
+        for name, model in self.models.items():
             try:
                 async with asyncio.timeout(_PATIENCE):
-                    seen = Look(await lag(self._database, name), time.monotonic())
+                    generations = await lag(self._database, name)
+                    for plain in model.tables:
+                        await self._database.fetch_value(text(f"SELECT 1 FROM {checked(plain)} LIMIT 1"))  # noqa: S608 - checked
             except Exception as error:  # whatever the driver says, nobody knows how far the model is
-                seen = Look((), time.monotonic(), f"its database does not answer ({type(error).__name__})")
-            self._looks[name] = seen
+                self.note(name, why_unreadable(error) or f"nobody can look at it ({type(error).__name__})")
+            else:
+                self._looks[name] = Look(generations, time.monotonic())
 
     async def _hear(self) -> None:
         with suppress(Exception):  # silence is what `_heard_at` tells of

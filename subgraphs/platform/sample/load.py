@@ -1,6 +1,7 @@
 """The sample gets into the databases: made once in memory, copied in bulk, with progress.
 
 Each service's own copies of what others know are filled as their events would have filled them; no event is sent for sample data.
+The read side alone gets events, into its local log: its read models are made of nothing else, before anybody asks for them.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ import orjson
 from argon2 import PasswordHasher
 
 from subgraphs.platform.accounts import DEMO_PASSWORD
+from subgraphs.platform.sample import reads
 from subgraphs.platform.sample.catalogue import PRAISE
 from subgraphs.platform.sample.gigs import Gig, GigMaker
 from subgraphs.platform.sample.people import Musician, People, make_people
@@ -85,6 +87,7 @@ async def load(databases: Mapping[str, str], size: str, progress: Progress) -> N
             await connection.execute("analyze")
         finally:
             await connection.close()
+    await reads.project(databases["read_side"], progress)
 
 
 async def _copy(connection: Any, table: Table, world: World, progress: Progress) -> None:
@@ -122,6 +125,8 @@ def tables(password_hash: str) -> tuple[Table, ...]:
         Table("payments", "ledger_entries", "transaction_id escrow_id account amount currency created_at", _ledger),
         Table("calendar", "known_musicians", "musician_id user_id", lambda w: ((m.id, m.person.id) for m in w.people.musicians)),
         Table("calendar", "slots", "id musician_id musician_user_id booking_id kind during time_zone title created_at", _slots),
+        Table("read_side", "event_streams", reads.STREAM_COLUMNS, lambda w: reads.streams(w.people, w.gigs, _reviews(w))),
+        Table("read_side", "events", reads.EVENT_COLUMNS, lambda w: reads.events(w.people, w.gigs, _reviews(w))),
         Table("notifications", "notifications", "id user_id type title message data is_read read_at appears_at channels deliver_after sent_at created_at", _notifications),
     )  # fmt: skip
 

@@ -1,0 +1,173 @@
+"""The local log of the read side: the sample as the services would have told it in events, for the projections to start from."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from sqlalchemy import text
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.event_store.projection import apply_next
+from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.platform.sample.gigs import Gig
+from subgraphs.platform.sample.people import Musician, People, Person
+from subgraphs.read_side.app import MODELS
+from subgraphs.read_side.projections.base import ReadModel
+
+STREAM_COLUMNS: Final = "aggregate_id aggregate_type current_version last_transaction_id"
+EVENT_COLUMNS: Final = (
+    "event_id aggregate_id aggregate_type version event_type schema_version event_data metadata occurred_at created_by "
+    "correlation_id transaction_id"
+)
+_LONG_AGO: Final = 3
+"""The number of a transaction that every server has had: whoever reads the log may read these events at once."""
+
+
+_BATCH: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The one event of an aggregate; what is told later by its service comes behind it (`position` 0)."""
+
+    source: str
+    aggregate_type: str
+    aggregate_id: UUID
+    event_type: str
+    payload: dict[str, Any]
+    at: datetime
+    by: UUID
+
+    def row(self) -> Sequence[Any]:
+        """The row of the event; it did not come by the queue, so it has no time there."""
+        event_id = uuid5(self.aggregate_id, self.event_type)
+        metadata = {"source": self.source, "version": 0, "position": 0}
+        own = (event_id, self.aggregate_id, self.aggregate_type, 1, self.event_type, 1)
+        return *own, self.payload, metadata, self.at, str(self.by), event_id, _LONG_AGO
+
+
+def streams(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    """The rows of the streams, each of one event."""
+    return ((one.aggregate_id, one.aggregate_type, 1, _LONG_AGO) for one in _told(people, gigs, reviews))
+
+
+def events(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    """The rows of the events."""
+    return (one.row() for one in _told(people, gigs, reviews))
+
+
+async def project(url: str, progress: Callable[[str, int, int], None]) -> None:
+    """Make the read models of the log, side by side, so that the first question finds them."""
+    database = Database(url)
+    try:
+        total = int(await database.fetch_value(text("SELECT count(*) FROM events")))
+        await asyncio.gather(*(_fill(database, model(), total, progress) for model in MODELS))
+        await database.execute(text("ANALYZE"))
+    finally:
+        await database.close()
+
+
+async def _fill(database: Database, model: ReadModel, total: int, progress: Callable[[str, int, int], None]) -> None:
+    done, read = 0, 1
+    while read:
+        async with UnitOfWork(database) as uow:
+            read = await apply_next(uow, model, _BATCH) or 0
+        done += read
+        progress(f"read_side: read model of {model.name}", done, total)
+
+
+def _told(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]) -> Iterator[_Told]:
+    yield from (_user(one) for one in people.clients)
+    yield from (_user(one.person) for one in people.musicians)
+    yield from (_user(one) for one in people.admins)
+    yield from (_profile(one) for one in people.musicians)
+    users = {one.id: one.person.id for one in people.musicians}
+    for gig in gigs:
+        yield _request(gig)
+        yield from _applications(gig)
+    for review_id, booking_id, musician_id, author_id, rating, _, at in reviews:
+        facts = {
+            "review_id": review_id,
+            "booking_id": booking_id,
+            "musician_id": musician_id,
+            "musician_user_id": users[musician_id],
+            "author_id": author_id,
+            "rating": rating,
+        }
+        yield _Told("reviews", "review", review_id, "ReviewPublished", facts, at, author_id)
+
+
+def _user(one: Person) -> _Told:
+    facts = {"user_id": one.id, "username": one.username, "user_type": one.user_type}
+    return _Told("users", "user", one.id, "UserRegistered", facts, one.since, one.id)
+
+
+def _profile(one: Musician) -> _Told:
+    city, skills = one.person.city, sorted(one.skills, key=lambda skill: skill.id)
+    facts = {
+        "musician_id": one.id,
+        "user_id": one.person.id,
+        "stage_name": one.stage_name,
+        "hourly_rate": str(one.rate),
+        "currency": city.currency,
+        "experience_years": one.experience,
+        "latitude": one.latitude,
+        "longitude": one.longitude,
+        "skill_ids": [skill.id for skill in skills],
+        "skills": [skill.name for skill in skills],
+        "bio": one.bio,
+        "address": f"{city.name}, {city.country}",
+        "city": city.name,
+        "country": city.country,
+        "availability_schedule": one.availability,
+        "portfolio_urls": list(one.portfolio),
+        "created_at": one.person.since,
+    }
+    return _Told("musicians", "musician", one.id, "MusicianProfileCreated", facts, one.person.since, one.person.id)
+
+
+def _request(gig: Gig) -> _Told:
+    city = gig.client.city
+    facts = {
+        "request_id": gig.id,
+        "client_id": gig.client.id,
+        "title": gig.title,
+        "status": gig.status,
+        "latitude": gig.latitude,
+        "longitude": gig.longitude,
+        "starts_at": gig.starts_at,
+        "ends_at": gig.ends_at,
+        "time_zone": city.time_zone,
+        "budget_min": str(gig.budget[0]),
+        "budget_max": str(gig.budget[1]),
+        "currency": city.currency,
+        "urgency_level": gig.urgency,
+        "skill_ids": [skill.id for skill in gig.skills],
+        "description": f"We are looking for {' and '.join(one.name.lower() for one in gig.skills)}.",
+        "event_date": gig.day,
+        "start_time": gig.start,
+        "end_time": gig.end,
+        "address": f"{city.name}, {city.country}",
+        "city": city.name,
+        "country": city.country,
+        "created_at": gig.at,
+    }
+    return _Told("requests", "musician_request", gig.id, "RequestPublished", facts, gig.at, gig.client.id)
+
+
+def _applications(gig: Gig) -> Iterator[_Told]:
+    for one in gig.applications:
+        facts = {
+            "application_id": one.id,
+            "request_id": gig.id,
+            "client_id": gig.client.id,
+            "musician_id": one.musician.id,
+            "musician_user_id": one.musician.person.id,
+            "title": gig.title,
+            "urgency_level": gig.urgency,
+        }
+        by = one.musician.person.id
+        yield _Told("requests", "application", one.id, "ApplicationSubmitted", facts, one.at, by)

@@ -1,0 +1,156 @@
+"""The services that the read side hears and asks, all real, behind a real gateway, in one process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+from sqlalchemy import text
+
+from gateway.app import create_app
+from gateway.settings import Settings
+from gateway.transport.local import LocalTransport
+from subgraphs.kit.service import Service
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.testing import Client, Keys, Person, Running
+from subgraphs.matching.app import bootstrap as matching
+from subgraphs.musicians.app import bootstrap as musicians
+from subgraphs.platform.plan import EXTENSIONS, SCHEMA
+from subgraphs.read_side.app import bootstrap as read_side
+from subgraphs.requests.app import bootstrap as requests
+from subgraphs.reviews.app import bootstrap as reviews
+from subgraphs.users.app import bootstrap as users
+
+COMMAND_SIDE = {"users": users, "musicians": musicians, "reviews": reviews, "requests": requests, "matching": matching}
+SUPERGRAPH = (SCHEMA / "supergraph.graphql").read_text()
+REGISTER = "mutation($input: RegisterInput!) { register(input: $input) { user { id } } }"
+PROFILE = "mutation($input: CreateMusicianProfileInput!) { createMusicianProfile(input: $input) { id } }"
+PUBLISH = "mutation($input: PublishRequestInput!) { publishRequest(input: $input) { id } }"
+APPLY = """mutation($id: ID!) { applyToRequest(requestId: $id, input: {proposedPrice: "400"}) { id } }"""
+RATE = "mutation($id: ID!) { rateBooking(input: {bookingId: $id, rating: 4}) { id } }"
+FIND = "mutation($id: ID!) { findMatches(requestId: $id) { id } }"
+COMPLETED = text(
+    "INSERT INTO completed_bookings (booking_id, request_id, client_id, musician_id, musician_user_id, ends_at, completed_at) "
+    "VALUES (:booking, :booking, :client, :musician, :user, now(), now())"
+)
+
+
+@dataclass
+class City:
+    """The services by name, the gateway, and the people."""
+
+    services: dict[str, Service]
+    gateway: httpx.AsyncClient
+    keys: Keys
+    host: Person
+    admin: Person
+    request: str
+    musicians: list[str]
+
+    async def ask(self, query: str, person: Person | None = None, **variables: Any) -> dict[str, Any]:
+        """The gateway's answer."""
+        headers = dict(person.headers) if person else {}
+        body = {"query": query, "variables": variables}
+        found: dict[str, Any] = (await self.gateway.post("/graphql", json=body, headers=headers, timeout=30)).json()
+        return found
+
+    async def source(self, query: str, wanted: str, person: Person | None = None, **variables: Any) -> dict[str, Any]:
+        """The gateway's answer as soon as the field `found` comes from this source, within twenty seconds."""
+        answer: dict[str, Any] = {}
+        for _ in range(200):
+            answer = await self.ask(query, person, **variables)
+            if answer.get("extensions", {}).get("readModel", {}).get("found", {}).get("source") == wanted:
+                return answer
+            await asyncio.sleep(0.1)
+        raise AssertionError(answer)
+
+    def client(self, service: str) -> Client:
+        """Asks a service."""
+        return Client(self.services[service])
+
+    async def musician(self, name: str, rate: int, city: str = "Berlin") -> tuple[Person, str]:
+        """A musician with a profile, who plays the piano."""
+        person = await self.person("musician", name)
+        place = {"latitude": 52.5, "longitude": 13.4, "city": city, "country": "DE"}
+        given = {"stageName": name, "hourlyRate": str(rate), "skills": ["Piano"], "location": place, "bio": "Plays"}
+        made = await self.client("musicians").data(PROFILE, person, input=given)
+        return person, made["createMusicianProfile"]["id"]
+
+    async def person(self, role: str, name: str) -> Person:
+        """Somebody with an account."""
+        account = {
+            "username": name,
+            "email": f"{name}@mail.example",
+            "password": "correct horse",
+            "userType": role.upper(),
+        }
+        made = await self.client("users").data(REGISTER, input=account)
+        return Person.make(self.keys, role, UUID(made["register"]["user"]["id"]))
+
+
+@asynccontextmanager
+async def city(running: Running, settings: ServiceSettings, keys: Keys, threshold: float) -> AsyncIterator[City]:
+    """Three musicians, one of them rated; a request with one application and a ranking; all of it in the read models."""
+    async with AsyncExitStack() as stack:
+        services = {name: await stack.enter_async_context(running(name, make)) for name, make in COMMAND_SIDE.items()}
+        way = LocalTransport({name: service.execute for name, service in services.items()})
+        reads = read_side(settings, way, threshold)
+        await reads.start()
+        stack.push_async_callback(reads.stop)
+        services["read_side"] = reads
+        gateway = await stack.enter_async_context(_gateway(services))
+        nobody = Person.make(keys, "client")
+        made = City(services, gateway, keys, nobody, Person.make(keys, "admin"), "", [])
+        await _populate(made)
+        yield made
+
+
+@asynccontextmanager
+async def _gateway(services: Mapping[str, Service]) -> AsyncIterator[httpx.AsyncClient]:
+    local = {name: service.execute for name, service in services.items()}
+    settings = Settings(extensions=frozenset(EXTENSIONS))
+    app = create_app(SUPERGRAPH, settings, local)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+        yield client
+
+
+async def _populate(made: City) -> None:
+    made.host = await made.person("client", "countess")
+    players = [await made.musician(f"band{number}", 30 + number) for number in range(3)]
+    made.musicians = [key for _, key in players]
+    day = (datetime.now(UTC) + timedelta(days=40)).date().isoformat()
+    skills = (await made.client("musicians").data("{ skills { id name } }"))["skills"]
+    wanted = {
+        "title": "A band for the garden",
+        "eventDate": day,
+        "startTime": "18:00",
+        "endTime": "22:00",
+        "timeZone": "Europe/Berlin",
+        "budgetMin": "100",
+        "budgetMax": "500",
+        "location": {"latitude": 52.5, "longitude": 13.4, "city": "Berlin", "country": "DE"},
+        "requiredSkills": [skill["id"] for skill in skills if skill["name"] == "Piano"],
+    }
+    published = await made.client("requests").data(PUBLISH, made.host, input=wanted)
+    made.request = published["publishRequest"]["id"]
+    booking = uuid4()
+    who = {"client": made.host.id, "musician": UUID(made.musicians[0]), "user": players[0][0].id}
+    await made.services["reviews"].database.execute(COMPLETED.bindparams(booking=booking, **who))
+    await made.client("reviews").data(RATE, made.host, id=str(booking))
+    await _patiently(made.client("requests"), APPLY, players[0][0], made.request)
+    await _patiently(made.client("matching"), FIND, made.host, made.request)
+
+
+async def _patiently(client: Client, query: str, person: Person, key: str) -> None:
+    """What may be refused until the service has heard of the others."""
+    answer: dict[str, Any] = {}
+    for _ in range(500):
+        answer = await client.ask(query, person, id=key)
+        if "errors" not in answer:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(answer)

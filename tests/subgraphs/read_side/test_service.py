@@ -1,0 +1,234 @@
+"""The service at work: each event once whoever dies when, rebuilds beside queries, and what admins see of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.event_store.projection import apply_next
+from subgraphs.kit.event_store.rebuild import rebuild
+from subgraphs.kit.testing import Client, Keys, Person, fresh_database
+from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.read_side.app import MIGRATIONS, MODELS
+from subgraphs.read_side.model import Latencies, judge
+from subgraphs.read_side.projections.musicians import Musicians
+from tests.subgraphs.read_side.conftest import Start, World, caught_up, send, until, write
+
+LIST = "{ findMusicians(first: 100, orderBy: RATING) { totalCount edges { node { stageName rating totalReviews } } } }"
+STATES = """{ readModels { name state reason generation revision rows eventsApplied eventsBehind secondsBehind updatedAt
+    latency { events p50Ms p95Ms p99Ms } rebuild { generation eventsApplied eventsBehind } } }"""
+REBUILD = "mutation($name: String!) { rebuildReadModel(name: $name) { name state rebuild { generation } } }"
+
+
+@pytest.fixture
+async def url(postgres_url: str) -> AsyncIterator[str]:
+    """A database for the read side."""
+    async with fresh_database(postgres_url, "read_side") as url:
+        yield url
+
+
+@pytest.fixture
+def admin(keys: Keys) -> Person:
+    """An admin."""
+    return Person.make(keys, "admin")
+
+
+def crowd(musicians: int = 30, reviews: int = 4) -> World:
+    """Musicians with reviews."""
+    world = World()
+    for number in range(musicians):
+        musician, user = uuid4(), uuid4()
+        world.user(user, f"user{number}")
+        world.profile(musician, user, stage_name=f"Band {number:03}")
+        for _ in range(reviews):
+            world.review(musician, 1 + number % 5)
+    return world
+
+
+async def settled(client: Client, events: int) -> None:
+    """Wait until so many events are in the log and in the tables."""
+    counted = text("SELECT count(*) FROM every_event")
+
+    async def done() -> bool:
+        return await client.service.database.fetch_value(counted) == events and await caught_up(client.service)
+
+    await until(done, 40)
+
+
+async def state(client: Client, admin: Person, name: str) -> dict[str, Any]:
+    """One read model, as admins see it."""
+    found = (await client.data(STATES, admin))["readModels"]
+    return next(dict(one) for one in found if one["name"] == name)
+
+
+async def test_each_event_once(start: Start, redis: Any, url: str, admin: Person) -> None:
+    """Events that the queue delivers again, before and after the service was cut off in between, count once; it goes on where it was."""
+    world = crowd()
+    third = len(world.events) // 3
+    async with start(url) as client:
+        await send(redis, world.events[:third])
+        await settled(client, third)
+    dead = Database(url)
+    for model in MODELS:
+        await write(dead, world.events[third : third + 20])
+        with suppress(ZeroDivisionError):
+            async with UnitOfWork(dead) as uow:
+                assert await apply_next(uow, model(), 7) == 7
+                raise ZeroDivisionError
+    await dead.close()
+    async with start(url) as client:
+        await send(redis, world.events)
+        await settled(client, len(world.events))
+        found = (await client.data(LIST))["findMusicians"]
+        assert (found["totalCount"], len(found["edges"])) == (30, 30)
+        assert {edge["node"]["totalReviews"] for edge in found["edges"]} == {4}
+        assert [edge["node"]["rating"] for edge in found["edges"][:6]] == [5.0] * 6
+        seen = await state(client, admin, "musicians")
+        assert (seen["eventsApplied"], seen["eventsBehind"], seen["rows"]) == (len(world.events), 0, 30)
+        assert 0 < seen["latency"]["events"] <= len(world.events)
+        assert await redis.xlen("events:read_side:dead") == 0
+
+
+async def test_a_rebuild_beside_queries(start: Start, redis: Any, url: str, admin: Person) -> None:
+    """While tables are made anew every answer is whole and from the read model, what comes in meanwhile is in the new ones, too."""
+    world, late = crowd(100), World(5000)
+    async with start(url) as client:
+        database = client.service.database
+        await write(database, world.events)
+        await settled(client, len(world.events))
+        before = await client.data(LIST)
+        answers: list[dict[str, Any]] = []
+
+        async def watch() -> None:
+            while True:
+                answers.append(await client.ask(LIST))
+
+        watching = asyncio.create_task(watch())
+        made = (await client.data(REBUILD, admin, name="musicians"))["rebuildReadModel"]
+        assert made["name"] == "musicians"
+        late.request(uuid4(), uuid4())
+        await send(redis, late.events)
+
+        async def swapped() -> bool:
+            seen = await state(client, admin, "musicians")
+            return bool(seen["generation"] == 2 and seen["rebuild"] is None)
+
+        await until(swapped)
+        watching.cancel()
+        await asyncio.wait([watching])
+        assert len(answers) > 3
+        assert all(answer["data"] == before and "errors" not in answer for answer in answers)
+        assert {answer["extensions"]["readModel"]["findMusicians"]["source"] for answer in answers} == {"read_model"}
+        assert await database.fetch_value(text("SELECT to_regclass('musician_read_model_g1')")) is None
+        assert len((await client.data("{ topMusicians(first: 5) { stageName } }"))["topMusicians"]) == 0
+        await settled(client, len(world.events) + 1)
+        assert (await client.data("{ findRequests { totalCount } }"))["findRequests"]["totalCount"] == 1
+
+
+async def test_one_rebuild_at_a_time(start: Start, url: str, admin: Person) -> None:
+    """A second rebuild of the same model is refused with a code, here and where another process is at it; admins see the progress."""
+    async with start(url) as client:
+        database = client.service.database
+        await write(database, crowd().events)
+        holder = await database.listener()
+        await holder.execute("BEGIN; SELECT 1 FROM projection_checkpoints WHERE name = 'musicians' FOR UPDATE")
+        begun = (await client.data(REBUILD, admin, name="musicians"))["rebuildReadModel"]
+        assert (begun["state"], begun["rebuild"]) == ("REBUILDING", {"generation": 2})
+        assert await client.codes(REBUILD, admin, name="musicians") == ["REBUILD_RUNNING"]
+        lock = "SELECT pg_advisory_lock(hashtextextended('rebuild requests', 0))"
+        await holder.execute(lock)
+        assert await client.codes(REBUILD, admin, name="requests") == ["REBUILD_RUNNING"]
+        assert await client.codes(REBUILD, admin, name="no such") == ["NOT_FOUND"]
+        await holder.close()
+
+        async def swapped() -> bool:
+            return bool((await state(client, admin, "musicians"))["generation"] == 2)
+
+        await until(swapped)
+        assert await client.codes(REBUILD, admin, name="requests") == []
+
+
+async def test_a_rebuild_that_was_cut_off(start: Start, url: str, admin: Person) -> None:
+    """The next start of the service goes on with it, and with tables that an older program has made."""
+    world = crowd()
+    database = Database(url)
+    await database.migrate(MIGRATIONS)
+    await write(database, world.events)
+
+    class Cut(Musicians):
+        async def apply(self, uow: UnitOfWork, events: Any, generation: int) -> int:
+            """Break in the second batch of the shadow."""
+            if generation == 2 and events[0].cursor.position > 50:
+                raise ZeroDivisionError
+            return await super().apply(uow, events, generation)
+
+    with pytest.raises(ZeroDivisionError):
+        await rebuild(database, Cut(), batch=50)
+    older = "UPDATE projection_checkpoints SET revision = 0 WHERE name = 'requests'"
+    async with UnitOfWork(database) as uow:
+        for model in MODELS[1:]:
+            await apply_next(uow, model())
+        await uow.execute(text(older))
+    await database.close()
+    async with start(url) as client:
+
+        async def swapped() -> bool:
+            found = [await state(client, admin, name) for name in ("musicians", "requests")]
+            return [(one["generation"], one["rebuild"], one["revision"]) for one in found] == [(2, None, 1)] * 2
+
+        await until(swapped)
+        await settled(client, len(world.events))
+        found = (await client.data(LIST))["findMusicians"]["edges"]
+        assert {edge["node"]["totalReviews"] for edge in found} == {4}
+        assert len(found) == 30
+
+
+async def test_what_admins_see(start: Start, redis: Any, url: str, admin: Person) -> None:
+    """Each read model says how far it is, and how soon the newest events were visible."""
+    world = World()
+    world.profile(uuid4(), UUID(int=7))
+    async with start(url) as client:
+        empty = (await client.data(STATES, admin))["readModels"]
+        assert [(one["name"], one["state"], one["rows"]) for one in empty] == [
+            *(("musicians", "SERVING", 0), ("requests", "SERVING", 0), ("matching", "SERVING", 0))
+        ]
+        assert empty[0]["latency"] == {"events": 0, "p50Ms": None, "p95Ms": None, "p99Ms": None}
+        await send(redis, world.events)
+        await settled(client, 1)
+        await client.service.database.execute(text("SELECT 1"))
+
+        async def seen() -> bool:
+            return bool((await state(client, admin, "musicians"))["eventsApplied"] == 1)
+
+        await until(seen)
+        one = await state(client, admin, "musicians")
+        assert (one["rows"], one["eventsBehind"], one["generation"], one["revision"]) == (1, 0, 1, 1)
+        assert one["latency"]["events"] == 1
+        assert one["latency"]["p50Ms"] == one["latency"]["p99Ms"] > 0
+        assert (await state(client, admin, "matching"))["latency"]["events"] == 0
+
+
+def test_percentiles() -> None:
+    """The nearest rank of the newest thousand."""
+    latencies = Latencies()
+    assert latencies.percentiles((50,)) == [None]
+    for number in range(1, 1201):
+        latencies.add(number)
+    assert len(latencies) == 1000
+    assert latencies.percentiles((50, 95, 99, 100)) == [700, 1150, 1190, 1200]
+    latencies.add(-5)
+    assert latencies.percentiles((0.1,)) == [0]
+
+
+def test_judging() -> None:
+    """A read model is trusted up to the threshold, be it the log or the queue that is behind, and only with its own revision."""
+    assert judge(4.9, 4.9, True, 5).trusted
+    assert judge(1, 3, True, 5).seconds == 3
+    for verdict in (judge(5.1, 0, True, 5), judge(0, 5.1, True, 5), judge(0, 0, False, 5)):
+        assert not verdict.trusted
+        assert verdict.reason

@@ -130,5 +130,5 @@ class Watch:
     async def _hear(self) -> None:
         with suppress(Exception):  # silence is what `_heard_at` tells of
             async with asyncio.timeout(_PATIENCE):
-                self._waiting = await waiting(self._redis, self._name, self._sources)
+                self._waiting = await waiting(self._database, self._redis, self._name, self._sources)
                 self._heard_at = time.monotonic()

@@ -27,6 +27,7 @@ _LONG_AGO: Final = 3
 
 
 _BATCH: Final = 2_000
+_VERSIONED: Final = frozenset({"musician", "musician_request"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class _Told:
     def row(self) -> Sequence[Any]:
         """The row of the event; it did not come by the queue, so it has no time there."""
         event_id = uuid5(self.aggregate_id, self.event_type)
-        metadata = {"source": self.source, "version": 0, "position": 0}
+        metadata = {"source": self.source, "version": int(self.aggregate_type in _VERSIONED), "position": 0}
         own = (event_id, self.aggregate_id, self.aggregate_type, 1, self.event_type, 1)
         return *own, self.payload, metadata, self.at, str(self.by), event_id, _LONG_AGO
 

@@ -131,7 +131,9 @@ async def test_causes_go_along(street: Street) -> None:
         await street.ring(1)
     await street.ring(5)
     listening = Inbox(street.ear, street.queue.redis, "ear", ["tower"], {EVERY: echo})
-    query = text("SELECT event_id, payload, created_by, correlation_id, causation_id FROM outbox ORDER BY id")
+    query = text(
+        "SELECT event_id, payload, created_by, correlation_id, causation_id FROM outbox ORDER BY payload ->> 'times'"
+    )
 
     async def echoes() -> int:
         return len(await street.ear.fetch_all(query))

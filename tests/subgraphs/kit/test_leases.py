@@ -140,6 +140,29 @@ async def test_a_paused_handler_is_overtaken(street: Street) -> None:
             await until(street.heard, [1, 2, 3])
 
 
+async def test_a_slow_handler_is_not_doubled(street: Street) -> None:
+    """While a handler works on past its lease nobody else handles its events; afterwards the other process goes on behind them."""
+    bell, begun, ended = uuid4(), asyncio.Event(), asyncio.Event()
+
+    async def slowly(uow: UnitOfWork, envelope: Envelope) -> None:
+        begun.set()
+        for _ in range(16):
+            await asyncio.sleep(0.1)
+            await uow.execute(text("SELECT 1"))
+        await hear(uow, envelope)
+        ended.set()
+
+    slow, quick = street.inbox({"BellRang": slowly}), street.inbox(HANDLERS)
+    await street.ring(1, bell=bell)
+    async with started(street.relay(), slow):
+        await asyncio.wait_for(begun.wait(), 5)
+        await _silence(slow)
+        async with started(quick):
+            await asyncio.wait_for(ended.wait(), 5)
+            await street.ring(2, 3, bell=bell)
+            await until(street.heard, [1, 2, 3])
+
+
 async def _silence(inbox: Any) -> None:
     """Stop the task that renews the leases: what a pause of the process does, too."""
     (tend,) = [task for task in asyncio.all_tasks() if task.get_name() == "inbox ear tend"]

@@ -41,8 +41,8 @@ return 1
 """
 
 
-class _Restarted(Exception):
-    """The queue's server is another than the one that was compared."""
+class Restarted(Exception):
+    """The queue's server is another than the one that was compared with the outbox."""
 
 
 class Relay:
@@ -117,7 +117,7 @@ class Relay:
             rows = await outbox.unpublished(connection, BATCH)
             if rows:
                 if not await self._publish(keys=self._streams, args=self._arguments(rows)):
-                    raise _Restarted(self._service)
+                    raise Restarted(self._service)
                 await outbox.mark_published(connection, [row.id for row in rows], deliveries.pause(self._confirm))
             return len(rows)
 

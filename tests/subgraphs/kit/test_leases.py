@@ -122,6 +122,32 @@ async def test_a_transaction_that_sleeps_is_ended(street: Street) -> None:
     assert await street.heard() == []
 
 
+async def test_a_pause_while_tending_holds_nobody_up(street: Street) -> None:
+    """A process that is paused while it renews its leases has locked them: the server ends that, too, and another takes them."""
+    paused, other = Leases(street.ear, "ear", 0.5), Leases(street.ear, "ear", 5.0)
+    await paused.tend()
+    sleeping = asyncio.Event()
+
+    class Pausing(UnitOfWork):
+        """Stops at the end of its transaction, as by SIGSTOP."""
+
+        async def __aexit__(self, *error: Any) -> None:
+            sleeping.set()
+            await asyncio.sleep(1.5)
+            await super().__aexit__(*error)
+
+    tending = asyncio.create_task(paused.tend(Pausing(street.ear)))
+    await sleeping.wait()
+    await until(lambda: _taken(other), True)
+    with pytest.raises(DBAPIError):
+        await tending
+
+
+async def _taken(leases: Leases) -> bool:
+    await leases.tend()
+    return len(leases.held) == PARTITIONS
+
+
 async def test_a_paused_handler_is_overtaken(street: Street) -> None:
     """An event whose handler hangs longer than the lease is handled by another process, once, before what follows it."""
     bell, hung = uuid4(), asyncio.Event()

@@ -13,7 +13,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test check lint types contracts schema bench profile bench-planning bench-matching bench-sagas conformance fuzz crash-test mutants clean
+.PHONY: help env run test check lint types contracts schema bench profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz crash-test mutants clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ bench-planning: $(READY)  ## seconds and memory of planning the worst of cases
 
 bench-sagas: $(READY)  ## sagas per second beside DBOS, on the same services
 	@$(BIN)/python -m bench.sagas.run $(ARGS)
+
+bench-inbox: $(READY)  ## events per second through one inbox
+	@$(BIN)/python -m bench.inbox $(ARGS)
 
 bench-matching: $(READY)  ## p50 and p95 of matching against 100,000 musicians
 	@$(BIN)/python -m bench.matching $(ARGS)

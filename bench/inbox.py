@@ -75,7 +75,7 @@ async def measure(postgres: str, valkey: str, handler: EventHandler, count: int,
     async with fresh_database(postgres, "tower") as tower_url, fresh_database(postgres, "ear") as ear_url:
         tower, ear, queue = Database(tower_url), Database(ear_url), Queue(valkey)
         for database in (tower, ear):
-            await database.migrate(Path(tower_url) / "nothing")
+            await database.migrate(Path(__file__).parent / "no_migrations")
         await ear.execute(text("CREATE TABLE heard (times int)"))
         await queue.redis.flushdb()
         await published(tower, queue, count, versions=versions)

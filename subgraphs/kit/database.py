@@ -16,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from subgraphs.kit.migrations import migrate
 
 StatementListener = Callable[[str], None]
+IDLE_MS = 60_000
+"""How long a transaction may do nothing: a process that is paused in one must not hold its locks for ever."""
 
 
 def among_ids(column: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -74,7 +76,7 @@ class Database:
 
     async def _connect(self) -> asyncpg.Connection:
         """The address is read by asyncpg alone: SQLAlchemy would not take all of it (`sslmode`)."""
-        settings = {"timezone": "UTC", "jit": "off"}
+        settings = {"timezone": "UTC", "jit": "off", "idle_in_transaction_session_timeout": str(IDLE_MS)}
         return await asyncpg.connect(self.url, timeout=5, command_timeout=30, server_settings=settings)
 
     async def fetch_all(self, statement: Executable, **parameters: Any) -> Sequence[Row[Any]]:

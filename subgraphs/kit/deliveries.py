@@ -1,20 +1,24 @@
 """What a sender knows of its consumers: who listens to what, and which of them has had which event.
 
 An event counts as delivered when every consumer that wants its type has confirmed that it is safe there: applied, or in the
-table of what it gave up. Until then it is published again, with pauses that double.
+table of what it gave up. Until then it is published again, with pauses that double, as long as somebody is there who wants it.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Text, Uuid, bindparam, text
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Float, Text, Uuid, bindparam, func, literal, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from subgraphs.kit.confirmations import Confirmation, Hello, heard
 from subgraphs.kit.cursors import Entry
 from subgraphs.kit.database import Database
+from subgraphs.kit.outbox import outbox
 from subgraphs.kit.unit_of_work import UnitOfWork
 
-REPUBLISHED = 500
+CHECKED = 500
+DOUBLINGS = 7
+"""The longest pause between two looks at an event is 2**7 times the first: an hour, where that is 30 seconds."""
 
 # A consumer that is new is owed what nobody has confirmed yet; what was delivered to all others before is in the streams, and
 # it reads those from their beginning. `since`: what it missed while it was away is first left to it, for it stands in the streams.
@@ -47,22 +51,31 @@ UPDATE outbox SET delivered_at = clock_timestamp()
 WHERE id = ANY(:ids) AND delivered_at IS NULL AND NOT EXISTS ({_OWED})""").bindparams(  # noqa: S608 - our own text
     bindparam("ids", type_=ARRAY(BigInteger))
 )
-_OVERDUE = """published_at IS NOT NULL AND delivered_at IS NULL
-AND published_at < clock_timestamp() - make_interval(secs => :seconds * power(2, least(attempts, 20)))"""
-_UNWANTED = text(f"UPDATE outbox SET delivered_at = clock_timestamp() WHERE {_OVERDUE} AND NOT EXISTS ({_OWED})")  # noqa: S608
-# only for consumers that are there, and have had the time to read what was waiting for them
-_AGAIN = text(f"""
-UPDATE outbox SET published_at = NULL, attempts = attempts + 1 WHERE id IN (
-    SELECT id FROM outbox WHERE {_OVERDUE} AND EXISTS ({_OWED}
+# published again only for consumers that are there, and have had the time to read what was waiting for them
+_CHECK = text(f"""
+WITH due AS (
+    SELECT id, EXISTS ({_OWED}) AS owed, EXISTS ({_OWED}
         AND seen_at > clock_timestamp() - interval '3 minutes'
-        AND since < clock_timestamp() - make_interval(secs => :seconds))
-    ORDER BY id LIMIT {REPUBLISHED})""")  # noqa: S608
+        AND since < clock_timestamp() - make_interval(secs => :seconds)) AS again
+    FROM outbox WHERE published_at IS NOT NULL AND delivered_at IS NULL AND check_at <= clock_timestamp()
+    ORDER BY check_at LIMIT {CHECKED} FOR UPDATE SKIP LOCKED)
+UPDATE outbox SET attempts = attempts + 1,
+    delivered_at = CASE WHEN NOT owed THEN clock_timestamp() END,
+    published_at = CASE WHEN NOT again THEN published_at END,
+    check_at = clock_timestamp() + make_interval(secs => :seconds * power(2, least(attempts + 1, :doublings)))
+FROM due WHERE outbox.id = due.id RETURNING again""")  # noqa: S608 - our own text
 _FORGET = (
     text("DELETE FROM outbox_consumers WHERE seen_at < now() - interval '30 days'"),
     text("DELETE FROM outbox WHERE delivered_at < now() - interval '7 days'"),
     text("DELETE FROM outbox WHERE published_at IS NOT NULL AND occurred_at < now() - interval '30 days'"),
     text("DELETE FROM inbox WHERE processed_at < now() - interval '30 days'"),
 )
+
+
+def pause(seconds: float) -> ColumnElement[Any]:
+    """How long after its publication an event is looked at, by how often that was in vain."""
+    doubled = func.power(2, func.least(outbox.c.attempts, DOUBLINGS))
+    return func.make_interval(0, 0, 0, 0, 0, 0, literal(seconds, Float) * doubled)
 
 
 async def listen(uow: UnitOfWork, entries: Sequence[Entry]) -> None:
@@ -101,9 +114,14 @@ async def confirm(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> Non
 
 
 async def republish(database: Database, seconds: float) -> int:
-    """Let events be published again that nobody confirmed for so long; answer how many. What nobody wants is done with."""
-    await database.execute(_UNWANTED.bindparams(seconds=seconds))
-    return await database.execute(_AGAIN.bindparams(seconds=seconds))
+    """Let events be published again that are not confirmed in time; answer how many. What nobody wants is done with."""
+    again = 0
+    while True:
+        async with UnitOfWork(database) as uow:
+            rows = await uow.fetch_all(_CHECK, seconds=seconds, doublings=DOUBLINGS)
+        again += sum(bool(row.again) for row in rows)
+        if len(rows) < CHECKED:
+            return again
 
 
 async def forget(database: Database) -> None:

@@ -18,6 +18,8 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.streams import PARTITIONS
 from subgraphs.kit.unit_of_work import UnitOfWork
 
+# also a process that is paused while it tends holds locks that the others wait for
+_IDLE = text("SELECT set_config('idle_in_transaction_session_timeout', :idle, true)")
 _ALIVE = text("""
 INSERT INTO inbox_members (consumer, owner, expires_at) VALUES (:consumer, :owner, clock_timestamp() + make_interval(secs => :seconds))
 ON CONFLICT (consumer, owner) DO UPDATE SET expires_at = excluded.expires_at""")
@@ -60,13 +62,15 @@ class Leases:
         self._consumer = consumer
         self.seconds = seconds
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._idle = str(int(seconds * 1000))
         self.held: Mapping[int, int] = {}
         """The token of each partition that was held at the last look."""
 
-    async def tend(self) -> None:
-        """Say that we live, renew what we hold, take what is free and give back what is more than our share."""
+    async def tend(self, unit: UnitOfWork | None = None) -> None:
+        """Say that we live, renew what we hold, take what is free, give back what is over our share: in this unit of work, or its own."""
         mine: dict[str, Any] = {"consumer": self._consumer, "owner": self.owner}
-        async with UnitOfWork(self._database) as uow:
+        async with unit or UnitOfWork(self._database) as uow:
+            await uow.execute(_IDLE.bindparams(idle=self._idle))
             await uow.execute(_ALIVE.bindparams(**mine, seconds=self.seconds))
             await uow.execute(_DEAD.bindparams(consumer=self._consumer))
             living = int(await uow.fetch_value(_COUNT, consumer=self._consumer))
@@ -95,7 +99,7 @@ class Leases:
         """Make the transaction one that commits only while we hold these partitions with these tokens."""
         row = await uow.fetch_one(
             _FENCE,
-            idle=str(int(self.seconds * 1000)),
+            idle=self._idle,
             consumer=self._consumer,
             partitions=list(tokens),
             tokens=list(tokens.values()),

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     DateTime,
     Integer,
     MetaData,
@@ -45,6 +46,8 @@ outbox = Table(
     Column("correlation_id", Text),
     Column("causation_id", Uuid),
     Column("version", Integer),
+    Column("attempts", Integer),
+    Column("check_at", DateTime(timezone=True)),
 )
 
 
@@ -81,10 +84,11 @@ async def unpublished(connection: AsyncConnection, limit: int) -> Sequence[Row[A
     return (await connection.execute(waiting)).all()
 
 
-async def mark_published(connection: AsyncConnection, ids: Sequence[int]) -> None:
-    """Remember that the queue has got these."""
+async def mark_published(connection: AsyncConnection, ids: Sequence[int], pause: ColumnElement[Any]) -> None:
+    """Remember that the queue has got these, and look after a pause whether they are confirmed."""
     chosen = outbox.c.id == any_(literal(list(ids), ARRAY(BigInteger)))
-    await connection.execute(outbox.update().where(chosen).values(published_at=func.clock_timestamp()))
+    now = func.clock_timestamp()
+    await connection.execute(outbox.update().where(chosen).values(published_at=now, check_at=now + pause))
 
 
 async def publish_again(connection: AsyncConnection, above: int, present: Collection[int]) -> int:

@@ -26,7 +26,7 @@ from subgraphs.kit.tasks import end
 log = structlog.get_logger("subgraphs.relay")
 
 BATCH = 500
-COMPARED = 2000  # entries of each partition
+COMPARED = 1000  # entries of each partition
 POLL_SECONDS = 2.0
 CHORES_SECONDS = 3600.0
 CONFIRM_SECONDS = 30.0
@@ -41,8 +41,8 @@ return 1
 """
 
 
-class _Restarted(Exception):
-    """The queue's server is another than the one that was compared."""
+class Restarted(Exception):
+    """The queue's server is another than the one that was compared with the outbox."""
 
 
 class Relay:
@@ -117,8 +117,8 @@ class Relay:
             rows = await outbox.unpublished(connection, BATCH)
             if rows:
                 if not await self._publish(keys=self._streams, args=self._arguments(rows)):
-                    raise _Restarted(self._service)
-                await outbox.mark_published(connection, [row.id for row in rows])
+                    raise Restarted(self._service)
+                await outbox.mark_published(connection, [row.id for row in rows], deliveries.pause(self._confirm))
             return len(rows)
 
     def _arguments(self, rows: Any) -> list[Any]:
@@ -154,7 +154,7 @@ class Relay:
     async def _listen(self) -> None:
         """Hear what consumers confirm, and publish again what they don't."""
         await self._tail.open()
-        look = min(self._confirm / 2, 2.0)
+        look = self._confirm / 3
         due = time.monotonic() + look
         while True:
             if await self._tail.wait(min(look, 1.0)):

@@ -3,11 +3,14 @@
 
 ALTER TABLE outbox
     ADD COLUMN delivered_at timestamptz,
-    -- how often it was published again because somebody did not confirm it
-    ADD COLUMN attempts     integer NOT NULL DEFAULT 0;
+    -- how often it was looked at and not confirmed by all
+    ADD COLUMN attempts     integer NOT NULL DEFAULT 0,
+    -- when to look (again) whether it is confirmed
+    ADD COLUMN check_at     timestamptz;
 
 DROP INDEX outbox_published;
-CREATE INDEX outbox_undelivered ON outbox (published_at) WHERE published_at IS NOT NULL AND delivered_at IS NULL;
+CREATE INDEX outbox_to_check ON outbox (check_at) WHERE published_at IS NOT NULL AND delivered_at IS NULL;
+CREATE INDEX outbox_undelivered ON outbox (id) WHERE delivered_at IS NULL;
 CREATE INDEX outbox_delivered ON outbox (delivered_at) WHERE delivered_at IS NOT NULL;
 
 -- Who listens, as far as this sender was told.

@@ -11,7 +11,7 @@ from subgraphs.kit.cause import Cause, because
 from subgraphs.kit.database import Database
 from subgraphs.kit.inbox import EVERY, Inbox
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.relay import Relay
+from subgraphs.kit.relay import Relay, Restarted
 from subgraphs.kit.streams import streams_of
 from subgraphs.kit.testing import entries_of, put
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -113,6 +113,28 @@ async def test_lost_entries_are_told_again(street: Street) -> None:
     assert len(await entries_of(street.queue.redis, "tower")) == 3
 
 
+async def test_nothing_is_published_on_a_server_that_was_not_compared(street: Street) -> None:
+    """A relay that does not know the server's run id publishes nothing: what the server may have lost has to come first."""
+    await street.ring(1)
+    with pytest.raises(Restarted):
+        await street.relay().publish_batch()
+    assert await entries_of(street.queue.redis, "tower") == []
+    assert await street.waiting() == 1
+
+
+async def test_a_cursor_ahead_of_its_stream_starts_anew(street: Street) -> None:
+    """A server that came back with less than was read (and a clock that is behind, say) is read from the beginning; nothing twice."""
+    await street.ring(1, 2)
+    async with started(street.relay(), street.inbox()):
+        await until(street.sorted, [1, 2])
+    for table in (street.ear, street.tower):
+        await table.execute(text("UPDATE inbox_cursors SET last_id = '9999999999999-0'"))
+    await street.ring(3)
+    async with started(street.relay(), street.inbox()):
+        await until(street.sorted, [1, 2, 3])
+        await until(street.undelivered, 0)
+
+
 async def _allow_connections(admin: Database, name: str, *, allowed: bool) -> None:
     await admin.execute(text(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS {allowed}'))
     if not allowed:
@@ -131,7 +153,9 @@ async def test_causes_go_along(street: Street) -> None:
         await street.ring(1)
     await street.ring(5)
     listening = Inbox(street.ear, street.queue.redis, "ear", ["tower"], {EVERY: echo})
-    query = text("SELECT event_id, payload, created_by, correlation_id, causation_id FROM outbox ORDER BY id")
+    query = text(
+        "SELECT event_id, payload, created_by, correlation_id, causation_id FROM outbox ORDER BY payload ->> 'times'"
+    )
 
     async def echoes() -> int:
         return len(await street.ear.fetch_all(query))

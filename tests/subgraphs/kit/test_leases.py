@@ -122,6 +122,32 @@ async def test_a_transaction_that_sleeps_is_ended(street: Street) -> None:
     assert await street.heard() == []
 
 
+async def test_a_pause_while_tending_holds_nobody_up(street: Street) -> None:
+    """A process that is paused while it renews its leases has locked them: the server ends that, too, and another takes them."""
+    paused, other = Leases(street.ear, "ear", 0.5), Leases(street.ear, "ear", 5.0)
+    await paused.tend()
+    sleeping = asyncio.Event()
+
+    class Pausing(UnitOfWork):
+        """Stops at the end of its transaction, as by SIGSTOP."""
+
+        async def __aexit__(self, *error: Any) -> None:
+            sleeping.set()
+            await asyncio.sleep(1.5)
+            await super().__aexit__(*error)
+
+    tending = asyncio.create_task(paused.tend(Pausing(street.ear)))
+    await sleeping.wait()
+    await until(lambda: _taken(other), True)
+    with pytest.raises(DBAPIError):
+        await tending
+
+
+async def _taken(leases: Leases) -> bool:
+    await leases.tend()
+    return len(leases.held) == PARTITIONS
+
+
 async def test_a_paused_handler_is_overtaken(street: Street) -> None:
     """An event whose handler hangs longer than the lease is handled by another process, once, before what follows it."""
     bell, hung = uuid4(), asyncio.Event()
@@ -137,6 +163,29 @@ async def test_a_paused_handler_is_overtaken(street: Street) -> None:
         await asyncio.wait_for(hung.wait(), 5)
         await _silence(slow)
         async with started(quick):
+            await until(street.heard, [1, 2, 3])
+
+
+async def test_a_slow_handler_is_not_doubled(street: Street) -> None:
+    """While a handler works on past its lease nobody else handles its events; afterwards the other process goes on behind them."""
+    bell, begun, ended = uuid4(), asyncio.Event(), asyncio.Event()
+
+    async def slowly(uow: UnitOfWork, envelope: Envelope) -> None:
+        begun.set()
+        for _ in range(16):
+            await asyncio.sleep(0.1)
+            await uow.execute(text("SELECT 1"))
+        await hear(uow, envelope)
+        ended.set()
+
+    slow, quick = street.inbox({"BellRang": slowly}), street.inbox(HANDLERS)
+    await street.ring(1, bell=bell)
+    async with started(street.relay(), slow):
+        await asyncio.wait_for(begun.wait(), 5)
+        await _silence(slow)
+        async with started(quick):
+            await asyncio.wait_for(ended.wait(), 5)
+            await street.ring(2, 3, bell=bell)
             await until(street.heard, [1, 2, 3])
 
 

@@ -88,10 +88,10 @@ class Way:
     async def _until(self, query: str, name: str, count: int, filter: dict[str, Any]) -> list[dict[str, Any]]:
         for _ in range(750):
             found = (await self.sync.data(query, self.admin, filter=filter))[name]
-            if found["totalCount"] == count:
+            if found["totalCount"] == count == len(found["edges"]):
                 break
             await asyncio.sleep(0.02)
-        assert found["totalCount"] == count
+        assert found["totalCount"] == count == len(found["edges"])
         return [edge["node"] for edge in found["edges"]]
 
 

@@ -1,0 +1,35 @@
+"""An ear in a process of its own, for tests that pause it or kill it: `python -m tests.subgraphs.kit.ear DATABASE_URL QUEUE_URL`."""
+
+import asyncio
+import signal
+import sys
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.inbox import Inbox
+from subgraphs.kit.messages import Envelope
+from subgraphs.kit.streams import Queue
+from subgraphs.kit.unit_of_work import UnitOfWork
+from tests.subgraphs.kit.street import QUICK, hear
+
+
+async def slowly(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Hear, and take some time for it, so that a signal finds a transaction open."""
+    await hear(uow, envelope)
+    await asyncio.sleep(0.002)
+
+
+async def main(database_url: str, queue_url: str) -> None:
+    """Listen until SIGTERM."""
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    database, queue = Database(database_url), Queue(queue_url)
+    inbox = Inbox(database, queue.redis, "ear", ["tower"], {"BellRang": slowly}, pace=QUICK, lease_seconds=1.0)
+    await inbox.start()
+    await ended.wait()
+    await inbox.stop()
+    await queue.stop()
+    await database.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -131,6 +131,8 @@ async def test_batches_and_lag(database: Database) -> None:
     await asyncio.sleep(0.05)
     (before,) = await lag(database, "scores")
     assert (before.events, before.events_applied, before.serving) == (5, 0, True)
+    (counted,) = await lag(database, "scores", most=3)
+    assert (counted.events, counted.seconds > 0) == (3, True)
     assert 0.05 <= before.seconds < 10
     assert [await step(database, projection, 2) for _ in range(4)] == [2, 2, 1, 0]
     (after,) = await lag(database, "scores")

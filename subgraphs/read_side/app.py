@@ -13,6 +13,7 @@ from subgraphs.kit.inbox import EVERY, Inbox
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.streams import Queue
+from subgraphs.read_side.alarm import Alarm
 from subgraphs.read_side.command_side import Way
 from subgraphs.read_side.loaders import Parts, ReadContext
 from subgraphs.read_side.log import keep
@@ -55,6 +56,7 @@ def bootstrap(
             Inbox(database, queue.redis, settings.name, SOURCES, {EVERY: keep}),
             rebuilds,
             *projectors,
+            Alarm(database, [projector.wake for projector in projectors]),
             watch,
         ],
     )

@@ -385,3 +385,16 @@ async def test_told_of_commits(database: Database) -> None:
     assert seen == ["batch"] * 2
     assert await rebuild(database, Scores(), begun=lambda generation: seen.append(f"generation {generation}")) == 2
     assert seen[2:] == ["generation 2"]
+
+
+async def test_woken(database: Database) -> None:
+    """A projector that would look in an hour only looks when it is woken, also if it is woken while it is at work."""
+    part = Projector(database, Scores(), poll_seconds=3600)
+    await part.start()
+    await until(database, {})
+    await score(database, "ada")
+    await asyncio.sleep(0.1)
+    assert await goals(database) == {}
+    part.wake()
+    await until(database, {"ada": 1})
+    await part.stop()

@@ -250,7 +250,13 @@ async def test_what_is_known_in_part_is_not_shown(database: Database) -> None:
     found = await shown(database)
     assert (found["musician_read_model"], found["request_read_model"]) == ([], [])
     later = World(world.position)
-    later.profile(musician, uuid4())
+    early = {"musician_id": musician, "user_id": uuid4(), "stage_name": "Told in part", "skill_ids": []}
+    later.add("musicians", "MusicianProfileCreated", ("musician", musician), **early)
+    await write(database, later.events)
+    await project(database)
+    assert (await shown(database))["musician_read_model"] == []
+    later = World(later.position)
+    later.profile(musician, uuid4(), "MusicianProfileUpdated")
     later.request(request, uuid4())
     await write(database, later.events)
     await project(database)

@@ -13,6 +13,8 @@ from subgraphs.kit.inbox import EVERY, Inbox
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.streams import Queue
+from subgraphs.read_side.alarm import Alarm
+from subgraphs.read_side.command_side import Way
 from subgraphs.read_side.loaders import Parts, ReadContext
 from subgraphs.read_side.log import keep
 from subgraphs.read_side.model import TOO_FAR_BEHIND
@@ -49,10 +51,12 @@ def bootstrap(
         database=database,
         migrations=MIGRATIONS,
         parts=[
+            Way(way),
             queue,
             Inbox(database, queue.redis, settings.name, SOURCES, {EVERY: keep}),
             rebuilds,
             *projectors,
+            Alarm(database, [projector.wake for projector in projectors]),
             watch,
         ],
     )

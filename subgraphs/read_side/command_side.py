@@ -62,5 +62,19 @@ class CommandSide:
         return [one or {} for one in data["_entities"]]
 
 
+class Way:
+    """The transport as a part of the service, which closes it at its end."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def start(self) -> None:
+        """Nothing: connections are made when they are needed."""
+
+    async def stop(self) -> None:
+        """Close every connection."""
+        await self._transport.close()
+
+
 def _silent(service: str) -> ReadModelUnavailable:
     return ReadModelUnavailable(f"Neither the read model nor {service} answers: try again later")

@@ -6,7 +6,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from subgraphs.kit.errors import DomainError
 
 _MISSING = frozenset({"42P01", "42703"})  # no such table, no such column
-_OUTAGE = frozenset({"08", "53", "57"})  # classes: connection, resources, shutdown
+# Classes: connection, who may connect, to which database, resources, a database that takes nobody in, shutdown.
+_OUTAGE = frozenset({"08", "28", "3D", "53", "55", "57"})
 
 
 class ReadModelUnavailable(DomainError):
@@ -29,7 +30,7 @@ def why_unreadable(error: Exception) -> str | None:
     if state in _MISSING:
         return "its tables are missing"
     gone = isinstance(error, DBAPIError) and error.connection_invalidated
-    if state[:2] in _OUTAGE or gone or state == "3D000":
+    if state[:2] in _OUTAGE or gone:
         return "its database does not answer"
     if isinstance(error, OSError | TimeoutError | PoolTimeout | InterfaceError | OperationalError):
         return "its database does not answer"

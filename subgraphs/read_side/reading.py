@@ -34,7 +34,7 @@ async def answered(
             return found
         reason = found.reason
         info.context.watch.note(model, reason)
-    log.warning("answered by the command side", field=info.field_name, model=model, reason=reason)
+    log.debug("answered by the command side", field=info.field_name, model=model, reason=reason)
     _say(info, "command_side", verdict.seconds, reason)
     return await instead()
 

@@ -44,7 +44,7 @@ class ReadModelRebuild:
 
     generation: int = strawberry.field(description="Their generation.")
     events_applied: int = strawberry.field(description="How many events are in them.")
-    events_behind: int = strawberry.field(description="How many events are still to come.")
+    events_behind: int = strawberry.field(description="How many events are still to come; 10,000 are counted at most.")
 
 
 @object_type()
@@ -60,7 +60,9 @@ class ReadModel:
     revision: int | None = strawberry.field(description="The revision of the handlers that filled them.")
     rows: int | None = strawberry.field(description="How many rows it shows.")
     events_applied: int | None = strawberry.field(description="How many events are in it.")
-    events_behind: int | None = strawberry.field(description="How many events of the local log it lacks.")
+    events_behind: int | None = strawberry.field(
+        description="How many events of the local log it lacks; 10,000 are counted at most."
+    )
     seconds_behind: float | None = strawberry.field(
         description="Since the oldest event that it lacks, in the local log or in the queue."
     )

@@ -113,7 +113,7 @@ class MusicianListing:
             is_available=None,
             created_at=datetime.fromisoformat(node["createdAt"]),
             key=node["id"],
-            skill_ids=[skill["id"] for skill in node["skills"] or ()],
+            skill_ids=sorted(skill["id"] for skill in node["skills"] or ()),
         )
 
 

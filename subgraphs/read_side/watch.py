@@ -22,6 +22,9 @@ from subgraphs.read_side.projections.base import ReadModel
 
 log = structlog.get_logger("subgraphs.watch")
 
+MOST_COUNTED: Final = 10_000
+"""Events that a look counts at most: while a long log is read anew, looking must not take as long as reading."""
+
 _EVERY: Final = 0.5  # seconds between two looks
 _PATIENCE: Final = 2.0  # seconds for one look
 
@@ -119,7 +122,7 @@ class Watch:
         for name, model in self.models.items():
             try:
                 async with asyncio.timeout(_PATIENCE):
-                    generations = await lag(self._database, name)
+                    generations = await lag(self._database, name, MOST_COUNTED)
                     for plain in model.tables:
                         await self._database.fetch_value(text(f"SELECT 1 FROM {checked(plain)} LIMIT 1"))  # noqa: S608 - checked
             except Exception as error:  # whatever the driver says, nobody knows how far the model is

@@ -13,8 +13,11 @@ _LAG = text(
 SELECT generation, serving, revision, updated_at, events_applied, behind.events,
     greatest(0, extract(epoch FROM clock_timestamp() - behind.oldest))::float8 AS seconds
 FROM projection_checkpoints AS own, LATERAL (
-    SELECT count(*) AS events, min(occurred_at) AS oldest FROM every_event AS event
-    WHERE (event.transaction_id, event.position) > (own.transaction_id, own.position)
+    SELECT count(*) AS events, min(occurred_at) AS oldest FROM (
+        SELECT occurred_at FROM every_event AS event
+        WHERE (event.transaction_id, event.position) > (own.transaction_id, own.position)
+        ORDER BY event.transaction_id, event.position LIMIT :most
+    ) AS next
 ) AS behind
 WHERE name = :name ORDER BY generation
 """
@@ -37,9 +40,12 @@ class Lag:
     updated_at: datetime
 
 
-async def lag(session: Session, name: str) -> Sequence[Lag]:
-    """The lag of each generation of a projection, the oldest first; counting takes as long as there is to count."""
-    rows = await session.fetch_all(_LAG, name=name)
+async def lag(session: Session, name: str, most: int | None = None) -> Sequence[Lag]:
+    """The lag of each generation of a projection, the oldest first.
+
+    Counting takes as long as there is to count: who looks often says how many events are the `most` to be counted.
+    """
+    rows = await session.fetch_all(_LAG, name=name, most=most)
     return [
         Lag(
             generation=row.generation,

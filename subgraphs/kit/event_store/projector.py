@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -31,6 +32,7 @@ class Projector:
         self._poll_seconds = poll_seconds
         self._batch = batch
         self._committed = committed
+        self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -42,18 +44,28 @@ class Projector:
         if self._task is not None:
             await end(self._task)
 
+    def wake(self) -> None:
+        """Have it look now: somebody knows that there are new events."""
+        self._woken.set()
+
     async def _run(self) -> None:
         delay = self._poll_seconds
         while True:
+            self._woken.clear()
             try:
                 async with UnitOfWork(self._database) as uow:
                     read = await apply_next(uow, self._projection, self._batch)
                 delay = self._poll_seconds
                 if not read:
-                    await asyncio.sleep(delay)
+                    await self._rest(delay)
                 elif self._committed is not None:
                     self._committed()
             except Exception as error:
                 log.warning("events wait for their projection", projection=self._projection.name, reason=repr(error))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()

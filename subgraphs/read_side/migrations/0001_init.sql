@@ -1,6 +1,17 @@
 -- The read side's own functions. The tables of its read models belong to generations and are made by projections/, from the local
 -- log of events (the kit's event store).
 
+-- Whoever keeps a read model is woken when the log has grown.
+CREATE FUNCTION notify_log() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('log', '');
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER log_wakes_the_projectors AFTER INSERT ON events
+    FOR EACH STATEMENT EXECUTE FUNCTION notify_log();
+
 -- The way as the crow flies, on a sphere.
 CREATE FUNCTION km_between(latitude float8, longitude float8, other_latitude float8, other_longitude float8) RETURNS float8
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$

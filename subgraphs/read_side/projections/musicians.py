@@ -20,7 +20,8 @@ _COLUMNS = (
 )
 _REPLACED = (*_COLUMNS, "skill_ids", "skills", "search", "position", "is_active")
 
-# A row may begin with a review or an application; it is shown when the profile is there. rating_order: to sort by, without nulls.
+# A row may begin with a review or an application; it is shown when the whole profile is there: the first programs told less of it.
+# rating_order: to sort by, without nulls.
 _TABLE = """
 CREATE TABLE {musician_read_model} (
     musician_id           uuid PRIMARY KEY,
@@ -125,7 +126,7 @@ class Musicians(ReadModel):
         _ACCOUNTS,
         *(f"CREATE INDEX ON {{musician_read_model}} {index}" for index in _INDEXES),
     )
-    conditions: ClassVar[Mapping[str, str]] = {"musician_read_model": "stage_name IS NOT NULL"}
+    conditions: ClassVar[Mapping[str, str]] = {"musician_read_model": "created_at IS NOT NULL"}
     views: ClassVar[Mapping[str, str]] = {
         "v_top_musicians": """
             SELECT * FROM musician_read_model WHERE is_available AND rating >= 4.5 AND total_reviews >= 10

@@ -18,7 +18,7 @@ _COLUMNS = (
 )
 _REPLACED = (*_COLUMNS, "required_skill_ids", "required_skills", "search", "client_name", "position")
 
-# A row may begin with an application; it is shown when the request itself is there.
+# A row may begin with an application; it is shown when the whole request is there: the first programs told less of it.
 _TABLE = """
 CREATE TABLE {request_read_model} (
     request_id         uuid PRIMARY KEY,
@@ -136,7 +136,7 @@ class Requests(ReadModel):
         _SKILLS,
         *(f"CREATE INDEX ON {{request_read_model}} {index}" for index in _INDEXES),
     )
-    conditions: ClassVar[Mapping[str, str]] = {"request_read_model": "title IS NOT NULL"}
+    conditions: ClassVar[Mapping[str, str]] = {"request_read_model": "created_at IS NOT NULL"}
     # budgets of different currencies have no mean
     views: ClassVar[Mapping[str, str]] = {
         "v_active_requests_summary": """

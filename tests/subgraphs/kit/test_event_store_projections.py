@@ -131,6 +131,8 @@ async def test_batches_and_lag(database: Database) -> None:
     await asyncio.sleep(0.05)
     (before,) = await lag(database, "scores")
     assert (before.events, before.events_applied, before.serving) == (5, 0, True)
+    (counted,) = await lag(database, "scores", most=3)
+    assert (counted.events, counted.seconds > 0) == (3, True)
     assert 0.05 <= before.seconds < 10
     assert [await step(database, projection, 2) for _ in range(4)] == [2, 2, 1, 0]
     (after,) = await lag(database, "scores")
@@ -383,3 +385,16 @@ async def test_told_of_commits(database: Database) -> None:
     assert seen == ["batch"] * 2
     assert await rebuild(database, Scores(), begun=lambda generation: seen.append(f"generation {generation}")) == 2
     assert seen[2:] == ["generation 2"]
+
+
+async def test_woken(database: Database) -> None:
+    """A projector that would look in an hour only looks when it is woken, also if it is woken while it is at work."""
+    part = Projector(database, Scores(), poll_seconds=3600)
+    await part.start()
+    await until(database, {})
+    await score(database, "ada")
+    await asyncio.sleep(0.1)
+    assert await goals(database) == {}
+    part.wake()
+    await until(database, {"ada": 1})
+    await part.stop()

@@ -18,7 +18,7 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.streams import Queue, envelope_of
-from subgraphs.kit.testing import Client, Keys, fresh_database
+from subgraphs.kit.testing import Client, Keys, fresh_database, put
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.read_side.app import bootstrap
 from subgraphs.read_side.log import keep
@@ -31,11 +31,13 @@ class World:
     """Events of the other services as the queue carries them, with positions and times that rise."""
 
     position: int = 0
+    versions: dict[UUID, int] = field(default_factory=dict)
     events: list[tuple[str, dict[Any, Any]]] = field(default_factory=list)
 
     def add(self, source: str, event_type: str, aggregate: tuple[str, UUID], **payload: Any) -> dict[Any, Any]:
         """One more event; its time is a minute after the one before."""
         self.position += 1
+        self.versions[aggregate[1]] = self.versions.get(aggregate[1], 0) + 1
         entry = {
             "event_id": str(uuid4()),
             "position": self.position,
@@ -46,7 +48,7 @@ class World:
             "payload": orjson.dumps(payload),
             "created_by": "somebody",
             "correlation_id": "no uuid",
-            "version": 1,
+            "version": self.versions[aggregate[1]],
         }
         self.events.append((source, entry))
         return entry
@@ -165,7 +167,7 @@ async def write(database: Database, events: Sequence[tuple[str, dict[Any, Any]]]
 async def send(redis: Redis, events: Sequence[tuple[str, dict[Any, Any]]]) -> None:
     """Put events on the queue."""
     for source, entry in events:
-        await redis.xadd(f"events:{source}", entry)
+        await put(redis, source, entry)
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:

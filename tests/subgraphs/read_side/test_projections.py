@@ -223,6 +223,23 @@ async def test_any_interleaving(postgres_url: str, seed: int) -> None:
     assert found[1:] == found[:1] * 3
 
 
+async def test_what_arrives_late_is_dropped(database: Database) -> None:
+    """Of the events of one aggregate the one with the highest position counts, also if several inboxes have mixed them up."""
+    world, musician, user, request = World(), uuid4(), uuid4(), uuid4()
+    for number in range(3):
+        world.user(user, f"name {number}", is_active=number == 2)
+        world.profile(musician, user, stage_name=f"Band {number}")
+        world.request(request, user, title=f"Title {number}")
+    newest, older = world.events[6:], world.events[:6]
+    for batch in (newest, older[3:], older[:3]):
+        await write(database, batch)
+        await project(database)
+    found = await shown(database)
+    ((musician_row,), (request_row,)) = (found["musician_read_model"], found["request_read_model"])
+    assert (musician_row["stage_name"], musician_row["is_available"]) == ("Band 2", True)
+    assert (request_row["title"], request_row["client_name"]) == ("Title 2", "name 2")
+
+
 async def test_what_is_known_in_part_is_not_shown(database: Database) -> None:
     """A review or an application before its profile or request makes no row that is seen, and counts as soon as there is one."""
     world, musician, request = World(), uuid4(), uuid4()
@@ -233,7 +250,13 @@ async def test_what_is_known_in_part_is_not_shown(database: Database) -> None:
     found = await shown(database)
     assert (found["musician_read_model"], found["request_read_model"]) == ([], [])
     later = World(world.position)
-    later.profile(musician, uuid4())
+    early = {"musician_id": musician, "user_id": uuid4(), "stage_name": "Told in part", "skill_ids": []}
+    later.add("musicians", "MusicianProfileCreated", ("musician", musician), **early)
+    await write(database, later.events)
+    await project(database)
+    assert (await shown(database))["musician_read_model"] == []
+    later = World(later.position)
+    later.profile(musician, uuid4(), "MusicianProfileUpdated")
     later.request(request, uuid4())
     await write(database, later.events)
     await project(database)

@@ -183,7 +183,7 @@ async def test_pages_join(town: Town) -> None:
                 while more:
                     with counted_statements(town.client.service.database) as statements:
                         page = await town.client.data(query, order=order, first=size, after=after)
-                    assert sum("_read_model" in one for one in statements if one.startswith("SELECT")) == 2
+                    assert sum("_read_model" in one for one in statements if not one.startswith("SELECT 1 ")) == 2
                     found += names(page)
                     after, more = page["found"]["pageInfo"]["endCursor"], page["found"]["pageInfo"]["hasNextPage"]
                 assert found == whole

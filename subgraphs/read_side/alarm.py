@@ -1,0 +1,52 @@
+"""The alarm wakes the projectors when the log has grown, so that an event is seen sooner than at their next look."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import asyncpg
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.tasks import end
+
+CHANNEL: Final = "log"
+_AGAIN: Final = 1.0  # seconds until a lost connection is made anew; projectors look by themselves meanwhile
+
+
+class Alarm:
+    """A part of the service. It only makes things sooner: nothing is lost when it is deaf."""
+
+    def __init__(self, database: Database, wakes: Sequence[Callable[[], None]]) -> None:
+        self._database = database
+        self._wakes = wakes
+        self._listener: asyncpg.Connection | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to listen."""
+        self._task = asyncio.create_task(self._run(), name="alarm")
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            await end(self._task)
+        if self._listener is not None:
+            await self._listener.close(timeout=2)
+
+    async def _run(self) -> None:
+        while True:
+            if self._listener is None or self._listener.is_closed():
+                self._listener = await self._listening()
+            await asyncio.sleep(_AGAIN)
+
+    async def _listening(self) -> asyncpg.Connection | None:
+        try:
+            listener = await self._database.listener()
+            await listener.add_listener(CHANNEL, self._ring)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return None
+        return listener
+
+    def _ring(self, *_: object) -> None:
+        for wake in self._wakes:
+            wake()

@@ -1,0 +1,67 @@
+"""The read side in the whole platform: the gateway passes on what it says, and it reaches the command side as it was told to."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg
+import pytest
+
+from tests.system.conftest import Platform
+
+pytestmark = pytest.mark.system
+LISTS = """{ findMusicians(first: 5, orderBy: RATE_ASC) { totalCount edges { node {
+    stageName hourlyRate rating totalReviews city musician { id } skills { name } } } }
+  findRequests(first: 5, orderBy: NEWEST, status: [OPEN]) { totalCount edges { node { title clientName startsAt totalApplications } } } }"""
+
+
+def answer_from(platform: Platform, source: str, token: str) -> dict[str, Any]:
+    """The data of both lists as soon as both come from this source, within thirty seconds."""
+    answer: dict[str, Any] = {}
+    for _ in range(300):
+        answer = platform.post(LISTS, token=token)
+        told = answer.get("extensions", {}).get("readModel", {})
+        if [told[name]["source"] for name in ("findMusicians", "findRequests") if name in told] == [source] * 2:
+            assert "errors" not in answer, answer["errors"]
+            data: dict[str, Any] = answer["data"]
+            return data
+        time.sleep(0.1)
+    raise AssertionError(json.dumps(answer))
+
+
+@contextmanager
+def closed(platform: Platform) -> Iterator[None]:
+    """Meanwhile the read database takes nobody in."""
+
+    async def order(*statements: str) -> None:
+        folder = platform.data / "postgres"
+        password, port = ((folder / name).read_text().strip() for name in ("password", "port"))
+        connection = await asyncpg.connect(
+            f"postgresql://postgres:{quote(password)}@127.0.0.1:{port}/postgres?sslmode=disable"
+        )
+        for statement in statements:
+            await connection.execute(statement)
+        await connection.close()
+
+    ends = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'read_side'"
+    asyncio.run(order("ALTER DATABASE read_side ALLOW_CONNECTIONS false", ends))
+    try:
+        yield
+    finally:
+        asyncio.run(order("ALTER DATABASE read_side ALLOW_CONNECTIONS true"))
+
+
+def test_without_the_read_database(platform: Platform) -> None:
+    """While the read database is away, clients get the same from the command side and are told so; afterwards the read model is back."""
+    token = platform.token("demo_client")
+    before = answer_from(platform, "read_model", token)
+    assert len(before["findMusicians"]["edges"]) == len(before["findRequests"]["edges"]) == 5
+    with closed(platform):
+        assert answer_from(platform, "command_side", token) == before
+        refused = platform.post('{ findMusicians(text: "jazz") { totalCount } }')
+        assert refused["errors"][0]["extensions"]["code"] == "READ_MODEL_UNAVAILABLE"
+    assert answer_from(platform, "read_model", token) == before

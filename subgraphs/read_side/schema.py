@@ -139,6 +139,7 @@ class Query:
     async def read_models(self, info: Info) -> list[ReadModel] | None:
         """How the read models are; for admins."""
         info.context.require_role("admin")
+        await info.context.watch.refresh()
         return [await state_of(info, name) for name in info.context.watch.models]
 
     copy_digests = digests_field(KEYED)

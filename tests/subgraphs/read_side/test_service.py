@@ -3,18 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
+from gateway.transport.fake import FakeTransport
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.projection import apply_next
 from subgraphs.kit.event_store.rebuild import rebuild
+from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.testing import Client, Keys, Person, fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.read_side.app import MIGRATIONS, MODELS
+from subgraphs.platform.valkey import start_valkey
+from subgraphs.read_side.app import MIGRATIONS, MODELS, bootstrap
 from subgraphs.read_side.model import Latencies, judge
 from subgraphs.read_side.projections.musicians import Musicians
 from tests.subgraphs.read_side.conftest import Start, World, caught_up, send, until, write
@@ -216,6 +220,34 @@ async def test_what_admins_see(start: Start, redis: Any, url: str, admin: Person
         assert one["latency"]["events"] == 1
         assert one["latency"]["p50Ms"] == one["latency"]["p99Ms"] > 0
         assert (await state(client, admin, "matching"))["latency"]["events"] == 0
+
+
+async def test_the_queue_is_gone(servers_folder: Path, url: str, keys: Keys) -> None:
+    """When the queue's server is away, nobody knows what has happened: the read models are not trusted until it is heard again."""
+    folder = servers_folder / f"queue-{uuid4().hex[:6]}"
+    valkey = start_valkey(folder, durable=False)
+    settings = ServiceSettings("read_side", url, valkey.url, keys.public)
+    service = bootstrap(settings, FakeTransport(lambda _: {}), 1.0)
+    client = Client(service)
+
+    async def trusted() -> bool:
+        return await client.codes("{ topMusicians { stageName } }") == []
+
+    async def refused() -> bool:
+        return await client.codes("{ topMusicians { stageName } }") == ["READ_MODEL_UNAVAILABLE"]
+
+    await service.start()
+    try:
+        assert await trusted()
+        valkey.stop()
+        await until(refused)
+        answer = await client.ask("{ topMusicians { stageName } }")
+        assert "not heard" in answer["extensions"]["readModel"]["topMusicians"]["reason"]
+        valkey = start_valkey(folder, durable=False)
+        await until(trusted)
+    finally:
+        await service.stop()
+        valkey.stop()
 
 
 def test_percentiles() -> None:

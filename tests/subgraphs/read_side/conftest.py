@@ -192,8 +192,8 @@ async def redis(queue_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def start(postgres_url: str, queue_url: str, keys: Keys) -> Start:
-    """Starts the read side on a database of this URL, or a fresh one."""
+def start(postgres_url: str, queue_url: str, redis: Redis, keys: Keys) -> Start:
+    """Starts the read side on a database of this URL, or a fresh one, with a queue that was emptied before."""
 
     @asynccontextmanager
     async def started(url: str | None = None, reply: Any = None, threshold: float = 5.0) -> AsyncIterator[Client]:

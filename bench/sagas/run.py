@@ -19,6 +19,7 @@ from bench.data import ROOT
 from bench.processes import free_port, running, wait_for
 from bench.report import save_rows, write_page
 from bench.sagas.appends import appends_per_second
+from bench.sagas.lag import RATE, projection_lag
 from gateway.saga.definition import Definitions
 from gateway.saga.journal import Request
 from gateway.saga.postgres import PostgresJournal
@@ -171,11 +172,16 @@ def main() -> None:
         appends = asyncio.run(appends_per_second(place.where.services["requests"]))
         mine = ours(place, environment, options.sagas)
         theirs = dbos(place, environment, file, options.sagas)
+        lag = projection_lag(place.folder, place.server.url, place.where.keys)
     rows = [
         ("sagas per second, ours", f"{mine:.0f}"),
         ("workflows per second, DBOS", f"{theirs:.0f}"),
         ("ratio", f"{mine / theirs:.2f}"),
         ("appends to the event store per second, 8 writers", f"{appends:.0f}"),
+        (
+            f"projection lag at {RATE} changes a second, p50 / p95 / p99, ms",
+            " / ".join(f"{lag[name]:.0f}" for name in ("p50Ms", "p95Ms", "p99Ms")),
+        ),
     ]
     save_rows("sagas", "Sagas", TEXT, rows)
     write_page()

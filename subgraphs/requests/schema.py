@@ -9,7 +9,7 @@ from subgraphs.kit import checks
 from subgraphs.kit.command_status import CommandId, CommandStatus, command_id_of, status_of
 from subgraphs.kit.copies import digests_field, rows_field, versions_field
 from subgraphs.kit.errors import NotFound
-from subgraphs.kit.graphql import Schema, object_type, resolver
+from subgraphs.kit.graphql import Schema, field_with, object_type, resolver
 from subgraphs.kit.history import Before, HistoryEntry, PastState, Time, Version, as_of, entries
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
@@ -144,7 +144,7 @@ class Mutation:
         )
         return Application.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
-    @resolver
+    @field_with(deprecation_reason="Books without payment and calendar: use assignMusician.")
     async def accept_application(self, info: Info, id: strawberry.ID, command_id: CommandId = None) -> Booking | None:
         """Choose a musician for a request of one's own; the booking then waits for the musician's word."""
         application_id = checks.identifier(id, "id")
@@ -169,7 +169,7 @@ class Mutation:
         command = messages.WithdrawApplication(by=info.context.require(), application_id=application_id)
         return Application.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
-    @resolver
+    @field_with(deprecation_reason="Confirms without payment: use confirmAndPay.")
     async def confirm_booking(self, info: Info, id: strawberry.ID, command_id: CommandId = None) -> Booking | None:
         """Agree to a booking; for its musician."""
         return await _on_booking(info, messages.ConfirmBooking, id, command_id)
@@ -179,7 +179,7 @@ class Mutation:
         """Say that the event took place, once it is over; for its client and its musician."""
         return await _on_booking(info, messages.CompleteBooking, id, command_id)
 
-    @resolver
+    @field_with(deprecation_reason="Cancels without refund and leaves the calendar as it is: use cancelAndRefund.")
     async def cancel_booking(self, info: Info, id: strawberry.ID, command_id: CommandId = None) -> Booking | None:
         """Cancel a booking; the request then looks for somebody again. For its client and its musician."""
         return await _on_booking(info, messages.CancelBooking, id, command_id)

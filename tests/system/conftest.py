@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from subgraphs.platform import processes
+from subgraphs.platform.plan import SERVICES
 from subgraphs.platform.accounts import DEMO_PASSWORD
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +52,7 @@ class Platform:
 def free_port() -> int:
     """The first of seven free ports in a row."""
     for port in range(6200 + secrets.randbelow(2000), 30000, 7):
-        if all(processes.port_is_free(port + offset) for offset in range(7)):
+        if all(processes.port_is_free(port + offset) for offset in range(len(SERVICES) + 1)):
             return port
     raise AssertionError("no free ports")
 

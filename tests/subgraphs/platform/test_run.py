@@ -39,7 +39,7 @@ class Platform:
 
     def __init__(self, folder: Path, *options: str, port: int | None = None) -> None:
         self.data = folder / "data"
-        self.port = port or free_ports(7)
+        self.port = port or free_ports(len(SERVICES) + 1)
         self.words = folder / f"words-{secrets.token_hex(4)}"
         command = [sys.executable, "-m", "subgraphs.platform.cli", "run", "--no-sample"]
         command += ["--data", str(self.data), "--port", str(self.port), *options]
@@ -180,7 +180,7 @@ def test_a_platform_from_start_to_end(start: Start) -> None:
     platform.process.send_signal(signal.SIGINT)
     assert platform.process.wait(20) == 0
     assert [pid for pid in everything if processes.alive(pid)] == []
-    assert all(processes.port_is_free(platform.port + offset) for offset in range(7))
+    assert all(processes.port_is_free(platform.port + offset) for offset in range(len(SERVICES) + 1))
 
 
 def made(platform: Platform) -> list[str]:
@@ -249,7 +249,7 @@ def refused(*arguments: str) -> str:
 @pytest.mark.parametrize(("offset", "name"), [(0, "the gateway"), (4, "the service requests")])
 def test_a_taken_port(tmp_path: Path, offset: int, name: str) -> None:
     """The port and who would have it are named, and what to do."""
-    port = free_ports(7)
+    port = free_ports(len(SERVICES) + 1)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port + offset))
         taken.listen()
@@ -262,7 +262,7 @@ def test_a_taken_port(tmp_path: Path, offset: int, name: str) -> None:
 def test_wrong_options(tmp_path: Path) -> None:
     """Servers that are not there, a folder that is none, a size that is none, nothing that runs."""
     (tmp_path / "file").touch()
-    port = str(free_ports(7))
+    port = str(free_ports(len(SERVICES) + 1))
     assert "is a file" in refused("run", "--port", port, "--data", str(tmp_path / "file"))
     assert "no sample 'huge'" in refused("run", "--port", port, "--size", "huge", "--data", str(tmp_path / "data"))
     assert "Nothing that takes orders runs" in refused("stop", "users", "--data", str(tmp_path / "data"))

@@ -1,0 +1,97 @@
+"""How soon a change is visible in a read model: profiles changed at a steady rate, by way of outbox, queue, inbox, log and projection.
+
+Two processes, one that changes and one that is the read side, over a PostgreSQL and a Valkey with durable settings.
+"""
+
+import asyncio
+import sys
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+
+import asyncpg
+import httpx
+from sqlalchemy import make_url
+
+from bench.processes import free_port, running, wait_for
+from subgraphs.kit.service import Service
+from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.testing import Client, Keys, Person
+from subgraphs.musicians.app import bootstrap
+from subgraphs.platform.valkey import start_valkey
+
+MUSICIANS, RATE, SECONDS = 50, 100, 10  # profiles, changes a second
+CREATE = "mutation($name: String!) { createMusicianProfile(input: {stageName: $name, hourlyRate: 50}) { id } }"
+UPDATE = "mutation($rate: Decimal!) { updateMusicianProfile(input: {hourlyRate: $rate}) { id } }"
+STATE = "{ readModels { name eventsApplied latency { events p50Ms p95Ms p99Ms } } }"
+
+
+async def change(service: Service, keys: Keys) -> int:
+    """Make profiles and change them at the rate; answer how many events that were."""
+    client = Client(service)
+    people = [Person.make(keys, "musician") for _ in range(MUSICIANS)]
+    for number, person in enumerate(people):
+        await client.data(CREATE, person, name=f"Band {number}")
+    loop = asyncio.get_running_loop()
+    begun, tasks = loop.time(), set()
+    for number in range(RATE * SECONDS):
+        await asyncio.sleep(max(0.0, begun + number / RATE - loop.time()))
+        given = str(Decimal(5000 + number) / 100)
+        task = asyncio.create_task(client.data(UPDATE, people[number % MUSICIANS], rate=given))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+    await asyncio.gather(*tasks)
+    return MUSICIANS + RATE * SECONDS
+
+
+async def latencies(port: int, keys: Keys, events: int) -> dict[str, float]:
+    """What the read side says of the newest events, once it has all of them."""
+    headers = Person.make(keys, "admin").headers
+    async with httpx.AsyncClient() as client:
+        for _ in range(600):
+            answer = await client.post(f"http://127.0.0.1:{port}/graphql", json={"query": STATE}, headers=dict(headers))
+            model = next(one for one in answer.json()["data"]["readModels"] if one["name"] == "musicians")
+            if model["eventsApplied"] == events:
+                found: dict[str, float] = model["latency"]
+                return found
+            await asyncio.sleep(0.1)
+    raise RuntimeError(f"the read model has {model['eventsApplied']} of {events} events")
+
+
+async def _databases(url: str) -> dict[str, str]:
+    made = {}
+    connection = await asyncpg.connect(url)
+    for name in ("lag_musicians", "lag_reads"):
+        await connection.execute(f"CREATE DATABASE {name}")
+        made[name] = make_url(url).set(database=name).render_as_string(hide_password=False)
+    await connection.close()
+    return made
+
+
+async def _measure(settings: ServiceSettings, keys: Keys, port: int) -> dict[str, float]:
+    service = bootstrap(settings)
+    await service.start()
+    try:
+        return await latencies(port, keys, await change(service, keys))
+    finally:
+        await service.stop()
+
+
+def projection_lag(folder: Path, postgres_url: str, keys: Keys) -> dict[str, float]:
+    """Milliseconds from a change to its being visible: p50Ms, p95Ms, p99Ms of the newest thousand events."""
+    databases = asyncio.run(_databases(postgres_url))
+    port = free_port()
+    with ExitStack() as stack:
+        valkey = start_valkey(folder / "valkey", durable=True)
+        stack.callback(valkey.stop)
+        environment = {
+            "DATABASE_URL": databases["lag_reads"],
+            "REDIS_URL": valkey.url,
+            "JWT_PUBLIC_KEY_FILE": str(keys.public),
+            "PORT": str(port),
+        }
+        command = [sys.executable, "-m", "subgraphs.kit.serve", "read_side"]
+        stack.enter_context(running("read_side", command, environment, gateway=False))
+        wait_for("read_side", f"http://127.0.0.1:{port}/graphql")
+        settings = ServiceSettings("musicians", databases["lag_musicians"], valkey.url, keys.public)
+        return asyncio.run(_measure(settings, keys, port))

@@ -21,6 +21,7 @@ from subgraphs.kit import checks
 from subgraphs.kit.cause import Cause, because
 from subgraphs.kit.database import Session
 from subgraphs.kit.errors import BadUserInput
+from subgraphs.kit.event_store.sourced import Sourced
 from subgraphs.kit.graphql import field_with
 from subgraphs.kit.inbox import EventHandler
 from subgraphs.kit.messages import Envelope
@@ -167,6 +168,25 @@ def repair_field(copies: Mapping[str, Copy], consumer: str) -> StrawberryField:
         return len(given)
 
     return field_with(inaccessible=True, shareable=True)(repair)
+
+
+def verify_field(sourced: Mapping[str, Sourced[Any]]) -> StrawberryField:
+    """The mutation that compares a service's rows with the streams of events that they follow from."""
+
+    async def verify(
+        info: strawberry.Info[Context, None], kind: str, after: strawberry.ID | None = None
+    ) -> JSON | None:
+        """Compare rows with their events and put right those that differ: how many were looked at, which differed, and where to go on.
+        For the sync service."""
+        info.context.require_service()
+        about: Sourced[Any] = _of(sourced, kind)
+        begin = UUID(int=0) if after is None else checks.identifier(after, "after")
+        async with UnitOfWork(info.context.database) as uow:
+            found = await about.verify(uow, begin)
+        drifted = {str(one.aggregate_id): list(one.columns) for one in found.drifts}
+        return JSON({"compared": found.compared, "drifted": drifted, "next": str(found.next) if found.next else None})
+
+    return field_with(inaccessible=True, shareable=True)(verify)
 
 
 def _of(tables: Mapping[str, Any], kind: str) -> Any:

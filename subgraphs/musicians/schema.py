@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement
 
 from subgraphs.kit import checks
 from subgraphs.kit.command_status import CommandId, CommandStatus, command_id_of, status_of
-from subgraphs.kit.copies import digests_field, rows_field, versions_field
+from subgraphs.kit.copies import digests_field, rows_field, verify_field, versions_field
 from subgraphs.kit.errors import BadUserInput, NotFound
 from subgraphs.kit.graphql import Schema, given, object_type, resolver
 from subgraphs.kit.history import Before, HistoryEntry, PastState, Time, Version, as_of, entries
@@ -101,6 +101,8 @@ class Query:
 @object_type()
 class Mutation:
     """What can be done with musicians' profiles."""
+
+    verify_rows = verify_field({"musician": PROFILES})
 
     @resolver
     async def create_musician_profile(

@@ -7,6 +7,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
+from subgraphs.kit.copies import verify_field
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.history import Before, HistoryEntry, PastState, Time, Version, as_of, entries
@@ -65,6 +66,8 @@ class Query:
 @object_type()
 class Mutation:
     """The steps of sagas; clients don't see them."""
+
+    verify_rows = verify_field({"escrow": ESCROWS})
 
     @step_field
     async def create_escrow(

@@ -7,7 +7,7 @@ from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
 from subgraphs.kit.command_status import CommandId, CommandStatus, command_id_of, status_of
-from subgraphs.kit.copies import digests_field, rows_field, versions_field
+from subgraphs.kit.copies import digests_field, rows_field, verify_field, versions_field
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import Schema, field_with, object_type, resolver
 from subgraphs.kit.history import Before, HistoryEntry, PastState, Time, Version, as_of, entries
@@ -105,6 +105,8 @@ class Query:
 @object_type()
 class Mutation:
     """What can be done with requests, applications and bookings."""
+
+    verify_rows = verify_field({"musician_request": REQUESTS, "booking": BOOKINGS})
 
     @resolver
     async def publish_request(

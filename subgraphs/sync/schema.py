@@ -14,7 +14,9 @@ from subgraphs.sync.types import ConsistencyCheck, Info, PendingSync, SyncLog, S
 
 Deep = Annotated[
     bool,
-    strawberry.argument(description="Compare what copies tell as well, not versions alone: minutes for many rows."),
+    strawberry.argument(
+        description="Compare what copies tell, not versions alone, and rows with the events that they follow from: minutes for many."
+    ),
 ]
 
 

@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from subgraphs.platform import processes
-from subgraphs.platform.plan import SERVICES
 from subgraphs.platform.accounts import DEMO_PASSWORD
+from subgraphs.platform.plan import SERVICES
 
 ROOT = Path(__file__).parents[2]
 

@@ -41,6 +41,15 @@ class Drift:
     columns: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """So many rows were compared, and those that differed written anew; `next` is where to go on, None at the end."""
+
+    compared: int
+    drifts: Sequence[Drift]
+    next: UUID | None
+
+
 class Sourced(Generic[State]):
     """A type of aggregate and the table of its rows, with the columns `id`, `version`, `updated_at` and fields of the state.
 
@@ -79,8 +88,8 @@ class Sourced(Generic[State]):
         uow.emit(event(**facts(changed), event_id=event_id), loaded.version)
         return changed
 
-    async def verify(self, uow: UnitOfWork, after: UUID = UUID(int=0)) -> tuple[Sequence[Drift], UUID | None]:
-        """Compare the next rows (by id) with their streams and repair those that differ; answer what did, and where to go on."""
+    async def verify(self, uow: UnitOfWork, after: UUID = UUID(int=0)) -> Verified:
+        """Compare the next rows (by id) with their streams and repair those that differ."""
         wanted = select(self.table).where(self.table.c.id > bindparam("after")).order_by(self.table.c.id)
         rows = await uow.fetch_all(wanted.limit(VERIFIED).with_for_update(), after=after)
         found: list[Drift] = []
@@ -92,7 +101,7 @@ class Sourced(Generic[State]):
                 await self._write(uow, loaded)
                 await uow.fetch_value(_REPAIRING, on="")
                 found.append(Drift(row.id, differing))
-        return found, rows[-1].id if len(rows) == VERIFIED else None
+        return Verified(len(rows), found, rows[-1].id if len(rows) == VERIFIED else None)
 
     async def _append(
         self, uow: UnitOfWork, loaded: Loaded[State], event: type[Event], values: Mapping[str, Any]

@@ -31,8 +31,8 @@ async def drifts(client: Client, about: Sourced[Any]) -> list[Drift]:
     after: UUID | None = UUID(int=0)
     while after is not None:
         async with UnitOfWork(client.service.database) as uow:
-            drifted, after = await about.verify(uow, after)
-            found += drifted
+            verified = await about.verify(uow, after)
+            found, after = [*found, *verified.drifts], verified.next
     return found
 
 

@@ -24,6 +24,7 @@ log = structlog.get_logger("subgraphs.consistency")
 
 SETTLING = 3.0  # seconds for an event to arrive
 EVERY = 3600.0  # seconds between two checks
+FIRST = 30.0  # seconds after the start, so that copies which are new get what is older than they are
 ROWS: Final = 200
 EXAMPLES: Final = 20
 _DIGESTS = "query($kind: String!) { found: copyDigests(kind: $kind) }"
@@ -93,7 +94,7 @@ class Report:
 
 
 class Checker:
-    """A part of the service: it checks every hour, and whenever an admin says so."""
+    """A part of the service: it checks soon after the start, every hour, and whenever an admin says so."""
 
     def __init__(
         self,
@@ -133,8 +134,10 @@ class Checker:
         return reports
 
     async def _run(self) -> None:
+        pause = min(FIRST, self._every)
         while True:
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(pause)
+            pause = self._every
             try:
                 await self.check()
             except Exception as error:

@@ -136,7 +136,7 @@ class Mutation:
         info.context.require_role("admin")
         reports = await info.context.checker.check(deep=deep)
         rows = await store.checks_page(info.context.database, Page.of(store.NEWEST_CHECKS, len(reports), None))
-        return [ConsistencyCheck.of(row) for row in rows]
+        return [ConsistencyCheck.of(row) for row in rows[: len(reports)]]
 
     @resolver
     async def replay_sync(self, info: Info, id: strawberry.ID, reason: str) -> PendingSync | None:

@@ -47,7 +47,9 @@ class City:
     async def check(self, *, deep: bool = False) -> dict[tuple[str, str], dict[str, Any]]:
         """What a check finds, by kind and who keeps the copies."""
         reports = (await self.sync.data(CHECK, Person.make(self.keys, "admin"), deep=deep))["checkConsistency"]
-        return {(report["entityType"], report["targetService"]): report for report in reports}
+        found = {(report["entityType"], report["targetService"]): report for report in reports}
+        assert len(found) == len(reports)
+        return found
 
     async def execute(self, service: str, statement: str, **values: Any) -> None:
         """What goes wrong in a service's database."""
@@ -110,6 +112,7 @@ async def test_equal_stores_have_no_drift(city: City) -> None:
         assert [(counts(report), report["errorMessage"]) for report in found.values()] == [
             ((0, 0, 0, 0, 0), None)
         ] * checks
+        assert len(found) == checks
         assert all(report["compared"] >= 1 for kind, report in found.items() if kind[0].startswith("musician"))
     kept = (await city.sync.data(FOUND, Person.make(city.keys, "admin")))["consistencyChecks"]
     assert kept["totalCount"] >= 12

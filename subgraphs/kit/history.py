@@ -1,5 +1,6 @@
 """The past of a thing, for those who may see it: every change of it, and what it was after any of them or at any time."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -8,6 +9,7 @@ import msgspec
 import strawberry
 from sqlalchemy import bindparam, select
 from strawberry.scalars import JSON
+from strawberry.types.field import StrawberryField
 
 from subgraphs.kit import checks
 from subgraphs.kit.database import Session
@@ -16,8 +18,9 @@ from subgraphs.kit.event_store.aggregate import Loaded
 from subgraphs.kit.event_store.events import StoredEvent
 from subgraphs.kit.event_store.sourced import Sourced
 from subgraphs.kit.event_store.tables import every_event
-from subgraphs.kit.graphql import object_type
-from subgraphs.kit.pagination import DEFAULT_FIRST, MAX_FIRST
+from subgraphs.kit.graphql import object_type, resolver
+from subgraphs.kit.pagination import DEFAULT_FIRST, MAX_FIRST, First
+from subgraphs.kit.service import Context
 
 Before = Annotated[int | None, strawberry.argument(description="Changes before this version.")]
 Version = Annotated[int | None, strawberry.argument(description="After this version (0: before it was made).")]
@@ -89,6 +92,34 @@ async def _load(
     if time.tzinfo is None:
         raise BadUserInput("'time' needs an offset, such as 2026-11-22T12:00:00Z", "time")
     return await about.aggregate.load_as_of(session, stream, time)
+
+
+Owner = Callable[[Any, str], Awaitable[UUID]]
+"""The id of a thing that the caller of a request (its `info`) may know all of; NotFound or Forbidden."""
+
+
+def history_field(about: Sourced[Any], owner: Owner, description: str) -> StrawberryField:
+    """The field that tells every change of a thing to those who may know."""
+
+    async def history(
+        info: strawberry.Info[Context, None], id: strawberry.ID, first: First = DEFAULT_FIRST, before: Before = None
+    ) -> list[HistoryEntry] | None:
+        return await entries(info.context.database, about, await owner(info, id), first, before)
+
+    history.__doc__ = description
+    return resolver(history)
+
+
+def as_of_field(about: Sourced[Any], owner: Owner, description: str) -> StrawberryField:
+    """The field that tells what a thing was to those who may know."""
+
+    async def past(
+        info: strawberry.Info[Context, None], id: strawberry.ID, version: Version = None, time: Time = None
+    ) -> PastState | None:
+        return await as_of(info.context.database, about, await owner(info, id), version, time)
+
+    past.__doc__ = description
+    return resolver(past)
 
 
 def _entry(event: StoredEvent) -> HistoryEntry:

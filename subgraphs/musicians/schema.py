@@ -12,7 +12,7 @@ from subgraphs.kit.command_status import CommandId, CommandStatus, command_id_of
 from subgraphs.kit.copies import digests_field, rows_field, verify_field, versions_field
 from subgraphs.kit.errors import BadUserInput, NotFound
 from subgraphs.kit.graphql import Schema, given, object_type, resolver
-from subgraphs.kit.history import Before, HistoryEntry, PastState, Time, Version, as_of, entries
+from subgraphs.kit.history import as_of_field, history_field
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.musicians import store
 from subgraphs.musicians.aggregates import ORIGINALS, PROFILES
@@ -30,6 +30,15 @@ from subgraphs.musicians.types import (
     UpdateMusicianProfileInput,
     User,
 )
+
+
+async def _own_profile(info: Info, id: str) -> UUID:
+    """The id of a profile that is the caller's; admins see all."""
+    profile = await info.context.profiles.load(checks.identifier(id, "id"))
+    if profile is None:
+        raise NotFound("There is no such musician")
+    info.context.require_sight(profile.user_id)
+    return profile.id
 
 
 @object_type()
@@ -73,20 +82,13 @@ class Query:
         records = await store.catalogue(info.context.database, category.value if category else None)
         return [Skill.of(record) for record in records]
 
-    @resolver
-    async def musician_history(
-        self, info: Info, id: strawberry.ID, first: First = DEFAULT_FIRST, before: Before = None
-    ) -> list[HistoryEntry] | None:
-        """Every change of a profile, newest first, for its musician."""
-        key = await _own_profile(info, id)
-        return await entries(info.context.database, PROFILES, key, first, before)
+    musician_history = history_field(
+        PROFILES, _own_profile, "Every change of a profile, newest first, for its musician."
+    )
 
-    @resolver
-    async def musician_as_of(
-        self, info: Info, id: strawberry.ID, version: Version = None, time: Time = None
-    ) -> PastState | None:
-        """What a profile was after a version or at a time, for its musician."""
-        return await as_of(info.context.database, PROFILES, await _own_profile(info, id), version, time)
+    musician_as_of = as_of_field(
+        PROFILES, _own_profile, "What a profile was after a version or at a time, for its musician."
+    )
 
     @resolver
     async def musician_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:
@@ -129,15 +131,6 @@ def _values(input: CreateMusicianProfileInput | UpdateMusicianProfileInput) -> d
     if values.get("location") is not None:
         values["location"] = asdict(values["location"])
     return values
-
-
-async def _own_profile(info: Info, id: str) -> UUID:
-    """The id of a profile that is the caller's; admins see all."""
-    profile = await info.context.profiles.load(checks.identifier(id, "id"))
-    if profile is None:
-        raise NotFound("There is no such musician")
-    info.context.require_sight(profile.user_id)
-    return profile.id
 
 
 async def _conditions(info: Info, wanted: MusicianFilter) -> list[ColumnElement[bool]]:

@@ -10,13 +10,21 @@ from subgraphs.kit import checks
 from subgraphs.kit.copies import verify_field
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import Schema, object_type, resolver
-from subgraphs.kit.history import Before, HistoryEntry, PastState, Time, Version, as_of, entries
+from subgraphs.kit.history import as_of_field, history_field
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.kit.steps import StepOrder, step_field, take_step
 from subgraphs.payments import model, steps, store
 from subgraphs.payments.aggregates import ESCROWS
 from subgraphs.payments.types import AccountBalance, Booking, Escrow, Info, Payment
+
+
+async def _own_escrow(info: Info, id: str) -> UUID:
+    """The id of an escrow that the caller is a side of; admins see all."""
+    found = await Escrow.load(info, checks.identifier(id, "id"))
+    if found is None:
+        raise NotFound("There is no such escrow")
+    return UUID(found.id)
 
 
 @object_type()
@@ -47,20 +55,17 @@ class Query:
         found = await store.balances(info.context.database, info.context.require().user_id)
         return [AccountBalance.of(balance) for balance in found]
 
-    @resolver
-    async def escrow_history(
-        self, info: Info, id: strawberry.ID, first: First = DEFAULT_FIRST, before: Before = None
-    ) -> list[HistoryEntry] | None:
-        """Every change of an escrow, newest first, for the client and the musician between whom it is."""
-        key = await _own_escrow(info, id)
-        return await entries(info.context.database, ESCROWS, key, first, before)
+    escrow_history = history_field(
+        ESCROWS,
+        _own_escrow,
+        "Every change of an escrow, newest first, for the client and the musician between whom it is.",
+    )
 
-    @resolver
-    async def escrow_as_of(
-        self, info: Info, id: strawberry.ID, version: Version = None, time: Time = None
-    ) -> PastState | None:
-        """What an escrow was after a version or at a time, for the client and the musician between whom it is."""
-        return await as_of(info.context.database, ESCROWS, await _own_escrow(info, id), version, time)
+    escrow_as_of = as_of_field(
+        ESCROWS,
+        _own_escrow,
+        "What an escrow was after a version or at a time, for the two between whom it is.",
+    )
 
 
 @object_type()
@@ -111,14 +116,6 @@ class Mutation:
             "reason": model.check_reason(reason),
         }
         return await take_step(info.context, order, given, steps.refund, steps.unrefund)
-
-
-async def _own_escrow(info: Info, id: str) -> UUID:
-    """The id of an escrow that the caller is a side of; admins see all."""
-    found = await Escrow.load(info, checks.identifier(id, "id"))
-    if found is None:
-        raise NotFound("There is no such escrow")
-    return UUID(found.id)
 
 
 def _id(value: str, field: str) -> str:

@@ -10,7 +10,7 @@ from subgraphs.kit.command_status import CommandId, CommandStatus, command_id_of
 from subgraphs.kit.copies import digests_field, rows_field, verify_field, versions_field
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import Schema, field_with, object_type, resolver
-from subgraphs.kit.history import Before, HistoryEntry, PastState, Time, Version, as_of, entries
+from subgraphs.kit.history import as_of_field, history_field
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.kit.steps import StepOrder, step_field, take_step
@@ -19,6 +19,23 @@ from subgraphs.requests.aggregates import BOOKINGS, ORIGINALS, REQUESTS
 from subgraphs.requests.enums import RequestOrder
 from subgraphs.requests.inputs import ApplicationInput, PublishRequestInput, RequestFilterInput, UpdateRequestInput
 from subgraphs.requests.types import Application, Booking, Info, Musician, MusicianRequest, User
+
+
+async def _own_request(info: Info, id: str) -> UUID:
+    """The id of a request that the caller has made; admins see all."""
+    row = await info.context.requests.load(checks.identifier(id, "id"))
+    if row is None:
+        raise NotFound("There is no such request")
+    info.context.require_sight(row.client_id)
+    return UUID(str(row.id))
+
+
+async def _own_booking(info: Info, id: str) -> UUID:
+    """The id of a booking that the caller is in; admins see all."""
+    found = await Booking.load(info, checks.identifier(id, "id"))
+    if found is None:
+        raise NotFound("There is no such booking")
+    return UUID(found.id)
 
 
 @object_type()
@@ -62,35 +79,21 @@ class Query:
             lambda: store.count_requests(database, wanted),
         )
 
-    @resolver
-    async def request_history(
-        self, info: Info, id: strawberry.ID, first: First = DEFAULT_FIRST, before: Before = None
-    ) -> list[HistoryEntry] | None:
-        """Every change of a request, newest first, for its client."""
-        key = await _own_request(info, id)
-        return await entries(info.context.database, REQUESTS, key, first, before)
+    request_history = history_field(REQUESTS, _own_request, "Every change of a request, newest first, for its client.")
 
-    @resolver
-    async def request_as_of(
-        self, info: Info, id: strawberry.ID, version: Version = None, time: Time = None
-    ) -> PastState | None:
-        """What a request was after a version or at a time, for its client."""
-        return await as_of(info.context.database, REQUESTS, await _own_request(info, id), version, time)
+    request_as_of = as_of_field(
+        REQUESTS, _own_request, "What a request was after a version or at a time, for its client."
+    )
 
-    @resolver
-    async def booking_history(
-        self, info: Info, id: strawberry.ID, first: First = DEFAULT_FIRST, before: Before = None
-    ) -> list[HistoryEntry] | None:
-        """Every change of a booking, newest first, for the client and the musician in it."""
-        key = await _own_booking(info, id)
-        return await entries(info.context.database, BOOKINGS, key, first, before)
+    booking_history = history_field(
+        BOOKINGS, _own_booking, "Every change of a booking, newest first, for the client and the musician in it."
+    )
 
-    @resolver
-    async def booking_as_of(
-        self, info: Info, id: strawberry.ID, version: Version = None, time: Time = None
-    ) -> PastState | None:
-        """What a booking was after a version or at a time, for the client and the musician in it."""
-        return await as_of(info.context.database, BOOKINGS, await _own_booking(info, id), version, time)
+    booking_as_of = as_of_field(
+        BOOKINGS,
+        _own_booking,
+        "What a booking was after a version or at a time, for the two who are in it.",
+    )
 
     @resolver
     async def request_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:
@@ -216,23 +219,6 @@ class Mutation:
     ) -> JSON | None:
         """Cancel a booking with its request for one of its parties, or take that back."""
         return await take_step(info.context, order, _party(booking_id, by_user_id), steps.cancel, steps.uncancel)
-
-
-async def _own_request(info: Info, id: str) -> UUID:
-    """The id of a request that the caller has made; admins see all."""
-    row = await info.context.requests.load(checks.identifier(id, "id"))
-    if row is None:
-        raise NotFound("There is no such request")
-    info.context.require_sight(row.client_id)
-    return UUID(str(row.id))
-
-
-async def _own_booking(info: Info, id: str) -> UUID:
-    """The id of a booking that the caller is in; admins see all."""
-    found = await Booking.load(info, checks.identifier(id, "id"))
-    if found is None:
-        raise NotFound("There is no such booking")
-    return UUID(found.id)
 
 
 def _party(booking_id: str, by_user_id: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The past of a thing, for those who may see it: every change of it, and what it was after any of them or at any time."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -88,7 +88,11 @@ async def _load(
         return await about.aggregate.load(session, stream)
     if time.tzinfo is None:
         raise BadUserInput("'time' needs an offset, such as 2026-11-22T12:00:00Z", "time")
-    return await about.aggregate.load_as_of(session, stream, time)
+    try:
+        moment = time.astimezone(UTC)
+    except OverflowError:
+        raise BadUserInput("'time' is outside of the calendar", "time") from None
+    return await about.aggregate.load_as_of(session, stream, moment)
 
 
 def _entry(event: StoredEvent) -> HistoryEntry:

@@ -69,6 +69,12 @@ async def test_a_request_is_rebuilt_at_any_version_and_time(client: Client, host
     assert await drifts(client, REQUESTS) == []
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-02:00", "2026-11-22T12:00:00"])
+async def test_a_time_that_is_none_is_refused(client: Client, host: Person, time: str) -> None:
+    """A time that no calendar has in UTC, or one without an offset, is the caller's mistake."""
+    assert await client.codes(AS_OF, host, id=await publish(client, host), time=time) == ["BAD_USER_INPUT"]
+
+
 async def test_history_is_paged_and_for_its_owner(
     client: Client, host: Person, stranger: Person, admin: Person
 ) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from subgraphs.kit.event_store.events import VersionConflict
 from subgraphs.kit.event_store.snapshots import newest_snapshot
 from subgraphs.kit.event_store.sourced import Drift, Sourced
-from subgraphs.kit.testing import Client, Person
+from subgraphs.kit.testing import Client, Person, load_rows
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.requests import store
 from subgraphs.requests.aggregates import BOOKINGS, REQUESTS
@@ -166,6 +166,21 @@ async def test_bookings_are_what_their_events_say(client: Client, host: Person, 
     assert data["bookingHistory"][0]["changes"] == {"status": "cancelled"}
     assert (data["bookingAsOf"]["state"]["status"], data["bookingAsOf"]["state"]["price"]) == ("confirmed", "400.00")
     assert await drifts(client, BOOKINGS) == []
+
+
+LOAD = "INSERT INTO musician_requests (id, version, {columns}) SELECT '{copy}', 7, {columns} FROM musician_requests WHERE id = '{id}'"
+
+
+async def test_a_row_without_events_stays_as_it_is(client: Client, host: Person) -> None:
+    """A row that was loaded and not adopted yet is left alone: what it holds is nowhere else."""
+    request, copy, database = UUID(await publish(client, host)), uuid4(), client.service.database
+    columns = ", ".join(column.name for column in requests.c if column.name not in ("id", "version"))
+    await load_rows(database, LOAD.format(columns=columns, copy=copy, id=request))
+    before = await store.by_ids(database, requests, [copy])
+    assert await drifts(client, REQUESTS) == []
+    assert await store.by_ids(database, requests, [copy]) == before
+    await database.fetch_value(text("SELECT adopt_rows('musician_request', 'musician_requests', 'RequestPublished')"))
+    assert (await REQUESTS.aggregate.load(database, REQUESTS.aggregate.stream(copy))).state.title == "A band"
 
 
 async def test_loaded_rows_get_a_history(client: Client, host: Person) -> None:

@@ -113,6 +113,35 @@ async def test_a_change_by_hand_is_an_event_and_is_told(client: Client, host: Pe
     assert await drifts(client, REQUESTS) == []
 
 
+@pytest.mark.parametrize("ending", ["NOTHING", "UPDATE SET title = excluded.title"])
+async def test_only_what_became_of_an_insert_is_recorded(client: Client, host: Person, ending: str) -> None:
+    """A row that `ON CONFLICT` passes over has no event, and one that it changes has that of the change alone."""
+    request = await retitled(client, host, 2)
+    row = 'jsonb_populate_record(own, \'{"version": 1, "title": "Other", "description": "Never seen"}\')'
+    insert = f"INSERT INTO musician_requests SELECT ({row}).* FROM musician_requests AS own WHERE id = :id ON CONFLICT (id) DO {ending}"
+    await by_hand(client, insert, id=UUID(request))
+    told = text("SELECT version, event_type, payload FROM outbox WHERE aggregate_id = :id AND version > 3")
+    rows = await client.service.database.fetch_all(told, id=UUID(request))
+    changed = [] if ending == "NOTHING" else [(4, "RequestUpdated", "Other", "")]
+    assert [(one.version, one.event_type, one.payload["title"], one.payload["description"]) for one in rows] == changed
+    assert await drifts(client, REQUESTS) == []
+
+
+async def test_a_row_added_by_hand_is_an_event_and_is_told(client: Client, host: Person) -> None:
+    """Its history begins with all that is in it, and the service goes on from there."""
+    model, added = await publish(client, host), uuid4()
+    row = "jsonb_populate_record(own, jsonb_build_object('id', cast(:added AS uuid), 'title', 'Added', 'version', 9))"
+    insert = f"INSERT INTO musician_requests SELECT ({row}).* FROM musician_requests AS own WHERE id = :id"
+    await by_hand(client, insert, id=UUID(model), added=added)
+    told = text("SELECT version, event_type, payload FROM outbox WHERE aggregate_id = :id ORDER BY id")
+    (first,) = await client.service.database.fetch_all(told, id=added)
+    assert (first.version, first.event_type, first.payload["title"]) == (1, "RequestPublished", "Added")
+    await client.data(UPDATE, host, id=str(added), input={"title": "Ours"})
+    state = (await client.data(AS_OF, host, id=str(added)))["requestAsOf"]
+    assert (state["version"], state["state"]["title"]) == (2, "Ours")
+    assert await drifts(client, REQUESTS) == []
+
+
 async def test_rows_are_neither_deleted_nor_given_another_id(client: Client, host: Person) -> None:
     """A row whose history is kept stays, and so does its id."""
     request = UUID(await publish(client, host))

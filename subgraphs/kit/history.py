@@ -9,7 +9,7 @@ import strawberry
 from sqlalchemy import bindparam, select
 from strawberry.scalars import JSON
 
-from subgraphs.kit import checks
+from subgraphs.kit import budget, checks
 from subgraphs.kit.database import Session
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.event_store.aggregate import Loaded
@@ -62,7 +62,9 @@ async def entries(
     """The changes of a thing, newest first, in the shape in which they were stored."""
     limit = checks.whole(first, "first", 1, MAX_FIRST)
     wanted = _NEWEST if before is None else checks.whole(before, "before", 1, _NEWEST)
+    budget.spend(0)  # nothing is fetched for a request that has had too much
     rows = await session.fetch_all(_EVENTS, about=about.aggregate.stream(key).aggregate_id, before=wanted, first=limit)
+    budget.spend(len(rows))
     return [_entry(StoredEvent.of(row)) for row in rows]
 
 

@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from subgraphs.kit import budget
 from subgraphs.kit.event_store.events import VersionConflict
 from subgraphs.kit.event_store.snapshots import newest_snapshot
 from subgraphs.kit.event_store.sourced import Drift, Sourced
+from subgraphs.kit.history import entries
 from subgraphs.kit.testing import Client, Person, load_rows
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.requests import store
@@ -90,6 +92,16 @@ async def test_history_is_paged_and_for_its_owner(
     assert await client.codes(HISTORY, None, id=request) == ["UNAUTHENTICATED"]
     assert await client.codes(AS_OF, stranger, id=request) == ["FORBIDDEN"]
     assert await client.codes(HISTORY, host, id=str(uuid4())) == ["NOT_FOUND"]
+
+
+async def test_changes_count_as_elements_of_lists(client: Client, host: Person) -> None:
+    """A request may not ask for more of them than of anything else."""
+    request = UUID(await retitled(client, host, 4))
+    budget.begin()
+    budget.spend(budget.MOST_ELEMENTS - 7)
+    assert len(await entries(client.service.database, REQUESTS, request)) == 5
+    with pytest.raises(budget.TooMuch):
+        await entries(client.service.database, REQUESTS, request)
 
 
 async def test_a_change_by_hand_is_an_event_and_is_told(client: Client, host: Person) -> None:

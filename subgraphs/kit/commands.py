@@ -21,7 +21,7 @@ from sqlalchemy import Row, text
 from subgraphs.kit import cause
 from subgraphs.kit.cause import Cause, because
 from subgraphs.kit.database import Database, Session
-from subgraphs.kit.errors import Conflict, DomainError
+from subgraphs.kit.errors import BadUserInput, Conflict, DomainError
 from subgraphs.kit.messages import Command
 from subgraphs.kit.unit_of_work import UnitOfWork
 
@@ -91,11 +91,11 @@ class CommandLog:
     async def carry_out(self, command: Command[Any], command_id: UUID | None) -> Any:
         """Accept a command and carry it out: its answer, also when it was carried out before.
 
-        Raises CommandIdReused, CommandFailed, and what the handler raises.
+        Raises CommandIdReused, CommandFailed, BadUserInput for what cannot be written down, and what the handler raises.
         """
         named, own = command_id is not None, command_id or uuid4()
         now = cause.current()
-        data = json.dumps(msgspec.to_builtins(command), sort_keys=True)
+        data = _written(command)
         facts = {
             "command_id": own,
             "command_type": type(command).__name__,
@@ -168,15 +168,28 @@ class CommandLog:
             reason = "It was left behind, and nothing of it was done: send it again"
             await self._end(row.command_id, "failed", "ABANDONED", reason)
             return
-        command = msgspec.convert(_decoded(row.command_data), kind, strict=False)
         try:
+            command = msgspec.convert(_decoded(row.command_data), kind, strict=False)
             with because(Cause(row.issued_by, row.correlation_id, row.command_id)):
                 await self.process(row.command_id, command)
         except DomainError:
             return  # refused, and marked so
+        except Exception:
+            await self._leave(row.command_id, named=True)  # behind the others, which it must not hold up
+            raise
 
 
 _SAME = ("command_type", "input_hash", "issued_by")
+
+
+def _written(command: Command[Any]) -> str:
+    """The command as it is kept. What could not be read again is refused: one such row would hold up the recovery of all."""
+    try:
+        written = json.dumps(msgspec.to_builtins(command), sort_keys=True, allow_nan=False, ensure_ascii=False)
+        written.encode()
+    except (ValueError, RecursionError):
+        raise BadUserInput("The input is nested too deep or holds what JSON cannot, such as infinity") from None
+    return written
 
 
 def _decoded(value: Any) -> Any:

@@ -79,11 +79,18 @@ class Copy:
     is_replaced: bool = True
     """Whether the row goes before the handler writes it anew; a log is written on instead."""
 
-    async def repair(self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]) -> None:
-        """Put in place of a copy what its owner tells; events up to its version change nothing any more."""
+    async def repair(self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]) -> bool:
+        """Put in place of a copy what its owner tells; events up to its version change nothing any more.
+
+        Answers False, with nothing changed, where a newer event has come since the owner was asked.
+        """
+        if self.is_replaced:  # locked first, as the inbox does: the row, then the version
+            await uow.execute(self.keyed.sql("SELECT 1 FROM {table} WHERE {key} = :key FOR UPDATE").bindparams(key=key))
+        seen = _SEEN.bindparams(consumer=consumer, source=self.source, key=key, version=version)
+        if await uow.execute(seen) == 0:
+            return False
         if self.is_replaced:
             await uow.execute(self.keyed.sql("DELETE FROM {table} WHERE {key} = :key").bindparams(key=key))
-        await uow.execute(_SEEN.bindparams(consumer=consumer, source=self.source, key=key, version=version))
         envelope = Envelope(
             event_id=uuid4(),
             source=self.source,
@@ -97,12 +104,13 @@ class Copy:
         )
         with because(Cause("service:sync", str(uuid4()))):
             await self.handler(uow, envelope)
+        return True
 
 
 _SEEN = text(
     """
 INSERT INTO inbox_versions AS known (consumer, source, aggregate_id, version) VALUES (:consumer, :source, :key, :version)
-ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = greatest(known.version, excluded.version)
+ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = excluded.version WHERE known.version <= excluded.version
 """
 )
 
@@ -156,16 +164,17 @@ def repair_field(copies: Mapping[str, Copy], consumer: str) -> StrawberryField:
         """Put in place of copies what their owner tells; answers how many. For the sync service."""
         info.context.require_service()
         copy: Copy = _of(copies, kind)
+        repaired = 0
         try:
             given = msgspec.convert(originals, dict[UUID, _Original])
             if len(given) > MOST:
                 raise BadUserInput(f"'originals' holds more than {MOST}", "originals")
             async with UnitOfWork(info.context.database) as uow:
                 for key, original in sorted(given.items()):
-                    await copy.repair(uow, consumer, key, original.version, original.told)
+                    repaired += await copy.repair(uow, consumer, key, original.version, original.told)
         except msgspec.ValidationError as error:
             raise BadUserInput(f"'originals' are not versions and facts by key: {error}", "originals") from error
-        return len(given)
+        return repaired
 
     return field_with(inaccessible=True, shareable=True)(repair)
 

@@ -1,7 +1,7 @@
 """The past of a thing, for those who may see it: every change of it, and what it was after any of them or at any time."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, select
 from strawberry.scalars import JSON
 from strawberry.types.field import StrawberryField
 
-from subgraphs.kit import checks
+from subgraphs.kit import budget, checks
 from subgraphs.kit.database import Session
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.event_store.aggregate import Loaded
@@ -65,7 +65,9 @@ async def entries(
     """The changes of a thing, newest first, in the shape in which they were stored."""
     limit = checks.whole(first, "first", 1, MAX_FIRST)
     wanted = _NEWEST if before is None else checks.whole(before, "before", 1, _NEWEST)
+    budget.spend(0)  # nothing is fetched for a request that has had too much
     rows = await session.fetch_all(_EVENTS, about=about.aggregate.stream(key).aggregate_id, before=wanted, first=limit)
+    budget.spend(len(rows))
     return [_entry(StoredEvent.of(row)) for row in rows]
 
 
@@ -91,7 +93,11 @@ async def _load(
         return await about.aggregate.load(session, stream)
     if time.tzinfo is None:
         raise BadUserInput("'time' needs an offset, such as 2026-11-22T12:00:00Z", "time")
-    return await about.aggregate.load_as_of(session, stream, time)
+    try:
+        moment = time.astimezone(UTC)
+    except OverflowError:
+        raise BadUserInput("'time' is outside of the calendar", "time") from None
+    return await about.aggregate.load_as_of(session, stream, moment)
 
 
 Owner = Callable[[Any, str], Awaitable[UUID]]

@@ -73,7 +73,9 @@ _BOUNDS: Final[Mapping[Any, Any]] = {
 
 
 def _bounded(value: Any) -> Any:
-    if isinstance(value, Decimal) and not (value.is_finite() and abs(value) < 10**16):
+    if isinstance(value, Decimal) and not (
+        value.is_finite() and abs(value) < 10**8 and int(value.as_tuple().exponent) > -100
+    ):
         raise ValueError(value)
     return value.astimezone(UTC) if isinstance(value, datetime) else value
 

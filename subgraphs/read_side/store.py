@@ -1,6 +1,7 @@
 """What is asked of the read models; the tables themselves are in tables.py and made by projections/."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from subgraphs.kit.database import Session
 from subgraphs.kit.pagination import Order, Page
 from subgraphs.read_side.tables import active_requests, matches, musicians, rankings, requests, top_musicians
 
+_SAID_AGAIN = re.compile(r'-(?=[^\w"]*-)')
 _KM_PER_DEGREE = math.pi * 6371.0088 / 180
 
 
@@ -110,8 +112,12 @@ class RequestsWanted:
 
 
 def _matches(table: Table, words: str) -> ColumnElement[bool]:
-    """Words as in a search engine ("quoted", or, -without); whatever is typed is a query."""
-    found: ColumnElement[bool] = table.c.search.op("@@")(func.websearch_to_tsquery("simple", words))
+    """Words as in a search engine ("quoted", or, -without); whatever is typed is a query.
+
+    Of minus signs in a row the last one counts: each is a level of nesting, of which PostgreSQL takes 32.
+    """
+    given = _SAID_AGAIN.sub(" ", words)
+    found: ColumnElement[bool] = table.c.search.op("@@")(func.websearch_to_tsquery("simple", given))
     return found
 
 

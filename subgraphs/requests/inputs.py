@@ -51,7 +51,7 @@ class RequestFilterInput:
 
     def read(self) -> RequestFilter:
         """The filter, checked."""
-        earliest, latest = _in_utc(self.starts_from), _in_utc(self.starts_to)
+        earliest, latest = _in_utc(self.starts_from, "from"), _in_utc(self.starts_to, "to")
         if earliest and latest and earliest > latest:
             raise BadUserInput("'from' is after 'to'", "from")
         return RequestFilter(
@@ -64,8 +64,13 @@ class RequestFilterInput:
         )
 
 
-def _in_utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+def _in_utc(moment: datetime | None, field: str) -> datetime | None:
+    if moment is None:
+        return None
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise BadUserInput(f"'{field}' is outside of the calendar", field) from None
 
 
 @input_type

@@ -79,9 +79,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return value
     try:
-        return Decimal(str(value))
+        number = Decimal(str(value))
     except InvalidOperation:
-        pass
+        number = Decimal("NaN")
+    if number.is_finite():  # "sNaN" is a word, and as a number could not be compared
+        return number
     try:
         return datetime.fromisoformat(str(value))
     except ValueError:

@@ -1,6 +1,7 @@
 """Commands by id: accepted once, answered as often as asked, carried out although their process died, and told of to who sent them."""
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +12,7 @@ from sqlalchemy import text
 from subgraphs.kit.cause import Cause, because
 from subgraphs.kit.commands import CommandFailed, CommandIdReused, CommandLog
 from subgraphs.kit.database import Database, Session
-from subgraphs.kit.errors import Conflict
+from subgraphs.kit.errors import BadUserInput, Conflict
 from subgraphs.kit.messages import Command
 from subgraphs.kit.recovery import Recovery
 from subgraphs.kit.testing import Client, Keys, Person, Running
@@ -183,6 +184,42 @@ async def test_an_unnamed_command_that_was_left_is_abandoned(counting: Counting)
     await counting.age(key)
     await Recovery(counting.database, counting.log).sweep()
     assert await counting.status(key) == ("failed", "ABANDONED")
+
+
+async def test_what_cannot_be_carried_out_holds_nobody_up(counting: Counting) -> None:
+    """More commands than one look takes fail whenever they are tried: the one behind them is carried out at the next look."""
+    recovery, word, stuck = Recovery(counting.database, counting.log), uuid4().hex, [uuid4() for _ in range(50)]
+    counting.failing = OSError("the cable")
+    for key in stuck:
+        with pytest.raises(OSError, match="cable"):
+            await counting.send("stuck", key)
+        await counting.age(key)
+    last = uuid4()
+    with pytest.raises(OSError, match="cable"):
+        await counting.send(word, last)
+    counting.failing = None
+    spoilt = text("""UPDATE pending_commands SET command_data = '{"word": 1}' WHERE command_id = ANY (:keys)""")
+    await counting.database.execute(spoilt.bindparams(keys=stuck))
+    await counting.age(last)
+    for _ in range(2):
+        await recovery.sweep()
+    assert await counting.effects(word) == 1
+    assert await counting.status(stuck[0]) == ("pending", None)
+
+
+def nested(levels: int) -> dict[str, Any]:
+    """An object in an object, and so on."""
+    found: dict[str, Any] = {}
+    for _ in range(levels):
+        found = {"in": found}
+    return found
+
+
+@pytest.mark.parametrize("word", [math.inf, math.nan, "\ud800", nested(3_000)])
+async def test_what_cannot_be_written_down_is_refused(counting: Counting, word: Any) -> None:
+    """What JSON or Unicode cannot hold is the caller's mistake, and no command."""
+    with pytest.raises(BadUserInput):
+        await counting.send(word, uuid4())
 
 
 async def test_a_mutation_sent_twice_is_one(client: Client, host: Person) -> None:

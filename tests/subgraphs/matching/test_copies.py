@@ -56,6 +56,21 @@ async def test_a_copy_is_put_right(client: Client, checker: Person, tell: Tell) 
     assert await client.service.database.fetch_value(seen, key=wrong) == 3
 
 
+async def test_what_an_owner_told_before_a_newer_event_is_no_repair(
+    client: Client, checker: Person, tell: Tell
+) -> None:
+    """An event that comes between the question to the owner and the repair stands: it would not come again."""
+    key = await tell("MusicianProfileCreated", 1)
+    rows = (await client.data(ROWS, checker, kind="musician", keys=[str(key)]))["copyRows"]
+    told = rows[str(key)]["told"]
+    newer = {str(key): {"version": 3, "told": {**told, "stage_name": "Newer"}}}
+    older = {str(key): {"version": 2, "told": {**told, "stage_name": "Older"}}}
+    assert (await client.data(REPAIR, checker, kind="musician", originals=newer))["repairCopies"] == 1
+    assert (await client.data(REPAIR, checker, kind="musician", originals=older))["repairCopies"] == 0
+    rows = (await client.data(ROWS, checker, kind="musician", keys=[str(key)]))["copyRows"]
+    assert (rows[str(key)]["version"], rows[str(key)]["told"]["stage_name"]) == (3, "Newer")
+
+
 @pytest.mark.parametrize(
     ("query", "variables"),
     [

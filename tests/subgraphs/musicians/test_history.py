@@ -1,12 +1,18 @@
 """Profiles as their events tell them, with the skills and documents that other tables hold."""
 
+import asyncio
 from uuid import UUID
 
+import pytest
 from sqlalchemy import text
 
+from subgraphs.kit.database import Database
 from subgraphs.kit.testing import Client, Person
 from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.musicians import store
 from subgraphs.musicians.aggregates import PROFILES
+from subgraphs.musicians.handlers import update_profile
+from subgraphs.musicians.messages import UpdateProfile
 from tests.subgraphs.musicians.conftest import CROWD
 from tests.subgraphs.musicians.test_profiles import UPDATE, make
 
@@ -51,6 +57,33 @@ async def test_skills_given_by_hand_belong_to_the_history(client: Client, player
     await client.data(UPDATE, player, input={"bio": "Still here"})
     state = (await client.data(AS_OF, player, id=made["id"]))["musicianAsOf"]
     assert (state["version"], state["state"]["stage_name"], len(state["state"]["skill_ids"])) == (4, "By hand", 3)
+
+
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+
+
+async def take_skills(database: Database, key: UUID) -> None:
+    """What somebody at the prompt does."""
+    async with UnitOfWork(database) as hand:
+        await hand.execute(text("DELETE FROM musician_skills WHERE musician_id = :id").bindparams(id=key))
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_hand_that_takes_skills_waits_for_the_service(client: Client, player: Person, late: bool) -> None:
+    """Both get through, wherever the service is (it has locked the profile, or changed it), and the profile is told as it then is."""
+    key, database = UUID((await make(client, player))["id"]), client.service.database
+    change = UpdateProfile(player.id, {"bio": "Newer"})
+    async with asyncio.TaskGroup() as group, UnitOfWork(database) as uow:
+        await (store.lock(uow, player.id) if late else update_profile(uow, change))
+        taking = group.create_task(take_skills(database, key))
+        while not taking.done() and not await database.fetch_value(WAITING):  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+        if late:
+            await update_profile(uow, change)
+    told = text("SELECT version, payload FROM outbox WHERE aggregate_id = :id ORDER BY id DESC LIMIT 1")
+    newest = await database.fetch_one(told, id=key)
+    assert newest is not None
+    assert (newest.version, newest.payload["bio"], newest.payload["skill_ids"]) == (3, "Newer", [])
 
 
 async def test_profiles_are_what_their_events_say(client: Client, player: Person) -> None:

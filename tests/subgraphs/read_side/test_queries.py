@@ -209,6 +209,15 @@ async def test_who_may_see_what(town: Town, keys: Keys) -> None:
     assert await town.client.codes('mutation { rebuildReadModel(name: "x; drop") { name } }', admin) == ["NOT_FOUND"]
 
 
+@pytest.mark.parametrize("between", ["", " ", "(", "!-&", "|<"])
+async def test_whatever_is_typed_is_a_query(town: Town, between: str) -> None:
+    """A line of minus signs as well, alone or before a word, where the last of them counts."""
+    line = f"-{between}" * 50
+    assert await town.client.codes(MUSICIANS, text=line[:200]) == []
+    found = await town.client.data(MUSICIANS, text=f"{line[:100]}-piano")
+    assert {edge["node"]["stageName"] for edge in found["found"]["edges"]} == {"Band 0", "Band 2", "Band 4", "Band 6"}
+
+
 async def test_arguments_that_are_refused(town: Town) -> None:
     """What breaks a rule is refused as such by both lists, before anything is asked of anybody."""
     wrong: list[dict[str, Any]] = [

@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from subgraphs.kit import budget
 from subgraphs.kit.event_store.events import VersionConflict
 from subgraphs.kit.event_store.snapshots import newest_snapshot
 from subgraphs.kit.event_store.sourced import Drift, Sourced
-from subgraphs.kit.testing import Client, Person
+from subgraphs.kit.history import entries
+from subgraphs.kit.testing import Client, Person, load_rows
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.requests import store
 from subgraphs.requests.aggregates import BOOKINGS, REQUESTS
@@ -69,6 +71,12 @@ async def test_a_request_is_rebuilt_at_any_version_and_time(client: Client, host
     assert await drifts(client, REQUESTS) == []
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-02:00", "2026-11-22T12:00:00"])
+async def test_a_time_that_is_none_is_refused(client: Client, host: Person, time: str) -> None:
+    """A time that no calendar has in UTC, or one without an offset, is the caller's mistake."""
+    assert await client.codes(AS_OF, host, id=await publish(client, host), time=time) == ["BAD_USER_INPUT"]
+
+
 async def test_history_is_paged_and_for_its_owner(
     client: Client, host: Person, stranger: Person, admin: Person
 ) -> None:
@@ -84,6 +92,16 @@ async def test_history_is_paged_and_for_its_owner(
     assert await client.codes(HISTORY, None, id=request) == ["UNAUTHENTICATED"]
     assert await client.codes(AS_OF, stranger, id=request) == ["FORBIDDEN"]
     assert await client.codes(HISTORY, host, id=str(uuid4())) == ["NOT_FOUND"]
+
+
+async def test_changes_count_as_elements_of_lists(client: Client, host: Person) -> None:
+    """A request may not ask for more of them than of anything else."""
+    request = UUID(await retitled(client, host, 4))
+    budget.begin()
+    budget.spend(budget.MOST_ELEMENTS - 7)
+    assert len(await entries(client.service.database, REQUESTS, request)) == 5
+    with pytest.raises(budget.TooMuch):
+        await entries(client.service.database, REQUESTS, request)
 
 
 async def test_a_change_by_hand_is_an_event_and_is_told(client: Client, host: Person) -> None:
@@ -104,6 +122,35 @@ async def test_a_change_by_hand_is_an_event_and_is_told(client: Client, host: Pe
     await client.data(UPDATE, host, id=request, input={"description": "Bring a bass"})
     state = (await client.data(AS_OF, host, id=request))["requestAsOf"]
     assert (state["version"], state["state"]["title"], state["state"]["budget_max"]) == (4, "By hand", "777.00")
+    assert await drifts(client, REQUESTS) == []
+
+
+@pytest.mark.parametrize("ending", ["NOTHING", "UPDATE SET title = excluded.title"])
+async def test_only_what_became_of_an_insert_is_recorded(client: Client, host: Person, ending: str) -> None:
+    """A row that `ON CONFLICT` passes over has no event, and one that it changes has that of the change alone."""
+    request = await retitled(client, host, 2)
+    row = 'jsonb_populate_record(own, \'{"version": 1, "title": "Other", "description": "Never seen"}\')'
+    insert = f"INSERT INTO musician_requests SELECT ({row}).* FROM musician_requests AS own WHERE id = :id ON CONFLICT (id) DO {ending}"
+    await by_hand(client, insert, id=UUID(request))
+    told = text("SELECT version, event_type, payload FROM outbox WHERE aggregate_id = :id AND version > 3")
+    rows = await client.service.database.fetch_all(told, id=UUID(request))
+    changed = [] if ending == "NOTHING" else [(4, "RequestUpdated", "Other", "")]
+    assert [(one.version, one.event_type, one.payload["title"], one.payload["description"]) for one in rows] == changed
+    assert await drifts(client, REQUESTS) == []
+
+
+async def test_a_row_added_by_hand_is_an_event_and_is_told(client: Client, host: Person) -> None:
+    """Its history begins with all that is in it, and the service goes on from there."""
+    model, added = await publish(client, host), uuid4()
+    row = "jsonb_populate_record(own, jsonb_build_object('id', cast(:added AS uuid), 'title', 'Added', 'version', 9))"
+    insert = f"INSERT INTO musician_requests SELECT ({row}).* FROM musician_requests AS own WHERE id = :id"
+    await by_hand(client, insert, id=UUID(model), added=added)
+    told = text("SELECT version, event_type, payload FROM outbox WHERE aggregate_id = :id ORDER BY id")
+    (first,) = await client.service.database.fetch_all(told, id=added)
+    assert (first.version, first.event_type, first.payload["title"]) == (1, "RequestPublished", "Added")
+    await client.data(UPDATE, host, id=str(added), input={"title": "Ours"})
+    state = (await client.data(AS_OF, host, id=str(added)))["requestAsOf"]
+    assert (state["version"], state["state"]["title"]) == (2, "Ours")
     assert await drifts(client, REQUESTS) == []
 
 
@@ -160,6 +207,21 @@ async def test_bookings_are_what_their_events_say(client: Client, host: Person, 
     assert data["bookingHistory"][0]["changes"] == {"status": "cancelled"}
     assert (data["bookingAsOf"]["state"]["status"], data["bookingAsOf"]["state"]["price"]) == ("confirmed", "400.00")
     assert await drifts(client, BOOKINGS) == []
+
+
+LOAD = "INSERT INTO musician_requests (id, version, {columns}) SELECT '{copy}', 7, {columns} FROM musician_requests WHERE id = '{id}'"
+
+
+async def test_a_row_without_events_stays_as_it_is(client: Client, host: Person) -> None:
+    """A row that was loaded and not adopted yet is left alone: what it holds is nowhere else."""
+    request, copy, database = UUID(await publish(client, host)), uuid4(), client.service.database
+    columns = ", ".join(column.name for column in requests.c if column.name not in ("id", "version"))
+    await load_rows(database, LOAD.format(columns=columns, copy=copy, id=request))
+    before = await store.by_ids(database, requests, [copy])
+    assert await drifts(client, REQUESTS) == []
+    assert await store.by_ids(database, requests, [copy]) == before
+    await database.fetch_value(text("SELECT adopt_rows('musician_request', 'musician_requests', 'RequestPublished')"))
+    assert (await REQUESTS.aggregate.load(database, REQUESTS.aggregate.stream(copy))).state.title == "A band"
 
 
 async def test_loaded_rows_get_a_history(client: Client, host: Person) -> None:

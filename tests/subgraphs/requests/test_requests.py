@@ -113,6 +113,12 @@ async def test_filters(client: Client, host: Person) -> None:
     assert await found(client, skills=[skill], to="2020-01-01T00:00:00") == []
 
 
+@pytest.mark.parametrize(("side", "time"), [("from", "0001-01-01T00:00:00+02:00"), ("to", "9999-12-31T23:59:59-02:00")])
+async def test_times_beyond_the_calendar_are_refused(client: Client, side: str, time: str) -> None:
+    """A time that no calendar has in UTC is the caller's mistake."""
+    assert await client.codes(LIST, None, f={side: time}) == ["BAD_USER_INPUT"]
+
+
 async def test_pages_hold_each_request_once(client: Client, host: Person) -> None:
     """Page by page, every request comes once, in order; a cursor of another order is refused."""
     skill = str(uuid4())

@@ -22,6 +22,8 @@ from subgraphs.sync.comparison import Drift, different, differing, drift, same
         (None, "", False),
         (True, 1, True),
         (True, "true", False),
+        ("sNaN", "12", False),
+        ("sNaN", "sNaN", True),
     ],
 )
 def test_same(one: Any, other: Any, expected: bool) -> None:

@@ -3,7 +3,8 @@
 A command is written down before it is carried out, in a transaction of its own. Its effect, its result and the mark that it is
 completed are one transaction, which begins by locking the command: of two that carry out the same, one finds it done. What was
 accepted and left (the process died, the database went away) is carried out later, if its caller chose the id and so may rely on it;
-otherwise it is marked as failed, since the caller has no way to know and may have done it anew.
+otherwise it is marked as failed, since the caller has no way to know and may have done it anew. What was asked for is kept until the
+command has ended, no longer.
 """
 
 import hashlib
@@ -47,14 +48,15 @@ WITH done AS (
     INSERT INTO processed_commands (command_id, result_data, processing_time_ms)
     VALUES (:command_id, cast(cast(:result AS text) AS jsonb), :milliseconds)
 )
-UPDATE pending_commands SET status = 'completed', updated_at = clock_timestamp(),
+UPDATE pending_commands SET status = 'completed', command_data = '{}', updated_at = clock_timestamp(),
     aggregate_id = coalesce(aggregate_id, cast(:result_id AS uuid))
 WHERE command_id = :command_id
 """
 )
 _END = text(
     """
-UPDATE pending_commands SET status = :status, error_code = :code, error_message = :message, updated_at = clock_timestamp()
+UPDATE pending_commands SET status = :status, error_code = :code, error_message = :message, updated_at = clock_timestamp(),
+    command_data = CASE :status WHEN 'failed' THEN '{}' ELSE command_data END
 WHERE command_id = :command_id AND status IN ('pending', 'processing')
 """
 )
@@ -162,9 +164,12 @@ class CommandLog:
         await self._database.execute(_END, [facts])
 
     async def recover(self, row: Row[Any]) -> None:
-        """Carry out a command that was left behind, or mark it as failed. Raises what keeps it from being carried out now."""
+        """Carry out a command that was left behind (`row.is_old`: for too long), or mark it as failed.
+
+        Raises what keeps it from being carried out now.
+        """
         kind = self.types.get(row.command_type)
-        if kind is None or not row.is_named:
+        if kind is None or not row.is_named or row.is_old:
             reason = "It was left behind, and nothing of it was done: send it again"
             await self._end(row.command_id, "failed", "ABANDONED", reason)
             return

@@ -4,6 +4,7 @@ A resolver raises one of these; anything else that escapes (a bug, a database th
 "Internal error" with an id, under which the log has the whole story.
 """
 
+import re
 import traceback
 import uuid
 from typing import Any
@@ -12,6 +13,7 @@ import structlog
 from graphql import GraphQLError, GraphQLFormattedError
 
 log = structlog.get_logger("subgraphs.errors")
+_DETAIL = re.compile(r"(DETAIL:|Failing row contains).*")
 
 
 class DomainError(Exception):
@@ -88,9 +90,10 @@ def refusal(error: DomainError) -> dict[str, Any]:
 
 
 def _logged(error: BaseException, path: list[str | int] | None) -> str:
-    """The trace is written out here: a renderer with local variables would put passwords into the log."""
+    """The trace is written out here: a renderer with local variables would put passwords into the log, and so would PostgreSQL's details,
+    which quote rows."""
     error_id = uuid.uuid4().hex
-    trace = "".join(traceback.format_exception(error))
+    trace = _DETAIL.sub(r"\1 (left out)", "".join(traceback.format_exception(error)))
     log.error("internal error", id=error_id, path=path, trace=trace)
     return error_id
 

@@ -13,9 +13,11 @@ log = structlog.get_logger("subgraphs.recovery")
 
 LEFT_SECONDS = 30.0
 """A command that nobody has touched for so long is left behind: requests do not last longer."""
+OLDEST_SECONDS = 3600.0
+"""What was asked for longer ago is not done any more: its sender may have no account by now, or have done otherwise."""
 _LEFT = text(
     """
-SELECT * FROM pending_commands
+SELECT *, created_at < clock_timestamp() - make_interval(secs => :oldest) AS is_old FROM pending_commands
 WHERE status IN ('pending', 'processing') AND updated_at < clock_timestamp() - make_interval(secs => :seconds)
 ORDER BY updated_at LIMIT 50 FOR UPDATE SKIP LOCKED
 """
@@ -45,7 +47,7 @@ class Recovery:
 
     async def sweep(self) -> int:
         """Carry out what was left behind; answer how many were looked at."""
-        rows = await self._database.fetch_all(_LEFT, seconds=self._left)
+        rows = await self._database.fetch_all(_LEFT, seconds=self._left, oldest=OLDEST_SECONDS)
         for row in rows:
             try:
                 await self._commands.recover(row)

@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -171,8 +173,8 @@ async def test_what_was_left_is_carried_out(counting: Counting) -> None:
     assert await counting.effects(word) == 1
     assert await counting.status(key) == ("completed", None)
     assert await counting.send(word, key) == 1
-    left = text("SELECT error_code FROM pending_commands WHERE command_data ->> 'word' = :word AND NOT is_named")
-    assert await counting.database.fetch_value(left, word=word) == "INTERNAL"
+    left = text("SELECT error_code FROM pending_commands WHERE NOT is_named ORDER BY created_at DESC LIMIT 1")
+    assert await counting.database.fetch_value(left) == "INTERNAL"
 
 
 async def test_an_unnamed_command_that_was_left_is_abandoned(counting: Counting) -> None:
@@ -184,6 +186,32 @@ async def test_an_unnamed_command_that_was_left_is_abandoned(counting: Counting)
     await counting.age(key)
     await Recovery(counting.database, counting.log).sweep()
     assert await counting.status(key) == ("failed", "ABANDONED")
+
+
+async def test_what_was_left_for_too_long_is_abandoned(counting: Counting) -> None:
+    """After an hour nobody waits for it any more, and what was asked for is forgotten."""
+    word, key = uuid4().hex, uuid4()
+    counting.failing = OSError("the cable")
+    with pytest.raises(OSError, match="cable"):
+        await counting.send(word, key)
+    counting.failing = None
+    await counting.age(key)
+    older = text("UPDATE pending_commands SET created_at = now() - interval '2 hours' WHERE command_id = :key")
+    await counting.database.execute(older.bindparams(key=key))
+    await Recovery(counting.database, counting.log).sweep()
+    assert await counting.status(key) == ("failed", "ABANDONED")
+    assert await counting.effects(word) == 0
+
+
+async def test_what_was_asked_for_is_not_kept(counting: Counting) -> None:
+    """Neither of a command that is done nor of one that was refused."""
+    keys = uuid4(), uuid4()
+    await counting.send("secret", keys[0])
+    counting.failing = Conflict("no")
+    with pytest.raises(Conflict):
+        await counting.send("secret", keys[1])
+    kept = text("SELECT count(*) FROM pending_commands WHERE command_id = ANY (:keys) AND command_data::text <> '{}'")
+    assert await counting.database.fetch_value(kept, keys=list(keys)) == 0
 
 
 async def test_what_cannot_be_carried_out_holds_nobody_up(counting: Counting) -> None:
@@ -253,19 +281,29 @@ async def test_only_who_sent_a_command_sees_it(client: Client, host: Person, key
     assert await client.codes(STATUS, None, id=key) == ["UNAUTHENTICATED"]
 
 
-async def left_behind(database: Database, key: UUID) -> None:
-    """As if the process had died between accepting a command and its effect, long ago."""
-    await database.execute(text("DELETE FROM processed_commands WHERE command_id = :key").bindparams(key=key))
-    reset = "UPDATE pending_commands SET status = 'processing', updated_at = now() - interval '1 hour' WHERE command_id = :key"
-    await database.execute(text(reset).bindparams(key=key))
+@asynccontextmanager
+async def without(database: Database, table: str) -> AsyncIterator[None]:
+    """A table is missing meanwhile, which is nobody's refusal."""
+    await database.execute(text(f"ALTER TABLE {table} RENAME TO away"))
+    yield
+    await database.execute(text(f"ALTER TABLE away RENAME TO {table}"))
+
+
+async def recover(database: Database, key: UUID, log: CommandLog) -> None:
+    """As if the command had been left some time ago."""
+    aged = text("UPDATE pending_commands SET updated_at = now() - interval '50 minutes' WHERE command_id = :key")
+    await database.execute(aged.bindparams(key=key))
+    await Recovery(database, log).sweep()
 
 
 async def test_a_request_that_was_left_is_published(client: Client, host: Person) -> None:
     """A command with money, times and a place comes back from the table as it was sent, in its sender's name."""
     database, key, title = client.service.database, uuid4(), uuid4().hex
-    await client.data(ONCE, host, input=wanted(title=title), key=str(key))
-    await left_behind(database, key)
-    await Recovery(database, CommandLog(database, requests.COMMAND_HANDLERS, requests.RESULTS)).sweep()
+    await client.data(ONCE, host, input=wanted(title=title))
+    async with without(database, "musician_requests"):
+        codes = await client.codes(ONCE, host, input=wanted(title=title), key=str(key))
+    assert codes == ["INTERNAL_SERVER_ERROR"]
+    await recover(database, key, CommandLog(database, requests.COMMAND_HANDLERS, requests.RESULTS))
     rows = await database.fetch_all(text("SELECT * FROM musician_requests WHERE title = :title"), title=title)
     assert len(rows) == 2
     ours = {"id", "created_at", "updated_at"}
@@ -285,9 +323,10 @@ async def test_a_profile_that_was_left_is_changed(running: Running, keys: Keys) 
         )
         change = change.replace("input: $input)", "input: $input, commandId: $key)")
         given = {"hourlyRate": "12.5", "location": PLACE, "availability": {"monday": []}, "skills": ["drums"]}
-        made = (await asking.data(change, player, input=given, key=str(key)))["updateMusicianProfile"]
+        made = (await asking.data(UPDATE, player, input=given))["updateMusicianProfile"]
         await asking.data(UPDATE, player, input={"hourlyRate": "1", "location": None, "skills": []})
-        await left_behind(service.database, key)
+        async with without(service.database, "musician_skills"):
+            assert await asking.codes(change, player, input=given, key=str(key)) == ["INTERNAL_SERVER_ERROR"]
         log = CommandLog(service.database, musicians.COMMAND_HANDLERS, musicians.RESULTS)
-        await Recovery(service.database, log).sweep()
+        await recover(service.database, key, log)
         assert (await asking.data(change, player, input=given, key=str(key)))["updateMusicianProfile"] == made

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from subgraphs.kit.testing import Client, Person
 from tests.subgraphs.users.conftest import Register
@@ -60,3 +61,9 @@ async def test_an_account_made_by_hand_is_told(client: Client) -> None:
         text("SELECT event_type FROM outbox WHERE payload ->> 'username' = 'made'")
     )
     assert [row.event_type for row in rows] == ["UserRegistered"]
+
+
+async def test_accounts_are_not_deleted(client: Client, ann: Person) -> None:
+    """They are closed: others know them."""
+    with pytest.raises(IntegrityError, match="not deleted"):
+        await client.service.database.execute(text("DELETE FROM users WHERE id = :id").bindparams(id=ann.id))

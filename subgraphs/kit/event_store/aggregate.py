@@ -8,12 +8,13 @@ from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import Integer, bindparam, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from subgraphs.kit.database import Session
 from subgraphs.kit.event_store.append import append
 from subgraphs.kit.event_store.events import Context, NewEvent, NoSuchVersion, StoredEvent, Stream, StreamBroken
-from subgraphs.kit.event_store.snapshots import Snapshot, newest_snapshot, write_snapshots
+from subgraphs.kit.event_store.snapshots import Snapshot, write_snapshots
 from subgraphs.kit.event_store.tables import every_event
 from subgraphs.kit.event_store.upcasters import Upcasters
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -22,15 +23,22 @@ State = TypeVar("State")
 SNAPSHOT_EVERY: Final = 10
 _NEWEST: Final = 2**31 - 1
 
-_BETWEEN = (
-    select(every_event)
-    .where(
-        every_event.c.aggregate_id == bindparam("aggregate_id"),
-        every_event.c.version > bindparam("after"),
-        every_event.c.version <= bindparam("up_to"),
-    )
-    .order_by(every_event.c.version)
+# The snapshot and the events since: one statement, since a command reads one or more states before it writes. At least one row.
+_HISTORY = text(
+    f"""
+WITH snapshot AS (
+    SELECT version AS snapshot_version, state_data FROM snapshots
+    WHERE aggregate_id = :aggregate_id AND schema_version = :state_version AND version <= :up_to
+    ORDER BY version DESC LIMIT 1
 )
+SELECT snapshot_version, state_data, {", ".join(column.name for column in every_event.c)}
+FROM (SELECT 1) AS always LEFT JOIN snapshot ON true LEFT JOIN LATERAL (
+    SELECT * FROM every_event
+    WHERE aggregate_id = :aggregate_id AND version > coalesce(snapshot_version, 0) AND version <= :up_to
+) AS event ON true
+ORDER BY version
+"""  # noqa: S608 - names of columns, nothing from outside
+).columns(snapshot_version=Integer, state_data=JSONB, **{column.name: column.type for column in every_event.c})
 _AS_OF = (
     select(every_event.c.version)
     .where(
@@ -71,7 +79,7 @@ class Aggregate(Generic[State]):
         return Stream(self.aggregate_type, aggregate_id)
 
     async def load(self, session: Session, stream: Stream) -> Loaded[State]:
-        """The newest state; the initial one, at version 0, where nothing has happened. Two statements."""
+        """The newest state; the initial one, at version 0, where nothing has happened. One statement."""
         return await self._build(session, stream, _NEWEST)
 
     async def load_at(self, session: Session, stream: Stream, version: int) -> Loaded[State]:
@@ -82,7 +90,7 @@ class Aggregate(Generic[State]):
         return loaded
 
     async def load_as_of(self, session: Session, stream: Stream, time: datetime) -> Loaded[State]:
-        """The state after the last event that occurred at or before a time (with zone). Three statements."""
+        """The state after the last event that occurred at or before a time (with zone). Two statements."""
         version = await session.fetch_value(_AS_OF, aggregate_id=stream.aggregate_id, time=time)
         return await self._build(session, stream, version or 0)
 
@@ -113,12 +121,14 @@ class Aggregate(Generic[State]):
         return loaded.version
 
     async def _build(self, session: Session, stream: Stream, up_to: int) -> Loaded[State]:
-        found = await newest_snapshot(session, stream, self.schema_version, up_to)
+        rows = await session.fetch_all(
+            _HISTORY, aggregate_id=stream.aggregate_id, state_version=self.schema_version, up_to=up_to
+        )
+        version = rows[0].snapshot_version
         start = Loaded(stream, self.initial, 0, 0)
-        if found is not None:
-            start = Loaded(stream, self._thaw(found.state), found.version, found.version)
-        rows = await session.fetch_all(_BETWEEN, aggregate_id=stream.aggregate_id, after=start.version, up_to=up_to)
-        return reduce(self._after, (StoredEvent.of(row) for row in rows), start)
+        if version is not None:
+            start = Loaded(stream, self._thaw(rows[0].state_data), version, version)
+        return reduce(self._after, (StoredEvent.of(row) for row in rows if row.event_id is not None), start)
 
     def _after(self, loaded: Loaded[State], event: StoredEvent) -> Loaded[State]:
         if event.version != loaded.version + 1 or event.stream != loaded.stream:

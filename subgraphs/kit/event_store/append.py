@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import TextualSelect, text
 
 from subgraphs.kit.database import Session
 from subgraphs.kit.event_store.events import (
@@ -32,29 +32,35 @@ UPDATE {target} SET current_version = stream.current_version + :count,
     last_transaction_id = greatest(stream.last_transaction_id, pg_current_xact_id())
 WHERE stream.aggregate_type = :aggregate_type {condition}
 """
-_RETURNING = "RETURNING current_version, last_transaction_id"
-_TO_ANY = text(f"{_INSERT} {_ADVANCE.format(target='', condition='')} {_RETURNING}")
-_TO_NONE = text(f"{_INSERT} NOTHING {_RETURNING}")
-_TO_VERSION = text(
+# One statement, that is one round trip: the rows of the second part come out of the first, so no event gets its position before
+# the stream is locked.
+_WRITE = """
+WITH advanced AS ({advance} RETURNING current_version, last_transaction_id)
+INSERT INTO events (event_id, aggregate_id, aggregate_type, version, event_type, schema_version, event_data, metadata,
+    created_by, correlation_id, causation_id, transaction_id)
+SELECT cast(given ->> 'event_id' AS uuid), :aggregate_id, :aggregate_type, current_version - :count + cast(number AS integer),
+    given ->> 'event_type', cast(given ->> 'schema_version' AS integer), given -> 'data', given -> 'metadata',
+    :created_by, :correlation_id, cast(:causation_id AS uuid), last_transaction_id
+FROM advanced, jsonb_array_elements(cast(cast(:events AS text) AS jsonb)) WITH ORDINALITY AS list (given, number)
+ORDER BY number
+RETURNING {columns}
+"""
+
+
+def _writing(advance: str) -> TextualSelect:
+    columns = ", ".join(column.name for column in events_table.c)
+    return text(_WRITE.format(advance=advance, columns=columns)).columns(*events_table.c)
+
+
+_TO_ANY = _writing(f"{_INSERT} {_ADVANCE.format(target='', condition='')}")
+_TO_NONE = _writing(f"{_INSERT} NOTHING")
+_TO_VERSION = _writing(
     _ADVANCE.format(
         target="event_streams AS stream",
         condition="AND stream.aggregate_id = :aggregate_id AND stream.current_version = :expected",
     )
-    + _RETURNING
 )
 _ACTUAL = text("SELECT aggregate_type, current_version FROM event_streams WHERE aggregate_id = :aggregate_id")
-_WRITE = text(
-    """
-INSERT INTO events (event_id, aggregate_id, aggregate_type, version, event_type, schema_version, event_data, metadata,
-    created_by, correlation_id, causation_id, transaction_id)
-SELECT cast(given ->> 'event_id' AS uuid), :aggregate_id, :aggregate_type, :before + cast(number AS integer),
-    given ->> 'event_type', cast(given ->> 'schema_version' AS integer), given -> 'data', given -> 'metadata',
-    :created_by, :correlation_id, cast(:causation_id AS uuid), cast(cast(:transaction_id AS text) AS xid8)
-FROM jsonb_array_elements(cast(cast(:events AS text) AS jsonb)) WITH ORDINALITY AS list (given, number)
-ORDER BY number
-RETURNING """
-    + ", ".join(column.name for column in events_table.c)
-).columns(*events_table.c)
 
 
 async def append(
@@ -68,19 +74,25 @@ async def append(
     """
     if not events or expected_version < ANY:
         raise ValueError("no events" if not events else expected_version)
-    version, transaction_id = await _advance(uow, stream, expected_version, len(events))
-    written = await uow.fetch_all(
-        _WRITE,
-        aggregate_id=stream.aggregate_id,
-        aggregate_type=stream.aggregate_type,
-        before=version - len(events),
-        created_by=context.created_by,
-        correlation_id=context.correlation_id,
-        causation_id=context.causation_id,
-        transaction_id=str(transaction_id),
-        events=msgspec.json.encode(events).decode(),
-    )
-    return sorted((StoredEvent.of(row) for row in written), key=lambda event: event.version)
+    statement = {ANY: _TO_ANY, NO_STREAM: _TO_NONE}.get(expected_version, _TO_VERSION)
+    given = {
+        "aggregate_id": stream.aggregate_id,
+        "aggregate_type": stream.aggregate_type,
+        "count": len(events),
+        "created_by": context.created_by,
+        "correlation_id": context.correlation_id,
+        "causation_id": context.causation_id,
+        "events": msgspec.json.encode(events).decode(),
+    }
+    if expected_version > NO_STREAM:
+        given["expected"] = expected_version
+    while True:
+        if written := await uow.fetch_all(statement, **given):
+            return sorted((StoredEvent.of(row) for row in written), key=lambda event: event.version)
+        actual = await version_of(uow, stream)
+        # Equal: somebody committed just what was expected, between the two statements.
+        if actual != expected_version:
+            raise VersionConflict(expected_version, actual)
 
 
 async def version_of(session: Session, stream: Stream) -> int:
@@ -89,19 +101,3 @@ async def version_of(session: Session, stream: Stream) -> int:
     if row is not None and row.aggregate_type != stream.aggregate_type:
         raise WrongType(f"{stream.aggregate_id} is not the id of a {stream.aggregate_type}")
     return row.current_version if row is not None else NO_STREAM
-
-
-async def _advance(uow: UnitOfWork, stream: Stream, expected: int, count: int) -> tuple[int, int]:
-    """Lock the stream; its version after this append, and the number under which the events stand in the global order."""
-    statement = {ANY: _TO_ANY, NO_STREAM: _TO_NONE}.get(expected, _TO_VERSION)
-    given = {"aggregate_id": stream.aggregate_id, "aggregate_type": stream.aggregate_type, "count": count}
-    if expected > NO_STREAM:
-        given["expected"] = expected
-    while True:
-        row = await uow.fetch_one(statement, **given)
-        if row is not None:
-            return row.current_version, row.last_transaction_id
-        actual = await version_of(uow, stream)
-        # Equal: somebody committed just what was expected, between the two statements.
-        if actual != expected:
-            raise VersionConflict(expected, actual)

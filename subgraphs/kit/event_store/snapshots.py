@@ -5,23 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import text
 
-from subgraphs.kit.database import Session
 from subgraphs.kit.event_store.events import Stream
-from subgraphs.kit.event_store.tables import snapshots
 from subgraphs.kit.unit_of_work import UnitOfWork
 
-_NEWEST = (
-    select(snapshots.c.version, snapshots.c.state_data)
-    .where(
-        snapshots.c.aggregate_id == bindparam("aggregate_id"),
-        snapshots.c.schema_version == bindparam("schema_version"),
-        snapshots.c.version <= bindparam("up_to"),
-    )
-    .order_by(snapshots.c.version.desc())
-    .limit(1)
-)
 _WRITE = text(
     """
 INSERT INTO snapshots (aggregate_id, version, schema_version, state_data)
@@ -42,12 +30,6 @@ class Snapshot:
 
     version: int
     state: Mapping[str, Any]
-
-
-async def newest_snapshot(session: Session, stream: Stream, schema_version: int, up_to: int) -> Snapshot | None:
-    """The newest snapshot of this shape that is not after a version."""
-    row = await session.fetch_one(_NEWEST, aggregate_id=stream.aggregate_id, schema_version=schema_version, up_to=up_to)
-    return Snapshot(row.version, row.state_data) if row is not None else None
 
 
 async def write_snapshots(uow: UnitOfWork, stream: Stream, schema_version: int, taken: list[Snapshot]) -> None:

@@ -40,12 +40,3 @@ _meta = MetaData()
 events = Table("events", _meta, *_columns())
 every_event = Table("every_event", _meta, *_columns())
 """Live and archived events."""
-
-snapshots = Table(
-    "snapshots",
-    _meta,
-    Column("aggregate_id", Uuid),
-    Column("version", Integer),
-    Column("schema_version", Integer),
-    Column("state_data", JSONB),
-)

@@ -16,10 +16,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.inbox import EVERY, EventHandler, Inbox
 from subgraphs.kit.messages import Envelope, Event
-from subgraphs.kit.relay import Relay
-from subgraphs.kit.streams import Queue
+from subgraphs.kit.queue.inbox import EVERY, EventHandler, Inbox
+from subgraphs.kit.queue.relay import Relay
+from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.testing import fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.platform.postgres import start_postgres

@@ -10,8 +10,8 @@ from subgraphs.calendar import messages, store
 from subgraphs.calendar.model import Span
 from subgraphs.kit.bus import CommandHandler
 from subgraphs.kit.errors import Conflict, Forbidden
-from subgraphs.kit.inbox import EventHandler
 from subgraphs.kit.messages import Command, Envelope
+from subgraphs.kit.queue.inbox import EventHandler
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 

@@ -8,12 +8,12 @@ from subgraphs.events.types import EventsContext
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.inbox import EVERY, Inbox
 from subgraphs.kit.messages import Envelope
+from subgraphs.kit.queue.inbox import EVERY, Inbox
+from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.serve import SERVICES
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.streams import Queue
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from subgraphs.kit.commands import CommandHandler, CommandLog
+from subgraphs.kit.commands.log import CommandHandler, CommandLog
 from subgraphs.kit.database import Database
 from subgraphs.kit.messages import Command, Result
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -13,7 +13,7 @@ __all__ = ["Bus", "CommandHandler"]
 
 
 class Bus:
-    """Knows the handler of every command of a service. With a `log`, they have ids and are carried out once: see `kit/commands`."""
+    """Knows the handler of every command of a service. With a `log`, they have ids and are carried out once: see `kit/commands/log`."""
 
     def __init__(
         self,

@@ -23,8 +23,8 @@ from subgraphs.kit.database import Session
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.event_store.sourced import Sourced
 from subgraphs.kit.graphql import field_with
-from subgraphs.kit.inbox import EventHandler
 from subgraphs.kit.messages import Envelope
+from subgraphs.kit.queue.inbox import EventHandler
 from subgraphs.kit.service import Context
 from subgraphs.kit.unit_of_work import UnitOfWork
 

@@ -15,9 +15,9 @@ from sqlalchemy import make_url, text
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import SERVICE, SERVICE_PRIVATE, SERVICE_PUBLIC, TokenSigner
 from subgraphs.kit.keys import make_key_pair
+from subgraphs.kit.queue.streams import partition_of, stream_of, streams_of
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.streams import partition_of, stream_of, streams_of
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 Bootstrap = Callable[[ServiceSettings], Service]

@@ -5,11 +5,11 @@ from pathlib import Path
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.inbox import Inbox
-from subgraphs.kit.relay import Relay
+from subgraphs.kit.queue.inbox import Inbox
+from subgraphs.kit.queue.relay import Relay
+from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.streams import Queue
 from subgraphs.matching.handlers import EVENT_HANDLERS, command_handlers
 from subgraphs.matching.index import Index
 from subgraphs.matching.loaders import MatchingContext

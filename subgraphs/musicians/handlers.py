@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Row
 
 from subgraphs.kit.bus import CommandHandler
-from subgraphs.kit.commands import Reload
+from subgraphs.kit.commands.log import Reload
 from subgraphs.kit.database import Session
 from subgraphs.kit.errors import BadUserInput, Conflict, NotFound
 from subgraphs.kit.messages import Command

@@ -8,7 +8,7 @@ import strawberry
 from sqlalchemy import ColumnElement
 
 from subgraphs.kit import checks
-from subgraphs.kit.command_status import CommandId, CommandStatus, command_id_of, status_of
+from subgraphs.kit.commands.status import CommandId, CommandStatus, command_id_of, status_of
 from subgraphs.kit.copies import digests_field, rows_field, verify_field, versions_field
 from subgraphs.kit.errors import BadUserInput, NotFound
 from subgraphs.kit.graphql import Schema, given, object_type, resolver

@@ -5,11 +5,11 @@ from pathlib import Path
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.inbox import Inbox
-from subgraphs.kit.relay import Relay
+from subgraphs.kit.queue.inbox import Inbox
+from subgraphs.kit.queue.relay import Relay
+from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.streams import Queue
 from subgraphs.notifications.handlers import COMMAND_HANDLERS, EVENT_HANDLERS
 from subgraphs.notifications.loaders import NotificationsContext
 from subgraphs.notifications.schema import schema

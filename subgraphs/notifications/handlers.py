@@ -8,8 +8,8 @@ from sqlalchemy import Row
 
 from subgraphs.kit.bus import CommandHandler
 from subgraphs.kit.errors import Forbidden, NotFound
-from subgraphs.kit.inbox import EventHandler
 from subgraphs.kit.messages import Command, Envelope
+from subgraphs.kit.queue.inbox import EventHandler
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.notifications import messages, model, store
 from subgraphs.notifications.telling import TELLINGS, booking_of

@@ -6,10 +6,10 @@ from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.archivist import Archivist
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.relay import Relay
+from subgraphs.kit.queue.relay import Relay
+from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.streams import Queue
 from subgraphs.payments.handlers import COMMAND_HANDLERS
 from subgraphs.payments.loaders import PaymentsContext
 from subgraphs.payments.schema import schema

@@ -9,10 +9,10 @@ from gateway.transport.http import HttpTransport
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.projector import Projector
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.inbox import EVERY, Inbox
+from subgraphs.kit.queue.inbox import EVERY, Inbox
+from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.streams import Queue
 from subgraphs.read_side.alarm import Alarm
 from subgraphs.read_side.command_side import Way
 from subgraphs.read_side.loaders import Parts, ReadContext

@@ -6,9 +6,9 @@ from typing import Any
 from redis.asyncio import Redis
 from sqlalchemy import text
 
-from subgraphs.kit import cursors
 from subgraphs.kit.database import Session
-from subgraphs.kit.streams import streams_of
+from subgraphs.kit.queue import cursors
+from subgraphs.kit.queue.streams import streams_of
 
 _ASIDE = text(
     """

@@ -3,16 +3,16 @@
 from pathlib import Path
 
 from subgraphs.kit.bus import Bus
-from subgraphs.kit.commands import CommandLog
+from subgraphs.kit.commands.log import CommandLog
+from subgraphs.kit.commands.recovery import Recovery
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.archivist import Archivist
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.inbox import Inbox
-from subgraphs.kit.recovery import Recovery
-from subgraphs.kit.relay import Relay
+from subgraphs.kit.queue.inbox import Inbox
+from subgraphs.kit.queue.relay import Relay
+from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.service import Caller, Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.streams import Queue
 from subgraphs.requests.handlers import COMMAND_HANDLERS, EVENT_HANDLERS, RESULTS
 from subgraphs.requests.loaders import RequestsContext
 from subgraphs.requests.schema import schema

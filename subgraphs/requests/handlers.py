@@ -11,12 +11,12 @@ from sqlalchemy import Row, Table
 
 from subgraphs.kit import checks
 from subgraphs.kit.bus import CommandHandler
-from subgraphs.kit.commands import Reload
+from subgraphs.kit.commands.log import Reload
 from subgraphs.kit.database import Session
 from subgraphs.kit.errors import Conflict, Forbidden, NotFound
 from subgraphs.kit.identity import Identity
-from subgraphs.kit.inbox import EventHandler
 from subgraphs.kit.messages import Command, Envelope, Event
+from subgraphs.kit.queue.inbox import EventHandler
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.requests import messages, model, store
 from subgraphs.requests.aggregates import BOOKINGS, REQUESTS

@@ -6,7 +6,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
-from subgraphs.kit.command_status import CommandId, CommandStatus, command_id_of, status_of
+from subgraphs.kit.commands.status import CommandId, CommandStatus, command_id_of, status_of
 from subgraphs.kit.copies import digests_field, rows_field, verify_field, versions_field
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import Schema, field_with, object_type, resolver

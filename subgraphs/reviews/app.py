@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from subgraphs.kit import streams
 from subgraphs.kit.bus import Bus
-from subgraphs.kit.commands import CommandLog
+from subgraphs.kit.commands.log import CommandLog
+from subgraphs.kit.commands.recovery import Recovery
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.inbox import Inbox
-from subgraphs.kit.recovery import Recovery
-from subgraphs.kit.relay import Relay
+from subgraphs.kit.queue import streams
+from subgraphs.kit.queue.inbox import Inbox
+from subgraphs.kit.queue.relay import Relay
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.reviews.handlers import COMMAND_HANDLERS, EVENT_HANDLERS, RESULTS

@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from subgraphs.kit.bus import CommandHandler
-from subgraphs.kit.commands import Reload
+from subgraphs.kit.commands.log import Reload
 from subgraphs.kit.database import Session
 from subgraphs.kit.errors import Conflict, NotFound
-from subgraphs.kit.inbox import EventHandler
 from subgraphs.kit.messages import Command, Envelope
+from subgraphs.kit.queue.inbox import EventHandler
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.reviews import model, store
 from subgraphs.reviews.messages import BookingCompleted, RateBooking, ReviewPublished

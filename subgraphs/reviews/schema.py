@@ -3,7 +3,7 @@
 import strawberry
 
 from subgraphs.kit import checks
-from subgraphs.kit.command_status import CommandId, CommandStatus, command_id_of, status_of
+from subgraphs.kit.commands.status import CommandId, CommandStatus, command_id_of, status_of
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.reviews import store

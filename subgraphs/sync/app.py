@@ -10,11 +10,11 @@ from subgraphs.kit.bus import Bus
 from subgraphs.kit.client import ServiceClient, authorization
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.inbox import EVERY, Inbox
+from subgraphs.kit.queue.inbox import EVERY, Inbox
+from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.serve import SERVICES
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings, SettingsError
-from subgraphs.kit.streams import Queue
 from subgraphs.sync.consistency import SETTLING, Checker
 from subgraphs.sync.handlers import command_handlers
 from subgraphs.sync.keeping import see

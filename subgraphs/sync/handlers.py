@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from subgraphs.kit.bus import CommandHandler
 from subgraphs.kit.errors import Conflict, NotFound
 from subgraphs.kit.messages import Command
-from subgraphs.kit.streams import replays_of
+from subgraphs.kit.queue.streams import replays_of
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.sync import store
 from subgraphs.sync.messages import ReplaySync

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from subgraphs.kit.confirmations import Confirmation, Hello
 from subgraphs.kit.database import Database
 from subgraphs.kit.messages import Envelope
+from subgraphs.kit.queue.confirmations import Confirmation, Hello
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.sync.model import operation_of, status_of
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import structlog
 from redis.asyncio import Redis
 
-from subgraphs.kit.confirmations import heard
-from subgraphs.kit.cursors import Entry, Tail
 from subgraphs.kit.database import Database
-from subgraphs.kit.streams import confirmations_of
+from subgraphs.kit.queue.confirmations import heard
+from subgraphs.kit.queue.cursors import Entry, Tail
+from subgraphs.kit.queue.streams import confirmations_of
 from subgraphs.kit.tasks import end
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.sync import keeping

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from subgraphs.kit.confirmations import Outcome
+from subgraphs.kit.queue.confirmations import Outcome
 
 Operation = Literal["create", "update", "delete"]
 Status = Literal["pending", "processing", "completed", "failed", "retry"]

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from subgraphs.kit import streams
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenSigner, TokenVerifier
-from subgraphs.kit.relay import Relay
+from subgraphs.kit.queue import streams
+from subgraphs.kit.queue.relay import Relay
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings, SettingsError
 from subgraphs.users.handlers import COMMAND_HANDLERS

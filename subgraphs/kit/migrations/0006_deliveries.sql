@@ -1,5 +1,5 @@
 -- Which consumers have what was published, and what a consumer needs so that nothing is lost or passed over.
--- See kit/deliveries.py for the first half (the sender's), kit/leases.py, intake.py and failures.py for the second (the consumer's).
+-- See kit/queue/deliveries.py for the first half (the sender's), kit/queue/leases.py, intake.py and failures.py for the second (the consumer's).
 
 ALTER TABLE outbox
     ADD COLUMN delivered_at timestamptz,

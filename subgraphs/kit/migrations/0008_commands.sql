@@ -1,4 +1,4 @@
--- Commands by id, each accepted once. See kit/commands.py.
+-- Commands by id, each accepted once. See kit/commands/log.py.
 
 CREATE TABLE pending_commands (
     command_id     uuid        PRIMARY KEY,

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.subgraphs.kit.street import Street, street_of
+from tests.subgraphs.kit.queue.street import Street, street_of
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from sqlalchemy import text
 
 from gateway.transport.fake import FakeTransport
 from subgraphs.kit.database import Database
+from subgraphs.kit.queue.streams import Queue, envelope_of
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.streams import Queue, envelope_of
 from subgraphs.kit.testing import Client, Keys, fresh_database, put
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.read_side.app import bootstrap

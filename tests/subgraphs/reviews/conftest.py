@@ -11,7 +11,7 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from subgraphs.kit.streams import Queue
+from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.testing import Client, Keys, Person, Running, put
 from subgraphs.reviews.app import bootstrap
 

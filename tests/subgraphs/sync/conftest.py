@@ -10,12 +10,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.failures import Pace
-from subgraphs.kit.inbox import Inbox
 from subgraphs.kit.messages import Envelope, Event
-from subgraphs.kit.relay import Relay
+from subgraphs.kit.queue.failures import Pace
+from subgraphs.kit.queue.inbox import Inbox
+from subgraphs.kit.queue.relay import Relay
+from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.service import Service
-from subgraphs.kit.streams import Queue
 from subgraphs.kit.testing import Client, Keys, Person, Running, fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.sync.app import MIGRATIONS, bootstrap

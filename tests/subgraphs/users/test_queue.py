@@ -4,8 +4,8 @@ import asyncio
 
 from sqlalchemy import text
 
+from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.streams import Queue
 from subgraphs.kit.testing import Client, Keys, Running, entries_of, fresh_database
 from subgraphs.users.app import bootstrap
 

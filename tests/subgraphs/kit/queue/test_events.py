@@ -9,14 +9,14 @@ from sqlalchemy import text
 
 from subgraphs.kit.cause import Cause, because
 from subgraphs.kit.database import Database
-from subgraphs.kit.inbox import EVERY, Inbox
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.relay import Relay, Restarted
-from subgraphs.kit.streams import streams_of
+from subgraphs.kit.queue.inbox import EVERY, Inbox
+from subgraphs.kit.queue.relay import Relay, Restarted
+from subgraphs.kit.queue.streams import streams_of
 from subgraphs.kit.testing import entries_of, put
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.platform.valkey import start_valkey
-from tests.subgraphs.kit.street import BellRang, Heard, Street, started, street_of, until
+from tests.subgraphs.kit.queue.street import BellRang, Heard, Street, started, street_of, until
 
 
 async def test_events_arrive_in_order(street: Street) -> None:

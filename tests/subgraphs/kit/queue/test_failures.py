@@ -6,13 +6,13 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from subgraphs.kit.failures import Pace
-from subgraphs.kit.ledger import judged
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.streams import replays_of
+from subgraphs.kit.queue.failures import Pace
+from subgraphs.kit.queue.ledger import judged
+from subgraphs.kit.queue.streams import replays_of
 from subgraphs.kit.testing import entries_of, put
 from subgraphs.kit.unit_of_work import UnitOfWork
-from tests.subgraphs.kit.street import BellPolished, Street, hear, started, until
+from tests.subgraphs.kit.queue.street import BellPolished, Street, hear, started, until
 
 SLOW = Pace(max_retries=3, seconds=30.0)
 

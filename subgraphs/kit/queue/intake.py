@@ -1,7 +1,7 @@
 """Applies events to a consumer's database: a batch is one transaction with what is remembered of it and how far the streams were read.
 
-A batch is all or nothing; the inbox then takes its events one by one, so that only those that fail are put aside (`kit/failures`).
-Each transaction commits only while this process holds the partitions (`kit/leases`).
+A batch is all or nothing; the inbox then takes its events one by one, so that only those that fail are put aside (`kit/queue/failures`).
+Each transaction commits only while this process holds the partitions (`kit/queue/leases`).
 """
 
 import time
@@ -12,17 +12,17 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Row
 
-from subgraphs.kit import cursors, failures
 from subgraphs.kit.cause import Cause, because
-from subgraphs.kit.confirmations import Confirmation, Outcome
-from subgraphs.kit.cursors import Entry
 from subgraphs.kit.database import Database
-from subgraphs.kit.failures import Pace, described
-from subgraphs.kit.leases import LeaseLost, Leases
-from subgraphs.kit.ledger import Arrival, Ledger, judged
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.outages import connect, is_outage
-from subgraphs.kit.streams import envelope_of, stream_of
+from subgraphs.kit.queue import cursors, failures
+from subgraphs.kit.queue.confirmations import Confirmation, Outcome
+from subgraphs.kit.queue.cursors import Entry
+from subgraphs.kit.queue.failures import Pace, described
+from subgraphs.kit.queue.leases import LeaseLost, Leases
+from subgraphs.kit.queue.ledger import Arrival, Ledger, judged
+from subgraphs.kit.queue.outages import connect, is_outage
+from subgraphs.kit.queue.streams import envelope_of, stream_of
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 log = structlog.get_logger("subgraphs.inbox")

@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, DateTime, Float, Text, Uuid, bindparam, func, literal, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from subgraphs.kit.confirmations import Confirmation, Hello, heard
-from subgraphs.kit.cursors import Entry
 from subgraphs.kit.database import Database
 from subgraphs.kit.outbox import outbox
+from subgraphs.kit.queue.confirmations import Confirmation, Hello, heard
+from subgraphs.kit.queue.cursors import Entry
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 CHECKED = 500

@@ -13,10 +13,10 @@ from sqlalchemy import Row, Text, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Integer
 
-from subgraphs.kit import failures
-from subgraphs.kit.confirmations import Confirmation, Outcome
-from subgraphs.kit.cursors import Entry
 from subgraphs.kit.messages import Envelope
+from subgraphs.kit.queue import failures
+from subgraphs.kit.queue.confirmations import Confirmation, Outcome
+from subgraphs.kit.queue.cursors import Entry
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 Aggregate = tuple[str, UUID]

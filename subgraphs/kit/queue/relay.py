@@ -17,10 +17,11 @@ import structlog
 from redis.asyncio import Redis
 from sqlalchemy import func, select
 
-from subgraphs.kit import deliveries, outbox
-from subgraphs.kit.cursors import Tail
+from subgraphs.kit import outbox
 from subgraphs.kit.database import Database
-from subgraphs.kit.streams import RETENTION_MS, confirmations_of, entry_of, partition_of, run_id, streams_of
+from subgraphs.kit.queue import deliveries
+from subgraphs.kit.queue.cursors import Tail
+from subgraphs.kit.queue.streams import RETENTION_MS, confirmations_of, entry_of, partition_of, run_id, streams_of
 from subgraphs.kit.tasks import end
 
 log = structlog.get_logger("subgraphs.relay")

@@ -13,7 +13,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.streams import LONGEST_CONFIRMATIONS, confirmations_of
+from subgraphs.kit.queue.streams import LONGEST_CONFIRMATIONS, confirmations_of
 
 Outcome = Literal["done", "retry", "failed", "stale", "gap"]
 """done: applied. stale: not applied, the aggregate had come as far already. gap: applied, though an event before it never came.

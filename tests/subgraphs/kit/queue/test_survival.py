@@ -12,7 +12,7 @@ from sqlalchemy import text
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.platform.valkey import ValkeyServer, start_valkey
-from tests.subgraphs.kit.street import BellRang, Street, hear, started, street_of, until
+from tests.subgraphs.kit.queue.street import BellRang, Street, hear, started, street_of, until
 
 pytestmark = pytest.mark.system
 BELLS = [uuid4() for _ in range(50)]

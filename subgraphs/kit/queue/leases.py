@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Integer, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.streams import PARTITIONS
+from subgraphs.kit.queue.streams import PARTITIONS
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 # also a process that is paused while it tends holds locks that the others wait for

@@ -1,15 +1,15 @@
-"""An ear in a process of its own, for tests that pause it or kill it: `python -m tests.subgraphs.kit.ear DATABASE_URL QUEUE_URL`."""
+"""An ear in a process of its own, for tests that pause it or kill it: `python -m tests.subgraphs.kit.queue.ear DATABASE_URL QUEUE_URL`."""
 
 import asyncio
 import signal
 import sys
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.inbox import Inbox
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.streams import Queue
+from subgraphs.kit.queue.inbox import Inbox
+from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.unit_of_work import UnitOfWork
-from tests.subgraphs.kit.street import QUICK, hear
+from tests.subgraphs.kit.queue.street import QUICK, hear
 
 
 async def slowly(uow: UnitOfWork, envelope: Envelope) -> None:

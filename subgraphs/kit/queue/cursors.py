@@ -14,7 +14,7 @@ from sqlalchemy import Column, MetaData, Table, Text, any_, bindparam, func, sel
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from subgraphs.kit.database import Database, Session
-from subgraphs.kit.streams import newest_id, place_of
+from subgraphs.kit.queue.streams import newest_id, place_of
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 inbox_cursors = Table(

@@ -14,15 +14,15 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from subgraphs.kit import confirmations, cursors
-from subgraphs.kit.confirmations import Confirmation, Hello
-from subgraphs.kit.cursors import Entry
 from subgraphs.kit.database import Database
-from subgraphs.kit.failures import Pace
-from subgraphs.kit.intake import EVERY, EventHandler, Intake
-from subgraphs.kit.leases import LeaseLost, Leases
-from subgraphs.kit.outages import is_outage
-from subgraphs.kit.streams import replays_of, run_id, stream_of
+from subgraphs.kit.queue import confirmations, cursors
+from subgraphs.kit.queue.confirmations import Confirmation, Hello
+from subgraphs.kit.queue.cursors import Entry
+from subgraphs.kit.queue.failures import Pace
+from subgraphs.kit.queue.intake import EVERY, EventHandler, Intake
+from subgraphs.kit.queue.leases import LeaseLost, Leases
+from subgraphs.kit.queue.outages import is_outage
+from subgraphs.kit.queue.streams import replays_of, run_id, stream_of
 from subgraphs.kit.tasks import end
 
 __all__ = ["EVERY", "EventHandler", "Inbox"]

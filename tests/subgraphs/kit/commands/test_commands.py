@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.cause import Cause, because
-from subgraphs.kit.commands import CommandFailed, CommandIdReused, CommandLog
+from subgraphs.kit.commands.log import CommandFailed, CommandIdReused, CommandLog
+from subgraphs.kit.commands.recovery import Recovery
 from subgraphs.kit.database import Database, Session
 from subgraphs.kit.errors import BadUserInput, Conflict
 from subgraphs.kit.messages import Command
-from subgraphs.kit.recovery import Recovery
 from subgraphs.kit.testing import Client, Keys, Person, Running
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.musicians import handlers as musicians

@@ -5,7 +5,7 @@ import asyncio
 import structlog
 from sqlalchemy import text
 
-from subgraphs.kit.commands import CommandLog
+from subgraphs.kit.commands.log import CommandLog
 from subgraphs.kit.database import Database
 from subgraphs.kit.tasks import end
 

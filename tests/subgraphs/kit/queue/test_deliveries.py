@@ -7,12 +7,12 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from subgraphs.kit import confirmations, deliveries
-from subgraphs.kit.confirmations import Confirmation, Hello
-from subgraphs.kit.streams import confirmations_of
+from subgraphs.kit.queue import confirmations, deliveries
+from subgraphs.kit.queue.confirmations import Confirmation, Hello
+from subgraphs.kit.queue.streams import confirmations_of
 from subgraphs.kit.testing import entries_of
 from subgraphs.kit.unit_of_work import UnitOfWork
-from tests.subgraphs.kit.street import HANDLERS, BellPolished, Street, hear, started, until
+from tests.subgraphs.kit.queue.street import HANDLERS, BellPolished, Street, hear, started, until
 
 _CONSUMERS = text("SELECT consumer, event_types, first_id FROM outbox_consumers ORDER BY consumer")
 

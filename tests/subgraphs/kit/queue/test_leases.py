@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from subgraphs.kit.leases import LeaseLost, Leases
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.outages import is_outage
-from subgraphs.kit.streams import PARTITIONS, partition_of
+from subgraphs.kit.queue.leases import LeaseLost, Leases
+from subgraphs.kit.queue.outages import is_outage
+from subgraphs.kit.queue.streams import PARTITIONS, partition_of
 from subgraphs.kit.unit_of_work import UnitOfWork
-from tests.subgraphs.kit.street import HANDLERS, Street, hear, started, until
+from tests.subgraphs.kit.queue.street import HANDLERS, Street, hear, started, until
 
 _OWNERS = text("SELECT count(*) FROM inbox_leases WHERE owner IS NOT NULL GROUP BY owner")
 _HEARD = text("INSERT INTO heard (times) VALUES (7)")

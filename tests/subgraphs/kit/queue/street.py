@@ -11,11 +11,11 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.failures import Pace
-from subgraphs.kit.inbox import EventHandler, Inbox
 from subgraphs.kit.messages import Envelope, Event
-from subgraphs.kit.relay import Relay
-from subgraphs.kit.streams import Queue
+from subgraphs.kit.queue.failures import Pace
+from subgraphs.kit.queue.inbox import EventHandler, Inbox
+from subgraphs.kit.queue.relay import Relay
+from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.testing import fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 

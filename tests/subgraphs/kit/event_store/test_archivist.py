@@ -9,7 +9,7 @@ from sqlalchemy import text
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.archivist import Archivist
 from subgraphs.kit.testing import fresh_database
-from tests.subgraphs.kit.test_event_store import ACCOUNT, filled, stored
+from tests.subgraphs.kit.event_store.test_event_store import ACCOUNT, filled, stored
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.unit_of_work import UnitOfWork
-from tests.subgraphs.kit.street import BellRang, Street, started, until
+from tests.subgraphs.kit.queue.street import BellRang, Street, started, until
 
 pytestmark = pytest.mark.system
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 BELLS = [uuid4() for _ in range(20)]
 _OWNERS = text("SELECT DISTINCT owner FROM inbox_leases WHERE owner IS NOT NULL")
 
@@ -25,7 +25,7 @@ _OWNERS = text("SELECT DISTINCT owner FROM inbox_leases WHERE owner IS NOT NULL"
 @contextmanager
 def ears(street: Street, queue_url: str, count: int) -> Iterator[list["subprocess.Popen[bytes]"]]:
     """So many processes that listen."""
-    command = [sys.executable, "-m", "tests.subgraphs.kit.ear", street.ear.url, queue_url]
+    command = [sys.executable, "-m", "tests.subgraphs.kit.queue.ear", street.ear.url, queue_url]
     found = [subprocess.Popen(command, cwd=ROOT) for _ in range(count)]
     try:
         yield found

@@ -27,9 +27,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
-from subgraphs.kit.cursors import Entry
 from subgraphs.kit.database import Session
 from subgraphs.kit.messages import Envelope
+from subgraphs.kit.queue.cursors import Entry
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 inbox_failures = Table(

@@ -42,7 +42,7 @@ class HistoryEntry:
     type: str = strawberry.field(description="What happened.")
     changes: JSON = strawberry.field(description="The new values of what changed.")
     created_by: str | None = strawberry.field(
-        description="The user who did it, service:NAME, or database:USER for a change by hand."
+        description="The user who did it, service:NAME, or database for a change by hand (admins see database:USER)."
     )
     correlation_id: strawberry.ID = strawberry.field(
         description="What it shares with all that follows from the same request or saga."
@@ -60,15 +60,21 @@ class PastState:
 
 
 async def entries(
-    session: Session, about: Sourced[Any], key: UUID, first: int = DEFAULT_FIRST, before: int | None = None
+    session: Session,
+    about: Sourced[Any],
+    key: UUID,
+    first: int = DEFAULT_FIRST,
+    before: int | None = None,
+    *,
+    is_admin: bool = False,
 ) -> list[HistoryEntry]:
-    """The changes of a thing, newest first, in the shape in which they were stored."""
+    """The changes of a thing, newest first, in the shape in which they were stored; who was at the database only for admins."""
     limit = checks.whole(first, "first", 1, MAX_FIRST)
     wanted = _NEWEST if before is None else checks.whole(before, "before", 1, _NEWEST)
     budget.spend(0)  # nothing is fetched for a request that has had too much
     rows = await session.fetch_all(_EVENTS, about=about.aggregate.stream(key).aggregate_id, before=wanted, first=limit)
     budget.spend(len(rows))
-    return [_entry(StoredEvent.of(row)) for row in rows]
+    return [_entry(StoredEvent.of(row), is_admin) for row in rows]
 
 
 async def as_of(
@@ -110,7 +116,8 @@ def history_field(about: Sourced[Any], owner: Owner, description: str) -> Strawb
     async def history(
         info: strawberry.Info[Context, None], id: strawberry.ID, first: First = DEFAULT_FIRST, before: Before = None
     ) -> list[HistoryEntry] | None:
-        return await entries(info.context.database, about, await owner(info, id), first, before)
+        key, is_admin = await owner(info, id), info.context.require().is_admin
+        return await entries(info.context.database, about, key, first, before, is_admin=is_admin)
 
     history.__doc__ = description
     return resolver(history)
@@ -128,12 +135,13 @@ def as_of_field(about: Sourced[Any], owner: Owner, description: str) -> Strawber
     return resolver(past)
 
 
-def _entry(event: StoredEvent) -> HistoryEntry:
+def _entry(event: StoredEvent, is_admin: bool) -> HistoryEntry:
+    by_hand = event.created_by.startswith("database:") and not is_admin
     return HistoryEntry(
         version=event.version,
         type=event.event_type,
         changes=JSON(dict(event.data)),
-        created_by=event.created_by or None,
+        created_by="database" if by_hand else event.created_by or None,
         correlation_id=strawberry.ID(str(event.correlation_id)),
         causation_id=strawberry.ID(str(event.causation_id)) if event.causation_id else None,
         occurred_at=event.occurred_at,

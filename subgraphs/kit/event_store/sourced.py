@@ -25,7 +25,7 @@ log = structlog.get_logger("subgraphs.sourced")
 State = TypeVar("State", bound=msgspec.Struct)
 Facts = Callable[[Row[Any]], Mapping[str, Any]]
 """The fields of the event to publish, made of the row as it is after the change."""
-VERIFIED = 500
+VERIFIED = 100
 _REPAIRING = text(
     "SELECT set_config('mussikon.loading', :on, true)"
 )  # or the trigger would take it for somebody's change

@@ -14,6 +14,8 @@ from subgraphs.platform.sample.people import Musician, People, Person, Weighted
 
 _GENRE = {one.name: one for one in GENRES}
 _STYLE = {one.name: one for one in STYLES}
+STARS_APPLY = 0.85
+"""How often a city\'s best musician applies: as everywhere, a few have played much and most little."""
 URGENCIES = Weighted(("low", "medium", "high", "urgent"), (20, 55, 18, 7))
 
 
@@ -68,6 +70,11 @@ class Nearby:
             for skill in one.skills:
                 if skill.category == "instrument":
                     self.by_skill[(*place, skill.name)].append(one)
+        self.stars = {place: max(there, key=lambda one: one.quality) for place, there in self.by_city.items()}
+
+    def star(self, client: Person) -> Musician | None:
+        """The best musician of a client's city, whom everybody there has heard of."""
+        return self.stars.get((client.city.country, client.city.name))
 
     def some(self, random: Random, client: Person, instrument: str, count: int) -> list[Musician]:
         """Up to `count` musicians: those who play it in the city, then others there, then in the country."""
@@ -165,6 +172,9 @@ class GigMaker:
             return gig
         wanted = 0 if not past and random.random() < 0.45 else random.choice((1, 2, 3, 3, 4, 6))
         applicants = self.nearby.some(random, gig.client, gig.skills[0].name, wanted)
+        star = self.nearby.star(gig.client)
+        if applicants and star is not None and star not in applicants and random.random() < STARS_APPLY:
+            applicants = [star, *applicants]
         gig.applications = [self.application(gig, one) for one in applicants]
         gig.status = "in_progress" if gig.applications else "open"
         if gig.applications and (past or random.random() < 0.4):

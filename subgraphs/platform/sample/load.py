@@ -117,7 +117,7 @@ def tables(password_hash: str) -> tuple[Table, ...]:
         Table("requests", "applications", "id request_id musician_id musician_user_id message proposed_price status created_at updated_at", _applications),
         Table("requests", "bookings", "id request_id application_id client_id musician_id musician_user_id starts_at ends_at time_zone price currency status created_at updated_at", _bookings),
         Table("reviews", "completed_bookings", "booking_id request_id client_id musician_id musician_user_id title ends_at completed_at", _completed),
-        Table("reviews", "reviews", "id booking_id musician_id author_id rating text created_at", _reviews),
+        Table("reviews", "reviews", "id booking_id musician_id author_id rating text created_at", reviews_of),
         Table("matching", "matching_musicians", "musician_id user_id stage_name hourly_rate currency experience_years latitude longitude skill_ids", _matching_musicians),
         Table("matching", "matching_requests", "request_id client_id title status latitude longitude starts_at ends_at time_zone budget_min budget_max currency urgency_level skill_ids", _matching_requests),
         Table("payments", "escrows", "id booking_id request_id client_id musician_id musician_user_id amount currency status released created_at updated_at", _escrows),
@@ -125,8 +125,8 @@ def tables(password_hash: str) -> tuple[Table, ...]:
         Table("payments", "ledger_entries", "transaction_id escrow_id account amount currency created_at", _ledger),
         Table("calendar", "known_musicians", "musician_id user_id", lambda w: ((m.id, m.person.id) for m in w.people.musicians)),
         Table("calendar", "slots", "id musician_id musician_user_id booking_id kind during time_zone title created_at", _slots),
-        Table("read_side", "event_streams", reads.STREAM_COLUMNS, lambda w: reads.streams(w.people, w.gigs, _reviews(w))),
-        Table("read_side", "events", reads.EVENT_COLUMNS, lambda w: reads.events(w.people, w.gigs, _reviews(w))),
+        Table("read_side", "event_streams", reads.STREAM_COLUMNS, lambda w: reads.streams(w.people, w.gigs, reviews_of(w))),
+        Table("read_side", "events", reads.EVENT_COLUMNS, lambda w: reads.events(w.people, w.gigs, reviews_of(w))),
         Table("notifications", "notifications", "id user_id type title message data is_read read_at appears_at channels deliver_after sent_at created_at", _notifications),
     )  # fmt: skip
 
@@ -202,7 +202,8 @@ def _completed(world: World) -> Iterator[Row]:
         yield gig.booking_id, gig.id, *who, gig.title, gig.ends_at, gig.ends_at + timedelta(hours=2)
 
 
-def _reviews(world: World) -> Iterator[Row]:
+def reviews_of(world: World) -> Iterator[Row]:
+    """The rows of the reviews: most clients of a booking that took place say how it was."""
     random = Random(f"{SEED}/reviews")
     for gig, musician in _booked(world, "completed"):
         unrated = gig.client.username.startswith("demo_") and gig.ends_at > world.now - timedelta(days=10)

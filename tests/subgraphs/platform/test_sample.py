@@ -10,7 +10,7 @@ from statistics import median
 import pytest
 
 from subgraphs.platform.sample.catalogue import OCCASIONS, SKILLS
-from subgraphs.platform.sample.load import World, make_world
+from subgraphs.platform.sample.load import MUSICIANS, World, make_world, reviews_of
 from subgraphs.platform.sample.places import RATES, cities
 from subgraphs.platform.sample.social import MOST, connections
 
@@ -98,3 +98,14 @@ def test_connections_are_few_for_most_and_many_for_some(world: World) -> None:
     assert 15 < max(degrees.values()) <= MOST
     assert all(one != other for one, other in pairs)
     assert len(set(pairs)) == len(pairs)
+
+
+def test_somebody_is_at_the_top() -> None:
+    """In the small sample some have played so much, and so well, that the list of the best is not empty; most have not."""
+    ratings = defaultdict(list)
+    small = make_world(MUSICIANS["small"], NOW)
+    for _, _, musician, _, rating, *_ in reviews_of(small):
+        ratings[musician].append(rating)
+    top = [one for one in ratings.values() if len(one) >= 10 and sum(one) / len(one) >= 4.5]
+    assert 1 <= len(top) <= 20
+    assert median(len(one) for one in ratings.values()) <= 2

@@ -103,7 +103,7 @@ async def test_changes_count_as_elements_of_lists(client: Client, host: Person) 
         await entries(client.service.database, REQUESTS, request)
 
 
-async def test_a_change_by_hand_is_an_event_and_is_told(client: Client, host: Person) -> None:
+async def test_a_change_by_hand_is_an_event_and_is_told(client: Client, host: Person, admin: Person) -> None:
     """Who changes a row at the database's prompt changes the history, the others hear of it, and the service goes on from there."""
     request = await retitled(client, host, 1)
     await by_hand(
@@ -112,7 +112,8 @@ async def test_a_change_by_hand_is_an_event_and_is_told(client: Client, host: Pe
     newest = (await client.data(HISTORY, host, id=request))["requestHistory"][0]
     assert newest["version"] == 3
     assert newest["changes"] == {"title": "By hand", "budget_max": 777.0}
-    assert newest["createdBy"].startswith("database:")
+    assert newest["createdBy"] == "database"
+    assert (await client.data(HISTORY, admin, id=request))["requestHistory"][0]["createdBy"].startswith("database:")
     told = text("SELECT * FROM outbox WHERE aggregate_id = :id ORDER BY id")
     rows = await client.service.database.fetch_all(told, id=UUID(request))
     assert [row.version for row in rows] == [1, 2, 3]

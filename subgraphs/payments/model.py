@@ -14,8 +14,6 @@ from subgraphs.kit.errors import BadUserInput, Conflict
 Entries = Mapping[str, Decimal]
 """The entries of one transaction: how much is added to each account."""
 CENT = Decimal("0.01")
-ESCROW_STATUSES = ("held", "released", "refunded", "partly_refunded")
-PAYMENT_STATUSES = ("captured", "voided")
 
 
 def client_account(user_id: UUID) -> str:

@@ -3,17 +3,16 @@
 The inbox does nothing but write it; what the events mean is a matter of the projections.
 """
 
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 from sqlalchemy import text
 
+from subgraphs.kit.cause import as_uuid
 from subgraphs.kit.event_store.append import append
 from subgraphs.kit.event_store.events import ANY, Context, NewEvent, Stream, WrongType
-from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.unit_of_work import UnitOfWork
 
-_CORRELATIONS = UUID("6a8f5f0e-6f0a-5c9b-9d0e-0b6f0f6f7265")
 _KNOWN = text("SELECT 1 FROM every_event WHERE event_id = :event_id")
 
 
@@ -34,7 +33,7 @@ async def keep(uow: UnitOfWork, envelope: Envelope) -> None:
     )
     context = Context(
         created_by=envelope.created_by,
-        correlation_id=correlation_of(envelope),
+        correlation_id=as_uuid(envelope.correlation_id or str(envelope.event_id)),
         causation_id=envelope.causation_id,
     )
     try:
@@ -42,9 +41,3 @@ async def keep(uow: UnitOfWork, envelope: Envelope) -> None:
     except WrongType:
         own_id = uuid5(envelope.aggregate_id, f"{envelope.source}:{envelope.aggregate_type}")
         await append(uow, Stream(envelope.aggregate_type, own_id), ANY, [event], context)
-
-
-def correlation_of(envelope: Envelope) -> UUID:
-    """The UUID that stands for the envelope's correlation; what belongs together there does so here."""
-    given = envelope.correlation_id or str(envelope.event_id)
-    return uuid_of(given) or uuid5(_CORRELATIONS, given)

@@ -1,7 +1,8 @@
 -- Tables whose rows are what the events of their streams say. See kit/event_store/sourced.py, which writes both.
--- Such a table has the columns id, version, created_at and updated_at, and a trigger `recorded` made like this:
+-- Such a table has the columns id, version, created_at and updated_at, and two triggers made like this:
 --   create trigger recorded before insert or update or delete on some_table for each row
 --       execute function row_is_recorded('some_aggregate', 'SomethingMade', 'SomethingChanged', 'function_that_tells_of_a_row');
+--   create trigger added after insert on some_table for each row execute function row_was_added(<the same>);
 
 -- What is in the row beside its own bookkeeping, as far as it differs from before.
 CREATE FUNCTION changes_of(before jsonb, now jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
@@ -35,14 +36,13 @@ LANGUAGE sql AS $$
 $$;
 
 -- The service advances the stream first and writes the row with the version it got. Whoever changes a row otherwise has
--- the event made for them, so that nothing is missed.
+-- the event made for them, so that nothing is missed. A row that is added only gets the version that its event will have.
 CREATE FUNCTION row_is_recorded() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     known   integer;
     changes jsonb;
     event   uuid;
     facts   jsonb;
-    what    text;
 BEGIN
     IF current_setting('mussikon.loading', true) = 'on' THEN
         RETURN coalesce(new, old);
@@ -55,7 +55,11 @@ BEGIN
     IF known = new.version AND (tg_op = 'INSERT' OR new.version <> old.version) THEN
         RETURN new;
     END IF;
-    IF tg_op = 'UPDATE' AND new.id <> old.id THEN
+    IF tg_op = 'INSERT' THEN
+        new.version := coalesce(known, 0) + 1;
+        RETURN new;
+    END IF;
+    IF new.id <> old.id THEN
         RAISE EXCEPTION 'the id of a row stays what it is' USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     changes := changes_of(to_jsonb(old), to_jsonb(new));
@@ -63,11 +67,33 @@ BEGIN
         new.version := coalesce(known, new.version);
         RETURN new;
     END IF;
-    what := CASE tg_op WHEN 'INSERT' THEN tg_argv[1] ELSE tg_argv[2] END;
-    SELECT * INTO new.version, event FROM record_from_outside(tg_argv[0], new.id, what, changes);
+    SELECT * INTO new.version, event FROM record_from_outside(tg_argv[0], new.id, tg_argv[2], changes);
     EXECUTE format('SELECT %I($1)', tg_argv[3]) INTO facts USING new;
-    PERFORM tell_from_outside(event, tg_argv[0], new.id, what, facts, new.version);
+    PERFORM tell_from_outside(event, tg_argv[0], new.id, tg_argv[2], facts, new.version);
     RETURN new;
+END
+$$;
+
+-- Rows that somebody adds by hand are recorded when they are there. Before that nobody knows whether they come to be: `ON CONFLICT`
+-- may pass one over or change another row instead, and what was recorded of it would then be an event that never happened.
+CREATE FUNCTION row_was_added() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    place integer;
+    event uuid;
+    facts jsonb;
+BEGIN
+    IF current_setting('mussikon.loading', true) = 'on'
+        OR EXISTS (SELECT FROM event_streams WHERE aggregate_id = new.id AND current_version = new.version) THEN
+        RETURN NULL;
+    END IF;
+    SELECT * INTO place, event
+    FROM record_from_outside(tg_argv[0], new.id, tg_argv[1], changes_of(NULL, to_jsonb(new)));
+    IF place <> new.version THEN
+        RAISE EXCEPTION 'somebody else wrote to the stream of % meanwhile', new.id USING ERRCODE = 'serialization_failure';
+    END IF;
+    EXECUTE format('SELECT %I($1)', tg_argv[3]) INTO facts USING new;
+    PERFORM tell_from_outside(event, tg_argv[0], new.id, tg_argv[1], facts, new.version);
+    RETURN NULL;
 END
 $$;
 

@@ -24,6 +24,8 @@ $$;
 
 -- Skills and documents that somebody changes by hand belong to the profile's history as well. Where the service changes them there is
 -- an event of this transaction already.
+-- The profile is locked before anything is read of it, as the service does: what is told under a version is then what holds at that
+-- version, and the two don't wait for each other.
 CREATE FUNCTION profile_part_is_recorded() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     profile musician_profiles;
@@ -32,7 +34,8 @@ BEGIN
     IF current_setting('mussikon.loading', true) = 'on' THEN
         RETURN NULL;
     END IF;
-    SELECT * INTO profile FROM musician_profiles WHERE id = coalesce(new.musician_id, old.musician_id);
+    -- not FOR UPDATE: two who add skills both hold the lock of the foreign key
+    SELECT * INTO profile FROM musician_profiles WHERE id = coalesce(new.musician_id, old.musician_id) FOR NO KEY UPDATE;
     IF profile.id IS NULL OR EXISTS (
         SELECT FROM events WHERE aggregate_id = profile.id AND xmin = pg_current_xact_id()::xid
             AND (NOT metadata ? 'outside' OR event_data ? 'skill_ids')
@@ -51,6 +54,8 @@ SELECT adopt_rows('musician', 'musician_profiles', 'MusicianProfileCreated', 'pr
 
 CREATE TRIGGER recorded BEFORE INSERT OR UPDATE OR DELETE ON musician_profiles FOR EACH ROW
     EXECUTE FUNCTION row_is_recorded('musician', 'MusicianProfileCreated', 'MusicianProfileUpdated', 'profile_facts');
+CREATE TRIGGER added AFTER INSERT ON musician_profiles FOR EACH ROW
+    EXECUTE FUNCTION row_was_added('musician', 'MusicianProfileCreated', 'MusicianProfileUpdated', 'profile_facts');
 -- at the commit, when all of a musician's skills are there
 CREATE CONSTRAINT TRIGGER recorded AFTER INSERT OR UPDATE OR DELETE ON musician_skills DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION profile_part_is_recorded();

@@ -9,3 +9,5 @@ select adopt_rows('escrow', 'escrows', 'EscrowCreated');
 
 create trigger recorded before insert or update or delete on escrows for each row
     execute function row_is_recorded('escrow', 'EscrowCreated', 'EscrowUpdated', 'escrow_facts');
+create trigger added after insert on escrows for each row
+    execute function row_was_added('escrow', 'EscrowCreated', 'EscrowUpdated', 'escrow_facts');

@@ -21,3 +21,7 @@ create trigger recorded before insert or update or delete on musician_requests f
     execute function row_is_recorded('musician_request', 'RequestPublished', 'RequestUpdated', 'request_facts');
 create trigger recorded before insert or update or delete on bookings for each row
     execute function row_is_recorded('booking', 'BookingMade', 'BookingUpdated', 'booking_facts');
+create trigger added after insert on musician_requests for each row
+    execute function row_was_added('musician_request', 'RequestPublished', 'RequestUpdated', 'request_facts');
+create trigger added after insert on bookings for each row
+    execute function row_was_added('booking', 'BookingMade', 'BookingUpdated', 'booking_facts');

@@ -1,11 +1,11 @@
 """Lets notifications go out when their time has come: a part of the service that looks every second."""
 
 import asyncio
-import contextlib
 
 import structlog
 
 from subgraphs.kit.bus import Bus
+from subgraphs.kit.tasks import Background
 from subgraphs.notifications.messages import SendDue
 
 log = structlog.get_logger("subgraphs.notifications")
@@ -13,25 +13,15 @@ log = structlog.get_logger("subgraphs.notifications")
 BATCH = 100
 
 
-class Sender:
+class Sender(Background):
     """Takes what is due until it is stopped; several processes share the work."""
+
+    task_name = "sender of notifications"
 
     def __init__(self, bus: Bus, every_seconds: float = 1.0) -> None:
         """Take over this bus."""
         self._bus = bus
         self._every = every_seconds
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin in the background."""
-        self._task = asyncio.create_task(self._run(), name="sender of notifications")
-
-    async def stop(self) -> None:
-        """End."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     async def _run(self) -> None:
         while True:

@@ -16,7 +16,7 @@ import structlog
 from gateway.core.errors import SubgraphError
 from subgraphs.kit.client import ServiceClient
 from subgraphs.kit.database import Database
-from subgraphs.kit.tasks import end
+from subgraphs.kit.tasks import Background
 from subgraphs.sync import store
 from subgraphs.sync.comparison import Drift, different, differing, drift
 
@@ -93,8 +93,10 @@ class Report:
         }
 
 
-class Checker:
+class Checker(Background):
     """A part of the service: it checks soon after the start, every hour, and whenever an admin says so."""
+
+    task_name = "consistency"
 
     def __init__(
         self,
@@ -113,16 +115,6 @@ class Checker:
         self._settling = settling
         self._every = every
         self._alone = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin to check in the background."""
-        self._task = asyncio.create_task(self._run(), name="consistency")
-
-    async def stop(self) -> None:
-        """End; what was repaired stays so."""
-        if self._task is not None:
-            await end(self._task)
 
     async def check(self, *, deep: bool = False) -> list[Report]:
         """Check all pairs, write down what was found, and answer it. `deep`: compare what is told as well, not versions alone."""

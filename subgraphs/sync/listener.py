@@ -11,7 +11,7 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.queue.confirmations import heard
 from subgraphs.kit.queue.cursors import Entry, Tail
 from subgraphs.kit.queue.streams import confirmations_of
-from subgraphs.kit.tasks import end
+from subgraphs.kit.tasks import Background
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.sync import keeping
 
@@ -21,24 +21,16 @@ _BATCH = 500
 _CHORES_SECONDS = 3600.0
 
 
-class Listener:
+class Listener(Background):
     """Keeps what was confirmed, until it is stopped. What `name` itself confirms is left out: it says nothing of others."""
+
+    task_name = "sync listener"
 
     def __init__(self, database: Database, redis: Redis, name: str, sources: Sequence[str]) -> None:
         self._database = database
         self._name = name
         self._tail = Tail(database, redis, "sync-confirmations", [confirmations_of(source) for source in sources])
-        self._task: asyncio.Task[None] | None = None
         self._chores_at = 0.0
-
-    async def start(self) -> None:
-        """Begin to listen in the background."""
-        self._task = asyncio.create_task(self._run(), name="sync listener")
-
-    async def stop(self) -> None:
-        """End; the next start goes on from here."""
-        if self._task is not None:
-            await end(self._task)
 
     async def _run(self) -> None:
         delay = 0.1

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from subgraphs.kit.commands.log import CommandLog
 from subgraphs.kit.database import Database
-from subgraphs.kit.tasks import end
+from subgraphs.kit.tasks import Background
 
 log = structlog.get_logger("subgraphs.recovery")
 
@@ -27,23 +27,15 @@ _OLD = text(
 )
 
 
-class Recovery:
+class Recovery(Background):
     """A part of the service; every process may have one, since carrying out a command locks it."""
+
+    task_name = "recovery of commands"
 
     def __init__(self, database: Database, commands: CommandLog, left_seconds: float = LEFT_SECONDS) -> None:
         self._database = database
         self._commands = commands
         self._left = left_seconds
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin to look for commands in the background."""
-        self._task = asyncio.create_task(self._run(), name="recovery of commands")
-
-    async def stop(self) -> None:
-        """End; a command under way is rolled back and found by the next process."""
-        if self._task is not None:
-            await end(self._task)
 
     async def sweep(self) -> int:
         """Carry out what was left behind; answer how many were looked at."""

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.archive import archive
 from subgraphs.kit.event_store.events import Stream
-from subgraphs.kit.tasks import end
+from subgraphs.kit.tasks import Background
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 log = structlog.get_logger("subgraphs.archivist")
@@ -26,23 +26,15 @@ GROUP BY aggregate_id, aggregate_type LIMIT 500
 )
 
 
-class Archivist:
+class Archivist(Background):
     """A part of the service; several processes may have one, since archiving is done once for each event."""
+
+    task_name = "archivist"
 
     def __init__(self, database: Database, old_days: int = OLD_DAYS, every_seconds: float = EVERY_SECONDS) -> None:
         self._database = database
         self._days = old_days
         self._every = every_seconds
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin in the background."""
-        self._task = asyncio.create_task(self._run(), name="archivist")
-
-    async def stop(self) -> None:
-        """End; what was not moved stays for the next time."""
-        if self._task is not None:
-            await end(self._task)
 
     async def sweep(self) -> int:
         """Archive what is due; answer how many events were moved."""

@@ -8,13 +8,13 @@ import structlog
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.projection import BATCH, Projection, apply_next
-from subgraphs.kit.tasks import end
+from subgraphs.kit.tasks import Background
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 log = structlog.get_logger("subgraphs.projector")
 
 
-class Projector:
+class Projector(Background):
     """A part of the service; each of its processes may have one, one of them at a time applies events."""
 
     def __init__(
@@ -33,16 +33,7 @@ class Projector:
         self._batch = batch
         self._committed = committed
         self._woken = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin to apply events in the background."""
-        self._task = asyncio.create_task(self._run(), name=f"projector {self._projection.name}")
-
-    async def stop(self) -> None:
-        """End; what was not committed is applied after the next start."""
-        if self._task is not None:
-            await end(self._task)
+        self.task_name = f"projector {self._projection.name}"
 
     def wake(self) -> None:
         """Have it look now: somebody knows that there are new events."""

@@ -7,21 +7,18 @@ from uuid import UUID
 
 import strawberry
 from sqlalchemy import Row
-from strawberry.federation.schema_directives import Key
-from strawberry.federation.types import FieldSet
 
 from subgraphs.calendar import model, store
 from subgraphs.calendar.loaders import CalendarContext
 from subgraphs.calendar.messages import BlockTime, FreeTime
 from subgraphs.kit import budget, checks
-from subgraphs.kit.graphql import enum_type, input_type, object_type, resolver
+from subgraphs.kit.graphql import REFERENCE, enum_type, enum_value, input_type, object_type, resolver
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.loaders import uuid_of
 
 Info = strawberry.Info[CalendarContext, None]
 From = Annotated[datetime, strawberry.argument(name="from", description="From when on; without an offset it is UTC.")]
 To = Annotated[datetime, strawberry.argument(description="Until when, at most 366 days later.")]
-_REFERENCE: Any = Key(fields=FieldSet("id"), resolvable=False)
 
 
 def window(start: datetime, end: datetime) -> model.Span:
@@ -29,18 +26,13 @@ def window(start: datetime, end: datetime) -> model.Span:
     return model.check_span(start, end, model.LONGEST, ("from", "to"))
 
 
-def _value(value: str, description: str) -> Any:
-    """A value and what it means; strawberry leaves the plain string in the enum."""
-    return strawberry.enum_value(value, description=description)
-
-
 @enum_type
 class SlotKind(enum.Enum):
     """What a slot of time is."""
 
-    BOOKED = _value("booked", "A booking has it.")
-    BLOCKED = _value("blocked", "The musician takes no bookings.")
-    FREE = _value("free", "The musician says that they are free.")
+    BOOKED = enum_value("booked", "A booking has it.")
+    BLOCKED = enum_value("blocked", "The musician takes no bookings.")
+    FREE = enum_value("free", "The musician says that they are free.")
 
 
 @object_type()
@@ -51,7 +43,7 @@ class BusyTime:
     ends_at: datetime = strawberry.field(description="Until when, in UTC.")
 
 
-@object_type(keys=[_REFERENCE])
+@object_type(keys=[REFERENCE])
 class Booking:
     """A booking, of which only the id is known here."""
 

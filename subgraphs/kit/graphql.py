@@ -9,6 +9,7 @@ import strawberry
 from strawberry.extensions import MaxTokensLimiter, ParserCache, ValidationCache
 from strawberry.federation.schema import FederationAny
 from strawberry.federation.schema_directives import Key
+from strawberry.federation.types import FieldSet
 from strawberry.types.execution import ExecutionContext
 from strawberry.types.field import StrawberryField
 from strawberry.types.private import is_private
@@ -66,6 +67,15 @@ def _make_nullable(cls: type, kept: set[str]) -> None:
 def enum_type(cls: Enum) -> Enum:
     """A GraphQL enum; its docstring is its description."""
     return strawberry.enum(cls, description=_doc(cls))
+
+
+REFERENCE: Any = Key(fields=FieldSet("id"), resolvable=False)
+"""The key of an entity that is only named here: other subgraphs know more of it."""
+
+
+def enum_value(value: str, description: str) -> Any:
+    """A value of an enum and what it means; strawberry leaves the plain string in the enum."""
+    return strawberry.enum_value(value, description=description)
 
 
 def resolver(function: Callable[..., Any]) -> StrawberryField:

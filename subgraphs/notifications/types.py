@@ -7,13 +7,11 @@ from uuid import UUID
 
 import strawberry
 from sqlalchemy import Row
-from strawberry.federation.schema_directives import Key
-from strawberry.federation.types import FieldSet
 from strawberry.scalars import JSON
 from strawberry.utils.str_converters import to_camel_case
 
 from subgraphs.kit.errors import BadUserInput
-from subgraphs.kit.graphql import enum_type, given, input_type, object_type, resolver
+from subgraphs.kit.graphql import REFERENCE, enum_type, given, input_type, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.notifications import store
@@ -22,7 +20,6 @@ from subgraphs.notifications.model import TYPES, Settings
 
 Info = strawberry.Info[NotificationsContext, None]
 UNSET = strawberry.UNSET
-_REFERENCE: Any = Key(fields=FieldSet("id"), resolvable=False)
 
 
 @enum_type
@@ -36,14 +33,14 @@ class NotificationType(enum.Enum):
     SYSTEM = "system"
 
 
-@object_type(keys=[_REFERENCE])
+@object_type(keys=[REFERENCE])
 class MusicianRequest:
     """A request, of which only the id is known here."""
 
     id: strawberry.ID = strawberry.field(description="The id of the request.")
 
 
-@object_type(keys=[_REFERENCE])
+@object_type(keys=[REFERENCE])
 class Booking:
     """A booking, of which only the id is known here."""
 

@@ -8,56 +8,48 @@ from uuid import UUID
 
 import strawberry
 from sqlalchemy import Row
-from strawberry.federation.schema_directives import Key
-from strawberry.federation.types import FieldSet
 
-from subgraphs.kit.graphql import enum_type, object_type, resolver
+from subgraphs.kit.graphql import REFERENCE, enum_type, enum_value, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.payments.loaders import PaymentsContext
 from subgraphs.payments.store import Balance
 
 Info = strawberry.Info[PaymentsContext, None]
-_REFERENCE: Any = Key(fields=FieldSet("id"), resolvable=False)
-
-
-def _value(value: str, description: str) -> Any:
-    """A value and what it means; strawberry leaves the plain string in the enum."""
-    return strawberry.enum_value(value, description=description)
 
 
 @enum_type
 class EscrowStatus(enum.Enum):
     """Where the money of an escrow is."""
 
-    HELD = _value("held", "It waits.")
-    RELEASED = _value("released", "The musician has got it.")
-    REFUNDED = _value("refunded", "The client has got it back.")
-    PARTLY_REFUNDED = _value("partly_refunded", "The client has got a part back, the musician the rest.")
+    HELD = enum_value("held", "It waits.")
+    RELEASED = enum_value("released", "The musician has got it.")
+    REFUNDED = enum_value("refunded", "The client has got it back.")
+    PARTLY_REFUNDED = enum_value("partly_refunded", "The client has got a part back, the musician the rest.")
 
 
 @enum_type
 class PaymentStatus(enum.Enum):
     """Whether a charge holds."""
 
-    CAPTURED = _value("captured", "The client has paid.")
-    VOIDED = _value("voided", "It was taken back, because the booking did not come about.")
+    CAPTURED = enum_value("captured", "The client has paid.")
+    VOIDED = enum_value("voided", "It was taken back, because the booking did not come about.")
 
 
-@object_type(keys=[_REFERENCE])
+@object_type(keys=[REFERENCE])
 class User:
     """A user, of whom only the id is known here."""
 
     id: strawberry.ID = strawberry.field(description="The user's id.")
 
 
-@object_type(keys=[_REFERENCE])
+@object_type(keys=[REFERENCE])
 class Musician:
     """A musician, of whom only the id is known here."""
 
     id: strawberry.ID = strawberry.field(description="The musician's id.")
 
 
-@object_type(keys=[_REFERENCE])
+@object_type(keys=[REFERENCE])
 class MusicianRequest:
     """A request, of which only the id is known here."""
 

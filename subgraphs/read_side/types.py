@@ -8,38 +8,34 @@ from uuid import UUID
 
 import strawberry
 from sqlalchemy import Row
-from strawberry.federation.schema_directives import Key
-from strawberry.federation.types import FieldSet
 
-from subgraphs.kit.graphql import object_type, resolver
+from subgraphs.kit.graphql import REFERENCE, object_type, resolver
 from subgraphs.read_side.inputs import RequestStatus, UrgencyLevel
 from subgraphs.read_side.reading import Info
 
-_REFERENCE: Any = Key(fields=FieldSet("id"), resolvable=False)
 
-
-@object_type(keys=[_REFERENCE])
+@object_type(keys=[REFERENCE])
 class Musician:
     """A musician, of whom only the id is known here."""
 
     id: strawberry.ID = strawberry.field(description="The musician's id.")
 
 
-@object_type(keys=[_REFERENCE])
+@object_type(keys=[REFERENCE])
 class MusicianRequest:
     """A request, of which only the id is known here."""
 
     id: strawberry.ID = strawberry.field(description="The id of the request.")
 
 
-@object_type(keys=[_REFERENCE])
+@object_type(keys=[REFERENCE])
 class User:
     """A user, of whom only the id is known here."""
 
     id: strawberry.ID = strawberry.field(description="The user's id.")
 
 
-@object_type(keys=[_REFERENCE])
+@object_type(keys=[REFERENCE])
 class Skill:
     """A skill, of which only the id is known here."""
 

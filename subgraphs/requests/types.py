@@ -9,10 +9,8 @@ from uuid import UUID
 import strawberry
 from aiodataloader import DataLoader
 from sqlalchemy import Row
-from strawberry.federation.schema_directives import Key
-from strawberry.federation.types import FieldSet
 
-from subgraphs.kit.graphql import object_type, resolver
+from subgraphs.kit.graphql import REFERENCE, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.requests import store
@@ -21,10 +19,9 @@ from subgraphs.requests.loaders import RequestsContext
 
 Info = strawberry.Info[RequestsContext, None]
 Node = TypeVar("Node")
-_REFERENCE: Any = Key(fields=FieldSet("id"), resolvable=False)
 
 
-@object_type(keys=[_REFERENCE])
+@object_type(keys=[REFERENCE])
 class Skill:
     """A skill, of which only the id is known here."""
 

@@ -62,7 +62,7 @@ bench-matching: $(READY)  ## p50 and p95 of matching against 100,000 musicians
 	@$(BIN)/python -m bench.matching $(ARGS)
 
 conformance: $(READY)  ## the suites of SHARED/conformance, and the subgraph requests beside the peers'; fails where they are absent
-	@SHARED="$(SHARED)" $(BIN)/python -m tests.conformance_report
+	@SHARED="$(SHARED)" $(BIN)/python -m tests.conformance.report
 
 fuzz: $(READY)  ## random supergraphs and operations against the monolith they are cut from: make fuzz SEED=1 CUTS=50 OPERATIONS=10000
 	@$(BIN)/python -m tests.fuzz.run --seed $(SEED) --cuts $(CUTS) --operations $(OPERATIONS) $(ARGS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.suites import ABSENT, SUITES, read
+from tests.conformance.suites import ABSENT, SUITES, read
 from tests.oracle.chance import chance_set
 from tests.oracle.compare import compose_ours, differences
 from tests.oracle.generate import broken_sets, valid_set
@@ -14,7 +14,7 @@ from tests.oracle.known import CHANCE, CONSEQUENCES, PAGES, UNREACHABLE
 from tests.oracle.programs import NO_NODE, find_node, run
 from tests.oracle.sets import SdlSet, Verdict, ask_oracle, load_failures, read_pages
 
-SCHEMA = Path(__file__).parents[2] / "schema"
+SCHEMA = Path(__file__).parents[3] / "schema"
 KNOWN = {**PAGES, **CHANCE}
 needs_node = pytest.mark.skipif(find_node() is None, reason=NO_NODE)
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.gateway.sockets import GET, HELLO, connected, gone, post, serving, well
+from tests.gateway.http.sockets import GET, HELLO, connected, gone, post, serving, well
 
 GOOD = post(HELLO, "a")
 

@@ -13,7 +13,7 @@ from gateway.app import Gateway
 from gateway.http.respond import Answer, encode
 from gateway.observe.events import Fact, InternalFailure, listen
 from gateway.settings import Limits, Settings
-from tests.gateway.sockets import (
+from tests.gateway.http.sockets import (
     GET,
     GUARD,
     HELLO,

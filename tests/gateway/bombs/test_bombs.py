@@ -20,7 +20,7 @@ from gateway.settings import Settings
 from tests.gateway.bombs.child import bombs
 from tests.gateway.support import supergraph_of
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 NAMES = [bomb.name for bomb in bombs()]
 
 

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from typing import Any
 
-from tests.gateway.suites import (
+from tests.conformance.suites import (
     ABSENT,
     PEERS,
     SOURCES,

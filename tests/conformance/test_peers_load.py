@@ -9,7 +9,7 @@ from graphql import build_client_schema, get_introspection_query, graphql_sync, 
 
 from gateway.compose.compose import compose
 from gateway.supergraph.load import load_supergraph
-from tests.gateway.suites import ABSENT, SUITES, Served, instance, judge, read, read_peers, serve, sources
+from tests.conformance.suites import ABSENT, SUITES, Served, instance, judge, read, read_peers, serve, sources
 from tests.oracle.programs import NO_NODE, find_node, run
 
 PLATFORM = Path(__file__).parents[2] / "schema" / "supergraph.graphql"

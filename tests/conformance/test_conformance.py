@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.gateway.suites import ABSENT, SOURCES, SUITES, WAYS, Served, best, read_peers, run_suite, serve
+from tests.conformance.suites import ABSENT, SOURCES, SUITES, WAYS, Served, best, read_peers, run_suite, serve
 
 pytestmark = pytest.mark.skipif(not SUITES, reason=ABSENT)
 

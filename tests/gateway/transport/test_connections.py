@@ -22,7 +22,7 @@ from gateway.settings import Wire
 from gateway.transport.base import SubgraphRequest
 from gateway.transport.http import HttpTransport
 from tests.gateway.support import until
-from tests.gateway.test_wire import OK, Handler, read_request, reply
+from tests.gateway.transport.test_http_faults import OK, Handler, read_request, reply
 
 REQUEST = SubgraphRequest("a", "{x}")
 

@@ -1,5 +1,6 @@
 """The Node programs of this folder: their packages are installed when the lock has changed, lines of JSON go in, lines of JSON come out."""
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -36,11 +37,13 @@ def install() -> str:
     node, npm = found
     lock = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
     stamp = HERE / "node_modules" / ".installed"
-    if not stamp.exists() or stamp.read_text() != lock:
-        command = [node, npm] if npm.endswith(".js") else [npm]
-        quiet = ("--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
-        subprocess.run([*command, "ci", *quiet], cwd=HERE, check=True, timeout=300)
-        stamp.write_text(lock)
+    with (HERE / ".installing").open("w") as waiting:
+        fcntl.flock(waiting, fcntl.LOCK_EX)  # workers of one test run come at the same time
+        if not stamp.exists() or stamp.read_text() != lock:
+            command = [node, npm] if npm.endswith(".js") else [npm]
+            quiet = ("--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
+            subprocess.run([*command, "ci", *quiet], cwd=HERE, check=True, timeout=300)
+            stamp.write_text(lock)
     return node
 
 

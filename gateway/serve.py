@@ -118,7 +118,9 @@ def sagas_of(settings: Settings) -> Sagas | None:
     try:
         make = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise SettingsError(f"--sagas takes MODULE:NAME; {settings.sagas}: {error}", "BAD_OPTION") from error
+        extra = getattr(error, "name", None) == "asyncpg"  # the journal in PostgreSQL: gateway.saga.postgres
+        advice = "; the package is part of an extra: pip install 'mussikon[sagas]'" if extra else ""
+        raise SettingsError(f"--sagas takes MODULE:NAME; {settings.sagas}: {error}{advice}", "BAD_OPTION") from error
     found = make() if callable(make) else None
     if not isinstance(found, Sagas):
         raise SettingsError(f"{settings.sagas} is no function that gives gateway.triggers.Sagas", "BAD_OPTION")

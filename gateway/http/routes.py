@@ -15,6 +15,9 @@ from gateway.http.endpoint import Endpoint, Receive, Scope, Send
 from gateway.http.negotiate import wants_page
 
 PAGE = Path(__file__).parent / "graphiql" / "dist"
+NO_PAGE = (
+    "GraphiQL is not in this installation: it must be built (`make env`) before the wheel is. /graphql takes POST."
+)
 PAGE_HEADERS = {
     "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -64,7 +67,7 @@ def _routes(served: Routes) -> list[Route | Mount]:
     async def page(_: Request) -> Response:
         index = PAGE / "index.html"
         if not index.exists():
-            return PlainTextResponse("GraphiQL is not built; run `make env`", 503)
+            return PlainTextResponse(NO_PAGE, 503)
         return FileResponse(index, headers=PAGE_HEADERS)
 
     async def examples(_: Request) -> Response:

@@ -21,7 +21,8 @@ EXTENSIONS = ("readModel",)
 """The keys of services' extensions that the gateway passes on to clients."""
 SOURCES = Path(__file__).parent.parent
 """The folder of the services; each has its migrations in it."""
-SCHEMA = SOURCES.parent / "schema"
+_INSTALLED = SOURCES / "schema"  # in a wheel; in a checkout it stands beside the sources
+SCHEMA = _INSTALLED if _INSTALLED.exists() else SOURCES.parent / "schema"
 SIZES = ("small", "large")
 
 

@@ -1,0 +1,20 @@
+"""The `mussikon` command as it is installed: without the packages of the platform it says what to install."""
+
+import importlib
+import sys
+
+_OURS = ("gateway", "subgraphs")
+
+
+def main() -> None:
+    """Run the command line, unless a package that it imports is missing: then exit code 1 and one line of advice."""
+    try:
+        cli = importlib.import_module("subgraphs.platform.cli")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] in _OURS:
+            raise
+        advice = "pip install 'mussikon[platform]'"
+        sys.exit(
+            f"mussikon: the package {error.name!r} is not installed; the platform needs more than the gateway: {advice}"
+        )
+    cli.main()

@@ -17,15 +17,16 @@ from gateway.compose.contract import contract as cut_contract
 from gateway.compose.diagnostics import CompositionFailed
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import CODES, GatewayError, SettingsError, SubgraphError
-from gateway.pipeline import Engine, InvalidDocument, pick, prepare, variables_for
+from gateway.engine import make_engine
+from gateway.pipeline import InvalidDocument, pick, prepare, variables_for
 from gateway.pipeline import check as check_document
 from gateway.plan.explain import plan_json, print_plan
 from gateway.plan.planner import plan_operation
+from gateway.reload import Source
 from gateway.serve import compose_from, fetch_sdls, read_text
 from gateway.serve import serve as serve_supergraph
 from gateway.settings import Limits, Settings, Wire
 from gateway.shape.introspect import without_meta
-from gateway.supergraph.graph import Graph
 from gateway.supergraph.load import load_supergraph
 from gateway.transport.local import LocalTransport
 
@@ -161,7 +162,7 @@ def plan(
     if format not in ("text", "json"):
         raise SettingsError(f"--format is text or json, not {format}", "BAD_OPTION")
     graph = load_supergraph(read_text(supergraph, "the supergraph"))
-    engine = Engine(graph, Graph(graph), LocalTransport({}), Settings())
+    engine = make_engine(graph, LocalTransport({}), Settings())
     checked = check_document(engine, sys.stdin.read() if query_file == "-" else read_text(query_file, "the query"))
     node = pick(checked, operation)
     try:
@@ -172,7 +173,7 @@ def plan(
     values = variables_for(engine, node, given) if given else {}
     prepared = prepare(engine, checked, node, values)
     if explain:
-        for name, text in plan_operation(engine.graph, without_meta(prepared.operation), explain=True).explained:
+        for name, text in plan_operation(engine.graphs.plain, without_meta(prepared.operation), explain=True).explained:
             print(f"after {name}:\n{text}")
     print(json.dumps(plan_json(prepared.plan), indent=2) if format == "json" else print_plan(prepared.plan), end="")
 
@@ -208,8 +209,9 @@ def serve(
     if (supergraph is None) == (not given):
         raise SettingsError("say either --supergraph FILE or --subgraph NAME=URL ...", "BAD_OPTION")
 
-    def read() -> str:
-        return read_text(supergraph, "the supergraph") if supergraph is not None else compose_from(given)
+    def read() -> Source:
+        text = read_text(supergraph, "the supergraph") if supergraph is not None else compose_from(given)
+        return Source(text, settings)
 
     settings = Settings(
         urls=pairs(subgraph_url, "--subgraph-url"),
@@ -232,7 +234,7 @@ def serve(
         extensions=frozenset(extension or ()),
         sagas=sagas,
     )
-    serve_supergraph(read, settings, host, port, workers)
+    serve_supergraph(read, host, port, workers)
 
 
 @app.command()

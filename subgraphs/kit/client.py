@@ -10,7 +10,8 @@ from uuid import UUID
 from gateway.core.errors import SubgraphError
 from gateway.saga.definition import Call, Refused
 from gateway.saga.journal import LostLease
-from gateway.transport.base import SubgraphRequest, Transport
+from gateway.transport.base import Transport, call_for, send_and_read
+from gateway.transport.headers import Headers
 from subgraphs.kit.identity import SERVICE, TokenSigner
 
 FINAL = frozenset({"BAD_USER_INPUT", "CONFLICT", "NOT_FOUND", "FORBIDDEN", "ALREADY_UNDONE", "IDEMPOTENCY_KEY_REUSED"})
@@ -41,19 +42,18 @@ class ServiceClient:
             "direction": call.direction.upper(),
             "token": str(call.token),
         }
-        headers = (("authorization", self.authorization()),)
+        headers = Headers((("authorization", self.authorization()),))
         variables = {"order": order, **{name: given[name] for name in names}}
-        request = SubgraphRequest(service, query, variables, None, headers, repeatable=True)
-        reply = await self.transport.send(request, TIMEOUT)
-        return _result(service, field, reply.payload)
+        asked = call_for(service, query, variables, headers=headers, timeout=TIMEOUT)
+        return _result(service, field, await send_and_read(self.transport, asked))
 
     async def ask(self, service: str, query: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         """The data of an answer that has no errors. Raises SubgraphError."""
-        headers = (("authorization", self.authorization()),)
+        headers = Headers((("authorization", self.authorization()),))
+        asked = call_for(service, query, variables, headers=headers, timeout=TIMEOUT)
         # In a task of its own: a service in the same process counts its own work, not ours.
-        request = SubgraphRequest(service, query, variables, None, headers, repeatable=True)
-        reply = await asyncio.create_task(self.transport.send(request, TIMEOUT))
-        payload = reply.payload if isinstance(reply.payload, dict) else {}
+        found = await asyncio.create_task(send_and_read(self.transport, asked))
+        payload = found if isinstance(found, dict) else {}
         data, errors = payload.get("data"), payload.get("errors")
         if errors or not isinstance(data, dict):
             said = (

@@ -87,7 +87,7 @@ def test_requires_and_provides_are_in_use(supergraph: Supergraph) -> None:
 def test_the_operations_cross_services() -> None:
     """Operations are valid, and together ask every subgraph; most ask more than one."""
     engine = engine_of((SCHEMA / "supergraph.graphql").read_text(), LocalTransport({}))
-    assert isinstance(engine.graph, Graph)
+    assert isinstance(engine.graphs.plain, Graph)
     for path in (SCHEMA / "operations").glob("*.graphql"):
         check(engine, path.read_text())
         beside = path.with_suffix(".json")

@@ -95,7 +95,7 @@ def prepare(
 ) -> Prepared:
     """normalize > plan > compile, for the values of the condition variables and the progressive overrides that are on."""
     limits = engine.settings.limits
-    operation = normalize(engine.supergraph.api, checked.document, node, variables, limits)
+    operation = normalize(engine.supergraph, checked.document, node, variables, limits)
     if operation.kind == "subscription":
         raise RequestError("subscriptions are not served yet", "SUBSCRIPTIONS_NOT_SERVED")
     meta = meta_fields(operation)
@@ -107,7 +107,7 @@ def prepare(
     program = None
     if engine.settings.compile and whole:
         program = compile_plan(engine.supergraph, asked, plan, engine.settings.extensions)
-    return Prepared(operation, plan, Projector(engine.supergraph.api, operation), program)
+    return Prepared(operation, plan, Projector(engine.supergraph, operation), program)
 
 
 async def run(

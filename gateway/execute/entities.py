@@ -147,7 +147,7 @@ def _fill(made: dict[str, Any], fields: tuple[RepField, ...], item: Tree) -> Fai
         if isinstance(value, Failure):
             return value
         if one.below:
-            value = _below(value, one.below)
+            value = _below(value, one)
             if isinstance(value, Failure):
                 return value
             if one.name in made:
@@ -168,14 +168,14 @@ def _joined(first: Any, second: Any) -> Any:
     return second
 
 
-def _below(value: Any, fields: tuple[RepField, ...]) -> Any:
+def _below(value: Any, one: RepField) -> Any:
     def read(item: Any) -> Any:
         if not isinstance(item, dict):
             return item
         made: dict[str, Any] = {}
-        if "__typename" in item:
+        if one.typed and "__typename" in item:
             made["__typename"] = item["__typename"]
-        return _fill(made, fields, item) or made
+        return _fill(made, one.below, item) or made
 
     return each(value, read)
 

@@ -4,18 +4,16 @@ The fields of a node's struct stand in the client's order, those of its lookups 
 objects that were decoded are themselves the answer, once the rest is filled in and what only the planner needed is taken out.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 from graphql import GraphQLEnumType, GraphQLSchema
-from msgspec import UNSET, Meta, Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from gateway.execute.compile.layout import Layout, Node, NodeLookup, Slot, entity_slots
 from gateway.plan.nodes import Fetch
 from gateway.supergraph.model import named
-
-_INT = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
-_SCALARS: dict[str, Any] = {"String": str, "ID": str, "Int": _INT, "Float": int | float, "Boolean": bool}
+from gateway.supergraph.scalars import SCALARS
 
 
 class Structs:
@@ -114,8 +112,8 @@ class Structs:
         return self._leaf(named(bare))
 
     def _leaf(self, name: str) -> Any:
-        if name in _SCALARS:
-            return _SCALARS[name]
+        if name in SCALARS:
+            return SCALARS[name].decoded
         item = self.schema.type_map.get(name)
         if isinstance(item, GraphQLEnumType):
             return Literal[tuple(item.values)]

@@ -80,8 +80,7 @@ class Endpoint:
 
     def too_large(self) -> RequestError:
         """The refusal of a body over the limit."""
-        message = f"the body is larger than {self.max_body:,} bytes; the limit is --limit body={self.max_body}"
-        return RequestError(message, "REQUEST_TOO_LARGE", status=413)
+        return RequestError(f"the body is larger than {self.max_body:,} bytes", "REQUEST_TOO_LARGE", status=413)
 
 
 class Exchange:

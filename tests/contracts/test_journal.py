@@ -1,4 +1,4 @@
-"""The contract of the sagas' journal: what `gateway.saga.journal.Journal` promises, run against every implementation."""
+"""The contract of `gateway.saga.journal.Journal`, run against every implementation."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,8 +19,8 @@ from gateway.saga.postgres import PostgresJournal
 from subgraphs.kit.testing import fresh_database
 
 A, B = Attempt(0, "do"), Attempt(1, "do")
-_LATER = """UPDATE sagas SET wake_at = wake_at - $1 * interval '1 second', lease_until = lease_until - $1 * interval '1 second',
-    deadline_at = deadline_at - $1 * interval '1 second'"""
+_LATER = """UPDATE sagas SET wake_at = wake_at - $1 * interval '1 second',
+    lease_until = lease_until - $1 * interval '1 second', deadline_at = deadline_at - $1 * interval '1 second'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class Kept:
 
     async def start(self, saga: Saga, key: str = "k", data: Any = None) -> UUID:
         """A new saga."""
-        saga_id, new = await self.journal.start(Request(saga, key, data or {"n": 1}, by="kim", correlation_id="c1"))
+        request = Request(saga, key, data or {"n": 1}, by="kim", correlation_id="c1")
+        saga_id, new = await self.journal.start(request)
         assert new
         return saga_id
 
@@ -68,7 +69,7 @@ async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
 
 @pytest.fixture(params=["memory", "postgres"])
 def kept(request: pytest.FixtureRequest) -> Kept:
-    """Each implementation. In PostgreSQL time goes on because everything that waits moves towards the past."""
+    """Each implementation. For PostgreSQL, everything that waits moves into the past instead of time passing."""
     if request.param == "memory":
         memory = MemoryJournal()
 
@@ -113,7 +114,7 @@ async def test_a_new_saga(kept: Kept) -> None:
     assert (found.saga_type, found.version, found.status) == (saga.type, 1, "started")
     assert (found.key, found.by, found.correlation_id, found.data) == ("key", "kim", "c1", {"n": 7})
     assert (found.error, found.code, found.completed_at, found.current) == (None, None, None, None)
-    steps = [(one.number, one.name, one.service, one.operation, one.status, one.attempts) for one in found.steps]
+    steps = [(s.number, s.name, s.service, s.operation, s.status, s.attempts) for s in found.steps]
     assert steps == [(0, "a", "of-a", "do-a", "pending", 0), (1, "b", "of-b", "do-b", "pending", 0)]
     assert list(found.attempts) == []
     assert found.wake_at is not None
@@ -126,7 +127,7 @@ async def test_an_unknown_saga(kept: Kept) -> None:
 
 
 async def test_one_key_is_one_saga_of_a_type(kept: Kept) -> None:
-    """Equal inputs in any order start one saga, also at the same time; another input is refused; another type is another saga."""
+    """Equal inputs start one saga, also at the same time; another input is refused; another type is another saga."""
     saga, other = saga_of(), saga_of()
     requests = [Request(saga, "k", {"a": 1, "b": 2}), Request(saga, "k", {"b": 2, "a": 1})] * 4
     found = await asyncio.gather(*(kept.journal.start(one) for one in requests))
@@ -154,7 +155,7 @@ async def test_what_is_no_request(kept: Kept, key: str, data: Any, code: str) ->
 
 
 async def test_a_claim_takes_what_is_due(kept: Kept) -> None:
-    """Sagas of the kinds asked for, as many as wanted, those that wait for the longest time first; each for one worker."""
+    """One worker gets each saga of the kinds asked for, the longest waiting first, up to the number asked for."""
     saga, other = saga_of(), saga_of()
     ids = []
     for number in range(3):
@@ -173,7 +174,7 @@ async def test_a_claim_takes_what_is_due(kept: Kept) -> None:
 
 
 async def test_a_lease_ends(kept: Kept) -> None:
-    """Until then the saga is its holder's; afterwards another takes it over under a higher token, and the old one writes nothing more."""
+    """Until then only its holder has the saga; then another claims it with a higher token, and the old one cannot write."""
     saga = saga_of()
     saga_id = await kept.start(saga)
     old = await kept.take(saga, lease=5.0)
@@ -208,7 +209,7 @@ async def test_a_saga_is_given_back(kept: Kept) -> None:
 
 
 async def test_an_attempt_is_written_before_and_after(kept: Kept) -> None:
-    """Who takes the saga over sees that a step was begun; its result is known to later steps, and both are in the log."""
+    """The next holder sees that a step was begun; later steps get its result, and the log has both."""
     saga = saga_of()
     saga_id = await kept.start(saga)
     first = await kept.take(saga, lease=5.0)
@@ -229,7 +230,8 @@ async def test_an_attempt_is_written_before_and_after(kept: Kept) -> None:
     assert third.results == {"a": {"id": 5}}
     assert [(one.status, one.attempts) for one in third.state.steps] == [("completed", 2), ("in_progress", 1)]
     found = await kept.view(saga_id)
-    assert [(one.status, one.result) for one in found.steps] == [("completed", {"id": 5}), ("in_progress", None)]
+    results = [(step.status, step.result) for step in found.steps]
+    assert results == [("completed", {"id": 5}), ("in_progress", None)]
     assert found.current is not None
     assert found.current.name == "b"
     assert [(one.step, one.direction, one.number) for one in found.attempts] == [
@@ -307,7 +309,7 @@ async def test_a_deadline_shows(kept: Kept) -> None:
 
 
 async def test_an_operator_takes_the_saga_away(kept: Kept) -> None:
-    """Who works on it writes nothing more, the saga is due at once, and the word is in the log with who and why."""
+    """Its holder cannot write any more, the saga is due at once, and the log has the word with who and why."""
     saga = saga_of()
     saga_id = await kept.start(saga)
     record = await kept.take(saga, lease=600.0)

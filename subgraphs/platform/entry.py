@@ -7,14 +7,12 @@ _OURS = ("gateway", "subgraphs")
 
 
 def main() -> None:
-    """Run the command line, unless a package that it imports is missing: then exit code 1 and one line of advice."""
+    """Run the command line; if a package that it imports is missing, exit with 1 and say what to install."""
     try:
         cli = importlib.import_module("subgraphs.platform.cli")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] in _OURS:
             raise
-        advice = "pip install 'mussikon[platform]'"
-        sys.exit(
-            f"mussikon: the package {error.name!r} is not installed; the platform needs more than the gateway: {advice}"
-        )
+        advice = "the platform needs more than the gateway: pip install 'mussikon[platform]'"
+        sys.exit(f"mussikon: the package {error.name!r} is not installed; {advice}")
     cli.main()

@@ -1,4 +1,4 @@
-"""The wheel in an empty environment: the gateway alone, what it does there, and what it says of what is not there."""
+"""The wheel in an empty environment: it is the gateway alone, it serves, and it names the extra that is missing."""
 
 import json
 import os
@@ -8,7 +8,9 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import httpx
@@ -58,7 +60,8 @@ def uv(*arguments: str) -> None:
         if value := environment.get(pips):
             environment.setdefault(ours, value)
     command = [sys.executable, "-m", "uv", "--quiet", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False)
+    options: dict[str, Any] = {"cwd": ROOT, "env": environment, "timeout": 180, "check": False}
+    done = subprocess.run(command, capture_output=True, text=True, **options)
     assert done.returncode == 0, done.stderr
 
 
@@ -117,7 +120,7 @@ def _answers(port: int) -> bool:
 
 
 def test_what_is_installed(installed: Path, tmp_path: Path) -> None:
-    """The gateway's packages and what they need: nothing of the platform, of the tests, or of the journal of sagas."""
+    """The gateway's packages and what they need; no package of the platform, the tests or the journal of sagas."""
     names = "import json, importlib.metadata as m; print(json.dumps([one.name for one in m.distributions()]))"
     done = run(installed, tmp_path, "python", "-c", names)
     found = {re.sub("[-_.]+", "-", name).lower() for name in json.loads(done.stdout)}
@@ -132,7 +135,7 @@ def test_it_serves_two_subgraphs(served: str) -> None:
 
 
 def test_the_page_is_there(served: str, wheel: Path) -> None:
-    """GraphiQL is in the wheel, because `make env` has built it, and its sources are not; the gateway serves it."""
+    """The wheel holds the GraphiQL that `make env` has built, without its sources; the gateway serves it."""
     page = httpx.get(f"{served}/graphql", headers={"accept": "text/html"}, timeout=10)
     assert (page.status_code, "graphiql.min.js" in page.text) == (200, True)
     assert httpx.get(f"{served}/graphiql/graphiql.min.js", timeout=10).status_code == 200
@@ -172,7 +175,7 @@ def test_what_the_platform_needs_is_in_the_wheel(wheel: Path) -> None:
 def test_each_extra_is_locked() -> None:
     """Every package that an extra names is in `requirements.lock`."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    lines = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
     names = {re.split(r"[\[<>=;~ ]", line)[0] for line in lines} - {"mussikon"}
     locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
     assert names - locked == set()

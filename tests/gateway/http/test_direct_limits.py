@@ -18,7 +18,8 @@ async def test_a_head_has_a_limit(start: bytes) -> None:
             got = b""
             with suppress(ConnectionResetError):
                 got = await reader.read()
-        assert got.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 200 ")) or not got
+        status = b"HTTP/1.1 200 " if start.startswith(GOOD) else b"HTTP/1.1 431 "
+        assert got.startswith(status) or not got, "what was answered can be lost, as the rest is not read"
         assert len(served.subgraph.calls) == start.startswith(GOOD)
         await gone(served)
         await well(served)

@@ -188,34 +188,6 @@ async def test_calling_off_while_a_step_runs(journal: PostgresJournal) -> None:
     assert [call.step for call in world.calls if call.direction == "undo"] == ["b", "a"]
 
 
-async def test_one_key_is_one_saga(journal: PostgresJournal) -> None:
-    """Also when many ask at once; with another input it is an error."""
-    saga = World().saga()
-    requests = [Request(saga, "k", {"a": 1, "b": 2}), Request(saga, "k", {"b": 2, "a": 1})] * 5
-    found = await asyncio.gather(*(journal.start(one) for one in requests))
-    assert len({saga_id for saga_id, _ in found}) == 1
-    assert sum(new for _, new in found) == 1
-    with pytest.raises(SagaError) as caught:
-        await journal.start(Request(saga, "k", {"a": 1, "b": 3}))
-    assert caught.value.code == "IDEMPOTENCY_KEY_REUSED"
-
-
-@pytest.mark.parametrize(
-    ("key", "data", "code"),
-    [
-        ("", {}, "INVALID_KEY"),
-        ("k" * 201, {}, "INVALID_KEY"),
-        ("k", {"x": "y" * 70_000}, "PAYLOAD_TOO_LARGE"),
-        ("k", {"x": object()}, "PAYLOAD_INVALID"),
-    ],
-)
-async def test_what_can_not_be_started(journal: PostgresJournal, key: str, data: Any, code: str) -> None:
-    """Keys and inputs have limits."""
-    with pytest.raises(SagaError) as caught:
-        await journal.start(Request(World().saga(), key, data))
-    assert caught.value.code == code
-
-
 async def test_a_result_that_is_too_large_turns_back(journal: PostgresJournal) -> None:
     """It can't be kept, so the step is undone: trying again would give the same."""
     world = World()

@@ -269,6 +269,7 @@ async def test_nobody_waits_longer_than_the_window() -> None:
     await settle()
     load(loader, "2", [])
     await until(lambda: len(transport.asked) == 2)
+    assert transport.asked == [["1"], ["2"]]
     transport.hold.set()
     await settle(10)
 

@@ -11,9 +11,8 @@ from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.queue.inbox import EVERY, Inbox
 from subgraphs.kit.queue.streams import Queue
-from subgraphs.kit.serve import SERVICES
 from subgraphs.kit.service import Service
-from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.settings import ServiceSettings, SettingsError
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -26,9 +25,10 @@ async def keep(uow: UnitOfWork, envelope: Envelope) -> None:
 
 def bootstrap(settings: ServiceSettings) -> Service:
     """Settings in, service out."""
+    if not settings.event_sources:
+        raise SettingsError("service events: set EVENT_SOURCES, the names of the other services")
     database = Database(settings.database_url)
     queue = Queue(settings.redis_url)
-    sources = [name for name in SERVICES if name != settings.name]
     return Service(
         settings.name,
         schema=schema,
@@ -36,5 +36,5 @@ def bootstrap(settings: ServiceSettings) -> Service:
         verifier=TokenVerifier(settings.jwt_public_key_file),
         database=database,
         migrations=MIGRATIONS,
-        parts=[queue, Inbox(database, queue.redis, settings.name, sources, {EVERY: keep})],
+        parts=[queue, Inbox(database, queue.redis, settings.name, settings.event_sources, {EVERY: keep})],
     )

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from subgraphs.platform.accounts import DEMO_ACCOUNTS, DEMO_PASSWORD
-from subgraphs.platform.plan import SERVICES, Options
+from subgraphs.platform.plan import Options
 from subgraphs.platform.seeding import Progress as Report
 
 console = Console(highlight=False, soft_wrap=True)
@@ -64,7 +64,7 @@ def welcome(options: Options, has_sample: bool) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2))
     table.add_row("GraphiQL", f"{options.gateway_url}/", style="bold")
     table.add_row("GraphQL", f"{options.gateway_url}/graphql")
-    for service in SERVICES if not options.in_process else ():
+    for service in options.services.names if not options.in_process else ():
         table.add_row(service, options.url_of(service))
     table.add_row("data and logs", str(options.data.resolve()))
     console.print("\nMussikOn runs.\n", style="bold")

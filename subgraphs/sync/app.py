@@ -12,7 +12,6 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.queue.inbox import EVERY, Inbox
 from subgraphs.kit.queue.streams import Queue
-from subgraphs.kit.serve import SERVICES
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings, SettingsError
 from subgraphs.sync.consistency import SETTLING, Checker
@@ -32,13 +31,14 @@ def bootstrap(settings: ServiceSettings, transport: Transport | None = None, set
     """Settings in, service out. `transport`: the way to the other services, where it is not HTTP at their addresses."""
     if settings.jwt_private_key_file is None:
         raise SettingsError("service sync: set JWT_PRIVATE_KEY_FILE, it asks other services as a service")
+    if not settings.event_sources:
+        raise SettingsError("service sync: set EVENT_SOURCES, the names of the other services")
     way = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
     database = Database(settings.database_url)
     queue = Queue(settings.redis_url)
     bus = Bus(database, command_handlers(queue.redis))
     client = ServiceClient(way, authorization(settings.jwt_private_key_file, SELF))
     checker = Checker(database, client, settling=settling)
-    sources = [name for name in SERVICES if name != settings.name]
     return Service(
         settings.name,
         schema=schema,
@@ -48,8 +48,8 @@ def bootstrap(settings: ServiceSettings, transport: Transport | None = None, set
         migrations=MIGRATIONS,
         parts=[
             queue,
-            Listener(database, queue.redis, settings.name, sources),
-            Inbox(database, queue.redis, settings.name, sources, {EVERY: see}),
+            Listener(database, queue.redis, settings.name, settings.event_sources),
+            Inbox(database, queue.redis, settings.name, settings.event_sources, {EVERY: see}),
             checker,
         ],
     )

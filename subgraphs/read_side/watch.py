@@ -14,9 +14,9 @@ from sqlalchemy import text
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.lag import Lag, lag
 from subgraphs.kit.event_store.projection import checked
+from subgraphs.kit.queue.lag import waiting
 from subgraphs.kit.tasks import end
 from subgraphs.read_side.errors import why_unreadable
-from subgraphs.read_side.hearing import waiting
 from subgraphs.read_side.model import TOO_FAR_BEHIND, Verdict, judge
 from subgraphs.read_side.projections.base import ReadModel
 

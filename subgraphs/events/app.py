@@ -27,13 +27,13 @@ def bootstrap(settings: ServiceSettings) -> Service:
     """Settings in, service out."""
     if not settings.event_sources:
         raise SettingsError("service events: set EVENT_SOURCES, the names of the other services")
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)
     return Service(
         settings.name,
         schema=schema,
         context=lambda caller: EventsContext(caller, database, Bus(database, {})),
-        verifier=TokenVerifier(settings.jwt_public_key_file),
+        verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
         parts=[queue, Inbox(database, queue.redis, settings.name, settings.event_sources, {EVERY: keep})],

@@ -7,7 +7,7 @@ compared row by row. Only the `sync` service asks for any of this; clients don't
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
@@ -121,7 +121,7 @@ class Copy:
             return False
         if self.is_replaced:
             await uow.execute(self.keyed.sql("DELETE FROM {table} WHERE {key} = :key").bindparams(key=key))
-        envelope = told_by(self.source, self.aggregate_type, self.event_type, key, version, told)
+        envelope = told_by(self.source, self.aggregate_type, self.event_type, key, version, told, uow.clock.now())
         with because(Cause("service:sync", str(uuid4()))):
             await self.handler(uow, envelope)
         return True
@@ -142,9 +142,9 @@ async def saw(uow: UnitOfWork, consumer: str, source: str, key: UUID, version: i
 
 
 def told_by(
-    source: str, aggregate_type: str, event_type: str, key: UUID, version: int, told: Mapping[str, Any]
+    source: str, aggregate_type: str, event_type: str, key: UUID, version: int, told: Mapping[str, Any], at: datetime
 ) -> Envelope:
-    """What an owner tells of an aggregate, as the event that would have told it."""
+    """What an owner tells of an aggregate at a moment, as the event that would have told it."""
     return Envelope(
         event_id=uuid4(),
         source=source,
@@ -152,7 +152,7 @@ def told_by(
         event_type=event_type,
         aggregate_type=aggregate_type,
         aggregate_id=key,
-        occurred_at=datetime.now(UTC),
+        occurred_at=at,
         payload=told,
         version=version,
     )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
+
 
 class SettingsError(Exception):
     """A setting is missing or makes no sense; the message says which and what to do."""
@@ -26,6 +28,7 @@ class ServiceSettings:
     """Where other services answer, for those that ask them; most learn of others by events alone."""
     event_sources: tuple[str, ...] = ()
     """The other services of the platform, for those that read everybody's events."""
+    clock: Clock = SYSTEM_CLOCK
     server_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The addresses of further servers by name: those that sinks write to."""
 

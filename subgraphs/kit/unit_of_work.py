@@ -20,6 +20,7 @@ class UnitOfWork:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.clock = database.clock
         self._connection: AsyncConnection | None = None
         self._events: list[outbox.Told] = []
         self._before_commit: list[Callable[[], Awaitable[None]]] = []

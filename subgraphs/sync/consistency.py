@@ -103,14 +103,12 @@ class Checker(Background):
         pairs: Sequence[Pair] = PAIRS,
         rows: Sequence[Pair] = ROWS_OF_EVENTS,
         settling: float = SETTLING,
-        every: float = EVERY,
     ) -> None:
         self._database = database
         self._client = client
         self._pairs = pairs
         self._rows = rows
         self._settling = settling
-        self._every = every
         self._alone = asyncio.Lock()
 
     async def check(self, *, deep: bool = False) -> list[Report]:
@@ -123,10 +121,10 @@ class Checker(Background):
         return reports
 
     async def _run(self) -> None:
-        pause = min(FIRST, self._every)
+        pause = FIRST
         while True:
-            await asyncio.sleep(pause)
-            pause = self._every
+            await self._database.clock.sleep(pause)
+            pause = EVERY
             try:
                 await self.check()
             except Exception as error:
@@ -167,7 +165,7 @@ class Checker(Background):
         look_into = sorted({int(bucket) for bucket in (*originals, *copies)}) if deep else buckets
         found = await self._look(pair, look_into, deep)
         if found != Drift():
-            await asyncio.sleep(self._settling)
+            await self._database.clock.sleep(self._settling)
             found = found & await self._look(pair, look_into, deep)
         return compared, found
 

@@ -84,7 +84,7 @@ class SinkConsumer:
                 return await self.settle()
             except Exception as error:
                 log.warning("the target of a sink is away", sink=self.name, reason=repr(error))
-            await asyncio.sleep(pause)
+            await self.database.clock.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def apply(self, uow: UnitOfWork, envelope: Envelope) -> None:

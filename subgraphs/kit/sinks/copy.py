@@ -57,7 +57,8 @@ class SinkCopy:
 
     def original(self, key: UUID, version: int, told: Mapping[str, Any]) -> Envelope:
         """What the owner tells, as the event that would have told it."""
-        return copies.told_by(self.source, self.aggregate_type, self.event_type, key, version, told)
+        now = self.consumer.database.clock.now()
+        return copies.told_by(self.source, self.aggregate_type, self.event_type, key, version, told, now)
 
     async def _every_version(self, session: Session) -> dict[UUID, int]:
         generation = await generations.serving(session, self.consumer.sink.name)

@@ -67,7 +67,8 @@ class ServiceClient:
 
 
 def authorization(private_key: Path, self_id: UUID, clock: Clock = SYSTEM_CLOCK) -> Callable[[], str]:
-    """What gives the value of a service's header `authorization`: its token, signed anew halfway through its lifetime."""
+    """What gives the value of a service's header `authorization`: its token, signed anew halfway through its
+    lifetime."""
     signer = TokenSigner(private_key, LIFETIME, clock)
     value, until = "", -math.inf
 

@@ -1,7 +1,8 @@
-"""Time, as services read it: what decides by the time asks a clock, so that tests advance one instead of waiting.
+"""Time, as services read it: what decides by the time asks a clock, so that tests advance one instead of
+waiting.
 
-Times that the database compares with its own (leases, retries, check times) are computed by the database; a clock is for the rest.
-Durations that are only reported are measured with `time.perf_counter`.
+Times that the database compares with its own (leases, retries, check times) are computed by the database; a
+clock is for the rest. Durations that are only reported are measured with `time.perf_counter`.
 """
 
 import asyncio
@@ -90,7 +91,8 @@ class FakeClock:
             self._sleepers.remove(sleeper)
 
     async def advance(self, seconds: float) -> None:
-        """Move the time on, and wake who sleeps, each at its own time; what they do until they sleep again happens in it."""
+        """Move the time on, and wake who sleeps, each at its own time; what they do until they sleep again
+        happens in it."""
         end = self._elapsed + seconds
         while due := sorted({at for at, waking in self._sleepers if at <= end and not waking.done()}):
             self._elapsed = max(self._elapsed, due[0])

@@ -62,7 +62,8 @@ class Repairable(Protocol):
     """A copy in which a thing can be replaced by what its owner tells."""
 
     async def repair(self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]) -> bool:
-        """Replace a copy by what its owner tells; answer False where a newer event has come since the owner was asked."""
+        """Replace a copy by what its owner tells; answer False where a newer event has come since the owner
+        was asked."""
         ...
 
 
@@ -136,7 +137,8 @@ ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = excluded.ve
 
 
 async def saw(uow: UnitOfWork, consumer: str, source: str, key: UUID, version: int) -> bool:
-    """Have events of an aggregate up to a version change nothing any more; False where a newer one has been applied."""
+    """Have events of an aggregate up to a version change nothing any more; False where a newer one has been
+    applied."""
     seen = _SEEN.bindparams(consumer=consumer, source=source, key=key, version=version)
     return await uow.execute(seen) > 0
 

@@ -57,12 +57,13 @@ class Token:
 
 
 class TokenVerifier:
-    """Checks tokens with the public key; remembers those it has seen, because a signature costs more than the request.
+    """Checks tokens with the public key; remembers those it has seen, because a signature costs more than the
+    request.
 
     It remembers digests, not tokens, each until the token ends and at most 4096 of them.
 
-    Tokens of services that carry sagas are signed with another key, whose public half lies beside that of people's. Neither key
-    makes tokens of the other kind.
+    Tokens of services that carry sagas are signed with another key, whose public half lies beside that of
+    people's. Neither key makes tokens of the other kind.
     """
 
     def __init__(self, public_key_file: Path, clock: Clock = SYSTEM_CLOCK) -> None:

@@ -15,7 +15,8 @@ class RebuildRunning(Conflict):
 
 @asynccontextmanager
 async def alone(database: Database, name: str) -> AsyncIterator[None]:
-    """Hold the lock of a rebuild: that of a database session, which ends with its process. Raises RebuildRunning."""
+    """Hold the lock of a rebuild: that of a database session, which ends with its process. Raises
+    RebuildRunning."""
     connection = await database.listener()
     try:
         key = f"rebuild {name}"

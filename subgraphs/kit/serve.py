@@ -35,7 +35,8 @@ Bootstrap = Callable[..., Service]
 
 
 def bootstrap_of(name: str, package: str | None = None) -> Bootstrap:
-    """The `bootstrap` of the service whose code is in `package` (None: `subgraphs.<name>`). Raises SettingsError."""
+    """The `bootstrap` of the service whose code is in `package` (None: `subgraphs.<name>`). Raises
+    SettingsError."""
     module = f"{package or f'subgraphs.{name}'}.app"
     if not name.isidentifier() or _spec_of(module) is None:
         raise SettingsError(f"there is no service {name!r}; there are {', '.join(_present())}")
@@ -56,8 +57,8 @@ def _present() -> list[str]:
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its own signal handling: it would raise a signal again after its end, and kill the process
-    before the parts are stopped."""
+    """uvicorn without its own signal handling: it would raise a signal again after its end, and kill the
+    process before the parts are stopped."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -75,8 +75,12 @@ def welcome(options: Options, has_sample: bool) -> None:
             console.print(f"  {account.username:16} {account.user_type:10} {account.what}", markup=False)
     if options.host not in ("127.0.0.1", "localhost", "::1"):
         console.print("\nOther machines can reach the gateway, demo accounts included: close them or use --no-sample.")
+    console.print(f"\n{_how_to_end(options)}\n", markup=False)
+
+
+def _how_to_end(options: Options) -> str:
     ending = "Ctrl-C ends all of it."
-    if not options.in_process:
-        folder = "" if str(options.data) == ".data" else f" --data {options.data}"
-        ending += f" One service alone: mussikon stop users{folder}, and mussikon start users{folder}."
-    console.print(f"\n{ending}\n", markup=False)
+    if options.in_process:
+        return ending
+    folder = "" if str(options.data) == ".data" else f" --data {options.data}"
+    return f"{ending} One service alone: mussikon stop users{folder}, and mussikon start users{folder}."

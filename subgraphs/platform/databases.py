@@ -24,7 +24,8 @@ def url_of(server: str, database: str) -> str:
 
 
 async def create_databases(server: str, services: ServiceTable = SERVICES) -> dict[str, str]:
-    """Create the missing databases; answers the address under which each is migrated and filled, by service."""
+    """Create the missing databases; answers the address under which each is migrated and filled, by
+    service."""
     connection = await connect(server)
     try:
         has_roles = await roles.make_roles(connection, services.names)

@@ -1,4 +1,5 @@
-"""The environment of a service: what its row in the table, the options, the servers and the keys say of it."""
+"""The environment of a service: what its row in the table, the options, the servers and the keys say
+of it."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +29,8 @@ def environment_of(service: str, options: Options, servers: Servers, keys: Keys)
 
 
 def _addresses(service: str, options: Options, servers: Servers) -> dict[str, str]:
-    """The addresses of the servers that a service uses: in a variable of their own, or together in SERVER_URLS."""
+    """The addresses of the servers that a service uses: in a variable of their own, or together in
+    SERVER_URLS."""
     used = [server for server in SERVERS if server.name in options.services[service].uses]
     own = {server.variable: servers.url_for(server.name, service) for server in used if server.variable}
     others = {server.name: servers.url_for(server.name, service) for server in used if not server.variable}

@@ -14,7 +14,8 @@ Urls = Mapping[str, str]
 
 
 def with_server_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace the parameter `urls` of a command by an option for each server; those that are given become `urls`."""
+    """Replace the parameter `urls` of a command by an option for each server; those that are given become
+    `urls`."""
 
     @wraps(command)
     def wrapped(**given: Any) -> None:

@@ -66,7 +66,8 @@ def start_servers(options: Options, say: Say) -> Servers:
 
 
 async def check_servers(options: Options) -> None:
-    """Raise LaunchError unless every server elsewhere answers; the embedded ones did when they were started."""
+    """Raise LaunchError unless every server elsewhere answers; the embedded ones did when they were
+    started."""
     for row in SERVERS:
         if row.name in options.urls:
             await row.check(options.urls[row.name])

@@ -1,9 +1,11 @@
 """The two tables of the platform: its services and its servers. Adding one is adding a row.
 
-The launcher, the databases and roles, ports, addresses, keys, the schema files and the command's options follow from the
-rows. docker-compose.yml and the import contracts in pyproject.toml are written by hand; tests compare them with the rows.
+The launcher, the databases and roles, ports, addresses, keys, the schema files and the command's options
+follow from the rows. docker-compose.yml and the import contracts in pyproject.toml are written by hand; tests
+compare them with the rows.
 
-Example: a service `tickets` at the gateway's port + 13 that signs nothing, asks `requests` and has a sink in a server `search`:
+Example: a service `tickets` at the gateway's port + 13 that signs nothing, asks `requests` and has a sink in
+a server `search`:
 
     ServiceRow("tickets", 13, asks=("requests",), sinks=("search",))
 """
@@ -135,7 +137,8 @@ class ServiceRow:
 
 @dataclass(frozen=True, slots=True)
 class ServiceTable:
-    """The services of a platform in the order of their start. Raises ValueError for rows that contradict each other."""
+    """The services of a platform in the order of their start. Raises ValueError for rows that contradict each
+    other."""
 
     rows: tuple[ServiceRow, ...]
 

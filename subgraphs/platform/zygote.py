@@ -1,8 +1,9 @@
-"""A process that has imported every service and becomes one by forking: `python -m subgraphs.platform.zygote FD PACKAGE...`.
+"""A process that has imported every service and becomes one by forking: `python -m subgraphs.platform.zygote
+FD PACKAGE...`.
 
-Importing what a service needs takes two seconds of processor time; ten processes that each do it take twenty. Here it
-is done once, while the servers start, and a service is there, or there again, at once. It takes orders and reports on
-a socket, a JSON object a line, and ends with the launcher, as the services do with it.
+Importing what a service needs takes two seconds of processor time; ten processes that each do it take twenty.
+Here it is done once, while the servers start, and a service is there, or there again, at once. It takes
+orders and reports on a socket, a JSON object a line, and ends with the launcher, as the services do with it.
 """
 
 import gc

@@ -29,15 +29,12 @@ SELF = UUID(int=0x73796E63)
 
 def bootstrap(settings: ServiceSettings, transport: Transport | None = None) -> Service:
     """Settings in, service out. `transport`: the way to the other services, where it is not HTTP at their addresses."""
-    if settings.jwt_private_key_file is None:
-        raise SettingsError("service sync: set JWT_PRIVATE_KEY_FILE, it asks other services as a service")
-    if not settings.event_sources:
-        raise SettingsError("service sync: set EVENT_SOURCES, the names of the other services")
+    private_key = _checked(settings)
     way = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
     database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)
     bus = Bus(database, command_handlers(queue.redis))
-    client = ServiceClient(way, authorization(settings.jwt_private_key_file, SELF, settings.clock))
+    client = ServiceClient(way, authorization(private_key, SELF, settings.clock))
     checker = Checker(database, client)
     return Service(
         settings.name,
@@ -53,3 +50,12 @@ def bootstrap(settings: ServiceSettings, transport: Transport | None = None) -> 
             checker,
         ],
     )
+
+
+def _checked(settings: ServiceSettings) -> Path:
+    """The key of services. Raises SettingsError where a setting is missing that this service needs."""
+    if settings.jwt_private_key_file is None:
+        raise SettingsError("service sync: set JWT_PRIVATE_KEY_FILE, it asks other services as a service")
+    if not settings.event_sources:
+        raise SettingsError("service sync: set EVENT_SOURCES, the names of the other services")
+    return settings.jwt_private_key_file

@@ -1,4 +1,5 @@
-"""The contract of sinks: what every target has to keep, and what a sink over it does with events of a real queue.
+"""The contract of sinks: what every target has to keep, and what a sink over it does with events of a real
+queue.
 
 A new target runs both suites from a file of its own: it subclasses them and gives a fixture `target`. See
 tests/subgraphs/kit/sinks/test_files.py for one.
@@ -28,7 +29,8 @@ class TargetContract:
     """What a target keeps: documents by their versions, in generations."""
 
     async def test_an_older_version_changes_nothing(self, target: SinkTarget) -> None:
-        """A higher version replaces a document, the same one again replaces it too, a lower one does nothing."""
+        """A higher version replaces a document, the same one again replaces it too, a lower one does
+        nothing."""
         await target.prepare(1)
         for write, expected in [
             (bell(KEYS[0], 2, 20), 20),
@@ -42,7 +44,8 @@ class TargetContract:
         assert stored.version == 5
 
     async def test_a_deletion_has_its_version(self, target: SinkTarget) -> None:
-        """What is deleted is gone for readers, does not come back by a stale event, and comes back by a newer one."""
+        """What is deleted is gone for readers, does not come back by a stale event, and comes back by a newer
+        one."""
         await target.prepare(1)
         await target.write(1, [bell(KEYS[0], 1), bell(KEYS[0], 3, None), bell(KEYS[0], 2)])
         await target.write(1, [bell(KEYS[0], 2)])
@@ -72,7 +75,8 @@ class TargetContract:
         assert list(await target.versions(1, "bell", KEYS[3], 3)) == []
 
     async def test_generations_know_nothing_of_each_other(self, target: SinkTarget) -> None:
-        """Each has its own documents; one that exists is not emptied, one that does not exist can be discarded."""
+        """Each has its own documents; one that exists is not emptied, one that does not exist can be
+        discarded."""
         await target.prepare(1)
         await target.prepare(2)
         await target.write(1, [bell(KEYS[0], 1)])
@@ -90,7 +94,8 @@ class TargetContract:
 
 
 class SinkContract:
-    """What a sink over a target does with the events of a real queue; its bookkeeping is in a real PostgreSQL."""
+    """What a sink over a target does with the events of a real queue; its bookkeeping is in a real
+    PostgreSQL."""
 
     async def test_events_become_documents(self, bells: Bells) -> None:
         """Each bell has the document of its newest event, readers see it, and nothing waits any more."""
@@ -113,7 +118,8 @@ class SinkContract:
             assert await bells.street.failures() == []
 
     async def test_a_stop_between_write_and_commit_is_harmless(self, bells: Bells) -> None:
-        """The document is written, the cursor is not: the next start writes it again, and nothing changes by that."""
+        """The document is written, the cursor is not: the next start writes it again, and nothing changes by
+        that."""
         async with started(bells.relay()):
             bells.target.hangs_after_write = True
             await bells.consumer.start()
@@ -130,7 +136,8 @@ class SinkContract:
             assert await bells.documents() == {rung: (1, 3)}
 
     async def test_a_stale_event_changes_nothing(self, bells: Bells) -> None:
-        """An event of a version that the target has passed is written to it in vain, whatever the inbox knows."""
+        """An event of a version that the target has passed is written to it in vain, whatever the inbox
+        knows."""
         async with started(bells.relay(), bells.consumer):
             rung = await bells.ring(1)
             await bells.ring(2, bell=rung)
@@ -151,7 +158,8 @@ class SinkContract:
         assert poisoned not in await bells.documents()
 
     async def test_it_is_rebuilt_while_it_serves(self, bells: Bells) -> None:
-        """Readers see the old documents until the new ones are whole; events meanwhile reach both generations."""
+        """Readers see the old documents until the new ones are whole; events meanwhile reach both
+        generations."""
         async with started(bells.relay(), bells.consumer):
             old = await bells.ring(1)
             changed = await bells.ring(2)
@@ -189,7 +197,8 @@ class SinkContract:
         assert await bells.generations() == [(3, "serving")]
 
     async def test_a_target_away_at_the_swap_is_settled_later(self, bells: Bells) -> None:
-        """The table says that the new generation serves; the next start shows it, and readers never see half of one."""
+        """The table says that the new generation serves; the next start shows it, and readers never see half
+        of one."""
         bells.go_on.set()
         async with started(bells.relay(), bells.consumer):
             rung = await bells.ring(1)
@@ -205,7 +214,8 @@ class SinkContract:
         assert await bells.documents() == {rung: (2, 2)}
 
     async def test_drift_is_found_and_repaired(self, bells: Bells) -> None:
-        """The consistency check compares the target with the owner, as any copy, and has put right what differs."""
+        """The consistency check compares the target with the owner, as any copy, and has put right what
+        differs."""
         async with started(bells.relay(), bells.consumer):
             lost, older, wrong = [await bells.ring(number) for number in (1, 2, 3)]
             await bells.ring(20, bell=older)

@@ -1,7 +1,9 @@
-"""Every event of a producer against every consumer of it: what is emitted can be read, and what is waited for is emitted.
+"""Every event of a producer against every consumer of it: what is emitted can be read, and what is waited for
+is emitted.
 
-Consumers are found by asking the services that the table names: which events their inbox handles, and as what type each handler
-reads them. Read models take the payload as rows in SQL; they get every form of each event, too.
+Consumers are found by asking the services that the table names: which events their inbox handles, and as what
+type each handler reads them. Read models take the payload as rows in SQL; they get every form of each event,
+too.
 """
 
 import asyncio
@@ -281,7 +283,8 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
 
 
 async def test_read_models_take_every_form(database: Database) -> None:
-    """All that the sources of the read side emit, as rows in SQL: nothing stops a projection, and every event is applied."""
+    """All that the sources of the read side emit, as rows in SQL: nothing stops a projection, and every event
+    is applied."""
     positions, names = itertools.count(1), {name for model in MODELS for name in model().handlers}
     expected = 0
     async with UnitOfWork(database) as uow:
@@ -304,7 +307,8 @@ async def test_read_models_take_every_form(database: Database) -> None:
 
 
 def test_a_field_that_is_missing_would_be_noticed() -> None:
-    """The contract is one that can fail: a consumer that wants more than is emitted, or something else, is named."""
+    """The contract is one that can fail: a consumer that wants more than is emitted, or something else, is
+    named."""
 
     class More(msgspec.Struct):
         user_id: UUID

@@ -57,7 +57,8 @@ def test_every_container_is_its_row(services: dict[str, Any]) -> None:
 
 
 def test_the_containers_are_those_of_the_tables(services: dict[str, Any]) -> None:
-    """Servers and services of the tables, the gateway and the setup; beside them only what nothing waits for yet."""
+    """Servers and services of the tables, the gateway and the setup; beside them only what nothing waits for
+    yet."""
     containers = {*SERVICES.names, *(row.container for row in SERVERS), "gateway", "setup"}
     assert set(services) - containers == {"neo4j", "elasticsearch"}
     assert containers <= set(services)
@@ -66,7 +67,8 @@ def test_the_containers_are_those_of_the_tables(services: dict[str, Any]) -> Non
 
 
 def test_the_gateway_knows_every_service(services: dict[str, Any]) -> None:
-    """The gateway gets the address of each service of the table, passes its extensions on, and waits for it."""
+    """The gateway gets the address of each service of the table, passes its extensions on, and waits
+    for it."""
     options, command = Options(), services["gateway"]["command"]
     urls = {f"--subgraph-url={name}=http://{name}:{options.port_of(name)}/graphql" for name in SERVICES.names}
     assert {word for word in command if word.startswith("--subgraph-url=")} == urls
@@ -76,7 +78,8 @@ def test_the_gateway_knows_every_service(services: dict[str, Any]) -> None:
 
 
 def test_each_key_is_where_it_signs_and_only_the_gateway_has_a_port(services: dict[str, Any]) -> None:
-    """A private key is mounted where its row says (and where it is made); the machine's network sees the gateway alone."""
+    """A private key is mounted where its row says (and where it is made); the machine's network sees the
+    gateway alone."""
     for volume, kind in (("private-key", "people"), ("service-key", "services")):
         holders = {name for name, one in services.items() if any(volume in each for each in one.get("volumes", []))}
         assert holders == {row.name for row in SERVICES if row.signs == kind} | {"setup"}

@@ -27,7 +27,8 @@ class Projector(Background):
         batch: int = BATCH,
         committed: Callable[[datetime], None] | None = None,
     ) -> None:
-        """It looks for new events every `poll_seconds` when it has none; `committed` is called with the time when a batch can be seen."""
+        """It looks for new events every `poll_seconds` when it has none; `committed` is called with the time
+        when a batch can be seen."""
         self._database = database
         self._projection = projection
         self._poll_seconds = poll_seconds

@@ -1,7 +1,7 @@
 """The part of a service that keeps a sink's target up to date with the queue.
 
-A sink is a consumer of its own: it has its own cursors, leases, failures and confirmations, so that a target that is away keeps
-nothing else of the service waiting.
+A sink is a consumer of its own: it has its own cursors, leases, failures and confirmations, so that a target
+that is away keeps nothing else of the service waiting.
 """
 
 import asyncio
@@ -30,7 +30,8 @@ LONGEST_PAUSE = 5.0  # seconds between two tries to reach a target that is away
 class SinkConsumer:
     """Reads the events of a sink's sources and writes the documents that follow from them.
 
-    A write has to end within `lease_seconds`: past that the database ends the transaction, and the events are written again.
+    A write has to end within `lease_seconds`: past that the database ends the transaction, and the events are
+    written again.
     """
 
     def __init__(
@@ -88,7 +89,8 @@ class SinkConsumer:
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def apply(self, uow: UnitOfWork, envelope: Envelope) -> None:
-        """Have what follows from an event written before the unit of work commits: one write for all events in it."""
+        """Have what follows from an event written before the unit of work commits: one write for all events
+        in it."""
         writes = await self.sink.writes(uow, envelope)
         if uow not in self._writes:
             self._writes[uow] = []

@@ -19,7 +19,8 @@ PAGE = 5000  # keys that are read from the target at once
 
 @dataclass(frozen=True, slots=True)
 class SinkCopy:
-    """Documents of one kind: Comparable and Repairable. `told` makes of a document the facts that the owner tells of it."""
+    """Documents of one kind: Comparable and Repairable. `told` makes of a document the facts that the owner
+    tells of it."""
 
     consumer: SinkConsumer
     kind: str
@@ -47,7 +48,8 @@ class SinkCopy:
         return {str(key): {"version": one.version, "told": self.told(one.document)} for key, one in found.items()}
 
     async def repair(self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]) -> bool:
-        """Write what the owner tells; `consumer` is the service's name, and the sink is known under its own."""
+        """Write what the owner tells; `consumer` is the service's name, and the sink is known under
+        its own."""
         if not await copies.saw(uow, self.consumer.name, self.source, key, version):
             return False
         envelope = self.original(key, version, told)

@@ -1,8 +1,10 @@
-"""The generations of a sink's target: which exist is said in the service's own database, what is in them only the target knows.
+"""The generations of a sink's target: which exist is said in the service's own database, what is in them only
+the target knows.
 
-A generation is first `building`, then `serving`, and at last `retired`. Events are written to all that exist, so that none misses an
-event while another takes its place. What the table says is done in the target afterwards (`settle`), as often as it takes: a process
-that dies in between leaves a target in which the old generation still serves and still gets every event.
+A generation is first `building`, then `serving`, and at last `retired`. Events are written to all that exist,
+so that none misses an event while another takes its place. What the table says is done in the target
+afterwards (`settle`), as often as it takes: a process that dies in between leaves a target in which the old
+generation still serves and still gets every event.
 """
 
 from collections.abc import Sequence
@@ -42,7 +44,8 @@ async def existing(uow: UnitOfWork, sink: str) -> Sequence[int]:
 
 
 async def begin(uow: UnitOfWork, sink: str, target: SinkTarget) -> int:
-    """Add a generation that is to be filled, in place of any that an earlier attempt has left; answer its number."""
+    """Add a generation that is to be filled, in place of any that an earlier attempt has left; answer its
+    number."""
     await uow.execute(_ALONE.bindparams(sink=sink))
     await uow.execute(_RETIRE.bindparams(sink=sink, state="building"))
     generation = int(await uow.fetch_value(_HIGHEST, sink=sink)) + 1
@@ -59,7 +62,8 @@ async def replace(uow: UnitOfWork, sink: str, generation: int) -> None:
 
 
 async def settle(uow: UnitOfWork, sink: str, target: SinkTarget) -> None:
-    """Make the target what the table says: the first generation there, the serving one shown, retired ones gone."""
+    """Make the target what the table says: the first generation there, the serving one shown, retired ones
+    gone."""
     await uow.execute(_ALONE.bindparams(sink=sink))
     current = await serving(uow, sink)
     if current is None:

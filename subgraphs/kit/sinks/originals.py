@@ -20,7 +20,8 @@ class OwnersOriginals:
     kinds: Sequence[SinkCopy]
 
     async def batches(self) -> AsyncIterator[Sequence[Envelope]]:
-        """What the owners tell, a few hundred things at once. Raises SubgraphError where one does not answer."""
+        """What the owners tell, a few hundred things at once. Raises SubgraphError where one does not
+        answer."""
         for kind in self.kinds:
             for bucket in range(copies.BUCKETS):
                 asked = {"kind": kind.kind, "bucket": bucket}

@@ -24,9 +24,10 @@ class Originals(Protocol):
 async def rebuild(consumer: SinkConsumer, originals: Originals, *, begun: Callable[[int], object] | None = None) -> int:
     """Fill a new generation with the originals, have it serve, and discard the old one; answer its number.
 
-    From its beginning on, the generation also gets every event that the consumer writes, and versions say what is newer. An attempt
-    that is cut off leaves the old generation serving; the next one begins anew. `begun` is called with the number when the
-    generation exists. Raises RebuildRunning, TargetAway, and what the originals raise.
+    From its beginning on, the generation also gets every event that the consumer writes, and versions say
+    what is newer. An attempt that is cut off leaves the old generation serving; the next one begins anew.
+    `begun` is called with the number when the generation exists. Raises RebuildRunning, TargetAway, and what
+    the originals raise.
     """
     sink = consumer.sink
     async with alone(consumer.database, f"sink {sink.name}"):

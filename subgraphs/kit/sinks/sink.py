@@ -10,8 +10,8 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 Translate = Callable[[UnitOfWork, Envelope], Awaitable[Sequence[Write]]]
 """The documents that follow from an event. It may be called again for the same event.
 
-A document that needs facts of several aggregates is composed from tables of the service, which the function changes in the unit
-of work that it gets; it changes nothing else.
+A document that needs facts of several aggregates is composed from tables of the service, which the function
+changes in the unit of work that it gets; it changes nothing else.
 """
 
 

@@ -47,15 +47,16 @@ class SinkTarget(Protocol):
         ...
 
     async def write(self, generation: int, writes: Sequence[Write]) -> None:
-        """Apply each write unless the generation has its document, or the deletion of it, at a higher version.
+        """Apply each write unless the generation has its document, or the deletion of it, at a higher
+        version.
 
         When it returns all of them are durable; when it raises, any of them may be.
         """
         ...
 
     async def versions(self, generation: int, kind: str, after: UUID | None, limit: int) -> Sequence[tuple[UUID, int]]:
-        """Keys and versions of the documents of a kind, the deleted ones left out: the next `limit` in the order of
-        their keys, behind `after`."""
+        """Keys and versions of the documents of a kind, the deleted ones left out: the next `limit` in the
+        order of their keys, behind `after`."""
         ...
 
     async def read(self, generation: int, kind: str, keys: Sequence[UUID]) -> Mapping[UUID, Stored]:

@@ -1,4 +1,5 @@
-"""The clock: a fake one wakes sleepers in the order of their times, and nothing else in the services reads the time."""
+"""The clock: a fake one wakes sleepers in the order of their times, and nothing else in the services reads
+the time."""
 
 import ast
 import asyncio
@@ -35,7 +36,8 @@ async def test_what_every_clock_does(clock: Clock) -> None:
 
 
 async def test_sleepers_wake_in_order() -> None:
-    """Each at its own time, also one that begins to sleep while the time moves on; who would sleep longer does."""
+    """Each at its own time, also one that begins to sleep while the time moves on; who would sleep longer
+    does."""
     clock, woken = FakeClock(datetime(2026, 5, 1, tzinfo=UTC)), list[tuple[str, float]]()
 
     async def sleeper(name: str, *pauses: float) -> None:

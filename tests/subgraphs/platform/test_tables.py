@@ -1,4 +1,5 @@
-"""The platform's tables: adding a service is adding a row, and what is written by hand elsewhere is what the rows say."""
+"""The platform's tables: adding a service is adding a row, and what is written by hand elsewhere is what the
+rows say."""
 
 import re
 import signal
@@ -153,7 +154,8 @@ def test_the_import_contracts_name_every_service() -> None:
 
 
 def test_a_service_asks_only_whom_its_row_names() -> None:
-    """The names that the code of sagas, checks and fallback uses are those of the rows: others have no address there."""
+    """The names that the code of sagas, checks and fallback uses are those of the rows: others have no
+    address there."""
     pairs = (*PAIRS, *ROWS_OF_EVENTS)
     assert set(SERVICES["sync"].asks) == {name for pair in pairs for name in (pair.source, pair.target)}
     sagas = (ROOT / "subgraphs" / "orchestration" / "sagas.py").read_text()

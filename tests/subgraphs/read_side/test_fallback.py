@@ -163,7 +163,8 @@ async def test_the_database_is_down(town: tuple[City, Any]) -> None:
 
 
 async def only_one_is_missing(made: City) -> bool:
-    """Whether the command side answers for musicians alone; on a slow machine requests may be trusted a little later."""
+    """Whether the command side answers for musicians alone; on a slow machine requests may be trusted a
+    little later."""
     both = await made.ask("{ found: findMusicians { totalCount } other: findRequests { totalCount } }")
     sources = {name: told["source"] for name, told in both["extensions"]["readModel"].items()}
     return sources == {"found": "command_side", "other": "read_model"}

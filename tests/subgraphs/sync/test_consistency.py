@@ -52,7 +52,8 @@ FOUND = "{ consistencyChecks(first: 4) { totalCount edges { node { entityType er
 
 
 class Settling(SystemClock):
-    """The machine's clock, but that a check that waits for events on their way waits for a test to let it go on."""
+    """The machine's clock, but that a check that waits for events on their way waits for a test to let it go
+    on."""
 
     def __init__(self) -> None:
         self.settles, self.may_settle = asyncio.Event(), asyncio.Event()

@@ -1,4 +1,5 @@
-"""A tower whose bells ring and a sink that keeps a document of each: what the contract of sinks runs against."""
+"""A tower whose bells ring and a sink that keeps a document of each: what the contract of sinks runs
+against."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence

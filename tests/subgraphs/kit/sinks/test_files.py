@@ -1,4 +1,5 @@
-"""An example: a sink whose target is a folder of JSON files. It keeps the contract, and touches no other file."""
+"""An example: a sink whose target is a folder of JSON files. It keeps the contract, and touches no other
+file."""
 
 import asyncio
 import shutil
@@ -23,7 +24,8 @@ def _reachable() -> Iterator[None]:
 
 
 class FilesTarget:
-    """`<folder>/<generation>/<kind>/<key>.json` holds a write; the link `<folder>/current` is what readers see."""
+    """`<folder>/<generation>/<kind>/<key>.json` holds a write; the link `<folder>/current` is what readers
+    see."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,7 +1,7 @@
 """Asking another service by GraphQL, over the gateway's own way to subgraphs: a saga's steps, and what services tell services."""
 
 import asyncio
-import time
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from gateway.saga.definition import Call, Refused
 from gateway.saga.journal import LostLease
 from gateway.transport.base import Transport, call_for, send_and_read
 from gateway.transport.headers import Headers
+from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
 from subgraphs.kit.identity import SERVICE, TokenSigner
 
 FINAL = frozenset({"BAD_USER_INPUT", "CONFLICT", "NOT_FOUND", "FORBIDDEN", "ALREADY_UNDONE", "IDEMPOTENCY_KEY_REUSED"})
@@ -65,16 +66,17 @@ class ServiceClient:
         return data
 
 
-def authorization(private_key: Path, self_id: UUID) -> Callable[[], str]:
-    """What gives the header of a service: a token, made anew before it ends."""
-    signer = TokenSigner(private_key, LIFETIME)
-    made = ["", 0.0]
+def authorization(private_key: Path, self_id: UUID, clock: Clock = SYSTEM_CLOCK) -> Callable[[], str]:
+    """What gives the value of a service's header `authorization`: its token, signed anew halfway through its
+    lifetime."""
+    signer = TokenSigner(private_key, LIFETIME, clock)
+    value, until = "", -math.inf
 
     def header() -> str:
-        now = time.monotonic()
-        if now > float(str(made[1])):
-            made[:] = [f"Bearer {signer.sign(self_id, SERVICE).value}", now + LIFETIME / 2]
-        return str(made[0])
+        nonlocal value, until
+        if clock.monotonic() > until:
+            value, until = f"Bearer {signer.sign(self_id, SERVICE).value}", clock.monotonic() + LIFETIME / 2
+        return value
 
     return header
 

@@ -1,17 +1,18 @@
 """The ASGI door to `/graphql`: for every server, and for all that the direct door passes on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from contextlib import aclosing
+from typing import Any, TypeVar
 
 from gateway.core.errors import RequestError
 from gateway.core.headers import RequestHeaders
 from gateway.http.endpoint import Endpoint
-from gateway.http.respond import HttpReply
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+T = TypeVar("T")
 WATCH_AFTER = 0.02  # seconds
 
 
@@ -31,9 +32,18 @@ async def serve_graphql(endpoint: Endpoint, scope: Scope, receive: Receive, send
         return
     await send({"type": "http.response.start", "status": found.status, "headers": found.headers()})
     if found.parts is not None:
-        async for part in found.parts:
-            await send({"type": "http.response.body", "body": part, "more_body": True})
+        try:
+            await while_connected(send_parts(found.parts, send), receive)
+        except ClientLeft:
+            return
     await send({"type": "http.response.body", "body": found.body})
+
+
+async def send_parts(parts: AsyncGenerator[bytes, None], send: Send) -> None:
+    """Send each part when it is there."""
+    async with aclosing(parts):
+        async for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
 
 
 async def read_body(endpoint: Endpoint, headers: RequestHeaders, receive: Receive) -> bytes | RequestError:
@@ -56,7 +66,7 @@ async def read_body(endpoint: Endpoint, headers: RequestHeaders, receive: Receiv
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def while_connected(work: Awaitable[HttpReply], receive: Receive) -> HttpReply:
+async def while_connected(work: Awaitable[T], receive: Receive) -> T:
     """Wait for the answer, but stop the work when the client leaves.
 
     Watching takes a task, which costs as much as a small answer: it begins when the answer has not come after a moment.

@@ -6,6 +6,8 @@ the last one was answered (those wait in uvicorn's pipeline), and a client that 
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import uvicorn
@@ -82,7 +84,7 @@ class DirectCycle:
         if reply.parts is None:
             protocol.write_reply(self, reply)
         else:
-            self.handle = asyncio.ensure_future(protocol.write_parts(self, reply))
+            self.handle = asyncio.ensure_future(protocol.write_parts(self, reply, reply.parts))
 
 
 class DirectProtocol(HttpToolsProtocol):
@@ -216,7 +218,7 @@ class DirectProtocol(HttpToolsProtocol):
             self.transport.write(reply.body)
         self.end(cycle)
 
-    async def write_parts(self, cycle: DirectCycle, reply: HttpReply) -> None:
+    async def write_parts(self, cycle: DirectCycle, reply: HttpReply, parts: AsyncGenerator[bytes, None]) -> None:
         """Write a reply in parts, each as a chunk (RFC 9112, 7.1), no faster than the client takes them.
 
         HTTP/1.0 has no chunks: there the reply ends with the connection.
@@ -226,10 +228,11 @@ class DirectProtocol(HttpToolsProtocol):
         extra = b"transfer-encoding: chunked\r\n" if chunked else b""
         self.transport.write(self.head_of(cycle, reply, extra))
         try:
-            async for part in reply.parts or ():  # type: ignore[union-attr]
-                if part:
-                    self.transport.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
-                    await self.flow.drain()
+            async with aclosing(parts):
+                async for part in parts:
+                    if part:
+                        self.transport.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
+                        await self.flow.drain()
         except Exception:  # it was reported; cut off, so that nobody takes it for the whole
             self.transport.close()
             return

@@ -1,7 +1,7 @@
 """`/graphql`, without a door: read > answer > reply. The direct and the ASGI door both come here, and have this in common."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Protocol
 
 from gateway.core.context import RequestContext
@@ -102,8 +102,8 @@ class Exchange:
             reply = self.reply_for(found)
         except Exception as error:
             reply = self.reply_for(error)
-        if reply.parts is not None:
-            reply.parts = reported(reply.parts, self.context)
+        if reply.stream is not None:
+            reply.parts = reported(reply.stream, self.context)
         observer = self.context.observer
         if observer.watches_stages:
             status = None if reply.status < 400 else str(reply.status)
@@ -122,14 +122,20 @@ class Exchange:
         return reply_of(error_envelope(found), self.media, allow)
 
 
-async def reported(parts: AsyncIterator[bytes], context: RequestContext) -> AsyncIterator[bytes]:
-    """The parts of a stream; a mistake while they are made is reported and raised, and the door cuts the reply off."""
+async def reported(parts: AsyncIterator[bytes], context: RequestContext) -> AsyncGenerator[bytes, None]:
+    """The parts of a stream; a mistake while they are made is reported and raised, and the door cuts the reply off.
+
+    Closing it closes what makes the parts.
+    """
     try:
         async for part in parts:
             yield part
     except Exception as error:
         context.observer.emit(InternalFailure(context.id, error))
         raise
+    finally:
+        if isinstance(parts, AsyncGenerator):
+            await parts.aclose()
 
 
 def read_ask(method: str, query_string: bytes, headers: RequestHeaders, body: bytes | RequestError) -> Ask:

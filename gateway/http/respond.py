@@ -1,6 +1,6 @@
 """Writing an envelope as an HTTP reply: body, media type, status (GraphQL over HTTP, section 6.4)."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from functools import lru_cache
 
 from gateway.core.envelope import Envelope, encode_json
@@ -57,10 +57,11 @@ def content_type(media: str) -> bytes:
 class HttpReply:
     """A whole HTTP reply: status, body, and what its headers say.
 
-    `parts`: a stream in place of the body. `allow`: the methods allowed where another was used. `more`: further headers.
+    `stream`: what makes the parts that stand in place of the body; `parts`: the same as doors write them, to be closed
+    by whoever iterates over it. `allow`: the methods allowed where another was used. `more`: further headers.
     """
 
-    __slots__ = ("allow", "body", "media", "more", "parts", "status")
+    __slots__ = ("allow", "body", "media", "more", "parts", "status", "stream")
 
     def __init__(
         self,
@@ -69,14 +70,15 @@ class HttpReply:
         media: str,
         allow: bytes | None = None,
         more: tuple[tuple[bytes, bytes], ...] = (),
-        parts: AsyncIterator[bytes] | None = None,
+        stream: AsyncIterator[bytes] | None = None,
     ) -> None:
         self.status = status
         self.body = body
         self.media = media
         self.allow = allow
         self.more = more
-        self.parts = parts
+        self.stream = stream
+        self.parts: AsyncGenerator[bytes, None] | None = None
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The headers, but for how long the body is if it comes in parts."""
@@ -85,7 +87,7 @@ class HttpReply:
             (b"vary", b"accept"),
             (b"x-content-type-options", b"nosniff"),
         ]
-        if self.parts is None:
+        if self.stream is None:
             found.insert(1, (b"content-length", b"%d" % len(self.body)))
         if self.allow is not None:
             found.append((b"allow", self.allow))

@@ -17,6 +17,7 @@ __all__ = ["METHODS", "STATE", "STATUS_LINE", "HttpToolsProtocol", "ServerState"
 
 METHODS = frozenset(
     {
+        "__init__",
         "_start_asgi_task",
         "connection_lost",
         "connection_made",
@@ -38,7 +39,6 @@ STATE = frozenset(
         "flow",
         "headers",
         "limit_concurrency",
-        "loop",
         "parser",
         "pipeline",
         "root_path",

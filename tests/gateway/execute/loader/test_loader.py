@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from gateway.answering import Gateway
+from gateway.core.clock import FakeClock
 from gateway.core.errors import SubgraphError
 from gateway.execute.loader.loader import Loader
 from gateway.http.respond import encode
@@ -264,12 +265,15 @@ async def test_nobody_waits_longer_than_the_window() -> None:
     """A fetch that does not come back holds up nobody for more than the window."""
     transport = Subgraphs()
     transport.hold = asyncio.Event()
-    loader = Loader(transport, wait=0.005)
+    clock = FakeClock()
+    loader = Loader(transport, wait=0.005, clock=clock)
     load(loader, "1", [])
     await settle()
     load(loader, "2", [])
-    await until(lambda: len(transport.asked) == 2)
-    assert transport.asked == [["1"], ["2"]]
+    await clock.advance(0.004)
+    assert len(transport.asked) == 1
+    await clock.advance(0.001)
+    assert len(transport.asked) == 2
     transport.hold.set()
     await settle(10)
 
@@ -311,10 +315,13 @@ async def test_each_caller_keeps_its_own_deadline() -> None:
     """One whose time is over fails alone; the others get what they asked."""
     transport = Subgraphs()
     transport.hold = asyncio.Event()
-    loader, hasty, patient = Loader(transport), list[Outcome](), list[Outcome]()
-    load(loader, "1", hasty, 0.01)
+    clock = FakeClock()
+    loader, hasty, patient = Loader(transport, clock=clock), list[Outcome](), list[Outcome]()
+    load(loader, "1", hasty, 10.0)
     load(loader, "2", patient, 30.0)
-    await until(lambda: len(hasty) > 0)
+    await clock.advance(9.9)
+    assert hasty == []
+    await clock.advance(0.2)
     assert isinstance(hasty[0], SubgraphError)
     assert (hasty[0].code, patient, transport.cancelled) == ("SUBGRAPH_TIMEOUT", [], 0)
     transport.hold.set()

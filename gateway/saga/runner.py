@@ -181,13 +181,12 @@ class Runner:
         request, asked, broken = ask(step, record)
         beginning = Change(f"begin {move.direction}:{step.name}", state, begun=move, request=asked)
         record = await self.written(record, last, beginning)
-        attempt = state.steps[move.number].attempts
-        about = (record.id, saga.type, step.name, move.direction, attempt, record.token, record.data, record.results)
+        call = _call(record, saga, move, state, request)
         try:
             if broken is not None:
                 raise broken
             async with asyncio.timeout(step.timeout):
-                result = await action(Call(*about, request))
+                result = await action(call)
             given = payload(result, f"the result of step {step.name}")
         except LostLease:
             raise
@@ -233,6 +232,13 @@ def ask(step: Step, record: Record) -> tuple[Any, bytes | None, SagaError | None
     except Exception as error:
         message = f"the request of step {step.name} can't be made: {error!r}"
         return None, None, SagaError(message, "PAYLOAD_INVALID")
+
+
+def _call(record: Record, saga: Saga, move: Attempt, state: State, request: Any) -> Call:
+    """What a step's action is given."""
+    step, attempt = saga.step(move.number), state.steps[move.number].attempts
+    about = (record.id, saga.type, step.name, move.direction, attempt, record.token, record.data, record.results)
+    return Call(*about, request)
 
 
 def reason(error: Exception) -> str:

@@ -4,7 +4,7 @@ Naive would be to build each subgraph's schema again as text and parse it; the j
 are read straight into each subgraph's view.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from graphql import DocumentNode, GraphQLError, parse, print_ast
@@ -109,6 +109,22 @@ def _context_arguments(value: ConstValueNode | None) -> tuple[ContextArgument, .
     return tuple(found)
 
 
+def _field_types(types: Mapping[str, TypeDefinitionNode]) -> dict[str, dict[str, str]]:
+    """The type reference of every field, by type and name."""
+    return {
+        name: {item.name.value: print_ast(item.type) for item in node.fields or ()}
+        for name, node in types.items()
+        if isinstance(node, Composite)
+    }
+
+
+def _labels(subgraphs: Iterable[Subgraph]) -> Iterator[str]:
+    """The labels of all progressive overrides."""
+    for subgraph in subgraphs:
+        for one in subgraph.types.values():
+            yield from (item.label for item in one.fields.values() if item.label is not None)
+
+
 class _Loader:
     """One reading of one document; holds what every step needs."""
 
@@ -141,20 +157,10 @@ class _Loader:
             roots=self._roots(),
             kinds={name: _KINDS[type(node)] for name, node in own.items()},
             possible=self.possible,
-            field_types={
-                name: {item.name.value: print_ast(item.type) for item in node.fields or ()}
-                for name, node in own.items()
-                if isinstance(node, Composite)
-            },
+            field_types=_field_types(own),
             features=tuple(feature.url for feature in features),
             contexts=self._contexts(),
-            labels=frozenset(
-                item.label
-                for subgraph in subgraphs.values()
-                for one in subgraph.types.values()
-                for item in one.fields.values()
-                if item.label is not None
-            ),
+            labels=frozenset(_labels(subgraphs.values())),
             unenforced=tuple(unenforced(self.document, features)),
         )
 

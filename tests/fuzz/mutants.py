@@ -28,6 +28,12 @@ _EXECUTOR, _PROJECT, _PLACE = "gateway/execute/executor.py", "gateway/shape/proj
 _PATHS, _DRAFTS, _ASSEMBLE = "gateway/plan/paths.py", "gateway/plan/fetch_graph.py", "gateway/plan/assemble.py"
 _PASS, _PLANNER = "gateway/plan/passes/merge_requests.py", "gateway/plan/planner.py"
 _GRAPH, _NORMALIZE = "gateway/supergraph/graph.py", "gateway/request/normalize.py"
+_TEMPLATE, _SCHEDULE, _RECEIPTS = (
+    "gateway/transport/template.py",
+    "gateway/execute/schedule.py",
+    "gateway/execute/receipts.py",
+)
+_STRUCTS, _COMPILED = "gateway/execute/compile/structs.py", "gateway/execute/compile/run.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("merge: lists joined at the wrong position", _MERGE, "there = old[index]", "there = old[-1 - index]"),
@@ -48,8 +54,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "entities: nulls left out of lists of inputs",
         _ENTITIES,
-        "[_below(item, fields) for item in value]",
-        "[_below(item, fields) for item in value if item is not None]",
+        "out = [each(item, read) for item in value]",
+        "out = [each(item, read) for item in value if item is not None]",
     ),
     Mutant(
         "entities: any representation for any type",
@@ -80,12 +86,12 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant("fetch: errors of subgraphs dropped", _FETCH, "if path is not None:", "if path is None:"),
     Mutant(
-        "fetch: falsy variables not passed on",
-        _FETCH,
-        "if name in context.variables}",
-        "if context.variables.get(name)}",
+        "template: falsy variables not passed on",
+        _TEMPLATE,
+        "for name in names if name in variables]",
+        "for name in names if variables.get(name)]",
     ),
-    Mutant("executor: one finished fetch starts all others", _EXECUTOR, "after.discard(number)", "after.clear()"),
+    Mutant("schedule: one finished fetch starts all others", _SCHEDULE, "waits[other] -= 1", "waits[other] = 0"),
     Mutant(
         "executor: mutations in another order", _EXECUTOR, "enumerate(plan.stages):", "enumerate(plan.stages[::-1]):"
     ),
@@ -150,6 +156,27 @@ MUTANTS: tuple[Mutant, ...] = (
         _GRAPH,
         "if found.external and not hit:",
         "if found.external and False:",
+    ),
+    Mutant(
+        "receipts: entities asked for again", _RECEIPTS, "place = places.get(mark_of(representation))", "place = None"
+    ),
+    Mutant(
+        "receipts: entities in the other path's order",
+        _RECEIPTS,
+        "known.objects[place].extend(objects)",
+        "known.objects[-1 - place].extend(objects)",
+    ),
+    Mutant(
+        "compiled: calls under way forgotten",
+        _COMPILED,
+        "ended(body, self.receipts)",
+        "ended(body, {key: one for key, one in self.receipts.items() if one.outcome})",
+    ),
+    Mutant(
+        "entities: nested objects lose their type",
+        _ENTITIES,
+        'if one.typed and "__typename"',
+        'if False and "__typename"',
     ),
     Mutant("request: conditions ignored", _NORMALIZE, "if not included(", "if None and included("),
 )

@@ -77,7 +77,7 @@ VARIANTS = (
 _URLS = tuple(
     part for name in SUBGRAPHS for part in ("--subgraph-url", f"{name}=http://127.0.0.1:{{subgraphs}}/{name}")
 )
-_SERVE = (PYTHON, "-m", "gateway.cli", "serve", "--port", "{port}", "--supergraph", "{supergraph}", *_URLS)
+SERVE = (PYTHON, "-m", "gateway.cli", "serve", "--port", "{port}", "--supergraph", "{supergraph}", *_URLS)
 
 
 def known_flags() -> set[str]:
@@ -96,7 +96,7 @@ def ours() -> Iterator[System]:
             print(f"skipped: {variant.name}{', shared' if variant.shared else ''}: no {' '.join(missing)} yet")
             continue
         flags = tuple(flag for flag in variant.flags if flag in known)
-        yield System(variant.name, variant.shared, (*_SERVE, *flags), connections=variant.connections)
+        yield System(variant.name, variant.shared, (*SERVE, *flags), connections=variant.connections)
     inside = (PYTHON, "-m", "bench.inside", "{port}")
     yield System(f"{OURS}, subgraphs in process", False, inside, inside=True)
 

@@ -15,8 +15,7 @@ Example: refuse operations without a name, and say how many subgraph calls an an
             context.notes["calls"] = context.notes.get("calls", 0) + 1
 
         def on_response(self, context, envelope):
-            header = (b"x-calls", b"%d" % context.notes.get("calls", 0))
-            return replace(envelope, headers=(*envelope.headers, header))
+            return envelope.with_headers((b"x-calls", b"%d" % context.notes.get("calls", 0)))
 
     app = create_app(supergraph, settings, plugins=[Named()])
 """

@@ -75,30 +75,19 @@ class RequestContext:
     - `observer`: receives facts about this request. `notes`: for plugins, from one hook to the next.
     """
 
-    __slots__ = (
-        "_id",
-        "_notes",
-        "clock",
-        "cost",
-        "deadline",
-        "headers",
-        "identity",
-        "labels",
-        "observer",
-        "partition",
-    )
+    # Defaults stand on the class, not in slots: most requests set few of them, and each costs as much as a small call.
+    identity: Identity = ANONYMOUS
+    partition: Hashable = None
+    deadline: float | None = None
+    labels: frozenset[str] = frozenset()
+    cost: float | None = None
+    _id: str | None = None
+    _notes: dict[str, Any] | None = None
 
     def __init__(self, headers: Mapping[str, str], observer: FactSink, clock: Clock = SYSTEM_CLOCK) -> None:
         self.headers = headers
         self.observer = observer
         self.clock = clock
-        self.identity = ANONYMOUS
-        self.partition: Hashable = None
-        self.deadline: float | None = None
-        self.labels: frozenset[str] = frozenset()
-        self.cost: float | None = None
-        self._id: str | None = None
-        self._notes: dict[str, Any] | None = None
 
     @property
     def id(self) -> str:

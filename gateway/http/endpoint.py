@@ -53,14 +53,13 @@ class Endpoint:
         `body` may be what was wrong with reading it.
         """
         exchange = Exchange(self, method, headers, replied)
-        loop = asyncio.get_running_loop()
         try:
             if b"accept" in headers.raw:
                 exchange.media = negotiate(headers.get("accept"))
             ask = read_ask(method, query_string, headers, body)
             return self.answering.begin(ask, exchange.context, exchange.answered)
         except Exception as error:  # a mistake of ours must not end the connection without a word
-            return loop.call_soon(exchange.answered, error)
+            return asyncio.get_running_loop().call_soon(exchange.answered, error)
 
     async def reply(
         self, method: str, query_string: bytes, headers: RequestHeaders, body: bytes | RequestError
@@ -145,7 +144,7 @@ def read_ask(method: str, query_string: bytes, headers: RequestHeaders, body: by
     if method == "POST":
         if isinstance(body, RequestError):
             raise body
-        return from_body(body, headers.get("content-type", ""), wants_plan)
+        return from_body(body, raw.get(b"content-type", b"").decode("latin-1"), wants_plan)
     if method == "GET":
         return from_query_string(query_string, wants_plan)
     raise RequestError(f"{method} is not served here; use POST", "METHOD_NOT_ALLOWED", status=405)

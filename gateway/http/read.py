@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from gateway.core.errors import RequestError
-from gateway.request.ask import Ask
+from gateway.request.ask import NO_VARIABLES, Ask
 
 
 def from_body(body: bytes, content_type: str, plan: bool = False) -> Ask:
@@ -64,4 +64,4 @@ def _ask(payload: Mapping[str, Any], *, query_only: bool, plan: bool) -> Ask:
     for key in ("variables", "extensions"):
         if payload.get(key) is not None and not isinstance(payload[key], dict):
             raise RequestError(f"the parameter {key} must be an object", "BAD_REQUEST")
-    return Ask(query, payload.get("variables") or {}, name, query_only, plan)
+    return Ask(query, payload.get("variables") or NO_VARIABLES, name, query_only, plan)

@@ -54,6 +54,9 @@ def content_type(media: str) -> bytes:
     return f"{media}; charset=utf-8".encode()
 
 
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+
+
 class HttpReply:
     """A whole HTTP reply: status, body, and what its headers say.
 
@@ -82,13 +85,9 @@ class HttpReply:
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The headers, but for how long the body is if it comes in parts."""
-        found = [
-            (b"content-type", content_type(self.media)),
-            (b"vary", b"accept"),
-            (b"x-content-type-options", b"nosniff"),
-        ]
+        found = [(b"content-type", content_type(self.media)), (b"vary", b"accept"), NOSNIFF]
         if self.stream is None:
-            found.insert(1, (b"content-length", b"%d" % len(self.body)))
+            found.append((b"content-length", b"%d" % len(self.body)))
         if self.allow is not None:
             found.append((b"allow", self.allow))
         found.extend(self.more)
@@ -98,7 +97,12 @@ class HttpReply:
 def reply_of(envelope: Envelope, media: str, allow: bytes | None = None) -> HttpReply:
     """The HTTP reply for an envelope, to a client that accepts this media type."""
     response = envelope.response
-    status = 200 if envelope.refused is None else status_of(envelope, media)
+    media = envelope.media or media
+    if response.__class__ is bytes:  # first, as most answers are
+        return HttpReply(
+            200 if envelope.refused is None else envelope.refused, encode(envelope), media, allow, envelope.headers
+        )
+    status = status_of(envelope, media)
     if isinstance(response, bytes | Mapping):
-        return HttpReply(status, encode(envelope), envelope.media or media, allow, envelope.headers)
-    return HttpReply(status, b"", envelope.media or media, allow, envelope.headers, response)
+        return HttpReply(status, encode(envelope), media, allow, envelope.headers)
+    return HttpReply(status, b"", media, allow, envelope.headers, response)

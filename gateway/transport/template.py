@@ -35,10 +35,11 @@ class Template:
 
     def body(self, members: Sequence[bytes], representations: Iterable[Iterable[bytes]]) -> bytes:
         """The request's body, out of the other variables as JSON members and each lookup's representations."""
-        found = self.members(members, representations)
-        if not found:
+        if self.joints:
+            members = self.members(members, representations)
+        if not members:
             return self.start + self.end
-        return b'%b,"variables":{%b}%b' % (self.start, b",".join(found), self.end)
+        return b'%b,"variables":{%b}%b' % (self.start, b",".join(members), self.end)
 
     def members(self, members: Sequence[bytes], representations: Iterable[Iterable[bytes]]) -> list[bytes]:
         """All variables as JSON members."""

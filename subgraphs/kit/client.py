@@ -43,14 +43,14 @@ class ServiceClient:
             "direction": call.direction.upper(),
             "token": str(call.token),
         }
-        headers = Headers((("authorization", self.authorization()),))
+        headers = Headers.of([("authorization", self.authorization())])
         variables = {"order": order, **{name: given[name] for name in names}}
         asked = call_for(service, query, variables, headers=headers, timeout=TIMEOUT)
         return _result(service, field, await send_and_read(self.transport, asked))
 
     async def ask(self, service: str, query: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         """The data of an answer that has no errors. Raises SubgraphError."""
-        headers = Headers((("authorization", self.authorization()),))
+        headers = Headers.of([("authorization", self.authorization())])
         asked = call_for(service, query, variables, headers=headers, timeout=TIMEOUT)
         # In a task of its own: a service in the same process counts its own work, not ours.
         found = await asyncio.create_task(send_and_read(self.transport, asked))

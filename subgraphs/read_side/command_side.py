@@ -22,7 +22,7 @@ class CommandSide:
 
     def __init__(self, transport: Transport, authorization: str | None) -> None:
         self._transport = transport
-        self._headers = Headers((("authorization", authorization),)) if authorization else NO_HEADERS
+        self._headers = Headers.of([("authorization", authorization)]) if authorization else NO_HEADERS
 
     @property
     def knows_caller(self) -> bool:

@@ -119,7 +119,7 @@ async def test_the_request_arrives_whole(making: Making) -> None:
             "query Q($x: Any) { é }",
             {"x": {"nested": [1, 2.5, None, "é\u2028", 2**60]}},
             operation_name="Q",
-            headers=Headers((("authorization", "kim"),)),
+            headers=Headers.of([("authorization", "kim")]),
         )
         payload = await send_and_read(transport, call)
     nested = [1, 2.5, None, "é\u2028", 2**60]

@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +102,7 @@ async def test_both_doors_call_them() -> None:
 
     class Tagging:
         def on_response(self, context: RequestContext, envelope: Envelope) -> Envelope:
-            return replace(envelope, headers=((b"x-tag", b"1"),))
+            return envelope.with_headers((b"x-tag", b"1"))
 
     async with serving(plugins=[Tagging()]) as served, connected(served) as (reader, writer):
         direct = raw(body=payload("{ hello }", None))

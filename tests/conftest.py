@@ -1,7 +1,7 @@
 """What all tests share: real servers, and how the tests are spread over the workers.
 
-Each worker starts a PostgreSQL and a Valkey of its own when a test needs them: databases, roles and numbers of databases
-of one worker are nobody else's.
+Each worker starts a PostgreSQL and a Valkey of its own when a test needs them, so databases, roles and the numbers
+of Valkey's databases cannot collide.
 """
 
 import shutil
@@ -15,7 +15,7 @@ from subgraphs.platform.postgres import start_postgres
 from subgraphs.platform.valkey import start_valkey
 
 ROOT = Path(__file__).parents[1]
-# They begin first, the longest in front: what begins last must be short, or one worker is done long before the other.
+# These groups begin first, the longest in front: a long one that begins last leaves the other workers idle.
 LONGEST = (
     "system",  # one group for each way of running the platform
     "gateway/compose/test_composition_oracle.py",
@@ -39,7 +39,7 @@ LONGEST = (
 
 
 def group_of(item: pytest.Item) -> str:
-    """What goes to one worker together: a file, whose fixtures are then made once; all tests of one running platform."""
+    """The name of the group that goes to one worker: a file, or all tests of one running platform."""
     call = getattr(item, "callspec", None)
     if "platform" in getattr(item, "fixturenames", ()) and call is not None and "platform" in call.params:
         return f"system {call.params['platform']}"
@@ -48,7 +48,7 @@ def group_of(item: pytest.Item) -> str:
 
 @pytest.hookimpl(tryfirst=True)  # the plugin reads the groups afterwards
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Group the tests for `--dist loadgroup`, and put the longest groups first; without workers nothing changes."""
+    """Group the tests for `--dist loadgroup` and put the longest groups first; do nothing without workers."""
     if not hasattr(config, "workerinput"):
         return
     ranks = {name: rank for rank, name in enumerate(LONGEST)}

@@ -1,4 +1,4 @@
-"""The Node programs of this folder: their packages are installed when the lock has changed, lines of JSON go in, lines of JSON come out."""
+"""The Node programs of this folder: installs their packages when the lock has changed; JSON lines go in and come out."""
 
 import atexit
 import fcntl
@@ -18,7 +18,7 @@ NO_NODE = "no Node on this machine: the comparison with other people's programs 
 
 @cache
 def find_node() -> tuple[str, ...] | None:
-    """The commands `node` and `npm`, of the machine or out of the wheel that `make env` takes where it has none."""
+    """The commands `node` and `npm`, of the machine or out of the wheel that `make env` installs."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm:
         return node, npm
@@ -49,7 +49,7 @@ def install() -> str:
 
 
 class Conversation:
-    """A Node program of this folder that stays for further questions: starting one and warming it up takes seconds."""
+    """A Node program of this folder that answers many questions: starting and warming one up takes seconds."""
 
     def __init__(self, *program: str) -> None:
         pipe = subprocess.PIPE

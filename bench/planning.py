@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import GatewayError
-from gateway.pipeline import Engine, check, pick, prepare
+from gateway.engine import make_engine
+from gateway.pipeline import check, pick, prepare
 from gateway.settings import Limits, Settings
-from gateway.supergraph.graph import Graph
 from gateway.supergraph.load import load_supergraph
 from gateway.transport.fake import FakeTransport
 
@@ -94,7 +94,7 @@ CASES: Mapping[str, Callable[[], Case]] = {
 
 def _measure(text: str, query: str, answers: "multiprocessing.Queue[tuple[float, float, str]]") -> None:
     supergraph = load_supergraph(text)
-    engine = Engine(supergraph, Graph(supergraph), FakeTransport(lambda _: {}), Settings(limits=Limits(depth=100)))
+    engine = make_engine(supergraph, FakeTransport(lambda _: {}), Settings(limits=Limits(depth=100)))
     checked = check(engine, query)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.process_time()

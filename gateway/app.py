@@ -1,239 +1,30 @@
-"""Wiring: the only file that knows everyone. Nothing happens on import."""
+"""Wiring: builds every object and hands it to those that need it. Nothing happens on import."""
 
-import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from functools import partial
-from secrets import randbelow
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
-from graphql.language import OperationDefinitionNode
 from starlette.applications import Starlette
 
-from gateway.core.errors import RequestError, SettingsError, SubgraphError
-from gateway.execute.loader.loader import Loader
-from gateway.flights import Flights, key_of
+from gateway.answering import Gateway
+from gateway.core.clock import SYSTEM_CLOCK, Clock
+from gateway.core.errors import SettingsError
+from gateway.engine import make_engine
 from gateway.http.endpoint import Endpoint
 from gateway.http.examples import read_examples
-from gateway.http.headers import RequestHeaders
-from gateway.http.read import Ask
-from gateway.http.respond import Answer, refusal, refused
 from gateway.http.routes import Routes, Site
-from gateway.pipeline import (
-    Answered,
-    Checked,
-    Engine,
-    InvalidDocument,
-    Prepared,
-    awaited,
-    begin,
-    check,
-    pick,
-    prepare,
-    run,
-    variables_for,
-)
-from gateway.plan.explain import plan_json, print_plan
-from gateway.request.labels import index_labels, labels_on, point_of
+from gateway.observe.log import Log
+from gateway.observe.observer import Observer
+from gateway.plugins import Hooks
 from gateway.settings import Settings
-from gateway.supergraph.graph import Graph
 from gateway.supergraph.load import load_supergraph
 from gateway.supergraph.model import Supergraph, named
 from gateway.supergraph.unenforced import refuse_unenforced
-from gateway.transport.base import Handle, Headers, SubgraphRequest, Transport
+from gateway.transport.base import Transport
 from gateway.transport.http import HttpTransport
 from gateway.transport.local import LocalExecutor, LocalTransport
+from gateway.transport.observed import observed
 from gateway.triggers import Sagas, TriggeringTransport
-
-K = TypeVar("K")
-V = TypeVar("V")
-WARMED = 200  # operations
-KEPT_TEXT = 50_000  # characters; a longer document is not worth its place in the cache
-
-
-class Remembered(Generic[K, V]):
-    """The results of the last uses of a function, refusals included."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.misses = 0
-        self.values: OrderedDict[K, V | RequestError] = OrderedDict()
-
-    def get(self, key: K, make: Callable[[], V], keep: bool = True) -> V:
-        """The value for a key, made now if it is not known; raises again what making it raised."""
-        found = self.values.get(key)
-        if found is None:
-            self.misses += 1
-            try:
-                found = make()
-            except RequestError as error:
-                found = error
-            if keep:
-                self.values[key] = found
-                if len(self.values) > self.size:
-                    self.values.popitem(last=False)
-        else:
-            self.values.move_to_end(key)
-        if isinstance(found, RequestError):
-            raise found.with_traceback(None)
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """An operation that was answered before. `prepared`: its plan, if nothing of a request decides about that."""
-
-    node: OperationDefinitionNode
-    checked: Checked
-    prepared: Prepared | None
-
-    @property
-    def changes(self) -> bool:
-        """Whether it is no query."""
-        return self.node.operation.value != "query"
-
-
-PlanKey = tuple[str, str | None, tuple[Any, ...], frozenset[str]]
-
-
-class Gateway:
-    """One supergraph being served: the pipeline with its plan cache around it."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        size = engine.settings.plan_cache
-        self.documents: Remembered[str, Checked] = Remembered(size)
-        self.plans: Remembered[PlanKey, Prepared] = Remembered(size)
-        self.flights = Flights()
-        self.ready: Remembered[tuple[str, str | None], Ready] = Remembered(size)
-        self.forward = tuple((name, name.encode("latin-1", "replace")) for name in engine.settings.headers.forward)
-
-    async def answer(self, ask: Ask, headers: Mapping[str, str]) -> Answer:
-        """Answer one request; what is wrong with it becomes a refusal."""
-        try:
-            known = await awaited(partial(self.quick, ask, headers))
-            return await self._answer(ask, headers) if known is None else Answer(known.response)
-        except InvalidDocument as error:
-            return refusal(error.errors)
-        except RequestError as error:
-            if error.status == 405:
-                raise
-            return refused(error)
-
-    async def _answer(self, ask: Ask, headers: Mapping[str, str]) -> Answer:
-        keep = len(ask.query) <= KEPT_TEXT
-        checked = self.documents.get(ask.query, lambda: check(self.engine, ask.query), keep)
-        node = pick(checked, ask.operation_name)
-        if ask.query_only and node.operation.value != "query":
-            message = f"a {node.operation.value} can't be sent by GET; use POST"
-            raise RequestError(message, "METHOD_NOT_ALLOWED", status=405)
-        variables = variables_for(self.engine, node, ask.variables)
-        labels = self.labels_for(checked, headers)
-        key = plan_key(ask, checked, variables, labels)
-        prepared = self.plans.get(key, lambda: prepare(self.engine, checked, node, variables, labels), keep)
-        sent = self.forwarded(headers)
-        if not (ask.plan and self.engine.settings.plan_header):
-            if keep:
-                always = None if checked.conditions or checked.labels else prepared
-                self.ready.get((ask.query, ask.operation_name), lambda: Ready(node, checked, always))
-                if always is not None:
-                    self.plans.values.pop(key, None)  # it is found there from now on
-            written = await awaited(partial(self.begin, ask, node, prepared, variables, labels, sent))
-            assert written is not None  # noqa: S101 - an execution always begins
-            return Answer(written.response)
-        response = (await run(self.engine, prepared, variables, sent)).response
-        if isinstance(response, dict):
-            plan = {"text": print_plan(prepared.plan), "json": plan_json(prepared.plan)}
-            response.setdefault("extensions", {})["plan"] = plan
-        return Answer(response)
-
-    def quick(self, ask: Ask, headers: Mapping[str, str], answered: Answered) -> Handle | None:
-        """Begin to answer an operation that was answered before; None for any other, and for one that can't be answered.
-
-        Then `answer` has to do it. `answered` is called back once, never before this returns.
-        """
-        ready = self.ready.values.get((ask.query, ask.operation_name))
-        if ask.plan or not isinstance(ready, Ready) or (ask.query_only and ready.changes):
-            return None
-        self.ready.values.move_to_end((ask.query, ask.operation_name))
-        try:
-            variables = variables_for(self.engine, ready.node, ask.variables)
-        except RequestError:
-            return None
-        labels: frozenset[str] = frozenset()
-        prepared = ready.prepared
-        if prepared is None:
-            labels = self.labels_for(ready.checked, headers)
-            found = self.plans.values.get(plan_key(ask, ready.checked, variables, labels))
-            if not isinstance(found, Prepared):
-                return None
-            prepared = found
-        return self.begin(ask, ready.node, prepared, variables, labels, self.forwarded(headers), answered)
-
-    def begin(
-        self,
-        ask: Ask,
-        node: OperationDefinitionNode,
-        prepared: Prepared,
-        variables: Mapping[str, Any],
-        labels: frozenset[str],
-        headers: Headers,
-        answered: Answered,
-    ) -> Handle:
-        """Begin an execution; equal queries under way share one."""
-        if self.engine.settings.share and node.operation.value == "query":
-            key = key_of(ask.query, ask.operation_name, variables, headers)
-            if key is not None:
-                start = partial(begin, self.engine, prepared, variables, headers)
-                return self.flights.share((key, labels) if labels else key, start, answered)
-        return begin(self.engine, prepared, variables, headers, answered)
-
-    def warm(self, other: "Gateway") -> None:
-        """Plan what was asked last of another gateway, as far as it can be asked here: so that a new supergraph makes nobody wait."""
-        for query, name in list(other.ready.values)[-WARMED:]:
-            with suppress(RequestError):
-                checked = self.documents.get(query, partial(check, self.engine, query))
-                if not checked.conditions and not checked.labels:
-                    node = pick(checked, name)
-                    key = (query, name or None, (), frozenset[str]())
-                    prepared = self.plans.get(key, partial(prepare, self.engine, checked, node, {}))
-                    self.ready.get((query, name), partial(Ready, node, checked, prepared))
-
-    def labels_for(self, checked: Checked, headers: Mapping[str, str]) -> frozenset[str]:
-        """The progressive overrides that are on for a request; a user stays on one side of a share."""
-        if not checked.labels:
-            return frozenset()
-        settings = self.engine.settings
-        user = headers.get(settings.sticky_header)
-        point = point_of(user) if user is not None else randbelow(10_000) / 100
-        return labels_on(checked.labels, settings.labels, point)
-
-    def forwarded(self, headers: Mapping[str, str]) -> Headers:
-        """The client's headers that go on to subgraphs."""
-        if isinstance(headers, RequestHeaders):
-            return headers.chosen(self.forward)
-        found = [(name, headers.get(name)) for name in self.engine.settings.headers.forward]
-        return tuple([(name, value) for name, value in found if value is not None])
-
-    async def readiness(self) -> dict[str, str]:
-        """Which subgraphs answer: `up`, or the code of what went wrong."""
-        names = list(self.engine.supergraph.subgraphs)
-        states = await asyncio.gather(*(self._probe(name) for name in names))
-        return dict(zip(names, states, strict=True))
-
-    async def _probe(self, name: str) -> str:
-        try:
-            await self.engine.transport.send(SubgraphRequest(name, "{__typename}"), 2.0)
-        except SubgraphError as error:
-            return error.code
-        return "up"
-
-
-def plan_key(ask: Ask, checked: Checked, variables: Mapping[str, Any], labels: frozenset[str]) -> PlanKey:
-    """All that a plan depends on."""
-    return ask.query, ask.operation_name or None, tuple(variables.get(name) for name in checked.conditions), labels
 
 
 def check_triggers(supergraph: Supergraph, sagas: Sagas) -> None:
@@ -252,16 +43,26 @@ def check_triggers(supergraph: Supergraph, sagas: Sagas) -> None:
         sagas.definitions.newest(trigger.saga)
 
 
-def make_transport(supergraph: Supergraph, settings: Settings, local: Mapping[str, LocalExecutor] | None) -> Transport:
+def make_transport(
+    supergraph: Supergraph, settings: Settings, local: Mapping[str, LocalExecutor] | None, clock: Clock
+) -> Transport:
     """The way to the subgraphs: direct calls for those in this process, HTTP for all others."""
     urls = {name: settings.urls.get(name, subgraph.url) for name, subgraph in supergraph.subgraphs.items()}
     if unknown := sorted(set(settings.urls) - set(urls)):
         message = f"there is no subgraph {', '.join(unknown)}; the supergraph has {', '.join(sorted(urls))}"
         raise SettingsError(message, "UNKNOWN_SUBGRAPH")
     if local is not None:
-        return LocalTransport(local)
+        return LocalTransport(local, clock)
     known = {name: url for name, url in urls.items() if url}
-    return HttpTransport(known, settings.wire)
+    return HttpTransport(known, settings.wire, clock)
+
+
+def check_labels(supergraph: Supergraph, settings: Settings) -> None:
+    """Refuse override labels that the supergraph does not have: SettingsError BAD_OPTION."""
+    if unknown := sorted(settings.labels - supergraph.labels):
+        known = ", ".join(sorted(supergraph.labels)) or "none"
+        message = f"there is no override label {', '.join(unknown)}; the supergraph has {known}"
+        raise SettingsError(message, "BAD_OPTION")
 
 
 def create_gateway(
@@ -269,29 +70,33 @@ def create_gateway(
     settings: Settings,
     local: Mapping[str, LocalExecutor] | None = None,
     sagas: Sagas | None = None,
+    *,
+    observer: Observer | None = None,
+    plugins: Iterable[object] = (),
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Gateway:
     """A gateway over a supergraph; raises SupergraphError (also for what it does not enforce) or SettingsError.
 
-    `sagas`: mutations that start sagas; the headers that they look at are forwarded.
+    `sagas`: mutations that start sagas; the headers that they look at are forwarded. `observer`: receives facts, by
+    default one that writes them to the log. `plugins`: see `gateway.plugins`.
     """
     supergraph = load_supergraph(supergraph_sdl)
     refuse_unenforced(supergraph)
-    transport = make_transport(supergraph, settings, local)
-    if unknown := sorted(settings.labels - supergraph.labels):
-        known = ", ".join(sorted(supergraph.labels)) or "none"
-        raise SettingsError(
-            f"there is no override label {', '.join(unknown)}; the supergraph has {known}", "BAD_OPTION"
-        )
+    check_labels(supergraph, settings)
+    transport = make_transport(supergraph, settings, local, clock)
     if sagas is not None:
         check_triggers(supergraph, sagas)
         transport = TriggeringTransport(transport, sagas)
         forward = (*settings.headers.forward, *(one for one in sagas.headers if one not in settings.headers.forward))
         settings = replace(settings, headers=replace(settings.headers, forward=forward))
-    loader = Loader(transport) if settings.batch else None
-    return Gateway(Engine(supergraph, Graph(supergraph), transport, settings, index_labels(supergraph), loader=loader))
+    hooks = Hooks(plugins)
+    if observer is None:
+        observer = Observer([Log()])
+    transport = observed(hooks.around(transport), observer)
+    return Gateway(make_engine(supergraph, transport, settings, observer, clock), hooks)
 
 
-Hook = Callable[[], Awaitable[None]]
+Callback = Callable[[], Awaitable[None]]
 
 
 def create_app(
@@ -300,15 +105,19 @@ def create_app(
     local: Mapping[str, LocalExecutor] | None = None,
     *,
     sagas: Sagas | None = None,
-    started: Hook | None = None,
-    stopped: Hook | None = None,
+    started: Callback | None = None,
+    stopped: Callback | None = None,
+    observer: Observer | None = None,
+    plugins: Iterable[object] = (),
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Routes:
     """The ASGI application over a supergraph. `local`: subgraphs in this process, by name, called directly.
 
-    `sagas`: mutations that start sagas. `started` and `stopped` run with the application's lifespan, for services that live in
-    this process.
+    `sagas`: mutations that start sagas. `started` and `stopped` run with the application's lifespan, for services that
+    live in this process. `observer`, `plugins`, `clock`: see `create_gateway`.
     """
-    return Served(create_gateway(supergraph_sdl, settings, local, sagas), started, stopped, sagas).routes
+    gateway = create_gateway(supergraph_sdl, settings, local, sagas, observer=observer, plugins=plugins, clock=clock)
+    return Served(gateway, started, stopped, sagas).routes
 
 
 class Served:
@@ -320,8 +129,8 @@ class Served:
     def __init__(
         self,
         gateway: Gateway,
-        started: Hook | None = None,
-        stopped: Hook | None = None,
+        started: Callback | None = None,
+        stopped: Callback | None = None,
         sagas: Sagas | None = None,
     ) -> None:
         self.gateway = gateway
@@ -357,5 +166,6 @@ class Served:
 def site_of(gateway: Gateway) -> Site:
     """What the routes need of a gateway."""
     settings = gateway.engine.settings
-    endpoint = Endpoint(gateway.answer, gateway.quick, settings.limits.body)
-    return Site(endpoint, gateway.readiness, read_examples(settings.operations), settings.graphiql)
+    endpoint = Endpoint(gateway, settings.limits.body)
+    examples = read_examples(settings.operations)
+    return Site(endpoint, gateway.readiness, examples, settings.graphiql, gateway.engine.clock)

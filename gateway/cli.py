@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -17,15 +17,16 @@ from gateway.compose.contract import contract as cut_contract
 from gateway.compose.diagnostics import CompositionFailed
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import CODES, GatewayError, SettingsError, SubgraphError
-from gateway.pipeline import Engine, InvalidDocument, pick, prepare, variables_for
+from gateway.engine import make_engine
+from gateway.pipeline import InvalidDocument, pick, prepare, variables_for
 from gateway.pipeline import check as check_document
 from gateway.plan.explain import plan_json, print_plan
 from gateway.plan.planner import plan_operation
+from gateway.reload import Source
 from gateway.serve import compose_from, fetch_sdls, read_text
 from gateway.serve import serve as serve_supergraph
-from gateway.settings import Limits, Settings, Wire
+from gateway.settings import HeaderRules, Limits, Settings, Wire
 from gateway.shape.introspect import without_meta
-from gateway.supergraph.graph import Graph
 from gateway.supergraph.load import load_supergraph
 from gateway.transport.local import LocalTransport
 
@@ -44,19 +45,6 @@ UrlOption = Annotated[
 ]
 
 
-def pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
-    """Values of the form NAME=SOMETHING as a mapping; SettingsError BAD_OPTION for others."""
-    found: dict[str, str] = {}
-    for value in values or ():
-        name, sign, rest = value.partition("=")
-        if not sign or not name or not rest:
-            raise SettingsError(f"{option} takes NAME=VALUE, not {value!r}", "BAD_OPTION")
-        if name in found:
-            raise SettingsError(f"{option} names {name} twice", "BAD_OPTION")
-        found[name] = rest
-    return found
-
-
 @app.command()
 def compose(
     subgraph: SubgraphOption = None,
@@ -65,10 +53,10 @@ def compose(
     hints: Annotated[str, typer.Option(help="Which hints are shown: none, warn, info or debug.")] = "warn",
 ) -> None:
     """Compose subgraphs into a supergraph SDL. WHERE is an SDL file, or the address of a running subgraph."""
-    given = pairs(subgraph, "--subgraph")
+    given = options.pairs(subgraph, "--subgraph")
     if not given:
         raise SettingsError("name at least one --subgraph NAME=FILE or NAME=URL", "BAD_OPTION")
-    urls = pairs(subgraph_url, "--subgraph-url")
+    urls = options.pairs(subgraph_url, "--subgraph-url")
     remote = {name: where for name, where in given.items() if where.startswith(("http://", "https://"))}
     fetched = {source.name: source for source in asyncio.run(fetch_sdls(remote))} if remote else {}
     sources = [
@@ -126,6 +114,7 @@ def check(
     ] = None,
     format: Annotated[str, typer.Option(help="text or json.")] = "text",
     all: Annotated[bool, typer.Option("--all", help="Also list the safe changes.")] = False,
+    limit: options.Limit = None,
 ) -> None:
     """Compare two supergraphs as clients see them: breaking, dangerous and safe changes. Exit code 1 when clients break."""
     if format not in ("text", "json"):
@@ -138,7 +127,7 @@ def check(
         if not files:
             raise SettingsError(f"there are no *.graphql files in {operations}", "BAD_OPTION")
         texts = {str(file.relative_to(operations)): read_text(str(file), "the operation") for file in files}
-    judgement = judge(before, after, texts, Limits())
+    judgement = judge(before, after, texts, Limits(**options.changed(Limits, limit, "--limit")))
     if format == "json":
         print(json.dumps(judgement_json(judgement), indent=2))
     else:
@@ -156,12 +145,15 @@ def plan(
     format: Annotated[str, typer.Option(help="text or json.")] = "text",
     variables: Annotated[str, typer.Option(help="Variables as JSON; conditions depend on them.")] = "{}",
     explain: Annotated[bool, typer.Option("--explain", help="Also print the plan after each pass.")] = False,
+    limit: options.Limit = None,
 ) -> None:
     """Print how an operation would be answered, without asking any subgraph."""
     if format not in ("text", "json"):
         raise SettingsError(f"--format is text or json, not {format}", "BAD_OPTION")
     graph = load_supergraph(read_text(supergraph, "the supergraph"))
-    engine = Engine(graph, Graph(graph), LocalTransport({}), Settings())
+    engine = make_engine(
+        graph, LocalTransport({}), Settings(limits=Limits(**options.changed(Limits, limit, "--limit")))
+    )
     checked = check_document(engine, sys.stdin.read() if query_file == "-" else read_text(query_file, "the query"))
     node = pick(checked, operation)
     try:
@@ -172,7 +164,7 @@ def plan(
     values = variables_for(engine, node, given) if given else {}
     prepared = prepare(engine, checked, node, values)
     if explain:
-        for name, text in plan_operation(engine.graph, without_meta(prepared.operation), explain=True).explained:
+        for name, text in plan_operation(engine.graphs.plain, without_meta(prepared.operation), explain=True).explained:
             print(f"after {name}:\n{text}")
     print(json.dumps(plan_json(prepared.plan), indent=2) if format == "json" else print_plan(prepared.plan), end="")
 
@@ -198,29 +190,40 @@ def serve(
     no_batch: options.NoBatch = False,
     extension: options.Extension = None,
     sagas: options.SagasFrom = None,
+    limit: options.Limit = None,
+    wire: options.WireSetting = None,
+    plan_cache: options.PlanCache = 1_000,
+    forward_header: options.ForwardHeader = None,
+    sticky_header: options.StickyHeader = "authorization",
     production: options.Production = False,
 ) -> None:
     """Serve a supergraph at /graphql; with --subgraph NAME=URL each subgraph is asked for its SDL first.
 
     SIGHUP reads the supergraph anew (or asks the subgraphs again) without dropping a connection.
     """
-    given = pairs(subgraph, "--subgraph")
+    given = options.pairs(subgraph, "--subgraph")
     if (supergraph is None) == (not given):
         raise SettingsError("say either --supergraph FILE or --subgraph NAME=URL ...", "BAD_OPTION")
 
-    def read() -> str:
-        return read_text(supergraph, "the supergraph") if supergraph is not None else compose_from(given)
+    def read() -> Source:
+        text = read_text(supergraph, "the supergraph") if supergraph is not None else compose_from(given)
+        return Source(text, settings)
 
+    named = Wire(
+        connections=connections,
+        connect_timeout=connect_timeout,
+        first_byte_timeout=first_byte_timeout,
+        compressed=gzip,
+        ca=subgraph_ca,
+    )
     settings = Settings(
-        urls=pairs(subgraph_url, "--subgraph-url"),
+        urls=options.pairs(subgraph_url, "--subgraph-url"),
         timeout=timeout,
-        wire=Wire(
-            connections=connections,
-            connect_timeout=connect_timeout,
-            first_byte_timeout=first_byte_timeout,
-            compressed=gzip,
-            ca=subgraph_ca,
-        ),
+        wire=replace(named, **options.changed(Wire, wire, "--wire")),
+        limits=Limits(**options.changed(Limits, limit, "--limit")),
+        headers=HeaderRules(tuple(dict.fromkeys((*HeaderRules().forward, *map(str.lower, forward_header or ()))))),
+        plan_cache=plan_cache,
+        sticky_header=sticky_header.lower(),
         introspection=not production,
         graphiql=not production,
         plan_header=not production,
@@ -232,7 +235,7 @@ def serve(
         extensions=frozenset(extension or ()),
         sagas=sagas,
     )
-    serve_supergraph(read, settings, host, port, workers)
+    serve_supergraph(read, host, port, workers)
 
 
 @app.command()

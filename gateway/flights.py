@@ -1,41 +1,37 @@
 """Equal queries that are under way at the same time are answered by one execution.
 
-Equal in everything that can change the answer: the operation, its variables, and every header that subgraphs are sent, but for
-those that only trace a request. The first caller executes; the others wait for its answer, and if it leaves, the execution goes on for
-them. What a subgraph gives to one user alone (`Cache-Control: private` or `no-store`, `Set-Cookie`) each gets for itself.
+Equal in everything that can change the answer: the plan, the variables, the partition of the request, and every header
+that subgraphs are sent, but for those that only trace a request. The first one executes; the others wait for its answer,
+and if it leaves, the execution goes on for them. What a subgraph gives to one user alone (`Cache-Control: private` or
+`no-store`, `Set-Cookie`), each executes for itself.
 """
 
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any
+from collections.abc import Hashable
 
-import orjson
-
-from gateway.execute.unshared import TRACING
-from gateway.pipeline import Answered, Written
-from gateway.transport.base import Handle, Headers
-
-Start = Callable[[Answered], Handle]
+from gateway.core.envelope import Envelope
+from gateway.execution import Answered, Start
+from gateway.transport.base import Handle
 
 
-class Caller:
+class Passenger:
     """One who waits for an execution. Leaving ends the execution only if no other waits for it."""
 
-    __slots__ = ("answered", "flight", "handle")
+    __slots__ = ("answered", "flight", "handle", "start")
 
-    def __init__(self, flight: "Flight", answered: Answered) -> None:
+    def __init__(self, flight: "Flight", start: Start, answered: Answered) -> None:
         self.flight = flight
+        self.start = start
         self.answered: Answered | None = answered
         self.handle: Handle | None = None
 
     def cancel(self) -> None:
-        """See Handle."""
         self.answered = None
         if self.handle is not None:
             self.handle.cancel()
         else:
             self.flight.left()
 
-    def take(self, found: Written | BaseException) -> None:
+    def receive(self, found: Envelope | BaseException) -> None:
         """Hand over the answer, unless this one has left."""
         answered, self.answered = self.answered, None
         if answered is not None:
@@ -45,24 +41,23 @@ class Caller:
 class Flight:
     """One execution, and those who wait for it."""
 
-    __slots__ = ("callers", "flights", "handle", "key", "start")
+    __slots__ = ("flights", "handle", "key", "passengers")
 
-    def __init__(self, flights: "Flights", key: Hashable, start: Start) -> None:
+    def __init__(self, flights: "Flights", key: Hashable) -> None:
         self.flights = flights
         self.key = key
-        self.start = start
-        self.callers: list[Caller] = []
+        self.passengers: list[Passenger] = []
         self.handle: Handle | None = None
 
-    def join(self, answered: Answered) -> Caller:
-        """One more waits."""
-        caller = Caller(self, answered)
-        self.callers.append(caller)
-        return caller
+    def join(self, start: Start, answered: Answered) -> Passenger:
+        """One more waits; `start` begins an execution of its own, should it need one."""
+        passenger = Passenger(self, start, answered)
+        self.passengers.append(passenger)
+        return passenger
 
     def left(self) -> None:
         """Somebody has left; with the last one, the execution ends."""
-        if all(caller.answered is None for caller in self.callers):
+        if all(passenger.answered is None for passenger in self.passengers):
             self.close()
             if self.handle is not None:
                 self.handle.cancel()
@@ -72,21 +67,21 @@ class Flight:
         if self.flights.open.get(self.key) is self:
             del self.flights.open[self.key]
 
-    def land(self, found: Written | BaseException) -> None:
+    def land(self, found: Envelope | BaseException) -> None:
         """The answer is there: one takes it, and all others do if it may be shared; else each executes anew."""
         self.close()
-        callers = [caller for caller in self.callers if caller.answered is not None]
-        self.callers, self.handle = [], None  # no circle is left for the garbage collector
-        shared = isinstance(found, Written) and not found.private
-        if isinstance(found, Written) and shared and len(callers) > 1:
-            found = found.as_body()
-        for number, caller in enumerate(callers):
-            if caller.answered is None:  # gone with one before it
+        passengers = [passenger for passenger in self.passengers if passenger.answered is not None]
+        self.passengers, self.handle = [], None  # no cycle is left for the garbage collector
+        shared = isinstance(found, Envelope) and not found.cache.private
+        if isinstance(found, Envelope) and shared and len(passengers) > 1:
+            found = found.shared()
+        for number, passenger in enumerate(passengers):
+            if passenger.answered is None:  # gone with one before it
                 continue
             if shared or number == 0:
-                caller.take(found)
+                passenger.receive(found)
             else:
-                caller.handle = self.start(caller.take)
+                passenger.handle = passenger.start(passenger.receive)
 
 
 class Flights:
@@ -99,21 +94,12 @@ class Flights:
         """Execute, or wait for the equal execution that is under way. `start` begins one; it never calls back before it returns."""
         flight = self.open.get(key)
         if flight is not None:
-            return flight.join(answered)
-        flight = self.open[key] = Flight(self, key, start)
-        caller = flight.join(answered)
+            return flight.join(start, answered)
+        flight = self.open[key] = Flight(self, key)
+        passenger = flight.join(start, answered)
         try:
             flight.handle = start(flight.land)
         except BaseException:
             flight.close()  # nobody may wait for what has not begun
             raise
-        return caller
-
-
-def key_of(query: str, operation: str | None, variables: Mapping[str, Any], headers: Headers) -> Hashable | None:
-    """What equal requests share; None where it can't be told."""
-    try:
-        given = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS) if variables else b""
-    except TypeError:
-        return None
-    return query, operation, given, tuple([one for one in headers if one[0] not in TRACING])
+        return passenger

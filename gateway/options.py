@@ -1,8 +1,14 @@
-"""The options of `gateway serve`."""
+"""The options of `gateway serve`, and those that several commands share."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import MISSING, fields
+from difflib import get_close_matches
+from typing import Annotated, Any, TypeVar
 
 import typer
+
+from gateway.core.errors import SettingsError
+from gateway.settings import Limits, Wire
 
 Supergraph = Annotated[str | None, typer.Option(help="The supergraph SDL, ours or another tool's.")]
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
@@ -36,3 +42,78 @@ Extension = Annotated[
     list[str] | None, typer.Option(help="A key of subgraphs' extensions that goes on to clients; repeat for more.")
 ]
 Production = Annotated[bool, typer.Option("--production", help="No GraphiQL, no introspection, no plans to clients.")]
+
+
+def _names(kind: type[Any]) -> str:
+    return ", ".join(one.name for one in fields(kind))
+
+
+Limit = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=NUMBER", help=f"A limit of what one request may ask; repeat for more: {_names(Limits)}."
+    ),
+]
+WireSetting = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--wire", metavar="NAME=VALUE", help=f"A setting of the way to subgraphs; repeat for more: {_names(Wire)}."
+    ),
+]
+PlanCache = Annotated[int, typer.Option(min=1, help="Operations whose plans are kept.")]
+ForwardHeader = Annotated[
+    list[str] | None,
+    typer.Option(help="A header of the client's that goes on to subgraphs, besides the usual ones; repeat for more."),
+]
+StickyHeader = Annotated[
+    str, typer.Option(help="The header whose value keeps a user on one side of a percent(...) override.")
+]
+T = TypeVar("T")
+
+
+def pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
+    """Values of the form NAME=SOMETHING as a mapping; SettingsError BAD_OPTION for others."""
+    found: dict[str, str] = {}
+    for value in values or ():
+        name, sign, rest = value.partition("=")
+        if not sign or not name or not rest:
+            raise SettingsError(f"{option} takes NAME=VALUE, not {value!r}", "BAD_OPTION")
+        if name in found:
+            raise SettingsError(f"{option} names {name} twice", "BAD_OPTION")
+        found[name] = rest
+    return found
+
+
+def changed(kind: type[T], values: Sequence[str] | None, option: str) -> dict[str, Any]:
+    """The settings of a dataclass that NAME=VALUE options give, each of the type of its default.
+
+    Raises SettingsError BAD_OPTION for an unknown name (with the nearest one) and for a value of another type.
+    """
+    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
+    found: dict[str, Any] = {}
+    for name, text in pairs(values, option).items():
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
+            raise SettingsError(f"{option} has no {name}{hint}", "BAD_OPTION")
+        default = known[name].default
+        found[name] = _value(text, default if default is not MISSING else None, f"{option} {name}")
+    return found
+
+
+def _value(text: str, default: Any, what: str) -> Any:
+    """A text as a value of the same type as the default; a setting without one takes a number or a text."""
+    if isinstance(default, bool):
+        if text.lower() not in ("true", "false"):
+            raise SettingsError(f"{what} is true or false, not {text!r}", "BAD_OPTION")
+        return text.lower() == "true"
+    wanted = {int: "a whole number", float: "a number"}.get(type(default))
+    try:
+        number = int(text.replace("_", "")) if isinstance(default, int) else float(text)
+    except ValueError as error:
+        if wanted is None:
+            return text
+        raise SettingsError(f"{what} is {wanted}, not {text!r}", "BAD_OPTION") from error
+    if number <= 0:
+        raise SettingsError(f"{what} is more than 0, not {text}", "BAD_OPTION")
+    return number

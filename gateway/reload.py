@@ -7,16 +7,27 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from gateway.app import Gateway, Served, create_gateway
+from gateway.answering import Gateway
+from gateway.app import Served, create_gateway
 from gateway.core.errors import GatewayError
-from gateway.observe.events import Reloaded, ReloadRefused, emit
+from gateway.observe.facts import Reloaded, ReloadRefused
+from gateway.observe.observer import Observer
 from gateway.settings import Settings
 from gateway.triggers import Sagas
 
-Read = Callable[[], str]
+
+class Source(msgspec.Struct, frozen=True):
+    """What a gateway is made of: the supergraph's text and the settings, read together so that they fit each other."""
+
+    supergraph: str
+    settings: Settings
+
+
+Read = Callable[[], Source]
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 
 
@@ -32,24 +43,34 @@ class Terminal:
         return self.there and not sys.stderr.isatty()
 
 
-def try_gateway(read: Read, settings: Settings, sagas: Sagas | None = None) -> tuple[str, Gateway] | None:
-    """The supergraph's text as it is now and a gateway over it; None, and a fact that says why, when there is none to be had."""
-    try:
-        text = read()
-        return text, create_gateway(text, settings, sagas=sagas)
-    except GatewayError as error:
-        emit(ReloadRefused(error.code, error.message, error.next_step))
-    return None
+class Making:
+    """Makes gateways for one process out of what `read` gives, with the observer and the sagas that stay."""
+
+    def __init__(self, read: Read, observer: Observer, sagas: Sagas | None = None) -> None:
+        self.read = read
+        self.observer = observer
+        self.sagas = sagas
+
+    def make(self, source: Source) -> Gateway:
+        """A gateway; raises SupergraphError or SettingsError."""
+        return create_gateway(source.supergraph, source.settings, sagas=self.sagas, observer=self.observer)
+
+    def try_make(self) -> tuple[Source, Gateway] | None:
+        """What there is to read now and a gateway of it; None, and a fact that says why, when none can be made."""
+        try:
+            source = self.read()
+            return source, self.make(source)
+        except GatewayError as error:
+            self.observer.emit(ReloadRefused(error.code, error.message, error.next_step))
+        return None
 
 
 class Reloader:
-    """Reloads what one process serves. `read` gives the text of the supergraph as it is now."""
+    """Reloads what one process serves."""
 
-    def __init__(self, served: Served, read: Read, settings: Settings, sagas: Sagas | None = None) -> None:
+    def __init__(self, served: Served, making: Making) -> None:
         self.served = served
-        self.sagas = sagas
-        self.read = read
-        self.settings = settings
+        self.making = making
         self.terminal = Terminal()
         self.going: asyncio.Task[None] | None = None
         self.again = False
@@ -72,41 +93,45 @@ class Reloader:
         """Read and load beside the requests, then take over; once more if somebody has asked meanwhile."""
         while True:
             self.again = False
-            found = await asyncio.to_thread(try_gateway, self.read, self.settings, self.sagas)
+            found = await asyncio.to_thread(self.making.try_make)
             if found is not None:
                 await asyncio.to_thread(found[1].warm, self.served.gateway)
                 await self.served.replace(found[1])
-                emit(Reloaded(tuple(found[1].engine.supergraph.subgraphs)))
+                self.making.observer.emit(Reloaded(tuple(found[1].engine.supergraph.subgraphs)))
             if not self.again:
                 return
 
 
 class Workers(Multiprocess):
-    """uvicorn's processes; on SIGHUP the supergraph is read and checked once, and each process told to load it."""
+    """uvicorn's processes; on SIGHUP the source is read and checked once, and each process told to load it from `file`."""
 
-    def __init__(self, config: uvicorn.Config, file: Path, read: Read, settings: Settings) -> None:
+    def __init__(self, config: uvicorn.Config, file: Path, making: Making) -> None:
         super().__init__(config, [config.bind_socket()])
         self.file = file
-        self.read = read
-        self.settings = settings
+        self.making = making
         self.terminal = Terminal()
 
     def handle_hup(self) -> None:
-        """See Reloader.hang_up."""
+        """Reload, unless the terminal that this was started from is gone: then end."""
         if self.terminal.is_gone:
             self.handle_term()
             return
-        found = try_gateway(self.read, self.settings)
+        found = self.making.try_make()
         if found is None:
             return
-        write_whole(self.file, found[0])
+        write_source(self.file, found[0])
         for process in self.processes:
             if process.pid is not None and HANGUP is not None:
                 os.kill(process.pid, HANGUP)
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Replace a file's text at once: nobody reads half of it."""
+def write_source(file: Path, source: Source) -> None:
+    """Write a source for the workers, all of it at once: nobody reads half of it."""
     beside = file.with_suffix(".new")
-    beside.write_text(text, encoding="utf-8")
+    beside.write_bytes(msgspec.json.encode(source))
     beside.replace(file)
+
+
+def read_source(file: Path) -> Source:
+    """What `write_source` wrote."""
+    return msgspec.json.decode(file.read_bytes(), type=Source)

@@ -9,32 +9,28 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
-import msgspec
 import uvicorn
 
-from gateway.app import Gateway, Served, create_gateway
+from gateway.answering import Gateway
+from gateway.app import Served
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import SettingsError, SubgraphError
 from gateway.http.routes import Routes
-from gateway.observe.events import Started, emit, listen
-from gateway.observe.log import configure_log, log_fact
-from gateway.reload import Read, Reloader, Workers, write_whole
+from gateway.observe.facts import Started
+from gateway.observe.log import Log
+from gateway.observe.observer import Observer
+from gateway.reload import Making, Read, Reloader, Workers, read_source, write_source
 from gateway.settings import Settings
-from gateway.transport.base import SubgraphRequest
+from gateway.transport.base import call_for, send_and_read
 from gateway.transport.http import HttpTransport
 from gateway.triggers import Sagas
 
-_ENVIRONMENT = "GATEWAY_SERVING"
-
-
-class Serving(msgspec.Struct, frozen=True):
-    """What a worker process is told: the file with the supergraph, and the settings."""
-
-    supergraph: str
-    settings: Settings
+_ENVIRONMENT = "GATEWAY_SOURCE"
+SDL_SECONDS = 10.0  # for a subgraph to give its SDL
 
 
 def read_text(path: str, what: str) -> str:
@@ -51,9 +47,9 @@ async def fetch_sdls(urls: Mapping[str, str]) -> list[SubgraphSource]:
     transport = HttpTransport(urls)
 
     async def one(name: str, url: str) -> SubgraphSource:
-        reply = await transport.send(SubgraphRequest(name, "{_service{sdl}}"), 10.0)
+        payload = await send_and_read(transport, call_for(name, "{_service{sdl}}", timeout=SDL_SECONDS))
         try:
-            sdl = reply.payload["data"]["_service"]["sdl"]
+            sdl = payload["data"]["_service"]["sdl"]
         except (KeyError, TypeError):
             sdl = None
         if not isinstance(sdl, str):
@@ -87,27 +83,26 @@ def claim_port(host: str, port: int) -> None:
             raise SettingsError(message, "ADDRESS_IN_USE") from error
 
 
-def serve(read: Read, settings: Settings, host: str, port: int, workers: int) -> None:
-    """Serve until SIGINT or SIGTERM; running requests are answered first. SIGHUP: `read` gives the supergraph anew.
+def serve(read: Read, host: str, port: int, workers: int) -> None:
+    """Serve until SIGINT or SIGTERM; running requests are answered first. SIGHUP: `read` gives the source anew.
 
     Raises what is wrong before it listens.
     """
-    configure_log()
     claim_port(host, port)
-    text = read()
-    sagas = sagas_of(settings)
-    gateway = create_gateway(text, settings, sagas=sagas)
-    listen(log_fact)
-    emit(Started(f"http://{host}:{port}/graphql", tuple(gateway.engine.supergraph.subgraphs)))
+    source = read()
+    observer = Observer([Log()])
+    making = Making(read, observer, sagas_of(source.settings))
+    gateway = making.make(source)
+    observer.emit(Started(f"http://{host}:{port}/graphql", tuple(gateway.engine.supergraph.subgraphs)))
     if workers == 1:
-        _run(uvicorn.Server(_config(application(gateway, read, sagas), host, port)).run)
+        _run(uvicorn.Server(_config(application(gateway, making), host, port)).run)
         return
     with tempfile.TemporaryDirectory(prefix="gateway-") as folder:
-        file = Path(folder) / "supergraph.graphql"
-        write_whole(file, text)
-        os.environ[_ENVIRONMENT] = msgspec.json.encode(Serving(str(file), settings)).decode()
+        file = Path(folder) / "source.json"
+        write_source(file, source)
+        os.environ[_ENVIRONMENT] = str(file)
         config = _config("gateway.serve:worker", host, port, factory=True, workers=workers)
-        _run(Workers(config, file, read, settings).run)
+        _run(Workers(config, file, making).run)
 
 
 def sagas_of(settings: Settings) -> Sagas | None:
@@ -127,14 +122,14 @@ def sagas_of(settings: Settings) -> Sagas | None:
     return found
 
 
-def application(gateway: Gateway, read: Read, sagas: Sagas | None) -> Routes:
+def application(gateway: Gateway, making: Making) -> Routes:
     """The application of one process, which reloads on SIGHUP."""
 
     async def started() -> None:
         await reloader.listen()
 
-    served = Served(gateway, started, sagas=sagas)
-    reloader = Reloader(served, read, gateway.engine.settings, sagas)
+    served = Served(gateway, started, sagas=making.sagas)
+    reloader = Reloader(served, making)
     settle()
     return served.routes
 
@@ -172,13 +167,8 @@ def _config(app: Routes | str, host: str, port: int, *, factory: bool = False, w
 
 
 def worker() -> Routes:
-    """The application of one worker process, from the environment that `serve` leaves it."""
-    serving = msgspec.json.decode(os.environ[_ENVIRONMENT], type=Serving)
-    configure_log()
-    listen(log_fact)
-
-    def read() -> str:
-        return read_text(serving.supergraph, "the supergraph")
-
-    sagas = sagas_of(serving.settings)
-    return application(create_gateway(read(), serving.settings, sagas=sagas), read, sagas)
+    """The application of one worker process, from the file that `serve` leaves it."""
+    read = partial(read_source, Path(os.environ[_ENVIRONMENT]))
+    source = read()
+    making = Making(read, Observer([Log()]), sagas_of(source.settings))
+    return application(making.make(source), making)

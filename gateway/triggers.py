@@ -19,17 +19,8 @@ from graphql.utilities import value_from_ast_untyped
 from gateway.core.errors import SagaError, SubgraphError
 from gateway.saga.definition import Definitions
 from gateway.saga.journal import Journal, Request, until_rest
-from gateway.transport.base import (
-    Done,
-    Handle,
-    Headers,
-    RawReply,
-    SubgraphReply,
-    SubgraphRequest,
-    Transport,
-    call_back,
-    spoken,
-)
+from gateway.transport.base import Call, Done, Handle, RawHeaders, Reply, Transport, read_payload, run_in_task, send
+from gateway.transport.local import reply_of
 
 LONGEST_WAIT = 20.0  # seconds
 Hook = Callable[[], Awaitable[None]]
@@ -82,56 +73,54 @@ class TriggeringTransport:
         self.sagas = sagas
         self.triggers = {trigger.mutation: trigger for trigger in sagas.triggers}
 
-    async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
-        """See Transport.send."""
-        if request.repeatable or not any(name in request.query for name in self.triggers):
-            return await self.transport.send(request, timeout)
-        return await self.start(request, timeout)
+    def post(self, call: Call, done: Done) -> Handle:
+        if call.repeatable or not any(name in call.query for name in self.triggers):
+            return self.transport.post(call, done)
+        return run_in_task(self.start(call), done)
 
-    async def start(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
+    async def start(self, call: Call) -> Reply:
         """Answer a mutation field by field, in order: those that are triggers here, the others where they belong."""
-        operation = _operation(request.query)
+        operation = _operation(call)
         fields = [node for node in operation.selection_set.selections if isinstance(node, FieldNode)]
         if not any(node.name.value in self.triggers for node in fields):
-            return await self.transport.send(request, timeout)
+            return await send(self.transport, call)
         data: dict[str, Any] = {}
         errors: list[Any] = []
+        headers: list[tuple[bytes, bytes]] = []
         for node in fields:
             trigger = self.triggers.get(node.name.value)
-            found = await (
-                self.field(trigger, node, operation, request, timeout)
-                if trigger is not None
-                else self.transport.send(_alone(request, operation, node), timeout)
-            )
-            payload = found.payload if isinstance(found.payload, dict) else {}
+            if trigger is not None:
+                payload, more = await self.field(trigger, node, operation, call)
+            else:
+                payload, more = await self._ask(_alone(call, operation, node))
+            headers += more
             data |= payload.get("data") or {(node.alias or node.name).value: None}
             errors += payload.get("errors") or []
-        return SubgraphReply({"data": data, "errors": errors} if errors else {"data": data})
+        made = reply_of(call.subgraph, {"data": data, "errors": errors} if errors else {"data": data})
+        return Reply(made.status, made.body, headers)
+
+    async def _ask(self, call: Call) -> tuple[dict[str, Any], RawHeaders]:
+        reply = await send(self.transport, call)
+        payload = read_payload(call.subgraph, reply)
+        return payload if isinstance(payload, dict) else {}, reply.raw_headers
 
     async def field(
-        self,
-        trigger: Trigger,
-        node: FieldNode,
-        operation: OperationDefinitionNode,
-        request: SubgraphRequest,
-        timeout: float,
-    ) -> SubgraphReply:
-        """Start the saga of one field, and ask for what the client wants to know of it."""
+        self, trigger: Trigger, node: FieldNode, operation: OperationDefinitionNode, call: Call
+    ) -> tuple[dict[str, Any], RawHeaders]:
+        """Start the saga of one field, and ask for what the client wants to know of it; the payload and its headers."""
         key = (node.alias or node.name).value
-        arguments = {
-            one.name.value: value_from_ast_untyped(one.value, dict(request.variables or {}))
-            for one in node.arguments or ()
-        }
+        variables = call.variables
+        arguments = {one.name.value: value_from_ast_untyped(one.value, dict(variables)) for one in node.arguments or ()}
         try:
-            saga_id = await self.begin(trigger, arguments, dict(request.headers))
+            saga_id = await self.begin(trigger, arguments, dict(call.headers.pairs))
         except SagaError as error:
             extensions = {"code": error.code, "nextStep": error.next_step}
-            told = {"message": error.message, "path": [key], "extensions": extensions}
-            return SubgraphReply({"data": {key: None}, "errors": [told]})
+            refusal = {"message": error.message, "path": [key], "extensions": extensions}
+            return {"data": {key: None}, "errors": [refusal]}, ()
         if trigger.wait is not None and arguments.get(trigger.wait):
-            await until_rest(self.sagas.journal, saga_id, min(timeout, LONGEST_WAIT))
-        reply = await self.transport.send(_about(trigger, node, operation, request, saga_id), timeout)
-        return SubgraphReply(_as_field(reply.payload, key), reply.raw_headers)
+            await until_rest(self.sagas.journal, saga_id, min(call.timeout, LONGEST_WAIT))
+        payload, headers = await self._ask(_about(trigger, node, operation, call, saga_id))
+        return _as_field(payload, key), headers
 
     async def begin(self, trigger: Trigger, arguments: Mapping[str, Any], headers: Mapping[str, str]) -> UUID:
         """The saga that the field starts, or has started before under the same key. Raises SagaError."""
@@ -147,50 +136,36 @@ class TriggeringTransport:
         saga_id, _ = await self.sagas.journal.start(Request(saga, f"{user}:{key}", data, user, key))
         return saga_id
 
-    def post(
-        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
-    ) -> Handle:
-        """See Transport.post."""
-        if repeatable or not any(name.encode() in body for name in self.triggers):
-            return self.transport.post(subgraph, body, headers, repeatable, timeout, done)
-        return call_back(spoken(self.send, subgraph, body, headers, repeatable, timeout), done)
-
-    def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
-        """See Transport.read."""
-        return self.transport.read(subgraph, reply)
-
     async def close(self) -> None:
-        """See Transport.close."""
         await self.transport.close()
 
 
-def _operation(query: str) -> OperationDefinitionNode:
+def _operation(call: Call) -> OperationDefinitionNode:
     try:
-        (found,) = [node for node in parse(query).definitions if isinstance(node, OperationDefinitionNode)]
+        (found,) = [node for node in parse(call.query).definitions if isinstance(node, OperationDefinitionNode)]
     except (GraphQLError, ValueError) as error:
-        raise SubgraphError("was to be asked what can't be read", "SUBGRAPH_BAD_RESPONSE", subgraph="") from error
+        raise SubgraphError(
+            "was to be asked what can't be read", "SUBGRAPH_BAD_RESPONSE", subgraph=call.subgraph
+        ) from error
     return found
 
 
-def _alone(request: SubgraphRequest, operation: OperationDefinitionNode, node: FieldNode) -> SubgraphRequest:
-    """The same request with one of its fields."""
-    declared, variables = _used(operation, print_ast(node), request.variables or {})
+def _alone(call: Call, operation: OperationDefinitionNode, node: FieldNode) -> Call:
+    """The same call with one of its fields."""
+    declared, variables = _used(operation, print_ast(node), call.variables)
     head = f"{OperationType.MUTATION.value}{declared}"
-    return SubgraphRequest(
-        request.subgraph, f"{head}{{{print_ast(node)}}}", variables, None, request.headers, repeatable=False
-    )
+    return call.asking(f"{head}{{{print_ast(node)}}}", variables, repeatable=False)
 
 
-def _about(
-    trigger: Trigger, node: FieldNode, operation: OperationDefinitionNode, request: SubgraphRequest, saga_id: UUID
-) -> SubgraphRequest:
-    """The request for what the client has selected of a saga."""
+def _about(trigger: Trigger, node: FieldNode, operation: OperationDefinitionNode, call: Call, saga_id: UUID) -> Call:
+    """The call for what the client has selected of a saga."""
     selection = print_ast(node.selection_set) if node.selection_set else "{__typename}"
-    declared, variables = _used(operation, selection, request.variables or {})
+    declared, variables = _used(operation, selection, call.variables)
     heads = [f"$representations: [_Any!]!{', ' if declared else ''}", declared[1:-1]]
-    text = f"query({''.join(heads)}) {{_entities(representations: $representations) {{... on {trigger.type} {selection}}}}}"
+    entities = f"_entities(representations: $representations) {{... on {trigger.type} {selection}}}"
     entity = {"__typename": trigger.type, "id": str(saga_id)}
-    return SubgraphRequest(request.subgraph, text, {**variables, "representations": [entity]}, None, request.headers)
+    text = f"query({''.join(heads)}) {{{entities}}}"
+    return call.asking(text, {**variables, "representations": [entity]}, repeatable=True)
 
 
 def _used(operation: OperationDefinitionNode, text: str, variables: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

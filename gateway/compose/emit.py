@@ -15,8 +15,9 @@ from gateway.compose.merged import (
     MergedType,
 )
 from gateway.compose.model import Application, SubgraphSchema
+from gateway.supergraph.scalars import SCALARS
 
-BUILT_IN = frozenset({"String", "ID", "Int", "Float", "Boolean"})
+BUILT_IN = frozenset(SCALARS)
 
 
 def emit(merged: MergedSchema, schemas: Sequence[SubgraphSchema]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Level = Literal["WARN", "INFO", "DEBUG"]
+LEVELS: Mapping[str, Level] = {"WARN": "WARN", "INFO": "INFO", "DEBUG": "DEBUG"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,9 @@ def _table() -> dict[str, HintCode]:
     table = {}
     for row in _ROWS.strip().splitlines():
         name, level, meaning = (cell.strip() for cell in row.split("|"))
-        table[name] = HintCode(name, "WARN" if level == "WARN" else "INFO" if level == "INFO" else "DEBUG", meaning)
+        if level not in LEVELS:
+            raise ValueError(f"the hint {name} has the level {level!r}; there are {', '.join(LEVELS)}")
+        table[name] = HintCode(name, LEVELS[level], meaning)
     return table
 
 

@@ -27,7 +27,7 @@ def _codes(area: str, rows: str) -> dict[str, Code]:
 _REQUEST = """
 BAD_REQUEST | The HTTP request is not a GraphQL request. | Send a JSON object with a string `query`, or GET with ?query=.
 INVALID_JSON | The body is not JSON. | Look at the position named in the message.
-REQUEST_TOO_LARGE | The body or the operation is over the limit. | Send less at a time, or raise the limit in the settings.
+REQUEST_TOO_LARGE | The body or the operation is over the limit. | Send less at a time, or raise the limit: --limit body=BYTES.
 UNSUPPORTED_MEDIA_TYPE | The body's content type is not application/json. | Set `Content-Type: application/json`.
 NOT_ACCEPTABLE | No media type of the Accept header can be served. | Accept application/graphql-response+json or application/json.
 METHOD_NOT_ALLOWED | The method does not fit the operation. | Use POST; GET is for queries alone.
@@ -37,16 +37,16 @@ OPERATION_RESOLUTION_FAILURE | No operation, or more than one and no operationNa
 BAD_USER_INPUT | A variable's value does not fit its type. | Correct the variable named in the message.
 INTROSPECTION_DISABLED | Introspection is off here. | Use the schema that the team publishes, or a gateway without --production.
 SUBSCRIPTIONS_NOT_SERVED | Subscriptions are not served by this version. | Ask with a query.
-TOO_COMPLEX | The operation is over a limit of depth, tokens, aliases or fragments. | Ask in several smaller operations.
-PLAN_LIMIT_EXCEEDED | Planning the operation would take more paths than allowed. | Ask in several smaller operations, or raise the limit.
+TOO_COMPLEX | The operation is over a limit of depth, tokens, aliases or fragments. | Ask in several smaller operations, or raise it: --limit depth=N, tokens=N, aliases=N, selections=N or introspection=N.
+PLAN_LIMIT_EXCEEDED | Planning the operation would take more paths than allowed. | Ask in several smaller operations, or raise the limit: --limit paths=NUMBER.
 PLAN_NOT_FOUND | No way through the subgraphs answers this operation. | Compose the supergraph anew: satisfiability should have refused it.
 NOT_FOUND | There is nothing at this address. | The GraphQL endpoint is /graphql.
 """
 
 _SUBGRAPH = """
 SUBGRAPH_UNREACHABLE | The subgraph could not be reached. | See that it runs and that its address is right (--subgraph-url NAME=URL).
-SUBGRAPH_TIMEOUT | The subgraph did not answer in time. | Look at the subgraph's own log; the limit is a setting.
-SUBGRAPH_OVERLOADED | More requests wait for the subgraph than may. | See why it answers slowly; the limits are settings.
+SUBGRAPH_TIMEOUT | The subgraph did not answer in time. | Look at the subgraph's own log, or give it more time: --timeout SECONDS.
+SUBGRAPH_OVERLOADED | More requests wait for the subgraph than may. | See why it answers slowly, or raise --wire connections=NUMBER and --wire queue=NUMBER.
 SUBGRAPH_HTTP_ERROR | The subgraph answered with an HTTP error and no GraphQL. | Look at the subgraph's own log.
 SUBGRAPH_BAD_RESPONSE | The subgraph's answer is not a GraphQL response. | See that the address is the subgraph's GraphQL endpoint.
 SUBGRAPH_ERROR | The subgraph reported an error without a code of its own. | Look at the subgraph's own log.

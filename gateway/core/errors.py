@@ -93,6 +93,11 @@ class RequestError(GatewayError):
         super().__init__(message, code, **rest)
         self.status = status
 
+    @property
+    def errors(self) -> "tuple[RequestError, ...]":
+        """Everything that is wrong with the request."""
+        return (self,)
+
 
 class PlanError(RequestError):
     """A valid operation that no plan was found for, or none within the limits."""

@@ -5,14 +5,14 @@ by an `_entities` of its own in the same request, with variables of its own.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from gateway.core.failure import Failure, ResponsePath
-from gateway.execute.context import Tree
-from gateway.execute.entities import Batch, add, fail, mark_of, typename_of
-from gateway.plan.nodes import ContextInput, ContextSource, Fetch, Lookup, Pieces, RepField, Target
+from gateway.core.failure import Failure
+from gateway.execute.entities import Batch, Tree, add, chain_to, each, fail, fitting, mark_of, objects_at
+from gateway.plan.nodes import ContextInput, Fetch, Lookup, Pieces, RepField
 
 Chain = tuple[Tree, ...]
 # strings are matched so that what looks like a variable inside of them is passed over
@@ -58,9 +58,10 @@ def _renamed(text: str, alias: str, new: str, names: Mapping[str, str]) -> str:
 
 def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], Batch]]:
     """The batches of a lookup, each with the values of its context variables."""
-    found: dict[bytes, tuple[dict[str, Any], Batch, dict[bytes, int]]] = {}
+    found: dict[Hashable, tuple[dict[str, Any], Batch, dict[Hashable, int]]] = {}
     for target in lookup.targets:
-        for item, where, chain in _objects(data, target):
+        for item, where in objects_at(data, target.path):
+            chain = chain_to(data, where)
             values = {one.variable: _value(one, chain) for one in lookup.contexts}
             failure = next((value for value in values.values() if isinstance(value, Failure)), None)
             if failure is not None:
@@ -71,52 +72,22 @@ def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], Batch]
     return [(values, batch) for values, batch, _ in found.values() if batch.representations]
 
 
-def _objects(data: Tree, target: Target) -> list[tuple[Tree, ResponsePath, Chain]]:
-    """The objects at a target's path, with the objects on the way to each: one per step, the root first."""
-    found: list[tuple[Tree, ResponsePath, Chain]] = [(data, (), (data,))]
-    for step in target.path:
-        following: list[tuple[Tree, ResponsePath, Chain]] = []
-        for item, where, chain in found:
-            _flatten(item.get(step.key), (*where, step.key), chain, following)
-        if step.types is not None:
-            following = [one for one in following if typename_of(one[0]) in step.types]
-        found = following
-    return found
-
-
-def _flatten(value: Any, where: ResponsePath, chain: Chain, into: list[tuple[Tree, ResponsePath, Chain]]) -> None:
-    if isinstance(value, dict):
-        into.append((value, where, (*chain, value)))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _flatten(item, (*where, index), chain, into)
-
-
 def _value(one: ContextInput, chain: Chain) -> Any:
     for source in one.sources:
-        there, value = _look(source, chain)
-        if there:
+        for value in _read(source.fields, chain[source.depth]):
             return value
     return Failure("no object above sets the context of this field", "SUBGRAPH_BAD_RESPONSE", "")
 
 
-def _look(source: ContextSource, chain: Chain) -> tuple[bool, Any]:
-    """Whether the object at this depth has the context's value, and the value."""
-    return _pick(source.fields, chain[source.depth])
+def _read(fields: tuple[RepField, ...], item: Any) -> Iterator[Any]:
+    """The value of the one field that is selected on an object, by its run-time type; nothing where none is."""
+    if isinstance(item, dict):
+        for one in fitting(fields, item):
+            value = item.get(one.key)
+            yield each(value, partial(_inside, one.below)) if one.below else value
+    else:
+        yield item
 
 
-def _pick(fields: tuple[RepField, ...], item: Tree) -> tuple[bool, Any]:
-    for one in fields:
-        if one.types is not None and typename_of(item) not in one.types:
-            continue
-        value = item.get(one.key)
-        return True, _below(value, one.below) if one.below else value
-    return False, None
-
-
-def _below(value: Any, fields: tuple[RepField, ...]) -> Any:
-    """What is selected on an object, or on each of a list."""
-    if isinstance(value, list):
-        out = [_below(item, fields) for item in value]
-        return next((item for item in out if isinstance(item, Failure)), out)
-    return _pick(fields, value)[1] if isinstance(value, dict) else value
+def _inside(fields: tuple[RepField, ...], item: Any) -> Any:
+    return next(_read(fields, item), None)

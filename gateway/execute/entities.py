@@ -1,15 +1,14 @@
 """Entities: collecting the objects at a path, making representations of them, scattering what came back."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
+from gateway.core.envelope import encode_json
 from gateway.core.failure import Failure, ResponsePath
-from gateway.execute.context import Tree
 from gateway.plan.nodes import Lookup, Path, RepField, Representation, Selection, Target
 
+Tree = dict[str, Any]
 _MISSING = Failure("a value that this field needs is missing", "SUBGRAPH_BAD_RESPONSE", "")
 
 
@@ -27,6 +26,10 @@ class Batch:
         for group in self.objects:
             yield from group
 
+    def written(self) -> list[bytes]:
+        """The representations as JSON. Raises TypeError for a value that JSON can't hold."""
+        return [encode_json(one) for one in self.representations]
+
 
 def typename_of(item: Tree) -> str | None:
     """An object's run-time type, if a subgraph said it as it should."""
@@ -34,12 +37,18 @@ def typename_of(item: Tree) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def mark_of(representation: dict[str, Any]) -> bytes:
-    """What equal representations share. A service in the process may hand out values that JSON does not know."""
-    try:
-        return orjson.dumps(representation, default=repr, option=orjson.OPT_NON_STR_KEYS)
-    except (TypeError, ValueError):
-        return repr(representation).encode("utf-8", "backslashreplace")
+def mark_of(representation: dict[str, Any]) -> Hashable:
+    """What representations of equal values share: 1 and 1.0 are one number, 1 and true are not one value."""
+    values = [value if value.__class__ is str else _frozen(value) for value in representation.values()]
+    return tuple(representation), tuple(values)
+
+
+def _frozen(value: Any) -> Hashable:
+    if isinstance(value, dict):
+        return frozenset((key, _frozen(inner)) for key, inner in value.items())
+    if isinstance(value, list):
+        return tuple([_frozen(inner) for inner in value])
+    return (value,) if isinstance(value, bool) else value
 
 
 def objects_at(data: Tree, path: Path) -> list[tuple[Tree, ResponsePath]]:
@@ -63,20 +72,31 @@ def _flatten(value: Any, where: ResponsePath, into: list[tuple[Tree, ResponsePat
             _flatten(item, (*where, index), into)
 
 
+def chain_to(data: Tree, where: ResponsePath) -> tuple[Tree, ...]:
+    """The objects on the way to a place of the tree, the root first and the object there last."""
+    chain = [data]
+    value: Any = data
+    for step in where:
+        value = value[step]
+        if isinstance(value, dict):
+            chain.append(value)
+    return tuple(chain)
+
+
 def collect(data: Tree, lookup: Lookup) -> Batch:
     """The batch of a lookup; one representation per distinct entity.
 
     An object whose inputs failed gets that failure in place of what the lookup would have brought.
     """
     batch = Batch(lookup)
-    known: dict[bytes, int] = {}
+    known: dict[Hashable, int] = {}
     for target in lookup.targets:
         for item, where in objects_at(data, target.path):
             add(batch, known, target, item, where)
     return batch
 
 
-def add(batch: Batch, known: dict[bytes, int], target: Target, item: Tree, where: ResponsePath) -> None:
+def add(batch: Batch, known: dict[Hashable, int], target: Target, item: Tree, where: ResponsePath) -> None:
     """Put an object into a batch; `known` are the positions of the representations by what marks them."""
     template = _template(target, item)
     if template is None:
@@ -106,15 +126,28 @@ def _make(template: Representation, item: Tree) -> dict[str, Any] | Failure:
     return failure or made
 
 
-def _fill(made: dict[str, Any], fields: tuple[RepField, ...], item: Tree) -> Failure | None:
+def fitting(fields: tuple[RepField, ...], item: Tree) -> Iterator[RepField]:
+    """The fields that are read of an object, by its run-time type."""
     for one in fields:
-        if one.types is not None and typename_of(item) not in one.types:
-            continue
+        if one.types is None or typename_of(item) in one.types:
+            yield one
+
+
+def each(value: Any, read: Callable[[Any], Any]) -> Any:
+    """What is read of a value, or of each in a list (of lists); the first failure stands for all of a list."""
+    if isinstance(value, list):
+        out = [each(item, read) for item in value]
+        return next((item for item in out if isinstance(item, Failure)), out)
+    return read(value)
+
+
+def _fill(made: dict[str, Any], fields: tuple[RepField, ...], item: Tree) -> Failure | None:
+    for one in fitting(fields, item):
         value = item.get(one.key, _MISSING)
         if isinstance(value, Failure):
             return value
         if one.below:
-            value = _below(value, one.below)
+            value = _below(value, one)
             if isinstance(value, Failure):
                 return value
             if one.name in made:
@@ -135,16 +168,16 @@ def _joined(first: Any, second: Any) -> Any:
     return second
 
 
-def _below(value: Any, fields: tuple[RepField, ...]) -> Any:
-    if isinstance(value, list):
-        out = [_below(item, fields) for item in value]
-        return next((item for item in out if isinstance(item, Failure)), out)
-    if not isinstance(value, dict):
-        return value
-    made: dict[str, Any] = {}
-    if "__typename" in value:
-        made["__typename"] = value["__typename"]
-    return _fill(made, fields, value) or made
+def _below(value: Any, one: RepField) -> Any:
+    def read(item: Any) -> Any:
+        if not isinstance(item, dict):
+            return item
+        made: dict[str, Any] = {}
+        if one.typed and "__typename" in item:
+            made["__typename"] = item["__typename"]
+        return _fill(made, one.below, item) or made
+
+    return each(value, read)
 
 
 def fail(item: Tree, selection: Selection, failure: Failure) -> None:

@@ -7,7 +7,7 @@ on which reply came first.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import orjson
+from gateway.core.envelope import encode_json
 
 
 def merge_extensions(found: Mapping[int, Any], allowed: Iterable[str]) -> dict[str, Any]:
@@ -31,5 +31,5 @@ def _add(merged: dict[str, Any], given: Mapping[str, Any]) -> None:
 
 
 def with_extensions(body: bytes, extensions: Mapping[str, Any]) -> bytes:
-    """A response's body with extensions at its end; none are no member."""
-    return b'%b,"extensions":%b}' % (body[:-1], orjson.dumps(extensions)) if extensions else body
+    """A response's body with the member `extensions` added at its end, unless there are none."""
+    return b'%b,"extensions":%b}' % (body[:-1], encode_json(extensions)) if extensions else body

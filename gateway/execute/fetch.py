@@ -1,60 +1,83 @@
 """One fetch: make its request from what is there, send it, and put its answer where it belongs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
 from gateway.core.errors import SubgraphError
 from gateway.core.failure import Failure, ResponsePath
-from gateway.execute.context import Context, Tree
 from gateway.execute.contexts import expand
-from gateway.execute.entities import Batch, collect, fail, objects_at
+from gateway.execute.entities import Batch, Tree, collect, fail, objects_at
+from gateway.execute.exact_run import ExactRun
 from gateway.execute.merge import merge, renamed
-from gateway.observe.events import SubgraphFailed, emit
+from gateway.observe.facts import SubgraphFailed
 from gateway.plan.nodes import Fetch, Lookup, Out, Selection
-from gateway.transport.base import SubgraphRequest
+from gateway.transport.base import Outcome, read_payload, send
+from gateway.transport.template import members_of, template_of
 
 _INTERNAL_EXTENSIONS = frozenset({"stacktrace", "exception", "debug", "trace"})
+Batches = Mapping[str | None, Batch]
 
 
-async def run_fetch(fetch: Fetch, context: Context) -> None:
+async def run_fetch(fetch: Fetch, run: ExactRun) -> None:
     """Run a fetch. What fails becomes failures in the tree and errors at their paths, never an exception."""
-    variables: dict[str, Any] = {}
-    batches: dict[str | None, Batch]
+    context_values: dict[str, Any] = {}
+    batches: Batches
     if fetch.pieces is None:
-        batches = {lookup.field: collect(context.data, lookup) for lookup in fetch.lookups if lookup.field}
+        batches = {lookup.field: collect(run.data, lookup) for lookup in fetch.lookups if lookup.field}
     else:
-        fetch, batches, variables = expand(fetch, fetch.pieces, context.data)
-    roots = [lookup for lookup in fetch.lookups if lookup.field is None]
-    if not roots and not any(batch.representations for batch in batches.values()):
+        fetch, batches, context_values = expand(fetch, fetch.pieces, run.data)
+    has_roots = any(lookup.field is None for lookup in fetch.lookups)
+    if not has_roots and not any(batch.representations for batch in batches.values()):
         return
-    variables |= {name: context.variables[name] for name in fetch.variables if name in context.variables}
-    for batch in batches.values():
-        if batch.lookup.variable:
-            variables[batch.lookup.variable] = batch.representations
-    lookups = () if roots else tuple((one.variable, one.field) for one in fetch.lookups if one.variable and one.field)
-    request = SubgraphRequest(
-        fetch.subgraph, fetch.text, variables, fetch.operation_name, context.headers, fetch.kind == "query", lookups
-    )
+    receipt = run.receipts.get(fetch.id)
+    if receipt is not None:
+        known, batches = receipt.match(batches)
+        place(fetch, run, known, await receipt.get())
+        if not batches:
+            return
+    place(fetch, run, batches, await _ask(fetch, run, batches, context_values))
+
+
+async def _ask(fetch: Fetch, run: ExactRun, batches: Batches, context_values: Mapping[str, Any]) -> Outcome:
+    """What the subgraph replies to a fetch for these batches; a batch that is not there is asked for with no entities."""
+    pairs = [(one.variable, one.field) for one in fetch.lookups if one.variable and one.field]
+    template = template_of(fetch.text, fetch.operation_name, pairs, len(pairs) == len(fetch.lookups))
     try:
-        reply = await context.transport.send(request, context.timeout)
-        context.replies.append(reply.raw_headers)
-        data, errors = _checked(reply.payload, fetch.subgraph)
-        context.extensions[fetch.id] = reply.payload.get("extensions")
+        members = members_of(fetch.variables, run.inputs.variables) + members_of(context_values, context_values)
+        asked = [batches[field].written() if field in batches else [] for _, field in pairs]
+    except TypeError as error:
+        message = f"can't be asked, as a value for it can't be written as JSON: {error}"
+        return SubgraphError(message, "SUBGRAPH_WRONG_VALUE", subgraph=fetch.subgraph)
+    try:
+        return await send(run.transport, run.inputs.call(fetch, template, members, asked))
     except SubgraphError as error:
-        emit(SubgraphFailed(fetch.subgraph, error.code, error.message))
-        _fail_all(
-            fetch, context, batches, Failure(f"subgraph {fetch.subgraph} {error.message}", error.code, fetch.subgraph)
-        )
+        return error
+
+
+def place(fetch: Fetch, run: ExactRun, batches: Batches, outcome: Outcome) -> None:
+    """Put what came of a fetch where it belongs; `batches` are those that were asked for, in the reply's order."""
+    try:
+        if isinstance(outcome, Exception):
+            raise outcome
+        run.replies.append(outcome.raw_headers)
+        payload = read_payload(fetch.subgraph, outcome)
+        data, errors = _checked(payload, fetch.subgraph)
+        run.extensions[fetch.id] = payload.get("extensions")
+    except SubgraphError as error:
+        context = run.inputs.context
+        context.observer.emit(SubgraphFailed(fetch.subgraph, error.code, error.message, context.id))
+        message = f"subgraph {fetch.subgraph} {error.message}"
+        _fail_all(fetch, run, batches, Failure(message, error.code, fetch.subgraph))
         return
     if data is None and not any(isinstance(item, dict) and item.get("path") for item in errors):
-        _refused(fetch, context, batches, errors)
+        _refused(fetch, run, batches, errors)
         return
-    _take_errors(errors, fetch, context, batches)
+    _take_errors(errors, fetch, run, batches)
     for lookup in fetch.lookups:
         if lookup.field is None:
-            _put_root(lookup, data or {}, fetch, context)
-        else:
+            _put_root(lookup, data or {}, fetch, run)
+        elif lookup.field in batches:
             _put_entities(batches[lookup.field], (data or {}).get(lookup.field), fetch)
 
 
@@ -68,30 +91,29 @@ def _checked(payload: Any, subgraph: str) -> tuple[Tree | None, list[Any]]:
     raise SubgraphError("gave an answer that is no GraphQL response", "SUBGRAPH_BAD_RESPONSE", subgraph=subgraph)
 
 
-def _refused(fetch: Fetch, context: Context, batches: Mapping[str | None, Batch], errors: Sequence[Any]) -> None:
+def _refused(fetch: Fetch, run: ExactRun, batches: Batches, errors: Sequence[Any]) -> None:
     """The subgraph ran nothing: its first error stands for every field that it would have brought."""
     first = errors[0] if isinstance(errors[0], dict) else {}
     extensions = first.get("extensions")
     code = extensions.get("code") if isinstance(extensions, dict) else None
     message = first.get("message")
     text = message if isinstance(message, str) else f"subgraph {fetch.subgraph} reported an error"
-    _fail_all(
-        fetch, context, batches, Failure(text, code if isinstance(code, str) else "SUBGRAPH_ERROR", fetch.subgraph)
-    )
+    _fail_all(fetch, run, batches, Failure(text, code if isinstance(code, str) else "SUBGRAPH_ERROR", fetch.subgraph))
 
 
-def _fail_all(fetch: Fetch, context: Context, batches: Mapping[str | None, Batch], failure: Failure) -> None:
+def _fail_all(fetch: Fetch, run: ExactRun, batches: Batches, failure: Failure) -> None:
     for lookup in fetch.lookups:
-        targets = (
-            objects_at(context.data, lookup.targets[0].path) if lookup.field is None else batches[lookup.field].everyone
-        )
+        if lookup.field is None:
+            targets: Iterable[tuple[Tree, ResponsePath]] = objects_at(run.data, lookup.targets[0].path)
+        else:
+            targets = batches[lookup.field].everyone if lookup.field in batches else ()
         for item, _ in targets:
             fail(item, lookup.selection, failure)
 
 
-def _put_root(lookup: Lookup, data: Tree, fetch: Fetch, context: Context) -> None:
+def _put_root(lookup: Lookup, data: Tree, fetch: Fetch, run: ExactRun) -> None:
     value = renamed(data, lookup.selection) if fetch.renames else data
-    for item, _ in objects_at(context.data, lookup.targets[0].path):
+    for item, _ in objects_at(run.data, lookup.targets[0].path):
         merge(item, value)
 
 
@@ -113,11 +135,11 @@ def _put_entities(batch: Batch, entities: Any, fetch: Fetch) -> None:
                 merge(item, value if fetch.shared else deepcopy(value))
 
 
-def _take_errors(errors: Sequence[Any], fetch: Fetch, context: Context, batches: Mapping[str | None, Batch]) -> None:
+def _take_errors(errors: Sequence[Any], fetch: Fetch, run: ExactRun, batches: Batches) -> None:
     for raw in errors:
         error = raw if isinstance(raw, dict) else {"message": str(raw)}
-        for path in _paths(error.get("path"), context, fetch, batches):
-            context.errors.append(_translated(error, path, fetch.subgraph))
+        for path in _paths(error.get("path"), run, fetch, batches):
+            run.errors.append(_translated(error, path, fetch.subgraph))
 
 
 def _translated(error: dict[str, Any], path: ResponsePath | None, subgraph: str) -> dict[str, Any]:
@@ -133,7 +155,7 @@ def _translated(error: dict[str, Any], path: ResponsePath | None, subgraph: str)
     return out
 
 
-def _paths(path: Any, context: Context, fetch: Fetch, batches: Mapping[str | None, Batch]) -> list[ResponsePath | None]:
+def _paths(path: Any, run: ExactRun, fetch: Fetch, batches: Batches) -> list[ResponsePath | None]:
     """Where in the answer a subgraph's error belongs: once for each object behind the representation it names."""
     if not isinstance(path, list) or not path or not all(isinstance(step, str | int) for step in path):
         return [None]
@@ -143,7 +165,7 @@ def _paths(path: Any, context: Context, fetch: Fetch, batches: Mapping[str | Non
         if lookup is None:
             return [None]
         kept = _kept(path, lookup.selection) if fetch.renames else path
-        return [(*where, *kept) for _, where in objects_at(context.data, lookup.targets[0].path)]
+        return [(*where, *kept) for _, where in objects_at(run.data, lookup.targets[0].path)]
     if len(path) > 1 and isinstance(path[1], int) and 0 <= path[1] < len(batch.objects):
         kept = _kept(path[2:], batch.lookup.selection) if fetch.renames else path[2:]
         return [(*where, *kept) for _, where in batch.objects[path[1]]]

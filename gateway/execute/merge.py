@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.core.failure import Failure
-from gateway.execute.context import Tree
+from gateway.execute.entities import Tree
 from gateway.plan.nodes import Selection
 
 _LENGTHS = Failure("subgraphs gave a list in different lengths", "SUBGRAPH_BAD_RESPONSE", "")

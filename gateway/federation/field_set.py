@@ -5,7 +5,7 @@ Federation spec, scalar FieldSet. Arguments are kept as printed GraphQL, so that
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 
 from graphql import GraphQLError, parse, print_ast
 from graphql.language import FieldNode, InlineFragmentNode, OperationDefinitionNode, SelectionSetNode
@@ -34,7 +34,7 @@ class FieldSetFragment:
 FieldSet = tuple["FieldSetField | FieldSetFragment", ...]
 
 
-@cache
+@lru_cache(maxsize=8_192)  # the field sets of some supergraphs
 def parse_field_set(text: str) -> FieldSet:
     """Read `"id organization { id }"`, with or without outer braces.
 

@@ -6,19 +6,18 @@ the last one was answered (those wait in uvicorn's pipeline), and a client that 
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-from uvicorn.server import ServerState
 
-from gateway.core.errors import RequestError
-from gateway.http.endpoint import Endpoint, internal
-from gateway.http.headers import RequestHeaders
-from gateway.http.negotiate import JSON, negotiate
-from gateway.http.respond import Answer, Reply, encode
+from gateway.core.clock import Timer
+from gateway.core.headers import RequestHeaders
+from gateway.http.endpoint import Endpoint
+from gateway.http.respond import HttpReply
 from gateway.http.routes import Routes
-from gateway.pipeline import Written
+from gateway.http.uvicorn_internals import STATUS_LINE, HttpToolsProtocol, ServerState
 from gateway.transport.base import Handle
 
 NEVER = float("inf")
@@ -29,17 +28,16 @@ TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\
 NOT_PLAIN = frozenset({b"expect", b"upgrade", b"transfer-encoding", b"x-forwarded-for", b"x-forwarded-proto"})
 
 
-class Exchange:
+class DirectCycle:
     """One request on the short way, and its answer. To uvicorn it looks like a cycle of its own."""
 
-    __slots__ = ("body", "disconnected", "handle", "headers", "keep_alive", "media", "more_body", "protocol")
+    __slots__ = ("body", "disconnected", "handle", "headers", "keep_alive", "more_body", "protocol")
 
     def __init__(self, protocol: "DirectProtocol", headers: RequestHeaders, keep_alive: bool) -> None:
         self.protocol = protocol
         self.headers = headers
         self.keep_alive = keep_alive
         self.body: bytes | bytearray = b""
-        self.media = JSON
         self.handle: Handle | None = None
         self.disconnected = False
         self.more_body = True
@@ -47,18 +45,18 @@ class Exchange:
     @property
     def response_complete(self) -> bool:
         """Whether uvicorn may go on to the next request."""
-        return self.protocol.exchange is not self
+        return self.protocol.direct is not self
 
     @property
-    def message_event(self) -> "Exchange":
+    def message_event(self) -> "DirectCycle":
         """What uvicorn sets when the client leaves."""
         return self
 
     def set(self) -> None:
-        """See message_event: the protocol itself ends what is under way."""
+        """Do nothing: the protocol itself ends what is under way."""
 
-    def take(self, piece: bytes) -> None:
-        """A piece of the body. Most bodies have one; many small ones must not be copied again with each."""
+    def add(self, piece: bytes) -> None:
+        """Add a piece of the body. Most bodies have one; many small ones must not be copied again with each."""
         if not self.body:
             self.body = piece
         elif isinstance(self.body, bytes):
@@ -66,56 +64,34 @@ class Exchange:
         else:
             self.body += piece
 
+    def cancel(self, msg: str | None = None) -> None:
+        """End without a reply: uvicorn cancels its tasks when the time for a graceful end is over, and this is one."""
+        if self.handle is not None:
+            self.handle.cancel()
+        self.protocol.transport.close()
+
     def start(self) -> None:
-        """The request is whole: answer it at once, or in a task."""
-        endpoint, body = self.protocol.endpoint, bytes(self.body)
-        try:
-            if b"accept" in self.headers.raw:
-                self.media = negotiate(self.headers.get("accept"))
-            self.handle = endpoint.at_once(self.headers, body, self.answered)
-        except RequestError:  # what is wrong is told by the long way
-            self.handle = None
-        except Exception as error:  # it may have begun already, so nothing is tried again
-            self.answered(error)
+        """The request is whole: begin to answer it."""
+        tasks: set[Any] = self.protocol.tasks  # uvicorn waits for them, and cancels them
+        tasks.add(self)
+        self.handle = self.protocol.endpoint.begin("POST", b"", self.headers, bytes(self.body), self.replied)
+
+    def replied(self, reply: HttpReply) -> None:
+        """The reply is there: write it, unless the client has left."""
+        protocol = self.protocol
+        if protocol.direct is not self or protocol.transport.is_closing():
             return
-        if self.handle is None:
-            task = asyncio.ensure_future(endpoint.respond("POST", b"", self.headers, body))
-            self.handle = task
-            tasks: set[Any] = self.protocol.tasks  # what they return is nothing to uvicorn
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-            task.add_done_callback(self.responded)
-
-    def answered(self, found: Written | BaseException) -> None:
-        """The answer of the short way. Nobody awaits a callback: what goes wrong in writing it must be answered, too."""
-        try:
-            reply = self.written(found)
-        except Exception as error:
-            reply = self.written(error)
-        self.protocol.reply(self, reply)
-
-    def written(self, found: Written | BaseException) -> Reply:
-        """The reply for an answer or a mistake."""
-        if isinstance(found, BaseException):
-            return Reply(500, encode(internal(found)), self.media)
-        response = found.response
-        return Reply(200, response if isinstance(response, bytes) else encode(Answer(response)), self.media)
-
-    def responded(self, task: "asyncio.Task[Reply]") -> None:
-        """The answer of the long way."""
-        if task.cancelled():
-            self.protocol.drop(self)
-        elif error := task.exception():
-            self.answered(error)
+        if reply.parts is None:
+            protocol.write_reply(self, reply)
         else:
-            self.protocol.reply(self, task.result())
+            self.handle = asyncio.ensure_future(protocol.write_parts(self, reply, reply.parts))
 
 
 class DirectProtocol(HttpToolsProtocol):
-    """One connection. `exchange` is the request on the short way, if any; `reading` is the same until it is whole.
+    """One connection. `direct` is the request on the short way, if any; `reading` is the same until it is whole.
 
-    `resting_since`: since when nothing is under way; `sending_since`: since when a request has been coming; NEVER where it is not so.
-    `head`: bytes of a request's head so far.
+    `resting_since`: since when nothing is under way; `sending_since`: since when a request has been coming; NEVER where
+    it is not so. `head`: bytes of a request's head so far.
     """
 
     _date: tuple[Any, bytes] = (None, b"")
@@ -129,13 +105,14 @@ class DirectProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.routes = routes_of(config.loaded_app)
-        self.exchange: Exchange | None = None
-        self.reading: Exchange | None = None
+        self.clock = self.routes.clock
+        self.direct: DirectCycle | None = None
+        self.reading: DirectCycle | None = None
         self.resting_since = NEVER
         self.sending_since = NEVER
         self.head = 0
         self.in_head = True
-        self.timer: asyncio.TimerHandle | None = None
+        self.timer: Timer | None = None
 
     @property
     def endpoint(self) -> Endpoint:
@@ -151,17 +128,17 @@ class DirectProtocol(HttpToolsProtocol):
         self.headers = []
         self.in_head = True
         self.resting_since = NEVER
-        self.sending_since = self.loop.time()
+        self.sending_since = self.clock.time()
         self.watch()
 
     def on_headers_complete(self) -> None:
         """Take the short way or uvicorn's."""
         self.in_head, self.head = False, 0
-        if self.url == b"/graphql" and self.exchange is None and self.plain():
+        if self.url == b"/graphql" and self.direct is None and self.plain():
             headers = RequestHeaders(self.headers, self.client[0] if self.client else None)
             keep_alive = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
-            self.exchange = self.reading = Exchange(self, headers, keep_alive)
-            self.cycle = self.exchange  # type: ignore[assignment]
+            self.direct = self.reading = DirectCycle(self, headers, keep_alive)
+            self.cycle = self.direct  # type: ignore[assignment]
             return
         url, given, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
@@ -190,7 +167,7 @@ class DirectProtocol(HttpToolsProtocol):
         if reading is None:
             super().on_body(body)
         else:
-            reading.take(body)
+            reading.add(body)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -221,37 +198,63 @@ class DirectProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has left: what is under way for it ends."""
         super().connection_lost(exc)
-        exchange, self.exchange = self.exchange, None
-        if exchange is not None and exchange.handle is not None:
-            exchange.handle.cancel()
+        cycle, self.direct = self.direct, None
+        if cycle is not None:
+            self.tasks.discard(cycle)
+            if cycle.handle is not None:
+                cycle.handle.cancel()
         if self.timer is not None:
             self.timer.cancel()
 
     # answering
 
-    def reply(self, exchange: Exchange, found: Reply) -> None:
-        """Write the reply, unless the client has left; then the connection is free for the next request."""
-        if self.exchange is not exchange or self.transport.is_closing():
-            return
-        self.exchange = exchange.handle = None  # no circle is left for the garbage collector
-        parts = [STATUS_LINE[found.status], self.standing_headers()]
-        parts += [b"%b: %b\r\n" % header for header in found.headers()]
-        parts.append(b"\r\n" if exchange.keep_alive else b"connection: close\r\n\r\n")
-        if len(found.body) <= SMALL:
-            parts.append(found.body)
-            self.transport.write(b"".join(parts))
+    def write_reply(self, cycle: DirectCycle, reply: HttpReply) -> None:
+        """Write a whole reply; then the connection is free for the next request."""
+        head = self.head_of(cycle, reply)
+        if len(reply.body) <= SMALL:
+            self.transport.write(head + reply.body)
         else:
-            self.transport.write(b"".join(parts))
-            self.transport.write(found.body)
-        if not exchange.keep_alive:
+            self.transport.write(head)
+            self.transport.write(reply.body)
+        self.end(cycle)
+
+    async def write_parts(self, cycle: DirectCycle, reply: HttpReply, parts: AsyncGenerator[bytes, None]) -> None:
+        """Write a reply in parts, each as a chunk (RFC 9112, 7.1), no faster than the client takes them.
+
+        HTTP/1.0 has no chunks: there the reply ends with the connection.
+        """
+        chunked = self.parser.get_http_version() == "1.1"
+        cycle.keep_alive = cycle.keep_alive and chunked
+        extra = b"transfer-encoding: chunked\r\n" if chunked else b""
+        self.transport.write(self.head_of(cycle, reply, extra))
+        try:
+            async with aclosing(parts):
+                async for part in parts:
+                    if part:
+                        self.transport.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
+                        await self.flow.drain()
+        except Exception:  # it was reported; cut off, so that nobody takes it for the whole
+            self.transport.close()
+            return
+        if chunked:
+            self.transport.write(b"0\r\n\r\n")
+        self.end(cycle)
+
+    def head_of(self, cycle: DirectCycle, reply: HttpReply, extra: bytes = b"") -> bytes:
+        """Status line and headers."""
+        parts = [STATUS_LINE[reply.status], self.standing_headers()]
+        parts += [b"%b: %b\r\n" % header for header in reply.headers()]
+        parts.append(extra)
+        parts.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+        return b"".join(parts)
+
+    def end(self, cycle: DirectCycle) -> None:
+        """The reply is out: the next request may come, or the connection closes."""
+        self.direct = cycle.handle = None  # no cycle is left for the garbage collector
+        self.tasks.discard(cycle)
+        if not cycle.keep_alive:
             self.transport.close()
         self.free()
-
-    def drop(self, exchange: Exchange) -> None:
-        """There will be no reply, as the server ends."""
-        if self.exchange is exchange:
-            self.exchange = None
-            self.transport.close()
 
     def standing_headers(self) -> bytes:
         """The server's own headers (the date), as bytes until they change."""
@@ -284,13 +287,13 @@ class DirectProtocol(HttpToolsProtocol):
 
     def rest(self) -> None:
         """Nothing is under way from now on."""
-        self.resting_since = self.loop.time()
+        self.resting_since = self.clock.time()
         self.watch()
 
     def watch(self) -> None:
         """Look after the connection. One timer stands for many requests."""
         if self.timer is None:
-            self.timer = self.loop.call_later(self.timeout_keep_alive, self.look)
+            self.timer = self.clock.call_at(self.clock.time() + self.timeout_keep_alive, self.look)
 
     def look(self) -> None:
         """Close a connection that has rested too long, or whose client takes too long to send a request."""
@@ -298,11 +301,11 @@ class DirectProtocol(HttpToolsProtocol):
         due = min(self.resting_since + self.timeout_keep_alive, self.sending_since + SENDING)
         if due == NEVER or self.transport.is_closing():
             return
-        left = due - self.loop.time()
-        if left <= 0:
+        now = self.clock.time()
+        if due <= now:
             self.transport.close()
         else:
-            self.timer = self.loop.call_later(min(left, self.timeout_keep_alive), self.look)
+            self.timer = self.clock.call_at(min(due, now + self.timeout_keep_alive), self.look)
 
 
 def routes_of(app: Any) -> Routes:

@@ -1,35 +1,19 @@
 """Reading a GraphQL request out of an HTTP request (GraphQL over HTTP, sections 5 and 6)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
 
 from gateway.core.errors import RequestError
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What a client asks: a document, which of its operations, and the variables. `query_only`: it came by GET."""
-
-    query: str
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    operation_name: str | None = None
-    query_only: bool = False
-    plan: bool = False
+from gateway.request.ask import Ask
 
 
 def from_body(body: bytes, content_type: str, plan: bool = False) -> Ask:
     """The request in a POST body. Raises RequestError: 415 for another media type, 400 for what is no request."""
-    media, _, parameters = content_type.partition(";")
-    if media.strip().lower() not in ("application/json", "application/graphql+json"):
-        message = f"the content type {media.strip() or '(none)'} is not accepted; send application/json"
-        raise RequestError(message, "UNSUPPORTED_MEDIA_TYPE", status=415)
-    charset = parameters.lower().partition("charset=")[2].strip(' "')
-    if charset and charset not in ("utf-8", "utf8"):
-        raise RequestError(f"the charset {charset} is not accepted; send utf-8", "UNSUPPORTED_MEDIA_TYPE", status=415)
+    if content_type != "application/json":
+        _check_type(content_type)
     try:
         payload = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -39,6 +23,16 @@ def from_body(body: bytes, content_type: str, plan: bool = False) -> Ask:
     if not isinstance(payload, dict):
         raise RequestError("the body must be a JSON object with a string `query`", "BAD_REQUEST")
     return _ask(payload, query_only=False, plan=plan)
+
+
+def _check_type(content_type: str) -> None:
+    media, _, parameters = content_type.partition(";")
+    if media.strip().lower() not in ("application/json", "application/graphql+json"):
+        message = f"the content type {media.strip() or '(none)'} is not accepted; send application/json"
+        raise RequestError(message, "UNSUPPORTED_MEDIA_TYPE", status=415)
+    charset = parameters.lower().partition("charset=")[2].strip(' "')
+    if charset and charset not in ("utf-8", "utf8"):
+        raise RequestError(f"the charset {charset} is not accepted; send utf-8", "UNSUPPORTED_MEDIA_TYPE", status=415)
 
 
 def from_query_string(raw: bytes, plan: bool = False) -> Ask:

@@ -1,38 +1,10 @@
-"""Writing an answer: body, media type, status (GraphQL over HTTP, section 6.4)."""
+"""Writing an envelope as an HTTP reply: body, media type, status (GraphQL over HTTP, section 6.4)."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from functools import lru_cache
-from typing import Any
 
-import orjson
-
-from gateway.core.errors import GatewayError, RequestError
+from gateway.core.envelope import Envelope, encode_json
 from gateway.http.negotiate import JSON
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A GraphQL response, or its body. `refused`: nothing was run, with this HTTP status; None when it was."""
-
-    response: Mapping[str, Any] | bytes
-    refused: int | None = None
-
-
-def refusal(errors: Iterable[GatewayError], status: int = 400) -> Answer:
-    """The answer to a request that is not run; each error says what to do next."""
-    formatted = []
-    for error in errors:
-        entry = error.formatted()
-        entry["extensions"]["nextStep"] = error.next_step
-        formatted.append(entry)
-    return Answer({"errors": formatted}, status)
-
-
-def refused(error: RequestError) -> Answer:
-    """The answer to a request with one thing wrong."""
-    return refusal([error], error.status)
-
 
 DOCUMENT_CODES = frozenset(
     {
@@ -46,28 +18,34 @@ DOCUMENT_CODES = frozenset(
 )
 
 
-def status_of(answer: Answer, media: str) -> int:
+def status_of(envelope: Envelope, media: str) -> int:
     """The HTTP status. Clients that accept only application/json get 200 for a well-formed request that GraphQL refuses."""
-    if answer.refused is None:
+    if envelope.refused is None:
         return 200
-    if media == JSON and answer.refused == 400:
-        errors = answer.response["errors"] if not isinstance(answer.response, bytes) else ()
+    if media == JSON and envelope.refused == 400:
+        errors = envelope.response["errors"] if isinstance(envelope.response, Mapping) else ()
         codes = {error["extensions"]["code"] for error in errors}
         if codes <= DOCUMENT_CODES:
             return 200
-    return answer.refused
+    return envelope.refused
 
 
-def encode(answer: Answer) -> bytes:
-    """The body. A value that JSON can't hold (nested hundreds of levels deep, say) leaves an error in place of the answer."""
-    if isinstance(answer.response, bytes):
-        return answer.response
+def encode(envelope: Envelope) -> bytes:
+    """The body. A value that JSON can't hold (nested hundreds of levels deep, say) leaves an error in place of the answer.
+
+    Raises ValueError for a stream, which has no body.
+    """
+    response = envelope.response
+    if isinstance(response, bytes):
+        return response
+    if not isinstance(response, Mapping):
+        raise ValueError("a stream has parts, not a body")
     try:
-        return orjson.dumps(answer.response, option=orjson.OPT_NON_STR_KEYS)
+        return encode_json(response)
     except TypeError as error:
         message = f"a subgraph gave a value that can't be written as JSON: {error}"
         extensions = {"code": "SUBGRAPH_WRONG_VALUE"}
-        return orjson.dumps({"errors": [{"message": message, "extensions": extensions}], "data": None})
+        return encode_json({"errors": [{"message": message, "extensions": extensions}], "data": None})
 
 
 @lru_cache(maxsize=8)
@@ -76,21 +54,51 @@ def content_type(media: str) -> bytes:
     return f"{media}; charset=utf-8".encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole HTTP reply: status, body, its media type, and the methods allowed where another was used."""
+class HttpReply:
+    """A whole HTTP reply: status, body, and what its headers say.
 
-    status: int
-    body: bytes
-    media: str
-    allow: bytes | None = None
+    `stream`: what makes the parts that stand in place of the body; `parts`: the same as doors write them, to be closed
+    by whoever iterates over it. `allow`: the methods allowed where another was used. `more`: further headers.
+    """
+
+    __slots__ = ("allow", "body", "media", "more", "parts", "status", "stream")
+
+    def __init__(
+        self,
+        status: int,
+        body: bytes,
+        media: str,
+        allow: bytes | None = None,
+        more: tuple[tuple[bytes, bytes], ...] = (),
+        stream: AsyncIterator[bytes] | None = None,
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.media = media
+        self.allow = allow
+        self.more = more
+        self.stream = stream
+        self.parts: AsyncGenerator[bytes, None] | None = None
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers."""
+        """The headers, but for how long the body is if it comes in parts."""
         found = [
             (b"content-type", content_type(self.media)),
-            (b"content-length", b"%d" % len(self.body)),
             (b"vary", b"accept"),
             (b"x-content-type-options", b"nosniff"),
         ]
-        return found if self.allow is None else [*found, (b"allow", self.allow)]
+        if self.stream is None:
+            found.insert(1, (b"content-length", b"%d" % len(self.body)))
+        if self.allow is not None:
+            found.append((b"allow", self.allow))
+        found.extend(self.more)
+        return found
+
+
+def reply_of(envelope: Envelope, media: str, allow: bytes | None = None) -> HttpReply:
+    """The HTTP reply for an envelope, to a client that accepts this media type."""
+    response = envelope.response
+    status = 200 if envelope.refused is None else status_of(envelope, media)
+    if isinstance(response, bytes | Mapping):
+        return HttpReply(status, encode(envelope), envelope.media or media, allow, envelope.headers)
+    return HttpReply(status, b"", envelope.media or media, allow, envelope.headers, response)

@@ -11,7 +11,9 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from gateway.http.endpoint import Endpoint, Receive, Scope, Send
+from gateway.core.clock import SYSTEM_CLOCK, Clock
+from gateway.http.asgi import Receive, Scope, Send, serve_graphql
+from gateway.http.endpoint import Endpoint
 from gateway.http.negotiate import wants_page
 
 PAGE = Path(__file__).parent / "graphiql" / "dist"
@@ -36,6 +38,7 @@ class Site:
     readiness: Readiness
     examples: Sequence[Mapping[str, Any]]
     graphiql: bool
+    clock: Clock = SYSTEM_CLOCK
 
 
 class Routes:
@@ -45,10 +48,15 @@ class Routes:
         self.site = site
         self.router = Starlette(routes=_routes(self), lifespan=lifespan, exception_handlers={404: _missing})
 
+    @property
+    def clock(self) -> Clock:
+        """The clock by which connections are looked after."""
+        return self.site.clock
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch: GraphQL directly, a browser that opens /graphql to the page, all else to the router."""
         if scope["type"] == "http" and scope["path"] == "/graphql" and not self._page(scope):
-            await self.site.endpoint(scope, receive, send)
+            await serve_graphql(self.site.endpoint, scope, receive, send)
             return
         await self.router(scope, receive, send)
 

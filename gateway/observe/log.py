@@ -1,43 +1,70 @@
-"""Facts as structured log lines: for people on a terminal, as JSON elsewhere."""
+"""Facts as structured log lines on standard error: for people on a terminal, as JSON elsewhere."""
 
 import sys
+from typing import Any, TextIO
 
 import orjson
 import structlog
 
-from gateway.observe.events import Fact, InternalFailure, Reloaded, ReloadRefused, Started, SubgraphFailed
+from gateway.observe.facts import (
+    Fact,
+    InternalFailure,
+    Reloaded,
+    ReloadRefused,
+    StageEnded,
+    StageStarted,
+    Started,
+    SubgraphFailed,
+)
 
 
-def configure_log(json: bool | None = None) -> None:
-    """Set up logging to standard error. `json`: whether as JSON lines; by default unless that is a terminal."""
-    as_json = not sys.stderr.isatty() if json is None else json
-    renderer = (
-        structlog.processors.JSONRenderer(serializer=lambda value, **_: orjson.dumps(value, default=str).decode())
-        if as_json
-        else structlog.dev.ConsoleRenderer()
-    )
-    structlog.configure(
-        processors=[
+class Log:
+    """A listener that writes facts.
+
+    `json`: whether as JSON lines; by default unless standard error is a terminal. `stream`: where to, by default what
+    standard error is when a line is written.
+    """
+
+    def __init__(self, json: bool | None = None, stream: TextIO | None = None) -> None:
+        self.json = json
+        self.stream = stream
+
+    def __call__(self, fact: Fact) -> None:
+        """Write one fact."""
+        log = self._logger()
+        match fact:
+            case Started():
+                log.info("started", address=fact.address, subgraphs=list(fact.subgraphs))
+            case Reloaded():
+                log.info("reloaded", subgraphs=list(fact.subgraphs))
+            case ReloadRefused():
+                log.error("not reloaded", code=fact.code, message=fact.message, next_step=fact.next_step)
+            case SubgraphFailed():
+                names = {"subgraph": fact.subgraph, "code": fact.code, "message": fact.message}
+                log.warning("subgraph failed", **names, request=fact.request)
+            case InternalFailure():
+                log.error("internal failure", id=fact.id, exc_info=fact.error)
+            case StageStarted():
+                log.debug("stage started", stage=fact.stage, request=fact.request, detail=fact.detail)
+            case StageEnded():
+                shown = {"stage": fact.stage, "request": fact.request, "detail": fact.detail}
+                log.debug("stage ended", **shown, ms=round(fact.seconds * 1000, 3), error=fact.error)
+
+    def _logger(self) -> Any:
+        stream = self.stream or sys.stderr
+        as_json = not stream.isatty() if self.json is None else self.json
+        processors: list[Any] = [
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            renderer,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+            _as_json if as_json else structlog.dev.ConsoleRenderer(),
+        ]
+        return structlog.wrap_logger(
+            structlog.PrintLogger(stream),
+            processors,
+            wrapper_class=structlog.BoundLogger,
+            cache_logger_on_first_use=False,
+        )
 
 
-def log_fact(fact: Fact) -> None:
-    """Write one fact."""
-    log = structlog.get_logger("gateway")
-    match fact:
-        case Started():
-            log.info("started", address=fact.address, subgraphs=list(fact.subgraphs))
-        case Reloaded():
-            log.info("reloaded", subgraphs=list(fact.subgraphs))
-        case ReloadRefused():
-            log.error("not reloaded", code=fact.code, message=fact.message, next_step=fact.next_step)
-        case SubgraphFailed():
-            log.warning("subgraph failed", subgraph=fact.subgraph, code=fact.code, message=fact.message)
-        case InternalFailure():
-            log.error("internal failure", id=fact.id, exc_info=fact.error)
+_as_json = structlog.processors.JSONRenderer(serializer=lambda value, **_: orjson.dumps(value, default=str).decode())

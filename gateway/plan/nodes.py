@@ -23,12 +23,17 @@ Path = tuple[Step, ...]
 
 @dataclass(frozen=True, slots=True)
 class RepField:
-    """One field of a representation: its name for the subgraph, the key under which the value lies, and what is below."""
+    """One field of a representation: its name for the subgraph, the key under which the value lies, and what is below.
+
+    `types`: only for objects of these types. `typed`: the objects below may be of several types, so each brings its
+    `__typename` along if it is known.
+    """
 
     name: str
     key: str
     below: "tuple[RepField, ...]" = ()
     types: frozenset[str] | None = None
+    typed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,7 +285,8 @@ class Placer:
         if child is None:
             return (RepField(item.name, key),), groups
         below, more = self.demand(child, item.selections, self.reached(child))
-        return (RepField(item.name, key, below),), groups | more
+        typed = self.graph.is_abstract(child.type)
+        return (RepField(item.name, key, below, typed=typed),), groups | more
 
     def lookup(
         self,

@@ -12,7 +12,6 @@ from graphql import (
     DocumentNode,
     GraphQLInterfaceType,
     GraphQLObjectType,
-    GraphQLSchema,
     GraphQLUnionType,
     is_composite_type,
     print_ast,
@@ -33,9 +32,9 @@ from graphql.language import (
 
 from gateway.core.errors import RequestError
 from gateway.request.operation import Field, Fragment, Operation, Selections
-from gateway.request.possible import PossibleTypes
 from gateway.request.variables import included
 from gateway.settings import Limits
+from gateway.supergraph.model import Supergraph
 
 Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
 _Arguments = tuple[tuple[tuple[str, str], ...], frozenset[str]]
@@ -51,7 +50,7 @@ class _Level:
 
 
 def normalize(
-    schema: GraphQLSchema,
+    supergraph: Supergraph,
     document: DocumentNode,
     operation: OperationDefinitionNode,
     conditions: Mapping[str, Any],
@@ -61,10 +60,10 @@ def normalize(
 
     Raises RequestError TOO_COMPLEX when writing out its fragments takes more selections, or longer arguments, than allowed.
     """
-    root = schema.get_root_type(operation.operation)
+    root = supergraph.api.get_root_type(operation.operation)
     if root is None:
         raise RequestError(f"the schema has no {operation.operation.value}", "GRAPHQL_VALIDATION_FAILED")
-    normalizer = _Normalizer(schema, document, conditions, limits)
+    normalizer = _Normalizer(supergraph, document, conditions, limits)
     selections = normalizer.selections(root.name, [operation])
     variables = tuple((item.variable.name.value, _declared(item)) for item in operation.variable_definitions or ())
     name = operation.name.value if operation.name else None
@@ -79,9 +78,9 @@ def _declared(node: VariableDefinitionNode) -> str:
 
 class _Normalizer:
     def __init__(
-        self, schema: GraphQLSchema, document: DocumentNode, conditions: Mapping[str, Any], limits: Limits
+        self, supergraph: Supergraph, document: DocumentNode, conditions: Mapping[str, Any], limits: Limits
     ) -> None:
-        self.schema = schema
+        self.schema = supergraph.api
         self.conditions = conditions
         self.limits = limits
         self.count = 0
@@ -91,7 +90,7 @@ class _Normalizer:
         self.fragments = {
             item.name.value: item for item in document.definitions if isinstance(item, FragmentDefinitionNode)
         }
-        self.possible = PossibleTypes(schema)
+        self.possible = supergraph.shown
 
     def selections(self, parent: str, nodes: list[Any], possible: frozenset[str] | None = None) -> Selections:
         """The merged selection sets of several nodes on one parent type."""

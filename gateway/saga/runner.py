@@ -13,8 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SagaError
-from gateway.observe.events import InternalFailure, emit
+from gateway.observe.facts import InternalFailure
+from gateway.observe.log import Log
+from gateway.observe.observer import Observer
 from gateway.saga.definition import Action, Call, Definitions, Refused, Saga, Step
 from gateway.saga.journal import Change, Journal, LostLease, Record, payload
 from gateway.saga.machine import Attempt, State, Status, begun, done, failed, next_move, turned_back
@@ -30,7 +33,10 @@ class Pace:
 
 
 class Runner:
-    """One worker. `chance` gives random numbers from 0 to 1, for the jitter of retries."""
+    """One worker. `chance` gives random numbers from 0 to 1, for the jitter of retries.
+
+    `observer` is told of mistakes; by default they are logged.
+    """
 
     def __init__(
         self,
@@ -40,12 +46,16 @@ class Runner:
         *,
         owner: str | None = None,
         chance: Callable[[], float] = random.random,
+        observer: Observer | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.journal = journal
         self.definitions = definitions
         self.pace = pace or Pace()
         self.owner = owner or f"{socket.gethostname()}-{os.getpid()}"
         self.chance = chance
+        self.observer = observer or Observer([Log()])
+        self.clock = clock
         self.woken = asyncio.Event()
         self.carrying: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -75,8 +85,8 @@ class Runner:
                     await self.rest()
                 pause = 0.05
             except Exception as error:  # whatever is wrong with the journal, it may be right again
-                emit(InternalFailure("sagas", error))
-                await asyncio.sleep(pause)
+                self.observer.emit(InternalFailure("sagas", error))
+                await self.clock.sleep(pause)
                 pause = min(pause * 2, 2.0)
 
     async def take_over(self) -> int:
@@ -116,14 +126,14 @@ class Runner:
                 with suppress(Exception):  # the lease ends by itself, too
                     await self.journal.release(record)
         if isinstance(outcome, Exception) and not isinstance(outcome, LostLease):
-            emit(InternalFailure(f"saga {record.id}", outcome))
+            self.observer.emit(InternalFailure(f"saga {record.id}", outcome))
 
     async def hold(self, record: Record) -> None:
         """Renew the lease until it is lost, or can't have been renewed in time."""
         clock = asyncio.get_running_loop().time
         until = clock() + self.pace.lease
         while clock() < until:
-            await asyncio.sleep(self.pace.lease / 3)
+            await self.clock.sleep(self.pace.lease / 3)
             try:
                 await self.journal.renew(record, self.pace.lease)
             except LostLease:

@@ -4,17 +4,17 @@ The tree holds more than was asked (keys, inputs) and may lack what failed. A nu
 it, up to the nearest nullable one; when no subgraph explained it, an error at its path does.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from math import isfinite
 from typing import Any
 
-from graphql import GraphQLEnumType, GraphQLObjectType, GraphQLSchema, is_composite_type
+from graphql import GraphQLEnumType, GraphQLObjectType, is_composite_type
 
 from gateway.core.failure import Failure
 from gateway.request.operation import Field, Fragment, Operation, Selections, fields_of
-from gateway.request.possible import PossibleTypes
 from gateway.shape.introspect import INTROSPECTION, NESTED
+from gateway.supergraph.model import Supergraph
+from gateway.supergraph.scalars import SCALARS
 
 Path = tuple[str | int, ...]
 
@@ -23,24 +23,15 @@ class _Null(Exception):
     """A null on its way up to the nearest nullable position."""
 
 
-_LEAVES: dict[str, Callable[[Any], bool]] = {
-    "String": lambda value: isinstance(value, str),
-    "ID": lambda value: isinstance(value, str | int) and not isinstance(value, bool),
-    "Int": lambda value: isinstance(value, int) and not isinstance(value, bool) and -(2**31) <= value < 2**31,
-    "Float": lambda value: isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value),
-    "Boolean": lambda value: isinstance(value, bool),
-}
-
-
 class Projector:
     """Projects answers of one operation; what depends on the operation alone is worked out once."""
 
-    def __init__(self, schema: GraphQLSchema, operation: Operation) -> None:
-        self.schema = schema
+    def __init__(self, supergraph: Supergraph, operation: Operation) -> None:
+        self.schema = supergraph.api
         self.operation = operation
         self._collected: dict[tuple[int, str | None], tuple[Field, ...]] = {}
         self._alive: list[Selections] = []
-        self.possible = PossibleTypes(schema)
+        self.possible = supergraph.shown
 
     def project(self, data: dict[str, Any], errors: list[dict[str, Any]]) -> dict[str, Any] | None:
         """The answer's `data`; errors of failures and of unexplained nulls are added to `errors`."""
@@ -206,11 +197,11 @@ class _Run:
 
     def leaf(self, item: Field, reference: str, value: Any, path: Path) -> Any:
         """A scalar or an enum value; custom scalars pass as they are."""
-        check = _LEAVES.get(reference)
-        if check is not None:
-            if not check(value):
+        scalar = SCALARS.get(reference)
+        if scalar is not None:
+            if not scalar.accepts(value):
                 return self.wrong(item, f"a valid {reference}", path)
-            return str(value) if reference == "ID" else value
+            return scalar.written(value)
         kind = self.projector.schema.type_map.get(reference)
         if isinstance(kind, GraphQLEnumType) and (not isinstance(value, str) or value not in kind.values):
             return self.wrong(item, f"a value of {reference}", path)

@@ -28,6 +28,7 @@ from graphql.language.ast import ConstValueNode
 from gateway.core.errors import Location, SupergraphError
 from gateway.federation.field_set import FieldSet, parse_field_set, top_fields
 from gateway.supergraph.api_schema import api_schema
+from gateway.supergraph.facts import read_facts
 from gateway.supergraph.features import Feature, arguments_of, read_features, text
 from gateway.supergraph.model import (
     ContextArgument,
@@ -39,6 +40,7 @@ from gateway.supergraph.model import (
     SubgraphType,
     Supergraph,
 )
+from gateway.supergraph.possible import PossibleTypes
 from gateway.supergraph.unenforced import unenforced
 
 MAX_TOKENS = 2_000_000
@@ -129,10 +131,13 @@ class _Loader:
             for name, node in self.types.items()
             if not name.startswith((f"{self.prefix}__", "link__", "core__"))
         }
+        api = api_schema(self.document, features)
         return Supergraph(
             sdl=sdl,
             subgraphs=subgraphs,
-            api=api_schema(self.document, features),
+            api=api,
+            shown=PossibleTypes(api),
+            facts=read_facts(own, features),
             roots=self._roots(),
             kinds={name: _KINDS[type(node)] for name, node in own.items()},
             possible=self.possible,

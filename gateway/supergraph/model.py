@@ -10,6 +10,8 @@ from typing import Literal
 from graphql import GraphQLSchema
 
 from gateway.federation.field_set import FieldSet
+from gateway.supergraph.facts import FactTable
+from gateway.supergraph.possible import PossibleTypes
 
 Kind = Literal["object", "interface", "union", "enum", "input", "scalar"]
 RootKind = Literal["query", "mutation", "subscription"]
@@ -90,9 +92,10 @@ class Subgraph:
 class Supergraph:
     """All subgraphs, the schema that clients see, and what is hidden from them.
 
-    `possible` covers every type, inaccessible ones included; `roots` are the names of the root types. `contexts` are the types that
-    set each context; `labels` those of all progressive overrides. `unenforced` says what the supergraph asks for and the gateway does
-    not do: such a supergraph can be looked at, and must not be served.
+    `possible` are the object types behind every type, inaccessible ones included; `shown` those that clients may see.
+    `roots` are the names of the root types. `contexts` are the types that set each context; `labels` those of all
+    progressive overrides. `facts`: demands, costs, cache hints and tags. `unenforced` says what the supergraph asks for
+    and the gateway does not do: such a supergraph can be looked at, and must not be served.
     """
 
     sdl: str
@@ -101,8 +104,10 @@ class Supergraph:
     roots: Mapping[RootKind, str]
     kinds: Mapping[str, Kind]
     possible: Mapping[str, frozenset[str]]
+    shown: PossibleTypes
     field_types: Mapping[str, Mapping[str, str]]
     features: tuple[str, ...] = ()
     contexts: Mapping[str, frozenset[str]] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()
+    facts: FactTable = FactTable()
     unenforced: tuple[str, ...] = ()

@@ -1,58 +1,176 @@
-"""The protocol that every way to a subgraph follows."""
+"""The one primitive of every way to a subgraph: `post` a call, be called back once with what came of it.
+
+Retries, breakers, triggers, hooks, tracing and tests wrap this one method; `send` awaits it.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from typing import Any, Protocol
 
 import orjson
 
-Headers = tuple[tuple[str, str], ...]
+from gateway.core.clock import SYSTEM_CLOCK, Clock
+from gateway.core.context import RequestContext
+from gateway.core.errors import SubgraphError
+from gateway.transport.headers import NO_HEADERS, Headers
+from gateway.transport.template import Representations, Template, members_of, template_of
+
 RawHeaders = Sequence[tuple[bytes, bytes]]
+OUTSIDE = -1
+"""The fetch id of a call that belongs to no plan."""
 
 
-@dataclass(frozen=True, slots=True)
-class SubgraphRequest:
-    """One GraphQL request to one subgraph. `headers` are those that the forwarding rules let through, in lower case.
+class Call:
+    """One GraphQL request to one subgraph; not changed once it was posted.
 
-    `repeatable` says that sending it twice does no harm (a query), so that a broken connection may be tried once more. `lookups`: for
-    a request that asks for entities and nothing else, the variables with representations, and the key of the entities of each.
+    - `subgraph`: its name. `fetch`: the id of the plan's fetch that it carries out, by which a reply that has come
+      already is found again; OUTSIDE for none.
+    - `template`, `members`, `representations`: the request, and its variables as JSON.
+    - `headers`: those that the forwarding rules let through.
+    - `repeatable`: sending it twice does no harm (a query), so that a broken connection may be tried once more.
+    - `deadline`: the moment of the clock by which the whole reply must be there; `timeout`: how many seconds that was
+      when the call was made, for messages.
+    - `context`: the request that it belongs to, with its trace; None for a call of the gateway's own.
     """
 
-    subgraph: str
-    query: str
-    variables: Mapping[str, Any] | None = None
-    operation_name: str | None = None
-    headers: Headers = ()
-    repeatable: bool = True
-    lookups: tuple[tuple[str, str], ...] = ()
+    __slots__ = (
+        "_body",
+        "context",
+        "deadline",
+        "fetch",
+        "headers",
+        "members",
+        "repeatable",
+        "representations",
+        "subgraph",
+        "template",
+        "timeout",
+    )
 
-    def payload(self) -> dict[str, Any]:
-        """The request as the JSON object of GraphQL over HTTP."""
-        out: dict[str, Any] = {"query": self.query}
-        if self.variables:
-            out["variables"] = self.variables
-        if self.operation_name:
-            out["operationName"] = self.operation_name
-        return out
+    def __init__(
+        self,
+        subgraph: str,
+        fetch: int,
+        template: Template,
+        members: Sequence[bytes],
+        representations: Representations,
+        headers: Headers,
+        repeatable: bool,
+        deadline: float,
+        timeout: float,
+        context: RequestContext | None = None,
+    ) -> None:
+        self.subgraph = subgraph
+        self.fetch = fetch
+        self.template = template
+        self.members = members
+        self.representations = representations
+        self.headers = headers
+        self.repeatable = repeatable
+        self.deadline = deadline
+        self.timeout = timeout
+        self.context = context
+        self._body: bytes | None = None
 
+    @property
     def body(self) -> bytes:
-        """The payload as it goes out. Raises TypeError for a variable that JSON can't hold."""
-        return orjson.dumps(self.payload(), option=orjson.OPT_NON_STR_KEYS)
+        """The body of the HTTP request."""
+        if self._body is None:
+            self._body = self.template.body(self.members, self.representations)
+        return self._body
+
+    @property
+    def query(self) -> str:
+        """The text of the GraphQL request."""
+        return self.template.text
+
+    @property
+    def operation_name(self) -> str | None:
+        """The operation's name, if the request says one."""
+        return self.template.operation_name
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The variables as objects: the caller's own to change."""
+        members = self.template.members(self.members, self.representations)
+        found: dict[str, Any] = orjson.loads(b"{%b}" % b",".join(members))
+        return found
+
+    @property
+    def sharing(self) -> Hashable:
+        """What calls of different requests must have in common, besides the body, to share a reply."""
+        return self.headers.sharing, self.context.sharing() if self.context is not None else None
+
+    def changed(self, *, headers: Headers | None = None, deadline: float | None = None) -> "Call":
+        """The same call with other headers or another deadline."""
+        return Call(
+            self.subgraph,
+            self.fetch,
+            self.template,
+            self.members,
+            self.representations,
+            self.headers if headers is None else headers,
+            self.repeatable,
+            self.deadline if deadline is None else deadline,
+            self.timeout,
+            self.context,
+        )
+
+    def asking(self, query: str, variables: Mapping[str, Any], *, repeatable: bool) -> "Call":
+        """A call to the same subgraph on behalf of the same request, for something else. Raises TypeError."""
+        members = members_of(variables, variables)
+        return Call(
+            self.subgraph,
+            OUTSIDE,
+            template_of(query),
+            members,
+            (),
+            self.headers,
+            repeatable,
+            self.deadline,
+            self.timeout,
+            self.context,
+        )
+
+    def __repr__(self) -> str:
+        return f"Call({self.subgraph}, fetch {self.fetch}, {self.query!r})"
 
 
-class RawReply:
-    """One HTTP reply as it came: status, body, and headers as pairs of bytes."""
+def call_for(
+    subgraph: str,
+    query: str,
+    variables: Mapping[str, Any] | None = None,
+    *,
+    operation_name: str | None = None,
+    headers: Headers = NO_HEADERS,
+    repeatable: bool = True,
+    timeout: float = 30.0,
+    context: RequestContext | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Call:
+    """A call that belongs to no plan, with `timeout` seconds from now. Raises TypeError for variables JSON can't hold."""
+    given = variables or {}
+    template = template_of(query, operation_name)
+    members = members_of(given, given)
+    deadline = clock.time() + timeout
+    return Call(subgraph, OUTSIDE, template, members, (), headers, repeatable, deadline, timeout, context)
+
+
+class Reply:
+    """One reply as it came: HTTP status, body, and headers as pairs of bytes."""
 
     __slots__ = ("body", "raw_headers", "status")
 
-    def __init__(self, status: int, body: bytes, raw_headers: RawHeaders) -> None:
+    def __init__(self, status: int, body: bytes, raw_headers: RawHeaders = ()) -> None:
         self.status = status
         self.body = body
         self.raw_headers = raw_headers
 
+    def __repr__(self) -> str:
+        return f"Reply({self.status}, {len(self.body)} bytes)"
 
-Outcome = RawReply | Exception  # a SubgraphError, or a mistake
+
+Outcome = Reply | Exception  # a SubgraphError, or a mistake of ours
 Done = Callable[[Outcome], None]
 
 
@@ -64,80 +182,31 @@ class Handle(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SubgraphReply:
-    """A subgraph's GraphQL response, read from JSON but not trusted yet. The payload is the receiver's, to merge into."""
-
-    payload: Any
-    raw_headers: RawHeaders = ()
-
-
 class Transport(Protocol):
-    """Sends requests to subgraphs."""
+    """A way to subgraphs."""
 
-    async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
-        """Send a request and wait at most `timeout` seconds for the whole reply.
+    def post(self, call: Call, done: Done) -> Handle:
+        """Send a call, and call `done` once with what comes of it, never before this returns.
 
-        Raises SubgraphError: SUBGRAPH_UNREACHABLE, SUBGRAPH_TIMEOUT, SUBGRAPH_HTTP_ERROR or SUBGRAPH_BAD_RESPONSE.
+        That is a Reply, or a SubgraphError: SUBGRAPH_UNREACHABLE, SUBGRAPH_TIMEOUT, SUBGRAPH_OVERLOADED,
+        SUBGRAPH_BAD_RESPONSE or SUBGRAPH_WRONG_VALUE.
         """
         ...
 
-    def post(
-        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
-    ) -> Handle:
-        """Send a request body, and call `done` once with the reply or with what `send` would raise, never before this returns."""
-        ...
-
-    def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
-        """A raw reply as `send` would have returned it, or SubgraphError."""
-        ...
-
     async def close(self) -> None:
-        """Close what is open."""
+        """Close what is open; calls that are under way are still answered."""
         ...
 
 
-class _Spoken(RawReply):
-    """A reply that was never bytes; its body is empty where JSON can't hold it."""
-
-    __slots__ = ("reply",)
-
-    def __init__(self, reply: SubgraphReply) -> None:
-        try:
-            body = orjson.dumps(reply.payload)
-        except TypeError:
-            body = b""
-        super().__init__(200, body, [])
-        self.reply = reply
-
-
-class Spoken:
-    """`post` and `read` for transports that call subgraphs directly, without bytes in between."""
-
-    async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
-        """See Transport.send."""
-        raise NotImplementedError
-
-    def post(
-        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
-    ) -> Handle:
-        """See Transport.post."""
-        return call_back(spoken(self.send, subgraph, body, headers, repeatable, timeout), done)
-
-    def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
-        """See Transport.read."""
-        return reply.reply if isinstance(reply, _Spoken) else SubgraphReply(orjson.loads(reply.body), reply.raw_headers)
-
-
-async def reply_to(post: Callable[[Done], Handle]) -> RawReply:
-    """What a post calls back with, awaited; when the caller is cancelled, so is the request."""
+async def send(transport: Transport, call: Call) -> Reply:
+    """Post a call and wait for its reply; when the caller is cancelled, so is the call. Raises what `post` hands back."""
     future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
     def done(outcome: Outcome) -> None:
         if not future.done():
             future.set_result(outcome)
 
-    handle = post(done)
+    handle = transport.post(call, done)
     try:
         outcome = await future
     finally:
@@ -147,26 +216,35 @@ async def reply_to(post: Callable[[Done], Handle]) -> RawReply:
     return outcome
 
 
-async def spoken(
-    send: Callable[[SubgraphRequest, float], Awaitable[SubgraphReply]],
-    subgraph: str,
-    body: bytes,
-    headers: Headers,
-    repeatable: bool,
-    timeout: float,
-) -> RawReply:
-    """A request's body as a request, and the reply to it as a body."""
-    asked = orjson.loads(body)
-    request = SubgraphRequest(
-        subgraph, asked["query"], asked.get("variables"), asked.get("operationName"), headers, repeatable
-    )
-    return _Spoken(await send(request, timeout))
+def read_payload(subgraph: str, reply: Reply) -> Any:
+    """The JSON of a reply. A GraphQL response counts whatever its status; without one, the status is the error.
+
+    Raises SubgraphError: SUBGRAPH_HTTP_ERROR or SUBGRAPH_BAD_RESPONSE.
+    """
+    try:
+        payload = orjson.loads(reply.body)
+    except orjson.JSONDecodeError as error:
+        if reply.status >= 400:
+            raise _bad_status(subgraph, reply.status) from error
+        raise SubgraphError("gave an answer that is not JSON", "SUBGRAPH_BAD_RESPONSE", subgraph=subgraph) from error
+    if reply.status >= 400 and not (isinstance(payload, dict) and ("errors" in payload or "data" in payload)):
+        raise _bad_status(subgraph, reply.status)
+    return payload
 
 
-def call_back(work: Coroutine[Any, Any, RawReply], done: Done) -> Handle:
-    """Run a coroutine as a task that calls back, for transports that await."""
+def _bad_status(subgraph: str, status: int) -> SubgraphError:
+    return SubgraphError(f"answered with HTTP status {status}", "SUBGRAPH_HTTP_ERROR", subgraph=subgraph)
 
-    def over(task: "asyncio.Task[RawReply]") -> None:
+
+async def send_and_read(transport: Transport, call: Call) -> Any:
+    """The payload of the reply to a call; raises SubgraphError."""
+    return read_payload(call.subgraph, await send(transport, call))
+
+
+def run_in_task(work: Coroutine[Any, Any, Reply], done: Done) -> Handle:
+    """Run a coroutine as a task that calls back: `post` for transports that await."""
+
+    def over(task: "asyncio.Task[Reply]") -> None:
         if task.cancelled():
             return
         error = task.exception()

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 import httptools
 
-from gateway.transport.base import RawReply
+from gateway.transport.base import Reply
 
 MAX_HEAD = 262_144  # bytes
 LENGTHS = {b"content-length", b"transfer-encoding"}
@@ -53,7 +53,7 @@ class Owner(Protocol):
         """The first byte of the reply is there."""
         ...
 
-    def replied(self, connection: "Connection", reply: RawReply) -> None:
+    def replied(self, connection: "Connection", reply: Reply) -> None:
         """The reply is whole."""
         ...
 
@@ -146,7 +146,7 @@ class Connection(asyncio.Protocol):
                     self.close()
                     owner.failed(self, error)
                     return
-            owner.replied(self, RawReply(self._parser.get_status_code(), body, self._headers))
+            owner.replied(self, Reply(self._parser.get_status_code(), body, self._headers))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The peer closed; a reply without a length ends here (RFC 9112, 6.3)."""

@@ -4,8 +4,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.core.clock import Clock, Timer
 from gateway.core.errors import SubgraphError
-from gateway.transport.base import Done, RawReply
+from gateway.transport.base import Call, Done, Reply
 from gateway.transport.connection import Connection, ConnectionClosed
 from gateway.transport.pool import Origin
 
@@ -25,6 +26,7 @@ class Keeper(Protocol):
     """The transport that an exchange belongs to."""
 
     closed: bool
+    clock: Clock
     patience: Patience
     deadlines: "Deadlines"
 
@@ -33,7 +35,7 @@ class Exchange:
     """Whatever ends it calls `done` once, after it has tidied up."""
 
     __slots__ = (
-        "body",
+        "call",
         "connecting",
         "connection",
         "deadline",
@@ -42,22 +44,15 @@ class Exchange:
         "inside",
         "keeper",
         "origin",
-        "repeatable",
         "reused",
-        "subgraph",
-        "timeout",
-        "total",
     )
 
-    def __init__(
-        self, keeper: Keeper, subgraph: str, origin: Origin, head: bytes, body: bytes, repeatable: bool, done: Done
-    ) -> None:
-        self.keeper, self.subgraph, self.origin = keeper, subgraph, origin
-        self.head, self.body, self.repeatable = head, body, repeatable
+    def __init__(self, keeper: Keeper, call: Call, origin: Origin, head: bytes, done: Done) -> None:
+        self.keeper, self.call, self.origin, self.head = keeper, call, origin, head
         self.done: Done | None = done
         self.connection: Connection | None = None
         self.connecting: asyncio.Task[None] | None = None
-        self.deadline = self.total = self.timeout = 0.0
+        self.deadline = call.deadline
         self.inside = self.reused = False
 
     @property
@@ -73,7 +68,7 @@ class Exchange:
 
     def go(self) -> None:
         """Send over an idle connection, or connect."""
-        connection = self.origin.take_idle(None if self.repeatable else FRESH)
+        connection = self.origin.take_idle(None if self.call.repeatable else FRESH)
         if connection is not None:
             self.reused = True
             self.send(connection)
@@ -97,21 +92,23 @@ class Exchange:
         self.connection = connection
         first_byte = self.keeper.patience.first_byte
         if first_byte is not None:
-            loop = asyncio.get_running_loop()
-            now = loop.time()
-            self.deadline = min(self.total, now + first_byte)
-            self.keeper.deadlines.watch(loop, self, now)
-        connection.request(self, self.head, self.body)
+            now = self.keeper.clock.time()
+            self.deadline = min(self.call.deadline, now + first_byte)
+            self.keeper.deadlines.watch(self, now)
+        call = self.call
+        body = call.body
+        head = b"%b%bcontent-length: %d\r\n\r\n" % (self.head, call.headers.lines, len(body))
+        connection.request(self, head, body)
 
     def began(self) -> None:
         """See Owner: from now on the time for the whole counts."""
-        self.deadline = self.total
+        self.deadline = self.call.deadline
 
-    def replied(self, connection: Connection, reply: RawReply) -> None:
+    def replied(self, connection: Connection, reply: Reply) -> None:
         """See Owner."""
         self.connection = None
         if connection.usable and not self.keeper.closed:
-            connection.idle_since = asyncio.get_running_loop().time()
+            connection.idle_since = self.keeper.clock.time()
             self.origin.idle.append(connection)
         else:
             connection.close()
@@ -125,8 +122,8 @@ class Exchange:
             return
         if not isinstance(error, ConnectionClosed):
             self.fail(f"gave an answer that can't be read: {error}", "SUBGRAPH_BAD_RESPONSE", error)
-        elif self.reused and error.clean and self.repeatable:
-            asyncio.get_running_loop().call_soon(self.again)
+        elif self.reused and error.clean and self.call.repeatable:
+            self.keeper.clock.call_soon(self.again)
         else:
             self.fail("can't be reached", "SUBGRAPH_UNREACHABLE", error)
 
@@ -138,17 +135,17 @@ class Exchange:
     def too_late(self) -> None:
         """The time is over."""
         first_byte = self.keeper.patience.first_byte
-        if self.deadline < self.total and first_byte is not None:
+        if self.deadline < self.call.deadline and first_byte is not None:
             self.fail(f"gave no sign within {first_byte:g} s", "SUBGRAPH_TIMEOUT", None)
         else:
-            self.fail(f"gave no answer within {self.timeout:g} s", "SUBGRAPH_TIMEOUT", None)
+            self.fail(f"gave no answer within {self.call.timeout:g} s", "SUBGRAPH_TIMEOUT", None)
 
     def fail(self, message: str, code: str, cause: Exception | None) -> None:
         """End without a reply; who asked hears of it when it is their turn."""
         if self.done is not None:
-            error = SubgraphError(message, code, subgraph=self.subgraph)
+            error = SubgraphError(message, code, subgraph=self.call.subgraph)
             error.__cause__ = cause
-            asyncio.get_running_loop().call_soon(self.end, error)
+            self.keeper.clock.call_soon(self.end, error)
 
     def cancel(self) -> None:
         """See Handle."""
@@ -156,7 +153,7 @@ class Exchange:
             self.done = None
             self.tidy()
 
-    def end(self, outcome: RawReply | SubgraphError) -> None:
+    def end(self, outcome: Reply | SubgraphError) -> None:
         """It is over: the place is free, and who asked is told."""
         done, self.done = self.done, None
         if done is not None:
@@ -178,12 +175,13 @@ class Exchange:
 class Deadlines:
     """Ends exchanges whose time is over. A timer for each would cost as much as reading a small reply: one looks after all of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self.open: set[Exchange] = set()
-        self.timer: asyncio.TimerHandle | None = None
+        self.timer: Timer | None = None
         self.next = 0.0
 
-    def watch(self, loop: asyncio.AbstractEventLoop, exchange: Exchange, now: float) -> None:
+    def watch(self, exchange: Exchange, now: float) -> None:
         """Look after one more."""
         self.open.add(exchange)
         due = min(exchange.deadline, now + SWEEP)
@@ -191,16 +189,16 @@ class Deadlines:
             if self.timer is not None:
                 self.timer.cancel()
             self.next = due
-            self.timer = loop.call_at(due, self.sweep, loop)
+            self.timer = self.clock.call_at(due, self.sweep)
 
-    def sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+    def sweep(self) -> None:
         """End what is over; look again while there is anything."""
         self.timer = None
-        now = loop.time()
+        now = self.clock.time()
         for exchange in [one for one in self.open if one.deadline <= now + 0.001]:
             self.open.discard(exchange)
             exchange.too_late()
         if self.open:
             nearest = min(one.deadline for one in self.open)
             self.next = min(now + SWEEP, max(nearest, now))
-            self.timer = loop.call_at(self.next, self.sweep, loop)
+            self.timer = self.clock.call_at(self.next, self.sweep)

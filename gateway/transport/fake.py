@@ -1,31 +1,33 @@
-"""A transport for unit tests: replies from a function, requests kept to be looked at."""
+"""A transport for unit tests: replies from a function, calls kept for assertions."""
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
-from gateway.transport.base import Spoken, SubgraphReply, SubgraphRequest
+from gateway.transport.base import Call, Done, Handle, Reply, run_in_task
+from gateway.transport.local import reply_of
 
-Replying = Callable[[SubgraphRequest], Any]
+Replying = Callable[[Call], Any]
 
 
-class FakeTransport(Spoken):
-    """Answers each request by `replying(request)`: a payload, or an exception to raise."""
+class FakeTransport:
+    """Answers each call by `replying(call)`: a payload, a Reply, or an exception to raise."""
 
     def __init__(self, replying: Replying) -> None:
         self.replying = replying
-        self.requests: list[SubgraphRequest] = []
+        self.requests: list[Call] = []
 
     def __repr__(self) -> str:
         return f"FakeTransport({len(self.requests)} requests)"
 
-    async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
-        """See Transport.send."""
-        self.requests.append(request)
-        result = self.replying(request)
+    def post(self, call: Call, done: Done) -> Handle:
+        return run_in_task(self._reply(call), done)
+
+    async def _reply(self, call: Call) -> Reply:
+        self.requests.append(call)
+        result = self.replying(call)
         if isinstance(result, BaseException):
             raise result
-        return SubgraphReply(copy.deepcopy(result))
+        return result if isinstance(result, Reply) else reply_of(call.subgraph, result)
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -5,18 +5,15 @@ subgraph, and goes out once more on a fresh connection. Whether it did can't be 
 takes only a connection that was used a moment ago, since servers close those that are idle for some seconds.
 """
 
-import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
-import orjson
-
+from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError, SubgraphError
 from gateway.settings import Wire
-from gateway.transport.base import Done, Handle, Headers, RawReply, SubgraphReply, SubgraphRequest, reply_to
+from gateway.transport.base import Call, Done, Handle
 from gateway.transport.exchange import Deadlines, Exchange, Patience
 from gateway.transport.pool import Origin
 
@@ -46,11 +43,12 @@ def parse_url(name: str, url: str) -> tuple[str, int, bool, str]:
 class HttpTransport:
     """Sends to each subgraph at its address, within the limits of `wire`."""
 
-    def __init__(self, urls: Mapping[str, str], wire: Wire | None = None) -> None:
+    def __init__(self, urls: Mapping[str, str], wire: Wire | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
         self.wire = wire or Wire()
+        self.clock = clock
         self.patience = Patience(self.wire.connect_timeout, self.wire.first_byte_timeout)
         self.closed = False
-        self.deadlines = Deadlines()
+        self.deadlines = Deadlines(clock)
         self._origins: dict[tuple[str, int, bool], Origin] = {}
         self._targets = {name: self._target(name, url) for name, url in urls.items()}
 
@@ -62,7 +60,7 @@ class HttpTransport:
         origin = self._origins.get((host, port, tls))
         if origin is None:
             context = _tls(self.wire.ca) if tls else None
-            origin = Origin(host, port, context, self.wire.connections, self.wire.max_reply)
+            origin = Origin(host, port, context, self.wire, self.clock)
             self._origins[host, port, tls] = origin
         shown = f"[{host}]" if ":" in host else host
         head = (
@@ -73,31 +71,16 @@ class HttpTransport:
             head += "accept-encoding: gzip\r\n"
         return _Target(url, origin, head.encode("ascii", "strict"))
 
-    async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
-        """See Transport.send."""
-        try:
-            body = request.body()
-        except TypeError as error:
-            message = f"can't be asked, as a value for it can't be written as JSON: {error}"
-            raise SubgraphError(message, "SUBGRAPH_WRONG_VALUE", subgraph=request.subgraph) from error
-        post = partial(self.post, request.subgraph, body, request.headers, request.repeatable, timeout)
-        return self.read(request.subgraph, await reply_to(post))
-
-    def post(
-        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
-    ) -> Handle:
-        """See Transport.post."""
-        loop = asyncio.get_running_loop()
-        target = self._targets.get(subgraph)
+    def post(self, call: Call, done: Done) -> Handle:
+        now = self.clock.time()
+        target = self._targets.get(call.subgraph)
         if target is None:
             message = "has no address; give one with --subgraph-url NAME=URL"
-            return loop.call_soon(done, SubgraphError(message, "SUBGRAPH_UNREACHABLE", subgraph=subgraph))
+            error = SubgraphError(message, "SUBGRAPH_UNREACHABLE", subgraph=call.subgraph)
+            return self.clock.call_soon(done, error)
         origin = target.origin
-        exchange = Exchange(self, subgraph, origin, _head(target.head, headers, len(body)), body, repeatable, done)
-        now = loop.time()
-        exchange.deadline = exchange.total = now + timeout
-        exchange.timeout = timeout
-        self.deadlines.watch(loop, exchange, now)
+        exchange = Exchange(self, call, origin, target.head, done)
+        self.deadlines.watch(exchange, now)
         if origin.busy < origin.limit:
             exchange.begin()
         elif len(origin.waiting) < self.wire.queue:
@@ -105,10 +88,6 @@ class HttpTransport:
         else:
             exchange.fail("has too many requests waiting for it", "SUBGRAPH_OVERLOADED", None)
         return exchange
-
-    def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
-        """See Transport.read."""
-        return SubgraphReply(_read(reply, subgraph), reply.raw_headers)
 
     async def close(self) -> None:
         """Close the idle connections, and each of the others when its reply has come."""
@@ -127,34 +106,3 @@ def _tls(ca: str | None) -> ssl.SSLContext:
     except OSError as error:  # what is no certificate is an SSLError, which is one
         raise SettingsError(f"the certificates in {ca} can't be read: {error}", "FILE_NOT_READABLE") from error
     return context
-
-
-def _head(start: bytes, headers: Headers, length: int) -> bytes:
-    return b"%b%bcontent-length: %d\r\n\r\n" % (start, _lines(headers), length)
-
-
-@lru_cache(maxsize=64)
-def _lines(headers: Headers) -> bytes:
-    """The fetches of one request have the same headers, and often those of the next one, too."""
-    lines = []
-    for name, value in headers:
-        line = f"{name}: {value}"
-        if "\r" not in line and "\n" not in line:  # a header can't smuggle in another
-            lines.append(line.encode("latin-1", "replace") + b"\r\n")
-    return b"".join(lines)
-
-
-def _read(reply: RawReply, subgraph: str) -> object:
-    """The reply's JSON. A GraphQL response counts whatever its status; without one, the status is the error."""
-    try:
-        payload = orjson.loads(reply.body)
-    except orjson.JSONDecodeError as error:
-        if reply.status >= 400:
-            message = f"answered with HTTP status {reply.status}"
-            raise SubgraphError(message, "SUBGRAPH_HTTP_ERROR", subgraph=subgraph) from error
-        raise SubgraphError("gave an answer that is not JSON", "SUBGRAPH_BAD_RESPONSE", subgraph=subgraph) from error
-    if reply.status >= 400 and not (isinstance(payload, dict) and ("errors" in payload or "data" in payload)):
-        message = f"answered with HTTP status {reply.status}"
-        raise SubgraphError(message, "SUBGRAPH_HTTP_ERROR", subgraph=subgraph)
-    result: object = payload
-    return result

@@ -8,6 +8,8 @@ from collections import deque
 from functools import partial
 from typing import Protocol
 
+from gateway.core.clock import Clock
+from gateway.settings import Wire
 from gateway.transport.connection import Connection
 
 KNOWN = 30.0  # seconds for which the addresses of a name are believed
@@ -29,14 +31,15 @@ class Waiting(Protocol):
 class Origin:
     """One server: its idle connections, how many are in use, and who waits for one."""
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, limit: int, max_reply: int) -> None:
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, wire: Wire, clock: Clock) -> None:
         self.host, self.port, self.tls = host, port, tls
-        self.limit = limit
-        self.max_reply = max_reply
+        self.limit = wire.connections
+        self.max_reply = wire.max_reply
+        self.clock = clock
         self.idle: list[Connection] = []
         self.busy = 0
         self.waiting: deque[Waiting] = deque()
-        self.addresses = Addresses(host, port)
+        self.addresses = Addresses(host, port, clock)
 
     def take_idle(self, at_most: float | None) -> Connection | None:
         """The idle connection used last; None when there is none, or none idle for so few seconds."""
@@ -45,7 +48,7 @@ class Origin:
             connection = idle[-1]
             if not connection.usable:
                 idle.pop()
-            elif at_most is not None and asyncio.get_running_loop().time() - connection.idle_since > at_most:
+            elif at_most is not None and self.clock.time() - connection.idle_since > at_most:
                 return None
             else:
                 return idle.pop()
@@ -86,8 +89,8 @@ class Origin:
 class Addresses:
     """The addresses of a name: looked up once for all who ask at the same time, and believed for a while."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self.host, self.port = host, port
+    def __init__(self, host: str, port: int, clock: Clock) -> None:
+        self.host, self.port, self.clock = host, port, clock
         self.found: list[str] = []
         self.until = 0.0
         self.looking: asyncio.Task[list[str]] | None = None
@@ -100,7 +103,7 @@ class Addresses:
         """The addresses, at least one. Raises OSError."""
         if self.literal:
             return self.literal
-        if self.found and asyncio.get_running_loop().time() < self.until:
+        if self.found and self.clock.time() < self.until:
             return self.found
         if self.looking is None or self.looking.done():
             self.looking = asyncio.ensure_future(self._look())
@@ -111,7 +114,7 @@ class Addresses:
         loop = asyncio.get_running_loop()
         rows = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         self.found = list(dict.fromkeys(str(row[4][0]) for row in rows))
-        self.until = loop.time() + KNOWN
+        self.until = self.clock.time() + KNOWN
         return self.found
 
     def forget(self) -> None:

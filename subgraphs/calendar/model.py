@@ -12,7 +12,6 @@ from subgraphs.kit.errors import BadUserInput
 LONGEST_EVENT = timedelta(hours=24)
 LONGEST = timedelta(days=366)
 """Of what a musician blocks at once, and of what is asked for at once."""
-KINDS = ("booked", "blocked", "free")
 _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 

@@ -11,9 +11,8 @@ from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.queue.inbox import EVERY, Inbox
 from subgraphs.kit.queue.streams import Queue
-from subgraphs.kit.serve import SERVICES
 from subgraphs.kit.service import Service
-from subgraphs.kit.settings import ServiceSettings
+from subgraphs.kit.settings import ServiceSettings, SettingsError
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -26,15 +25,16 @@ async def keep(uow: UnitOfWork, envelope: Envelope) -> None:
 
 def bootstrap(settings: ServiceSettings) -> Service:
     """Settings in, service out."""
-    database = Database(settings.database_url)
+    if not settings.event_sources:
+        raise SettingsError("service events: set EVENT_SOURCES, the names of the other services")
+    database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)
-    sources = [name for name in SERVICES if name != settings.name]
     return Service(
         settings.name,
         schema=schema,
         context=lambda caller: EventsContext(caller, database, Bus(database, {})),
-        verifier=TokenVerifier(settings.jwt_public_key_file),
+        verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
-        parts=[queue, Inbox(database, queue.redis, settings.name, sources, {EVERY: keep})],
+        parts=[queue, Inbox(database, queue.redis, settings.name, settings.event_sources, {EVERY: keep})],
     )

@@ -22,6 +22,7 @@ class Bus:
         log: CommandLog | None = None,
     ) -> None:
         self._database = database
+        self.clock = database.clock
         self._handlers = handlers
         self._log = log
 

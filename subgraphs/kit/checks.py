@@ -34,11 +34,11 @@ def optional_text(value: str | None, field: str, longest: int, *, lines: bool = 
     return text(value, field, longest, lines=lines) if value and value.strip() else None
 
 
-def email(value: str, field: str = "email") -> str:
+def email(value: str) -> str:
     """An email address; whether it is somebody's, only a message to it can tell."""
-    cleaned = text(value, field, 255)
+    cleaned = text(value, "email", 255)
     if not _EMAIL.fullmatch(cleaned):
-        raise BadUserInput(f"'{field}' is not an email address", field)
+        raise BadUserInput("'email' is not an email address", "email")
     return cleaned
 
 
@@ -77,22 +77,23 @@ def money(value: Decimal, field: str) -> Decimal:
     return value.quantize(Decimal("0.01"))
 
 
-def currency(value: str, field: str = "currency") -> str:
+def currency(value: str) -> str:
     """A currency by its code of three letters (ISO 4217)."""
     if not re.fullmatch(r"[A-Z]{3}", value):
-        raise BadUserInput(f"'{field}' must be a code of three capital letters, such as EUR", field)
+        raise BadUserInput("'currency' must be a code of three capital letters, such as EUR", "currency")
     return value
 
 
 @cache
-def _known_zones() -> frozenset[str]:
+def known_zones() -> frozenset[str]:
+    """The IANA names of time zones that this machine has data of; they do not change while a process runs."""
     return frozenset(available_timezones())
 
 
-def time_zone(value: str, field: str = "timeZone") -> str:
+def time_zone(value: str) -> str:
     """A time zone by its IANA name."""
-    if value not in _known_zones():
-        raise BadUserInput(f"'{field}' must be an IANA name such as Europe/Berlin", field)
+    if value not in known_zones():
+        raise BadUserInput("'timeZone' must be an IANA name such as Europe/Berlin", "timeZone")
     return value
 
 

@@ -1,7 +1,7 @@
 """Asking another service by GraphQL, over the gateway's own way to subgraphs: a saga's steps, and what services tell services."""
 
 import asyncio
-import time
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from uuid import UUID
 from gateway.core.errors import SubgraphError
 from gateway.saga.definition import Call, Refused
 from gateway.saga.journal import LostLease
-from gateway.transport.base import SubgraphRequest, Transport
+from gateway.transport.base import Transport, call_for, send_and_read
+from gateway.transport.headers import Headers
+from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
 from subgraphs.kit.identity import SERVICE, TokenSigner
 
 FINAL = frozenset({"BAD_USER_INPUT", "CONFLICT", "NOT_FOUND", "FORBIDDEN", "ALREADY_UNDONE", "IDEMPOTENCY_KEY_REUSED"})
@@ -41,19 +43,18 @@ class ServiceClient:
             "direction": call.direction.upper(),
             "token": str(call.token),
         }
-        headers = (("authorization", self.authorization()),)
+        headers = Headers((("authorization", self.authorization()),))
         variables = {"order": order, **{name: given[name] for name in names}}
-        request = SubgraphRequest(service, query, variables, None, headers, repeatable=True)
-        reply = await self.transport.send(request, TIMEOUT)
-        return _result(service, field, reply.payload)
+        asked = call_for(service, query, variables, headers=headers, timeout=TIMEOUT)
+        return _result(service, field, await send_and_read(self.transport, asked))
 
     async def ask(self, service: str, query: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         """The data of an answer that has no errors. Raises SubgraphError."""
-        headers = (("authorization", self.authorization()),)
+        headers = Headers((("authorization", self.authorization()),))
+        asked = call_for(service, query, variables, headers=headers, timeout=TIMEOUT)
         # In a task of its own: a service in the same process counts its own work, not ours.
-        request = SubgraphRequest(service, query, variables, None, headers, repeatable=True)
-        reply = await asyncio.create_task(self.transport.send(request, TIMEOUT))
-        payload = reply.payload if isinstance(reply.payload, dict) else {}
+        found = await asyncio.create_task(send_and_read(self.transport, asked))
+        payload = found if isinstance(found, dict) else {}
         data, errors = payload.get("data"), payload.get("errors")
         if errors or not isinstance(data, dict):
             said = (
@@ -65,16 +66,17 @@ class ServiceClient:
         return data
 
 
-def authorization(private_key: Path, self_id: UUID) -> Callable[[], str]:
-    """What gives the header of a service: a token, made anew before it ends."""
-    signer = TokenSigner(private_key, LIFETIME)
-    made = ["", 0.0]
+def authorization(private_key: Path, self_id: UUID, clock: Clock = SYSTEM_CLOCK) -> Callable[[], str]:
+    """What gives the value of a service's header `authorization`: its token, signed anew halfway through its
+    lifetime."""
+    signer = TokenSigner(private_key, LIFETIME, clock)
+    value, until = "", -math.inf
 
     def header() -> str:
-        now = time.monotonic()
-        if now > float(str(made[1])):
-            made[:] = [f"Bearer {signer.sign(self_id, SERVICE).value}", now + LIFETIME / 2]
-        return str(made[0])
+        nonlocal value, until
+        if clock.monotonic() > until:
+            value, until = f"Bearer {signer.sign(self_id, SERVICE).value}", clock.monotonic() + LIFETIME / 2
+        return value
 
     return header
 

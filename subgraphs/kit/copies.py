@@ -7,13 +7,14 @@ compared row by row. Only the `sync` service asks for any of this; clients don't
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 import msgspec
 import strawberry
-from sqlalchemy import TextClause, text
+from sqlalchemy import Integer, TextClause, Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from strawberry.scalars import JSON
 from strawberry.types.field import StrawberryField
 
@@ -30,9 +31,40 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 
 BUCKETS = 64
 MOST = 500  # rows at once
+DIGESTS_QUERY = "query($kind: String!) { found: copyDigests(kind: $kind) }"
+VERSIONS_QUERY = "query($kind: String!, $bucket: Int!) { found: copyVersions(kind: $kind, bucket: $bucket) }"
+ROWS_QUERY = "query($kind: String!, $keys: [ID!]!) { found: copyRows(kind: $kind, keys: $keys) }"
+REPAIR_MUTATION = (
+    "mutation($kind: String!, $originals: JSON!) { found: repairCopies(kind: $kind, originals: $originals) }"
+)
 _NAME = re.compile(r"[a-z][a-z_]*")
 _BUCKET = f"get_byte(uuid_send({{key}}), 15) % {BUCKETS}"
 _HASH = "hashtextextended({key}::text || ':' || version, 0)"
+
+
+class Comparable(Protocol):
+    """Things with keys and versions, which can be compared with others of the same kind elsewhere."""
+
+    async def digests(self, session: Session) -> dict[str, list[Any]]:
+        """How many things each bucket has, and a hash of their keys and versions, by bucket."""
+        ...
+
+    async def versions(self, session: Session, bucket: int) -> dict[str, int]:
+        """The versions of a bucket's things by key."""
+        ...
+
+    async def rows(self, session: Session, keys: Sequence[UUID]) -> dict[str, dict[str, Any]]:
+        """What is told of some things, with their versions, by key."""
+        ...
+
+
+class Repairable(Protocol):
+    """A copy in which a thing can be replaced by what its owner tells."""
+
+    async def repair(self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]) -> bool:
+        """Replace a copy by what its owner tells; answer False where a newer event has come since the owner
+        was asked."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +118,11 @@ class Copy:
         """
         if self.is_replaced:  # locked first, as the inbox does: the row, then the version
             await uow.execute(self.keyed.sql("SELECT 1 FROM {table} WHERE {key} = :key FOR UPDATE").bindparams(key=key))
-        seen = _SEEN.bindparams(consumer=consumer, source=self.source, key=key, version=version)
-        if await uow.execute(seen) == 0:
+        if not await saw(uow, consumer, self.source, key, version):
             return False
         if self.is_replaced:
             await uow.execute(self.keyed.sql("DELETE FROM {table} WHERE {key} = :key").bindparams(key=key))
-        envelope = Envelope(
-            event_id=uuid4(),
-            source=self.source,
-            position=0,
-            event_type=self.event_type,
-            aggregate_type=self.aggregate_type,
-            aggregate_id=key,
-            occurred_at=datetime.now(UTC),
-            payload=told,
-            version=version,
-        )
+        envelope = told_by(self.source, self.aggregate_type, self.event_type, key, version, told, uow.clock.now())
         with because(Cause("service:sync", str(uuid4()))):
             await self.handler(uow, envelope)
         return True
@@ -115,6 +136,47 @@ ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = excluded.ve
 )
 
 
+async def saw(uow: UnitOfWork, consumer: str, source: str, key: UUID, version: int) -> bool:
+    """Have events of an aggregate up to a version change nothing any more; False where a newer one has been
+    applied."""
+    seen = _SEEN.bindparams(consumer=consumer, source=source, key=key, version=version)
+    return await uow.execute(seen) > 0
+
+
+def told_by(
+    source: str, aggregate_type: str, event_type: str, key: UUID, version: int, told: Mapping[str, Any], at: datetime
+) -> Envelope:
+    """What an owner tells of an aggregate at a moment, as the event that would have told it."""
+    return Envelope(
+        event_id=uuid4(),
+        source=source,
+        position=0,
+        event_type=event_type,
+        aggregate_type=aggregate_type,
+        aggregate_id=key,
+        occurred_at=at,
+        payload=told,
+        version=version,
+    )
+
+
+_DIGESTED = text(
+    f"SELECT {_BUCKET.format(key='key')} AS bucket, count(*) AS rows,"  # noqa: S608 - our own text
+    f" bit_xor({_HASH.format(key='key')})::text AS hash FROM unnest(:keys, :versions) AS it (key, version) GROUP BY 1"
+).bindparams(bindparam("keys", type_=ARRAY(Uuid)), bindparam("versions", type_=ARRAY(Integer)))
+
+
+async def digested(session: Session, versions: Mapping[UUID, int]) -> dict[str, list[Any]]:
+    """The digests of things that are kept elsewhere than in a table, from their versions by key."""
+    found = await session.fetch_all(_DIGESTED, keys=list(versions), versions=list(versions.values()))
+    return {str(row.bucket): [row.rows, row.hash] for row in found}
+
+
+def bucket_of(key: UUID) -> int:
+    """The bucket of a key, as the statements compute it."""
+    return key.bytes[15] % BUCKETS
+
+
 class _Original(msgspec.Struct):
     """What an owner tells of one thing."""
 
@@ -122,7 +184,7 @@ class _Original(msgspec.Struct):
     told: dict[str, Any]
 
 
-def digests_field(tables: Mapping[str, Keyed]) -> StrawberryField:
+def digests_field(tables: Mapping[str, Comparable]) -> StrawberryField:
     """The field that answers with the digests of a table, by what it holds."""
 
     async def digests(info: strawberry.Info[Context, None], kind: str) -> JSON | None:
@@ -133,7 +195,7 @@ def digests_field(tables: Mapping[str, Keyed]) -> StrawberryField:
     return field_with(inaccessible=True, shareable=True)(digests)
 
 
-def versions_field(tables: Mapping[str, Keyed]) -> StrawberryField:
+def versions_field(tables: Mapping[str, Comparable]) -> StrawberryField:
     """The field that answers with the versions of a bucket's rows."""
 
     async def versions(info: strawberry.Info[Context, None], kind: str, bucket: int) -> JSON | None:
@@ -145,7 +207,7 @@ def versions_field(tables: Mapping[str, Keyed]) -> StrawberryField:
     return field_with(inaccessible=True, shareable=True)(versions)
 
 
-def rows_field(tables: Mapping[str, Keyed]) -> StrawberryField:
+def rows_field(tables: Mapping[str, Comparable]) -> StrawberryField:
     """The field that answers with what is told of some rows."""
 
     async def rows(info: strawberry.Info[Context, None], kind: str, keys: list[strawberry.ID]) -> JSON | None:
@@ -157,13 +219,13 @@ def rows_field(tables: Mapping[str, Keyed]) -> StrawberryField:
     return field_with(inaccessible=True, shareable=True)(rows)
 
 
-def repair_field(copies: Mapping[str, Copy], consumer: str) -> StrawberryField:
+def repair_field(copies: Mapping[str, Repairable], consumer: str) -> StrawberryField:
     """The mutation that puts in place of copies what their owner tells."""
 
     async def repair(info: strawberry.Info[Context, None], kind: str, originals: JSON) -> int | None:
         """Put in place of copies what their owner tells; answers how many. For the sync service."""
         info.context.require_service()
-        copy: Copy = _of(copies, kind)
+        copy: Repairable = _of(copies, kind)
         repaired = 0
         try:
             given = msgspec.convert(originals, dict[UUID, _Original])

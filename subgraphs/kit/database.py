@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Executable, Row, Uuid, any_, bindparam, ev
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
 from subgraphs.kit.migrations import migrate
 
 StatementListener = Callable[[str], None]
@@ -32,6 +33,11 @@ def among_ids(column: ColumnElement[Any]) -> ColumnElement[bool]:
 class Session(Protocol):
     """Where statements are executed: a `Database` (each on its own) or a `UnitOfWork` (all or none)."""
 
+    @property
+    def clock(self) -> Clock:
+        """The clock of the service."""
+        ...
+
     async def fetch_all(self, statement: Executable, **parameters: Any) -> Sequence[Row[Any]]:
         """All rows of a statement with these values of its parameters."""
         ...
@@ -50,9 +56,10 @@ class Session(Protocol):
 
 
 class Database:
-    """The pool of connections to one database."""
+    """The pool of connections to one database, and the clock of the service that works on it."""
 
-    def __init__(self, url: str, pool_size: int = 10) -> None:
+    def __init__(self, url: str, pool_size: int = 10, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.clock = clock
         self._url = make_url(url).set(drivername="postgresql")
         self.engine: AsyncEngine = create_async_engine(
             self._url.set(drivername="postgresql+asyncpg"),

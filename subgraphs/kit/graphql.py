@@ -83,13 +83,11 @@ def resolver(function: Callable[..., Any]) -> StrawberryField:
     return field_with()(function)
 
 
-def field_with(*, name: str | None = None, **directives: Any) -> Callable[[Callable[..., Any]], StrawberryField]:
+def field_with(**directives: Any) -> Callable[[Callable[..., Any]], StrawberryField]:
     """A resolver with federation's directives, such as `requires=["hourlyRate"]` or `shareable=True`."""
 
     def decorate(function: Callable[..., Any]) -> StrawberryField:
-        made: StrawberryField = strawberry.federation.field(
-            resolver=function, name=name, description=_doc(function), **directives
-        )
+        made: StrawberryField = strawberry.federation.field(resolver=function, description=_doc(function), **directives)
         return made
 
     return decorate

@@ -4,7 +4,7 @@ The algorithm is fixed here and never read from the token, so neither `none` nor
 gets in.
 """
 
-import time
+import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
 from subgraphs.kit.errors import Unauthenticated
 from subgraphs.kit.keys import load_key
 
@@ -26,7 +27,7 @@ SERVICE = "service"
 SERVICE_PRIVATE, SERVICE_PUBLIC = "service.pem", "service.pub.pem"
 ROLES = ("client", "musician", "admin", SERVICE)
 LIFETIME_SECONDS = 8 * 3600
-_REMEMBERED = 4096
+REMEMBERED = 4096  # tokens
 _REFUSED = "The token is not valid or has expired: log in again"
 
 
@@ -56,23 +57,28 @@ class Token:
 
 
 class TokenVerifier:
-    """Checks tokens with the public key; remembers the newest ones, because a signature costs more than the request.
+    """Checks tokens with the public key; remembers those it has seen, because a signature costs more than the
+    request.
 
-    Tokens of services that carry sagas are signed with another key, whose public half lies beside that of people's. Neither key
-    makes tokens of the other kind.
+    It remembers digests, not tokens, each until the token ends and at most 4096 of them.
+
+    Tokens of services that carry sagas are signed with another key, whose public half lies beside that of
+    people's. Neither key makes tokens of the other kind.
     """
 
-    def __init__(self, public_key_file: Path) -> None:
+    def __init__(self, public_key_file: Path, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
         self._key = load_key(public_key_file)
         self._service_key_file = public_key_file.with_name(SERVICE_PUBLIC)
         self._service_key: ECKey | None = None
         self._claims = jwt.JWTClaimsRegistry(
+            now=lambda: int(clock.now().timestamp()),
             iss={"essential": True, "value": ISSUER},
             aud={"essential": True, "value": AUDIENCE},
             exp={"essential": True},
             sub={"essential": True},
         )
-        self._known: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
 
     def identity(self, authorization: str | None) -> Identity | None:
         """The identity in an `Authorization` header: None without a header, `Unauthenticated` for a bad one."""
@@ -82,10 +88,18 @@ class TokenVerifier:
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("Send the token as 'Authorization: Bearer <token>'")
-        expires, identity = self._known.get(token) or self._verify(token)
-        if expires <= time.time():
+        digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+        expires, identity = self._known.get(digest) or self._remember(digest, self._verify(token))
+        if expires <= self._clock.now().timestamp():
+            self._known.pop(digest, None)
             raise Unauthenticated(_REFUSED)
         return identity
+
+    def _remember(self, digest: bytes, found: tuple[float, Identity]) -> tuple[float, Identity]:
+        self._known[digest] = found
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return found
 
     def _verify(self, token: str) -> tuple[float, Identity]:
         try:
@@ -94,13 +108,9 @@ class TokenVerifier:
             self._claims.validate(claims)
             if (claims["role"] == SERVICE) != (decoded.header.get("kid") == SERVICE):
                 raise ValueError("the wrong key for this role")
-            known = (float(claims["exp"]), Identity(UUID(claims["sub"]), _role(claims)))
+            return float(claims["exp"]), Identity(UUID(claims["sub"]), _role(claims))
         except (JoseError, ValueError, TypeError, KeyError, AttributeError, OSError) as error:
             raise Unauthenticated(_REFUSED) from error
-        self._known[token] = known
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-        return known
 
     def _key_for(self, token: Any) -> ECKey:
         if token.headers().get("kid") != SERVICE:
@@ -113,13 +123,16 @@ class TokenVerifier:
 class TokenSigner:
     """Makes tokens with a private key: the users service has that for people, the orchestration service that for services."""
 
-    def __init__(self, private_key_file: Path, lifetime_seconds: int = LIFETIME_SECONDS) -> None:
+    def __init__(
+        self, private_key_file: Path, lifetime_seconds: int = LIFETIME_SECONDS, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self._clock = clock
         self._key: ECKey = load_key(private_key_file)
         self._lifetime = lifetime_seconds
 
     def sign(self, user_id: UUID, role: str) -> Token:
         """A token for this user."""
-        now = int(time.time())
+        now = int(self._clock.now().timestamp())
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,

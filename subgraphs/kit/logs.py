@@ -7,7 +7,7 @@ import orjson
 import structlog
 
 
-def configure(service: str, level: int = logging.INFO) -> None:
+def configure(service: str) -> None:
     """Log from now on as this service."""
     structlog.configure(
         processors=[
@@ -16,7 +16,7 @@ def configure(service: str, level: int = logging.INFO) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode()),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

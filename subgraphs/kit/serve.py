@@ -7,10 +7,13 @@ import asyncio
 import contextlib
 import ctypes
 import importlib
+import importlib.util
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 import asyncpg
 import structlog
@@ -24,37 +27,42 @@ from subgraphs.kit.tasks import end
 
 log = structlog.get_logger("subgraphs.serve")
 
-SERVICES = (
-    "users",
-    "musicians",
-    "reviews",
-    "requests",
-    "matching",
-    "notifications",
-    "payments",
-    "calendar",
-    "orchestration",
-    "events",
-    "read_side",
-    "sync",
-)
 _PR_SET_PDEATHSIG = 1
 
 
-def bootstrap_of(name: str) -> Callable[[ServiceSettings], Service]:
-    """The `bootstrap` of the service of this name; the kit knows services by name only."""
-    if name not in SERVICES:
-        raise SettingsError(f"there is no service {name!r}; there are {', '.join(SERVICES)}")
-    found: Callable[[ServiceSettings], Service] = importlib.import_module(f"subgraphs.{name}.app").bootstrap
+Bootstrap = Callable[..., Service]
+"""Settings in, service out; the bootstrap of a service that asks others also takes the transport to them."""
+
+
+def bootstrap_of(name: str, package: str | None = None) -> Bootstrap:
+    """The `bootstrap` of the service whose code is in `package` (None: `subgraphs.<name>`). Raises
+    SettingsError."""
+    module = f"{package or f'subgraphs.{name}'}.app"
+    if not name.isidentifier() or _spec_of(module) is None:
+        raise SettingsError(f"there is no service {name!r}; there are {', '.join(_present())}")
+    found: Bootstrap = importlib.import_module(module).bootstrap
     return found
 
 
-class _Server(uvicorn.Server):
-    """uvicorn raises a signal once more after it has ended, which would kill us before the parts are stopped."""
+def _spec_of(module: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+
+
+def _present() -> list[str]:
+    """The services whose code lies beside the kit."""
+    return sorted(path.parent.name for path in Path(__file__).parents[1].glob("*/app.py"))
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its own signal handling: it would raise a signal again after its end, and kill the
+    process before the parts are stopped."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to `serve`."""
+        """Leave the signals to whoever runs the server."""
         yield
 
 
@@ -82,7 +90,7 @@ def config_of(service: Service, host: str, port: int) -> uvicorn.Config:
 async def serve(service: Service, host: str, port: int) -> None:
     """Serve until a signal comes or the parent dies."""
     parent = os.getppid()
-    server = _Server(config_of(service, host, port))
+    server = Server(config_of(service, host, port))
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, server.handle_exit, each, None)
@@ -113,7 +121,7 @@ def die_with_parent() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run the service that the command line names."""
     if len(arguments) != 1:
-        sys.stderr.write(f"usage: python -m subgraphs.kit.serve SERVICE, one of {', '.join(SERVICES)}\n")
+        sys.stderr.write(f"usage: python -m subgraphs.kit.serve SERVICE, one of {', '.join(_present())}\n")
         return 2
     try:
         run(arguments[0], os.environ)
@@ -123,16 +131,16 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def run(name: str, environment: Mapping[str, str]) -> None:
+def run(name: str, environment: Mapping[str, str], package: str | None = None) -> None:
     """Be the process of this service until it ends; also the way for one that was forked."""
-    bootstrap, settings = bootstrap_of(name), ServiceSettings.from_env(name, environment)
+    bootstrap, settings = bootstrap_of(name, package), ServiceSettings.from_env(name, environment)
     die_with_parent()
     configure(name)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(bootstrap, settings))
 
 
-async def _run(bootstrap: Callable[[ServiceSettings], Service], settings: ServiceSettings) -> None:
+async def _run(bootstrap: Bootstrap, settings: ServiceSettings) -> None:
     await serve(bootstrap(settings), settings.host, settings.port)
 
 

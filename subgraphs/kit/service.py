@@ -108,7 +108,7 @@ class Service:
         self._context = context
         self._verifier = verifier
         self._migrations = migrations
-        self._parts = parts
+        self.parts = parts
         self._started: list[Part] = []
         self.asgi: ASGIApp = Door(self.execute, database.is_ready)
 
@@ -124,7 +124,7 @@ class Service:
         """Bring the database up to date and start the parts; what was started is stopped when one fails."""
         await self.database.migrate(self._migrations)
         try:
-            for part in self._parts:
+            for part in self.parts:
                 await part.start()
                 self._started.append(part)
         except BaseException:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
+
 
 class SettingsError(Exception):
     """A setting is missing or makes no sense; the message says which and what to do."""
@@ -24,6 +26,11 @@ class ServiceSettings:
     port: int = 0
     service_urls: Mapping[str, str] = field(default_factory=dict)
     """Where other services answer, for those that ask them; most learn of others by events alone."""
+    event_sources: tuple[str, ...] = ()
+    """The other services of the platform, for those that read everybody's events."""
+    clock: Clock = SYSTEM_CLOCK
+    server_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The addresses of further servers by name: those that sinks write to."""
 
     @classmethod
     def from_env(cls, name: str, environment: Mapping[str, str] = os.environ) -> "ServiceSettings":
@@ -40,7 +47,9 @@ class ServiceSettings:
             jwt_private_key_file=_existing(name, "JWT_PRIVATE_KEY_FILE", private) if private else None,
             host=environment.get("HOST") or "127.0.0.1",
             port=_port(name, environment.get("PORT") or "0"),
-            service_urls=_urls(name, environment.get("SERVICE_URLS") or "{}"),
+            service_urls=_urls(name, "SERVICE_URLS", environment),
+            event_sources=tuple(filter(None, environment.get("EVENT_SOURCES", "").split(","))),
+            server_urls=_urls(name, "SERVER_URLS", environment),
         )
 
 
@@ -51,13 +60,13 @@ def _existing(name: str, key: str, value: str) -> Path:
     return path
 
 
-def _urls(name: str, value: str) -> Mapping[str, str]:
+def _urls(name: str, key: str, environment: Mapping[str, str]) -> Mapping[str, str]:
     try:
-        found = json.loads(value)
+        found = json.loads(environment.get(key) or "{}")
     except ValueError:
         found = None
     if not isinstance(found, dict) or not all(isinstance(url, str) for url in found.values()):
-        raise SettingsError(f"service {name}: SERVICE_URLS must be a JSON object of names and addresses")
+        raise SettingsError(f"service {name}: {key} must be a JSON object of names and addresses")
     return found
 
 

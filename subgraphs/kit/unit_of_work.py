@@ -3,7 +3,7 @@
 It begins at its first statement, so that slow work before it (hashing a password) holds no connection.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,12 +20,18 @@ class UnitOfWork:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.clock = database.clock
         self._connection: AsyncConnection | None = None
         self._events: list[outbox.Told] = []
+        self._before_commit: list[Callable[[], Awaitable[None]]] = []
 
     def emit(self, event: Event, version: int = 0) -> None:
         """Have an event published if, and only if, the transaction commits; `version` is that of its aggregate after it."""
         self._events.append(outbox.Told(event, cause.current(), version))
+
+    def before_commit(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something last, before the commit; if it raises, the transaction is rolled back."""
+        self._before_commit.append(work)
 
     async def connection(self) -> AsyncConnection:
         """The connection of the transaction."""
@@ -56,6 +62,8 @@ class UnitOfWork:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            for work in self._before_commit if error is None else ():
+                await work()
             if error is None and self._events:
                 await outbox.append(await self.connection(), self._events)
             if error is None and self._connection is not None:
@@ -65,3 +73,4 @@ class UnitOfWork:
                 await self._connection.close()
             self._connection = None
             self._events.clear()
+            self._before_commit.clear()

@@ -21,7 +21,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def bootstrap(settings: ServiceSettings) -> Service:
     """The matching service with these settings, not yet started."""
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, clock=settings.clock)
     index = Index(database)
     matcher = Matcher(index)
     bus = Bus(database, command_handlers(matcher))
@@ -30,7 +30,7 @@ def bootstrap(settings: ServiceSettings) -> Service:
         "matching",
         schema=schema,
         context=lambda caller: MatchingContext(caller, database, bus, matcher),
-        verifier=TokenVerifier(settings.jwt_public_key_file),
+        verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
         parts=[

@@ -25,12 +25,12 @@ class Matcher:
         self.index = index
 
     async def results(
-        self, database: Database, algorithm: Row[Any], requests: Sequence[Row[Any]], force: bool = False
+        self, database: Database, algorithm: Row[Any], requests: Sequence[Row[Any]]
     ) -> Mapping[UUID, Row[Any]]:
         """A stored result for each request: the newest one if it still holds, otherwise a new one, of which others are told."""
         begin = time.perf_counter()
         await self.index.catch_up()
-        newest = {} if force else await self._newest(database, algorithm, requests)
+        newest = await self._newest(database, algorithm, requests)
         found = {key: row for key, row in newest.items() if row is not None}
         missing = [request for request in requests if request.request_id not in found]
         if missing:

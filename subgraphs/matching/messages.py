@@ -52,7 +52,7 @@ class MusicianFacts(msgspec.Struct, frozen=True):
     experience_years: int
     latitude: float | None
     longitude: float | None
-    skill_ids: list[UUID]
+    skill_ids: tuple[UUID, ...]
     currency: str = "EUR"
 
 
@@ -72,4 +72,4 @@ class RequestFacts(msgspec.Struct, frozen=True):
     budget_max: Decimal
     currency: str
     urgency_level: str
-    skill_ids: list[UUID]
+    skill_ids: tuple[UUID, ...]

@@ -4,6 +4,7 @@ All musicians are scored at once over columns (numpy): first the distance, which
 rest for those who are in reach. The best are found without sorting the others. bench/matching.py measures it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -109,7 +110,7 @@ class Ranking:
     """The best musicians for a request, and out of how many."""
 
     candidates: int
-    matches: list[Match]
+    matches: Sequence[Match]
 
 
 def unit_vectors(latitudes: Floats, longitudes: Floats) -> tuple[Floats, Floats, Floats]:

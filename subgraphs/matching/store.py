@@ -1,7 +1,7 @@
 """What the matching service reads and writes; the tables themselves are in tables.py and migrations/."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +45,7 @@ async def results_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Ro
 
 async def newest_results(session: Session, algorithm_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
     """The newest result of each request that is not too old to be served again."""
-    young = results.c.created_at > datetime.now(UTC) - KEPT_FOR
+    young = results.c.created_at > session.clock.now() - KEPT_FOR
     wanted = select(results).where(results.c.request_id == any_(_array(ids)), results.c.algorithm_id == algorithm_id)
     order = (results.c.request_id, results.c.created_at.desc())
     rows = await session.fetch_all(

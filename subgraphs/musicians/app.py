@@ -21,7 +21,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def bootstrap(settings: ServiceSettings) -> Service:
     """The musicians service with these settings, not yet started."""
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, clock=settings.clock)
     commands = CommandLog(database, COMMAND_HANDLERS, RESULTS)
     bus = Bus(database, COMMAND_HANDLERS, commands)
     queue = streams.Queue(settings.redis_url)
@@ -29,7 +29,7 @@ def bootstrap(settings: ServiceSettings) -> Service:
         "musicians",
         schema=schema,
         context=lambda caller: MusiciansContext(caller, database, bus),
-        verifier=TokenVerifier(settings.jwt_public_key_file),
+        verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
         parts=[queue, Relay(database, queue.redis, "musicians"), Recovery(database, commands), Archivist(database)],

@@ -103,4 +103,3 @@ async def _again(session: Session, musician_id: UUID) -> Profile | None:
 
 RESULTS: Mapping[type[Command[Any]], Reload] = {CreateProfile: _again, UpdateProfile: _again}
 """What commands answer, found again for whoever sends one twice."""
-EVENT_HANDLERS: Mapping[str, Any] = {}

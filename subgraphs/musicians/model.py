@@ -35,8 +35,8 @@ class Profile:
     address: str | None
     city: str | None
     country: str | None
-    availability_schedule: dict[str, Any]
-    portfolio_urls: list[str]
+    availability_schedule: Mapping[str, Any]
+    portfolio_urls: Sequence[str]
     created_at: datetime
     updated_at: datetime
     version: int

@@ -143,7 +143,7 @@ class Musician:
             hourly_rate=profile.hourly_rate,
             currency=profile.currency,
             experience_years=profile.experience_years,
-            portfolio_urls=profile.portfolio_urls,
+            portfolio_urls=list(profile.portfolio_urls),
             created_at=profile.created_at,
             updated_at=profile.updated_at,
             profile=profile,

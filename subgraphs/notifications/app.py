@@ -20,14 +20,14 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def bootstrap(settings: ServiceSettings) -> Service:
     """The notifications service with these settings, not yet started."""
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, clock=settings.clock)
     bus = Bus(database, COMMAND_HANDLERS)
     queue = Queue(settings.redis_url)
     return Service(
         "notifications",
         schema=schema,
         context=lambda caller: NotificationsContext(caller, database, bus),
-        verifier=TokenVerifier(settings.jwt_public_key_file),
+        verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
         parts=[

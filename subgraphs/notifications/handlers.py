@@ -1,7 +1,6 @@
 """The use cases of the notifications service."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -59,7 +58,7 @@ async def send_due(uow: UnitOfWork, command: messages.SendDue) -> int:
 
 async def tell(uow: UnitOfWork, envelope: Envelope) -> None:
     """Tell whom an event concerns, each in their own way."""
-    now = datetime.now(UTC)
+    now = uow.clock.now()
     tellings = list(TELLINGS[envelope.event_type](envelope, now))
     settings = await store.settings_of(uow, [telling.user_id for telling in tellings])
     rows = [model.row_of(telling, settings[telling.user_id], envelope.event_id, now) for telling in tellings]

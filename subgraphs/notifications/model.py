@@ -7,11 +7,11 @@ times in the user's zone and usually run over midnight. Where the clock skips th
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from functools import cache
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
+from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput
 
 TYPES = ("request_update", "new_application", "message", "reminder", "system")
@@ -85,20 +85,15 @@ def row_of(telling: Telling, settings: Settings, event_id: UUID, now: datetime) 
     }
 
 
-@cache
-def _known_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name if name in _known_zones() else "UTC")
+    return ZoneInfo(name if name in checks.known_zones() else "UTC")
 
 
 def check_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
     """What a user may set: a zone that there is, types that there are, and times without an offset."""
     checked = dict(changes)
-    if "time_zone" in checked and checked["time_zone"] not in _known_zones():
-        raise BadUserInput("'timeZone' must be an IANA name such as Europe/Berlin", "timeZone")
+    if "time_zone" in checked:
+        checks.time_zone(checked["time_zone"])
     for name, shown in (("quiet_hours_start", "quietHoursStart"), ("quiet_hours_end", "quietHoursEnd")):
         if name in checked and checked[name].tzinfo is not None:
             raise BadUserInput(f"'{shown}' is a time of the wall clock, without an offset", shown)

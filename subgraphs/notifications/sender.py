@@ -1,7 +1,5 @@
 """Lets notifications go out when their time has come: a part of the service that looks every second."""
 
-import asyncio
-
 import structlog
 
 from subgraphs.kit.bus import Bus
@@ -11,6 +9,7 @@ from subgraphs.notifications.messages import SendDue
 log = structlog.get_logger("subgraphs.notifications")
 
 BATCH = 100
+EVERY_SECONDS = 1.0
 
 
 class Sender(Background):
@@ -18,10 +17,9 @@ class Sender(Background):
 
     task_name = "sender of notifications"
 
-    def __init__(self, bus: Bus, every_seconds: float = 1.0) -> None:
+    def __init__(self, bus: Bus) -> None:
         """Take over this bus."""
         self._bus = bus
-        self._every = every_seconds
 
     async def _run(self) -> None:
         while True:
@@ -30,4 +28,4 @@ class Sender(Background):
                     pass
             except Exception as error:
                 log.warning("notifications wait", reason=type(error).__name__)
-            await asyncio.sleep(self._every)
+            await self._bus.clock.sleep(EVERY_SECONDS)

@@ -1,6 +1,5 @@
 """What sagas tell people, and how it is taken back: an unread notice is removed, one that was read is followed by another."""
 
-from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from subgraphs.kit.steps import Given
@@ -22,7 +21,7 @@ async def take_back(uow: UnitOfWork, given: Given, done: Given) -> Given:
 
 
 async def _tell(uow: UnitOfWork, given: Given, title: str, message: str) -> UUID:
-    now = datetime.now(UTC)
+    now = uow.clock.now()
     user_id = UUID(given["userId"])
     telling = model.Telling(
         user_id=user_id,

@@ -28,13 +28,17 @@ def bootstrap(settings: ServiceSettings, transport: Transport | None = None, pac
     if settings.jwt_private_key_file is None:
         raise SettingsError("service orchestration: set JWT_PRIVATE_KEY_FILE, it asks other services as a service")
     way = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
-    database = Database(settings.database_url)
-    engine = Engine(database.url, sagas(ServiceClient(way, authorization(settings.jwt_private_key_file, SELF))), pace)
+    database = Database(settings.database_url, clock=settings.clock)
+    engine = Engine(
+        database.url,
+        sagas(ServiceClient(way, authorization(settings.jwt_private_key_file, SELF, settings.clock))),
+        pace,
+    )
 
     def context(caller: Caller) -> OrchestrationContext:
         return OrchestrationContext(caller, database, Bus(database, {}), engine)
 
-    verifier = TokenVerifier(settings.jwt_public_key_file)
+    verifier = TokenVerifier(settings.jwt_public_key_file, settings.clock)
     service = Service(
         settings.name,
         schema=schema,
@@ -44,5 +48,5 @@ def bootstrap(settings: ServiceSettings, transport: Transport | None = None, pac
         migrations=MIGRATIONS,
         parts=[engine],
     )
-    service.asgi = Pages(service.asgi, engine, verifier)
+    service.asgi = Pages(service.asgi, engine, verifier, settings.clock)
     return service

@@ -3,7 +3,6 @@
 Everything but the page itself wants an admin's token in the Authorization header, which no foreign site can make a browser send.
 """
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
@@ -21,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.saga.machine import VERBS, Verb
 from gateway.saga.overview import Wanted, figures, newest
 from subgraphs.kit import checks
+from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
 from subgraphs.kit.errors import BadUserInput, DomainError, Forbidden, Unauthenticated
 from subgraphs.kit.identity import Identity, TokenVerifier
 from subgraphs.orchestration.engine import Engine
@@ -41,7 +41,8 @@ Answer = Callable[[Request, Identity], Awaitable[Any]]
 class Pages:
     """The service's door with the dashboard beside it."""
 
-    def __init__(self, door: ASGIApp, engine: Engine, verifier: TokenVerifier) -> None:
+    def __init__(self, door: ASGIApp, engine: Engine, verifier: TokenVerifier, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.clock = clock
         self.door = door
         self.engine = engine
         self.verifier = verifier
@@ -121,7 +122,7 @@ class Pages:
                 quiet += 1
                 if quiet % 15 == 0:
                     yield b": still here\n\n"
-            await asyncio.sleep(LOOK)
+            await self.clock.sleep(LOOK)
 
 
 def refused(error: DomainError) -> Response:

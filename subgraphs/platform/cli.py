@@ -14,6 +14,7 @@ from subgraphs.platform.console import console, errors, say
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.plan import SCHEMA, SIZES, Options
 from subgraphs.platform.preparation import check_ports, check_schema, claimed, load_sample, prepare_databases
+from subgraphs.platform.server_options import Urls, with_server_options
 from subgraphs.platform.servers import Servers, check_servers, start_servers
 
 app = typer.Typer(
@@ -21,11 +22,10 @@ app = typer.Typer(
 )
 Data = Annotated[Path, typer.Option(help="The folder of all data, logs and keys.")]
 Size = Annotated[str | None, typer.Option(help="The sample: small (2,000 musicians) or large (100,000).")]
-PostgresUrl = Annotated[str | None, typer.Option(help="A PostgreSQL elsewhere; databases are made there.")]
-RedisUrl = Annotated[str | None, typer.Option(help="A Redis or Valkey elsewhere.")]
 
 
 @app.command()
+@with_server_options
 def run(
     port: Annotated[
         int, typer.Option(min=1, max=65535, help="The gateway's port; services take the next ones.")
@@ -35,15 +35,19 @@ def run(
     data: Data = Path(".data"),
     size: Size = None,
     sample: Annotated[bool, typer.Option(help="Load sample data the first time.")] = True,
-    postgres_url: PostgresUrl = None,
-    redis_url: RedisUrl = None,
     in_process: Annotated[bool, typer.Option("--in-process", help="All in one process, without restarts.")] = False,
+    *,
+    urls: Urls,
 ) -> None:
     """Start the platform and keep it running until Ctrl-C."""
-    options = Options(port, host, workers, data, _checked(size), sample, postgres_url, redis_url, in_process)
-    with claimed(data):
+    launch(Options(port, host, workers, data, _checked(size), sample, urls, in_process))
+
+
+def launch(options: Options) -> None:
+    """Run a platform until a signal ends it. Raises LaunchError."""
+    with claimed(options.data):
         check_ports(options)
-        check_schema()
+        check_schema(options)
         servers = start_servers(options, say)
         try:
             asyncio.run(_runner(options)(servers))
@@ -62,18 +66,20 @@ def _runner(options: Options) -> Callable[[Servers], Any]:
 
 
 @app.command()
+@with_server_options
 def seed(
     size: Size = None,
     replace: Annotated[bool, typer.Option("--replace", help="Remove all data of the services first.")] = False,
     data: Data = Path(".data"),
-    postgres_url: PostgresUrl = None,
-    redis_url: RedisUrl = None,
+    *,
+    urls: Urls,
 ) -> None:
     """Load the sample data, without starting the platform."""
     wanted = _checked(size)
+    options = Options(data=data, urls=urls)
 
     async def work(servers: Servers) -> None:
-        await prepare_databases(servers)
+        await prepare_databases(servers, options.services)
         known = await seeding.present(servers.postgres_url)
         if not replace:
             seeding.check_size(known, wanted)
@@ -82,25 +88,27 @@ def seed(
                 return
             if known is None and await seeding.has_own_data(servers.postgres_url):
                 raise LaunchError("There is data already.", "Say --replace to remove all of it")
-        await load_sample(servers, wanted or seeding.DEFAULT_SIZE)
+        await load_sample(servers, options.services, wanted or seeding.DEFAULT_SIZE)
 
-    _with_servers(Options(data=data, postgres_url=postgres_url, redis_url=redis_url), work)
+    _with_servers(options, work)
 
 
 @app.command()
-def migrate(data: Data = Path(".data"), postgres_url: PostgresUrl = None, redis_url: RedisUrl = None) -> None:
+@with_server_options
+def migrate(data: Data = Path(".data"), *, urls: Urls) -> None:
     """Make the databases and bring them up to date, without starting the platform."""
+    options = Options(data=data, urls=urls)
 
     async def work(servers: Servers) -> None:
-        for service, names in (await prepare_databases(servers)).items():
+        for service, names in (await prepare_databases(servers, options.services)).items():
             console.print(f"  {service}: {', '.join(names) or 'nothing new'}", markup=False)
 
-    _with_servers(Options(data=data, postgres_url=postgres_url, redis_url=redis_url), work)
+    _with_servers(options, work)
 
 
 def _with_servers(options: Options, work: Callable[[Servers], Awaitable[None]]) -> None:
     async def checked(servers: Servers) -> None:
-        await check_servers(options, servers)
+        await check_servers(options)
         await work(servers)
 
     with claimed(options.data):

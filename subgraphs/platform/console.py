@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from subgraphs.platform.accounts import DEMO_ACCOUNTS, DEMO_PASSWORD
-from subgraphs.platform.plan import SERVICES, Options
+from subgraphs.platform.plan import Options
 from subgraphs.platform.seeding import Progress as Report
 
 console = Console(highlight=False, soft_wrap=True)
@@ -64,7 +64,7 @@ def welcome(options: Options, has_sample: bool) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2))
     table.add_row("GraphiQL", f"{options.gateway_url}/", style="bold")
     table.add_row("GraphQL", f"{options.gateway_url}/graphql")
-    for service in SERVICES if not options.in_process else ():
+    for service in options.services.names if not options.in_process else ():
         table.add_row(service, options.url_of(service))
     table.add_row("data and logs", str(options.data.resolve()))
     console.print("\nMussikOn runs.\n", style="bold")
@@ -75,8 +75,12 @@ def welcome(options: Options, has_sample: bool) -> None:
             console.print(f"  {account.username:16} {account.user_type:10} {account.what}", markup=False)
     if options.host not in ("127.0.0.1", "localhost", "::1"):
         console.print("\nOther machines can reach the gateway, demo accounts included: close them or use --no-sample.")
+    console.print(f"\n{_how_to_end(options)}\n", markup=False)
+
+
+def _how_to_end(options: Options) -> str:
     ending = "Ctrl-C ends all of it."
-    if not options.in_process:
-        folder = "" if str(options.data) == ".data" else f" --data {options.data}"
-        ending += f" One service alone: mussikon stop users{folder}, and mussikon start users{folder}."
-    console.print(f"\n{ending}\n", markup=False)
+    if options.in_process:
+        return ending
+    folder = "" if str(options.data) == ".data" else f" --data {options.data}"
+    return f"{ending} One service alone: mussikon stop users{folder}, and mussikon start users{folder}."

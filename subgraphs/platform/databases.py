@@ -9,8 +9,9 @@ import asyncpg
 
 from subgraphs.kit.migrations import MigrationError, migrate
 from subgraphs.platform import roles
+from subgraphs.platform.connections import connect
 from subgraphs.platform.errors import LaunchError
-from subgraphs.platform.plan import SERVICES, migrations_of
+from subgraphs.platform.tables import SERVICES, ServiceTable
 
 PLATFORM = "mussikon_platform"
 
@@ -22,46 +23,29 @@ def url_of(server: str, database: str) -> str:
     return urlunsplit((scheme, parts.netloc, f"/{database}", parts.query, ""))
 
 
-async def connect(url: str) -> asyncpg.Connection:
-    """A connection, or what to do if there is none to be had."""
-    shown = urlsplit(url)
-    place = f"{shown.hostname or ''}:{shown.port or 5432}"
-    try:
-        return await asyncpg.connect(url, timeout=5)
-    except asyncpg.InvalidAuthorizationSpecificationError as error:
-        raise LaunchError(f"PostgreSQL at {place} refuses the user or password.", "Correct --postgres-url") from error
-    except PermissionError as error:
-        raise LaunchError(
-            f"You may not read {error.filename or 'the files for TLS'}, which may be needed to reach PostgreSQL.",
-            "Set HOME to a folder of your own, or end the address in --postgres-url with ?sslmode=disable",
-        ) from error
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise LaunchError(
-            f"PostgreSQL at {place} does not answer: {error}", "Start it, or correct --postgres-url"
-        ) from error
-
-
-async def create_databases(server: str) -> dict[str, str]:
-    """Make the databases that are not there; answers the address under which each is made, migrated and filled."""
+async def create_databases(server: str, services: ServiceTable = SERVICES) -> dict[str, str]:
+    """Create the missing databases; answers the address under which each is migrated and filled, by
+    service."""
     connection = await connect(server)
     try:
-        has_roles = await roles.make_roles(connection)
+        has_roles = await roles.make_roles(connection, services.names)
         found = await connection.fetch("select datname, pg_get_userbyid(datdba) as owner from pg_database")
         owners = {row["datname"]: row["owner"] for row in found}
-        for name in (*SERVICES, PLATFORM):
+        for name in (*services.names, PLATFORM):
             if name not in owners:
                 await connection.execute(f'create database "{name}"')
         if PLATFORM not in owners:
             await connection.execute(f'revoke all on database "{PLATFORM}" from public')
         if has_roles:
-            await asyncio.gather(*(_give(server, name) for name in SERVICES if owners.get(name) != roles.role_of(name)))
+            foreign = [name for name in services.names if owners.get(name) != roles.role_of(name)]
+            await asyncio.gather(*(_give(server, name) for name in foreign))
     except asyncpg.InsufficientPrivilegeError as error:
         raise LaunchError(
             "The user of --postgres-url may not make databases.", "Grant it: alter role NAME createdb"
         ) from error
     finally:
         await connection.close()
-    urls = {service: url_of(server, service) for service in SERVICES}
+    urls = {name: url_of(server, name) for name in services.names}
     return {name: roles.acting_as(url, roles.role_of(name)) if has_roles else url for name, url in urls.items()}
 
 
@@ -78,18 +62,21 @@ async def _give(server: str, service: str) -> None:
         await connection.close()
 
 
-async def let_services_in(server: str, folder: Path) -> Mapping[str, str]:
-    """Each service's own password; none where the server's user cannot give them roles to log in with."""
+async def let_services_in(server: str, folder: Path, services: ServiceTable = SERVICES) -> Mapping[str, str]:
+    """Each service's own password; none where the server's user cannot give them roles to log in with.
+
+    `folder` is where the passwords are kept.
+    """
     connection = await connect(server)
     try:
-        if not await roles.make_roles(connection):
+        if not await roles.make_roles(connection, services.names):
             return {}
-        passwords = await roles.set_passwords(connection, folder)
+        passwords = await roles.set_passwords(connection, folder, services.names)
     except asyncpg.InsufficientPrivilegeError:
         return {}
     finally:
         await connection.close()
-    name = SERVICES[0]
+    name = services.names[0]
     try:
         await (await connect(roles.logging_in(url_of(server, name), roles.role_of(name), passwords[name]))).close()
     except LaunchError:
@@ -97,22 +84,22 @@ async def let_services_in(server: str, folder: Path) -> Mapping[str, str]:
     return passwords
 
 
-async def drop_databases(server: str) -> None:
+async def drop_databases(server: str, services: ServiceTable = SERVICES) -> None:
     """Remove the databases of the services, whatever is in them."""
     connection = await connect(server)
     try:
-        for name in SERVICES:
+        for name in services.names:
             await connection.execute(f'drop database if exists "{name}" with (force)')
     finally:
         await connection.close()
 
 
-async def migrate_all(databases: Mapping[str, str]) -> dict[str, list[str]]:
-    """Bring every database up to date; answers what was applied in each."""
+async def migrate_all(databases: Mapping[str, str], services: ServiceTable = SERVICES) -> dict[str, list[str]]:
+    """Bring every database (its address by service) up to date; answers what was applied in each."""
 
     async def one(service: str, url: str) -> list[str]:
         try:
-            return await migrate(url, migrations_of(service))
+            return await migrate(url, services[service].migrations)
         except MigrationError as error:
             raise LaunchError(f"The database {service} cannot be brought up to date: {error}.", _ADVICE) from error
         except asyncpg.PostgresError as error:

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +41,10 @@ class ForkedProcess:
 class Zygote:
     """Starts services by forking; starts itself when it is needed, again if it was killed."""
 
-    def __init__(self, log: Path, environment: Mapping[str, str]) -> None:
-        """Words of the zygote itself go to this log."""
+    def __init__(self, log: Path, environment: Mapping[str, str], packages: Sequence[str]) -> None:
+        """The zygote's own output goes to `log`; `packages` are those of the services, which it imports."""
         self._log = log
+        self._packages = packages
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -64,7 +65,7 @@ class Zygote:
         self._reader = asyncio.create_task(self._listen(reader, self._ready))
 
     def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "subgraphs.platform.zygote", str(theirs.fileno())]
+        command = [sys.executable, "-m", "subgraphs.platform.zygote", str(theirs.fileno()), *self._packages]
         with self._log.open("ab") as log, theirs:
             return subprocess.Popen(
                 command,
@@ -77,8 +78,8 @@ class Zygote:
                 preexec_fn=processes.die_with_parent(signal.SIGTERM),
             )
 
-    async def fork(self, name: str, environment: Mapping[str, str], log: Path) -> ForkedProcess:
-        """Start a service."""
+    async def fork(self, name: str, package: str, environment: Mapping[str, str], log: Path) -> ForkedProcess:
+        """Start the service of this name, whose code is in `package`; it writes to `log`."""
         await self.start()
         if self._ready is None or self._writer is None:
             raise RuntimeError("the zygote was not started")
@@ -88,7 +89,13 @@ class Zygote:
         started: asyncio.Future[ForkedProcess] = loop.create_future()
         self._started[self._number] = started
         self._exited[self._number] = loop.create_future()
-        order = {"id": self._number, "name": name, "environment": dict(environment), "log": str(log)}
+        order = {
+            "id": self._number,
+            "name": name,
+            "package": package,
+            "environment": dict(environment),
+            "log": str(log),
+        }
         self._writer.write(json.dumps(order).encode() + b"\n")
         return await started
 

@@ -24,6 +24,7 @@ from subgraphs.platform import processes
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.folder import make_folder, secret, steady_port
 
+_PATIENCE = 300.0  # seconds to replay its journal
 _ENDINGS = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -245,15 +246,13 @@ def _start_process(command: list[str], data: Path, log: Path, account: Account |
         ) from error
 
 
-def _wait_until_ready(
-    process: subprocess.Popen[bytes], data: Path, log: Path, say: Callable[[str], None], patience: float = 300
-) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], data: Path, log: Path, say: Callable[[str], None]) -> None:
     """Wait until the server takes connections; after a crash it first replays its journal."""
     begin = time.monotonic()
     told = False
     while not _ready(data, process.pid):
         waited = time.monotonic() - begin
-        if process.poll() is not None or waited > patience:
+        if process.poll() is not None or waited > _PATIENCE:
             processes.stop(process, _ENDINGS)
             raise LaunchError(
                 f"PostgreSQL did not start:\n{processes.last_words(log)}\n(log: {log})",

@@ -12,9 +12,10 @@ from subgraphs.platform import databases, seeding
 from subgraphs.platform.console import bars, say, step
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.folder import FolderLock, make_folder
-from subgraphs.platform.plan import SCHEMA, SERVICES, Options
+from subgraphs.platform.plan import Options
 from subgraphs.platform.processes import end_marked, port_is_free
-from subgraphs.platform.servers import Servers
+from subgraphs.platform.servers import Servers, check_servers
+from subgraphs.platform.tables import ServiceTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ def claimed(data: Path) -> Iterator[None]:
 
 def check_ports(options: Options) -> None:
     """Nobody else may listen where we are going to."""
-    names = () if options.in_process else SERVICES
-    if options.port + len(names) > 65535:
+    names = () if options.in_process else options.services.names
+    if names and options.port + options.services.highest_offset > 65535:
         raise LaunchError(f"There is no room for the services above port {options.port}.", "Say a lower --port")
     for name, host, port in [
         ("the gateway", options.host, options.port),
@@ -69,10 +70,10 @@ def _becomes_free(port: int, host: str) -> bool:
     return False
 
 
-def check_schema() -> None:
-    """The gateway serves the composed schema that the code has printed."""
-    if not (SCHEMA / "supergraph.graphql").exists():
-        raise LaunchError(f"There is no supergraph in {SCHEMA}.", "Have it composed: mussikon schema")
+def check_schema(options: Options) -> None:
+    """Raise LaunchError where there is no composed schema for the gateway to serve."""
+    if not (options.schema / "supergraph.graphql").exists():
+        raise LaunchError(f"There is no supergraph in {options.schema}.", "Have it composed: mussikon schema")
 
 
 def make_keys(data: Path) -> Keys:
@@ -84,15 +85,17 @@ def make_keys(data: Path) -> Keys:
     return keys
 
 
-async def prepare_databases(servers: Servers) -> dict[str, list[str]]:
-    """Databases that are there and up to date; answers what was applied."""
+async def prepare_databases(servers: Servers, services: ServiceTable) -> dict[str, list[str]]:
+    """Create the databases and bring them up to date; answers what was applied in each."""
     with step("databases and migrations"):
-        return await databases.migrate_all(await databases.create_databases(servers.postgres_url))
+        urls = await databases.create_databases(servers.postgres_url, services)
+        return await databases.migrate_all(urls, services)
 
 
-async def let_services_in(servers: Servers) -> None:
+async def let_services_in(servers: Servers, services: ServiceTable) -> None:
     """Have each service enter its own database as its own user, where the server's user may arrange that."""
-    servers.passwords = await databases.let_services_in(servers.postgres_url, servers.data / "roles")
+    folder = servers.data / "roles"
+    servers.passwords = await databases.let_services_in(servers.postgres_url, folder, services)
     if not servers.passwords:
         say("The user of --postgres-url cannot give services users of their own (createrole): they share this one.")
 
@@ -107,12 +110,23 @@ async def prepare_sample(servers: Servers, options: Options) -> bool:
         return False
     if known:
         say(f"The sample {known.size} was loaded in part; it is loaded anew.")
-    await load_sample(servers, options.size or (known.size if known else seeding.DEFAULT_SIZE))
+    size = options.size or (known.size if known else seeding.DEFAULT_SIZE)
+    await load_sample(servers, options.services, size)
     return True
 
 
-async def load_sample(servers: Servers, size: str) -> None:
+async def load_sample(servers: Servers, services: ServiceTable, size: str) -> None:
     """Load the sample, whatever was there before, with bars."""
     say(f"Loading the sample {size} ...")
     with bars() as progress:
-        await seeding.load(servers.postgres_url, servers.redis_url, size, progress)
+        await seeding.load(servers.postgres_url, servers.redis_url, services, size, progress)
+
+
+async def prepare(options: Options, servers: Servers) -> tuple[Keys, bool]:
+    """Everything that services need before they start; answers the keys, and whether there is a sample."""
+    await check_servers(options)
+    keys = make_keys(options.data)
+    await prepare_databases(servers, options.services)
+    has_sample = await prepare_sample(servers, options)
+    await let_services_in(servers, options.services)
+    return keys, has_sample

@@ -175,13 +175,14 @@ async def http_status(host: str, port: int, path: str) -> int | None:
             writer.close()
 
 
-def last_words(
-    log: Path, marks: Sequence[str] = ("FATAL", "PANIC", "ERROR", "Fatal", "Bad file", "Can't", "Error")
-) -> str:
+_TELLING = ("FATAL", "PANIC", "ERROR", "Fatal", "Bad file", "Can't", "Error")
+
+
+def last_words(log: Path) -> str:
     """The lines of a log that most likely say why a server ended."""
     try:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:
         return ""
-    telling = [line for line in lines if any(mark in line for mark in marks)]
+    telling = [line for line in lines if any(mark in line for mark in _TELLING)]
     return "\n".join((telling or lines)[-4:])

@@ -4,14 +4,13 @@ Whoever gets hold of one service's connection has that service's tables and noth
 and filled by the server's own user in the role of their owner, so passwords are set only when a platform runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
 from subgraphs.platform.folder import make_folder, secret
-from subgraphs.platform.plan import SERVICES
 
 _OWNERS = """
 do $$
@@ -48,10 +47,10 @@ def logging_in(url: str, role: str, password: str) -> str:
     return urlunsplit((parts.scheme, place, parts.path, parts.query, ""))
 
 
-async def make_roles(connection: asyncpg.Connection) -> bool:
-    """A role for each service, with us as a member; False if we may not make roles."""
+async def make_roles(connection: asyncpg.Connection, services: Sequence[str]) -> bool:
+    """Make a role for each service, with us as a member; answers False if we may not make roles."""
     ours = await connection.fetch("select rolname from pg_roles where pg_has_role(oid, 'member')")
-    missing = {role_of(service) for service in SERVICES} - {row["rolname"] for row in ours}
+    missing = {role_of(service) for service in services} - {row["rolname"] for row in ours}
     try:
         async with connection.transaction():
             for role in sorted(missing):
@@ -70,10 +69,10 @@ async def give(connection: asyncpg.Connection, database: str, role: str) -> None
     await connection.execute(_OWNERS)
 
 
-async def set_passwords(connection: asyncpg.Connection, folder: Path) -> Mapping[str, str]:
-    """Each service's password, kept in this folder, now also known to the server."""
+async def set_passwords(connection: asyncpg.Connection, folder: Path, services: Sequence[str]) -> Mapping[str, str]:
+    """Set each service's password, kept in this folder, on the server; answers the passwords by service."""
     make_folder(folder, 0o700)
-    passwords = {service: secret(folder / service) for service in SERVICES}
+    passwords = {service: secret(folder / service) for service in services}
     for service, password in passwords.items():
         order = "select format('alter role %I login password %L', $1::text, $2::text)"
         await connection.execute(await connection.fetchval(order, role_of(service), password))

@@ -8,30 +8,31 @@ from strawberry.printer import print_schema
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from subgraphs.kit.graphql import Schema
-from subgraphs.platform.plan import SERVICES, Options
+from subgraphs.platform.plan import Options
+from subgraphs.platform.tables import SERVICES, ServiceRow, ServiceTable
 
 SUPERGRAPH = "supergraph.graphql"
 
 
-def sdl_of(service: str) -> str:
+def sdl_of(service: ServiceRow) -> str:
     """The SDL of a service, which needs no server for that."""
-    schema: Schema = importlib.import_module(f"subgraphs.{service}.schema").schema
+    schema: Schema = importlib.import_module(f"{service.module}.schema").schema
     return print_schema(schema) + "\n"
 
 
-def print_all() -> dict[str, str]:
+def print_all(services: ServiceTable = SERVICES) -> dict[str, str]:
     """The content of every file by its name; raises `CompositionFailed` with the reasons."""
-    sdls = {service: sdl_of(service) for service in SERVICES}
-    addresses = Options()
+    sdls = {service.name: sdl_of(service) for service in services}
+    addresses = Options(services=services)
     composition = compose([SubgraphSource(name, addresses.url_of(name), sdl) for name, sdl in sdls.items()])
     files = {f"{name}.graphql": sdl for name, sdl in sdls.items()}
     return {**files, SUPERGRAPH: composition.supergraph.rstrip("\n") + "\n"}
 
 
-def write_all(folder: Path) -> list[Path]:
+def write_all(folder: Path, services: ServiceTable = SERVICES) -> list[Path]:
     """Write the files that differ, and answer which."""
     changed: list[Path] = []
-    for name, text in print_all().items():
+    for name, text in print_all(services).items():
         path = folder / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)

@@ -11,8 +11,10 @@ from typing import Protocol
 import asyncpg
 
 from subgraphs.platform import databases
+from subgraphs.platform.connections import connect
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.queue import forget_events
+from subgraphs.platform.tables import ServiceTable
 
 Progress = Callable[[str, int, int], None]
 """Called with a step's name, how much of it is done, and how much there is."""
@@ -45,7 +47,7 @@ class Sample:
 
 async def present(server: str) -> Sample | None:
     """The sample that is there, or None."""
-    connection = await databases.connect(databases.url_of(server, databases.PLATFORM))
+    connection = await connect(databases.url_of(server, databases.PLATFORM))
     try:
         await connection.execute(_TABLE)
         row = await connection.fetchrow("select size, state from sample")
@@ -57,7 +59,7 @@ async def present(server: str) -> Sample | None:
 async def has_own_data(server: str) -> bool:
     """Whether somebody has put users into the databases without the generator."""
     try:
-        connection = await databases.connect(databases.url_of(server, "users"))
+        connection = await connect(databases.url_of(server, "users"))
     except LaunchError:
         return False
     try:
@@ -69,7 +71,7 @@ async def has_own_data(server: str) -> bool:
 
 
 async def _remember(server: str, size: str, state: str) -> None:
-    connection = await databases.connect(databases.url_of(server, databases.PLATFORM))
+    connection = await connect(databases.url_of(server, databases.PLATFORM))
     try:
         await connection.execute(
             "insert into sample (size, state) values ($1, $2)"
@@ -91,16 +93,16 @@ def check_size(known: Sample | None, wanted: str | None) -> None:
         )
 
 
-async def load(server: str, redis_url: str, size: str, progress: Progress) -> None:
-    """Load the sample into fresh databases."""
+async def load(server: str, redis_url: str, services: ServiceTable, size: str, progress: Progress) -> None:
+    """Load the sample into fresh databases; `server` is the address of PostgreSQL."""
     try:
         sample: Load = importlib.import_module("subgraphs.platform.sample").load
     except ModuleNotFoundError as error:
         raise LaunchError("The generator of sample data cannot be loaded.", "Run without it: --no-sample") from error
     await _remember(server, size, "loading")
-    await databases.drop_databases(server)
+    await databases.drop_databases(server, services)
     await forget_events(redis_url)
-    urls = await databases.create_databases(server)
-    await databases.migrate_all(urls)
+    urls = await databases.create_databases(server, services)
+    await databases.migrate_all(urls, services)
     await sample(urls, size, progress)
     await _remember(server, size, "loaded")

@@ -13,6 +13,7 @@ from subgraphs.platform import processes
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.folder import make_folder, secret, steady_port, write_private
 
+_PATIENCE = 120.0  # seconds to read its journal
 _ENDINGS = (signal.SIGTERM, signal.SIGKILL)
 
 
@@ -99,14 +100,13 @@ def _wait_until_ready(
     password: str,
     log: Path,
     say: Callable[[str], None],
-    patience: float = 120,
 ) -> None:
     """Wait until the server answers; it first reads its journal."""
     begin = time.monotonic()
     told = False
     while not _answers(port, password):
         waited = time.monotonic() - begin
-        if process.poll() is not None or waited > patience:
+        if process.poll() is not None or waited > _PATIENCE:
             processes.stop(process, _ENDINGS)
             raise LaunchError(
                 f"Valkey did not start:\n{processes.last_words(log)}\n(log: {log})",

@@ -1,8 +1,9 @@
-"""A process that has imported every service and becomes one by forking: `python -m subgraphs.platform.zygote FD`.
+"""A process that has imported every service and becomes one by forking: `python -m subgraphs.platform.zygote
+FD PACKAGE...`.
 
-Importing what a service needs takes two seconds of processor time; ten processes that each do it take twenty. Here it
-is done once, while the servers start, and a service is there, or there again, at once. It takes orders and reports on
-a socket, a JSON object a line, and ends with the launcher, as the services do with it.
+Importing what a service needs takes two seconds of processor time; ten processes that each do it take twenty.
+Here it is done once, while the servers start, and a service is there, or there again, at once. It takes
+orders and reports on a socket, a JSON object a line, and ends with the launcher, as the services do with it.
 """
 
 import gc
@@ -13,6 +14,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,11 @@ from subgraphs.kit.migrations import MigrationError
 from subgraphs.kit.settings import SettingsError
 
 
-def main(descriptor: int) -> None:
-    """Import, report that it is done, and obey until the socket closes."""
+def main(descriptor: int, packages: Sequence[str]) -> None:
+    """Import the services' packages, report that it is done, and obey until the socket closes."""
     orders = socket.socket(fileno=descriptor)
-    for name in serve.SERVICES:
-        importlib.import_module(f"subgraphs.{name}.app")
+    for package in packages:
+        importlib.import_module(f"{package}.app")
     gc.collect()
     gc.freeze()
     wake, waker = socket.socketpair()
@@ -92,7 +94,7 @@ def _be(order: dict[str, Any], parent: int, ours: list[socket.socket]) -> int:
     if os.getppid() != parent:
         return 1
     try:
-        serve.run(order["name"], order["environment"])
+        serve.run(order["name"], order["environment"], order["package"])
     except (SettingsError, MigrationError, OSError) as error:
         sys.stderr.write(f"{order['name']}: {error}\n")
         return 1
@@ -100,4 +102,4 @@ def _be(order: dict[str, Any], parent: int, ours: list[socket.socket]) -> int:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2:])

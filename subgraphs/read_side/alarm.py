@@ -37,7 +37,7 @@ class Alarm:
         while True:
             if self._listener is None or self._listener.is_closed():
                 self._listener = await self._listening()
-            await asyncio.sleep(_AGAIN)
+            await self._database.clock.sleep(_AGAIN)
 
     async def _listening(self) -> asyncpg.Connection | None:
         try:

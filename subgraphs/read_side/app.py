@@ -35,7 +35,7 @@ def bootstrap(
     settings: ServiceSettings, transport: Transport | None = None, threshold: float = TOO_FAR_BEHIND
 ) -> Service:
     """Settings in, service out. `transport`: the way to the command side, where it is not HTTP at the services' addresses."""
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)
     models = {model.name: model() for model in MODELS}
     watch = Watch(database, queue.redis, settings.name, SOURCES, models, threshold)
@@ -47,7 +47,7 @@ def bootstrap(
         settings.name,
         schema=schema,
         context=lambda caller: ReadContext(caller, database, parts),
-        verifier=TokenVerifier(settings.jwt_public_key_file),
+        verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
         parts=[

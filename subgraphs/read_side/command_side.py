@@ -7,7 +7,8 @@ from typing import Any, Final
 import structlog
 
 from gateway.core.errors import SubgraphError
-from gateway.transport.base import SubgraphRequest, Transport
+from gateway.transport.base import Transport, call_for, send_and_read
+from gateway.transport.headers import NO_HEADERS, Headers
 from subgraphs.read_side.errors import CommandSideRefused, ReadModelUnavailable
 
 log = structlog.get_logger("subgraphs.command_side")
@@ -21,12 +22,12 @@ class CommandSide:
 
     def __init__(self, transport: Transport, authorization: str | None) -> None:
         self._transport = transport
-        self._headers = (("authorization", authorization),) if authorization else ()
+        self._headers = Headers((("authorization", authorization),)) if authorization else NO_HEADERS
 
     @property
     def knows_caller(self) -> bool:
         """Whether it asks for somebody."""
-        return bool(self._headers)
+        return self._headers is not NO_HEADERS
 
     async def ask(
         self, service: str, query: str, variables: Mapping[str, Any], optional: Sequence[str] = ()
@@ -35,14 +36,14 @@ class CommandSide:
 
         Raises CommandSideRefused with the service's own code, or ReadModelUnavailable when it does not answer either.
         """
-        request = SubgraphRequest(service, query, variables, None, self._headers, repeatable=True)
+        asked = call_for(service, query, variables, headers=self._headers, timeout=TIMEOUT)
         try:
             # In a task of its own: a service in the same process counts its own elements of lists, not ours.
-            reply = await asyncio.create_task(self._transport.send(request, TIMEOUT))
+            found = await asyncio.create_task(send_and_read(self._transport, asked))
         except SubgraphError as error:
             log.warning("the command side does not answer", service=service, reason=str(error))
             raise _silent(service) from error
-        payload = reply.payload if isinstance(reply.payload, dict) else {}
+        payload = found if isinstance(found, dict) else {}
         for told in payload.get("errors") or ():
             if not set(optional).intersection(told.get("path") or ()):
                 code = str((told.get("extensions") or {}).get("code", "SUBGRAPH_ERROR"))

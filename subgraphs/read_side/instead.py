@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final, TypeVar
 
@@ -146,13 +146,14 @@ async def active_requests(info: Info) -> list[ActiveRequests]:
             node = edge["node"]
             groups.setdefault((node["status"].lower(), node["currency"]), []).append(node)
         if not found["pageInfo"]["hasNextPage"]:
-            return [_summary(*key, groups[key]) for key in sorted(groups)]
+            now = info.context.database.clock.now()
+            return [_summary(*key, groups[key], now) for key in sorted(groups)]
         after = found["pageInfo"]["endCursor"]
     raise unavailable(f"add up more than {MOST_PAGES * MAX_FIRST} requests")
 
 
-def _summary(status: str, currency: str, nodes: Sequence[Mapping[str, Any]]) -> ActiveRequests:
-    now, number = datetime.now(UTC), len(nodes)
+def _summary(status: str, currency: str, nodes: Sequence[Mapping[str, Any]], now: datetime) -> ActiveRequests:
+    number = len(nodes)
     ages = [(now - datetime.fromisoformat(node["createdAt"])).total_seconds() / 86_400 for node in nodes]
 
     def mean(name: str) -> Decimal:

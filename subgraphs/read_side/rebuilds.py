@@ -10,7 +10,8 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.event_store.lag import lag
 from subgraphs.kit.event_store.projection import create
-from subgraphs.kit.event_store.rebuild import RebuildRunning, rebuild
+from subgraphs.kit.event_store.rebuild import rebuild
+from subgraphs.kit.rebuilds import RebuildRunning
 from subgraphs.kit.tasks import end
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.read_side.projections.base import ReadModel

@@ -1,7 +1,6 @@
 """The watch looks twice a second how far each read model is behind, so that a query knows without asking the database first."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from sqlalchemy import text
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.lag import Lag, lag
 from subgraphs.kit.event_store.projection import checked
+from subgraphs.kit.queue.lag import waiting
 from subgraphs.kit.tasks import end
 from subgraphs.read_side.errors import why_unreadable
-from subgraphs.read_side.hearing import waiting
 from subgraphs.read_side.model import TOO_FAR_BEHIND, Verdict, judge
 from subgraphs.read_side.projections.base import ReadModel
 
@@ -64,11 +63,12 @@ class Watch:
         self.models = models
         self.threshold = threshold
         self._database = database
+        self._clock = database.clock
         self._redis = redis
         self._name = name
         self._sources = sources
-        self._looks = {model: Look((), time.monotonic(), "it has not been looked at yet") for model in models}
-        self._heard_at = time.monotonic()
+        self._looks = {model: Look((), self._clock.monotonic(), "it has not been looked at yet") for model in models}
+        self._heard_at = self._clock.monotonic()
         self._waiting = 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -89,7 +89,7 @@ class Watch:
 
     def verdict(self, name: str) -> Verdict:
         """Whether a read model may answer now."""
-        look, now = self._looks[name], time.monotonic()
+        look, now = self._looks[name], self._clock.monotonic()
         serving = look.serving
         if look.trouble is not None or serving is None:
             return Verdict(False, None, look.trouble or "its tables are not there yet")
@@ -107,7 +107,7 @@ class Watch:
         """Somebody could not read the model; it is not asked again before the next look."""
         if self._looks[name].trouble != trouble:
             log.warning("a read model cannot be trusted", model=name, reason=trouble)
-        self._looks[name] = Look((), time.monotonic(), trouble)
+        self._looks[name] = Look((), self._clock.monotonic(), trouble)
 
     async def refresh(self) -> None:
         """Look now."""
@@ -115,7 +115,7 @@ class Watch:
 
     async def _forever(self, look: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await asyncio.sleep(_EVERY)
+            await self._clock.sleep(_EVERY)
             await look()
 
     async def _look(self) -> None:
@@ -128,10 +128,10 @@ class Watch:
             except Exception as error:  # whatever the driver says, nobody knows how far the model is
                 self.note(name, why_unreadable(error) or f"nobody can look at it ({type(error).__name__})")
             else:
-                self._looks[name] = Look(generations, time.monotonic())
+                self._looks[name] = Look(generations, self._clock.monotonic())
 
     async def _hear(self) -> None:
         with suppress(Exception):  # silence is what `_heard_at` tells of
             async with asyncio.timeout(_PATIENCE):
                 self._waiting = await waiting(self._database, self._redis, self._name, self._sources)
-                self._heard_at = time.monotonic()
+                self._heard_at = self._clock.monotonic()

@@ -22,7 +22,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def bootstrap(settings: ServiceSettings) -> Service:
     """Settings in, service out."""
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)
     commands = CommandLog(database, COMMAND_HANDLERS, RESULTS)
     bus = Bus(database, COMMAND_HANDLERS, commands)
@@ -34,7 +34,7 @@ def bootstrap(settings: ServiceSettings) -> Service:
         settings.name,
         schema=schema,
         context=context,
-        verifier=TokenVerifier(settings.jwt_public_key_file),
+        verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
         parts=[

@@ -1,7 +1,7 @@
 """The use cases of the requests service. Each changes a thing that it has locked, and says so in events."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -25,7 +25,7 @@ from subgraphs.requests.tables import applications, bookings, requests
 
 async def publish_request(uow: UnitOfWork, command: messages.PublishRequest) -> Row[Any]:
     """Publish what a client looks for."""
-    slot = model.slot_of(command.times, datetime.now(UTC))
+    slot = model.slot_of(command.times, uow.clock.now())
     budget = model.check_budget(command.budget)
     place = msgspec.to_builtins(model.check_place(command.place))
     values = {
@@ -93,7 +93,7 @@ async def apply_to_request(uow: UnitOfWork, command: messages.ApplyToRequest) ->
     price = model.check_price(command.proposed_price)
     message = checks.optional_text(command.message, "message", 2000, lines=True) or ""
     request = present(await store.lock(uow, requests, command.request_id), "request")
-    _check_open(request, command.by)
+    _check_open(request, command.by, uow.clock.now())
     values = {
         "id": uuid4(),
         "request_id": request.id,
@@ -111,12 +111,12 @@ async def apply_to_request(uow: UnitOfWork, command: messages.ApplyToRequest) ->
     return row
 
 
-def _check_open(request: Row[Any], by: Identity) -> None:
+def _check_open(request: Row[Any], by: Identity, now: datetime) -> None:
     if request.client_id == by.user_id:
         raise Conflict("This request is your own")
     if request.status not in {"open", "in_progress"}:
         raise Conflict(f"The request is {request.status}, so it takes no more applications")
-    if request.starts_at <= datetime.now(UTC):
+    if request.starts_at <= now:
         raise Conflict("The event has begun, so the request takes no more applications")
 
 
@@ -126,7 +126,7 @@ async def accept_application(uow: UnitOfWork, command: messages.AcceptApplicatio
     _check_owner(command.by, request.client_id)
     model.check_step("application", application.status, "accepted")
     model.check_step("request", request.status, "assigned")
-    if request.starts_at <= datetime.now(UTC):
+    if request.starts_at <= uow.clock.now():
         raise Conflict("The event has begun, so nobody can be booked for it")
     values = {
         "application_id": application.id,
@@ -179,7 +179,7 @@ async def complete_booking(uow: UnitOfWork, command: messages.CompleteBooking) -
     booking, request = await booking_and_request(uow, command.booking_id)
     _check_owner(command.by, booking.client_id, booking.musician_user_id)
     model.check_step("booking", booking.status, "completed")
-    if booking.ends_at > datetime.now(UTC):
+    if booking.ends_at > uow.clock.now():
         raise Conflict("The event is not over yet")
     row = await change_booking(uow, booking, request, {"status": "completed"}, messages.BookingCompleted)
     await change_request(uow, request, {"status": "completed"})

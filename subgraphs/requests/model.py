@@ -9,9 +9,8 @@ in UTC, so that a night with a change of the clock is as long as it really is.
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from functools import cache
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput, Conflict
@@ -20,11 +19,6 @@ from subgraphs.requests.messages import Budget, Place, WallTimes
 LONGEST = timedelta(hours=24)
 FARTHEST = timedelta(days=3 * 365)
 MOST_SKILLS = 20
-
-REQUEST_STATUSES = ("open", "in_progress", "assigned", "completed", "cancelled")
-URGENCY_LEVELS = ("low", "medium", "high", "urgent")
-APPLICATION_STATUSES = ("pending", "accepted", "rejected", "withdrawn")
-BOOKING_STATUSES = ("pending", "confirmed", "completed", "cancelled")
 
 # in_progress: musicians have applied; assigned: one of them is booked
 _REQUEST_STEPS = {
@@ -43,11 +37,6 @@ class Slot:
     starts_at: datetime
     ends_at: datetime
 
-    @property
-    def duration(self) -> timedelta:
-        """How long it really lasts."""
-        return self.ends_at - self.starts_at
-
 
 def check_step(what: str, before: str, after: str) -> None:
     """Refuse a change of status that the life of this thing does not know."""
@@ -56,15 +45,10 @@ def check_step(what: str, before: str, after: str) -> None:
         raise Conflict(f"The {what} is {before.replace('_', ' ')}, so it cannot become {after.replace('_', ' ')}")
 
 
-@cache
-def _known_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 def zone_of(name: str) -> ZoneInfo:
     """The zone of an IANA name."""
     try:
-        if name in _known_zones():
+        if name in checks.known_zones():
             return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         pass

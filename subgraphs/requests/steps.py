@@ -1,6 +1,5 @@
 """What sagas do with requests and bookings: assign a musician, confirm a booking, cancel it; and how each is taken back."""
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +27,7 @@ async def assign(uow: UnitOfWork, given: Given) -> Given:
     if str(request.client_id) != given["clientId"]:
         raise Forbidden("This belongs to somebody else")
     model.check_step("request", request.status, "assigned")
-    if request.starts_at <= datetime.now(UTC):
+    if request.starts_at <= uow.clock.now():
         raise Conflict("The event has begun, so nobody can be booked for it")
     musician_id = UUID(given["musicianId"])
     application = await store.application_of(uow, request.id, musician_id)
@@ -90,7 +89,7 @@ async def cancel(uow: UnitOfWork, given: Given) -> Given:
     before = {"booking": booking.status, "request": request.status}
     request = await change_request(uow, request, {"status": "cancelled"})
     by = "musician" if given["byUserId"] == str(booking.musician_user_id) else "client"
-    now = datetime.now(UTC).isoformat()
+    now = uow.clock.now().isoformat()
     return {**_told(row, request), "before": before, "cancelledAt": now, "cancelledBy": by}
 
 

@@ -21,7 +21,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def bootstrap(settings: ServiceSettings) -> Service:
     """The reviews service with these settings, not yet started."""
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, clock=settings.clock)
     commands = CommandLog(database, COMMAND_HANDLERS, RESULTS)
     bus = Bus(database, COMMAND_HANDLERS, commands)
     queue = streams.Queue(settings.redis_url)
@@ -30,7 +30,7 @@ def bootstrap(settings: ServiceSettings) -> Service:
         "reviews",
         schema=schema,
         context=lambda caller: ReviewsContext(caller, database, bus),
-        verifier=TokenVerifier(settings.jwt_public_key_file),
+        verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
         parts=[queue, Relay(database, queue.redis, "reviews"), inbox, Recovery(database, commands)],

@@ -12,10 +12,9 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.queue.inbox import EVERY, Inbox
 from subgraphs.kit.queue.streams import Queue
-from subgraphs.kit.serve import SERVICES
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings, SettingsError
-from subgraphs.sync.consistency import SETTLING, Checker
+from subgraphs.sync.consistency import Checker
 from subgraphs.sync.handlers import command_handlers
 from subgraphs.sync.keeping import see
 from subgraphs.sync.listener import Listener
@@ -28,28 +27,35 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 SELF = UUID(int=0x73796E63)
 
 
-def bootstrap(settings: ServiceSettings, transport: Transport | None = None, settling: float = SETTLING) -> Service:
+def bootstrap(settings: ServiceSettings, transport: Transport | None = None) -> Service:
     """Settings in, service out. `transport`: the way to the other services, where it is not HTTP at their addresses."""
-    if settings.jwt_private_key_file is None:
-        raise SettingsError("service sync: set JWT_PRIVATE_KEY_FILE, it asks other services as a service")
+    private_key = _checked(settings)
     way = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)
     bus = Bus(database, command_handlers(queue.redis))
-    client = ServiceClient(way, authorization(settings.jwt_private_key_file, SELF))
-    checker = Checker(database, client, settling=settling)
-    sources = [name for name in SERVICES if name != settings.name]
+    client = ServiceClient(way, authorization(private_key, SELF, settings.clock))
+    checker = Checker(database, client)
     return Service(
         settings.name,
         schema=schema,
         context=lambda caller: SyncContext(caller, database, bus, checker),
-        verifier=TokenVerifier(settings.jwt_public_key_file),
+        verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
         parts=[
             queue,
-            Listener(database, queue.redis, settings.name, sources),
-            Inbox(database, queue.redis, settings.name, sources, {EVERY: see}),
+            Listener(database, queue.redis, settings.name, settings.event_sources),
+            Inbox(database, queue.redis, settings.name, settings.event_sources, {EVERY: see}),
             checker,
         ],
     )
+
+
+def _checked(settings: ServiceSettings) -> Path:
+    """The key of services. Raises SettingsError where a setting is missing that this service needs."""
+    if settings.jwt_private_key_file is None:
+        raise SettingsError("service sync: set JWT_PRIVATE_KEY_FILE, it asks other services as a service")
+    if not settings.event_sources:
+        raise SettingsError("service sync: set EVENT_SOURCES, the names of the other services")
+    return settings.jwt_private_key_file

@@ -15,6 +15,7 @@ import structlog
 
 from gateway.core.errors import SubgraphError
 from subgraphs.kit.client import ServiceClient
+from subgraphs.kit.copies import DIGESTS_QUERY, REPAIR_MUTATION, ROWS_QUERY, VERSIONS_QUERY
 from subgraphs.kit.database import Database
 from subgraphs.kit.tasks import Background
 from subgraphs.sync import store
@@ -27,11 +28,7 @@ EVERY = 3600.0  # seconds between two checks
 FIRST = 30.0  # seconds after the start, so that copies which are new get what is older than they are
 ROWS: Final = 200
 EXAMPLES: Final = 20
-_DIGESTS = "query($kind: String!) { found: copyDigests(kind: $kind) }"
-_VERSIONS = "query($kind: String!, $bucket: Int!) { found: copyVersions(kind: $kind, bucket: $bucket) }"
-_ROWS = "query($kind: String!, $keys: [ID!]!) { found: copyRows(kind: $kind, keys: $keys) }"
 _VERIFY = "mutation($kind: String!, $after: ID) { found: verifyRows(kind: $kind, after: $after) }"
-_REPAIR = "mutation($kind: String!, $originals: JSON!) { found: repairCopies(kind: $kind, originals: $originals) }"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +103,12 @@ class Checker(Background):
         pairs: Sequence[Pair] = PAIRS,
         rows: Sequence[Pair] = ROWS_OF_EVENTS,
         settling: float = SETTLING,
-        every: float = EVERY,
     ) -> None:
         self._database = database
         self._client = client
         self._pairs = pairs
         self._rows = rows
         self._settling = settling
-        self._every = every
         self._alone = asyncio.Lock()
 
     async def check(self, *, deep: bool = False) -> list[Report]:
@@ -126,10 +121,10 @@ class Checker(Background):
         return reports
 
     async def _run(self) -> None:
-        pause = min(FIRST, self._every)
+        pause = FIRST
         while True:
-            await asyncio.sleep(pause)
-            pause = self._every
+            await self._database.clock.sleep(pause)
+            pause = EVERY
             try:
                 await self.check()
             except Exception as error:
@@ -164,31 +159,31 @@ class Checker(Background):
         return Report(pair, compared, drift, len(drifted), (time.perf_counter() - begun) * 1000, error)
 
     async def _drift(self, pair: Pair, deep: bool) -> tuple[int, Drift]:
-        originals, copies = await self._both(pair, _DIGESTS)
+        originals, copies = await self._both(pair, DIGESTS_QUERY)
         compared = sum(int(rows) for rows, _ in originals.values())
         buckets = differing(originals, copies)
         look_into = sorted({int(bucket) for bucket in (*originals, *copies)}) if deep else buckets
         found = await self._look(pair, look_into, deep)
         if found != Drift():
-            await asyncio.sleep(self._settling)
+            await self._database.clock.sleep(self._settling)
             found = found & await self._look(pair, look_into, deep)
         return compared, found
 
     async def _look(self, pair: Pair, buckets: Iterable[int], deep: bool) -> Drift:
         found = Drift()
         for bucket in buckets:
-            originals, copies = await self._both(pair, _VERSIONS, bucket=bucket)
+            originals, copies = await self._both(pair, VERSIONS_QUERY, bucket=bucket)
             found |= drift(originals, copies)
             for keys in _chunks(originals.keys() & copies.keys() if deep else ()):
-                rows = await self._both(pair, _ROWS, keys=keys)
+                rows = await self._both(pair, ROWS_QUERY, keys=keys)
                 found |= Drift(different=different(*rows))
         return found
 
     async def _repair(self, pair: Pair, keys: Iterable[str]) -> int:
         repaired = 0
         for some in _chunks(keys):
-            originals = await self._ask(pair.source, _ROWS, kind=pair.kind, keys=some)
-            repaired += await self._ask(pair.target, _REPAIR, kind=pair.kind, originals=originals)
+            originals = await self._ask(pair.source, ROWS_QUERY, kind=pair.kind, keys=some)
+            repaired += await self._ask(pair.target, REPAIR_MUTATION, kind=pair.kind, originals=originals)
         return repaired
 
     async def _both(self, pair: Pair, query: str, **variables: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

@@ -1,7 +1,6 @@
 """Reads what all consumers confirm to all services, as one reader however many processes the service has."""
 
-import asyncio
-import time
+import math
 from collections.abc import Sequence
 
 import structlog
@@ -30,7 +29,7 @@ class Listener(Background):
         self._database = database
         self._name = name
         self._tail = Tail(database, redis, "sync-confirmations", [confirmations_of(source) for source in sources])
-        self._chores_at = 0.0
+        self._chores_at = -math.inf
 
     async def _run(self) -> None:
         delay = 0.1
@@ -41,12 +40,12 @@ class Listener(Background):
                     if await self._tail.wait(1.0):
                         await self._tail.take(self._keep, _BATCH)
                     delay = 0.1
-                    if time.monotonic() > self._chores_at:
+                    if self._database.clock.monotonic() > self._chores_at:
                         await keeping.forget(self._database)
-                        self._chores_at = time.monotonic() + _CHORES_SECONDS
+                        self._chores_at = self._database.clock.monotonic() + _CHORES_SECONDS
             except Exception as error:
                 log.warning("confirmations wait in the queue", reason=repr(error))
-                await asyncio.sleep(delay)
+                await self._database.clock.sleep(delay)
                 delay = min(delay * 2, 2.0)
 
     async def _keep(self, uow: UnitOfWork, entries: Sequence[Entry]) -> None:

@@ -20,7 +20,7 @@ def bootstrap(settings: ServiceSettings) -> Service:
     """The users service with these settings, not yet started."""
     if settings.jwt_private_key_file is None:
         raise SettingsError("service users: set JWT_PRIVATE_KEY_FILE, it signs the tokens")
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, clock=settings.clock)
     bus = Bus(database, COMMAND_HANDLERS)
     signer = TokenSigner(settings.jwt_private_key_file)
     queue = streams.Queue(settings.redis_url)
@@ -28,7 +28,7 @@ def bootstrap(settings: ServiceSettings) -> Service:
         "users",
         schema=schema,
         context=lambda caller: UsersContext(caller, database, bus, signer),
-        verifier=TokenVerifier(settings.jwt_public_key_file),
+        verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
         parts=[queue, Relay(database, queue.redis, "users")],

@@ -59,7 +59,7 @@ async def log_in(uow: UnitOfWork, command: LogIn) -> Account:
 
 async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Account:
     """Change one's profile."""
-    await store.change_profile(uow, command.user_id, model.profile_changes(command.changes))
+    await store.change_profile(uow, command.user_id, model.profile_changes(command.changes, uow.clock.now().date()))
     return await _changed(uow, command.user_id)
 
 
@@ -123,4 +123,3 @@ COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
     ChangePassword: change_password,
     SetActive: set_active,
 }
-EVENT_HANDLERS: Mapping[str, Any] = {}

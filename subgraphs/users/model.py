@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -39,7 +39,7 @@ class Account:
     phone: str | None
     date_of_birth: date | None
     profile_picture_url: str | None
-    preferences: dict[str, Any] | None
+    preferences: Mapping[str, Any] | None
 
 
 def username(value: str) -> str:
@@ -66,9 +66,12 @@ def open_type(value: str) -> str:
     return value
 
 
-def profile_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
+def profile_changes(changes: Mapping[str, Any], today: date) -> dict[str, Any]:
     """The checked columns of a profile; None clears one."""
-    return {column: _PROFILE[column](value) for column, value in changes.items()}
+    found = {column: _PROFILE[column](value) for column, value in changes.items()}
+    if (born := found.get("date_of_birth")) is not None and born > today:
+        raise BadUserInput(_BORN, "dateOfBirth")
+    return found
 
 
 def login_limits(login: str, address: str | None) -> dict[str, int]:
@@ -90,8 +93,8 @@ def _phone(value: str | None) -> str | None:
 
 
 def _date_of_birth(value: date | None) -> date | None:
-    if value is not None and not date(1900, 1, 1) <= value <= datetime.now(UTC).date():
-        raise BadUserInput("'dateOfBirth' must lie between 1900 and today", "dateOfBirth")
+    if value is not None and value < date(1900, 1, 1):
+        raise BadUserInput(_BORN, "dateOfBirth")
     return value
 
 
@@ -103,6 +106,7 @@ def _preferences(value: Any) -> dict[str, Any]:
     return checks.document(value, "preferences", _LARGEST_PREFERENCES)
 
 
+_BORN: Final = "'dateOfBirth' must lie between 1900 and today"
 _PROFILE: Final[Mapping[str, Any]] = {
     "first_name": lambda value: checks.optional_text(value, "firstName", 100),
     "last_name": lambda value: checks.optional_text(value, "lastName", 100),

@@ -16,7 +16,7 @@ from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import RequestError
 from gateway.settings import Settings
-from gateway.transport.base import Done, Handle, Headers, RawReply, SubgraphReply, SubgraphRequest, Transport
+from gateway.transport.base import Call, Done, Handle, Transport
 from gateway.transport.http import HttpTransport
 from gateway.transport.local import LocalExecutor, LocalTransport
 from tests.gateway.support import ask, engine_of
@@ -86,21 +86,10 @@ class Counting:
         self.inner = inner
         self.asked: list[str] = []
 
-    async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
+    def post(self, call: Call, done: Done) -> Handle:
         """Note and pass on."""
-        self.asked.append(request.subgraph)
-        return await self.inner.send(request, timeout)
-
-    def post(
-        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
-    ) -> Handle:
-        """Note and pass on."""
-        self.asked.append(subgraph)
-        return self.inner.post(subgraph, body, headers, repeatable, timeout, done)
-
-    def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
-        """Pass on."""
-        return self.inner.read(subgraph, reply)
+        self.asked.append(call.subgraph)
+        return self.inner.post(call, done)
 
     async def close(self) -> None:
         """Pass on."""

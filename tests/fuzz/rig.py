@@ -1,9 +1,10 @@
 """A supply set up to be asked: the monolith, its subgraphs, and the gateway on its real pipeline in between."""
 
 import asyncio
+import json
 import traceback
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -12,9 +13,10 @@ from graphql import GraphQLObjectType, GraphQLSchema, build_schema, lexicographi
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import GatewayError
-from gateway.pipeline import Engine, Prepared, answer, check, pick, prepare, run, variables_for
-from gateway.request.labels import index_labels
-from gateway.transport.base import Done, Handle, Headers, RawReply, SubgraphReply, SubgraphRequest
+from gateway.engine import Engine
+from gateway.execution import execute
+from gateway.pipeline import Prepared, check, pick, prepare, run, variables_for
+from gateway.transport.base import Call, Done, Handle
 from gateway.transport.local import LocalTransport
 from tests.fuzz.case import Question, Supply
 from tests.fuzz.compare import Verdict, compare, leaves
@@ -22,7 +24,7 @@ from tests.fuzz.directives import Facts, read_facts
 from tests.fuzz.reference import Answer, answer_of
 from tests.fuzz.subgraph import Subgraph, Taken
 from tests.fuzz.world import Requirements, World
-from tests.gateway.support import engine_of
+from tests.gateway.support import engine_of, inputs_of
 
 
 class Recorder:
@@ -30,23 +32,12 @@ class Recorder:
 
     def __init__(self, inner: LocalTransport) -> None:
         self.inner = inner
-        self.requests: list[SubgraphRequest] = []
+        self.requests: list[Call] = []
 
-    async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
+    def post(self, call: Call, done: Done) -> Handle:
         """Note and pass on."""
-        self.requests.append(request)
-        return await self.inner.send(request, timeout)
-
-    def post(
-        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
-    ) -> Handle:
-        """Note and pass on."""
-        self.requests.append(SubgraphRequest(subgraph, body.decode(), headers=headers, repeatable=repeatable))
-        return self.inner.post(subgraph, body, headers, repeatable, timeout, done)
-
-    def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
-        """Pass on."""
-        return self.inner.read(subgraph, reply)
+        self.requests.append(call)
+        return self.inner.post(call, done)
 
     async def close(self) -> None:
         """Pass on."""
@@ -73,6 +64,19 @@ def paths_of(response: dict[str, Any]) -> set[str]:
     return {str(error.get("path")) for error in response.get("errors", ())}
 
 
+def written(calls: list[Call]) -> list[str]:
+    """Calls in a form in which two runs can be compared: in any order, and each list of representations in any order."""
+    return sorted(f"{call.subgraph} {call.query} {json.dumps(_unordered(call), sort_keys=True)}" for call in calls)
+
+
+def _unordered(call: Call) -> dict[str, Any]:
+    joints = {orjson.loads(joint[:-1]) for joint in call.template.joints}
+    return {
+        name: sorted(value, key=lambda one: json.dumps(one, sort_keys=True)) if name in joints else value
+        for name, value in call.variables.items()
+    }
+
+
 class Rig:
     """Asks both sides. Raises CompositionFailed where the cut does not compose."""
 
@@ -91,8 +95,7 @@ class Rig:
         }
         sources = [SubgraphSource(name, f"http://{name}", sdl) for name, sdl in supply.subgraphs.items()]
         self.transport = Recorder(LocalTransport(self.subgraphs))
-        plain = engine_of(compose(sources).supergraph, self.transport)
-        self.engine: Engine = replace(plain, labels=index_labels(plain.supergraph))
+        self.engine: Engine = engine_of(compose(sources).supergraph, self.transport)
         self.same_schema = _sorted(self.engine.supergraph.api) == _sorted(schema)
 
     def _note(self, feature: str) -> None:
@@ -124,20 +127,30 @@ class Rig:
         values = variables_for(self.engine, node, question.variables)
         labels = frozenset(checked.labels).intersection(question.labels)
         prepared = prepare(self.engine, checked, node, values, labels)
-        if prepared.program is not None and prepared.plan.kind == "query":
-            written = (await answer(self.engine, prepared, values, ())).response
-            compiled = orjson.loads(written) if isinstance(written, bytes) else written
-            self.transport.requests.clear()
-            exact = await self._exactly(prepared, values)
-            if compiled["data"] != exact["data"] or paths_of(compiled) != paths_of(exact):
-                raise Differing(f"compiled: {compiled}\nexact: {exact}")
-            return exact
-        return await self._exactly(prepared, values)
+        if prepared.program is None:
+            return await self._exactly(prepared, values)
+        compiled = await self._compiled(prepared, values)
+        sent = written(self.transport.requests)
+        self.transport.requests.clear()
+        self.world.begin(question.faults, question.labels)
+        exact = await self._exactly(prepared, values)
+        if compiled["data"] != exact["data"] or paths_of(compiled) != paths_of(exact):
+            raise Differing(f"compiled: {compiled}\nexact: {exact}")
+        if sent != written(self.transport.requests):
+            raise Differing(f"requests compiled: {sent}\nexact: {written(self.transport.requests)}")
+        return exact
+
+    async def _compiled(self, prepared: Prepared, values: dict[str, Any]) -> dict[str, Any]:
+        """The response of the compiled path, which may have left the rest to the exact one."""
+        response: Any = (await execute(self.engine, prepared, inputs_of(self.engine, values))).response
+        found: dict[str, Any] = orjson.loads(response) if isinstance(response, bytes) else response
+        return found
 
     async def _exactly(self, prepared: Prepared, values: dict[str, Any]) -> dict[str, Any]:
         """The response of the exact path, entity fetches by the loader as they are in service."""
-        response = (await run(self.engine, prepared, values, (), self.engine.loader)).response
-        if isinstance(response, bytes):
+        loader = self.engine.loader if prepared.plan.kind == "query" else None
+        response = (await run(self.engine, prepared, inputs_of(self.engine, values), loader)).response
+        if not isinstance(response, dict):
             raise TypeError("the exact path answers with an object")
         return response
 

@@ -6,16 +6,18 @@ from typing import Any
 
 import orjson
 
-from gateway.app import Gateway
+from gateway.answering import Gateway
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
-from gateway.execute.loader.loader import Loader
-from gateway.pipeline import Engine, answer, check, pick, prepare, variables_for
+from gateway.engine import Engine, make_engine
+from gateway.execute.inputs import Inputs
+from gateway.execution import execute
+from gateway.pipeline import check, pick, prepare, variables_for
 from gateway.settings import Settings
-from gateway.supergraph.graph import Graph
 from gateway.supergraph.load import load_supergraph
-from gateway.transport.base import Transport
+from gateway.transport.base import Transport, call_for, send_and_read
 from gateway.transport.fake import FakeTransport, Replying
+from gateway.transport.headers import NO_HEADERS, Headers
 
 LINK = (
     'extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key", "@shareable", "@external", '
@@ -31,10 +33,14 @@ def supergraph_of(sdls: Mapping[str, str], linked: bool = True) -> str:
 
 def engine_of(supergraph: str, transport: Transport, settings: Settings | None = None) -> Engine:
     """An engine over a supergraph SDL."""
-    loaded = load_supergraph(supergraph)
-    chosen = settings or Settings()
-    loader = Loader(transport) if chosen.batch else None
-    return Engine(loaded, Graph(loaded), transport, chosen, loader=loader)
+    return make_engine(load_supergraph(supergraph), transport, settings or Settings())
+
+
+def inputs_of(
+    engine: Engine, variables: Mapping[str, Any] | None = None, headers: Headers = NO_HEADERS, timeout: float = 30.0
+) -> Inputs:
+    """What a request without a door gives to an execution."""
+    return Inputs(variables or {}, headers, timeout, engine.context({}))
 
 
 def gateway_of(sdls: Mapping[str, str], transport: Transport, settings: Settings | None = None) -> Gateway:
@@ -55,9 +61,24 @@ async def ask(engine: Engine, query: str, variables: Mapping[str, Any] | None = 
     checked = check(engine, query)
     node = pick(checked, None)
     values = variables_for(engine, node, variables or {})
-    written = (await answer(engine, prepare(engine, checked, node, values), values, ())).response
-    response: dict[str, Any] = orjson.loads(written) if isinstance(written, bytes) else written
-    return response
+    prepared = prepare(engine, checked, node, values)
+    written = (await execute(engine, prepared, inputs_of(engine, values))).response
+    response: Any = orjson.loads(written) if isinstance(written, bytes) else written
+    return dict(response)
+
+
+async def payload_from(
+    transport: Transport,
+    timeout: float = 5.0,
+    *,
+    subgraph: str = "a",
+    query: str = "{x}",
+    repeatable: bool = True,
+    headers: Headers = NO_HEADERS,
+) -> Any:
+    """What a subgraph replies to a call by itself, within so many seconds."""
+    call = call_for(subgraph, query, headers=headers, repeatable=repeatable, timeout=timeout)
+    return await send_and_read(transport, call)
 
 
 async def until(there: Callable[[], bool]) -> None:

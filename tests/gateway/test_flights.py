@@ -6,17 +6,17 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.app import Gateway
-from gateway.http.read import Ask
+from gateway.answering import Gateway
 from gateway.http.respond import encode
+from gateway.request.ask import Ask
 from gateway.settings import Settings
-from gateway.transport.base import Done, Handle, Headers, RawReply, Spoken, SubgraphReply, SubgraphRequest, call_back
+from gateway.transport.base import Call, Done, Handle, Reply, run_in_task
 from tests.gateway.support import gateway_of
 
 SDL = "type Query { me(n: Int): String } type Mutation { change: String }"
 
 
-class Waiting(Spoken):
+class Waiting:
     """Answers with the caller and the number of the request, once it is let; with headers as they are set."""
 
     def __init__(self) -> None:
@@ -25,25 +25,19 @@ class Waiting(Spoken):
         self.answered = 0
         self.headers: list[tuple[bytes, bytes]] = []
 
-    def post(
-        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
-    ) -> Handle:
-        """See Transport.post."""
-        return call_back(self.answer(body, headers), done)
+    def post(self, call: Call, done: Done) -> Handle:
+        """Reply in a task."""
+        return run_in_task(self.answer(call), done)
 
-    async def answer(self, body: bytes, headers: Headers) -> RawReply:
+    async def answer(self, call: Call) -> Reply:
         """One reply."""
         self.asked += 1
         number = self.asked
         await self.go.wait()
         self.answered += 1
-        key = "change" if b"mutation" in body else "me"
-        user = dict(headers).get("authorization", "nobody")
-        return RawReply(200, orjson.dumps({"data": {key: f"{user} {number}"}}), self.headers)
-
-    async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
-        """See Transport.send."""
-        raise AssertionError("the compiled path does not come here")
+        key = "change" if "mutation" in call.query else "me"
+        user = dict(call.headers.pairs).get("authorization", "nobody")
+        return Reply(200, orjson.dumps({"data": {key: f"{user} {number}"}}), self.headers)
 
     async def close(self) -> None:
         """Nothing is open."""

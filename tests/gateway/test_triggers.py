@@ -7,10 +7,11 @@ from uuid import UUID
 import orjson
 import pytest
 
-from gateway.app import Gateway, create_gateway
+from gateway.answering import Gateway
+from gateway.app import create_gateway
 from gateway.core.errors import SagaError, SettingsError
-from gateway.http.read import Ask
 from gateway.http.respond import encode
+from gateway.request.ask import Ask
 from gateway.saga.definition import Call, Definitions, Saga, Step
 from gateway.saga.memory import MemoryJournal
 from gateway.saga.runner import Pace, Runner

@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.testing import Bootstrap, Keys, Running, fresh_database
+from subgraphs.platform.tables import SERVICES
 
 _numbers = itertools.cycle(range(1, 16))
 
@@ -37,7 +38,10 @@ def running(postgres_url: str, queue_url: str, keys: Keys) -> Running:
     @asynccontextmanager
     async def run(name: str, bootstrap: Bootstrap) -> AsyncIterator[Service]:
         async with fresh_database(postgres_url, name) as url:
-            service = bootstrap(ServiceSettings(name, url, queue_url, keys.public, keys.private))
+            settings = ServiceSettings(
+                name, url, queue_url, keys.public, keys.private, event_sources=SERVICES.others(name)
+            )
+            service = bootstrap(settings)
             await service.start()
             try:
                 yield service

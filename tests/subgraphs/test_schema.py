@@ -10,8 +10,8 @@ from gateway.supergraph.graph import Graph
 from gateway.supergraph.load import load_supergraph
 from gateway.supergraph.model import Supergraph
 from gateway.transport.local import LocalTransport
-from subgraphs.platform.plan import SERVICES
 from subgraphs.platform.schema_files import print_all
+from subgraphs.platform.tables import SERVICES
 from tests.gateway.support import engine_of
 
 SCHEMA = Path(__file__).parents[2] / "schema"
@@ -33,7 +33,7 @@ def supergraph() -> Supergraph:
 def test_the_committed_schemas_are_current() -> None:
     """`make schema` would change nothing."""
     printed = print_all()
-    assert set(printed) == {f"{name}.graphql" for name in (*SERVICES, "supergraph")}
+    assert set(printed) == {f"{name}.graphql" for name in (*SERVICES.names, "supergraph")}
     for name, text in printed.items():
         assert (SCHEMA / name).read_text() == text, f"{name} is stale: make schema"
 
@@ -87,7 +87,7 @@ def test_requires_and_provides_are_in_use(supergraph: Supergraph) -> None:
 def test_the_operations_cross_services() -> None:
     """Operations are valid, and together ask every subgraph; most ask more than one."""
     engine = engine_of((SCHEMA / "supergraph.graphql").read_text(), LocalTransport({}))
-    assert isinstance(engine.graph, Graph)
+    assert isinstance(engine.graphs.plain, Graph)
     for path in (SCHEMA / "operations").glob("*.graphql"):
         check(engine, path.read_text())
         beside = path.with_suffix(".json")

@@ -17,7 +17,7 @@ import pytest
 
 from subgraphs.platform import processes
 from subgraphs.platform.accounts import DEMO_PASSWORD
-from subgraphs.platform.plan import SERVICES
+from subgraphs.platform.tables import SERVICES
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,5 +1,6 @@
 """docker-compose.yml: valid for docker-compose itself, and in step with the platform. No engine runs it here."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from subgraphs.platform.plan import SERVICES, Options
+from subgraphs.platform.plan import Options
+from subgraphs.platform.tables import SERVERS, SERVICES
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
@@ -29,25 +31,58 @@ def test_the_file_fits_the_schema() -> None:
     done = subprocess.run([COMMAND, "-f", str(FILE), "config"], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     resolved = yaml.safe_load(done.stdout)["services"]
-    assert set(resolved) >= {*SERVICES, "gateway", "postgres", "redis", "neo4j", "elasticsearch"}
+    assert set(resolved) >= {*SERVICES.names, *(row.container for row in SERVERS), "gateway"}
 
 
-def test_every_subgraph_is_there_on_its_port(services: dict[str, Any]) -> None:
-    """Each service has a container with its own database, and the gateway is told where it is."""
-    options = Options()
-    for name in SERVICES:
-        environment = services[name]["environment"]
-        assert environment["PORT"] == str(options.port_of(name))
-        assert environment["DATABASE_URL"].endswith(f"@postgres/{name}")
-        assert f"--subgraph-url={name}=http://{name}:{options.port_of(name)}/graphql" in services["gateway"]["command"]
+def test_every_container_is_its_row(services: dict[str, Any]) -> None:
+    """Each service of the table has a container whose environment is what the launcher would give it."""
+    options = Options(services=SERVICES)
+    for row in SERVICES:
+        environment = dict(services[row.name]["environment"])
+        urls = {other: f"http://{other}:{options.port_of(other)}/graphql" for other in row.asks}
+        assert json.loads(environment.pop("SERVICE_URLS", "{}")) == urls
+        sources = environment.pop("EVENT_SOURCES", None)
+        assert sources == (",".join(SERVICES.others(row.name)) if row.reads_all_events else None)
+        password = "${POSTGRES_PASSWORD:-mussikon}"
+        key = {"people": "/keys/private/jwt.pem", "services": "/keys/service/service.pem", None: None}[row.signs]
+        assert environment == {
+            "HOST": "0.0.0.0",
+            "PORT": str(options.port_of(row.name)),
+            "DATABASE_URL": f"postgresql://postgres:{password}@postgres/{row.name}",
+            "REDIS_URL": "redis://:${REDIS_PASSWORD:-mussikon}@redis:6379/0",
+            "JWT_PUBLIC_KEY_FILE": "/keys/public/jwt.pem",
+            **({"JWT_PRIVATE_KEY_FILE": key} if key else {}),
+        }
+        assert services[row.name]["command"][-1] == row.name
 
 
-def test_only_users_gets_the_private_key_and_only_the_gateway_a_port(services: dict[str, Any]) -> None:
-    """What signs tokens is in one container (beside the one that makes it), and the machine's network sees the gateway alone."""
-    with_key = {
-        name for name, one in services.items() if any("private-key" in volume for volume in one.get("volumes", []))
-    }
-    assert with_key == {"users", "setup"}
+def test_the_containers_are_those_of_the_tables(services: dict[str, Any]) -> None:
+    """Servers and services of the tables, the gateway and the setup; beside them only what nothing waits for
+    yet."""
+    containers = {*SERVICES.names, *(row.container for row in SERVERS), "gateway", "setup"}
+    assert set(services) - containers == {"neo4j", "elasticsearch"}
+    assert containers <= set(services)
+    assert set(services["setup"]["depends_on"]) == {row.container for row in SERVERS}
+    assert all("healthcheck" in services[row.container] for row in SERVERS)
+
+
+def test_the_gateway_knows_every_service(services: dict[str, Any]) -> None:
+    """The gateway gets the address of each service of the table, passes its extensions on, and waits
+    for it."""
+    options, command = Options(), services["gateway"]["command"]
+    urls = {f"--subgraph-url={name}=http://{name}:{options.port_of(name)}/graphql" for name in SERVICES.names}
+    assert {word for word in command if word.startswith("--subgraph-url=")} == urls
+    extensions = {f"--extension={key}" for key in SERVICES.extensions}
+    assert {word for word in command if word.startswith("--extension=")} == extensions
+    assert set(services["gateway"]["depends_on"]) == set(SERVICES.names)
+
+
+def test_each_key_is_where_it_signs_and_only_the_gateway_has_a_port(services: dict[str, Any]) -> None:
+    """A private key is mounted where its row says (and where it is made); the machine's network sees the
+    gateway alone."""
+    for volume, kind in (("private-key", "people"), ("service-key", "services")):
+        holders = {name for name, one in services.items() if any(volume in each for each in one.get("volumes", []))}
+        assert holders == {row.name for row in SERVICES if row.signs == kind} | {"setup"}
     assert {name for name, one in services.items() if one.get("ports")} == {"gateway"}
     assert services["gateway"]["ports"] == ["127.0.0.1:${PORT:-4000}:4000"]
 

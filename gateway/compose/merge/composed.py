@@ -8,14 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphql import (
-    GraphQLBoolean,
-    GraphQLFloat,
-    GraphQLID,
-    GraphQLInt,
-    GraphQLString,
     Undefined,
     parse_value,
     print_ast,
+    specified_scalar_types,
     value_from_ast,
 )
 from graphql.language import DirectiveDefinitionNode, NameNode
@@ -29,7 +25,6 @@ from gateway.federation.carried import CARRIED
 from gateway.supergraph.api_schema import remade
 from gateway.supergraph.features import Feature
 
-_SCALARS = {one.name: one for one in (GraphQLInt, GraphQLString, GraphQLFloat, GraphQLBoolean, GraphQLID)}
 _ERROR = "DIRECTIVE_COMPOSITION_ERROR"
 
 
@@ -159,7 +154,7 @@ def _check_applications(schema: SubgraphSchema, specs: Iterable[_Spec], report: 
             node = chosen[applied.name]
             known = {one.name.value: print_ast(one.type).removesuffix("!") for one in node.arguments or ()}
             for name, value in applied.arguments:
-                scalar = _SCALARS.get(known.get(name, ""))
+                scalar = specified_scalar_types.get(known.get(name, ""))
                 misfit = (
                     scalar is not None and value != "null" and value_from_ast(parse_value(value), scalar) is Undefined
                 )

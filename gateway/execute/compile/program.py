@@ -11,10 +11,11 @@ from gateway.execute.compile.layout import Layout, NoLayout, lay_out
 from gateway.execute.compile.runtime import State, Unusual, by_type, encode, entity
 from gateway.execute.compile.source import Writer
 from gateway.execute.compile.structs import Structs
-from gateway.execute.template import Template, template_of
+from gateway.execute.schedule import Schedule, schedule_of
 from gateway.plan.nodes import Fetch, Plan
 from gateway.request.operation import Operation
 from gateway.supergraph.model import Supergraph
+from gateway.transport.template import Template, template_of
 
 USED = {"encode": encode, "Raw": Raw, "UNSET": UNSET, "Unusual": Unusual, "by_type": by_type, "entity": entity}
 
@@ -23,17 +24,16 @@ USED = {"encode": encode, "Raw": Raw, "UNSET": UNSET, "Unusual": Unusual, "by_ty
 class Step:
     """One fetch: its request as a template, and its callables. `prepare` is None for a request without representations.
 
-    `slot` is where its data goes in the state. `entities_only`: it asks for nothing but entities.
+    `slot` is where its data goes in the state; `index` is its position in the program.
     """
 
     fetch: Fetch
     template: Template
     slot: str
-    entities_only: bool
+    index: int
     decode: Callable[[bytes], Any]
     prepare: Callable[[State], Sequence[list[bytes]]] | None
     accept: Callable[[State, Any, Sequence[int]], None] | None
-    dependents: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,7 @@ class Program:
     """
 
     steps: tuple[Step, ...]
-    first: tuple[int, ...]
-    waits: tuple[int, ...]
+    schedule: Schedule
     through: bool
     finish: Callable[[State], None]
     answer: Callable[..., Any]
@@ -75,15 +74,13 @@ def compile_plan(
     source = writer.write()
     names: dict[str, Any] = {**writer.constants, **USED}
     exec(compile(source, "<compiled plan>", "exec"), names)  # noqa: S102 - made of our own names alone
-    positions = {fetch.id: index for index, fetch in enumerate(plan.fetches)}
-    steps = tuple(_step(fetch, plan, positions, structs, names) for fetch in plan.fetches)
+    steps = tuple(_step(fetch, index, structs, names) for index, fetch in enumerate(plan.fetches))
     parts = tuple(
         (slot.attribute, f"data_{slot.origin[0]}") for slot in (layout.root.slots[key] for key in layout.root.order)
     )
     return Program(
         steps=steps,
-        first=tuple(index for index, fetch in enumerate(plan.fetches) if not fetch.after),
-        waits=tuple(len(fetch.after) for fetch in plan.fetches),
+        schedule=schedule_of(plan.fetches),
         through=through,
         finish=names["finish"],
         answer=structs.answer(),
@@ -99,15 +96,14 @@ def _passes_through(layout: Layout, plan: Plan) -> bool:
     return all(list(node.slots) == node.order for node in layout.nodes) and not any(layout.abstract)
 
 
-def _step(fetch: Fetch, plan: Plan, positions: Mapping[int, int], structs: Structs, names: Mapping[str, Any]) -> Step:
+def _step(fetch: Fetch, index: int, structs: Structs, names: Mapping[str, Any]) -> Step:
     pairs = [(one.variable, one.field) for one in fetch.lookups if one.variable and one.field]
     return Step(
         fetch=fetch,
-        template=template_of(fetch.text, fetch.operation_name, pairs),
+        template=template_of(fetch.text, fetch.operation_name, pairs, len(pairs) == len(fetch.lookups)),
         slot=f"data_{fetch.id}",
-        entities_only=len(pairs) == len(fetch.lookups),
+        index=index,
         decode=msgspec.json.Decoder(structs.reply(fetch)).decode,
         prepare=names.get(f"prepare_{fetch.id}"),
         accept=names.get(f"accept_{fetch.id}"),
-        dependents=tuple(positions[other.id] for other in plan.fetches if fetch.id in other.after),
     )

@@ -1,31 +1,37 @@
-"""Running a compiled plan: requests go out as soon as what they wait for is there; a reply is worked on in the callback that brings it.
+"""Running a compiled plan: requests go out as soon as what they wait for is there; a reply is worked on in the callback
+that brings it.
 
 No task and no future is made for a fetch: either costs as much as a small reply.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 import msgspec
 from msgspec import UNSET
 
-from gateway.core.errors import SubgraphError
 from gateway.execute.compile.program import Program, Step
 from gateway.execute.compile.runtime import State, Unusual
 from gateway.execute.extensions import merge_extensions, with_extensions
-from gateway.execute.loader.loader import Loader
-from gateway.execute.template import members_of
-from gateway.observe.events import InternalFailure, emit
-from gateway.transport.base import Done, Handle, Headers, Outcome, RawReply, SubgraphReply, SubgraphRequest, Transport
+from gateway.execute.inputs import Inputs
+from gateway.execute.receipts import Receipt
+from gateway.execute.schedule import Progress
+from gateway.observe.facts import InternalFailure
+from gateway.transport.base import Handle, Outcome, Reply, Transport
+from gateway.transport.template import members_of
 
-Asked = tuple[str, bytes]
-Hearings = dict[Asked, RawReply | SubgraphError]
-Ended = Callable[[bytes | None, Hearings], None]
+Receipts = dict[int, Receipt]
+Ended = Callable[[bytes | None, Receipts], None]
+_NO_REPRESENTATIONS: tuple[list[bytes], ...] = ()
 
 
-class Running(Protocol):
-    """One run of a program. At its end it calls back with the body of the answer, or None: then the exact path takes over."""
+class CompiledRun(Protocol):
+    """One run of a program. At its end it calls back with the body of the answer; with None, the exact path takes over.
+
+    It also hands over the calls that it has sent, by fetch: the exact path goes on with their replies, also with those
+    that are still to come.
+    """
 
     def begin(self) -> None:
         """Send the first requests."""
@@ -36,59 +42,37 @@ class Running(Protocol):
         ...
 
 
-class Run:
-    """One run. `heard` is what subgraphs have answered, or failed with, by subgraph and request: the exact path asks none of it again.
-
-    `loader` batches entity fetches with those of other requests; without one each goes out by itself.
-    """
+class MergingRun:
+    """A run that puts the answer together out of its replies."""
 
     __slots__ = (
         "ended",
         "extensions",
-        "headers",
-        "heard",
-        "left",
-        "loader",
+        "inputs",
         "program",
+        "progress",
+        "receipts",
         "state",
-        "timeout",
         "transport",
         "under_way",
-        "variables",
-        "waits",
     )
 
-    def __init__(
-        self,
-        program: Program,
-        transport: Transport,
-        loader: Loader | None,
-        variables: Mapping[str, Any],
-        headers: Headers,
-        timeout: float,
-        ended: Ended,
-    ) -> None:
+    def __init__(self, program: Program, transport: Transport, inputs: Inputs, ended: Ended) -> None:
         self.program = program
         self.transport = transport
-        self.loader = loader
-        self.variables = variables
-        self.headers = headers
-        self.timeout = timeout
+        self.inputs = inputs
         self.ended: Ended | None = ended
         self.state = State()
-        self.heard: Hearings = {}
-        self.extensions: dict[int, Mapping[str, Any]] = {}
+        self.receipts: Receipts = {}
+        self.extensions: dict[int, Any] = {}
         self.under_way: list[Handle] = []
-        self.waits = list(program.waits)
-        self.left = len(program.steps)
+        self.progress = Progress(program.schedule)
 
     def begin(self) -> None:
-        """See Running."""
-        for index in self.program.first:
+        for index in self.program.schedule.first:
             self.start(index)
 
     def cancel(self) -> None:
-        """See Running."""
         self.ended = None
         for handle in self.under_way:
             handle.cancel()
@@ -97,50 +81,39 @@ class Run:
         """Send a step's request, or pass it over when it has no entities to ask for."""
         step = self.program.steps[index]
         fetch = step.fetch
-        query = fetch.kind == "query"
-        members = members_of(fetch.variables, self.variables) if fetch.variables else []
-        if step.prepare is None:
-            body = step.template.body(members, ())
-            take = partial(self.take, step, body, ())
-            self.under_way.append(self.transport.post(fetch.subgraph, body, self.headers, query, self.timeout, take))
-            return
-        try:
-            representations = step.prepare(self.state)
-        except (Unusual, TypeError):  # a value that can't be a key is for the exact path
-            self.fail()
-            return
-        counts = [len(one) for one in representations]
-        if not any(counts) and step.entities_only:
-            self.done(step)
-            return
-        body = step.template.body(members, representations)
-        take = partial(self.take, step, body, counts)
-        if self.loader is not None and query and step.entities_only:
-            handle = self.loader.load(
-                fetch.subgraph, step.template, members, representations, self.headers, self.timeout, take
-            )
-        else:
-            handle = self.transport.post(fetch.subgraph, body, self.headers, query, self.timeout, take)
-        self.under_way.append(handle)
+        members = members_of(fetch.variables, self.inputs.variables) if fetch.variables else []
+        representations: Sequence[list[bytes]] = _NO_REPRESENTATIONS
+        if step.prepare is not None:
+            try:
+                representations = step.prepare(self.state)
+            except (Unusual, TypeError, ValueError, RecursionError):  # a value that is no key, or that JSON can't hold
+                self.fail()
+                return
+            if step.template.entities_only and not any(representations):
+                self.done(step)
+                return
+        call = self.inputs.call(fetch, step.template, members, representations)
+        receipt = self.receipts[fetch.id] = Receipt(call)
+        self.under_way.append(self.transport.post(call, partial(self.replied, step, receipt)))
 
-    def take(self, step: Step, body: bytes, counts: Sequence[int], outcome: Outcome) -> None:
+    def replied(self, step: Step, receipt: Receipt, outcome: Outcome) -> None:
         """A reply has come, or a failure."""
+        receipt.arrived(outcome)
         if self.ended is None:
             return
-        if isinstance(outcome, RawReply | SubgraphError):
-            self.heard[step.fetch.subgraph, body] = outcome
         try:
-            if not isinstance(outcome, RawReply) or outcome.status != 200:
+            if not isinstance(outcome, Reply) or outcome.status != 200:
                 self.fail()
             else:
-                self.read(step, outcome, counts)
+                self.read(step, outcome, [len(one) for one in receipt.call.representations])
         except (msgspec.DecodeError, Unusual):
             self.fail()
         except Exception as error:  # nobody awaits a callback: what goes wrong in it must end the run
-            emit(InternalFailure("compiled", error))
+            context = self.inputs.context
+            context.observer.emit(InternalFailure(context.id, error))
             self.fail()
 
-    def read(self, step: Step, reply: RawReply, counts: Sequence[int]) -> None:
+    def read(self, step: Step, reply: Reply, counts: Sequence[int]) -> None:
         """Decode a reply, and put what it brings where it belongs."""
         decoded = step.decode(reply.body)
         if decoded.errors is not None:
@@ -154,89 +127,79 @@ class Run:
 
     def done(self, step: Step) -> None:
         """A step is over: those that waited for it alone start."""
-        self.left -= 1
-        if not self.left:
-            try:
-                body = self.program.written(self.state)
-            except (TypeError, ValueError, Unusual):
-                self.fail()
-                return
-            if self.extensions:
-                body = with_extensions(body, merge_extensions(self.extensions, self.program.extensions))
-            self.end(body)
-            return
-        waits = self.waits
-        for index in step.dependents:
-            waits[index] -= 1
-            if not waits[index]:
+        progress = self.progress
+        for index in progress.ended(step.index):
+            if self.ended is not None:  # else a step before it has left the rest to the exact path
                 self.start(index)
+        if not progress.left:
+            self.finish()
+
+    def finish(self) -> None:
+        """Every step is over: write the answer, once."""
+        if self.ended is None:
+            return
+        try:
+            body = self.program.written(self.state)
+        except (TypeError, ValueError, Unusual):
+            self.fail()
+            return
+        if self.extensions:
+            body = with_extensions(body, merge_extensions(self.extensions, self.program.extensions))
+        self.end(body)
 
     def fail(self) -> None:
-        """Leave the rest to the exact path."""
-        for handle in self.under_way:
-            handle.cancel()
+        """Leave the rest to the exact path, with the calls that are under way."""
         self.end(None)
 
     def end(self, body: bytes | None) -> None:
         """Call back, once."""
         ended, self.ended = self.ended, None
         if ended is not None:
-            ended(body, self.heard)
+            ended(body, self.receipts)
 
 
-class Through:
+class PassingRun:
     """A run of a program whose one reply is the answer as it is, if it is what it should be."""
 
-    __slots__ = ("body", "ended", "handle", "headers", "program", "timeout", "transport", "variables")
+    __slots__ = ("ended", "handle", "inputs", "program", "receipt", "transport")
 
-    def __init__(
-        self,
-        program: Program,
-        transport: Transport,
-        variables: Mapping[str, Any],
-        headers: Headers,
-        timeout: float,
-        ended: Ended,
-    ) -> None:
+    def __init__(self, program: Program, transport: Transport, inputs: Inputs, ended: Ended) -> None:
         self.program = program
         self.transport = transport
-        self.variables = variables
-        self.headers = headers
-        self.timeout = timeout
+        self.inputs = inputs
         self.ended: Ended | None = ended
         self.handle: Handle | None = None
-        self.body = b""
+        self.receipt: Receipt | None = None
 
     def begin(self) -> None:
-        """See Running."""
         step = self.program.steps[0]
         fetch = step.fetch
-        self.body = step.template.body(members_of(fetch.variables, self.variables) if fetch.variables else (), ())
-        self.handle = self.transport.post(
-            fetch.subgraph, self.body, self.headers, fetch.kind == "query", self.timeout, self.take
-        )
+        members = members_of(fetch.variables, self.inputs.variables) if fetch.variables else ()
+        call = self.inputs.call(fetch, step.template, members, ())
+        self.receipt = Receipt(call)
+        self.handle = self.transport.post(call, self.replied)
 
     def cancel(self) -> None:
-        """See Running."""
         self.ended = None
         if self.handle is not None:
             self.handle.cancel()
 
-    def take(self, outcome: Outcome) -> None:
+    def replied(self, outcome: Outcome) -> None:
         """The reply has come, or a failure."""
         ended, self.ended = self.ended, None
-        if ended is None:
+        receipt = self.receipt
+        if ended is None or receipt is None:
             return
+        receipt.arrived(outcome)
         found: bytes | None = None
-        if isinstance(outcome, RawReply) and outcome.status == 200:
+        if isinstance(outcome, Reply) and outcome.status == 200:
             step = self.program.steps[0]
             try:
                 extensions = step.decode(outcome.body).extensions
                 found = outcome.body if extensions is UNSET else self.extended(outcome.body, extensions)
             except (msgspec.DecodeError, RecursionError):
                 found = None
-        asked = (self.program.steps[0].fetch.subgraph, self.body)
-        ended(found, {asked: outcome} if isinstance(outcome, RawReply | SubgraphError) else {})
+        ended(found, {receipt.call.fetch: receipt})
 
     def extended(self, body: bytes, extensions: Any) -> bytes:
         """The answer for a reply that has extensions: those that are let through."""
@@ -249,37 +212,3 @@ class _Envelope(msgspec.Struct):
 
 
 data_of = msgspec.json.Decoder(_Envelope).decode
-
-
-class Heard:
-    """A transport for the exact path after a compiled run: what was heard already is not asked again, and a mutation never twice."""
-
-    def __init__(self, transport: Transport, heard: Hearings) -> None:
-        self.transport = transport
-        self.heard = heard
-
-    async def send(self, request: SubgraphRequest, timeout: float) -> SubgraphReply:
-        """See Transport.send."""
-        try:
-            body = request.body()
-        except TypeError:
-            return await self.transport.send(request, timeout)
-        known = self.heard.get((request.subgraph, body))
-        if known is None:
-            return await self.transport.send(request, timeout)
-        if isinstance(known, SubgraphError):
-            raise known
-        return self.transport.read(request.subgraph, known)
-
-    def post(
-        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
-    ) -> Handle:
-        """See Transport.post."""
-        return self.transport.post(subgraph, body, headers, repeatable, timeout, done)
-
-    def read(self, subgraph: str, reply: RawReply) -> SubgraphReply:
-        """See Transport.read."""
-        return self.transport.read(subgraph, reply)
-
-    async def close(self) -> None:
-        """The transport behind it belongs to somebody else."""

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode  # the encoder of `core.envelope.encode_json`, which the exact path uses
 NULL = Raw(b"null")
 
 

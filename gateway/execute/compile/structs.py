@@ -4,18 +4,16 @@ The fields of a node's struct stand in the client's order, those of its lookups 
 objects that were decoded are themselves the answer, once the rest is filled in and what only the planner needed is taken out.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 from graphql import GraphQLEnumType, GraphQLSchema
-from msgspec import UNSET, Meta, Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from gateway.execute.compile.layout import Layout, Node, NodeLookup, Slot, entity_slots
 from gateway.plan.nodes import Fetch
 from gateway.supergraph.model import named
-
-_INT = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
-_SCALARS: dict[str, Any] = {"String": str, "ID": str, "Int": _INT, "Float": int | float, "Boolean": bool}
+from gateway.supergraph.scalars import SCALARS
 
 
 class Structs:
@@ -39,7 +37,7 @@ class Structs:
             fields: list[Any] = []
             for slot in (*ordered, *hidden):
                 if slot.lookup is None:
-                    fields.append((slot.attribute, self.type_of(slot) if slot.asked or slot.nodes else Any))
+                    fields.append((slot.attribute, self.type_of(slot)))
                 else:
                     fields.append((slot.attribute, Any, UNSET))
             self._nodes[node] = self._make(
@@ -82,9 +80,7 @@ class Structs:
     def entity(self, lookups: list[NodeLookup]) -> Any:
         """The type of what is brought of an entity to these nodes; attributes are b0, b1 … in the order of `entity_slots`."""
         slots = list(entity_slots(lookups).values())
-        fields: list[Any] = [
-            (f"b{index}", self.type_of(slot) if slot.asked or slot.nodes else Any) for index, slot in enumerate(slots)
-        ]
+        fields: list[Any] = [(f"b{index}", self.type_of(slot)) for index, slot in enumerate(slots)]
         return self._make("Entity", fields, {f"b{index}": slot.key for index, slot in enumerate(slots)})
 
     def answer(self) -> type[Struct]:
@@ -95,8 +91,14 @@ class Structs:
         )
 
     def type_of(self, slot: Slot) -> Any:
-        """The Python type of a slot's values, null only where GraphQL allows it."""
-        return self._type(slot, slot.type)
+        """The Python type of a slot's values, null only where GraphQL allows it.
+
+        A leaf that only the planner needs may have any value, since the client does not see it. It goes into keys of
+        dictionaries, where 1, 1.0 and true are one: so it stays as it was written, or has a type without such pairs.
+        """
+        if slot.asked or slot.nodes:
+            return self._type(slot, slot.type)
+        return str | int | None if slot.type.removesuffix("!") in ("ID", "String") else Raw
 
     def _type(self, slot: Slot, reference: str) -> Any:
         if not reference.endswith("!"):
@@ -114,8 +116,8 @@ class Structs:
         return self._leaf(named(bare))
 
     def _leaf(self, name: str) -> Any:
-        if name in _SCALARS:
-            return _SCALARS[name]
+        if name in SCALARS:
+            return SCALARS[name].decoded
         item = self.schema.type_map.get(name)
         if isinstance(item, GraphQLEnumType):
             return Literal[tuple(item.values)]

@@ -1,24 +1,24 @@
-"""One batch: the callers that wait for it, its request, and what each of them gets of the reply."""
+"""One batch: the calls that are joined in it, its request, and what each of them gets of the reply."""
 
-import asyncio
 from collections.abc import Hashable, Sequence
 from typing import Protocol
 
+from gateway.core.clock import Clock, Timer
 from gateway.core.errors import SubgraphError
 from gateway.execute.loader.split import Parts
-from gateway.execute.template import Template
-from gateway.execute.unshared import is_private
-from gateway.transport.base import Done, Handle, Headers, Outcome, RawReply, Transport
+from gateway.execute.sharing import is_private
+from gateway.transport.base import Call, Done, Handle, Outcome, Reply, Transport
 
-SLACK = 0.02  # seconds by which a caller's deadline may lie before the batch's without a timer of its own
+SLACK = 0.02  # seconds by which a call's deadline may lie before the batch's without a timer of its own
 
 
-class Keeper(Protocol):
+class BatchOwner(Protocol):
     """Whose batch it is."""
 
     transport: Transport
+    clock: Clock
 
-    def back(self, subgraph: str) -> None:
+    def returned(self, subgraph: str) -> None:
         """The batch's request is over."""
         ...
 
@@ -27,36 +27,26 @@ class Keeper(Protocol):
         ...
 
 
-class Caller:
-    """One who waits. Leaving ends what is done for this one alone, and the batch's request if no other is left."""
+class Joined:
+    """A call that waits for its batch. Cancelling it ends the batch's request if no other call is left in it."""
 
-    __slots__ = ("batch", "deadline", "done", "handle", "places", "representations", "timeout", "timer")
+    __slots__ = ("batch", "call", "done", "handle", "places", "timer")
 
-    def __init__(
-        self,
-        batch: "Batch",
-        representations: Sequence[Sequence[bytes]],
-        deadline: float,
-        timeout: float,
-        done: Done,
-    ) -> None:
+    def __init__(self, batch: "Batch", call: Call, done: Done) -> None:
         self.batch = batch
-        self.representations = representations
-        self.deadline = deadline
-        self.timeout = timeout
+        self.call = call
         self.done: Done | None = done
         self.places: Sequence[Sequence[int]] = ()
         self.handle: Handle | None = None
-        self.timer: asyncio.TimerHandle | None = None
+        self.timer: Timer | None = None
 
     def cancel(self) -> None:
-        """See Handle."""
         if self.done is not None:
             self.done = None
             self.leave()
 
     def leave(self) -> None:
-        """Stop what is done for this one."""
+        """Stop what is done for this call alone."""
         if self.timer is not None:
             self.timer.cancel()
         if self.handle is not None:
@@ -65,7 +55,7 @@ class Caller:
             self.batch.left()
 
     def end(self, outcome: Outcome) -> None:
-        """Hand over what came."""
+        """Hand over the reply or the failure."""
         done, self.done = self.done, None
         if self.timer is not None:
             self.timer.cancel()
@@ -73,122 +63,107 @@ class Caller:
             done(outcome)
 
     def too_late(self) -> None:
-        """This one's time is over; the others go on."""
+        """The time of this call is over; the others go on."""
         done, self.done = self.done, None
         if done is not None:
             self.leave()
-            message = f"gave no answer within {self.timeout:g} s"
-            done(SubgraphError(message, "SUBGRAPH_TIMEOUT", subgraph=self.batch.subgraph))
+            message = f"gave no answer within {self.call.timeout:g} s"
+            done(SubgraphError(message, "SUBGRAPH_TIMEOUT", subgraph=self.call.subgraph))
 
     def alone(self, transport: Transport, now: float) -> None:
-        """Ask for this one alone, with the time that is left."""
-        batch = self.batch
-        body = batch.template.body(batch.members, self.representations)
-        left = max(self.deadline - now, 0.001)
-        self.handle = transport.post(batch.subgraph, body, batch.headers, True, left, self.end)
+        """Ask for this call alone, with the time that is left to it: at least a millisecond."""
+        call = self.call.changed(deadline=max(self.call.deadline, now + 0.001))
+        self.handle = transport.post(call, self.end)
 
 
 class Batch:
-    """Callers with one key. `gone`: nobody joins any more. `timer` sends it when it has waited long enough."""
+    """Calls with one key. `closed`: no call joins any more. `timer` sends it when it has waited long enough."""
 
-    __slots__ = (
-        "callers",
-        "count",
-        "gone",
-        "handle",
-        "headers",
-        "keeper",
-        "key",
-        "members",
-        "opened",
-        "sizes",
-        "subgraph",
-        "template",
-        "timer",
-    )
+    __slots__ = ("calls", "closed", "count", "first", "handle", "key", "opened", "owner", "sizes", "timer")
 
-    def __init__(
-        self,
-        keeper: Keeper,
-        key: Hashable,
-        subgraph: str,
-        template: Template,
-        members: Sequence[bytes],
-        headers: Headers,
-        opened: float,
-    ) -> None:
-        self.keeper, self.key, self.subgraph, self.template = keeper, key, subgraph, template
-        self.members, self.headers, self.opened = members, headers, opened
-        self.callers: list[Caller] = []
+    def __init__(self, owner: BatchOwner, key: Hashable, first: Call, opened: float) -> None:
+        self.owner, self.key, self.first, self.opened = owner, key, first, opened
+        self.calls: list[Joined] = []
         self.count = 0
-        self.gone = False
+        self.closed = False
         self.handle: Handle | None = None
-        self.timer: asyncio.TimerHandle | None = None
+        self.timer: Timer | None = None
         self.sizes: list[int] = []
 
+    @property
+    def subgraph(self) -> str:
+        """The subgraph that is asked."""
+        return self.first.subgraph
+
     def send(self) -> bool:
-        """Send the request for all that are still here; False when nobody is."""
-        self.callers = [caller for caller in self.callers if caller.done is not None]
-        if not self.callers:
+        """Send the request for all calls that are still here; False when none is."""
+        self.calls = [one for one in self.calls if one.done is not None]
+        if not self.calls:
             return False
-        loop = asyncio.get_running_loop()
-        latest = max(caller.deadline for caller in self.callers)
-        for caller in self.callers:
-            if caller.deadline < latest - SLACK:
-                caller.timer = loop.call_at(caller.deadline, caller.too_late)
-        body = self.template.body(self.members, self.representations())
-        left = max(latest - loop.time(), 0.001)
-        self.handle = self.keeper.transport.post(self.subgraph, body, self.headers, True, left, self.take)
+        call = self.calls[0].call if len(self.calls) == 1 else self.joined()
+        self.handle = self.owner.transport.post(call, self.replied)
         return True
 
-    def representations(self) -> Sequence[Sequence[bytes]]:
-        """Each lookup's distinct representations; callers learn the places of theirs."""
-        if len(self.callers) == 1:
-            return self.callers[0].representations
-        known: list[dict[bytes, int]] = [{} for _ in self.template.joints]
-        for caller in self.callers:
-            caller.places = [
-                [mine.setdefault(one, len(mine)) for one in each]
-                for mine, each in zip(known, caller.representations, strict=True)
+    def joined(self) -> Call:
+        """The call for all of them, with each lookup's distinct representations; each learns the places of its own."""
+        latest = max(one.call.deadline for one in self.calls)
+        known: list[dict[bytes, int]] = [{} for _ in self.first.template.joints]
+        for one in self.calls:
+            one.places = [
+                [mine.setdefault(each, len(mine)) for each in lookup]
+                for mine, lookup in zip(known, one.call.representations, strict=True)
             ]
+            if one.call.deadline < latest - SLACK:
+                one.timer = self.owner.clock.call_at(one.call.deadline, one.too_late)
         self.sizes = [len(mine) for mine in known]
-        return [list(mine) for mine in known]
+        first = self.first
+        representations = [list(mine) for mine in known]
+        return Call(
+            first.subgraph,
+            first.fetch,
+            first.template,
+            first.members,
+            representations,
+            first.headers,
+            True,
+            latest,
+            first.timeout,
+            first.context,
+        )
 
     def left(self) -> None:
-        """A caller has left: with the last one, the request is given up."""
-        if self.handle is not None and all(caller.done is None for caller in self.callers):
+        """A call was cancelled: with the last one, the request is given up."""
+        if self.handle is not None and all(one.done is None for one in self.calls):
             self.handle.cancel()
             self.handle = None
-            self.keeper.back(self.subgraph)
+            self.owner.returned(self.subgraph)
 
-    def take(self, outcome: Outcome) -> None:
-        """The reply, or the failure: each caller gets its part; what can't be told apart, each asks for alone."""
+    def replied(self, outcome: Outcome) -> None:
+        """Give each call its part of the reply; what can't be told apart, each call asks for alone."""
         self.handle = None
-        self.keeper.back(self.subgraph)
-        everyone, self.callers = self.callers, []  # no circle is left for the garbage collector
-        callers = [caller for caller in everyone if caller.done is not None]
+        self.owner.returned(self.subgraph)
+        everyone, self.calls = self.calls, []  # no cycle is left for the garbage collector
         if len(everyone) == 1:
-            for caller in callers:
-                if isinstance(outcome, RawReply) and is_private((outcome.raw_headers,)):
-                    self.keeper.keep_apart(self)
-                caller.end(outcome)
+            if isinstance(outcome, Reply) and is_private((outcome.raw_headers,)):
+                self.owner.keep_apart(self)
+            everyone[0].end(outcome)
             return
-        parts = self.parts(outcome) if isinstance(outcome, RawReply) else None
-        now = asyncio.get_running_loop().time()
-        for caller in callers:
-            if caller.done is None:  # gone with one before it
+        parts = self.parts(outcome) if isinstance(outcome, Reply) else None
+        now = self.owner.clock.time()
+        for one in everyone:
+            if one.done is None:  # cancelled, perhaps by what another call's end led to
                 continue
             if parts is None:
-                caller.alone(self.keeper.transport, now)
+                one.alone(self.owner.transport, now)
             else:
-                caller.end(parts.of(caller.places))
+                one.end(parts.of(one.places))
 
-    def parts(self, reply: RawReply) -> Parts | None:
-        """The reply in parts, if it is one that callers may share."""
+    def parts(self, reply: Reply) -> Parts | None:
+        """The reply in parts, if it is one that calls may share."""
         if is_private((reply.raw_headers,)):
-            self.keeper.keep_apart(self)
+            self.owner.keep_apart(self)
             return None
         try:
-            return Parts(self.template, reply, self.sizes)
+            return Parts(self.first.template, reply, self.sizes)
         except (ValueError, RecursionError):  # msgspec's decoding errors are ValueErrors
             return None

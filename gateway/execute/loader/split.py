@@ -9,26 +9,26 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from gateway.execute.template import Template
-from gateway.transport.base import RawReply
+from gateway.transport.base import Reply
+from gateway.transport.template import Template
 
 Places = Sequence[Sequence[int]]
 encode = msgspec.json.Encoder().encode
 
 
-class _Reply(Struct):
+class _Body(Struct):
     data: dict[str, list[Raw]]
     errors: list[dict[str, Any]] | None = None
     extensions: Raw | UnsetType = UNSET
 
 
-decode = msgspec.json.Decoder(_Reply).decode
+decode = msgspec.json.Decoder(_Body).decode
 
 
 class Parts:
     """A reply to a batch. `sizes`: how many representations of each lookup were asked for."""
 
-    def __init__(self, template: Template, reply: RawReply, sizes: Sequence[int]) -> None:
+    def __init__(self, template: Template, reply: Reply, sizes: Sequence[int]) -> None:
         """Raises ValueError for a reply that can't be told apart by callers."""
         if reply.status != 200:
             raise ValueError("a status")
@@ -40,7 +40,7 @@ class Parts:
             raise ValueError("another number of entities")
         self.extensions = found.extensions
         self.errors = [self._placed(error) for error in found.errors or ()]
-        self._known: dict[Any, RawReply] = {}
+        self._known: dict[Any, Reply] = {}
 
     def _placed(self, error: dict[str, Any]) -> tuple[int, int, dict[str, Any]]:
         """The lookup and the position that an error names; ValueError when it names none."""
@@ -52,12 +52,12 @@ class Parts:
             raise ValueError("an error at a position that was not asked")
         return lookup, path[1], error
 
-    def of(self, places: Places) -> RawReply:
+    def of(self, places: Places) -> Reply:
         """The reply for one caller, whose representations are at these places of the batch."""
         key = tuple([tuple(one) for one in places])
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = RawReply(200, self._body(places), self.reply.raw_headers)
+            found = self._known[key] = Reply(200, self._body(places), self.reply.raw_headers)
         return found
 
     def _body(self, places: Places) -> bytes:

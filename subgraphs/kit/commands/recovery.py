@@ -1,7 +1,5 @@
 """Commands that were accepted and left behind are carried out by whichever process finds them; old ones are forgotten."""
 
-import asyncio
-
 import structlog
 from sqlalchemy import text
 
@@ -32,14 +30,13 @@ class Recovery(Background):
 
     task_name = "recovery of commands"
 
-    def __init__(self, database: Database, commands: CommandLog, left_seconds: float = LEFT_SECONDS) -> None:
+    def __init__(self, database: Database, commands: CommandLog) -> None:
         self._database = database
         self._commands = commands
-        self._left = left_seconds
 
     async def sweep(self) -> int:
         """Carry out what was left behind; answer how many were looked at."""
-        rows = await self._database.fetch_all(_LEFT, seconds=self._left, oldest=OLDEST_SECONDS)
+        rows = await self._database.fetch_all(_LEFT, seconds=LEFT_SECONDS, oldest=OLDEST_SECONDS)
         for row in rows:
             try:
                 await self._commands.recover(row)
@@ -54,4 +51,4 @@ class Recovery(Background):
                     await self._database.execute(_OLD)
             except Exception as error:
                 log.warning("commands wait", reason=repr(error))
-            await asyncio.sleep(self._left / 2)
+            await self._database.clock.sleep(LEFT_SECONDS / 2)

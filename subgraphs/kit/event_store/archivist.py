@@ -1,6 +1,5 @@
 """The archivist moves events that are old and behind a snapshot out of the table that is written, in the background of a service."""
 
-import asyncio
 from uuid import UUID
 
 import structlog
@@ -31,15 +30,13 @@ class Archivist(Background):
 
     task_name = "archivist"
 
-    def __init__(self, database: Database, old_days: int = OLD_DAYS, every_seconds: float = EVERY_SECONDS) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._days = old_days
-        self._every = every_seconds
 
     async def sweep(self) -> int:
         """Archive what is due; answer how many events were moved."""
         moved = 0
-        for row in await self._database.fetch_all(_DUE, days=self._days):
+        for row in await self._database.fetch_all(_DUE, days=OLD_DAYS):
             async with UnitOfWork(self._database) as uow:
                 moved += await archive(uow, Stream(row.aggregate_type, UUID(str(row.aggregate_id))), row.up_to)
         return moved
@@ -52,4 +49,4 @@ class Archivist(Background):
                     moved = await self.sweep()
             except Exception as error:
                 log.warning("old events stay where they are", reason=repr(error))
-            await asyncio.sleep(self._every)
+            await self._database.clock.sleep(EVERY_SECONDS)

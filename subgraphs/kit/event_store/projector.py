@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
+from datetime import datetime
 
 import structlog
 
+from subgraphs.kit.clock import wait
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.projection import BATCH, Projection, apply_next
 from subgraphs.kit.tasks import Background
@@ -24,9 +25,10 @@ class Projector(Background):
         *,
         poll_seconds: float = 0.1,
         batch: int = BATCH,
-        committed: Callable[[], None] | None = None,
+        committed: Callable[[datetime], None] | None = None,
     ) -> None:
-        """It looks for new events every `poll_seconds` when it has none; `committed` is called when a batch can be seen."""
+        """It looks for new events every `poll_seconds` when it has none; `committed` is called with the time
+        when a batch can be seen."""
         self._database = database
         self._projection = projection
         self._poll_seconds = poll_seconds
@@ -48,15 +50,10 @@ class Projector(Background):
                     read = await apply_next(uow, self._projection, self._batch)
                 delay = self._poll_seconds
                 if not read:
-                    await self._rest(delay)
+                    await wait(self._database.clock, self._woken, delay)
                 elif self._committed is not None:
-                    self._committed()
+                    self._committed(self._database.clock.now())
             except Exception as error:
                 log.warning("events wait for their projection", projection=self._projection.name, reason=repr(error))
-                await asyncio.sleep(delay)
+                await self._database.clock.sleep(delay)
                 delay = min(delay * 2, 5.0)
-
-    async def _rest(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()

@@ -1,13 +1,12 @@
 """Rebuilding a projection from the first event, while the old tables serve."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from sqlalchemy import text
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.errors import Conflict
 from subgraphs.kit.event_store.projection import BATCH, Projection, apply_to, create
+from subgraphs.kit.rebuilds import alone
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 _GENERATIONS = text(
@@ -16,12 +15,6 @@ _GENERATIONS = text(
 _LOCK_SERVING = text("SELECT generation FROM projection_checkpoints WHERE name = :name AND serving FOR UPDATE")
 _FORGET = text("DELETE FROM projection_checkpoints WHERE name = :name AND generation = :generation")
 _SERVE = text("UPDATE projection_checkpoints SET serving = true WHERE name = :name AND generation = :generation")
-
-
-class RebuildRunning(Conflict):
-    """Another process is rebuilding the same projection."""
-
-    code = "REBUILD_RUNNING"
 
 
 async def rebuild(
@@ -39,7 +32,7 @@ async def rebuild(
     them, if they are of the same revision; otherwise they are dropped. `begun` is called with the generation when its tables
     are there. Raises RebuildRunning.
     """
-    async with _alone(database, projection.name):
+    async with alone(database, projection.name):
         generation = await _begin(database, projection, resume=resume)
         if begun is not None:
             begun(generation)
@@ -78,16 +71,3 @@ async def _step(database: Database, projection: Projection, generation: int, bat
 async def _drop(uow: UnitOfWork, projection: Projection, generation: int) -> None:
     await uow.execute(_FORGET.bindparams(name=projection.name, generation=generation))
     await projection.discard(uow, generation)
-
-
-@asynccontextmanager
-async def _alone(database: Database, name: str) -> AsyncIterator[None]:
-    """Nobody else rebuilds the projection meanwhile; a lock of a session, which ends with its process."""
-    connection = await database.listener()
-    try:
-        key = f"rebuild {name}"
-        if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", key):
-            raise RebuildRunning(f"{name} is being rebuilt")
-        yield
-    finally:
-        await connection.close()

@@ -48,14 +48,14 @@ class Inbox:
         *,
         pace: Pace | None = None,
         lease_seconds: float = 10.0,
-        hello_seconds: float = HELLO_SECONDS,
     ) -> None:
         self._redis = redis
         self._database = database
+        self._clock = database.clock
         self._consumer = consumer
-        self._sources = sources
+        self.sources = sources
+        self.handlers = handlers
         self._hellos = [Hello(consumer=consumer, source=source, event_types=tuple(handlers)) for source in sources]
-        self._hello_seconds = hello_seconds
         pace = pace or Pace()
         self._retry_look = pace.seconds / 2
         self._leases = Leases(database, consumer, lease_seconds)
@@ -89,17 +89,17 @@ class Inbox:
                 self._changed.set()
             except Exception as error:
                 log.warning("leases wait for the database", consumer=self._consumer, reason=repr(error))
-            await asyncio.sleep(self._leases.seconds / 5)
+            await self._clock.sleep(self._leases.seconds / 5)
 
     async def _greet(self) -> None:
         """Say to each sender which events are wanted here, again and again: the queue may lose it."""
         while True:
-            pause = self._hello_seconds
+            pause = HELLO_SECONDS
             try:
                 await confirmations.tell(self._redis, self._hellos)
             except (RedisError, OSError):
-                pause = min(1.0, pause)
-            await asyncio.sleep(pause)
+                pause = 1.0
+            await self._clock.sleep(pause)
 
     async def _run(self) -> None:
         delay = 0.1
@@ -110,11 +110,11 @@ class Inbox:
             except LeaseLost as lost:
                 log.info("another process goes on", consumer=self._consumer, reason=str(lost))
                 self._tokens = {}
-                await asyncio.sleep(0.1)
+                await self._clock.sleep(0.1)
             except Exception as error:
                 log.warning("events wait in the queue", consumer=self._consumer, reason=repr(error))
                 self._tokens, self._run_id = {}, ""
-                await asyncio.sleep(delay)
+                await self._clock.sleep(delay)
                 delay = min(delay * 2, 2.0)
 
     async def _work(self) -> None:
@@ -143,7 +143,7 @@ class Inbox:
         """Where to read on: as the last owner left it, or from the beginning when the server has lost the stream."""
         current = await run_id(self._redis) if not self._run_id or tokens != self._tokens else self._run_id
         if current != self._run_id or tokens != self._tokens:
-            wanted = [stream_of(source, partition) for source in self._sources for partition in tokens]
+            wanted = [stream_of(source, partition) for source in self.sources for partition in tokens]
             if 0 in tokens:
                 wanted.append(self._replays)
             known = await cursors.load(self._database, self._consumer, wanted)

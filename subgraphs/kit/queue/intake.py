@@ -139,7 +139,7 @@ class Intake:
         """Keep an event whose handler failed, to try it again later."""
         source, partition = origin_of(entry)
         arrival = Arrival(entry, envelope_of(source, entry.fields), partition)
-        ledger = Ledger(self._consumer, self._pace)
+        ledger = Ledger(self._consumer, self._pace, self._database.clock)
         async with UnitOfWork(self._database) as uow:
             await self._enter(uow, {partition}, tokens)
             ledger.keep(arrival, "retry", described(error))
@@ -194,7 +194,7 @@ class Intake:
         self, arrival: Arrival, row: Row[Any], tokens: Mapping[int, int], error: Exception
     ) -> list[Confirmation]:
         """Count the try. After the last one the event is given up, and those behind it go on without it."""
-        ledger = Ledger(self._consumer, self._pace)
+        ledger = Ledger(self._consumer, self._pace, self._database.clock)
         async with UnitOfWork(self._database) as uow:
             await self._enter(uow, {row.partition}, tokens)
             last = await failures.again(uow, row, self._pace, described(error))

@@ -5,14 +5,15 @@ The rules of order stand here: what is a duplicate, what has to wait behind what
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, Text, Uuid, bindparam, text
+from sqlalchemy import Row, Text, Uuid, bindparam, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Integer
 
+from subgraphs.kit.clock import Clock
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.queue import failures
 from subgraphs.kit.queue.confirmations import Confirmation, Outcome
@@ -70,6 +71,7 @@ class Ledger:
 
     consumer: str
     pace: failures.Pace
+    clock: Clock
     had: dict[UUID, datetime] = field(default_factory=dict)
     put_aside: dict[UUID, tuple[str, int]] = field(default_factory=dict)
     """Status and retries of events that were put aside before."""
@@ -85,7 +87,7 @@ class Ledger:
     @classmethod
     async def read(cls, uow: UnitOfWork, consumer: str, pace: failures.Pace, arrivals: Sequence[Arrival]) -> "Ledger":
         """What is known of these events and their aggregates."""
-        ledger = cls(consumer, pace)
+        ledger = cls(consumer, pace, uow.clock)
         events = [arrival.envelope.event_id for arrival in arrivals]
         aggregates = {arrival.envelope.aggregate_id for arrival in arrivals}
         had = await uow.fetch_all(_HAD, consumer=consumer, ids=events)
@@ -113,7 +115,7 @@ class Ledger:
         """Put an event aside, and let later ones of its aggregate wait behind it."""
         row = failures.row_of(self.consumer, arrival.partition, arrival.envelope, arrival.entry, self.pace)
         pause = self.pace.pause(0)
-        self.kept.append({**row, "status": status, "error_message": error, "next_at": datetime.now(UTC) + pause})
+        self.kept.append({**row, "status": status, "error_message": error, "next_at": func.clock_timestamp() + pause})
         self.put_aside[arrival.envelope.event_id] = status, 0
         self._queue(arrival.aggregate, arrival.envelope.position)
 
@@ -121,7 +123,7 @@ class Ledger:
         """The event is behind us: applied, or of no interest here."""
         if handled:
             self.applied.append(arrival.envelope.event_id)
-            self.had[arrival.envelope.event_id] = datetime.now(UTC)
+            self.had[arrival.envelope.event_id] = self.clock.now()
         if arrival.envelope.version:
             self.reach(arrival.aggregate, arrival.envelope.version)
         if arrival.aggregate in self.queues:
@@ -151,7 +153,7 @@ class Ledger:
 
     def confirmations(self) -> list[Confirmation]:
         """What to tell the senders, now that it is committed."""
-        now = datetime.now(UTC)
+        now = self.clock.now()
         return [
             Confirmation.of(self.consumer, arrival.envelope, outcome, size=arrival.size, **{"handled_at": now, **more})
             for arrival, outcome, more in self.said

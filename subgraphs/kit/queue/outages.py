@@ -1,4 +1,4 @@
-"""Whether an error means that the database is away: that is nobody's fault, and the same will do later."""
+"""Whether an error means that a server is away: the event is not at fault, and the same will do later."""
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
@@ -7,6 +7,10 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 # connection, deadlock, resources, shutdown (SQLSTATE classes), and a transaction that was idle for too long
 _CLASSES = ("08", "40", "53", "57")
 _IDLE = "25P03"
+
+
+class ServerAway(Exception):
+    """A server that a handler writes to does not answer. The inbox waits for it and counts no try."""
 
 
 class NoConnection(Exception):
@@ -28,4 +32,4 @@ def is_outage(error: Exception) -> bool:
         return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    return isinstance(error, NoConnection | OSError | InterfaceError | OperationalError)
+    return isinstance(error, ServerAway | NoConnection | OSError | InterfaceError | OperationalError)

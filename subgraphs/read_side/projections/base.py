@@ -1,7 +1,7 @@
 """What the three projections share: events as rows of a statement, views on the read models, and the latency of each event."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
 import orjson
@@ -52,9 +52,8 @@ class ReadModel(BatchProjection):
         self._applied = [at for event in events if event.event_type in known and (at := _told_at(event)) is not None]
         return await super().apply(uow, events, generation)
 
-    def committed(self) -> None:
+    def committed(self, now: datetime) -> None:
         """What was applied last can be seen from now on."""
-        now = datetime.now(UTC)
         for at in self._applied:
             self.latencies.add((now - at).total_seconds() * 1000)
         self._applied = []

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from gateway.pipeline import Engine
+from gateway.engine import Engine
 from tests.gateway.bombs.bomb import Bomb
 from tests.gateway.support import ask, fake_engine
 

@@ -51,7 +51,7 @@ def test_bomb(ends: dict[str, list[Any]], name: str) -> None:
 async def echo(query: str, variables: Any, operation_name: str | None, headers: Any) -> dict[str, Any]:
     """A subgraph that says something, and something deep when it is asked for that."""
     deep: list[Any] = []
-    for _ in range(400):
+    for _ in range(5_000):
         deep = [deep]
     return {"data": {"hello": "x", "any": 1, "deep": deep}}
 

@@ -6,10 +6,10 @@ import orjson
 import pytest
 
 from gateway.execute.extensions import merge_extensions
-from gateway.http.read import Ask
 from gateway.http.respond import encode
+from gateway.request.ask import Ask
 from gateway.settings import Settings
-from gateway.transport.base import SubgraphRequest
+from gateway.transport.base import Call
 from gateway.transport.fake import FakeTransport
 from tests.gateway.support import gateway_of
 
@@ -23,7 +23,7 @@ ONE, TWO = Ask("{ thing { name } }"), Ask("{ thing { name color } }")
 async def respond(ask: Ask, a: Any, b: Any, **settings: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The response to an operation whose subgraphs say these extensions, the first time and once it is known."""
 
-    def reply(request: SubgraphRequest) -> Any:
+    def reply(request: Call) -> Any:
         if request.subgraph == "b":
             return {"data": {"_entities": [{"color": "red"}]}, "extensions": b}
         thing = {"__typename": "Thing", "id": "1", "name": "x"} if "id" in request.query else {"name": "x"}

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.core.errors import RequestError, SubgraphError
 from gateway.settings import Limits, Settings
-from gateway.transport.base import SubgraphRequest
+from gateway.transport.base import Call
 from gateway.transport.fake import Replying
 from tests.gateway.support import ask, fake_engine
 
@@ -30,7 +30,7 @@ THINGS = [
 def replies(b: Any, a: Any = None) -> Replying:
     """Subgraph a answers with two things (or as said), subgraph b as said."""
 
-    def replying(request: SubgraphRequest) -> Any:
+    def replying(request: Call) -> Any:
         return (a or {"data": {"things": THINGS}}) if request.subgraph == "a" else b
 
     return replying

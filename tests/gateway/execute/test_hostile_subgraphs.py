@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.pipeline import check, pick, prepare, variables_for
-from gateway.transport.base import SubgraphRequest
+from gateway.transport.base import Call
 from tests.gateway.support import ask, fake_engine
 
 SDLS = {
@@ -29,7 +29,7 @@ WRONG: list[Any] = [None, 0, "", "x", True, 1.5, [], [[]], {}, {"a": 1}, [1, {"x
 async def test_whatever_a_subgraph_says_there_is_an_answer(wrong: Any, place: str) -> None:
     """A value of a wrong kind anywhere in a reply never breaks the whole answer."""
 
-    def replying(request: SubgraphRequest) -> Any:
+    def replying(request: Call) -> Any:
         if request.subgraph == "a":
             user: dict[str, Any] = {"__typename": "U", "id": "1", "code": "x"}
             user |= {"typename": {"__typename": wrong}, "key": {"id": wrong}}.get(place, {})
@@ -55,7 +55,7 @@ async def test_whatever_a_subgraph_says_there_is_an_answer(wrong: Any, place: st
 async def test_errors_are_placed_under_the_clients_keys() -> None:
     """An error under a key that only the request had is moved to the client's; one in what only the planner asked to the object."""
 
-    def replying(request: SubgraphRequest) -> Any:
+    def replying(request: Call) -> Any:
         assert "c__1" in request.query
         error = {"message": "no", "path": ["s", 0, "c__1"]}
         return {"data": {"s": [{"__typename": "Y", "c__1": None}]}, "errors": [error]}
@@ -65,7 +65,7 @@ async def test_errors_are_placed_under_the_clients_keys() -> None:
     assert answer["data"] == {"s": [{"c": None}]}
     assert answer["errors"][0]["path"] == ["s", 0, "c"]
 
-    def key_fails(request: SubgraphRequest) -> Any:
+    def key_fails(request: Call) -> Any:
         return {"data": {"u": {"id": None}}, "errors": [{"message": "no", "path": ["u", "id"]}]}
 
     engine, _ = fake_engine(SDLS, key_fails)
@@ -94,7 +94,7 @@ async def test_many_nulls_are_explained_each() -> None:
     """Thousands of unexplained nulls get an error each, at their paths."""
     count = 5_000
 
-    def replying(request: SubgraphRequest) -> Any:
+    def replying(request: Call) -> Any:
         if request.subgraph == "a":
             return {"data": {"us": [{"id": str(number)} for number in range(count)]}}
         return {"data": {"_entities": [None] * count}}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.transport.base import SubgraphRequest
+from gateway.transport.base import Call
 from tests.gateway.support import ask, fake_engine
 
 
@@ -13,7 +13,7 @@ async def test_a_mutation_ends_with_a_lost_root_field() -> None:
         "b": "type Mutation { second: Int }",
     }
 
-    def replying(request: SubgraphRequest) -> Any:
+    def replying(request: Call) -> Any:
         failed = {"data": None, "errors": [{"message": "no", "path": ["first"]}]}
         return failed if request.subgraph == "a" else {"data": {"second": 2}}
 
@@ -30,7 +30,7 @@ async def test_a_mutation_goes_on_after_a_nullable_field() -> None:
     """A nullable root field that fails is null, and the next one is run."""
     sdls = {"a": "type Query { x: Int } type Mutation { first: Int }", "b": "type Mutation { second: Int }"}
 
-    def replying(request: SubgraphRequest) -> Any:
+    def replying(request: Call) -> Any:
         failed = {"data": {"first": None}, "errors": [{"message": "no", "path": ["first"]}]}
         return failed if request.subgraph == "a" else {"data": {"second": 2}}
 
@@ -72,7 +72,7 @@ async def test_lists_of_different_lengths() -> None:
         "b": 'type T @key(fields: "id") { id: ID! items: [I] @shareable } type I { y: Int }',
     }
 
-    def replying(request: SubgraphRequest) -> Any:
+    def replying(request: Call) -> Any:
         if request.subgraph == "a":
             return {"data": {"t": {"id": "1", "items": [{"x": 1}, {"x": 2}]}}}
         return {"data": {"_entities": [{"items": [{"y": 1}]}]}}

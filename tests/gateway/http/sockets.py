@@ -3,7 +3,7 @@
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +12,9 @@ import orjson
 import uvicorn
 
 from gateway.app import create_app
-from gateway.http.direct import DirectProtocol, Exchange
-from gateway.http.respond import Reply
+from gateway.http.direct import DirectCycle, DirectProtocol
+from gateway.http.respond import HttpReply
+from gateway.observe.observer import Observer
 from gateway.settings import Settings
 from tests.gateway.support import supergraph_of
 
@@ -62,10 +63,10 @@ class Watched(DirectProtocol):
     short = 0
     pieces = 0
 
-    def reply(self, exchange: Exchange, found: Reply) -> None:
-        """See DirectProtocol."""
+    def write_reply(self, cycle: DirectCycle, reply: HttpReply) -> None:
+        """Count, and write."""
         Watched.short += 1
-        super().reply(exchange, found)
+        super().write_reply(cycle, reply)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -81,6 +82,7 @@ class Served:
     task: "asyncio.Task[None]"
     port: int
     subgraph: Subgraph
+    observer: Observer
 
     @property
     def connections(self) -> list[Any]:
@@ -89,11 +91,14 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(http: Any = Watched, settings: Settings | None = None, **options: Any) -> AsyncIterator[Served]:
+async def serving(
+    http: Any = Watched, settings: Settings | None = None, plugins: Iterable[object] = (), **options: Any
+) -> AsyncIterator[Served]:
     """The gateway in this event loop on a free port; `options` are uvicorn's."""
     Watched.short = Watched.pieces = 0
     subgraph = Subgraph()
-    app = create_app(supergraph_of(SDLS), settings or Settings(), {"a": subgraph})
+    observer = Observer()
+    app = create_app(supergraph_of(SDLS), settings or Settings(), {"a": subgraph}, observer=observer, plugins=plugins)
     options = {"timeout_graceful_shutdown": 1, **options}
     quiet: dict[str, Any] = {
         "log_config": None,
@@ -108,7 +113,7 @@ async def serving(http: Any = Watched, settings: Settings | None = None, **optio
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
     listener.bind(("127.0.0.1", 0))
     task = asyncio.create_task(server.serve(sockets=[listener]))
-    served = Served(server, task, listener.getsockname()[1], subgraph)
+    served = Served(server, task, listener.getsockname()[1], subgraph, observer)
     try:
         async with asyncio.timeout(GUARD):
             while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
@@ -196,7 +201,7 @@ async def until(fact: Callable[[], object]) -> None:
 
 def under_way(served: Served) -> int:
     """How many requests are being answered on the short way."""
-    return sum(one.exchange is not None for one in served.connections)
+    return sum(one.direct is not None for one in served.connections)
 
 
 async def gone(served: Served) -> None:

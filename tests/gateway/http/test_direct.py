@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from gateway.app import Gateway
-from gateway.http.respond import Answer, encode
-from gateway.observe.events import Fact, InternalFailure, listen
+from gateway.answering import Gateway
+from gateway.core.envelope import Envelope
+from gateway.http.respond import encode
+from gateway.observe.facts import Fact, InternalFailure
 from gateway.settings import Limits, Settings
 from tests.gateway.http.sockets import (
     GET,
@@ -289,7 +290,7 @@ async def test_a_graceful_end(known: bool) -> None:
 
 
 async def test_a_server_that_may_not_wait_any_longer() -> None:
-    """When the time for a graceful end is over, what is still under way in a task ends, and so does its connection."""
+    """When the time for a graceful end is over, what is still under way ends, and so does its connection."""
     async with serving(timeout_graceful_shutdown=0.1) as served, connected(served) as (reader, writer):
         writer.write(post(HELLO, "wait"))
         await served.subgraph.started.wait()
@@ -344,7 +345,7 @@ async def test_a_mistake_of_ours_has_an_id(served: Served, monkeypatch: pytest.M
         raise RuntimeError("password=hunter2")
 
     facts: list[Fact] = []
-    stop = listen(facts.append)
+    stop = served.observer.listen(facts.append)
     request = post(f"{HELLO} # mistake {known}", "a")
     async with connected(served) as (reader, writer):
         if known:
@@ -363,19 +364,19 @@ async def test_a_mistake_of_ours_has_an_id(served: Served, monkeypatch: pytest.M
     stop()
 
 
-@pytest.mark.parametrize("where", ["direct", "endpoint"])
-async def test_a_mistake_in_writing_has_an_id(served: Served, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    """So has one where an answer is written, in a callback that nobody awaits or in a task; the connection lives on."""
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_mistake_in_writing_has_an_id(served: Served, monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
+    """So has one where an answer is written, in a callback that nobody awaits; the connection lives on."""
 
-    def fail(answer: Answer) -> bytes:
-        if answer.refused is None:
+    def fail(answer: Envelope) -> bytes:
+        if b'"broken"' in encode(answer):
             raise RuntimeError("can't be written")
         return encode(answer)
 
-    query = f"{{ broken }} # {where}"
-    if where == "direct":
+    query = f"{{ broken }} # {known}"
+    if known:
         await talk(served, post(query))
-    monkeypatch.setattr(f"gateway.http.{where}.encode", fail)
+    monkeypatch.setattr("gateway.http.respond.encode", fail)
     async with connected(served) as (reader, writer):
         writer.write(post(query))
         got = await read_one(reader)

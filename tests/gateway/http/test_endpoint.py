@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
-from gateway.app import Gateway, create_app
+from gateway.answering import Gateway
+from gateway.app import create_app
+from gateway.http.asgi import serve_graphql
 from gateway.http.endpoint import Endpoint
 from gateway.settings import Settings
-from gateway.transport.base import SubgraphRequest
+from gateway.transport.base import Call
 from tests.gateway.support import fake_engine, supergraph_of
 
 SDLS = {"a": "type Query { hello(name: String): String } type Mutation { add: Int }"}
@@ -142,7 +145,7 @@ async def test_a_repeated_operation_touches_neither_parser_nor_planner() -> None
     """The second time a document is known, and refusals are remembered like plans."""
     engine, transport = fake_engine(SDLS, lambda _: {"data": {"hello": "x"}})
     gateway = Gateway(engine)
-    endpoint = Endpoint(gateway.answer, gateway.quick, 1_000_000)
+    endpoint = partial(serve_graphql, Endpoint(gateway, 1_000_000))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(endpoint), base_url="http://gateway") as client:
         for number in range(5):
             body = {"query": "query ($n: String) { hello(name: $n) }", "variables": {"n": str(number)}}
@@ -154,12 +157,12 @@ async def test_a_repeated_operation_touches_neither_parser_nor_planner() -> None
 async def test_a_mistake_of_ours_is_told_by_id_only() -> None:
     """An unexpected exception is a 500 with an id, and nothing of the exception itself."""
 
-    def break_down(_: SubgraphRequest) -> Any:
+    def break_down(_: Call) -> Any:
         return RuntimeError("password=hunter2")
 
     engine, _ = fake_engine(SDLS, break_down)
     gateway = Gateway(engine)
-    endpoint = Endpoint(gateway.answer, gateway.quick, 1_000_000)
+    endpoint = partial(serve_graphql, Endpoint(gateway, 1_000_000))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(endpoint), base_url="http://gateway") as client:
         response = await client.post("/graphql", json={"query": "{ hello }"})
     assert response.status_code == 500

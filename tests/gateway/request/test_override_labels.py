@@ -7,8 +7,8 @@ import pytest
 
 from gateway.app import create_gateway
 from gateway.core.errors import SettingsError
-from gateway.http.read import Ask
 from gateway.http.respond import encode
+from gateway.request.ask import Ask
 from gateway.request.labels import labels_on, point_of
 from gateway.settings import Settings
 from tests.gateway.subgraph import Subgraph

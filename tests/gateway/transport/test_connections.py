@@ -19,12 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.core.errors import SettingsError, SubgraphError
 from gateway.settings import Wire
-from gateway.transport.base import SubgraphRequest
 from gateway.transport.http import HttpTransport
-from tests.gateway.support import until
+from tests.gateway.support import payload_from, until
 from tests.gateway.transport.test_http_faults import OK, Handler, read_request, reply
-
-REQUEST = SubgraphRequest("a", "{x}")
 
 
 @asynccontextmanager
@@ -72,7 +69,7 @@ async def test_compressed_replies(compressed: bool, encoding: bytes, body: bytes
     raw = reply(body, more=b"Content-Encoding: " + encoding + b"\r\n")
     async with server(always(raw, seen), Wire(compressed=compressed)) as transport:
         for _ in range(2):
-            assert (await transport.send(REQUEST, 5.0)).payload == {"data": {"x": 1}}
+            assert await payload_from(transport, 5.0) == {"data": {"x": 1}}
     assert [b"accept-encoding: gzip" in head for head in seen] == [compressed] * 2
 
 
@@ -92,7 +89,7 @@ async def test_what_can_not_be_unpacked(encoding: bytes, body: bytes, words: str
     async with server(always(raw), Wire(max_reply=1_000_000)) as transport:
         for _ in range(2):
             with pytest.raises(SubgraphError, match=words) as caught:
-                await transport.send(REQUEST, 5.0)
+                await payload_from(transport, 5.0)
             assert caught.value.code == "SUBGRAPH_BAD_RESPONSE"
 
 
@@ -131,7 +128,7 @@ async def test_https(tmp_path: Path) -> None:
 
     async with server(handle, Wire(ca=str(ca)), context) as transport:
         for _ in range(3):
-            assert (await transport.send(REQUEST, 5.0)).payload == {"data": {"x": 1}}
+            assert await payload_from(transport, 5.0) == {"data": {"x": 1}}
     assert connected == [1]
 
 
@@ -143,7 +140,7 @@ async def test_certificates_are_checked(tmp_path: Path) -> None:
     for wire, tls in ((Wire(), context), (Wire(ca=str(other)), wrong)):
         async with server(always(reply(OK), seen), wire, tls) as transport:
             with pytest.raises(SubgraphError) as caught:
-                await transport.send(REQUEST, 5.0)
+                await payload_from(transport, 5.0)
             assert caught.value.code == "SUBGRAPH_UNREACHABLE"
     assert seen == []
 
@@ -172,11 +169,11 @@ async def test_names_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(loop, "getaddrinfo", look_up)
     async with server(always(reply(OK)), Wire()) as transport:
-        await asyncio.gather(*(transport.send(REQUEST, 5.0) for _ in range(10)))
+        await asyncio.gather(*(payload_from(transport, 5.0) for _ in range(10)))
         assert asked == ["localhost"]
     for _ in range(2):
         with pytest.raises(SubgraphError):
-            await transport.send(REQUEST, 5.0)
+            await payload_from(transport, 5.0)
     assert asked == ["localhost"] * 2
 
 
@@ -185,7 +182,7 @@ async def test_a_name_that_nobody_knows() -> None:
     for host in ("nobody.invalid", "a" * 70 + ".invalid"):
         transport = HttpTransport({"a": f"http://{host}/"})
         with pytest.raises(SubgraphError) as caught:
-            await transport.send(REQUEST, 20.0)
+            await payload_from(transport, 20.0)
         assert caught.value.code == "SUBGRAPH_UNREACHABLE"
         await transport.close()
 
@@ -205,7 +202,7 @@ async def test_a_connection_that_does_not_come_about() -> None:
             one.connect_ex(("127.0.0.1", port))
         transport = HttpTransport({"a": f"http://127.0.0.1:{port}/"}, Wire(connect_timeout=0.05))
         with pytest.raises(SubgraphError, match=r"no connection within 0\.05 s") as caught:
-            await transport.send(REQUEST, 60.0)
+            await payload_from(transport, 60.0)
         assert caught.value.code == "SUBGRAPH_UNREACHABLE"
         for one in fill:
             one.close()
@@ -229,12 +226,12 @@ async def test_the_first_byte_has_a_time_of_its_own() -> None:
 
     async with server(silent, Wire(first_byte_timeout=0.2)) as transport:
         with pytest.raises(SubgraphError, match=r"no sign within 0\.2 s") as caught:
-            await transport.send(REQUEST, 60.0)
+            await payload_from(transport, 60.0)
         assert caught.value.code == "SUBGRAPH_TIMEOUT"
     async with server(slow, Wire(first_byte_timeout=0.2)) as transport:
-        assert (await transport.send(REQUEST, 60.0)).payload == {"data": {"x": 1}}
+        assert await payload_from(transport, 60.0) == {"data": {"x": 1}}
         with pytest.raises(SubgraphError, match=r"no answer within 0\.1 s"):
-            await transport.send(REQUEST, 0.1)
+            await payload_from(transport, 0.1)
 
 
 # How many
@@ -257,7 +254,7 @@ async def test_connections_have_a_limit_and_the_queue_has_one() -> None:
             writer.close()
 
     async with server(handle, Wire(connections=3, queue=5)) as transport:
-        tasks = [asyncio.ensure_future(transport.send(REQUEST, 20.0)) for _ in range(10)]
+        tasks = [asyncio.ensure_future(payload_from(transport, 20.0)) for _ in range(10)]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.sleep(0)
         codes = [error.code for task in done if isinstance(error := task.exception(), SubgraphError)]
@@ -268,7 +265,7 @@ async def test_connections_have_a_limit_and_the_queue_has_one() -> None:
         found = await asyncio.gather(*tasks, return_exceptions=True)
         assert sum(not isinstance(one, BaseException) for one in found) == 7
         assert most == [3]
-        assert (await transport.send(REQUEST, 5.0)).payload == {"data": {"x": 1}}
+        assert await payload_from(transport, 5.0) == {"data": {"x": 1}}
 
 
 async def test_a_closed_transport_keeps_no_connection() -> None:
@@ -284,10 +281,10 @@ async def test_a_closed_transport_keeps_no_connection() -> None:
         writer.close()
 
     async with server(handle, Wire()) as transport:
-        task = asyncio.ensure_future(transport.send(REQUEST, 5.0))
+        task = asyncio.ensure_future(payload_from(transport, 5.0))
         await asyncio.sleep(0.05)
         await transport.close()
         go.set()
-        assert (await task).payload == {"data": {"x": 1}}
+        assert await task == {"data": {"x": 1}}
         async with asyncio.timeout(5):
             await left.wait()

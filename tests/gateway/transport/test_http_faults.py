@@ -9,11 +9,11 @@ import pytest
 
 from gateway.core.errors import SettingsError, SubgraphError
 from gateway.settings import Wire
-from gateway.transport.base import SubgraphRequest
+from gateway.transport.headers import Headers
 from gateway.transport.http import HttpTransport
+from tests.gateway.support import payload_from
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-REQUEST = SubgraphRequest("a", "{x}")
 OK = b'{"data":{"x":1}}'
 
 
@@ -86,7 +86,7 @@ async def test_faults_have_codes(raw: bytes, code: str) -> None:
     """Whatever a server sends instead of an answer becomes an error of the subgraph, with its code."""
     async with subgraph(answering(raw)) as transport:
         with pytest.raises(SubgraphError) as caught:
-            await transport.send(REQUEST, 5)
+            await payload_from(transport, 5)
     assert (caught.value.code, caught.value.subgraph) == (code, "a")
 
 
@@ -99,16 +99,16 @@ async def test_silence_ends_with_the_time_out() -> None:
 
     async with subgraph(silent) as transport:
         with pytest.raises(SubgraphError) as caught:
-            await transport.send(REQUEST, 0.1)
+            await payload_from(transport, 0.1)
     assert caught.value.code == "SUBGRAPH_TIMEOUT"
 
 
 async def test_nobody_listens() -> None:
     """A closed port, and a subgraph without an address, are unreachable."""
     transport = HttpTransport({"a": "http://127.0.0.1:9/graphql"})
-    for request in (REQUEST, SubgraphRequest("b", "{x}")):
+    for name in "ab":
         with pytest.raises(SubgraphError) as caught:
-            await transport.send(request, 2)
+            await payload_from(transport, 2, subgraph=name)
         assert caught.value.code == "SUBGRAPH_UNREACHABLE"
 
 
@@ -122,9 +122,9 @@ async def test_chunked_replies_and_graphql_errors_with_a_status() -> None:
         + b"\r\n0\r\n\r\n"
     )
     async with subgraph(answering(chunked)) as transport:
-        assert (await transport.send(REQUEST, 5)).payload == json.loads(OK)
+        assert await payload_from(transport, 5) == json.loads(OK)
     async with subgraph(answering(reply(b'{"errors":[{"message":"x"}]}', b"400 Bad Request"))) as transport:
-        assert (await transport.send(REQUEST, 5)).payload == {"errors": [{"message": "x"}]}
+        assert await payload_from(transport, 5) == {"errors": [{"message": "x"}]}
 
 
 async def test_a_body_of_a_hundred_megabytes_is_given_up_early() -> None:
@@ -144,7 +144,7 @@ async def test_a_body_of_a_hundred_megabytes_is_given_up_early() -> None:
 
     async with subgraph(endless) as transport:
         with pytest.raises(SubgraphError) as caught:
-            await transport.send(REQUEST, 10)
+            await payload_from(transport, 10)
         await asyncio.sleep(0.05)
     assert caught.value.code == "SUBGRAPH_BAD_RESPONSE"
     assert sent < 50
@@ -154,14 +154,14 @@ async def test_a_reply_may_be_announced() -> None:
     """Interim responses (RFC 9110, 15.2) are not the reply."""
     early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
     async with subgraph(answering(early + reply(OK))) as transport:
-        assert (await transport.send(REQUEST, 5)).payload == json.loads(OK)
+        assert await payload_from(transport, 5) == json.loads(OK)
 
 
 async def test_a_reply_without_a_length_ends_with_its_connection() -> None:
     """So it is in HTTP/1.0, and allowed later."""
     for version in (b"1.0", b"1.1"):
         async with subgraph(answering(b"HTTP/%b 200 OK\r\n\r\n" % version + OK)) as transport:
-            assert (await transport.send(REQUEST, 5)).payload == json.loads(OK)
+            assert await payload_from(transport, 5) == json.loads(OK)
 
 
 @pytest.mark.parametrize("extra", [reply(b'{"data":{"x":2}}'), b"HTTP/1.1 200", b"junk"])
@@ -179,7 +179,7 @@ async def test_bytes_after_a_reply_answer_nobody(extra: bytes) -> None:
 
     async with subgraph(talkative) as transport:
         for _ in range(3):
-            assert (await transport.send(REQUEST, 5)).payload == json.loads(OK)
+            assert await payload_from(transport, 5) == json.loads(OK)
     assert connections == 3
 
 
@@ -199,7 +199,7 @@ async def test_connections_are_kept_and_a_closed_one_is_replaced() -> None:
 
     async with subgraph(two_each) as transport:
         for _ in range(6):
-            assert (await transport.send(REQUEST, 5)).payload == json.loads(OK)
+            assert await payload_from(transport, 5) == json.loads(OK)
     assert connections == 3
     assert heads[0].startswith(b"POST /graphql HTTP/1.1\r\nhost: 127.0.0.1:")
 
@@ -219,9 +219,9 @@ async def test_a_mutation_is_never_sent_twice() -> None:
         writer.close()
 
     async with subgraph(once_then_hang_up) as transport:
-        await transport.send(REQUEST, 5)
+        await payload_from(transport, 5)
         with pytest.raises(SubgraphError):
-            await transport.send(SubgraphRequest("a", "mutation{x}", repeatable=False), 5)
+            await payload_from(transport, query="mutation{x}", repeatable=False)
     assert count == 2
 
 
@@ -239,15 +239,15 @@ async def test_a_mutation_takes_no_connection_that_was_idle_for_long(monkeypatch
                 return writer.close()
             writer.write(reply(OK))
 
-    mutation = SubgraphRequest("a", "mutation{x}", repeatable=False)
     async with subgraph(many) as transport:
-        for request in (REQUEST, mutation, mutation):
-            await transport.send(request, 5)
+        await payload_from(transport)
+        for _ in range(2):
+            await payload_from(transport, query="mutation{x}", repeatable=False)
         assert connections == 1
         monkeypatch.setattr("gateway.transport.exchange.FRESH", 0.0)
-        await transport.send(mutation, 5)
+        await payload_from(transport, query="mutation{x}", repeatable=False)
         assert connections == 2
-        await transport.send(REQUEST, 5)
+        await payload_from(transport, 5)
         assert connections == 2
 
 
@@ -266,12 +266,12 @@ async def test_a_caller_that_leaves_frees_its_connection() -> None:
         writer.close()
 
     async with subgraph(hang_once) as transport:
-        task = asyncio.ensure_future(transport.send(REQUEST, 5))
+        task = asyncio.ensure_future(payload_from(transport, 5))
         await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert (await transport.send(REQUEST, 5)).payload == json.loads(OK)
+        assert await payload_from(transport, 5) == json.loads(OK)
 
 
 async def test_headers_cannot_smuggle() -> None:
@@ -285,7 +285,7 @@ async def test_headers_cannot_smuggle() -> None:
 
     async with subgraph(note) as transport:
         headers = (("authorization", "x\r\nx-admin: 1"), ("accept-language", "de"))
-        await transport.send(SubgraphRequest("a", "{x}", headers=headers), 5)
+        await payload_from(transport, headers=Headers(headers))
     assert b"x-admin" not in heads[0]
     assert b"accept-language: de\r\n" in heads[0]
 

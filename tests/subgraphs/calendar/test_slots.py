@@ -99,8 +99,10 @@ async def test_the_database_refuses_what_overlaps(player: Player, client: Client
         await other.start()
         await first.execute(INSERT, who, "booked", uuid4(), at(20), at(22))
         waiting = asyncio.create_task(second.execute(INSERT, who, "blocked", None, at(21), at(23)))
-        await asyncio.sleep(0.2)
-        assert not waiting.done()
+        pid = second.get_server_pid()
+        waits = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $1"
+        while not await first.fetchval(waits, pid):
+            assert not waiting.done()
         await begun.commit()
         with pytest.raises(asyncpg.ExclusionViolationError, match="slots_do_not_overlap"):
             await waiting

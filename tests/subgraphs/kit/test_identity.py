@@ -11,8 +11,9 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 from joserfc.util import urlsafe_b64encode
 
+from subgraphs.kit.clock import FakeClock
 from subgraphs.kit.errors import Unauthenticated
-from subgraphs.kit.identity import SERVICE, SERVICE_PUBLIC, Identity, TokenSigner, TokenVerifier
+from subgraphs.kit.identity import REMEMBERED, SERVICE, SERVICE_PUBLIC, Identity, TokenSigner, TokenVerifier
 from subgraphs.kit.keys import load_key, make_key_pair
 from subgraphs.kit.testing import Keys
 
@@ -114,14 +115,28 @@ def test_other_schemes_are_refused(keys: Keys, header: str) -> None:
         TokenVerifier(keys.public).identity(header)
 
 
-def test_a_remembered_token_still_ends(keys: Keys) -> None:
+async def test_a_remembered_token_still_ends(keys: Keys) -> None:
     """A token that was believed once is refused after its end."""
-    verifier = TokenVerifier(keys.public)
-    header = f"Bearer {signed(keys, exp=int(time.time()) + 1)}"
-    assert verifier.identity(header) is not None
-    time.sleep(1.1)
-    with pytest.raises(Unauthenticated):
-        verifier.identity(header)
+    clock = FakeClock()
+    verifier = TokenVerifier(keys.public, clock)
+    header = f"Bearer {TokenSigner(keys.private, 60, clock).sign(USER, 'client').value}"
+    await clock.advance(59)
+    assert verifier.identity(header) == verifier.identity(header) == Identity(USER, "client")
+    await clock.advance(1)
+    for _ in range(2):
+        with pytest.raises(Unauthenticated):
+            verifier.identity(header)
+
+
+def test_what_is_remembered_of_tokens(keys: Keys) -> None:
+    """A bounded number of digests: no token can be read out of the verifier."""
+    verifier, signer = TokenVerifier(keys.public), TokenSigner(keys.private)
+    tokens = [signer.sign(USER, "client").value for _ in range(REMEMBERED + 3)]
+    for token in tokens:
+        verifier.identity(f"Bearer {token}")
+    known = vars(verifier)["_known"]
+    assert len(known) == REMEMBERED
+    assert not set(tokens) & set(map(str, known))
 
 
 def test_keys_are_made_once(keys: Keys) -> None:

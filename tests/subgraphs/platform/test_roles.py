@@ -12,10 +12,10 @@ import pytest
 
 from subgraphs.platform import databases
 from subgraphs.platform.errors import LaunchError
-from subgraphs.platform.plan import SERVICES
 from subgraphs.platform.postgres import PostgresServer, start_postgres
 from subgraphs.platform.roles import logging_in, role_of
 from subgraphs.platform.servers import Servers
+from subgraphs.platform.tables import POSTGRES, SERVICES
 
 pytestmark = pytest.mark.system
 ROOT = Path(__file__).parents[3]
@@ -45,22 +45,24 @@ async def value(url: str, query: str) -> object:
 
 async def check_walls(server: str, folder: Path) -> None:
     """Every service gets into its own database as a common user, and into none of the others."""
-    servers = Servers(folder, lambda _: None, postgres_url=server)
+    servers = Servers(folder, lambda _: None, {POSTGRES: server})
     servers.passwords = await databases.let_services_in(server, folder / "roles")
-    assert set(servers.passwords) == set(SERVICES)
-    for service in SERVICES:
+    assert set(servers.passwords) == set(SERVICES.names)
+    for service in SERVICES.names:
         assert stat.S_IMODE((folder / "roles" / service).stat().st_mode) == 0o600
-        url = servers.url_for(service)
+        url = servers.url_for(POSTGRES, service)
         facts = "select rolsuper or rolcreaterole or rolcreatedb from pg_roles where rolname = current_user"
         assert await value(url, facts) is False
         assert await value(url, "select count(*) from outbox") == 0
-        for other in (*SERVICES, databases.PLATFORM):
+        for other in (*SERVICES.names, databases.PLATFORM):
             if other != service:
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await value(databases.url_of(url, other), "select 1")
-    assert await value(servers.url_for("users"), "select count(*) from users") == 0
+    assert await value(servers.url_for(POSTGRES, "users"), "select count(*) from users") == 0
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await value(databases.url_of(servers.url_for("users"), "requests"), "select count(*) from musician_requests")
+        await value(
+            databases.url_of(servers.url_for(POSTGRES, "users"), "requests"), "select count(*) from musician_requests"
+        )
     assert await databases.let_services_in(server, folder / "roles") == servers.passwords
 
 
@@ -78,13 +80,15 @@ async def test_servers_elsewhere(server: PostgresServer, folder: Path) -> None:
     plain, maker = (logging_in(server.url, name, "a word") for name in ("plain", "maker"))
     await made(plain)
     assert await databases.let_services_in(plain, folder / "roles") == {}
-    assert Servers(folder, lambda _: None, postgres_url=plain).url_for("users") == databases.url_of(plain, "users")
+    assert Servers(folder, lambda _: None, {POSTGRES: plain}).url_for(POSTGRES, "users") == databases.url_of(
+        plain, "users"
+    )
     with pytest.raises(LaunchError, match="belongs to another user"):
         await databases.create_databases(maker)
     assert set(map(tuple, (await made(server.url)).values())) == {()}
     await check_walls(server.url, folder)
     await databases.drop_databases(server.url)
-    for service in SERVICES:
+    for service in SERVICES.names:
         await value(server.url, f"drop role {role_of(service)}")
     assert all(await made(maker))
     await check_walls(maker, folder)
@@ -92,7 +96,7 @@ async def test_servers_elsewhere(server: PostgresServer, folder: Path) -> None:
 
 CONNECTS = """
 import asyncio, os, sys
-from subgraphs.platform.databases import connect
+from subgraphs.platform.connections import connect
 from subgraphs.platform.errors import LaunchError
 "x".encode("idna")  # what this imports may be closed to the other user
 os.setgroups([])

@@ -20,7 +20,7 @@ import pytest
 from subgraphs.platform import processes
 from subgraphs.platform.control import ask
 from subgraphs.platform.folder import secret
-from subgraphs.platform.plan import SERVICES
+from subgraphs.platform.tables import SERVICES
 
 pytestmark = pytest.mark.system
 ROOT = Path(__file__).parents[3]
@@ -190,7 +190,7 @@ def made(platform: Platform) -> list[str]:
     async def migrations() -> list[str]:
         password, port = secret(data / "postgres" / "password"), (data / "postgres" / "port").read_text().strip()
         found: list[str] = []
-        for service in SERVICES:
+        for service in SERVICES.names:
             connection = await asyncpg.connect(f"postgresql://postgres:{password}@127.0.0.1:{port}/{service}")
             rows = await connection.fetch("select name, applied_at from schema_migrations order by name")
             found += [f"{service} {row['name']} {row['applied_at']}" for row in rows]

@@ -12,8 +12,8 @@ from subgraphs.kit.event_store.append import append
 from subgraphs.kit.event_store.events import ANY, Context, NewEvent, Stream
 from subgraphs.kit.testing import fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.platform.plan import SERVICES, migrations_of
 from subgraphs.platform.sample.load import load
+from subgraphs.platform.tables import SERVICES
 
 Databases = dict[str, Database]
 
@@ -22,11 +22,11 @@ Databases = dict[str, Database]
 async def databases(postgres_url: str) -> AsyncIterator[Databases]:
     """The small sample in fresh databases, and the read models made of its log."""
     async with AsyncExitStack() as stack:
-        urls = {name: await stack.enter_async_context(fresh_database(postgres_url, name)) for name in SERVICES}
+        urls = {name: await stack.enter_async_context(fresh_database(postgres_url, name)) for name in SERVICES.names}
         found = {name: Database(url) for name, url in urls.items()}
         for name, database in found.items():
             stack.push_async_callback(database.close)
-            await database.migrate(migrations_of(name))
+            await database.migrate(SERVICES[name].migrations)
         await load(urls, "small", lambda *_: None)
         yield found
 

@@ -11,8 +11,8 @@ import pytest
 
 from subgraphs.platform.databases import url_of
 from subgraphs.platform.errors import LaunchError
-from subgraphs.platform.plan import SERVICES
 from subgraphs.platform.seeding import Sample, check_size, present
+from subgraphs.platform.tables import SERVICES
 
 pytestmark = pytest.mark.system
 ROOT = Path(__file__).parents[3]
@@ -36,7 +36,7 @@ async def test_servers_elsewhere(folder: Path, postgres_url: str, redis_url: str
     """With servers elsewhere, a database for each service is made there, once, and no server is started here."""
     options = ("migrate", "--data", str(folder / "data"), "--postgres-url", postgres_url, "--redis-url", redis_url)
     first = said(*options)
-    assert all(f"{service}: kit/" in first for service in SERVICES)
+    assert all(f"{service}: kit/" in first for service in SERVICES.names)
     assert "PostgreSQL" not in first
     assert said(*options).count("nothing new") == len(SERVICES)
     connection = await asyncpg.connect(url_of(postgres_url, "requests"))

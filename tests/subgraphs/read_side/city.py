@@ -19,7 +19,8 @@ from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.testing import Client, Keys, Person, Running
 from subgraphs.matching.app import bootstrap as matching
 from subgraphs.musicians.app import bootstrap as musicians
-from subgraphs.platform.plan import EXTENSIONS, SCHEMA
+from subgraphs.platform.plan import SCHEMA
+from subgraphs.platform.tables import SERVICES
 from subgraphs.read_side.app import bootstrap as read_side
 from subgraphs.requests.app import bootstrap as requests
 from subgraphs.reviews.app import bootstrap as reviews
@@ -112,7 +113,7 @@ async def city(running: Running, settings: ServiceSettings, keys: Keys, threshol
 @asynccontextmanager
 async def _gateway(services: Mapping[str, Service]) -> AsyncIterator[httpx.AsyncClient]:
     local = {name: service.execute for name, service in services.items()}
-    settings = Settings(extensions=frozenset(EXTENSIONS))
+    settings = Settings(extensions=frozenset(SERVICES.extensions))
     app = create_app(SUPERGRAPH, settings, local)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
         yield client

@@ -1,6 +1,7 @@
 """When the read model cannot be trusted, the command side answers the same, and the answer says so: through a real gateway."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -161,6 +162,14 @@ async def test_the_database_is_down(town: tuple[City, Any]) -> None:
     assert continued["extensions"]["readModel"]["found"]["source"] == "command_side"
 
 
+async def only_one_is_missing(made: City) -> bool:
+    """Whether the command side answers for musicians alone; on a slow machine requests may be trusted a
+    little later."""
+    both = await made.ask("{ found: findMusicians { totalCount } other: findRequests { totalCount } }")
+    sources = {name: told["source"] for name, told in both["extensions"]["readModel"].items()}
+    return sources == {"found": "command_side", "other": "read_model"}
+
+
 async def test_the_tables_are_gone(town: tuple[City, Any]) -> None:
     """Without its tables a read model's questions go to the command side, those of the others do not; a rebuild mends it."""
     made, _ = town
@@ -171,9 +180,7 @@ async def test_the_tables_are_gone(town: tuple[City, Any]) -> None:
     answer = await made.source(MUSICIANS, "command_side")
     assert answer["extensions"]["readModel"]["found"]["reason"] == "its tables are missing"
     assert [edge["node"] for edge in answer["data"]["found"]["edges"]] == before[0]["nodes"]
-    both = await made.ask("{ found: findMusicians { totalCount } other: findRequests { totalCount } }")
-    sources = {name: told["source"] for name, told in both["extensions"]["readModel"].items()}
-    assert sources == {"found": "command_side", "other": "read_model"}
+    await until(partial(only_one_is_missing, made))
     rebuild = 'mutation { rebuildReadModel(name: "musicians") { name } }'
     assert "errors" not in await made.ask(rebuild, made.admin)
     await made.source(MUSICIANS, "read_model")

@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.messages import Envelope, Event
 from subgraphs.kit.queue.failures import Pace
 from subgraphs.kit.queue.inbox import Inbox
 from subgraphs.kit.queue.relay import Relay
-from subgraphs.kit.queue.streams import Queue
+from subgraphs.kit.queue.streams import Queue, confirmations_of, newest_id, place_of
 from subgraphs.kit.service import Service
 from subgraphs.kit.testing import Client, Keys, Person, Running, fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -84,6 +85,17 @@ class Way:
     async def logs(self, count: int, **filter: Any) -> list[dict[str, Any]]:
         """Entries of the log that pass a filter, newest first, once there are so many."""
         return await self._until(LOGS, "syncLogs", count, filter)
+
+    async def has_listened(self, service: Service) -> None:
+        """Wait until the sync service has read all that was confirmed."""
+        stream = confirmations_of("requests")
+        place = text("SELECT last_id FROM inbox_cursors WHERE consumer = 'sync-confirmations' AND stream = :stream")
+        async with asyncio.timeout(15):
+            while True:
+                newest = await newest_id(self.queue.redis, stream)
+                if place_of(await service.database.fetch_value(place, stream=stream) or "0") >= newest:
+                    return
+                await asyncio.sleep(0.02)
 
     async def _until(self, query: str, name: str, count: int, filter: dict[str, Any]) -> list[dict[str, Any]]:
         for _ in range(750):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from gateway.transport.local import LocalTransport
+from subgraphs.kit.clock import SystemClock
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.testing import Client, Keys, Person, Running
@@ -21,9 +23,22 @@ from subgraphs.payments.app import bootstrap as payments
 from subgraphs.read_side.app import bootstrap as read_side
 from subgraphs.requests.app import bootstrap as requests
 from subgraphs.sync.app import bootstrap as sync
+from subgraphs.sync.consistency import SETTLING
+from tests.subgraphs.kit.queue.street import until
 from tests.subgraphs.musicians.test_profiles import make
 from tests.subgraphs.requests.test_requests import publish
 
+PLACES = {
+    "musician": (
+        ("matching", "matching_musicians", "musician_id"),
+        ("read_side", "musician_read_model", "musician_id"),
+    ),
+    "request": (
+        ("matching", "matching_requests", "request_id"),
+        ("read_side", "request_read_model", "request_id"),
+    ),
+}
+"""Where the copies of a kind of thing are: service, table and key."""
 OTHERS = {
     "musicians": musicians,
     "requests": requests,
@@ -36,6 +51,24 @@ CHECK = """mutation($deep: Boolean!) { checkConsistency(deep: $deep) {
 FOUND = "{ consistencyChecks(first: 4) { totalCount edges { node { entityType errorMessage } } } }"
 
 
+class Settling(SystemClock):
+    """The machine's clock, but that a check that waits for events on their way waits for a test to let it go
+    on."""
+
+    def __init__(self) -> None:
+        self.settles, self.may_settle = asyncio.Event(), asyncio.Event()
+        self.may_settle.set()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, or settle."""
+        if seconds != SETTLING:
+            await super().sleep(seconds)
+            return
+        self.settles.set()
+        await self.may_settle.wait()
+        self.settles.clear()
+
+
 @dataclass
 class City:
     """Services that own and services that copy."""
@@ -43,6 +76,7 @@ class City:
     services: dict[str, Service]
     keys: Keys
     sync: Client
+    clock: "Settling"
 
     async def check(self, *, deep: bool = False) -> dict[tuple[str, str], dict[str, Any]]:
         """What a check finds, by kind and who keeps the copies."""
@@ -65,22 +99,11 @@ class City:
         await self.arrived(made["id"])
         return UUID(made["id"])
 
-    async def arrived(self, key: str) -> None:
+    async def arrived(self, key: str, kind: str = "musician") -> None:
         """Wait until both copies are there."""
-        places = (
-            ("matching", "matching_musicians", "musician_id"),
-            ("read_side", "musician_read_model", "musician_id"),
-        )
-        for service, table, column in places:
-            for _ in range(500):
-                try:
-                    if await self.value(service, f"SELECT 1 FROM {table} WHERE {column} = :key", key=UUID(key)):
-                        break
-                except Exception:
-                    await asyncio.sleep(0.02)
-                await asyncio.sleep(0.02)
-            else:
-                raise AssertionError(f"{service} has not heard of {key}")
+        for service, table, column in PLACES[kind]:
+            found = f"SELECT count(*) FROM {table} WHERE {column} = :key"
+            await until(partial(self.value, service, found, key=UUID(key)), 1)
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +113,13 @@ async def city(running: Running, keys: Keys) -> AsyncIterator[City]:
         services = {name: await stack.enter_async_context(running(name, how)) for name, how in OTHERS.items()}
         way = LocalTransport({name: service.execute for name, service in services.items()})
 
+        clock = Settling()
+
         def bootstrap(settings: ServiceSettings) -> Service:
-            return sync(replace(settings, jwt_private_key_file=keys.service), way, settling=0.3)
+            return sync(replace(settings, jwt_private_key_file=keys.service, clock=clock), way)
 
         service = await stack.enter_async_context(running("sync", bootstrap))
-        yield City(services, keys, Client(service))
+        yield City(services, keys, Client(service), clock)
 
 
 def counts(report: dict[str, Any]) -> tuple[int, ...]:
@@ -105,8 +130,8 @@ def counts(report: dict[str, Any]) -> tuple[int, ...]:
 async def test_equal_stores_have_no_drift(city: City) -> None:
     """What arrived by itself is in order, in depth as well, and the check is written down."""
     await city.musician()
-    await publish(Client(city.services["requests"]), Person.make(city.keys))
-    await asyncio.sleep(0.5)
+    request = await publish(Client(city.services["requests"]), Person.make(city.keys))
+    await city.arrived(request["id"], "request")
     for deep, checks in ((False, 4), (True, 8)):
         found = await city.check(deep=deep)
         assert [(counts(report), report["errorMessage"]) for report in found.values()] == [
@@ -172,14 +197,8 @@ async def test_what_the_local_log_lacks_is_added(city: City) -> None:
         == "Gone"
     )
     await city.execute("musicians", "UPDATE musician_profiles SET stage_name = 'Back' WHERE id = :key", key=key)
-    for _ in range(250):
-        name = await city.value(
-            "read_side", "SELECT stage_name FROM musician_read_model WHERE musician_id = :key", key=key
-        )
-        if name == "Back":
-            break
-        await asyncio.sleep(0.02)
-    assert name == "Back"
+    named = "SELECT stage_name FROM musician_read_model WHERE musician_id = :key"
+    await until(lambda: city.value("read_side", named, key=key), "Back")
     assert counts((await city.check(deep=True))["musician", "read_side"]) == (0, 0, 0, 0, 0)
 
 
@@ -187,9 +206,11 @@ async def test_an_event_on_its_way_is_no_drift(city: City) -> None:
     """A copy that gets its event while the check looks again is left alone."""
     key = await city.musician(stageName="Slow")
     await city.execute("matching", "UPDATE matching_musicians SET version = 0 WHERE musician_id = :key", key=key)
+    city.clock.may_settle.clear()
     checking = asyncio.create_task(city.check())
-    await asyncio.sleep(0.15)
+    await asyncio.wait_for(city.clock.settles.wait(), 15)
     await city.execute("matching", "UPDATE matching_musicians SET version = 1 WHERE musician_id = :key", key=key)
+    city.clock.may_settle.set()
     assert counts((await checking)["musician", "matching"]) == (0, 0, 0, 0, 0)
 
 

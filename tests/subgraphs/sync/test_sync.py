@@ -1,6 +1,5 @@
 """The sync service: what is on its way to whom, what became of it, and what an admin can do about it."""
 
-import asyncio
 from uuid import UUID, uuid4
 
 import pytest
@@ -86,7 +85,7 @@ async def test_a_second_confirmation_adds_nothing(way: Way, service: Service, re
         await way.requests.execute(text("UPDATE outbox SET published_at = NULL"))
         await way.tell(RequestUpdated(request_id=request_id, title="six"))
         await way.syncs(2, entityId=str(request_id), status="COMPLETED")
-        await asyncio.sleep(0.3)
+        await way.has_listened(service)
     await way.logs(2, entityId=str(request_id))
     doubles = text(
         "SELECT count(*) FROM (SELECT 1 FROM sync_logs WHERE outcome = 'done' GROUP BY sync_id HAVING count(*) > 1) AS d"

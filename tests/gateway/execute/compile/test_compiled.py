@@ -6,14 +6,15 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.execute.compile.run import Run
-from gateway.http.read import Ask
+from gateway.execute.compile.run import MergingRun
+from gateway.execution import execute
 from gateway.http.respond import encode
-from gateway.pipeline import answer, check, pick, prepare, run
+from gateway.pipeline import check, pick, prepare, run
+from gateway.request.ask import Ask
 from gateway.settings import Settings
-from gateway.transport.base import SubgraphRequest
+from gateway.transport.base import Call
 from gateway.transport.fake import FakeTransport
-from tests.gateway.support import fake_engine, gateway_of
+from tests.gateway.support import fake_engine, gateway_of, inputs_of
 
 SDLS = {
     "a": """
@@ -33,7 +34,7 @@ QUERY = "{ things { name size any ratio count color price tags } }"
 def replying(a: Any, b: Any) -> Any:
     """Subgraph a answers with one thing, b with one entity, or as said."""
 
-    def reply(request: SubgraphRequest) -> Any:
+    def reply(request: Call) -> Any:
         return a if request.subgraph == "a" else b
 
     return reply
@@ -46,9 +47,9 @@ async def both(query: str, a: Any, b: Any) -> tuple[Any, Any, list[str], bool]:
     node = pick(checked, None)
     prepared = prepare(engine, checked, node, {})
     assert prepared.program is not None
-    written = (await answer(engine, prepared, {}, ())).response
+    written = (await execute(engine, prepared, inputs_of(engine))).response
     asked = [request.subgraph for request in transport.requests]
-    exact = (await run(engine, prepared, {}, ())).response
+    exact = (await run(engine, prepared, inputs_of(engine))).response
     compiled = orjson.loads(written) if isinstance(written, bytes) else written
     return compiled, exact, asked, isinstance(written, bytes)
 
@@ -117,7 +118,7 @@ async def test_a_mutation_is_sent_once() -> None:
     query = "mutation { add(n: 1) { name color } }"
     checked = check(engine, query)
     node = pick(checked, None)
-    written = await answer(engine, prepare(engine, checked, node, {}), {}, ())
+    written = await execute(engine, prepare(engine, checked, node, {}), inputs_of(engine))
     assert isinstance(written.response, dict)
     assert written.response["data"] == {"add": None}
     assert [request.subgraph for request in transport.requests].count("a") == 1
@@ -129,7 +130,7 @@ async def test_a_mistake_in_a_callback_ends_the_run(monkeypatch: pytest.MonkeyPa
     def broken(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Run, "read", broken)
+    monkeypatch.setattr(MergingRun, "read", broken)
     compiled, exact, asked, _ = await both(QUERY, data(), entities(ENTITY))
     assert compiled == exact
     assert asked == ["a", "b"]
@@ -140,13 +141,12 @@ async def test_one_reply_is_passed_on_untouched() -> None:
     engine, _ = fake_engine(SDLS, replying(data(), None))
     checked = check(engine, "{ things { name any } }")
     prepared = prepare(engine, checked, pick(checked, None), {})
-    more = (await answer(engine, prepared, {}, ())).response
+    more = (await execute(engine, prepared, inputs_of(engine))).response
     assert more == {"data": {"things": [{"name": "x", "any": {"a": [1]}}]}}
     exactly = {"data": {"things": [{"name": "x", "any": {"a": [1]}}]}}
     engine, _ = fake_engine(SDLS, replying(exactly, None))
-    assert (await answer(engine, prepare(engine, checked, pick(checked, None), {}), {}, ())).response == orjson.dumps(
-        exactly
-    )
+    prepared = prepare(engine, checked, pick(checked, None), {})
+    assert (await execute(engine, prepared, inputs_of(engine))).response == orjson.dumps(exactly)
 
 
 async def test_a_known_operation_touches_neither_parser_nor_planner() -> None:
@@ -155,7 +155,7 @@ async def test_a_known_operation_touches_neither_parser_nor_planner() -> None:
     for number in range(5):
         ask = Ask("mutation($n: Int!) { add(n: $n) { name } }", {"n": number})
         assert orjson.loads(encode(await gateway.answer(ask, {}))) == {"data": {"add": None}}
-    assert (gateway.documents.misses, gateway.plans.misses, gateway.ready.misses) == (1, 1, 1)
+    assert (gateway.documents.misses, gateway.plans.misses, gateway.operations.misses) == (1, 1, 1)
 
 
 async def test_a_new_supergraph_knows_what_was_asked_last() -> None:
@@ -167,10 +167,10 @@ async def test_a_new_supergraph_knows_what_was_asked_last() -> None:
     after = gateway_of(smaller, FakeTransport(replying(data(), entities(ENTITY))), Settings())
     await before.answer(Ask("{ things { name color } }"), {})
     after.warm(before)
-    known = (after.documents.misses, after.plans.misses, after.ready.misses)
+    known = (after.documents.misses, after.plans.misses, after.operations.misses)
     assert orjson.loads(encode(await after.answer(Ask("{ things { name color } }"), {})))["data"]
-    assert (after.documents.misses, after.plans.misses, after.ready.misses) == known
-    assert list(after.ready.values) == [("{ things { name color } }", None)]
+    assert (after.documents.misses, after.plans.misses, after.operations.misses) == known
+    assert list(after.operations.values) == [("{ things { name color } }", None)]
 
 
 async def test_what_was_compiled_for_evicted_plans_is_collected() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.pipeline import answer, check, pick, prepare, run
-from gateway.transport.base import SubgraphRequest
-from tests.gateway.support import fake_engine
+from gateway.execution import execute
+from gateway.pipeline import check, pick, prepare, run
+from gateway.transport.base import Call
+from tests.gateway.support import fake_engine, inputs_of
 
 SDLS = {
     "a": """
@@ -45,10 +46,10 @@ B: dict[str, Callable[[str], Any]] = {
 }
 
 
-async def both(query: str, a: Any, b: Any = None) -> tuple[Any, Any, bool, list[SubgraphRequest]]:
+async def both(query: str, a: Any, b: Any = None) -> tuple[Any, Any, bool, list[Call]]:
     """The answers of the compiled and of the exact path, whether the first came through compiled, and what it asked."""
 
-    def reply(request: SubgraphRequest) -> Any:
+    def reply(request: Call) -> Any:
         if request.subgraph == "a":
             return {"data": a}
         if b is not None:
@@ -62,9 +63,9 @@ async def both(query: str, a: Any, b: Any = None) -> tuple[Any, Any, bool, list[
     checked = check(engine, query)
     prepared = prepare(engine, checked, pick(checked, None), {})
     assert prepared.program is not None
-    written = (await answer(engine, prepared, {}, ())).response
+    written = (await execute(engine, prepared, inputs_of(engine))).response
     asked = list(transport.requests)
-    exact = (await run(engine, prepared, {}, ())).response
+    exact = (await run(engine, prepared, inputs_of(engine))).response
     return orjson.loads(written) if isinstance(written, bytes) else written, exact, isinstance(written, bytes), asked
 
 

@@ -1,20 +1,22 @@
 """Entity fetches of requests under way at the same time: what goes together, what never does, and that nobody pays for another."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
 import pytest
 
-from gateway.app import Gateway
+from gateway.answering import Gateway
+from gateway.core.clock import FakeClock
 from gateway.core.errors import SubgraphError
 from gateway.execute.loader.loader import Loader
-from gateway.execute.template import template_of
-from gateway.http.read import Ask
 from gateway.http.respond import encode
+from gateway.request.ask import Ask
 from gateway.settings import Settings
-from gateway.transport.base import Done, Handle, Headers, Outcome, RawReply, Spoken, SubgraphReply, call_back
+from gateway.transport.base import Call, Done, Handle, Outcome, Reply, run_in_task
+from gateway.transport.headers import NO_HEADERS
+from gateway.transport.template import template_of
 from tests.gateway.support import gateway_of, until
 
 SDLS = {
@@ -30,7 +32,7 @@ def colored(id_: str, user: str) -> Any:
     return {"color": f"{id_} for {user}"}
 
 
-class Subgraphs(Spoken):
+class Subgraphs:
     """Subgraph a has every thing; b answers what it is set to. `asked`: the ids of each of b's requests; `hold` keeps replies back."""
 
     def __init__(self, entity: Color = colored) -> None:
@@ -41,18 +43,16 @@ class Subgraphs(Spoken):
         self.hold: asyncio.Event | None = None
         self.whole: Callable[[list[Any]], Any] = lambda found: {"data": {"_entities": found}}
 
-    def post(
-        self, subgraph: str, body: bytes, headers: Headers, repeatable: bool, timeout: float, done: Done
-    ) -> Handle:
-        """See Transport.post."""
-        return call_back(self.answer(subgraph, orjson.loads(body), headers), done)
+    def post(self, call: Call, done: Done) -> Handle:
+        """Reply in a task."""
+        return run_in_task(self.answer(call), done)
 
-    async def answer(self, subgraph: str, asked: Any, headers: Headers) -> RawReply:
+    async def answer(self, call: Call) -> Reply:
         """One reply, in its own time."""
-        variables = asked.get("variables", {})
-        if subgraph == "a":
-            field = "change" if "mutation" in asked["query"] else "one"
-            return RawReply(200, orjson.dumps({"data": {field: {"__typename": "Thing", "id": variables["id"]}}}), [])
+        variables = call.variables
+        if call.subgraph == "a":
+            field = "change" if "mutation" in call.query else "one"
+            return Reply(200, orjson.dumps({"data": {field: {"__typename": "Thing", "id": variables["id"]}}}), [])
         ids = [one["id"] for one in variables["representations"]]
         self.asked.append(ids)
         try:
@@ -61,17 +61,11 @@ class Subgraphs(Spoken):
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
-        user = dict(headers).get("authorization", "nobody")
+        user = dict(call.headers.pairs).get("authorization", "nobody")
         found = self.whole([self.entity(id_, user) for id_ in ids])
         if isinstance(found, Exception):
             raise found
-        return RawReply(200, orjson.dumps(found), self.headers)
-
-    async def send(self, request: Any, timeout: float) -> SubgraphReply:
-        """See Transport.send."""
-        payload = orjson.loads(request.body())
-        reply = await self.answer(request.subgraph, payload, request.headers)
-        return SubgraphReply(orjson.loads(reply.body), reply.raw_headers)
+        return Reply(200, orjson.dumps(found), self.headers)
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -230,12 +224,15 @@ async def test_extensions_reach_every_caller() -> None:
 
 # The loader by itself
 
-TEMPLATE = template_of("query($representations:[_Any!]!){x}", None, [("representations", "_entities")])
+TEMPLATE = template_of("query($representations:[_Any!]!){x}", None, [("representations", "_entities")], True)
 
 
-def load(loader: Loader, id_: str, into: list[Outcome], timeout: float = 5.0) -> Handle:
-    """Ask for one entity."""
-    return loader.load("b", TEMPLATE, (), [[b'{"id":"%b"}' % id_.encode()]], (), timeout, into.append)
+def load(loader: Loader, ids: Sequence[str], into: list[Outcome], timeout: float = 5.0) -> Handle:
+    """Ask for entities."""
+    representations = [[b'{"id":"%b"}' % one.encode() for one in ids]]
+    deadline = loader.clock.time() + timeout
+    call = Call("b", 1, TEMPLATE, (), representations, NO_HEADERS, True, deadline, timeout)
+    return loader.post(call, into.append)
 
 
 async def settle(turns: int = 6) -> None:
@@ -268,12 +265,15 @@ async def test_nobody_waits_longer_than_the_window() -> None:
     """A fetch that does not come back holds up nobody for more than the window."""
     transport = Subgraphs()
     transport.hold = asyncio.Event()
-    loader = Loader(transport, wait=0.005)
+    clock = FakeClock()
+    loader = Loader(transport, wait=0.005, clock=clock)
     load(loader, "1", [])
     await settle()
     load(loader, "2", [])
-    await until(lambda: len(transport.asked) == 2)
-    assert transport.asked == [["1"], ["2"]]
+    await clock.advance(0.004)
+    assert len(transport.asked) == 1
+    await clock.advance(0.001)
+    assert len(transport.asked) == 2
     transport.hold.set()
     await settle(10)
 
@@ -284,8 +284,7 @@ async def test_a_full_batch_goes_at_once() -> None:
     loader, got = Loader(transport, size=3), list[Outcome]()
     for id_ in "1234567":
         load(loader, id_, got)
-    many = [[b'{"id":"m%d"}' % number for number in range(5)]]
-    loader.load("b", TEMPLATE, (), many, (), 5.0, got.append)
+    load(loader, [f"m{number}" for number in range(5)], got)
     await until(lambda: len(got) == 8)
     assert [len(one) for one in transport.asked] == [3, 3, 1, 5]
 
@@ -316,14 +315,17 @@ async def test_each_caller_keeps_its_own_deadline() -> None:
     """One whose time is over fails alone; the others get what they asked."""
     transport = Subgraphs()
     transport.hold = asyncio.Event()
-    loader, hasty, patient = Loader(transport), list[Outcome](), list[Outcome]()
-    load(loader, "1", hasty, 0.01)
+    clock = FakeClock()
+    loader, hasty, patient = Loader(transport, clock=clock), list[Outcome](), list[Outcome]()
+    load(loader, "1", hasty, 10.0)
     load(loader, "2", patient, 30.0)
-    await until(lambda: len(hasty) > 0)
+    await clock.advance(9.9)
+    assert hasty == []
+    await clock.advance(0.2)
     assert isinstance(hasty[0], SubgraphError)
     assert (hasty[0].code, patient, transport.cancelled) == ("SUBGRAPH_TIMEOUT", [], 0)
     transport.hold.set()
     await settle(10)
-    assert isinstance(patient[0], RawReply)
+    assert isinstance(patient[0], Reply)
     assert orjson.loads(patient[0].body) == {"data": {"_entities": [{"color": "2 for nobody"}]}}
     assert len(hasty) == 1

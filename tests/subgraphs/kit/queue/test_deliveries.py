@@ -1,6 +1,5 @@
 """Deliveries: an event counts as delivered when all who want it have confirmed it, and is published again until then."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -151,8 +150,7 @@ async def test_confirmations_of_another_past_are_no_ones(street: Street) -> None
     await confirmations.tell(street.queue.redis, [_confirmation(other, "ear", "done")])
     await confirmations.tell(street.queue.redis, [Hello(consumer="ear", source="tower", event_types=("BellRang",))])
     async with started(street.relay()):
-        await until(lambda: street.count("outbox_consumers"), 1)
-        await asyncio.sleep(0.1)
+        await until(lambda: street.count("outbox_consumers"), 1)  # written with all that was said before it
     assert await street.outcomes() == []
     assert await street.undelivered() == 1
 

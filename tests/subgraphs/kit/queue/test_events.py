@@ -1,11 +1,13 @@
 """Outbox, relay and inbox: every event arrives, and is applied once, whatever happens in between."""
 
-import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from subgraphs.kit.cause import Cause, because
 from subgraphs.kit.database import Database
@@ -77,10 +79,15 @@ async def test_an_absent_database_costs_no_delivery(street: Street) -> None:
         await until(street.heard, [1])
         await _allow_connections(street.tower, name, allowed=False)
         await street.ring(2, 3)
-        await asyncio.sleep(1.0)
+        with capture_logs() as said:
+            await until(lambda: _was_said(said, "events wait in the queue"), True)
         await _allow_connections(street.tower, name, allowed=True)
         await until(street.sorted, [1, 2, 3])
     assert await street.failures() == []
+
+
+async def _was_said(said: Sequence[Mapping[str, Any]], what: str) -> bool:
+    return any(each["event"] == what for each in said)
 
 
 @pytest.mark.system

@@ -24,6 +24,12 @@ async def shares(street: Street) -> list[int]:
     return sorted(int(row[0]) for row in await street.ear.fetch_all(_OWNERS))
 
 
+async def expire(street: Street) -> None:
+    """Let the time of all leases be over: the database's clock is the one that they follow."""
+    for table in ("inbox_leases", "inbox_members"):
+        await street.ear.execute(text(f"UPDATE {table} SET expires_at = clock_timestamp() - interval '1 second'"))
+
+
 async def test_processes_share_the_partitions(street: Street) -> None:
     """One has all; two have half each; three at most ceil(8/3); and when one stops the others have its part at once."""
     first, second, third = street.inbox(), street.inbox(), street.inbox()
@@ -40,11 +46,13 @@ async def test_processes_share_the_partitions(street: Street) -> None:
 async def test_a_dead_process_loses_its_partitions(street: Street) -> None:
     """What a process held that died without a word goes to another when the lease ends, and its events are handled."""
     await street.ring(*range(20))
-    await Leases(street.ear, "ear", 2.0).tend()
+    await Leases(street.ear, "ear", 60.0).tend()
     assert await shares(street) == [PARTITIONS]
     async with started(street.relay(), street.inbox()):
-        await asyncio.sleep(0.3)
+        await until(lambda: street.count("inbox_members", "ear"), 2)
+        await until(street.waiting, 0)
         assert await street.heard() == [], "the lease holds as long as it lasts"
+        await expire(street)
         await until(street.sorted, list(range(20)))
 
 
@@ -71,10 +79,10 @@ async def test_order_survives_a_change_of_owners(street: Street) -> None:
 
 async def test_an_old_token_commits_nothing(street: Street) -> None:
     """A process that was paused until another took its partitions can neither commit nor renew."""
-    paused, other = Leases(street.ear, "ear", 0.3), Leases(street.ear, "ear", 5.0)
+    paused, other = Leases(street.ear, "ear", 5.0), Leases(street.ear, "ear", 5.0)
     await paused.tend()
     old = dict(paused.held)
-    await asyncio.sleep(0.4)
+    await expire(street)
     await other.tend()
     assert sorted(other.held) == sorted(old)
     with pytest.raises(LeaseLost):
@@ -91,13 +99,13 @@ async def test_an_old_token_commits_nothing(street: Street) -> None:
 
 async def test_nobody_takes_a_partition_from_under_a_transaction(street: Street) -> None:
     """As long as a transaction that passed the fence is open, its partition is not taken, though the lease ended meanwhile."""
-    slow, other = Leases(street.ear, "ear", 1.0), Leases(street.ear, "ear", 5.0)
+    slow, other = Leases(street.ear, "ear", 0.6), Leases(street.ear, "ear", 5.0)
     await slow.tend()
     number = next(iter(slow.held))
     async with UnitOfWork(street.ear) as uow:
         await slow.fence(uow, {number: slow.held[number]})
         for _ in range(5):
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(0.15)
             await uow.execute(_HEARD)
         await other.tend()
         assert sorted(other.held) == sorted(set(range(PARTITIONS)) - {number})
@@ -126,21 +134,16 @@ async def test_a_pause_while_tending_holds_nobody_up(street: Street) -> None:
     """A process that is paused while it renews its leases has locked them: the server ends that, too, and another takes them."""
     paused, other = Leases(street.ear, "ear", 0.5), Leases(street.ear, "ear", 5.0)
     await paused.tend()
-    sleeping = asyncio.Event()
 
     class Pausing(UnitOfWork):
         """Stops at the end of its transaction, as by SIGSTOP."""
 
         async def __aexit__(self, *error: Any) -> None:
-            sleeping.set()
-            await asyncio.sleep(1.5)
+            await until(lambda: _taken(other), True)
             await super().__aexit__(*error)
 
-    tending = asyncio.create_task(paused.tend(Pausing(street.ear)))
-    await sleeping.wait()
-    await until(lambda: _taken(other), True)
     with pytest.raises(DBAPIError):
-        await tending
+        await paused.tend(Pausing(street.ear))
 
 
 async def _taken(leases: Leases) -> bool:
@@ -168,12 +171,12 @@ async def test_a_paused_handler_is_overtaken(street: Street) -> None:
 
 async def test_a_slow_handler_is_not_doubled(street: Street) -> None:
     """While a handler works on past its lease nobody else handles its events; afterwards the other process goes on behind them."""
-    bell, begun, ended = uuid4(), asyncio.Event(), asyncio.Event()
+    bell, begun, lapsed, ended = uuid4(), asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def slowly(uow: UnitOfWork, envelope: Envelope) -> None:
         begun.set()
-        for _ in range(16):
-            await asyncio.sleep(0.1)
+        while not lapsed.is_set():
+            await asyncio.sleep(0.02)
             await uow.execute(text("SELECT 1"))
         await hear(uow, envelope)
         ended.set()
@@ -184,9 +187,16 @@ async def test_a_slow_handler_is_not_doubled(street: Street) -> None:
         await asyncio.wait_for(begun.wait(), 5)
         await _silence(slow)
         async with started(quick):
+            await until(lambda: _lapsed(street), PARTITIONS - 1)
+            lapsed.set()
             await asyncio.wait_for(ended.wait(), 5)
             await street.ring(2, 3, bell=bell)
             await until(street.heard, [1, 2, 3])
+
+
+async def _lapsed(street: Street) -> int:
+    """How many partitions a second owner has taken: all but the one whose transaction is open."""
+    return await street.count("inbox_leases WHERE token > 1", "ear")
 
 
 async def _silence(inbox: Any) -> None:

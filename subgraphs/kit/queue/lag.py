@@ -1,4 +1,4 @@
-"""How long an event has waited in the queue, or aside, for this service: what the local log does not know of yet."""
+"""How long events have waited for a consumer, in the queue or put aside after a failure."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""A request's headers, decoded when they are looked at."""
+"""A request's headers, decoded when they are read."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -22,7 +22,6 @@ class RequestHeaders(Mapping[str, str]):
         self.address = address
 
     def get(self, name: str, default: Any = None) -> Any:
-        """See Mapping.get."""
         if name == FORWARDED:
             return self.address or default
         found = self.raw.get(_bytes(name))

@@ -1,11 +1,11 @@
-"""What is not shared between callers: replies for one user alone. And what does not keep callers apart: headers that only trace."""
+"""What is not shared between callers: replies for one user alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-TRACING = frozenset({"traceparent", "tracestate", "x-request-id"})
+from gateway.transport.base import RawHeaders
 
 
-def is_private(replies: Iterable[Sequence[tuple[bytes, bytes]]]) -> bool:
+def is_private(replies: Iterable[RawHeaders]) -> bool:
     """Whether the headers of a subgraph's reply say that it is for one user alone (RFC 9111, 5.2.2; RFC 6265)."""
     for headers in replies:
         for name, value in headers:

@@ -1,0 +1,320 @@
+"""One supergraph being answered from: find or prepare the plan of a request, and start its execution."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from secrets import randbelow
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from graphql.language import OperationDefinitionNode
+
+from gateway.core.context import RequestContext
+from gateway.core.envelope import Envelope, encode_json, error_envelope
+from gateway.core.errors import RequestError, SubgraphError
+from gateway.core.headers import RequestHeaders
+from gateway.engine import Engine
+from gateway.execute.inputs import Inputs
+from gateway.execution import Answered, Start, awaited, begin
+from gateway.flights import Flights
+from gateway.observe.facts import PREPARE
+from gateway.pipeline import Checked, Prepared, check, pick, prepare, run, variables_for
+from gateway.plan.explain import plan_json, print_plan
+from gateway.plugins import Hooks
+from gateway.request.ask import Ask
+from gateway.request.labels import labels_on, point_of
+from gateway.transport.base import Handle, call_for, send_and_read
+from gateway.transport.headers import Headers
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+WARMED = 200  # operations
+KEPT_TEXT = 50_000  # characters; a longer document is not worth its place in the cache
+PROBE_SECONDS = 2.0
+
+
+class Recent(Generic[K, V]):
+    """The values that were used last, at most `size` of them."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.misses = 0
+        self.values: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        """The value for a key, if it is known."""
+        found = self.values.get(key)
+        if found is None:
+            self.misses += 1
+        else:
+            self.values.move_to_end(key)
+        return found
+
+    def put(self, key: K, value: V) -> None:
+        """Remember a value; the one that was used longest ago makes room."""
+        self.values[key] = value
+        if len(self.values) > self.size:
+            self.values.popitem(last=False)
+
+
+class Remembered(Generic[K, V]):
+    """The results of the last uses of a function, refusals included."""
+
+    def __init__(self, size: int) -> None:
+        self.recent: Recent[K, V | RequestError] = Recent(size)
+
+    @property
+    def misses(self) -> int:
+        """How often a value was not known."""
+        return self.recent.misses
+
+    def get(self, key: K, make: Callable[[], V], keep: bool = True) -> V:
+        """The value for a key, made now if it is not known; raises again what making it raised."""
+        found = self.recent.get(key)
+        if found is None:
+            try:
+                found = make()
+            except RequestError as error:
+                found = error
+            if keep:
+                self.recent.put(key, found)
+        if isinstance(found, RequestError):
+            raise found.with_traceback(None)
+        return found
+
+    def forget(self, key: K) -> None:
+        """Remember the value of a key no longer."""
+        self.recent.values.pop(key, None)
+
+
+class PlanKey(NamedTuple):
+    """All that decides which plan a request gets.
+
+    `text`: the document, or the id that stands for it. `conditions`: the values of the variables in @skip and @include.
+    `labels`: the progressive overrides that are on. `access`: what the caller may see, where that changes the plan.
+    """
+
+    text: str
+    operation_name: str | None
+    conditions: tuple[Any, ...] = ()
+    labels: frozenset[str] = frozenset()
+    access: Hashable = None
+
+
+def plan_key(ask: Ask, checked: Checked, variables: Mapping[str, Any], labels: frozenset[str]) -> PlanKey:
+    """The key of the plan that a request gets; plan cache, warm-up and the sharing of executions use it alike."""
+    conditions = tuple([variables.get(name) for name in checked.conditions])
+    return PlanKey(ask.query, ask.operation_name or None, conditions, labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An operation that was asked for before.
+
+    `key` and `prepared`: its plan, if the text and the name alone decide which one that is.
+    """
+
+    node: OperationDefinitionNode
+    checked: Checked
+    key: PlanKey | None
+    prepared: Prepared | None
+
+
+class Found(NamedTuple):
+    """What a request needs to run: the operation, its plan, under which key, and the coerced variables."""
+
+    known: Known
+    prepared: Prepared
+    key: PlanKey
+    variables: Mapping[str, Any]
+
+
+class Gateway:
+    """One supergraph being served: the pipeline with its caches around it."""
+
+    def __init__(self, engine: Engine, hooks: Hooks | None = None) -> None:
+        self.engine = engine
+        self.hooks = hooks or Hooks()
+        size = engine.settings.plan_cache
+        self.documents: Remembered[str, Checked] = Remembered(size)
+        self.operations: Recent[tuple[str, str | None], Known] = Recent(size)
+        self.plans: Remembered[PlanKey, Prepared] = Remembered(size)
+        self.flights = Flights()
+        self.forward = tuple((name, name.encode("latin-1", "replace")) for name in engine.settings.headers.forward)
+        self.hooked = self.hooks.wraps_requests
+
+    def context(self, headers: Mapping[str, str]) -> RequestContext:
+        """The context of a new request with these headers."""
+        return self.engine.context(headers)
+
+    async def answer(self, ask: Ask, headers: Mapping[str, str]) -> Envelope:
+        """Answer one request without a door; what is wrong with it becomes a refusal.
+
+        Raises RequestError METHOD_NOT_ALLOWED for a mutation by GET, since a door has to say which methods there are.
+        """
+        context = self.engine.context(headers)
+        try:
+            return await awaited(partial(self.begin, ask, context))
+        except RequestError as error:
+            if error.status == 405:
+                raise
+            return error_envelope(error)
+
+    def begin(self, ask: Ask, context: RequestContext, answered: Answered) -> Handle:
+        """Begin to answer a request; `answered` is called back once, never before this returns.
+
+        Raises RequestError, or hands it back, for a request that is not run.
+        """
+        if self.hooked:
+            return self._begin_hooked(ask, context, answered)
+        return self._execute(ask, context, self.find(ask, context), answered)
+
+    def find(self, ask: Ask, context: RequestContext) -> Found:
+        """Find or prepare the plan of a request, and coerce its variables. Raises RequestError."""
+        keep = len(ask.query) <= KEPT_TEXT
+        known = self.operations.get((ask.query, ask.operation_name))
+        if known is None:
+            known = self._learn(ask, context, keep)
+        if ask.query_only and known.node.operation.value != "query":
+            message = f"a {known.node.operation.value} can't be sent by GET; use POST"
+            raise RequestError(message, "METHOD_NOT_ALLOWED", status=405)
+        variables = variables_for(self.engine, known.node, ask.variables)
+        if known.prepared is not None and known.key is not None:
+            return Found(known, known.prepared, known.key, variables)
+        context.labels = self.labels_for(known.checked, context)
+        key = plan_key(ask, known.checked, variables, context.labels)
+        make = partial(self._prepare, known.checked, known.node, variables, context)
+        return Found(known, self.plans.get(key, make, keep), key, variables)
+
+    def _learn(self, ask: Ask, context: RequestContext, keep: bool) -> Known:
+        """Check a document and pick the operation; plan it, too, if nothing else of a request decides about that.
+
+        Refusals are remembered apart (by `documents` and `plans`), so that no flood of them drives out plans in use.
+        """
+        checked = self.documents.get(ask.query, lambda: check(self.engine, ask.query), keep)
+        node = pick(checked, ask.operation_name)
+        key, prepared = None, None
+        if not (checked.conditions or checked.labels or node.operation.value == "subscription"):
+            key = plan_key(ask, checked, {}, frozenset())
+            prepared = self.plans.get(key, lambda: self._prepare(checked, node, {}, context), keep)
+            self.plans.forget(key)  # it is found by its operation from now on
+        known = Known(node, checked, key, prepared)
+        if keep:
+            self.operations.put((ask.query, ask.operation_name), known)
+        return known
+
+    def _prepare(
+        self,
+        checked: Checked,
+        node: OperationDefinitionNode,
+        variables: Mapping[str, Any],
+        context: RequestContext,
+    ) -> Prepared:
+        observer = self.engine.observer
+        if not observer.watches_stages:
+            return prepare(self.engine, checked, node, variables, context.labels)
+        since = observer.started(PREPARE, context)
+        try:
+            prepared = prepare(self.engine, checked, node, variables, context.labels)
+        except RequestError as error:
+            observer.ended(PREPARE, context, since, error=error.code)
+            raise
+        observer.ended(PREPARE, context, since)
+        return prepared
+
+    def _execute(self, ask: Ask, context: RequestContext, found: Found, answered: Answered) -> Handle:
+        """Start the execution; equal queries under way share one."""
+        settings = self.engine.settings
+        headers = self.forwarded(context.headers)
+        inputs = Inputs(found.variables, headers, settings.timeout, context)
+        start: Start
+        if ask.plan and settings.plan_header:
+            return asyncio.ensure_future(self._run_with_plan(found.prepared, inputs, answered))
+        start = partial(begin, self.engine, found.prepared, inputs)
+        if settings.share and found.known.node.operation.value == "query":
+            try:
+                given = encode_json(found.variables) if found.variables else b""
+            except TypeError:  # what JSON can't hold, a subgraph can't be asked either; the execution says so
+                return start(answered)
+            return self.flights.share((found.key, given, headers.sharing, context.sharing()), start, answered)
+        return start(answered)
+
+    async def _run_with_plan(self, prepared: Prepared, inputs: Inputs, answered: Answered) -> None:
+        """Answer on the exact path, with the plan in `extensions.plan`."""
+        try:
+            envelope = await run(self.engine, prepared, inputs)
+        except Exception as error:
+            answered(error)
+            return
+        response: Any = envelope.response
+        plan = {"text": print_plan(prepared.plan), "json": plan_json(prepared.plan)}
+        response.setdefault("extensions", {})["plan"] = plan
+        answered(envelope)
+
+    def _begin_hooked(self, ask: Ask, context: RequestContext, answered: Answered) -> Handle:
+        """The same with plugins: `on_request` may wait, so the request is answered in a task."""
+        return asyncio.ensure_future(self._answer_hooked(ask, context, answered))
+
+    async def _answer_hooked(self, ask: Ask, context: RequestContext, answered: Answered) -> None:
+        try:
+            envelope = await self.hooks.ask(context, ask)
+            if envelope is None:
+                found = self.find(ask, context)
+                node, checked = found.known.node, found.known.checked
+                self.hooks.planned(context, checked.document, node, found.prepared.plan)
+                envelope = await awaited(partial(self._execute, ask, context, found))
+            found_envelope: Envelope | BaseException = self.hooks.responding(context, envelope)
+        except RequestError as error:
+            found_envelope = self._refused(error, context)
+        except Exception as error:
+            found_envelope = error
+        answered(found_envelope)
+
+    def _refused(self, error: RequestError, context: RequestContext) -> Envelope | BaseException:
+        """A refusal as plugins leave it; what goes wrong in them counts in its place."""
+        if error.status == 405:
+            return error
+        try:
+            return self.hooks.responding(context, error_envelope(error))
+        except Exception as mistake:
+            return mistake
+
+    def warm(self, other: "Gateway") -> None:
+        """Plan what was asked last of another gateway, as far as it can be asked here, so that a new supergraph makes nobody wait."""
+        context = self.engine.context({})
+        for query, name in list(other.operations.values)[-WARMED:]:
+            ask = Ask(query, operation_name=name)
+            with suppress(RequestError):
+                self._learn(ask, context, keep=True)
+
+    def labels_for(self, checked: Checked, context: RequestContext) -> frozenset[str]:
+        """The progressive overrides that are on for a request; a user stays on one side of a share."""
+        if not checked.labels:
+            return frozenset()
+        settings = self.engine.settings
+        user = context.headers.get(settings.sticky_header)
+        point = point_of(user) if user is not None else randbelow(10_000) / 100
+        return labels_on(checked.labels, settings.labels, point)
+
+    def forwarded(self, headers: Mapping[str, str]) -> Headers:
+        """The client's headers that go on to subgraphs."""
+        if isinstance(headers, RequestHeaders):
+            return Headers(headers.chosen(self.forward))
+        found = [(name, headers.get(name)) for name in self.engine.settings.headers.forward]
+        return Headers(tuple([(name, value) for name, value in found if value is not None]))
+
+    async def readiness(self) -> dict[str, str]:
+        """Which subgraphs answer: `up`, or the code of what went wrong."""
+        names = list(self.engine.supergraph.subgraphs)
+        states = await asyncio.gather(*(self._probe(name) for name in names))
+        return dict(zip(names, states, strict=True))
+
+    async def _probe(self, name: str) -> str:
+        call = call_for(name, "{__typename}", timeout=PROBE_SECONDS, clock=self.engine.clock)
+        try:
+            await send_and_read(self.engine.transport, call)
+        except SubgraphError as error:
+            return error.code
+        return "up"

@@ -1,0 +1,125 @@
+"""Time, as everything in the gateway reads it: a clock that tests can replace by one that they advance.
+
+This module is the only one of `core` that knows the event loop, since a timer belongs to the clock that fires it.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from itertools import count
+from time import monotonic
+from time import time as epoch_time
+from typing import Any, Protocol
+
+
+class Timer(Protocol):
+    """A call that is due later."""
+
+    def cancel(self) -> object:
+        """Do not call any more; does nothing when the call was made."""
+        ...
+
+
+class Clock(Protocol):
+    """Reads time and calls back later. `time` and `now` are in seconds."""
+
+    def time(self) -> float:
+        """Seconds since an arbitrary moment; never goes back. For deadlines and durations."""
+        ...
+
+    def now(self) -> float:
+        """Seconds since 1970-01-01 UTC. For what people and other machines read."""
+        ...
+
+    def call_at(self, when: float, call: Callable[..., object], *arguments: Any) -> Timer:
+        """Call `call(*arguments)` in the event loop when `time()` has reached `when`."""
+        ...
+
+    def call_soon(self, call: Callable[..., object], *arguments: Any) -> Timer:
+        """Call `call(*arguments)` in the next turn of the event loop."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after so many seconds."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock, with timers of the running event loop."""
+
+    time = staticmethod(monotonic)
+    now = staticmethod(epoch_time)
+
+    def call_at(self, when: float, call: Callable[..., object], *arguments: Any) -> Timer:
+        return asyncio.get_running_loop().call_later(max(when - monotonic(), 0.0), call, *arguments)
+
+    def call_soon(self, call: Callable[..., object], *arguments: Any) -> Timer:
+        return asyncio.get_running_loop().call_soon(call, *arguments)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+SYSTEM_CLOCK = SystemClock()
+
+
+class _FakeTimer:
+    def __init__(self, when: float, call: Callable[[], object]) -> None:
+        self.when = when
+        self.call: Callable[[], object] | None = call
+
+    def cancel(self) -> None:
+        self.call = None
+
+
+class FakeClock:
+    """A clock for tests: it stands still until `advance` moves it, which makes every call that is due by then."""
+
+    def __init__(self, start: float = 1_000.0, epoch: float = 1_700_000_000.0) -> None:
+        self._time = start
+        self._offset = epoch - start
+        self._numbers = count()
+        self._timers: list[tuple[float, int, _FakeTimer]] = []
+
+    def time(self) -> float:
+        return self._time
+
+    def now(self) -> float:
+        return self._time + self._offset
+
+    def call_at(self, when: float, call: Callable[..., object], *arguments: Any) -> Timer:
+        timer = _FakeTimer(when, lambda: call(*arguments))
+        heapq.heappush(self._timers, (when, next(self._numbers), timer))
+        return timer
+
+    def call_soon(self, call: Callable[..., object], *arguments: Any) -> Timer:
+        return asyncio.get_running_loop().call_soon(call, *arguments)
+
+    async def sleep(self, seconds: float) -> None:
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.call_at(self._time + seconds, _finish, waiting)
+        await waiting
+
+    async def advance(self, seconds: float) -> None:
+        """Move on by so many seconds; each timer fires at its own moment, and what it starts may run before the next."""
+        end = self._time + seconds
+        await settled()
+        while self._timers and self._timers[0][0] <= end:
+            when, _, timer = heapq.heappop(self._timers)
+            if timer.call is not None:
+                self._time = max(self._time, when)
+                timer.call()
+                await settled()
+        self._time = end
+        await settled()
+
+
+def _finish(waiting: "asyncio.Future[None]") -> None:
+    if not waiting.done():
+        waiting.set_result(None)
+
+
+async def settled(turns: int = 10) -> None:
+    """Let the event loop run what is ready, so many turns deep."""
+    for _ in range(turns):
+        await asyncio.sleep(0)

@@ -1,0 +1,76 @@
+"""The response envelope: what a request's answer consists of, whichever door it leaves by."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from gateway.core.errors import RequestError
+
+Response = bytes | Mapping[str, Any] | AsyncIterator[bytes]
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_json(value: Any) -> bytes:
+    """A value as JSON. Raises TypeError for what JSON can't hold: nesting hundreds of levels deep, half a surrogate pair."""
+    try:
+        return _encode(value)
+    except (RecursionError, ValueError, OverflowError) as error:
+        raise TypeError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """How long and for whom an answer may be kept (RFC 9111).
+
+    `lifetime`: seconds, None where nobody has said. `private`: it is for one user alone. `tags`: names by which it can
+    be invalidated.
+    """
+
+    lifetime: float | None = None
+    private: bool = False
+    tags: frozenset[str] = frozenset()
+
+
+UNSAID = CachePolicy()
+PRIVATE = CachePolicy(private=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An answer: a GraphQL response, as an object or already as a body, or a stream of parts.
+
+    `refused` is the HTTP status of a request that was not run, None for one that was. `headers` are added to those of
+    the reply; a stream's `media` is its media type.
+    """
+
+    response: Response
+    refused: int | None = None
+    cache: CachePolicy = UNSAID
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    media: str | None = field(default=None)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the response comes in parts."""
+        return not isinstance(self.response, bytes | Mapping)
+
+    def shared(self) -> "Envelope":
+        """The same for several takers: the body is written once. Left as it is where JSON can't hold it."""
+        if not isinstance(self.response, Mapping):
+            return self
+        try:
+            return replace(self, response=encode_json(self.response))
+        except TypeError:
+            return self
+
+
+def error_envelope(error: RequestError) -> Envelope:
+    """The answer to a request that is not run; each error says what to do next."""
+    formatted = []
+    for one in error.errors:
+        entry = one.formatted()
+        entry["extensions"]["nextStep"] = one.next_step
+        formatted.append(entry)
+    return Envelope({"errors": formatted}, error.status)

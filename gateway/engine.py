@@ -1,0 +1,78 @@
+"""What every request needs: the supergraph, the ways through it, the way to subgraphs, the settings, the observer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.core.clock import SYSTEM_CLOCK, Clock
+from gateway.core.context import RequestContext
+from gateway.execute.loader.loader import Loader
+from gateway.observe.observer import Observer
+from gateway.request.labels import LabelIndex, index_labels
+from gateway.settings import Settings
+from gateway.supergraph.graph import Graph
+from gateway.supergraph.model import Supergraph
+from gateway.transport.base import Transport
+
+GRAPHS = 16  # sets of progressive overrides whose graphs are kept
+
+
+class Graphs:
+    """The ways through a supergraph for each set of progressive overrides that are on, made when first needed."""
+
+    def __init__(self, supergraph: Supergraph) -> None:
+        self.supergraph = supergraph
+        self.plain = Graph(supergraph)
+        self._others: dict[frozenset[str], Graph] = {}
+
+    def of(self, labels: frozenset[str]) -> Graph:
+        """The ways through the supergraph while these progressive overrides are on."""
+        if not labels:
+            return self.plain
+        if labels not in self._others:
+            if len(self._others) >= GRAPHS:
+                self._others.pop(next(iter(self._others)))
+            self._others[labels] = Graph(self.supergraph, labels)
+        return self._others[labels]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One supergraph and all that is needed to answer from it.
+
+    `loader` is the transport for queries: it joins the entity fetches of requests under way at the same time; None where
+    each request asks for itself.
+    """
+
+    supergraph: Supergraph
+    graphs: Graphs
+    transport: Transport
+    settings: Settings
+    labels: LabelIndex
+    observer: Observer
+    clock: Clock = SYSTEM_CLOCK
+    loader: Loader | None = None
+
+    def context(self, headers: Mapping[str, str]) -> RequestContext:
+        """The context of a new request with these headers."""
+        return RequestContext(headers, self.observer, self.clock)
+
+
+def make_engine(
+    supergraph: Supergraph,
+    transport: Transport,
+    settings: Settings,
+    observer: Observer | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Engine:
+    """An engine over a supergraph and a transport; without an observer, nobody is told anything."""
+    loader = Loader(transport, clock=clock) if settings.batch else None
+    return Engine(
+        supergraph,
+        Graphs(supergraph),
+        transport,
+        settings,
+        index_labels(supergraph),
+        observer or Observer(),
+        clock,
+        loader,
+    )

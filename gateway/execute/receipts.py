@@ -1,0 +1,68 @@
+"""Calls that the compiled path has sent before it gave up: the exact path goes on with their replies, and sends none again.
+
+They are found by the fetch's id. The two paths may have written the same representations in another order, or one number
+in two ways (`1e16` and `10000000000000000.0`), so entities are matched by the values of their representations.
+
+Example: the compiled path has asked for the representations A, B, C and the exact path finds the objects of B, A, D. The
+reply serves a batch of A (its objects), B (its objects) and C (no objects); what is left to ask for is D.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import orjson
+
+from gateway.execute.entities import Batch, mark_of
+from gateway.transport.base import Call, Outcome
+
+Batches = Mapping[str | None, Batch]
+
+
+class Receipt:
+    """A call that was sent, and what has come of it so far; `outcome` is None while it is under way."""
+
+    __slots__ = ("call", "outcome", "waiting")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.outcome: Outcome | None = None
+        self.waiting: asyncio.Future[Outcome] | None = None
+
+    def arrived(self, outcome: Outcome) -> None:
+        """Note what has come of the call."""
+        self.outcome = outcome
+        if self.waiting is not None and not self.waiting.done():
+            self.waiting.set_result(outcome)
+
+    async def get(self) -> Outcome:
+        """What comes of the call, as soon as it is there."""
+        if self.outcome is not None:
+            return self.outcome
+        self.waiting = asyncio.get_running_loop().create_future()
+        return await self.waiting
+
+    def match(self, batches: Batches) -> tuple[dict[str | None, Batch], dict[str | None, Batch]]:
+        """The batches as the reply answers them, and batches of what it does not answer."""
+        known: dict[str | None, Batch] = {}
+        rest: dict[str | None, Batch] = {}
+        asked = dict(zip(self.call.template.fields, self.call.representations, strict=False))
+        for field, batch in batches.items():
+            known[field], missing = _split(batch, asked.get(field or "", ()))
+            if missing.representations:
+                rest[field] = missing
+        return known, rest
+
+
+def _split(batch: Batch, asked: Sequence[bytes]) -> tuple[Batch, Batch]:
+    written = [orjson.loads(one) for one in asked]
+    places = {mark_of(one): index for index, one in reversed(list(enumerate(written)))}
+    known = Batch(batch.lookup, written, [[] for _ in written])
+    missing = Batch(batch.lookup)
+    for representation, objects in zip(batch.representations, batch.objects, strict=True):
+        place = places.get(mark_of(representation))
+        if place is None:
+            missing.representations.append(representation)
+            missing.objects.append(objects)
+        else:
+            known.objects[place].extend(objects)
+    return known, missing

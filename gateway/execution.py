@@ -1,0 +1,114 @@
+"""One execution of a prepared operation: by its compiled plan, and where that comes upon something unusual, by the exact path."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from gateway.core.envelope import PRIVATE, UNSAID, Envelope
+from gateway.engine import Engine
+from gateway.execute.compile.run import CompiledRun, MergingRun, PassingRun, Receipts
+from gateway.execute.inputs import Inputs
+from gateway.execute.sharing import is_private
+from gateway.observe.facts import EXECUTE
+from gateway.pipeline import Prepared, run
+from gateway.transport.base import Handle, Reply, Transport
+
+Answered = Callable[[Envelope | BaseException], None]
+Start = Callable[[Answered], Handle]
+
+
+class Execution:
+    """One execution. It calls back once, with the answer or with a mistake of ours."""
+
+    __slots__ = ("answered", "engine", "inputs", "prepared", "started", "task", "under_way")
+
+    def __init__(self, engine: Engine, prepared: Prepared, inputs: Inputs, answered: Answered) -> None:
+        self.engine = engine
+        self.prepared = prepared
+        self.inputs = inputs
+        self.answered = answered
+        self.under_way: CompiledRun | None = None
+        self.task: asyncio.Task[Envelope] | None = None
+        self.started = 0.0
+
+    def begin(self) -> None:
+        """Send the first requests."""
+        program = self.prepared.program
+        if self.engine.observer.watches_stages:
+            self.started = self.engine.observer.started(EXECUTE, self.inputs.context)
+        if program is None:
+            self.run_exactly({})
+            return
+        kind = PassingRun if program.through else MergingRun
+        self.under_way = running = kind(program, self.transport, self.inputs, self.compiled_ended)
+        running.begin()
+
+    @property
+    def transport(self) -> Transport:
+        """The way to the subgraphs: through the loader for a query; a mutation shares nothing."""
+        loader = self.engine.loader if self.prepared.plan.kind == "query" else None
+        return loader or self.engine.transport
+
+    def cancel(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+        if self.under_way is not None:
+            self.under_way.cancel()
+
+    def compiled_ended(self, body: bytes | None, receipts: Receipts) -> None:
+        """The compiled plan is through, or leaves the rest to the exact path."""
+        if body is None:
+            self.run_exactly(receipts)
+            return
+        self.under_way = None  # no cycle is left for the garbage collector, here and below
+        replies = [one.outcome.raw_headers for one in receipts.values() if isinstance(one.outcome, Reply)]
+        self.end(Envelope(body, cache=PRIVATE if is_private(replies) else UNSAID))
+
+    def run_exactly(self, receipts: Receipts) -> None:
+        """Run the exact path in a task."""
+        task = asyncio.ensure_future(run(self.engine, self.prepared, self.inputs, self.transport, receipts))
+        task.add_done_callback(self.exact_ended)
+        self.task = task
+
+    def exact_ended(self, task: "asyncio.Task[Envelope]") -> None:
+        """The exact path is through."""
+        self.task = self.under_way = None
+        if not task.cancelled():
+            self.end(task.exception() or task.result())
+
+    def end(self, found: Envelope | BaseException) -> None:
+        """Call back."""
+        if self.engine.observer.watches_stages:
+            error = "INTERNAL_SERVER_ERROR" if isinstance(found, BaseException) else None
+            self.engine.observer.ended(EXECUTE, self.inputs.context, self.started, error=error)
+        self.answered(found)
+
+
+def begin(engine: Engine, prepared: Prepared, inputs: Inputs, answered: Answered) -> Handle:
+    """Begin an execution; `answered` is called back once, never before this returns."""
+    execution = Execution(engine, prepared, inputs, answered)
+    execution.begin()
+    return execution
+
+
+async def awaited(start: Start) -> Envelope:
+    """What a start calls back with; when the caller is cancelled, so is what was started."""
+    future: asyncio.Future[Envelope | BaseException] = asyncio.get_running_loop().create_future()
+
+    def answered(found: Envelope | BaseException) -> None:
+        if not future.done():
+            future.set_result(found)
+
+    handle = start(answered)
+    try:
+        found = await future
+    finally:
+        handle.cancel()
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
+async def execute(engine: Engine, prepared: Prepared, inputs: Inputs) -> Envelope:
+    """One execution, awaited."""
+    return await awaited(partial(begin, engine, prepared, inputs))

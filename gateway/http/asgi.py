@@ -1,0 +1,111 @@
+"""The ASGI door to `/graphql`: for every server, and for all that the direct door passes on."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+from gateway.core.errors import RequestError
+from gateway.core.headers import RequestHeaders
+from gateway.http.endpoint import Endpoint
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+T = TypeVar("T")
+WATCH_AFTER = 0.02  # seconds
+
+
+class ClientLeft(Exception):
+    """The client closed its connection before it had its answer."""
+
+
+async def serve_graphql(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+    """One request by ASGI."""
+    client = scope.get("client")
+    headers = RequestHeaders(scope["headers"], client[0] if client else None)
+    method, query_string = scope["method"], scope.get("query_string", b"")
+    try:
+        body = await read_body(endpoint, headers, receive) if method == "POST" else b""
+        found = await while_connected(endpoint.reply(method, query_string, headers, body), receive)
+    except ClientLeft:
+        return
+    await send({"type": "http.response.start", "status": found.status, "headers": found.headers()})
+    if found.parts is not None:
+        try:
+            await while_connected(send_parts(found.parts, send), receive)
+        except ClientLeft:
+            return
+    await send({"type": "http.response.body", "body": found.body})
+
+
+async def send_parts(parts: AsyncGenerator[bytes, None], send: Send) -> None:
+    """Send each part when it is there."""
+    async with aclosing(parts):
+        async for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+
+
+async def read_body(endpoint: Endpoint, headers: RequestHeaders, receive: Receive) -> bytes | RequestError:
+    """The body, or its refusal as soon as it is known to be too large. Raises ClientLeft."""
+    length = headers.get("content-length", "")
+    if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > endpoint.max_body):
+        return endpoint.too_large()
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > endpoint.max_body:
+            return endpoint.too_large()
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def while_connected(work: Awaitable[T], receive: Receive) -> T:
+    """Wait for the answer, but stop the work when the client leaves.
+
+    Watching takes a task, which costs as much as a small answer: it begins when the answer has not come after a moment.
+    """
+    watch = _Watch(asyncio.current_task(), receive)
+    later = asyncio.get_running_loop().call_later(WATCH_AFTER, watch.begin)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if watch.left:
+            raise ClientLeft from None
+        raise
+    finally:
+        later.cancel()
+        watch.end()
+
+
+class _Watch:
+    """Cancels a request's task when its client leaves."""
+
+    def __init__(self, task: "asyncio.Task[Any] | None", receive: Receive) -> None:
+        self.task = task
+        self.receive = receive
+        self.left = False
+        self.watching: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Watch from now on."""
+        self.watching = asyncio.ensure_future(self.watch())
+
+    def end(self) -> None:
+        """The answer is there."""
+        if self.watching is not None:
+            self.watching.cancel()
+
+    async def watch(self) -> None:
+        """Wait for the client to leave."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+        self.left = True
+        if self.task is not None:
+            self.task.cancel()

@@ -1,0 +1,67 @@
+"""Everything of uvicorn's inner workings that the direct door builds on, in one place.
+
+uvicorn promises none of it. `check_uvicorn` fails at the start, with the version's number, when a version lacks a part;
+a test compares this list with what `direct` uses.
+"""
+
+import inspect
+
+import uvicorn
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from gateway.core.errors import SettingsError
+
+__all__ = ["METHODS", "STATE", "STATUS_LINE", "HttpToolsProtocol", "ServerState", "check_uvicorn"]
+
+METHODS = frozenset(
+    {
+        "__init__",
+        "_start_asgi_task",
+        "connection_lost",
+        "connection_made",
+        "data_received",
+        "on_body",
+        "on_headers_complete",
+        "on_message_begin",
+        "on_message_complete",
+        "on_response_complete",
+    }
+)
+"""Methods of HttpToolsProtocol that are overridden or called."""
+
+STATE = frozenset(
+    {
+        "client",
+        "cycle",
+        "expect_100_continue",
+        "flow",
+        "headers",
+        "limit_concurrency",
+        "parser",
+        "pipeline",
+        "root_path",
+        "server_state",
+        "tasks",
+        "timeout_keep_alive",
+        "timeout_keep_alive_task",
+        "transport",
+        "url",
+    }
+)
+"""What HttpToolsProtocol keeps of a connection, and is read or set. `cycle` is whatever has `response_complete`,
+`message_event`, `disconnected`, `keep_alive` and `more_body`; in `tasks` whatever can be cancelled with a message."""
+
+FLOW = frozenset({"drain", "resume_reading"})
+
+
+def check_uvicorn(protocol: type = HttpToolsProtocol) -> None:
+    """Raise SettingsError BAD_OPTION where this uvicorn is not one that the direct door can be built on."""
+    source = inspect.getsource(protocol)
+    missing = [name for name in sorted(METHODS) if not callable(getattr(protocol, name, None))]
+    missing += [name for name in sorted(STATE) if f"self.{name}" not in source]
+    missing += [name for name in sorted(FLOW) if not callable(getattr(FlowControl, name, None))]
+    if missing:
+        message = f"uvicorn {uvicorn.__version__} has no {', '.join(missing)}, which the gateway's protocol needs"
+        raise SettingsError(f"{message}; install the version that requirements.lock pins", "BAD_OPTION")

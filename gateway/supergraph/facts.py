@@ -1,0 +1,212 @@
+"""Field facts: what a supergraph says of its types and fields besides their shape.
+
+Demands on who may ask, costs and sizes of lists, cache hints and tags, read under whatever name the supergraph imports
+their directives. Nothing here acts on them.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from graphql import ConstDirectiveNode, value_from_ast_untyped
+from graphql.language import (
+    FieldDefinitionNode,
+    InterfaceTypeDefinitionNode,
+    ObjectTypeDefinitionNode,
+    TypeDefinitionNode,
+)
+
+from gateway.core.errors import Location, SupergraphError
+from gateway.supergraph.features import Feature
+
+Alternatives = tuple[frozenset[str], ...]
+"""Sets of names of which one has to be there whole: `[["a", "b"], ["c"]]` is (a and b) or c."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may ask. `authenticated`: only a known caller; `scopes` and `policies`: what the caller must have."""
+
+    authenticated: bool = False
+    scopes: Alternatives = ()
+    policies: Alternatives = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListSize:
+    """How long a list is (IBM's cost specification, @listSize).
+
+    `assumed`: elements where nothing else tells; `slicing`: arguments that say it, of which exactly one must be given if
+    `one_required`; `sized`: the fields below that hold the list.
+    """
+
+    assumed: int | None = None
+    slicing: tuple[str, ...] = ()
+    sized: tuple[str, ...] = ()
+    one_required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CacheHint:
+    """@cacheControl. `max_age`: seconds; `scope`: for everyone or for one user; `inherit`: the age of what is above."""
+
+    max_age: int | None = None
+    scope: Literal["PUBLIC", "PRIVATE"] | None = None
+    inherit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is said of one type or field. `cache_tags`: templates of names for invalidation; `arguments`: costs by argument."""
+
+    access: Access | None = None
+    cost: int | None = None
+    list_size: ListSize | None = None
+    cache: CacheHint | None = None
+    tags: frozenset[str] = frozenset()
+    cache_tags: tuple[str, ...] = ()
+    arguments: Mapping[str, int] = field(default_factory=dict)
+
+
+NO_FACTS = Facts()
+_SPEC_OF = {"listSize": "cost"}
+_DIRECTIVES = ("authenticated", "requiresScopes", "policy", "cost", "listSize", "cacheControl", "tag", "cacheTag")
+Applied = dict[str, list[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class FactTable:
+    """All facts of a supergraph. Types and fields of which nothing is said are not in it."""
+
+    types: Mapping[str, Facts] = field(default_factory=dict)
+    fields: Mapping[tuple[str, str], Facts] = field(default_factory=dict)
+
+    def of_type(self, name: str) -> Facts:
+        """What is said of a type."""
+        return self.types.get(name, NO_FACTS)
+
+    def of_field(self, type_name: str, name: str) -> Facts:
+        """What is said of a field of a type."""
+        return self.fields.get((type_name, name), NO_FACTS)
+
+
+def local_names(features: Iterable[Feature]) -> dict[str, str]:
+    """The directives that carry facts, by the names under which this supergraph has them.
+
+    A directive that nobody imports is known by its own name: what is used without a link counts as what it is called.
+    """
+    known = tuple(features)
+    names: dict[str, str] = {}
+    for directive in _DIRECTIVES:
+        local = directive
+        for feature in known:
+            imported = any(theirs == f"@{directive}" for theirs, _ in feature.imports)
+            if imported or feature.name == _SPEC_OF.get(directive, directive):
+                local = feature.local(f"@{directive}")
+        names[local] = directive
+    return names
+
+
+def read_facts(types: Mapping[str, TypeDefinitionNode], features: Iterable[Feature]) -> FactTable:
+    """The facts of a supergraph's types and fields.
+
+    Raises SupergraphError INVALID_SUPERGRAPH where a directive's arguments are not of the shape that its spec gives.
+    """
+    names = local_names(features)
+    of_types: dict[str, Facts] = {}
+    of_fields: dict[tuple[str, str], Facts] = {}
+    for name, node in types.items():
+        if found := _facts(node.directives, names):
+            of_types[name] = found
+        if isinstance(node, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode):
+            for item in node.fields or ():
+                if found := _field_facts(item, names):
+                    of_fields[name, item.name.value] = found
+    return FactTable(of_types, of_fields)
+
+
+def _field_facts(node: FieldDefinitionNode, names: Mapping[str, str]) -> Facts | None:
+    costs = {}
+    for argument in node.arguments or ():
+        for given in _applied(argument.directives, names).get("cost", ()):
+            costs[argument.name.value] = int(given["weight"])
+    return _facts(node.directives, names, costs)
+
+
+def _facts(
+    directives: Iterable[ConstDirectiveNode] | None, names: Mapping[str, str], costs: Mapping[str, int] | None = None
+) -> Facts | None:
+    applied = _applied(directives, names)
+    if not applied and not costs:
+        return None
+    nodes = list(directives or ())
+    try:
+        return Facts(
+            access=_access(applied),
+            cost=next((int(given["weight"]) for given in applied.get("cost", ())), None),
+            list_size=next((_list_size(given) for given in applied.get("listSize", ())), None),
+            cache=next((_cache_hint(given) for given in applied.get("cacheControl", ())), None),
+            tags=frozenset(str(given["name"]) for given in applied.get("tag", ())),
+            cache_tags=tuple(str(given["format"]) for given in applied.get("cacheTag", ())),
+            arguments=costs or {},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        place = nodes[0].loc if nodes else None
+        where = [Location(place.start_token.line, place.start_token.column)] if place else []
+        used = ", ".join(f"@{name}" for name in applied)
+        message = f"the arguments of {used} are not as the specification has them: {error}"
+        raise SupergraphError(message, "INVALID_SUPERGRAPH", locations=where) from error
+
+
+def _applied(directives: Iterable[ConstDirectiveNode] | None, names: Mapping[str, str]) -> Applied:
+    """The arguments of each directive that carries facts; what stands in @join__directive counts as itself."""
+    found: Applied = {}
+    for node in directives or ():
+        given = {one.name.value: value_from_ast_untyped(one.value) for one in node.arguments or ()}
+        name = names.get(node.name.value)
+        if node.name.value.endswith("__directive") and isinstance(given.get("name"), str):
+            name = given["name"].rpartition("__")[2]
+            given = given.get("args") or {}
+        if name in _DIRECTIVES:
+            found.setdefault(name, []).append(given)
+    return found
+
+
+def _access(applied: Applied) -> Access | None:
+    scopes = [_alternatives(given["scopes"]) for given in applied.get("requiresScopes", ())]
+    policies = [_alternatives(given["policies"]) for given in applied.get("policy", ())]
+    authenticated = "authenticated" in applied
+    if not (authenticated or scopes or policies):
+        return None
+    return Access(authenticated, _all_of(scopes), _all_of(policies))
+
+
+def _alternatives(value: Any) -> Alternatives:
+    if not isinstance(value, list) or not all(isinstance(one, list) for one in value):
+        raise TypeError(f"{value!r} is not a list of lists of names")
+    return tuple(frozenset(str(name) for name in one) for one in value)
+
+
+def _all_of(demands: list[Alternatives]) -> Alternatives:
+    """Several demands as one: what meets each of them."""
+    together: Alternatives = ()
+    for one in demands:
+        together = tuple(a | b for a in together for b in one) if together else one
+    return together
+
+
+def _list_size(given: Mapping[str, Any]) -> ListSize:
+    assumed = given.get("assumedSize")
+    return ListSize(
+        None if assumed is None else int(assumed),
+        tuple(given.get("slicingArguments") or ()),
+        tuple(given.get("sizedFields") or ()),
+        given.get("requireOneSlicingArgument", True) is not False,
+    )
+
+
+def _cache_hint(given: Mapping[str, Any]) -> CacheHint:
+    age, scope = given.get("maxAge"), given.get("scope")
+    if scope not in (None, "PUBLIC", "PRIVATE"):
+        raise ValueError(f"the scope {scope!r} is neither PUBLIC nor PRIVATE")
+    return CacheHint(None if age is None else int(age), scope, given.get("inheritMaxAge") is True)

@@ -1,0 +1,110 @@
+"""Time, as services read it: what decides by the time asks a clock, so that tests advance one instead of
+waiting.
+
+Times that the database compares with its own (leases, retries, check times) are computed by the database; a
+clock is for the rest. Durations that are only reported are measured with `time.perf_counter`.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Reads the time and waits."""
+
+    def now(self) -> datetime:
+        """The time in UTC, with its time zone."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; never goes back. For pauses and ages within one process."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after so many seconds."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """The machine's time."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """The machine's monotonic time."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep on the event loop."""
+        await asyncio.sleep(seconds)
+
+
+SYSTEM_CLOCK = SystemClock()
+
+
+async def wait(clock: Clock, event: asyncio.Event, seconds: float) -> bool:
+    """Wait until an event is set, at most so many seconds; answers whether it is set."""
+    if event.is_set():
+        return True
+    tasks = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(clock.sleep(seconds))]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    return event.is_set()
+
+
+class FakeClock:
+    """A clock that stands still until a test advances it."""
+
+    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        self._start = start
+        self._elapsed = 0.0
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+        self._fell_asleep = asyncio.Event()
+
+    def now(self) -> datetime:
+        """The start, and how far it was advanced."""
+        return self._start + timedelta(seconds=self._elapsed)
+
+    def monotonic(self) -> float:
+        """Seconds by which it was advanced."""
+        return self._elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when the clock was advanced so far; a sleep of no time only lets others run."""
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        waking: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        sleeper = (self._elapsed + seconds, waking)
+        self._sleepers.append(sleeper)
+        self._fell_asleep.set()
+        try:
+            await waking
+        finally:
+            self._sleepers.remove(sleeper)
+
+    async def advance(self, seconds: float) -> None:
+        """Move the time on, and wake who sleeps, each at its own time; what they do until they sleep again
+        happens in it."""
+        end = self._elapsed + seconds
+        while due := sorted({at for at, waking in self._sleepers if at <= end and not waking.done()}):
+            self._elapsed = max(self._elapsed, due[0])
+            for at, waking in self._sleepers:
+                if at <= self._elapsed and not waking.done():
+                    waking.set_result(None)
+            for _ in range(10):
+                await asyncio.sleep(0)
+        self._elapsed = end
+
+    async def asleep(self, count: int = 1) -> None:
+        """Wait until so many sleep: then what came before their sleep has been done."""
+        while sum(not waking.done() for _, waking in self._sleepers) < count:
+            self._fell_asleep.clear()
+            await self._fell_asleep.wait()

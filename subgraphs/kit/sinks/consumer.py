@@ -1,0 +1,109 @@
+"""The part of a service that keeps a sink's target up to date with the queue.
+
+A sink is a consumer of its own: it has its own cursors, leases, failures and confirmations, so that a target
+that is away keeps nothing else of the service waiting.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+import structlog
+from redis.asyncio import Redis
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.messages import Envelope
+from subgraphs.kit.queue.failures import Pace
+from subgraphs.kit.queue.inbox import Inbox
+from subgraphs.kit.queue.lag import waiting
+from subgraphs.kit.sinks import generations
+from subgraphs.kit.sinks.sink import Sink
+from subgraphs.kit.sinks.target import Write
+from subgraphs.kit.tasks import end
+from subgraphs.kit.unit_of_work import UnitOfWork
+
+log = structlog.get_logger("subgraphs.sinks")
+
+LONGEST_PAUSE = 5.0  # seconds between two tries to reach a target that is away
+
+
+class SinkConsumer:
+    """Reads the events of a sink's sources and writes the documents that follow from them.
+
+    A write has to end within `lease_seconds`: past that the database ends the transaction, and the events are
+    written again.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        redis: Redis,
+        service: str,
+        sink: Sink,
+        *,
+        pace: Pace | None = None,
+        lease_seconds: float = 10.0,
+    ) -> None:
+        self.name = f"{service}.{sink.name}"
+        """The consumer's name on the queue."""
+        self.sink = sink
+        self.database = database
+        self._redis = redis
+        handlers = dict.fromkeys(sink.translations, self.apply)
+        self._inbox = Inbox(database, redis, self.name, sink.sources, handlers, pace=pace, lease_seconds=lease_seconds)
+        self._writes: WeakKeyDictionary[UnitOfWork, list[Write]] = WeakKeyDictionary()
+        self._opening: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin in the background; a target that is away does not keep the service from starting."""
+        self._opening = asyncio.create_task(self._open(), name=f"sink {self.name}")
+        await self._inbox.start()
+
+    async def stop(self) -> None:
+        """End; what was not committed is written again by who comes next."""
+        if self._opening is not None:
+            await end(self._opening)
+        await self._inbox.stop()
+
+    async def lag(self) -> float:
+        """Seconds for which the oldest event has waited that is not in the target yet; 0.0 where none waits.
+
+        Raises what the connections raise: then nobody knows.
+        """
+        return await waiting(self.database, self._redis, self.name, self.sink.sources)
+
+    async def settle(self) -> None:
+        """Make the target what the table of generations says."""
+        async with UnitOfWork(self.database) as uow:
+            await generations.settle(uow, self.sink.name, self.sink.target)
+
+    async def _open(self) -> None:
+        """Make the target ready for readers before there is an event."""
+        pause = 0.1
+        while True:
+            try:
+                return await self.settle()
+            except Exception as error:
+                log.warning("the target of a sink is away", sink=self.name, reason=repr(error))
+            await self.database.clock.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def apply(self, uow: UnitOfWork, envelope: Envelope) -> None:
+        """Have what follows from an event written before the unit of work commits: one write for all events
+        in it."""
+        writes = await self.sink.writes(uow, envelope)
+        if uow not in self._writes:
+            self._writes[uow] = []
+            uow.before_commit(lambda: self._flush(uow))
+        self._writes[uow].extend(writes)
+
+    async def _flush(self, uow: UnitOfWork) -> None:
+        writes: Sequence[Write] = self._writes.pop(uow)
+        if not writes:
+            return
+        existing = await generations.existing(uow, self.sink.name)
+        if not existing:
+            await generations.settle(uow, self.sink.name, self.sink.target)
+            existing = await generations.existing(uow, self.sink.name)
+        for generation in existing:
+            await self.sink.target.write(generation, writes)

@@ -1,0 +1,31 @@
+"""Connections to PostgreSQL for the launcher: open one, or say what to do where none can be had."""
+
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from subgraphs.platform.errors import LaunchError
+
+
+async def connect(url: str) -> asyncpg.Connection:
+    """Open a connection. Raises LaunchError with advice for every reason for which there is none."""
+    shown = urlsplit(url)
+    place = f"{shown.hostname or ''}:{shown.port or 5432}"
+    try:
+        return await asyncpg.connect(url, timeout=5)
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise LaunchError(f"PostgreSQL at {place} refuses the user or password.", "Correct --postgres-url") from error
+    except PermissionError as error:
+        raise LaunchError(
+            f"You may not read {error.filename or 'the files for TLS'}, which may be needed to reach PostgreSQL.",
+            "Set HOME to a folder of your own, or end the address in --postgres-url with ?sslmode=disable",
+        ) from error
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise LaunchError(
+            f"PostgreSQL at {place} does not answer: {error}", "Start it, or correct --postgres-url"
+        ) from error
+
+
+async def check_postgres(url: str) -> None:
+    """Raise LaunchError unless PostgreSQL accepts a connection at this address."""
+    await (await connect(url)).close()

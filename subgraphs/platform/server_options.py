@@ -1,0 +1,39 @@
+"""The command's options for servers elsewhere: one for each row of the table of servers."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from subgraphs.platform.tables import SERVERS
+
+Urls = Mapping[str, str]
+"""The addresses that the options give, by the server's name."""
+
+
+def with_server_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace the parameter `urls` of a command by an option for each server; those that are given become
+    `urls`."""
+
+    @wraps(command)
+    def wrapped(**given: Any) -> None:
+        urls = {server.name: url for server in SERVERS if (url := given.pop(server.option))}
+        command(**given, urls=urls)
+
+    signature = inspect.signature(command)
+    own = [parameter for parameter in signature.parameters.values() if parameter.name != "urls"]
+    added = [
+        inspect.Parameter(
+            server.option,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[str | None, typer.Option(help=server.help)],
+        )
+        for server in SERVERS
+    ]
+    parameters = [*own, *added]
+    vars(wrapped)["__signature__"] = signature.replace(parameters=parameters)
+    wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return wrapped

@@ -1,0 +1,44 @@
+"""The direct door uses of uvicorn what one list says, and a version without it is refused."""
+
+import ast
+import inspect
+
+import pytest
+
+from gateway.core.errors import SettingsError
+from gateway.http import direct
+from gateway.http.uvicorn_internals import METHODS, STATE, HttpToolsProtocol, check_uvicorn
+
+
+def test_the_list_is_what_is_used() -> None:
+    """Every attribute that the protocol takes from uvicorn's stands in it, and nothing else."""
+    (protocol,) = [
+        node
+        for node in ast.parse(inspect.getsource(direct)).body
+        if isinstance(node, ast.ClassDef) and node.name == "DirectProtocol"
+    ]
+    used, own = set[str](), set[str]()
+    for node in ast.walk(protocol):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            own.add(node.name)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+            (own if isinstance(node.ctx, ast.Store) else used).add(node.attr)
+    inherited = set(dir(HttpToolsProtocol)) | STATE
+    overridden = {name for name in own if name in dir(HttpToolsProtocol)}
+    assert (used & inherited - own) | overridden | (own & STATE) == METHODS | STATE
+
+
+def test_this_uvicorn_will_do() -> None:
+    """The one that is pinned has everything."""
+    check_uvicorn()
+
+
+def test_another_uvicorn_is_refused() -> None:
+    """With what it lacks."""
+
+    class Other:
+        def on_body(self) -> None:
+            pass
+
+    with pytest.raises(SettingsError, match=r"on_message_complete.*requirements\.lock"):
+        check_uvicorn(Other)

@@ -1,0 +1,54 @@
+"""Options that name a setting: every limit and wire setting can be set, and a typo says what was meant."""
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from gateway.core.errors import SettingsError
+from gateway.options import changed
+from gateway.settings import Limits, Wire
+
+
+@pytest.mark.parametrize("kind", [Limits, Wire])
+def test_every_setting_is_reachable(kind: type[Any]) -> None:
+    """By its own name, with a value of its own type."""
+    for one in fields(kind):
+        text = {bool: "true", float: "2.5", int: "7"}.get(type(one.default), "1.5")
+        value = changed(kind, [f"{one.name}={text}"], "--x")[one.name]
+        assert one.default is None or type(value) is type(one.default)
+        kind(**{one.name: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("dept=5", "did you mean depth"),
+        ("nonsense=5", "there are body, tokens"),
+        ("depth", "NAME=VALUE"),
+        ("depth=", "NAME=VALUE"),
+        ("depth=five", "a whole number, not 'five'"),
+        ("depth=1.5", "a whole number"),
+        ("depth=0", "more than 0"),
+        ("depth=-3", "more than 0"),
+    ],
+)
+def test_what_is_wrong_is_said(given: str, words: str) -> None:
+    """With the option, the name and what it takes."""
+    with pytest.raises(SettingsError, match=words) as caught:
+        changed(Limits, [given], "--limit")
+    assert "--limit" in caught.value.message
+
+
+def test_a_setting_twice_is_a_mistake() -> None:
+    """Nobody has to know which of two counts."""
+    with pytest.raises(SettingsError, match="twice"):
+        changed(Limits, ["depth=5", "depth=6"], "--limit")
+
+
+def test_other_types() -> None:
+    """Numbers with underscores, switches, files."""
+    assert changed(Limits, ["body=2_000_000"], "--limit") == {"body": 2_000_000}
+    assert changed(Wire, ["compressed=True", "ca=/x.pem"], "--wire") == {"compressed": True, "ca": "/x.pem"}
+    with pytest.raises(SettingsError, match="true or false"):
+        changed(Wire, ["compressed=1"], "--wire")

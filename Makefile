@@ -6,6 +6,7 @@ WORKERS ?= 1
 DATA ?= .data
 SHARED ?= ../shared
 ARGS ?=
+PARALLEL ?= $(if $(findstring no:xdist,$(ARGS)),,-n auto --dist loadgroup --no-loadscope-reorder)
 SEED ?= 1
 CUTS ?= 50
 OPERATIONS ?= 10000
@@ -26,8 +27,8 @@ env: $(READY)  ## the environment alone, in .venv
 run: $(READY)  ## the whole platform, with sample data: make run PORT=4000 SIZE=small WORKERS=1 DATA=.data ARGS="--in-process"
 	@exec $(BIN)/mussikon run --port $(PORT) --size $(SIZE) --workers $(WORKERS) --data $(DATA) $(ARGS)
 
-test: $(READY)  ## all tests, with real servers; ARGS go to pytest
-	@SHARED="$(SHARED)" $(BIN)/python -m pytest $(ARGS)
+test: $(READY)  ## all tests, with real servers, on all cores; ARGS go to pytest: ARGS="-n0 -x tests/gateway"
+	@SHARED="$(SHARED)" $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: lint types contracts  ## lint, types and import contracts
 

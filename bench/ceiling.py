@@ -95,12 +95,6 @@ class ProductKey(Struct, gc=False):
     upc: str
 
 
-class AuthorReview(Struct, gc=False):
-    id: Raw
-    body: Raw
-    product: Any  # ProductKey when decoded, the finished product afterwards
-
-
 class AuthorReviewIn(Struct, gc=False):
     id: Raw
     body: Raw

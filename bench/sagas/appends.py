@@ -10,9 +10,10 @@ from subgraphs.kit.event_store.events import Context, NewEvent, Stream
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 WRITERS = 8
+EACH = 250
 
 
-async def appends_per_second(url: str, each: int = 250) -> float:
+async def appends_per_second(url: str) -> float:
     """Each writer appends to a stream of its own, one event a transaction."""
     database = Database(url)
     context = Context(created_by="bench", correlation_id=uuid4())
@@ -25,7 +26,7 @@ async def appends_per_second(url: str, each: int = 250) -> float:
 
     await asyncio.gather(*(write(20) for _ in range(WRITERS)))
     begun = time.perf_counter()
-    await asyncio.gather(*(write(each) for _ in range(WRITERS)))
+    await asyncio.gather(*(write(EACH) for _ in range(WRITERS)))
     seconds = time.perf_counter() - begun
     await database.close()
-    return WRITERS * each / seconds
+    return WRITERS * EACH / seconds

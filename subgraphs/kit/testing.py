@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.unit_of_work import UnitOfWork
 
+_counting: ContextVar[list[str] | None] = ContextVar("counting", default=None)
 Bootstrap = Callable[[ServiceSettings], Service]
 Running = Callable[[str, Bootstrap], AbstractAsyncContextManager[Service]]
 """Runs a service on a fresh database: the fixture `running` of the services' tests."""
@@ -122,13 +124,23 @@ async def load_rows(database: Database, *statements: str) -> None:
 
 @contextmanager
 def counted_statements(database: Database) -> Iterator[list[str]]:
-    """The SQL statements executed on this database meanwhile."""
+    """The SQL statements that the caller, and what it awaits or starts, executes on this database meanwhile.
+
+    A service's own loops (relay, inbox, projections) were started before, and do not count.
+    """
     statements: list[str] = []
-    remove = database.on_statement(statements.append)
+
+    def note(statement: str) -> None:
+        if _counting.get() is statements:
+            statements.append(statement)
+
+    token = _counting.set(statements)
+    remove = database.on_statement(note)
     try:
         yield statements
     finally:
         remove()
+        _counting.reset(token)
 
 
 async def put(redis: Redis, service: str, fields: Mapping[Any, Any]) -> None:

@@ -116,7 +116,7 @@ async def careless(_: UnitOfWork, call: SagaCall, __: Mapping[str, Any], effect:
     return await effect(None)
 
 
-async def work(where: Addresses, points: Points, ended: UUID | None, *, careful: bool, pace: Pace = QUICK) -> None:
+async def work(where: Addresses, points: Points, ended: UUID | None, *, careful: bool) -> None:
     """Carry sagas; until one of them rests, or for ever."""
     async with asyncpg.create_pool(where.journal, min_size=1, max_size=4, timeout=5, command_timeout=10) as pool:
         journal = PointedJournal(pool, points)
@@ -124,7 +124,7 @@ async def work(where: Addresses, points: Points, ended: UUID | None, *, careful:
         if not careful:
             setattr(steps, "once", careless)  # noqa: B010 - a module says what it exports
         town = where.town()
-        runner = Runner(journal, Definitions.of(town.sagas), pace)
+        runner = Runner(journal, Definitions.of(town.sagas), QUICK)
         await runner.start()
         while ended is None or (view := await journal.view(ended)) is None or view.status in ACTIVE:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -133,17 +133,16 @@ async def work(where: Addresses, points: Points, ended: UUID | None, *, careful:
         await town.close()
 
 
-def in_child(main: Callable[[], Any], quiet: bool = True) -> int:
-    """Run something in a forked process; its id. The parent has no threads and no event loop."""
+def in_child(main: Callable[[], Any]) -> int:
+    """Run something in a forked process that prints nothing; its id. The parent has no threads and no event loop."""
     pid = os.fork()
     if pid:
         return pid
     code = 1
     try:
-        if quiet:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, 1)
-            os.dup2(nowhere, 2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
         main()
         code = 0
     finally:

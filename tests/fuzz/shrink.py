@@ -34,11 +34,11 @@ def verdict_kind(case: Case, rig: Rig | None = None) -> str:
         return ""
 
 
-def shrunk(case: Case, kind: str, seconds: float = SECONDS) -> Case:
-    """The smallest case with the same kind of difference that is found in time."""
+def shrunk(case: Case, kind: str) -> Case:
+    """The smallest case with the same kind of difference that is found within SECONDS."""
     if kind in ("composition", "schema"):
         return case
-    search, before = _Search(kind, time.monotonic() + seconds), None
+    search, before = _Search(kind, time.monotonic() + SECONDS), None
     while case != before and not search.late():
         before = case
         case = search.supply(search.question(case))

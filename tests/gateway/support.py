@@ -83,6 +83,6 @@ async def payload_from(
 
 async def until(there: Callable[[], bool]) -> None:
     """Wait for something that takes its time."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not there():  # noqa: ASYNC110 - nobody tells when
             await asyncio.sleep(0.001)

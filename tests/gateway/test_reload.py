@@ -28,7 +28,7 @@ class Client:
     """One connection that is kept."""
 
     def __init__(self, port: int) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.connection.connect()
         self.address = self.connection.sock.getsockname()
 
@@ -51,8 +51,8 @@ class Client:
 
 
 def until(there: Any) -> None:
-    """Wait for something that takes its time, for 20 s at most."""
-    deadline = time.monotonic() + 20
+    """Wait for something that takes its time, for 60 s at most."""
+    deadline = time.monotonic() + 60
     while not there():
         assert time.monotonic() < deadline, "it does not come"
         time.sleep(0.02)
@@ -79,7 +79,7 @@ def served(file: Path, workers: int, log: Path) -> Iterator[tuple[int, int]]:
         yield process.pid, port
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) in (0, -signal.SIGTERM)
+        assert process.wait(60) in (0, -signal.SIGTERM)
     assert not answers(port)
 
 
@@ -129,6 +129,6 @@ def test_no_request_fails_meanwhile(tmp_path: Path) -> None:
             until(lambda before=before: done[0] > before + 20)
         stop.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
             assert not thread.is_alive()
         assert wrong == []

@@ -1,6 +1,7 @@
 """Our composer and the oracle on one set of SDLs: what differs, in words."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from graphql import lexicographic_sort_schema, print_schema
@@ -15,9 +16,14 @@ from tests.oracle.sets import SdlSet, Verdict
 
 
 def compose_ours(one: SdlSet) -> Verdict:
-    """Our composer's verdict on a set."""
+    """Our composer's verdict on a set; equal sets are composed once."""
+    return _compose(tuple(one.subgraphs.items()))
+
+
+@cache
+def _compose(subgraphs: tuple[tuple[str, str], ...]) -> Verdict:
     try:
-        made = compose([SubgraphSource(name, f"http://{name}", sdl) for name, sdl in one.subgraphs.items()])
+        made = compose([SubgraphSource(name, f"http://{name}", sdl) for name, sdl in subgraphs])
     except CompositionFailed as error:
         codes = {problem.code for problem in error.problems}
         return Verdict(tuple(sorted(codes)), tuple(problem.message for problem in error.problems))

@@ -1,5 +1,6 @@
-"""The Node programs of this folder: their packages are installed when the lock has changed, lines of JSON go in, lines of JSON come out."""
+"""The Node programs of this folder: installs their packages when the lock has changed; JSON lines go in and come out."""
 
+import atexit
 import fcntl
 import hashlib
 import json
@@ -17,7 +18,7 @@ NO_NODE = "no Node on this machine: the comparison with other people's programs 
 
 @cache
 def find_node() -> tuple[str, ...] | None:
-    """The commands `node` and `npm`, of the machine or out of the wheel that `make env` takes where it has none."""
+    """The commands `node` and `npm`, of the machine or out of the wheel that `make env` installs."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm:
         return node, npm
@@ -45,6 +46,39 @@ def install() -> str:
             subprocess.run([*command, "ci", *quiet], cwd=HERE, check=True, timeout=300)
             stamp.write_text(lock)
     return node
+
+
+class Conversation:
+    """A Node program of this folder that answers many questions: starting and warming one up takes seconds."""
+
+    def __init__(self, *program: str) -> None:
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen([install(), *program], cwd=HERE, stdin=pipe, stdout=pipe, text=True)
+        self._program = program
+        atexit.register(self.end)
+
+    def ask(self, value: Any) -> Any:
+        """The answer to one JSON value; AssertionError when the program has ended."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(value) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, f"{self._program} ended with {self._process.poll()}"
+        return json.loads(line)
+
+    def end(self) -> None:
+        """End the program."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._process.wait(timeout=30)
+
+
+@cache
+def conversation(*program: str) -> Conversation:
+    """The one conversation with a program."""
+    return Conversation(*program)
 
 
 def run(*program: str, lines: Iterable[Any] = ()) -> list[Any]:

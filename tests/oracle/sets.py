@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.oracle.programs import HERE, run
+from tests.oracle.programs import HERE, conversation
 
 PAGES = HERE.parent / "cases" / "oracle"
 
@@ -84,15 +84,15 @@ def read_pages() -> list[SdlSet]:
 
 
 def ask_oracle(sets: Iterable[SdlSet]) -> list[Verdict]:
-    """One Node process composes every set with @apollo/composition."""
-    return [
-        _verdict(answer) for answer in run("verdict.mjs", lines=({"subgraphs": dict(one.subgraphs)} for one in sets))
-    ]
+    """Every set, composed by @apollo/composition."""
+    oracle = conversation("verdict.mjs")
+    return [_verdict(oracle.ask({"subgraphs": dict(one.subgraphs)})) for one in sets]
 
 
 def load_failures(supergraphs: Iterable[str]) -> list[str | None]:
     """Why Apollo's own code cannot load a supergraph; None where it can."""
-    return [answer["failure"] for answer in run("verdict.mjs", lines=({"supergraph": one} for one in supergraphs))]
+    oracle = conversation("verdict.mjs")
+    return [oracle.ask({"supergraph": one})["failure"] for one in supergraphs]
 
 
 def _verdict(answer: Mapping[str, Any]) -> Verdict:

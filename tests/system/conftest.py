@@ -50,8 +50,8 @@ class Platform:
 
 
 def free_port() -> int:
-    """The first of seven free ports in a row."""
-    for port in range(6200 + secrets.randbelow(2000), 30000, 7):
+    """The first of free ports in a row, for the gateway and each service."""
+    for port in range(6200 + secrets.randbelow(8000), 30000, len(SERVICES) + 1):
         if all(processes.port_is_free(port + offset) for offset in range(len(SERVICES) + 1)):
             return port
     raise AssertionError("no free ports")
@@ -70,13 +70,18 @@ def platform(request: pytest.FixtureRequest) -> Iterator[Platform]:
     with words.open("wb") as file:
         process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
     try:
-        for _ in range(600):
-            if "MussikOn runs." in words.read_text():
-                break
+        end = time.monotonic() + 180
+        while "MussikOn runs." not in words.read_text():
             assert process.poll() is None, words.read_text()
+            assert time.monotonic() < end, words.read_text()
             time.sleep(0.1)
         yield Platform(f"http://127.0.0.1:{port}", folder / "data")
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=120)
+        except subprocess.TimeoutExpired:
+            process.kill()  # its children end with it
+            process.wait()
+            raise
         shutil.rmtree(folder, ignore_errors=True)

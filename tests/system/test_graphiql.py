@@ -29,7 +29,7 @@ def browser(tmp_path: Path) -> Iterator[Chrome]:
 def test_an_example_runs_and_shows_its_plan(platform: Platform, browser: Chrome) -> None:
     """Choosing an example and pressing play shows its answer, and the requests to subgraphs beside it."""
     browser.get(f"{platform.url}/")
-    wait = WebDriverWait(browser, 20)
+    wait = WebDriverWait(browser, 60)
     wait.until(lambda _: len(Select(browser.find_element(By.ID, "examples")).options) > 15)
     wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, ".graphiql-execute-button"))
     Select(browser.find_element(By.ID, "examples")).select_by_visible_text("everything")
@@ -56,7 +56,7 @@ def test_an_example_runs_and_shows_its_plan(platform: Platform, browser: Chrome)
 def test_a_token_acts_as_its_user(platform: Platform, browser: Chrome) -> None:
     """A token pasted into its field is sent along."""
     browser.get(f"{platform.url}/graphql")
-    wait = WebDriverWait(browser, 20)
+    wait = WebDriverWait(browser, 60)
     wait.until(lambda _: len(Select(browser.find_element(By.ID, "examples")).options) > 15)
     wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, ".graphiql-execute-button"))
     browser.find_element(By.ID, "token").send_keys(platform.token("demo_client"))

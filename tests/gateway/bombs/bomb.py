@@ -25,14 +25,14 @@ class TooSlow(Exception):
 
 
 @contextmanager
-def bounded(seconds: float = SECONDS) -> Iterator[None]:
-    """Raise TooSlow inside when it takes more processor time."""
+def bounded() -> Iterator[None]:
+    """Raise TooSlow inside when it takes more than SECONDS of processor time."""
 
     def stop(_: int, frame: FrameType | None) -> None:
         raise TooSlow(f"at {frame.f_code.co_filename}:{frame.f_lineno}" if frame else "")
 
     before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
     try:
         yield
     finally:

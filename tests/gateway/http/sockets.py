@@ -23,7 +23,7 @@ SDLS = {"a": f"type Query {{ {FIELDS} }} type Mutation {{ add: Int }}"}
 HELLO = "query($n: String) { hello(name: $n) }"
 LARGE = "query($n: String) { large(name: $n) }"
 SIZE = 200_000  # of a large answer
-GUARD = 8  # seconds after which a test hangs
+GUARD = 30  # seconds after which a test hangs
 
 
 class Subgraph:

@@ -22,9 +22,9 @@ from gateway.saga.machine import (
 )
 
 
-def state(status: Status, *steps: StepStatus, cancelled: bool = False) -> State:
+def state(status: Status, *steps: StepStatus) -> State:
     """A state with steps a, b, c …"""
-    return State(status, tuple(StepState(name, one) for name, one in zip("abcdef", steps, strict=False)), cancelled)
+    return State(status, tuple(StepState(name, one) for name, one in zip("abcdef", steps, strict=False)))
 
 
 def test_the_straight_way() -> None:

@@ -79,18 +79,16 @@ async def seen(journal: PostgresJournal, saga_id: UUID) -> View:
     return found
 
 
-async def run_to_rest(journal: PostgresJournal, saga: Saga, saga_id: UUID, runners: int = 1) -> View:
-    """Let workers carry sagas of a kind until this one rests."""
-    workers = [Runner(journal, Definitions.of([saga]), PACE, owner=f"w{n}") for n in range(runners)]
-    for worker in workers:
-        await worker.start()
+async def run_to_rest(journal: PostgresJournal, saga: Saga, saga_id: UUID) -> View:
+    """Let a worker carry sagas of a kind until this one rests."""
+    worker = Runner(journal, Definitions.of([saga]), PACE, owner="w0")
+    await worker.start()
     try:
         async with asyncio.timeout(20):
             while (found := await seen(journal, saga_id)).status in ACTIVE:  # noqa: ASYNC110 - nobody tells when
                 await asyncio.sleep(0.01)
     finally:
-        for worker in workers:
-            await worker.stop()
+        await worker.stop()
     return found
 
 

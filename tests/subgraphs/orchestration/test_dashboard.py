@@ -50,7 +50,7 @@ def count(browser: Chrome, status: str) -> int:
 
 def until(browser: Chrome, there: Callable[[], Any]) -> Any:
     """Wait for something that the page will show, for 15 s at most."""
-    return WebDriverWait(browser, 15, ignored_exceptions=[Exception]).until(lambda _: there())
+    return WebDriverWait(browser, 60, ignored_exceptions=[Exception]).until(lambda _: there())
 
 
 def log_in(browser: Chrome, address: str, token: str) -> None:

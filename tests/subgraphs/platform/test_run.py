@@ -48,10 +48,10 @@ class Platform:
 
     def begin(self) -> "Platform":
         """Wait until it says that it runs."""
-        self.wait_for(lambda: "MussikOn runs." in self.words.read_text(), 60)
+        self.wait_for(lambda: "MussikOn runs." in self.words.read_text(), 180)
         return self
 
-    def wait_for(self, condition: Callable[[], Any], seconds: float = 15) -> None:
+    def wait_for(self, condition: Callable[[], Any], seconds: float = 60) -> None:
         """Wait until something is so, while the launcher lives."""
         end = time.monotonic() + seconds
         while not condition():
@@ -63,7 +63,7 @@ class Platform:
         """The gateway's answer."""
         headers = {"authorization": f"Bearer {token}"} if token else {}
         body = {"query": query, "variables": variables}
-        answer = httpx.post(f"http://127.0.0.1:{self.port}/graphql", json=body, headers=headers, timeout=10)
+        answer = httpx.post(f"http://127.0.0.1:{self.port}/graphql", json=body, headers=headers, timeout=60)
         found: dict[str, Any] = answer.json()
         return found
 
@@ -209,7 +209,7 @@ def test_a_killed_launcher_leaves_nothing(start: Start) -> None:
     everything = first.everything()
     first.process.kill()
     first.process.wait()
-    assert all(processes.wait_until_gone(pid, 10) for pid in everything)
+    assert all(processes.wait_until_gone(pid, 60) for pid in everything)
     second = start("--workers", "2", port=first.port)
     assert made(second) == before
     assert second.data_of("{ me { username } }", token) == {"me": {"username": "ada"}}
@@ -239,7 +239,7 @@ def test_all_in_one_process(start: Start) -> None:
 def refused(*arguments: str) -> str:
     """What a command that cannot work says, without a traceback, with exit code 1."""
     command = [sys.executable, "-m", "subgraphs.platform.cli", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert "→" in done.stderr

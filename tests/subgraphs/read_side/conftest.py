@@ -170,7 +170,7 @@ async def send(redis: Redis, events: Sequence[tuple[str, dict[Any, Any]]]) -> No
         await put(redis, source, entry)
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     """Wait until something holds."""
     for _ in range(int(seconds * 50)):
         if await condition():

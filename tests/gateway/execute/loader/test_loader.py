@@ -89,10 +89,10 @@ def settings(request: pytest.FixtureRequest) -> Settings:
     return Settings(compile=request.param, share=False)
 
 
-def colors(responses: list[Any], field: str = "one") -> list[str]:
+def colors(responses: list[Any]) -> list[str]:
     """The colors in responses that have no errors."""
     assert not any("errors" in one for one in responses), responses
-    return [one["data"][field]["color"] for one in responses]
+    return [one["data"]["one"]["color"] for one in responses]
 
 
 async def test_what_comes_at_once_goes_together(settings: Settings) -> None:

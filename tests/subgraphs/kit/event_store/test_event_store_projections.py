@@ -103,9 +103,9 @@ async def goals(database: Database) -> dict[str, int]:
 
 
 async def until(database: Database, wanted: dict[str, int]) -> None:
-    """Wait until the projection shows this, at most ten seconds."""
+    """Wait until the projection shows this, at most a minute."""
     found: dict[str, int] = {}
-    for _ in range(1000):
+    for _ in range(6000):
         found = await goals(database) if await lag(database, "scores") else {}
         if found == wanted:
             return

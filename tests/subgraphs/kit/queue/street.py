@@ -157,7 +157,7 @@ async def started(*parts: Any) -> AsyncIterator[None]:
             await part.stop()
 
 
-async def until(read: Callable[[], Awaitable[Any]], wanted: Any, seconds: float = 15.0) -> None:
+async def until(read: Callable[[], Awaitable[Any]], wanted: Any, seconds: float = 60.0) -> None:
     """Wait until something reads as wanted."""
     found = None
     for _ in range(int(seconds / 0.02)):

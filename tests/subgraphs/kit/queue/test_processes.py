@@ -34,7 +34,7 @@ def ears(street: Street, queue_url: str, count: int) -> Iterator[list["subproces
             process.send_signal(signal.SIGCONT)
             process.terminate()
         for process in found:
-            process.wait(10)
+            process.wait(60)
 
 
 async def owners(street: Street) -> set[int]:

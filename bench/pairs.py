@@ -1,8 +1,10 @@
-"""This checkout beside another one, interleaved: `make bench-pairs BEFORE=DIR`. Ratios of pairs, beside those of A/A pairs.
+"""This checkout beside another one, interleaved: `make bench-pairs BEFORE=DIR`.
 
-Two gateways of the other checkout and one of this run side by side. In each round every query goes through all three, one
-after the other; a figure is the ratio of two that were measured within seconds of each other. The other checkout needs an
-environment of its own (`make env` there).
+Ratios of pairs, beside those of A/A pairs.
+
+Two gateways of the other checkout and one of this run side by side. In each round every query goes through
+all three, one after the other; a figure is the ratio of two that were measured within seconds of each other.
+The other checkout needs an environment of its own (`make env` there).
 """
 
 import argparse
@@ -55,7 +57,8 @@ def print_ratios(found: dict[tuple[str, bool], dict[str, list[float]]]) -> None:
         title = f"{query}, shared" if shared else query
         print(
             f"{title:16} {statistics.median(before):6.4f} ms {statistics.median(now):6.4f} ms"
-            f"   {statistics.median(ratios):.3f} ({min(same):.3f} to {max(same):.3f}, median {statistics.median(same):.3f})"
+            f"   {statistics.median(ratios):.3f} ({min(same):.3f} to {max(same):.3f},"
+            f" median {statistics.median(same):.3f})"
         )
 
 

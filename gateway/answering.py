@@ -92,8 +92,9 @@ class Remembered(Generic[K, V]):
 class PlanKey(NamedTuple):
     """All that decides which plan a request gets.
 
-    `text`: the document, or the id that stands for it. `conditions`: the values of the variables in @skip and @include.
-    `labels`: the progressive overrides that are on. `access`: what the caller may see, where that changes the plan.
+    `text`: the document, or the id that stands for it. `conditions`: the values of the variables in @skip and
+    @include. `labels`: the progressive overrides that are on. `access`: what the caller may see, where that
+    changes the plan.
     """
 
     text: str
@@ -104,7 +105,10 @@ class PlanKey(NamedTuple):
 
 
 def plan_key(ask: Ask, checked: Checked, variables: Mapping[str, Any], labels: frozenset[str]) -> PlanKey:
-    """The key of the plan that a request gets; plan cache, warm-up and the sharing of executions use it alike."""
+    """The key of the plan that a request gets.
+
+    Plan cache, warm-up and the sharing of executions use it alike.
+    """
     conditions = tuple([variables.get(name) for name in checked.conditions])
     return PlanKey(ask.query, ask.operation_name or None, conditions, labels)
 
@@ -150,7 +154,8 @@ class Gateway:
     async def answer(self, ask: Ask, headers: Mapping[str, str]) -> Envelope:
         """Answer one request without a door; what is wrong with it becomes a refusal.
 
-        Raises RequestError METHOD_NOT_ALLOWED for a mutation by GET, since a door has to say which methods there are.
+        Raises RequestError METHOD_NOT_ALLOWED for a mutation by GET, since a door has to say which methods
+        there are.
         """
         context = self.engine.context(headers)
         try:
@@ -187,9 +192,12 @@ class Gateway:
         return known, self.plans.get(key, make, keep), key, variables
 
     def _learn(self, ask: Ask, context: RequestContext, keep: bool) -> Known:
-        """Check a document and pick the operation; plan it, too, if nothing else of a request decides about that.
+        """Check a document and pick the operation.
 
-        Refusals are remembered apart (by `documents` and `plans`), so that no flood of them drives out plans in use.
+        Plan it, too, if nothing else of a request decides about that.
+
+        Refusals are remembered apart (by `documents` and `plans`), so that no flood of them drives out plans
+        in use.
         """
         checked = self.documents.get(ask.query, lambda: check(self.engine, ask.query), keep)
         node = pick(checked, ask.operation_name)
@@ -281,7 +289,9 @@ class Gateway:
             return mistake
 
     def warm(self, other: "Gateway") -> None:
-        """Plan what was asked last of another gateway, as far as it can be asked here, so that a new supergraph makes nobody wait."""
+        """Plan what was asked last of another gateway, as far as it can be asked here, so that a new
+        supergraph makes nobody wait.
+        """
         context = self.engine.context({})
         for query, name in list(other.operations.values)[-WARMED:]:
             ask = Ask(query, operation_name=name)

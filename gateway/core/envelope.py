@@ -13,7 +13,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 def encode_json(value: Any) -> bytes:
-    """A value as JSON. Raises TypeError for what JSON can't hold: nesting hundreds of levels deep, half a surrogate pair."""
+    """A value as JSON. Raises TypeError for what JSON can't hold.
+
+    Nesting hundreds of levels deep, half a surrogate pair.
+    """
     try:
         return _encode(value)
     except (RecursionError, ValueError, OverflowError) as error:
@@ -24,8 +27,8 @@ def encode_json(value: Any) -> bytes:
 class CachePolicy:
     """How long and for whom an answer may be kept (RFC 9111).
 
-    `lifetime`: seconds, None where nobody has said. `private`: it is for one user alone. `tags`: names by which it can
-    be invalidated.
+    `lifetime`: seconds, None where nobody has said. `private`: it is for one user alone. `tags`: names by
+    which it can be invalidated.
     """
 
     lifetime: float | None = None
@@ -40,8 +43,9 @@ PRIVATE = CachePolicy(private=True)
 class Envelope(NamedTuple):
     """An answer: a GraphQL response, as an object or already as a body, or a stream of parts.
 
-    `refused` is the HTTP status of a request that was not run, None for one that was. `headers` are added to those of
-    the reply; a stream's `media` is its media type. (A named tuple costs a third of a frozen dataclass, for every answer.)
+    `refused` is the HTTP status of a request that was not run, None for one that was. `headers` are added to
+    those of the reply; a stream's `media` is its media type. (A named tuple costs a third of a frozen
+    dataclass, for every answer.)
     """
 
     response: Response

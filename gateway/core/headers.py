@@ -14,7 +14,10 @@ def _bytes(name: str) -> bytes:
 
 
 class RequestHeaders(Mapping[str, str]):
-    """Headers by their names in lower case. `x-forwarded-for` is the client's address, whatever the client says."""
+    """Headers by their names in lower case.
+
+    `x-forwarded-for` is the client's address, whatever the client says.
+    """
 
     __slots__ = ("address", "raw")
 
@@ -23,6 +26,7 @@ class RequestHeaders(Mapping[str, str]):
         self.address = address
 
     def get(self, name: str, default: Any = None) -> Any:
+        """The value of a header as text, by its name in lower case; `default` where the request has none."""
         if name == FORWARDED:
             return self.address or default
         found = self.raw.get(_bytes(name))
@@ -51,7 +55,10 @@ class RequestHeaders(Mapping[str, str]):
     def __iter__(self) -> Iterator[str]:
         names = (name.decode("latin-1") for name in self.raw)
         return iter(
-            [*(name for name in names if name != FORWARDED), *([FORWARDED] if self.address is not None else [])]
+            [
+                *(name for name in names if name != FORWARDED),
+                *([FORWARDED] if self.address is not None else []),
+            ]
         )
 
     def __len__(self) -> int:

@@ -1,7 +1,7 @@
 """Contexts (@fromContext): lookups whose arguments come from objects further up in the answer.
 
-Objects of one lookup may stand under different contexts. All that share the values of theirs are looked up together, each such set
-by an `_entities` of its own in the same request, with variables of its own.
+Objects of one lookup may stand under different contexts. All that share the values of theirs are looked up
+together, each such set by an `_entities` of its own in the same request, with variables of its own.
 """
 
 import re
@@ -44,7 +44,10 @@ class _Request:
 
 
 def expand(fetch: Fetch, pieces: Pieces, data: Tree) -> tuple[Fetch, dict[str | None, Batch], dict[str, Any]]:
-    """The fetch as it is sent now, its lookups multiplied by the contexts of their objects; their batches and variables."""
+    """The fetch as it is sent now, its lookups multiplied by the contexts of their objects.
+
+    Their batches and variables.
+    """
     request = _Request()
     for lookup, text in zip(fetch.lookups, pieces.lookups, strict=True):
         if lookup.field is None or lookup.variable is None:
@@ -54,7 +57,9 @@ def expand(fetch: Fetch, pieces: Pieces, data: Tree) -> tuple[Fetch, dict[str | 
         for number, (values, batch) in enumerate(_by_context(lookup, data)):
             request.add(number, lookup, text, values, batch)
     body = "{" + " ".join(request.parts) + "}"
-    named = set(_VARIABLES.findall(body))  # a lookup without objects may have been the only one with a variable
+    named = set(
+        _VARIABLES.findall(body)
+    )  # a lookup without objects may have been the only one with a variable
     declared = [one for one in pieces.declared if one[1:].partition(":")[0] in named] + request.declared
     head = pieces.head + (f"({','.join(declared)})" if declared else "")
     kept = tuple(name for name in fetch.variables if name in named)
@@ -91,7 +96,10 @@ def _value(one: ContextInput, chain: Chain) -> Any:
 
 
 def _read(fields: tuple[RepField, ...], item: Any) -> Iterator[Any]:
-    """The value of the one field that is selected on an object, by its run-time type; nothing where none is."""
+    """The value of the one field that is selected on an object, by its run-time type.
+
+    Nothing where none is.
+    """
     if isinstance(item, dict):
         for one in fitting(fields, item):
             value = item.get(one.key)

@@ -1,4 +1,7 @@
-"""`/graphql`, without a door: read > answer > reply. The direct and the ASGI door both come here, and have this in common."""
+"""`/graphql`, without a door: read > answer > reply.
+
+The direct and the ASGI door both come here, and have this in common.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -48,7 +51,9 @@ class Endpoint:
         body: bytes | RequestError,
         replied: Replied,
     ) -> Handle:
-        """Begin to reply, whatever is wrong with the request; `replied` is called once, never before this returns.
+        """Begin to reply, whatever is wrong with the request.
+
+        `replied` is called once, never before this returns.
 
         `body` may be what was wrong with reading it.
         """
@@ -79,7 +84,9 @@ class Endpoint:
 
     def too_large(self) -> RequestError:
         """The refusal of a body over the limit."""
-        return RequestError(f"the body is larger than {self.max_body:,} bytes", "REQUEST_TOO_LARGE", status=413)
+        return RequestError(
+            f"the body is larger than {self.max_body:,} bytes", "REQUEST_TOO_LARGE", status=413
+        )
 
 
 class Exchange:
@@ -122,7 +129,8 @@ class Exchange:
 
 
 async def reported(parts: AsyncIterator[bytes], context: RequestContext) -> AsyncGenerator[bytes, None]:
-    """The parts of a stream; a mistake while they are made is reported and raised, and the door cuts the reply off.
+    """The parts of a stream; a mistake while they are made is reported and raised, and the door cuts the
+    reply off.
 
     Closing it closes what makes the parts.
     """

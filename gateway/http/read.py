@@ -11,7 +11,10 @@ from gateway.request.ask import NO_VARIABLES, Ask
 
 
 def from_body(body: bytes, content_type: str, plan: bool = False) -> Ask:
-    """The request in a POST body. Raises RequestError: 415 for another media type, 400 for what is no request."""
+    """The request in a POST body.
+
+    Raises RequestError: 415 for another media type, 400 for what is no request.
+    """
     if content_type != "application/json":
         _check_type(content_type)
     try:
@@ -32,7 +35,9 @@ def _check_type(content_type: str) -> None:
         raise RequestError(message, "UNSUPPORTED_MEDIA_TYPE", status=415)
     charset = parameters.lower().partition("charset=")[2].strip(' "')
     if charset and charset not in ("utf-8", "utf8"):
-        raise RequestError(f"the charset {charset} is not accepted; send utf-8", "UNSUPPORTED_MEDIA_TYPE", status=415)
+        raise RequestError(
+            f"the charset {charset} is not accepted; send utf-8", "UNSUPPORTED_MEDIA_TYPE", status=415
+        )
 
 
 def from_query_string(raw: bytes, plan: bool = False) -> Ask:

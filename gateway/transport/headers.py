@@ -12,8 +12,8 @@ TRACING = frozenset({b"traceparent", b"tracestate", b"x-request-id"})
 class Headers:
     """Headers for subgraphs as pairs of bytes: a lower-case name and a value.
 
-    `pairs`, `lines` and `sharing` are made when they are first needed, and belong to the request: nothing that holds a
-    token outlives it.
+    `pairs`, `lines` and `sharing` are made when they are first needed, and belong to the request: nothing
+    that holds a token outlives it.
     """
 
     __slots__ = ("_lines", "_sharing", "raw")
@@ -27,7 +27,12 @@ class Headers:
     def of(cls, pairs: Iterable[tuple[str, str]]) -> Self:
         """The headers with these names and values; what ISO-8859-1 does not have becomes a question mark."""
         return cls(
-            tuple([(name.encode("latin-1", "replace"), text.encode("latin-1", "replace")) for name, text in pairs])
+            tuple(
+                [
+                    (name.encode("latin-1", "replace"), text.encode("latin-1", "replace"))
+                    for name, text in pairs
+                ]
+            )
         )
 
     @property
@@ -37,10 +42,17 @@ class Headers:
 
     @property
     def lines(self) -> bytes:
-        """The header lines of an HTTP/1.1 request; a value with a line break, which could add a header, is left out."""
+        """The header lines of an HTTP/1.1 request.
+
+        A value with a line break, which could add a header, is left out.
+        """
         if self._lines is None:
             self._lines = b"".join(
-                [b"%b: %b\r\n" % (name, value) for name, value in self.raw if b"\n" not in value and b"\r" not in value]
+                [
+                    b"%b: %b\r\n" % (name, value)
+                    for name, value in self.raw
+                    if b"\n" not in value and b"\r" not in value
+                ]
             )
         return self._lines
 

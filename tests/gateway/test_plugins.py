@@ -126,7 +126,9 @@ class Answering:
 
 
 async def test_a_plugin_answers_refuses_and_fails() -> None:
-    """An answer leaves as it is, a refusal has its status and code, and a mistake is a 500 that tells nothing."""
+    """An answer leaves as it is, a refusal has its status and code, and a mistake is a 500 that tells
+    nothing.
+    """
     async with client(Answering()) as http:
         assert await ask(http) == {"data": {"thing": "from the plugin"}}
         refused = await http.post("/graphql", json={"query": "{ refuse: other }"})
@@ -194,7 +196,10 @@ async def test_a_plugin_replies_in_place_of_a_subgraph(compile: bool) -> None:
 
 
 def test_what_is_no_plugin_is_refused() -> None:
-    """An object without hooks, a misspelt hook, and an async hook where none may wait: each with what there is."""
+    """An object without hooks, a misspelt hook, and an async hook where none may wait.
+
+    Each with what there is.
+    """
 
     class Nothing:
         pass
@@ -225,7 +230,9 @@ DOCS = Path(__file__).parents[2] / "docs" / "contributing.md"
 
 def examples() -> list[str]:
     """The plugins that the documents show, as code."""
-    return [code for code in re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL) if "plugins=" in code]
+    return [
+        code for code in re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL) if "plugins=" in code
+    ]
 
 
 async def test_the_documented_plugins_work() -> None:
@@ -233,11 +240,15 @@ async def test_the_documented_plugins_work() -> None:
     limit, timing = examples()
     made: dict[str, Any] = {"supergraph": supergraph_of(SDLS), "local": {"a": subgraph_a, "b": subgraph_b}}
     exec(limit, made)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(made["app"]), base_url="http://gateway") as http:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(made["app"]), base_url="http://gateway"
+    ) as http:
         assert (await ask(http))["data"] == {"thing": {"name": "nobody"}}
         refused = await ask(http, "{ thing { name } }")
         assert refused["errors"][0]["message"] == "give the operation a name"
     exec(timing, made)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(made["app"]), base_url="http://gateway") as http:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(made["app"]), base_url="http://gateway"
+    ) as http:
         response = await http.post("/graphql", json={"query": QUERY})
     assert re.fullmatch(r"a;dur=[\d.]+, b;dur=[\d.]+", response.headers["server-timing"])

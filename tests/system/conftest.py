@@ -7,8 +7,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,9 @@ def free_port() -> int:
     raise AssertionError("no free ports")
 
 
+_ending: dict[str, Callable[[], None]] = {}  # by the way of running: what ends the platform
+
+
 @pytest.fixture(scope="session", params=["processes", "in-process"])
 def platform(request: pytest.FixtureRequest) -> Iterator[Platform]:
     """A platform with the small sample; each subgraph a process of its own, and all in one process."""
@@ -71,6 +75,7 @@ def platform(request: pytest.FixtureRequest) -> Iterator[Platform]:
     command += ["--in-process"] if request.param == "in-process" else []
     with words.open("wb") as file:
         process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
+    _ending[request.param] = partial(_end, process, folder)
     try:
         end = time.monotonic() + 180
         while "MussikOn runs." not in words.read_text():
@@ -79,11 +84,36 @@ def platform(request: pytest.FixtureRequest) -> Iterator[Platform]:
             time.sleep(0.1)
         yield Platform(f"http://127.0.0.1:{port}", folder / "data")
     finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(timeout=120)
-        except subprocess.TimeoutExpired:
-            process.kill()  # its children end with it
-            process.wait()
-            raise
+        if request.param in _ending:
+            _ending.pop(request.param)()
+
+
+def _end(process: "subprocess.Popen[bytes]", folder: Path) -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(timeout=120)
+    except subprocess.TimeoutExpired:
+        process.kill()  # its children end with it
+        process.wait()
+        raise
+    finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _way(item: pytest.Item) -> str | None:
+    """The way of running the platform that a test asks for."""
+    call = getattr(item, "callspec", None)
+    found: str | None = call.params.get("platform") if call is not None else None
+    return found
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End a platform with the last test of its group: a worker goes on to other files for minutes.
+
+    Session fixtures would end with the worker, and a platform that nobody asks anything takes a tenth of a core.
+    """
+    way = _way(item)
+    in_worker = hasattr(item.config, "workerinput")
+    if in_worker and way in _ending and (nextitem is None or _way(nextitem) != way):
+        _ending.pop(way)()

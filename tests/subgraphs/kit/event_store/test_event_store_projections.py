@@ -30,6 +30,10 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 
 CONTEXT = Context(created_by="writer", correlation_id=UUID(int=1))
 GOALS = text("SELECT player, goals FROM scores ORDER BY player")
+_ADD = (
+    "INSERT INTO {} AS own VALUES (:player, :goals) "
+    "ON CONFLICT (player) DO UPDATE SET goals = own.goals + excluded.goals"
+)
 
 
 class Broken(Exception):
@@ -336,10 +340,8 @@ class Table(BatchProjection):
     @property
     def steps(self) -> Sequence[Step]:
         """Goals count ten, cheers and goals one."""
-        return (
-            Step(frozenset({"Scored"}), self._goals),
-            Step(frozenset({"Scored", "Cheered"}), self._noise),
-        )
+        goals, noise = frozenset({"Scored"}), frozenset({"Scored", "Cheered"})
+        return Step(goals, self._goals), Step(noise, self._noise)
 
     async def prepare(self, uow: UnitOfWork, generation: int) -> None:
         """As in Scores."""

@@ -276,9 +276,8 @@ async def test_a_rebuild_that_died(database: Database) -> None:
     assert await rebuild(database, anew) == 4
     assert len(anew.seen) == 6
     assert await database.fetch_value(text("SELECT to_regclass('scores_g3')")) is None
-    first, second = await asyncio.gather(
-        rebuild(database, Scores(), batch=1), rebuild(database, Scores(), batch=1), return_exceptions=True
-    )
+    both = (rebuild(database, Scores(), batch=1) for _ in range(2))
+    first, second = await asyncio.gather(*both, return_exceptions=True)
     assert {type(first), type(second)} == {int, RebuildRunning}
     assert await goals(database) == {"ada": 6}
 

@@ -11,10 +11,9 @@ from gateway.compose.rules.access import check_access
 from gateway.compose.rules.contexts import check_contexts
 from gateway.compose.rules.costs import check_costs
 from gateway.compose.rules.external import check_external
+from gateway.compose.rules.external_sets import check_provides, check_requires
 from gateway.compose.rules.keys import check_keys
 from gateway.compose.rules.placement import check_placement
-from gateway.compose.rules.provides import check_provides
-from gateway.compose.rules.requires import check_requires
 from gateway.compose.rules.roots import check_roots
 
 RULES: tuple[Callable[[SubgraphSchema, Report], None], ...] = (

@@ -14,7 +14,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test check lint types contracts schema bench profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz crash-test mutants clean
+.PHONY: help env run test check lint types contracts schema bench bench-pairs profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz crash-test mutants clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ schema: $(READY)  ## print every SDL and the supergraph into schema/
 
 bench: $(READY)  ## the hot path beside a plan by hand and the peers: ARGS="--quick", MIX=1, PEER=name=url; writes docs/performance.md
 	@SHARED="$(SHARED)" $(BIN)/python -m bench.run $(ARGS)
+
+bench-pairs: $(READY)  ## the hot path beside another checkout's, interleaved: make bench-pairs BEFORE=DIR ARGS="--rounds 10"
+	@SHARED="$(SHARED)" $(BIN)/python -m bench.pairs "$(BEFORE)" $(ARGS)
 
 profile: $(READY)  ## where the hot path's time goes, for the heavy and the light query
 	@SHARED="$(SHARED)" $(BIN)/python -m bench.profile $(ARGS)

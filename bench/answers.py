@@ -1,4 +1,7 @@
-"""The benchmark's four subgraphs: graphql-core over SHARED/bench/data.json, each answer computed once and kept by its request."""
+"""The benchmark's four subgraphs.
+
+Graphql-core over SHARED/bench/data.json, each answer computed once and kept by its request.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -43,7 +46,8 @@ class Subgraph:
             **roots,
             "_service": {"sdl": sdl},
             "_entities": lambda _, representations: [
-                {"__typename": one["__typename"], **entities[one["__typename"]](one)} for one in representations
+                {"__typename": one["__typename"], **entities[one["__typename"]](one)}
+                for one in representations
             ],
         }
         self.kept: dict[Any, bytes] = {}
@@ -60,7 +64,9 @@ class Subgraph:
         """The same as a direct call in the process; the answer is the caller's to change."""
         self.requests += 1
         key = (query, orjson.dumps(variables))
-        kept = self.kept.get(key) or self._keep(key, {"query": query, "variables": variables, "operationName": name})
+        kept = self.kept.get(key) or self._keep(
+            key, {"query": query, "variables": variables, "operationName": name}
+        )
         answer: dict[str, Any] = orjson.loads(kept)
         return answer
 
@@ -90,7 +96,10 @@ def load_subgraphs(folder: Path) -> dict[str, Subgraph]:
         return {"id": one["id"], "username": one.get("username"), "reviews": first_two}
 
     def reviewed(one: Resolved) -> Resolved:
-        return {"upc": one["upc"], "reviews": lambda _: [r for r in map(review, data["reviews"]) if at(r, one["upc"])]}
+        return {
+            "upc": one["upc"],
+            "reviews": lambda _: [r for r in map(review, data["reviews"]) if at(r, one["upc"])],
+        }
 
     def at(row: Resolved, upc: str) -> bool:
         return bool(row["product"]["upc"] == upc)
@@ -105,7 +114,10 @@ def load_subgraphs(folder: Path) -> dict[str, Subgraph]:
         "accounts": (accounts, {"User": lambda one: users[one["id"]]}),
         "inventory": ({}, {"Product": lambda one: stock[one["upc"]]}),
         "products": (top, {"Product": lambda one: products[one["upc"]]}),
-        "reviews": ({}, {"Product": reviewed, "User": reviewer, "Review": lambda one: review(by_id[one["id"]])}),
+        "reviews": (
+            {},
+            {"Product": reviewed, "User": reviewer, "Review": lambda one: review(by_id[one["id"]])},
+        ),
     }
     by_id = {row["id"]: row for row in data["reviews"]}
     return {name: Subgraph((folder / f"{name}.graphql").read_text(), *part) for name, part in parts.items()}

@@ -1,11 +1,15 @@
-"""A hand-written plan for heavy.json and light.json: the ceiling that the compiled plan is measured against. Not a gateway.
+"""A hand-written plan for heavy.json and light.json: the ceiling that the compiled plan is measured against.
 
-usage: SUBGRAPHS=127.0.0.1:4200 PORT=4111 [SHARE=1] python ceiling.py        needs uvicorn, uvloop, httptools, msgspec, orjson
+Not a gateway.
 
-It answers any POST whose query contains "Light" with the light query and every other one with the heavy query, from the four
-subgraphs at http://$SUBGRAPHS/{accounts,products,reviews,inventory}. SHARE=1: equal queries in flight share one execution. What it
-shows: typed decoding per fetch, msgspec.Raw for what nobody touches, byte templates as request bodies, one representation per
-distinct entity, entities shared by reference in the answer, and a keep-alive client on httptools.
+usage: SUBGRAPHS=127.0.0.1:4200 PORT=4111 [SHARE=1] python ceiling.py        needs uvicorn, uvloop, httptools,
+msgspec, orjson
+
+It answers any POST whose query contains "Light" with the light query and every other one with the heavy
+query, from the four subgraphs at http://$SUBGRAPHS/{accounts,products,reviews,inventory}. SHARE=1: equal
+queries in flight share one execution. What it shows: typed decoding per fetch, msgspec.Raw for what nobody
+touches, byte templates as request bodies, one representation per distinct entity, entities shared by
+reference in the answer, and a keep-alive client on httptools.
 """
 
 import asyncio
@@ -84,7 +88,9 @@ AUTHOR = "author{__typename id username reviews{id body product{__typename upc}}
 USERS = operation("{users{__typename id username name}}")
 TOP = operation("{topProducts{__typename upc name price weight}}")
 LIGHT = operation("{topProducts{name price}}")
-USER_REVIEWS = entities("...on User{reviews{id body product{__typename upc reviews{id body " + AUTHOR + "}}}}")
+USER_REVIEWS = entities(
+    "...on User{reviews{id body product{__typename upc reviews{id body " + AUTHOR + "}}}}"
+)
 PRODUCT_REVIEWS = entities("...on Product{reviews{id body " + AUTHOR + "}}")
 STOCK = entities("...on Product{inStock shippingEstimate}")
 PRODUCTS = entities("...on Product{name price weight}")
@@ -195,7 +201,10 @@ def reader(field: str, kind: Any) -> Any:
 
 
 read_users, read_top = reader("users", User), reader("topProducts", TopProduct)
-read_user_reviews, read_product_reviews = reader("_entities", UserReviews), reader("_entities", ProductReviews)
+read_user_reviews, read_product_reviews = (
+    reader("_entities", UserReviews),
+    reader("_entities", ProductReviews),
+)
 read_products, read_stock, read_names = (
     reader("_entities", ProductFacts),
     reader("_entities", Stock),
@@ -214,7 +223,8 @@ def product_keys(upcs: Any) -> bytes:
 
 def stock_keys(upcs: Any, facts: Any) -> bytes:
     rows = [
-        b'{"__typename":"Product","upc":"%b","price":%b,"weight":%b}' % (u.encode(), bytes(f.price), bytes(f.weight))
+        b'{"__typename":"Product","upc":"%b","price":%b,"weight":%b}'
+        % (u.encode(), bytes(f.price), bytes(f.weight))
         for u, f in zip(upcs, facts, strict=True)
     ]
     return b",".join(rows) + b"]}}"
@@ -232,7 +242,8 @@ async def products_branch() -> Any:
     top = read_top(await post(b"products", TOP))
     upcs = [p.upc for p in top]
     reviews, stock = await asyncio.gather(
-        post(b"reviews", PRODUCT_REVIEWS + product_keys(upcs)), post(b"inventory", STOCK + stock_keys(upcs, top))
+        post(b"reviews", PRODUCT_REVIEWS + product_keys(upcs)),
+        post(b"inventory", STOCK + stock_keys(upcs, top)),
     )
     return top, read_product_reviews(reviews), read_stock(stock)
 
@@ -261,7 +272,9 @@ def collect(users: Any, top_reviews: Any) -> tuple[list[str], list[str]]:
 async def heavy() -> bytes:
     users, (top, top_reviews, top_stock) = await asyncio.gather(users_branch(), products_branch())
     upcs, ids = collect(users, top_reviews)
-    (facts, stock), names = await asyncio.gather(product_facts(upcs), post(b"accounts", NAMES + user_keys(ids)))
+    (facts, stock), names = await asyncio.gather(
+        product_facts(upcs), post(b"accounts", NAMES + user_keys(ids))
+    )
     known = {u: (f, s) for u, f, s in zip(upcs, facts, stock, strict=True)}
     leaf = {
         u: Raw(encode(ProductOut(s.inStock, f.name, f.price, s.shippingEstimate, u, f.weight)))
@@ -285,7 +298,9 @@ async def heavy() -> bytes:
                 s.inStock, f.name, f.price, s.shippingEstimate, product.upc, f.weight, finish(product.reviews)
             )
     products = [
-        ProductWithReviewsOut(s.inStock, t.name, t.price, s.shippingEstimate, t.upc, t.weight, finish(r.reviews))
+        ProductWithReviewsOut(
+            s.inStock, t.name, t.price, s.shippingEstimate, t.upc, t.weight, finish(r.reviews)
+        )
         for t, r, s in zip(top, top_reviews, top_stock, strict=True)
     ]
     return encode({"data": {"users": users, "topProducts": products}})

@@ -1,7 +1,9 @@
-"""An operation never seen before: what it costs to parse, validate, plan and compile it, and whom it keeps waiting.
+"""An operation never seen before.
 
-The heavy query under ever new aliases, so that nothing that was kept helps. Its subgraph requests are made known to the subgraphs
-beforehand, by another gateway in this process, so that only ours works.
+What it costs to parse, validate, plan and compile it, and whom it keeps waiting.
+
+The heavy query under ever new aliases, so that nothing that was kept helps. Its subgraph requests are made
+known to the subgraphs beforehand, by another gateway in this process, so that only ours works.
 """
 
 import asyncio
@@ -40,7 +42,9 @@ async def make_known(port: int, count: int) -> None:
     """Let the subgraphs compute the answers that the first new operations will need."""
     urls = {name: f"http://127.0.0.1:{port}/{name}" for name in SUBGRAPHS}
     door = Door(
-        create_app((folder() / "supergraph.graphql").read_text(), unshared(Settings(urls=urls, graphiql=False)))
+        create_app(
+            (folder() / "supergraph.graphql").read_text(), unshared(Settings(urls=urls, graphiql=False))
+        )
     )
     for body, _ in zip(new_bodies(0), range(count), strict=False):
         await door.post(body)
@@ -95,7 +99,10 @@ def rows_of(system: Running) -> list[tuple[str, str]]:
     alone, beside_known, beside_new = (statistics.median(column) for column in zip(*p99, strict=True))
     checked, planned = stage_ms(new_bodies(500_000))
     return [
-        ("heavy, never seen: parse, validate, plan, compile (aim ≤ 15 ms)", f"{statistics.median(costs):.1f} ms"),
+        (
+            "heavy, never seen: parse, validate, plan, compile (aim ≤ 15 ms)",
+            f"{statistics.median(costs):.1f} ms",
+        ),
         ("of it, in process: parse and validate", f"{checked:.1f} ms"),
         ("of it, in process: normalise, plan and compile", f"{planned:.1f} ms"),
         ("p99 of light queries, alone", f"{alone:.2f} ms"),

@@ -37,7 +37,9 @@ def folder() -> Path:
     """SHARED/bench; SystemExit with what to do where it is absent."""
     found = Path(os.environ.get("SHARED", ROOT.parent / "shared")) / "bench"
     if not (found / "data.json").exists():
-        sys.exit(f"bench: the benchmark's data is not in {found}; say SHARED=DIR, the folder that has bench/data.json")
+        sys.exit(
+            f"bench: the benchmark's data is not in {found}; say SHARED=DIR, the folder that has bench/data.json"
+        )
     return found
 
 

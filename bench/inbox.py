@@ -1,4 +1,6 @@
-"""Events per second through one inbox: published before the clock starts, so that the consumer alone is measured.
+"""Events per second through one inbox.
+
+Published before the clock starts, so that the consumer alone is measured.
 
 `python -m bench.inbox [EVENTS]` starts a PostgreSQL and a Valkey of its own, both durable as in service.
 """

@@ -35,7 +35,13 @@ def counting(app: ASGIApp, subgraphs: dict[str, Subgraph]) -> ASGIApp:
         if scope["path"] == "/reset":
             for one in subgraphs.values():
                 one.requests = 0
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-length", b"%d" % len(body))],
+            }
+        )
         await send({"type": "http.response.body", "body": body})
 
     return serve
@@ -48,7 +54,13 @@ def main(port: int) -> None:
     app = create_app(supergraph(PORT), unshared(Settings(graphiql=False)), local)
     served = counting(app, subgraphs)
     uvicorn.run(
-        served, host="127.0.0.1", port=port, loop="uvloop", http="httptools", log_level="warning", access_log=False
+        served,
+        host="127.0.0.1",
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        log_level="warning",
+        access_log=False,
     )
 
 

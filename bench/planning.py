@@ -1,6 +1,9 @@
-"""What planning costs in the worst of cases: seconds and memory for operations that can be answered in very many ways.
+"""What planning costs in the worst of cases.
 
-Each case is planned in a process of its own, so that its memory is its own. The bounds that are checked: two seconds, 200 MB.
+Seconds and memory for operations that can be answered in very many ways.
+
+Each case is planned in a process of its own, so that its memory is its own. The bounds that are checked: two
+seconds, 200 MB.
 """
 
 import argparse
@@ -33,12 +36,16 @@ def many_keys(fields: int, subgraphs: int, keys: int) -> Case:
     key = " ".join(f'@key(fields: "{name}")' for name in names)
     body = " ".join(f"{name}: ID!" for name in names) + " " + " ".join(f"f{n}: Int" for n in range(fields))
     sdls = {f"s{n}": f"{LINK}type E {key} @shareable {{ {body} }}" for n in range(subgraphs)}
-    sdls["s0"] = f"{LINK}type Query {{ e: E }} type E {key} {{ {' '.join(f'{name}: ID!' for name in names)} }}"
+    sdls["s0"] = (
+        f"{LINK}type Query {{ e: E }} type E {key} {{ {' '.join(f'{name}: ID!' for name in names)} }}"
+    )
     return sdls, f"{{ e {{ {' '.join(f'f{n}' for n in range(fields))} }} }}"
 
 
 def nested(depth: int, subgraphs: int, width: int) -> Case:
-    """An entity that leads to itself by fields that every subgraph has, deep down, with fields of each subgraph on the way."""
+    """An entity that leads to itself by fields that every subgraph has, deep down, with fields of each
+    subgraph on the way.
+    """
     own = [" ".join(f"o{n}x{w}: Int" for w in range(width)) for n in range(subgraphs)]
     sdls = {
         f"s{n}": f'{LINK}type Query {{ e: E @shareable }} type E @key(fields: "id") {{ id: ID! next: E @shareable {own[n]} }}'
@@ -69,7 +76,8 @@ def _fields(layer: int, width: int) -> str:
 def unions(members: int, subgraphs: int, depth: int) -> Case:
     """A union of entities in every subgraph, asked for through itself."""
     types = " ".join(
-        f'type M{n} @key(fields: "id") {{ id: ID! u: [U] @shareable x: Int @shareable }}' for n in range(members)
+        f'type M{n} @key(fields: "id") {{ id: ID! u: [U] @shareable x: Int @shareable }}'
+        for n in range(members)
     )
     union = f"union U = {' | '.join(f'M{n}' for n in range(members))}"
     sdls = {

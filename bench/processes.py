@@ -107,7 +107,11 @@ def rss_mb(pid: int) -> float:
 def listener(port: int) -> int:
     """The process that listens on a port of this machine; SystemExit when none of ours does."""
     wanted = f":{port:04X}"
-    rows = [line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()]
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()
+    ]
     sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(wanted) and row[3] == "0A"}
     holders = []
     for link in Path("/proc").glob("[0-9]*/fd/*"):

@@ -1,4 +1,7 @@
-"""Where the hot path's time goes: `make profile`. cProfile over requests in this process, the subgraphs over HTTP in another one."""
+"""Where the hot path's time goes: `make profile`.
+
+cProfile over requests in this process, the subgraphs over HTTP in another one.
+"""
 
 import argparse
 import asyncio
@@ -21,7 +24,10 @@ Row = tuple[float, float, float, str]
 
 
 async def ask(door: Door, query: Query, requests: int) -> float:
-    """Many requests, 50 at once; CPU per request in µs. All answers have to be the first one, which is the expected one."""
+    """Many requests, 50 at once; CPU per request in µs.
+
+    All answers have to be the first one, which is the expected one.
+    """
     first = await door.post(query.body)
 
     async def client() -> None:
@@ -47,9 +53,16 @@ def rows_of(profile: cProfile.Profile, requests: int) -> list[Row]:
     rows = []
     for entry in profile.getstats():
         code = entry.code
-        where = code if isinstance(code, str) else place(code.co_filename, code.co_firstlineno, code.co_qualname)
+        where = (
+            code if isinstance(code, str) else place(code.co_filename, code.co_firstlineno, code.co_qualname)
+        )
         rows.append(
-            (entry.callcount / requests, entry.inlinetime / requests * 1e6, entry.totaltime / requests * 1e6, where)
+            (
+                entry.callcount / requests,
+                entry.inlinetime / requests * 1e6,
+                entry.totaltime / requests * 1e6,
+                where,
+            )
         )
     return sorted(rows, key=lambda row: -row[1])
 
@@ -82,7 +95,9 @@ async def profile_all(port: int, requests: int, top: int) -> None:
 def main() -> None:
     """Print where the time goes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=1_000, help="heavy ones; ten times as many light ones")
+    parser.add_argument(
+        "--requests", type=int, default=1_000, help="heavy ones; ten times as many light ones"
+    )
     parser.add_argument("--top", type=int, default=30, help="rows of each table")
     options = parser.parse_args()
     with start_subgraphs() as port:

@@ -1,4 +1,6 @@
-"""What a run has shown: a table on the screen, bench/results/*.json, and the page docs/performance.md made from those."""
+"""What a run has shown: a table on the screen, bench/results/*.json, and the page docs/performance.md made
+from those.
+"""
 
 import json
 import platform
@@ -11,7 +13,19 @@ from typing import Any
 from bench.data import RESULTS, ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
-HEAD = ("system", "query", "shared", "conns", "CPU ms", "req/s", "p50 ms", "p99 ms", "RSS MB", "fetches", "/ ceiling")
+HEAD = (
+    "system",
+    "query",
+    "shared",
+    "conns",
+    "CPU ms",
+    "req/s",
+    "p50 ms",
+    "p99 ms",
+    "RSS MB",
+    "fetches",
+    "/ ceiling",
+)
 ELSEWHERE = (
     ("Cosmo (Go)", "2.7", "0.139", "0.172"),
     ("Hive Router (Rust, full release build)", "1.02", "0.060", "0.051"),
@@ -30,7 +44,9 @@ beside the table above. `PEER=name=url make bench` measures any gateway that run
 
 @dataclass(slots=True)
 class Figure:
-    """One system with one query: CPU and subgraph requests per query, throughput, latency, memory, CPU against the ceiling's."""
+    """One system with one query: CPU and subgraph requests per query, throughput, latency, memory, CPU
+    against the ceiling's.
+    """
 
     system: str
     query: str

@@ -1,7 +1,8 @@
 """The benchmark: `make bench`. Systems side by side, interleaved rounds, every answer checked, medians.
 
-Each system is alone on the last core; subgraphs, load and this program have the others. CPU is the difference of what /proc says of
-the system's processes over a run, divided by the answers of the run, which ends when the last one has come.
+Each system is alone on the last core; subgraphs, load and this program have the others. CPU is the difference
+of what /proc says of the system's processes over a run, divided by the answers of the run, which ends when
+the last one has come.
 """
 
 import argparse
@@ -40,7 +41,9 @@ def ask_once(system: Running, query: Query) -> None:
 def counts(port: int, *, reset: bool = False) -> int:
     """How many requests the subgraphs have got since the last reset."""
     path = "reset" if reset else "counts"
-    found: dict[str, int] = httpx.request("POST" if reset else "GET", f"http://127.0.0.1:{port}/{path}").json()
+    found: dict[str, int] = httpx.request(
+        "POST" if reset else "GET", f"http://127.0.0.1:{port}/{path}"
+    ).json()
     return sum(found.values())
 
 
@@ -72,7 +75,10 @@ def measure(system: Running, query: Query, connections: int, seconds: float) -> 
 
 
 def one_round(systems: Sequence[Running], queries: Sequence[Query], scale: float) -> Iterator[Figure]:
-    """Each query with each number of connections through each system, one after the other; ratios within the round."""
+    """Each query with each number of connections through each system, one after the other.
+
+    Ratios within the round.
+    """
     for query in queries:
         for connections, seconds in ((50, 2.0), (1, 1.0)):
             chosen = [one for one in systems if connections in one.system.connections]
@@ -111,7 +117,9 @@ def measure_all(*, quick: bool, rounds: int) -> list[Figure]:
 def main() -> None:
     """Measure, print, and write docs/performance.md and bench/results/ unless it is a quick look."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a short look without the peers; nothing is written")
+    parser.add_argument(
+        "--quick", action="store_true", help="a short look without the peers; nothing is written"
+    )
     parser.add_argument(
         "--memory", action="store_true", help="also half a million requests for memory: some four minutes"
     )
@@ -128,7 +136,9 @@ def main() -> None:
     if os.environ.get("MIX") == "1":
         mix.main()
     if options.memory:
-        subprocess.run([sys.executable, "-m", "bench.memory"], cwd=ROOT, check=False)  # in a process with nothing else
+        subprocess.run(
+            [sys.executable, "-m", "bench.memory"], cwd=ROOT, check=False
+        )  # in a process with nothing else
     if not options.quick:
         write_page()
     print(f"{time.monotonic() - started:.0f} s")

@@ -1,4 +1,7 @@
-"""The four benchmark subgraphs over HTTP in one process: `python -m bench.subgraphs PORT`. `GET /counts`, `POST /reset`."""
+"""The four benchmark subgraphs over HTTP in one process: `python -m bench.subgraphs PORT`.
+
+`GET /counts`, `POST /reset`.
+"""
 
 import asyncio
 import sys
@@ -49,7 +52,8 @@ class Connection(asyncio.Protocol):
         status = b"200 OK" if answer is not None else b"404 Not Found"
         text = answer or b""
         self.transport.write(
-            b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (status, len(text), text)
+            b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+            % (status, len(text), text)
         )
         if not self.parser.should_keep_alive():
             self.transport.close()

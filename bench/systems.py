@@ -1,4 +1,6 @@
-"""Who is measured: the ceiling, our gateway in its variants, the peers that npm carries, and any gateway that is running."""
+"""Who is measured: the ceiling, our gateway in its variants, the peers that npm carries, and any gateway
+that is running.
+"""
 
 import hashlib
 import os
@@ -28,7 +30,8 @@ CEILING = "ceiling"
 class System:
     """A gateway that can be started: `{port}`, `{subgraphs}` and `{supergraph}` in its command are filled in.
 
-    `connections`: the numbers of connections with which it is measured. `inside`: it has the subgraphs in its own process.
+    `connections`: the numbers of connections with which it is measured. `inside`: it has the subgraphs in its
+    own process.
     """
 
     name: str
@@ -46,7 +49,9 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A system that runs: its process, its port and path, and the port at which its subgraph requests are counted."""
+    """A system that runs: its process, its port and path, and the port at which its subgraph requests are
+    counted.
+    """
 
     system: System
     pid: int
@@ -57,8 +62,12 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way to run our gateway. `flags` that the command does not know change nothing and are left out, unless they are
-    among `needs`: then the variant would be another one under its name, and is left out itself."""
+    """One way to run our gateway.
+
+    `flags` that the command does not know change nothing and are left out, unless they are
+
+    among `needs`: then the variant would be another one under its name, and is left out itself.
+    """
 
     name: str
     shared: bool
@@ -77,7 +86,7 @@ VARIANTS = (
 _URLS = tuple(
     part for name in SUBGRAPHS for part in ("--subgraph-url", f"{name}=http://127.0.0.1:{{subgraphs}}/{name}")
 )
-_SERVE = (PYTHON, "-m", "gateway.cli", "serve", "--port", "{port}", "--supergraph", "{supergraph}", *_URLS)
+SERVE = (PYTHON, "-m", "gateway.cli", "serve", "--port", "{port}", "--supergraph", "{supergraph}", *_URLS)
 
 
 def known_flags() -> set[str]:
@@ -93,10 +102,12 @@ def ours() -> Iterator[System]:
     known = known_flags()
     for variant in VARIANTS:
         if missing := [flag for flag in variant.needs if flag not in known]:
-            print(f"skipped: {variant.name}{', shared' if variant.shared else ''}: no {' '.join(missing)} yet")
+            print(
+                f"skipped: {variant.name}{', shared' if variant.shared else ''}: no {' '.join(missing)} yet"
+            )
             continue
         flags = tuple(flag for flag in variant.flags if flag in known)
-        yield System(variant.name, variant.shared, (*_SERVE, *flags), connections=variant.connections)
+        yield System(variant.name, variant.shared, (*SERVE, *flags), connections=variant.connections)
     inside = (PYTHON, "-m", "bench.inside", "{port}")
     yield System(f"{OURS}, subgraphs in process", False, inside, inside=True)
 
@@ -109,7 +120,10 @@ def ceilings() -> Iterator[System]:
 
 
 def install_peers() -> str | None:
-    """Install the peers' locked packages unless they are; the command that runs Node, None where there is none."""
+    """Install the peers' locked packages unless they are.
+
+    The command that runs Node, None where there is none.
+    """
     found = find_node()
     if found is None:
         return None
@@ -178,7 +192,9 @@ def strangers(subgraphs: int) -> Iterator[Running]:
         name, _, url = word.partition("=")
         parts = urlsplit(url)
         if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost") or not parts.port:
-            sys.exit(f"bench: PEER is NAME=http://127.0.0.1:PORT/PATH, a gateway on this machine, not {word!r}")
+            sys.exit(
+                f"bench: PEER is NAME=http://127.0.0.1:PORT/PATH, a gateway on this machine, not {word!r}"
+            )
         wait_for(name, url, 5)
         shared = name.endswith(",shared")
         system = System(name.removesuffix(",shared"), shared, ())

@@ -1,1 +1,4 @@
-"""A GraphQL federation gateway: composes subgraphs by Apollo Federation v2, plans operations over them, and runs them."""
+"""A GraphQL federation gateway.
+
+Composes subgraphs by Apollo Federation v2, plans operations over them, and runs them.
+"""

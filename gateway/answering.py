@@ -14,10 +14,10 @@ from graphql.language import OperationDefinitionNode
 from gateway.core.context import RequestContext
 from gateway.core.envelope import Envelope, encode_json, error_envelope
 from gateway.core.errors import RequestError, SubgraphError
-from gateway.core.headers import RequestHeaders
+from gateway.core.headers import FORWARDED, RequestHeaders
 from gateway.engine import Engine
 from gateway.execute.inputs import Inputs
-from gateway.execution import Answered, Start, awaited, begin
+from gateway.execution import Answered, awaited, begin
 from gateway.flights import Flights
 from gateway.observe.facts import PREPARE
 from gateway.pipeline import Checked, Prepared, check, pick, prepare, run, variables_for
@@ -92,8 +92,9 @@ class Remembered(Generic[K, V]):
 class PlanKey(NamedTuple):
     """All that decides which plan a request gets.
 
-    `text`: the document, or the id that stands for it. `conditions`: the values of the variables in @skip and @include.
-    `labels`: the progressive overrides that are on. `access`: what the caller may see, where that changes the plan.
+    `text`: the document, or the id that stands for it. `conditions`: the values of the variables in @skip and
+    @include. `labels`: the progressive overrides that are on. `access`: what the caller may see, where that
+    changes the plan.
     """
 
     text: str
@@ -104,7 +105,10 @@ class PlanKey(NamedTuple):
 
 
 def plan_key(ask: Ask, checked: Checked, variables: Mapping[str, Any], labels: frozenset[str]) -> PlanKey:
-    """The key of the plan that a request gets; plan cache, warm-up and the sharing of executions use it alike."""
+    """The key of the plan that a request gets.
+
+    Plan cache, warm-up and the sharing of executions use it alike.
+    """
     conditions = tuple([variables.get(name) for name in checked.conditions])
     return PlanKey(ask.query, ask.operation_name or None, conditions, labels)
 
@@ -120,15 +124,11 @@ class Known:
     checked: Checked
     key: PlanKey | None
     prepared: Prepared | None
+    is_query: bool
 
 
-class Found(NamedTuple):
-    """What a request needs to run: the operation, its plan, under which key, and the coerced variables."""
-
-    known: Known
-    prepared: Prepared
-    key: PlanKey
-    variables: Mapping[str, Any]
+Found = tuple[Known, Prepared, PlanKey, Mapping[str, Any]]
+"""What a request needs to run: the operation, its plan, under which key, and the coerced variables."""
 
 
 class Gateway:
@@ -142,7 +142,9 @@ class Gateway:
         self.operations: Recent[tuple[str, str | None], Known] = Recent(size)
         self.plans: Remembered[PlanKey, Prepared] = Remembered(size)
         self.flights = Flights()
-        self.forward = tuple((name, name.encode("latin-1", "replace")) for name in engine.settings.headers.forward)
+        names = engine.settings.headers.forward
+        self.forward = tuple(name.encode("latin-1", "replace") for name in names if name != FORWARDED)
+        self.forward_address = FORWARDED in names
         self.hooked = self.hooks.wraps_requests
 
     def context(self, headers: Mapping[str, str]) -> RequestContext:
@@ -152,7 +154,8 @@ class Gateway:
     async def answer(self, ask: Ask, headers: Mapping[str, str]) -> Envelope:
         """Answer one request without a door; what is wrong with it becomes a refusal.
 
-        Raises RequestError METHOD_NOT_ALLOWED for a mutation by GET, since a door has to say which methods there are.
+        Raises RequestError METHOD_NOT_ALLOWED for a mutation by GET, since a door has to say which methods
+        there are.
         """
         context = self.engine.context(headers)
         try:
@@ -177,21 +180,24 @@ class Gateway:
         known = self.operations.get((ask.query, ask.operation_name))
         if known is None:
             known = self._learn(ask, context, keep)
-        if ask.query_only and known.node.operation.value != "query":
+        if ask.query_only and not known.is_query:
             message = f"a {known.node.operation.value} can't be sent by GET; use POST"
             raise RequestError(message, "METHOD_NOT_ALLOWED", status=405)
         variables = variables_for(self.engine, known.node, ask.variables)
         if known.prepared is not None and known.key is not None:
-            return Found(known, known.prepared, known.key, variables)
+            return known, known.prepared, known.key, variables
         context.labels = self.labels_for(known.checked, context)
         key = plan_key(ask, known.checked, variables, context.labels)
         make = partial(self._prepare, known.checked, known.node, variables, context)
-        return Found(known, self.plans.get(key, make, keep), key, variables)
+        return known, self.plans.get(key, make, keep), key, variables
 
     def _learn(self, ask: Ask, context: RequestContext, keep: bool) -> Known:
-        """Check a document and pick the operation; plan it, too, if nothing else of a request decides about that.
+        """Check a document and pick the operation.
 
-        Refusals are remembered apart (by `documents` and `plans`), so that no flood of them drives out plans in use.
+        Plan it, too, if nothing else of a request decides about that.
+
+        Refusals are remembered apart (by `documents` and `plans`), so that no flood of them drives out plans
+        in use.
         """
         checked = self.documents.get(ask.query, lambda: check(self.engine, ask.query), keep)
         node = pick(checked, ask.operation_name)
@@ -200,7 +206,7 @@ class Gateway:
             key = plan_key(ask, checked, {}, frozenset())
             prepared = self.plans.get(key, lambda: self._prepare(checked, node, {}, context), keep)
             self.plans.forget(key)  # it is found by its operation from now on
-        known = Known(node, checked, key, prepared)
+        known = Known(node, checked, key, prepared, node.operation.value == "query")
         if keep:
             self.operations.put((ask.query, ask.operation_name), known)
         return known
@@ -226,20 +232,21 @@ class Gateway:
 
     def _execute(self, ask: Ask, context: RequestContext, found: Found, answered: Answered) -> Handle:
         """Start the execution; equal queries under way share one."""
-        settings = self.engine.settings
+        engine = self.engine
+        settings = engine.settings
+        known, prepared, key, variables = found
         headers = self.forwarded(context.headers)
-        inputs = Inputs(found.variables, headers, settings.timeout, context)
-        start: Start
+        inputs = Inputs(variables, headers, settings.timeout, context)
         if ask.plan and settings.plan_header:
-            return asyncio.ensure_future(self._run_with_plan(found.prepared, inputs, answered))
-        start = partial(begin, self.engine, found.prepared, inputs)
-        if settings.share and found.known.node.operation.value == "query":
+            return asyncio.ensure_future(self._run_with_plan(prepared, inputs, answered))
+        if settings.share and known.is_query:
             try:
-                given = encode_json(found.variables) if found.variables else b""
+                given = encode_json(variables) if variables else b""
             except TypeError:  # what JSON can't hold, a subgraph can't be asked either; the execution says so
-                return start(answered)
-            return self.flights.share((found.key, given, headers.sharing, context.sharing()), start, answered)
-        return start(answered)
+                return begin(engine, prepared, inputs, answered)
+            start = partial(begin, engine, prepared, inputs)
+            return self.flights.share((key, given, headers.sharing, context.sharing()), start, answered)
+        return begin(engine, prepared, inputs, answered)
 
     async def _run_with_plan(self, prepared: Prepared, inputs: Inputs, answered: Answered) -> None:
         """Answer on the exact path, with the plan in `extensions.plan`."""
@@ -262,8 +269,8 @@ class Gateway:
             envelope = await self.hooks.ask(context, ask)
             if envelope is None:
                 found = self.find(ask, context)
-                node, checked = found.known.node, found.known.checked
-                self.hooks.planned(context, checked.document, node, found.prepared.plan)
+                known, prepared, _, _ = found
+                self.hooks.planned(context, known.checked.document, known.node, prepared.plan)
                 envelope = await awaited(partial(self._execute, ask, context, found))
             found_envelope: Envelope | BaseException = self.hooks.responding(context, envelope)
         except RequestError as error:
@@ -282,7 +289,9 @@ class Gateway:
             return mistake
 
     def warm(self, other: "Gateway") -> None:
-        """Plan what was asked last of another gateway, as far as it can be asked here, so that a new supergraph makes nobody wait."""
+        """Plan what was asked last of another gateway, as far as it can be asked here, so that a new
+        supergraph makes nobody wait.
+        """
         context = self.engine.context({})
         for query, name in list(other.operations.values)[-WARMED:]:
             ask = Ask(query, operation_name=name)
@@ -301,9 +310,9 @@ class Gateway:
     def forwarded(self, headers: Mapping[str, str]) -> Headers:
         """The client's headers that go on to subgraphs."""
         if isinstance(headers, RequestHeaders):
-            return Headers(headers.chosen(self.forward))
+            return Headers(headers.chosen(self.forward, self.forward_address))
         found = [(name, headers.get(name)) for name in self.engine.settings.headers.forward]
-        return Headers(tuple([(name, value) for name, value in found if value is not None]))
+        return Headers.of([(name, value) for name, value in found if value is not None])
 
     async def readiness(self) -> dict[str, str]:
         """Which subgraphs answer: `up`, or the code of what went wrong."""

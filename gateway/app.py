@@ -34,10 +34,14 @@ def check_triggers(supergraph: Supergraph, sagas: Sagas) -> None:
     for trigger in sagas.triggers:
         item = known.get(trigger.mutation)
         if item is None:
-            raise SettingsError(f"there is no mutation {trigger.mutation} that could start a saga", "BAD_OPTION")
+            raise SettingsError(
+                f"there is no mutation {trigger.mutation} that could start a saga", "BAD_OPTION"
+            )
         arguments = (trigger.key_argument, trigger.wait, *trigger.inputs.values())
         if missing := [name for name in arguments if name is not None and name not in item.args]:
-            raise SettingsError(f"the mutation {trigger.mutation} has no argument {', '.join(missing)}", "BAD_OPTION")
+            raise SettingsError(
+                f"the mutation {trigger.mutation} has no argument {', '.join(missing)}", "BAD_OPTION"
+            )
         if named(str(item.type)) != trigger.type:
             raise SettingsError(f"the mutation {trigger.mutation} gives no {trigger.type}", "BAD_OPTION")
         sagas.definitions.newest(trigger.saga)
@@ -75,10 +79,12 @@ def create_gateway(
     plugins: Iterable[object] = (),
     clock: Clock = SYSTEM_CLOCK,
 ) -> Gateway:
-    """A gateway over a supergraph; raises SupergraphError (also for what it does not enforce) or SettingsError.
+    """A gateway over a supergraph.
 
-    `sagas`: mutations that start sagas; the headers that they look at are forwarded. `observer`: receives facts, by
-    default one that writes them to the log. `plugins`: see `gateway.plugins`.
+    Raises SupergraphError (also for what it does not enforce) or SettingsError.
+
+    `sagas`: mutations that start sagas; the headers that they look at are forwarded. `observer`: receives
+    facts, by default one that writes them to the log. `plugins`: see `gateway.plugins`.
     """
     supergraph = load_supergraph(supergraph_sdl)
     refuse_unenforced(supergraph)
@@ -87,7 +93,10 @@ def create_gateway(
     if sagas is not None:
         check_triggers(supergraph, sagas)
         transport = TriggeringTransport(transport, sagas)
-        forward = (*settings.headers.forward, *(one for one in sagas.headers if one not in settings.headers.forward))
+        forward = (
+            *settings.headers.forward,
+            *(one for one in sagas.headers if one not in settings.headers.forward),
+        )
         settings = replace(settings, headers=replace(settings.headers, forward=forward))
     hooks = Hooks(plugins)
     if observer is None:
@@ -113,15 +122,19 @@ def create_app(
 ) -> Routes:
     """The ASGI application over a supergraph. `local`: subgraphs in this process, by name, called directly.
 
-    `sagas`: mutations that start sagas. `started` and `stopped` run with the application's lifespan, for services that
-    live in this process. `observer`, `plugins`, `clock`: see `create_gateway`.
+    `sagas`: mutations that start sagas. `started` and `stopped` run with the application's lifespan, for
+    services that live in this process. `observer`, `plugins`, `clock`: see `create_gateway`.
     """
-    gateway = create_gateway(supergraph_sdl, settings, local, sagas, observer=observer, plugins=plugins, clock=clock)
+    gateway = create_gateway(
+        supergraph_sdl, settings, local, sagas, observer=observer, plugins=plugins, clock=clock
+    )
     return Served(gateway, started, stopped, sagas).routes
 
 
 class Served:
-    """A gateway and the ASGI application that serves it, `routes`; another gateway may take its place while requests run.
+    """A gateway and the ASGI application that serves it, `routes`.
+
+    Another gateway may take its place while requests run.
 
     `started` and `stopped` run with the application's lifespan.
     """
@@ -140,7 +153,10 @@ class Served:
         self.routes = Routes(site_of(gateway), self.lifespan)
 
     async def replace(self, gateway: Gateway) -> None:
-        """Serve another gateway from now on; requests that are under way are answered by the one they came to."""
+        """Serve another gateway from now on.
+
+        Requests that are under way are answered by the one they came to.
+        """
         site = site_of(gateway)
         before, self.gateway = self.gateway, gateway
         self.routes.site = site

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -25,7 +24,7 @@ from gateway.plan.planner import plan_operation
 from gateway.reload import Source
 from gateway.serve import compose_from, fetch_sdls, read_text
 from gateway.serve import serve as serve_supergraph
-from gateway.settings import HeaderRules, Limits, Settings, Wire
+from gateway.settings import Limits, Settings
 from gateway.shape.introspect import without_meta
 from gateway.supergraph.load import load_supergraph
 from gateway.transport.local import LocalTransport
@@ -41,7 +40,9 @@ SubgraphOption = Annotated[
 ]
 UrlOption = Annotated[
     list[str] | None,
-    typer.Option("--subgraph-url", metavar="NAME=URL", help="A subgraph's address, in place of the supergraph's."),
+    typer.Option(
+        "--subgraph-url", metavar="NAME=URL", help="A subgraph's address, in place of the supergraph's."
+    ),
 ]
 
 
@@ -95,7 +96,9 @@ def contract(
     include_tag: Annotated[
         list[str] | None, typer.Option(help="Show fields with this tag only; repeat for more.")
     ] = None,
-    exclude_tag: Annotated[list[str] | None, typer.Option(help="Hide what carries this tag; repeat for more.")] = None,
+    exclude_tag: Annotated[
+        list[str] | None, typer.Option(help="Hide what carries this tag; repeat for more.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the supergraph here.")] = None,
 ) -> None:
     """Cut a supergraph down to what some clients may see, by its tags; what is hidden still serves plans."""
@@ -110,13 +113,17 @@ def check(
     old: Annotated[str, typer.Argument(metavar="OLD", help="The supergraph SDL that clients use now.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="The one that is to take its place.")],
     operations: Annotated[
-        Path | None, typer.Option(help="A folder of operations (*.graphql); what none of them uses is safe to change.")
+        Path | None,
+        typer.Option(help="A folder of operations (*.graphql); what none of them uses is safe to change."),
     ] = None,
     format: Annotated[str, typer.Option(help="text or json.")] = "text",
     all: Annotated[bool, typer.Option("--all", help="Also list the safe changes.")] = False,
     limit: options.Limit = None,
 ) -> None:
-    """Compare two supergraphs as clients see them: breaking, dangerous and safe changes. Exit code 1 when clients break."""
+    """Compare two supergraphs as clients see them: breaking, dangerous and safe changes.
+
+    Exit code 1 when clients break.
+    """
     if format not in ("text", "json"):
         raise SettingsError(f"--format is text or json, not {format}", "BAD_OPTION")
     before = load_supergraph(read_text(old, "the old supergraph"))
@@ -154,7 +161,9 @@ def plan(
     engine = make_engine(
         graph, LocalTransport({}), Settings(limits=Limits(**options.changed(Limits, limit, "--limit")))
     )
-    checked = check_document(engine, sys.stdin.read() if query_file == "-" else read_text(query_file, "the query"))
+    checked = check_document(
+        engine, sys.stdin.read() if query_file == "-" else read_text(query_file, "the query")
+    )
     node = pick(checked, operation)
     try:
         given = json.loads(variables)
@@ -164,9 +173,14 @@ def plan(
     values = variables_for(engine, node, given) if given else {}
     prepared = prepare(engine, checked, node, values)
     if explain:
-        for name, text in plan_operation(engine.graphs.plain, without_meta(prepared.operation), explain=True).explained:
+        for name, text in plan_operation(
+            engine.graphs.plain, without_meta(prepared.operation), explain=True
+        ).explained:
             print(f"after {name}:\n{text}")
-    print(json.dumps(plan_json(prepared.plan), indent=2) if format == "json" else print_plan(prepared.plan), end="")
+    print(
+        json.dumps(plan_json(prepared.plan), indent=2) if format == "json" else print_plan(prepared.plan),
+        end="",
+    )
 
 
 @app.command()
@@ -201,40 +215,16 @@ def serve(
 
     SIGHUP reads the supergraph anew (or asks the subgraphs again) without dropping a connection.
     """
+    chosen = options.ServeOptions(**locals())
     given = options.pairs(subgraph, "--subgraph")
     if (supergraph is None) == (not given):
         raise SettingsError("say either --supergraph FILE or --subgraph NAME=URL ...", "BAD_OPTION")
+    settings = chosen.settings()
 
     def read() -> Source:
         text = read_text(supergraph, "the supergraph") if supergraph is not None else compose_from(given)
         return Source(text, settings)
 
-    named = Wire(
-        connections=connections,
-        connect_timeout=connect_timeout,
-        first_byte_timeout=first_byte_timeout,
-        compressed=gzip,
-        ca=subgraph_ca,
-    )
-    settings = Settings(
-        urls=options.pairs(subgraph_url, "--subgraph-url"),
-        timeout=timeout,
-        wire=replace(named, **options.changed(Wire, wire, "--wire")),
-        limits=Limits(**options.changed(Limits, limit, "--limit")),
-        headers=HeaderRules(tuple(dict.fromkeys((*HeaderRules().forward, *map(str.lower, forward_header or ()))))),
-        plan_cache=plan_cache,
-        sticky_header=sticky_header.lower(),
-        introspection=not production,
-        graphiql=not production,
-        plan_header=not production,
-        operations=operations,
-        labels=frozenset(override_label or ()),
-        compile=not no_compile,
-        share=not no_share,
-        batch=not no_batch,
-        extensions=frozenset(extension or ()),
-        sagas=sagas,
-    )
     serve_supergraph(read, host, port, workers)
 
 

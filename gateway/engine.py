@@ -1,4 +1,6 @@
-"""What every request needs: the supergraph, the ways through it, the way to subgraphs, the settings, the observer."""
+"""What every request needs: the supergraph, the ways through it, the way to subgraphs, the settings, the
+observer.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ GRAPHS = 16  # sets of progressive overrides whose graphs are kept
 
 
 class Graphs:
-    """The ways through a supergraph for each set of progressive overrides that are on, made when first needed."""
+    """The ways through a supergraph for each set of progressive overrides that are on, made when first
+    needed.
+    """
 
     def __init__(self, supergraph: Supergraph) -> None:
         self.supergraph = supergraph
@@ -39,8 +43,8 @@ class Graphs:
 class Engine:
     """One supergraph and all that is needed to answer from it.
 
-    `loader` is the transport for queries: it joins the entity fetches of requests under way at the same time; None where
-    each request asks for itself.
+    `loader` is the transport for queries: it joins the entity fetches of requests under way at the same time;
+    None where each request asks for itself.
     """
 
     supergraph: Supergraph

@@ -1,4 +1,7 @@
-"""One execution of a prepared operation: by its compiled plan, and where that comes upon something unusual, by the exact path."""
+"""One execution of a prepared operation.
+
+By its compiled plan, and where that comes upon something unusual, by the exact path.
+"""
 
 import asyncio
 from collections.abc import Callable

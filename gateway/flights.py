@@ -1,9 +1,9 @@
 """Equal queries that are under way at the same time are answered by one execution.
 
-Equal in everything that can change the answer: the plan, the variables, the partition of the request, and every header
-that subgraphs are sent, but for those that only trace a request. The first one executes; the others wait for its answer,
-and if it leaves, the execution goes on for them. What a subgraph gives to one user alone (`Cache-Control: private` or
-`no-store`, `Set-Cookie`), each executes for itself.
+Equal in everything that can change the answer: the plan, the variables, the partition of the request, and
+every header that subgraphs are sent, but for those that only trace a request. The first one executes; the
+others wait for its answer, and if it leaves, the execution goes on for them. What a subgraph gives to one
+user alone (`Cache-Control: private` or `no-store`, `Set-Cookie`), each executes for itself.
 """
 
 from collections.abc import Hashable
@@ -68,7 +68,10 @@ class Flight:
             del self.flights.open[self.key]
 
     def land(self, found: Envelope | BaseException) -> None:
-        """The answer is there: one takes it, and all others do if it may be shared; else each executes anew."""
+        """The answer is there: one takes it, and all others do if it may be shared.
+
+        Else each executes anew.
+        """
         self.close()
         passengers = [passenger for passenger in self.passengers if passenger.answered is not None]
         self.passengers, self.handle = [], None  # no cycle is left for the garbage collector
@@ -91,7 +94,10 @@ class Flights:
         self.open: dict[Hashable, Flight] = {}
 
     def share(self, key: Hashable, start: Start, answered: Answered) -> Handle:
-        """Execute, or wait for the equal execution that is under way. `start` begins one; it never calls back before it returns."""
+        """Execute, or wait for the equal execution that is under way.
+
+        `start` begins one; it never calls back before it returns.
+        """
         flight = self.open.get(key)
         if flight is not None:
             return flight.join(start, answered)

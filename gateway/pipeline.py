@@ -37,7 +37,8 @@ from gateway.transport.base import Transport
 class Checked:
     """A document that is valid against the API schema.
 
-    `conditions`: the variables in its @skip and @include; `labels`: the progressive overrides that may change its plan.
+    `conditions`: the variables in its @skip and @include; `labels`: the progressive overrides that may change
+    its plan.
     """
 
     document: DocumentNode
@@ -47,7 +48,10 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An operation ready to run for given values of its condition variables; `program` is its compiled plan, if it has one."""
+    """An operation ready to run for given values of its condition variables.
+
+    `program` is its compiled plan, if it has one.
+    """
 
     operation: Operation
     plan: Plan
@@ -64,6 +68,7 @@ class InvalidDocument(RequestError):
 
     @property
     def errors(self) -> tuple[RequestError, ...]:
+        """Everything that validation found."""
         return self._errors
 
 
@@ -93,7 +98,9 @@ def prepare(
     variables: Mapping[str, Any],
     labels: frozenset[str] = frozenset(),
 ) -> Prepared:
-    """normalize > plan > compile, for the values of the condition variables and the progressive overrides that are on."""
+    """normalize > plan > compile, for the values of the condition variables and the progressive overrides
+    that are on.
+    """
     limits = engine.settings.limits
     operation = normalize(engine.supergraph, checked.document, node, variables, limits)
     if operation.kind == "subscription":
@@ -119,7 +126,8 @@ async def run(
 ) -> Envelope:
     """The exact path: fetch and merge > project. The response is an object (GraphQL spec, section 7.1).
 
-    `transport`: another way to the subgraphs than the engine's. `receipts`: calls that were sent already, by fetch.
+    `transport`: another way to the subgraphs than the engine's. `receipts`: calls that were sent already, by
+    fetch.
     """
     this = ExactRun(transport or engine.transport, inputs, receipts or {})
     this.data.update(introspect(engine.supergraph.api, prepared.operation, inputs.variables))

@@ -1,8 +1,9 @@
 """Hooks: plain Python that takes part in answering.
 
-A plugin is any object with one or more of the methods of `Plugin`; those that it does not have are never called, and
-without plugins nothing of this module runs. All hooks but `on_request` are plain functions; what a hook raises as a
-RequestError is the answer to the request, everything else is a mistake that is logged under the request's id.
+A plugin is any object with one or more of the methods of `Plugin`; those that it does not have are never
+called, and without plugins nothing of this module runs. All hooks but `on_request` are plain functions; what
+a hook raises as a RequestError is the answer to the request, everything else is a mistake that is logged
+under the request's id.
 
 Example: refuse operations without a name, and say how many subgraph calls an answer took.
 
@@ -15,8 +16,7 @@ Example: refuse operations without a name, and say how many subgraph calls an an
             context.notes["calls"] = context.notes.get("calls", 0) + 1
 
         def on_response(self, context, envelope):
-            header = (b"x-calls", b"%d" % context.notes.get("calls", 0))
-            return replace(envelope, headers=(*envelope.headers, header))
+            return envelope.with_headers((b"x-calls", b"%d" % context.notes.get("calls", 0)))
 
     app = create_app(supergraph, settings, plugins=[Named()])
 """
@@ -41,11 +41,19 @@ class Plugin(Protocol):
     """The hooks, in the order in which a request meets them. Implement those that you need."""
 
     def on_request(self, context: RequestContext, ask: Ask) -> Envelope | Awaitable[Envelope | None] | None:
-        """A request was read. Return an Envelope to answer it here; may be `async`. The place to set `context.identity`."""
+        """A request was read. Return an Envelope to answer it here; may be `async`.
+
+        The place to set `context.identity`.
+        """
         ...
 
-    def on_document(self, context: RequestContext, document: DocumentNode, operation: OperationDefinitionNode) -> None:
-        """The document is valid, and the operation of it is to run; called for every request, known or not."""
+    def on_document(
+        self, context: RequestContext, document: DocumentNode, operation: OperationDefinitionNode
+    ) -> None:
+        """The document is valid, and the operation of it is to run.
+
+        Called for every request, known or not.
+        """
         ...
 
     def on_plan(self, context: RequestContext, plan: Plan) -> None:
@@ -55,14 +63,17 @@ class Plugin(Protocol):
     def on_call(self, context: RequestContext | None, call: Call) -> Call | Reply | None:
         """A call is about to be sent. Return another call to send in its place, or a Reply to send nothing.
 
-        `context` is None for calls that the gateway makes for itself. Requests that run at the same time share calls
-        and executions: where a hook makes them differ by something that is no forwarded header, set
-        `context.partition` in `on_request`.
+        `context` is None for calls that the gateway makes for itself. Requests that run at the same time
+        share calls and executions: where a hook makes them differ by something that is no forwarded header,
+        set `context.partition` in `on_request`.
         """
         ...
 
     def on_reply(self, context: RequestContext | None, call: Call, outcome: Outcome) -> Outcome | None:
-        """A call has brought a Reply or a SubgraphError. Return what to go on with in its place, if anything."""
+        """A call has brought a Reply or a SubgraphError.
+
+        Return what to go on with in its place, if anything.
+        """
         ...
 
     def on_response(self, context: RequestContext, envelope: Envelope) -> Envelope | None:
@@ -77,8 +88,8 @@ Hook = Callable[..., Any]
 class Hooks:
     """The hooks of some plugins, each as a tuple of functions in the order of the plugins.
 
-    Raises SettingsError BAD_OPTION for an object that has no hook, for a name like one (`on_respond`), and for an
-    `async` hook other than `on_request`.
+    Raises SettingsError BAD_OPTION for an object that has no hook, for a name like one (`on_respond`), and
+    for an `async` hook other than `on_request`.
     """
 
     __slots__ = ("on_call", "on_document", "on_plan", "on_reply", "on_request", "on_response")
@@ -101,7 +112,11 @@ class Hooks:
 
     def around(self, transport: Transport) -> Transport:
         """The transport with the hooks for calls around it; itself where there are none."""
-        return HookedTransport(transport, self.on_call, self.on_reply) if self.on_call or self.on_reply else transport
+        return (
+            HookedTransport(transport, self.on_call, self.on_reply)
+            if self.on_call or self.on_reply
+            else transport
+        )
 
     async def ask(self, context: RequestContext, ask: Ask) -> Envelope | None:
         """The first answer that an `on_request` has for a request; None where the request goes on."""
@@ -138,7 +153,9 @@ def _check(plugin: object) -> None:
     name = type(plugin).__name__
     unknown = [one for one in dir(plugin) if one.startswith("on_") and one not in HOOKS]
     if unknown:
-        message = f"the plugin {name} has {', '.join(unknown)}, which is no hook; there are {', '.join(HOOKS)}"
+        message = (
+            f"the plugin {name} has {', '.join(unknown)}, which is no hook; there are {', '.join(HOOKS)}"
+        )
         raise SettingsError(message, "BAD_OPTION")
     mine = [one for one in HOOKS if hasattr(plugin, one)]
     if not mine:

@@ -1,4 +1,7 @@
-"""Another supergraph without a restart: SIGHUP reads it anew, and connections, requests under way and the old one in case of doubt stay."""
+"""Another supergraph without a restart.
+
+SIGHUP reads it anew, and connections, requests under way and the old one in case of doubt stay.
+"""
 
 import asyncio
 import os
@@ -21,7 +24,9 @@ from gateway.triggers import Sagas
 
 
 class Source(msgspec.Struct, frozen=True):
-    """What a gateway is made of: the supergraph's text and the settings, read together so that they fit each other."""
+    """What a gateway is made of: the supergraph's text and the settings, read together so that they fit
+    each other.
+    """
 
     supergraph: str
     settings: Settings
@@ -56,7 +61,10 @@ class Making:
         return create_gateway(source.supergraph, source.settings, sagas=self.sagas, observer=self.observer)
 
     def try_make(self) -> tuple[Source, Gateway] | None:
-        """What there is to read now and a gateway of it; None, and a fact that says why, when none can be made."""
+        """What there is to read now and a gateway of it.
+
+        None, and a fact that says why, when none can be made.
+        """
         try:
             source = self.read()
             return source, self.make(source)
@@ -103,7 +111,9 @@ class Reloader:
 
 
 class Workers(Multiprocess):
-    """uvicorn's processes; on SIGHUP the source is read and checked once, and each process told to load it from `file`."""
+    """uvicorn's processes; on SIGHUP the source is read and checked once, and each process told to load it
+    from `file`.
+    """
 
     def __init__(self, config: uvicorn.Config, file: Path, making: Making) -> None:
         super().__init__(config, [config.bind_socket()])

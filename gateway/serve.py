@@ -43,7 +43,10 @@ def read_text(path: str, what: str) -> str:
 
 
 async def fetch_sdls(urls: Mapping[str, str]) -> list[SubgraphSource]:
-    """Ask each subgraph for its SDL (`_service`); raises SubgraphError naming the one that does not give it."""
+    """Ask each subgraph for its SDL (`_service`).
+
+    Raises SubgraphError naming the one that does not give it.
+    """
     transport = HttpTransport(urls)
 
     async def one(name: str, url: str) -> SubgraphSource:
@@ -84,7 +87,9 @@ def claim_port(host: str, port: int) -> None:
 
 
 def serve(read: Read, host: str, port: int, workers: int) -> None:
-    """Serve until SIGINT or SIGTERM; running requests are answered first. SIGHUP: `read` gives the source anew.
+    """Serve until SIGINT or SIGTERM; running requests are answered first.
+
+    SIGHUP: `read` gives the source anew.
 
     Raises what is wrong before it listens.
     """
@@ -115,10 +120,14 @@ def sagas_of(settings: Settings) -> Sagas | None:
     except (ImportError, AttributeError, ValueError) as error:
         extra = getattr(error, "name", None) == "asyncpg"  # the journal in PostgreSQL: gateway.saga.postgres
         advice = "; the package is part of an extra: pip install 'mussikon[sagas]'" if extra else ""
-        raise SettingsError(f"--sagas takes MODULE:NAME; {settings.sagas}: {error}{advice}", "BAD_OPTION") from error
+        raise SettingsError(
+            f"--sagas takes MODULE:NAME; {settings.sagas}: {error}{advice}", "BAD_OPTION"
+        ) from error
     found = make() if callable(make) else None
     if not isinstance(found, Sagas):
-        raise SettingsError(f"{settings.sagas} is no function that gives gateway.triggers.Sagas", "BAD_OPTION")
+        raise SettingsError(
+            f"{settings.sagas} is no function that gives gateway.triggers.Sagas", "BAD_OPTION"
+        )
     return found
 
 
@@ -135,7 +144,9 @@ def application(gateway: Gateway, making: Making) -> Routes:
 
 
 def settle() -> None:
-    """What was made at the start stays: the garbage collector need not look at it again and again while requests run.
+    """What was made at the start stays.
+
+    The garbage collector need not look at it again and again while requests run.
 
     Nor often at what requests make: they leave no circles behind (a test counts).
     """
@@ -149,7 +160,9 @@ def _run(run: Callable[[], None]) -> None:
         run()
 
 
-def _config(app: Routes | str, host: str, port: int, *, factory: bool = False, workers: int = 1) -> uvicorn.Config:
+def _config(
+    app: Routes | str, host: str, port: int, *, factory: bool = False, workers: int = 1
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=factory,

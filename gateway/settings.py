@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 class Limits:
     """Bounds on what one request may ask, checked before the costly stages.
 
-    `body`: bytes of a request's body, and characters of all arguments once fragments are written out. `tokens`: lexer tokens
-    of a document. `depth`: nested selection sets, fragments followed.
-    `selections`: fields after fragments are written out; `introspection`: those of them below `__schema` and `__type`. `aliases`: fields
-    of one selection set. `paths`: choices that planning may weigh. `validation_errors`: errors reported at once.
+    `body`: bytes of a request's body, and characters of all arguments once fragments are written out.
+    `tokens`: lexer tokens of a document. `depth`: nested selection sets, fragments followed. `selections`:
+    fields after fragments are written out; `introspection`: those of them below `__schema` and `__type`.
+    `aliases`: fields of one selection set. `paths`: choices that planning may weigh. `validation_errors`:
+    errors reported at once.
     """
 
     body: int = 1_000_000
@@ -42,11 +43,15 @@ class HeaderRules:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """The way to subgraphs. `connections`: at once to one server; `queue`: requests that may wait for one of those. `max_reply`: bytes,
+    """The way to subgraphs. `connections`: at once to one server; `queue`.
+
+    Requests that may wait for one of those. `max_reply`: bytes,
+
     also of what a compressed reply unpacks to.
 
-    `connect_timeout`: seconds for a new connection; `first_byte_timeout`: seconds until a reply begins, None for as long as the whole
-    may take. `compressed`: ask for gzip. `ca`: a file of certificates to trust besides the system's.
+    `connect_timeout`: seconds for a new connection; `first_byte_timeout`: seconds until a reply begins, None
+    for as long as the whole may take. `compressed`: ask for gzip. `ca`: a file of certificates to trust
+    besides the system's.
     """
 
     connections: int = 100
@@ -62,12 +67,13 @@ class Wire:
 class Settings:
     """All of the gateway's settings.
 
-    `plan_header`: whether a request may ask for its plan in `extensions.plan`. `timeout`: seconds for one subgraph request.
-    `compile`: whether plans are compiled; without, all of them run on the exact path. `share`: whether equal queries that are under way at
-    the same time share one execution. `batch`: whether entity fetches of requests under way at the same time go out together. `sagas`:
-    MODULE:NAME of a function that gives the sagas which mutations start. `extensions`: keys of subgraphs' extensions that go on to the
-    client. `labels`: progressive overrides that are on for everyone. `sticky_header`: the header whose value keeps a user on one side of a
-    `percent(...)` override; requests without it are drawn one by one.
+    `plan_header`: whether a request may ask for its plan in `extensions.plan`. `timeout`: seconds for one
+    subgraph request. `compile`: whether plans are compiled; without, all of them run on the exact path.
+    `share`: whether equal queries that are under way at the same time share one execution. `batch`: whether
+    entity fetches of requests under way at the same time go out together. `sagas`: MODULE:NAME of a function
+    that gives the sagas which mutations start. `extensions`: keys of subgraphs' extensions that go on to the
+    client. `labels`: progressive overrides that are on for everyone. `sticky_header`: the header whose value
+    keeps a user on one side of a `percent(...)` override; requests without it are drawn one by one.
     """
 
     limits: Limits = field(default_factory=Limits)

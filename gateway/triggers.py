@@ -1,9 +1,12 @@
-"""Mutations that start sagas: a root mutation field is a trigger, its arguments are the saga's input, and its value is an entity that
+"""Mutations that start sagas.
+
+A root mutation field is a trigger, its arguments are the saga's input, and its value is an entity that
+
 says how the saga goes.
 
-Configuration, not code of a subgraph: the field's type is an entity with the key `id`, of some subgraph that answers for sagas. The
-gateway writes the start into the journal and asks that subgraph for the rest of the selection by the saga's id. Each caller's idempotency
-keys are their own.
+Configuration, not code of a subgraph: the field's type is an entity with the key `id`, of some subgraph that
+answers for sagas. The gateway writes the start into the journal and asks that subgraph for the rest of the
+selection by the saga's id. Each caller's idempotency keys are their own.
 """
 
 import hashlib
@@ -19,7 +22,17 @@ from graphql.utilities import value_from_ast_untyped
 from gateway.core.errors import SagaError, SubgraphError
 from gateway.saga.definition import Definitions
 from gateway.saga.journal import Journal, Request, until_rest
-from gateway.transport.base import Call, Done, Handle, RawHeaders, Reply, Transport, read_payload, run_in_task, send
+from gateway.transport.base import (
+    Call,
+    Done,
+    Handle,
+    RawHeaders,
+    Reply,
+    Transport,
+    read_payload,
+    run_in_task,
+    send,
+)
 from gateway.transport.local import reply_of
 
 LONGEST_WAIT = 20.0  # seconds
@@ -30,9 +43,9 @@ Hook = Callable[[], Awaitable[None]]
 class Trigger:
     """A root mutation field that starts a saga.
 
-    `inputs`: the saga's input by name, each an argument of the field. The idempotency key comes from an argument or from a header; `wait`:
-    the argument that says whether to answer when the saga has ended. `type`: the entity that the field returns. `user_header`: the header
-    that tells callers apart.
+    `inputs`: the saga's input by name, each an argument of the field. The idempotency key comes from an
+    argument or from a header; `wait`: the argument that says whether to answer when the saga has ended.
+    `type`: the entity that the field returns. `user_header`: the header that tells callers apart.
     """
 
     mutation: str
@@ -49,7 +62,8 @@ class Trigger:
 class Sagas:
     """What a gateway needs to start sagas: the journal, the kinds of sagas, and the fields that start them.
 
-    `opened` and `closed` run with the application: connections, and a worker if the gateway is to carry sagas itself.
+    `opened` and `closed` run with the application: connections, and a worker if the gateway is to carry sagas
+    itself.
     """
 
     journal: Journal
@@ -61,7 +75,9 @@ class Sagas:
     @property
     def headers(self) -> tuple[str, ...]:
         """The headers that triggers look at, in lower case."""
-        names = {name for trigger in self.triggers for name in (trigger.key_header, trigger.user_header) if name}
+        names = {
+            name for trigger in self.triggers for name in (trigger.key_header, trigger.user_header) if name
+        }
         return tuple(sorted(names))
 
 
@@ -79,7 +95,10 @@ class TriggeringTransport:
         return run_in_task(self.start(call), done)
 
     async def start(self, call: Call) -> Reply:
-        """Answer a mutation field by field, in order: those that are triggers here, the others where they belong."""
+        """Answer a mutation field by field, in order.
+
+        Those that are triggers here, the others where they belong.
+        """
         operation = _operation(call)
         fields = [node for node in operation.selection_set.selections if isinstance(node, FieldNode)]
         if not any(node.name.value in self.triggers for node in fields):
@@ -107,10 +126,15 @@ class TriggeringTransport:
     async def field(
         self, trigger: Trigger, node: FieldNode, operation: OperationDefinitionNode, call: Call
     ) -> tuple[dict[str, Any], RawHeaders]:
-        """Start the saga of one field, and ask for what the client wants to know of it; the payload and its headers."""
+        """Start the saga of one field, and ask for what the client wants to know of it.
+
+        The payload and its headers.
+        """
         key = (node.alias or node.name).value
         variables = call.variables
-        arguments = {one.name.value: value_from_ast_untyped(one.value, dict(variables)) for one in node.arguments or ()}
+        arguments = {
+            one.name.value: value_from_ast_untyped(one.value, dict(variables)) for one in node.arguments or ()
+        }
         try:
             saga_id = await self.begin(trigger, arguments, dict(call.headers.pairs))
         except SagaError as error:
@@ -129,7 +153,9 @@ class TriggeringTransport:
         if not isinstance(key, str) or not 0 < len(key) <= 100:
             ways = [f"the argument {trigger.key_argument}"] if trigger.key_argument else []
             ways += [f"the header {trigger.key_header}"] if trigger.key_header else []
-            raise SagaError(f"{trigger.mutation} needs an idempotency key in {' or '.join(ways)}", "INVALID_KEY")
+            raise SagaError(
+                f"{trigger.mutation} needs an idempotency key in {' or '.join(ways)}", "INVALID_KEY"
+            )
         user = hashlib.sha256(headers.get(trigger.user_header, "").encode()).hexdigest()[:32]
         data = {name: arguments.get(argument) for name, argument in trigger.inputs.items()}
         saga = self.sagas.definitions.newest(trigger.saga)
@@ -142,7 +168,9 @@ class TriggeringTransport:
 
 def _operation(call: Call) -> OperationDefinitionNode:
     try:
-        (found,) = [node for node in parse(call.query).definitions if isinstance(node, OperationDefinitionNode)]
+        (found,) = [
+            node for node in parse(call.query).definitions if isinstance(node, OperationDefinitionNode)
+        ]
     except (GraphQLError, ValueError) as error:
         raise SubgraphError(
             "was to be asked what can't be read", "SUBGRAPH_BAD_RESPONSE", subgraph=call.subgraph
@@ -157,7 +185,9 @@ def _alone(call: Call, operation: OperationDefinitionNode, node: FieldNode) -> C
     return call.asking(f"{head}{{{print_ast(node)}}}", variables, repeatable=False)
 
 
-def _about(trigger: Trigger, node: FieldNode, operation: OperationDefinitionNode, call: Call, saga_id: UUID) -> Call:
+def _about(
+    trigger: Trigger, node: FieldNode, operation: OperationDefinitionNode, call: Call, saga_id: UUID
+) -> Call:
     """The call for what the client has selected of a saga."""
     selection = print_ast(node.selection_set) if node.selection_set else "{__typename}"
     declared, variables = _used(operation, selection, call.variables)
@@ -168,10 +198,14 @@ def _about(trigger: Trigger, node: FieldNode, operation: OperationDefinitionNode
     return call.asking(text, {**variables, "representations": [entity]}, repeatable=True)
 
 
-def _used(operation: OperationDefinitionNode, text: str, variables: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def _used(
+    operation: OperationDefinitionNode, text: str, variables: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]]:
     """The declarations of the variables in a text, and their values."""
     names = _variables(text)
-    declared = [print_ast(one) for one in operation.variable_definitions or () if one.variable.name.value in names]
+    declared = [
+        print_ast(one) for one in operation.variable_definitions or () if one.variable.name.value in names
+    ]
     given = {name: value for name, value in variables.items() if name in names}
     return (f"({', '.join(declared)})" if declared else ""), given
 

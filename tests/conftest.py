@@ -1,7 +1,7 @@
 """What all tests share: real servers, and the spreading of tests over workers.
 
-Each worker starts a PostgreSQL and a Valkey of its own when a test needs them, so databases, roles and the numbers
-of Valkey's databases cannot collide.
+Each worker starts a PostgreSQL and a Valkey of its own when a test needs them, so databases, roles and the
+numbers of Valkey's databases cannot collide.
 """
 
 import shutil

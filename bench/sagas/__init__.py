@@ -1,1 +1,4 @@
-"""Sagas per second, ours beside DBOS: the same five mutations on the same services and PostgreSQL (`make bench-sagas`)."""
+"""Sagas per second, ours beside DBOS.
+
+The same five mutations on the same services and PostgreSQL (`make bench-sagas`).
+"""

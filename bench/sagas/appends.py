@@ -1,4 +1,7 @@
-"""Appends per second of the event store: eight writers, an event each time, expected versions checked, durable commits."""
+"""Appends per second of the event store.
+
+Eight writers, an event each time, expected versions checked, durable commits.
+"""
 
 import asyncio
 import time
@@ -22,7 +25,9 @@ async def appends_per_second(url: str) -> float:
         stream = Stream("bench", uuid4())
         for version in range(count):
             async with UnitOfWork(database) as uow:
-                await append(uow, stream, version, [NewEvent(event_type="Happened", data={"n": version})], context)
+                await append(
+                    uow, stream, version, [NewEvent(event_type="Happened", data={"n": version})], context
+                )
 
     await asyncio.gather(*(write(20) for _ in range(WRITERS)))
     begun = time.perf_counter()

@@ -1,4 +1,7 @@
-"""A worker of DBOS: runs in an environment of its own, so it imports nothing of ours. The same five mutations as steps of a workflow."""
+"""A worker of DBOS: runs in an environment of its own, so it imports nothing of ours.
+
+The same five mutations as steps of a workflow.
+"""
 
 # mypy: ignore-errors
 
@@ -23,7 +26,14 @@ INPUTS = {
     "blockAvailability": "bookingId: ID!, musicianId: ID!, musicianUserId: ID!, startsAt: DateTime!, endsAt: DateTime!, timeZone: String!, title: String!",
 }
 
-DBOS(config={"name": "bench", "system_database_url": TOLD["dbos"], "log_level": "ERROR", "run_admin_server": False})
+DBOS(
+    config={
+        "name": "bench",
+        "system_database_url": TOLD["dbos"],
+        "log_level": "ERROR",
+        "run_admin_server": False,
+    }
+)
 
 
 def names(inputs):
@@ -41,7 +51,9 @@ async def mutate(saga, step, service, field, given):
         "variables": {"order": order, **{name: given[name] for name in names(inputs)}},
     }
     headers = {"authorization": TOLD["authorization"]}
-    answer = (await CLIENT.post(f"http://127.0.0.1:{TOLD['port']}/{service}", json=body, headers=headers)).json()
+    answer = (
+        await CLIENT.post(f"http://127.0.0.1:{TOLD['port']}/{service}", json=body, headers=headers)
+    ).json()
     if answer.get("errors"):
         raise RuntimeError(answer["errors"][0]["message"])
     return answer["data"][field]

@@ -1,6 +1,9 @@
-"""How soon a change is visible in a read model: profiles changed at a steady rate, by way of outbox, queue, inbox, log and projection.
+"""How soon a change is visible in a read model.
 
-Two processes, one that changes and one that is the read side, over a PostgreSQL and a Valkey with durable settings.
+Profiles changed at a steady rate, by way of outbox, queue, inbox, log and projection.
+
+Two processes, one that changes and one that is the read side, over a PostgreSQL and a Valkey with durable
+settings.
 """
 
 import asyncio
@@ -21,7 +24,9 @@ from subgraphs.musicians.app import bootstrap
 from subgraphs.platform.valkey import start_valkey
 
 MUSICIANS, RATE, SECONDS = 50, 100, 10  # profiles, changes a second
-CREATE = "mutation($name: String!) { createMusicianProfile(input: {stageName: $name, hourlyRate: 50}) { id } }"
+CREATE = (
+    "mutation($name: String!) { createMusicianProfile(input: {stageName: $name, hourlyRate: 50}) { id } }"
+)
 UPDATE = "mutation($rate: Decimal!) { updateMusicianProfile(input: {hourlyRate: $rate}) { id } }"
 STATE = "{ readModels { name eventsApplied latency { events p50Ms p95Ms p99Ms } } }"
 
@@ -49,7 +54,9 @@ async def latencies(port: int, keys: Keys, events: int) -> dict[str, float]:
     headers = Person.make(keys, "admin").headers
     async with httpx.AsyncClient() as client:
         for _ in range(600):
-            answer = await client.post(f"http://127.0.0.1:{port}/graphql", json={"query": STATE}, headers=dict(headers))
+            answer = await client.post(
+                f"http://127.0.0.1:{port}/graphql", json={"query": STATE}, headers=dict(headers)
+            )
             model = next(one for one in answer.json()["data"]["readModels"] if one["name"] == "musicians")
             if model["eventsApplied"] == events:
                 found: dict[str, float] = model["latency"]

@@ -1,4 +1,7 @@
-"""A worker of ours: `python -m bench.sagas.ours`, told where by the environment. It ends when it is killed."""
+"""A worker of ours: `python -m bench.sagas.ours`, told where by the environment.
+
+It ends when it is killed.
+"""
 
 import asyncio
 import json

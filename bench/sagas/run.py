@@ -1,4 +1,6 @@
-"""`make bench-sagas`: sagas per second of our engine and of DBOS, with two workers each, on services and a PostgreSQL that they share."""
+"""`make bench-sagas`: sagas per second of our engine and of DBOS, with two workers each, on services and a
+PostgreSQL that they share.
+"""
 
 import argparse
 import asyncio
@@ -43,7 +45,16 @@ def dbos_python() -> Path:
     if not (folder / ".installed").exists():
         print("installing DBOS into an environment of its own ...", flush=True)
         subprocess.run([PYTHON, "-m", "venv", str(folder)], check=True)
-        install = [str(python), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(FOLDER / "dbos.lock")]
+        install = [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--require-hashes",
+            "-r",
+            str(FOLDER / "dbos.lock"),
+        ]
         subprocess.run(install, check=True, timeout=300)
         (folder / ".installed").touch()
     return python
@@ -99,7 +110,9 @@ def told(place: Ground, port: int, file: Path) -> dict[str, str]:
 
 
 @contextmanager
-def workers(commands: Sequence[Sequence[str]], environment: dict[str, str]) -> Iterator[list["subprocess.Popen[str]"]]:
+def workers(
+    commands: Sequence[Sequence[str]], environment: dict[str, str]
+) -> Iterator[list["subprocess.Popen[str]"]]:
     """Processes that have said that they are ready, until the block ends."""
     started = [
         subprocess.Popen(
@@ -142,7 +155,9 @@ def dbos(place: Ground, environment: dict[str, str], file: Path, count: int) -> 
     """Sagas per second of DBOS, the starts included."""
     file.write_text(json.dumps(asyncio.run(cases(place, count))))
     program = [str(dbos_python()), str(FOLDER / "dbos_worker.py")]
-    with workers([[*program, str(number), str(WORKERS)] for number in range(WORKERS)], environment) as started:
+    with workers(
+        [[*program, str(number), str(WORKERS)] for number in range(WORKERS)], environment
+    ) as started:
         begun = time.perf_counter()
         for one in started:
             if one.stdin is not None:

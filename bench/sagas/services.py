@@ -1,4 +1,7 @@
-"""The five services in one process over HTTP: `python -m bench.sagas.services`, told where by the environment. Both engines ask them alike."""
+"""The five services in one process over HTTP.
+
+`python -m bench.sagas.services`, told where by the environment. Both engines ask them alike.
+"""
 
 import asyncio
 import json
@@ -22,7 +25,9 @@ async def main() -> None:
             name = scope["path"].strip("/")
             await town.services[name].asgi({**scope, "path": "/graphql"}, receive, send)
 
-    config = uvicorn.Config(app, port=told["port"], lifespan="off", log_level="error", http="httptools", loop="none")
+    config = uvicorn.Config(
+        app, port=told["port"], lifespan="off", log_level="error", http="httptools", loop="none"
+    )
     config.timeout_keep_alive = 3600
     await uvicorn.Server(config).serve()
 

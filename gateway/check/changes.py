@@ -1,7 +1,7 @@
 """What changed between two API schemas, each change with its coordinate and how much it matters.
 
-Breaking: a valid operation may become invalid, or get an answer of another shape. Dangerous: operations stay valid, but clients may meet
-values that they did not know. Safe: everything else.
+Breaking: a valid operation may become invalid, or get an answer of another shape. Dangerous: operations stay
+valid, but clients may meet values that they did not know. Safe: everything else.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,7 +30,8 @@ Composite = GraphQLObjectType | GraphQLInterfaceType
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change. `coordinate` is what an operation must use to be touched by it (schema coordinates, `Type.field(argument:)`).
+    """One change. `coordinate` is what an operation must use to be touched by it (schema coordinates,
+    `Type.field(argument:)`).
 
     `used_by` are the operations that do, where some were given.
     """
@@ -74,8 +75,16 @@ def _types(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[Change]:
 
 
 def _kind(item: GraphQLNamedType) -> str:
-    words = {"GraphQLObjectType": "an object", "GraphQLInputObjectType": "an input", "GraphQLEnumType": "an enum"}
-    words |= {"GraphQLInterfaceType": "an interface", "GraphQLUnionType": "a union", "GraphQLScalarType": "a scalar"}
+    words = {
+        "GraphQLObjectType": "an object",
+        "GraphQLInputObjectType": "an input",
+        "GraphQLEnumType": "an enum",
+    }
+    words |= {
+        "GraphQLInterfaceType": "an interface",
+        "GraphQLUnionType": "a union",
+        "GraphQLScalarType": "a scalar",
+    }
     return words[type(item).__name__]
 
 
@@ -99,7 +108,9 @@ def _fields(one: Composite, other: Composite) -> Iterator[Change]:
         for touched in (one.name, name):
             yield Change("breaking", touched, f"{one.name} does not implement {name} any more")
     for name in after_interfaces - before_interfaces:
-        yield Change("dangerous", name, f"{one.name} implements {name}: fragments and switches may meet a new type")
+        yield Change(
+            "dangerous", name, f"{one.name} implements {name}: fragments and switches may meet a new type"
+        )
 
 
 def _arguments(
@@ -118,9 +129,15 @@ def _arguments(
 
 
 def _value(
-    place: str, owner: str, before: GraphQLArgument | GraphQLInputField, after: GraphQLArgument | GraphQLInputField
+    place: str,
+    owner: str,
+    before: GraphQLArgument | GraphQLInputField,
+    after: GraphQLArgument | GraphQLInputField,
 ) -> Iterator[Change]:
-    """An argument or input field: what was accepted must stay accepted. One that becomes required touches whoever uses its owner."""
+    """An argument or input field: what was accepted must stay accepted.
+
+    One that becomes required touches whoever uses its owner.
+    """
     if str(before.type) != str(after.type):
         if _narrower(str(after.type), str(before.type)):
             yield Change("safe", place, f"{place} was {before.type} and is {after.type}")
@@ -205,7 +222,8 @@ def _directives(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[Change]:
 
 def _gone(before: Iterable[object], after: Iterable[object]) -> list[str]:
     return sorted(
-        {str(getattr(item, "name", item)) for item in before} - {str(getattr(item, "name", item)) for item in after}
+        {str(getattr(item, "name", item)) for item in before}
+        - {str(getattr(item, "name", item)) for item in after}
     )
 
 

@@ -38,8 +38,12 @@ class Judgement:
         return bool(self.broken) or any(change.level == "breaking" for change in self.changes)
 
 
-def judge(old: Supergraph, new: Supergraph, operations: Mapping[str, str] | None, limits: Limits) -> Judgement:
-    """Compare two supergraphs. With operations (texts by name), a breaking change that none of them uses is safe."""
+def judge(
+    old: Supergraph, new: Supergraph, operations: Mapping[str, str] | None, limits: Limits
+) -> Judgement:
+    """Compare two supergraphs. With operations (texts by name), a breaking change that none of them uses
+    is safe.
+    """
     changes = compare(old.api, new.api)
     if operations is None:
         return Judgement(changes)
@@ -80,5 +84,7 @@ def _placed(error: RequestError) -> str:
 def _weighed(change: Change, usage: Mapping[str, frozenset[str]]) -> Change:
     users = tuple(sorted(name for name, used in usage.items() if change.coordinate in used))
     if change.level != "safe" and not users:
-        return replace(change, level="safe", message=f"{change.message} ({change.level}, but no operation uses it)")
+        return replace(
+            change, level="safe", message=f"{change.message} ({change.level}, but no operation uses it)"
+        )
     return replace(change, used_by=users)

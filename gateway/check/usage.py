@@ -56,7 +56,10 @@ class _Used(Visitor):
             self.answered(get_named_type(result).name)
 
     def answered(self, name: str) -> None:
-        """A type whose values an answer may hold: with all values of an enum, and all types of an abstract one."""
+        """A type whose values an answer may hold.
+
+        With all values of an enum, and all types of an abstract one.
+        """
         item = self.schema.type_map.get(name)
         self.found.add(name)
         if isinstance(item, GraphQLEnumType):
@@ -64,7 +67,11 @@ class _Used(Visitor):
 
     def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
         """An argument of a field or directive."""
-        parent, field, directive = self.info.get_parent_type(), self.info.get_field_def(), self.info.get_directive()
+        parent, field, directive = (
+            self.info.get_parent_type(),
+            self.info.get_field_def(),
+            self.info.get_directive(),
+        )
         expected = self.info.get_input_type()
         if expected is not None:
             self.found.add(get_named_type(expected).name)

@@ -1,6 +1,9 @@
-"""Access over the whole graph: interfaces take what guards their objects, and a field is guarded as what it needs.
+"""Access over the whole graph.
 
-A field that needs another one by @requires or @fromContext would otherwise hand out, in its own words, what the client may not see.
+Interfaces take what guards their objects, and a field is guarded as what it needs.
+
+A field that needs another one by @requires or @fromContext would otherwise hand out, in its own words, what
+the client may not see.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +27,10 @@ Guards = Mapping[str, list[frozenset[str]]]
 
 
 def spread_access(merged: MergedSchema, report: Report) -> MergedSchema:
-    """The schema with its interfaces guarded as their objects are; MISSING_TRANSITIVE_AUTH_REQUIREMENTS where something leaks."""
+    """The schema with its interfaces guarded as their objects are.
+
+    MISSING_TRANSITIVE_AUTH_REQUIREMENTS where something leaks.
+    """
     if not any(name in merged.names for name in ACCESS):
         return merged
     types = {name: _guarded(item, merged.types) for name, item in merged.types.items()}
@@ -63,11 +69,17 @@ def _check(item: MergedType, one: MergedField, types: Mapping[str, MergedType], 
     for join in one.joins:
         sets = [(item.name, join.requires)] if join.requires else []
         for context in join.contexts:
-            sets += [(name, context.selection) for name, other in types.items() if context.context in other.contexts]
+            sets += [
+                (name, context.selection)
+                for name, other in types.items()
+                if context.context in other.contexts
+            ]
         for type_name, selection in sets:
             for coordinate, needed in _needed(type_name, selection, types):
                 if not _implies(own, needed):
-                    message = f"{item.name}.{one.name} needs {coordinate}, and is not guarded by all that guards it"
+                    message = (
+                        f"{item.name}.{one.name} needs {coordinate}, and is not guarded by all that guards it"
+                    )
                     code = "MISSING_TRANSITIVE_AUTH_REQUIREMENTS"
                     report.error(code, message, subgraph=join.subgraph, coordinate=f"{item.name}.{one.name}")
                     return
@@ -85,7 +97,10 @@ def _guards(applied: Sequence[Application]) -> Guards:
 
 
 def _implies(own: Guards, needed: Guards) -> bool:
-    """Whether who passes the first passes the second: each alternative of the first holds one of the second."""
+    """Whether who passes the first passes the second.
+
+    Each alternative of the first holds one of the second.
+    """
     return all(
         name in own and all(any(group >= other for other in groups) for group in own[name])
         for name, groups in needed.items()

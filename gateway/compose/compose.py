@@ -1,4 +1,7 @@
-"""The page of composition: ingest > rules > merge > emit > satisfiable. All that is wrong in a step is reported at once."""
+"""The page of composition: ingest > rules > merge > emit > satisfiable.
+
+All that is wrong in a step is reported at once.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +29,10 @@ class Composition:
 
 
 def compose(sources: Sequence[SubgraphSource]) -> Composition:
-    """Compose subgraphs into a supergraph. Raises CompositionFailed with every problem of the first step that has any."""
+    """Compose subgraphs into a supergraph.
+
+    Raises CompositionFailed with every problem of the first step that has any.
+    """
     report = Report()
     for name in {one.name for one in sources if sum(other.name == one.name for other in sources) > 1}:
         report.error("INVALID_SUBGRAPH_NAME", f'two subgraphs are named "{name}"', subgraph=name)

@@ -1,7 +1,10 @@
-"""Contracts: a supergraph for some of its clients, by tags. What they may not see becomes @inaccessible; plans still use it.
+"""Contracts: a supergraph for some of its clients, by tags.
 
-Whatever carries an excluded tag is hidden. With included tags, fields of objects and interfaces are hidden unless they or their type
-carry one. Then what has become empty, what refers to something hidden, and types that nothing visible leads to are hidden, too.
+What they may not see becomes @inaccessible; plans still use it.
+
+Whatever carries an excluded tag is hidden. With included tags, fields of objects and interfaces are hidden
+unless they or their type carry one. Then what has become empty, what refers to something hidden, and types
+that nothing visible leads to are hidden, too.
 """
 
 from collections.abc import Collection, Iterator
@@ -39,7 +42,8 @@ N = TypeVar("N", bound=Node)
 def contract(supergraph: str, include: Collection[str] = (), exclude: Collection[str] = ()) -> str:
     """The supergraph SDL for a contract.
 
-    Raises SettingsError BAD_OPTION for a tag that the supergraph does not have, SupergraphError where nothing valid is left.
+    Raises SettingsError BAD_OPTION for a tag that the supergraph does not have, SupergraphError where nothing
+    valid is left.
     """
     document = parse_supergraph(supergraph)
     features = {feature.name: feature for feature in read_features(document)}
@@ -83,14 +87,18 @@ class _Cutter:
         """The tags on an element."""
         name = self.features["tag"].local("@tag") if "tag" in self.features else "tag"
         directives = getattr(node, "directives", None) or ()
-        return frozenset(text(arguments_of(one).get("name")) or "" for one in directives if one.name.value == name)
+        return frozenset(
+            text(arguments_of(one).get("name")) or "" for one in directives if one.name.value == name
+        )
 
     def check_tags(self) -> None:
         """A tag that nothing carries is a typo."""
         known = {tag for _, node, _ in self.elements() for tag in self.tags(node)}
         if unknown := sorted((self.include | self.exclude) - known):
             shown = ", ".join(sorted(known)) or "none"
-            raise SettingsError(f"nothing carries the tag {', '.join(unknown)}; there is {shown}", "BAD_OPTION")
+            raise SettingsError(
+                f"nothing carries the tag {', '.join(unknown)}; there is {shown}", "BAD_OPTION"
+            )
 
     def elements(self) -> Iterator[tuple[str, Node, Node | None]]:
         """Every element with its coordinate and what it belongs to."""
@@ -117,10 +125,17 @@ class _Cutter:
         before = len(self.hidden)
         for name, item in self.types.items():
             children = [
-                f"{name}.{one.name.value}" for one in (*getattr(item, "fields", ()), *getattr(item, "values", ()))
+                f"{name}.{one.name.value}"
+                for one in (*getattr(item, "fields", ()), *getattr(item, "values", ()))
             ]
-            members = [one.name.value for one in item.types or ()] if isinstance(item, UnionTypeDefinitionNode) else []
-            if (children and self.hidden.issuperset(children)) or (members and self.hidden.issuperset(members)):
+            members = (
+                [one.name.value for one in item.types or ()]
+                if isinstance(item, UnionTypeDefinitionNode)
+                else []
+            )
+            if (children and self.hidden.issuperset(children)) or (
+                members and self.hidden.issuperset(members)
+            ):
                 self.hidden.add(name)
         for coordinate, node, _ in self.elements():
             reference = getattr(node, "type", None)
@@ -128,13 +143,19 @@ class _Cutter:
                 self.hidden.add(coordinate)
         for coordinate, node, _ in self.elements():
             if isinstance(node, InputValueDefinitionNode) and coordinate in self.hidden and _required(node):
-                self.hidden.add(coordinate.partition("(")[0] if "(" in coordinate else coordinate.partition(".")[0])
+                self.hidden.add(
+                    coordinate.partition("(")[0] if "(" in coordinate else coordinate.partition(".")[0]
+                )
         return len(self.hidden) > before
 
     def unreachable(self) -> bool:
         """Hide types that no visible field leads to; whether there were any."""
         types = self.types
-        waiting = [name for name in (*self.roots(), *self.of_directives()) if name in types and name not in self.hidden]
+        waiting = [
+            name
+            for name in (*self.roots(), *self.of_directives())
+            if name in types and name not in self.hidden
+        ]
         seen = set(waiting)
         while waiting:
             for name in self.leads_to(waiting.pop(), types):
@@ -172,13 +193,17 @@ class _Cutter:
         if isinstance(item, Composite):
             yield from (one.name.value for one in item.interfaces or ())
             for other in types.values():
-                if isinstance(other, Composite) and any(one.name.value == name for one in other.interfaces or ()):
+                if isinstance(other, Composite) and any(
+                    one.name.value == name for one in other.interfaces or ()
+                ):
                     yield other.name.value
 
     def written(self) -> DocumentNode:
         """The document with @inaccessible on everything hidden."""
         hiding = (
-            self.features["inaccessible"].local("@inaccessible") if "inaccessible" in self.features else "inaccessible"
+            self.features["inaccessible"].local("@inaccessible")
+            if "inaccessible" in self.features
+            else "inaccessible"
         )
         mark = ConstDirectiveNode(name=NameNode(value=hiding), arguments=())
 
@@ -201,9 +226,13 @@ class _Cutter:
             if isinstance(node, Composite):
                 node = remade(node, fields=tuple(child(one, name) for one in node.fields or ()))
             elif isinstance(node, InputObjectTypeDefinitionNode):
-                node = remade(node, fields=tuple(marked(one, f"{name}.{one.name.value}") for one in node.fields or ()))
+                node = remade(
+                    node, fields=tuple(marked(one, f"{name}.{one.name.value}") for one in node.fields or ())
+                )
             elif isinstance(node, EnumTypeDefinitionNode):
-                node = remade(node, values=tuple(marked(one, f"{name}.{one.name.value}") for one in node.values or ()))
+                node = remade(
+                    node, values=tuple(marked(one, f"{name}.{one.name.value}") for one in node.values or ())
+                )
             return marked(node, name)
 
         own = self.types

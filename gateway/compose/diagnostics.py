@@ -1,4 +1,7 @@
-"""What composition has to say: errors that stop it, hints that don't. Each names the subgraph, the element and the place."""
+"""What composition has to say: errors that stop it, hints that don't.
+
+Each names the subgraph, the element and the place.
+"""
 
 import re
 from bisect import bisect_right
@@ -16,7 +19,9 @@ _LINE_END = re.compile(r"\r\n|[\n\r]")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One error of composition. `coordinate` is a schema coordinate such as `Product.price` or `Query.user(id:)`."""
+    """One error of composition. `coordinate` is a schema coordinate such as `Product.price` or
+    `Query.user(id:)`.
+    """
 
     code: str
     message: str
@@ -50,7 +55,10 @@ class Hint:
 
 @dataclass(slots=True)
 class Report:
-    """Collects problems and hints over all of composition's steps. `places` finds the definition of a coordinate."""
+    """Collects problems and hints over all of composition's steps.
+
+    `places` finds the definition of a coordinate.
+    """
 
     places: Callable[[str, str | None], Node | None] = lambda coordinate, subgraph: None
     _problems: dict[Problem, None] = field(default_factory=dict)
@@ -81,7 +89,9 @@ class Report:
         coordinate: str | None = None,
         node: Node | None = None,
     ) -> None:
-        """Add an error; its place is that of the AST node, or else of the coordinate's definition in a subgraph."""
+        """Add an error; its place is that of the AST node, or else of the coordinate's definition in a
+        subgraph.
+        """
         location = None
         if node is None and coordinate is not None:
             node = self.places(coordinate, subgraph)

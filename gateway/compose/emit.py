@@ -1,4 +1,6 @@
-"""Writing the supergraph SDL with the join and link specs (join v0.3 to v0.5), as Apollo's tools read and write it."""
+"""Writing the supergraph SDL with the join and link specs (join v0.3 to v0.5), as Apollo's tools read and
+write it.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +36,10 @@ def emit(merged: MergedSchema, schemas: Sequence[SubgraphSchema]) -> str:
 
 
 def graph_names(names: Iterable[str]) -> dict[str, str]:
-    """Each subgraph's name in the enum join__Graph: upper case, what is no name character as _, numbered where equal."""
+    """Each subgraph's name in the enum join__Graph.
+
+    Upper case, what is no name character as _, numbered where equal.
+    """
     taken: dict[str, str] = {}
     for name in names:
         plain = re.sub(r"[^A-Za-z0-9]", "_", name).upper()
@@ -59,7 +64,10 @@ def _description(marks: MergedMarks, indent: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """Writes elements. `graphs`: names of subgraphs in the enum; `names`: what the subgraphs call carried directives."""
+    """Writes elements. `graphs`: names of subgraphs in the enum; `names`.
+
+    What the subgraphs call carried directives.
+    """
 
     graphs: Mapping[str, str]
     names: Mapping[str, str]
@@ -99,14 +107,18 @@ class _Writer:
     def type(self, item: MergedType) -> str:
         """A type definition."""
         word = {"object": "type", "input": "input"}.get(item.kind, item.kind)
-        interfaces = f" implements {' & '.join(name for name, _ in item.interfaces)}" if item.interfaces else ""
+        interfaces = (
+            f" implements {' & '.join(name for name, _ in item.interfaces)}" if item.interfaces else ""
+        )
         directives = [f"@join__type(graph: {self.graphs[name]}{rest})" for name, rest in item.joins]
         for interface, subgraphs in item.interfaces:
             directives += [
                 f'@join__implements(graph: {self.graphs[one]}, interface: "{interface}")' for one in subgraphs
             ]
         for member, subgraphs in item.members:
-            directives += [f'@join__unionMember(graph: {self.graphs[one]}, member: "{member}")' for one in subgraphs]
+            directives += [
+                f'@join__unionMember(graph: {self.graphs[one]}, member: "{member}")' for one in subgraphs
+            ]
         directives += [f"@context(name: {_quote(name)})" for name in item.contexts]
         directives += self.marks(item.marks)
         head = _description(item.marks, "") + f"{word} {item.name}{interfaces}\n  " + "\n  ".join(directives)
@@ -126,7 +138,9 @@ class _Writer:
         """A field of an object or interface type."""
         arguments = ", ".join(self.argument(one) for one in item.arguments)
         text = f"  {item.name}({arguments}): {item.type}" if arguments else f"  {item.name}: {item.type}"
-        return _description(item.marks, "  ") + " ".join((text, *self.joins(item.joins), *self.marks(item.marks)))
+        return _description(item.marks, "  ") + " ".join(
+            (text, *self.joins(item.joins), *self.marks(item.marks))
+        )
 
     def argument(self, item: MergedInput) -> str:
         """An argument."""
@@ -137,14 +151,20 @@ class _Writer:
     def input(self, item: MergedInput) -> str:
         """An input field."""
         default = f" = {item.default}" if item.default is not None else ""
-        return " ".join((f"{item.name}: {item.type}{default}", *self.joins(item.joins), *self.marks(item.marks)))
+        return " ".join(
+            (f"{item.name}: {item.type}{default}", *self.joins(item.joins), *self.marks(item.marks))
+        )
 
     def joins(self, joins: Sequence[JoinArguments]) -> list[str]:
         """What each subgraph has of a field."""
         out = []
         for join in joins:
             arguments = [f"graph: {self.graphs[join.subgraph]}"] if join.subgraph else []
-            for name, value in (("requires", join.requires), ("provides", join.provides), ("type", join.type)):
+            for name, value in (
+                ("requires", join.requires),
+                ("provides", join.provides),
+                ("type", join.type),
+            ):
                 arguments += [f"{name}: {_quote(value)}"] if value else []
             arguments += ["external: true"] if join.external else []
             arguments += [f"override: {_quote(join.override)}"] if join.override else []

@@ -1,6 +1,7 @@
 """The head of a supergraph: the specs that it links, and the definitions of their elements.
 
-The join spec is written in the oldest version that says all there is to say, so that older routers load what they can.
+The join spec is written in the oldest version that says all there is to say, so that older routers load what
+they can.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +54,9 @@ def schema_head(merged: MergedSchema, body: str, on_schema: Sequence[str]) -> st
     if any('"https://specs.apollo.dev/connect/' in one for one in on_schema):
         links.append('@link(url: "https://specs.apollo.dev/connect/v0.3", for: EXECUTION)')
     roots = "\n".join(f"  {kind}: {name}" for kind, name in merged.roots.items())
-    return "schema\n  " + "\n  ".join((*links, *merged.composed.links, *on_schema)) + "\n{\n" + roots + "\n}\n"
+    return (
+        "schema\n  " + "\n  ".join((*links, *merged.composed.links, *on_schema)) + "\n{\n" + roots + "\n}\n"
+    )
 
 
 def join_version(body: str) -> str:
@@ -78,7 +81,10 @@ def _link(url: str, spec: CarriedSpec, elements: Sequence[tuple[str, str]]) -> s
 
 def definitions(merged: MergedSchema, body: str) -> list[str]:
     """The directive definitions that the body needs."""
-    out = ["directive @join__enumValue(graph: join__Graph!) repeatable on ENUM_VALUE\n", f"{_join_field(body)}\n"]
+    out = [
+        "directive @join__enumValue(graph: join__Graph!) repeatable on ENUM_VALUE\n",
+        f"{_join_field(body)}\n",
+    ]
     out.append("directive @join__graph(name: String!, url: String!) on ENUM_VALUE\n")
     out.append(
         "directive @join__implements(graph: join__Graph!, interface: String!) repeatable on OBJECT | INTERFACE\n"
@@ -91,7 +97,9 @@ def definitions(merged: MergedSchema, body: str) -> list[str]:
     out += [f"directive @{local}{CARRIED[name].signature}\n" for name, local in _carried(merged.names)]
     if "@context(" in body:
         out.append("directive @context(name: String!) repeatable on INTERFACE | OBJECT | UNION\n")
-        out.append("directive @context__fromContext(field: context__ContextFieldValue) on ARGUMENT_DEFINITION\n")
+        out.append(
+            "directive @context__fromContext(field: context__ContextFieldValue) on ARGUMENT_DEFINITION\n"
+        )
     if " @oneOf" in body:
         out.append("directive @oneOf on INPUT_OBJECT\n")
     return out + [f"{text}\n" for text in (*merged.composed.definitions, *merged.executable)]

@@ -18,7 +18,9 @@ from gateway.federation.field_set import FieldSet, FieldSetField, parse_field_se
 Complain = Callable[[str, str], None]
 
 
-def used_fields(schema: SubgraphSchema, type_name: str, fields: FieldSet) -> Iterator[tuple[str, FieldDef, bool]]:
+def used_fields(
+    schema: SubgraphSchema, type_name: str, fields: FieldSet
+) -> Iterator[tuple[str, FieldDef, bool]]:
     """Each field of a field set as (type, field, is it a leaf); unknown ones are passed over."""
     for item in fields:
         if not isinstance(item, FieldSetField):
@@ -35,7 +37,9 @@ def used_fields(schema: SubgraphSchema, type_name: str, fields: FieldSet) -> Ite
 
 
 def mentioned_fields(schema: SubgraphSchema) -> set[tuple[str, str]]:
-    """The (type, field) that a key, @requires or @provides of a subgraph mentions, or that an interface there asks for."""
+    """The (type, field) that a key, @requires or @provides of a subgraph mentions, or that an interface
+    there asks for.
+    """
     found: set[tuple[str, str]] = set()
     for item in schema.types.values():
         sets = [(item.name, key.fields or ()) for key in item.keys]
@@ -98,7 +102,9 @@ def check_selection(
             complain(code, message)
 
 
-def _misfits(schema: SubgraphSchema, type_name: str, fields: FieldSet, arguments: bool) -> Iterator[tuple[str, str]]:
+def _misfits(
+    schema: SubgraphSchema, type_name: str, fields: FieldSet, arguments: bool
+) -> Iterator[tuple[str, str]]:
     for item in fields:
         if unknown := [name for name in item.directives if name not in ("skip", "include")]:
             yield ("INVALID_FIELDS", f"there is no directive @{unknown[0]} that could stand in a field set")
@@ -149,7 +155,9 @@ _SPECIFIED = (
 
 def check_arguments(schema: SubgraphSchema, type_name: str, fields: FieldSet, complain: Complain) -> None:
     """Complain about arguments that don't fit and fragments that can't apply, by GraphQL's own rules."""
-    if _only_fields(fields) and not any(one.arguments for _, one, _ in used_fields(schema, type_name, fields)):
+    if _only_fields(fields) and not any(
+        one.arguments for _, one, _ in used_fields(schema, type_name, fields)
+    ):
         return  # nothing that these rules look at
     document = parse(f"fragment F on {type_name} {{ {print_field_set(fields)} }}", no_location=True)
     for error in validate(schema.graphql, document, _SPECIFIED):
@@ -160,8 +168,13 @@ def _only_fields(fields: FieldSet) -> bool:
     return all(isinstance(item, FieldSetField) and _only_fields(item.selections) for item in fields)
 
 
-def leaves_not_external(schema: SubgraphSchema, type_name: str, fields: FieldSet, known: bool = False) -> Iterator[str]:
-    """The leaves of a field set that the subgraph resolves itself: neither they nor anything above them is @external."""
+def leaves_not_external(
+    schema: SubgraphSchema, type_name: str, fields: FieldSet, known: bool = False
+) -> Iterator[str]:
+    """The leaves of a field set that the subgraph resolves itself.
+
+    Neither they nor anything above them is @external.
+    """
     parent = schema.types.get(type_name)
     for item in fields:
         if not isinstance(item, FieldSetField):

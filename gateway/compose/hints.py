@@ -1,4 +1,7 @@
-"""The table of hints: what composes, but may not be what its authors meant. Codes and levels as Apollo publishes them."""
+"""The table of hints: what composes, but may not be what its authors meant.
+
+Codes and levels as Apollo publishes them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -39,10 +39,14 @@ def _check_directives(merged: MergedSchema, hidden: set[str], report: Report) ->
             if hides and text in merged.executable:
                 continue
             if hides:
-                message = f"{place} can't be @inaccessible: the directive would mean something else without it"
+                message = (
+                    f"{place} can't be @inaccessible: the directive would mean something else without it"
+                )
                 report.error("DISALLOWED_INACCESSIBLE", message, coordinate=place)
             elif reference in hidden and reference.partition("__")[0] in merged.composed.namespaces:
-                message = f"{reference} belongs to the spec of a composed directive and can't be @inaccessible"
+                message = (
+                    f"{reference} belongs to the spec of a composed directive and can't be @inaccessible"
+                )
                 report.error("DISALLOWED_INACCESSIBLE", message, coordinate=reference)
             else:
                 _check_reference(place, reference, hidden, report)
@@ -52,7 +56,9 @@ def _check_type(item: MergedType, hidden: set[str], report: Report) -> None:
     children = [one.marks for one in item.fields] + [one.marks for one in item.inputs]
     children += [marks for _, marks, _ in item.values]
     members = [name for name, _ in item.members]
-    none_left = (children and all(one.inaccessible for one in children)) or (members and set(members) <= hidden)
+    none_left = (children and all(one.inaccessible for one in children)) or (
+        members and set(members) <= hidden
+    )
     if none_left:
         message = f"{item.name} is visible, but everything in it is @inaccessible"
         report.error("ONLY_INACCESSIBLE_CHILDREN", message, coordinate=item.name)
@@ -85,7 +91,9 @@ def _check_reference(coordinate: str, reference: str, hidden: set[str], report: 
         report.error("REFERENCED_INACCESSIBLE", message, coordinate=coordinate)
 
 
-def _check_implemented(item: MergedType, types: Mapping[str, MergedType], hidden: set[str], report: Report) -> None:
+def _check_implemented(
+    item: MergedType, types: Mapping[str, MergedType], hidden: set[str], report: Report
+) -> None:
     """A visible interface's visible fields are visible in what implements it, with their arguments."""
     fields = {one.name: one for one in item.fields}
     for name, _ in item.interfaces:
@@ -96,11 +104,15 @@ def _check_implemented(item: MergedType, types: Mapping[str, MergedType], hidden
                 continue
             arguments = {one.name: one for one in own.arguments}
             inner = [
-                arguments[one.name] for one in wanted.arguments if one.name in arguments and not one.marks.inaccessible
+                arguments[one.name]
+                for one in wanted.arguments
+                if one.name in arguments and not one.marks.inaccessible
             ]
             coordinate = f"{item.name}.{own.name}"
             if own.marks.inaccessible or any(one.marks.inaccessible for one in inner):
-                message = f"{coordinate} is @inaccessible (or an argument of it), but {name}.{own.name} is visible"
+                message = (
+                    f"{coordinate} is @inaccessible (or an argument of it), but {name}.{own.name} is visible"
+                )
                 report.error("IMPLEMENTED_BY_INACCESSIBLE", message, coordinate=coordinate)
 
 
@@ -113,7 +125,9 @@ def _inputs(item: MergedType) -> Iterator[tuple[str, MergedInput]]:
                 yield f"{item.name}.{field.name}({argument.name}:)", argument
 
 
-def _check_default(coordinate: str, value: MergedInput, types: Mapping[str, MergedType], report: Report) -> None:
+def _check_default(
+    coordinate: str, value: MergedInput, types: Mapping[str, MergedType], report: Report
+) -> None:
     """A visible default value uses nothing that is hidden."""
     if value.default is None:
         return

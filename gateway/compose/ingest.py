@@ -1,4 +1,7 @@
-"""A subgraph's SDL becomes a SubgraphSchema: parsed, its links resolved, checked as GraphQL, extensions joined."""
+"""A subgraph's SDL becomes a SubgraphSchema.
+
+Parsed, its links resolved, checked as GraphQL, extensions joined.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -70,7 +73,9 @@ directive @{}(source: String, id: String, http: connect__Any, batch: connect__An
   isSuccess: connect__Any, selection: connect__Any!) repeatable on FIELD_DEFINITION | OBJECT
 directive @{}(name: String!, http: connect__Any, errors: connect__Any, isSuccess: connect__Any) repeatable on SCHEMA"""
 _NO_QUERY = "Query__none"
-_SERVICE = FieldDefinitionNode(name=NameNode(value="_service"), type=NamedTypeNode(name=NameNode(value="String")))
+_SERVICE = FieldDefinitionNode(
+    name=NameNode(value="_service"), type=NamedTypeNode(name=NameNode(value="String"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,10 @@ def ingest(source: SubgraphSource, report: Report) -> SubgraphSchema | None:
 def _read(
     source: SubgraphSource, own: list[DefinitionNode], links: Links, usual: Mapping[str, str], report: Report
 ) -> SubgraphSchema | None:
-    """The definitions of a subgraph, with its roots under their usual names; None when they are not valid GraphQL."""
+    """The definitions of a subgraph, with its roots under their usual names.
+
+    None when they are not valid GraphQL.
+    """
     composed, routed = _on_schema(own, links)
     unknown = _unknown_on_schema(own, links)
     for node in unknown:
@@ -158,7 +166,9 @@ def _check_root_names(
             report.error(f"ROOT_{kind.upper()}_USED", message, subgraph=subgraph, coordinate=ROOT_NAMES[kind])
 
 
-def _on_schema(nodes: Iterable[DefinitionNode], links: Links) -> tuple[tuple[Composed, ...], tuple[Application, ...]]:
+def _on_schema(
+    nodes: Iterable[DefinitionNode], links: Links
+) -> tuple[tuple[Composed, ...], tuple[Application, ...]]:
     """What stands on the schema: @composeDirective, and what connectors say of this subgraph."""
     composed: list[Composed] = []
     routed: list[Application] = []
@@ -210,7 +220,9 @@ def _parse(source: SubgraphSource, report: Report) -> DocumentNode | None:
 
 
 def _generated(node: DefinitionNode, links: Links) -> bool:
-    """Whether a definition is one that federation libraries write themselves, or is an element of a spec that is known here."""
+    """Whether a definition is one that federation libraries write themselves, or is an element of a spec
+    that is known here.
+    """
     name = getattr(node, "name", None)
     if name is None:
         return False
@@ -236,7 +248,9 @@ def _unknown_on_schema(nodes: Iterable[DefinitionNode], links: Links) -> list[Co
 
 
 def _with_bases(own: list[DefinitionNode]) -> list[DefinitionNode]:
-    """The definitions, with extensions that have none here as definitions, so that plain GraphQL tools accept them."""
+    """The definitions, with extensions that have none here as definitions, so that plain GraphQL tools
+    accept them.
+    """
     nodes = list(own)
     defined = {node.name.value for node in nodes if isinstance(node, TypeDefinitionNode)}
     for index, node in enumerate(nodes):
@@ -262,7 +276,9 @@ def _spec_elements(links: Links) -> tuple[DefinitionNode, ...]:
     return parse("\n".join(added), no_location=True).definitions
 
 
-def _plain_schema(subgraph: str, own: list[DefinitionNode], links: Links, report: Report) -> GraphQLSchema | None:
+def _plain_schema(
+    subgraph: str, own: list[DefinitionNode], links: Links, report: Report
+) -> GraphQLSchema | None:
     """The SDL as plain GraphQL, with federation's definitions added; None when it is not valid."""
     extra = _spec_elements(links)
     roots = _roots(own)
@@ -291,7 +307,10 @@ def _plain_schema(subgraph: str, own: list[DefinitionNode], links: Links, report
 
 
 def _lenient(node: DefinitionNode, query: str) -> DefinitionNode:
-    """The query root without generated fields (one stands in where nothing else is left); a schema without its links."""
+    """The query root without generated fields (one stands in where nothing else is left).
+
+    A schema without its links.
+    """
     if isinstance(node, SchemaExtensionNode):
         return remade(node, directives=())
     if isinstance(node, SchemaDefinitionNode) and query == _NO_QUERY:
@@ -313,7 +332,10 @@ def _roots(nodes: Iterable[DefinitionNode]) -> dict[RootKind, str]:
 
 
 def _finish(types: Mapping[str, TypeDef]) -> dict[str, TypeDef]:
-    """The types without the fields that federation libraries add to the query root; root types that are empty then are gone."""
+    """The types without the fields that federation libraries add to the query root.
+
+    Root types that are empty then are gone.
+    """
     query = ROOT_NAMES["query"]
     finished = dict(types)
     if query in types:

@@ -1,7 +1,7 @@
 """The @links of a subgraph: which specs it uses, in which versions, and what it calls their elements here.
 
-Link spec v1.0 (https://specs.apollo.dev/link/v1.0): a feature is linked once, its elements are called `name__element` or as an
-import says, and no two features may lay claim to one name.
+Link spec v1.0 (https://specs.apollo.dev/link/v1.0): a feature is linked once, its elements are called
+`name__element` or as an import says, and no two features may lay claim to one name.
 """
 
 import re
@@ -9,7 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from graphql import DocumentNode
-from graphql.language import ConstDirectiveNode, ListValueNode, NullValueNode, ObjectValueNode, StringValueNode
+from graphql.language import (
+    ConstDirectiveNode,
+    ListValueNode,
+    NullValueNode,
+    ObjectValueNode,
+    StringValueNode,
+)
 from graphql.language.ast import ConstValueNode
 
 from gateway.compose.diagnostics import Report
@@ -44,7 +50,9 @@ class Links:
         """The local names of the federation spec's scalars."""
         if self.federation is None:
             return {"FieldSet": "_FieldSet"}
-        return {name: self.federation.local(name) for name, since in SPEC_TYPES.items() if since <= self.version}
+        return {
+            name: self.federation.local(name) for name, since in SPEC_TYPES.items() if since <= self.version
+        }
 
 
 def version_of(feature: Feature) -> tuple[int, int]:
@@ -75,7 +83,9 @@ def read_links(document: DocumentNode, subgraph: str, report: Report) -> Links |
     return Links(features, federation, _local_names(federation, features))
 
 
-def _hint_upgrade(features: Iterable[Feature], version: tuple[int, int], subgraph: str, report: Report) -> None:
+def _hint_upgrade(
+    features: Iterable[Feature], version: tuple[int, int], subgraph: str, report: Report
+) -> None:
     for feature in features:
         since = (
             _SINCE_CONNECT
@@ -116,7 +126,9 @@ class _Reader:
         url = text(arguments_of(node).get("url") or arguments_of(node).get("feature"))
         feature = read_feature(node)
         if feature is None or (url or "").endswith("/"):
-            self.error("INVALID_LINK_IDENTIFIER", f'"{url or ""}" is not the url of a version of a spec', node)
+            self.error(
+                "INVALID_LINK_IDENTIFIER", f'"{url or ""}" is not the url of a version of a spec', node
+            )
             return
         self.check_arguments(node)
         if identity_of(feature) == f"{SPECS}federation":
@@ -143,7 +155,9 @@ class _Reader:
             given = text(namespace) or ""
             if not given or "__" in given or given.endswith("_"):
                 self.error(
-                    _USAGE, f'"{given}" can\'t name a spec: it is not empty, has no __ and no _ at its end', node
+                    _USAGE,
+                    f'"{given}" can\'t name a spec: it is not empty, has no __ and no _ at its end',
+                    node,
                 )
             elif not _NAME.fullmatch(given):
                 self.error("INVALID_GRAPHQL", f'"{given}" is not a name', node)
@@ -153,19 +167,27 @@ class _Reader:
 
     def check_import(self, item: ConstValueNode, version: tuple[int, int], node: ConstDirectiveNode) -> None:
         """One entry of the `import:` of the federation spec."""
-        given = {one.name.value: text(one.value) for one in item.fields} if isinstance(item, ObjectValueNode) else {}
+        given = (
+            {one.name.value: text(one.value) for one in item.fields}
+            if isinstance(item, ObjectValueNode)
+            else {}
+        )
         name = item.value if isinstance(item, StringValueNode) else given.get("name")
         if not name or set(given) - {"name", "as"}:
             self.error(_USAGE, 'an import is "@name" or {name: "@name", as: "@other"}', node)
             return
         plain, directive = name.removeprefix("@"), name.startswith("@")
-        since = BY_NAME[plain].since if directive and plain in BY_NAME else None if directive else SPEC_TYPES.get(plain)
+        since = (
+            BY_NAME[plain].since
+            if directive and plain in BY_NAME
+            else None
+            if directive
+            else SPEC_TYPES.get(plain)
+        )
         if since is None or since > version:
             hint = f'; write "@{plain}"' if not directive and plain in BY_NAME else ""
             hint = f"; it came with v{since[0]}.{since[1]}" if since else hint
-            message = (
-                f"federation v{version[0]}.{version[1]} has no {'directive' if directive else 'type'} {name}{hint}"
-            )
+            message = f"federation v{version[0]}.{version[1]} has no {'directive' if directive else 'type'} {name}{hint}"
             self.error(_USAGE, message, node)
         alias = given.get("as")
         if alias and alias.startswith("@") != directive:
@@ -178,10 +200,14 @@ class _Reader:
                 self.error(_USAGE, f"{identity_of(feature)} is linked twice", node)
                 return
             if other.namespace == feature.namespace:
-                self.error(_USAGE, f'{feature.url} and {other.url} are both called "{feature.namespace}"', node)
+                self.error(
+                    _USAGE, f'{feature.url} and {other.url} are both called "{feature.namespace}"', node
+                )
             for _, ours in feature.imports:
                 if ours.removeprefix("@") == other.namespace and ours.startswith("@"):
-                    self.error(_USAGE, f'"{ours}" of {feature.url} would be taken for that of {other.url}', node)
+                    self.error(
+                        _USAGE, f'"{ours}" of {feature.url} would be taken for that of {other.url}', node
+                    )
         names: dict[str, str] = {}
         for theirs, ours in feature.imports:
             if names.setdefault(theirs, ours) != ours:
@@ -193,7 +219,9 @@ class _Reader:
         if not _NAME.fullmatch(ours.removeprefix("@")):
             self.error(_USAGE, f'"{ours}" can\'t be a name', node)
         elif ours in _GRAPHQL:
-            self.error("DIRECTIVE_DEFINITION_INVALID", f"\"{ours}\" is GraphQL's own, and can't name {theirs}", node)
+            self.error(
+                "DIRECTIVE_DEFINITION_INVALID", f"\"{ours}\" is GraphQL's own, and can't name {theirs}", node
+            )
         elif ours in ("@link", "@core") and feature.name != "link":
             self.error(_USAGE, f'"{ours}" is how links are written, and can\'t name {theirs}', node)
         elif theirs != ours and any(
@@ -207,7 +235,9 @@ class _Reader:
             if name == ours and (one is not feature or other != theirs)
         ]
         if taken:
-            self.error(_USAGE, f'"{ours}" names {theirs} of {feature.url}, and {taken[0][1]} of {taken[0][0]}', node)
+            self.error(
+                _USAGE, f'"{ours}" names {theirs} of {feature.url}, and {taken[0][1]} of {taken[0][0]}', node
+            )
 
 
 def _items(value: ConstValueNode | None) -> tuple[ConstValueNode, ...]:

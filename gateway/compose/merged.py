@@ -1,4 +1,7 @@
-"""The merged schema: every type with what each subgraph says of it, as it will stand in the supergraph. Frozen."""
+"""The merged schema: every type with what each subgraph says of it, as it will stand in the supergraph.
+
+Frozen.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +12,10 @@ from gateway.supergraph.model import Kind
 
 @dataclass(frozen=True, slots=True)
 class MergedMarks:
-    """What an element of the supergraph carries. `routed` are pairs of a subgraph and what it says for itself alone."""
+    """What an element of the supergraph carries.
+
+    `routed` are pairs of a subgraph and what it says for itself alone.
+    """
 
     description: str | None = None
     deprecated: str | None = None
@@ -23,7 +29,10 @@ class MergedMarks:
 
 @dataclass(frozen=True, slots=True)
 class ContextArgument:
-    """An argument that a subgraph takes from a context: the context's name in the supergraph, and the selection on it."""
+    """An argument that a subgraph takes from a context.
+
+    The context's name in the supergraph, and the selection on it.
+    """
 
     name: str
     type: str
@@ -33,7 +42,10 @@ class ContextArgument:
 
 @dataclass(frozen=True, slots=True)
 class JoinArguments:
-    """One @join__field: the subgraph (None: no subgraph, the field comes by an interface object) and its arguments."""
+    """One @join__field: the subgraph (None.
+
+    No subgraph, the field comes by an interface object) and its arguments.
+    """
 
     subgraph: str | None
     type: str | None = None
@@ -87,7 +99,9 @@ class MergedType:
 
 @dataclass(frozen=True, slots=True)
 class ComposedDirectives:
-    """What @composeDirective brings: definitions and @links to their specs, as SDL, and the directives' names.
+    """What @composeDirective brings.
+
+    Definitions and @links to their specs, as SDL, and the directives' names.
 
     `namespaces` are those of the specs.
     """
@@ -100,7 +114,9 @@ class ComposedDirectives:
 
 @dataclass(frozen=True, slots=True)
 class MergedSchema:
-    """The whole supergraph before it is written. `executable` are the definitions of directives for operations, as SDL.
+    """The whole supergraph before it is written.
+
+    `executable` are the definitions of directives for operations, as SDL.
 
     `names` is what the subgraphs call the directives of carried specs.
     """

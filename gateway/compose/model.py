@@ -1,6 +1,9 @@
-"""A subgraph's schema as composition works on it: definitions and extensions in one, federation's directives read.
+"""A subgraph's schema as composition works on it.
 
-Directive names are canonical here (`key`, whatever the SDL calls it). Type references and default values are GraphQL text.
+Definitions and extensions in one, federation's directives read.
+
+Directive names are canonical here (`key`, whatever the SDL calls it). Type references and default values are
+GraphQL text.
 """
 
 from collections.abc import Mapping
@@ -16,7 +19,9 @@ from gateway.supergraph.model import Kind, RootKind
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A directive that composition carries along. `spec`: it is one of federation's, under its canonical name.
+    """A directive that composition carries along.
+
+    `spec`: it is one of federation's, under its canonical name.
 
     Arguments are GraphQL text. `local` is what the subgraph calls the directive.
     """
@@ -30,7 +35,9 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What any element can carry: description, deprecation, tags, hidden or not, and directives that are only carried along.
+    """What any element can carry.
+
+    Description, deprecation, tags, hidden or not, and directives that are only carried along.
 
     `routed` are directives that the supergraph notes for their subgraph alone, as @join__directive.
     """
@@ -64,7 +71,10 @@ class InputValue:
 
 @dataclass(frozen=True, slots=True)
 class FieldDef:
-    """A field of an object or interface type. Field sets are None where the directive is absent or could not be read."""
+    """A field of an object or interface type.
+
+    Field sets are None where the directive is absent or could not be read.
+    """
 
     name: str
     type: str
@@ -125,8 +135,8 @@ class Composed:
 class SubgraphSchema:
     """One subgraph, read. `federation` is the version of the federation spec it links (None: Federation 1).
 
-    `composed` are the arguments of its @composeDirective; `routed` what stands on its schema for itself alone; `marks` what the schema
-    carries.
+    `composed` are the arguments of its @composeDirective; `routed` what stands on its schema for itself
+    alone; `marks` what the schema carries.
     """
 
     name: str
@@ -153,4 +163,8 @@ class SubgraphSchema:
         )
 
 
-ROOT_NAMES: Mapping[RootKind, str] = {"query": "Query", "mutation": "Mutation", "subscription": "Subscription"}
+ROOT_NAMES: Mapping[RootKind, str] = {
+    "query": "Query",
+    "mutation": "Mutation",
+    "subscription": "Subscription",
+}

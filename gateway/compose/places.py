@@ -1,4 +1,7 @@
-"""Where the subgraphs define what: the place of an error that is about an element in several subgraphs, or in the whole graph."""
+"""Where the subgraphs define what.
+
+The place of an error that is about an element in several subgraphs, or in the whole graph.
+"""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +14,10 @@ _COORDINATE = re.compile(r"(?P<type>\w+)(\.(?P<member>\w+)(\((?P<argument>\w+):\
 
 
 def find_node(schemas: Sequence[SubgraphSchema], coordinate: str, subgraph: str | None = None) -> Node | None:
-    """The definition of a schema coordinate in a subgraph, or in the first that has it; of its type where it has no node of its own."""
+    """The definition of a schema coordinate in a subgraph, or in the first that has it.
+
+    Of its type where it has no node of its own.
+    """
     match = _COORDINATE.fullmatch(coordinate)
     if match is None:
         return None

@@ -1,4 +1,6 @@
-"""The type definitions and extensions of one subgraph become TypeDefs, with federation's directives read off them."""
+"""The type definitions and extensions of one subgraph become TypeDefs, with federation's directives read
+off them.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,12 +34,21 @@ from graphql.language.ast import ConstValueNode
 from gateway.compose.diagnostics import Report
 from gateway.compose.model import Application, FieldDef, InputValue, KeyDef, Marks, TypeDef
 from gateway.federation.carried import CARRIED
-from gateway.federation.field_set import FieldSet, FieldSetField, parse_field_set, top_fields, with_usual_names
+from gateway.federation.field_set import (
+    FieldSet,
+    FieldSetField,
+    parse_field_set,
+    top_fields,
+    with_usual_names,
+)
 from gateway.supergraph.features import arguments_of, text
 from gateway.supergraph.model import Kind
 
 Composite = (
-    ObjectTypeDefinitionNode | ObjectTypeExtensionNode | InterfaceTypeDefinitionNode | InterfaceTypeExtensionNode
+    ObjectTypeDefinitionNode
+    | ObjectTypeExtensionNode
+    | InterfaceTypeDefinitionNode
+    | InterfaceTypeExtensionNode
 )
 TypeNode = TypeDefinitionNode | TypeExtensionNode
 _BUILT_IN = frozenset({"deprecated", "specifiedBy", "oneOf"})
@@ -45,7 +56,10 @@ _BUILT_IN = frozenset({"deprecated", "specifiedBy", "oneOf"})
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A directive as applied. `name` is canonical for the directives of GraphQL and federation; empty for all others."""
+    """A directive as applied. `name` is canonical for the directives of GraphQL and federation.
+
+    Empty for all others.
+    """
 
     name: str
     local: str
@@ -64,10 +78,12 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What a subgraph's directives mean. `names`: local names of federation's to canonical ones; `modern`: Federation 2.
+    """What a subgraph's directives mean.
 
-    `custom`: the names of other directives that are carried, and whether they are repeatable; `routed`: those of connectors; `usual`: the
-    usual names of its root types, where it has others.
+    `names`: local names of federation's to canonical ones; `modern`: Federation 2.
+
+    `custom`: the names of other directives that are carried, and whether they are repeatable; `routed`: those
+    of connectors; `usual`: the usual names of its root types, where it has others.
     """
 
     subgraph: str
@@ -226,7 +242,9 @@ class Reader:
         default = print_ast(node.default_value) if node.default_value else None
         directives = self.applied(node)
         context = next((one.text("field") or "" for one in directives if one.name == "fromContext"), None)
-        return InputValue(node.name.value, print_ast(node.type), default, self.marks(node, directives), node, context)
+        return InputValue(
+            node.name.value, print_ast(node.type), default, self.marks(node, directives), node, context
+        )
 
     def field(self, node: FieldDefinitionNode, parent: str, shared: bool, external: bool) -> FieldDef:
         """A field with its federation directives; some hold for all fields of the type."""
@@ -242,8 +260,12 @@ class Reader:
             node=node,
             external=external or "external" in found,
             shareable=shared or "shareable" in found,
-            requires=self.field_set(found["requires"], coordinate, "REQUIRES") if "requires" in found else None,
-            provides=self.field_set(found["provides"], coordinate, "PROVIDES") if "provides" in found else None,
+            requires=self.field_set(found["requires"], coordinate, "REQUIRES")
+            if "requires" in found
+            else None,
+            provides=self.field_set(found["provides"], coordinate, "PROVIDES")
+            if "provides" in found
+            else None,
             override=found["override"].text("from") if "override" in found else None,
             label=found["override"].text("label") if "override" in found else None,
         )
@@ -275,14 +297,21 @@ class Reader:
         try:
             return with_usual_names(parse_field_set(value.value), self.vocabulary.usual)
         except ValueError as error:
-            message = f'the fields "{value.value}" of @{directive.name} on {coordinate} can\'t be read: {error}'
+            message = (
+                f'the fields "{value.value}" of @{directive.name} on {coordinate} can\'t be read: {error}'
+            )
             self.report.error(f"{prefix}_INVALID_FIELDS", message, node=directive.node, **where)
             return None
 
     def settled(self, item: TypeDef) -> TypeDef:
-        """What follows from the whole type: key fields are shareable, Federation 1 shares everything and knows its keys."""
+        """What follows from the whole type.
+
+        Key fields are shareable, Federation 1 shares everything and knows its keys.
+        """
         keyed = {one.name for key in item.keys if key.fields for one in top_fields(key.fields)}
-        extended = {one.name for key in item.keys if key.fields and key.extension for one in top_fields(key.fields)}
+        extended = {
+            one.name for key in item.keys if key.fields and key.extension for one in top_fields(key.fields)
+        }
         fields = {}
         for name, one in item.fields.items():
             shareable = one.shareable or name in keyed or not self.vocabulary.modern
@@ -293,7 +322,10 @@ class Reader:
 
 
 def share_key_fields(types: Mapping[str, TypeDef]) -> dict[str, TypeDef]:
-    """The types with the fields inside of nested keys shareable, as those of plain keys are: who has the key has them."""
+    """The types with the fields inside of nested keys shareable, as those of plain keys are.
+
+    Who has the key has them.
+    """
     out = dict(types)
 
     def walk(type_name: str, fields: FieldSet) -> None:

@@ -1,4 +1,7 @@
-"""Root types under their usual names: a subgraph may call its query root as it likes, the supergraph's is Query."""
+"""Root types under their usual names.
+
+A subgraph may call its query root as it likes, the supergraph's is Query.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,7 +19,10 @@ class _Renamer(Visitor):
 
     def leave(self, node: Any, *_: object) -> Any:
         """A definition or reference under its usual name; everything else as it is."""
-        if isinstance(node, NamedTypeNode | TypeDefinitionNode | TypeExtensionNode) and node.name.value in self.names:
+        if (
+            isinstance(node, NamedTypeNode | TypeDefinitionNode | TypeExtensionNode)
+            and node.name.value in self.names
+        ):
             return remade(node, name=NameNode(value=self.names[node.name.value]), loc=node.loc)
         return None
 

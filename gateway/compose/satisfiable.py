@@ -1,7 +1,8 @@
 """Satisfiability: every query that the supergraph's schema allows can be answered through the subgraphs.
 
-Checking every query is endless. What can be asked at an object depends only on its type and on how subgraphs have brought it, and
-there are finitely many such states: they are walked from the roots, each once, with the query that first led there.
+Checking every query is endless. What can be asked at an object depends only on its type and on how subgraphs
+have brought it, and there are finitely many such states: they are walked from the roots, each once, with the
+query that first led there.
 """
 
 from collections import deque
@@ -24,7 +25,10 @@ Above = tuple[str, str, frozenset[Arrival]]
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """An object of a type, how subgraphs have brought it, and what sets each context above it: (context, type, arrivals)."""
+    """An object of a type, how subgraphs have brought it, and what sets each context above it.
+
+    (context, type, arrivals).
+    """
 
     type: str
     arrivals: frozenset[Arrival]
@@ -40,7 +44,8 @@ class _Visit:
 def check_satisfiable(supergraph: Supergraph, report: Report) -> None:
     """Report SATISFIABILITY_ERROR, with an example query, for every field of a state that no way leads to.
 
-    It must hold whichever progressive overrides are on: all combinations of a few labels, each alone and all but each of many.
+    It must hold whichever progressive overrides are on: all combinations of a few labels, each alone and all
+    but each of many.
     """
     reported: set[str] = set()
     for labels in _combinations(sorted(supergraph.labels)):
@@ -118,7 +123,8 @@ def _follow(graph: Graph, visit: _Visit, report: Report) -> Iterator[tuple[_Visi
 
 
 def check_runtime_types(graph: Graph, coordinate: str, arrivals: Collection[Arrival], report: Report) -> None:
-    """A shared field of an abstract type must be able to return the same objects, whichever subgraph is asked.
+    """A shared field of an abstract type must be able to return the same objects, whichever subgraph is
+    asked.
 
     SHAREABLE_HAS_MISMATCHED_RUNTIME_TYPES where no object type is common to all; a hint where some are not.
     """
@@ -130,7 +136,9 @@ def check_runtime_types(graph: Graph, coordinate: str, arrivals: Collection[Arri
     sets = list(possible.values())
     if len(sets) < 2 or all(one == sets[0] for one in sets):
         return
-    shown = "; ".join(f"{', '.join(sorted(types)) or 'nothing'} in {name}" for name, types in possible.items())
+    shown = "; ".join(
+        f"{', '.join(sorted(types)) or 'nothing'} in {name}" for name, types in possible.items()
+    )
     message = f"{coordinate} is shared, but may be {shown}"
     if not frozenset.intersection(*sets):
         report.error("SHAREABLE_HAS_MISMATCHED_RUNTIME_TYPES", message, coordinate=coordinate)
@@ -147,10 +155,15 @@ def _visible(graph: Graph, type_name: str) -> Collection[str]:
 def _inputs_are_known(
     graph: Graph, type_name: str, arrival: Arrival, local: Local, reached: Mapping[Arrival, Reach]
 ) -> bool:
-    """Whether what a @requires asks for can be had, and the subgraph be given it: by a key, which root types don't have."""
+    """Whether what a @requires asks for can be had, and the subgraph be given it.
+
+    By a key, which root types don't have.
+    """
     if graph.obtain(type_name, local.requires, {arrival: Reach(0)}) == 0:
         return True
-    enters = any(entry.key and entry.arrival.subgraph == arrival.subgraph for entry in graph.entries(type_name))
+    enters = any(
+        entry.key and entry.arrival.subgraph == arrival.subgraph for entry in graph.entries(type_name)
+    )
     return enters and graph.obtain(type_name, local.requires, reached) is not None
 
 
@@ -186,7 +199,10 @@ def _narrow(graph: Graph, visit: _Visit) -> Iterator[tuple[_Visit | None, str]]:
     for member in sorted(frozenset().union(*(graph.possible(arrival) for arrival in typed)) if typed else ()):
         arrivals = {narrow for arrival in reached if (narrow := graph.narrow(arrival, member))}
         if arrivals:
-            yield _Visit(_State(member, frozenset(arrivals), state.above), (*visit.path, f"... on {member}")), ""
+            yield (
+                _Visit(_State(member, frozenset(arrivals), state.above), (*visit.path, f"... on {member}")),
+                "",
+            )
 
 
 def _report(graph: Graph, visit: _Visit, coordinate: str, report: Report) -> None:
@@ -207,7 +223,9 @@ def _report(graph: Graph, visit: _Visit, coordinate: str, report: Report) -> Non
         if found.external:
             reasons.append(f"{name} has it only as @external")
         elif found.label is not None and (found.label in graph.labels) != found.when_on:
-            reasons.append(f'{name} has it only while the label "{found.label}" is {"on" if found.when_on else "off"}')
+            reasons.append(
+                f'{name} has it only while the label "{found.label}" is {"on" if found.when_on else "off"}'
+            )
         elif found.contexts:
             reasons.append(f"{name} needs the context {found.contexts[0].context}, which nothing above sets")
         elif found.requires:

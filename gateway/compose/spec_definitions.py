@@ -1,4 +1,7 @@
-"""A subgraph may define federation's own elements itself, as older libraries do; then as the spec has them."""
+"""A subgraph may define federation's own elements itself, as older libraries do.
+
+Then as the spec has them.
+"""
 
 from collections.abc import Iterable, Mapping
 
@@ -19,8 +22,12 @@ from gateway.federation.spec import BY_NAME
 _LINK = "directive @link(url: String, as: String, for: link__Purpose, import: [link__Import]) repeatable on SCHEMA"
 
 
-def check_spec_definitions(nodes: Iterable[DefinitionNode], links: Links, subgraph: str, report: Report) -> None:
-    """Report DIRECTIVE_DEFINITION_INVALID and TYPE_DEFINITION_INVALID where a definition is not the spec's."""
+def check_spec_definitions(
+    nodes: Iterable[DefinitionNode], links: Links, subgraph: str, report: Report
+) -> None:
+    """Report DIRECTIVE_DEFINITION_INVALID and TYPE_DEFINITION_INVALID where a definition is not the
+    spec's.
+    """
     scalars = links.scalars()
     for node in nodes:
         if isinstance(node, EnumTypeDefinitionNode) and node.name.value == "link__Purpose":
@@ -57,7 +64,9 @@ def _wanted(name: str, links: Links, scalars: Mapping[str, str]) -> DirectiveDef
 def _differences(
     node: DirectiveDefinitionNode, wanted: DirectiveDefinitionNode, scalars: Mapping[str, str]
 ) -> list[str]:
-    """A definition may leave out optional arguments and locations, and call a scalar of federation a String."""
+    """A definition may leave out optional arguments and locations, and call a scalar of federation a
+    String.
+    """
     found = []
     mine = {one.name.value: one for one in node.arguments or ()}
     theirs = {one.name.value: one for one in wanted.arguments or ()}

@@ -1,6 +1,7 @@
 """Federation 1 subgraphs are read as if written for Federation 2: what the older spec ignored is dropped.
 
-Everything may be shared, interfaces have no @external, @provides stands on objects, and an @external field that nothing uses says nothing.
+Everything may be shared, interfaces have no @external, @provides stands on objects, and an @external field
+that nothing uses says nothing.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,10 @@ from gateway.federation.field_set import FieldSet, FieldSetField, FieldSetFragme
 
 
 def upgrade(schema: SubgraphSchema, report: Report) -> SubgraphSchema:
-    """A Federation 1 subgraph as one of Federation 2; others as they are. Raises nothing, reports what is left without fields."""
+    """A Federation 1 subgraph as one of Federation 2; others as they are.
+
+    Raises nothing, reports what is left without fields.
+    """
     if schema.federation is not None:
         return schema
     types = {name: _plain(item, schema.types) for name, item in schema.types.items()}
@@ -25,12 +29,15 @@ def upgrade(schema: SubgraphSchema, report: Report) -> SubgraphSchema:
             message = f"all fields of {name} here are @external, and nothing uses them"
             where = {"subgraph": schema.name, "coordinate": name}
             report.error("TYPE_WITH_ONLY_UNUSED_EXTERNAL", message, node=item.node, **where)
-    return replace(plain, types={name: item for name, item in out.items() if item.fields or not types[name].fields})
+    return replace(
+        plain, types={name: item for name, item in out.items() if item.fields or not types[name].fields}
+    )
 
 
 def _is_referred_to(name: str, types: Mapping[str, TypeDef]) -> bool:
     return any(
-        name in item.members or any(one.type_name == name for one in item.fields.values()) for item in types.values()
+        name in item.members or any(one.type_name == name for one in item.fields.values())
+        for item in types.values()
     )
 
 
@@ -49,7 +56,9 @@ def _plain(item: TypeDef, types: Mapping[str, TypeDef]) -> TypeDef:
     return replace(item, fields={name: field(one) for name, one in item.fields.items()}, keys=keys)
 
 
-def _of_others(type_name: str, fields: FieldSet, types: Mapping[str, TypeDef], known: bool = False) -> FieldSet:
+def _of_others(
+    type_name: str, fields: FieldSet, types: Mapping[str, TypeDef], known: bool = False
+) -> FieldSet:
     """A field set without the leaves that the subgraph resolves itself anyway."""
     out: list[FieldSetField | FieldSetFragment] = []
     item = types.get(type_name)

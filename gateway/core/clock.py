@@ -1,6 +1,7 @@
 """Time, as everything in the gateway reads it: a clock that tests can replace by one that they advance.
 
-This module is the only one of `core` that knows the event loop, since a timer belongs to the clock that fires it.
+This module is the only one of `core` that knows the event loop, since a timer belongs to the clock that fires
+it.
 """
 
 import asyncio
@@ -73,7 +74,9 @@ class _FakeTimer:
 
 
 class FakeClock:
-    """A clock for tests: it stands still until `advance` moves it, which makes every call that is due by then."""
+    """A clock for tests: it stands still until `advance` moves it, which makes every call that is due by
+    then.
+    """
 
     def __init__(self, start: float = 1_000.0, epoch: float = 1_700_000_000.0) -> None:
         self._time = start
@@ -101,7 +104,10 @@ class FakeClock:
         await waiting
 
     async def advance(self, seconds: float) -> None:
-        """Move on by so many seconds; each timer fires at its own moment, and what it starts may run before the next."""
+        """Move on by so many seconds.
+
+        Each timer fires at its own moment, and what it starts may run before the next.
+        """
         end = self._time + seconds
         await settled()
         while self._timers and self._timers[0][0] <= end:

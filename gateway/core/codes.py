@@ -1,6 +1,7 @@
 """The table of error codes: what each means, and what a person does about it.
 
-Composition codes are those that Apollo publishes for Federation 2 (https://www.apollographql.com/docs/graphos/schema-design/federated-schemas/reference/errors).
+Composition codes are those that Apollo publishes for Federation 2
+(https://www.apollographql.com/docs/graphos/schema-design/federated-schemas/reference/errors).
 """
 
 from dataclasses import dataclass

@@ -39,7 +39,9 @@ class FactSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks. `key` tells callers apart wherever answers are shared: two identities with one key see the same.
+    """Who asks. `key` tells callers apart wherever answers are shared.
+
+    Two identities with one key see the same.
 
     `subject` is None for an anonymous caller; `claims` are those of a verified token.
     """
@@ -55,7 +57,10 @@ ANONYMOUS = Identity()
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The trace that a request belongs to: the values of its headers `traceparent` and `tracestate` (W3C Trace Context)."""
+    """The trace that a request belongs to.
+
+    The values of its headers `traceparent` and `tracestate` (W3C Trace Context).
+    """
 
     parent: str
     state: str = ""
@@ -64,45 +69,40 @@ class Trace:
 class RequestContext:
     """What belongs to one request; the door creates it, and every stage and every call to a subgraph has it.
 
-    Most of it is read from headers when it is first asked for: a request that nobody asks about pays for one object.
+    Most of it is read from headers when it is first asked for: a request that nobody asks about pays for one
+    object.
 
     - `headers`: the client's, by lower-case name.
-    - `identity`: who asks, set by whoever verified it. `partition`: set it when something other than forwarded headers
+    - `identity`: who asks, set by whoever verified it. `partition`: set it when something other than
+      forwarded headers
       makes this request's answers differ from another's; requests of different partitions share nothing.
-    - `deadline`: the moment of `clock.time()` by which the answer must be there; None if there is no such moment.
+    - `deadline`: the moment of `clock.time()` by which the answer must be there; None if there is no such
+      moment.
     - `labels`: the progressive overrides that are on, set by answering.
     - `cost`: what this request may still cost, in the units of the supergraph's @cost; None for no limit.
     - `observer`: receives facts about this request. `notes`: for plugins, from one hook to the next.
     """
 
-    __slots__ = (
-        "_id",
-        "_notes",
-        "clock",
-        "cost",
-        "deadline",
-        "headers",
-        "identity",
-        "labels",
-        "observer",
-        "partition",
-    )
+    # Defaults stand on the class, not in slots: most requests set few of them, and each costs as much as a
+    # small call.
+    identity: Identity = ANONYMOUS
+    partition: Hashable = None
+    deadline: float | None = None
+    labels: frozenset[str] = frozenset()
+    cost: float | None = None
+    _id: str | None = None
+    _notes: dict[str, Any] | None = None
 
     def __init__(self, headers: Mapping[str, str], observer: FactSink, clock: Clock = SYSTEM_CLOCK) -> None:
         self.headers = headers
         self.observer = observer
         self.clock = clock
-        self.identity = ANONYMOUS
-        self.partition: Hashable = None
-        self.deadline: float | None = None
-        self.labels: frozenset[str] = frozenset()
-        self.cost: float | None = None
-        self._id: str | None = None
-        self._notes: dict[str, Any] | None = None
 
     @property
     def id(self) -> str:
-        """The client's `x-request-id` if it has at most 128 plain characters, else one that is made up now."""
+        """The client's `x-request-id` if it has at most 128 plain characters, else one that is made up
+        now.
+        """
         if self._id is None:
             given = self.headers.get(REQUEST_ID, "")
             self._id = given if _ID.fullmatch(given) else uuid.uuid4().hex
@@ -120,7 +120,10 @@ class RequestContext:
 
     @property
     def cache_directives(self) -> frozenset[str]:
-        """The directives of the client's Cache-Control, in lower case: `no-cache`, `max-age=0` (RFC 9111, 5.2.1)."""
+        """The directives of the client's Cache-Control, in lower case.
+
+        `no-cache`, `max-age=0` (RFC 9111, 5.2.1).
+        """
         given = self.headers.get("cache-control", "")
         return frozenset(one.strip().lower() for one in given.split(",") if one.strip())
 
@@ -138,7 +141,10 @@ class RequestContext:
         return self._notes
 
     def sharing(self) -> Hashable:
-        """What two requests must have in common, besides headers, to share anything; None for nothing special."""
+        """What two requests must have in common, besides headers, to share anything.
+
+        None for nothing special.
+        """
         if self.partition is None and self.identity.key is None:
             return None
         return self.partition, self.identity.key

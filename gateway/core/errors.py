@@ -1,7 +1,7 @@
 """One tree of errors and one table of codes.
 
-Every code that leaves the gateway stands in CODES with what it means and what to do next; `gateway errors` prints the table as
-docs/errors.md, and a test fails when a code is raised that the table does not know.
+Every code that leaves the gateway stands in CODES with what it means and what to do next; `gateway errors`
+prints the table as docs/errors.md, and a test fails when a code is raised that the table does not know.
 """
 
 from collections.abc import Mapping, Sequence
@@ -87,7 +87,10 @@ class SettingsError(GatewayError):
 
 
 class RequestError(GatewayError):
-    """A request that is answered without running anything; `status` is its HTTP status (GraphQL over HTTP)."""
+    """A request that is answered without running anything.
+
+    `status` is its HTTP status (GraphQL over HTTP).
+    """
 
     def __init__(self, message: str, code: str, *, status: int = 400, **rest: Any) -> None:
         super().__init__(message, code, **rest)
@@ -104,7 +107,10 @@ class PlanError(RequestError):
 
 
 class SagaError(GatewayError):
-    """Something about a saga that can't be: an unknown one, a key used twice, an operator's word at the wrong time."""
+    """Something about a saga that can't be.
+
+    An unknown one, a key used twice, an operator's word at the wrong time.
+    """
 
 
 class SubgraphError(GatewayError):

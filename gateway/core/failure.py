@@ -8,7 +8,10 @@ ResponsePath = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Stands in the answer's tree for a value that could not be had; it becomes null, with this error at its path."""
+    """Stands in the answer's tree for a value that could not be had.
+
+    It becomes null, with this error at its path.
+    """
 
     message: str
     code: str

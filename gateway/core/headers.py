@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 FORWARDED = "x-forwarded-for"
+FORWARDED_BYTES = FORWARDED.encode()
 
 
 @lru_cache(maxsize=1024)
@@ -13,7 +14,10 @@ def _bytes(name: str) -> bytes:
 
 
 class RequestHeaders(Mapping[str, str]):
-    """Headers by their names in lower case. `x-forwarded-for` is the client's address, whatever the client says."""
+    """Headers by their names in lower case.
+
+    `x-forwarded-for` is the client's address, whatever the client says.
+    """
 
     __slots__ = ("address", "raw")
 
@@ -22,17 +26,18 @@ class RequestHeaders(Mapping[str, str]):
         self.address = address
 
     def get(self, name: str, default: Any = None) -> Any:
+        """The value of a header as text, by its name in lower case; `default` where the request has none."""
         if name == FORWARDED:
             return self.address or default
         found = self.raw.get(_bytes(name))
         return default if found is None else found.decode("latin-1")
 
-    def chosen(self, names: Iterable[tuple[str, bytes]]) -> tuple[tuple[str, str], ...]:
-        """Those of these headers that the request has; each name as text and as bytes."""
+    def chosen(self, names: Iterable[bytes], address: bool) -> tuple[tuple[bytes, bytes], ...]:
+        """Those of these headers that the request has; with `address`, the client's as `x-forwarded-for`."""
         raw = self.raw
-        found = [(name, raw[known].decode("latin-1")) for name, known in names if known in raw and name != FORWARDED]
-        if self.address is not None and any(name == FORWARDED for name, _ in names):
-            found.append((FORWARDED, self.address))
+        found = [(name, raw[name]) for name in names if name in raw]
+        if address and self.address is not None:
+            found.append((FORWARDED_BYTES, self.address.encode("latin-1", "replace")))
         return tuple(found)
 
     def __contains__(self, name: object) -> bool:
@@ -50,7 +55,10 @@ class RequestHeaders(Mapping[str, str]):
     def __iter__(self) -> Iterator[str]:
         names = (name.decode("latin-1") for name in self.raw)
         return iter(
-            [*(name for name in names if name != FORWARDED), *([FORWARDED] if self.address is not None else [])]
+            [
+                *(name for name in names if name != FORWARDED),
+                *([FORWARDED] if self.address is not None else []),
+            ]
         )
 
     def __len__(self) -> int:

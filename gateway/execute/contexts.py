@@ -1,12 +1,12 @@
 """Contexts (@fromContext): lookups whose arguments come from objects further up in the answer.
 
-Objects of one lookup may stand under different contexts. All that share the values of theirs are looked up together, each such set
-by an `_entities` of its own in the same request, with variables of its own.
+Objects of one lookup may stand under different contexts. All that share the values of theirs are looked up
+together, each such set by an `_entities` of its own in the same request, with variables of its own.
 """
 
 import re
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -19,36 +19,52 @@ Chain = tuple[Tree, ...]
 _VARIABLES = re.compile(r'"""(?:\\"""|(?!""").)*"""|"(?:\\.|[^"\\])*"|\$(\w+)', re.DOTALL)
 
 
+@dataclass(slots=True)
+class _Request:
+    """A request while its lookups are multiplied: each part of its text, and what that part needs."""
+
+    lookups: list[Lookup] = field(default_factory=list)
+    batches: dict[str | None, Batch] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)
+    declared: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+
+    def add(self, number: int, lookup: Lookup, text: str, values: Mapping[str, Any], batch: Batch) -> None:
+        """Add a lookup for one set of context values, with variables and a key of its own."""
+        alias, variable = f"{lookup.field}_{number}", f"{lookup.variable}_{number}"
+        names = {lookup.variable or "": variable}
+        names |= {one.variable: f"{one.variable}_{alias}" for one in lookup.contexts}
+        made = replace(lookup, variable=variable, field=alias)
+        self.lookups.append(made)
+        self.batches[alias] = replace(batch, lookup=made)
+        self.variables |= {names[one.variable]: values[one.variable] for one in lookup.contexts}
+        self.declared.append(f"${variable}:[_Any!]!")
+        self.declared += [f"${names[one.variable]}:{one.type}" for one in lookup.contexts]
+        self.parts.append(_renamed(text, lookup.field or "", alias, names))
+
+
 def expand(fetch: Fetch, pieces: Pieces, data: Tree) -> tuple[Fetch, dict[str | None, Batch], dict[str, Any]]:
-    """The fetch as it is sent now: its lookups multiplied by the contexts of their objects, their batches, and their variables."""
-    lookups: list[Lookup] = []
-    batches: dict[str | None, Batch] = {}
-    variables: dict[str, Any] = {}
-    declared: list[str] = []
-    parts: list[str] = []
+    """The fetch as it is sent now, its lookups multiplied by the contexts of their objects.
+
+    Their batches and variables.
+    """
+    request = _Request()
     for lookup, text in zip(fetch.lookups, pieces.lookups, strict=True):
         if lookup.field is None or lookup.variable is None:
-            lookups.append(lookup)
-            parts.append(text)
+            request.lookups.append(lookup)
+            request.parts.append(text)
             continue
         for number, (values, batch) in enumerate(_by_context(lookup, data)):
-            names = {lookup.variable: f"{lookup.variable}_{number}"}
-            names |= {one.variable: f"{one.variable}_{lookup.field}_{number}" for one in lookup.contexts}
-            field = f"{lookup.field}_{number}"
-            made = replace(lookup, variable=names[lookup.variable], field=field)
-            lookups.append(made)
-            batches[field] = replace(batch, lookup=made)
-            variables |= {names[one.variable]: values[one.variable] for one in lookup.contexts}
-            declared.append(f"${names[lookup.variable]}:[_Any!]!")
-            declared += [f"${names[one.variable]}:{one.type}" for one in lookup.contexts]
-            parts.append(_renamed(text, lookup.field, field, names))
-    body = "{" + " ".join(parts) + "}"
-    named = set(_VARIABLES.findall(body))  # a lookup that has no objects now may have been the only one with a variable
-    declared = [*(one for one in pieces.declared if one[1:].partition(":")[0] in named), *declared]
+            request.add(number, lookup, text, values, batch)
+    body = "{" + " ".join(request.parts) + "}"
+    named = set(
+        _VARIABLES.findall(body)
+    )  # a lookup without objects may have been the only one with a variable
+    declared = [one for one in pieces.declared if one[1:].partition(":")[0] in named] + request.declared
     head = pieces.head + (f"({','.join(declared)})" if declared else "")
     kept = tuple(name for name in fetch.variables if name in named)
-    sent = replace(fetch, text=head + body, variables=kept, lookups=tuple(lookups))
-    return sent, batches, variables
+    sent = replace(fetch, text=head + body, variables=kept, lookups=tuple(request.lookups))
+    return sent, request.batches, request.variables
 
 
 def _renamed(text: str, alias: str, new: str, names: Mapping[str, str]) -> str:
@@ -80,7 +96,10 @@ def _value(one: ContextInput, chain: Chain) -> Any:
 
 
 def _read(fields: tuple[RepField, ...], item: Any) -> Iterator[Any]:
-    """The value of the one field that is selected on an object, by its run-time type; nothing where none is."""
+    """The value of the one field that is selected on an object, by its run-time type.
+
+    Nothing where none is.
+    """
     if isinstance(item, dict):
         for one in fitting(fields, item):
             value = item.get(one.key)

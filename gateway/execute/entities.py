@@ -52,7 +52,10 @@ def _frozen(value: Any) -> Hashable:
 
 
 def objects_at(data: Tree, path: Path) -> list[tuple[Tree, ResponsePath]]:
-    """The objects at a path and where they are; lists on the way are flattened, nulls and failures passed over."""
+    """The objects at a path and where they are.
+
+    Lists on the way are flattened, nulls and failures passed over.
+    """
     found: list[tuple[Tree, ResponsePath]] = [(data, ())]
     for step in path:
         following: list[tuple[Tree, ResponsePath]] = []
@@ -134,7 +137,10 @@ def fitting(fields: tuple[RepField, ...], item: Tree) -> Iterator[RepField]:
 
 
 def each(value: Any, read: Callable[[Any], Any]) -> Any:
-    """What is read of a value, or of each in a list (of lists); the first failure stands for all of a list."""
+    """What is read of a value, or of each in a list (of lists).
+
+    The first failure stands for all of a list.
+    """
     if isinstance(value, list):
         out = [each(item, read) for item in value]
         return next((item for item in out if isinstance(item, Failure)), out)

@@ -14,9 +14,9 @@ from gateway.transport.base import RawHeaders, Transport
 class ExactRun:
     """One run: what the request gives it, the way to subgraphs, and what has come so far.
 
-    `receipts`: the calls that the compiled path has sent already, by fetch; none of them is sent again. `errors` are
-    entries of the response, with paths of the answer. `extensions` are those of replies by fetch, `replies` the headers
-    of each reply.
+    `receipts`: the calls that the compiled path has sent already, by fetch; none of them is sent again.
+    `errors` are entries of the response, with paths of the answer. `extensions` are those of replies by
+    fetch, `replies` the headers of each reply.
     """
 
     transport: Transport

@@ -1,7 +1,7 @@
 """Extensions of subgraphs' responses: those on the allow-list go on to the client, merged.
 
-Where several fetches bring the same key, objects are merged and otherwise the first fetch of the plan wins: the answer does not depend
-on which reply came first.
+Where several fetches bring the same key, objects are merged and otherwise the first fetch of the plan wins:
+the answer does not depend on which reply came first.
 """
 
 from collections.abc import Iterable, Mapping

@@ -40,11 +40,16 @@ async def run_fetch(fetch: Fetch, run: ExactRun) -> None:
 
 
 async def _ask(fetch: Fetch, run: ExactRun, batches: Batches, context_values: Mapping[str, Any]) -> Outcome:
-    """What the subgraph replies to a fetch for these batches; a batch that is not there is asked for with no entities."""
+    """What the subgraph replies to a fetch for these batches.
+
+    A batch that is not there is asked for with no entities.
+    """
     pairs = [(one.variable, one.field) for one in fetch.lookups if one.variable and one.field]
     template = template_of(fetch.text, fetch.operation_name, pairs, len(pairs) == len(fetch.lookups))
     try:
-        members = members_of(fetch.variables, run.inputs.variables) + members_of(context_values, context_values)
+        members = members_of(fetch.variables, run.inputs.variables) + members_of(
+            context_values, context_values
+        )
         asked = [batches[field].written() if field in batches else [] for _, field in pairs]
     except TypeError as error:
         message = f"can't be asked, as a value for it can't be written as JSON: {error}"
@@ -56,7 +61,10 @@ async def _ask(fetch: Fetch, run: ExactRun, batches: Batches, context_values: Ma
 
 
 def place(fetch: Fetch, run: ExactRun, batches: Batches, outcome: Outcome) -> None:
-    """Put what came of a fetch where it belongs; `batches` are those that were asked for, in the reply's order."""
+    """Put what came of a fetch where it belongs.
+
+    `batches` are those that were asked for, in the reply's order.
+    """
     try:
         if isinstance(outcome, Exception):
             raise outcome
@@ -88,7 +96,9 @@ def _checked(payload: Any, subgraph: str) -> tuple[Tree | None, list[Any]]:
         fits = (data is None or isinstance(data, dict)) and isinstance(errors, list)
         if fits and (data is not None or errors):
             return data, errors
-    raise SubgraphError("gave an answer that is no GraphQL response", "SUBGRAPH_BAD_RESPONSE", subgraph=subgraph)
+    raise SubgraphError(
+        "gave an answer that is no GraphQL response", "SUBGRAPH_BAD_RESPONSE", subgraph=subgraph
+    )
 
 
 def _refused(fetch: Fetch, run: ExactRun, batches: Batches, errors: Sequence[Any]) -> None:
@@ -98,7 +108,12 @@ def _refused(fetch: Fetch, run: ExactRun, batches: Batches, errors: Sequence[Any
     code = extensions.get("code") if isinstance(extensions, dict) else None
     message = first.get("message")
     text = message if isinstance(message, str) else f"subgraph {fetch.subgraph} reported an error"
-    _fail_all(fetch, run, batches, Failure(text, code if isinstance(code, str) else "SUBGRAPH_ERROR", fetch.subgraph))
+    _fail_all(
+        fetch,
+        run,
+        batches,
+        Failure(text, code if isinstance(code, str) else "SUBGRAPH_ERROR", fetch.subgraph),
+    )
 
 
 def _fail_all(fetch: Fetch, run: ExactRun, batches: Batches, failure: Failure) -> None:
@@ -145,10 +160,14 @@ def _take_errors(errors: Sequence[Any], fetch: Fetch, run: ExactRun, batches: Ba
 def _translated(error: dict[str, Any], path: ResponsePath | None, subgraph: str) -> dict[str, Any]:
     message = error.get("message")
     given = error.get("extensions")
-    extensions = {k: v for k, v in given.items() if k not in _INTERNAL_EXTENSIONS} if isinstance(given, dict) else {}
+    extensions = (
+        {k: v for k, v in given.items() if k not in _INTERNAL_EXTENSIONS} if isinstance(given, dict) else {}
+    )
     extensions.setdefault("code", "SUBGRAPH_ERROR")
     extensions["service"] = subgraph
-    out: dict[str, Any] = {"message": message if isinstance(message, str) else f"subgraph {subgraph} reported an error"}
+    out: dict[str, Any] = {
+        "message": message if isinstance(message, str) else f"subgraph {subgraph} reported an error"
+    }
     if path is not None:
         out["path"] = list(path)
     out["extensions"] = extensions
@@ -156,7 +175,10 @@ def _translated(error: dict[str, Any], path: ResponsePath | None, subgraph: str)
 
 
 def _paths(path: Any, run: ExactRun, fetch: Fetch, batches: Batches) -> list[ResponsePath | None]:
-    """Where in the answer a subgraph's error belongs: once for each object behind the representation it names."""
+    """Where in the answer a subgraph's error belongs.
+
+    Once for each object behind the representation it names.
+    """
     if not isinstance(path, list) or not path or not all(isinstance(step, str | int) for step in path):
         return [None]
     batch = batches.get(path[0]) if isinstance(path[0], str) else None

@@ -11,11 +11,15 @@ from gateway.transport.template import Representations, Template
 
 
 class Inputs:
-    """The coerced variables, the headers for subgraphs, the seconds for one call, and the request's context."""
+    """The coerced variables, the headers for subgraphs, the seconds for one call, and the request's
+    context.
+    """
 
     __slots__ = ("context", "headers", "timeout", "variables")
 
-    def __init__(self, variables: Mapping[str, Any], headers: Headers, timeout: float, context: RequestContext) -> None:
+    def __init__(
+        self, variables: Mapping[str, Any], headers: Headers, timeout: float, context: RequestContext
+    ) -> None:
         self.variables = variables
         self.headers = headers
         self.timeout = timeout

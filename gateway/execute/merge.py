@@ -12,8 +12,8 @@ _LENGTHS = Failure("subgraphs gave a list in different lengths", "SUBGRAPH_BAD_R
 def merge(target: Tree, source: Tree) -> None:
     """Merge objects key by key, lists position by position; a value that is there is not replaced by null.
 
-    Values that are not merged are taken over by reference: equal entities of one fetch share them, and what is merged into them
-    later comes from the same place of the plan, so it is the same for all.
+    Values that are not merged are taken over by reference: equal entities of one fetch share them, and what
+    is merged into them later comes from the same place of the plan, so it is the same for all.
     """
     for key, new in source.items():
         old = target.get(key)
@@ -44,7 +44,10 @@ def _merge_lists(target: Tree, key: str, old: list[Any], new: list[Any]) -> None
 
 
 def _disagree(old: list[Any], new: list[Any]) -> None:
-    """Two subgraphs gave one list in different lengths: nobody can say which item is which, so what is new is a failure."""
+    """Two subgraphs gave one list in different lengths.
+
+    Nobody can say which item is which, so what is new is a failure.
+    """
     keys = dict.fromkeys(key for item in new if isinstance(item, dict) for key in item)
     for item in old:
         if isinstance(item, dict):

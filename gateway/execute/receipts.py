@@ -1,10 +1,14 @@
-"""Calls that the compiled path has sent before it gave up: the exact path goes on with their replies, and sends none again.
+"""Calls that the compiled path has sent before it gave up.
 
-They are found by the fetch's id. The two paths may have written the same representations in another order, or one number
-in two ways (`1e16` and `10000000000000000.0`), so entities are matched by the values of their representations.
+The exact path goes on with their replies, and sends none again.
 
-Example: the compiled path has asked for the representations A, B, C and the exact path finds the objects of B, A, D. The
-reply serves a batch of A (its objects), B (its objects) and C (no objects); what is left to ask for is D.
+They are found by the fetch's id. The two paths may have written the same representations in another order, or
+one number in two ways (`1e16` and `10000000000000000.0`), so entities are matched by the values of their
+representations.
+
+Example: the compiled path has asked for the representations A, B, C and the exact path finds the objects of
+B, A, D. The reply serves a batch of A (its objects), B (its objects) and C (no objects); what is left to ask
+for is D.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The order in which fetches run, for both paths: each one as soon as all that it waits for is done.
 
-Example: of the fetches 0, 1 (after 0) and 2 (after 0 and 1), `first` is (0,), `waits` (0, 1, 2) and `dependents`
-((1, 2), (2,), ()).
+Example: of the fetches 0, 1 (after 0) and 2 (after 0 and 1), `first` is (0,), `waits` (0, 1, 2) and
+`dependents` ((1, 2), (2,), ()).
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,10 @@ from gateway.plan.nodes import Fetch
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Fetches by their positions in a stage: those that wait for nothing, how many each waits for, and which wait for it."""
+    """Fetches by their positions in a stage.
+
+    Those that wait for nothing, how many each waits for, and which wait for it.
+    """
 
     first: tuple[int, ...]
     waits: tuple[int, ...]

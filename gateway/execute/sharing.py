@@ -6,7 +6,10 @@ from gateway.transport.base import RawHeaders
 
 
 def is_private(replies: Iterable[RawHeaders]) -> bool:
-    """Whether the headers of a subgraph's reply say that it is for one user alone (RFC 9111, 5.2.2; RFC 6265)."""
+    """Whether the headers of a subgraph's reply say that it is for one user alone (RFC 9111, 5.2.2.
+
+    RFC 6265).
+    """
     for headers in replies:
         for name, value in headers:
             lower = name.lower()

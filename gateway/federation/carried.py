@@ -1,7 +1,9 @@
-"""The specs whose directives composition carries into the supergraph, and how the subgraphs' applications become one.
+"""The specs whose directives composition carries into the supergraph, and how the subgraphs' applications
+become one.
 
-Each spec is linked in the supergraph under its own url (https://specs.apollo.dev/NAME/VERSION). How arguments of a directive that
-is not repeatable are merged, where subgraphs differ, is part of the federation spec: the strategies below.
+Each spec is linked in the supergraph under its own url (https://specs.apollo.dev/NAME/VERSION). How arguments
+of a directive that is not repeatable are merged, where subgraphs differ, is part of the federation spec: the
+strategies below.
 """
 
 from collections.abc import Mapping
@@ -13,7 +15,10 @@ Strategy = Literal["max", "union", "and", "dnf"]
 
 @dataclass(frozen=True, slots=True)
 class CarriedSpec:
-    """A directive with a spec of its own: the spec's name, version and purpose, and its definition in the supergraph."""
+    """A directive with a spec of its own.
+
+    The spec's name, version and purpose, and its definition in the supergraph.
+    """
 
     spec: str
     version: str

@@ -1,4 +1,7 @@
-"""The `field` of @fromContext: a context's name and a selection on the object that sets it, `"$user { lang }"`."""
+"""The `field` of @fromContext.
+
+A context's name and a selection on the object that sets it, `"$user { lang }"`.
+"""
 
 import re
 

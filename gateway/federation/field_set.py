@@ -1,6 +1,7 @@
 """Field sets: the selections in `@key(fields:)`, `@requires(fields:)` and `@provides(fields:)`.
 
-Federation spec, scalar FieldSet. Arguments are kept as printed GraphQL, so that a field set can be compared and hashed.
+Federation spec, scalar FieldSet. Arguments are kept as printed GraphQL, so that a field set can be compared
+and hashed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -62,7 +63,9 @@ def _selections(node: SelectionSetNode | None) -> FieldSet:
             out.append(FieldSetField(selection.name.value, arguments, below, alias, _directives(selection)))
         elif isinstance(selection, InlineFragmentNode):
             condition = selection.type_condition.name.value if selection.type_condition else None
-            out.append(FieldSetFragment(condition, _selections(selection.selection_set), _directives(selection)))
+            out.append(
+                FieldSetFragment(condition, _selections(selection.selection_set), _directives(selection))
+            )
         else:
             raise ValueError("a field set has no named fragments")
     return tuple(out)

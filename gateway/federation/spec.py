@@ -19,7 +19,9 @@ class SpecDirective:
     signature: str
 
     def definition(self, local: str, version: tuple[int, int], scalars: Mapping[str, str]) -> str:
-        """The SDL under a local name, as a version of the spec has it, with the local names of the spec's scalars."""
+        """The SDL under a local name, as a version of the spec has it, with the local names of the spec's
+        scalars.
+        """
         signature = self.signature
         for since, older, newer in _GROWN.get(self.name, ()):
             signature = signature if version >= since else signature.replace(newer, older)
@@ -29,7 +31,9 @@ class SpecDirective:
 
 
 DIRECTIVES: tuple[SpecDirective, ...] = (
-    SpecDirective("key", (1, 0), "(fields: FieldSet!, resolvable: Boolean = true) repeatable on OBJECT | INTERFACE"),
+    SpecDirective(
+        "key", (1, 0), "(fields: FieldSet!, resolvable: Boolean = true) repeatable on OBJECT | INTERFACE"
+    ),
     SpecDirective("requires", (1, 0), "(fields: FieldSet!) on FIELD_DEFINITION"),
     SpecDirective("provides", (1, 0), "(fields: FieldSet!) on FIELD_DEFINITION"),
     SpecDirective("external", (1, 0), "(reason: String) on OBJECT | FIELD_DEFINITION"),
@@ -52,7 +56,9 @@ DIRECTIVES: tuple[SpecDirective, ...] = (
     SpecDirective("interfaceObject", (2, 3), " on OBJECT"),
     SpecDirective("authenticated", (2, 5), " on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM"),
     SpecDirective(
-        "requiresScopes", (2, 5), "(scopes: [[Scope!]!]!) on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM"
+        "requiresScopes",
+        (2, 5),
+        "(scopes: [[Scope!]!]!) on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM",
     ),
     SpecDirective(
         "policy", (2, 6), "(policies: [[Policy!]!]!) on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM"
@@ -70,7 +76,9 @@ DIRECTIVES: tuple[SpecDirective, ...] = (
         "(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!], requireOneSlicingArgument: Boolean = true)"
         " on FIELD_DEFINITION",
     ),
-    SpecDirective("cacheTag", (2, 12), "(format: String!) repeatable on OBJECT | INTERFACE | FIELD_DEFINITION"),
+    SpecDirective(
+        "cacheTag", (2, 12), "(format: String!) repeatable on OBJECT | INTERFACE | FIELD_DEFINITION"
+    ),
 )
 
 # what an older version of the spec has in place of the newest text: (since, older, newer)

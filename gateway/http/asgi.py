@@ -69,7 +69,8 @@ async def read_body(endpoint: Endpoint, headers: RequestHeaders, receive: Receiv
 async def while_connected(work: Awaitable[T], receive: Receive) -> T:
     """Wait for the answer, but stop the work when the client leaves.
 
-    Watching takes a task, which costs as much as a small answer: it begins when the answer has not come after a moment.
+    Watching takes a task, which costs as much as a small answer: it begins when the answer has not come after
+    a moment.
     """
     watch = _Watch(asyncio.current_task(), receive)
     later = asyncio.get_running_loop().call_later(WATCH_AFTER, watch.begin)

@@ -1,8 +1,11 @@
-"""uvicorn's HTTP/1.1 protocol with a short way for GraphQL: no task, no ASGI messages, one write for a small answer.
+"""uvicorn's HTTP/1.1 protocol with a short way for GraphQL.
 
-A POST to /graphql with a plain body is handed to the endpoint as soon as it is whole. Everything else goes uvicorn's way: other
-paths and methods, chunked or too large bodies, `Expect`, upgrades, what comes through a proxy, a request that was sent before
-the last one was answered (those wait in uvicorn's pipeline), and a client that does not take its answers.
+No task, no ASGI messages, one write for a small answer.
+
+A POST to /graphql with a plain body is handed to the endpoint as soon as it is whole. Everything else goes
+uvicorn's way: other paths and methods, chunked or too large bodies, `Expect`, upgrades, what comes through a
+proxy, a request that was sent before the last one was answered (those wait in uvicorn's pipeline), and a
+client that does not take its answers.
 """
 
 import asyncio
@@ -22,7 +25,9 @@ from gateway.transport.base import Handle
 
 NEVER = float("inf")
 SENDING = 30.0  # seconds for a client to send a request
-MAX_HEAD = 65_536  # bytes of a head that has not ended; one that comes in a single piece may be somewhat larger
+MAX_HEAD = (
+    65_536  # bytes of a head that has not ended; one that comes in a single piece may be somewhat larger
+)
 SMALL = 16_384  # bytes of a body that is copied behind its head rather than written by itself
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 NOT_PLAIN = frozenset({b"expect", b"upgrade", b"transfer-encoding", b"x-forwarded-for", b"x-forwarded-proto"})
@@ -56,7 +61,10 @@ class DirectCycle:
         """Do nothing: the protocol itself ends what is under way."""
 
     def add(self, piece: bytes) -> None:
-        """Add a piece of the body. Most bodies have one; many small ones must not be copied again with each."""
+        """Add a piece of the body. Most bodies have one.
+
+        Many small ones must not be copied again with each.
+        """
         if not self.body:
             self.body = piece
         elif isinstance(self.body, bytes):
@@ -65,7 +73,9 @@ class DirectCycle:
             self.body += piece
 
     def cancel(self, msg: str | None = None) -> None:
-        """End without a reply: uvicorn cancels its tasks when the time for a graceful end is over, and this is one."""
+        """End without a reply: uvicorn cancels its tasks when the time for a graceful end is over, and
+        this is one.
+        """
         if self.handle is not None:
             self.handle.cancel()
         self.protocol.transport.close()
@@ -88,10 +98,12 @@ class DirectCycle:
 
 
 class DirectProtocol(HttpToolsProtocol):
-    """One connection. `direct` is the request on the short way, if any; `reading` is the same until it is whole.
+    """One connection. `direct` is the request on the short way, if any.
 
-    `resting_since`: since when nothing is under way; `sending_since`: since when a request has been coming; NEVER where
-    it is not so. `head`: bytes of a request's head so far.
+    `reading` is the same until it is whole.
+
+    `resting_since`: since when nothing is under way; `sending_since`: since when a request has been coming;
+    NEVER where it is not so. `head`: bytes of a request's head so far.
     """
 
     _date: tuple[Any, bytes] = (None, b"")
@@ -218,7 +230,9 @@ class DirectProtocol(HttpToolsProtocol):
             self.transport.write(reply.body)
         self.end(cycle)
 
-    async def write_parts(self, cycle: DirectCycle, reply: HttpReply, parts: AsyncGenerator[bytes, None]) -> None:
+    async def write_parts(
+        self, cycle: DirectCycle, reply: HttpReply, parts: AsyncGenerator[bytes, None]
+    ) -> None:
         """Write a reply in parts, each as a chunk (RFC 9112, 7.1), no faster than the client takes them.
 
         HTTP/1.0 has no chunks: there the reply ends with the connection.

@@ -1,4 +1,7 @@
-"""`/graphql`, without a door: read > answer > reply. The direct and the ASGI door both come here, and have this in common."""
+"""`/graphql`, without a door: read > answer > reply.
+
+The direct and the ASGI door both come here, and have this in common.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -48,19 +51,20 @@ class Endpoint:
         body: bytes | RequestError,
         replied: Replied,
     ) -> Handle:
-        """Begin to reply, whatever is wrong with the request; `replied` is called once, never before this returns.
+        """Begin to reply, whatever is wrong with the request.
+
+        `replied` is called once, never before this returns.
 
         `body` may be what was wrong with reading it.
         """
         exchange = Exchange(self, method, headers, replied)
-        loop = asyncio.get_running_loop()
         try:
             if b"accept" in headers.raw:
                 exchange.media = negotiate(headers.get("accept"))
             ask = read_ask(method, query_string, headers, body)
             return self.answering.begin(ask, exchange.context, exchange.answered)
         except Exception as error:  # a mistake of ours must not end the connection without a word
-            return loop.call_soon(exchange.answered, error)
+            return asyncio.get_running_loop().call_soon(exchange.answered, error)
 
     async def reply(
         self, method: str, query_string: bytes, headers: RequestHeaders, body: bytes | RequestError
@@ -80,7 +84,9 @@ class Endpoint:
 
     def too_large(self) -> RequestError:
         """The refusal of a body over the limit."""
-        return RequestError(f"the body is larger than {self.max_body:,} bytes", "REQUEST_TOO_LARGE", status=413)
+        return RequestError(
+            f"the body is larger than {self.max_body:,} bytes", "REQUEST_TOO_LARGE", status=413
+        )
 
 
 class Exchange:
@@ -123,7 +129,8 @@ class Exchange:
 
 
 async def reported(parts: AsyncIterator[bytes], context: RequestContext) -> AsyncGenerator[bytes, None]:
-    """The parts of a stream; a mistake while they are made is reported and raised, and the door cuts the reply off.
+    """The parts of a stream; a mistake while they are made is reported and raised, and the door cuts the
+    reply off.
 
     Closing it closes what makes the parts.
     """
@@ -145,7 +152,7 @@ def read_ask(method: str, query_string: bytes, headers: RequestHeaders, body: by
     if method == "POST":
         if isinstance(body, RequestError):
             raise body
-        return from_body(body, headers.get("content-type", ""), wants_plan)
+        return from_body(body, raw.get(b"content-type", b"").decode("latin-1"), wants_plan)
     if method == "GET":
         return from_query_string(query_string, wants_plan)
     raise RequestError(f"{method} is not served here; use POST", "METHOD_NOT_ALLOWED", status=405)

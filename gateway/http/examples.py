@@ -9,7 +9,10 @@ from gateway.core.errors import SettingsError
 
 
 def read_examples(folder: str | None) -> list[Mapping[str, Any]]:
-    """Name, description (the comment at the top), query and variables of each; SettingsError for a broken folder."""
+    """Name, description (the comment at the top), query and variables of each.
+
+    SettingsError for a broken folder.
+    """
     if folder is None:
         return []
     root = Path(folder)
@@ -24,5 +27,7 @@ def read_examples(folder: str | None) -> list[Mapping[str, Any]]:
             variables = json.loads(beside.read_text()) if beside.exists() else {}
         except ValueError as error:
             raise SettingsError(f"{beside.name} is not JSON: {error}", "FILE_NOT_READABLE") from error
-        found.append({"name": path.stem, "description": " ".join(comment), "query": text, "variables": variables})
+        found.append(
+            {"name": path.stem, "description": " ".join(comment), "query": text, "variables": variables}
+        )
     return found

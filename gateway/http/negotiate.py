@@ -1,4 +1,7 @@
-"""Choosing the media type of the answer from the Accept header (RFC 9110, 12.5.1; GraphQL over HTTP, section 4)."""
+"""Choosing the media type of the answer from the Accept header (RFC 9110, 12.5.1.
+
+GraphQL over HTTP, section 4).
+"""
 
 from functools import lru_cache
 

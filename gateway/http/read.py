@@ -7,11 +7,14 @@ from urllib.parse import parse_qs
 import orjson
 
 from gateway.core.errors import RequestError
-from gateway.request.ask import Ask
+from gateway.request.ask import NO_VARIABLES, Ask
 
 
 def from_body(body: bytes, content_type: str, plan: bool = False) -> Ask:
-    """The request in a POST body. Raises RequestError: 415 for another media type, 400 for what is no request."""
+    """The request in a POST body.
+
+    Raises RequestError: 415 for another media type, 400 for what is no request.
+    """
     if content_type != "application/json":
         _check_type(content_type)
     try:
@@ -32,7 +35,9 @@ def _check_type(content_type: str) -> None:
         raise RequestError(message, "UNSUPPORTED_MEDIA_TYPE", status=415)
     charset = parameters.lower().partition("charset=")[2].strip(' "')
     if charset and charset not in ("utf-8", "utf8"):
-        raise RequestError(f"the charset {charset} is not accepted; send utf-8", "UNSUPPORTED_MEDIA_TYPE", status=415)
+        raise RequestError(
+            f"the charset {charset} is not accepted; send utf-8", "UNSUPPORTED_MEDIA_TYPE", status=415
+        )
 
 
 def from_query_string(raw: bytes, plan: bool = False) -> Ask:
@@ -64,4 +69,4 @@ def _ask(payload: Mapping[str, Any], *, query_only: bool, plan: bool) -> Ask:
     for key in ("variables", "extensions"):
         if payload.get(key) is not None and not isinstance(payload[key], dict):
             raise RequestError(f"the parameter {key} must be an object", "BAD_REQUEST")
-    return Ask(query, payload.get("variables") or {}, name, query_only, plan)
+    return Ask(query, payload.get("variables") or NO_VARIABLES, name, query_only, plan)

@@ -19,7 +19,9 @@ DOCUMENT_CODES = frozenset(
 
 
 def status_of(envelope: Envelope, media: str) -> int:
-    """The HTTP status. Clients that accept only application/json get 200 for a well-formed request that GraphQL refuses."""
+    """The HTTP status. Clients that accept only application/json get 200 for a well-formed request that
+    GraphQL refuses.
+    """
     if envelope.refused is None:
         return 200
     if media == JSON and envelope.refused == 400:
@@ -31,7 +33,8 @@ def status_of(envelope: Envelope, media: str) -> int:
 
 
 def encode(envelope: Envelope) -> bytes:
-    """The body. A value that JSON can't hold (nested hundreds of levels deep, say) leaves an error in place of the answer.
+    """The body. A value that JSON can't hold (nested hundreds of levels deep, say) leaves an error in place
+    of the answer.
 
     Raises ValueError for a stream, which has no body.
     """
@@ -54,11 +57,15 @@ def content_type(media: str) -> bytes:
     return f"{media}; charset=utf-8".encode()
 
 
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+
+
 class HttpReply:
     """A whole HTTP reply: status, body, and what its headers say.
 
-    `stream`: what makes the parts that stand in place of the body; `parts`: the same as doors write them, to be closed
-    by whoever iterates over it. `allow`: the methods allowed where another was used. `more`: further headers.
+    `stream`: what makes the parts that stand in place of the body; `parts`: the same as doors write them, to
+    be closed by whoever iterates over it. `allow`: the methods allowed where another was used. `more`:
+    further headers.
     """
 
     __slots__ = ("allow", "body", "media", "more", "parts", "status", "stream")
@@ -82,13 +89,9 @@ class HttpReply:
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The headers, but for how long the body is if it comes in parts."""
-        found = [
-            (b"content-type", content_type(self.media)),
-            (b"vary", b"accept"),
-            (b"x-content-type-options", b"nosniff"),
-        ]
+        found = [(b"content-type", content_type(self.media)), (b"vary", b"accept"), NOSNIFF]
         if self.stream is None:
-            found.insert(1, (b"content-length", b"%d" % len(self.body)))
+            found.append((b"content-length", b"%d" % len(self.body)))
         if self.allow is not None:
             found.append((b"allow", self.allow))
         found.extend(self.more)
@@ -98,7 +101,16 @@ class HttpReply:
 def reply_of(envelope: Envelope, media: str, allow: bytes | None = None) -> HttpReply:
     """The HTTP reply for an envelope, to a client that accepts this media type."""
     response = envelope.response
-    status = 200 if envelope.refused is None else status_of(envelope, media)
+    media = envelope.media or media
+    if response.__class__ is bytes:  # first, as most answers are
+        return HttpReply(
+            200 if envelope.refused is None else envelope.refused,
+            encode(envelope),
+            media,
+            allow,
+            envelope.headers,
+        )
+    status = status_of(envelope, media)
     if isinstance(response, bytes | Mapping):
-        return HttpReply(status, encode(envelope), envelope.media or media, allow, envelope.headers)
-    return HttpReply(status, b"", envelope.media or media, allow, envelope.headers, response)
+        return HttpReply(status, encode(envelope), media, allow, envelope.headers)
+    return HttpReply(status, b"", media, allow, envelope.headers, response)

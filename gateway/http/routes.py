@@ -17,9 +17,7 @@ from gateway.http.endpoint import Endpoint
 from gateway.http.negotiate import wants_page
 
 PAGE = Path(__file__).parent / "graphiql" / "dist"
-NO_PAGE = (
-    "GraphiQL is not in this installation: it must be built (`make env`) before the wheel is. /graphql takes POST."
-)
+NO_PAGE = "GraphiQL is not in this installation: it must be built (`make env`) before the wheel is. /graphql takes POST."
 PAGE_HEADERS = {
     "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -32,7 +30,9 @@ Readiness = Callable[[], Awaitable[Mapping[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the routes need: the endpoint, whether subgraphs answer, example operations, whether GraphiQL is served."""
+    """What the routes need: the endpoint, whether subgraphs answer, example operations, whether GraphiQL
+    is served.
+    """
 
     endpoint: Endpoint
     readiness: Readiness
@@ -42,7 +42,10 @@ class Site:
 
 
 class Routes:
-    """The ASGI application. `site` may be replaced while requests run; each sees the one that was there when it came."""
+    """The ASGI application. `site` may be replaced while requests run.
+
+    Each sees the one that was there when it came.
+    """
 
     def __init__(self, site: Site, lifespan: Callable[[Starlette], Any]) -> None:
         self.site = site
@@ -87,7 +90,9 @@ def _routes(served: Routes) -> list[Route | Mount]:
     async def ready(_: Request) -> Response:
         subgraphs = await served.site.readiness()
         up = not subgraphs or any(state == "up" for state in subgraphs.values())
-        return JSONResponse({"status": "ok" if up else "down", "subgraphs": dict(subgraphs)}, 200 if up else 503)
+        return JSONResponse(
+            {"status": "ok" if up else "down", "subgraphs": dict(subgraphs)}, 200 if up else 503
+        )
 
     async def home(_: Request) -> Response:
         return RedirectResponse("/graphql")

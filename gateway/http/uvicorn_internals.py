@@ -1,7 +1,7 @@
 """Everything of uvicorn's inner workings that the direct door builds on, in one place.
 
-uvicorn promises none of it. `check_uvicorn` fails at the start, with the version's number, when a version lacks a part;
-a test compares this list with what `direct` uses.
+uvicorn promises none of it. `check_uvicorn` fails at the start, with the version's number, when a version
+lacks a part; a test compares this list with what `direct` uses.
 """
 
 import inspect
@@ -50,8 +50,13 @@ STATE = frozenset(
         "url",
     }
 )
-"""What HttpToolsProtocol keeps of a connection, and is read or set. `cycle` is whatever has `response_complete`,
-`message_event`, `disconnected`, `keep_alive` and `more_body`; in `tasks` whatever can be cancelled with a message."""
+"""What HttpToolsProtocol keeps of a connection, and is read or set.
+
+`cycle` is whatever has `response_complete`,
+
+`message_event`, `disconnected`, `keep_alive` and `more_body`; in `tasks` whatever can be cancelled with a
+message.
+"""
 
 FLOW = frozenset({"drain", "resume_reading"})
 
@@ -63,5 +68,7 @@ def check_uvicorn(protocol: type = HttpToolsProtocol) -> None:
     missing += [name for name in sorted(STATE) if f"self.{name}" not in source]
     missing += [name for name in sorted(FLOW) if not callable(getattr(FlowControl, name, None))]
     if missing:
-        message = f"uvicorn {uvicorn.__version__} has no {', '.join(missing)}, which the gateway's protocol needs"
+        message = (
+            f"uvicorn {uvicorn.__version__} has no {', '.join(missing)}, which the gateway's protocol needs"
+        )
         raise SettingsError(f"{message}; install the version that requirements.lock pins", "BAD_OPTION")

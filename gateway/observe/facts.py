@@ -5,7 +5,10 @@ from typing import NamedTuple
 
 
 class StageStarted(NamedTuple):
-    """A stage of a request has started. `at`: seconds of the request's clock; `detail`: a subgraph's name for a call."""
+    """A stage of a request has started.
+
+    `at`: seconds of the request's clock; `detail`: a subgraph's name for a call.
+    """
 
     stage: str
     request: str
@@ -29,8 +32,12 @@ PREPARE = "prepare"
 EXECUTE = "execute"
 CALL = "call"
 STAGES = (REQUEST, PREPARE, EXECUTE, CALL)
-"""The stages of a request: all of it; parsing, validating and planning of an operation that is not known yet; the
-execution of its plan; one call to a subgraph."""
+"""The stages of a request: all of it; parsing, validating and planning of an operation that is not known yet.
+
+The
+
+execution of its plan; one call to a subgraph.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from gateway.observe.facts import (
 class Log:
     """A listener that writes facts.
 
-    `json`: whether as JSON lines; by default unless standard error is a terminal. `stream`: where to, by default what
-    standard error is when a line is written.
+    `json`: whether as JSON lines; by default unless standard error is a terminal. `stream`: where to, by
+    default what standard error is when a line is written.
     """
 
     def __init__(self, json: bool | None = None, stream: TextIO | None = None) -> None:
@@ -67,4 +67,6 @@ class Log:
         )
 
 
-_as_json = structlog.processors.JSONRenderer(serializer=lambda value, **_: orjson.dumps(value, default=str).decode())
+_as_json = structlog.processors.JSONRenderer(
+    serializer=lambda value, **_: orjson.dumps(value, default=str).decode()
+)

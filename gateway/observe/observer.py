@@ -9,7 +9,8 @@ Listener = Callable[[Fact], None]
 
 
 class Observer:
-    """Passes facts to `listeners`, and the start and end of every stage of every request to `stage_listeners`.
+    """Passes facts to `listeners`, and the start and end of every stage of every request to
+    `stage_listeners`.
 
     Without stage listeners no stage is timed.
     """
@@ -20,7 +21,10 @@ class Observer:
         self.watches_stages = bool(self.stage_listeners)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Pass each fact, but for those of stages, to a listener from now on; calling the result ends that."""
+        """Pass each fact, but for those of stages, to a listener from now on.
+
+        Calling the result ends that.
+        """
         self.listeners = (*self.listeners, listener)
 
         def stop() -> None:

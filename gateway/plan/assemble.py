@@ -1,4 +1,7 @@
-"""The fetch graph becomes the plan: ids in running order, request texts, and what each request brings. Frozen."""
+"""The fetch graph becomes the plan: ids in running order, request texts, and what each request brings.
+
+Frozen.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,13 +27,18 @@ class _Writing:
 def assemble(
     graph: Graph, operation: Operation, groups: Sequence[Group], first_id: int, root_kind: bool
 ) -> tuple[Fetch, ...]:
-    """Freeze the groups of one stage; `root_kind` says whether its root requests are of the operation's own kind."""
+    """Freeze the groups of one stage.
+
+    `root_kind` says whether its root requests are of the operation's own kind.
+    """
     ordered = in_order(groups)
     ids = {group: first_id + index for index, group in enumerate(ordered)}
     return tuple(_fetch(graph, operation, group, ids, root_kind) for group in ordered)
 
 
-def _fetch(graph: Graph, operation: Operation, group: Group, ids: Mapping[Group, int], root_kind: bool) -> Fetch:
+def _fetch(
+    graph: Graph, operation: Operation, group: Group, ids: Mapping[Group, int], root_kind: bool
+) -> Fetch:
     writing = _Writing(graph, group.subgraph)
     number = ids[group]
     written = _written(group, writing)
@@ -80,13 +88,18 @@ def _fetch(graph: Graph, operation: Operation, group: Group, ids: Mapping[Group,
 
 
 def _written(group: Group, writing: _Writing) -> list[tuple[str, Selection, list[DraftLookup]]]:
-    """The selections of a group with their texts; entities at different places of which the same is asked share one."""
+    """The selections of a group with their texts.
+
+    Entities at different places of which the same is asked share one.
+    """
     written: list[tuple[str, Selection, list[DraftLookup]]] = []
     for lookup in group.lookups:
         text, selection = _write(lookup.draft, writing)
         for known, other, same in written:
             first = same[0]
-            special = lookup.root or first.root or lookup.contexts or first.contexts or _has_objects(selection)
+            special = (
+                lookup.root or first.root or lookup.contexts or first.contexts or _has_objects(selection)
+            )
             if not special and _same((known, other), (text, selection)):
                 same.append(lookup)
                 break
@@ -96,8 +109,12 @@ def _written(group: Group, writing: _Writing) -> list[tuple[str, Selection, list
 
 
 def _has_objects(selection: Selection) -> bool:
-    """Whether values below would be shared by objects of different places, where the plan may merge different things into them."""
-    return any(out.below for out in selection.fields) or any(_has_objects(inner) for _, inner in selection.fragments)
+    """Whether values below would be shared by objects of different places, where the plan may merge
+    different things into them.
+    """
+    return any(out.below for out in selection.fields) or any(
+        _has_objects(inner) for _, inner in selection.fragments
+    )
 
 
 def _same(one: tuple[str, Selection], other: tuple[str, Selection]) -> bool:
@@ -108,7 +125,10 @@ def _same(one: tuple[str, Selection], other: tuple[str, Selection]) -> bool:
 
 
 def _mark(selection: Selection) -> frozenset[object]:
-    fields = {(out.reply_key, out.key, out.name, _mark(out.below) if out.below else None) for out in selection.fields}
+    fields = {
+        (out.reply_key, out.key, out.name, _mark(out.below) if out.below else None)
+        for out in selection.fields
+    }
     return frozenset(fields | {(types, _mark(inner)) for types, inner in selection.fragments})
 
 
@@ -137,7 +157,10 @@ def _write(draft: Draft, writing: _Writing) -> tuple[str, Selection]:
 def _write_parts(
     draft: Draft, outer: Draft | None, aliases: Mapping[tuple[int, str], str], writing: _Writing
 ) -> tuple[list[str], Selection]:
-    """The fields and fragments of a selection; plain fields that the one around it asks for as well are left out."""
+    """The fields and fragments of a selection.
+
+    Plain fields that the one around it asks for as well are left out.
+    """
     parts: list[str] = []
     outs: list[Out] = []
     for item in draft.fields.values():
@@ -183,9 +206,11 @@ def _write_field(item: DraftField, reply_key: str, writing: _Writing) -> tuple[s
 
 
 def _aliases(draft: Draft) -> dict[tuple[int, str], str]:
-    """Other reply keys for fields of different types that share a key, where the subgraph's types would not let them.
+    """Other reply keys for fields of different types that share a key, where the subgraph's types would not
+    let them.
 
-    The client's keys may stand for fields of one shape in the API schema and of another in this subgraph (FieldsInSetCanMerge).
+    The client's keys may stand for fields of one shape in the API schema and of another in this subgraph
+    (FieldsInSetCanMerge).
     """
     if not draft.fragments:
         return {}

@@ -1,9 +1,10 @@
 """Which subgraph resolves which field: fewest rounds first, then fewest fetches.
 
-Trying every combination of paths (as the first federation planners did) grows exponentially. Here a selection is weighed per object:
-fields with one option are settled first, and what they enter is free for the others; a composite field's option is weighed with the
-best cost of its own selection from there, remembered per (selection, arrivals). The work is bounded by selections x subgraphs.
-A value that no single subgraph can complete is resolved in several, and merged.
+Trying every combination of paths (as the first federation planners did) grows exponentially. Here a selection
+is weighed per object: fields with one option are settled first, and what they enter is free for the others; a
+composite field's option is weighed with the best cost of its own selection from there, remembered per
+(selection, arrivals). The work is bounded by selections x subgraphs. A value that no single subgraph can
+complete is resolved in several, and merged.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,7 +18,10 @@ from gateway.supergraph.graph import Arrival
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a selection takes from its arrivals on: rounds of fetches, fetches further down, and entries at this very object."""
+    """What a selection takes from its arrivals on.
+
+    Rounds of fetches, fetches further down, and entries at this very object.
+    """
 
     depth: int = 0
     nested: int = 0
@@ -35,7 +39,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A field and where it is resolved: one option, or several for a value that no single subgraph completes."""
+    """A field and where it is resolved.
+
+    One option, or several for a value that no single subgraph completes.
+    """
 
     field: Field
     options: tuple[Option, ...]
@@ -67,7 +74,10 @@ class Chooser:
         reached: Reached,
         used: Collection[Arrival],
     ) -> list[Choice] | None:
-        """Choose for each field of an object; None when one can't be resolved. `used` are arrivals that cost nothing more."""
+        """Choose for each field of an object; None when one can't be resolved.
+
+        `used` are arrivals that cost nothing more.
+        """
         waiting = []
         for item in fields:
             ways = self.ways(type_name, item, arrivals, reached)
@@ -86,8 +96,13 @@ class Chooser:
             depth = max(depth, best.cost.depth)
         return [settled[index] for index in range(len(waiting))]
 
-    def ways(self, type_name: str, item: Field, arrivals: Sequence[Arrival], reached: Reached) -> list[Choice]:
-        """The ways to resolve one field, with their costs; the union of several where no single one suffices."""
+    def ways(
+        self, type_name: str, item: Field, arrivals: Sequence[Arrival], reached: Reached
+    ) -> list[Choice]:
+        """The ways to resolve one field, with their costs.
+
+        The union of several where no single one suffices.
+        """
         options = self.paths.options(type_name, item, reached)
         ways = []
         for option in options:
@@ -100,7 +115,12 @@ class Chooser:
         return [together] if together else []
 
     def _together(
-        self, type_name: str, item: Field, options: list[Option], arrivals: Sequence[Arrival], reached: Reached
+        self,
+        type_name: str,
+        item: Field,
+        options: list[Option],
+        arrivals: Sequence[Arrival],
+        reached: Reached,
     ) -> Choice | None:
         """The smallest set of options found by leaving out, farthest first, what isn't needed."""
         kept = list(options)
@@ -114,7 +134,12 @@ class Chooser:
         return Choice(item, tuple(kept), cost) if cost else None
 
     def cost_of(
-        self, type_name: str, item: Field, options: Sequence[Option], arrivals: Sequence[Arrival], reached: Reached
+        self,
+        type_name: str,
+        item: Field,
+        options: Sequence[Option],
+        arrivals: Sequence[Arrival],
+        reached: Reached,
     ) -> Cost | None:
         """The cost of a field by these options, its selection included."""
         total = Cost()
@@ -131,7 +156,9 @@ class Chooser:
             return None
         return Cost(total.depth + inner.depth, total.nested + inner.fetches, total.jumps)
 
-    def _entering(self, type_name: str, option: Option, arrivals: Sequence[Arrival], reached: Reached) -> Cost | None:
+    def _entering(
+        self, type_name: str, option: Option, arrivals: Sequence[Arrival], reached: Reached
+    ) -> Cost | None:
         """What it takes to be where a field is resolved, with its inputs."""
         source = option.source
         if not option.with_inputs:
@@ -144,11 +171,15 @@ class Chooser:
             self._cuts += 1
             return None
         self._open.add(mark)
-        inputs = self.cost(type_name, self.paths.selections_of(type_name, option.local.requires), tuple(arrivals))
+        inputs = self.cost(
+            type_name, self.paths.selections_of(type_name, option.local.requires), tuple(arrivals)
+        )
         self._open.discard(mark)
         if inputs is None:
             return None
-        return Cost(max(inputs.depth + 1, option.depth), inputs.nested, inputs.jumps | {(source, inputs.jumps)})
+        return Cost(
+            max(inputs.depth + 1, option.depth), inputs.nested, inputs.jumps | {(source, inputs.jumps)}
+        )
 
     def cost(self, type_name: str, selections: Selections, arrivals: tuple[Arrival, ...]) -> Cost | None:
         """The best cost of a selection from some arrivals; None when it can't be answered from there."""
@@ -157,7 +188,9 @@ class Chooser:
             return self._costs[key]
         cuts = self._cuts
         cost = self._cost(type_name, selections, arrivals)
-        if cuts == self._cuts:  # a circle of requirements was not cut on the way: this holds wherever it is asked from
+        if (
+            cuts == self._cuts
+        ):  # a circle of requirements was not cut on the way: this holds wherever it is asked from
             self._alive.append(selections)  # so that its id is not given to another
             self._costs[key] = cost
         return cost
@@ -198,7 +231,9 @@ def _popularity(waiting: Sequence[_Undecided]) -> dict[Arrival, int]:
 def _rank(
     way: Choice, depth: int, entered: Collection[object], popular: dict[Arrival, int]
 ) -> tuple[int, int, int, int, int]:
-    """Smaller is better: rounds of the whole object, new fetches, own rounds, then what serves most of the other fields."""
+    """Smaller is better: rounds of the whole object, new fetches, own rounds, then what serves most of the
+    other fields.
+    """
     new = way.cost.nested + sum(1 for jump in way.cost.jumps if jump not in entered)
     own = sum(option.depth for option in way.options)
     return (max(depth, way.cost.depth), new, way.cost.depth, own, -popular[way.options[0].source])

@@ -1,11 +1,14 @@
-"""The fetch graph while it is built: groups (one subgraph request each), the selections in them, and what waits for what.
+"""The fetch graph while it is built.
+
+Groups (one subgraph request each), the selections in them, and what waits for what.
 
 Mutable on purpose, and known to this room alone; `assemble` freezes it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from gateway.plan.names import Names
 from gateway.plan.nodes import ContextInput, Path, RepField, Representation
 from gateway.supergraph.graph import Arrival
 
@@ -68,7 +71,10 @@ class Draft:
 
 @dataclass(slots=True, eq=False)
 class DraftLookup:
-    """A place that a group fills: entities at a path with their representations, or (without any) the root type's fields."""
+    """A place that a group fills.
+
+    Entities at a path with their representations, or (without any) the root type's fields.
+    """
 
     path: Path
     draft: Draft
@@ -77,7 +83,10 @@ class DraftLookup:
     contexts: tuple[ContextInput, ...] = ()
 
     def fits(self, new: Representation) -> bool:
-        """Whether a representation can be joined: no object would get two, and no field stand for two values."""
+        """Whether a representation can be joined.
+
+        No object would get two, and no field stand for two values.
+        """
         return all(compatible(old, new) for old in self.representations)
 
     def represent(self, new: Representation) -> None:
@@ -91,14 +100,20 @@ class DraftLookup:
 
 
 def compatible(one: Representation, other: Representation) -> bool:
-    """Whether two representations can be in one lookup: for objects of other types, or for the same ones and in agreement."""
+    """Whether two representations can be in one lookup.
+
+    For objects of other types, or for the same ones and in agreement.
+    """
     if one.types is not None and other.types is not None and not one.types & other.types:
         return True
     return one.types == other.types and one.typename == other.typename and agree(one.fields, other.fields)
 
 
 def agree(one: Sequence[RepField], other: Sequence[RepField]) -> bool:
-    """Whether fields of one name stand for one value in both: a @requires may ask for the same field with other arguments."""
+    """Whether fields of one name stand for one value in both.
+
+    A @requires may ask for the same field with other arguments.
+    """
     for mine in one:
         for theirs in other:
             apart = mine.types is not None and theirs.types is not None and not mine.types & theirs.types
@@ -154,39 +169,6 @@ def levels(groups: Iterable[Group]) -> dict[Group, int]:
     return depth
 
 
-@dataclass(slots=True, eq=False)
-class Names:
-    """The keys taken at one place of the answer, over all type conditions: what each stands for, and the names below it."""
-
-    keys: dict[str, set[tuple[str, tuple[tuple[str, str], ...]]]] = field(default_factory=dict)
-    children: "dict[str, Names]" = field(default_factory=dict)
-
-    def child(self, key: str) -> "Names":
-        """The names below a key."""
-        return self.children.setdefault(key, Names())
-
-    def take(self, key: str, name: str, arguments: tuple[tuple[str, str], ...]) -> None:
-        """Note that the client's operation uses a key."""
-        self.keys.setdefault(key, set()).add((name, arguments))
-
-    def inner(self, name: str, arguments: tuple[tuple[str, str], ...]) -> str:
-        """A key for a field that the planner needs: the client's own where it is the same field, else a free one."""
-        meaning = {(name, arguments)}
-        for key in self._candidates(name):
-            if self.keys.get(key, meaning) == meaning:
-                self.keys[key] = meaning
-                return key
-        raise AssertionError("candidates never end")
-
-    @staticmethod
-    def _candidates(name: str) -> Iterator[str]:
-        yield name
-        number = 0
-        while True:
-            number += 1
-            yield f"_{name}_{number}"
-
-
 @dataclass(slots=True)
 class Slot:
     """Where an arrival's fields are asked for: a group, and the selection in it."""
@@ -209,9 +191,9 @@ class Place:
 class Site:
     """An object of the answer as one static type: who has brought it here, and what is placed on it.
 
-    `types` restricts it to some run-time types (None: every object at the place). `start` are the arrivals that came with the
-    object; `slots` those and what was entered from here; `parent` is the site above. `demanded` are the parts
-    of representations that were placed here already.
+    `types` restricts it to some run-time types (None: every object at the place). `start` are the arrivals
+    that came with the object; `slots` those and what was entered from here; `parent` is the site above.
+    `demanded` are the parts of representations that were placed here already.
     """
 
     place: Place

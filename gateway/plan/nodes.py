@@ -1,8 +1,8 @@
 """The plan: frozen facts that the executor runs and that can be shown.
 
-A Fetch is one request to one subgraph. Its lookups say where its answer belongs: a root lookup at the root of the answer, entity
-lookups at a path, with representations made from what earlier fetches brought. Fetches form a graph by `after`; those whose needs
-are met run at once.
+A Fetch is one request to one subgraph. Its lookups say where its answer belongs: a root lookup at the root of
+the answer, entity lookups at a path, with representations made from what earlier fetches brought. Fetches
+form a graph by `after`; those whose needs are met run at once.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,10 @@ from gateway.request.operation import OperationKind
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a path through the answer: a key, lists under it are flattened; then only objects of these types."""
+    """One step of a path through the answer.
+
+    A key, lists under it are flattened; then only objects of these types.
+    """
 
     key: str
     types: frozenset[str] | None = None
@@ -23,10 +26,12 @@ Path = tuple[Step, ...]
 
 @dataclass(frozen=True, slots=True)
 class RepField:
-    """One field of a representation: its name for the subgraph, the key under which the value lies, and what is below.
+    """One field of a representation.
 
-    `types`: only for objects of these types. `typed`: the objects below may be of several types, so each brings its
-    `__typename` along if it is known.
+    Its name for the subgraph, the key under which the value lies, and what is below.
+
+    `types`: only for objects of these types. `typed`: the objects below may be of several types, so each
+    brings its `__typename` along if it is known.
     """
 
     name: str
@@ -38,7 +43,10 @@ class RepField:
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """How an object becomes a representation: for which run-time types, under which `__typename` (None: its own)."""
+    """How an object becomes a representation: for which run-time types, under which `__typename` (None.
+
+    Its own).
+    """
 
     types: frozenset[str] | None
     typename: str | None
@@ -47,7 +55,10 @@ class Representation:
 
 @dataclass(frozen=True, slots=True)
 class ContextSource:
-    """Where a context's value may lie: on the object `depth` steps down the lookup's path, under one of these fields."""
+    """Where a context's value may lie.
+
+    On the object `depth` steps down the lookup's path, under one of these fields.
+    """
 
     depth: int
     fields: tuple[RepField, ...]
@@ -55,7 +66,10 @@ class ContextSource:
 
 @dataclass(frozen=True, slots=True)
 class ContextInput:
-    """A variable of a request whose value comes from further up in the answer (@fromContext); the nearest source comes first."""
+    """A variable of a request whose value comes from further up in the answer (@fromContext).
+
+    The nearest source comes first.
+    """
 
     variable: str
     type: str
@@ -82,7 +96,9 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A place of the answer that a lookup fills, and how the objects there become representations (a root lookup has none)."""
+    """A place of the answer that a lookup fills, and how the objects there become representations (a root
+    lookup has none).
+    """
 
     path: Path
     representations: tuple[Representation, ...] = ()
@@ -90,7 +106,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """One selection of a fetch, for one place of the answer or for several that ask the same of their entities.
+    """One selection of a fetch, for one place of the answer or for several that ask the same of their
+    entities.
 
     `field` is the key of `_entities` in the reply; None for a root lookup, which has one target.
     """
@@ -104,7 +121,9 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """A request in pieces, for those that are put together at run time: objects under different contexts are looked up apart.
+    """A request in pieces, for those that are put together at run time.
+
+    Objects under different contexts are looked up apart.
 
     `lookups` are the texts in the order of the fetch's lookups.
     """
@@ -136,7 +155,10 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A whole plan: stages that run one after the other (a query has one; a mutation one for each root field or run of fields)."""
+    """A whole plan: stages that run one after the other (a query has one.
+
+    A mutation one for each root field or run of fields).
+    """
 
     kind: OperationKind
     stages: tuple[tuple[Fetch, ...], ...]

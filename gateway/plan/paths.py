@@ -1,7 +1,7 @@
 """The ways to answer a selection at one object: split an abstract one, list the options of each field.
 
-An abstract selection is answered as a whole where a subgraph knows the interface and resolves the field for every implementation;
-what is left is asked per type ("parts").
+An abstract selection is answered as a whole where a subgraph knows the interface and resolves the field for
+every implementation; what is left is asked per type ("parts").
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,9 @@ Reached = Mapping[Arrival, Reach]
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One way to a field: from which arrival, after how many rounds, and whether a fetch of its own must carry inputs to it."""
+    """One way to a field: from which arrival, after how many rounds, and whether a fetch of its own must
+    carry inputs to it.
+    """
 
     source: Arrival
     local: Local
@@ -27,7 +29,10 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A selection on an abstract type: what is asked on the type itself, and what is asked per narrower type."""
+    """A selection on an abstract type.
+
+    What is asked on the type itself, and what is asked per narrower type.
+    """
 
     direct: tuple[Field, ...]
     parts: tuple[tuple[str, Selections], ...]
@@ -73,7 +78,9 @@ class Paths:
         found.sort(key=lambda option: option.depth)
         return found
 
-    def split(self, type_name: str, selections: Selections, arrivals: Iterable[Arrival], reached: Reached) -> Split:
+    def split(
+        self, type_name: str, selections: Selections, arrivals: Iterable[Arrival], reached: Reached
+    ) -> Split:
         """Divide a selection; on an object type everything is direct."""
         direct: list[Field] = []
         parts: dict[str, list[Field | Fragment]] = {}
@@ -95,14 +102,19 @@ class Paths:
                     parts.setdefault(member, []).extend(item.selections)
         typed = abstract and all(self._untyped(item) for item in arrivals)
         needs_type = bool(parts) or any(item.name == TYPENAME for item in direct)
-        return Split(tuple(direct), tuple((name, tuple(items)) for name, items in parts.items()), typed and needs_type)
+        return Split(
+            tuple(direct), tuple((name, tuple(items)) for name, items in parts.items()), typed and needs_type
+        )
 
     def _untyped(self, arrival: Arrival) -> bool:
         view = self.graph.view(arrival)
         return view is not None and view.interface_object
 
     def members(self, condition: str, arrivals: Iterable[Arrival], possible: frozenset[str]) -> list[str]:
-        """The types that a fragment is asked for: itself where every subgraph agrees on what it covers, else its object types."""
+        """The types that a fragment is asked for.
+
+        Itself where every subgraph agrees on what it covers, else its object types.
+        """
         members = self.graph.supergraph.possible.get(condition, frozenset()) & possible
         if not members:
             return []
@@ -111,7 +123,9 @@ class Paths:
         for arrival in arrivals:
             narrow = self.graph.narrow(arrival, condition)
             here = self.graph.possible(arrival) & members
-            if self._untyped(arrival) or (here and (narrow is None or self.graph.possible(narrow) & possible != here)):
+            if self._untyped(arrival) or (
+                here and (narrow is None or self.graph.possible(narrow) & possible != here)
+            ):
                 return sorted(members)
         return [condition]
 

@@ -1,7 +1,8 @@
 """Placing: a selection is put, field by field, into groups of the fetch graph.
 
-At each object the chooser says where a field is resolved. Entering a subgraph demands the key first, a field with @requires
-demands its inputs first; both are placed like fields of the client, under keys of their own where the client's are taken.
+At each object the chooser says where a field is resolved. Entering a subgraph demands the key first, a field
+with @requires demands its inputs first; both are placed like fields of the client, under keys of their own
+where the client's are taken.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,10 +12,20 @@ from itertools import count
 from gateway.core.errors import PlanError
 from gateway.federation.field_set import FieldSet, FieldSetField
 from gateway.plan.choose import Choice, Chooser, no_plan
-from gateway.plan.fetch_graph import Draft, DraftField, DraftLookup, Group, Names, Place, Site, Slot, ancestors
+from gateway.plan.fetch_graph import (
+    Draft,
+    DraftField,
+    DraftLookup,
+    Group,
+    Place,
+    Site,
+    Slot,
+    ancestors,
+)
+from gateway.plan.names import names_of
 from gateway.plan.nodes import ContextInput, ContextSource, Path, RepField, Representation, Step
 from gateway.plan.paths import Option, Paths, Reached, Split
-from gateway.request.operation import Field, Fragment, Selections
+from gateway.request.operation import Field, Selections
 from gateway.supergraph.graph import TYPENAME, Arrival, Graph
 from gateway.supergraph.model import ContextArgument
 
@@ -32,7 +43,7 @@ class Placer:
         self.context_names: dict[object, int] = {}
 
     def root(self, type_name: str, selections: Selections) -> Site:
-        """The site of the operation's root; nobody has brought it, every subgraph with the type can be entered."""
+        """The site of the operation's root, which every subgraph that has the root type can answer."""
         return Site(Place((), names_of(selections)), type_name)
 
     def place(self, site: Site, selections: Selections) -> None:
@@ -66,7 +77,7 @@ class Placer:
         return choices
 
     def put(self, site: Site, choice: Choice, key: str) -> tuple[Site | None, set[Group]]:
-        """Ask for a field where it was chosen; returns the site of its value if that has selections, and who brings it."""
+        """Ask for a field where it was chosen; returns the site of its value, if any, and its group."""
         item = choice.field
         child: Site | None = None
         groups: set[Group] = set()
@@ -116,7 +127,7 @@ class Placer:
         return part
 
     def know_type(self, site: Site) -> None:
-        """Ask for the run-time type of a site's objects, entering a subgraph that knows it if none is there yet."""
+        """Ask for the run-time type of a site's objects, entering a subgraph that knows it if need be."""
         if self.typed_by(site):
             return
         source = self.paths.typed_source(self.reached(site))
@@ -125,11 +136,13 @@ class Placer:
 
     @staticmethod
     def ask_type(draft: Draft) -> None:
-        """Ask for `__typename`, under that very key (validation keeps clients from using it for anything else)."""
+        """Ask for `__typename`, under that very key: validation keeps clients from using it otherwise."""
         draft.fields.setdefault(TYPENAME, DraftField(TYPENAME, TYPENAME, "String!", (), frozenset()))
 
     def resolving(self, site: Site, option: Option, new: DraftField) -> Slot:
-        """The slot where a field goes; one of its own where it needs inputs, or its key stands for something else.
+        """The slot where a field goes.
+
+        One of its own where it needs inputs, or its key stands for something else.
 
         The latter happens in interface objects, whose selections have no types to tell fields apart.
         """
@@ -139,7 +152,9 @@ class Placer:
         if not slot.draft.means_other(new):
             return slot
         fields, parents = self.own_key(site, option.source)
-        return self.lookup(site, Arrival(option.source.subgraph, option.source.type), fields, parents, new=new)
+        return self.lookup(
+            site, Arrival(option.source.subgraph, option.source.type), fields, parents, new=new
+        )
 
     def entered(self, site: Site, source: Arrival, new: DraftField | None = None) -> Slot:
         """The slot of an arrival, entered by its key if that was not done yet."""
@@ -168,7 +183,12 @@ class Placer:
         contexts, above = self.contexts_of(site, option)
         parents |= above
         there = site.slots.get(option.source)
-        if not contexts and there is not None and option.source not in site.start and parents <= ancestors(there.group):
+        if (
+            not contexts
+            and there is not None
+            and option.source not in site.start
+            and parents <= ancestors(there.group)
+        ):
             template = self.representation(site, there.group, option.source, (*key, *fields))
             if there.group.lookups[0].fits(template):
                 there.group.lookups[0].represent(template)
@@ -180,7 +200,9 @@ class Placer:
         """The arguments of a field that come from contexts, as the variables of its request."""
         arguments = option.local.field.contexts
         inputs, _ = self.contexts_of(site, option)
-        return tuple((argument.name, f"${one.variable}") for argument, one in zip(arguments, inputs, strict=True))
+        return tuple(
+            (argument.name, f"${one.variable}") for argument, one in zip(arguments, inputs, strict=True)
+        )
 
     def contexts_of(self, site: Site, option: Option) -> tuple[tuple[ContextInput, ...], set[Group]]:
         """The variables for what a field takes from contexts, and which groups bring their values."""
@@ -194,8 +216,10 @@ class Placer:
             made.append(ContextInput(f"{self.paths.context_prefix}{number}", argument.type, sources))
         return tuple(made), groups
 
-    def sources_of(self, site: Site, argument: ContextArgument) -> tuple[tuple[ContextSource, ...], set[Group]]:
-        """Where a context's value lies: on the nearest object above that sets it, and further up where that depends on its type."""
+    def sources_of(
+        self, site: Site, argument: ContextArgument
+    ) -> tuple[tuple[ContextSource, ...], set[Group]]:
+        """Where a context's value lies: on the nearest objects above that set it, by their types."""
         sources: list[ContextSource] = []
         groups: set[Group] = set()
         above = site.parent
@@ -229,13 +253,16 @@ class Placer:
             if (depth := self.graph.obtain(site.type, key, reached)) is not None
         ]
         if not known:
-            raise PlanError(f"{source.subgraph} can't be given inputs for {site.type}: it has no key", "PLAN_NOT_FOUND")
+            raise PlanError(
+                f"{source.subgraph} can't be given inputs for {site.type}: it has no key", "PLAN_NOT_FOUND"
+            )
         return self.demand(site, keys[min(known)[1]], reached)
 
     def demand(self, site: Site, fields: FieldSet, reached: Reached) -> Template:
         """Place what a representation is made of; returns how to make it and which groups bring it.
 
-        Each field is placed once: requirements that share requirements would otherwise be walked once for every way between them.
+        Each field is placed once: requirements that share requirements would otherwise be walked once for
+        every way between them.
         """
         made: list[RepField] = []
         groups: set[Group] = set()
@@ -297,7 +324,7 @@ class Placer:
         contexts: tuple[ContextInput, ...] = (),
         new: DraftField | None = None,
     ) -> Slot:
-        """A slot in an entity lookup of a subgraph at this place, shared by what waits for the same groups."""
+        """A slot in an entity lookup of a subgraph here, shared by what waits for the same groups."""
         parents = parents or {site.slots[arrival].group for arrival in site.start[:1]}
         if site.types is not None or self.graph.is_abstract(site.type):
             parents = parents | self.typed_by(site)
@@ -314,11 +341,13 @@ class Placer:
     def lookup_group(
         self, site: Site, subgraph: str, parents: set[Group], contexts: tuple[ContextInput, ...], number: int
     ) -> Group:
-        """The entity lookup of a subgraph at this place that waits for these groups; there are several where representations clash."""
+        """The entity lookup of a subgraph here that waits for these groups; `number` tells them apart."""
         mark = (subgraph, frozenset(map(id, parents)), contexts, number)
         group = site.place.groups.get(mark)
         if group is None:
-            group = Group(subgraph, [DraftLookup(site.place.path, Draft("_Entity"), contexts=contexts)], set(parents))
+            group = Group(
+                subgraph, [DraftLookup(site.place.path, Draft("_Entity"), contexts=contexts)], set(parents)
+            )
             site.place.groups[mark] = group
             self.groups.append(group)
         return group
@@ -344,11 +373,17 @@ class Placer:
                 return {slot.group}
         return set()
 
-    def representation(self, site: Site, group: Group, source: Arrival, fields: tuple[RepField, ...]) -> Representation:
+    def representation(
+        self, site: Site, group: Group, source: Arrival, fields: tuple[RepField, ...]
+    ) -> Representation:
         """How a site's objects become representations of a group's lookup."""
         view = self.graph.view(source)
         typename: str | None = source.type
-        if self.graph.is_abstract(site.type) and not (view and view.interface_object) and self.typed_by(site) - {group}:
+        if (
+            self.graph.is_abstract(site.type)
+            and not (view and view.interface_object)
+            and self.typed_by(site) - {group}
+        ):
             typename = None
         elif not (view and view.interface_object) and not self.graph.is_abstract(site.type):
             typename = site.type
@@ -361,19 +396,3 @@ class Placer:
         group = Group(source.subgraph, [DraftLookup(site.place.path, draft, root=True)], parents)
         self.groups.append(group)
         return Slot(source, group, draft)
-
-
-def names_of(selections: Selections) -> Names:
-    """The keys that an operation uses, at every place of its answer."""
-    names = Names()
-    _take(names, selections)
-    return names
-
-
-def _take(names: Names, selections: Iterable[Field | Fragment]) -> None:
-    for item in selections:
-        if isinstance(item, Fragment):
-            _take(names, item.selections)
-        else:
-            names.take(item.key, item.name, item.arguments)
-            _take(names.child(item.key), item.selections)

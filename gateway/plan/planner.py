@@ -1,7 +1,8 @@
 """The planner: a normalised operation becomes a plan.
 
-place > passes > assemble, once for a query; for a mutation once per root field, or per run of root fields that one request answers
-(GraphQL spec, section 6.2.2: root fields of a mutation run one after the other, with all that belongs to them).
+place > passes > assemble, once for a query; for a mutation once per root field, or per run of root fields
+that one request answers (GraphQL spec, section 6.2.2: root fields of a mutation run one after the other, with
+all that belongs to them).
 """
 
 from dataclasses import replace
@@ -21,10 +22,13 @@ from gateway.supergraph.graph import Graph
 DEFAULT_LIMIT = 200_000
 
 
-def plan_operation(graph: Graph, operation: Operation, limit: int = DEFAULT_LIMIT, explain: bool = False) -> Plan:
+def plan_operation(
+    graph: Graph, operation: Operation, limit: int = DEFAULT_LIMIT, explain: bool = False
+) -> Plan:
     """Plan an operation whose introspection fields were taken out.
 
-    Raises PlanError: PLAN_LIMIT_EXCEEDED when more than `limit` choices would be weighed, PLAN_NOT_FOUND when there is no way.
+    Raises PlanError: PLAN_LIMIT_EXCEEDED when more than `limit` choices would be weighed, PLAN_NOT_FOUND when
+    there is no way.
     """
     paths = Paths(graph, limit, [name for name, _ in operation.variables])
     stages = []

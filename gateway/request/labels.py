@@ -1,7 +1,7 @@
 """Progressive @override: which labels are on for a request, and which of them matter to it.
 
-`percent(20)` is on for a fifth of the requests: a point between 0 and 100 is drawn for each request, or belongs to its user, so that a
-user stays on one side. Every other label is on when the settings say so.
+`percent(20)` is on for a fifth of the requests: a point between 0 and 100 is drawn for each request, or
+belongs to its user, so that a user stays on one side. Every other label is on when the settings say so.
 """
 
 import hashlib
@@ -19,7 +19,10 @@ _PERCENT = re.compile(r"percent\((?P<share>\d+(\.\d+)?)\)")
 
 @dataclass(frozen=True, slots=True)
 class LabelIndex:
-    """The labels of a supergraph by the names of the fields that they move; `always` may matter to any operation."""
+    """The labels of a supergraph by the names of the fields that they move.
+
+    `always` may matter to any operation.
+    """
 
     by_field: Mapping[str, frozenset[str]] = field(default_factory=dict)
     always: frozenset[str] = frozenset()
@@ -45,7 +48,9 @@ class _FieldNames(Visitor):
 
 
 def index_labels(supergraph: Supergraph) -> LabelIndex:
-    """Collect the labels. One that moves a field of a key, @requires or context can matter to any operation."""
+    """Collect the labels. One that moves a field of a key, @requires or context can matter to any
+    operation.
+    """
     by_field: dict[str, set[str]] = {}
     needed: set[str] = set()
     for subgraph in supergraph.subgraphs.values():

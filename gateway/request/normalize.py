@@ -1,7 +1,10 @@
-"""A valid operation becomes a normalised one: fragments written in place, conditions settled, repetitions merged.
+"""A valid operation becomes a normalised one.
 
-After it, a selection set holds each response key once per type condition, and fragments only where the type really narrows. What
-is written out is limited, selections and arguments: fragments that spread each other can otherwise grow beyond any document's size.
+Fragments written in place, conditions settled, repetitions merged.
+
+After it, a selection set holds each response key once per type condition, and fragments only where the type
+really narrows. What is written out is limited, selections and arguments: fragments that spread each other can
+otherwise grow beyond any document's size.
 """
 
 from collections.abc import Mapping
@@ -42,7 +45,10 @@ _Arguments = tuple[tuple[tuple[str, str], ...], frozenset[str]]
 
 @dataclass(slots=True)
 class _Level:
-    """One selection set while it is collected: field nodes by response key, and levels by type condition, in order."""
+    """One selection set while it is collected.
+
+    Field nodes by response key, and levels by type condition, in order.
+    """
 
     parent: str
     possible: frozenset[str]
@@ -58,14 +64,17 @@ def normalize(
 ) -> Operation:
     """Normalise one operation of a valid document for the given values of the variables in its conditions.
 
-    Raises RequestError TOO_COMPLEX when writing out its fragments takes more selections, or longer arguments, than allowed.
+    Raises RequestError TOO_COMPLEX when writing out its fragments takes more selections, or longer arguments,
+    than allowed.
     """
     root = supergraph.api.get_root_type(operation.operation)
     if root is None:
         raise RequestError(f"the schema has no {operation.operation.value}", "GRAPHQL_VALIDATION_FAILED")
     normalizer = _Normalizer(supergraph, document, conditions, limits)
     selections = normalizer.selections(root.name, [operation])
-    variables = tuple((item.variable.name.value, _declared(item)) for item in operation.variable_definitions or ())
+    variables = tuple(
+        (item.variable.name.value, _declared(item)) for item in operation.variable_definitions or ()
+    )
     name = operation.name.value if operation.name else None
     return Operation(operation.operation.value, name, root.name, variables, selections)
 
@@ -121,7 +130,10 @@ class _Normalizer:
             self.enter(condition, node.selection_set.selections, level)
 
     def count_selection(self, level: _Level) -> None:
-        """Count one more selection, and stop over the limits; introspection costs its size for each element of the schema."""
+        """Count one more selection, and stop over the limits.
+
+        Introspection costs its size for each element of the schema.
+        """
         self.count += 1
         self.introspection += level.parent.startswith("__")
         for count, limit, what in (
@@ -133,7 +145,9 @@ class _Normalizer:
                 raise RequestError(message, "TOO_COMPLEX")
 
     def enter(self, condition: str, nodes: tuple[SelectionNode, ...], level: _Level) -> None:
-        """Follow a fragment: into this level when it does not narrow the type, else into a level of its own."""
+        """Follow a fragment: into this level when it does not narrow the type, else into a level of its
+        own.
+        """
         both = level.possible & self.possible.of(condition)
         if not both:
             return
@@ -145,7 +159,9 @@ class _Normalizer:
 
     @staticmethod
     def narrower(condition: str, possible: frozenset[str], level: _Level) -> _Level:
-        """The level of a fragment: the last one if that has the same condition, else one of its own, to keep the fields' order."""
+        """The level of a fragment: the last one if that has the same condition, else one of its own, to
+        keep the fields' order.
+        """
         last = next(reversed(level.entries.values()), None)
         if isinstance(last, _Level) and last.parent == condition:
             return last
@@ -199,16 +215,17 @@ class _Normalizer:
         )
 
     def arguments(self, node: FieldNode) -> _Arguments:
-        """A field's arguments as text, and the variables in them: printed once, however often a fragment brings the field."""
+        """A field's arguments as text, and the variables in them.
+
+        Printed once, however often a fragment brings the field.
+        """
         known = self.known_arguments.get(id(node))
         if known is None:
             texts = tuple((item.name.value, print_ast(item.value)) for item in node.arguments or ())
             known = self.known_arguments[id(node)] = (texts, variables_in(node.arguments or ()))
         self.characters += sum(len(text) for _, text in known[0])
         if self.characters > self.limits.body:
-            message = (
-                f"the arguments are longer than {self.limits.body:,} characters when its fragments are written out"
-            )
+            message = f"the arguments are longer than {self.limits.body:,} characters when its fragments are written out"
             raise RequestError(message, "TOO_COMPLEX")
         return known
 

@@ -1,7 +1,9 @@
-"""The normalised operation: what the client asks, without fragments spreads, conditions and repetitions. Frozen.
+"""The normalised operation: what the client asks, without fragments spreads, conditions and repetitions.
 
-Arguments are GraphQL text, variables in them by name. Conditions (@skip, @include) are settled before: an operation is normalised
-for given values of the variables in its conditions.
+Frozen.
+
+Arguments are GraphQL text, variables in them by name. Conditions (@skip, @include) are settled before: an
+operation is normalised for given values of the variables in its conditions.
 """
 
 from collections.abc import Iterator
@@ -42,7 +44,9 @@ Selections = tuple["Field | Fragment", ...]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A normalised operation. `variables` are pairs of a name and its type, with the default if it has one."""
+    """A normalised operation. `variables` are pairs of a name and its type, with the default if it has
+    one.
+    """
 
     kind: OperationKind
     name: str | None

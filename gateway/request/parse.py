@@ -40,8 +40,13 @@ def parse_document(text: str, limits: Limits) -> DocumentNode:
 
 
 def _check_depth(document: DocumentNode, limits: Limits) -> None:
-    """Refuse what is nested too deeply or has too many fields in one place; each fragment is measured once."""
-    fragments = {item.name.value: item for item in document.definitions if isinstance(item, FragmentDefinitionNode)}
+    """Refuse what is nested too deeply or has too many fields in one place.
+
+    Each fragment is measured once.
+    """
+    fragments = {
+        item.name.value: item for item in document.definitions if isinstance(item, FragmentDefinitionNode)
+    }
     known: dict[str, int] = {}
 
     def depth(selections: SelectionSetNode | None, seen: frozenset[str]) -> int:
@@ -54,7 +59,9 @@ def _check_depth(document: DocumentNode, limits: Limits) -> None:
             raise RequestError(f"the operation is nested deeper than {limits.depth}", "TOO_COMPLEX")
         return deepest
 
-    def below(item: FieldNode | InlineFragmentNode | FragmentSpreadNode | object, seen: frozenset[str]) -> int:
+    def below(
+        item: FieldNode | InlineFragmentNode | FragmentSpreadNode | object, seen: frozenset[str]
+    ) -> int:
         if isinstance(item, FragmentSpreadNode):
             name = item.name.value
             if name in seen or name not in fragments:  # validation reports circles and unknown names
@@ -86,7 +93,9 @@ def pick_operation(document: DocumentNode, name: str | None) -> OperationDefinit
         )
     if len(operations) == 1:
         return operations[0]
-    trouble = "the document has no operation" if not operations else f"say operationName: {_named(operations)}"
+    trouble = (
+        "the document has no operation" if not operations else f"say operationName: {_named(operations)}"
+    )
     raise RequestError(trouble, "OPERATION_RESOLUTION_FAILURE")
 
 

@@ -7,7 +7,9 @@ from gateway.request.parse import places
 from gateway.settings import Limits
 
 
-def validate_document(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> tuple[RequestError, ...]:
+def validate_document(
+    schema: GraphQLSchema, document: DocumentNode, limits: Limits
+) -> tuple[RequestError, ...]:
     """Everything that is wrong with a document, up to the limit; nothing when it is valid."""
     try:
         found = validate(schema, document, specified_rules, max_errors=limits.validation_errors)

@@ -1,4 +1,6 @@
-"""Variables: coerced by their types (GraphQL spec, CoerceVariableValues), and those that conditions depend on."""
+"""Variables: coerced by their types (GraphQL spec, CoerceVariableValues), and those that conditions depend
+on.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,6 @@
-"""A saga as data: named steps in order, each with what does it and what undoes it (Garcia-Molina and Salem, "Sagas", 1987)."""
+"""A saga as data: named steps in order, each with what does it and what undoes it (Garcia-Molina and
+Salem, "Sagas", 1987).
+"""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -23,9 +25,9 @@ class Refused(Exception):
 class Call:
     """What a step's action is told.
 
-    `data` is the saga's input, `results` what steps gave so far, by their names, `request` what the step made of both. `key` is the same
-    for every attempt in this direction: who has had it does nothing again. `token` is higher in each process that takes the saga over:
-    who has seen a higher one refuses.
+    `data` is the saga's input, `results` what steps gave so far, by their names, `request` what the step made
+    of both. `key` is the same for every attempt in this direction: who has had it does nothing again. `token`
+    is higher in each process that takes the saga over: who has seen a higher one refuses.
     """
 
     saga_id: UUID
@@ -49,7 +51,10 @@ Action = Callable[[Call], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often something is tried, and how long in between: exponential backoff with full jitter. Times in seconds."""
+    """How often something is tried, and how long in between: exponential backoff with full jitter.
+
+    Times in seconds.
+    """
 
     attempts: int = 6
     first: float = 0.2
@@ -65,8 +70,8 @@ class Retry:
 class Step:
     """One step. `undo` None: there is nothing to undo. `timeout`: seconds for one attempt.
 
-    `request` makes what is asked out of the saga's input and earlier results; it is kept in the journal. `service` and `operation` say to
-    people where it happens.
+    `request` makes what is asked out of the saga's input and earlier results; it is kept in the journal.
+    `service` and `operation` say to people where it happens.
     """
 
     name: str
@@ -95,7 +100,9 @@ class Saga:
     def __post_init__(self) -> None:
         names = [step.name for step in self.steps]
         if not names or len(set(names)) != len(names) or any(not name or ":" in name for name in names):
-            raise SagaError(f"saga {self.type} needs steps with names of their own, without colons", "INVALID_SAGA")
+            raise SagaError(
+                f"saga {self.type} needs steps with names of their own, without colons", "INVALID_SAGA"
+            )
 
     def step(self, number: int) -> Step:
         """A step by its place, from 0."""

@@ -1,4 +1,7 @@
-"""What is known of sagas, durably: the protocol of the journal, and its records. Every method is one transaction."""
+"""What is known of sagas, durably: the protocol of the journal, and its records.
+
+Every method is one transaction.
+"""
 
 import asyncio
 import hashlib
@@ -19,12 +22,18 @@ LONGEST_KEY = 200  # characters
 
 
 class LostLease(Exception):
-    """Another process has taken the saga over, or an operator has changed it: whoever held it writes nothing more."""
+    """Another process has taken the saga over, or an operator has changed it.
+
+    Whoever held it writes nothing more.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A saga that is to be started. `key`: equal keys of one type are one saga. `by` and `correlation_id` say who and because of what."""
+    """A saga that is to be started. `key`: equal keys of one type are one saga.
+
+    `by` and `correlation_id` say who and because of what.
+    """
 
     saga: Saga
     key: str
@@ -53,7 +62,10 @@ def payload(value: Any, what: str, *, sort: bool = False) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A saga as the journal has it. `token` is the fencing token of the lease under which it was read; `results` are by step."""
+    """A saga as the journal has it.
+
+    `token` is the fencing token of the lease under which it was read; `results` are by step.
+    """
 
     id: UUID
     saga_type: str
@@ -69,8 +81,9 @@ class Record:
 class Change:
     """One write about a saga: its state afterwards, and what there is to say about it.
 
-    `name` says to people and to failpoints which write it is. `ended` is the attempt that ends with `outcome`, `begun` the one that begins;
-    the end of a step and the beginning of the next are one write. `wake_after`: seconds until the saga goes on.
+    `name` says to people and to failpoints which write it is. `ended` is the attempt that ends with
+    `outcome`, `begun` the one that begins; the end of a step and the beginning of the next are one write.
+    `wake_after`: seconds until the saga goes on.
     """
 
     name: str
@@ -161,10 +174,15 @@ class Journal(Protocol):
     """Where sagas are kept. Times are the journal's own: the clocks of processes don't matter."""
 
     async def start(self, request: Request) -> tuple[UUID, bool]:
-        """The saga of a key, and whether it is new. SagaError IDEMPOTENCY_KEY_REUSED for a key with another input."""
+        """The saga of a key, and whether it is new.
+
+        SagaError IDEMPOTENCY_KEY_REUSED for a key with another input.
+        """
         ...
 
-    async def claim(self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int) -> Sequence[Record]:
+    async def claim(
+        self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int
+    ) -> Sequence[Record]:
         """Take over sagas that are due and that nobody works on, for some seconds."""
         ...
 
@@ -194,7 +212,10 @@ class Journal(Protocol):
 
 
 async def until_rest(journal: Journal, saga_id: UUID, seconds: float) -> View | None:
-    """A saga when it has ended or waits for an operator, or as it is when time is up; None where there is none."""
+    """A saga when it has ended or waits for an operator, or as it is when time is up.
+
+    None where there is none.
+    """
     pause, clock = 0.01, asyncio.get_running_loop().time
     until = clock() + seconds
     while (found := await journal.view(saga_id)) and found.status in ACTIVE and clock() < until:

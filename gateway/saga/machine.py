@@ -1,4 +1,7 @@
-"""The state machine of a saga, as tables. No I/O, no clock: what is the case goes in, what is to be done comes out."""
+"""The state machine of a saga, as tables.
+
+No I/O, no clock: what is the case goes in, what is to be done comes out.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -7,10 +10,24 @@ from gateway.core.errors import SagaError
 from gateway.saga.definition import Direction
 
 Status = Literal[
-    "started", "in_progress", "completed", "failed", "compensating", "compensated", "compensation_failed", "cancelled"
+    "started",
+    "in_progress",
+    "completed",
+    "failed",
+    "compensating",
+    "compensated",
+    "compensation_failed",
+    "cancelled",
 ]
 StepStatus = Literal[
-    "pending", "in_progress", "completed", "failed", "compensating", "compensated", "compensation_failed", "skipped"
+    "pending",
+    "in_progress",
+    "completed",
+    "failed",
+    "compensating",
+    "compensated",
+    "compensation_failed",
+    "skipped",
 ]
 Verb = Literal["retry", "skip", "compensate", "cancel"]
 
@@ -55,7 +72,10 @@ class Attempt:
 
 
 def next_move(state: State, late: bool = False) -> Attempt | Status | None:
-    """What is to be done: an attempt, a new status, or nothing (the saga rests). `late`: its deadline has passed."""
+    """What is to be done: an attempt, a new status, or nothing (the saga rests).
+
+    `late`: its deadline has passed.
+    """
     if state.status in ("started", "in_progress"):
         if late:
             return "compensating"
@@ -80,7 +100,9 @@ def end_of(state: State) -> Status:
     """How a saga ends whose steps are undone: nothing had happened, it was called off, or it was undone."""
     if state.cancelled:
         return "cancelled"
-    return "compensated" if any(step.status in ("compensated", "skipped") for step in state.steps) else "failed"
+    return (
+        "compensated" if any(step.status in ("compensated", "skipped") for step in state.steps) else "failed"
+    )
 
 
 def begun(state: State, move: Attempt) -> State:
@@ -98,7 +120,10 @@ def done(state: State, move: Attempt) -> State:
 
 
 def failed(state: State, move: Attempt, allowed: int, refused: bool) -> State:
-    """An attempt has failed; `allowed` is how often it may. `refused`: surely nothing happened, and it is not tried again."""
+    """An attempt has failed; `allowed` is how often it may.
+
+    `refused`: surely nothing happened, and it is not tried again.
+    """
     failures = state.steps[move.number].failures + 1
     if move.direction == "undo":
         if failures < allowed:
@@ -114,7 +139,9 @@ def failed(state: State, move: Attempt, allowed: int, refused: bool) -> State:
 
 def turned_back(state: State) -> State:
     """From now on the saga undoes; what failed on the way there counts no more."""
-    return replace(state, status="compensating", steps=tuple(replace(step, failures=0) for step in state.steps))
+    return replace(
+        state, status="compensating", steps=tuple(replace(step, failures=0) for step in state.steps)
+    )
 
 
 # What an operator may do in which status; the value is what it is called when it is not possible.

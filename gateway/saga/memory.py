@@ -1,4 +1,7 @@
-"""A journal in memory, for unit tests: the same promises as the real one, kept by one process, with a clock that tests move."""
+"""A journal in memory, for unit tests.
+
+The same promises as the real one, kept by one process, with a clock that tests move.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -56,7 +59,9 @@ class MemoryJournal:
         self.keys[saga.type, request.key] = saga_id
         return saga_id, True
 
-    async def claim(self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int) -> Sequence[Record]:
+    async def claim(
+        self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int
+    ) -> Sequence[Record]:
         """See Journal."""
         found: list[Record] = []
         for row in sorted(self.rows.values(), key=lambda one: one.wake_at or 0.0):
@@ -87,7 +92,9 @@ class MemoryJournal:
         now = _START + timedelta(seconds=self.now)
         if change.ended is not None:
             step = change.state.steps[change.ended.number]
-            row.attempts[-1] = replace(row.attempts[-1], outcome=change.outcome, error=change.error, ended_at=now)
+            row.attempts[-1] = replace(
+                row.attempts[-1], outcome=change.outcome, error=change.error, ended_at=now
+            )
             if change.error is not None:
                 row.errors[change.ended.number] = change.error
             if change.result is not None and change.ended.direction == "do":

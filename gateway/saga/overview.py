@@ -23,7 +23,10 @@ _FAILING = """SELECT saga_type, name AS step, direction, count(*) AS failures, m
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which sagas: what is None does not narrow. `before`: those that started before this one, by its start and id."""
+    """Which sagas: what is None does not narrow.
+
+    `before`: those that started before this one, by its start and id.
+    """
 
     status: str | None = None
     saga_type: str | None = None
@@ -39,8 +42,14 @@ async def newest(pool: asyncpg.Pool, wanted: Wanted, most: int) -> Sequence[UUID
 
 
 async def figures(pool: asyncpg.Pool) -> dict[str, Any]:
-    """Counts by type and status, durations (seconds, median and 95th of the last day), and the steps that fail most."""
-    counts, durations, failing = await pool.fetch(_COUNTS), await pool.fetch(_DURATIONS), await pool.fetch(_FAILING)
+    """Counts by type and status, durations (seconds, median and 95th of the last day), and the steps that
+    fail most.
+    """
+    counts, durations, failing = (
+        await pool.fetch(_COUNTS),
+        await pool.fetch(_DURATIONS),
+        await pool.fetch(_FAILING),
+    )
     return {
         "counts": [dict(row) for row in counts],
         "durations": [

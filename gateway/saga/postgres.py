@@ -18,7 +18,9 @@ CHANNEL = "sagas"
 _INSERT = """INSERT INTO sagas (saga_type, version, total_steps, data, idempotency_key, input_digest, created_by, correlation_id,
     deadline_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + $9 * interval '1 second')
     ON CONFLICT (saga_type, idempotency_key) DO NOTHING RETURNING id"""
-_STEPS = "INSERT INTO saga_steps (saga_id, step_number, name, service_name, operation) VALUES ($1, $2, $3, $4, $5)"
+_STEPS = (
+    "INSERT INTO saga_steps (saga_id, step_number, name, service_name, operation) VALUES ($1, $2, $3, $4, $5)"
+)
 _SAME = "SELECT id, input_digest FROM sagas WHERE saga_type = $1 AND idempotency_key = $2"
 _CLAIM = """UPDATE sagas SET lease_owner = $1, lease_until = clock_timestamp() + $2 * interval '1 second',
     fencing_token = fencing_token + 1
@@ -31,7 +33,8 @@ _TRIED = "SELECT * FROM saga_attempts WHERE saga_id = ANY($1) ORDER BY id"
 _RENEW = """UPDATE sagas SET lease_until = clock_timestamp() + $3 * interval '1 second'
     WHERE id = $1 AND fencing_token = $2 AND lease_owner IS NOT NULL"""
 _RELEASE = "UPDATE sagas SET lease_owner = NULL, lease_until = NULL WHERE id = $1 AND fencing_token = $2"
-# One statement is one round trip and one commit. The saga's row comes first: it shows whether the token still counts.
+# One statement is one round trip and one commit. The saga's row comes first: it shows whether the token still
+# counts.
 _WRITE = """WITH saga AS (
     UPDATE sagas SET status = $3, cancelled = $4, current_step = $5,
         wake_at = CASE WHEN $6::float8 IS NULL THEN NULL ELSE clock_timestamp() + $6 * interval '1 second' END,
@@ -66,7 +69,10 @@ _DUE = """SELECT extract(epoch FROM min(greatest(wake_at, coalesce(lease_until, 
 
 
 class PostgresJournal:
-    """The journal over a pool of connections, or one at an address, to be opened first. Its tables are made by `create`."""
+    """The journal over a pool of connections, or one at an address, to be opened first.
+
+    Its tables are made by `create`.
+    """
 
     def __init__(self, pool: asyncpg.Pool | str) -> None:
         self._pool = pool
@@ -81,7 +87,9 @@ class PostgresJournal:
     async def open(self) -> None:
         """Connect, where only an address was given, and make the tables."""
         if isinstance(self._pool, str):
-            self._pool = await asyncpg.create_pool(self._pool, min_size=1, max_size=8, timeout=5, command_timeout=30)
+            self._pool = await asyncpg.create_pool(
+                self._pool, min_size=1, max_size=8, timeout=5, command_timeout=30
+            )
         await self.create()
 
     async def close(self) -> None:
@@ -92,7 +100,9 @@ class PostgresJournal:
         """Make the tables, unless they are there."""
         script = files("gateway.saga").joinpath("journal.sql").read_text(encoding="utf-8")
         async with self.pool.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock(7245316)")  # CREATE IF NOT EXISTS races with itself
+            await connection.execute(
+                "SELECT pg_advisory_xact_lock(7245316)"
+            )  # CREATE IF NOT EXISTS races with itself
             await connection.execute(script)
 
     async def start(self, request: Request) -> tuple[UUID, bool]:
@@ -109,11 +119,15 @@ class PostgresJournal:
                 return made, True
             found = await connection.fetchrow(_SAME, saga.type, request.key)
         if found is None or bytes(found["input_digest"]) != digest:
-            message = f"the idempotency key {request.key!r} was used for a saga {saga.type} with another input"
+            message = (
+                f"the idempotency key {request.key!r} was used for a saga {saga.type} with another input"
+            )
             raise SagaError(message, "IDEMPOTENCY_KEY_REUSED")
         return found["id"], False
 
-    async def claim(self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int) -> Sequence[Record]:
+    async def claim(
+        self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int
+    ) -> Sequence[Record]:
         """See Journal."""
         types, versions = [kind for kind, _ in kinds], [version for _, version in kinds]
         async with self.pool.acquire() as connection, connection.transaction():
@@ -140,7 +154,9 @@ class PostgresJournal:
     async def operate(self, saga_id: UUID, verb: Verb, by: str, reason: str) -> None:
         """See Journal."""
         async with self.pool.acquire() as connection, connection.transaction():
-            row = await connection.fetchrow("SELECT *, false AS late FROM sagas WHERE id = $1 FOR UPDATE", saga_id)
+            row = await connection.fetchrow(
+                "SELECT *, false AS late FROM sagas WHERE id = $1 FOR UPDATE", saga_id
+            )
             if row is None:
                 raise SagaError(f"there is no saga {saga_id}", "UNKNOWN_SAGA")
             record = _record(row, await connection.fetch(_OF, [saga_id]))
@@ -159,8 +175,14 @@ class PostgresJournal:
     async def views(self, ids: Sequence[UUID]) -> list[View]:
         """Sagas with their steps and attempts, in the order of their ids here; those that there are."""
         async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-            rows = {row["id"]: row for row in await connection.fetch("SELECT * FROM sagas WHERE id = ANY($1)", ids)}
-            steps, attempts = _grouped(await connection.fetch(_OF, ids)), _grouped(await connection.fetch(_TRIED, ids))
+            rows = {
+                row["id"]: row
+                for row in await connection.fetch("SELECT * FROM sagas WHERE id = ANY($1)", ids)
+            }
+            steps, attempts = (
+                _grouped(await connection.fetch(_OF, ids)),
+                _grouped(await connection.fetch(_TRIED, ids)),
+            )
         return [_view(rows[key], steps[key], attempts[key]) for key in ids if key in rows]
 
     async def due_in(self, kinds: Collection[tuple[str, int]]) -> float | None:
@@ -173,7 +195,10 @@ async def _write(session: Any, saga_id: UUID, token: int, before: State, change:
     """A change, on a connection or a pool; LostLease."""
     after, ended, begun = change.state, change.ended, change.begun
     wake = change.wake_after if after.status in ACTIVE else None
-    at = next((n for n, step in enumerate(after.steps) if step.status in ("pending", "in_progress")), len(after.steps))
+    at = next(
+        (n for n, step in enumerate(after.steps) if step.status in ("pending", "in_progress")),
+        len(after.steps),
+    )
     written = await session.fetchval(
         _WRITE,
         saga_id,
@@ -223,9 +248,13 @@ def _record(row: asyncpg.Record, steps: Sequence[asyncpg.Record]) -> Record:
         tuple(StepState(s["name"], s["status"], s["attempts"], s["failures"], s["uncertain"]) for s in steps),
         row["cancelled"],
     )
-    results = {step["name"]: _json(step["response_data"]) for step in steps if step["response_data"] is not None}
+    results = {
+        step["name"]: _json(step["response_data"]) for step in steps if step["response_data"] is not None
+    }
     data: Any = _json(row["data"])
-    return Record(row["id"], row["saga_type"], row["version"], state, data, results, row["fencing_token"], row["late"])
+    return Record(
+        row["id"], row["saga_type"], row["version"], state, data, results, row["fencing_token"], row["late"]
+    )
 
 
 def _json(value: str | None) -> Any:

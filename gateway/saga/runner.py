@@ -1,7 +1,9 @@
-"""A worker: takes sagas over, carries them on step by step, and gives them back. Any number of them share one journal.
+"""A worker: takes sagas over, carries them on step by step, and gives them back.
 
-Everything is written before it is done and after; whatever dies in between, another worker goes on from there. The lease says
-who works on a saga; the fencing token keeps out whoever only thinks so.
+Any number of them share one journal.
+
+Everything is written before it is done and after; whatever dies in between, another worker goes on from
+there. The lease says who works on a saga; the fencing token keeps out whoever only thinks so.
 """
 
 import asyncio
@@ -25,7 +27,9 @@ from gateway.saga.machine import Attempt, State, Status, begun, done, failed, ne
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds of a lease, how many sagas at once, and seconds between two looks when nothing says that there is something new."""
+    """Seconds of a lease, how many sagas at once, and seconds between two looks when nothing says that
+    there is something new.
+    """
 
     lease: float = 15.0
     at_once: int = 32
@@ -109,7 +113,9 @@ class Runner:
         """Wait for something new, for a timer, or for a while."""
         due = await self.journal.due_in(self.definitions.known.keys())
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(self.pace.poll, max(due, 0.01)) if due is not None else self.pace.poll):
+            async with asyncio.timeout(
+                min(self.pace.poll, max(due, 0.01)) if due is not None else self.pace.poll
+            ):
                 await self.woken.wait()
 
     async def keep(self, record: Record) -> None:
@@ -143,7 +149,10 @@ class Runner:
             until = clock() + self.pace.lease
 
     async def carry(self, record: Record) -> None:
-        """Step after step, until the saga rests. The end of each step is written together with what follows it."""
+        """Step after step, until the saga rests.
+
+        The end of each step is written together with what follows it.
+        """
         saga = self.definitions.pinned(record.saga_type, record.version)
         last: Change | None = None
         while (move := next_move(record.state if last is None else last.state, record.late)) is not None:
@@ -175,19 +184,20 @@ class Runner:
     async def take_step(
         self, record: Record, last: Change | None, saga: Saga, move: Attempt, action: Action
     ) -> tuple[Record, Change, bool]:
-        """One attempt at a step: the record, the change that is still to be written, and whether the saga waits then."""
+        """One attempt at a step: the record, the change that is still to be written, and whether the saga
+        waits then.
+        """
         step = saga.step(move.number)
         state = begun(record.state if last is None else last.state, move)
         request, asked, broken = ask(step, record)
         beginning = Change(f"begin {move.direction}:{step.name}", state, begun=move, request=asked)
         record = await self.written(record, last, beginning)
-        attempt = state.steps[move.number].attempts
-        about = (record.id, saga.type, step.name, move.direction, attempt, record.token, record.data, record.results)
+        call = _call(record, saga, move, state, request)
         try:
             if broken is not None:
                 raise broken
             async with asyncio.timeout(step.timeout):
-                result = await action(Call(*about, request))
+                result = await action(call)
             given = payload(result, f"the result of step {step.name}")
         except LostLease:
             raise
@@ -206,10 +216,15 @@ class Runner:
         allowed = 1 if final else retry.attempts
         refused = isinstance(error, Refused)
         after = failed(state, move, allowed, refused)
-        again = after.status == state.status and after.steps[move.number].status == state.steps[move.number].status
+        again = (
+            after.status == state.status
+            and after.steps[move.number].status == state.steps[move.number].status
+        )
         delay = retry.delay(after.steps[move.number].failures, self.chance()) if again else 0.0
         message = f"{step.name}: {reason(error)}"
-        code = getattr(error, "code", None) or ("TIMEOUT" if isinstance(error, TimeoutError) else "STEP_FAILED")
+        code = getattr(error, "code", None) or (
+            "TIMEOUT" if isinstance(error, TimeoutError) else "STEP_FAILED"
+        )
         name = f"{'wait' if again else 'fail'} {move.direction}:{step.name}"
         outcome = "refused" if refused else "failed"
         return Change(name, after, move, outcome=outcome, error=message, code=code, wake_after=delay), again
@@ -222,7 +237,10 @@ class Runner:
 
 
 def ask(step: Step, record: Record) -> tuple[Any, bytes | None, SagaError | None]:
-    """What is asked of a step, also as JSON; or why it can't be asked, which will be so the next time, too."""
+    """What is asked of a step, also as JSON.
+
+    Or why it can't be asked, which will be so the next time, too.
+    """
     if step.request is None:
         return None, None, None
     try:
@@ -233,6 +251,22 @@ def ask(step: Step, record: Record) -> tuple[Any, bytes | None, SagaError | None
     except Exception as error:
         message = f"the request of step {step.name} can't be made: {error!r}"
         return None, None, SagaError(message, "PAYLOAD_INVALID")
+
+
+def _call(record: Record, saga: Saga, move: Attempt, state: State, request: Any) -> Call:
+    """What a step's action is given."""
+    step, attempt = saga.step(move.number), state.steps[move.number].attempts
+    about = (
+        record.id,
+        saga.type,
+        step.name,
+        move.direction,
+        attempt,
+        record.token,
+        record.data,
+        record.results,
+    )
+    return Call(*about, request)
 
 
 def reason(error: Exception) -> str:

@@ -1,7 +1,9 @@
-"""Introspection (`__schema`, `__type`) and the root's `__typename`: answered from the API schema, never by a subgraph.
+"""Introspection (`__schema`, `__type`) and the root's `__typename`.
 
-A query root can also be met further down (`{ viewer { query { __schema { ... } } } }`); what is asked there is kept under a key that
-no client can use, by field.
+Answered from the API schema, never by a subgraph.
+
+A query root can also be met further down (`{ viewer { query { __schema { ... } } } }`); what is asked there
+is kept under a key that no client can use, by field.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +20,10 @@ NESTED = "__nested"
 
 
 def without_meta(operation: Operation) -> Operation:
-    """The operation as subgraphs are asked: without the root's meta fields, and without introspection anywhere."""
+    """The operation as subgraphs are asked.
+
+    Without the root's meta fields, and without introspection anywhere.
+    """
     rest = tuple(item for item in operation.selections if not (isinstance(item, Field) and item.name in META))
     if any(_below(rest)):
         rest = _stripped(rest)
@@ -48,12 +53,19 @@ def meta_fields(operation: Operation) -> tuple[Field, ...]:
 
 
 def introspect(schema: GraphQLSchema, operation: Operation, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the root's introspection fields, by key; those of nested ones under NESTED. Nothing when there are none."""
-    own = tuple(item for item in operation.selections if isinstance(item, Field) and item.name in INTROSPECTION)
+    """The values of the root's introspection fields, by key; those of nested ones under NESTED.
+
+    Nothing when there are none.
+    """
+    own = tuple(
+        item for item in operation.selections if isinstance(item, Field) and item.name in INTROSPECTION
+    )
     found = _answers(schema, operation, own, variables) if own else {}
     nested = [item for item in meta_fields(operation) if all(item is not one for one in own)]
     if nested:
-        found[NESTED] = {id(item): _answers(schema, operation, (item,), variables).get(item.key) for item in nested}
+        found[NESTED] = {
+            id(item): _answers(schema, operation, (item,), variables).get(item.key) for item in nested
+        }
     return found
 
 
@@ -63,7 +75,9 @@ def _answers(
     used = set(_variables(fields))
     declared = ",".join(f"${name}:{kind}" for name, kind in operation.variables if name in used)
     text = "query" + (f"({declared})" if declared else "") + print_selections(fields)
-    result = graphql_sync(schema, text, variable_values={name: variables[name] for name in used if name in variables})
+    result = graphql_sync(
+        schema, text, variable_values={name: variables[name] for name in used if name in variables}
+    )
     return dict(result.data or {})
 
 

@@ -1,7 +1,10 @@
-"""The merged tree becomes the answer: the operation's fields in its order, nulls where they must be (GraphQL spec, 6.4.4).
+"""The merged tree becomes the answer.
 
-The tree holds more than was asked (keys, inputs) and may lack what failed. A null in a non-null position takes its parent with
-it, up to the nearest nullable one; when no subgraph explained it, an error at its path does.
+The operation's fields in its order, nulls where they must be (GraphQL spec, 6.4.4).
+
+The tree holds more than was asked (keys, inputs) and may lack what failed. A null in a non-null position
+takes its parent with it, up to the nearest nullable one; when no subgraph explained it, an error at its path
+does.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -59,9 +62,12 @@ class Projector:
         return False
 
     def visible(self, path: list[str | int], data: Any) -> list[str | int] | None:
-        """A path as far as the client's own keys go: an error in what only the planner asked for is one of the object.
+        """A path as far as the client's own keys go.
 
-        None where the client asked for the key, but of objects of another type: what failed there is no part of the answer.
+        An error in what only the planner asked for is one of the object.
+
+        None where the client asked for the key, but of objects of another type: what failed there is no part
+        of the answer.
         """
         here: Selections = self.operation.selections
         for index, step in enumerate(path):
@@ -119,7 +125,10 @@ class _Run:
         self.nested = nested
         self.errors = errors
         self.explained = {
-            tuple(error["path"][:end]) for error in errors if "path" in error for end in range(len(error["path"]) + 1)
+            tuple(error["path"][:end])
+            for error in errors
+            if "path" in error
+            for end in range(len(error["path"]) + 1)
         }
         self.exact = {tuple(error["path"]) for error in errors if "path" in error}
         self.unplaced = any("path" not in error for error in errors)
@@ -133,7 +142,11 @@ class _Run:
                 out[item.key] = typename or data.get(item.key)
             else:
                 where = (*path, item.key)
-                value = data.get(item.key) if not (path and item.name in INTROSPECTION) else self.nested.get(id(item))
+                value = (
+                    data.get(item.key)
+                    if not (path and item.name in INTROSPECTION)
+                    else self.nested.get(id(item))
+                )
                 out[item.key] = self.complete(item, self.type_for(item, typename), value, where)
         return out
 
@@ -190,10 +203,16 @@ class _Run:
         return self.leaf(item, reference, value, path)
 
     def untyped(self, item: Field, path: Path) -> None:
-        """An object of which nobody said what it is can't be answered by type: null, with an error unless one explains it."""
+        """An object of which nobody said what it is can't be answered by type.
+
+        Null, with an error unless one explains it.
+        """
         if path not in self.explained:
             message = f"no subgraph said which type {item.parent}.{item.name} has"
-            self.report({"message": message, "path": list(path), "extensions": {"code": "SUBGRAPH_BAD_RESPONSE"}}, path)
+            self.report(
+                {"message": message, "path": list(path), "extensions": {"code": "SUBGRAPH_BAD_RESPONSE"}},
+                path,
+            )
 
     def leaf(self, item: Field, reference: str, value: Any, path: Path) -> Any:
         """A scalar or an enum value; custom scalars pass as they are."""
@@ -210,14 +229,22 @@ class _Run:
     def wrong(self, item: Field, wanted: str, path: Path) -> None:
         """A value that does not fit its type is null, with an error."""
         message = f"{item.parent}.{item.name} was to be {wanted}"
-        self.report({"message": message, "path": list(path), "extensions": {"code": "SUBGRAPH_WRONG_VALUE"}}, path)
+        self.report(
+            {"message": message, "path": list(path), "extensions": {"code": "SUBGRAPH_WRONG_VALUE"}}, path
+        )
 
     def explain(self, item: Field, path: Path) -> None:
         """Say why a null went up, unless an error did."""
-        if path in self.explained or self.unplaced or any(path[:end] in self.exact for end in range(len(path))):
+        if (
+            path in self.explained
+            or self.unplaced
+            or any(path[:end] in self.exact for end in range(len(path)))
+        ):
             return
         message = f"null came for {item.parent}.{item.name}, which can't be null"
-        self.report({"message": message, "path": list(path), "extensions": {"code": "NULL_IN_NON_NULL"}}, path)
+        self.report(
+            {"message": message, "path": list(path), "extensions": {"code": "NULL_IN_NON_NULL"}}, path
+        )
 
     def report(self, error: dict[str, Any], path: Path) -> None:
         """Add an error."""

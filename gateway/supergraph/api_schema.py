@@ -1,4 +1,6 @@
-"""The API schema: what clients see of a supergraph, without the composition's own elements and what is @inaccessible."""
+"""The API schema: what clients see of a supergraph, without the composition's own elements and what is
+@inaccessible.
+"""
 
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -60,7 +62,9 @@ class _Api:
         changes: dict[str, object] = {}
         if getattr(node, "directives", None):
             changes["directives"] = tuple(item for item in node.directives if item.name.value in KEPT)  # type: ignore[attr-defined]
-        if isinstance(node, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode | InputObjectTypeDefinitionNode):
+        if isinstance(
+            node, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode | InputObjectTypeDefinitionNode
+        ):
             changes["fields"] = tuple(self.clean(item) for item in node.fields or () if self.visible(item))
         if isinstance(node, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode):
             changes["interfaces"] = tuple(i for i in node.interfaces or () if i.name.value not in self.hidden)
@@ -69,7 +73,9 @@ class _Api:
         if isinstance(node, EnumTypeDefinitionNode):
             changes["values"] = tuple(self.clean(item) for item in node.values or () if self.visible(item))
         if isinstance(node, FieldDefinitionNode | DirectiveDefinitionNode):
-            changes["arguments"] = tuple(self.clean(item) for item in node.arguments or () if self.visible(item))
+            changes["arguments"] = tuple(
+                self.clean(item) for item in node.arguments or () if self.visible(item)
+            )
         return remade(node, **changes)
 
     def roots(self, node: SchemaDefinitionNode) -> SchemaDefinitionNode:
@@ -107,14 +113,22 @@ def api_schema(document: DocumentNode, features: Iterable[Feature]) -> GraphQLSc
     """
     api = _Api(features)
     own = [node for node in document.definitions if not api.is_feature(node)]
-    api.hidden = {node.name.value for node in own if isinstance(node, TypeDefinitionNode) and not api.visible(node)}
-    kept = [node for node in own if not (isinstance(node, TypeDefinitionNode) and node.name.value in api.hidden)]
+    api.hidden = {
+        node.name.value for node in own if isinstance(node, TypeDefinitionNode) and not api.visible(node)
+    }
+    kept = [
+        node for node in own if not (isinstance(node, TypeDefinitionNode) and node.name.value in api.hidden)
+    ]
     definitions = [part for node in kept if (part := _executable(api.clean(node)))]
-    definitions = [api.roots(node) if isinstance(node, SchemaDefinitionNode) else node for node in definitions]
+    definitions = [
+        api.roots(node) if isinstance(node, SchemaDefinitionNode) else node for node in definitions
+    ]
     try:
         schema = build_ast_schema(DocumentNode(definitions=tuple(definitions)), assume_valid_sdl=True)
     except (GraphQLError, TypeError) as error:
-        raise SupergraphError(f"the supergraph's API schema is broken: {error}", "INVALID_SUPERGRAPH") from error
+        raise SupergraphError(
+            f"the supergraph's API schema is broken: {error}", "INVALID_SUPERGRAPH"
+        ) from error
     if problems := validate_schema(schema):
         text = "; ".join(problem.message for problem in problems[:5])
         raise SupergraphError(f"the supergraph's API schema is not valid: {text}", "INVALID_SUPERGRAPH")

@@ -1,7 +1,7 @@
 """Field facts: what a supergraph says of its types and fields besides their shape.
 
-Demands on who may ask, costs and sizes of lists, cache hints and tags, read under whatever name the supergraph imports
-their directives. Nothing here acts on them.
+Demands on who may ask, costs and sizes of lists, cache hints and tags, read under whatever name the
+supergraph imports their directives. Nothing here acts on them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,10 @@ Alternatives = tuple[frozenset[str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may ask. `authenticated`: only a known caller; `scopes` and `policies`: what the caller must have."""
+    """Who may ask. `authenticated`: only a known caller; `scopes` and `policies`.
+
+    What the caller must have.
+    """
 
     authenticated: bool = False
     scopes: Alternatives = ()
@@ -36,8 +39,8 @@ class Access:
 class ListSize:
     """How long a list is (IBM's cost specification, @listSize).
 
-    `assumed`: elements where nothing else tells; `slicing`: arguments that say it, of which exactly one must be given if
-    `one_required`; `sized`: the fields below that hold the list.
+    `assumed`: elements where nothing else tells; `slicing`: arguments that say it, of which exactly one must
+    be given if `one_required`; `sized`: the fields below that hold the list.
     """
 
     assumed: int | None = None
@@ -48,7 +51,10 @@ class ListSize:
 
 @dataclass(frozen=True, slots=True)
 class CacheHint:
-    """@cacheControl. `max_age`: seconds; `scope`: for everyone or for one user; `inherit`: the age of what is above."""
+    """@cacheControl. `max_age`: seconds; `scope`: for everyone or for one user; `inherit`.
+
+    The age of what is above.
+    """
 
     max_age: int | None = None
     scope: Literal["PUBLIC", "PRIVATE"] | None = None
@@ -57,7 +63,10 @@ class CacheHint:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is said of one type or field. `cache_tags`: templates of names for invalidation; `arguments`: costs by argument."""
+    """What is said of one type or field.
+
+    `cache_tags`: templates of names for invalidation; `arguments`: costs by argument.
+    """
 
     access: Access | None = None
     cost: int | None = None
@@ -70,7 +79,16 @@ class Facts:
 
 NO_FACTS = Facts()
 _SPEC_OF = {"listSize": "cost"}
-_DIRECTIVES = ("authenticated", "requiresScopes", "policy", "cost", "listSize", "cacheControl", "tag", "cacheTag")
+_DIRECTIVES = (
+    "authenticated",
+    "requiresScopes",
+    "policy",
+    "cost",
+    "listSize",
+    "cacheControl",
+    "tag",
+    "cacheTag",
+)
 Applied = dict[str, list[Mapping[str, Any]]]
 
 
@@ -93,7 +111,8 @@ class FactTable:
 def local_names(features: Iterable[Feature]) -> dict[str, str]:
     """The directives that carry facts, by the names under which this supergraph has them.
 
-    A directive that nobody imports is known by its own name: what is used without a link counts as what it is called.
+    A directive that nobody imports is known by its own name: what is used without a link counts as what it is
+    called.
     """
     known = tuple(features)
     names: dict[str, str] = {}
@@ -110,7 +129,8 @@ def local_names(features: Iterable[Feature]) -> dict[str, str]:
 def read_facts(types: Mapping[str, TypeDefinitionNode], features: Iterable[Feature]) -> FactTable:
     """The facts of a supergraph's types and fields.
 
-    Raises SupergraphError INVALID_SUPERGRAPH where a directive's arguments are not of the shape that its spec gives.
+    Raises SupergraphError INVALID_SUPERGRAPH where a directive's arguments are not of the shape that its spec
+    gives.
     """
     names = local_names(features)
     of_types: dict[str, Facts] = {}
@@ -134,7 +154,9 @@ def _field_facts(node: FieldDefinitionNode, names: Mapping[str, str]) -> Facts |
 
 
 def _facts(
-    directives: Iterable[ConstDirectiveNode] | None, names: Mapping[str, str], costs: Mapping[str, int] | None = None
+    directives: Iterable[ConstDirectiveNode] | None,
+    names: Mapping[str, str],
+    costs: Mapping[str, int] | None = None,
 ) -> Facts | None:
     applied = _applied(directives, names)
     if not applied and not costs:
@@ -159,7 +181,10 @@ def _facts(
 
 
 def _applied(directives: Iterable[ConstDirectiveNode] | None, names: Mapping[str, str]) -> Applied:
-    """The arguments of each directive that carries facts; what stands in @join__directive counts as itself."""
+    """The arguments of each directive that carries facts.
+
+    What stands in @join__directive counts as itself.
+    """
     found: Applied = {}
     for node in directives or ():
         given = {one.name.value: value_from_ast_untyped(one.value) for one in node.arguments or ()}

@@ -1,7 +1,7 @@
 """The features (`@link`, or `@core` of old) of a supergraph SDL, and the names that belong to them.
 
-Link spec v1.0: an element of a feature is called `name__element`, or by what an import says; the feature's main directive is
-`@name`. What belongs to a feature is not part of the schema that clients see.
+Link spec v1.0: an element of a feature is called `name__element`, or by what an import says; the feature's
+main directive is `@name`. What belongs to a feature is not part of the schema that clients see.
 """
 
 import re
@@ -77,7 +77,10 @@ def read_imports(value: ValueNode | None) -> tuple[tuple[str, str], ...]:
 
 
 def read_feature(node: ConstDirectiveNode) -> Feature | None:
-    """A `@link(url:, as:, import:, for:)` or `@core(feature:, as:, for:)`; None when the url names no spec."""
+    """A `@link(url:, as:, import:, for:)` or `@core(feature:, as:, for:)`.
+
+    None when the url names no spec.
+    """
     arguments = arguments_of(node)
     url = text(arguments.get("url") or arguments.get("feature"))
     match = _URL.search(url or "")

@@ -1,8 +1,9 @@
 """Who can answer what, from where: the questions that planning and satisfiability ask of a supergraph.
 
-An Arrival is an object as one subgraph hands it out: the subgraph, its own type for it, and what @provides adds. From arrivals
-at one object, `reach` finds every subgraph that can be entered by a key, in rounds: a key may need what another jump brings. The
-answers depend on the supergraph alone, so they are kept; what stays small is bounded (types x subgraphs).
+An Arrival is an object as one subgraph hands it out: the subgraph, its own type for it, and what @provides
+adds. From arrivals at one object, `reach` finds every subgraph that can be entered by a key, in rounds: a key
+may need what another jump brings. The answers depend on the supergraph alone, so they are kept; what stays
+small is bounded (types x subgraphs).
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +18,10 @@ _REMEMBERED = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An object as seen from one subgraph: `type` is the subgraph's type for it, `provided` what @provides makes known."""
+    """An object as seen from one subgraph.
+
+    `type` is the subgraph's type for it, `provided` what @provides makes known.
+    """
 
     subgraph: str
     type: str
@@ -39,7 +43,10 @@ class Local:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A way into a subgraph: as which of its types an object is looked up, and by which key. A root type needs no key."""
+    """A way into a subgraph: as which of its types an object is looked up, and by which key.
+
+    A root type needs no key.
+    """
 
     arrival: Arrival
     key: FieldSet
@@ -47,7 +54,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How an arrival is come by: after how many rounds of fetches, and through which entry (None: it was there)."""
+    """How an arrival is come by: after how many rounds of fetches, and through which entry (None.
+
+    It was there).
+    """
 
     depth: int
     entry: Entry | None = None
@@ -107,7 +117,8 @@ class Graph:
     def local(self, arrival: Arrival, name: str) -> Local | None:
         """The field as the arrival's subgraph resolves it; None when it can't.
 
-        A field of an interface counts only if every implementation that the subgraph knows resolves it without further input.
+        A field of an interface counts only if every implementation that the subgraph knows resolves it
+        without further input.
         """
         key = (arrival, name)
         if key not in self._local:
@@ -158,12 +169,17 @@ class Graph:
                         continue
                     if name in roots:
                         found.append(Entry(Arrival(subgraph.name, name), ()))
-                    found.extend(Entry(Arrival(subgraph.name, name), key.fields) for key in view.keys if key.resolvable)
+                    found.extend(
+                        Entry(Arrival(subgraph.name, name), key.fields) for key in view.keys if key.resolvable
+                    )
             self._entries[type_name] = tuple(found)
         return self._entries[type_name]
 
     def reach(self, type_name: str, have: Iterable[Arrival]) -> Mapping[Arrival, Reach]:
-        """Every arrival that can be had at an object, given some: those themselves at depth 0, others by rounds of jumps."""
+        """Every arrival that can be had at an object, given some.
+
+        Those themselves at depth 0, others by rounds of jumps.
+        """
         start = frozenset(have)
         key = (type_name, start)
         found = self._reach.get(key)
@@ -190,7 +206,9 @@ class Graph:
                 if entry.arrival in reached:
                     continue
                 depth = self.obtain(type_name, entry.key, reached)
-                if depth is not None and (entry.arrival not in found or found[entry.arrival].depth > depth + 1):
+                if depth is not None and (
+                    entry.arrival not in found or found[entry.arrival].depth > depth + 1
+                ):
                     found[entry.arrival] = Reach(depth + 1, entry)
             if not found:
                 return reached
@@ -200,8 +218,9 @@ class Graph:
     def obtain(self, type_name: str, fields: FieldSet, have: Mapping[Arrival, Reach]) -> int | None:
         """After how many rounds a field set is known at an object with these arrivals; None: never.
 
-        A field that itself has @requires costs a round more, if what it requires can be obtained. A requirement that comes back to
-        itself can't be met on that way; answers found while such a way was cut are not remembered, as others might not cut it.
+        A field that itself has @requires costs a round more, if what it requires can be obtained. A
+        requirement that comes back to itself can't be met on that way; answers found while such a way was cut
+        are not remembered, as others might not cut it.
         """
         key = (type_name, fields, frozenset(have.items()))
         if key in self._obtained:
@@ -250,7 +269,9 @@ class Graph:
         known = [depth for depth in depths if depth is not None]
         return min(known) if known else self._obtain_below(child, item.selections, children)
 
-    def _with_inputs(self, type_name: str, arrival: Arrival, local: Local, have: Mapping[Arrival, Reach]) -> int | None:
+    def _with_inputs(
+        self, type_name: str, arrival: Arrival, local: Local, have: Mapping[Arrival, Reach]
+    ) -> int | None:
         """The rounds until a field with @requires is known."""
         mark = (type_name, arrival, local.field.name)
         if mark in self._open:
@@ -283,7 +304,9 @@ class Graph:
             return arrival
         types = self.supergraph.subgraphs[arrival.subgraph].types
         wanted = (
-            types[condition].possible if condition in types else self.supergraph.possible.get(condition, frozenset())
+            types[condition].possible
+            if condition in types
+            else self.supergraph.possible.get(condition, frozenset())
         )
         both = view.possible & wanted
         if not both:

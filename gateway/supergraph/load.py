@@ -1,10 +1,10 @@
 """A supergraph SDL (join spec v0.2 to v0.5, written by us or another tool) becomes a Supergraph.
 
-Naive would be to build each subgraph's schema again as text and parse it; the join directives already say everything, so they
-are read straight into each subgraph's view.
+Naive would be to build each subgraph's schema again as text and parse it; the join directives already say
+everything, so they are read straight into each subgraph's view.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from graphql import DocumentNode, GraphQLError, parse, print_ast
@@ -82,7 +82,9 @@ def load_supergraph(sdl: str) -> Supergraph:
     try:
         return _Loader(document, features).load(sdl, features)
     except ValueError as error:
-        raise SupergraphError(f"the supergraph has a broken field set: {error}", "INVALID_SUPERGRAPH") from error
+        raise SupergraphError(
+            f"the supergraph has a broken field set: {error}", "INVALID_SUPERGRAPH"
+        ) from error
 
 
 def parse_supergraph(sdl: str) -> DocumentNode:
@@ -104,9 +106,27 @@ def _context_arguments(value: ConstValueNode | None) -> tuple[ContextArgument, .
             given = {one.name.value: text(one.value) or "" for one in item.fields}
             selection = parse_field_set(given.get("selection", ""))
             found.append(
-                ContextArgument(given.get("name", ""), given.get("type", ""), given.get("context", ""), selection)
+                ContextArgument(
+                    given.get("name", ""), given.get("type", ""), given.get("context", ""), selection
+                )
             )
     return tuple(found)
+
+
+def _field_types(types: Mapping[str, TypeDefinitionNode]) -> dict[str, dict[str, str]]:
+    """The type reference of every field, by type and name."""
+    return {
+        name: {item.name.value: print_ast(item.type) for item in node.fields or ()}
+        for name, node in types.items()
+        if isinstance(node, Composite)
+    }
+
+
+def _labels(subgraphs: Iterable[Subgraph]) -> Iterator[str]:
+    """The labels of all progressive overrides."""
+    for subgraph in subgraphs:
+        for one in subgraph.types.values():
+            yield from (item.label for item in one.fields.values() if item.label is not None)
 
 
 class _Loader:
@@ -117,7 +137,9 @@ class _Loader:
         named = {feature.name: feature for feature in features}
         self.prefix = named["join"].namespace if "join" in named else "join"
         self.context = named["context"].local("@context") if "context" in named else "context"
-        self.types = {node.name.value: node for node in document.definitions if isinstance(node, TypeDefinitionNode)}
+        self.types = {
+            node.name.value: node for node in document.definitions if isinstance(node, TypeDefinitionNode)
+        }
         self.graphs = self._graphs()
         self.possible = self._possible()
         self.views = self._views()
@@ -125,7 +147,9 @@ class _Loader:
 
     def load(self, sdl: str, features: tuple[Feature, ...]) -> Supergraph:
         """All of it."""
-        subgraphs = {name: Subgraph(name, url, self._view(graph, name)) for graph, (name, url) in self.graphs.items()}
+        subgraphs = {
+            name: Subgraph(name, url, self._view(graph, name)) for graph, (name, url) in self.graphs.items()
+        }
         own = {
             name: node
             for name, node in self.types.items()
@@ -141,20 +165,10 @@ class _Loader:
             roots=self._roots(),
             kinds={name: _KINDS[type(node)] for name, node in own.items()},
             possible=self.possible,
-            field_types={
-                name: {item.name.value: print_ast(item.type) for item in node.fields or ()}
-                for name, node in own.items()
-                if isinstance(node, Composite)
-            },
+            field_types=_field_types(own),
             features=tuple(feature.url for feature in features),
             contexts=self._contexts(),
-            labels=frozenset(
-                item.label
-                for subgraph in subgraphs.values()
-                for one in subgraph.types.values()
-                for item in one.fields.values()
-                if item.label is not None
-            ),
+            labels=frozenset(_labels(subgraphs.values())),
             unenforced=tuple(unenforced(self.document, features)),
         )
 
@@ -175,14 +189,15 @@ class _Loader:
     def _graphs(self) -> dict[str, tuple[str, str]]:
         node = self.types.get(f"{self.prefix}__Graph")
         if not isinstance(node, EnumTypeDefinitionNode):
-            message = (
-                "this is not a supergraph: it has no enum join__Graph; compose the subgraphs first (`gateway compose`)"
-            )
+            message = "this is not a supergraph: it has no enum join__Graph; compose the subgraphs first (`gateway compose`)"
             raise SupergraphError(message, "INVALID_SUPERGRAPH")
         graphs = {}
         for value in node.values or ():
             for join in self._joins(value.directives, "graph"):
-                graphs[value.name.value] = (join.get("name") or value.name.value.lower(), join.get("url") or "")
+                graphs[value.name.value] = (
+                    join.get("name") or value.name.value.lower(),
+                    join.get("url") or "",
+                )
         return graphs
 
     def _roots(self) -> dict[RootKind, str]:
@@ -207,7 +222,10 @@ class _Loader:
         return {name: frozenset(members) for name, members in possible.items()}
 
     def _views(self) -> dict[str, dict[str, list[_Join]]]:
-        """For each subgraph its types, with what the supergraph says of them there; one walk over all types."""
+        """For each subgraph its types, with what the supergraph says of them there.
+
+        One walk over all types.
+        """
         views: dict[str, dict[str, list[_Join]]] = {graph: {} for graph in self.graphs}
         for name, node in self.types.items():
             joins = self._joins(node.directives, "type")
@@ -221,7 +239,9 @@ class _Loader:
 
     def _view(self, graph: str, subgraph: str) -> dict[str, SubgraphType]:
         view = {name: self._type(self.types[name], graph, mine) for name, mine in self.views[graph].items()}
-        return {name: replace(item, possible=self._possible_in(name, item, view)) for name, item in view.items()}
+        return {
+            name: replace(item, possible=self._possible_in(name, item, view)) for name, item in view.items()
+        }
 
     def _possible_in(self, name: str, item: SubgraphType, view: Mapping[str, SubgraphType]) -> frozenset[str]:
         if item.interface_object:
@@ -229,20 +249,28 @@ class _Loader:
         if item.kind == "object":
             return frozenset({name})
         if item.kind == "interface":
-            return frozenset(other for other, it in view.items() if it.kind == "object" and name in it.interfaces)
+            return frozenset(
+                other for other, it in view.items() if it.kind == "object" and name in it.interfaces
+            )
         return item.possible
 
     def _type(self, node: TypeDefinitionNode, graph: str, joins: list[_Join]) -> SubgraphType:
-        keys = tuple(Key(join.fields("key"), join.flag("resolvable", True)) for join in joins if join.get("key"))
+        keys = tuple(
+            Key(join.fields("key"), join.flag("resolvable", True)) for join in joins if join.get("key")
+        )
         interface_object = any(join.flag("isInterfaceObject") for join in joins)
         name = node.name.value
         if isinstance(node, Composite):
             extended = [
-                parse_field_set(join.get("key") or "") for join in joins if join.flag("extension") and join.get("key")
+                parse_field_set(join.get("key") or "")
+                for join in joins
+                if join.flag("extension") and join.get("key")
             ]
             fake = {item.name for key in extended for item in top_fields(key)}
             kind: Kind = "object" if interface_object else _KINDS[type(node)]
-            views = {item.name: item for child in node.fields or () for item in self._field(child, graph, fake)}
+            views = {
+                item.name: item for child in node.fields or () for item in self._field(child, graph, fake)
+            }
             return SubgraphType(name, kind, views, keys, interface_object, self._interfaces(node, graph))
         if isinstance(node, UnionTypeDefinitionNode):
             return SubgraphType(name, "union", possible=self._members(node, graph))

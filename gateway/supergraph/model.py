@@ -1,6 +1,7 @@
 """The supergraph as facts: each subgraph's own view of the types, frozen.
 
-A subgraph is known by its name. Types are referred to by name, type references are GraphQL text (`[Review!]!`).
+A subgraph is known by its name. Types are referred to by name, type references are GraphQL text
+(`[Review!]!`).
 """
 
 from collections.abc import Mapping
@@ -32,7 +33,9 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class ContextArgument:
-    """An argument that comes from a context (@fromContext): a selection on the nearest object above that sets the context.
+    """An argument that comes from a context (@fromContext).
+
+    A selection on the nearest object above that sets the context.
 
     `type` is the argument's type reference in the subgraph.
     """
@@ -47,8 +50,9 @@ class ContextArgument:
 class SubgraphField:
     """A field as one subgraph has it.
 
-    `external`: the subgraph names the field but does not resolve it (outside of @provides). `label`: of a progressive @override;
-    the subgraph resolves the field while the label is on (`when_on`), or while it is off.
+    `external`: the subgraph names the field but does not resolve it (outside of @provides). `label`: of a
+    progressive @override; the subgraph resolves the field while the label is on (`when_on`), or while it is
+    off.
     """
 
     name: str
@@ -92,10 +96,11 @@ class Subgraph:
 class Supergraph:
     """All subgraphs, the schema that clients see, and what is hidden from them.
 
-    `possible` are the object types behind every type, inaccessible ones included; `shown` those that clients may see.
-    `roots` are the names of the root types. `contexts` are the types that set each context; `labels` those of all
-    progressive overrides. `facts`: demands, costs, cache hints and tags. `unenforced` says what the supergraph asks for
-    and the gateway does not do: such a supergraph can be looked at, and must not be served.
+    `possible` are the object types behind every type, inaccessible ones included; `shown` those that clients
+    may see. `roots` are the names of the root types. `contexts` are the types that set each context; `labels`
+    those of all progressive overrides. `facts`: demands, costs, cache hints and tags. `unenforced` says what
+    the supergraph asks for and the gateway does not do: such a supergraph can be looked at, and must not be
+    served.
     """
 
     sdl: str

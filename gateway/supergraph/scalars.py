@@ -1,6 +1,7 @@
 """The built-in scalars, and what a subgraph may give for each (GraphQL spec, 3.5).
 
-The exact path asks `accepts`; compiled plans decode with `decoded`, which refuses the same values. A test compares them.
+The exact path asks `accepts`; compiled plans decode with `decoded`, which refuses the same values. A test
+compares them.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +16,9 @@ INT_MIN, INT_MAX = -(2**31), 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One built-in scalar: whether a value is one, the type that msgspec decodes it as, and how the exact path writes it."""
+    """One built-in scalar: whether a value is one, the type that msgspec decodes it as, and how the exact
+    path writes it.
+    """
 
     name: str
     accepts: Callable[[Any], bool]

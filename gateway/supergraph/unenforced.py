@@ -1,8 +1,11 @@
-"""What a supergraph asks for and this gateway does not do. Serving it all the same would hand out what its authors protect.
+"""What a supergraph asks for and this gateway does not do.
 
-Names say nothing: a directive may be imported under another one, so features are known by their specs' urls, and so is what stands
-in @join__directive. A directive that is used without being linked counts as what it is called. In doubt it is refused: a purpose that
-is no plain EXECUTION counts as SECURITY, and links are read under their own name alone.
+Serving it all the same would hand out what its authors protect.
+
+Names say nothing: a directive may be imported under another one, so features are known by their specs' urls,
+and so is what stands in @join__directive. A directive that is used without being linked counts as what it is
+called. In doubt it is refused: a purpose that is no plain EXECUTION counts as SECURITY, and links are read
+under their own name alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -72,7 +75,9 @@ def unenforced(document: DocumentNode, features: Iterable[Feature]) -> Iterator[
             yield _text(arguments.get("url")) or "a @join__directive that is a link"
     known = set()
     for feature in features:
-        known |= {feature.local(theirs) for theirs, _ in feature.imports} | {feature.local(f"@{feature.name}")}
+        known |= {feature.local(theirs) for theirs, _ in feature.imports} | {
+            feature.local(f"@{feature.name}")
+        }
     for name in sorted(used.names - known):
         if name.rpartition("__")[2] in PROTECTIVE:
             yield f"@{name}"
@@ -98,7 +103,9 @@ def _protects(arguments: Arguments) -> bool:
     if url in ENFORCED:
         return False
     purpose = arguments.get("for")
-    security = purpose is not None and not (isinstance(purpose, EnumValueNode) and purpose.value == "EXECUTION")
+    security = purpose is not None and not (
+        isinstance(purpose, EnumValueNode) and purpose.value == "EXECUTION"
+    )
     words = {word.lower() for word in url.replace("?", "/").replace("#", "/").split("/")}
     return security or bool(words & {name.lower() for name in PROTECTIVE})
 

@@ -23,12 +23,15 @@ OUTSIDE = -1
 class Call:
     """One GraphQL request to one subgraph; not changed once it was posted.
 
-    - `subgraph`: its name. `fetch`: the id of the plan's fetch that it carries out, by which a reply that has come
+    - `subgraph`: its name. `fetch`: the id of the plan's fetch that it carries out, by which a reply that has
+      come
       already is found again; OUTSIDE for none.
     - `template`, `members`, `representations`: the request, and its variables as JSON.
     - `headers`: those that the forwarding rules let through.
-    - `repeatable`: sending it twice does no harm (a query), so that a broken connection may be tried once more.
-    - `deadline`: the moment of the clock by which the whole reply must be there; `timeout`: how many seconds that was
+    - `repeatable`: sending it twice does no harm (a query), so that a broken connection may be tried once
+      more.
+    - `deadline`: the moment of the clock by which the whole reply must be there; `timeout`: how many seconds
+      that was
       when the call was made, for messages.
     - `context`: the request that it belongs to, with its trace; None for a call of the gateway's own.
     """
@@ -148,7 +151,10 @@ def call_for(
     context: RequestContext | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Call:
-    """A call that belongs to no plan, with `timeout` seconds from now. Raises TypeError for variables JSON can't hold."""
+    """A call that belongs to no plan, with `timeout` seconds from now.
+
+    Raises TypeError for variables JSON can't hold.
+    """
     given = variables or {}
     template = template_of(query, operation_name)
     members = members_of(given, given)
@@ -199,7 +205,10 @@ class Transport(Protocol):
 
 
 async def send(transport: Transport, call: Call) -> Reply:
-    """Post a call and wait for its reply; when the caller is cancelled, so is the call. Raises what `post` hands back."""
+    """Post a call and wait for its reply; when the caller is cancelled, so is the call.
+
+    Raises what `post` hands back.
+    """
     future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
     def done(outcome: Outcome) -> None:
@@ -217,7 +226,9 @@ async def send(transport: Transport, call: Call) -> Reply:
 
 
 def read_payload(subgraph: str, reply: Reply) -> Any:
-    """The JSON of a reply. A GraphQL response counts whatever its status; without one, the status is the error.
+    """The JSON of a reply. A GraphQL response counts whatever its status.
+
+    Without one, the status is the error.
 
     Raises SubgraphError: SUBGRAPH_HTTP_ERROR or SUBGRAPH_BAD_RESPONSE.
     """
@@ -226,7 +237,9 @@ def read_payload(subgraph: str, reply: Reply) -> Any:
     except orjson.JSONDecodeError as error:
         if reply.status >= 400:
             raise _bad_status(subgraph, reply.status) from error
-        raise SubgraphError("gave an answer that is not JSON", "SUBGRAPH_BAD_RESPONSE", subgraph=subgraph) from error
+        raise SubgraphError(
+            "gave an answer that is not JSON", "SUBGRAPH_BAD_RESPONSE", subgraph=subgraph
+        ) from error
     if reply.status >= 400 and not (isinstance(payload, dict) and ("errors" in payload or "data" in payload)):
         raise _bad_status(subgraph, reply.status)
     return payload

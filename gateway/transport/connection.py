@@ -1,6 +1,7 @@
 """One keep-alive HTTP/1.1 connection to a subgraph: an asyncio.Protocol on httptools' parser.
 
-It calls back rather than being awaited: a future for each hand-over would cost as much as reading a small reply.
+It calls back rather than being awaited: a future for each hand-over would cost as much as reading a small
+reply.
 """
 
 import asyncio
@@ -16,7 +17,10 @@ LENGTHS = {b"content-length", b"transfer-encoding"}
 
 
 class ConnectionClosed(Exception):
-    """The peer went away. `clean`: before it sent anything of the reply, so that the request may not have been seen."""
+    """The peer went away. `clean`.
+
+    Before it sent anything of the reply, so that the request may not have been seen.
+    """
 
     def __init__(self, clean: bool) -> None:
         super().__init__("the connection was closed" + ("" if clean else " in the middle of the reply"))
@@ -32,11 +36,16 @@ class UnknownEncoding(Exception):
 
 
 def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
-    """A compressed body's content, no larger than a limit. Raises zlib.error, ReplyTooLarge or UnknownEncoding."""
+    """A compressed body's content, no larger than a limit.
+
+    Raises zlib.error, ReplyTooLarge or UnknownEncoding.
+    """
     if encoding == b"identity":
         return body
     if encoding not in (b"gzip", b"x-gzip", b"deflate"):
-        raise UnknownEncoding(f"it is encoded as {encoding.decode('latin-1')[:40]!r}, which was not asked for")
+        raise UnknownEncoding(
+            f"it is encoded as {encoding.decode('latin-1')[:40]!r}, which was not asked for"
+        )
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by their first bytes
     found = unpacker.decompress(body, limit + 1)
     if len(found) > limit:
@@ -81,7 +90,9 @@ class Connection(asyncio.Protocol):
         self._complete = False
 
     def request(self, owner: Owner, head: bytes, body: bytes) -> None:
-        """Send a request; its owner is called back with the reply, or with ConnectionClosed or ReplyTooLarge."""
+        """Send a request; its owner is called back with the reply, or with ConnectionClosed or
+        ReplyTooLarge.
+        """
         if self.transport is None or self.transport.is_closing():
             self.usable = False
             owner.failed(self, ConnectionClosed(clean=True))
@@ -113,7 +124,9 @@ class Connection(asyncio.Protocol):
         self.usable = True
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of a reply; bytes that nobody waits for make the connection unusable, also when they come with the reply."""
+        """Bytes of a reply; bytes that nobody waits for make the connection unusable, also when they come
+        with the reply.
+        """
         if self._owner is None:
             self.close()
             return
@@ -135,7 +148,10 @@ class Connection(asyncio.Protocol):
                 self._fail(ReplyTooLarge(f"the headers of the reply are larger than {MAX_HEAD} bytes"))
 
     def _reply(self) -> None:
-        """Hand over the reply once all bytes that came with it are read: none of them may count as the next one's."""
+        """Hand over the reply once all bytes that came with it are read.
+
+        None of them may count as the next one's.
+        """
         owner, self._owner = self._owner, None
         if owner is not None:
             body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)

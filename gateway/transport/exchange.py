@@ -1,4 +1,7 @@
-"""One request on its way to a subgraph: waiting for a place, connecting, sent, answered or failed; and the deadlines of all of them."""
+"""One request on its way to a subgraph.
+
+Waiting for a place, connecting, sent, answered or failed; and the deadlines of all of them.
+"""
 
 import asyncio
 from dataclasses import dataclass
@@ -16,7 +19,10 @@ FRESH = 2.0  # seconds; common servers keep idle connections for at least five
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds: for a new connection, and from the request to the first byte of its reply (None: as long as for the whole)."""
+    """Seconds: for a new connection, and from the request to the first byte of its reply (None.
+
+    As long as for the whole).
+    """
 
     connect: float = 5.0
     first_byte: float | None = None
@@ -81,7 +87,9 @@ class Exchange:
         try:
             connection = await self.origin.connect(self.keeper.patience.connect)
         except TimeoutError as error:
-            self.fail(f"took no connection within {self.keeper.patience.connect:g} s", "SUBGRAPH_UNREACHABLE", error)
+            self.fail(
+                f"took no connection within {self.keeper.patience.connect:g} s", "SUBGRAPH_UNREACHABLE", error
+            )
         except (OSError, UnicodeError) as error:  # the codec of names raises the latter
             self.fail("can't be reached", "SUBGRAPH_UNREACHABLE", error)
         else:
@@ -115,7 +123,10 @@ class Exchange:
         self.end(reply)
 
     def failed(self, connection: Connection, error: Exception) -> None:
-        """See Owner. An idle connection that was closed under a query's request: it never arrived, and goes out once more."""
+        """See Owner. An idle connection that was closed under a query's request.
+
+        It never arrived, and goes out once more.
+        """
         connection.close()
         self.connection = None
         if self.done is None:
@@ -173,7 +184,10 @@ class Exchange:
 
 
 class Deadlines:
-    """Ends exchanges whose time is over. A timer for each would cost as much as reading a small reply: one looks after all of them."""
+    """Ends exchanges whose time is over.
+
+    A timer for each would cost as much as reading a small reply: one looks after all of them.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock

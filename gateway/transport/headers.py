@@ -1,52 +1,76 @@
 """The headers that a request hands on to subgraphs, worked out once for all of its calls."""
 
+from collections.abc import Iterable
 from typing import Self
 
 Pairs = tuple[tuple[str, str], ...]
-TRACING = frozenset({"traceparent", "tracestate", "x-request-id"})
+RawPairs = tuple[tuple[bytes, bytes], ...]
+TRACING = frozenset({b"traceparent", b"tracestate", b"x-request-id"})
 """Headers that only trace a request: they differ from request to request and change no answer."""
 
 
 class Headers:
-    """Headers for subgraphs as pairs of a lower-case name and a value.
+    """Headers for subgraphs as pairs of bytes: a lower-case name and a value.
 
-    `lines` and `sharing` are made when they are first needed, and belong to the request: nothing that holds a token
-    outlives it.
+    `pairs`, `lines` and `sharing` are made when they are first needed, and belong to the request: nothing
+    that holds a token outlives it.
     """
 
-    __slots__ = ("_lines", "_sharing", "pairs")
+    __slots__ = ("_lines", "_sharing", "raw")
 
-    def __init__(self, pairs: Pairs = ()) -> None:
-        self.pairs = pairs
+    def __init__(self, raw: RawPairs = ()) -> None:
+        self.raw = raw
         self._lines: bytes | None = None
-        self._sharing: Pairs | None = None
+        self._sharing: RawPairs | None = None
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, str]]) -> Self:
+        """The headers with these names and values; what ISO-8859-1 does not have becomes a question mark."""
+        return cls(
+            tuple(
+                [
+                    (name.encode("latin-1", "replace"), text.encode("latin-1", "replace"))
+                    for name, text in pairs
+                ]
+            )
+        )
+
+    @property
+    def pairs(self) -> Pairs:
+        """The same as text."""
+        return tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.raw])
 
     @property
     def lines(self) -> bytes:
-        """The header lines of an HTTP/1.1 request; a value with a line break, which could add a header, is left out."""
+        """The header lines of an HTTP/1.1 request.
+
+        A value with a line break, which could add a header, is left out.
+        """
         if self._lines is None:
-            lines = []
-            for name, value in self.pairs:
-                line = f"{name}: {value}"
-                if "\r" not in line and "\n" not in line:
-                    lines.append(line.encode("latin-1", "replace") + b"\r\n")
-            self._lines = b"".join(lines)
+            self._lines = b"".join(
+                [
+                    b"%b: %b\r\n" % (name, value)
+                    for name, value in self.raw
+                    if b"\n" not in value and b"\r" not in value
+                ]
+            )
         return self._lines
 
     @property
-    def sharing(self) -> Pairs:
+    def sharing(self) -> RawPairs:
         """What can change an answer: all headers but those that only trace."""
         if self._sharing is None:
-            self._sharing = tuple([one for one in self.pairs if one[0] not in TRACING])
+            self._sharing = tuple([one for one in self.raw if one[0] not in TRACING])
         return self._sharing
 
-    def adding(self, pairs: Pairs) -> Self:
+    def adding(self, pairs: Iterable[tuple[str, str]]) -> Self:
         """These headers with some replaced or added."""
-        names = {name for name, _ in pairs}
-        return type(self)((*(one for one in self.pairs if one[0] not in names), *pairs))
+        more = self.of(pairs).raw
+        names = {name for name, _ in more}
+        return type(self)((*(one for one in self.raw if one[0] not in names), *more))
 
     def __repr__(self) -> str:
-        return f"Headers({', '.join(name for name, _ in self.pairs)})"
+        return f"Headers({', '.join(name.decode('latin-1') for name, _ in self.raw)})"
 
 
 NO_HEADERS = Headers()

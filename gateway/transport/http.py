@@ -1,8 +1,10 @@
-"""To subgraphs over HTTP: a pool of keep-alive connections per origin, bounded, with a time-out over all of a request.
+"""To subgraphs over HTTP: a pool of keep-alive connections per origin, bounded, with a time-out over all of a
+request.
 
-A connection that was idle may have been closed by the other side the moment it is used: such a request never reached the
-subgraph, and goes out once more on a fresh connection. Whether it did can't be told for sure, so a mutation is not sent again; it
-takes only a connection that was used a moment ago, since servers close those that are idle for some seconds.
+A connection that was idle may have been closed by the other side the moment it is used: such a request never
+reached the subgraph, and goes out once more on a fresh connection. Whether it did can't be told for sure, so
+a mutation is not sent again; it takes only a connection that was used a moment ago, since servers close those
+that are idle for some seconds.
 """
 
 import ssl
@@ -26,7 +28,10 @@ class _Target:
 
 
 def parse_url(name: str, url: str) -> tuple[str, int, bool, str]:
-    """Host, port, whether TLS, and path of a subgraph's address; SettingsError BAD_OPTION for what is none."""
+    """Host, port, whether TLS, and path of a subgraph's address.
+
+    SettingsError BAD_OPTION for what is none.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -43,7 +48,9 @@ def parse_url(name: str, url: str) -> tuple[str, int, bool, str]:
 class HttpTransport:
     """Sends to each subgraph at its address, within the limits of `wire`."""
 
-    def __init__(self, urls: Mapping[str, str], wire: Wire | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self, urls: Mapping[str, str], wire: Wire | None = None, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self.wire = wire or Wire()
         self.clock = clock
         self.patience = Patience(self.wire.connect_timeout, self.wire.first_byte_timeout)
@@ -104,5 +111,7 @@ def _tls(ca: str | None) -> ssl.SSLContext:
         if ca is not None:
             context.load_verify_locations(ca)
     except OSError as error:  # what is no certificate is an SSLError, which is one
-        raise SettingsError(f"the certificates in {ca} can't be read: {error}", "FILE_NOT_READABLE") from error
+        raise SettingsError(
+            f"the certificates in {ca} can't be read: {error}", "FILE_NOT_READABLE"
+        ) from error
     return context

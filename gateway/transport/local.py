@@ -9,7 +9,9 @@ from gateway.core.envelope import encode_json
 from gateway.core.errors import SubgraphError
 from gateway.transport.base import Call, Done, Handle, Reply, run_in_task
 
-LocalExecutor = Callable[[str, Mapping[str, Any] | None, str | None, Mapping[str, str]], Awaitable[Mapping[str, Any]]]
+LocalExecutor = Callable[
+    [str, Mapping[str, Any] | None, str | None, Mapping[str, str]], Awaitable[Mapping[str, Any]]
+]
 
 
 class LocalTransport:
@@ -32,7 +34,9 @@ class LocalTransport:
             raise SubgraphError("is not in this process", "SUBGRAPH_UNREACHABLE", subgraph=call.subgraph)
         try:
             async with asyncio.timeout(max(call.deadline - self.clock.time(), 0.0)):
-                payload = await executor(call.query, call.variables, call.operation_name, dict(call.headers.pairs))
+                payload = await executor(
+                    call.query, call.variables, call.operation_name, dict(call.headers.pairs)
+                )
         except TimeoutError as error:
             message = f"gave no answer within {call.timeout:g} s"
             raise SubgraphError(message, "SUBGRAPH_TIMEOUT", subgraph=call.subgraph) from error

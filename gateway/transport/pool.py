@@ -1,4 +1,7 @@
-"""The connections to one server: how many, which are idle, who waits for one, and how a new one comes about."""
+"""The connections to one server.
+
+How many, which are idle, who waits for one, and how a new one comes about.
+"""
 
 import asyncio
 import ipaddress
@@ -64,7 +67,10 @@ class Origin:
                 return
 
     async def connect(self, within: float) -> Connection:
-        """A new connection to the first of the server's addresses that takes it. Raises OSError, TimeoutError among them."""
+        """A new connection to the first of the server's addresses that takes it.
+
+        Raises OSError, TimeoutError among them.
+        """
         async with asyncio.timeout(within):
             addresses = await self.addresses.get()
             failed: OSError | None = None

@@ -1,4 +1,7 @@
-"""The use cases of the calendar service: what musicians do with their own time, and which user a musician is."""
+"""The use cases of the calendar service.
+
+What musicians do with their own time, and which user a musician is.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +24,10 @@ async def block_time(uow: UnitOfWork, command: messages.BlockTime) -> Row[Any]:
 
 
 async def free_time(uow: UnitOfWork, command: messages.FreeTime) -> Row[Any]:
-    """Say that one is free in a span; what one has blocked in it is free again, what is blocked beside it stays."""
+    """Say that one is free in a span.
+
+    What one has blocked in it is free again, what is blocked beside it stays.
+    """
     return await _say(uow, command, "free")
 
 
@@ -33,7 +39,9 @@ async def _say(uow: UnitOfWork, command: messages.BlockTime | messages.FreeTime,
         raise Conflict("You are booked in this time: cancel the booking instead")
     await _clear(uow, musician_id, command.span)
     who = {"musician_id": musician_id, "musician_user_id": command.by.user_id}
-    return await _take(uow, command.span, {**who, "kind": kind, "time_zone": command.time_zone, "title": command.title})
+    return await _take(
+        uow, command.span, {**who, "kind": kind, "time_zone": command.time_zone, "title": command.title}
+    )
 
 
 async def _clear(uow: UnitOfWork, musician_id: UUID, span: Span) -> None:
@@ -44,7 +52,10 @@ async def _clear(uow: UnitOfWork, musician_id: UUID, span: Span) -> None:
     for row in touched:
         if row.kind == "blocked":
             uow.emit(messages.SlotFreed(**facts_of(row)))
-        kept = {name: getattr(row, name) for name in ("musician_id", "musician_user_id", "kind", "time_zone", "title")}
+        kept = {
+            name: getattr(row, name)
+            for name in ("musician_id", "musician_user_id", "kind", "time_zone", "title")
+        }
         for part in store.span_of(row).without(span):
             await _take(uow, part, kept)
 

@@ -32,7 +32,10 @@ class Span:
 
 
 def check_span(
-    starts_at: datetime, ends_at: datetime, longest: timedelta, names: tuple[str, str] = ("startsAt", "endsAt")
+    starts_at: datetime,
+    ends_at: datetime,
+    longest: timedelta,
+    names: tuple[str, str] = ("startsAt", "endsAt"),
 ) -> Span:
     """A span that ends after it begins and is not too long; times without an offset are UTC."""
     span = Span(_moment(starts_at, names[0]), _moment(ends_at, names[1]))

@@ -35,7 +35,10 @@ class Query:
 
     @resolver
     async def my_calendar(self, info: Info, start: From, to: To) -> list[CalendarSlot] | None:
-        """All that the caller has in their calendar, in order: bookings, what they blocked, and when they said to be free."""
+        """All that the caller has in their calendar, in order.
+
+        Bookings, what they blocked, and when they said to be free.
+        """
         user_id = info.context.require().user_id
         rows = await store.calendar_of(info.context.database, user_id, window(start, to))
         budget.spend(len(rows))
@@ -85,7 +88,9 @@ class Mutation:
         return await take_step(info.context, order, given, steps.block, steps.unblock)
 
     @step_field
-    async def release_availability(self, info: Info, order: StepOrder, booking_id: strawberry.ID) -> JSON | None:
+    async def release_availability(
+        self, info: Info, order: StepOrder, booking_id: strawberry.ID
+    ) -> JSON | None:
         """Let go of the time of a booking, or take that back."""
         given = {"bookingId": str(checks.identifier(booking_id, "bookingId"))}
         return await take_step(info.context, order, given, steps.release, steps.unrelease)

@@ -24,7 +24,9 @@ async def block(uow: UnitOfWork, given: Given) -> Given:
     text = {"time_zone": given["timeZone"], "title": given["title"]}
     if await store.lock_of_booking(uow, about["booking_id"]) is not None:
         raise Conflict("The booking has its time already")
-    row = await store.take(uow, {"id": uuid4(), "kind": "booked", "during": store.range_of(span), **about, **text})
+    row = await store.take(
+        uow, {"id": uuid4(), "kind": "booked", "during": store.range_of(span), **about, **text}
+    )
     if row is None:
         raise Conflict(_TAKEN)
     uow.emit(messages.SlotTaken(**facts_of(row)))

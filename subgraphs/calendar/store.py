@@ -36,7 +36,9 @@ def _overlaps(span: Span) -> ColumnElement[bool]:
 
 async def busy_times(session: Session, ids: Sequence[UUID], span: Span) -> Mapping[UUID, list[Span]]:
     """When these musicians are busy within a span, in one statement."""
-    columns = select(slots.c.musician_id, slots.c.during).where(among_ids(slots.c.musician_id), _BUSY, _overlaps(span))
+    columns = select(slots.c.musician_id, slots.c.during).where(
+        among_ids(slots.c.musician_id), _BUSY, _overlaps(span)
+    )
     rows = await session.fetch_all(columns.order_by(func.lower(slots.c.during)), ids=ids)
     found: dict[UUID, list[Span]] = defaultdict(list)
     for row in rows:
@@ -69,7 +71,9 @@ async def lock_of_booking(session: Session, booking_id: UUID) -> Row[Any] | None
 
 async def own_within(session: Session, musician_id: UUID, span: Span) -> Sequence[Row[Any]]:
     """What a musician has blocked or said to be free and is touched by a span, locked."""
-    own = select(slots).where(slots.c.musician_id == musician_id, slots.c.kind != "booked", _HOLDS, _overlaps(span))
+    own = select(slots).where(
+        slots.c.musician_id == musician_id, slots.c.kind != "booked", _HOLDS, _overlaps(span)
+    )
     return await session.fetch_all(own.order_by(slots.c.id).with_for_update())
 
 
@@ -117,4 +121,6 @@ async def remember_musician(session: Session, musician_id: UUID, user_id: UUID, 
     added = postgresql.insert(known_musicians).values(row)
     newer = known_musicians.c.position < added.excluded.position
     changes = {"user_id": added.excluded.user_id, "position": added.excluded.position}
-    await session.execute(added.on_conflict_do_update(index_elements=["musician_id"], set_=changes, where=newer))
+    await session.execute(
+        added.on_conflict_do_update(index_elements=["musician_id"], set_=changes, where=newer)
+    )

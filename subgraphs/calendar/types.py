@@ -17,7 +17,9 @@ from subgraphs.kit.identity import Identity
 from subgraphs.kit.loaders import uuid_of
 
 Info = strawberry.Info[CalendarContext, None]
-From = Annotated[datetime, strawberry.argument(name="from", description="From when on; without an offset it is UTC.")]
+From = Annotated[
+    datetime, strawberry.argument(name="from", description="From when on; without an offset it is UTC.")
+]
 To = Annotated[datetime, strawberry.argument(description="Until when, at most 366 days later.")]
 
 
@@ -121,11 +123,15 @@ class TimeInput:
 
     def read_block(self, by: Identity) -> BlockTime:
         """The order to block it."""
-        return BlockTime(by=by, span=self._span(), time_zone=checks.time_zone(self.time_zone), title=self._title())
+        return BlockTime(
+            by=by, span=self._span(), time_zone=checks.time_zone(self.time_zone), title=self._title()
+        )
 
     def read_free(self, by: Identity) -> FreeTime:
         """The order to free it."""
-        return FreeTime(by=by, span=self._span(), time_zone=checks.time_zone(self.time_zone), title=self._title())
+        return FreeTime(
+            by=by, span=self._span(), time_zone=checks.time_zone(self.time_zone), title=self._title()
+        )
 
     def _span(self) -> model.Span:
         return model.check_span(self.starts_at, self.ends_at, model.LONGEST)

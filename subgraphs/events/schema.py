@@ -27,7 +27,9 @@ class AuditFilter:
         """The filter, checked."""
         about = None if self.aggregate_id is None else checks.identifier(self.aggregate_id, "aggregateId")
         words = (self.correlation_id, self.created_by, self.service, self.type)
-        correlation, by, service, kind = (None if word is None else checks.text(word, "filter", 100) for word in words)
+        correlation, by, service, kind = (
+            None if word is None else checks.text(word, "filter", 100) for word in words
+        )
         return store.Wanted(about, correlation, by, service, kind, self.since, self.until)
 
 
@@ -58,7 +60,9 @@ class Query:
 
     @resolver
     async def audit_trail(self, info: Info, correlation_id: str) -> list[AuditEvent] | None:
-        """All that followed from one request or saga (by its id), in every service, in the order in which it happened; 200 at most."""
+        """All that followed from one request or saga (by its id), in every service, in the order in which
+        it happened; 200 at most.
+        """
         info.context.require_role("admin")
         rows = await store.together(info.context.database, checks.text(correlation_id, "correlationId", 100))
         return [AuditEvent.of(row) for row in rows]

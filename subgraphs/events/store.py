@@ -55,14 +55,18 @@ async def add(session: Session, envelope: Envelope) -> None:
 
 async def by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
     """Events by id."""
-    rows = await session.fetch_all(select(audit_events).where(audit_events.c.event_id == any_(_IDS)), ids=list(ids))
+    rows = await session.fetch_all(
+        select(audit_events).where(audit_events.c.event_id == any_(_IDS)), ids=list(ids)
+    )
     return {row.event_id: row for row in rows}
 
 
 async def consequences(session: Session, ids: Sequence[UUID]) -> Mapping[UUID, list[Row[Any]]]:
     """The events that some events led to, in their order."""
     led = select(audit_events).where(audit_events.c.causation_id == any_(_IDS))
-    rows = await session.fetch_all(led.order_by(audit_events.c.occurred_at, audit_events.c.event_id), ids=list(ids))
+    rows = await session.fetch_all(
+        led.order_by(audit_events.c.occurred_at, audit_events.c.event_id), ids=list(ids)
+    )
     found: dict[UUID, list[Row[Any]]] = defaultdict(list)
     for row in rows:
         if len(found[row.causation_id]) < MOST:

@@ -72,7 +72,9 @@ class Door:
         _check_length(headers)
         request = _read(await _body(receive))
         _set_address(scope, headers)
-        answer = await self._execute(request["query"], request.get("variables"), request.get("operationName"), headers)
+        answer = await self._execute(
+            request["query"], request.get("variables"), request.get("operationName"), headers
+        )
         return orjson.dumps(answer, option=orjson.OPT_NON_STR_KEYS)
 
 

@@ -1,6 +1,9 @@
-"""How much one request may ask for: lists within lists grow by a hundred at each step, and a short question can want millions.
+"""How much one request may ask for.
 
-Every element of a list is counted as it is found. Depth and `first` say little beforehand: most lists are short.
+Lists within lists grow by a hundred at each step, and a short question can want millions.
+
+Every element of a list is counted as it is found. Depth and `first` say little beforehand: most lists are
+short.
 """
 
 from contextvars import ContextVar

@@ -13,7 +13,10 @@ __all__ = ["Bus", "CommandHandler"]
 
 
 class Bus:
-    """Knows the handler of every command of a service. With a `log`, they have ids and are carried out once: see `kit/commands/log`."""
+    """Knows the handler of every command of a service.
+
+    With a `log`, they have ids and are carried out once: see `kit/commands/log`.
+    """
 
     def __init__(
         self,

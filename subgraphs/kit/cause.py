@@ -1,6 +1,9 @@
-"""Who does what is being done, and because of what: it goes with every event, so that a change can be followed across services.
+"""Who does what is being done, and because of what.
 
-Set where something comes in (a request, an event of another service, a saga's step) and read where an event is emitted.
+It goes with every event, so that a change can be followed across services.
+
+Set where something comes in (a request, an event of another service, a saga's step) and read where an event
+is emitted.
 """
 
 from collections.abc import Iterator
@@ -15,8 +18,12 @@ _NAMES = UUID("5d3a3f43-31a5-4b0f-8d5e-3c0f6b1f6c52")
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """`created_by`: the user, or `service:<name>` for what a service does by itself. `correlation_id` is shared by all that
-    follows from one request or saga; `causation_id` is the event that led to this."""
+    """`created_by`: the user, or `service:<name>` for what a service does by itself.
+
+    `correlation_id` is shared by all that
+
+    follows from one request or saga; `causation_id` is the event that led to this.
+    """
 
     created_by: str = ""
     correlation_id: str = ""
@@ -49,7 +56,10 @@ def correlation_of(header: str | None) -> str:
 
 
 def as_uuid(correlation_id: str) -> UUID:
-    """A correlation id as a UUID: itself if it is one, the same one for the same text otherwise, a new one for none."""
+    """A correlation id as a UUID.
+
+    Itself if it is one, the same one for the same text otherwise, a new one for none.
+    """
     if not correlation_id:
         return uuid4()
     try:

@@ -19,7 +19,9 @@ _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 
 
 def text(value: str, field: str, longest: int, shortest: int = 1, *, lines: bool = False) -> str:
-    """A text without surrounding blanks and without control characters (line breaks where `lines` allows them)."""
+    """A text without surrounding blanks and without control characters (line breaks where `lines` allows
+    them).
+    """
     cleaned = unicodedata.normalize("NFC", value).strip()
     allowed = "\n\r\t" if lines else ""
     if any(unicodedata.category(char) in {"Cc", "Cs"} and char not in allowed for char in cleaned):

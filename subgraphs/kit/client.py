@@ -1,4 +1,7 @@
-"""Asking another service by GraphQL, over the gateway's own way to subgraphs: a saga's steps, and what services tell services."""
+"""Asking another service by GraphQL, over the gateway's own way to subgraphs.
+
+A saga's steps, and what services tell services.
+"""
 
 import asyncio
 import math
@@ -15,13 +18,18 @@ from gateway.transport.headers import Headers
 from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
 from subgraphs.kit.identity import SERVICE, TokenSigner
 
-FINAL = frozenset({"BAD_USER_INPUT", "CONFLICT", "NOT_FOUND", "FORBIDDEN", "ALREADY_UNDONE", "IDEMPOTENCY_KEY_REUSED"})
+FINAL = frozenset(
+    {"BAD_USER_INPUT", "CONFLICT", "NOT_FOUND", "FORBIDDEN", "ALREADY_UNDONE", "IDEMPOTENCY_KEY_REUSED"}
+)
 TIMEOUT = 8.0  # seconds
 LIFETIME = 600  # seconds of a token
 
 
 class ServiceClient:
-    """Calls the steps of services. `authorization` gives the value of the header, a new one when the last is about to end."""
+    """Calls the steps of services.
+
+    `authorization` gives the value of the header, a new one when the last is about to end.
+    """
 
     def __init__(self, transport: Transport, authorization: Callable[[], str]) -> None:
         self.transport = transport
@@ -30,8 +38,9 @@ class ServiceClient:
     async def step(self, service: str, field: str, call: Call, inputs: str, given: Mapping[str, Any]) -> Any:
         """Do or undo a step by a service's mutation: its result.
 
-        `inputs` declares the mutation's own arguments, such as `bookingId: ID!`; `given` are their values. Raises Refused for an answer
-        that will not change, LostLease when somebody with a newer token was there, and SubgraphError for all that may get better.
+        `inputs` declares the mutation's own arguments, such as `bookingId: ID!`; `given` are their values.
+        Raises Refused for an answer that will not change, LostLease when somebody with a newer token was
+        there, and SubgraphError for all that may get better.
         """
         names = [part.partition(":")[0].strip() for part in inputs.split(",")] if inputs else []
         declared = "".join(f", ${part.strip()}" for part in inputs.split(",")) if inputs else ""
@@ -43,14 +52,14 @@ class ServiceClient:
             "direction": call.direction.upper(),
             "token": str(call.token),
         }
-        headers = Headers((("authorization", self.authorization()),))
+        headers = Headers.of([("authorization", self.authorization())])
         variables = {"order": order, **{name: given[name] for name in names}}
         asked = call_for(service, query, variables, headers=headers, timeout=TIMEOUT)
         return _result(service, field, await send_and_read(self.transport, asked))
 
     async def ask(self, service: str, query: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         """The data of an answer that has no errors. Raises SubgraphError."""
-        headers = Headers((("authorization", self.authorization()),))
+        headers = Headers.of([("authorization", self.authorization())])
         asked = call_for(service, query, variables, headers=headers, timeout=TIMEOUT)
         # In a task of its own: a service in the same process counts its own work, not ours.
         found = await asyncio.create_task(send_and_read(self.transport, asked))
@@ -62,7 +71,9 @@ class ServiceClient:
                 if isinstance(errors, list) and errors and isinstance(errors[0], dict)
                 else None
             )
-            raise SubgraphError(str(said or "gave no answer that can be read"), "SUBGRAPH_ERROR", subgraph=service)
+            raise SubgraphError(
+                str(said or "gave no answer that can be read"), "SUBGRAPH_ERROR", subgraph=service
+            )
         return data
 
 

@@ -1,7 +1,8 @@
-"""Comparing what one service owns with the copies that others keep of it, and repairing copies, without either reading the other's tables.
+"""Comparing what one service owns with the copies that others keep of it, and repairing copies, without
+either reading the other's tables.
 
-Rows are counted and hashed by buckets of their ids, so that equal ones cost next to nothing; where a bucket differs, versions are
-compared row by row. Only the `sync` service asks for any of this; clients don't see it.
+Rows are counted and hashed by buckets of their ids, so that equal ones cost next to nothing; where a bucket
+differs, versions are compared row by row. Only the `sync` service asks for any of this; clients don't see it.
 """
 
 import re
@@ -61,7 +62,9 @@ class Comparable(Protocol):
 class Repairable(Protocol):
     """A copy in which a thing can be replaced by what its owner tells."""
 
-    async def repair(self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]) -> bool:
+    async def repair(
+        self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]
+    ) -> bool:
         """Replace a copy by what its owner tells; answer False where a newer event has come since the owner
         was asked."""
         ...
@@ -69,7 +72,10 @@ class Repairable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """A table whose rows have a key and the version of what they tell of; `told` makes of a row `it` what is published of it."""
+    """A table whose rows have a key and the version of what they tell of.
+
+    `told` makes of a row `it` what is published of it.
+    """
 
     table: str
     key: str
@@ -94,14 +100,19 @@ class Keyed:
 
     async def rows(self, session: Session, keys: Sequence[UUID]) -> dict[str, dict[str, Any]]:
         """What is told of some rows, with their versions, by key."""
-        found = self.sql("SELECT {key} AS key, version, {told} AS told FROM {table} AS it WHERE {key} = ANY (:keys)")
+        found = self.sql(
+            "SELECT {key} AS key, version, {told} AS told FROM {table} AS it WHERE {key} = ANY (:keys)"
+        )
         rows = await session.fetch_all(found, keys=list(keys))
         return {str(row.key): {"version": row.version, "told": _decoded(row.told)} for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What a service keeps of another's: where, and the handler of the event by which it learns of a change."""
+    """What a service keeps of another's.
+
+    Where, and the handler of the event by which it learns of a change.
+    """
 
     keyed: Keyed
     source: str
@@ -111,18 +122,24 @@ class Copy:
     is_replaced: bool = True
     """Whether the row goes before the handler writes it anew; a log is written on instead."""
 
-    async def repair(self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]) -> bool:
+    async def repair(
+        self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]
+    ) -> bool:
         """Put in place of a copy what its owner tells; events up to its version change nothing any more.
 
         Answers False, with nothing changed, where a newer event has come since the owner was asked.
         """
         if self.is_replaced:  # locked first, as the inbox does: the row, then the version
-            await uow.execute(self.keyed.sql("SELECT 1 FROM {table} WHERE {key} = :key FOR UPDATE").bindparams(key=key))
+            await uow.execute(
+                self.keyed.sql("SELECT 1 FROM {table} WHERE {key} = :key FOR UPDATE").bindparams(key=key)
+            )
         if not await saw(uow, consumer, self.source, key, version):
             return False
         if self.is_replaced:
             await uow.execute(self.keyed.sql("DELETE FROM {table} WHERE {key} = :key").bindparams(key=key))
-        envelope = told_by(self.source, self.aggregate_type, self.event_type, key, version, told, uow.clock.now())
+        envelope = told_by(
+            self.source, self.aggregate_type, self.event_type, key, version, told, uow.clock.now()
+        )
         with because(Cause("service:sync", str(uuid4()))):
             await self.handler(uow, envelope)
         return True
@@ -144,7 +161,13 @@ async def saw(uow: UnitOfWork, consumer: str, source: str, key: UUID, version: i
 
 
 def told_by(
-    source: str, aggregate_type: str, event_type: str, key: UUID, version: int, told: Mapping[str, Any], at: datetime
+    source: str,
+    aggregate_type: str,
+    event_type: str,
+    key: UUID,
+    version: int,
+    told: Mapping[str, Any],
+    at: datetime,
 ) -> Envelope:
     """What an owner tells of an aggregate at a moment, as the event that would have told it."""
     return Envelope(
@@ -235,7 +258,9 @@ def repair_field(copies: Mapping[str, Repairable], consumer: str) -> StrawberryF
                 for key, original in sorted(given.items()):
                     repaired += await copy.repair(uow, consumer, key, original.version, original.told)
         except msgspec.ValidationError as error:
-            raise BadUserInput(f"'originals' are not versions and facts by key: {error}", "originals") from error
+            raise BadUserInput(
+                f"'originals' are not versions and facts by key: {error}", "originals"
+            ) from error
         return repaired
 
     return field_with(inaccessible=True, shareable=True)(repair)
@@ -247,22 +272,30 @@ def verify_field(sourced: Mapping[str, Sourced[Any]]) -> StrawberryField:
     async def verify(
         info: strawberry.Info[Context, None], kind: str, after: strawberry.ID | None = None
     ) -> JSON | None:
-        """Compare rows with their events and put right those that differ: how many were looked at, which differed, and where to go on.
-        For the sync service."""
+        """Compare rows with their events and put right those that differ.
+
+        How many were looked at, which differed, and where to go on.
+
+        For the sync service.
+        """
         info.context.require_service()
         about: Sourced[Any] = _of(sourced, kind)
         begin = UUID(int=0) if after is None else checks.identifier(after, "after")
         async with UnitOfWork(info.context.database) as uow:
             found = await about.verify(uow, begin)
         drifted = {str(one.aggregate_id): list(one.columns) for one in found.drifts}
-        return JSON({"compared": found.compared, "drifted": drifted, "next": str(found.next) if found.next else None})
+        return JSON(
+            {"compared": found.compared, "drifted": drifted, "next": str(found.next) if found.next else None}
+        )
 
     return field_with(inaccessible=True, shareable=True)(verify)
 
 
 def _of(tables: Mapping[str, Any], kind: str) -> Any:
     if kind not in tables:
-        raise BadUserInput(f"There is nothing of this kind here; there is {', '.join(tables) or 'none'}", "kind")
+        raise BadUserInput(
+            f"There is nothing of this kind here; there is {', '.join(tables) or 'none'}", "kind"
+        )
     return tables[kind]
 
 

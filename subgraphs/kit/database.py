@@ -24,8 +24,8 @@ IDLE_MS = 60_000
 def among_ids(column: ColumnElement[Any]) -> ColumnElement[bool]:
     """Whether a column holds one of the parameter `ids`.
 
-    One array parameter makes one prepared statement for any number of ids; and a statement that is built once, with its
-    values given to `fetch_all`, saves SQLAlchemy a third of its work.
+    One array parameter makes one prepared statement for any number of ids; and a statement that is built
+    once, with its values given to `fetch_all`, saves SQLAlchemy a third of its work.
     """
     return column == any_(bindparam("ids", type_=ARRAY(Uuid)))
 

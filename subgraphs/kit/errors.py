@@ -1,7 +1,7 @@
 """The one tree of errors that a service may show, and the masking of all others.
 
-A resolver raises one of these; anything else that escapes (a bug, a database that is gone) reaches the caller as
-"Internal error" with an id, under which the log has the whole story.
+A resolver raises one of these; anything else that escapes (a bug, a database that is gone) reaches the caller
+as "Internal error" with an id, under which the log has the whole story.
 """
 
 import re
@@ -90,8 +90,12 @@ def refusal(error: DomainError) -> dict[str, Any]:
 
 
 def _logged(error: BaseException, path: list[str | int] | None) -> str:
-    """The trace is written out here: a renderer with local variables would put passwords into the log, and so would PostgreSQL's details,
-    which quote rows."""
+    """The trace is written out here.
+
+    A renderer with local variables would put passwords into the log, and so would PostgreSQL's details,
+
+    which quote rows.
+    """
     error_id = uuid.uuid4().hex
     trace = _DETAIL.sub(r"\1 (left out)", "".join(traceback.format_exception(error)))
     log.error("internal error", id=error_id, path=path, trace=trace)
@@ -99,7 +103,10 @@ def _logged(error: BaseException, path: list[str | int] | None) -> str:
 
 
 def _code(error: GraphQLError) -> str:
-    """graphql-core's own errors carry no code: syntax, rules and coercion are told apart by what they know."""
+    """graphql-core's own errors carry no code.
+
+    Syntax, rules and coercion are told apart by what they know.
+    """
     if error.path:
         return "BAD_USER_INPUT"
     if error.message.startswith("Syntax Error"):

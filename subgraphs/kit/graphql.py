@@ -1,4 +1,7 @@
-"""Strawberry as the services use it: descriptions come from docstrings, and a schema that guards its own entrances."""
+"""Strawberry as the services use it.
+
+Descriptions come from docstrings, and a schema that guards its own entrances.
+"""
 
 import enum
 import inspect
@@ -31,8 +34,9 @@ def object_type(
 ) -> Callable[[Class], Class]:
     """A GraphQL object type; its docstring is its description, `keys` make it an entity.
 
-    Every plain field of an entity but its key is nullable in the SDL, whatever its type here: an entity is put together by several
-    subgraphs, and one that is down shall cost its own fields, not the whole object. Resolvers say so themselves.
+    Every plain field of an entity but its key is nullable in the SDL, whatever its type here: an entity is
+    put together by several subgraphs, and one that is down shall cost its own fields, not the whole object.
+    Resolvers say so themselves.
     """
 
     def decorate(cls: Class) -> Class:
@@ -87,7 +91,9 @@ def field_with(**directives: Any) -> Callable[[Callable[..., Any]], StrawberryFi
     """A resolver with federation's directives, such as `requires=["hourlyRate"]` or `shareable=True`."""
 
     def decorate(function: Callable[..., Any]) -> StrawberryField:
-        made: StrawberryField = strawberry.federation.field(resolver=function, description=_doc(function), **directives)
+        made: StrawberryField = strawberry.federation.field(
+            resolver=function, description=_doc(function), **directives
+        )
         return made
 
     return decorate
@@ -103,7 +109,9 @@ def _doc(thing: Any) -> str | None:
 
 
 class Schema(strawberry.federation.Schema):
-    """A federation schema with cached parsing and validation, whose `_entities` refuses what is no representation."""
+    """A federation schema with cached parsing and validation, whose `_entities` refuses what is no
+    representation.
+    """
 
     def __init__(self, query: type, mutation: type | None = None, types: Sequence[type] = ()) -> None:
         super().__init__(
@@ -121,8 +129,13 @@ class Schema(strawberry.federation.Schema):
     def process_errors(self, errors: list[Any], execution_context: ExecutionContext | None = None) -> None:
         """Log nothing here: `errors.shown` logs what is masked, and only that."""
 
-    def entities_resolver(self, info: strawberry.Info, representations: list[FederationAny]) -> list[FederationAny]:
-        """Resolve each representation by its type's `resolve_reference`; the caller's variables stay as they are."""
+    def entities_resolver(
+        self, info: strawberry.Info, representations: list[FederationAny]
+    ) -> list[FederationAny]:
+        """Resolve each representation by its type's `resolve_reference`.
+
+        The caller's variables stay as they are.
+        """
         return [self._entity(info, representation) for representation in representations]
 
     def _entity(self, info: strawberry.Info, representation: Any) -> Any:

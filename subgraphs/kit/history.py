@@ -1,4 +1,7 @@
-"""The past of a thing, for those who may see it: every change of it, and what it was after any of them or at any time."""
+"""The past of a thing, for those who may see it.
+
+Every change of it, and what it was after any of them or at any time.
+"""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -23,7 +26,9 @@ from subgraphs.kit.pagination import DEFAULT_FIRST, MAX_FIRST, First
 from subgraphs.kit.service import Context
 
 Before = Annotated[int | None, strawberry.argument(description="Changes before this version.")]
-Version = Annotated[int | None, strawberry.argument(description="After this version (0: before it was made).")]
+Version = Annotated[
+    int | None, strawberry.argument(description="After this version (0: before it was made).")
+]
 Time = Annotated[datetime | None, strawberry.argument(description="At this time, with its offset.")]
 _NEWEST = 2**31 - 1
 _EVENTS = (
@@ -68,11 +73,16 @@ async def entries(
     *,
     is_admin: bool = False,
 ) -> list[HistoryEntry]:
-    """The changes of a thing, newest first, in the shape in which they were stored; who was at the database only for admins."""
+    """The changes of a thing, newest first, in the shape in which they were stored.
+
+    Who was at the database only for admins.
+    """
     limit = checks.whole(first, "first", 1, MAX_FIRST)
     wanted = _NEWEST if before is None else checks.whole(before, "before", 1, _NEWEST)
     budget.spend(0)  # nothing is fetched for a request that has had too much
-    rows = await session.fetch_all(_EVENTS, about=about.aggregate.stream(key).aggregate_id, before=wanted, first=limit)
+    rows = await session.fetch_all(
+        _EVENTS, about=about.aggregate.stream(key).aggregate_id, before=wanted, first=limit
+    )
     budget.spend(len(rows))
     return [_entry(StoredEvent.of(row), is_admin) for row in rows]
 
@@ -114,7 +124,10 @@ def history_field(about: Sourced[Any], owner: Owner, description: str) -> Strawb
     """The field that tells every change of a thing to those who may know."""
 
     async def history(
-        info: strawberry.Info[Context, None], id: strawberry.ID, first: First = DEFAULT_FIRST, before: Before = None
+        info: strawberry.Info[Context, None],
+        id: strawberry.ID,
+        first: First = DEFAULT_FIRST,
+        before: Before = None,
     ) -> list[HistoryEntry] | None:
         key, is_admin = await owner(info, id), info.context.require().is_admin
         return await entries(info.context.database, about, key, first, before, is_admin=is_admin)

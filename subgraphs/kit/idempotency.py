@@ -1,8 +1,11 @@
-"""A saga's step in a service: its effect happens once, however often it is asked for, and not at all once it was undone.
+"""A saga's step in a service.
 
-What is remembered (key, hash of the input, result, fencing token) is written in the transaction of the effect. An undo that comes
-before its do leaves a tombstone, which refuses the do when that comes at last. A call with an older token than one seen comes from
-a process that only thinks that it carries the saga, and is refused.
+Its effect happens once, however often it is asked for, and not at all once it was undone.
+
+What is remembered (key, hash of the input, result, fencing token) is written in the transaction of the
+effect. An undo that comes before its do leaves a tombstone, which refuses the do when that comes at last. A
+call with an older token than one seen comes from a process that only thinks that it carries the saga, and is
+refused.
 """
 
 import hashlib
@@ -63,11 +66,13 @@ class SagaCall:
     token: int
 
 
-async def once(uow: UnitOfWork, call: SagaCall, given: Mapping[str, Any], effect: Effect) -> Mapping[str, Any] | None:
+async def once(
+    uow: UnitOfWork, call: SagaCall, given: Mapping[str, Any], effect: Effect
+) -> Mapping[str, Any] | None:
     """Have an effect once, and give its result each time; None where an undo found nothing to undo.
 
-    `given` is the input, which has to be the same each time. Raises Superseded, AlreadyUndone or KeyReused; what the effect
-    raises leaves no trace, so it may be asked for again.
+    `given` is the input, which has to be the same each time. Raises Superseded, AlreadyUndone or KeyReused;
+    what the effect raises leaves no trace, so it may be asked for again.
     """
     about: dict[str, Any] = {"saga_id": call.saga_id, "step": call.step}
     new = await uow.execute(_CLAIM.bindparams(**about, token=call.token)) == 1

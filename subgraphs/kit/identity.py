@@ -1,7 +1,7 @@
 """Who is asking: the bearer token, and nothing else that a header may claim.
 
-The algorithm is fixed here and never read from the token, so neither `none` nor HS256 keyed with the public key
-gets in.
+The algorithm is fixed here and never read from the token, so neither `none` nor HS256 keyed with the public
+key gets in.
 """
 
 import hashlib
@@ -81,7 +81,10 @@ class TokenVerifier:
         self._known: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
 
     def identity(self, authorization: str | None) -> Identity | None:
-        """The identity in an `Authorization` header: None without a header, `Unauthenticated` for a bad one."""
+        """The identity in an `Authorization` header.
+
+        None without a header, `Unauthenticated` for a bad one.
+        """
         if not authorization:
             return None
         scheme, _, token = authorization.partition(" ")
@@ -121,7 +124,10 @@ class TokenVerifier:
 
 
 class TokenSigner:
-    """Makes tokens with a private key: the users service has that for people, the orchestration service that for services."""
+    """Makes tokens with a private key.
+
+    The users service has that for people, the orchestration service that for services.
+    """
 
     def __init__(
         self, private_key_file: Path, lifetime_seconds: int = LIFETIME_SECONDS, clock: Clock = SYSTEM_CLOCK

@@ -19,7 +19,10 @@ class Command(Generic[Result]):
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """A fact about one aggregate, named in the past tense. Subclasses are frozen dataclasses of plain values."""
+    """A fact about one aggregate, named in the past tense.
+
+    Subclasses are frozen dataclasses of plain values.
+    """
 
     aggregate_type: ClassVar[str]
     aggregate_key: ClassVar[str]
@@ -44,10 +47,10 @@ class Event:
 class Envelope:
     """An event as its consumers get it.
 
-    `position` rises with every event of the same aggregate (it is the id in the sender's outbox), so a consumer keeps
-    the highest position that it applied and drops what arrives late. `version` is that of the aggregate after the event, without
-    holes, for aggregates that have one (0: none). Who made it, what belongs together and which event led to
-    it: see `kit/cause`.
+    `position` rises with every event of the same aggregate (it is the id in the sender's outbox), so a
+    consumer keeps the highest position that it applied and drops what arrives late. `version` is that of the
+    aggregate after the event, without holes, for aggregates that have one (0: none). Who made it, what
+    belongs together and which event led to it: see `kit/cause`.
     """
 
     event_id: UUID
@@ -64,5 +67,7 @@ class Envelope:
     version: int = 0
 
     def read(self, reading: type[Reading]) -> Reading:
-        """The payload as the consumer's own type (a dataclass or `msgspec.Struct` of the fields that it needs)."""
+        """The payload as the consumer's own type (a dataclass or `msgspec.Struct` of the fields that it
+        needs).
+        """
         return msgspec.convert(self.payload, reading, strict=False)

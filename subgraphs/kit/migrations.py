@@ -1,7 +1,7 @@
 """Migrations are numbered SQL files, applied once each, in order, and recorded with a checksum.
 
-Plain SQL, because a reader of a service should see its tables as the database sees them. An advisory lock lets several
-processes of a service start at once; each file and its record are one transaction.
+Plain SQL, because a reader of a service should see its tables as the database sees them. An advisory lock
+lets several processes of a service start at once; each file and its record are one transaction.
 """
 
 import hashlib
@@ -27,7 +27,10 @@ class MigrationError(Exception):
 
 
 async def migrate(url: str, folder: Path) -> list[str]:
-    """Bring the database up to date with the kit's scripts and those of `folder`; answer the names newly applied."""
+    """Bring the database up to date with the kit's scripts and those of `folder`.
+
+    Answer the names newly applied.
+    """
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
@@ -48,7 +51,9 @@ async def _apply(connection: asyncpg.Connection, known: dict[str, str], name: st
         return False
     async with connection.transaction():
         await connection.execute(script)
-        await connection.execute("INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)", name, checksum)
+        await connection.execute(
+            "INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)", name, checksum
+        )
     return True
 
 

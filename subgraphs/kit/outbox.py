@@ -1,7 +1,8 @@
 """The outbox: events in a table of the service's own database.
 
-Publishing to the queue and committing to the database cannot be one act. So the event is a row of the same transaction,
-and the relay carries it on afterwards, as often as it takes. (Chris Richardson, "Transactional outbox")
+Publishing to the queue and committing to the database cannot be one act. So the event is a row of the same
+transaction, and the relay carries it on afterwards, as often as it takes. (Chris Richardson, "Transactional
+outbox")
 """
 
 from collections.abc import Collection, Sequence
@@ -52,7 +53,10 @@ outbox = Table(
 
 
 class Told(NamedTuple):
-    """An event to publish, its cause, and the version of its aggregate after it (0: the aggregate has none)."""
+    """An event to publish, its cause, and the version of its aggregate after it (0.
+
+    The aggregate has none).
+    """
 
     event: Event
     cause: Cause

@@ -1,7 +1,7 @@
 """Relay cursor connections by keyset: a page starts behind the last row seen, however deep it is.
 
-An offset would read and throw away all rows before the page, and skip or repeat rows when others are added. A cursor is
-the sort value and the id of a row, with the name of the order that it belongs to.
+An offset would read and throw away all rows before the page, and skip or repeat rows when others are added. A
+cursor is the sort value and the id of a row, with the name of the order that it belongs to.
 """
 
 import base64
@@ -39,7 +39,9 @@ class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether there is more after this page.")
     has_previous_page: bool = strawberry.field(description="Whether something lies before this page.")
     start_cursor: str | None = strawberry.field(description="The cursor of the first element.")
-    end_cursor: str | None = strawberry.field(description="The cursor of the last element: `after` of the next page.")
+    end_cursor: str | None = strawberry.field(
+        description="The cursor of the last element: `after` of the next page."
+    )
 
 
 @object_type()
@@ -134,8 +136,12 @@ class Page:
         keys = (column.desc(), id_column.desc()) if self.order.descending else (column, id_column)
         return statement.order_by(*keys).limit(self.first + 1)
 
-    def select_of_each(self, statement: Select[Any], parent: ColumnElement[UUID], ids: Sequence[UUID]) -> Select[Any]:
-        """This page of each parent's list, in one statement: a parent's rows are found by the index, not counted out.
+    def select_of_each(
+        self, statement: Select[Any], parent: ColumnElement[UUID], ids: Sequence[UUID]
+    ) -> Select[Any]:
+        """This page of each parent's list, in one statement.
+
+        A parent's rows are found by the index, not counted out.
 
         The statement must select the parent's column and those of the order.
         """
@@ -146,7 +152,11 @@ class Page:
         return select(rows).select_from(parents.join(rows, true())).order_by(*keys)
 
     def connection(
-        self, rows: Sequence[Any], node: Callable[[Any], Node], key: Callable[[Any], tuple[Any, UUID]], count: Count
+        self,
+        rows: Sequence[Any],
+        node: Callable[[Any], Node],
+        key: Callable[[Any], tuple[Any, UUID]],
+        count: Count,
     ) -> Connection[Node]:
         """The connection over the rows of `select`; `key` answers sort value and id of a row."""
         shown = rows[: self.first]

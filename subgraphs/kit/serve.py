@@ -1,6 +1,7 @@
 """One service as a process: `python -m subgraphs.kit.serve users`, settings from the environment.
 
-It ends by SIGTERM or SIGINT, after the requests that are under way, and when the process that started it is gone.
+It ends by SIGTERM or SIGINT, after the requests that are under way, and when the process that started it is
+gone.
 """
 
 import asyncio
@@ -69,8 +70,8 @@ class Server(uvicorn.Server):
 def config_of(service: Service, host: str, port: int) -> uvicorn.Config:
     """How a service is served.
 
-    Idle connections are left open for an hour: one that we close while the gateway sends a mutation on it makes an error,
-    for nobody may send a mutation twice.
+    Idle connections are left open for an hour: one that we close while the gateway sends a mutation on it
+    makes an error, for nobody may send a mutation twice.
     """
     return uvicorn.Config(
         service.asgi,

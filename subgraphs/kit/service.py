@@ -1,4 +1,6 @@
-"""A service: its schema, its database and its background parts, ready to be asked by a gateway or over HTTP."""
+"""A service: its schema, its database and its background parts, ready to be asked by a gateway or over
+HTTP.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,7 +45,10 @@ class Context:
         self.database = database
         self.bus = bus
         self.extensions: dict[str, Any] = {}
-        """What resolvers have to say beside the data; it becomes the answer's `extensions`. The gateway passes allowed keys on."""
+        """What resolvers have to say beside the data; it becomes the answer's `extensions`.
+
+        The gateway passes allowed keys on.
+        """
 
     def require(self) -> Identity:
         """The identity of the caller, who must be logged in."""
@@ -59,7 +64,10 @@ class Context:
         return identity
 
     def require_service(self) -> Identity:
-        """The identity of the caller, who must be a service that carries a saga: no person, not even an admin."""
+        """The identity of the caller, who must be a service that carries a saga.
+
+        No person, not even an admin.
+        """
         identity = self.require()
         if identity.role != SERVICE:
             raise Forbidden("Only for sagas")
@@ -144,7 +152,10 @@ class Service:
         operation_name: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Answer a GraphQL request; header names are lower-case. The last `x-forwarded-for` is the caller's address."""
+        """Answer a GraphQL request; header names are lower-case.
+
+        The last `x-forwarded-for` is the caller's address.
+        """
         headers = headers or {}
         try:
             authorization = headers.get("authorization")
@@ -157,7 +168,9 @@ class Service:
         by = str(identity.user_id) if identity is not None else ""
         try:
             with because(Cause(by, correlation_of(headers.get("x-request-id")))):
-                result = await self.schema.execute(query, dict(variables or {}), context, None, operation_name)
+                result = await self.schema.execute(
+                    query, dict(variables or {}), context, None, operation_name
+                )
         except (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError) as error:
             return refusal(BadUserInput(_reason(error)))
         answer: dict[str, Any] = {"data": result.data}
@@ -176,5 +189,9 @@ def _telling(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, CannotGetOperationTypeError):
-        return f"There is no operation {error.operation_name!r} to execute" if error.operation_name else "No operation"
+        return (
+            f"There is no operation {error.operation_name!r} to execute"
+            if error.operation_name
+            else "No operation"
+        )
     return str(error) if isinstance(error, MissingQueryError) else "There are no subscriptions here"

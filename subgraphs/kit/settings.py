@@ -35,7 +35,9 @@ class ServiceSettings:
     @classmethod
     def from_env(cls, name: str, environment: Mapping[str, str] = os.environ) -> "ServiceSettings":
         """Read the settings of the service of this name from environment variables."""
-        missing = [key for key in ("DATABASE_URL", "REDIS_URL", "JWT_PUBLIC_KEY_FILE") if not environment.get(key)]
+        missing = [
+            key for key in ("DATABASE_URL", "REDIS_URL", "JWT_PUBLIC_KEY_FILE") if not environment.get(key)
+        ]
         if missing:
             raise SettingsError(f"service {name}: set {', '.join(missing)} in the environment")
         private = environment.get("JWT_PRIVATE_KEY_FILE")

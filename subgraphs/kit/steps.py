@@ -1,7 +1,9 @@
-"""Steps of sagas as GraphQL mutations of a service: each has an order that says which saga and step it is, and in which direction.
+"""Steps of sagas as GraphQL mutations of a service.
 
-A step's mutation is hidden from clients (`step_field`), answers with plain JSON, and is for the role `service` alone. With direction
-UNDO the same mutation takes back what it did.
+Each has an order that says which saga and step it is, and in which direction.
+
+A step's mutation is hidden from clients (`step_field`), answers with plain JSON, and is for the role
+`service` alone. With direction UNDO the same mutation takes back what it did.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -36,9 +38,14 @@ class StepDirection(Enum):
     UNDO = "undo"
 
 
-@strawberry.federation.input(inaccessible=True, description="Which step of which saga, in which direction, by whom.")
+@strawberry.federation.input(
+    inaccessible=True, description="Which step of which saga, in which direction, by whom."
+)
 class StepOrder:
-    """Which step of which saga, in which direction, by whom: `token` is the fencing token of the process that carries the saga."""
+    """Which step of which saga, in which direction, by whom.
+
+    `token` is the fencing token of the process that carries the saga.
+    """
 
     saga_id: strawberry.ID
     step: str

@@ -5,7 +5,10 @@ from abc import ABC, abstractmethod
 
 
 class Background(ABC):
-    """A part of a service that is one loop beside the requests. `task_name` names it for whoever looks at tasks."""
+    """A part of a service that is one loop beside the requests.
+
+    `task_name` names it for whoever looks at tasks.
+    """
 
     task_name: str
     _task: "asyncio.Task[None] | None" = None
@@ -27,8 +30,8 @@ class Background(ABC):
 async def end(task: "asyncio.Task[None]") -> None:
     """Cancel a task until it is gone.
 
-    Once is not always enough: a library beneath may lose a cancellation that arrives together with a result (Python
-    3.11's `wait_for` does), and the task's loop would go on.
+    Once is not always enough: a library beneath may lose a cancellation that arrives together with a result
+    (Python 3.11's `wait_for` does), and the task's loop would go on.
     """
     while not task.done():
         task.cancel()

@@ -61,7 +61,9 @@ class Keys:
         """The key that signs the tokens of services."""
         return self.private.with_name(SERVICE_PRIVATE)
 
-    def headers(self, user_id: UUID | str, role: str = "client", lifetime_seconds: int = 600) -> dict[str, str]:
+    def headers(
+        self, user_id: UUID | str, role: str = "client", lifetime_seconds: int = 600
+    ) -> dict[str, str]:
         """The headers of a request by this user."""
         user = user_id if isinstance(user_id, UUID) else UUID(user_id)
         signer = TokenSigner(self.service if role == SERVICE else self.private, lifetime_seconds)

@@ -16,7 +16,10 @@ from subgraphs.kit.messages import Event
 
 
 class UnitOfWork:
-    """A transaction with an outbox; use it with `async with`. What must be kept even if it fails goes to `database`."""
+    """A transaction with an outbox; use it with `async with`.
+
+    What must be kept even if it fails goes to `database`.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -26,7 +29,10 @@ class UnitOfWork:
         self._before_commit: list[Callable[[], Awaitable[None]]] = []
 
     def emit(self, event: Event, version: int = 0) -> None:
-        """Have an event published if, and only if, the transaction commits; `version` is that of its aggregate after it."""
+        """Have an event published if, and only if, the transaction commits.
+
+        `version` is that of its aggregate after it.
+        """
         self._events.append(outbox.Told(event, cause.current(), version))
 
     def before_commit(self, work: Callable[[], Awaitable[None]]) -> None:

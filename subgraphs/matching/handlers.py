@@ -22,7 +22,9 @@ _LOOKING = ("open", "in_progress")
 def chosen(algorithms: Mapping[str, Row[Any]], name: str) -> Row[Any]:
     """The algorithm of this name."""
     if (found := algorithms.get(name)) is None:
-        raise BadUserInput(f"There is no algorithm of this name; there are {', '.join(algorithms)}", "algorithm")
+        raise BadUserInput(
+            f"There is no algorithm of this name; there are {', '.join(algorithms)}", "algorithm"
+        )
     return found
 
 

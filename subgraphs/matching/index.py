@@ -1,10 +1,10 @@
 """All musicians in memory, in columns, as this process last saw them in matching's own table.
 
-Asking PostgreSQL to score 100,000 rows takes a multiple of the 50 ms that a match may take; over columns in memory it
-is a few. The table stays the truth: before each use the index reads what was written since its last look. "Since" is
-exact: each row names the transaction that wrote it, and the index keeps PostgreSQL's snapshot of its last look, so it
-reads the rows whose transaction that snapshot could not see, however late it committed. Any number of processes can
-do so, and one that starts begins with the whole table.
+Asking PostgreSQL to score 100,000 rows takes a multiple of the 50 ms that a match may take; over columns in
+memory it is a few. The table stays the truth: before each use the index reads what was written since its last
+look. "Since" is exact: each row names the transaction that wrote it, and the index keeps PostgreSQL's
+snapshot of its last look, so it reads the rows whose transaction that snapshot could not see, however late it
+committed. Any number of processes can do so, and one that starts begins with the whole table.
 """
 
 import asyncio
@@ -55,7 +55,10 @@ class Index:
         """The newest transaction whose musicians are here: it differs when any musician differs."""
 
     async def start(self) -> None:
-        """Begin to read the whole table; whoever needs the musicians waits for the end of it, others do not."""
+        """Begin to read the whole table.
+
+        Whoever needs the musicians waits for the end of it, others do not.
+        """
         self._loading = asyncio.create_task(self._load(), name="load the musicians")
         self._loading.add_done_callback(lambda task: task.cancelled() or task.exception())
 
@@ -122,7 +125,9 @@ class Index:
         present = [row for row in rows if row[2] is not None]
         if not present:
             return
-        _, versions, ids, names, rates, currencies, years, latitudes, longitudes, skills = zip(*present, strict=True)
+        _, versions, ids, names, rates, currencies, years, latitudes, longitudes, skills = zip(
+            *present, strict=True
+        )
         places = np.array([self._place(key) for key in ids])
         for skill in {skill for own in skills for skill in own}:
             self._skill_bits.setdefault(skill, len(self._skill_bits))
@@ -151,7 +156,9 @@ class Index:
         old = self._columns
         rows, words = len(old.rates), len(old.skills)
         if len(self) > rows or len(self._skill_bits) > words * _WORD:
-            self._columns = _empty(max(rows, 2 * len(self)), max(words, 2 * len(self._skill_bits) // _WORD), old)
+            self._columns = _empty(
+                max(rows, 2 * len(self)), max(words, 2 * len(self._skill_bits) // _WORD), old
+            )
 
     def _masks(self, skills: Iterable[Sequence[UUID]]) -> NDArray[np.uint64]:
         """The skills of each row as bits, a word of them at a time."""

@@ -27,7 +27,10 @@ class Matcher:
     async def results(
         self, database: Database, algorithm: Row[Any], requests: Sequence[Row[Any]]
     ) -> Mapping[UUID, Row[Any]]:
-        """A stored result for each request: the newest one if it still holds, otherwise a new one, of which others are told."""
+        """A stored result for each request.
+
+        The newest one if it still holds, otherwise a new one, of which others are told.
+        """
         begin = time.perf_counter()
         await self.index.catch_up()
         newest = await self._newest(database, algorithm, requests)
@@ -45,7 +48,9 @@ class Matcher:
         await self.index.catch_up()
         known = None if force else (await self._newest(uow, algorithm, [request])).get(request.request_id)
         if known is None:
-            return (await _keep(uow, algorithm, [request], await self._computed(algorithm, [request], begin)))[0]
+            return (
+                await _keep(uow, algorithm, [request], await self._computed(algorithm, [request], begin))
+            )[0]
         elapsed = (time.perf_counter() - begin) * 1000
         same = {name: known._mapping[name] for name in _COPIED}
         row = {**same, "id": uuid4(), "execution_time_ms": elapsed, "cache_hit": True}
@@ -61,10 +66,13 @@ class Matcher:
         return {
             key: row
             for key, row in rows.items()
-            if row.request_position == positions[key] and (row.algorithm_version, row.musicians_version) == now
+            if row.request_position == positions[key]
+            and (row.algorithm_version, row.musicians_version) == now
         }
 
-    async def _computed(self, algorithm: Row[Any], requests: Sequence[Row[Any]], begin: float) -> list[dict[str, Any]]:
+    async def _computed(
+        self, algorithm: Row[Any], requests: Sequence[Row[Any]], begin: float
+    ) -> list[dict[str, Any]]:
         parameters = parameters_of(algorithm.parameters)
         rows = []
         for request in requests:
@@ -73,7 +81,9 @@ class Matcher:
             begin = time.perf_counter()
         return rows
 
-    def _compute(self, algorithm: Row[Any], parameters: Parameters, request: Row[Any], begin: float) -> dict[str, Any]:
+    def _compute(
+        self, algorithm: Row[Any], parameters: Parameters, request: Row[Any], begin: float
+    ) -> dict[str, Any]:
         ranking = rank(self.index.columns, self.index.wanted(request), parameters)
         return {
             "id": uuid4(),

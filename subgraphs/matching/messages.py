@@ -27,7 +27,8 @@ class FindMatches(Command[UUID]):
 class MatchesRanked(Event):
     """Musicians were ranked anew for a request; `matches` are the best of them, as `model.Match` writes them.
 
-    An aggregate is one ranking, which never changes; the newest `ranked_at` of a request is the one that counts.
+    An aggregate is one ranking, which never changes; the newest `ranked_at` of a request is the one that
+    counts.
     """
 
     aggregate_type: ClassVar[str] = "matching_result"

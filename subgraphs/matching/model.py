@@ -1,7 +1,8 @@
 """How well a musician fits a request: four scores of 0 to 100, and their weighted mean.
 
-All musicians are scored at once over columns (numpy): first the distance, which leaves few in most places, then the
-rest for those who are in reach. The best are found without sorting the others. bench/matching.py measures it.
+All musicians are scored at once over columns (numpy): first the distance, which leaves few in most places,
+then the rest for those who are in reach. The best are found without sorting the others. bench/matching.py
+measures it.
 """
 
 from collections.abc import Sequence
@@ -150,11 +151,18 @@ def rank(columns: Columns, wanted: Wanted, parameters: Parameters, limit: int = 
     experience = experience_scores(columns.years[places])
     price = _price_scores(columns, places, wanted)
     weights = parameters.weights
-    total = skill * weights.skill + experience * weights.experience + price * weights.price + near * weights.distance
+    total = (
+        skill * weights.skill
+        + experience * weights.experience
+        + price * weights.price
+        + near * weights.distance
+    )
     total /= weights.total
     table = np.column_stack((total, skill, experience, price, near, distances))
     best = _best(columns, places, total, distances, limit)
-    return Ranking(len(places), [_match(columns, places, table, at, n, parameters) for n, at in enumerate(best, 1)])
+    return Ranking(
+        len(places), [_match(columns, places, table, at, n, parameters) for n, at in enumerate(best, 1)]
+    )
 
 
 def _in_reach(columns: Columns, wanted: Wanted, radius_km: float) -> tuple[Places, Floats]:
@@ -190,7 +198,9 @@ def _best(columns: Columns, places: Places, total: Floats, distances: Floats, li
     return [at for *_, at in keyed[:limit]]
 
 
-def _match(columns: Columns, places: Places, table: Floats, at: int, position: int, parameters: Parameters) -> Match:
+def _match(
+    columns: Columns, places: Places, table: Floats, at: int, position: int, parameters: Parameters
+) -> Match:
     total, skill, experience, price, near, distance = (round(float(value), 2) for value in table[at])
     return Match(
         musician_id=columns.ids[places[at]],

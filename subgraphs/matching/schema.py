@@ -56,8 +56,12 @@ class Mutation:
         algorithm: str = DEFAULT_ALGORITHM,
         force_refresh: bool = False,
     ) -> MatchingResult | None:
-        """Rank the musicians for a request of one's own and store the ranking. An earlier one that still holds is
-        served again, unless `forceRefresh` says otherwise."""
+        """Rank the musicians for a request of one's own and store the ranking.
+
+        An earlier one that still holds is
+
+        served again, unless `forceRefresh` says otherwise.
+        """
         command = FindMatches(
             by=info.context.require(),
             request_id=checks.identifier(request_id, "requestId"),

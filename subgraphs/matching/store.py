@@ -17,7 +17,9 @@ KEPT_FOR = timedelta(hours=1)
 
 async def all_algorithms(session: Session) -> Sequence[Row[Any]]:
     """The algorithms in use."""
-    return await session.fetch_all(select(algorithms).where(algorithms.c.is_active).order_by(algorithms.c.name))
+    return await session.fetch_all(
+        select(algorithms).where(algorithms.c.is_active).order_by(algorithms.c.name)
+    )
 
 
 async def algorithms_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
@@ -46,7 +48,9 @@ async def results_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Ro
 async def newest_results(session: Session, algorithm_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
     """The newest result of each request that is not too old to be served again."""
     young = results.c.created_at > session.clock.now() - KEPT_FOR
-    wanted = select(results).where(results.c.request_id == any_(_array(ids)), results.c.algorithm_id == algorithm_id)
+    wanted = select(results).where(
+        results.c.request_id == any_(_array(ids)), results.c.algorithm_id == algorithm_id
+    )
     order = (results.c.request_id, results.c.created_at.desc())
     rows = await session.fetch_all(
         wanted.where(young).ext(postgresql.distinct_on(results.c.request_id)).order_by(*order)

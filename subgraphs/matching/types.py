@@ -88,7 +88,9 @@ class Match:
     distance_score: float = strawberry.field(description="How near the musician lives.")
     distance_km: float = strawberry.field(description="The way to the event as the crow flies.")
     ranking_position: int = strawberry.field(description="1 is the best.")
-    is_recommended: bool = strawberry.field(description="Whether the total reaches what the algorithm recommends.")
+    is_recommended: bool = strawberry.field(
+        description="Whether the total reaches what the algorithm recommends."
+    )
     musician_id: strawberry.Private[UUID]
 
     @resolver
@@ -136,7 +138,9 @@ class MusicianRequest:
         return str(request.title)
 
     @resolver
-    async def matches(self, info: Info, first: int = 10, algorithm: str = DEFAULT_ALGORITHM) -> list[Match] | None:
+    async def matches(
+        self, info: Info, first: int = 10, algorithm: str = DEFAULT_ALGORITHM
+    ) -> list[Match] | None:
         """The musicians who fit best, at most 100; null for a request that has not arrived here yet."""
         row = await info.context.rankings.load((self.key, algorithm))
         return matches_of(row, first) if row is not None else None
@@ -171,7 +175,9 @@ class MatchingAlgorithm:
     description: str = strawberry.field(description="What it prefers.")
     weights: AlgorithmWeights = strawberry.field(description="What counts how much.")
     radius_km: float = strawberry.field(description="How far musicians are looked for.")
-    recommended_from: float = strawberry.field(description="The total score from which a musician is recommended.")
+    recommended_from: float = strawberry.field(
+        description="The total score from which a musician is recommended."
+    )
     is_active: bool = strawberry.field(description="Whether it can be chosen.")
 
     @classmethod
@@ -184,7 +190,10 @@ class MatchingAlgorithm:
             name=row.name,
             description=row.description,
             weights=AlgorithmWeights(
-                skill=weights.skill, experience=weights.experience, price=weights.price, distance=weights.distance
+                skill=weights.skill,
+                experience=weights.experience,
+                price=weights.price,
+                distance=weights.distance,
             ),
             radius_km=parameters.radius_km,
             recommended_from=parameters.recommended_from,
@@ -197,9 +206,13 @@ class MatchingResult:
     """A ranking that was made and stored. Only the client of the request sees it."""
 
     id: strawberry.ID = strawberry.field(description="The id of the result.")
-    candidates: int = strawberry.field(description="How many musicians were in reach and have one of the skills.")
+    candidates: int = strawberry.field(
+        description="How many musicians were in reach and have one of the skills."
+    )
     execution_time_ms: float = strawberry.field(description="How long it took.")
-    cache_hit: bool = strawberry.field(description="Whether an earlier ranking that still holds was served again.")
+    cache_hit: bool = strawberry.field(
+        description="Whether an earlier ranking that still holds was served again."
+    )
     created_at: datetime = strawberry.field(description="When it was made.")
     row: strawberry.Private[Any]
 

@@ -1,4 +1,7 @@
-"""Profiles as event-sourced aggregates: their state, and the table that shows most of it (skills and documents have their own)."""
+"""Profiles as event-sourced aggregates.
+
+Their state, and the table that shows most of it (skills and documents have their own).
+"""
 
 from decimal import Decimal
 from typing import Any, Final
@@ -34,6 +37,8 @@ class ProfileState(msgspec.Struct, frozen=True):
     profile_document: dict[str, Any] | None = None
 
 
-PROFILES: Final = Sourced(Aggregate(aggregate_type="musician", initial=ProfileState(), apply=merged), profiles)
+PROFILES: Final = Sourced(
+    Aggregate(aggregate_type="musician", initial=ProfileState(), apply=merged), profiles
+)
 ORIGINALS: Final = {"musician": Keyed("musician_profiles", "id", "profile_facts(it)")}
 """What others keep copies of."""

@@ -32,5 +32,10 @@ def bootstrap(settings: ServiceSettings) -> Service:
         verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
-        parts=[queue, Relay(database, queue.redis, "musicians"), Recovery(database, commands), Archivist(database)],
+        parts=[
+            queue,
+            Relay(database, queue.redis, "musicians"),
+            Recovery(database, commands),
+            Archivist(database),
+        ],
     )

@@ -15,7 +15,12 @@ from subgraphs.kit.messages import Command
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.musicians import model, store
 from subgraphs.musicians.aggregates import PROFILES
-from subgraphs.musicians.messages import CreateProfile, MusicianProfileCreated, MusicianProfileUpdated, UpdateProfile
+from subgraphs.musicians.messages import (
+    CreateProfile,
+    MusicianProfileCreated,
+    MusicianProfileUpdated,
+    UpdateProfile,
+)
 from subgraphs.musicians.model import Profile, SkillRecord
 
 _TOLD: Final = (
@@ -82,12 +87,18 @@ def _told(row: Row[Any], skills: Sequence[SkillRecord]) -> dict[str, Any]:
     return {"musician_id": row.id, **own, **{name: getattr(row, name) for name in _TOLD}}
 
 
-async def _skills_of(session: Session, musician_id: UUID | None, ids: Sequence[UUID] | None) -> list[SkillRecord]:
+async def _skills_of(
+    session: Session, musician_id: UUID | None, ids: Sequence[UUID] | None
+) -> list[SkillRecord]:
     """The skills that a musician is about to have: these, or where none were given those that they have."""
     if ids is not None:
         found = list((await store.skills_by_ids(session, ids)).values())
     else:
-        found = (await store.skills_by_musicians(session, [musician_id])).get(musician_id, []) if musician_id else []
+        found = (
+            (await store.skills_by_musicians(session, [musician_id])).get(musician_id, [])
+            if musician_id
+            else []
+        )
     return sorted(found, key=lambda skill: skill.id)
 
 

@@ -130,7 +130,9 @@ def _urls(values: Sequence[str] | None) -> list[str]:
 _CHECKS: Final[Mapping[str, Any]] = {
     "stage_name": lambda value: {"stage_name": checks.text(_given(value, "stageName"), "stageName", 100)},
     "bio": lambda value: {"bio": checks.optional_text(value, "bio", 5000, lines=True) or ""},
-    "hourly_rate": lambda value: {"hourly_rate": checks.money(Decimal(_given(value, "hourlyRate")), "hourlyRate")},
+    "hourly_rate": lambda value: {
+        "hourly_rate": checks.money(Decimal(_given(value, "hourlyRate")), "hourlyRate")
+    },
     "currency": lambda value: {"currency": checks.currency(_given(value, "currency"))},
     "experience_years": lambda value: {
         "experience_years": checks.whole(_given(value, "experienceYears"), "experienceYears", 0, 80)

@@ -118,7 +118,9 @@ async def profiles_by_users(session: Session, ids: Sequence[UUID]) -> dict[UUID,
     return {row.user_id: Profile(**row._asdict()) for row in rows}
 
 
-async def page_of_profiles(session: Session, page: Page, conditions: Sequence[ColumnElement[bool]]) -> list[Profile]:
+async def page_of_profiles(
+    session: Session, page: Page, conditions: Sequence[ColumnElement[bool]]
+) -> list[Profile]:
     """The profiles of a page of the list."""
     rows = await session.fetch_all(page.select(select(profiles).where(*conditions)))
     return [Profile(**row._asdict()) for row in rows]
@@ -137,7 +139,11 @@ def has_skill(skill_id: UUID) -> ColumnElement[bool]:
 
 def conditions(wanted: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     """The conditions of the list's filters, without that of skills."""
-    return [_CONDITIONS[name](value) for name, value in wanted.items() if value is not None and name in _CONDITIONS]
+    return [
+        _CONDITIONS[name](value)
+        for name, value in wanted.items()
+        if value is not None and name in _CONDITIONS
+    ]
 
 
 _CONDITIONS: Mapping[str, Any] = {
@@ -145,7 +151,9 @@ _CONDITIONS: Mapping[str, Any] = {
     "min_rate": lambda value: profiles.c.hourly_rate >= value,
     "max_rate": lambda value: profiles.c.hourly_rate <= value,
     "min_experience": lambda value: profiles.c.experience_years >= value,
-    "search": lambda value: func.lower(profiles.c.stage_name).contains(value.strip().lower(), autoescape=True),
+    "search": lambda value: func.lower(profiles.c.stage_name).contains(
+        value.strip().lower(), autoescape=True
+    ),
 }
 
 
@@ -170,7 +178,8 @@ async def set_document(session: Session, musician_id: UUID, document: Mapping[st
     kept = insert(documents).values(musician_id=musician_id, document=dict(document))
     await session.execute(
         kept.on_conflict_do_update(
-            index_elements=["musician_id"], set_={"document": kept.excluded.document, "updated_at": func.now()}
+            index_elements=["musician_id"],
+            set_={"document": kept.excluded.document, "updated_at": func.now()},
         )
     )
 

@@ -191,7 +191,9 @@ class MusicianLocationInput:
     longitude: float = strawberry.field(description="Degrees east, -180 to 180.")
     address: str | None = strawberry.field(default=None, description="Street and number; everybody sees it.")
     city: str | None = strawberry.field(default=None, description="The city.")
-    country: str | None = strawberry.field(default=None, description="The country's code of two letters (ISO 3166-1).")
+    country: str | None = strawberry.field(
+        default=None, description="The country's code of two letters (ISO 3166-1)."
+    )
 
 
 @input_type
@@ -201,11 +203,15 @@ class CreateMusicianProfileInput:
     stage_name: str = strawberry.field(description="The name on the poster, up to 100 characters.")
     hourly_rate: Decimal = strawberry.field(description="What an hour costs, not negative.")
     bio: str = strawberry.field(default="", description="Up to 5,000 characters.")
-    currency: str = strawberry.field(default="EUR", description="The currency's code of three letters (ISO 4217).")
+    currency: str = strawberry.field(
+        default="EUR", description="The currency's code of three letters (ISO 4217)."
+    )
     experience_years: int = strawberry.field(default=0, description="Years on stage, 0 to 80.")
     location: MusicianLocationInput | None = strawberry.field(default=None, description="Where they live.")
     availability: JSON | None = strawberry.field(default=None, description="A usual week, by day.")
-    portfolio_urls: list[str] = strawberry.field(default_factory=list, description="Up to 20 http(s) addresses.")
+    portfolio_urls: list[str] = strawberry.field(
+        default_factory=list, description="Up to 20 http(s) addresses."
+    )
     skills: list[strawberry.ID] = strawberry.field(default_factory=list, description="Up to 30 ids or names.")
     profile_document: JSON | None = strawberry.field(default=None, description="Any JSON object up to 64 kB.")
 
@@ -221,6 +227,10 @@ class UpdateMusicianProfileInput:
     experience_years: int | None = strawberry.field(default=UNSET, description="Years on stage, 0 to 80.")
     location: MusicianLocationInput | None = strawberry.field(default=UNSET, description="Where they live.")
     availability: JSON | None = strawberry.field(default=UNSET, description="A usual week, by day.")
-    portfolio_urls: list[str] | None = strawberry.field(default=UNSET, description="Up to 20 http(s) addresses.")
+    portfolio_urls: list[str] | None = strawberry.field(
+        default=UNSET, description="Up to 20 http(s) addresses."
+    )
     skills: list[strawberry.ID] | None = strawberry.field(default=UNSET, description="Up to 30 ids or names.")
-    profile_document: JSON | None = strawberry.field(default=UNSET, description="Any JSON object up to 64 kB.")
+    profile_document: JSON | None = strawberry.field(
+        default=UNSET, description="Any JSON object up to 64 kB."
+    )

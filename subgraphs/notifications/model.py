@@ -1,7 +1,8 @@
 """The rules of telling: what goes out by which way, and when.
 
-Inside a user's quiet hours only what is urgent goes out; the rest waits for their end. Quiet hours are wall-clock
-times in the user's zone and usually run over midnight. Where the clock skips their end, they end as much later.
+Inside a user's quiet hours only what is urgent goes out; the rest waits for their end. Quiet hours are
+wall-clock times in the user's zone and usually run over midnight. Where the clock skips their end, they end
+as much later.
 """
 
 from collections.abc import Mapping

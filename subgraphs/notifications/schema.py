@@ -12,7 +12,13 @@ from subgraphs.kit.steps import StepOrder, step_field, take_step
 from subgraphs.notifications import steps
 from subgraphs.notifications.messages import MarkAllRead, MarkRead, UpdateSettings
 from subgraphs.notifications.model import TYPES
-from subgraphs.notifications.types import Info, Notification, NotificationSettings, NotificationSettingsInput, User
+from subgraphs.notifications.types import (
+    Info,
+    Notification,
+    NotificationSettings,
+    NotificationSettingsInput,
+    User,
+)
 
 
 @object_type()

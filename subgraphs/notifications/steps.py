@@ -1,4 +1,7 @@
-"""What sagas tell people, and how it is taken back: an unread notice is removed, one that was read is followed by another."""
+"""What sagas tell people, and how it is taken back.
+
+An unread notice is removed, one that was read is followed by another.
+"""
 
 from uuid import UUID, uuid4
 
@@ -16,7 +19,9 @@ async def take_back(uow: UnitOfWork, given: Given, done: Given) -> Given:
     """What was not read yet was never said; whoever has read it hears that it does not hold."""
     if await store.remove_unread(uow, UUID(done["notificationId"])):
         return {"removed": True}
-    told = await _tell(uow, given, f"No longer: {given['title']}"[:200], "This could not be completed after all.")
+    told = await _tell(
+        uow, given, f"No longer: {given['title']}"[:200], "This could not be completed after all."
+    )
     return {"removed": False, "notificationId": str(told)}
 
 

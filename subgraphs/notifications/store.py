@@ -15,7 +15,9 @@ from subgraphs.kit.pagination import Order, Page
 from subgraphs.notifications.model import Settings
 from subgraphs.notifications.tables import notifications, settings
 
-NEWEST = Order("notifications_newest", notifications.c.appears_at, datetime, notifications.c.id, descending=True)
+NEWEST = Order(
+    "notifications_newest", notifications.c.appears_at, datetime, notifications.c.id, descending=True
+)
 _SETTINGS_COLUMNS = [settings.c[item.name] for item in fields(Settings)]
 
 
@@ -67,7 +69,9 @@ async def change_settings(session: Session, user_id: UUID, changes: Mapping[str,
     merged = settings.c.notification_types.op("||")(added.excluded.notification_types)
     kept = {name: added.excluded[name] for name in values}
     changed = {**kept, "notification_types": merged, "updated_at": func.now()}
-    statement = added.on_conflict_do_update(index_elements=["user_id"], set_=changed).returning(*_SETTINGS_COLUMNS)
+    statement = added.on_conflict_do_update(index_elements=["user_id"], set_=changed).returning(
+        *_SETTINGS_COLUMNS
+    )
     rows = await session.fetch_all(statement)
     return Settings(**rows[0]._mapping)
 
@@ -80,7 +84,9 @@ async def add(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
 
 async def remove_unread(session: Session, notification_id: UUID) -> bool:
     """Remove a notification that nobody has read and that has not gone out; whether that was so."""
-    unread = (notifications.c.id == notification_id) & ~notifications.c.is_read & notifications.c.sent_at.is_(None)
+    unread = (
+        (notifications.c.id == notification_id) & ~notifications.c.is_read & notifications.c.sent_at.is_(None)
+    )
     return await session.execute(delete(notifications).where(unread)) == 1
 
 
@@ -88,7 +94,9 @@ async def forget_reminders(session: Session, booking_id: str) -> None:
     """Take back the reminders of a booking that have not appeared."""
     waiting = (notifications.c.type == "reminder") & notifications.c.sent_at.is_(None)
     about = notifications.c.data["booking_id"].astext == booking_id
-    await session.execute(delete(notifications).where(waiting, about, notifications.c.appears_at > func.now()))
+    await session.execute(
+        delete(notifications).where(waiting, about, notifications.c.appears_at > func.now())
+    )
 
 
 async def mark_read(session: Session, notification_id: UUID) -> Row[Any] | None:

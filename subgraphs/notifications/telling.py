@@ -111,13 +111,22 @@ TELLINGS: Mapping[str, Tell] = {
         to_client=True,
     ),
     "ApplicationAccepted": _application(
-        "request_update", "You were chosen: {title}", "The client has chosen you. Confirm the booking.", to_client=False
+        "request_update",
+        "You were chosen: {title}",
+        "The client has chosen you. Confirm the booking.",
+        to_client=False,
     ),
     "ApplicationRejected": _application(
-        "request_update", "Not this time: {title}", "The client has chosen otherwise or cancelled.", to_client=False
+        "request_update",
+        "Not this time: {title}",
+        "The client has chosen otherwise or cancelled.",
+        to_client=False,
     ),
     "ApplicationWithdrawn": _application(
-        "request_update", "Application withdrawn: {title}", "A musician has taken the application back.", to_client=True
+        "request_update",
+        "Application withdrawn: {title}",
+        "A musician has taken the application back.",
+        to_client=True,
     ),
     "BookingConfirmed": _booking_confirmed,
     "BookingCompleted": _booking_completed,

@@ -204,10 +204,16 @@ class NotificationSettingsInput:
     email_enabled: bool | None = strawberry.field(default=UNSET, description="Whether by email.")
     push_enabled: bool | None = strawberry.field(default=UNSET, description="Whether by push.")
     sms_enabled: bool | None = strawberry.field(default=UNSET, description="Whether by SMS.")
-    types: list[TypeSettingInput] | None = strawberry.field(default=UNSET, description="Types to switch on or off.")
-    quiet_hours_start: time | None = strawberry.field(default=UNSET, description="From when on quiet is wanted.")
+    types: list[TypeSettingInput] | None = strawberry.field(
+        default=UNSET, description="Types to switch on or off."
+    )
+    quiet_hours_start: time | None = strawberry.field(
+        default=UNSET, description="From when on quiet is wanted."
+    )
     quiet_hours_end: time | None = strawberry.field(default=UNSET, description="Until when quiet is wanted.")
-    time_zone: str | None = strawberry.field(default=UNSET, description="An IANA time zone, such as Europe/Berlin.")
+    time_zone: str | None = strawberry.field(
+        default=UNSET, description="An IANA time zone, such as Europe/Berlin."
+    )
 
     def read(self) -> dict[str, Any]:
         """The changes; nothing of it can be unset, so null is refused."""

@@ -23,10 +23,17 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 SELF = UUID(int=0x6F7263686573747261)
 
 
-def bootstrap(settings: ServiceSettings, transport: Transport | None = None, pace: Pace | None = None) -> Service:
-    """Settings in, service out. `transport`: the way to the other services, where it is not HTTP at their addresses."""
+def bootstrap(
+    settings: ServiceSettings, transport: Transport | None = None, pace: Pace | None = None
+) -> Service:
+    """Settings in, service out. `transport`.
+
+    The way to the other services, where it is not HTTP at their addresses.
+    """
     if settings.jwt_private_key_file is None:
-        raise SettingsError("service orchestration: set JWT_PRIVATE_KEY_FILE, it asks other services as a service")
+        raise SettingsError(
+            "service orchestration: set JWT_PRIVATE_KEY_FILE, it asks other services as a service"
+        )
     way = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
     database = Database(settings.database_url, clock=settings.clock)
     engine = Engine(

@@ -45,7 +45,10 @@ class Engine:
         await self.journal.close()
 
     async def begin(self, saga_type: str, key: str, data: Mapping[str, Any], by: str, wait: bool) -> View:
-        """Start a saga, or find the one that the key has started; with `wait`, until it has ended or time is up."""
+        """Start a saga, or find the one that the key has started.
+
+        With `wait`, until it has ended or time is up.
+        """
         try:
             saga = self.definitions.newest(saga_type)
             saga_id, _ = await self.journal.start(Request(saga, key, data, by, key))

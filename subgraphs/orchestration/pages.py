@@ -1,6 +1,8 @@
-"""The dashboard: sagas by status, how long they take, where they fail, one saga's timeline, and an operator's words; live.
+"""The dashboard: sagas by status, how long they take, where they fail, one saga's timeline, and an operator's
+words; live.
 
-Everything but the page itself wants an admin's token in the Authorization header, which no foreign site can make a browser send.
+Everything but the page itself wants an admin's token in the Authorization header, which no foreign site can
+make a browser send.
 """
 
 import uuid
@@ -41,7 +43,9 @@ Answer = Callable[[Request, Identity], Awaitable[Any]]
 class Pages:
     """The service's door with the dashboard beside it."""
 
-    def __init__(self, door: ASGIApp, engine: Engine, verifier: TokenVerifier, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self, door: ASGIApp, engine: Engine, verifier: TokenVerifier, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self.clock = clock
         self.door = door
         self.engine = engine
@@ -106,7 +110,9 @@ class Pages:
             status, saga_type = (request.query_params.get(name) or None for name in ("status", "type"))
         except DomainError as error:
             return refused(error)
-        return StreamingResponse(self.changes(request, Wanted(status, saga_type)), media_type="text/event-stream")
+        return StreamingResponse(
+            self.changes(request, Wanted(status, saga_type)), media_type="text/event-stream"
+        )
 
     async def changes(self, request: Request, wanted: Wanted) -> AsyncIterator[bytes]:
         """Each change as an event, and a comment now and then so that a dead connection is noticed."""

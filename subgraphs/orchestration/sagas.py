@@ -1,4 +1,7 @@
-"""MussikOn's sagas. A step is a mutation of a service; what it is asked follows from the saga's input and from what steps before gave."""
+"""MussikOn's sagas. A step is a mutation of a service.
+
+What it is asked follows from the saga's input and from what steps before gave.
+"""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -10,7 +13,11 @@ from subgraphs.kit.client import ServiceClient
 Given = Mapping[str, Any]
 RETRY = Retry(attempts=6, first=0.2, longest=10.0)
 UNDO_RETRY = Retry(attempts=12, first=0.2, longest=30.0)
-ASSIGNMENT, CONFIRMATION, CANCELLATION = "musician_request_assignment", "payment_confirmation", "cancellation_refund"
+ASSIGNMENT, CONFIRMATION, CANCELLATION = (
+    "musician_request_assignment",
+    "payment_confirmation",
+    "cancellation_refund",
+)
 
 # How much of the price a client gets back: days before the event, and percent.
 POLICY = ((14, 100), (3, 50))
@@ -22,8 +29,12 @@ class Steps:
     def __init__(self, client: ServiceClient) -> None:
         self.client = client
 
-    def step(self, name: str, service: str, field: str, inputs: str, request: Any, *, undone: bool = True) -> Step:
-        """A step: the mutation `field` of a service, which takes it back, too, unless there is nothing to take back."""
+    def step(
+        self, name: str, service: str, field: str, inputs: str, request: Any, *, undone: bool = True
+    ) -> Step:
+        """A step: the mutation `field` of a service, which takes it back, too, unless there is nothing to
+        take back.
+        """
 
         async def act(call: Call) -> Any:
             return await self.client.step(service, field, call, inputs, call.request)
@@ -70,7 +81,12 @@ def assignment(steps: Steps) -> Saga:
         ASSIGNMENT,
         (
             steps.step(
-                "validate_availability", "matching", "validateAvailability", musician, _of_data(musician), undone=False
+                "validate_availability",
+                "matching",
+                "validateAvailability",
+                musician,
+                _of_data(musician),
+                undone=False,
             ),
             steps.step("update_status", "requests", "updateStatus", ASSIGNED, _of_data(ASSIGNED)),
             steps.notice(
@@ -79,7 +95,9 @@ def assignment(steps: Steps) -> Saga:
                 "You are booked",
                 lambda _, results: f"You have been chosen for “{_booking(results)['title']}”.",
             ),
-            steps.step("create_escrow", "payments", "createEscrow", ESCROW, _of_booking(ESCROW, amount="price")),
+            steps.step(
+                "create_escrow", "payments", "createEscrow", ESCROW, _of_booking(ESCROW, amount="price")
+            ),
             steps.step("block_availability", "calendar", "blockAvailability", SLOT, _of_booking(SLOT)),
         ),
         deadline=600.0,
@@ -130,14 +148,20 @@ def cancellation(steps: Steps) -> Saga:
     """The booking is called off, the evening is free again, and the client gets back what the policy says."""
 
     def refund(data: Given, results: Given) -> Given:
-        return {"bookingId": data["bookingId"], "percent": percent_of(_booking(results)), "reason": data["reason"]}
+        return {
+            "bookingId": data["bookingId"],
+            "percent": percent_of(_booking(results)),
+            "reason": data["reason"],
+        }
 
     return Saga(
         CANCELLATION,
         (
             steps.step("cancel_booking", "requests", "callOffBooking", PARTY, _of_data(PARTY)),
             steps.step("free_calendar", "calendar", "releaseAvailability", BOOKING, _of_data(BOOKING)),
-            steps.step("refund", "payments", "refundEscrow", f"{BOOKING}, percent: Int!, reason: String!", refund),
+            steps.step(
+                "refund", "payments", "refundEscrow", f"{BOOKING}, percent: Int!, reason: String!", refund
+            ),
             *_both(steps, "The booking is cancelled", "is cancelled"),
         ),
         deadline=600.0,
@@ -150,12 +174,17 @@ def _both(steps: Steps, title: str, what: str) -> tuple[Step, Step]:
 
     return (
         steps.notice("notify_client", lambda _, results: _booking(results)["clientId"], title, message),
-        steps.notice("notify_musician", lambda _, results: _booking(results)["musicianUserId"], title, message),
+        steps.notice(
+            "notify_musician", lambda _, results: _booking(results)["musicianUserId"], title, message
+        ),
     )
 
 
 def percent_of(booking: Given) -> int:
-    """How much of the price a client gets back: all, when the musician has called it off; otherwise by how early it was."""
+    """How much of the price a client gets back.
+
+    All, when the musician has called it off; otherwise by how early it was.
+    """
     if booking.get("cancelledBy") == "musician":
         return 100
     ahead = datetime.fromisoformat(booking["startsAt"]) - datetime.fromisoformat(booking["cancelledAt"])

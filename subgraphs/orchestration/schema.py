@@ -20,7 +20,9 @@ Key = Annotated[
         description="Equal keys are one saga: send the same again after a lost answer, another for a new one."
     ),
 ]
-Wait = Annotated[bool, strawberry.argument(description="Answer when it has ended, or after 20 s; else at once.")]
+Wait = Annotated[
+    bool, strawberry.argument(description="Answer when it has ended, or after 20 s; else at once.")
+]
 MOST = 100
 
 
@@ -51,7 +53,9 @@ class Query:
         identity = info.context.require()
         by = None if identity.is_admin else str(identity.user_id)
         engine = info.context.engine
-        ids = await newest(engine.journal.pool, Wanted(status, type, by), checks.whole(first, "first", 1, MOST))
+        ids = await newest(
+            engine.journal.pool, Wanted(status, type, by), checks.whole(first, "first", 1, MOST)
+        )
         return [Saga.of(view) for view in await engine.journal.views(ids)]
 
 
@@ -68,8 +72,12 @@ class Mutation:
         idempotency_key: Key,
         wait: Wait = False,
     ) -> Saga | None:
-        """Book a musician for a request of one's own: the request is assigned, the musician told, the price put into escrow
-        and the evening blocked; or nothing of it."""
+        """Book a musician for a request of one's own.
+
+        The request is assigned, the musician told, the price put into escrow
+
+        and the evening blocked; or nothing of it.
+        """
         by = info.context.require_role("client")
         data = given(
             requestId=checks.identifier(request_id, "requestId"),
@@ -96,8 +104,12 @@ class Mutation:
         idempotency_key: Key,
         wait: Wait = False,
     ) -> Saga | None:
-        """Cancel a booking of one's own; the client gets back what the policy says: all of it 14 days before, or when the musician
-        cancels; half of it 3 days before."""
+        """Cancel a booking of one's own; the client gets back what the policy says.
+
+        All of it 14 days before, or when the musician
+
+        cancels; half of it 3 days before.
+        """
         by = info.context.require()
         data = given(
             bookingId=checks.identifier(booking_id, "bookingId"),
@@ -108,7 +120,10 @@ class Mutation:
 
     @resolver
     async def operate_saga(self, info: Info, id: strawberry.ID, verb: SagaVerb, reason: str) -> Saga | None:
-        """Tell a saga to retry, to skip the step it is stuck at, to undo everything, or to end; for admins, and logged."""
+        """Tell a saga to retry, to skip the step it is stuck at, to undo everything, or to end.
+
+        For admins, and logged.
+        """
         by = info.context.require_role("admin")
         saga_id, why = checks.identifier(id, "id"), checks.text(reason, "reason", 300)
         told: Verb = verb.value

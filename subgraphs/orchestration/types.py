@@ -95,7 +95,10 @@ class SagaStep:
 
 @object_type(keys=["id"])
 class Saga:
-    """Something that happens in several services, whole or not at all; for whoever started it, and for admins."""
+    """Something that happens in several services, whole or not at all.
+
+    For whoever started it, and for admins.
+    """
 
     id: strawberry.ID = strawberry.field(description="The id of the saga.")
     type: str = strawberry.field(description="What kind of saga it is.")

@@ -1,4 +1,7 @@
-"""Escrows as event-sourced aggregates: their state, and the table that shows them. What the money does is in the ledger."""
+"""Escrows as event-sourced aggregates: their state, and the table that shows them.
+
+What the money does is in the ledger.
+"""
 
 from decimal import Decimal
 from typing import Final

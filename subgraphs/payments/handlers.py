@@ -1,6 +1,7 @@
 """The use cases of the payments service but for its steps: there are none.
 
-Money moves by sagas alone (`steps`), and everything that the service has to know of a booking comes with their orders.
+Money moves by sagas alone (`steps`), and everything that the service has to know of a booking comes with
+their orders.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """The rules of money: what goes where, to the cent, and in which states of an escrow it may.
 
-Money moves between accounts in transactions whose entries sum up to nothing. The account of a client shows minus what they
-have paid, that of a musician what they have earned, that of an escrow what waits in it.
+Money moves between accounts in transactions whose entries sum up to nothing. The account of a client shows
+minus what they have paid, that of a musician what they have earned, that of an escrow what waits in it.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,10 @@ def taken_back(entries: Entries) -> Entries:
 
 
 def shares(amount: Decimal, percent: int) -> tuple[Decimal, Decimal]:
-    """What the client gets back and what the musician gets; a half cent is the client's, and nothing is lost between them."""
+    """What the client gets back and what the musician gets.
+
+    A half cent is the client's, and nothing is lost between them.
+    """
     refunded = (amount * percent / 100).quantize(CENT, ROUND_HALF_UP)
     return refunded, amount - refunded
 

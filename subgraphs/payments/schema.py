@@ -46,12 +46,18 @@ class Query:
         page = Page.of(store.NEWEST, first, after)
         rows = await store.payments_page(database, owner, page)
         return page.connection(
-            rows, Payment.of, lambda row: (row.created_at, row.id), lambda: store.count_payments(database, owner)
+            rows,
+            Payment.of,
+            lambda row: (row.created_at, row.id),
+            lambda: store.count_payments(database, owner),
         )
 
     @resolver
     async def account_balance(self, info: Info) -> list[AccountBalance] | None:
-        """What the caller's accounts hold, one for each side of bookings and each currency; empty for whoever never paid or earned."""
+        """What the caller's accounts hold, one for each side of bookings and each currency.
+
+        Empty for whoever never paid or earned.
+        """
         found = await store.balances(info.context.database, info.context.require().user_id)
         return [AccountBalance.of(balance) for balance in found]
 

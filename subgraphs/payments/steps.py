@@ -1,6 +1,9 @@
-"""What sagas do with money: charge a client into escrow, pay the musician, refund the client; and how each is taken back.
+"""What sagas do with money: charge a client into escrow, pay the musician, refund the client.
 
-Taking back adds to the ledger, it never removes: each step answers the id of its transaction, and the opposite of it undoes it.
+And how each is taken back.
+
+Taking back adds to the ledger, it never removes: each step answers the id of its transaction, and the
+opposite of it undoes it.
 """
 
 from collections.abc import Mapping
@@ -44,7 +47,10 @@ async def create(uow: UnitOfWork, given: Given) -> Given:
 
 
 async def uncreate(uow: UnitOfWork, given: Given, done: Given) -> Given:
-    """The client gets all of it back, and the charge is void; a Conflict if any of it went to the musician."""
+    """The client gets all of it back, and the charge is void.
+
+    A Conflict if any of it went to the musician.
+    """
     escrow = await _locked(uow, done)
     if escrow.status not in ("held", "refunded"):
         raise Conflict("The musician has been paid, so the charge cannot be taken back")
@@ -95,9 +101,16 @@ async def refund(uow: UnitOfWork, given: Given) -> Given:
 
 
 async def unrefund(uow: UnitOfWork, given: Given, done: Given) -> Given:
-    """What both got is back in escrow; a Conflict if the charge is void or the booking has another escrow by now."""
+    """What both got is back in escrow.
+
+    A Conflict if the charge is void or the booking has another escrow by now.
+    """
     escrow = await _restore(uow, done)
-    return {"escrowId": str(escrow.id), "refunded": str(escrow.refunded), "paidToMusician": str(escrow.released)}
+    return {
+        "escrowId": str(escrow.id),
+        "refunded": str(escrow.refunded),
+        "paidToMusician": str(escrow.released),
+    }
 
 
 async def _restore(uow: UnitOfWork, done: Given) -> Row[Any]:
@@ -139,7 +152,9 @@ async def _take_back(uow: UnitOfWork, escrow: Row[Any], done: Given) -> None:
     await _post(uow, escrow, model.taken_back(entries))
 
 
-async def _refunded(uow: UnitOfWork, escrow: Row[Any], released: Decimal, refunded: Decimal, reason: str) -> Row[Any]:
+async def _refunded(
+    uow: UnitOfWork, escrow: Row[Any], released: Decimal, refunded: Decimal, reason: str
+) -> Row[Any]:
     def facts(row: Row[Any]) -> dict[str, Any]:
         return {**_facts(row), "reason": reason}
 

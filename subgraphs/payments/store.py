@@ -39,7 +39,9 @@ class Balance:
 
 async def by_ids(session: Session, table: Table, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
     """The rows with these ids."""
-    return {row.id: row for row in await session.fetch_all(select(table).where(among_ids(table.c.id)), ids=ids)}
+    return {
+        row.id: row for row in await session.fetch_all(select(table).where(among_ids(table.c.id)), ids=ids)
+    }
 
 
 async def escrows_of_bookings(session: Session, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
@@ -62,7 +64,9 @@ async def payments_page(session: Session, user_id: UUID | None, page: Page) -> S
 
 async def count_payments(session: Session, user_id: UUID | None) -> int:
     """How many payments a user made or gets; of everybody's for None."""
-    return int(await session.fetch_value(select(func.count()).select_from(payments).where(*_of_user(user_id))))
+    return int(
+        await session.fetch_value(select(func.count()).select_from(payments).where(*_of_user(user_id)))
+    )
 
 
 def _of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
@@ -73,11 +77,15 @@ def _of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
 
 async def balances(session: Session, user_id: UUID) -> list[Balance]:
     """What the accounts of a user hold, as a client and as a musician."""
-    profile = select(literal("musician:").op("||")(escrows.c.musician_id)).where(escrows.c.musician_user_id == user_id)
+    profile = select(literal("musician:").op("||")(escrows.c.musician_id)).where(
+        escrows.c.musician_user_id == user_id
+    )
     account, currency = ledger_entries.c.account, ledger_entries.c.currency
     own = or_(account == client_account(user_id), account.in_(profile))
     summed = select(account, currency, func.sum(ledger_entries.c.amount)).where(own)
-    rows: Sequence[Row[Any]] = await session.fetch_all(summed.group_by(account, currency).order_by(account, currency))
+    rows: Sequence[Row[Any]] = await session.fetch_all(
+        summed.group_by(account, currency).order_by(account, currency)
+    )
     return [Balance(*row) for row in map(tuple, rows)]
 
 
@@ -87,7 +95,10 @@ async def lock(session: Session, escrow_id: UUID) -> Row[Any] | None:
 
 
 async def lock_of_booking(session: Session, booking_id: UUID) -> Row[Any] | None:
-    """The escrow of a booking, locked: the one that counts, or else the newest of those that were refunded."""
+    """The escrow of a booking, locked.
+
+    The one that counts, or else the newest of those that were refunded.
+    """
     chosen = select(escrows).where(escrows.c.booking_id == booking_id).order_by(*_COUNTING_FIRST).limit(1)
     return await session.fetch_one(chosen.with_for_update())
 

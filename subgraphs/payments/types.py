@@ -63,12 +63,17 @@ class Refund:
     amount: Decimal = strawberry.field(description="How much.")
     reason: str = strawberry.field(description="Why.")
     created_at: datetime = strawberry.field(description="When.")
-    undone_at: datetime | None = strawberry.field(description="Since when it no longer holds, if it does not.")
+    undone_at: datetime | None = strawberry.field(
+        description="Since when it no longer holds, if it does not."
+    )
 
 
 @object_type(keys=["id"])
 class Escrow:
-    """What a client paid for a booking, until it goes to the musician or back. Only the two of them see it."""
+    """What a client paid for a booking, until it goes to the musician or back.
+
+    Only the two of them see it.
+    """
 
     id: strawberry.ID = strawberry.field(description="The id of the escrow.")
     amount: Decimal = strawberry.field(description="What the client paid.")

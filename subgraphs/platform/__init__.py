@@ -1,1 +1,3 @@
-"""The `mussikon` command: servers, databases, sample data, services and the gateway, started and watched over."""
+"""The `mussikon` command: servers, databases, sample data, services and the gateway, started and watched
+over.
+"""

@@ -35,7 +35,9 @@ def run(
     data: Data = Path(".data"),
     size: Size = None,
     sample: Annotated[bool, typer.Option(help="Load sample data the first time.")] = True,
-    in_process: Annotated[bool, typer.Option("--in-process", help="All in one process, without restarts.")] = False,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="All in one process, without restarts.")
+    ] = False,
     *,
     urls: Urls,
 ) -> None:
@@ -69,7 +71,9 @@ def _runner(options: Options) -> Callable[[Servers], Any]:
 @with_server_options
 def seed(
     size: Size = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Remove all data of the services first.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Remove all data of the services first.")
+    ] = False,
     data: Data = Path(".data"),
     *,
     urls: Urls,

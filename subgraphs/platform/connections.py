@@ -14,10 +14,13 @@ async def connect(url: str) -> asyncpg.Connection:
     try:
         return await asyncpg.connect(url, timeout=5)
     except asyncpg.InvalidAuthorizationSpecificationError as error:
-        raise LaunchError(f"PostgreSQL at {place} refuses the user or password.", "Correct --postgres-url") from error
+        raise LaunchError(
+            f"PostgreSQL at {place} refuses the user or password.", "Correct --postgres-url"
+        ) from error
     except PermissionError as error:
         raise LaunchError(
-            f"You may not read {error.filename or 'the files for TLS'}, which may be needed to reach PostgreSQL.",
+            f"You may not read {error.filename or 'the files for TLS'},"
+            " which may be needed to reach PostgreSQL.",
             "Set HOME to a folder of your own, or end the address in --postgres-url with ?sslmode=disable",
         ) from error
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

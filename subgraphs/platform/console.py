@@ -70,11 +70,15 @@ def welcome(options: Options, has_sample: bool) -> None:
     console.print("\nMussikOn runs.\n", style="bold")
     console.print(table)
     if has_sample:
-        console.print(f"\nDemo accounts, password {DEMO_PASSWORD}: mutation {{ logIn(input: ...) {{ token }} }}")
+        console.print(
+            f"\nDemo accounts, password {DEMO_PASSWORD}: mutation {{ logIn(input: ...) {{ token }} }}"
+        )
         for account in DEMO_ACCOUNTS:
             console.print(f"  {account.username:16} {account.user_type:10} {account.what}", markup=False)
     if options.host not in ("127.0.0.1", "localhost", "::1"):
-        console.print("\nOther machines can reach the gateway, demo accounts included: close them or use --no-sample.")
+        console.print(
+            "\nOther machines can reach the gateway, demo accounts included: close them or use --no-sample."
+        )
     console.print(f"\n{_how_to_end(options)}\n", markup=False)
 
 

@@ -1,7 +1,7 @@
 """Orders to a launcher that runs: a Unix socket in its data folder, one JSON object there, one back.
 
-The path of a socket may have about a hundred characters, and a data folder may lie deeper; so it is opened by way of
-the folder's descriptor.
+The path of a socket may have about a hundred characters, and a data folder may lie deeper; so it is opened by
+way of the folder's descriptor.
 """
 
 import asyncio
@@ -74,7 +74,11 @@ def ask(folder: Path, do: str, name: str = "") -> Any:
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise nobody from error
     except OSError as error:
-        raise LaunchError(f"The launcher cannot be asked: {error}", "Run as the user who started it") from error
+        raise LaunchError(
+            f"The launcher cannot be asked: {error}", "Run as the user who started it"
+        ) from error
     if "said" not in answer:
-        raise LaunchError(answer.get("problem", "The launcher gave no answer."), answer.get("advice", "Try again"))
+        raise LaunchError(
+            answer.get("problem", "The launcher gave no answer."), answer.get("advice", "Try again")
+        )
     return answer["said"]

@@ -46,7 +46,9 @@ async def create_databases(server: str, services: ServiceTable = SERVICES) -> di
     finally:
         await connection.close()
     urls = {name: url_of(server, name) for name in services.names}
-    return {name: roles.acting_as(url, roles.role_of(name)) if has_roles else url for name, url in urls.items()}
+    return {
+        name: roles.acting_as(url, roles.role_of(name)) if has_roles else url for name, url in urls.items()
+    }
 
 
 async def _give(server: str, service: str) -> None:
@@ -78,7 +80,9 @@ async def let_services_in(server: str, folder: Path, services: ServiceTable = SE
         await connection.close()
     name = services.names[0]
     try:
-        await (await connect(roles.logging_in(url_of(server, name), roles.role_of(name), passwords[name]))).close()
+        await (
+            await connect(roles.logging_in(url_of(server, name), roles.role_of(name), passwords[name]))
+        ).close()
     except LaunchError:
         return {}
     return passwords
@@ -94,14 +98,18 @@ async def drop_databases(server: str, services: ServiceTable = SERVICES) -> None
         await connection.close()
 
 
-async def migrate_all(databases: Mapping[str, str], services: ServiceTable = SERVICES) -> dict[str, list[str]]:
+async def migrate_all(
+    databases: Mapping[str, str], services: ServiceTable = SERVICES
+) -> dict[str, list[str]]:
     """Bring every database (its address by service) up to date; answers what was applied in each."""
 
     async def one(service: str, url: str) -> list[str]:
         try:
             return await migrate(url, services[service].migrations)
         except MigrationError as error:
-            raise LaunchError(f"The database {service} cannot be brought up to date: {error}.", _ADVICE) from error
+            raise LaunchError(
+                f"The database {service} cannot be brought up to date: {error}.", _ADVICE
+            ) from error
         except asyncpg.PostgresError as error:
             raise LaunchError(f"A script for the database {service} failed: {error}", _ADVICE) from error
 

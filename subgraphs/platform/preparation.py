@@ -20,7 +20,9 @@ from subgraphs.platform.tables import ServiceTable
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The files of the pair that signs and checks tokens of people, and the key that signs those of services."""
+    """The files of the pair that signs and checks tokens of people, and the key that signs those of
+    services.
+    """
 
     private: Path
     public: Path
@@ -45,7 +47,9 @@ def check_ports(options: Options) -> None:
     """Nobody else may listen where we are going to."""
     names = () if options.in_process else options.services.names
     if names and options.port + options.services.highest_offset > 65535:
-        raise LaunchError(f"There is no room for the services above port {options.port}.", "Say a lower --port")
+        raise LaunchError(
+            f"There is no room for the services above port {options.port}.", "Say a lower --port"
+        )
     for name, host, port in [
         ("the gateway", options.host, options.port),
         *((f"the service {name}", "127.0.0.1", options.port_of(name)) for name in names),
@@ -53,7 +57,9 @@ def check_ports(options: Options) -> None:
         try:
             free = _becomes_free(port, host)
         except PermissionError as error:
-            raise LaunchError(f"You may not listen on port {port}.", "Say one above 1023: --port 4000") from error
+            raise LaunchError(
+                f"You may not listen on port {port}.", "Say one above 1023: --port 4000"
+            ) from error
         if not free:
             raise LaunchError(
                 f"Port {port} of {host}, for {name}, is taken or cannot be used.",
@@ -97,7 +103,9 @@ async def let_services_in(servers: Servers, services: ServiceTable) -> None:
     folder = servers.data / "roles"
     servers.passwords = await databases.let_services_in(servers.postgres_url, folder, services)
     if not servers.passwords:
-        say("The user of --postgres-url cannot give services users of their own (createrole): they share this one.")
+        say(
+            "The user of --postgres-url cannot give services users of their own (createrole): they share this one."
+        )
 
 
 async def prepare_sample(servers: Servers, options: Options) -> bool:

@@ -1,8 +1,9 @@
 """Processes of servers: ended with their parent, found again after it was killed, stopped for certain.
 
-A server must not outlive the launcher, even after `kill -9`: the kernel sends it a signal when its parent dies
-(PR_SET_PDEATHSIG). That setting is lost when a process changes its user, so it is made last, just before exec. What
-has no such kernel, or was started otherwise, is found on the next start by its working directory, which is its data.
+A server must not outlive the launcher, even after `kill -9`: the kernel sends it a signal when its parent
+dies (PR_SET_PDEATHSIG). That setting is lost when a process changes its user, so it is made last, just before
+exec. What has no such kernel, or was started otherwise, is found on the next start by its working directory,
+which is its data.
 """
 
 import asyncio
@@ -44,7 +45,10 @@ def spawn(
     user: tuple[int, int] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a server in its data folder, its words in a log, in a session of its own: Ctrl-C does not reach it."""
+    """Start a server in its data folder, its words in a log, in a session of its own.
+
+    Ctrl-C does not reach it.
+    """
     uid, gid = user or (None, None)
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -121,7 +125,8 @@ def end(pid: int, signals: Sequence[signal.Signals], patience: float = 15) -> No
             return
         except PermissionError as error:
             raise LaunchError(
-                f"Process {pid} serves this data folder and belongs to another user.", f"Stop it: sudo kill {pid}"
+                f"Process {pid} serves this data folder and belongs to another user.",
+                f"Stop it: sudo kill {pid}",
             ) from error
         if wait_until_gone(pid, patience):
             return

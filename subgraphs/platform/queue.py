@@ -1,4 +1,7 @@
-"""The queue's server, as far as the launcher has to speak with it; its client is imported only when it is needed."""
+"""The queue's server, as far as the launcher has to speak with it.
+
+Its client is imported only when it is needed.
+"""
 
 import importlib
 from typing import Any
@@ -30,4 +33,6 @@ async def _with_client(url: str, work: Any) -> None:
         async with redis.Redis.from_url(url, socket_connect_timeout=5) as client:
             await work(client)
     except (errors.RedisError, OSError, ValueError) as error:
-        raise LaunchError(f"The Redis server does not answer: {error}", "Start it, or correct --redis-url") from error
+        raise LaunchError(
+            f"The Redis server does not answer: {error}", "Start it, or correct --redis-url"
+        ) from error

@@ -1,7 +1,8 @@
 """Each service is a user of its own to PostgreSQL: it owns its database and cannot enter another's.
 
-Whoever gets hold of one service's connection has that service's tables and nothing else. Databases are made, migrated
-and filled by the server's own user in the role of their owner, so passwords are set only when a platform runs.
+Whoever gets hold of one service's connection has that service's tables and nothing else. Databases are made,
+migrated and filled by the server's own user in the role of their owner, so passwords are set only when a
+platform runs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -62,14 +63,18 @@ async def make_roles(connection: asyncpg.Connection, services: Sequence[str]) ->
 
 
 async def give(connection: asyncpg.Connection, database: str, role: str) -> None:
-    """Make a role the owner of a database with all that is in it (the connection's own), and close it to others."""
+    """Make a role the owner of a database with all that is in it (the connection's own), and close it to
+    others.
+    """
     await connection.execute(f'alter database "{database}" owner to "{role}"')
     await connection.execute(f'revoke all on database "{database}" from public')
     await connection.execute("select set_config('mussikon.owner', $1, false)", role)
     await connection.execute(_OWNERS)
 
 
-async def set_passwords(connection: asyncpg.Connection, folder: Path, services: Sequence[str]) -> Mapping[str, str]:
+async def set_passwords(
+    connection: asyncpg.Connection, folder: Path, services: Sequence[str]
+) -> Mapping[str, str]:
     """Set each service's password, kept in this folder, on the server; answers the passwords by service."""
     make_folder(folder, 0o700)
     passwords = {service: secret(folder / service) for service in services}

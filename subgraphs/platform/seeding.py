@@ -1,6 +1,7 @@
 """The sample data: loaded once, the whole of it, and remembered beside it in the platform's own database.
 
-A load that was broken off leaves its mark "loading"; the next start removes all databases of services and loads anew.
+A load that was broken off leaves its mark "loading"; the next start removes all databases of services and
+loads anew.
 """
 
 import importlib
@@ -98,7 +99,9 @@ async def load(server: str, redis_url: str, services: ServiceTable, size: str, p
     try:
         sample: Load = importlib.import_module("subgraphs.platform.sample").load
     except ModuleNotFoundError as error:
-        raise LaunchError("The generator of sample data cannot be loaded.", "Run without it: --no-sample") from error
+        raise LaunchError(
+            "The generator of sample data cannot be loaded.", "Run without it: --no-sample"
+        ) from error
     await _remember(server, size, "loading")
     await databases.drop_databases(server, services)
     await forget_events(redis_url)

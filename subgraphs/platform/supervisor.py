@@ -1,4 +1,6 @@
-"""Keeps processes running: one that dies is started again after a while, one that was stopped stays stopped."""
+"""Keeps processes running: one that dies is started again after a while, one that was stopped stays
+stopped.
+"""
 
 import asyncio
 import contextlib
@@ -38,7 +40,10 @@ class Process(Protocol):
 
 
 class PolledProcess:
-    """A child of ours with a session of its own, looked at several times a second; what it leaves behind goes with it."""
+    """A child of ours with a session of its own, looked at several times a second.
+
+    What it leaves behind goes with it.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         """Over a process that was started."""
@@ -108,9 +113,13 @@ class Supervisor:
         try:
             while not await unit.is_ready():
                 if ended.done():
-                    raise LaunchError(f"{unit.name} ended at its start ({_how(ended.result())}).", f"See {unit.log}")
+                    raise LaunchError(
+                        f"{unit.name} ended at its start ({_how(ended.result())}).", f"See {unit.log}"
+                    )
                 if time.monotonic() > deadline:
-                    raise LaunchError(f"{unit.name} was not ready within {unit.patience:.0f} s.", f"See {unit.log}")
+                    raise LaunchError(
+                        f"{unit.name} was not ready within {unit.patience:.0f} s.", f"See {unit.log}"
+                    )
                 await asyncio.wait([ended], timeout=0.05)
         finally:
             ended.cancel()
@@ -127,7 +136,9 @@ class Supervisor:
                 return
             unit.state = "restarting"
             delay = _FIRST_DELAY if time.monotonic() - begin > _STEADY else min(delay * 2, _LONGEST_DELAY)
-            self._say(f"{unit.name} died ({_how(code)}); it is started again in {delay:.0f} s. Its log: {unit.log}")
+            self._say(
+                f"{unit.name} died ({_how(code)}); it is started again in {delay:.0f} s. Its log: {unit.log}"
+            )
             await asyncio.sleep(delay)
             begin = time.monotonic()
             process = await self._again(unit)

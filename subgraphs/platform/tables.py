@@ -144,15 +144,23 @@ class ServiceTable:
 
     def __post_init__(self) -> None:
         offsets = [row.offset for row in self.rows]
-        if len(set(self.names)) < len(self.names) or len(set(offsets)) < len(offsets) or min(offsets, default=1) < 1:
+        if (
+            len(set(self.names)) < len(self.names)
+            or len(set(offsets)) < len(offsets)
+            or min(offsets, default=1) < 1
+        ):
             raise ValueError("each service must have a name and an offset above 0 of its own")
         known = {server.name for server in SERVERS}
         before: set[str] = set()
         for row in self.rows:
             if not before.issuperset(row.asks):
-                raise ValueError(f"service {row.name} must stand behind those that it asks: {', '.join(row.asks)}")
+                raise ValueError(
+                    f"service {row.name} must stand behind those that it asks: {', '.join(row.asks)}"
+                )
             if not known.issuperset(row.uses):
-                raise ValueError(f"service {row.name} uses {', '.join(row.uses)}; there are {', '.join(known)}")
+                raise ValueError(
+                    f"service {row.name} uses {', '.join(row.uses)}; there are {', '.join(known)}"
+                )
             before.add(row.name)
 
     def __iter__(self) -> Iterator[ServiceRow]:

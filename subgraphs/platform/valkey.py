@@ -30,7 +30,9 @@ class ValkeyServer:
         processes.stop(self.process, _ENDINGS)
 
 
-def start_valkey(folder: Path, durable: bool = True, say: Callable[[str], None] = lambda _: None) -> ValkeyServer:
+def start_valkey(
+    folder: Path, durable: bool = True, say: Callable[[str], None] = lambda _: None
+) -> ValkeyServer:
     """Start the server on the data in this folder, which is made the first time."""
     password = secret(make_folder(folder) / "password")
     data = make_folder(folder.resolve() / "data", 0o700)

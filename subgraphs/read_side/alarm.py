@@ -1,4 +1,6 @@
-"""The alarm wakes the projectors when the log has grown, so that an event is seen sooner than at their next look."""
+"""The alarm wakes the projectors when the log has grown, so that an event is seen sooner than at their
+next look.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence

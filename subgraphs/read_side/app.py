@@ -34,7 +34,10 @@ MODELS: Final[tuple[type[ReadModel], ...]] = (Musicians, Requests, Rankings)
 def bootstrap(
     settings: ServiceSettings, transport: Transport | None = None, threshold: float = TOO_FAR_BEHIND
 ) -> Service:
-    """Settings in, service out. `transport`: the way to the command side, where it is not HTTP at the services' addresses."""
+    """Settings in, service out. `transport`.
+
+    The way to the command side, where it is not HTTP at the services' addresses.
+    """
     database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)
     models = {model.name: model() for model in MODELS}

@@ -22,7 +22,7 @@ class CommandSide:
 
     def __init__(self, transport: Transport, authorization: str | None) -> None:
         self._transport = transport
-        self._headers = Headers((("authorization", authorization),)) if authorization else NO_HEADERS
+        self._headers = Headers.of([("authorization", authorization)]) if authorization else NO_HEADERS
 
     @property
     def knows_caller(self) -> bool:
@@ -32,9 +32,12 @@ class CommandSide:
     async def ask(
         self, service: str, query: str, variables: Mapping[str, Any], optional: Sequence[str] = ()
     ) -> dict[str, Any]:
-        """The data of an answer. Errors below a field of `optional` are passed over: it is null then, for this caller.
+        """The data of an answer. Errors below a field of `optional` are passed over.
 
-        Raises CommandSideRefused with the service's own code, or ReadModelUnavailable when it does not answer either.
+        It is null then, for this caller.
+
+        Raises CommandSideRefused with the service's own code, or ReadModelUnavailable when it does not answer
+        either.
         """
         asked = call_for(service, query, variables, headers=self._headers, timeout=TIMEOUT)
         try:
@@ -47,14 +50,23 @@ class CommandSide:
         for told in payload.get("errors") or ():
             if not set(optional).intersection(told.get("path") or ()):
                 code = str((told.get("extensions") or {}).get("code", "SUBGRAPH_ERROR"))
-                raise _silent(service) if code in _BROKEN else CommandSideRefused(str(told.get("message")), code)
+                raise (
+                    _silent(service)
+                    if code in _BROKEN
+                    else CommandSideRefused(str(told.get("message")), code)
+                )
         data = payload.get("data")
         if not isinstance(data, dict):
             raise _silent(service)
         return data
 
-    async def entities(self, service: str, typename: str, ids: Sequence[str], selection: str) -> list[dict[str, Any]]:
-        """What a service knows of entities, in the order of their ids; nothing for those that it does not know."""
+    async def entities(
+        self, service: str, typename: str, ids: Sequence[str], selection: str
+    ) -> list[dict[str, Any]]:
+        """What a service knows of entities, in the order of their ids.
+
+        Nothing for those that it does not know.
+        """
         if not ids:
             return []
         query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {selection} }} }} }}"

@@ -1,4 +1,7 @@
-"""What the local log keeps of others' data, for the comparison with the originals. Where it lacks something, an event is added."""
+"""What the local log keeps of others' data, for the comparison with the originals.
+
+Where it lacks something, an event is added.
+"""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -19,7 +22,9 @@ _LAST = text(
 
 
 async def mend(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Add what the owner tells behind the newest event that is known of the thing, and before the next that its service tells."""
+    """Add what the owner tells behind the newest event that is known of the thing, and before the next
+    that its service tells.
+    """
     last = await uow.fetch_value(_LAST, aggregate_id=envelope.aggregate_id, kind=envelope.aggregate_type)
     place = Decimal(0) if last is None else (last + last // 1 + 1) / 2
     event = NewEvent(

@@ -6,7 +6,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from subgraphs.kit.errors import DomainError
 
 _MISSING = frozenset({"42P01", "42703"})  # no such table, no such column
-# Classes: connection, who may connect, to which database, resources, a database that takes nobody in, shutdown.
+# Classes: connection, who may connect, to which database, resources, a database that takes nobody in,
+# shutdown.
 _OUTAGE = frozenset({"08", "28", "3D", "53", "55", "57"})
 
 
@@ -25,7 +26,10 @@ class CommandSideRefused(DomainError):
 
 
 def why_unreadable(error: Exception) -> str | None:
-    """Why a read model could not be read, if it is a matter of its tables or its database; None for mistakes."""
+    """Why a read model could not be read, if it is a matter of its tables or its database.
+
+    None for mistakes.
+    """
     state = getattr(getattr(error, "orig", None), "sqlstate", None) or getattr(error, "sqlstate", None) or ""
     if state in _MISSING:
         return "its tables are missing"

@@ -1,4 +1,7 @@
-"""What the command side is asked in place of a read model: the same questions, as far as it can answer them."""
+"""What the command side is asked in place of a read model.
+
+The same questions, as far as it can answer them.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,13 +29,17 @@ _MUSICIANS = f"""query($first: Int!, $after: String, $filter: MusicianFilter, $o
   found: musicians(first: $first, after: $after, filter: $filter, orderBy: $order) {{ {_PAGE} {{
     id stageName bio hourlyRate currency experienceYears createdAt location {{ latitude longitude city country }} skills {{ id }}
   }} }} }} }}"""
-_COUNT_MUSICIANS = "query($filter: MusicianFilter) { found: musicians(first: 1, filter: $filter) { totalCount } }"
+_COUNT_MUSICIANS = (
+    "query($filter: MusicianFilter) { found: musicians(first: 1, filter: $filter) { totalCount } }"
+)
 _REQUESTS = """query($first: Int!, $after: String, $filter: RequestFilterInput, $order: RequestOrder!) {
   found: requests(first: $first, after: $after, filter: $filter, orderBy: $order) { %s {
     id title description status urgencyLevel startsAt endsAt timeZone budgetMin budgetMax currency createdAt
     location { latitude longitude city country } requiredSkills { id } client { id } %s
   } } } }"""
-_COUNT_REQUESTS = "query($filter: RequestFilterInput) { found: requests(first: 1, filter: $filter) { totalCount } }"
+_COUNT_REQUESTS = (
+    "query($filter: RequestFilterInput) { found: requests(first: 1, filter: $filter) { totalCount } }"
+)
 _SUMMED = f"""query($after: String, $filter: RequestFilterInput) {{
   found: requests(first: {MAX_FIRST}, after: $after, filter: $filter) {{
     pageInfo {{ hasNextPage endCursor }} edges {{ node {{ status currency createdAt budgetMin budgetMax }} }} }} }}"""
@@ -41,7 +48,10 @@ _SCORES = "rankingPosition totalScore skillScore experienceScore priceScore dist
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What part of a list is wanted: how many, in which order, and behind which cursor of the command side."""
+    """What part of a list is wanted.
+
+    How many, in which order, and behind which cursor of the command side.
+    """
 
     first: int
     order: str
@@ -106,7 +116,9 @@ async def find_requests(info: Info, wanted: RequestsWanted, listed: Listed) -> C
 
 async def count_requests(info: Info, wanted: RequestsWanted) -> int:
     """How many requests the list has."""
-    data = await info.context.command_side.ask("requests", _COUNT_REQUESTS, {"filter": _request_filter(wanted)})
+    data = await info.context.command_side.ask(
+        "requests", _COUNT_REQUESTS, {"filter": _request_filter(wanted)}
+    )
     return int(data["found"]["totalCount"])
 
 
@@ -124,15 +136,21 @@ def _request_filter(wanted: RequestsWanted) -> dict[str, Any]:
 
 
 async def ranked_musicians(info: Info, request_id: str, first: int) -> list[RankedMusician] | None:
-    """The matching service's ranking, for the client of the request and admins, as the requests service knows them."""
+    """The matching service's ranking, for the client of the request and admins, as the requests service
+    knows them.
+    """
     side = info.context.command_side
-    data = await side.ask("requests", "query($id: ID!) { request(id: $id) { client { id } } }", {"id": request_id})
+    data = await side.ask(
+        "requests", "query($id: ID!) { request(id: $id) { client { id } } }", {"id": request_id}
+    )
     if data["request"] is None:
         raise NotFound("There is no such request")
     info.context.require_sight(uuid_of(data["request"]["client"]["id"]))
     selection = f"matches(first: {first}) {{ {_SCORES} }}"
     (found,) = await side.entities("matching", "MusicianRequest", [request_id], selection)
-    return None if found.get("matches") is None else [RankedMusician.of_node(node) for node in found["matches"]]
+    return (
+        None if found.get("matches") is None else [RankedMusician.of_node(node) for node in found["matches"]]
+    )
 
 
 async def active_requests(info: Info) -> list[ActiveRequests]:
@@ -179,7 +197,12 @@ def _check(cannot: Mapping[str, Any]) -> None:
 async def _list(
     side: CommandSide, service: str, query: str, listed: Listed, filters: Mapping[str, Any]
 ) -> dict[str, Any]:
-    variables = {"first": listed.first, "after": listed.after, "filter": filters, "order": listed.order.upper()}
+    variables = {
+        "first": listed.first,
+        "after": listed.after,
+        "filter": filters,
+        "order": listed.order.upper(),
+    }
     found: dict[str, Any] = (await side.ask(service, query, variables, optional=["applications"]))["found"]
     return found
 

@@ -1,4 +1,7 @@
-"""What one request to the read side shares: who asks, the watch, the rebuilds, and the way to the command side."""
+"""What one request to the read side shares.
+
+Who asks, the watch, the rebuilds, and the way to the command side.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,5 @@
-"""The local log: every event that the read models follow from, kept here, so that they can be made anew from the first one.
+"""The local log: every event that the read models follow from, kept here, so that they can be made anew from
+the first one.
 
 The inbox does nothing but write it; what the events mean is a matter of the projections.
 """
@@ -17,7 +18,10 @@ _KNOWN = text("SELECT 1 FROM every_event WHERE event_id = :event_id")
 
 
 async def keep(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Write an event behind the others of its aggregate; one that is here already, however long ago it came, is passed over."""
+    """Write an event behind the others of its aggregate.
+
+    One that is here already, however long ago it came, is passed over.
+    """
     if await uow.fetch_value(_KNOWN, event_id=envelope.event_id) is not None:
         return
     event = NewEvent(

@@ -23,8 +23,8 @@ class Verdict:
 def judge(seconds: float, queue_seconds: float, revisions_agree: bool, threshold: float) -> Verdict:
     """The verdict on a read model whose tables can be read.
 
-    `seconds`: since the oldest event of the local log that it lacks; `queue_seconds`: since the oldest event that the queue still
-    holds, or since the queue was last heard.
+    `seconds`: since the oldest event of the local log that it lacks; `queue_seconds`: since the oldest event
+    that the queue still holds, or since the queue was last heard.
     """
     behind = max(seconds, queue_seconds)
     if not revisions_agree:
@@ -45,7 +45,9 @@ class Latencies:
         self._kept: deque[float] = deque(maxlen=KEPT_LATENCIES)
 
     def add(self, milliseconds: float) -> None:
-        """Keep one more; clocks of different machines may make it less than nothing, which counts as nothing."""
+        """Keep one more; clocks of different machines may make it less than nothing, which counts as
+        nothing.
+        """
         self._kept.append(max(0.0, milliseconds))
 
     def __len__(self) -> int:

@@ -1,4 +1,7 @@
-"""Where an answer comes from: the read model while it can be trusted, the command side otherwise, and the answer says which."""
+"""Where an answer comes from.
+
+The read model while it can be trusted, the command side otherwise, and the answer says which.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,7 +27,10 @@ _CONTINUED: Final = "command:"
 async def answered(
     info: Info, model: str, read: Callable[[], Awaitable[Answer]], instead: Callable[[], Awaitable[Answer]]
 ) -> Answer:
-    """What `read` finds in a trusted read model, or what `instead` finds elsewhere; `extensions.readModel` says which."""
+    """What `read` finds in a trusted read model, or what `instead` finds elsewhere.
+
+    `extensions.readModel` says which.
+    """
     verdict = info.context.watch.verdict(model)
     reason = verdict.reason
     if verdict.trusted:
@@ -58,7 +64,9 @@ def refuse(what: str) -> Callable[[], Awaitable[Any]]:
 
 def unavailable(what: str) -> DomainError:
     """The read model cannot be trusted now, and only it could do this."""
-    return ReadModelUnavailable(f"The read model is not available now, and only it can {what}: try again in a moment")
+    return ReadModelUnavailable(
+        f"The read model is not available now, and only it can {what}: try again in a moment"
+    )
 
 
 def own_cursor(after: str | None) -> str | None:
@@ -92,5 +100,9 @@ async def _attempt(read: Callable[[], Awaitable[Answer]]) -> Answer | _Unreadabl
 
 
 def _say(info: Info, source: str, seconds: float | None, reason: str | None) -> None:
-    told = {"source": source, "secondsBehind": None if seconds is None else round(seconds, 3), "reason": reason}
+    told = {
+        "source": source,
+        "secondsBehind": None if seconds is None else round(seconds, 3),
+        "reason": reason,
+    }
     info.context.extensions.setdefault("readModel", {})[str(info.path.key)] = told

@@ -1,4 +1,7 @@
-"""Rebuilds in the background of the service: those that an admin asks for, and those that a start finds to be needed."""
+"""Rebuilds in the background of the service.
+
+Those that an admin asks for, and those that a start finds to be needed.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -20,7 +23,9 @@ log = structlog.get_logger("subgraphs.rebuilds")
 
 
 class Rebuilds:
-    """A part of the service. One that was cut off, or tables of another revision, are taken up again at the start."""
+    """A part of the service. One that was cut off, or tables of another revision, are taken up again at
+    the start.
+    """
 
     def __init__(self, database: Database, models: Mapping[str, type[ReadModel]]) -> None:
         self._database = database
@@ -46,7 +51,10 @@ class Rebuilds:
         self._tasks.clear()
 
     async def ask(self, name: str) -> None:
-        """Begin to rebuild a read model; answers when its new tables are there. Raises NotFound or RebuildRunning."""
+        """Begin to rebuild a read model; answers when its new tables are there.
+
+        Raises NotFound or RebuildRunning.
+        """
         if name not in self._models:
             raise NotFound(f"There is no read model {name!r}; there are {', '.join(self._models)}")
         if name in self._tasks:

@@ -24,7 +24,15 @@ from subgraphs.read_side.inputs import (
     requests_wanted,
 )
 from subgraphs.read_side.instead import Listed
-from subgraphs.read_side.reading import Info, answered, counted, own_cursor, refuse, say_continued, unavailable
+from subgraphs.read_side.reading import (
+    Info,
+    answered,
+    counted,
+    own_cursor,
+    refuse,
+    say_continued,
+    unavailable,
+)
 from subgraphs.read_side.states import ReadModel, state_of
 from subgraphs.read_side.store import MusiciansWanted, RequestsWanted
 from subgraphs.read_side.tables import musicians, requests
@@ -32,7 +40,8 @@ from subgraphs.read_side.types import ActiveRequests, MusicianListing, RankedMus
 
 Node = TypeVar("Node")
 Words = Annotated[
-    str | None, strawberry.argument(description='Words of the text, as in a search engine ("quoted", or, -without).')
+    str | None,
+    strawberry.argument(description='Words of the text, as in a search engine ("quoted", or, -without).'),
 ]
 Skills = Annotated[list[strawberry.ID] | None, strawberry.argument(description="Ids of skills, all of them.")]
 Near = Annotated[CircleInput | None, strawberry.argument(description="In this circle.")]
@@ -100,7 +109,10 @@ class Query:
     async def ranked_musicians(
         self, info: Info, request_id: strawberry.ID, first: int = 10
     ) -> list[RankedMusician] | None:
-        """The newest ranking for a request, at most 50 musicians; for its client. Null as long as nobody was ranked."""
+        """The newest ranking for a request, at most 50 musicians; for its client.
+
+        Null as long as nobody was ranked.
+        """
         info.context.require()
         key, first = checks.identifier(request_id, "requestId"), checks.whole(first, "first", 1, MOST_RANKED)
         budget.spend(first)
@@ -155,7 +167,10 @@ class Mutation:
 
     @resolver
     async def rebuild_read_model(self, info: Info, name: str) -> ReadModel | None:
-        """Make a read model anew from the first event, in the background and while the old one serves; for admins."""
+        """Make a read model anew from the first event, in the background and while the old one serves.
+
+        For admins.
+        """
         info.context.require_role("admin")
         await info.context.rebuilds.ask(checks.text(name, "name", 40))
         await info.context.watch.refresh()
@@ -165,7 +180,9 @@ class Mutation:
 class _Listing:
     """A list, and from where the page that is wanted comes."""
 
-    def __init__(self, info: Info, model: str, table: Table, order: Order, listed: Listed, after: str | None) -> None:
+    def __init__(
+        self, info: Info, model: str, table: Table, order: Order, listed: Listed, after: str | None
+    ) -> None:
         self.info = info
         self.model = model
         self.table = table

@@ -27,7 +27,8 @@ class ReadModelState(enum.Enum):
 
 @object_type()
 class ProjectionLatency:
-    """How long the newest events took, at most a thousand, from occurring to being visible in the read model, in milliseconds.
+    """How long the newest events took, at most a thousand, from occurring to being visible in the read model,
+    in milliseconds.
 
     Only those that this process applied since its start.
     """
@@ -44,7 +45,9 @@ class ReadModelRebuild:
 
     generation: int = strawberry.field(description="Their generation.")
     events_applied: int = strawberry.field(description="How many events are in them.")
-    events_behind: int = strawberry.field(description="How many events are still to come; 10,000 are counted at most.")
+    events_behind: int = strawberry.field(
+        description="How many events are still to come; 10,000 are counted at most."
+    )
 
 
 @object_type()

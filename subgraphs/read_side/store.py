@@ -31,7 +31,9 @@ MUSICIAN_ORDERS = {
 }
 REQUEST_ORDERS = {
     "soonest": Order("find_requests:soonest", requests.c.starts_at, datetime, requests.c.request_id),
-    "newest": Order("find_requests:newest", requests.c.created_at, datetime, requests.c.request_id, descending=True),
+    "newest": Order(
+        "find_requests:newest", requests.c.created_at, datetime, requests.c.request_id, descending=True
+    ),
 }
 
 
@@ -44,7 +46,10 @@ class Circle:
     km: float
 
     def conditions(self, table: Table) -> list[ColumnElement[bool]]:
-        """A box that an index can answer, then the true distance. The box leaves out longitudes near a pole or the date line."""
+        """A box that an index can answer, then the true distance.
+
+        The box leaves out longitudes near a pole or the date line.
+        """
         latitude, longitude = table.c.latitude, table.c.longitude
         reach = self.km / _KM_PER_DEGREE
         found: list[ColumnElement[bool]] = [latitude.between(self.latitude - reach, self.latitude + reach)]

@@ -1,4 +1,7 @@
-"""The read models as SQLAlchemy knows them: the plain names, behind which the generation stands that serves."""
+"""The read models as SQLAlchemy knows them.
+
+The plain names, behind which the generation stands that serves.
+"""
 
 from sqlalchemy import (
     BigInteger,

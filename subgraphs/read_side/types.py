@@ -59,7 +59,9 @@ class MusicianListing:
     longitude: float | None = strawberry.field(description="Degrees east of where they live.")
     city: str | None = strawberry.field(description="The city they live in.")
     country: str | None = strawberry.field(description="The country's code of two letters.")
-    rating: float | None = strawberry.field(description="The mean of all ratings, 1 to 5; null without reviews.")
+    rating: float | None = strawberry.field(
+        description="The mean of all ratings, 1 to 5; null without reviews."
+    )
     total_reviews: int = strawberry.field(description="How many reviews there are.")
     last_active: datetime | None = strawberry.field(
         description="The newest event about the profile, an application or a booking; null where the command side answers."
@@ -86,7 +88,10 @@ class MusicianListing:
         """The listing of a row; the rating is rounded as the reviews service does."""
         same = "bio hourly_rate currency experience_years latitude longitude city country last_active is_available"
         return cls(
-            **{name: getattr(row, name) for name in (*same.split(), "stage_name", "total_reviews", "created_at")},
+            **{
+                name: getattr(row, name)
+                for name in (*same.split(), "stage_name", "total_reviews", "created_at")
+            },
             rating=round(row.rating_sum / row.total_reviews, 2) if row.total_reviews else None,
             key=str(row.musician_id),
             skill_ids=row.skill_ids,
@@ -124,8 +129,12 @@ class RequestListing:
     starts_at: datetime = strawberry.field(description="When the event begins, in UTC.")
     ends_at: datetime = strawberry.field(description="When the event ends, in UTC.")
     time_zone: str = strawberry.field(description="The place's IANA time zone.")
-    budget_min: Decimal = strawberry.field(description="The least that the client would pay for the whole event.")
-    budget_max: Decimal = strawberry.field(description="The most that the client would pay for the whole event.")
+    budget_min: Decimal = strawberry.field(
+        description="The least that the client would pay for the whole event."
+    )
+    budget_max: Decimal = strawberry.field(
+        description="The most that the client would pay for the whole event."
+    )
     currency: str = strawberry.field(description="The currency's ISO code.")
     latitude: float = strawberry.field(description="Degrees north.")
     longitude: float = strawberry.field(description="Degrees east.")
@@ -164,7 +173,9 @@ class RequestListing:
         """The listing of a row."""
         same = "title description starts_at ends_at time_zone budget_min budget_max currency latitude longitude city"
         return cls(
-            **{name: getattr(row, name) for name in (*same.split(), "client_name", "created_at", "client_id")},
+            **{
+                name: getattr(row, name) for name in (*same.split(), "client_name", "created_at", "client_id")
+            },
             country=row.country.strip(),
             status=RequestStatus(row.status),
             urgency_level=UrgencyLevel(row.urgency_level),
@@ -209,7 +220,9 @@ class RankedMusician:
     price_score: float = strawberry.field(description="The cost of the event against its budget.")
     distance_score: float = strawberry.field(description="How near the musician lives.")
     distance_km: float = strawberry.field(description="The way to the event as the crow flies.")
-    is_recommended: bool = strawberry.field(description="Whether the total reaches what the algorithm recommends.")
+    is_recommended: bool = strawberry.field(
+        description="Whether the total reaches what the algorithm recommends."
+    )
     key: strawberry.Private[str]
 
     @resolver
@@ -247,7 +260,9 @@ class ActiveRequests:
     """The requests of a status and a currency that look for somebody."""
 
     status: RequestStatus = strawberry.field(description="Open, or in progress: musicians have applied.")
-    currency: str = strawberry.field(description="The currency of the budgets; others have no mean with them.")
+    currency: str = strawberry.field(
+        description="The currency of the budgets; others have no mean with them."
+    )
     requests: int = strawberry.field(description="How many there are.")
     mean_age_days: float = strawberry.field(description="How long ago they were published, on average.")
     mean_budget_min: Decimal = strawberry.field(description="The mean of the least that clients would pay.")

@@ -1,4 +1,6 @@
-"""The watch looks twice a second how far each read model is behind, so that a query knows without asking the database first."""
+"""The watch looks twice a second how far each read model is behind, so that a query knows without asking
+the database first.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,7 +24,10 @@ from subgraphs.read_side.projections.base import ReadModel
 log = structlog.get_logger("subgraphs.watch")
 
 MOST_COUNTED: Final = 10_000
-"""Events that a look counts at most: while a long log is read anew, looking must not take as long as reading."""
+"""Events that a look counts at most.
+
+While a long log is read anew, looking must not take as long as reading.
+"""
 
 _EVERY: Final = 0.5  # seconds between two looks
 _PATIENCE: Final = 2.0  # seconds for one look
@@ -30,7 +35,10 @@ _PATIENCE: Final = 2.0  # seconds for one look
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was last seen of a read model: its generations, none where the database did not answer, and when."""
+    """What was last seen of a read model.
+
+    Its generations, none where the database did not answer, and when.
+    """
 
     generations: Sequence[Lag]
     at: float
@@ -67,7 +75,9 @@ class Watch:
         self._redis = redis
         self._name = name
         self._sources = sources
-        self._looks = {model: Look((), self._clock.monotonic(), "it has not been looked at yet") for model in models}
+        self._looks = {
+            model: Look((), self._clock.monotonic(), "it has not been looked at yet") for model in models
+        }
         self._heard_at = self._clock.monotonic()
         self._waiting = 0.0
         self._tasks: list[asyncio.Task[None]] = []

@@ -156,7 +156,9 @@ async def withdraw_application(uow: UnitOfWork, command: messages.WithdrawApplic
     return await _close_application(uow, application, request, "withdrawn")
 
 
-async def _close_application(uow: UnitOfWork, application: Row[Any], request: Row[Any], status: str) -> Row[Any]:
+async def _close_application(
+    uow: UnitOfWork, application: Row[Any], request: Row[Any], status: str
+) -> Row[Any]:
     if application.status == "accepted":
         raise Conflict("The application was accepted: cancel its booking instead")
     model.check_step("application", application.status, status)
@@ -333,12 +335,20 @@ def _again(table: Table) -> Reload:
 
 
 RESULTS: Mapping[type[Command[Any]], Reload] = {
-    **dict.fromkeys((messages.PublishRequest, messages.UpdateRequest, messages.CancelRequest), _again(requests)),
     **dict.fromkeys(
-        (messages.ApplyToRequest, messages.RejectApplication, messages.WithdrawApplication), _again(applications)
+        (messages.PublishRequest, messages.UpdateRequest, messages.CancelRequest), _again(requests)
     ),
     **dict.fromkeys(
-        (messages.AcceptApplication, messages.ConfirmBooking, messages.CompleteBooking, messages.CancelBooking),
+        (messages.ApplyToRequest, messages.RejectApplication, messages.WithdrawApplication),
+        _again(applications),
+    ),
+    **dict.fromkeys(
+        (
+            messages.AcceptApplication,
+            messages.ConfirmBooking,
+            messages.CompleteBooking,
+            messages.CancelBooking,
+        ),
         _again(bookings),
     ),
 }

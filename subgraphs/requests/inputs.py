@@ -40,7 +40,9 @@ class RequestFilterInput:
 
     status: list[RequestStatus] | None = strawberry.field(default=None, description="One of these.")
     urgency: list[UrgencyLevel] | None = strawberry.field(default=None, description="One of these.")
-    skills: list[strawberry.ID] | None = strawberry.field(default=None, description="Ids of skills, all required.")
+    skills: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="Ids of skills, all required."
+    )
     starts_from: datetime | None = strawberry.field(
         default=None, name="from", description="Events that start then or later; without an offset it is UTC."
     )
@@ -146,7 +148,9 @@ class UpdateRequestInput:
     required_skills: list[strawberry.ID] | None = strawberry.field(
         default=None, description="Ids of skills that the musician must have."
     )
-    urgency_level: UrgencyLevel | None = strawberry.field(default=None, description="How soon you need an answer.")
+    urgency_level: UrgencyLevel | None = strawberry.field(
+        default=None, description="How soon you need an answer."
+    )
 
     def read(self, by: Identity, request_id: str) -> UpdateRequest:
         """The order of this caller."""
@@ -158,7 +162,9 @@ class UpdateRequestInput:
             description=self.description,
             budget_min=self.budget_min,
             budget_max=self.budget_max,
-            required_skill_ids=None if skills is None else checks.identifiers(skills, "requiredSkills", MOST_SKILLS),
+            required_skill_ids=None
+            if skills is None
+            else checks.identifiers(skills, "requiredSkills", MOST_SKILLS),
             urgency_level=self.urgency_level.value if self.urgency_level else None,
         )
 
@@ -167,5 +173,7 @@ class UpdateRequestInput:
 class ApplicationInput:
     """A musician's offer."""
 
-    proposed_price: Decimal = strawberry.field(description="What you ask for the whole event, in its currency.")
+    proposed_price: Decimal = strawberry.field(
+        description="What you ask for the whole event, in its currency."
+    )
     message: str = strawberry.field(default="", description="What you say to the client.")

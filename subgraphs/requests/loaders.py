@@ -61,7 +61,9 @@ class RequestsContext(Context):
     async def _bookings_of_requests(self, ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:
         return await store.bookings_of_requests(self.database, ids)
 
-    async def _applications_by(self, pairs: Sequence[tuple[UUID, UUID]]) -> Mapping[tuple[UUID, UUID], Row[Any]]:
+    async def _applications_by(
+        self, pairs: Sequence[tuple[UUID, UUID]]
+    ) -> Mapping[tuple[UUID, UUID], Row[Any]]:
         return await store.applications_by(self.database, pairs)
 
     async def _users_of_musicians(self, ids: Sequence[UUID]) -> Mapping[UUID, UUID]:

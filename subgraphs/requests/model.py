@@ -1,9 +1,9 @@
 """The rules of requests, applications and bookings.
 
-Wall-clock times belong to the place of the event. Its zone's rules turn them into UTC once, when the request is made:
-an end at or before its start lies on the next day; a time that the clock skips in spring is refused, because nobody
-can come at it; of a time that the clock shows twice in autumn the first is meant. How long an event lasts is counted
-in UTC, so that a night with a change of the clock is as long as it really is.
+Wall-clock times belong to the place of the event. Its zone's rules turn them into UTC once, when the request
+is made: an end at or before its start lies on the next day; a time that the clock skips in spring is refused,
+because nobody can come at it; of a time that the clock shows twice in autumn the first is meant. How long an
+event lasts is counted in UTC, so that a night with a change of the clock is as long as it really is.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,9 @@ def check_step(what: str, before: str, after: str) -> None:
     """Refuse a change of status that the life of this thing does not know."""
     steps = {"request": _REQUEST_STEPS, "application": _APPLICATION_STEPS, "booking": _BOOKING_STEPS}[what]
     if after not in steps.get(before, ()):
-        raise Conflict(f"The {what} is {before.replace('_', ' ')}, so it cannot become {after.replace('_', ' ')}")
+        raise Conflict(
+            f"The {what} is {before.replace('_', ' ')}, so it cannot become {after.replace('_', ' ')}"
+        )
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -58,7 +60,9 @@ def zone_of(name: str) -> ZoneInfo:
 def slot_of(times: WallTimes, now: datetime) -> Slot:
     """Turn wall-clock times into UTC and check them against each other and the present."""
     if times.start_time.tzinfo or times.end_time.tzinfo:
-        raise BadUserInput("Times are those of the wall clock, without an offset: the zone is 'timeZone'", "startTime")
+        raise BadUserInput(
+            "Times are those of the wall clock, without an offset: the zone is 'timeZone'", "startTime"
+        )
     if times.start_time == times.end_time and times.end_date in (None, times.event_date):
         raise BadUserInput("'startTime' and 'endTime' are equal: an event must last for some time", "endTime")
     zone = zone_of(times.time_zone)
@@ -89,15 +93,18 @@ def _to_utc(day: date, clock: time, zone: ZoneInfo, field: str) -> datetime:
     except OverflowError:
         raise BadUserInput("'eventDate' is beyond the calendar", "eventDate") from None
     if back.replace(tzinfo=None) != local.replace(tzinfo=None):
-        raise BadUserInput(f"On {day} the clocks in {zone.key} skip {clock:%H:%M}: there is no such time", field)
+        raise BadUserInput(
+            f"On {day} the clocks in {zone.key} skip {clock:%H:%M}: there is no such time", field
+        )
     return moment
 
 
 def _check_duration(starts_at: datetime, ends_at: datetime) -> None:
     """The order of checks is that of what a person got wrong most likely.
 
-    Without `end_date` an end is after its start by the wall clock; the clocks' change in autumn can still make the
-    night longer than a day, and the one in spring cannot turn it around, as the skipped hour itself is refused.
+    Without `end_date` an end is after its start by the wall clock; the clocks' change in autumn can still
+    make the night longer than a day, and the one in spring cannot turn it around, as the skipped hour itself
+    is refused.
     """
     if ends_at <= starts_at:
         raise BadUserInput("The event ends before it starts", "endTime")

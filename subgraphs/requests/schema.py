@@ -17,7 +17,12 @@ from subgraphs.kit.steps import StepOrder, step_field, take_step
 from subgraphs.requests import messages, steps, store
 from subgraphs.requests.aggregates import BOOKINGS, ORIGINALS, REQUESTS
 from subgraphs.requests.enums import RequestOrder
-from subgraphs.requests.inputs import ApplicationInput, PublishRequestInput, RequestFilterInput, UpdateRequestInput
+from subgraphs.requests.inputs import (
+    ApplicationInput,
+    PublishRequestInput,
+    RequestFilterInput,
+    UpdateRequestInput,
+)
 from subgraphs.requests.types import Application, Booking, Info, Musician, MusicianRequest, User
 
 
@@ -79,14 +84,18 @@ class Query:
             lambda: store.count_requests(database, wanted),
         )
 
-    request_history = history_field(REQUESTS, _own_request, "Every change of a request, newest first, for its client.")
+    request_history = history_field(
+        REQUESTS, _own_request, "Every change of a request, newest first, for its client."
+    )
 
     request_as_of = as_of_field(
         REQUESTS, _own_request, "What a request was after a version or at a time, for its client."
     )
 
     booking_history = history_field(
-        BOOKINGS, _own_booking, "Every change of a booking, newest first, for the client and the musician in it."
+        BOOKINGS,
+        _own_booking,
+        "Every change of a booking, newest first, for the client and the musician in it.",
     )
 
     booking_as_of = as_of_field(
@@ -150,7 +159,9 @@ class Mutation:
         return Application.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
     @field_with(deprecation_reason="Books without payment and calendar: use assignMusician.")
-    async def accept_application(self, info: Info, id: strawberry.ID, command_id: CommandId = None) -> Booking | None:
+    async def accept_application(
+        self, info: Info, id: strawberry.ID, command_id: CommandId = None
+    ) -> Booking | None:
         """Choose a musician for a request of one's own; the booking then waits for the musician's word."""
         application_id = checks.identifier(id, "id")
         command = messages.AcceptApplication(by=info.context.require(), application_id=application_id)
@@ -175,17 +186,25 @@ class Mutation:
         return Application.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
     @field_with(deprecation_reason="Confirms without payment: use confirmAndPay.")
-    async def confirm_booking(self, info: Info, id: strawberry.ID, command_id: CommandId = None) -> Booking | None:
+    async def confirm_booking(
+        self, info: Info, id: strawberry.ID, command_id: CommandId = None
+    ) -> Booking | None:
         """Agree to a booking; for its musician."""
         return await _on_booking(info, messages.ConfirmBooking, id, command_id)
 
     @resolver
-    async def complete_booking(self, info: Info, id: strawberry.ID, command_id: CommandId = None) -> Booking | None:
+    async def complete_booking(
+        self, info: Info, id: strawberry.ID, command_id: CommandId = None
+    ) -> Booking | None:
         """Say that the event took place, once it is over; for its client and its musician."""
         return await _on_booking(info, messages.CompleteBooking, id, command_id)
 
-    @field_with(deprecation_reason="Cancels without refund and leaves the calendar as it is: use cancelAndRefund.")
-    async def cancel_booking(self, info: Info, id: strawberry.ID, command_id: CommandId = None) -> Booking | None:
+    @field_with(
+        deprecation_reason="Cancels without refund and leaves the calendar as it is: use cancelAndRefund."
+    )
+    async def cancel_booking(
+        self, info: Info, id: strawberry.ID, command_id: CommandId = None
+    ) -> Booking | None:
         """Cancel a booking; the request then looks for somebody again. For its client and its musician."""
         return await _on_booking(info, messages.CancelBooking, id, command_id)
 
@@ -211,14 +230,18 @@ class Mutation:
         self, info: Info, order: StepOrder, booking_id: strawberry.ID, by_user_id: strawberry.ID
     ) -> JSON | None:
         """Confirm a booking for one of its parties, or take that back."""
-        return await take_step(info.context, order, _party(booking_id, by_user_id), steps.confirm, steps.unconfirm)
+        return await take_step(
+            info.context, order, _party(booking_id, by_user_id), steps.confirm, steps.unconfirm
+        )
 
     @step_field
     async def call_off_booking(
         self, info: Info, order: StepOrder, booking_id: strawberry.ID, by_user_id: strawberry.ID
     ) -> JSON | None:
         """Cancel a booking with its request for one of its parties, or take that back."""
-        return await take_step(info.context, order, _party(booking_id, by_user_id), steps.cancel, steps.uncancel)
+        return await take_step(
+            info.context, order, _party(booking_id, by_user_id), steps.cancel, steps.uncancel
+        )
 
 
 def _party(booking_id: str, by_user_id: str) -> dict[str, str]:

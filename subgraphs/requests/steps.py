@@ -1,4 +1,7 @@
-"""What sagas do with requests and bookings: assign a musician, confirm a booking, cancel it; and how each is taken back."""
+"""What sagas do with requests and bookings.
+
+Assign a musician, confirm a booking, cancel it; and how each is taken back.
+"""
 
 from typing import Any
 from uuid import UUID
@@ -53,7 +56,9 @@ async def assign(uow: UnitOfWork, given: Given) -> Given:
 
 
 async def unassign(uow: UnitOfWork, given: Given, done: Given) -> Given:
-    """As it was before: the booking falls, the application waits again, and the request looks for somebody."""
+    """As it was before: the booking falls, the application waits again, and the request looks for
+    somebody.
+    """
     booking, request = await booking_and_request(uow, UUID(done["bookingId"]))
     await change_booking(uow, booking, request, {"status": "cancelled"}, messages.BookingUndone)
     if booking.application_id is not None:

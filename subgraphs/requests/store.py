@@ -79,7 +79,10 @@ class RequestFilter:
 
 
 def _within(near: Near) -> list[ColumnElement[bool]]:
-    """A box that an index can answer, then the true distance. The box leaves out longitudes near a pole or the date line."""
+    """A box that an index can answer, then the true distance.
+
+    The box leaves out longitudes near a pole or the date line.
+    """
     latitude, longitude = requests.c.latitude, requests.c.longitude
     reach = near.km / _KM_PER_DEGREE
     conditions: list[ColumnElement[bool]] = [latitude.between(near.latitude - reach, near.latitude + reach)]
@@ -88,7 +91,9 @@ def _within(near: Near) -> list[ColumnElement[bool]]:
         conditions.append(longitude.between(near.longitude - reach / shrink, near.longitude + reach / shrink))
     half = func.power(func.sin(func.radians(latitude - near.latitude) / 2), 2) + math.cos(
         math.radians(near.latitude)
-    ) * func.cos(func.radians(latitude)) * func.power(func.sin(func.radians(longitude - near.longitude) / 2), 2)
+    ) * func.cos(func.radians(latitude)) * func.power(
+        func.sin(func.radians(longitude - near.longitude) / 2), 2
+    )
     distance = 2 * _EARTH_KM * func.asin(func.sqrt(func.least(half, 1.0)))
     return [*conditions, distance <= near.km]
 
@@ -116,7 +121,9 @@ async def bookings_of_requests(session: Session, ids: Sequence[UUID]) -> dict[UU
     return {row.request_id: row for row in await session.fetch_all(counting)}
 
 
-async def applications_by(session: Session, pairs: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Row[Any]]:
+async def applications_by(
+    session: Session, pairs: Sequence[tuple[UUID, UUID]]
+) -> dict[tuple[UUID, UUID], Row[Any]]:
     """Applications by request and musician's user."""
     wanted = and_(
         _one_of(applications.c.request_id, [request for request, _ in pairs]),
@@ -134,7 +141,9 @@ async def users_of_musicians(session: Session, ids: Sequence[UUID]) -> dict[UUID
 
 async def musician_of_user(session: Session, user_id: UUID) -> UUID | None:
     """Which musician this user is."""
-    found = await session.fetch_value(select(known_musicians.c.musician_id).where(known_musicians.c.user_id == user_id))
+    found = await session.fetch_value(
+        select(known_musicians.c.musician_id).where(known_musicians.c.user_id == user_id)
+    )
     return found if found is None else UUID(str(found))
 
 
@@ -209,7 +218,9 @@ async def remember_musician(session: Session, musician_id: UUID, user_id: UUID, 
     added = postgresql.insert(known_musicians).values(row)
     newer = known_musicians.c.position < added.excluded.position
     changes = {"user_id": added.excluded.user_id, "position": added.excluded.position}
-    await session.execute(added.on_conflict_do_update(index_elements=["musician_id"], set_=changes, where=newer))
+    await session.execute(
+        added.on_conflict_do_update(index_elements=["musician_id"], set_=changes, where=newer)
+    )
 
 
 def _array(ids: Sequence[UUID]) -> ColumnElement[Any]:

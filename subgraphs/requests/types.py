@@ -1,4 +1,7 @@
-"""The types of the requests subgraph. Requests are public; applications and bookings belong to the people in them."""
+"""The types of the requests subgraph.
+
+Requests are public; applications and bookings belong to the people in them.
+"""
 
 from collections.abc import Callable
 from datetime import date, datetime, time
@@ -60,10 +63,15 @@ class User:
     async def bookings(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> "Connection[Booking] | None":
-        """What this client has booked, the latest event first; for themselves. Musicians find theirs in their profile."""
+        """What this client has booked, the latest event first; for themselves.
+
+        Musicians find theirs in their profile.
+        """
         info.context.require_sight(self.key)
         context, page = info.context, Page.of(store.LATEST_BOOKINGS, first, after)
-        return await _connection(context.bookings_of_clients, context.client_booking_counts, self.key, page, Booking.of)
+        return await _connection(
+            context.bookings_of_clients, context.client_booking_counts, self.key, page, Booking.of
+        )
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "User | None":
@@ -91,7 +99,11 @@ class Musician:
         await self._require_sight(info)
         context, page = info.context, Page.of(store.NEWEST_APPLICATIONS, first, after)
         return await _connection(
-            context.applications_of_musicians, context.musician_application_counts, self.key, page, Application.of
+            context.applications_of_musicians,
+            context.musician_application_counts,
+            self.key,
+            page,
+            Application.of,
         )
 
     @resolver
@@ -129,13 +141,21 @@ class MusicianRequest:
     description: str = strawberry.field(description="The same at length.")
     event_date: date = strawberry.field(description="The day of the event at its place.")
     start_time: time = strawberry.field(description="When it begins, by the clock on the wall there.")
-    end_time: time = strawberry.field(description="When it ends; at or before the beginning it is the next day.")
+    end_time: time = strawberry.field(
+        description="When it ends; at or before the beginning it is the next day."
+    )
     time_zone: str = strawberry.field(description="The place's IANA time zone.")
     starts_at: datetime = strawberry.field(description="When it begins, in UTC.")
     ends_at: datetime = strawberry.field(description="When it ends, in UTC.")
-    duration_hours: float = strawberry.field(description="How long it really lasts, over a change of the clock, too.")
-    budget_min: Decimal = strawberry.field(description="The least that the client would pay for the whole event.")
-    budget_max: Decimal = strawberry.field(description="The most that the client would pay for the whole event.")
+    duration_hours: float = strawberry.field(
+        description="How long it really lasts, over a change of the clock, too."
+    )
+    budget_min: Decimal = strawberry.field(
+        description="The least that the client would pay for the whole event."
+    )
+    budget_max: Decimal = strawberry.field(
+        description="The most that the client would pay for the whole event."
+    )
     currency: str = strawberry.field(description="The currency's ISO code.")
     location: EventPlace = strawberry.field(description="Where it is.")
     status: RequestStatus = strawberry.field(description="Where the request stands.")
@@ -364,4 +384,6 @@ async def _connection(
         return await counts.load(owner) or 0
 
     column = page.order.column.key or ""
-    return page.connection(await rows.load((owner, page)), node, lambda row: (getattr(row, column), row.id), count)
+    return page.connection(
+        await rows.load((owner, page)), node, lambda row: (getattr(row, column), row.id), count
+    )

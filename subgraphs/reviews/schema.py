@@ -26,7 +26,9 @@ class Query:
     ) -> Connection[Review] | None:
         """Everybody's reviews, newest first."""
         page, database = Page.of(store.NEWEST, first, after), info.context.database
-        return connection(page, await store.page_of_reviews(database, page), lambda: store.count_reviews(database))
+        return connection(
+            page, await store.page_of_reviews(database, page), lambda: store.count_reviews(database)
+        )
 
     @resolver
     async def review_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:
@@ -39,9 +41,14 @@ class Mutation:
     """What can be done with reviews."""
 
     @resolver
-    async def rate_booking(self, info: Info, input: RateBookingInput, command_id: CommandId = None) -> Review | None:
+    async def rate_booking(
+        self, info: Info, input: RateBookingInput, command_id: CommandId = None
+    ) -> Review | None:
         """Rate a booking: its client only, after it is completed, and once."""
-        author_id, booking_id = info.context.require().user_id, checks.identifier(input.booking_id, "bookingId")
+        author_id, booking_id = (
+            info.context.require().user_id,
+            checks.identifier(input.booking_id, "bookingId"),
+        )
         command = RateBooking(author_id, booking_id, input.rating, input.text)
         return Review.of(await info.context.bus.handle(command, command_id_of(command_id)))
 

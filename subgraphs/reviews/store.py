@@ -93,13 +93,17 @@ async def count_reviews(session: Session) -> int:
     return int(await session.fetch_value(select(func.coalesce(func.sum(ratings.c.total_reviews), 0))))
 
 
-async def pages_of_musicians(session: Session, ids: Sequence[UUID], page: Page) -> dict[UUID, list[ReviewRecord]]:
+async def pages_of_musicians(
+    session: Session, ids: Sequence[UUID], page: Page
+) -> dict[UUID, list[ReviewRecord]]:
     """The same page of each musician's reviews, in one statement."""
     rows = await session.fetch_all(page.select_of_each(select(reviews), reviews.c.musician_id, ids))
     return _grouped([ReviewRecord(**row._asdict()) for row in rows], "musician_id")
 
 
-async def pages_of_authors(session: Session, ids: Sequence[UUID], page: Page) -> dict[UUID, list[ReviewRecord]]:
+async def pages_of_authors(
+    session: Session, ids: Sequence[UUID], page: Page
+) -> dict[UUID, list[ReviewRecord]]:
     """The same page of each author's reviews, in one statement."""
     rows = await session.fetch_all(page.select_of_each(select(reviews), reviews.c.author_id, ids))
     return _grouped([ReviewRecord(**row._asdict()) for row in rows], "author_id")
@@ -118,7 +122,12 @@ async def counts_by_authors(session: Session, ids: Sequence[UUID]) -> dict[UUID,
 
 async def completed_booking(session: Session, booking_id: UUID) -> CompletedBooking | None:
     """The copy of a completed booking."""
-    columns = (bookings.c.booking_id, bookings.c.client_id, bookings.c.musician_id, bookings.c.musician_user_id)
+    columns = (
+        bookings.c.booking_id,
+        bookings.c.client_id,
+        bookings.c.musician_id,
+        bookings.c.musician_user_id,
+    )
     row = await session.fetch_one(select(*columns).where(bookings.c.booking_id == booking_id))
     return CompletedBooking(**row._asdict()) if row else None
 

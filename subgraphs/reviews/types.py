@@ -80,7 +80,9 @@ class Musician:
         return (await self._reputation(info)).total_reviews
 
     @resolver
-    async def reviews(self, info: Info, first: First = DEFAULT_FIRST, after: After = None) -> Connection[Review] | None:
+    async def reviews(
+        self, info: Info, first: First = DEFAULT_FIRST, after: After = None
+    ) -> Connection[Review] | None:
         """What clients said, newest first."""
         page, musician_id = Page.of(NEWEST, first, after), uuid_of(self.id)
         records = await info.context.pages_of_musicians.load((musician_id, page)) if musician_id else []
@@ -149,6 +151,8 @@ class User:
 class RateBookingInput:
     """What to say about a booking."""
 
-    booking_id: strawberry.ID = strawberry.field(description="One's own booking, completed and not yet rated.")
+    booking_id: strawberry.ID = strawberry.field(
+        description="One's own booking, completed and not yet rated."
+    )
     rating: int = strawberry.field(description="Stars, 1 to 5.")
     text: str | None = strawberry.field(default=None, description="Up to 2,000 characters.")

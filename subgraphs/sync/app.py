@@ -28,7 +28,10 @@ SELF = UUID(int=0x73796E63)
 
 
 def bootstrap(settings: ServiceSettings, transport: Transport | None = None) -> Service:
-    """Settings in, service out. `transport`: the way to the other services, where it is not HTTP at their addresses."""
+    """Settings in, service out. `transport`.
+
+    The way to the other services, where it is not HTTP at their addresses.
+    """
     private_key = _checked(settings)
     way = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
     database = Database(settings.database_url, clock=settings.clock)

@@ -12,7 +12,9 @@ Versions = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The keys of what a copy lacks, has in an older version, has with other content, or has though there is no original."""
+    """The keys of what a copy lacks, has in an older version, has with other content, or has though there
+    is no original.
+    """
 
     missing: frozenset[str] = frozenset()
     older: frozenset[str] = frozenset()
@@ -67,7 +69,10 @@ def different(originals: Mapping[str, Any], copies: Mapping[str, Any]) -> frozen
 
 
 def same(original: Any, copy: Any) -> bool:
-    """Whether two JSON values mean the same, as far as both have it: numbers and times in any notation, lists in any order."""
+    """Whether two JSON values mean the same, as far as both have it.
+
+    Numbers and times in any notation, lists in any order.
+    """
     if isinstance(original, dict) and isinstance(copy, dict):
         return all(same(original[name], copy[name]) for name in original.keys() & copy.keys())
     if isinstance(original, list) and isinstance(copy, list):

@@ -1,7 +1,9 @@
-"""The consistency check: what services own is compared with the copies that others keep, and drift is repaired.
+"""The consistency check: what services own is compared with the copies that others keep, and drift is
+repaired.
 
-It asks the services themselves (kit/copies), first for hashes by bucket, then for versions where these differ. What differs is looked
-at once more a little later, as an event may have been on its way; what still does is put right with what the owner tells.
+It asks the services themselves (kit/copies), first for hashes by bucket, then for versions where these
+differ. What differs is looked at once more a little later, as an event may have been on its way; what still
+does is put right with what the owner tells.
 """
 
 import asyncio
@@ -60,7 +62,10 @@ ROWS_OF_EVENTS: Final = (
     Pair("booking", "requests", "requests"),
     Pair("escrow", "payments", "payments"),
 )
-"""What services keep of their own events: rows, which have to be what the events say. Compared in depth only."""
+"""What services keep of their own events: rows, which have to be what the events say.
+
+Compared in depth only.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,10 @@ class Checker(Background):
         self._alone = asyncio.Lock()
 
     async def check(self, *, deep: bool = False) -> list[Report]:
-        """Check all pairs, write down what was found, and answer it. `deep`: compare what is told as well, not versions alone."""
+        """Check all pairs, write down what was found, and answer it.
+
+        `deep`: compare what is told as well, not versions alone.
+        """
         async with self._alone:
             # rows first: the copies are to follow what the owner's events say
             reports = [await self._verified(pair) for pair in self._rows if deep]
@@ -139,7 +147,9 @@ class Checker(Background):
             return Report(pair, 0, Drift(), 0, (time.perf_counter() - begun) * 1000, str(error))
         if found != Drift():
             counts = {name: len(getattr(found, name)) for name in Drift.__dataclass_fields__}
-            log.warning("copies had drifted", kind=pair.kind, source=pair.source, target=pair.target, **counts)
+            log.warning(
+                "copies had drifted", kind=pair.kind, source=pair.source, target=pair.target, **counts
+            )
         return Report(pair, compared, found, repaired, (time.perf_counter() - begun) * 1000)
 
     async def _verified(self, pair: Pair) -> Report:
@@ -186,8 +196,13 @@ class Checker(Background):
             repaired += await self._ask(pair.target, REPAIR_MUTATION, kind=pair.kind, originals=originals)
         return repaired
 
-    async def _both(self, pair: Pair, query: str, **variables: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """The copies are asked for last: what was changed in between is newer there, and not taken for drift."""
+    async def _both(
+        self, pair: Pair, query: str, **variables: Any
+    ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """The copies are asked for last.
+
+        What was changed in between is newer there, and not taken for drift.
+        """
         originals = await self._ask(pair.source, query, kind=pair.kind, **variables)
         return originals, await self._ask(pair.target, query, kind=pair.kind, **variables)
 

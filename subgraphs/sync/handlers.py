@@ -24,14 +24,21 @@ def command_handlers(redis: Redis) -> Mapping[type[Command[Any]], CommandHandler
     """The handlers of the orders, over this queue."""
 
     async def replay(uow: UnitOfWork, command: ReplaySync) -> UUID:
-        """The order goes to the queue before the commit: one that is said twice is harmless, one that is not said at all is not."""
+        """The order goes to the queue before the commit.
+
+        One that is said twice is harmless, one that is not said at all is not.
+        """
         row = await store.locked(uow, command.id)
         if row is None:
             raise NotFound("There is no such sync")
         if row.status not in REPLAYABLE:
             raise Conflict(f"The sync is {row.status}; only what failed can be replayed")
         await store.ordered(uow, row, command.by, command.reason)
-        order: dict[Any, Any] = {"event_id": str(row.event_id), "by": str(command.by), "reason": command.reason}
+        order: dict[Any, Any] = {
+            "event_id": str(row.event_id),
+            "by": str(command.by),
+            "reason": command.reason,
+        }
         try:
             await redis.xadd(replays_of(row.target_service), order, maxlen=10_000, approximate=True)
         except (RedisError, OSError) as error:

@@ -1,4 +1,7 @@
-"""How what the queue tells becomes rows: events, who wants them, and what became of them. Statements over many at once."""
+"""How what the queue tells becomes rows: events, who wants them, and what became of them.
+
+Statements over many at once.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +28,8 @@ SELECT source, target, ARRAY(SELECT jsonb_array_elements_text(types))
 FROM jsonb_to_recordset(:said) AS said (source text, target text, types jsonb)
 ON CONFLICT (source_service, target_service) DO UPDATE SET event_types = excluded.event_types, seen_at = excluded.seen_at
 """).bindparams(bindparam("said", type_=JSONB))
-# what is completed stays so, and what says nothing new (an event that was confirmed twice) is not logged again
+# what is completed stays so, and what says nothing new (an event that was confirmed twice) is not logged
+# again
 _CONFIRM = text("""
 WITH said AS (
     SELECT * FROM jsonb_to_recordset(:said) AS said (event_id uuid, source text, target text, entity_type text, entity_id uuid,
@@ -87,7 +91,9 @@ async def greet(uow: UnitOfWork, hellos: Sequence[Hello]) -> None:
 
 
 async def confirm(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> None:
-    """This became of events: several words on one event in their order, for a statement changes a row only once."""
+    """This became of events: several words on one event in their order, for a statement changes a row only
+    once.
+    """
     left = [_said(each) for each in confirmations]
     while left:
         now: dict[tuple[str, str], dict[str, Any]] = {}
@@ -123,6 +129,8 @@ def _said(confirmation: Confirmation) -> dict[str, Any]:
 
 
 async def forget(database: Database) -> None:
-    """Delete what is older than 7 days, what failed after 30, and consumers that have said nothing for 30 days."""
+    """Delete what is older than 7 days, what failed after 30, and consumers that have said nothing for 30
+    days.
+    """
     for statement in _FORGET:
         await database.execute(statement)

@@ -21,14 +21,19 @@ _CHORES_SECONDS = 3600.0
 
 
 class Listener(Background):
-    """Keeps what was confirmed, until it is stopped. What `name` itself confirms is left out: it says nothing of others."""
+    """Keeps what was confirmed, until it is stopped.
+
+    What `name` itself confirms is left out: it says nothing of others.
+    """
 
     task_name = "sync listener"
 
     def __init__(self, database: Database, redis: Redis, name: str, sources: Sequence[str]) -> None:
         self._database = database
         self._name = name
-        self._tail = Tail(database, redis, "sync-confirmations", [confirmations_of(source) for source in sources])
+        self._tail = Tail(
+            database, redis, "sync-confirmations", [confirmations_of(source) for source in sources]
+        )
         self._chores_at = -math.inf
 
     async def _run(self) -> None:

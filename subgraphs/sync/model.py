@@ -1,4 +1,7 @@
-"""The rules of the sync service: what an event does to its entity, and what a consumer's word makes of a sync."""
+"""The rules of the sync service.
+
+What an event does to its entity, and what a consumer's word makes of a sync.
+"""
 
 from collections.abc import Mapping
 from typing import Final, Literal

@@ -10,7 +10,15 @@ from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Pa
 from subgraphs.sync import store
 from subgraphs.sync.messages import ReplaySync
 from subgraphs.sync.tables import consistency_checks, pending_syncs, sync_logs
-from subgraphs.sync.types import ConsistencyCheck, Info, PendingSync, SyncLog, SyncOutcome, SyncStatus, SyncTarget
+from subgraphs.sync.types import (
+    ConsistencyCheck,
+    Info,
+    PendingSync,
+    SyncLog,
+    SyncOutcome,
+    SyncStatus,
+    SyncTarget,
+)
 
 Deep = Annotated[
     bool,
@@ -76,7 +84,9 @@ class Query:
     async def pending_syncs(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None, filter: SyncFilter | None = None
     ) -> Connection[PendingSync] | None:
-        """Events of the last 7 days (30 where they failed), one entry for each service that wants them, newest first."""
+        """Events of the last 7 days (30 where they failed), one entry for each service that wants them,
+        newest first.
+        """
         info.context.require_role("admin")
         page, wanted = Page.of(store.NEWEST_SYNCS, first, after), (filter or SyncFilter()).read()
         database = info.context.database
@@ -90,7 +100,11 @@ class Query:
 
     @resolver
     async def sync_logs(
-        self, info: Info, first: First = DEFAULT_FIRST, after: After = None, filter: SyncLogFilter | None = None
+        self,
+        info: Info,
+        first: First = DEFAULT_FIRST,
+        after: After = None,
+        filter: SyncLogFilter | None = None,
     ) -> Connection[SyncLog] | None:
         """What the services said of events in the last 7 days, newest first."""
         info.context.require_role("admin")
@@ -98,7 +112,10 @@ class Query:
         database = info.context.database
         rows = await store.logs_page(database, wanted, page)
         return page.connection(
-            rows, SyncLog.of, lambda row: (row.created_at, row.id), lambda: store.count(database, sync_logs, wanted)
+            rows,
+            SyncLog.of,
+            lambda row: (row.created_at, row.id),
+            lambda: store.count(database, sync_logs, wanted),
         )
 
     @resolver
@@ -132,10 +149,15 @@ class Mutation:
 
     @resolver
     async def check_consistency(self, info: Info, deep: Deep = False) -> list[ConsistencyCheck] | None:
-        """Compare what services own with the copies that others keep, now, and repair what has drifted; it is done every hour by itself."""
+        """Compare what services own with the copies that others keep, now, and repair what has drifted.
+
+        It is done every hour by itself.
+        """
         info.context.require_role("admin")
         reports = await info.context.checker.check(deep=deep)
-        rows = await store.checks_page(info.context.database, Page.of(store.NEWEST_CHECKS, len(reports), None))
+        rows = await store.checks_page(
+            info.context.database, Page.of(store.NEWEST_CHECKS, len(reports), None)
+        )
         return [ConsistencyCheck.of(row) for row in rows[: len(reports)]]
 
     @resolver

@@ -14,7 +14,9 @@ from subgraphs.kit.pagination import Order, Page
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.sync.tables import consistency_checks, pending_syncs, sync_logs
 
-NEWEST_SYNCS = Order("syncs_newest", pending_syncs.c.created_at, datetime, pending_syncs.c.id, descending=True)
+NEWEST_SYNCS = Order(
+    "syncs_newest", pending_syncs.c.created_at, datetime, pending_syncs.c.id, descending=True
+)
 NEWEST_CHECKS = Order(
     "checks_newest", consistency_checks.c.created_at, datetime, consistency_checks.c.id, descending=True
 )
@@ -126,7 +128,15 @@ async def ordered(uow: UnitOfWork, row: Row[Any], by: UUID, reason: str) -> None
     now = func.clock_timestamp()
     change = pending_syncs.update().where(pending_syncs.c.id == row.id)
     await uow.execute(change.values(status="processing", updated_at=now))
-    names = ("source_service", "target_service", "entity_type", "entity_id", "event_type", "operation", "retry_count")
+    names = (
+        "source_service",
+        "target_service",
+        "entity_type",
+        "entity_id",
+        "event_type",
+        "operation",
+        "retry_count",
+    )
     said = {name: getattr(row, name) for name in names}
     values = {**said, "sync_id": row.id, "outcome": "replay", "error_message": reason, "ordered_by": by}
     await uow.execute(sync_logs.insert().values({"id": func.gen_random_uuid(), "created_at": now, **values}))

@@ -48,8 +48,10 @@ class SyncOperation(Enum):
 
 @enum_type
 class SyncOutcome(Enum):
-    """What became of an event: applied, tried again later, given up, not applied as it came too late, applied though one before it is
-    missing, or ordered to be tried again."""
+    """What became of an event: applied, tried again later, given up, not applied as it came too late, applied
+    though one before it is
+    missing, or ordered to be tried again.
+    """
 
     DONE = "done"
     RETRY = "retry"
@@ -71,7 +73,9 @@ class PendingSync:
     entity_id: strawberry.ID = strawberry.field(description="Which one.")
     event_type: str = strawberry.field(description="What happened.")
     operation: SyncOperation = strawberry.field(description="What that is to the thing.")
-    data: JSON | None = strawberry.field(description="What the event says; null as long as only its outcome is known.")
+    data: JSON | None = strawberry.field(
+        description="What the event says; null as long as only its outcome is known."
+    )
     status: SyncStatus = strawberry.field(description="Where it stands.")
     retry_count: int = strawberry.field(description="How often it was tried again.")
     max_retries: int = strawberry.field(description="How often it is tried again before it is given up.")
@@ -116,8 +120,12 @@ class SyncLog:
     outcome: SyncOutcome = strawberry.field(description="What became of the event.")
     retry_count: int = strawberry.field(description="How often it had been tried again.")
     error_message: str | None = strawberry.field(description="What went wrong, or the reason of a replay.")
-    latency_ms: float | None = strawberry.field(description="Milliseconds from the write until the target had it.")
-    processing_time_ms: float | None = strawberry.field(description="Milliseconds that the target's handler took.")
+    latency_ms: float | None = strawberry.field(
+        description="Milliseconds from the write until the target had it."
+    )
+    processing_time_ms: float | None = strawberry.field(
+        description="Milliseconds that the target's handler took."
+    )
     data_size_bytes: int | None = strawberry.field(description="Bytes of the event on the queue.")
     ordered_by: strawberry.ID | None = strawberry.field(description="Who ordered the replay.")
     created_at: datetime = strawberry.field(description="When it was heard.")
@@ -167,13 +175,19 @@ class SyncTarget:
     retrying: int = strawberry.field(description="Events that it will try again, or that wait behind one.")
     failed: int = strawberry.field(description="Events that it gave up.")
     completed_last_hour: int = strawberry.field(description="Events that it was done with in the last hour.")
-    latency: SyncLatency | None = strawberry.field(description="How long these took; null when there were none.")
-    last_conflict: SyncLog | None = strawberry.field(description="The last event that came too late or too early.")
+    latency: SyncLatency | None = strawberry.field(
+        description="How long these took; null when there were none."
+    )
+    last_conflict: SyncLog | None = strawberry.field(
+        description="The last event that came too late or too early."
+    )
 
     @classmethod
     def of(cls, row: Row[Any], conflict: Row[Any] | None) -> "SyncTarget":
         """The type of a row."""
-        latency = row.latencies and SyncLatency(p50=row.latencies[0], p95=row.latencies[1], p99=row.latencies[2])
+        latency = row.latencies and SyncLatency(
+            p50=row.latencies[0], p95=row.latencies[1], p99=row.latencies[2]
+        )
         return cls(
             source_service=row.source_service,
             target_service=row.target_service,
@@ -203,7 +217,9 @@ class ConsistencyCheck:
     different: int = strawberry.field(
         description="How many copies of the same version told something else (deep checks see that)."
     )
-    extra: int = strawberry.field(description="How many copies there are of what does not exist; they are left alone.")
+    extra: int = strawberry.field(
+        description="How many copies there are of what does not exist; they are left alone."
+    )
     repaired: int = strawberry.field(description="How many copies were put right.")
     examples: list[strawberry.ID] = strawberry.field(description="Ids of what had drifted, 20 at most.")
     error_message: str | None = strawberry.field(description="Why the check could not be made.")

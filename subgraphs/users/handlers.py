@@ -59,7 +59,9 @@ async def log_in(uow: UnitOfWork, command: LogIn) -> Account:
 
 async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Account:
     """Change one's profile."""
-    await store.change_profile(uow, command.user_id, model.profile_changes(command.changes, uow.clock.now().date()))
+    await store.change_profile(
+        uow, command.user_id, model.profile_changes(command.changes, uow.clock.now().date())
+    )
     return await _changed(uow, command.user_id)
 
 
@@ -100,7 +102,10 @@ async def _changed(uow: UnitOfWork, user_id: UUID) -> Account:
     account = await _account(uow, user_id)
     uow.emit(
         UserUpdated(
-            user_id=account.id, username=account.username, user_type=account.user_type, is_active=account.is_active
+            user_id=account.id,
+            username=account.username,
+            user_type=account.user_type,
+            is_active=account.is_active,
         )
     )
     return account

@@ -46,7 +46,9 @@ def username(value: str) -> str:
     """A name of 3 to 50 letters, digits, `_`, `.` and `-`, which begins and ends with a letter or digit."""
     cleaned = checks.text(value, "username", 50, 3)
     if not _USERNAME.fullmatch(cleaned):
-        raise BadUserInput("'username' may hold letters, digits and, between them, '.', '-' and '_'", "username")
+        raise BadUserInput(
+            "'username' may hold letters, digits and, between them, '.', '-' and '_'", "username"
+        )
     return cleaned
 
 
@@ -77,11 +79,14 @@ def profile_changes(changes: Mapping[str, Any], today: date) -> dict[str, Any]:
 def login_limits(login: str, address: str | None) -> dict[str, int]:
     """How many attempts each subject may have in the window.
 
-    Few from one address on one account; more on an account from anywhere, so that a stranger cannot lock its owner out
-    with five requests; and a bound on one address trying many accounts.
+    Few from one address on one account; more on an account from anywhere, so that a stranger cannot lock its
+    owner out with five requests; and a bound on one address trying many accounts.
     """
     account = login.strip().lower()
-    limits = {f"account:{account}@{address or ''}": PER_ACCOUNT_AND_ADDRESS, f"account:{account}": PER_ACCOUNT}
+    limits = {
+        f"account:{account}@{address or ''}": PER_ACCOUNT_AND_ADDRESS,
+        f"account:{account}": PER_ACCOUNT,
+    }
     return limits | ({f"address:{address}": PER_ADDRESS} if address else {})
 
 

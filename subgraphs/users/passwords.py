@@ -1,4 +1,7 @@
-"""Hashing of passwords by argon2id, in threads: it takes tens of milliseconds and 64 MiB, which is its purpose."""
+"""Hashing of passwords by argon2id, in threads.
+
+It takes tens of milliseconds and 64 MiB, which is its purpose.
+"""
 
 import asyncio
 from typing import Final
@@ -9,7 +12,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 _AT_ONCE: Final = 4
 _HASHER: Final = PasswordHasher()
 # A hash of the usual cost that no password has, for names that nobody has.
-_NOBODYS: Final = "$argon2id$v=19$m=65536,t=3,p=4$bm9ib2R5IG5vYm9keQ$gBRc4M8UyZkQVzqkvYAGcgZJQKPwfCfE9Z4yI8tHLxk"
+_NOBODYS: Final = (
+    "$argon2id$v=19$m=65536,t=3,p=4$bm9ib2R5IG5vYm9keQ$gBRc4M8UyZkQVzqkvYAGcgZJQKPwfCfE9Z4yI8tHLxk"
+)
 
 
 class Passwords:

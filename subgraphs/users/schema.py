@@ -52,7 +52,10 @@ class Query:
         database, page = info.context.database, Page.of(store.NEWEST, first, after)
         accounts = await store.page_of_accounts(database, page, conditions)
         return page.connection(
-            accounts, User.of, lambda row: (row.created_at, row.id), lambda: store.count_accounts(database, conditions)
+            accounts,
+            User.of,
+            lambda row: (row.created_at, row.id),
+            lambda: store.count_accounts(database, conditions),
         )
 
 
@@ -69,7 +72,9 @@ class Mutation:
     @resolver
     async def log_in(self, info: Info, input: LogInInput) -> Session | None:
         """Get a token for a name (or email address) and password."""
-        return _session(info, await info.context.bus.handle(LogIn(input.login, input.password, info.context.address)))
+        return _session(
+            info, await info.context.bus.handle(LogIn(input.login, input.password, info.context.address))
+        )
 
     @resolver
     async def update_profile(self, info: Info, input: UpdateProfileInput) -> User | None:

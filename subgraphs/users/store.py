@@ -69,7 +69,10 @@ attempts = Table(
 
 NEWEST = Order("users:newest", users.c.created_at, datetime, users.c.id, descending=True)
 _ACCOUNT = [
-    *[users.c[name] for name in ("id", "username", "email", "user_type", "is_active", "created_at", "updated_at")],
+    *[
+        users.c[name]
+        for name in ("id", "username", "email", "user_type", "is_active", "created_at", "updated_at")
+    ],
     *[column for column in profiles.c if column.name != "user_id"],
 ]
 _accounts = select(*_ACCOUNT).select_from(users.outerjoin(profiles, profiles.c.user_id == users.c.id))
@@ -89,7 +92,9 @@ async def account(session: Session, user_id: UUID) -> Account | None:
 
 async def page_of_accounts(session: Session, page: Page, conditions: Sequence[Any]) -> list[Account]:
     """The accounts of a page of the list."""
-    return [Account(**row._asdict()) for row in await session.fetch_all(page.select(_accounts.where(*conditions)))]
+    return [
+        Account(**row._asdict()) for row in await session.fetch_all(page.select(_accounts.where(*conditions)))
+    ]
 
 
 async def count_accounts(session: Session, conditions: Sequence[Any]) -> int:
@@ -133,7 +138,9 @@ async def credentials(session: Session, login: str) -> Row[Any] | None:
 
 async def credentials_of(session: Session, user_id: UUID) -> Row[Any] | None:
     """Names and hash of a user."""
-    statement = select(users.c.id, users.c.username, users.c.email, users.c.password_hash).where(users.c.id == user_id)
+    statement = select(users.c.id, users.c.username, users.c.email, users.c.password_hash).where(
+        users.c.id == user_id
+    )
     return await session.fetch_one(statement)
 
 
@@ -153,7 +160,8 @@ async def change_profile(session: Session, user_id: UUID, values: Mapping[str, A
 async def attempt(session: Session, limits: Mapping[str, int], window: timedelta) -> tuple[list[int], int]:
     """Note an attempt for each subject if none is over its limit: the new ids, or how many seconds to wait.
 
-    The locks, taken in one order, make attempts on the same account one after the other: no burst slips through.
+    The locks, taken in one order, make attempts on the same account one after the other: no burst slips
+    through.
     """
     subjects = sorted(limits)
     await session.execute(_LOCK.bindparams(subjects=subjects))
@@ -179,8 +187,15 @@ _LOCK = text(
 
 
 def _old(window: timedelta) -> Select[Any]:
-    """Some attempts that no longer count, of anybody; those that another log-in is deleting are left to it."""
-    old = select(attempts.c.id).where(attempts.c.attempted_at < func.now() - window).order_by(attempts.c.attempted_at)
+    """Some attempts that no longer count, of anybody.
+
+    Those that another log-in is deleting are left to it.
+    """
+    old = (
+        select(attempts.c.id)
+        .where(attempts.c.attempted_at < func.now() - window)
+        .order_by(attempts.c.attempted_at)
+    )
     return old.limit(100).with_for_update(skip_locked=True)
 
 

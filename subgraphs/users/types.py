@@ -143,8 +143,12 @@ class UpdateProfileInput:
     last_name: str | None = strawberry.field(default=strawberry.UNSET, description="The last name.")
     phone: str | None = strawberry.field(default=strawberry.UNSET, description="The telephone number.")
     date_of_birth: date | None = strawberry.field(default=strawberry.UNSET, description="The date of birth.")
-    profile_picture_url: str | None = strawberry.field(default=strawberry.UNSET, description="An http(s) address.")
-    preferences: JSON | None = strawberry.field(default=strawberry.UNSET, description="A JSON object up to 16 kB.")
+    profile_picture_url: str | None = strawberry.field(
+        default=strawberry.UNSET, description="An http(s) address."
+    )
+    preferences: JSON | None = strawberry.field(
+        default=strawberry.UNSET, description="A JSON object up to 16 kB."
+    )
 
 
 @input_type

@@ -1,4 +1,6 @@
-"""The benchmark's own parts: its subgraphs answer a plan's requests, over HTTP and in process, and its results have their fields."""
+"""The benchmark's own parts: its subgraphs answer a plan's requests, over HTTP and in process, and its
+results have their fields.
+"""
 
 import json
 import os
@@ -31,13 +33,17 @@ FIELDS = (
     "fetches",
     "ratio_to_ceiling",
 )
-needs_data = pytest.mark.skipif(not FOLDER.exists(), reason="no SHARED/bench: the benchmark's data; say SHARED=DIR")
+needs_data = pytest.mark.skipif(
+    not FOLDER.exists(), reason="no SHARED/bench: the benchmark's data; say SHARED=DIR"
+)
 
 
 @needs_data
 @pytest.mark.parametrize("name", QUERIES)
 async def test_answers_over_http(name: str) -> None:
-    """Over the subgraph server the gateway gives a query's exact answer, and the server has counted its requests."""
+    """Over the subgraph server the gateway gives a query's exact answer, and the server has counted its
+    requests.
+    """
     async with await serve(0) as server:
         port = server.sockets[0].getsockname()[1]
         urls = {one: f"http://127.0.0.1:{port}/{one}" for one in SUBGRAPHS}
@@ -50,9 +56,13 @@ async def test_answers_over_http(name: str) -> None:
 @needs_data
 @pytest.mark.parametrize("name", QUERIES)
 async def test_answers_in_process(name: str) -> None:
-    """Called directly they give the same, with as many requests as the query needs at most, and remember their answers."""
+    """Called directly they give the same, with as many requests as the query needs at most, and remember
+    their answers.
+    """
     subgraphs = load_subgraphs(FOLDER)
-    door = Door(create_app(supergraph(4200), Settings(graphiql=False), {n: one.call for n, one in subgraphs.items()}))
+    door = Door(
+        create_app(supergraph(4200), Settings(graphiql=False), {n: one.call for n, one in subgraphs.items()})
+    )
     query = read_query(name)
     for _ in range(2):
         query.check(await door.post(query.body), "ours")
@@ -63,7 +73,9 @@ async def test_answers_in_process(name: str) -> None:
 
 @needs_data
 def test_wrong_answer_ends_the_run() -> None:
-    """An answer that is not the expected one, or carries errors, stops the benchmark with the system's name."""
+    """An answer that is not the expected one, or carries errors, stops the benchmark with the system's
+    name.
+    """
     query = read_query("light")
     right = {"data": query.expected}
     query.check(json.dumps(right).encode(), "it")
@@ -74,11 +86,16 @@ def test_wrong_answer_ends_the_run() -> None:
 
 
 def test_results_have_their_fields() -> None:
-    """The committed results are a list of figures with exactly the agreed fields, and the page is made of them."""
+    """The committed results are a list of figures with exactly the agreed fields, and the page is made of
+    them.
+    """
     assert [field.name for field in fields(Figure)] == [*FIELDS]
     rows = json.loads((RESULTS / "latest.json").read_text())
     assert rows and all(list(row) == [*FIELDS] for row in rows)
-    assert table(("what", "bound", "measured"), list(verdicts([Figure(**row) for row in rows]))) in PAGE.read_text()
+    assert (
+        table(("what", "bound", "measured"), list(verdicts([Figure(**row) for row in rows])))
+        in PAGE.read_text()
+    )
 
 
 def test_medians() -> None:

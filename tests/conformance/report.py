@@ -1,4 +1,7 @@
-"""`make conformance`: the audit's suites per source, and the subgraph requests beside the peers'. Exits with 1 on a failure."""
+"""`make conformance`: the audit's suites per source, and the subgraph requests beside the peers'.
+
+Exits with 1 on a failure.
+"""
 
 import asyncio
 import sys
@@ -35,7 +38,9 @@ def print_failures(results: Results) -> int:
     """A line per source and way, and one per failure; the number of failures."""
     failures = 0
     for (source, way), suites in results.items():
-        wrong = [(name, i, one.wrong) for name, every in suites.items() for i, one in enumerate(every) if one.wrong]
+        wrong = [
+            (name, i, one.wrong) for name, every in suites.items() for i, one in enumerate(every) if one.wrong
+        ]
         total = sum(map(len, suites.values()))
         print(f"{source} supergraph, {way}: {total - len(wrong)} passed, {len(wrong)} failed")
         for name, index, reason in wrong:
@@ -45,7 +50,9 @@ def print_failures(results: Results) -> int:
 
 
 def peer_requests(peers: Any, peer: str) -> str:
-    """A peer's subgraph requests over a suite, and how many tests it fails (their requests are not counted)."""
+    """A peer's subgraph requests over a suite, and how many tests it fails (their requests are not
+    counted).
+    """
     passed = [len(test[peer]["fetches"]) for test in peers.values() if test[peer]["pass"]]
     failed = len(peers) - len(passed)
     return f"{sum(passed)}" + (f" ({failed} failed)" if failed else "")
@@ -54,7 +61,10 @@ def peer_requests(peers: Any, peer: str) -> str:
 def print_requests(results: Results) -> int:
     """The table of subgraph requests per suite; the number of tests that take more than the best peer."""
     peers, wasteful, sums = read_peers(), 0, [0, 0]
-    print(f"\n{'subgraph requests':34} {'tests':>5} {'ours':>5} {'best':>5}" + "".join(f"{one:>18}" for one in PEERS))
+    print(
+        f"\n{'subgraph requests':34} {'tests':>5} {'ours':>5} {'best':>5}"
+        + "".join(f"{one:>18}" for one in PEERS)
+    )
     for name in SUITES:
         marks = [best(peers[name][str(index)]) for index in range(len(peers[name]))]
         counts = [[len(one.asked) for one in suites[name]] for suites in results.values()]
@@ -64,7 +74,10 @@ def print_requests(results: Results) -> int:
         mark = sum(one or 0 for one in marks)
         sums = [sums[0] + sum(ours), sums[1] + mark]
         cells = "".join(f"{peer_requests(peers[name], peer):>18}" for peer in PEERS)
-        print(f"{name:34} {len(ours):>5} {sum(ours):>5} {mark:>5}{cells}" + (f"  {over} WASTEFUL" if over else ""))
+        print(
+            f"{name:34} {len(ours):>5} {sum(ours):>5} {mark:>5}{cells}"
+            + (f"  {over} WASTEFUL" if over else "")
+        )
     print(f"{'in all':34} {'':>5} {sums[0]:>5} {sums[1]:>5}")
     print(
         NO_WASTE

@@ -1,4 +1,7 @@
-"""The public federation audit's suites (SHARED/conformance): served, run through our gateway, and compared with the peers' requests."""
+"""The public federation audit's suites (SHARED/conformance).
+
+Served, run through our gateway, and compared with the peers' requests.
+"""
 
 import importlib.util
 import json
@@ -43,7 +46,10 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One test of a suite: what was wrong with the answer (None: nothing), and the subgraphs that were asked."""
+    """One test of a suite: what was wrong with the answer (None.
+
+    Nothing), and the subgraphs that were asked.
+    """
 
     wrong: str | None
     asked: tuple[str, ...]
@@ -101,7 +107,11 @@ def local_executor(subgraph: Any) -> LocalExecutor:
 
     async def execute(query: str, variables: Any, operation_name: str | None, _: Any) -> Any:
         # its own copy: what executes a representation may take it apart
-        body = {"query": query, "variables": json.loads(json.dumps(variables or {})), "operationName": operation_name}
+        body = {
+            "query": query,
+            "variables": json.loads(json.dumps(variables or {})),
+            "operationName": operation_name,
+        }
         return subgraph.execute(body)
 
     return execute
@@ -109,7 +119,10 @@ def local_executor(subgraph: Any) -> LocalExecutor:
 
 def sources(name: str, served: Served) -> list[SubgraphSource]:
     """A suite's subgraphs as composition takes them, at their addresses."""
-    return [SubgraphSource(one["name"], served.url(name, one["name"]), one["sdl"]) for one in read(name)["subgraphs"]]
+    return [
+        SubgraphSource(one["name"], served.url(name, one["name"]), one["sdl"])
+        for one in read(name)["subgraphs"]
+    ]
 
 
 def instance(test: Any) -> tuple[str, Any]:
@@ -129,7 +142,9 @@ def judge(answer: Any, expected: Any) -> str | None:
 
 
 async def run_suite(name: str, source: str, way: str, served: Served) -> list[Outcome]:
-    """Every test of a suite, from the `given` supergraph or from one `composed` by us, `local`ly or by `http`; `exact`: not compiled."""
+    """Every test of a suite, from the `given` supergraph or from one `composed` by us, `local`ly or by
+    `http`; `exact`: not compiled.
+    """
     suite = read(name)
     supergraph = suite["supergraph"] if source == "given" else compose(sources(name, served)).supergraph
     subgraphs = served.subgraphs[name]

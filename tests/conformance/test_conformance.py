@@ -1,4 +1,7 @@
-"""The public federation audit's suites: from the given supergraph and from our own composition, in process and over HTTP."""
+"""The public federation audit's suites.
+
+From the given supergraph and from our own composition, in process and over HTTP.
+"""
 
 from collections.abc import Iterator
 
@@ -20,10 +23,14 @@ def served() -> Iterator[Served]:
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("name", SUITES)
 async def test_suite(name: str, source: str, way: str, served: Served) -> None:
-    """Every answer of the suite is as expected, with no more subgraph requests than the best peer that passes."""
+    """Every answer of the suite is as expected, with no more subgraph requests than the best peer that
+    passes.
+    """
     peers = read_peers()[name]
     outcomes = await run_suite(name, source, way, served)
     assert {index: one.wrong for index, one in enumerate(outcomes) if one.wrong} == {}
     marks = {index: best(peers[str(index)]) for index in range(len(outcomes))}
-    wasteful = {i: one.asked for i, one in enumerate(outcomes) if len(one.asked) > (marks[i] or len(one.asked))}
+    wasteful = {
+        i: one.asked for i, one in enumerate(outcomes) if len(one.asked) > (marks[i] or len(one.asked))
+    }
     assert wasteful == {}

@@ -1,11 +1,20 @@
-"""Our supergraphs in other people's gateways: Apollo Gateway and Hive Gateway load them and answer over real subgraphs."""
+"""Our supergraphs in other people's gateways.
+
+Apollo Gateway and Hive Gateway load them and answer over real subgraphs.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import build_client_schema, get_introspection_query, graphql_sync, lexicographic_sort_schema, print_schema
+from graphql import (
+    build_client_schema,
+    get_introspection_query,
+    graphql_sync,
+    lexicographic_sort_schema,
+    print_schema,
+)
 
 from gateway.compose.compose import compose
 from gateway.supergraph.load import load_supergraph
@@ -54,7 +63,9 @@ def test_peer_answers_from_our_supergraphs(peer: str, key: str, served: Served) 
 
 @pytest.mark.parametrize("peer", ["apollo", "hive"])
 def test_peer_shows_the_platform_as_we_do(peer: str) -> None:
-    """The platform's supergraph loads in a peer, which shows its clients the schema that our gateway shows."""
+    """The platform's supergraph loads in a peer, which shows its clients the schema that our gateway
+    shows.
+    """
     text = PLATFORM.read_text()
     (answer,) = run("peers.mjs", peer, lines=[{"supergraph": text, "queries": [INTROSPECTION]}])
     assert "failure" not in answer

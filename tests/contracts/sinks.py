@@ -22,7 +22,9 @@ KEYS = [UUID(int=number) for number in (1, 2, 3, 4)]
 
 def bell(key: UUID, version: int, times: int | None = 1) -> Write:
     """A document; `times` None: its deletion."""
-    return Write("bell", key, version, None if times is None else {"times": times, "nested": {"list": [1, None, "é"]}})
+    return Write(
+        "bell", key, version, None if times is None else {"times": times, "nested": {"list": [1, None, "é"]}}
+    )
 
 
 class TargetContract:
@@ -57,7 +59,9 @@ class TargetContract:
     async def test_one_write_may_hold_several_versions(self, target: SinkTarget) -> None:
         """In whatever order they stand in it, the highest remains."""
         await target.prepare(1)
-        await target.write(1, [bell(KEYS[0], 3, 30), bell(KEYS[0], 1, 10), bell(KEYS[1], 1), bell(KEYS[1], 2, 22)])
+        await target.write(
+            1, [bell(KEYS[0], 3, 30), bell(KEYS[0], 1, 10), bell(KEYS[1], 1), bell(KEYS[1], 2, 22)]
+        )
         found = await target.read(1, "bell", KEYS)
         assert {key: (one.version, one.document["times"]) for key, one in found.items()} == {
             KEYS[0]: (3, 30),
@@ -164,7 +168,9 @@ class SinkContract:
             old = await bells.ring(1)
             changed = await bells.ring(2)
             await until(bells.documents, {old: (1, 1), changed: (1, 2)})
-            await bells.target.write(1, [Write("bell", uuid4(), 1, {"times": 99})])  # of a bell that never was
+            await bells.target.write(
+                1, [Write("bell", uuid4(), 1, {"times": 99})]
+            )  # of a bell that never was
             building = asyncio.create_task(rebuild(bells.consumer, bells.originals, begun=bells.begun))
             await asyncio.wait_for(bells.building.wait(), 15)
             await bells.ring(3, bell=changed)

@@ -83,14 +83,18 @@ def values(name: str, annotation: Any) -> st.SearchStrategy[Any]:
     if name in BY_NAME:
         return BY_NAME[name]
     if name == "matches":
-        several = st.lists(st.builds(Match, **_of(Match)), max_size=3, unique_by=lambda match: match.musician_id)
+        several = st.lists(
+            st.builds(Match, **_of(Match)), max_size=3, unique_by=lambda match: match.musician_id
+        )
         return several.map(msgspec.to_builtins)
     if annotation in BY_TYPE:
         return BY_TYPE[annotation]
     if origin is tuple:
         return st.lists(values("", arguments[0]), max_size=3).map(tuple)
     if origin is not None and issubclass(origin, Mapping):
-        return st.dictionaries(TEXT, st.one_of(st.none(), st.booleans(), NUMBER, TEXT, st.lists(TEXT)), max_size=3)
+        return st.dictionaries(
+            TEXT, st.one_of(st.none(), st.booleans(), NUMBER, TEXT, st.lists(TEXT)), max_size=3
+        )
     if origin is not None and issubclass(origin, Sequence):
         return st.lists(values("", arguments[0]), max_size=3)
     raise TypeError(f"no values for {name}: {annotation}")
@@ -115,7 +119,9 @@ def produced(service: str) -> Mapping[str, type[Event]]:
     except ModuleNotFoundError:
         return {}
     found = (each for each in vars(module).values() if isinstance(each, type) and issubclass(each, Event))
-    return {one.__name__: one for one in found if one.__module__ == module.__name__ and one.__name__[0] != "_"}
+    return {
+        one.__name__: one for one in found if one.__module__ == module.__name__ and one.__name__[0] != "_"
+    }
 
 
 class _Read(Exception):
@@ -175,7 +181,13 @@ def inboxes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Inbox]:
     for row in SERVICES:
         private = keys.service if row.signs == "services" else keys.private
         settings = ServiceSettings(
-            *(row.name, "postgresql://nobody@127.0.0.1:1/nothing", "redis://127.0.0.1:1/0", keys.public, private),
+            *(
+                row.name,
+                "postgresql://nobody@127.0.0.1:1/nothing",
+                "redis://127.0.0.1:1/0",
+                keys.public,
+                private,
+            ),
             event_sources=SERVICES.others(row.name),
         )
         parts = bootstrap_of(row.name)(settings).parts
@@ -196,8 +208,14 @@ def consumers(inboxes: Mapping[str, Inbox]) -> list[Consumer]:
 
 def test_consumers_are_found(consumers: list[Consumer], inboxes: Mapping[str, Inbox]) -> None:
     """The ones that are known, so that an empty list does not pass for a clean one."""
-    assert {"matching", "requests", "reviews", "notifications", "calendar"} <= {each.service for each in consumers}
-    assert {name for name, inbox in inboxes.items() if EVERY in inbox.handlers} == {"events", "read_side", "sync"}
+    assert {"matching", "requests", "reviews", "notifications", "calendar"} <= {
+        each.service for each in consumers
+    }
+    assert {name for name, inbox in inboxes.items() if EVERY in inbox.handlers} == {
+        "events",
+        "read_side",
+        "sync",
+    }
     assert sum(len(produced(service)) for service in SERVICES.names) >= 20
 
 

@@ -69,7 +69,9 @@ async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
 
 @pytest.fixture(params=["memory", "postgres"])
 def kept(request: pytest.FixtureRequest) -> Kept:
-    """Each implementation. For PostgreSQL, everything that waits moves into the past instead of time passing."""
+    """Each implementation. For PostgreSQL, everything that waits moves into the past instead of time
+    passing.
+    """
     if request.param == "memory":
         memory = MemoryJournal()
 
@@ -127,7 +129,10 @@ async def test_an_unknown_saga(kept: Kept) -> None:
 
 
 async def test_one_key_is_one_saga_of_a_type(kept: Kept) -> None:
-    """Equal inputs start one saga, also at the same time; another input is refused; another type is another saga."""
+    """Equal inputs start one saga, also at the same time; another input is refused.
+
+    Another type is another saga.
+    """
     saga, other = saga_of(), saga_of()
     requests = [Request(saga, "k", {"a": 1, "b": 2}), Request(saga, "k", {"b": 2, "a": 1})] * 4
     found = await asyncio.gather(*(kept.journal.start(one) for one in requests))
@@ -155,7 +160,9 @@ async def test_what_is_no_request(kept: Kept, key: str, data: Any, code: str) ->
 
 
 async def test_a_claim_takes_what_is_due(kept: Kept) -> None:
-    """One worker gets each saga of the kinds asked for, the longest waiting first, up to the number asked for."""
+    """One worker gets each saga of the kinds asked for, the longest waiting first, up to the number asked
+    for.
+    """
     saga, other = saga_of(), saga_of()
     ids = []
     for number in range(3):
@@ -174,7 +181,10 @@ async def test_a_claim_takes_what_is_due(kept: Kept) -> None:
 
 
 async def test_a_lease_ends(kept: Kept) -> None:
-    """Until then only its holder has the saga; then another claims it with a higher token, and the old one cannot write."""
+    """Until then only its holder has the saga.
+
+    Then another claims it with a higher token, and the old one cannot write.
+    """
     saga = saga_of()
     saga_id = await kept.start(saga)
     old = await kept.take(saga, lease=5.0)
@@ -309,7 +319,9 @@ async def test_a_deadline_shows(kept: Kept) -> None:
 
 
 async def test_an_operator_takes_the_saga_away(kept: Kept) -> None:
-    """Its holder cannot write any more, the saga is due at once, and the log has the word with who and why."""
+    """Its holder cannot write any more, the saga is due at once, and the log has the word with who and
+    why.
+    """
     saga = saga_of()
     saga_id = await kept.start(saga)
     record = await kept.take(saga, lease=600.0)

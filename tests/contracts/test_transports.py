@@ -1,4 +1,6 @@
-"""What every transport promises (gateway.transport.base.Transport), asked of each one and of each that wraps another."""
+"""What every transport promises (gateway.transport.base.Transport), asked of each one and of each that
+wraps another.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -35,7 +37,11 @@ async def over_http(execute: Execute) -> AsyncIterator[Transport]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                lines = [line.partition(b": ") for line in head.decode().lower().encode().split(b"\r\n")[1:] if line]
+                lines = [
+                    line.partition(b": ")
+                    for line in head.decode().lower().encode().split(b"\r\n")[1:]
+                    if line
+                ]
                 headers = {name.decode(): value.decode() for name, _, value in lines}
                 asked = orjson.loads(await reader.readexactly(int(headers["content-length"])))
                 body = orjson.dumps(await execute(asked, headers))
@@ -57,7 +63,9 @@ async def in_process(execute: Execute) -> AsyncIterator[Transport]:
     """A transport to a function."""
 
     async def run(query: str, variables: Any, operation_name: str | None, headers: Mapping[str, str]) -> Any:
-        return await execute({"query": query, "variables": variables, "operationName": operation_name}, headers)
+        return await execute(
+            {"query": query, "variables": variables, "operationName": operation_name}, headers
+        )
 
     yield LocalTransport({"a": run})
 
@@ -107,7 +115,11 @@ def making(request: pytest.FixtureRequest) -> Making:
 
 async def echo(asked: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
     """A subgraph that replies with what it was asked."""
-    found = {"query": asked["query"], "variables": asked.get("variables") or {}, "user": headers.get("authorization")}
+    found = {
+        "query": asked["query"],
+        "variables": asked.get("variables") or {},
+        "user": headers.get("authorization"),
+    }
     return {"data": {**found, "name": asked.get("operationName")}}
 
 
@@ -119,19 +131,28 @@ async def test_the_request_arrives_whole(making: Making) -> None:
             "query Q($x: Any) { é }",
             {"x": {"nested": [1, 2.5, None, "é\u2028", 2**60]}},
             operation_name="Q",
-            headers=Headers((("authorization", "kim"),)),
+            headers=Headers.of([("authorization", "kim")]),
         )
         payload = await send_and_read(transport, call)
     nested = [1, 2.5, None, "é\u2028", 2**60]
-    expected = {"query": "query Q($x: Any) { é }", "variables": {"x": {"nested": nested}}, "user": "kim", "name": "Q"}
+    expected = {
+        "query": "query Q($x: Any) { é }",
+        "variables": {"x": {"nested": nested}},
+        "user": "kim",
+        "name": "Q",
+    }
     assert payload == {"data": expected}
 
 
 async def test_representations_arrive_in_order(making: Making) -> None:
     """Those of a call that asks for entities alone, which a loader may join with others."""
-    template = template_of("query($r:[_Any!]!){_entities(representations:$r){id}}", None, [("r", "_entities")], True)
+    template = template_of(
+        "query($r:[_Any!]!){_entities(representations:$r){id}}", None, [("r", "_entities")], True
+    )
     made = call_for("a", "{x}")
-    call = Call("a", 3, template, [], [[b'{"id":"2"}', b'{"id":"1"}']], made.headers, True, made.deadline, 30.0)
+    call = Call(
+        "a", 3, template, [], [[b'{"id":"2"}', b'{"id":"1"}']], made.headers, True, made.deadline, 30.0
+    )
 
     async def entities(asked: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
         return {"data": {"_entities": asked["variables"]["r"]}}

@@ -1,7 +1,9 @@
-"""`make crash-test`: every point of every write is passed by a process that dies there, and another one has to go on.
+"""`make crash-test`: every point of every write is passed by a process that dies there, and another one has
+to go on.
 
-Then many sagas with workers killed at random, PostgreSQL restarted, and a worker stopped for longer than its lease. The last line
-counts points, kills, effects that are lost, effects that are doubled, and sagas that do not end.
+Then many sagas with workers killed at random, PostgreSQL restarted, and a worker stopped for longer than its
+lease. The last line counts points, kills, effects that are lost, effects that are doubled, and sagas that do
+not end.
 """
 
 import argparse
@@ -120,7 +122,8 @@ class Ground:
             await town.spoil_escrow(booking)
         saga = definitions.newest(begun.case.scenario.saga)
         return Started(
-            (await journal.start(Request(saga, secrets.token_hex(8), begun.case.data(booking))))[0], begun.case
+            (await journal.start(Request(saga, secrets.token_hex(8), begun.case.data(booking))))[0],
+            begun.case,
         )
 
     def judge(self, sagas: Sequence[Started]) -> list[list[str]]:
@@ -295,7 +298,9 @@ def main() -> int:
         systematic(place, tally, options.every)
         print("\nat random")
         at_random(place, tally, options.sagas, options.seed)
-        print("without the idempotency check, to see that this test can see: killed after each commit of a service")
+        print(
+            "without the idempotency check, to see that this test can see: killed after each commit of a service"
+        )
         for name in ("notifications", "payments"):
             kill_at(place, SCENARIOS[0], Where(f"commit {name}", "after"), blind, careful=False)
     for line in tally.wrong[:20]:

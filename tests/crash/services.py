@@ -1,7 +1,9 @@
-"""MussikOn's real services, without a queue, for the sagas that are killed; what a case needs to be there, and what must be left of it.
+"""MussikOn's real services, without a queue, for the sagas that are killed.
 
-A case is a request with a musician who has applied. Expectations are in numbers of bookings, escrows, slots and notices: fewer is lost,
-more is doubled; and the ledger has to balance.
+What a case needs to be there, and what must be left of it.
+
+A case is a request with a musician who has applied. Expectations are in numbers of bookings, escrows, slots
+and notices: fewer is lost, more is doubled; and the ledger has to balance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,7 +67,9 @@ _BUSY = text(
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A saga, what makes some step refuse it, and how it ends. `after`: it goes on from a saga of assignment that is completed.
+    """A saga, what makes some step refuse it, and how it ends.
+
+    `after`: it goes on from a saga of assignment that is completed.
 
     `undone`: a completed saga of assignment is undone on an operator's word.
     """
@@ -169,7 +173,9 @@ class Town:
         bookings = await self.rows(
             "requests", "SELECT id, status FROM bookings WHERE request_id = :id", id=case.request
         )
-        escrows = await self.rows("payments", "SELECT status FROM escrows WHERE request_id = :id", id=case.request)
+        escrows = await self.rows(
+            "payments", "SELECT status FROM escrows WHERE request_id = :id", id=case.request
+        )
         slots = "SELECT 1 FROM slots WHERE musician_id = :id AND cancelled_at IS NULL AND kind = 'booked'"
         told = "SELECT title FROM notifications WHERE user_id = ANY(:ids)"
         notices = await self.rows("notifications", told, ids=[case.client, case.user])
@@ -199,13 +205,20 @@ class Town:
 
 
 def wanted_of(scenario: Scenario) -> dict[str, tuple[Any, Any]]:
-    """What a scenario must leave: either of two, where an effect may have been undone before it was seen or never have begun."""
+    """What a scenario must leave.
+
+    Either of two, where an effect may have been undone before it was seen or never have begun.
+    """
     booked = ["You are booked"]
     kept = {"bookings": ["pending"], "escrows": ["held"], "slots": 1, "notices": booked}
     if scenario.saga == ASSIGNMENT:
         if scenario.ends == "completed":
             return {name: (value, value) for name, value in kept.items()}
-        nothing: dict[str, tuple[Any, Any]] = {"slots": (0, 0), "notices": ([], []), "bookings": ([], ["cancelled"])}
+        nothing: dict[str, tuple[Any, Any]] = {
+            "slots": (0, 0),
+            "notices": ([], []),
+            "bookings": ([], ["cancelled"]),
+        }
         return {**nothing, "escrows": ([], ["refunded"])}
     if scenario.ends != "completed":
         return {name: (value, value) for name, value in kept.items()}

@@ -61,7 +61,9 @@ class PointedJournal(PostgresJournal):
         super().__init__(pool)
         self.points = points
 
-    async def claim(self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int) -> Sequence[Record]:
+    async def claim(
+        self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int
+    ) -> Sequence[Record]:
         """See Journal; a look that finds nothing writes nothing."""
         if (await self.due_in(kinds) or 0.0) <= 0.0:
             await self.points("claim", "before")
@@ -111,14 +113,18 @@ def point_commits(points: Points) -> None:
     UnitOfWork.__aexit__ = pointed  # type: ignore[method-assign]
 
 
-async def careless(_: UnitOfWork, call: SagaCall, __: Mapping[str, Any], effect: Effect) -> Mapping[str, Any] | None:
+async def careless(
+    _: UnitOfWork, call: SagaCall, __: Mapping[str, Any], effect: Effect
+) -> Mapping[str, Any] | None:
     """In place of `once`: nobody looks whether it was done before."""
     return await effect(None)
 
 
 async def work(where: Addresses, points: Points, ended: UUID | None, *, careful: bool) -> None:
     """Carry sagas; until one of them rests, or for ever."""
-    async with asyncpg.create_pool(where.journal, min_size=1, max_size=4, timeout=5, command_timeout=10) as pool:
+    async with asyncpg.create_pool(
+        where.journal, min_size=1, max_size=4, timeout=5, command_timeout=10
+    ) as pool:
         journal = PointedJournal(pool, points)
         point_commits(points)
         if not careful:
@@ -134,7 +140,10 @@ async def work(where: Addresses, points: Points, ended: UUID | None, *, careful:
 
 
 def in_child(main: Callable[[], Any]) -> int:
-    """Run something in a forked process that prints nothing; its id. The parent has no threads and no event loop."""
+    """Run something in a forked process that prints nothing; its id.
+
+    The parent has no threads and no event loop.
+    """
     pid = os.fork()
     if pid:
         return pid

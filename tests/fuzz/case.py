@@ -19,7 +19,9 @@ class Supply:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An operation, its variables, what fails while it runs, and the labels of progressive overrides that are on."""
+    """An operation, its variables, what fails while it runs, and the labels of progressive overrides that
+    are on.
+    """
 
     query: str
     variables: dict[str, Any] = field(default_factory=dict)
@@ -61,7 +63,8 @@ def read_case(folder: Path) -> Case:
     variables = _read_json(folder / "variables.json", {})
     labels = tuple(_read_json(folder / "labels.json", ()))
     return Case(
-        Supply(monolith, texts, _read_json(folder / "data.json", {})), Question(query, variables, faults, labels)
+        Supply(monolith, texts, _read_json(folder / "data.json", {})),
+        Question(query, variables, faults, labels),
     )
 
 

@@ -1,9 +1,13 @@
-"""Whether two answers are the same: data, and the places of null that errors explain. The order of keys, a "should" of GraphQL, is counted.
+"""Whether two answers are the same: data, and the places of null that errors explain.
 
-GraphQL leaves open which errors are reported below a null that has gone up, so an error counts for the outermost null on its path.
+The order of keys, a "should" of GraphQL, is counted.
 
-One difference is federation's own: an input of @requires that fails is fetched at the object in the name of the field that needs it, so its
-error stands at this object, or below it, where the monolith has none. Such errors are let pass, and counted.
+GraphQL leaves open which errors are reported below a null that has gone up, so an error counts for the
+outermost null on its path.
+
+One difference is federation's own: an input of @requires that fails is fetched at the object in the name of
+the field that needs it, so its error stands at this object, or below it, where the monolith has none. Such
+errors are let pass, and counted.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Cutting a monolith into subgraphs so that every field stays within reach.
 
-Each entity has a hub that can look it up by each of its keys; every other home has some of them, and whoever only names the entity has one.
-So from anywhere there is a way to the hub, and from the hub to everywhere. A draw that breaks a rule of federation is thrown
-away and drawn again.
+Each entity has a hub that can look it up by each of its keys; every other home has some of them, and whoever
+only names the entity has one. So from anywhere there is a way to the hub, and from the hub to everywhere. A
+draw that breaks a rule of federation is thrown away and drawn again.
 """
 
 from random import Random
@@ -60,7 +60,10 @@ def _views(r: Random) -> dict[str, View]:
 
 
 def _choose_homes(r: Random, cut: Cut) -> None:
-    """Where entities are resolved; an interface's types meet in one subgraph, and none lives where it is an interface object."""
+    """Where entities are resolved.
+
+    An interface's types meet in one subgraph, and none lives where it is an interface object.
+    """
     monolith, names = cut.monolith, list(cut.views)
     for entity in monolith.entities:
         cut.homes[entity] = r.sample(names, r.randint(2, min(4, len(names))))
@@ -121,7 +124,10 @@ def _interface_objects(r: Random, cut: Cut) -> None:
 
 
 def _split_value(r: Random, cut: Cut) -> None:
-    """A value whose fields lie in several subgraphs: each of them has the field of the entity that leads there."""
+    """A value whose fields lie in several subgraphs.
+
+    Each of them has the field of the entity that leads there.
+    """
     monolith = cut.monolith
     if not monolith.split:
         return
@@ -211,7 +217,9 @@ def _check(cut: Cut) -> None:
         if kind in monolith.interfaces:
             continue
         for name, member in fields.items():
-            if member.base in monolith.abstract and not _meeting(cut, member.through or kind, name, member.base):
+            if member.base in monolith.abstract and not _meeting(
+                cut, member.through or kind, name, member.base
+            ):
                 raise Impossible
     if whole_values(monolith) and not monolith.fields["Mutation"]:
         raise Impossible

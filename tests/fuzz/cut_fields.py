@@ -1,4 +1,7 @@
-"""Who resolves which field of an entity: alone, shared, taken over, from inputs of others, or handed along."""
+"""Who resolves which field of an entity.
+
+Alone, shared, taken over, from inputs of others, or handed along.
+"""
 
 from random import Random
 
@@ -14,7 +17,9 @@ def share_fields(r: Random, cut: Cut) -> None:
         for name, member in cut.monolith.fields[entity].items():
             if member.key or member.through:
                 continue
-            anchors = [view for view in homes if member.promised and any(entity in m for m in view.members.values())]
+            anchors = [
+                view for view in homes if member.promised and any(entity in m for m in view.members.values())
+            ]
             owners = set(map(id, r.sample(homes, 1 if r.random() < 0.7 else r.randint(1, len(homes)))))
             owners |= set(map(id, anchors if r.random() < 0.8 else ()))
             for view in homes:
@@ -55,7 +60,9 @@ def _require(r: Random, cut: Cut, entity: str, member: Member, inputs: set[tuple
         return
     chosen = []
     pool = [
-        one for one in cut.monolith.fields[entity].values() if one is not member and _foreign(cut, view, entity, one)
+        one
+        for one in cut.monolith.fields[entity].values()
+        if one is not member and _foreign(cut, view, entity, one)
     ]
     for one in r.sample(pool, min(len(pool), r.randint(1, 2))):
         text = _input(r, cut, view, one, inputs)
@@ -79,13 +86,19 @@ def _foreign(cut: Cut, view: View, entity: str, member: Member) -> bool:
 def _input(r: Random, cut: Cut, view: View, member: Member, inputs: set[tuple[str, str]]) -> str:
     """One field of a @requires set, with arguments and what is below; nothing if it can't be one."""
     monolith = cut.monolith
-    arguments = ", ".join(f"{one.name}: {literal(r, one.type)}" for one in member.arguments if r.random() < 0.7)
+    arguments = ", ".join(
+        f"{one.name}: {literal(r, one.type)}" for one in member.arguments if r.random() < 0.7
+    )
     head = member.name + (f"({arguments})" if arguments else "")
     if member.leaf:
         return head
     if member.base in monolith.abstract or member.base == monolith.split:
         return ""
-    below = [one for one in monolith.fields[member.base].values() if one.leaf and not one.arguments and not one.through]
+    below = [
+        one
+        for one in monolith.fields[member.base].values()
+        if one.leaf and not one.arguments and not one.through
+    ]
     if member.base in monolith.entities:
         below = [one for one in below if _readable(cut, view, member.base, one)]
     chosen = r.sample(below, min(len(below), r.randint(1, 2)))
@@ -99,7 +112,10 @@ def _input(r: Random, cut: Cut, view: View, member: Member, inputs: set[tuple[st
 
 
 def _readable(cut: Cut, view: View, entity: str, member: Member) -> bool:
-    """Whether a field of a nested entity may be an input: nobody takes it over, and it is no overridden one here."""
+    """Whether a field of a nested entity may be an input.
+
+    Nobody takes it over, and it is no overridden one here.
+    """
     if member.name == "id":
         return True
     part = view.parts.get(entity, {}).get(member.name)
@@ -137,12 +153,15 @@ def _providable(cut: Cut, view: View, entity: str, member: Member) -> bool:
         return False
     owners = cut.owners(entity, member.name)
     return bool(owners) and not any(
-        owner.parts[entity][member.name].requires or owner.parts[entity][member.name].override for owner in owners
+        owner.parts[entity][member.name].requires or owner.parts[entity][member.name].override
+        for owner in owners
     )
 
 
 def add_context(r: Random, cut: Cut) -> None:
-    """An entity that is met below one or two others only, with a field that is told something of the one above it."""
+    """An entity that is met below one or two others only, with a field that is told something of the one
+    above it.
+    """
     monolith = cut.monolith
     behind = monolith.members[monolith.interface_object] if monolith.interface_object else ()
     teller = cut.views[r.choice(list(cut.views))]

@@ -1,4 +1,7 @@
-"""What a subgraph must have besides its own: every type that its fields name, as a stub, a whole value, or a part of an abstract type."""
+"""What a subgraph must have besides its own.
+
+Every type that its fields name, as a stub, a whole value, or a part of an abstract type.
+"""
 
 import re
 from random import Random
@@ -28,7 +31,9 @@ def ensure(r: Random, cut: Cut, view: View, kind: str) -> None:
 def _abstract(r: Random, cut: Cut, view: View, kind: str) -> None:
     if kind not in view.members:
         members = cut.monolith.members[kind]
-        view.members[kind] = r.sample(members, r.randint(1, len(members))) if r.random() < 0.4 else list(members)
+        view.members[kind] = (
+            r.sample(members, r.randint(1, len(members))) if r.random() < 0.4 else list(members)
+        )
     for member in view.members[kind]:
         ensure(r, cut, view, member)
         if kind in cut.monolith.interfaces and member in cut.monolith.entities:

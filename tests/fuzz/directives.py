@@ -40,7 +40,9 @@ class Key:
 
 @dataclass(slots=True)
 class FieldFacts:
-    """The marks of one field; `contexts` are the arguments whose values come from a context, with what is read of it."""
+    """The marks of one field; `contexts` are the arguments whose values come from a context, with what is
+    read of it.
+    """
 
     external: bool = False
     shareable: bool = False
@@ -53,7 +55,9 @@ class FieldFacts:
 
 @dataclass(slots=True)
 class Facts:
-    """The marks of one subgraph; `roots` are its names of the root types by those of the supergraph, `setters` the types by context."""
+    """The marks of one subgraph; `roots` are its names of the root types by those of the supergraph,
+    `setters` the types by context.
+    """
 
     document: DocumentNode
     keys: dict[str, list[Key]] = field(default_factory=dict)

@@ -1,4 +1,6 @@
-"""What may fail: chosen once for a supply, by object and field, so that the monolith and every subgraph see the same."""
+"""What may fail: chosen once for a supply, by object and field, so that the monolith and every subgraph
+see the same.
+"""
 
 from random import Random
 
@@ -15,7 +17,9 @@ from graphql.language import FieldNode, InlineFragmentNode, SelectionSetNode
 from tests.fuzz.world import Data, Fault, Requirements
 
 
-def random_faults(r: Random, schema: GraphQLSchema, data: Data, safe: set[tuple[str, str]]) -> tuple[Fault, ...]:
+def random_faults(
+    r: Random, schema: GraphQLSchema, data: Data, safe: set[tuple[str, str]]
+) -> tuple[Fault, ...]:
     """About a third of the fields fail, each for some of its objects; those that are `safe` do not."""
     found = []
     for kind, objects in data.items():
@@ -33,12 +37,15 @@ def random_faults(r: Random, schema: GraphQLSchema, data: Data, safe: set[tuple[
     return tuple(found)
 
 
-def safe_fields(schema: GraphQLSchema, keys: set[tuple[str, str]], requirements: Requirements) -> set[tuple[str, str]]:
-    """The fields that must not fail, because federation then answers otherwise than a monolith, whatever the gateway does.
+def safe_fields(
+    schema: GraphQLSchema, keys: set[tuple[str, str]], requirements: Requirements
+) -> set[tuple[str, str]]:
+    """The fields that must not fail, because federation then answers otherwise than a monolith, whatever the
+    gateway does.
 
-    Keys: without them nobody finds the object elsewhere. Inputs of @requires that may not be null: a subgraph that fails one loses the
-    whole object, which the monolith, never asked for it, keeps. What may not be null below an input: where the client asks for it as
-    well, the input goes with it.
+    Keys: without them nobody finds the object elsewhere. Inputs of @requires that may not be null: a subgraph
+    that fails one loses the whole object, which the monolith, never asked for it, keeps. What may not be null
+    below an input: where the client asks for it as well, the input goes with it.
     """
     found = set(keys)
     for (kind, _), wanted in requirements.items():

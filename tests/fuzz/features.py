@@ -71,6 +71,8 @@ class Figures:
             found.append("fewer than ten non-null leaves on average")
         least = self.operations // 20
         found += [
-            f"{name}: in {self.used[name]} operations, not {least}" for name in FEATURES if self.used[name] < least
+            f"{name}: in {self.used[name]} operations, not {least}"
+            for name in FEATURES
+            if self.used[name] < least
         ]
         return found

@@ -28,7 +28,10 @@ class Argument:
 
 @dataclass(slots=True)
 class Member:
-    """A field of the monolith. `through`: the interface object that brings it to every implementing type; `fixed`: it never fails."""
+    """A field of the monolith. `through`.
+
+    The interface object that brings it to every implementing type; `fixed`: it never fails.
+    """
 
     name: str
     type: str
@@ -71,8 +74,12 @@ class Monolith:
 
 @dataclass(slots=True)
 class Part:
-    """A field as one subgraph has it. `override`: the subgraph that it is taken from, with or without a label; `context`: where an argument
-    that clients don't see gets its value."""
+    """A field as one subgraph has it.
+
+    `override`: the subgraph that it is taken from, with or without a label; `context`: where an argument
+
+    that clients don't see gets its value.
+    """
 
     role: Role = "own"
     requires: str = ""
@@ -84,7 +91,10 @@ class Part:
 
 @dataclass(slots=True)
 class View:
-    """What one subgraph has of the monolith. `stubs` are entities that it only names (`resolvable: false`), `setters` set a context."""
+    """What one subgraph has of the monolith.
+
+    `stubs` are entities that it only names (`resolvable: false`), `setters` set a context.
+    """
 
     name: str
     root_names: dict[str, str]
@@ -119,5 +129,7 @@ class Cut:
         """The subgraphs that may be asked for a field: its owners, and those it is taken from."""
         wanted = ("own", "overridden")
         return [
-            view for view in self.views.values() if (part := view.parts.get(kind, {}).get(name)) and part.role in wanted
+            view
+            for view in self.views.values()
+            if (part := view.parts.get(kind, {}).get(name)) and part.role in wanted
         ]

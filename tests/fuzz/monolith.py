@@ -41,11 +41,16 @@ def whole_values(monolith: Monolith) -> list[str]:
 
 def composite(r: Random, monolith: Monolith) -> str:
     """A random type that has fields."""
-    return r.choice(pointed_at(monolith) * 3 + whole_values(monolith) + monolith.interfaces * 2 + monolith.unions * 2)
+    return r.choice(
+        pointed_at(monolith) * 3 + whole_values(monolith) + monolith.interfaces * 2 + monolith.unions * 2
+    )
 
 
 def pointed_at(monolith: Monolith) -> list[str]:
-    """Entities that fields may name: not those behind an interface object, which don't exist where it is one."""
+    """Entities that fields may name.
+
+    Not those behind an interface object, which don't exist where it is one.
+    """
     behind = monolith.members[monolith.interface_object] if monolith.interface_object else ()
     return [entity for entity in monolith.entities if entity not in behind]
 
@@ -104,7 +109,8 @@ def _entity(r: Random, made: Monolith, entity: str) -> None:
 def _interface(r: Random, made: Monolith, interface: str, names: tuple[str, ...]) -> None:
     """Its fields, promised by each of its types, sometimes with a stricter type.
 
-    Not where it is an interface object: there a gateway may never learn the type of an object whose stricter field fails.
+    Not where it is an interface object: there a gateway may never learn the type of an object whose stricter
+    field fails.
     """
     may_differ = interface != made.interface_object
     promised = _random_fields(r, made, r.sample(names, r.randint(1, 3)), 0.6)
@@ -120,8 +126,8 @@ def _interface(r: Random, made: Monolith, interface: str, names: tuple[str, ...]
 def _interface_object(r: Random, made: Monolith, interface: str) -> None:
     """Fields that only an interface object has: they reach every type that implements the interface.
 
-    They may be null: a gateway may ask for one before it knows whether the object is of the type for which a client wants it, and must
-    not lose the object when that fails.
+    They may be null: a gateway may ask for one before it knows whether the object is of the type for which a
+    client wants it, and must not lose the object when that fails.
     """
     for name in r.sample(("ioa", "iob", "ioc"), r.randint(2, 3)):
         base = r.choice(SCALARS) if r.random() < 0.6 else composite(r, made)

@@ -1,4 +1,7 @@
-"""Planting faults in a copy of the gateway, one at a time: the bounded run has to find nine of ten. `make mutants`."""
+"""Planting faults in a copy of the gateway, one at a time: the bounded run has to find nine of ten.
+
+`make mutants`.
+"""
 
 import shutil
 import subprocess
@@ -23,22 +26,52 @@ class Mutant:
     new: str
 
 
-_MERGE, _ENTITIES, _FETCH = "gateway/execute/merge.py", "gateway/execute/entities.py", "gateway/execute/fetch.py"
-_EXECUTOR, _PROJECT, _PLACE = "gateway/execute/executor.py", "gateway/shape/project.py", "gateway/plan/place.py"
-_PATHS, _DRAFTS, _ASSEMBLE = "gateway/plan/paths.py", "gateway/plan/fetch_graph.py", "gateway/plan/assemble.py"
+_MERGE, _ENTITIES, _FETCH = (
+    "gateway/execute/merge.py",
+    "gateway/execute/entities.py",
+    "gateway/execute/fetch.py",
+)
+_EXECUTOR, _PROJECT, _PLACE = (
+    "gateway/execute/executor.py",
+    "gateway/shape/project.py",
+    "gateway/plan/place.py",
+)
+_PATHS, _DRAFTS, _ASSEMBLE = (
+    "gateway/plan/paths.py",
+    "gateway/plan/fetch_graph.py",
+    "gateway/plan/assemble.py",
+)
 _PASS, _PLANNER = "gateway/plan/passes/merge_requests.py", "gateway/plan/planner.py"
 _GRAPH, _NORMALIZE = "gateway/supergraph/graph.py", "gateway/request/normalize.py"
+_TEMPLATE, _SCHEDULE, _RECEIPTS = (
+    "gateway/transport/template.py",
+    "gateway/execute/schedule.py",
+    "gateway/execute/receipts.py",
+)
+_STRUCTS, _COMPILED = "gateway/execute/compile/structs.py", "gateway/execute/compile/run.py"
 
 MUTANTS: tuple[Mutant, ...] = (
-    Mutant("merge: lists joined at the wrong position", _MERGE, "there = old[index]", "there = old[-1 - index]"),
+    Mutant(
+        "merge: lists joined at the wrong position", _MERGE, "there = old[index]", "there = old[-1 - index]"
+    ),
     Mutant(
         "merge: objects replaced, not joined",
         _MERGE,
         "                merge(old, new)",
         "                target[key] = new",
     ),
-    Mutant("merge: replies kept under their own keys", _MERGE, "merge(out, {item.key:", "merge(out, {item.reply_key:"),
-    Mutant("entities: error paths with the wrong index", _ENTITIES, "(*where, index), into)", "(*where, 0), into)"),
+    Mutant(
+        "merge: replies kept under their own keys",
+        _MERGE,
+        "merge(out, {item.key:",
+        "merge(out, {item.reply_key:",
+    ),
+    Mutant(
+        "entities: error paths with the wrong index",
+        _ENTITIES,
+        "(*where, index), into)",
+        "(*where, 0), into)",
+    ),
     Mutant(
         "entities: same type taken for same object",
         _ENTITIES,
@@ -48,8 +81,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "entities: nulls left out of lists of inputs",
         _ENTITIES,
-        "[_below(item, fields) for item in value]",
-        "[_below(item, fields) for item in value if item is not None]",
+        "out = [each(item, read) for item in value]",
+        "out = [each(item, read) for item in value if item is not None]",
     ),
     Mutant(
         "entities: any representation for any type",
@@ -76,18 +109,26 @@ MUTANTS: tuple[Mutant, ...] = (
         "for _, where in batch.objects[path[1]][:1]]",
     ),
     Mutant(
-        "fetch: error path keeps the reply's keys", _FETCH, "kept.append(out.key if out else step)", "kept.append(step)"
+        "fetch: error path keeps the reply's keys",
+        _FETCH,
+        "kept.append(out.key if out else step)",
+        "kept.append(step)",
     ),
     Mutant("fetch: errors of subgraphs dropped", _FETCH, "if path is not None:", "if path is None:"),
     Mutant(
-        "fetch: falsy variables not passed on",
-        _FETCH,
-        "if name in context.variables}",
-        "if context.variables.get(name)}",
+        "template: falsy variables not passed on",
+        _TEMPLATE,
+        "for name in names if name in variables]",
+        "for name in names if variables.get(name)]",
     ),
-    Mutant("executor: one finished fetch starts all others", _EXECUTOR, "after.discard(number)", "after.clear()"),
     Mutant(
-        "executor: mutations in another order", _EXECUTOR, "enumerate(plan.stages):", "enumerate(plan.stages[::-1]):"
+        "schedule: one finished fetch starts all others", _SCHEDULE, "waits[other] -= 1", "waits[other] = 0"
+    ),
+    Mutant(
+        "executor: mutations in another order",
+        _EXECUTOR,
+        "enumerate(plan.stages):",
+        "enumerate(plan.stages[::-1]):",
     ),
     Mutant(
         "shape: null stays where none may be",
@@ -108,15 +149,26 @@ MUTANTS: tuple[Mutant, ...] = (
         "first.selections",
     ),
     Mutant(
-        "shape: a fragment's type condition ignored", _PROJECT, " and typename in self.possible.of(item.type):", ":"
+        "shape: a fragment's type condition ignored",
+        _PROJECT,
+        " and typename in self.possible.of(item.type):",
+        ":",
     ),
-    Mutant("shape: paths into what only the planner asked", _PROJECT, "return [*path[:index]]", "return path"),
+    Mutant(
+        "shape: paths into what only the planner asked", _PROJECT, "return [*path[:index]]", "return path"
+    ),
     Mutant("plan: inputs not sent", _PLACE, "plain, (*key, *fields), parents", "plain, key, parents"),
     Mutant(
-        "plan: inputs not awaited", _PLACE, "(*key, *fields), parents, contexts)", "(*key, *fields), more, contexts)"
+        "plan: inputs not awaited",
+        _PLACE,
+        "(*key, *fields), parents, contexts)",
+        "(*key, *fields), more, contexts)",
     ),
     Mutant(
-        "plan: type above not awaited", _PLACE, "parents = parents | self.typed_above(site)", "parents = set(parents)"
+        "plan: type above not awaited",
+        _PLACE,
+        "parents = parents | self.typed_above(site)",
+        "parents = set(parents)",
     ),
     Mutant(
         "plan: a part for every type",
@@ -124,9 +176,17 @@ MUTANTS: tuple[Mutant, ...] = (
         "Site(site.place, member, types, whole",
         "Site(site.place, member, None, whole",
     ),
-    Mutant("plan: @requires not seen", _PATHS, "max(depth - 1, needed) + 1, True", "max(depth - 1, needed) + 1, False"),
     Mutant(
-        "plan: other arguments under a taken key", _DRAFTS, "if self.keys.get(key, meaning) == meaning:", "if True:"
+        "plan: @requires not seen",
+        _PATHS,
+        "max(depth - 1, needed) + 1, True",
+        "max(depth - 1, needed) + 1, False",
+    ),
+    Mutant(
+        "plan: other arguments under a taken key",
+        _DRAFTS,
+        "if self.keys.get(key, meaning) == meaning:",
+        "if True:",
     ),
     Mutant("plan: merged though one waits for the other", _PASS, " and early not in ancestors(late):", ":"),
     Mutant(
@@ -141,15 +201,44 @@ MUTANTS: tuple[Mutant, ...] = (
         "(same.name, same.arguments) == (item.name, item.arguments)",
         "same.name == item.name",
     ),
-    Mutant("plan: types meet under one alias", _ASSEMBLE, "shapes.index(shape)) > 0", "shapes.index(shape)) > 9"),
     Mutant(
-        "plan: mutations of one subgraph in one request", _PLANNER, "and runs[-1][0] == subgraph:", "and len(runs) > 1:"
+        "plan: types meet under one alias", _ASSEMBLE, "shapes.index(shape)) > 0", "shapes.index(shape)) > 9"
+    ),
+    Mutant(
+        "plan: mutations of one subgraph in one request",
+        _PLANNER,
+        "and runs[-1][0] == subgraph:",
+        "and len(runs) > 1:",
     ),
     Mutant(
         "plan: provided fields are for everyone",
         _GRAPH,
         "if found.external and not hit:",
         "if found.external and False:",
+    ),
+    Mutant(
+        "receipts: entities asked for again",
+        _RECEIPTS,
+        "place = places.get(mark_of(representation))",
+        "place = None",
+    ),
+    Mutant(
+        "receipts: entities in the other path's order",
+        _RECEIPTS,
+        "known.objects[place].extend(objects)",
+        "known.objects[-1 - place].extend(objects)",
+    ),
+    Mutant(
+        "compiled: calls under way forgotten",
+        _COMPILED,
+        "ended(body, self.receipts)",
+        "ended(body, {key: one for key, one in self.receipts.items() if one.outcome})",
+    ),
+    Mutant(
+        "entities: nested objects lose their type",
+        _ENTITIES,
+        'if one.typed and "__typename"',
+        'if False and "__typename"',
     ),
     Mutant("request: conditions ignored", _NORMALIZE, "if not included(", "if None and included("),
 )
@@ -173,9 +262,19 @@ def found(mutant: Mutant) -> str:
     """How the bounded run showed a fault; empty if it did not."""
     with tempfile.TemporaryDirectory() as folder:
         plant(mutant, Path(folder))
-        command = [sys.executable, "-m", "tests.fuzz.run", "--seed=1", "--cuts=20", "--operations=800", "--stop"]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.fuzz.run",
+            "--seed=1",
+            "--cuts=20",
+            "--operations=800",
+            "--stop",
+        ]
         try:
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False)
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False
+            )
         except subprocess.TimeoutExpired:
             return f"no end in {SECONDS} s"
     if not done.returncode:

@@ -38,7 +38,9 @@ class _Draft:
         """The whole document."""
         root = self.schema.type_map[kind]
         body = self.selection(root, depth, top=True)
-        head = ", ".join(f"${name}: {type_}" + (f" = {d}" if d else "") for name, (type_, d) in self.declared.items())
+        head = ", ".join(
+            f"${name}: {type_}" + (f" = {d}" if d else "") for name, (type_, d) in self.declared.items()
+        )
         name = self.r.choice((" Op", " "))
         return "\n".join([f"{kind.lower()}{name}{f'({head})' if head else ''} {body}", *self.fragments])
 
@@ -162,4 +164,6 @@ def random_operation(r: Random, schema: GraphQLSchema) -> tuple[str, dict[str, A
 
 def _valid(schema: GraphQLSchema, document: DocumentNode) -> bool:
     """Most drafts that are not valid have fields that can't meet under one alias: that is looked at first."""
-    return not validate(schema, document, (OverlappingFieldsCanBeMergedRule,)) and not validate(schema, document)
+    return not validate(schema, document, (OverlappingFieldsCanBeMergedRule,)) and not validate(
+        schema, document
+    )

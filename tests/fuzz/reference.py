@@ -57,7 +57,9 @@ class _Run:
         if str(info.return_type).startswith("[["):
             used["lists of lists"] += 1
         definition = info.parent_type.fields[info.field_name]
-        if any(isinstance(get_named_type(definition.args[one].type), GraphQLInputObjectType) for one in arguments):
+        if any(
+            isinstance(get_named_type(definition.args[one].type), GraphQLInputObjectType) for one in arguments
+        ):
             used["input objects"] += 1
 
 

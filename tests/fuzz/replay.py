@@ -1,4 +1,6 @@
-"""One kept case, told: `python -m tests.fuzz.replay FOLDER` prints the plan, the requests, and both answers."""
+"""One kept case, told: `python -m tests.fuzz.replay FOLDER` prints the plan, the requests, and both
+answers.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,7 @@
-"""A supply set up to be asked: the monolith, its subgraphs, and the gateway on its real pipeline in between."""
+"""A supply set up to be asked.
+
+The monolith, its subgraphs, and the gateway on its real pipeline in between.
+"""
 
 import asyncio
 import json
@@ -8,7 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from graphql import GraphQLObjectType, GraphQLSchema, build_schema, lexicographic_sort_schema, parse, print_schema
+from graphql import (
+    GraphQLObjectType,
+    GraphQLSchema,
+    build_schema,
+    lexicographic_sort_schema,
+    parse,
+    print_schema,
+)
 
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
@@ -65,8 +75,13 @@ def paths_of(response: dict[str, Any]) -> set[str]:
 
 
 def written(calls: list[Call]) -> list[str]:
-    """Calls in a form in which two runs can be compared: in any order, and each list of representations in any order."""
-    return sorted(f"{call.subgraph} {call.query} {json.dumps(_unordered(call), sort_keys=True)}" for call in calls)
+    """Calls in a form in which two runs can be compared.
+
+    In any order, and each list of representations in any order.
+    """
+    return sorted(
+        f"{call.subgraph} {call.query} {json.dumps(_unordered(call), sort_keys=True)}" for call in calls
+    )
 
 
 def _unordered(call: Call) -> dict[str, Any]:
@@ -86,12 +101,16 @@ class Rig:
         self.used: Counter[str] = Counter()
         self.world = World(schema, supply.data, requirements_of(facts, supply.monolith))
         self.world.contexts = {
-            place: marks.contexts for one in facts.values() for place, marks in one.fields.items() if marks.contexts
+            place: marks.contexts
+            for one in facts.values()
+            for place, marks in one.fields.items()
+            if marks.contexts
         }
         for one in facts.values():
             self.world.setters = {**self.world.setters, **one.setters}
         self.subgraphs = {
-            name: Subgraph(name, one, self.world, _taken(facts, name), self._note) for name, one in facts.items()
+            name: Subgraph(name, one, self.world, _taken(facts, name), self._note)
+            for name, one in facts.items()
         }
         sources = [SubgraphSource(name, f"http://{name}", sdl) for name, sdl in supply.subgraphs.items()]
         self.transport = Recorder(LocalTransport(self.subgraphs))
@@ -163,7 +182,9 @@ class Rig:
         if len({request.subgraph for request in changes}) > 1:
             self._note("mutations in series")
         used = Counter(dict.fromkeys(self.used | want.used, 1))
-        return Outcome(verdict, len(self.transport.requests), leaves(got["data"]), len(got.get("errors", ())), used)
+        return Outcome(
+            verdict, len(self.transport.requests), leaves(got["data"]), len(got.get("errors", ())), used
+        )
 
 
 def _sorted(schema: GraphQLSchema) -> str:
@@ -188,5 +209,8 @@ def requirements_of(facts: dict[str, Facts], monolith: str) -> Requirements:
 def _taken(facts: dict[str, Facts], name: str) -> Taken:
     """The fields of a subgraph that another one overrides, for good or while a label is on."""
     return {
-        place: marks.label for one in facts.values() for place, marks in one.fields.items() if marks.override == name
+        place: marks.label
+        for one in facts.values()
+        for place, marks in one.fields.items()
+        if marks.override == name
     }

@@ -30,7 +30,11 @@ def monolith_sdl(cut: Cut) -> str:
         if monolith.members[interface] and monolith.fields[interface]:
             fields = monolith.fields[interface]
             out.append(_block("interface", interface, [], "", [_field(one) for one in fields.values()]))
-    out += [f"union {union} = {' | '.join(kinds)}\n" for union in monolith.unions if (kinds := monolith.members[union])]
+    out += [
+        f"union {union} = {' | '.join(kinds)}\n"
+        for union in monolith.unions
+        if (kinds := monolith.members[union])
+    ]
     return "\n".join(out)
 
 
@@ -44,18 +48,27 @@ def subgraph_sdl(cut: Cut, view: View) -> str:
     out.append(inputs.SDL)
     for kind, parts in view.parts.items():
         lines = [
-            _field(_own(cut, kind, name, part)) + _marks(cut, view, kind, name, part) for name, part in parts.items()
+            _field(_own(cut, kind, name, part)) + _marks(cut, view, kind, name, part)
+            for name, part in parts.items()
         ]
         implemented = [name for name in monolith.interfaces if kind in _listed(cut, view, name)]
         mark = " @interfaceObject" if kind == view.object_of else ""
         mark += ' @context(name: "above")' if kind in view.setters else ""
-        out.append(_block("type", view.root_names.get(kind, kind), implemented, mark + _keys(view, kind), lines))
+        out.append(
+            _block("type", view.root_names.get(kind, kind), implemented, mark + _keys(view, kind), lines)
+        )
     for interface, fields in view.interface_fields.items():
         key = ' @key(fields: "id")' if interface == view.keyed_interface else ""
         out.append(
-            _block("interface", interface, [], key, [_field(monolith.fields[interface][name]) for name in fields])
+            _block(
+                "interface", interface, [], key, [_field(monolith.fields[interface][name]) for name in fields]
+            )
         )
-    out += [f"union {one} = {' | '.join(kinds)}\n" for one, kinds in view.members.items() if one in monolith.unions]
+    out += [
+        f"union {one} = {' | '.join(kinds)}\n"
+        for one, kinds in view.members.items()
+        if one in monolith.unions
+    ]
     return "\n".join(out)
 
 
@@ -80,7 +93,8 @@ def _block(word: str, name: str, interfaces: list[str], marks: str, lines: list[
 
 def _field(member: Member) -> str:
     parts = [
-        f"{one.name}: {one.type}" + (f" = {one.default}" if one.default is not None else "") for one in member.arguments
+        f"{one.name}: {one.type}" + (f" = {one.default}" if one.default is not None else "")
+        for one in member.arguments
     ]
     return member.name + (f"({', '.join(parts)})" if parts else "") + f": {member.type}"
 

@@ -60,7 +60,9 @@ class _Search:
         """A smaller operation, then fewer faults."""
         rig, found = Rig(case.supply), case.question
         for smaller in (smaller_questions, _fewer_faults):
-            found = self.smallest(found, smaller, lambda one: verdict_kind(Case(case.supply, one), rig) == self.kind)
+            found = self.smallest(
+                found, smaller, lambda one: verdict_kind(Case(case.supply, one), rig) == self.kind
+            )
         return Case(case.supply, found)
 
     def supply(self, case: Case) -> Case:
@@ -85,7 +87,9 @@ class _Search:
             stepped = step is not None
         return found
 
-    def step(self, found: T, smaller: Smaller[T], holds: Callable[[T], bool], place: int) -> tuple[int, T] | None:
+    def step(
+        self, found: T, smaller: Smaller[T], holds: Callable[[T], bool], place: int
+    ) -> tuple[int, T] | None:
         """The next variant that keeps the difference, and its place."""
         for number, later in islice(enumerate(smaller(found)), place, None):
             if self.late():

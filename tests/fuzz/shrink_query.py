@@ -23,9 +23,14 @@ Selections = Sequence[SelectionNode]
 
 
 def smaller_questions(question: Question) -> Iterator[Callable[[], Question]]:
-    """Variants of an operation without one selection, condition, alias or argument; first without any named fragment."""
+    """Variants of an operation without one selection, condition, alias or argument.
+
+    First without any named fragment.
+    """
     document = parse(question.query, no_location=True)
-    fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+    fragments = {
+        one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)
+    }
     operation = next(one for one in document.definitions if isinstance(one, OperationDefinitionNode))
     if fragments:
         opened = _opened(operation.selection_set.selections, fragments)
@@ -45,7 +50,11 @@ def _question(question: Question, operation: Any, fragments: dict[str, FragmentD
             used.append(print_ast(known.pop(name)))
             texts.append(used[-1])
     body = "\n".join(texts)
-    kept = [one for one in operation.variable_definitions or () if re.search(rf"\${one.variable.name.value}\b", body)]
+    kept = [
+        one
+        for one in operation.variable_definitions or ()
+        if re.search(rf"\${one.variable.name.value}\b", body)
+    ]
     operation = replace(operation, variable_definitions=tuple(kept))
     asked = {one.variable.name.value for one in kept}
     values = {name: value for name, value in question.variables.items() if name in asked}
@@ -63,7 +72,9 @@ def _opened(selections: Selections, fragments: dict[str, FragmentDefinitionNode]
         if isinstance(item, FragmentSpreadNode):
             fragment = fragments[item.name.value]
             inline = InlineFragmentNode(
-                type_condition=fragment.type_condition, directives=item.directives, selection_set=fragment.selection_set
+                type_condition=fragment.type_condition,
+                directives=item.directives,
+                selection_set=fragment.selection_set,
             )
             found.append(_with(inline, _opened(fragment.selection_set.selections, fragments)))
         elif isinstance(item, FieldNode | InlineFragmentNode) and item.selection_set:

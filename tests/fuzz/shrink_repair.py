@@ -1,4 +1,7 @@
-"""After something was taken out of a supply: taking out what makes no sense without it, so that larger steps come through."""
+"""After something was taken out of a supply.
+
+Taking out what makes no sense without it, so that larger steps come through.
+"""
 
 import re
 from collections.abc import Callable
@@ -16,7 +19,9 @@ _ROOTS = {"query": "Query", "mutation": "Mutation"}
 
 
 def repaired(supply: Supply) -> Supply:
-    """A supply in which no field names what is gone, no type is empty, and both sides have the same fields."""
+    """A supply in which no field names what is gone, no type is empty, and both sides have the same
+    fields.
+    """
     while True:
         subgraphs = {name: _settled(sdl) for name, sdl in supply.subgraphs.items()}
         subgraphs = {name: sdl for name, sdl in subgraphs.items() if re.search(r"^type ", sdl, re.MULTILINE)}
@@ -29,7 +34,9 @@ def repaired(supply: Supply) -> Supply:
 
 
 def _offered(there: set[tuple[str, str]], kind: str, field: Any) -> bool:
-    return not _is_object_field(field) or (kind, field.name.value) in there or ("*", field.name.value) in there
+    return (
+        not _is_object_field(field) or (kind, field.name.value) in there or ("*", field.name.value) in there
+    )
 
 
 def _is_object_field(field: Any) -> bool:
@@ -42,7 +49,10 @@ def _name(definition: Any) -> str:
 
 
 def _resolved(sdl: str) -> set[tuple[str, str]]:
-    """The fields that a subgraph has, by the names in the supergraph; those of an interface object for every type."""
+    """The fields that a subgraph has, by the names in the supergraph.
+
+    Those of an interface object for every type.
+    """
     document = parse(sdl, no_location=True)
     roots = {
         one.type.name.value: _ROOTS[one.operation.value]
@@ -80,7 +90,10 @@ def _settled(sdl: str) -> str:
         document = parse(sdl, no_location=True)
         known = {_name(item) for item in document.definitions} | _BUILT_IN
         definitions = [kept for item in document.definitions if (kept := _fitting(item, known)) is not None]
-        fields = {_name(item): {one.name.value for one in getattr(item, "fields", None) or ()} for item in definitions}
+        fields = {
+            _name(item): {one.name.value for one in getattr(item, "fields", None) or ()}
+            for item in definitions
+        }
         definitions = [_with_sound_marks(item, fields) for item in definitions]
         text = print_ast(DocumentNode(definitions=tuple(definitions)))
         read = " ".join(re.findall(r'@(?:requires|provides)\(fields: "((?:[^"\\]|\\.)*)"', text))
@@ -102,7 +115,9 @@ def _fitting(item: Any, known: set[str]) -> Any:
     for attribute in ("interfaces", "types", "operation_types"):
         if items := getattr(item, attribute, None):
             kept = tuple(
-                one for one in items if (one.type if attribute == "operation_types" else one).name.value in known
+                one
+                for one in items
+                if (one.type if attribute == "operation_types" else one).name.value in known
             )
             if not kept and attribute != "interfaces":
                 return None
@@ -123,7 +138,8 @@ def _with_sound_marks(item: Any, fields: dict[str, set[str]]) -> Any:
     own = fields.get(_name(item), set())
     if getattr(item, "directives", None) and getattr(item, "fields", None):
         item = replace(
-            item, directives=tuple(one for one in item.directives if one.name.value != "key" or _top(one) <= own)
+            item,
+            directives=tuple(one for one in item.directives if one.name.value != "key" or _top(one) <= own),
         )
     if getattr(item, "fields", None) and any(hasattr(one, "arguments") for one in item.fields):
         item = replace(item, fields=tuple(_sound_field(field, own, fields) for field in item.fields))
@@ -134,13 +150,17 @@ def _sound_field(field: Any, own: set[str], fields: dict[str, set[str]]) -> Any:
     below = fields.get(re.sub(r"[\[\]!]", "", print_ast(field.type)), set())
     allowed = {"requires": own, "provides": below}
     marks = field.directives or ()
-    kept = tuple(one for one in marks if one.name.value not in allowed or _top(one) <= allowed[one.name.value])
+    kept = tuple(
+        one for one in marks if one.name.value not in allowed or _top(one) <= allowed[one.name.value]
+    )
     return field if len(kept) == len(marks) else replace(field, directives=kept)
 
 
 def _top(mark: ConstDirectiveNode) -> set[str]:
     """The names at the top of a field set, those inside of arguments and below left out."""
-    text = next((one.value.value for one in mark.arguments or () if isinstance(one.value, StringValueNode)), "")
+    text = next(
+        (one.value.value for one in mark.arguments or () if isinstance(one.value, StringValueNode)), ""
+    )
     while (smaller := re.sub(r"\{[^{}]*\}|\([^()]*\)", "", text)) != text:
         text = smaller
     return set(re.findall(r"\w+", text))

@@ -36,7 +36,9 @@ def without_untouched(supply: Supply, touched: set[tuple[str, str]]) -> Iterator
         for field in getattr(definition, "fields", None) or ()
         if field.name.value not in keys and (_name(definition), field.name.value) not in touched
     }
-    bare = replace(supply, subgraphs={name: _without_marks(sdl, "provides") for name, sdl in supply.subgraphs.items()})
+    bare = replace(
+        supply, subgraphs={name: _without_marks(sdl, "provides") for name, sdl in supply.subgraphs.items()}
+    )
     for start in (bare, supply):
         yield partial(_repaired, partial(_without_places, start, frozenset(places)))
     for kind in sorted({kind for kind, _ in places}):
@@ -50,7 +52,10 @@ def _without_marks(sdl: str, mark: str) -> str:
 
 
 def smaller_supplies(supply: Supply) -> Iterator[Later]:
-    """Variants of a supply, large steps first, with what no longer makes sense taken out. They need not compose."""
+    """Variants of a supply, large steps first, with what no longer makes sense taken out.
+
+    They need not compose.
+    """
     return (partial(_repaired, later) for later in _smaller(supply))
 
 
@@ -179,7 +184,9 @@ def _target(item: Any) -> str:
 
 
 def _smaller_subgraphs(sdl: str) -> Iterator[Callable[[], str]]:
-    """Without one type, one field, one mark, one member of a union or one implemented interface, in this subgraph alone."""
+    """Without one type, one field, one mark, one member of a union or one implemented interface, in this
+    subgraph alone.
+    """
     definitions = _parsed(sdl).definitions
     for definition in definitions:
         if kind := _name(definition):
@@ -223,7 +230,10 @@ def fitting_data(supply: Supply) -> Supply:
 
 
 def smaller_data(supply: Supply) -> Iterator[Later]:
-    """Without the last object of a type; with null, less of a list, or the first object in place of one value."""
+    """Without the last object of a type.
+
+    With null, less of a list, or the first object in place of one value.
+    """
     schema = build_schema(supply.monolith)
     for kind, objects in supply.data.items():
         if len(objects) > 1 and f'"{kind}/{len(objects) - 1}"' not in json.dumps(supply.data):

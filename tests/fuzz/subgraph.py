@@ -1,6 +1,7 @@
 """A subgraph that answers: its SDL alone says what it resolves, the world says what that is worth.
 
-It is strict: a request that is not valid, a field that it does not resolve, a representation that it can't use are noted as problems.
+It is strict: a request that is not valid, a field that it does not resolve, a representation that it can't
+use are noted as problems.
 """
 
 import asyncio
@@ -41,7 +42,10 @@ Noting = Callable[[str], None]
 
 
 class Subgraph:
-    """Answers requests as one subgraph does. `taken`: the fields that others override, with labels; `note` is told what was used."""
+    """Answers requests as one subgraph does.
+
+    `taken`: the fields that others override, with labels; `note` is told what was used.
+    """
 
     def __init__(self, name: str, facts: Facts, world: World, taken: Taken, note: Noting) -> None:
         self.name, self.facts, self.world, self.taken, self.note = name, facts, world, taken, note
@@ -55,7 +59,11 @@ class Subgraph:
         self.kinds = {own: kind for kind, own in facts.roots.items()}
 
     async def __call__(
-        self, query: str, variables: Mapping[str, Any] | None, operation_name: str | None, headers: Mapping[str, str]
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None,
+        operation_name: str | None,
+        headers: Mapping[str, str],
     ) -> Mapping[str, Any]:
         """Answer, after a while that depends on the request."""
         for _ in range(len(query) % 5):
@@ -72,7 +80,9 @@ class Subgraph:
         formatted: dict[str, Any] = json.loads(json.dumps(result.formatted))
         return formatted
 
-    def _execute(self, document: DocumentNode, variables: dict[str, Any], name: str | None) -> ExecutionResult:
+    def _execute(
+        self, document: DocumentNode, variables: dict[str, Any], name: str | None
+    ) -> ExecutionResult:
         return execute_sync(
             self.schema,
             document,
@@ -96,7 +106,9 @@ class Subgraph:
         facts = self.facts.fields[own, info.field_name]
         self._note_field(own, kind, info.field_name, facts)
         if self._moved(own, info.field_name, facts):
-            self.problem("overridden field", f"{own}.{info.field_name} was asked for, which another has taken over")
+            self.problem(
+                "overridden field", f"{own}.{info.field_name} was asked for, which another has taken over"
+            )
         provided = _provided(node, info.field_name)
         if facts.external and not provided:
             self.problem("external field", f"{own}.{info.field_name} was asked for, which is external")
@@ -115,7 +127,9 @@ class Subgraph:
         """Whether another subgraph resolves a field now: it has taken it over, or this one has not yet."""
         label = self.taken.get((own, name), "")
         return (
-            label is None or label in self.world.labels or not (facts.label is None or facts.label in self.world.labels)
+            label is None
+            or label in self.world.labels
+            or not (facts.label is None or facts.label in self.world.labels)
         )
 
     def _note_field(self, own: str, kind: str, name: str, facts: FieldFacts) -> None:
@@ -140,7 +154,9 @@ class Subgraph:
         true = self.world.inputs(node, name)
         if node.representation is None:
             if not all(
-                _provided(node, item.name.value) for item in facts.requires.selections if isinstance(item, FieldNode)
+                _provided(node, item.name.value)
+                for item in facts.requires.selections
+                if isinstance(item, FieldNode)
             ):
                 self.problem("no inputs", f"{own}.{name} was asked for without a representation")
             return true
@@ -196,7 +212,9 @@ class Subgraph:
 
 def _provided(node: Node, name: str) -> FieldNode | None:
     selections = node.provided.selections if node.provided else ()
-    return next((item for item in selections if isinstance(item, FieldNode) and item.name.value == name), None)
+    return next(
+        (item for item in selections if isinstance(item, FieldNode) and item.name.value == name), None
+    )
 
 
 def _type_of(value: Any, info: Any, kind: Any) -> str:

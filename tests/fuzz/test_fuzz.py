@@ -1,7 +1,10 @@
-"""The differential fuzz, bounded: random supergraphs cut from a monolith are answered as the monolith answers.
+"""The differential fuzz, bounded.
 
-`make fuzz SEED=1 CUTS=50 OPERATIONS=10000` is the whole of it, `make mutants` shows that it finds faults. What it once found is kept in
-`tests/cases/fuzz`, shrunk; `python -m tests.fuzz.replay FOLDER` tells such a case.
+Random supergraphs cut from a monolith are answered as the monolith answers.
+
+`make fuzz SEED=1 CUTS=50 OPERATIONS=10000` is the whole of it, `make mutants` shows that it finds faults.
+What it once found is kept in `tests/cases/fuzz`, shrunk; `python -m tests.fuzz.replay FOLDER` tells such a
+case.
 """
 
 from pathlib import Path
@@ -17,7 +20,9 @@ CASES = Path(__file__).parent.parent / "cases" / "fuzz"
 
 
 def test_random_supergraphs() -> None:
-    """800 random operations over 20 random cuts, half of them under injected faults, are answered as by the monolith."""
+    """800 random operations over 20 random cuts, half of them under injected faults, are answered as by
+    the monolith.
+    """
     figures = Figures()
     assert [f"{one.name}: {one.verdict.kind}: {one.verdict.text}" for one in fuzz(1, 20, 800, figures)] == []
     assert (figures.cuts, figures.operations, figures.with_faults) == (20, 800, 400)

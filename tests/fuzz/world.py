@@ -1,7 +1,10 @@
-"""The one truth behind the monolith and all subgraphs: objects, what a field of theirs is worth, and which of them fail.
+"""The one truth behind the monolith and all subgraphs.
 
-A field's value is the one in the data, stirred by its arguments and by the inputs that @requires names, so that a wrong argument or a wrong
-input shows in the answer. A mutation's value is stirred by how many came before it.
+Objects, what a field of theirs is worth, and which of them fail.
+
+A field's value is the one in the data, stirred by its arguments and by the inputs that @requires names, so
+that a wrong argument or a wrong input shows in the answer. A mutation's value is stirred by how many came
+before it.
 """
 
 import hashlib
@@ -10,7 +13,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from graphql import GraphQLEnumType, GraphQLError, GraphQLObjectType, GraphQLSchema, get_named_type, is_composite_type
+from graphql import (
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_named_type,
+    is_composite_type,
+)
 from graphql.execution.values import get_argument_values
 from graphql.language import FieldNode, InlineFragmentNode, SelectionSetNode
 
@@ -22,7 +32,10 @@ MISSING = object()
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A field of one object that fails: with an error, as null, or with null in the first place of its list."""
+    """A field of one object that fails.
+
+    With an error, as null, or with null in the first place of its list.
+    """
 
     object: str
     field: str
@@ -31,7 +44,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An object on its way through an execution. `face`: its type for a subgraph that knows only the interface; `above`: whose it is."""
+    """An object on its way through an execution.
+
+    `face`: its type for a subgraph that knows only the interface; `above`: whose it is.
+    """
 
     kind: str
     index: int
@@ -48,7 +64,10 @@ class Node:
 
 @dataclass(slots=True)
 class World:
-    """Data, the monolith's schema, the inputs of fields and what they take from contexts; the faults and labels that are in force."""
+    """Data, the monolith's schema, the inputs of fields and what they take from contexts.
+
+    The faults and labels that are in force.
+    """
 
     schema: GraphQLSchema
     data: Data
@@ -81,7 +100,9 @@ class World:
         raw = None if fault == "null" else self.data[node.kind][node.index][name]
         if arguments or inputs is not None:
             text = json.dumps([arguments, inputs], sort_keys=True)
-            raw = self._stir(raw, int(hashlib.blake2s(text.encode(), digest_size=4).hexdigest(), 16), reference)
+            raw = self._stir(
+                raw, int(hashlib.blake2s(text.encode(), digest_size=4).hexdigest(), 16), reference
+            )
         value = _nodes(raw) if is_composite_type(get_named_type(reference)) else raw
         return [None, *value[1:]] if fault == "item" and isinstance(value, list) else value
 
@@ -145,7 +166,11 @@ class World:
     def _below(self, value: Any, item: FieldNode) -> Any:
         if isinstance(value, list):
             return [self._below(one, item) for one in value]
-        return self.project(value, item.selection_set) if isinstance(value, Node) and item.selection_set else value
+        return (
+            self.project(value, item.selection_set)
+            if isinstance(value, Node) and item.selection_set
+            else value
+        )
 
     def failing_input(self, node: Node, wanted: SelectionSetNode) -> bool:
         """Whether anything that a field set reads fails."""
@@ -170,7 +195,9 @@ class World:
         below = item.selection_set
         return below is not None and any(self.failing_input(one, below) for one in _flat(value))
 
-    def find(self, kinds: Sequence[str], key: str, wanted: SelectionSetNode, given: Mapping[str, Any]) -> Node | None:
+    def find(
+        self, kinds: Sequence[str], key: str, wanted: SelectionSetNode, given: Mapping[str, Any]
+    ) -> Node | None:
         """The object of one of these types whose key is as given."""
         place = (",".join(kinds), key)
         if place not in self._found:

@@ -24,7 +24,9 @@ directive @fromContext(field: String) on ARGUMENT_DEFINITION
 
 
 class Subgraph:
-    """One subgraph. `data` holds the root fields under "Query" and entities by "Type:id"; a callable is given arguments.
+    """One subgraph. `data` holds the root fields under "Query" and entities by "Type:id".
+
+    A callable is given arguments.
 
     Requests that came are kept, with their variables.
     """
@@ -38,7 +40,11 @@ class Subgraph:
         self.schema = build_schema(f"{_EXTRA}{root}{sdl}\n{entry if entities else ''}")
 
     async def __call__(
-        self, query: str, variables: Mapping[str, Any] | None, operation_name: str | None, headers: Mapping[str, str]
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None,
+        operation_name: str | None,
+        headers: Mapping[str, str],
     ) -> dict[str, Any]:
         """Answer a request."""
         self.asked.append((query, variables or {}))

@@ -1,4 +1,7 @@
-"""What the gateway's tests share: engines over small supergraphs, and running a query through the pipeline."""
+"""What the gateway's tests share.
+
+Engines over small supergraphs, and running a query through the pipeline.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -27,7 +30,9 @@ LINK = (
 
 def supergraph_of(sdls: Mapping[str, str], linked: bool = True) -> str:
     """Compose small SDLs; `linked` puts the link to Federation 2 in front of each."""
-    sources = [SubgraphSource(name, f"http://{name}", (LINK if linked else "") + sdl) for name, sdl in sdls.items()]
+    sources = [
+        SubgraphSource(name, f"http://{name}", (LINK if linked else "") + sdl) for name, sdl in sdls.items()
+    ]
     return compose(sources).supergraph
 
 
@@ -37,7 +42,10 @@ def engine_of(supergraph: str, transport: Transport, settings: Settings | None =
 
 
 def inputs_of(
-    engine: Engine, variables: Mapping[str, Any] | None = None, headers: Headers = NO_HEADERS, timeout: float = 30.0
+    engine: Engine,
+    variables: Mapping[str, Any] | None = None,
+    headers: Headers = NO_HEADERS,
+    timeout: float = 30.0,
 ) -> Inputs:
     """What a request without a door gives to an execution."""
     return Inputs(variables or {}, headers, timeout, engine.context({}))

@@ -30,7 +30,9 @@ def expect(path: Path, got: str) -> None:
 @pytest.mark.parametrize("folder", sorted(path.name for path in (CASES / "compose").iterdir()))
 def test_composition(folder: str) -> None:
     """The SDLs of a folder give the supergraph, or the errors, that stand beside them."""
-    files = sorted(path for path in (CASES / "compose" / folder).glob("*.graphql") if path.name != "expected.graphql")
+    files = sorted(
+        path for path in (CASES / "compose" / folder).glob("*.graphql") if path.name != "expected.graphql"
+    )
     sources = [SubgraphSource(path.stem, "", path.read_text()) for path in files]
     try:
         result = compose(sources)

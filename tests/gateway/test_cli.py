@@ -22,7 +22,9 @@ CASE = ROOT / "tests/cases/compose/simple"
 def gateway(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command."""
     command = [sys.executable, "-m", "gateway.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, input=stdin, cwd=ROOT, timeout=60, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, input=stdin, cwd=ROOT, timeout=60, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +52,24 @@ def test_plan_prints_text_and_json(supergraph: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "stdin", "words"),
     [
-        (["plan", "--supergraph", "missing.graphql", "-"], "{a}", "missing.graphql can't be read: No such file"),
+        (
+            ["plan", "--supergraph", "missing.graphql", "-"],
+            "{a}",
+            "missing.graphql can't be read: No such file",
+        ),
         (["plan", "--supergraph", "README.md", "-"], "{a}", "INVALID_SUPERGRAPH"),
         (["plan", "--supergraph", str(CASE / "users.graphql"), "-"], "{a}", "compose the subgraphs first"),
-        (["plan", "--supergraph", "SUPERGRAPH", "-"], "{ me { nam } }", "Did you mean 'name'? (line 1, column 8)"),
+        (
+            ["plan", "--supergraph", "SUPERGRAPH", "-"],
+            "{ me { nam } }",
+            "Did you mean 'name'? (line 1, column 8)",
+        ),
         (["plan", "--supergraph", "SUPERGRAPH", "-"], "{ me {", "Syntax Error"),
-        (["plan", "--supergraph", "SUPERGRAPH", "-", "--operation", "X"], "{ me { id } }", 'no operation named "X"'),
+        (
+            ["plan", "--supergraph", "SUPERGRAPH", "-", "--operation", "X"],
+            "{ me { id } }",
+            'no operation named "X"',
+        ),
         (["plan", "--supergraph", "SUPERGRAPH", "-", "--format", "xml"], "{ me { id } }", "text or json"),
         (["compose"], None, "at least one --subgraph"),
         (["compose", "--subgraph", "users"], None, "--subgraph takes NAME=VALUE"),
@@ -66,7 +80,9 @@ def test_plan_prints_text_and_json(supergraph: Path) -> None:
         (["serve", "--supergraph", "SUPERGRAPH", "--subgraph-url", "users=y"], None, "must be http://"),
     ],
 )
-def test_mistakes_are_explained(supergraph: Path, arguments: list[str], stdin: str | None, words: str) -> None:
+def test_mistakes_are_explained(
+    supergraph: Path, arguments: list[str], stdin: str | None, words: str
+) -> None:
     """Each mistake ends with exit code 1, words that say what is wrong, and no traceback."""
     given = [str(supergraph) if one == "SUPERGRAPH" else one for one in arguments]
     done = gateway(*given, stdin=stdin)
@@ -94,7 +110,16 @@ def port() -> Iterator[int]:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_serve_answers_and_stops(supergraph: Path, port: int, workers: str) -> None:
     """The server answers on its port, refuses to start twice on it, and is gone after SIGTERM."""
-    command = [sys.executable, "-m", "gateway.cli", "serve", "--supergraph", str(supergraph), "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "gateway.cli",
+        "serve",
+        "--supergraph",
+        str(supergraph),
+        "--port",
+        str(port),
+    ]
     with subprocess.Popen([*command, "--workers", workers], cwd=ROOT, stderr=subprocess.PIPE) as process:
         try:
             for _ in range(200):
@@ -104,10 +129,14 @@ def test_serve_answers_and_stops(supergraph: Path, port: int, workers: str) -> N
                 except httpx.TransportError:
                     time.sleep(0.1)
             assert live.json() == {"status": "ok"}
-            answer = httpx.post(f"http://127.0.0.1:{port}/graphql", json={"query": "{ __typename me { id } }"}).json()
+            answer = httpx.post(
+                f"http://127.0.0.1:{port}/graphql", json={"query": "{ __typename me { id } }"}
+            ).json()
             assert answer["data"] == {"__typename": "Query", "me": None}
             assert answer["errors"][0]["extensions"]["code"] == "SUBGRAPH_UNREACHABLE"
-            second = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=30, check=False)
+            second = subprocess.run(
+                command, capture_output=True, text=True, cwd=ROOT, timeout=30, check=False
+            )
             assert second.returncode == 1
             assert "ADDRESS_IN_USE" in second.stderr
         finally:
@@ -121,8 +150,15 @@ def test_every_code_can_be_raised() -> None:
     """The table holds no code that nothing raises (those made of a prefix and an ending by their parts)."""
     sources = [path for path in (ROOT / "gateway").rglob("*.py") if path.name != "codes.py"]
     text = "\n".join(path.read_text() for path in sources)
-    made = {f"{start}{end}" for start in ("KEY_", "REQUIRES_", "PROVIDES_") for end in text.split('"') if end.isupper()}
-    made |= {f"{start}_INVALID_FIELDS{end}" for start in ("KEY", "REQUIRES", "PROVIDES") for end in ("", "_TYPE")}
+    made = {
+        f"{start}{end}"
+        for start in ("KEY_", "REQUIRES_", "PROVIDES_")
+        for end in text.split('"')
+        if end.isupper()
+    }
+    made |= {
+        f"{start}_INVALID_FIELDS{end}" for start in ("KEY", "REQUIRES", "PROVIDES") for end in ("", "_TYPE")
+    }
     made |= {f"ROOT_{kind}_USED" for kind in ("QUERY", "MUTATION", "SUBSCRIPTION")}
     made |= {f"{start}_DEFAULT_MISMATCH" for start in ("FIELD_ARGUMENT", "INPUT_FIELD")}
     assert [name for name in CODES if f'"{name}"' not in text and name not in made] == []

@@ -66,7 +66,10 @@ KIM, LEE = {"authorization": "kim"}, {"authorization": "lee"}
 
 
 async def test_equal_queries_are_asked_once() -> None:
-    """Equal queries of one user at the same time make one request and get one answer; later ones are asked anew."""
+    """Equal queries of one user at the same time make one request and get one answer.
+
+    Later ones are asked anew.
+    """
     transport = Waiting()
     gateway = gateway_over(transport)
     assert await together(gateway, transport, *[(ME, KIM)] * 20) == [{"me": "kim 1"}] * 20
@@ -89,12 +92,18 @@ async def test_users_share_nothing() -> None:
     [
         ((Ask("query($n: Int) { me(n: $n) }", {"n": 2}), KIM), 2),
         ((Ask("query($n: Int) { me(n: $n) }", {"n": 1}), {**KIM, "accept-language": "de"}), 2),
-        ((Ask("query($n: Int) { me(n: $n) }", {"n": 1}), {**KIM, "traceparent": "b", "x-request-id": "2"}), 1),
+        (
+            (Ask("query($n: Int) { me(n: $n) }", {"n": 1}), {**KIM, "traceparent": "b", "x-request-id": "2"}),
+            1,
+        ),
         ((Ask("query($n: Int) { me(n: $n) }", {"n": 1}), {**KIM, "x-not-forwarded": "1"}), 1),
     ],
 )
 async def test_what_counts_as_equal(other: tuple[Ask, dict[str, str]], asked: int) -> None:
-    """Variables and forwarded headers tell requests apart; what only traces them, or goes nowhere, does not."""
+    """Variables and forwarded headers tell requests apart.
+
+    What only traces them, or goes nowhere, does not.
+    """
     transport = Waiting()
     first = (Ask("query($n: Int) { me(n: $n) }", {"n": 1}), {**KIM, "traceparent": "a", "x-request-id": "1"})
     await together(gateway_over(transport), transport, first, other)
@@ -109,7 +118,8 @@ async def test_mutations_are_never_shared() -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [(b"Set-Cookie", b"a=b"), (b"cache-control", b"max-age=5, private"), (b"Cache-Control", b"no-store")]
+    "header",
+    [(b"Set-Cookie", b"a=b"), (b"cache-control", b"max-age=5, private"), (b"Cache-Control", b"no-store")],
 )
 async def test_private_replies_are_not_shared(header: tuple[bytes, bytes]) -> None:
     """What a subgraph gives to one user alone, everyone asks for himself."""

@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +102,7 @@ async def test_both_doors_call_them() -> None:
 
     class Tagging:
         def on_response(self, context: RequestContext, envelope: Envelope) -> Envelope:
-            return replace(envelope, headers=((b"x-tag", b"1"),))
+            return envelope.with_headers((b"x-tag", b"1"))
 
     async with serving(plugins=[Tagging()]) as served, connected(served) as (reader, writer):
         direct = raw(body=payload("{ hello }", None))
@@ -127,7 +126,9 @@ class Answering:
 
 
 async def test_a_plugin_answers_refuses_and_fails() -> None:
-    """An answer leaves as it is, a refusal has its status and code, and a mistake is a 500 that tells nothing."""
+    """An answer leaves as it is, a refusal has its status and code, and a mistake is a 500 that tells
+    nothing.
+    """
     async with client(Answering()) as http:
         assert await ask(http) == {"data": {"thing": "from the plugin"}}
         refused = await http.post("/graphql", json={"query": "{ refuse: other }"})
@@ -195,7 +196,10 @@ async def test_a_plugin_replies_in_place_of_a_subgraph(compile: bool) -> None:
 
 
 def test_what_is_no_plugin_is_refused() -> None:
-    """An object without hooks, a misspelt hook, and an async hook where none may wait: each with what there is."""
+    """An object without hooks, a misspelt hook, and an async hook where none may wait.
+
+    Each with what there is.
+    """
 
     class Nothing:
         pass
@@ -226,7 +230,9 @@ DOCS = Path(__file__).parents[2] / "docs" / "contributing.md"
 
 def examples() -> list[str]:
     """The plugins that the documents show, as code."""
-    return [code for code in re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL) if "plugins=" in code]
+    return [
+        code for code in re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL) if "plugins=" in code
+    ]
 
 
 async def test_the_documented_plugins_work() -> None:
@@ -234,11 +240,15 @@ async def test_the_documented_plugins_work() -> None:
     limit, timing = examples()
     made: dict[str, Any] = {"supergraph": supergraph_of(SDLS), "local": {"a": subgraph_a, "b": subgraph_b}}
     exec(limit, made)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(made["app"]), base_url="http://gateway") as http:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(made["app"]), base_url="http://gateway"
+    ) as http:
         assert (await ask(http))["data"] == {"thing": {"name": "nobody"}}
         refused = await ask(http, "{ thing { name } }")
         assert refused["errors"][0]["message"] == "give the operation a name"
     exec(timing, made)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(made["app"]), base_url="http://gateway") as http:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(made["app"]), base_url="http://gateway"
+    ) as http:
         response = await http.post("/graphql", json={"query": QUERY})
     assert re.fullmatch(r"a;dur=[\d.]+, b;dur=[\d.]+", response.headers["server-timing"])

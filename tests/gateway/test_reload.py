@@ -1,4 +1,7 @@
-"""SIGHUP serves another supergraph: no connection is dropped, no request fails, and one that can't be loaded changes nothing."""
+"""SIGHUP serves another supergraph.
+
+No connection is dropped, no request fails, and one that can't be loaded changes nothing.
+"""
 
 import http.client
 import json
@@ -42,7 +45,9 @@ class Client:
         """An answer over the same connection; fails when that was closed in between."""
         assert self.connection.sock is not None, "the server has closed the connection"
         assert self.connection.sock.getsockname() == self.address
-        self.connection.request("POST", "/graphql", json.dumps({"query": query}), {"content-type": "application/json"})
+        self.connection.request(
+            "POST", "/graphql", json.dumps({"query": query}), {"content-type": "application/json"}
+        )
         return json.loads(self.connection.getresponse().read())
 
     def fields(self) -> list[str]:
@@ -85,7 +90,10 @@ def served(file: Path, workers: int, log: Path) -> Iterator[tuple[int, int]]:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_another_supergraph(tmp_path: Path, workers: int) -> None:
-    """Every connection sees it, and stays; a broken one is refused with a code, and the one before served on."""
+    """Every connection sees it, and stays.
+
+    A broken one is refused with a code, and the one before served on.
+    """
     file, log = tmp_path / "supergraph.graphql", tmp_path / "log"
     file.write_text(BEFORE)
     with served(file, workers, log) as (pid, port), ExitStack() as stack:

@@ -1,4 +1,7 @@
-"""Mutations that start sagas: once for each key and caller, with whatever the client wants to know of the saga."""
+"""Mutations that start sagas.
+
+Once for each key and caller, with whatever the client wants to know of the saga.
+"""
 
 import asyncio
 from typing import Any
@@ -37,7 +40,10 @@ async def rest(call: Call) -> Any:
 
 
 class Hotel:
-    """Two subgraphs, and a gateway whose mutation `book` starts a saga. `asked` are subgraph a's mutations."""
+    """Two subgraphs, and a gateway whose mutation `book` starts a saga.
+
+    `asked` are subgraph a's mutations.
+    """
 
     def __init__(self, **settings: Any) -> None:
         self.journal = MemoryJournal()
@@ -61,7 +67,9 @@ class Hotel:
 
     async def b(self, query: str, variables: Any, operation_name: Any, headers: Any) -> Any:
         """Subgraph b."""
-        return {"data": {"_entities": [{"note": f"note of {one['id']}"} for one in variables["representations"]]}}
+        return {
+            "data": {"_entities": [{"note": f"note of {one['id']}"} for one in variables["representations"]]}
+        }
 
     async def ask(self, query: str, headers: dict[str, str] | None = None, **variables: Any) -> Any:
         """The response to an operation."""
@@ -80,7 +88,10 @@ BOOK = "mutation($r: ID!, $k: String, $n: Int) { book(room: $r, nights: 2, key: 
 
 
 async def test_a_mutation_starts_a_saga(hotel: Hotel) -> None:
-    """Its arguments are the input; the answer says what the client wants to know, from every subgraph that knows something."""
+    """Its arguments are the input.
+
+    The answer says what the client wants to know, from every subgraph that knows something.
+    """
     for _ in range(2):  # as a new operation, and as a known one
         answer = await hotel.ask(BOOK, r="12", k="k1", n=1)
         (saga_id,) = hotel.journal.rows
@@ -121,7 +132,9 @@ async def test_another_input_under_the_same_key(hotel: Hotel) -> None:
 
 
 async def test_beside_other_mutations(hotel: Hotel) -> None:
-    """In one operation: each field in its turn, those that start no saga in their subgraph, with their own variables."""
+    """In one operation: each field in its turn, those that start no saga in their subgraph, with their own
+    variables.
+    """
     query = """mutation($k: String, $n: Int, $r: ID!) {
         first: other(n: $n) one: book(room: $r, key: $k) { status } two: book(room: "2", key: "k2") { id note } }"""
     answer = await hotel.ask(query, k="k1", n=3, r="1")
@@ -155,4 +168,6 @@ def test_triggers_are_checked_at_the_start() -> None:
         with pytest.raises(SettingsError):
             create_gateway(supergraph_of(SDLS), Settings(), {}, Sagas(journal, definitions, [trigger]))
     with pytest.raises(SagaError):
-        create_gateway(supergraph_of(SDLS), Settings(), {}, Sagas(journal, definitions, [Trigger("book", "other")]))
+        create_gateway(
+            supergraph_of(SDLS), Settings(), {}, Sagas(journal, definitions, [Trigger("book", "other")])
+        )

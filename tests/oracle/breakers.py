@@ -1,4 +1,6 @@
-"""Edits that break a made-up set: the code that the oracle raises, a pattern over the SDL of one subgraph, and what takes its place.
+"""Edits that break a made-up set.
+
+The code that the oracle raises, a pattern over the SDL of one subgraph, and what takes its place.
 
 Patterns see directives under any of the three names that drafts give them (`@key`, `@fed__key`, `@my_key`).
 """
@@ -8,7 +10,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """One edit, at one place or (`*`) at all places of a subgraph, and a code that it raises in made-up sets."""
+    """One edit, at one place or (`*`) at all places of a subgraph, and a code that it raises in made-up
+    sets.
+    """
 
     code: str
     find: str

@@ -1,16 +1,27 @@
-"""Sets in which chance decides who has which field and key: small, and as often unsatisfiable as not. The oracle says which are valid."""
+"""Sets in which chance decides who has which field and key: small, and as often unsatisfiable as not.
+
+The oracle says which are valid.
+"""
 
 import random
 
 from tests.oracle.sets import SdlSet, link
 
 TYPES = ("A", "B", "C")
-KEYS = ('fields: "id"', 'fields: "k"', 'fields: "id k"', 'fields: "id", resolvable: false', 'fields: "b { id }"')
+KEYS = (
+    'fields: "id"',
+    'fields: "k"',
+    'fields: "id k"',
+    'fields: "id", resolvable: false',
+    'fields: "b { id }"',
+)
 Fields = dict[str, str]
 
 
 def chance_set(seed: int) -> SdlSet:
-    """Two to four subgraphs with random parts of three types, joined by random keys, @requires and @provides."""
+    """Two to four subgraphs with random parts of three types, joined by random keys, @requires and
+    @provides.
+    """
     rng = random.Random(f"chance {seed}")
     names = "abcd"[: rng.randint(2, 4)]
     mark = " @shareable" if rng.random() < 0.9 else ""
@@ -19,9 +30,14 @@ def chance_set(seed: int) -> SdlSet:
         for kind, fields in types.items():
             others = [drafts[other].get(kind, {}) for other in names if other != name]
             _require(
-                rng, fields, {one for other in others for one in other if one in "xy" and _owned(other[one])}, mark
+                rng,
+                fields,
+                {one for other in others for one in other if one in "xy" and _owned(other[one])},
+                mark,
             )
-    return SdlSet(f"chance {seed}", {name: link("2.5") + _print(rng, name, types) for name, types in drafts.items()})
+    return SdlSet(
+        f"chance {seed}", {name: link("2.5") + _print(rng, name, types) for name, types in drafts.items()}
+    )
 
 
 def _types(rng: random.Random, mark: str) -> dict[str, Fields]:
@@ -31,7 +47,9 @@ def _types(rng: random.Random, mark: str) -> dict[str, Fields]:
     for kind in kinds:
         fields = {one: f": ID!{mark}" for one, part in (("id", 0.8), ("k", 0.4)) if rng.random() < part}
         fields.update({one: f": Int{mark}" for one in "xy" if rng.random() < 0.4})
-        fields.update({other.lower(): f": {other}{mark}" for other in kinds if other != kind and rng.random() < 0.5})
+        fields.update(
+            {other.lower(): f": {other}{mark}" for other in kinds if other != kind and rng.random() < 0.5}
+        )
         types[kind] = fields or {"id": f": ID!{mark}"}
     return types
 

@@ -31,7 +31,9 @@ def _compose(subgraphs: tuple[tuple[str, str], ...]) -> Verdict:
 
 
 def differences(oracle: Verdict, ours: Verdict) -> Iterator[str]:
-    """What differs: error codes; else hints, the schema clients see, and what each subgraph is said to resolve."""
+    """What differs: error codes; else hints, the schema clients see, and what each subgraph is said to
+    resolve.
+    """
     if oracle.codes != ours.codes:
         yield f"codes: {oracle.note} / ours: {ours.note}"
     elif oracle.supergraph and ours.supergraph:

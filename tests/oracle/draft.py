@@ -1,4 +1,7 @@
-"""A set of subgraphs while it is being made up: types and fields by name, printed with one field a line so that breakers can edit lines."""
+"""A set of subgraphs while it is being made up.
+
+Types and fields by name, printed with one field a line so that breakers can edit lines.
+"""
 
 import random
 import re
@@ -9,7 +12,17 @@ from tests.oracle.sets import DIRECTIVES, link
 NEWEST = "2.12"
 # These are merged into the supergraph: all subgraphs have to call them the same.
 MERGED = frozenset(
-    {"tag", "inaccessible", "authenticated", "requiresScopes", "policy", "cost", "listSize", "cacheTag", "context"}
+    {
+        "tag",
+        "inaccessible",
+        "authenticated",
+        "requiresScopes",
+        "policy",
+        "cost",
+        "listSize",
+        "cacheTag",
+        "context",
+    }
 )
 KNOWN = tuple(name for _, names in DIRECTIVES for name in names)
 
@@ -24,7 +37,10 @@ class TypeDraft:
 
 @dataclass(slots=True)
 class SubgraphDraft:
-    """One subgraph: federation's version (None: Federation 1), how it names directives, and its definitions."""
+    """One subgraph: federation's version (None.
+
+    Federation 1), how it names directives, and its definitions.
+    """
 
     name: str
     version: str | None
@@ -38,9 +54,14 @@ class SubgraphDraft:
         return self.version is not None and int(self.version.split(".")[1]) >= minor
 
     def add(self, name: str, head: str, **lines: str) -> None:
-        """Add lines to a definition, which is made where it is new; `_` before a keyword's name is dropped."""
+        """Add lines to a definition, which is made where it is new.
+
+        `_` before a keyword's name is dropped.
+        """
         item = self.types.setdefault(name, TypeDraft(head))
-        item.lines.update({key.removeprefix("_"): f"{key.removeprefix('_')}{text}" for key, text in lines.items()})
+        item.lines.update(
+            {key.removeprefix("_"): f"{key.removeprefix('_')}{text}" for key, text in lines.items()}
+        )
 
     def query(self, **lines: str) -> None:
         """Add fields of the query root."""
@@ -118,7 +139,9 @@ def new_draft(rng: random.Random) -> Draft:
         version: str | None = NEWEST if kind == "newest" else f"2.{rng.choice([3, 5, 7, 8, 9, 10, 11, 12])}"
         if kind == "with federation 1" and index and rng.random() < 0.5:
             version = None
-        one = SubgraphDraft("abcde"[index], version, rng.choice(["imported", "imported", "namespaced", "renamed"]))
+        one = SubgraphDraft(
+            "abcde"[index], version, rng.choice(["imported", "imported", "namespaced", "renamed"])
+        )
         if index == 0 or version is None or rng.random() < 0.7:
             one.query(**{f"{one.name}0": ": Int"})
         subgraphs.append(one)

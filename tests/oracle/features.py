@@ -1,4 +1,7 @@
-"""What a made-up set can hold: each function adds one feature of federation to some of a draft's subgraphs, with types of its own."""
+"""What a made-up set can hold.
+
+Each function adds one feature of federation to some of a draft's subgraphs, with types of its own.
+"""
 
 from collections.abc import Callable
 
@@ -8,10 +11,15 @@ ENTITY = 'type {} @key(fields: "id")'
 
 
 def entity(draft: Draft) -> None:
-    """An entity over several subgraphs, each with fields of its own; perhaps a second key, a list, arguments."""
+    """An entity over several subgraphs, each with fields of its own.
+
+    Perhaps a second key, a list, arguments.
+    """
     name = draft.name("Entity")
     for index, one in enumerate(draft.pick(3, -1)):
-        one.add(name, ENTITY.format(name), id=": ID! @shareable", **{f"{one.name}{name}": f": {draft.scalar()}"})
+        one.add(
+            name, ENTITY.format(name), id=": ID! @shareable", **{f"{one.name}{name}": f": {draft.scalar()}"}
+        )
         if index == 0 or draft.chance():
             wrap = draft.rng.choice(["{}", "[{}]", "[{}!]!", "{}!"])
             one.query(**{f"{one.name}{name}": f"(id: ID!): {wrap.format(name)}"})
@@ -69,7 +77,13 @@ def requires(draft: Draft) -> None:
     owner, user = subgraphs
     owner.query(**{f"one{name}": f": {name}"})
     for one, external in ((owner, ""), (user, " @external")):
-        one.add(name, ENTITY.format(name), id=": ID!", weight=f": Int{external}", price=f"(by: Int = 1): Int{external}")
+        one.add(
+            name,
+            ENTITY.format(name),
+            id=": ID!",
+            weight=f": Int{external}",
+            price=f"(by: Int = 1): Int{external}",
+        )
         one.add(name, "", part=f": {part}{external}")
         one.add(part, f"type {part}", wide=f": Int!{external}", high=f": Int{external}")
     user.add(name, "", cost=': Int @requires(fields: "weight price(by: 2)")')
@@ -87,7 +101,9 @@ def provides(draft: Draft) -> None:
     owner.add(name, ENTITY.format(name), id=": ID!", label=": String @shareable", note=": Int @shareable")
     giver.add(name, ENTITY.format(name), id=": ID!", label=": String @external", note=": Int @external")
     giver.query(
-        **{f"given{name}": f': {draft.rng.choice(["[{}]", "{}", "{}!"]).format(name)} @provides(fields: "label note")'}
+        **{
+            f"given{name}": f': {draft.rng.choice(["[{}]", "{}", "{}!"]).format(name)} @provides(fields: "label note")'
+        }
     )
 
 
@@ -97,8 +113,18 @@ def override(draft: Draft) -> None:
     if len(subgraphs) < 2:
         return
     new, old = subgraphs
-    label = f', label: "{draft.rng.choice(["percent(20)", "beta"])}"' if new.at_least(7) and draft.chance() else ""
-    new.add(name, ENTITY.format(name), id=": ID!", moved=f': Int @override(from: "{old.name}"{label})', own=": Int")
+    label = (
+        f', label: "{draft.rng.choice(["percent(20)", "beta"])}"'
+        if new.at_least(7) and draft.chance()
+        else ""
+    )
+    new.add(
+        name,
+        ENTITY.format(name),
+        id=": ID!",
+        moved=f': Int @override(from: "{old.name}"{label})',
+        own=": Int",
+    )
     old.add(
         name,
         ENTITY.format(name),
@@ -116,7 +142,13 @@ def interface(draft: Draft) -> None:
         one.add(name, f"interface {name}", id=": ID!", title=": String")
         for impl in (first, second):
             head = f'type {impl} implements {name} @key(fields: "id")'
-            one.add(impl, head, id=": ID! @shareable", title=": String @shareable", **{f"{one.name}{impl}": ": Int"})
+            one.add(
+                impl,
+                head,
+                id=": ID! @shareable",
+                title=": String @shareable",
+                **{f"{one.name}{impl}": ": Int"},
+            )
         one.query(**{f"{one.name}{name}": f": [{name}]"})
     for one in draft.pick(1):
         own = draft.name("Own")
@@ -191,7 +223,13 @@ def hidden(draft: Draft) -> None:
     name = draft.name("Hidden")
     for one in draft.pick(2):
         own = f"{name}{one.name.upper()}"
-        one.add(own, ENTITY.format(own), id=": ID! @inaccessible", seen=": Int", secret=f": {own}Secret @inaccessible")
+        one.add(
+            own,
+            ENTITY.format(own),
+            id=": ID! @inaccessible",
+            seen=": Int",
+            secret=f": {own}Secret @inaccessible",
+        )
         one.add(f"{own}Secret", f"type {own}Secret @inaccessible", x=": Int")
         one.add(f"{own}Enum", f"enum {own}Enum", A="", B=" @inaccessible")
         one.add(f"{own}In", f"input {own}In", a=": Int", b=": Int @inaccessible")
@@ -202,9 +240,15 @@ def tags(draft: Draft) -> None:
     """Tags on types, fields, arguments, values; some the same in two subgraphs."""
     name = draft.name("Tagged")
     for one in draft.pick(2):
-        one.add(name, f'type {name} @shareable @tag(name: "all") @tag(name: "{one.name}")', x=': Int @tag(name: "x")')
+        one.add(
+            name,
+            f'type {name} @shareable @tag(name: "all") @tag(name: "{one.name}")',
+            x=': Int @tag(name: "x")',
+        )
         one.add(f"{name}E", f'enum {name}E @tag(name: "enum")', A=' @tag(name: "value")')
-        one.query(**{f"{one.name}{name}": f'(by: {name}E @tag(name: "argument")): {name} @tag(name: "field")'})
+        one.query(
+            **{f"{one.name}{name}": f'(by: {name}E @tag(name: "argument")): {name} @tag(name: "field")'}
+        )
 
 
 def descriptions(draft: Draft) -> None:
@@ -224,7 +268,10 @@ def descriptions(draft: Draft) -> None:
 
 def scalars(draft: Draft) -> None:
     """A scalar of one's own, with or without the address of its definition."""
-    name, url = draft.name("Scalar"), draft.rng.choice(["", ' @specifiedBy(url: "https://example.com/scalar")'])
+    name, url = (
+        draft.name("Scalar"),
+        draft.rng.choice(["", ' @specifiedBy(url: "https://example.com/scalar")']),
+    )
     for one in draft.pick(3, -1):
         one.lines.append(f"scalar {name}{url if one.version else ''}")
         one.query(**{f"{one.name}{name}": f"(by: {name}): {name}"})
@@ -243,7 +290,12 @@ def security(draft: Draft) -> None:
     name = draft.name("Guarded")
     for one in draft.pick(2, 6):
         scopes = draft.rng.choice(['[["read"]]', '[["read", "write"], ["admin"]]'])
-        one.add(name, ENTITY.format(name), id=": ID!", **{f"{one.name}x": f": Int @requiresScopes(scopes: {scopes})"})
+        one.add(
+            name,
+            ENTITY.format(name),
+            id=": ID!",
+            **{f"{one.name}x": f": Int @requiresScopes(scopes: {scopes})"},
+        )
         one.add(name, "", open=f': {name}E @shareable @policy(policies: [["{one.name}"]])')
         one.add(f"{name}E", f"enum {name}E @authenticated", A="")
         one.query(**{f"{one.name}{name}": f": {name} @authenticated"})
@@ -268,10 +320,17 @@ def context(draft: Draft) -> None:
         top, low = draft.name("Top"), draft.name("Low")
         name = top.lower()
         one.add(
-            top, f'type {top} @key(fields: "id") @context(name: "{name}")', id=": ID!", unit=": String!", low=f": {low}"
+            top,
+            f'type {top} @key(fields: "id") @context(name: "{name}")',
+            id=": ID!",
+            unit=": String!",
+            low=f": {low}",
         )
         one.add(
-            low, ENTITY.format(low), id=": ID!", price=f'(unit: String @fromContext(field: "${name} {{ unit }}")): Int'
+            low,
+            ENTITY.format(low),
+            id=": ID!",
+            price=f'(unit: String @fromContext(field: "${name} {{ unit }}")): Int',
         )
         one.query(**{f"q{top}": f": {top}"})
 

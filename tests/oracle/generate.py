@@ -1,4 +1,6 @@
-"""Sets of SDLs from a seed: valid ones that mix federation's features, and broken ones, each a small edit of a valid one."""
+"""Sets of SDLs from a seed: valid ones that mix federation's features, and broken ones, each a small edit
+of a valid one.
+"""
 
 import random
 import re

@@ -1,4 +1,7 @@
-"""Where our composer differs from the oracle and is right, each with the reason; and the codes that no set of SDLs raises."""
+"""Where our composer differs from the oracle and is right, each with the reason.
+
+And the codes that no set of SDLs raises.
+"""
 
 from collections.abc import Mapping
 
@@ -47,7 +50,9 @@ AT_HAND = (
     "the input of @requires is at hand in the subgraph that one comes from: it goes along with the key; the oracle looks for it only from "
     "the subgraph that requires it, and finds no way out of there"
 )
-PROVIDED = "@provides gives the input of @requires in the same answer: no way back into the subgraph is needed"
+PROVIDED = (
+    "@provides gives the input of @requires in the same answer: no way back into the subgraph is needed"
+)
 NOT_RESOLVABLE = "the oracle's plan comes back into a subgraph by a key that says `resolvable: false` there; nobody answers that request"
 
 CHANCE: Mapping[str, str] = {

@@ -1,4 +1,7 @@
-"""`python -m tests.oracle.note`: asks the oracle about every set of the pages and writes its verdicts behind their names."""
+"""`python -m tests.oracle.note`.
+
+Asks the oracle about every set of the pages and writes its verdicts behind their names.
+"""
 
 from tests.oracle.sets import ask_oracle, read_pages, write_notes
 

@@ -1,4 +1,7 @@
-"""The Node programs of this folder: installs their packages when the lock has changed; JSON lines go in and come out."""
+"""The Node programs of this folder.
+
+Installs their packages when the lock has changed; JSON lines go in and come out.
+"""
 
 import atexit
 import fcntl
@@ -49,7 +52,10 @@ def install() -> str:
 
 
 class Conversation:
-    """A Node program of this folder that answers many questions: starting and warming one up takes seconds."""
+    """A Node program of this folder that answers many questions.
+
+    Starting and warming one up takes seconds.
+    """
 
     def __init__(self, *program: str) -> None:
         pipe = subprocess.PIPE

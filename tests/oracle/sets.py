@@ -1,8 +1,9 @@
-"""Sets of SDLs as text pages (`tests/cases/oracle/*.txt`), and the composition oracle's verdicts on such sets.
+"""Sets of SDLs as text pages (`tests/cases/oracle/*.txt`), and the composition oracle's verdicts on such
+sets.
 
-A page is a list of sets: `=== name`, then `--- subgraph` and its SDL. `--- subgraph 2.3` saves the link: it imports every directive
-of that version.
-What the oracle says stands behind the set's name, `=== name: CODE CODE` (errors) or `=== name: ok HINT HINT`.
+A page is a list of sets: `=== name`, then `--- subgraph` and its SDL. `--- subgraph 2.3` saves the link: it
+imports every directive of that version. What the oracle says stands behind the set's name, `=== name: CODE
+CODE` (errors) or `=== name: ok HINT HINT`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,20 @@ from tests.oracle.programs import HERE, conversation
 PAGES = HERE.parent / "cases" / "oracle"
 
 DIRECTIVES = (
-    ((2, 0), ("key", "requires", "provides", "external", "tag", "extends", "shareable", "override", "inaccessible")),
+    (
+        (2, 0),
+        (
+            "key",
+            "requires",
+            "provides",
+            "external",
+            "tag",
+            "extends",
+            "shareable",
+            "override",
+            "inaccessible",
+        ),
+    ),
     ((2, 1), ("composeDirective",)),
     ((2, 3), ("interfaceObject",)),
     ((2, 5), ("authenticated", "requiresScopes")),
@@ -96,7 +110,9 @@ def load_failures(supergraphs: Iterable[str]) -> list[str | None]:
 
 
 def _verdict(answer: Mapping[str, Any]) -> Verdict:
-    return Verdict(tuple(answer["codes"]), tuple(answer["messages"]), answer["supergraph"], tuple(answer["hints"]))
+    return Verdict(
+        tuple(answer["codes"]), tuple(answer["messages"]), answer["supergraph"], tuple(answer["hints"])
+    )
 
 
 def write_notes(sets: Sequence[SdlSet], verdicts: Sequence[Verdict]) -> None:

@@ -1,4 +1,7 @@
-"""The wheel in an empty environment: it is the gateway alone, it serves, and it names the extra that is missing."""
+"""The wheel in an empty environment.
+
+It is the gateway alone, it serves, and it names the extra that is missing.
+"""
 
 import json
 import os
@@ -120,7 +123,10 @@ def _answers(port: int) -> bool:
 
 
 def test_what_is_installed(installed: Path, tmp_path: Path) -> None:
-    """The gateway's packages and what they need; no package of the platform, the tests or the journal of sagas."""
+    """The gateway's packages and what they need.
+
+    No package of the platform, the tests or the journal of sagas.
+    """
     names = "import json, importlib.metadata as m; print(json.dumps([one.name for one in m.distributions()]))"
     done = run(installed, tmp_path, "python", "-c", names)
     found = {re.sub("[-_.]+", "-", name).lower() for name in json.loads(done.stdout)}

@@ -31,8 +31,15 @@ class Step:
         declared = ", ".join(f"${part.strip()}" for part in self.inputs.split(","))
         passed = ", ".join(f"{name}: ${name}" for name in names)
         query = f"mutation($order: StepOrder!, {declared}) {{ {self.mutation}(order: $order, {passed}) }}"
-        order = {"sagaId": str(self.saga_id), "step": self.mutation, "direction": direction, "token": str(token)}
-        return await self.client.ask(query, by or self.carrier, order=order, **{**self.given, **(changes or {})})
+        order = {
+            "sagaId": str(self.saga_id),
+            "step": self.mutation,
+            "direction": direction,
+            "token": str(token),
+        }
+        return await self.client.ask(
+            query, by or self.carrier, order=order, **{**self.given, **(changes or {})}
+        )
 
     async def do(self, token: int = 1, **changes: Any) -> Any:
         """What doing it gives, or the code of the refusal."""

@@ -1,4 +1,6 @@
-"""The schemas as committed: printed by the code, composing, and made so that one subgraph's failure stays its own."""
+"""The schemas as committed: printed by the code, composing, and made so that one subgraph's failure stays
+its own.
+"""
 
 import json
 from pathlib import Path
@@ -39,7 +41,9 @@ def test_the_committed_schemas_are_current() -> None:
 
 
 def test_what_another_service_supplies_is_nullable(supergraph: Supergraph) -> None:
-    """A field of a shared entity, and a field that leads to one of another service, can be null without taking more along."""
+    """A field of a shared entity, and a field that leads to one of another service, can be null without
+    taking more along.
+    """
     shared = {
         name
         for subgraph in supergraph.subgraphs.values()
@@ -61,7 +65,9 @@ def test_what_another_service_supplies_is_nullable(supergraph: Supergraph) -> No
 def test_everything_is_described(supergraph: Supergraph) -> None:
     """Every type and every field that clients see says what it is."""
     types = [item for name, item in supergraph.api.type_map.items() if not name.startswith("__")]
-    bare = [item.name for item in types if not item.description and not item.name.endswith(("Connection", "Edge"))]
+    bare = [
+        item.name for item in types if not item.description and not item.name.endswith(("Connection", "Edge"))
+    ]
     fields = [
         f"{item.name}.{name}"
         for item in types

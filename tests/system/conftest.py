@@ -34,7 +34,9 @@ class Platform:
         """The gateway's answer to one operation."""
         headers = {"authorization": f"Bearer {token}"} if token else {}
         body = {"query": query, "variables": variables or {}}
-        found: dict[str, Any] = httpx.post(f"{self.url}/graphql", json=body, headers=headers, timeout=30).json()
+        found: dict[str, Any] = httpx.post(
+            f"{self.url}/graphql", json=body, headers=headers, timeout=30
+        ).json()
         return found
 
     def token(self, login: str) -> str:

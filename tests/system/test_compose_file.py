@@ -1,4 +1,7 @@
-"""docker-compose.yml: valid for docker-compose itself, and in step with the platform. No engine runs it here."""
+"""docker-compose.yml: valid for docker-compose itself, and in step with the platform.
+
+No engine runs it here.
+"""
 
 import json
 import shutil
@@ -28,7 +31,9 @@ def services() -> dict[str, Any]:
 def test_the_file_fits_the_schema() -> None:
     """docker-compose reads the file, checks it against its schema, and resolves every reference in it."""
     assert COMMAND is not None
-    done = subprocess.run([COMMAND, "-f", str(FILE), "config"], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [COMMAND, "-f", str(FILE), "config"], capture_output=True, text=True, check=False, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     resolved = yaml.safe_load(done.stdout)["services"]
     assert set(resolved) >= {*SERVICES.names, *(row.container for row in SERVERS), "gateway"}
@@ -44,7 +49,9 @@ def test_every_container_is_its_row(services: dict[str, Any]) -> None:
         sources = environment.pop("EVENT_SOURCES", None)
         assert sources == (",".join(SERVICES.others(row.name)) if row.reads_all_events else None)
         password = "${POSTGRES_PASSWORD:-mussikon}"
-        key = {"people": "/keys/private/jwt.pem", "services": "/keys/service/service.pem", None: None}[row.signs]
+        key = {"people": "/keys/private/jwt.pem", "services": "/keys/service/service.pem", None: None}[
+            row.signs
+        ]
         assert environment == {
             "HOST": "0.0.0.0",
             "PORT": str(options.port_of(row.name)),
@@ -81,7 +88,9 @@ def test_each_key_is_where_it_signs_and_only_the_gateway_has_a_port(services: di
     """A private key is mounted where its row says (and where it is made); the machine's network sees the
     gateway alone."""
     for volume, kind in (("private-key", "people"), ("service-key", "services")):
-        holders = {name for name, one in services.items() if any(volume in each for each in one.get("volumes", []))}
+        holders = {
+            name for name, one in services.items() if any(volume in each for each in one.get("volumes", []))
+        }
         assert holders == {row.name for row in SERVICES if row.signs == kind} | {"setup"}
     assert {name for name, one in services.items() if one.get("ports")} == {"gateway"}
     assert services["gateway"]["ports"] == ["127.0.0.1:${PORT:-4000}:4000"]

@@ -9,7 +9,10 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def test_nothing_is_lost_or_doubled_or_stuck() -> None:
-    """Whatever dies, each effect happens once, and every saga ends; without the idempotency check it would be seen."""
+    """Whatever dies, each effect happens once, and every saga ends.
+
+    Without the idempotency check it would be seen.
+    """
     command = [sys.executable, "-m", "tests.crash.run", "--every", "7", "--sagas", "90"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     last = done.stdout.strip().splitlines()[-1]

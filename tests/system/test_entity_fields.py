@@ -1,4 +1,7 @@
-"""Every field of every entity of every subgraph, asked at the subgraph itself: by its owner, by nobody, by another, by a forger."""
+"""Every field of every entity of every subgraph, asked at the subgraph itself.
+
+By its owner, by nobody, by another, by a forger.
+"""
 
 import base64
 import json
@@ -40,7 +43,9 @@ PRIVATE = {
     ("requests", "Application"): {
         name for service, kind, name in FIELDS if (service, kind) == ("requests", "Application")
     },
-    ("requests", "Booking"): {name for service, kind, name in FIELDS if (service, kind) == ("requests", "Booking")},
+    ("requests", "Booking"): {
+        name for service, kind, name in FIELDS if (service, kind) == ("requests", "Booking")
+    },
     ("payments", "Escrow"): {name for service, kind, name in FIELDS if kind == "Escrow"},
     ("payments", "Booking"): {"escrow"},
     ("events", "AuditEvent"): {name for service, kind, name in FIELDS if kind == "AuditEvent"},
@@ -50,7 +55,9 @@ PRIVATE = {
 }
 
 # what has to be given
-ARGUMENTS = {("calendar", "Musician", "busyTimes"): '(from: "2026-11-01T00:00:00Z", to: "2027-10-31T00:00:00Z")'}
+ARGUMENTS = {
+    ("calendar", "Musician", "busyTimes"): '(from: "2026-11-01T00:00:00Z", to: "2027-10-31T00:00:00Z")'
+}
 
 
 @cache
@@ -67,11 +74,15 @@ def things(url: str) -> dict[str, dict[str, Any]]:
         token=client,
     )["data"]["me"]
     applications = [edge["node"]["applications"]["edges"] for edge in desk["requests"]["edges"]]
-    review = platform.post("{ latestReviews(first: 1) { edges { node { id } } } }")["data"]["latestReviews"]["edges"][0]
+    review = platform.post("{ latestReviews(first: 1) { edges { node { id } } } }")["data"]["latestReviews"][
+        "edges"
+    ][0]
     find = "mutation ($id: ID!) { findMatches(requestId: $id) { id algorithm { id } } }"
     result = platform.post(find, {"id": str(named_id("request/open"))}, client)["data"]["findMatches"]
     paid = platform.post(
-        "query ($id: ID!) { booking(id: $id) { escrow { id } } }", {"id": str(named_id("booking/booked"))}, client
+        "query ($id: ID!) { booking(id: $id) { escrow { id } } }",
+        {"id": str(named_id("booking/booked"))},
+        client,
     )
     begin = """mutation ($r: ID!, $m: ID!) {
         assignMusician(requestId: $r, musicianId: $m, idempotencyKey: "fields", wait: true) { id } }"""
@@ -99,7 +110,9 @@ def first_event(platform: Platform) -> dict[str, Any]:
     change = 'mutation { updateProfile(input: {firstName: "Ada"}) { id } }'
     platform.post(change, token=client)
     for _ in range(200):
-        edges = platform.post("{ audit(first: 1) { edges { node { id } } } }", token=admin)["data"]["audit"]["edges"]
+        edges = platform.post("{ audit(first: 1) { edges { node { id } } } }", token=admin)["data"]["audit"][
+            "edges"
+        ]
         if edges:
             found: dict[str, Any] = edges[0]["node"]
             return found
@@ -107,14 +120,14 @@ def first_event(platform: Platform) -> dict[str, Any]:
     raise AssertionError("the audit has heard of nothing")
 
 
-def asked(platform: Platform, service: str, kind: str, field: str, headers: dict[str, str]) -> tuple[Any, list[str]]:
+def asked(
+    platform: Platform, service: str, kind: str, field: str, headers: dict[str, str]
+) -> tuple[Any, list[str]]:
     """The field's value as a subgraph gives it for these headers, and the codes of errors."""
     reference = SUPERGRAPH.subgraphs[service].types[kind].fields[field].type_name
     below = "{ __typename }" if Graph(SUPERGRAPH).is_composite(reference) else ""
     given = ARGUMENTS.get((service, kind, field), "")
-    query = (
-        f"query ($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {kind} {{ {field}{given} {below} }} }} }}"
-    )
+    query = f"query ($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {kind} {{ {field}{given} {below} }} }} }}"
     thing = {"__typename": kind, **things(platform.url)[kind]}
     if field == "priceBand":  # @requires
         thing |= {"hourlyRate": "70.00", "currency": "EUR", "experienceYears": 5}
@@ -148,7 +161,10 @@ def forged(platform: Platform, user: str) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize(("service", "kind", "field"), FIELDS, ids=str)
 def test_who_sees_it(platform: Platform, service: str, kind: str, field: str) -> None:
-    """A private field is null with an error for all but its people; a public one is the same for everybody; forging opens nothing."""
+    """A private field is null with an error for all but its people.
+
+    A public one is the same for everybody; forging opens nothing.
+    """
     owner = {"Musician": "demo_musician", "AuditEvent": "demo_admin"}.get(kind, "demo_client")
     value, codes = asked(platform, service, kind, field, bearer(token_of(platform, owner)))
     assert codes == []
@@ -157,7 +173,9 @@ def test_who_sees_it(platform: Platform, service: str, kind: str, field: str) ->
     other, others = asked(platform, service, kind, field, bearer(token_of(platform, stranger)))
     if field in PRIVATE.get((service, kind), ()):
         assert (nobody, other) == (None, None)
-        refusal = "NOT_FOUND" if kind == "Saga" else "FORBIDDEN"  # that there is one is nobody's business, either
+        refusal = (
+            "NOT_FOUND" if kind == "Saga" else "FORBIDDEN"
+        )  # that there is one is nobody's business, either
         assert (set(nobodys), set(others)) == ({"UNAUTHENTICATED"}, {refusal})
     elif field == "myApplication":  # a stranger has none
         assert (nobodys, other, others) == (["UNAUTHENTICATED"], None, [])

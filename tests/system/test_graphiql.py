@@ -1,4 +1,6 @@
-"""GraphiQL in a real browser: an example is chosen and run, its answer and its plan are on the page, nothing comes from elsewhere.
+"""GraphiQL in a real browser.
+
+An example is chosen and run, its answer and its plan are on the page, nothing comes from elsewhere.
 
 `PICTURE=docs/graphiql.png` keeps what the browser shows; the README's picture is made so.
 """
@@ -33,7 +35,9 @@ def test_an_example_runs_and_shows_its_plan(platform: Platform, browser: Chrome)
     wait.until(lambda _: len(Select(browser.find_element(By.ID, "examples")).options) > 15)
     wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, ".graphiql-execute-button"))
     Select(browser.find_element(By.ID, "examples")).select_by_visible_text("everything")
-    wait.until(lambda _: "query Everything" in browser.find_element(By.CSS_SELECTOR, ".graphiql-query-editor").text)
+    wait.until(
+        lambda _: "query Everything" in browser.find_element(By.CSS_SELECTOR, ".graphiql-query-editor").text
+    )
     browser.find_element(By.CSS_SELECTOR, ".graphiql-execute-button").click()
     wait.until(lambda _: "matches" in browser.find_element(By.CSS_SELECTOR, ".result-window").text)
     shown = browser.find_element(By.CSS_SELECTOR, ".result-window").text
@@ -48,7 +52,9 @@ def test_an_example_runs_and_shows_its_plan(platform: Platform, browser: Chrome)
     if picture := os.environ.get("PICTURE"):
         browser.save_screenshot(picture)
     assert complaints(browser) == []
-    resources = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    resources = browser.execute_script(
+        "return performance.getEntriesByType('resource').map(entry => entry.name)"
+    )
     assert [name for name in resources if not name.startswith((platform.url, "data:"))] == []
 
 
@@ -61,6 +67,12 @@ def test_a_token_acts_as_its_user(platform: Platform, browser: Chrome) -> None:
     wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, ".graphiql-execute-button"))
     browser.find_element(By.ID, "token").send_keys(platform.token("demo_client"))
     Select(browser.find_element(By.ID, "examples")).select_by_visible_text("myDesk")
-    wait.until(lambda _: "query MyDesk" in browser.find_element(By.CSS_SELECTOR, ".graphiql-query-editor").text)
+    wait.until(
+        lambda _: "query MyDesk" in browser.find_element(By.CSS_SELECTOR, ".graphiql-query-editor").text
+    )
     browser.find_element(By.CSS_SELECTOR, ".graphiql-execute-button").click()
-    wait.until(lambda _: "demo_client@mussikon.example" in browser.find_element(By.CSS_SELECTOR, ".result-window").text)
+    wait.until(
+        lambda _: (
+            "demo_client@mussikon.example" in browser.find_element(By.CSS_SELECTOR, ".result-window").text
+        )
+    )

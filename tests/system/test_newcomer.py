@@ -9,9 +9,7 @@ import pytest
 from tests.system.conftest import Platform
 
 pytestmark = pytest.mark.system
-PUBLISH = (
-    "mutation ($input: PublishRequestInput!) { publishRequest(input: $input) { id startsAt endsAt durationHours } }"
-)
+PUBLISH = "mutation ($input: PublishRequestInput!) { publishRequest(input: $input) { id startsAt endsAt durationHours } }"
 TODAY = datetime.now(UTC).date()
 SOON = (TODAY + timedelta(days=30)).isoformat()
 
@@ -68,7 +66,10 @@ def test_words_of_sql_are_words(platform: Platform) -> None:
         users(first: 1, filter: {search: $s}) { totalCount }
         musicians(filter: {city: $s, search: $s}) { totalCount }
     }"""
-    assert platform.post(query, {"s": name})["data"] == {"users": {"totalCount": 0}, "musicians": {"totalCount": 0}}
+    assert platform.post(query, {"s": name})["data"] == {
+        "users": {"totalCount": 0},
+        "musicians": {"totalCount": 0},
+    }
     register = "mutation ($input: RegisterInput!) { register(input: $input) { token } }"
     account = {"username": name, "email": "bobby@example.org", "password": "a long password"}
     assert platform.post(register, {"input": account})["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
@@ -78,7 +79,12 @@ def test_words_of_sql_are_words(platform: Platform) -> None:
 def test_nobody_registers_as_admin(platform: Platform) -> None:
     """The type ADMIN is refused."""
     register = "mutation ($input: RegisterInput!) { register(input: $input) { token } }"
-    account = {"username": "boss", "email": "boss@example.org", "password": "a long password", "userType": "ADMIN"}
+    account = {
+        "username": "boss",
+        "email": "boss@example.org",
+        "password": "a long password",
+        "userType": "ADMIN",
+    }
     assert platform.post(register, {"input": account})["errors"][0]["extensions"]["code"] in (
         "BAD_USER_INPUT",
         "FORBIDDEN",
@@ -131,9 +137,14 @@ def test_private_things_stay_private(platform: Platform) -> None:
     assert forged["data"]["user"]["email"] is None
 
 
-@pytest.mark.parametrize("platform", ["processes"], indirect=True)  # in one process no subgraph can be stopped alone
+@pytest.mark.parametrize(
+    "platform", ["processes"], indirect=True
+)  # in one process no subgraph can be stopped alone
 def test_one_subgraph_down_costs_its_own_fields(platform: Platform) -> None:
-    """While reviews is stopped, its fields are null with errors at their paths; everything else is there, and it all comes back."""
+    """While reviews is stopped, its fields are null with errors at their paths.
+
+    Everything else is there, and it all comes back.
+    """
     query = """{
         musicians(first: 2) { edges { node { stageName rating totalReviews user { username } priceBand } } }
         latestReviews { totalCount }
@@ -145,7 +156,11 @@ def test_one_subgraph_down_costs_its_own_fields(platform: Platform) -> None:
         answer = platform.post(query)
         assert answer["data"]["latestReviews"] is None
         for index, edge in enumerate(answer["data"]["musicians"]["edges"]):
-            expected = {**whole["data"]["musicians"]["edges"][index]["node"], "rating": None, "totalReviews": None}
+            expected = {
+                **whole["data"]["musicians"]["edges"][index]["node"],
+                "rating": None,
+                "totalReviews": None,
+            }
             assert edge["node"] == expected
         paths = {tuple(error["path"]) for error in answer["errors"]}
         place = ("musicians", "edges")

@@ -31,7 +31,10 @@ def test_there_are_enough() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_operation(platform: Platform, name: str) -> None:
-    """The operation answers with data and no errors; one that needs a token says how to get it, and is refused without."""
+    """The operation answers with data and no errors.
+
+    One that needs a token says how to get it, and is refused without.
+    """
     query = (FOLDER / f"{name}.graphql").read_text()
     beside = FOLDER / f"{name}.json"
     variables = json.loads(beside.read_text()) if beside.exists() else {}

@@ -1,4 +1,7 @@
-"""The read side in the whole platform: the gateway passes on what it says, and it reaches the command side as it was told to."""
+"""The read side in the whole platform.
+
+The gateway passes on what it says, and it reaches the command side as it was told to.
+"""
 
 import asyncio
 import json
@@ -25,7 +28,9 @@ def answer_from(platform: Platform, source: str, token: str) -> dict[str, Any]:
     for _ in range(300):
         answer = platform.post(LISTS, token=token)
         told = answer.get("extensions", {}).get("readModel", {})
-        if [told[name]["source"] for name in ("findMusicians", "findRequests") if name in told] == [source] * 2:
+        if [told[name]["source"] for name in ("findMusicians", "findRequests") if name in told] == [
+            source
+        ] * 2:
             assert "errors" not in answer, answer["errors"]
             data: dict[str, Any] = answer["data"]
             return data
@@ -56,7 +61,10 @@ def closed(platform: Platform) -> Iterator[None]:
 
 
 def test_without_the_read_database(platform: Platform) -> None:
-    """While the read database is away, clients get the same from the command side and are told so; afterwards the read model is back."""
+    """While the read database is away, clients get the same from the command side and are told so.
+
+    Afterwards the read model is back.
+    """
     token = platform.token("demo_client")
     before = answer_from(platform, "read_model", token)
     assert len(before["findMusicians"]["edges"]) == len(before["findRequests"]["edges"]) == 5

@@ -1,4 +1,7 @@
-"""Merging the directives that are carried along: all of them where they are repeatable, else by the strategy of their spec."""
+"""Merging the directives that are carried along.
+
+All of them where they are repeatable, else by the strategy of their spec.
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +28,9 @@ def merge_applications(coordinate: str, sides: Sided, report: Report) -> tuple[A
     return tuple(merged)
 
 
-def _merge(coordinate: str, found: Sequence[tuple[str, Application]], report: Report) -> Iterable[Application]:
+def _merge(
+    coordinate: str, found: Sequence[tuple[str, Application]], report: Report
+) -> Iterable[Application]:
     distinct = list(dict.fromkeys(one for _, one in found))
     first = distinct[0]
     if len(distinct) == 1 or any(one.repeatable for one in distinct):
@@ -39,7 +44,9 @@ def _merge(coordinate: str, found: Sequence[tuple[str, Application]], report: Re
         given = [value[name] for value in values if value.get(name) is not None]
         if given:
             merged[name] = merge_values(strategy, given)
-    message = f"@{first.local} has different arguments on {coordinate}; they were merged by {dict(strategies)}"
+    message = (
+        f"@{first.local} has different arguments on {coordinate}; they were merged by {dict(strategies)}"
+    )
     report.hint("MERGED_NON_REPEATABLE_DIRECTIVE_ARGUMENTS", message, coordinate)
     arguments = tuple((name, json.dumps(value)) for name, value in merged.items())
     return [Application(first.name, first.local, arguments)]
@@ -61,7 +68,9 @@ def _values(one: Application) -> Mapping[str, Any]:
 
 
 def merge_values(strategy: Strategy, given: Sequence[Any]) -> Any:
-    """One value out of several: the greatest, all members, true where all are, or every alternative of each with each other's."""
+    """One value out of several: the greatest, all members, true where all are, or every alternative of
+    each with each other's.
+    """
     if strategy == "max":
         return max(given)
     if strategy == "and":
@@ -72,7 +81,9 @@ def merge_values(strategy: Strategy, given: Sequence[Any]) -> Any:
 
 
 def conjunction(given: Sequence[list[list[str]]]) -> list[list[str]]:
-    """Requirements in disjunctive normal form, all of which must hold: [[a], [b]] and [[c]] give [[a, c], [b, c]].
+    """Requirements in disjunctive normal form, all of which must hold.
+
+    [[a], [b]] and [[c]] give [[a, c], [b, c]].
 
     What another alternative implies is left out.
     """
@@ -80,6 +91,8 @@ def conjunction(given: Sequence[list[list[str]]]) -> list[list[str]]:
     for one in given:
         out = [left | frozenset(right) for left in out for right in one]
     least = [
-        one for index, one in enumerate(out) if not any(o < one or (o == one and i < index) for i, o in enumerate(out))
+        one
+        for index, one in enumerate(out)
+        if not any(o < one or (o == one and i < index) for i, o in enumerate(out))
     ]
     return [sorted(one) for one in least]

@@ -1,7 +1,8 @@
-"""@composeDirective: directives of other specs that the supergraph carries, with the newest definition of each.
+"""@composeDirective: directives of other specs that the supergraph carries, with the newest definition of
+each.
 
-A composed directive is defined in its subgraph, belongs to a linked spec, and keeps its name everywhere; a spec has one major
-version over all subgraphs that compose from it.
+A composed directive is defined in its subgraph, belongs to a linked spec, and keeps its name everywhere; a
+spec has one major version over all subgraphs that compose from it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +31,9 @@ _ERROR = "DIRECTIVE_COMPOSITION_ERROR"
 
 @dataclass(slots=True)
 class _Spec:
-    """One spec: its versions by subgraph, and the composed directives of it (local name to the name in the spec)."""
+    """One spec: its versions by subgraph, and the composed directives of it (local name to the name in the
+    spec).
+    """
 
     versions: dict[str, tuple[Feature, DirectiveDefinitionNode]] = field(default_factory=dict)
     elements: dict[str, str] = field(default_factory=dict)
@@ -63,7 +66,9 @@ def compose_directives(schemas: Sequence[SubgraphSchema], report: Report) -> Com
         _check_conflict(name, schemas, report)
     for schema in schemas:
         _check_applications(schema, specs.values(), report)
-    definitions = tuple(print_ast(spec.definition(name)) for spec in specs.values() for name in spec.definitions)
+    definitions = tuple(
+        print_ast(spec.definition(name)) for spec in specs.values() for name in spec.definitions
+    )
     namespaces = frozenset(one.namespace for spec in specs.values() for one, _ in spec.versions.values())
     links = tuple(_link(spec) for spec in specs.values())
     return ComposedDirectives(definitions, links, frozenset(owner), namespaces)
@@ -108,7 +113,9 @@ def _add(
 ) -> None:
     spec.versions[subgraph] = (feature, node)
     element = _element(feature, name)
-    other = next((local for local, theirs in spec.elements.items() if theirs == element and local != name), None)
+    other = next(
+        (local for local, theirs in spec.elements.items() if theirs == element and local != name), None
+    )
     if other is not None:
         message = f"@{element} of {identity_of(feature)} is composed as @{other} and as @{name}"
         report.error(_ERROR, message, subgraph=subgraph, node=node)
@@ -156,7 +163,9 @@ def _check_applications(schema: SubgraphSchema, specs: Iterable[_Spec], report: 
             for name, value in applied.arguments:
                 scalar = specified_scalar_types.get(known.get(name, ""))
                 misfit = (
-                    scalar is not None and value != "null" and value_from_ast(parse_value(value), scalar) is Undefined
+                    scalar is not None
+                    and value != "null"
+                    and value_from_ast(parse_value(value), scalar) is Undefined
                 )
                 if name not in known or misfit:
                     message = f"@{applied.local}({name}: {value}) on {item.name} does not fit its definition elsewhere"
@@ -167,7 +176,9 @@ def _hint_other_name(spec: _Spec, schema: SubgraphSchema, feature: Feature, repo
     for local, element in spec.elements.items():
         theirs = feature.local(f"@{element}") if element != feature.name else feature.namespace
         if schema.name not in spec.versions and theirs != local and theirs in schema.directives:
-            message = f"@{local} is composed, and called @{theirs} in {schema.name}, which does not compose it"
+            message = (
+                f"@{local} is composed, and called @{theirs} in {schema.name}, which does not compose it"
+            )
             report.hint("DIRECTIVE_COMPOSITION_WARN", message, f"@{local}")
 
 

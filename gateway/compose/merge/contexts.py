@@ -24,7 +24,9 @@ def context_arguments(schema: SubgraphSchema, item: TypeDef, one: FieldDef) -> t
         if parsed:
             name, selection = parsed
             reference = argument.type.removesuffix("!")
-            found.append(ContextArgument(argument.name, reference, context_name(schema.name, name), selection))
+            found.append(
+                ContextArgument(argument.name, reference, context_name(schema.name, name), selection)
+            )
     return tuple(found)
 
 
@@ -44,4 +46,7 @@ def without_contextual(coordinate: str, sides: Sided, report: Report) -> Sided:
                 report.error(code, text, coordinate=place, node=one.node, subgraph=schema.name)
             else:
                 report.hint(code, f"{message}; it is left out", place)
-    return [(schema, {name: one for name, one in values.items() if name not in contextual}) for schema, values in sides]
+    return [
+        (schema, {name: one for name, one in values.items() if name not in contextual})
+        for schema, values in sides
+    ]

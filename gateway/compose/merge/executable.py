@@ -1,4 +1,6 @@
-"""Directives for operations: those that every subgraph defines, with the places and arguments that all of them know."""
+"""Directives for operations: those that every subgraph defines, with the places and arguments that all of
+them know.
+"""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -15,7 +17,9 @@ def executable_directives(
     schemas: Sequence[SubgraphSchema], composed: Collection[str], report: Report
 ) -> Iterator[str]:
     """The definitions that stand in the supergraph, as SDL; not of those that are composed anyway."""
-    for name in dict.fromkeys(name for schema in schemas for name in schema.directives if name not in composed):
+    for name in dict.fromkeys(
+        name for schema in schemas for name in schema.directives if name not in composed
+    ):
         have = [(one, one.directives[name]) for one in schemas if name in one.directives]
         places = [{item.value for item in node.locations} & EXECUTABLE for _, node in have]
         if not any(places):
@@ -38,19 +42,27 @@ def executable_directives(
 
 
 def _merged(
-    have: Sequence[tuple[SubgraphSchema, DirectiveDefinitionNode]], common: set[str], coordinate: str, report: Report
+    have: Sequence[tuple[SubgraphSchema, DirectiveDefinitionNode]],
+    common: set[str],
+    coordinate: str,
+    report: Report,
 ) -> DirectiveDefinitionNode:
     nodes = [node for _, node in have]
     first = nodes[0]
     if len({node.repeatable for node in nodes}) > 1:
         message = f"{coordinate} is repeatable in some subgraphs only"
         report.hint("INCONSISTENT_EXECUTABLE_DIRECTIVE_REPEATABLE", message, coordinate)
-    sides = [(schema, {item.name.value: read_input(item) for item in node.arguments or ()}) for schema, node in have]
+    sides = [
+        (schema, {item.name.value: read_input(item) for item in node.arguments or ()})
+        for schema, node in have
+    ]
     kept = {one.name: one for one in merge_arguments(coordinate, sides, report)}
     arguments = []
     for item in first.arguments or ():
         if merged := kept.get(item.name.value):
-            default = parse_const_value(merged.default, no_location=True) if merged.default is not None else None
+            default = (
+                parse_const_value(merged.default, no_location=True) if merged.default is not None else None
+            )
             type_node = parse_type(merged.type, no_location=True)
             arguments.append(remade(item, type=type_node, default_value=default))
     return remade(

@@ -19,7 +19,9 @@ Used = frozenset[tuple[str, str, str]]
 
 @dataclass(frozen=True, slots=True)
 class FieldMerger:
-    """Merges fields; `used` are the (subgraph, type, field) that a field set there mentions, `provided` those in @provides."""
+    """Merges fields; `used` are the (subgraph, type, field) that a field set there mentions, `provided`
+    those in @provides.
+    """
 
     is_subtype: IsSubtype
     used: Used
@@ -48,7 +50,9 @@ class FieldMerger:
         settled = [side for side in resolving if side[0].name not in migrating]
         if not resolving:
             message = f"{coordinate} is @external in every subgraph that has it"
-            self.report.error("EXTERNAL_MISSING_ON_BASE", message, coordinate=coordinate, node=have[0][2].node)
+            self.report.error(
+                "EXTERNAL_MISSING_ON_BASE", message, coordinate=coordinate, node=have[0][2].node
+            )
         providing = [side for side in have if side[2].external and self.is_provided(side)]
         self.check_sharing(coordinate, [*settled, *by_interface], providing)
         owners = [side for side in have if not side[2].external] or list(have)
@@ -62,11 +66,15 @@ class FieldMerger:
             message = f"{coordinate} is {shown}; the supergraph has {reference}"
             self.report.hint("INCONSISTENT_BUT_COMPATIBLE_FIELD_TYPE", message, coordinate)
         given = [(schema, one.arguments) for schema, _, one in owners]
-        arguments = merge_arguments(coordinate, without_contextual(coordinate, given, self.report), self.report)
+        arguments = merge_arguments(
+            coordinate, without_contextual(coordinate, given, self.report), self.report
+        )
         self.check_external(coordinate, have, owners, reference)
         marks = merge_marks(coordinate, [(schema.name, one.marks) for schema, _, one in owners], self.report)
         joins = tuple(join for side in have if (join := self.join(side, reference, overridden, migrating)))
-        nobody = len(sides) == 1 and have[0][2].override not in self.subgraphs  # an @override of what is not there
+        nobody = (
+            len(sides) == 1 and have[0][2].override not in self.subgraphs
+        )  # an @override of what is not there
         bare = [replace(join, override=None) if nobody else join for join in joins]
         plain = len(have) == len(sides) and all(join == JoinArguments(join.subgraph) for join in bare)
         return MergedField(
@@ -94,9 +102,7 @@ class FieldMerger:
                 continue
             if one.label:
                 migrating[one.override] = one.label
-                message = (
-                    f'{coordinate} moves from "{one.override}" to "{schema.name}"; remove it there when that is done'
-                )
+                message = f'{coordinate} moves from "{one.override}" to "{schema.name}"; remove it there when that is done'
                 self.report.hint("OVERRIDE_MIGRATION_IN_PROGRESS", message, coordinate)
             else:
                 found.add(one.override)
@@ -104,7 +110,9 @@ class FieldMerger:
         return found, migrating
 
     def by_interface_objects(self, have: Sequence[Side]) -> list[Side]:
-        """The @interfaceObjects that resolve a field of an object type, too, by the interfaces of that type."""
+        """The @interfaceObjects that resolve a field of an object type, too, by the interfaces of that
+        type.
+        """
         first = have[0]
         if first[1].kind != "object" or first[1].interface_object:
             return []
@@ -114,21 +122,23 @@ class FieldMerger:
     def check_override_of_interface_objects(
         self, coordinate: str, have: Sequence[Side], by_interface: Sequence[Side]
     ) -> None:
-        """A field can't move between a type and an @interfaceObject of its interface, or between two of those."""
+        """A field can't move between a type and an @interfaceObject of its interface, or between two of
+        those.
+        """
         names = {schema.name for schema, _, _ in (*have, *by_interface)}
         sides = [*by_interface, *(side for side in have if side[1].interface_object or by_interface)]
         for schema, item, one in sides:
             if one.override is not None and one.override in names and (item.interface_object or by_interface):
-                message = (
-                    f"{coordinate} in {schema.name} can't override {one.override}: an @interfaceObject has the field"
-                )
+                message = f"{coordinate} in {schema.name} can't override {one.override}: an @interfaceObject has the field"
                 code = "OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE"
                 self.report.error(code, message, coordinate=coordinate, node=one.node, subgraph=schema.name)
 
     def hint_no_source(self, coordinate: str, source: str) -> None:
         """An @override from a subgraph that does not have the field, or is not there."""
         if source in self.subgraphs:
-            message = f'{coordinate} overrides "{source}", which does not have it any more; remove the @override'
+            message = (
+                f'{coordinate} overrides "{source}", which does not have it any more; remove the @override'
+            )
             self.report.hint("OVERRIDE_DIRECTIVE_CAN_BE_REMOVED", message, coordinate)
         else:
             message = f'{coordinate} overrides "{source}", but there is no such subgraph'
@@ -149,7 +159,9 @@ class FieldMerger:
         return (schema.name, item.name, one.name) in self.provided and schema.federation is not None
 
     def check_sharing(self, coordinate: str, resolving: Sequence[Side], providing: Sequence[Side]) -> None:
-        """A field of an object type that several subgraphs resolve, if only on some ways, must be shareable in its owners."""
+        """A field of an object type that several subgraphs resolve, if only on some ways, must be
+        shareable in its owners.
+        """
         objects = [side for side in resolving if side[1].kind == "object"]
         resolving = objects if any(side[1].interface_object for side in objects) else resolving
         subscription = coordinate.startswith(f"{ROOT_NAMES['subscription']}.")
@@ -163,7 +175,9 @@ class FieldMerger:
                 "INVALID_FIELD_SHARING", message, coordinate=coordinate, node=one.node, subgraph=schema.name
             )
 
-    def check_external(self, coordinate: str, have: Sequence[Side], owners: Sequence[Side], reference: str) -> None:
+    def check_external(
+        self, coordinate: str, have: Sequence[Side], owners: Sequence[Side], reference: str
+    ) -> None:
         """An @external field is declared as its owner declares it."""
         for schema, _, one in have:
             if not one.external or any(one is owner for _, _, owner in owners):
@@ -187,7 +201,10 @@ class FieldMerger:
     def join(
         self, side: Side, reference: str, overridden: Collection[str], migrating: Mapping[str, str]
     ) -> JoinArguments | None:
-        """What the supergraph says of one subgraph's field; None when it is overridden and nothing there uses it."""
+        """What the supergraph says of one subgraph's field.
+
+        None when it is overridden and nothing there uses it.
+        """
         schema, item, one = side
         used_overridden = schema.name in overridden and not one.external
         if used_overridden and (schema.name, item.name, one.name) not in self.used:

@@ -16,7 +16,9 @@ Sided = Sequence[tuple[SubgraphSchema, Mapping[str, InputValue]]]
 
 def merge_arguments(coordinate: str, sides: Sided, report: Report) -> tuple[MergedInput, ...]:
     """The arguments that every subgraph with the field accepts."""
-    return _merge(coordinate, sides, report, "argument", "REQUIRED_ARGUMENT_MISSING_IN_SOME_SUBGRAPH", "FIELD_ARGUMENT")
+    return _merge(
+        coordinate, sides, report, "argument", "REQUIRED_ARGUMENT_MISSING_IN_SOME_SUBGRAPH", "FIELD_ARGUMENT"
+    )
 
 
 def merge_input_fields(name: str, sides: Sided, report: Report) -> tuple[MergedInput, ...]:
@@ -43,7 +45,11 @@ def _merge(
                 message = f"{what} {place} is required in {', '.join(needing)}, but missing in {lacking}"
                 report.error(missing, message, coordinate=place, node=have[0][1].node, subgraph=needing[0])
             else:
-                hint = "INCONSISTENT_ARGUMENT_PRESENCE" if what == "argument" else "INCONSISTENT_INPUT_OBJECT_FIELD"
+                hint = (
+                    "INCONSISTENT_ARGUMENT_PRESENCE"
+                    if what == "argument"
+                    else "INCONSISTENT_INPUT_OBJECT_FIELD"
+                )
                 report.hint(hint, f"{what} {place} is left out: {lacking} does not have it", place)
             continue
         merged.append(_merge_one(name, place, have, report, what, prefix))
@@ -51,7 +57,12 @@ def _merge(
 
 
 def _merge_one(
-    name: str, place: str, have: Sequence[tuple[SubgraphSchema, InputValue]], report: Report, what: str, prefix: str
+    name: str,
+    place: str,
+    have: Sequence[tuple[SubgraphSchema, InputValue]],
+    report: Report,
+    what: str,
+    prefix: str,
 ) -> MergedInput:
     reference = narrowest([one.type for _, one in have], lambda one, other: one == other)
     if reference is None:
@@ -72,7 +83,9 @@ def _merge_one(
         message = f"{what} {place} is {shown}; the supergraph has {reference}"
         kind = "ARGUMENT" if what == "argument" else "FIELD"
         report.hint(f"INCONSISTENT_BUT_COMPATIBLE_{kind}_TYPE", message, place)
-    joins = tuple(JoinArguments(schema.name, type=one.type if one.type != reference else None) for schema, one in have)
+    joins = tuple(
+        JoinArguments(schema.name, type=one.type if one.type != reference else None) for schema, one in have
+    )
     plain = all(join.type is None for join in joins)
     default = next(iter(defaults), None) if everywhere else None
     marks = merge_marks(place, [(schema.name, one.marks) for schema, one in have], report)
@@ -80,7 +93,10 @@ def _merge_one(
 
 
 def same_value(default: str, reference: str) -> str:
-    """A text that two defaults share when they are the same value: the order of an object's fields says nothing."""
+    """A text that two defaults share when they are the same value.
+
+    The order of an object's fields says nothing.
+    """
     value = value_from_ast_untyped(parse_const_value(default))
     if reference.strip("[]!") == "Float" and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -105,7 +121,9 @@ def merge_enum(
                 message = f"enum value {name}.{value} is left out: not every subgraph has it"
                 report.hint("INCONSISTENT_ENUM_VALUE_FOR_INPUT_ENUM", message, f"{name}.{value}")
             continue
-        marks = merge_marks(f"{name}.{value}", [(schema.name, item.values[value]) for schema, item in have], report)
+        marks = merge_marks(
+            f"{name}.{value}", [(schema.name, item.values[value]) for schema, item in have], report
+        )
         merged.append((value, marks, tuple(schema.name for schema, _ in have)))
     if not merged and everything:
         message = f"the subgraphs' definitions of enum {name} have no value in common"

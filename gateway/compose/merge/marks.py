@@ -1,4 +1,7 @@
-"""Merging what any element carries: the description that most have, hidden if hidden anywhere, all tags, directives by their rules."""
+"""Merging what any element carries.
+
+The description that most have, hidden if hidden anywhere, all tags, directives by their rules.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,11 +13,15 @@ from gateway.compose.model import Marks
 
 
 def merge_marks(coordinate: str, sides: Sequence[tuple[str, Marks]], report: Report) -> MergedMarks:
-    """The marks of an element over all subgraphs that have it, given as pairs of the subgraph's name and its marks."""
+    """The marks of an element over all subgraphs that have it, given as pairs of the subgraph's name and
+    its marks.
+    """
     everyone = [one for _, one in sides]
     described = Counter(one.description for one in everyone if one.description)
     if len(described) > 1:
-        report.hint("INCONSISTENT_DESCRIPTION", f"{coordinate} is described differently by its subgraphs", coordinate)
+        report.hint(
+            "INCONSISTENT_DESCRIPTION", f"{coordinate} is described differently by its subgraphs", coordinate
+        )
     stated = {
         "deprecated": {one.deprecated for one in everyone if one.deprecated is not None},
         "specifiedBy": {one.specified_by for one in everyone if one.specified_by is not None},

@@ -1,4 +1,7 @@
-"""What the subgraphs call the directives that are carried along: one name in all of them, for it stands in the supergraph."""
+"""What the subgraphs call the directives that are carried along.
+
+One name in all of them, for it stands in the supergraph.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -23,7 +26,9 @@ def carried_names(schemas: Sequence[SubgraphSchema], report: Report) -> Mapping[
 
 
 def used_names(schema: SubgraphSchema) -> set[str]:
-    """The canonical names of the directives of a subgraph that the supergraph carries in some form, where they are applied."""
+    """The canonical names of the directives of a subgraph that the supergraph carries in some form, where
+    they are applied.
+    """
     used: set[str] = {"tag"} if schema.marks.tags else set()
     for node in schema.directives.values():
         applied = (one.name.value for argument in node.arguments or () for one in argument.directives or ())

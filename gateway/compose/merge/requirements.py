@@ -1,4 +1,7 @@
-"""@requires over the whole graph: the arguments that it gives to other subgraphs' fields are ones that those know."""
+"""@requires over the whole graph.
+
+The arguments that it gives to other subgraphs' fields are ones that those know.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -8,7 +11,9 @@ from gateway.compose.model import SubgraphSchema
 from gateway.federation.field_set import FieldSet, FieldSetField
 
 
-def check_requirements(types: Mapping[str, MergedType], schemas: Sequence[SubgraphSchema], report: Report) -> None:
+def check_requirements(
+    types: Mapping[str, MergedType], schemas: Sequence[SubgraphSchema], report: Report
+) -> None:
     """Report REQUIRES_INVALID_FIELDS for arguments that the supergraph's field does not have."""
     for schema in schemas:
         for item in schema.types.values():

@@ -1,4 +1,6 @@
-"""Merging type references: the widest type that all subgraphs' answers fit, the narrowest that all of them accept."""
+"""Merging type references: the widest type that all subgraphs' answers fit, the narrowest that all of them
+accept.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -6,7 +8,10 @@ IsSubtype = Callable[[str, str], bool]
 
 
 def widest(references: Sequence[str], is_subtype: IsSubtype) -> str | None:
-    """The output type: nullable where any is, of the named type that covers the others; None when there is none."""
+    """The output type: nullable where any is, of the named type that covers the others.
+
+    None when there is none.
+    """
     distinct = list(dict.fromkeys(references))
     if len(distinct) == 1:
         return distinct[0]

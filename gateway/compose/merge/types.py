@@ -26,14 +26,19 @@ Sides = Sequence[tuple[SubgraphSchema, TypeDef]]
 
 
 def merge_schema(schemas: Sequence[SubgraphSchema], report: Report) -> MergedSchema:
-    """Merge all subgraphs. Reports what can't be merged; the result is of use only when nothing was reported."""
+    """Merge all subgraphs. Reports what can't be merged.
+
+    The result is of use only when nothing was reported.
+    """
     merger = _Merger(schemas, report)
     types = {name: merger.type(name, sides) for name, sides in merger.sides.items()}
     types = _with_interface_object_fields(types, schemas)
     _check_interfaces(types, report)
     check_requirements(types, schemas, report)
     _check_interface_entities(types, schemas, report)
-    roots: dict[str, str] = {kind: name for kind, name in ROOT_NAMES.items() if name in types and types[name].fields}
+    roots: dict[str, str] = {
+        kind: name for kind, name in ROOT_NAMES.items() if name in types and types[name].fields
+    }
     if "query" not in roots:
         report.error("NO_QUERIES", "no subgraph has a query")
     composed = compose_directives(schemas, report)
@@ -96,11 +101,15 @@ class _Merger:
         )
         if not any(item.base for _, item in sides) and name not in ROOT_NAMES.values():
             names = ", ".join(schema.name for schema, _ in sides)
-            self.report.error("EXTENSION_WITH_NO_BASE", f"{name} is only extended, in {names}", coordinate=name)
+            self.report.error(
+                "EXTENSION_WITH_NO_BASE", f"{name} is only extended, in {names}", coordinate=name
+            )
         if len({_merged_kind(item) for _, item in sides}) > 1:
             return merged  # what is reported already would only make more errors
         if kind in ("object", "interface"):
-            return replace(merged, fields=self.fields.merge(name, sides), interfaces=_by_subgraph(sides, "interfaces"))
+            return replace(
+                merged, fields=self.fields.merge(name, sides), interfaces=_by_subgraph(sides, "interfaces")
+            )
         if kind == "input":
             given = [(schema, item.inputs) for schema, item in sides]
             return replace(merged, inputs=merge_input_fields(name, given, self.report))
@@ -110,11 +119,15 @@ class _Merger:
         return replace(merged, members=_by_subgraph(sides, "members")) if kind == "union" else merged
 
     def kind(self, name: str, sides: Sides) -> Kind:
-        """The kind of a type: an interface where subgraphs have its @interfaceObject, else the one that all agree on."""
+        """The kind of a type: an interface where subgraphs have its @interfaceObject, else the one that
+        all agree on.
+        """
         kinds = {_merged_kind(item): schema.name for schema, item in sides}
         if len(kinds) > 1:
             shown = ", ".join(f"{kind} in {schema}" for kind, schema in kinds.items())
-            self.report.error("TYPE_KIND_MISMATCH", f"{name} is {shown}", coordinate=name, node=sides[0][1].node)
+            self.report.error(
+                "TYPE_KIND_MISMATCH", f"{name} is {shown}", coordinate=name, node=sides[0][1].node
+            )
         return next(iter(kinds))
 
 
@@ -145,7 +158,9 @@ def _by_subgraph(sides: Sides, attribute: str) -> tuple[tuple[str, tuple[str, ..
 
 def _used(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, str]]:
     """The fields that something in their own subgraph needs, whoever resolves them."""
-    return frozenset((schema.name, parent, name) for schema in schemas for parent, name in mentioned_fields(schema))
+    return frozenset(
+        (schema.name, parent, name) for schema in schemas for parent, name in mentioned_fields(schema)
+    )
 
 
 def _provided(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, str]]:
@@ -188,7 +203,10 @@ def _usage(schemas: Iterable[SubgraphSchema]) -> tuple[set[str], set[str]]:
 def _with_interface_object_fields(
     types: Mapping[str, MergedType], schemas: Sequence[SubgraphSchema]
 ) -> dict[str, MergedType]:
-    """Implementations get the fields that their interface has only by an @interfaceObject; no subgraph has them there."""
+    """Implementations get the fields that their interface has only by an @interfaceObject.
+
+    No subgraph has them there.
+    """
     out = dict(types)
     for schema in schemas:
         for item in schema.types.values():
@@ -218,25 +236,38 @@ def _check_interfaces(types: Mapping[str, MergedType], report: Report) -> None:
             above = types.get(interface)
             for one in above.fields if above else ():
                 if one.name not in have:
-                    message = f"{item.name} implements {interface}, but no subgraph gives it the field {one.name}"
+                    message = (
+                        f"{item.name} implements {interface}, but no subgraph gives it the field {one.name}"
+                    )
                     report.error("INTERFACE_FIELD_NO_IMPLEM", message, coordinate=f"{item.name}.{one.name}")
 
 
 def _check_interface_entities(
     types: Mapping[str, MergedType], schemas: Sequence[SubgraphSchema], report: Report
 ) -> None:
-    """A subgraph that looks up an interface by key knows all its objects; an @interfaceObject stands for a real interface."""
+    """A subgraph that looks up an interface by key knows all its objects.
+
+    An @interfaceObject stands for a real interface.
+    """
     for schema in schemas:
         for item in schema.types.values():
             merged = types.get(item.name)
             if merged is None or merged.kind != "interface" or schema.federation is None:
                 continue
-            members = {one.name for one in types.values() if item.name in dict(one.interfaces) and one.kind == "object"}
+            members = {
+                one.name
+                for one in types.values()
+                if item.name in dict(one.interfaces) and one.kind == "object"
+            }
             where = {"subgraph": schema.name, "coordinate": item.name}
             if item.kind == "interface" and any(key.resolvable for key in item.keys):
                 if lacking := sorted(members - set(schema.types)):
-                    message = f"{item.name} has a @key here, but {', '.join(lacking)} implements it elsewhere only"
-                    report.error("INTERFACE_KEY_MISSING_IMPLEMENTATION_TYPE", message, node=item.node, **where)
+                    message = (
+                        f"{item.name} has a @key here, but {', '.join(lacking)} implements it elsewhere only"
+                    )
+                    report.error(
+                        "INTERFACE_KEY_MISSING_IMPLEMENTATION_TYPE", message, node=item.node, **where
+                    )
             elif item.interface_object:
                 if known := sorted(members & set(schema.types)):
                     message = f"{item.name} is an @interfaceObject here, beside its implementation {', '.join(known)}"

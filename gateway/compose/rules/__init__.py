@@ -1,4 +1,7 @@
-"""What must hold inside one subgraph; each rule is a function in a file of its own, their order does not matter."""
+"""What must hold inside one subgraph.
+
+Each rule is a function in a file of its own, their order does not matter.
+"""
 
 from collections.abc import Callable
 

@@ -1,4 +1,7 @@
-"""@authenticated, @requiresScopes and @policy stand on what is resolved, not on interfaces: those take it from their objects."""
+"""@authenticated, @requiresScopes and @policy stand on what is resolved, not on interfaces.
+
+Those take it from their objects.
+"""
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.model import Marks, SubgraphSchema
@@ -16,6 +19,8 @@ def check_access(schema: SubgraphSchema, report: Report) -> None:
         for coordinate, marks in guarded:
             for applied in marks.applied:
                 if applied.spec and applied.name in ACCESS:
-                    message = f"@{applied.local} can't stand on {coordinate}; put it on the implementing types"
+                    message = (
+                        f"@{applied.local} can't stand on {coordinate}; put it on the implementing types"
+                    )
                     code = "AUTH_REQUIREMENTS_APPLIED_ON_INTERFACE"
                     report.error(code, message, subgraph=schema.name, coordinate=coordinate, node=item.node)

@@ -1,4 +1,6 @@
-"""@context and @fromContext: names that are set, selections of one value that fits, on fields that can be entered by a key."""
+"""@context and @fromContext: names that are set, selections of one value that fits, on fields that can be
+entered by a key.
+"""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +25,11 @@ def check_contexts(schema: SubgraphSchema, report: Report) -> None:
             if not _NAME.fullmatch(name):
                 message = f'the context "{name}" on {item.name}: a name is letters and digits'
                 report.error(
-                    "CONTEXT_NAME_INVALID", message, subgraph=schema.name, coordinate=item.name, node=item.node
+                    "CONTEXT_NAME_INVALID",
+                    message,
+                    subgraph=schema.name,
+                    coordinate=item.name,
+                    node=item.node,
                 )
     for name, node in schema.directives.items():
         for given in node.arguments or ():
@@ -40,7 +46,11 @@ def check_contexts(schema: SubgraphSchema, report: Report) -> None:
 
 
 def _complaints(
-    schema: SubgraphSchema, item: TypeDef, one: FieldDef, argument: InputValue, setters: dict[str, list[TypeDef]]
+    schema: SubgraphSchema,
+    item: TypeDef,
+    one: FieldDef,
+    argument: InputValue,
+    setters: dict[str, list[TypeDef]],
 ) -> Iterator[tuple[str, str]]:
     if argument.context is None:
         return
@@ -49,7 +59,11 @@ def _complaints(
         return
     for name in item.interfaces:
         above = schema.types.get(name)
-        if above is not None and one.name in above.fields and argument.name in above.fields[one.name].arguments:
+        if (
+            above is not None
+            and one.name in above.fields
+            and argument.name in above.fields[one.name].arguments
+        ):
             yield "CONTEXT_NOT_SET", f"the argument is one of the interface {name}, so clients give it"
             return
     if argument.default is not None:
@@ -69,7 +83,9 @@ def _complaints(
         yield "CONTEXT_INVALID_SELECTION", message
 
 
-def check_selection(schema: SubgraphSchema, selection: str, wanted: str, setters: list[TypeDef]) -> Iterator[str]:
+def check_selection(
+    schema: SubgraphSchema, selection: str, wanted: str, setters: list[TypeDef]
+) -> Iterator[str]:
     """What is wrong with a selection on the types that set its context, for an argument of this type."""
     text = selection if selection.startswith("{") else "{" + selection + "}"
     try:

@@ -4,7 +4,13 @@ from gateway.compose.diagnostics import Report
 from gateway.compose.field_sets import mentioned_fields
 from gateway.compose.model import SubgraphSchema
 
-_FIELD_SETS = ("KEY_INVALID", "REQUIRES_INVALID", "PROVIDES_INVALID", "PROVIDES_ON_NON_OBJECT", "CONTEXT_INVALID")
+_FIELD_SETS = (
+    "KEY_INVALID",
+    "REQUIRES_INVALID",
+    "PROVIDES_INVALID",
+    "PROVIDES_ON_NON_OBJECT",
+    "CONTEXT_INVALID",
+)
 
 
 def check_external(schema: SubgraphSchema, report: Report) -> None:
@@ -22,8 +28,14 @@ def check_external(schema: SubgraphSchema, report: Report) -> None:
             if item.kind == "interface":
                 message = f"@external on {coordinate}: it can't stand on a field of an interface"
                 report.error(
-                    "EXTERNAL_ON_INTERFACE", message, subgraph=schema.name, coordinate=coordinate, node=one.node
+                    "EXTERNAL_ON_INTERFACE",
+                    message,
+                    subgraph=schema.name,
+                    coordinate=coordinate,
+                    node=one.node,
                 )
             if schema.federation is not None and not broken and (item.name, one.name) not in used:
                 message = f"{coordinate} is @external, but no @key, @requires or @provides uses it"
-                report.error("EXTERNAL_UNUSED", message, subgraph=schema.name, coordinate=coordinate, node=one.node)
+                report.error(
+                    "EXTERNAL_UNUSED", message, subgraph=schema.name, coordinate=coordinate, node=one.node
+                )

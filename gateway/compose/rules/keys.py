@@ -13,19 +13,30 @@ def check_keys(schema: SubgraphSchema, report: Report) -> None:
         if item.keys and item.kind == "interface" and not _allows_interface_keys(schema):
             message = f"@key on interface {item.name} needs federation v2.3"
             report.error(
-                "KEY_UNSUPPORTED_ON_INTERFACE", message, subgraph=schema.name, coordinate=item.name, node=item.node
+                "KEY_UNSUPPORTED_ON_INTERFACE",
+                message,
+                subgraph=schema.name,
+                coordinate=item.name,
+                node=item.node,
             )
         if item.kind == "interface" and schema.federation is not None:
             _check_implementations(schema, item, broken, report)
         if item.interface_object and not item.keys:
             message = f"{item.name} is an @interfaceObject without a @key"
             report.error(
-                "INTERFACE_OBJECT_USAGE_ERROR", message, subgraph=schema.name, coordinate=item.name, node=item.node
+                "INTERFACE_OBJECT_USAGE_ERROR",
+                message,
+                subgraph=schema.name,
+                coordinate=item.name,
+                node=item.node,
             )
 
 
 def _check_implementations(schema: SubgraphSchema, item: TypeDef, broken: set[str], report: Report) -> None:
-    """An object is looked up by its interface's key, so it must have that key itself; `broken` have keys that are none."""
+    """An object is looked up by its interface's key, so it must have that key itself.
+
+    `broken` have keys that are none.
+    """
     for key in item.keys:
         for member in sorted(schema.possible(item.name) - {item.name} - broken):
             own = [one.fields for one in schema.types[member].keys if one.resolvable or not key.resolvable]
@@ -33,7 +44,9 @@ def _check_implementations(schema: SubgraphSchema, item: TypeDef, broken: set[st
                 text = print_field_set(key.fields)
                 message = f'{member} implements {item.name}, but lacks its @key(fields: "{text}")'
                 code = "INTERFACE_KEY_NOT_ON_IMPLEMENTATION"
-                report.error(code, message, subgraph=schema.name, coordinate=member, node=schema.types[member].node)
+                report.error(
+                    code, message, subgraph=schema.name, coordinate=member, node=schema.types[member].node
+                )
 
 
 def _allows_interface_keys(schema: SubgraphSchema) -> bool:
@@ -43,10 +56,14 @@ def _allows_interface_keys(schema: SubgraphSchema) -> bool:
 
 
 def _keys_are_read(schema: SubgraphSchema, item: TypeDef, report: Report) -> bool:
-    """Check the keys of a type; whether all of them name its fields, if not always in a way that is allowed."""
+    """Check the keys of a type; whether all of them name its fields, if not always in a way that is
+    allowed.
+    """
     for key in item.keys:
         _check(schema, item, key, report)
-    return not any(key.fields is None or has_unknown_field(schema, item.name, key.fields) for key in item.keys)
+    return not any(
+        key.fields is None or has_unknown_field(schema, item.name, key.fields) for key in item.keys
+    )
 
 
 def _check(schema: SubgraphSchema, item: TypeDef, key: KeyDef, report: Report) -> None:

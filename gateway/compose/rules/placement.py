@@ -11,7 +11,11 @@ def check_placement(schema: SubgraphSchema, report: Report) -> None:
             for code, message in _complaints(schema, item, one):
                 coordinate = f"{item.name}.{one.name}"
                 report.error(
-                    code, f"{coordinate}: {message}", subgraph=schema.name, coordinate=coordinate, node=one.node
+                    code,
+                    f"{coordinate}: {message}",
+                    subgraph=schema.name,
+                    coordinate=coordinate,
+                    node=one.node,
                 )
 
 
@@ -23,13 +27,17 @@ def _complaints(schema: SubgraphSchema, item: TypeDef, one: FieldDef) -> list[tu
         if one.override == schema.name:
             found.append(("OVERRIDE_FROM_SELF_ERROR", f'@override names its own subgraph "{schema.name}"'))
         if one.external:
-            found.append(("OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", "@override beside @external contradicts it"))
+            found.append(
+                ("OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", "@override beside @external contradicts it")
+            )
     if one.external and schema.federation is not None:
         if one.provides is not None:
             message = "@external beside @provides contradicts it"
             found.append(("EXTERNAL_COLLISION_WITH_ANOTHER_DIRECTIVE", message))
         if one.marks.applied or one.marks.tags or one.marks.inaccessible or one.marks.deprecated is not None:
-            message = "a directive that is merged says nothing beside @external; put it where the field is resolved"
+            message = (
+                "a directive that is merged says nothing beside @external; put it where the field is resolved"
+            )
             found.append(("MERGED_DIRECTIVE_APPLICATION_ON_EXTERNAL", message))
     if item.kind == "interface" and one.shareable and schema.federation is not None and not item.keys:
         found.append(("INVALID_SHAREABLE_USAGE", "@shareable can't stand on a field of an interface"))

@@ -1,8 +1,11 @@
-"""The answer's layout, worked out of a plan: which fetch brings which field of which object, and what the client sees of it.
+"""The answer's layout, worked out of a plan.
 
-A Node is one place of the answer as one object type; a place of an interface or a union has a node for each of its types. A node's own
-fields come with it, in the reply that brings the object; others are looked up. Plans with more than that (values from several
-subgraphs, contexts, renamed keys, interface objects) have no layout: they run exactly.
+Which fetch brings which field of which object, and what the client sees of it.
+
+A Node is one place of the answer as one object type; a place of an interface or a union has a node for each
+of its types. A node's own fields come with it, in the reply that brings the object; others are looked up.
+Plans with more than that (values from several subgraphs, contexts, renamed keys, interface objects) have no
+layout: they run exactly.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +15,9 @@ from gateway.plan.nodes import Fetch, Path, Plan, RepField, Representation, Sele
 from gateway.request.operation import Field, Operation, Selections
 from gateway.supergraph.model import Supergraph, named
 
-NODES = 400  # what is larger is asked once in a while, and compiling it would take longer than running it exactly
+NODES = (
+    400  # what is larger is asked once in a while, and compiling it would take longer than running it exactly
+)
 
 
 class NoLayout(Exception):
@@ -21,10 +26,12 @@ class NoLayout(Exception):
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """One key of a node: its type reference, the lookup that brings it (None: it comes with the object), and the nodes below.
+    """One key of a node: its type reference, the lookup that brings it (None.
 
-    `asked`: the client sees it; the planner may need others. `attribute` is its name in the node's struct. `abstract`: each object's type
-    decides which of the nodes it is.
+    It comes with the object), and the nodes below.
+
+    `asked`: the client sees it; the planner may need others. `attribute` is its name in the node's struct.
+    `abstract`: each object's type decides which of the nodes it is.
     """
 
     key: str
@@ -52,7 +59,8 @@ class Slot:
 class Node:
     """One place of the answer. `origin` is the fetch (and its lookup) in whose reply the object comes.
 
-    `lost`: the plan brings not all that such an object needs, as none can stand here; if one does, the exact path has to see to it.
+    `lost`: the plan brings not all that such an object needs, as none can stand here; if one does, the exact
+    path has to see to it.
     """
 
     type: str
@@ -78,7 +86,9 @@ class NodeLookup:
 
 @dataclass(slots=True)
 class Layout:
-    """The root node, and every lookup by fetch and number in it (entities of one lookup may stand at several nodes)."""
+    """The root node, and every lookup by fetch and number in it (entities of one lookup may stand at
+    several nodes).
+    """
 
     root: Node
     lookups: dict[tuple[int, int], list[NodeLookup]]
@@ -129,7 +139,9 @@ class _Builder:
                     if template is not None:
                         self.look_up(node, template, lookup.selection, origin)
 
-    def look_up(self, node: Node, template: Representation, selection: Selection, origin: tuple[int, int]) -> None:
+    def look_up(
+        self, node: Node, template: Representation, selection: Selection, origin: tuple[int, int]
+    ) -> None:
         """A lookup at one node, and what it brings there."""
         fields = joined(one for one in template.fields if one.types is None or node.type in one.types)
         self.check_inputs(node, fields)
@@ -149,7 +161,9 @@ class _Builder:
                 raise NoLayout
         return nodes
 
-    def fill(self, node: Node, selection: Selection, origin: tuple[int, int], lookup: NodeLookup | None) -> None:
+    def fill(
+        self, node: Node, selection: Selection, origin: tuple[int, int], lookup: NodeLookup | None
+    ) -> None:
         """Put a selection's fields on a node."""
         types_here = self.supergraph.field_types.get(node.type, {})
         for out in selection.fields:
@@ -162,7 +176,9 @@ class _Builder:
                 node.slots[out.key] = slot
                 if out.below is not None:
                     self.hang(node, slot)
-            elif slot.name != out.name or (out.below is not None and (slot.origin, slot.lookup) != (origin, lookup)):
+            elif slot.name != out.name or (
+                out.below is not None and (slot.origin, slot.lookup) != (origin, lookup)
+            ):
                 raise NoLayout
             if out.below is not None:
                 for inner in slot.nodes:

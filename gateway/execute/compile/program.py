@@ -1,4 +1,6 @@
-"""A compiled plan: what is left to do for a request once everything that does not depend on its variables has been done."""
+"""A compiled plan: what is left to do for a request once everything that does not depend on its variables
+has been done.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +19,21 @@ from gateway.request.operation import Operation
 from gateway.supergraph.model import Supergraph
 from gateway.transport.template import Template, template_of
 
-USED = {"encode": encode, "Raw": Raw, "UNSET": UNSET, "Unusual": Unusual, "by_type": by_type, "entity": entity}
+USED = {
+    "encode": encode,
+    "Raw": Raw,
+    "UNSET": UNSET,
+    "Unusual": Unusual,
+    "by_type": by_type,
+    "entity": entity,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One fetch: its request as a template, and its callables. `prepare` is None for a request without representations.
+    """One fetch: its request as a template, and its callables.
+
+    `prepare` is None for a request without representations.
 
     `slot` is where its data goes in the state; `index` is its position in the program.
     """
@@ -38,7 +49,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A plan as steps, and how the answer is written. `through`: the one reply is the answer, if it is what it should be.
+    """A plan as steps, and how the answer is written.
+
+    `through`: the one reply is the answer, if it is what it should be.
 
     `extensions`: the keys of subgraphs' extensions that go on to the client.
     """
@@ -76,7 +89,8 @@ def compile_plan(
     exec(compile(source, "<compiled plan>", "exec"), names)  # noqa: S102 - made of our own names alone
     steps = tuple(_step(fetch, index, structs, names) for index, fetch in enumerate(plan.fetches))
     parts = tuple(
-        (slot.attribute, f"data_{slot.origin[0]}") for slot in (layout.root.slots[key] for key in layout.root.order)
+        (slot.attribute, f"data_{slot.origin[0]}")
+        for slot in (layout.root.slots[key] for key in layout.root.order)
     )
     return Program(
         steps=steps,

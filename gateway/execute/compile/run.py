@@ -1,4 +1,7 @@
-"""Running a compiled plan: requests go out as soon as what they wait for is there; a reply is worked on in the callback
+"""Running a compiled plan: requests go out as soon as what they wait for is there.
+
+A reply is worked on in the callback
+
 that brings it.
 
 No task and no future is made for a fetch: either costs as much as a small reply.
@@ -27,10 +30,12 @@ _NO_REPRESENTATIONS: tuple[list[bytes], ...] = ()
 
 
 class CompiledRun(Protocol):
-    """One run of a program. At its end it calls back with the body of the answer; with None, the exact path takes over.
+    """One run of a program. At its end it calls back with the body of the answer.
 
-    It also hands over the calls that it has sent, by fetch: the exact path goes on with their replies, also with those
-    that are still to come.
+    With None, the exact path takes over.
+
+    It also hands over the calls that it has sent, by fetch: the exact path goes on with their replies, also
+    with those that are still to come.
     """
 
     def begin(self) -> None:
@@ -86,7 +91,12 @@ class MergingRun:
         if step.prepare is not None:
             try:
                 representations = step.prepare(self.state)
-            except (Unusual, TypeError, ValueError, RecursionError):  # a value that is no key, or that JSON can't hold
+            except (
+                Unusual,
+                TypeError,
+                ValueError,
+                RecursionError,
+            ):  # a value that is no key, or that JSON can't hold
                 self.fail()
                 return
             if step.template.entities_only and not any(representations):
@@ -204,7 +214,9 @@ class PassingRun:
     def extended(self, body: bytes, extensions: Any) -> bytes:
         """The answer for a reply that has extensions: those that are let through."""
         allowed = self.program.extensions
-        return with_extensions(b'{"data":%b}' % bytes(data_of(body).data), merge_extensions({0: extensions}, allowed))
+        return with_extensions(
+            b'{"data":%b}' % bytes(data_of(body).data), merge_extensions({0: extensions}, allowed)
+        )
 
 
 class _Envelope(msgspec.Struct):

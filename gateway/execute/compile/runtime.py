@@ -6,7 +6,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-encode = msgspec.json.Encoder().encode  # the encoder of `core.envelope.encode_json`, which the exact path uses
+encode = (
+    msgspec.json.Encoder().encode
+)  # the encoder of `core.envelope.encode_json`, which the exact path uses
 NULL = Raw(b"null")
 
 
@@ -15,7 +17,10 @@ class Unusual(Exception):
 
 
 class State:
-    """What one run has of its replies; attributes are named by the source: `data_F`, `firsts_N` and so on. None: not there yet."""
+    """What one run has of its replies; attributes are named by the source: `data_F`, `firsts_N` and so on.
+
+    None: not there yet.
+    """
 
     def __getattr__(self, name: str) -> None:
         return None
@@ -29,7 +34,10 @@ _typed = msgspec.json.Decoder(_Typed).decode
 
 
 def by_type(raw: Raw | None, decoders: Mapping[str, Callable[[Raw], Any]], null: bool) -> Any:
-    """An object of one of several types. Raises Unusual for a null that may not be, and for a type that can't stand here."""
+    """An object of one of several types.
+
+    Raises Unusual for a null that may not be, and for a type that can't stand here.
+    """
     if raw is None or raw == NULL:
         if null:
             return None

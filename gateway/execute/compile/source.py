@@ -1,8 +1,11 @@
-"""The source of a plan's callables. Only names that are made here and constants from a table stand in it, never text of anybody else.
+"""The source of a plan's callables.
 
-For each fetch: `prepare` (collect the objects, write the representations, one for each distinct entity) and `accept` (put what came to
-those). For the whole: `finish`. An object of a node with lookups is collected once; of objects that are equal in all that lookups need
-(`firsts`), one stands for all, and gives the others its values, or its encoding, at the end.
+Only names that are made here and constants from a table stand in it, never text of anybody else.
+
+For each fetch: `prepare` (collect the objects, write the representations, one for each distinct entity) and
+`accept` (put what came to those). For the whole: `finish`. An object of a node with lookups is collected
+once; of objects that are equal in all that lookups need (`firsts`), one stands for all, and gives the others
+its values, or its encoding, at the end.
 """
 
 from collections.abc import Iterator
@@ -165,7 +168,10 @@ class Writer:
         self.line(1, f"s.same_{number}, s.parents_{number} = places, parents")
 
     def walk(self, node: Node) -> tuple[int, str, str]:
-        """Write loops to every object of a node; returns the depth inside, the name of the object and of its parent."""
+        """Write loops to every object of a node.
+
+        Returns the depth inside, the name of the object and of its parent.
+        """
         chain = [node]
         while chain[0].parent is not None and chain[0].parent.slots[chain[0].key].lookup is None:
             if chain[0].parent is self.layout.root:
@@ -215,7 +221,10 @@ class Writer:
         return depth
 
     def finish(self) -> None:
-        """`finish(s)`: what is equal is made equal, what the client did not ask for is taken out; the deepest nodes first."""
+        """`finish(s)`: what is equal is made equal, what the client did not ask for is taken out.
+
+        The deepest nodes first.
+        """
         self.line(0, "def finish(s):")
         for node in sorted(self.layout.nodes[1:], key=lambda one: -depth_of(one)):
             number = self.number(node)
@@ -307,7 +316,11 @@ def inputs(node: Node, fields: tuple[RepField, ...], item: str) -> Iterator[tupl
 
 def template_of(one: NodeLookup) -> bytes:
     """A representation with %b for every value."""
-    return b"{" + b",".join([_pair("__typename", f'"{one.typename}"'.encode()), *map(_member, one.fields)]) + b"}"
+    return (
+        b"{"
+        + b",".join([_pair("__typename", f'"{one.typename}"'.encode()), *map(_member, one.fields)])
+        + b"}"
+    )
 
 
 def _member(one: RepField) -> bytes:
@@ -321,7 +334,10 @@ def _pair(name: str, value: bytes) -> bytes:
 
 
 def shares_encoding(node: Node) -> bool:
-    """Whether equal objects can share one encoding: all that the client sees is what lookups need or bring, in a single place each."""
+    """Whether equal objects can share one encoding.
+
+    All that the client sees is what lookups need or bring, in a single place each.
+    """
     if node.parent is None or node.parent.slots[node.key].is_list:
         return False
     needed = {one.key for one in own_inputs(node) if not one.below}

@@ -1,7 +1,10 @@
-"""Struct types for replies, made from a layout: msgspec checks every value against its GraphQL type while it decodes.
+"""Struct types for replies, made from a layout.
 
-The fields of a node's struct stand in the client's order, those of its lookups among them; what was not set is not encoded. So the
-objects that were decoded are themselves the answer, once the rest is filled in and what only the planner needed is taken out.
+Msgspec checks every value against its GraphQL type while it decodes.
+
+The fields of a node's struct stand in the client's order, those of its lookups among them; what was not set
+is not encoded. So the objects that were decoded are themselves the answer, once the rest is filled in and
+what only the planner needed is taken out.
 """
 
 from typing import Any, Literal
@@ -78,7 +81,10 @@ class Structs:
         return msgspec.json.Decoder(self.entity(lookups)).decode
 
     def entity(self, lookups: list[NodeLookup]) -> Any:
-        """The type of what is brought of an entity to these nodes; attributes are b0, b1 … in the order of `entity_slots`."""
+        """The type of what is brought of an entity to these nodes.
+
+        Attributes are b0, b1 … in the order of `entity_slots`.
+        """
         slots = list(entity_slots(lookups).values())
         fields: list[Any] = [(f"b{index}", self.type_of(slot)) for index, slot in enumerate(slots)]
         return self._make("Entity", fields, {f"b{index}": slot.key for index, slot in enumerate(slots)})
@@ -87,14 +93,17 @@ class Structs:
         """The type of the answer's data."""
         ordered = [self.layout.root.slots[key] for key in self.layout.root.order]
         return self._make(
-            "Answer", [(slot.attribute, Any) for slot in ordered], {slot.attribute: slot.key for slot in ordered}
+            "Answer",
+            [(slot.attribute, Any) for slot in ordered],
+            {slot.attribute: slot.key for slot in ordered},
         )
 
     def type_of(self, slot: Slot) -> Any:
         """The Python type of a slot's values, null only where GraphQL allows it.
 
-        A leaf that only the planner needs may have any value, since the client does not see it. It goes into keys of
-        dictionaries, where 1, 1.0 and true are one: so it stays as it was written, or has a type without such pairs.
+        A leaf that only the planner needs may have any value, since the client does not see it. It goes into
+        keys of dictionaries, where 1, 1.0 and true are one: so it stays as it was written, or has a type
+        without such pairs.
         """
         if slot.asked or slot.nodes:
             return self._type(slot, slot.type)
@@ -124,4 +133,6 @@ class Structs:
         return Raw  # a custom scalar passes as it is
 
     def _make(self, name: str, fields: list[Any], names: dict[str, str]) -> type[Struct]:
-        return msgspec.defstruct(name, fields, gc=False, kw_only=True, rename=names, forbid_unknown_fields=self.strict)
+        return msgspec.defstruct(
+            name, fields, gc=False, kw_only=True, rename=names, forbid_unknown_fields=self.strict
+        )

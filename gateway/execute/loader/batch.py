@@ -28,7 +28,10 @@ class BatchOwner(Protocol):
 
 
 class Joined:
-    """A call that waits for its batch. Cancelling it ends the batch's request if no other call is left in it."""
+    """A call that waits for its batch.
+
+    Cancelling it ends the batch's request if no other call is left in it.
+    """
 
     __slots__ = ("batch", "call", "done", "handle", "places", "timer")
 
@@ -77,7 +80,10 @@ class Joined:
 
 
 class Batch:
-    """Calls with one key. `closed`: no call joins any more. `timer` sends it when it has waited long enough."""
+    """Calls with one key. `closed`: no call joins any more.
+
+    `timer` sends it when it has waited long enough.
+    """
 
     __slots__ = ("calls", "closed", "count", "first", "handle", "key", "opened", "owner", "sizes", "timer")
 
@@ -105,7 +111,10 @@ class Batch:
         return True
 
     def joined(self) -> Call:
-        """The call for all of them, with each lookup's distinct representations; each learns the places of its own."""
+        """The call for all of them, with each lookup's distinct representations.
+
+        Each learns the places of its own.
+        """
         latest = max(one.call.deadline for one in self.calls)
         known: list[dict[bytes, int]] = [{} for _ in self.first.template.joints]
         for one in self.calls:

@@ -1,9 +1,11 @@
-"""Entity fetches that ask the same of their entities, for callers with the same headers, go out as one request.
+"""Entity fetches that ask the same of their entities, for callers with the same headers, go out as one
+request.
 
-The dataloader of the literature, across requests: what comes within one turn of the event loop goes together. While a
-fetch to the same subgraph is on its way, more is gathered: until that one is back, 5 ms have passed or the batch is full.
-Each distinct representation is asked for once. Everything that can change the answer is in the key: subgraph, text,
-variables, headers but for those that only trace a request, and the partition of the request.
+The dataloader of the literature, across requests: what comes within one turn of the event loop goes together.
+While a fetch to the same subgraph is on its way, more is gathered: until that one is back, 5 ms have passed
+or the batch is full. Each distinct representation is asked for once. Everything that can change the answer is
+in the key: subgraph, text, variables, headers but for those that only trace a request, and the partition of
+the request.
 """
 
 from collections import defaultdict
@@ -57,7 +59,9 @@ class Loader:
         return joined
 
     def turn(self, batch: Batch) -> None:
-        """A turn of the loop later: the batch goes out, or waits while a fetch to its subgraph is on its way."""
+        """A turn of the loop later: the batch goes out, or waits while a fetch to its subgraph is on its
+        way.
+        """
         if batch.closed:
             return
         if not self.under_way[batch.subgraph]:

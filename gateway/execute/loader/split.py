@@ -45,7 +45,12 @@ class Parts:
     def _placed(self, error: dict[str, Any]) -> tuple[int, int, dict[str, Any]]:
         """The lookup and the position that an error names; ValueError when it names none."""
         path = error.get("path")
-        if not isinstance(path, list) or len(path) < 2 or path[0] not in self.fields or type(path[1]) is not int:
+        if (
+            not isinstance(path, list)
+            or len(path) < 2
+            or path[0] not in self.fields
+            or type(path[1]) is not int
+        ):
             raise ValueError("an error without a position")
         lookup = self.fields.index(path[0])
         if not 0 <= path[1] < len(self.entities[lookup]):

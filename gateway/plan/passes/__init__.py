@@ -1,6 +1,7 @@
 """Passes over the fetch graph, in the order in which they run.
 
-`drop_unasked` comes first, so that a request for nothing does not hold another back; `merge_requests` then sees only what is needed.
+`drop_unasked` comes first, so that a request for nothing does not hold another back; `merge_requests` then
+sees only what is needed.
 """
 
 from collections.abc import Callable

@@ -7,7 +7,11 @@ def drop_unasked(groups: list[Group]) -> list[Group]:
     """The groups that bring something, or that another needs."""
     while True:
         needed = {parent for group in groups for parent in group.parents}
-        kept = [group for group in groups if group in needed or any(asks(lookup.draft) for lookup in group.lookups)]
+        kept = [
+            group
+            for group in groups
+            if group in needed or any(asks(lookup.draft) for lookup in group.lookups)
+        ]
         if len(kept) == len(groups):
             return kept
         groups = kept

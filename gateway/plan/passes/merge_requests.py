@@ -1,11 +1,13 @@
 """Entity requests to one subgraph become one, where that makes no answer later.
 
-Two requests can be one when neither waits for the other, and when the one that could run earlier is not waited for so soon that
-the whole plan would take a round more. Lookups at the same place are joined, others stand side by side in the request (`_entities`
-twice, under two aliases): two entity fetches in the same round cost one request.
+Two requests can be one when neither waits for the other, and when the one that could run earlier is not
+waited for so soon that the whole plan would take a round more. Lookups at the same place are joined, others
+stand side by side in the request (`_entities` twice, under two aliases): two entity fetches in the same round
+cost one request.
 
-Pair by pair over all groups this is cubic, and an operation with a thousand aliases makes a thousand groups. Those of one round never
-wait for each other, so they are joined in one sweep; what is left is a group for each subgraph and round.
+Pair by pair over all groups this is cubic, and an operation with a thousand aliases makes a thousand groups.
+Those of one round never wait for each other, so they are joined in one sweep; what is left is a group for
+each subgraph and round.
 """
 
 from collections.abc import Iterable

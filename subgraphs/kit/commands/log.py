@@ -1,10 +1,13 @@
-"""Commands have ids, and a service accepts each id once: who sends one again gets the answer that it missed, not a second effect.
+"""Commands have ids, and a service accepts each id once.
 
-A command is written down before it is carried out, in a transaction of its own. Its effect, its result and the mark that it is
-completed are one transaction, which begins by locking the command: of two that carry out the same, one finds it done. What was
-accepted and left (the process died, the database went away) is carried out later, if its caller chose the id and so may rely on it;
-otherwise it is marked as failed, since the caller has no way to know and may have done it anew. What was asked for is kept until the
-command has ended, no longer.
+Who sends one again gets the answer that it missed, not a second effect.
+
+A command is written down before it is carried out, in a transaction of its own. Its effect, its result and
+the mark that it is completed are one transaction, which begins by locking the command: of two that carry out
+the same, one finds it done. What was accepted and left (the process died, the database went away) is carried
+out later, if its caller chose the id and so may rely on it; otherwise it is marked as failed, since the
+caller has no way to know and may have done it anew. What was asked for is kept until the command has ended,
+no longer.
 """
 
 import hashlib
@@ -93,7 +96,8 @@ class CommandLog:
     async def carry_out(self, command: Command[Any], command_id: UUID | None) -> Any:
         """Accept a command and carry it out: its answer, also when it was carried out before.
 
-        Raises CommandIdReused, CommandFailed, BadUserInput for what cannot be written down, and what the handler raises.
+        Raises CommandIdReused, CommandFailed, BadUserInput for what cannot be written down, and what the
+        handler raises.
         """
         named, own = command_id is not None, command_id or uuid4()
         now = cause.current()
@@ -120,16 +124,22 @@ class CommandLog:
             await self._leave(own, named=named)
             raise
 
-    async def process(self, command_id: UUID, command: Command[Any], again: Mapping[str, Any] | None = None) -> Any:
+    async def process(
+        self, command_id: UUID, command: Command[Any], again: Mapping[str, Any] | None = None
+    ) -> Any:
         """Carry out a command that was accepted. `again`: what is asked for under the id this time."""
         begun = time.perf_counter()
         try:
             async with UnitOfWork(self._database) as uow:
                 row = await uow.fetch_one(_LOCK, command_id=command_id)
-                if row is None or (again is not None and any(getattr(row, name) != again[name] for name in _SAME)):
+                if row is None or (
+                    again is not None and any(getattr(row, name) != again[name] for name in _SAME)
+                ):
                     raise CommandIdReused("This command id was used for another command")
                 if row.status == "failed":
-                    raise CommandFailed(row.error_code or "CONFLICT", row.error_message or "The command failed")
+                    raise CommandFailed(
+                        row.error_code or "CONFLICT", row.error_message or "The command failed"
+                    )
                 if row.status == "completed":
                     return await self._answer(uow, command, command_id)
                 result = await self._handlers[type(command)](uow, command)
@@ -154,7 +164,10 @@ class CommandLog:
                 await self._end(command_id, "pending", None, None)
             else:
                 await self._end(
-                    command_id, "failed", "INTERNAL", "It could not be carried out, and nothing of it was done"
+                    command_id,
+                    "failed",
+                    "INTERNAL",
+                    "It could not be carried out, and nothing of it was done",
                 )
         except Exception:  # the database is away: whoever recovers commands finds it as it is
             return
@@ -188,12 +201,19 @@ _SAME = ("command_type", "input_hash", "issued_by")
 
 
 def _written(command: Command[Any]) -> str:
-    """The command as it is kept. What could not be read again is refused: one such row would hold up the recovery of all."""
+    """The command as it is kept. What could not be read again is refused.
+
+    One such row would hold up the recovery of all.
+    """
     try:
-        written = json.dumps(msgspec.to_builtins(command), sort_keys=True, allow_nan=False, ensure_ascii=False)
+        written = json.dumps(
+            msgspec.to_builtins(command), sort_keys=True, allow_nan=False, ensure_ascii=False
+        )
         written.encode()
     except (ValueError, RecursionError):
-        raise BadUserInput("The input is nested too deep or holds what JSON cannot, such as infinity") from None
+        raise BadUserInput(
+            "The input is nested too deep or holds what JSON cannot, such as infinity"
+        ) from None
     return written
 
 

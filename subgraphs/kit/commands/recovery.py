@@ -1,4 +1,7 @@
-"""Commands that were accepted and left behind are carried out by whichever process finds them; old ones are forgotten."""
+"""Commands that were accepted and left behind are carried out by whichever process finds them.
+
+Old ones are forgotten.
+"""
 
 import structlog
 from sqlalchemy import text
@@ -12,7 +15,10 @@ log = structlog.get_logger("subgraphs.recovery")
 LEFT_SECONDS = 30.0
 """A command that nobody has touched for so long is left behind: requests do not last longer."""
 OLDEST_SECONDS = 3600.0
-"""What was asked for longer ago is not done any more: its sender may have no account by now, or have done otherwise."""
+"""What was asked for longer ago is not done any more.
+
+Its sender may have no account by now, or have done otherwise.
+"""
 _LEFT = text(
     """
 SELECT *, created_at < clock_timestamp() - make_interval(secs => :oldest) AS is_old FROM pending_commands

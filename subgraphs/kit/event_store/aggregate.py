@@ -13,7 +13,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from subgraphs.kit.database import Session
 from subgraphs.kit.event_store.append import append
-from subgraphs.kit.event_store.events import Context, NewEvent, NoSuchVersion, StoredEvent, Stream, StreamBroken
+from subgraphs.kit.event_store.events import (
+    Context,
+    NewEvent,
+    NoSuchVersion,
+    StoredEvent,
+    Stream,
+    StreamBroken,
+)
 from subgraphs.kit.event_store.snapshots import Snapshot, write_snapshots
 from subgraphs.kit.event_store.tables import every_event
 from subgraphs.kit.event_store.upcasters import Upcasters
@@ -23,7 +30,8 @@ State = TypeVar("State")
 SNAPSHOT_EVERY: Final = 10
 _NEWEST: Final = 2**31 - 1
 
-# The snapshot and the events since: one statement, since a command reads one or more states before it writes. At least one row.
+# The snapshot and the events since: one statement, since a command reads one or more states before it writes.
+# At least one row.
 _HISTORY = text(
     f"""
 WITH snapshot AS (
@@ -38,7 +46,9 @@ FROM (SELECT 1) AS always LEFT JOIN snapshot ON true LEFT JOIN LATERAL (
 ) AS event ON true
 ORDER BY version
 """  # noqa: S608 - names of columns, nothing from outside
-).columns(snapshot_version=Integer, state_data=JSONB, **{column.name: column.type for column in every_event.c})
+).columns(
+    snapshot_version=Integer, state_data=JSONB, **{column.name: column.type for column in every_event.c}
+)
 _AS_OF = (
     select(every_event.c.version)
     .where(
@@ -52,7 +62,10 @@ _AS_OF = (
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Generic[State]):
-    """A state and the version after which it was so; `snapshot_version` is that of the snapshot it was built from."""
+    """A state and the version after which it was so.
+
+    `snapshot_version` is that of the snapshot it was built from.
+    """
 
     stream: Stream
     state: State
@@ -64,8 +77,9 @@ class Loaded(Generic[State]):
 class Aggregate(Generic[State]):
     """How the states of one type of aggregate come about.
 
-    `apply` makes a new state and leaves the old one as it is. `initial` is a frozen dataclass or `msgspec.Struct`; when its
-    type or the meaning of `apply` changes, raise `schema_version`: older snapshots are then passed over, and events read instead.
+    `apply` makes a new state and leaves the old one as it is. `initial` is a frozen dataclass or
+    `msgspec.Struct`; when its type or the meaning of `apply` changes, raise `schema_version`: older snapshots
+    are then passed over, and events read instead.
     """
 
     aggregate_type: str
@@ -97,7 +111,9 @@ class Aggregate(Generic[State]):
     async def save(
         self, uow: UnitOfWork, loaded: Loaded[State], events: Sequence[NewEvent], context: Context
     ) -> Loaded[State]:
-        """Append events to what was loaded, with a snapshot whenever ten have come since the last; answer the new state.
+        """Append events to what was loaded, with a snapshot whenever ten have come since the last.
+
+        Answer the new state.
 
         Raises VersionConflict if somebody else has appended meanwhile.
         """

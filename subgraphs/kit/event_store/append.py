@@ -1,4 +1,6 @@
-"""Appending: the row of the stream decides who comes first, and versions are handed out while it is locked."""
+"""Appending: the row of the stream decides who comes first, and versions are handed out while it is
+locked.
+"""
 
 from collections.abc import Sequence
 
@@ -24,15 +26,18 @@ INSERT INTO event_streams AS stream (aggregate_id, aggregate_type, current_versi
 VALUES (:aggregate_id, :aggregate_type, :count, pg_current_xact_id())
 ON CONFLICT (aggregate_id) DO
 """
-# A writer may have got its transaction's number before the one whose events it follows, so the number alone could put
-# version 2 before version 1. With the higher of both it cannot, and it stays true that who is still running writes no
+# A writer may have got its transaction's number before the one whose events it follows, so the number alone
+# could put
+# version 2 before version 1. With the higher of both it cannot, and it stays true that who is still running
+# writes no
 # number below its own.
 _ADVANCE = """
 UPDATE {target} SET current_version = stream.current_version + :count,
     last_transaction_id = greatest(stream.last_transaction_id, pg_current_xact_id())
 WHERE stream.aggregate_type = :aggregate_type {condition}
 """
-# One statement, that is one round trip: the rows of the second part come out of the first, so no event gets its position before
+# One statement, that is one round trip: the rows of the second part come out of the first, so no event gets
+# its position before
 # the stream is locked.
 _WRITE = """
 WITH advanced AS ({advance} RETURNING current_version, last_transaction_id)
@@ -66,11 +71,14 @@ _ACTUAL = text("SELECT aggregate_type, current_version FROM event_streams WHERE 
 async def append(
     uow: UnitOfWork, stream: Stream, expected_version: int, events: Sequence[NewEvent], context: Context
 ) -> list[StoredEvent]:
-    """Write events behind the newest of the stream, in the transaction of the unit of work; answer them as stored.
+    """Write events behind the newest of the stream, in the transaction of the unit of work.
 
-    `expected_version` is the version that the writer has seen, `NO_STREAM` or `ANY`. Raises VersionConflict or WrongType,
-    having written nothing; other writers of the stream wait until the unit of work ends. Who appends to several streams in
-    one unit of work does so in the order of their ids, or two of them may wait for each other.
+    Answer them as stored.
+
+    `expected_version` is the version that the writer has seen, `NO_STREAM` or `ANY`. Raises VersionConflict
+    or WrongType, having written nothing; other writers of the stream wait until the unit of work ends. Who
+    appends to several streams in one unit of work does so in the order of their ids, or two of them may wait
+    for each other.
     """
     if not events or expected_version < ANY:
         raise ValueError("no events" if not events else expected_version)

@@ -1,4 +1,5 @@
-"""Archiving: events behind a snapshot go to a table of their own, so that the one which is written stays small.
+"""Archiving: events behind a snapshot go to a table of their own, so that the one which is written stays
+small.
 
 Nothing is dropped: views of the past, audits, and projections that begin anew read both (`every_event`).
 """
@@ -30,7 +31,10 @@ class NotBehindSnapshot(Conflict):
 
 
 async def archive(uow: UnitOfWork, stream: Stream, up_to: int) -> int:
-    """Move the events up to a version, inclusive, to the archive; answer how many were moved. Raises NotBehindSnapshot."""
+    """Move the events up to a version, inclusive, to the archive; answer how many were moved.
+
+    Raises NotBehindSnapshot.
+    """
     if await uow.execute(_MARK.bindparams(aggregate_id=stream.aggregate_id, up_to=up_to)) == 0:
         raise NotBehindSnapshot(f"There is no snapshot of version {up_to} or a later one")
     return await uow.execute(_MOVE.bindparams(aggregate_id=stream.aggregate_id, up_to=up_to))

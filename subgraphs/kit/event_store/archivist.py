@@ -1,4 +1,6 @@
-"""The archivist moves events that are old and behind a snapshot out of the table that is written, in the background of a service."""
+"""The archivist moves events that are old and behind a snapshot out of the table that is written, in the
+background of a service.
+"""
 
 from uuid import UUID
 
@@ -38,7 +40,9 @@ class Archivist(Background):
         moved = 0
         for row in await self._database.fetch_all(_DUE, days=OLD_DAYS):
             async with UnitOfWork(self._database) as uow:
-                moved += await archive(uow, Stream(row.aggregate_type, UUID(str(row.aggregate_id))), row.up_to)
+                moved += await archive(
+                    uow, Stream(row.aggregate_type, UUID(str(row.aggregate_id))), row.up_to
+                )
         return moved
 
     async def _run(self) -> None:

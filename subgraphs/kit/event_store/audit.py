@@ -16,8 +16,9 @@ from subgraphs.kit.event_store.tables import Xid8, every_event
 class Filters:
     """Which events are wanted; what is None does not matter, all else has to hold together.
 
-    `caused_by`: what followed, directly or over others, from an event or command with this id; the event itself is among it.
-    `leading_to`: the event with this id and all that it followed from. `since` is inclusive, `until` exclusive.
+    `caused_by`: what followed, directly or over others, from an event or command with this id; the event
+    itself is among it. `leading_to`: the event with this id and all that it followed from. `since` is
+    inclusive, `until` exclusive.
     """
 
     aggregate_id: UUID | None = None
@@ -33,17 +34,22 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Some events, in the global order; `next` is where the next page begins, None where there was none at the time."""
+    """Some events, in the global order.
+
+    `next` is where the next page begins, None where there was none at the time.
+    """
 
     events: Sequence[StoredEvent]
     next: Cursor | None
 
 
-async def history(session: Session, filters: Filters, *, first: int = 100, after: Cursor | None = None) -> HistoryPage:
+async def history(
+    session: Session, filters: Filters, *, first: int = 100, after: Cursor | None = None
+) -> HistoryPage:
     """A page of at most `first` events as they are stored, not upcast.
 
-    Everything committed is shown at once. So whoever pages while others write may pass over an event that commits in between;
-    `feed.read_after` does not. Of a single stream nothing is passed over.
+    Everything committed is shown at once. So whoever pages while others write may pass over an event that
+    commits in between; `feed.read_after` does not. Of a single stream nothing is passed over.
     """
     place = (every_event.c.transaction_id, every_event.c.position)
     statement = select(every_event).where(*_conditions(filters)).order_by(*place).limit(first + 1)
@@ -71,7 +77,10 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
 
 
 def _effects(root: UUID) -> Select[tuple[UUID]]:
-    """The ids of what followed from an event or command, and its own; a circle of causes ends where it closes."""
+    """The ids of what followed from an event or command, and its own.
+
+    A circle of causes ends where it closes.
+    """
     chain = select(cast(root, Uuid).label("event_id")).cte("effects", recursive=True)
     event = every_event.alias("effect")
     followed = select(event.c.event_id).join(chain, event.c.causation_id == chain.c.event_id)

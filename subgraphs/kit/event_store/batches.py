@@ -1,6 +1,9 @@
-"""Projections that take many events at once: a rebuild is then as fast as statements over sets, not as many small ones.
+"""Projections that take many events at once.
 
-An event handled alone costs a round trip or more; five hundred of them in one statement cost little more than one.
+A rebuild is then as fast as statements over sets, not as many small ones.
+
+An event handled alone costs a round trip or more; five hundred of them in one statement cost little more than
+one.
 """
 
 from abc import abstractmethod
@@ -26,7 +29,8 @@ class Step:
 class BatchProjection(Projection):
     """A projection by steps, each of which gets its events of a whole batch.
 
-    Steps are taken one after the other, so events of different steps must lead to the same tables in either order.
+    Steps are taken one after the other, so events of different steps must lead to the same tables in either
+    order.
     """
 
     @property

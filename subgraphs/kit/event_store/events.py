@@ -27,7 +27,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEvent:
-    """An event to append, in the newest shape of its type; `data` and `metadata` become JSON (UUIDs, times, decimals: strings)."""
+    """An event to append, in the newest shape of its type.
+
+    `data` and `metadata` become JSON (UUIDs, times, decimals: strings).
+    """
 
     event_type: str
     data: Mapping[str, Any]
@@ -40,7 +43,8 @@ class NewEvent:
 class Context:
     """Who appends, in the course of which request, and from which event or command it follows.
 
-    A service that acts on another's event gives that event's id as `causation_id` and passes its `correlation_id` on.
+    A service that acts on another's event gives that event's id as `causation_id` and passes its
+    `correlation_id` on.
     """
 
     created_by: str
@@ -62,7 +66,10 @@ START: Final = Cursor(0, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
-    """An event as the store has it; `cursor` is its place among all events, `version` that in its stream (from 1)."""
+    """An event as the store has it.
+
+    `cursor` is its place among all events, `version` that in its stream (from 1).
+    """
 
     event_id: UUID
     stream: Stream
@@ -97,7 +104,10 @@ class StoredEvent:
 
 
 class VersionConflict(Conflict):
-    """The stream is not at the version that the writer had seen: `actual` instead of `expected`. Load anew and decide anew."""
+    """The stream is not at the version that the writer had seen: `actual` instead of `expected`.
+
+    Load anew and decide anew.
+    """
 
     code = "VERSION_CONFLICT"
 

@@ -26,7 +26,9 @@ WHERE name = :name ORDER BY generation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag:
-    """One generation of a projection: how many committed events it has not read, and how many seconds ago the oldest occurred.
+    """One generation of a projection.
+
+    How many committed events it has not read, and how many seconds ago the oldest occurred.
 
     `events_applied` counts those that had a handler; `updated_at` is when it last read any.
     """
@@ -43,7 +45,8 @@ class Lag:
 async def lag(session: Session, name: str, most: int | None = None) -> Sequence[Lag]:
     """The lag of each generation of a projection, the oldest first.
 
-    Counting takes as long as there is to count: who looks often says how many events are the `most` to be counted.
+    Counting takes as long as there is to count: who looks often says how many events are the `most` to be
+    counted.
     """
     rows = await session.fetch_all(_LAG, name=name, most=most)
     return [

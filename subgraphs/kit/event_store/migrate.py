@@ -15,7 +15,9 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 _LOCK = text("SELECT current_version FROM event_streams WHERE aggregate_id = :aggregate_id FOR UPDATE")
 _ALL = (
     select(every_event)
-    .where(every_event.c.aggregate_id == bindparam("aggregate_id"), every_event.c.version > bindparam("after"))
+    .where(
+        every_event.c.aggregate_id == bindparam("aggregate_id"), every_event.c.version > bindparam("after")
+    )
     .order_by(every_event.c.version)
     .limit(500)
 )
@@ -26,9 +28,9 @@ _REWRITE = [text(f"UPDATE {table} {_SET}") for table in ("events", "archived_eve
 async def migrate_stream(uow: UnitOfWork, stream: Stream, upcasters: Upcasters) -> int:
     """Rewrite a stream's old events, archived ones too, in their newest shape; answer how many were.
 
-    All but data and schema version stays: place, version, time, author, metadata. Writers of the stream wait meanwhile.
-    What an upcaster leaves out is gone afterwards, also for audits. Raises UnknownSchemaVersion; the unit of work has to
-    fail with it, or a part of the stream may be rewritten.
+    All but data and schema version stays: place, version, time, author, metadata. Writers of the stream wait
+    meanwhile. What an upcaster leaves out is gone afterwards, also for audits. Raises UnknownSchemaVersion;
+    the unit of work has to fail with it, or a part of the stream may be rewritten.
     """
     await uow.fetch_value(_LOCK, aggregate_id=stream.aggregate_id)
     after, changed = 0, 0

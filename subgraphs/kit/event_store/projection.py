@@ -1,7 +1,8 @@
-"""Projections: tables that follow from the events, with the place up to which they do in the same transaction.
+"""Projections: tables that follow from the events, with the place up to which they do in the same
+transaction.
 
-So each event has its effect once, wherever a process dies. Tables belong to a generation: while one serves, `rebuild` fills the
-next, and a view under the table's plain name shows the one that serves.
+So each event has its effect once, wherever a process dies. Tables belong to a generation: while one serves,
+`rebuild` fills the next, and a view under the table's plain name shows the one that serves.
 """
 
 import re
@@ -28,7 +29,9 @@ _CREATE = text(
 )
 _EXISTS = text("SELECT 1 FROM projection_checkpoints WHERE name = :name AND serving")
 _ALONE = text("SELECT pg_try_advisory_xact_lock(hashtextextended('create ' || :name, 0))")
-_TAKE = "SELECT * FROM projection_checkpoints WHERE name = :name AND revision = :revision AND {which} FOR UPDATE"
+_TAKE = (
+    "SELECT * FROM projection_checkpoints WHERE name = :name AND revision = :revision AND {which} FOR UPDATE"
+)
 _TAKE_SERVING = text(_TAKE.format(which="serving") + " SKIP LOCKED")
 _TAKE_GENERATION = text(_TAKE.format(which="generation = :generation"))
 _ADVANCE = text(
@@ -41,13 +44,19 @@ WHERE name = :name AND generation = :generation
 
 
 class Projection(ABC):
-    """Tables, how to make them, and what each type of event does to them; events without a handler are passed over."""
+    """Tables, how to make them, and what each type of event does to them.
+
+    Events without a handler are passed over.
+    """
 
     name: ClassVar[str]
     tables: ClassVar[tuple[str, ...]]
     """The plain names of the tables (lower case, at most 41 characters): what queries ask."""
     revision: ClassVar[int] = 1
-    """Raise it with every change of handlers or tables, and `rebuild`: processes of another revision leave the tables alone."""
+    """Raise it with every change of handlers or tables, and `rebuild`.
+
+    Processes of another revision leave the tables alone.
+    """
     upcasters: ClassVar[Upcasters] = Upcasters()
 
     @property
@@ -60,7 +69,10 @@ class Projection(ABC):
         """Create the empty tables of a generation, each under its name from `table`."""
 
     async def apply(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> int:
-        """Apply events, which are in the global order, to the tables of a generation; answer how many had a handler."""
+        """Apply events, which are in the global order, to the tables of a generation.
+
+        Answer how many had a handler.
+        """
         handlers, applied = self.handlers, 0
         for event in events:
             handler = handlers.get(event.event_type)
@@ -83,7 +95,10 @@ class Projection(ABC):
         return f"SELECT * FROM {self.table(checked(plain), generation)}"  # noqa: S608 - a checked name
 
     async def show(self, uow: UnitOfWork, generation: int) -> None:
-        """Let the plain names stand for the tables of a generation, from the commit on. Views on them have to be made anew."""
+        """Let the plain names stand for the tables of a generation, from the commit on.
+
+        Views on them have to be made anew.
+        """
         for plain in self.tables:
             await uow.execute(text(f"DROP VIEW IF EXISTS {checked(plain)}"))
             await uow.execute(text(f"CREATE VIEW {plain} AS {self.shown(plain, generation)}"))
@@ -100,7 +115,9 @@ def checked(plain: str) -> str:
     return plain
 
 
-async def create(uow: UnitOfWork, projection: Projection, generation: int = 1, *, serving: bool = True) -> None:
+async def create(
+    uow: UnitOfWork, projection: Projection, generation: int = 1, *, serving: bool = True
+) -> None:
     """Make a projection's tables and checkpoint, if it has none; of several processes that try, one does."""
     made = _CREATE.bindparams(generation=generation, serving=serving, **_own(projection))
     if await uow.execute(made) == 1:
@@ -110,10 +127,12 @@ async def create(uow: UnitOfWork, projection: Projection, generation: int = 1, *
 
 
 async def apply_next(uow: UnitOfWork, projection: Projection, limit: int = BATCH) -> int | None:
-    """Apply the next events to the tables that serve, with the checkpoint, as one transaction; answer how many were read.
+    """Apply the next events to the tables that serve, with the checkpoint, as one transaction.
 
-    0: nothing is left. None: another process is at it, or the tables are of another revision and wait for their rebuild.
-    Raises what a handler raises; the unit of work has to fail with it.
+    Answer how many were read.
+
+    0: nothing is left. None: another process is at it, or the tables are of another revision and wait for
+    their rebuild. Raises what a handler raises; the unit of work has to fail with it.
     """
     checkpoint = await uow.fetch_one(_TAKE_SERVING, **_own(projection))
     if checkpoint is None and await uow.fetch_value(_EXISTS, name=projection.name) is None:
@@ -125,7 +144,10 @@ async def apply_next(uow: UnitOfWork, projection: Projection, limit: int = BATCH
 
 
 async def apply_to(uow: UnitOfWork, projection: Projection, generation: int, limit: int = BATCH) -> int:
-    """Like `apply_next`, for one generation, waiting for others that are at it. Raises LookupError if there is none."""
+    """Like `apply_next`, for one generation, waiting for others that are at it.
+
+    Raises LookupError if there is none.
+    """
     checkpoint = await uow.fetch_one(_TAKE_GENERATION, generation=generation, **_own(projection))
     if checkpoint is None:
         raise LookupError(f"{projection.name} has no generation {generation}")

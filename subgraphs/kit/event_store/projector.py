@@ -54,6 +54,8 @@ class Projector(Background):
                 elif self._committed is not None:
                     self._committed(self._database.clock.now())
             except Exception as error:
-                log.warning("events wait for their projection", projection=self._projection.name, reason=repr(error))
+                log.warning(
+                    "events wait for their projection", projection=self._projection.name, reason=repr(error)
+                )
                 await self._database.clock.sleep(delay)
                 delay = min(delay * 2, 5.0)

@@ -12,9 +12,13 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 _GENERATIONS = text(
     "SELECT generation, serving, revision FROM projection_checkpoints WHERE name = :name ORDER BY generation"
 )
-_LOCK_SERVING = text("SELECT generation FROM projection_checkpoints WHERE name = :name AND serving FOR UPDATE")
+_LOCK_SERVING = text(
+    "SELECT generation FROM projection_checkpoints WHERE name = :name AND serving FOR UPDATE"
+)
 _FORGET = text("DELETE FROM projection_checkpoints WHERE name = :name AND generation = :generation")
-_SERVE = text("UPDATE projection_checkpoints SET serving = true WHERE name = :name AND generation = :generation")
+_SERVE = text(
+    "UPDATE projection_checkpoints SET serving = true WHERE name = :name AND generation = :generation"
+)
 
 
 async def rebuild(
@@ -25,12 +29,14 @@ async def rebuild(
     batch: int = BATCH,
     begun: Callable[[int], object] | None = None,
 ) -> int:
-    """Fill new tables with the effects of all events, then let them serve and drop the old; answer their generation.
+    """Fill new tables with the effects of all events, then let them serve and drop the old.
 
-    The shadow goes on in transactions of `batch` events; the last, in which nobody else applies anything, catches up with
-    the old tables and swaps, so no query sees less than before. One that was cut off leaves its tables: `resume` goes on with
-    them, if they are of the same revision; otherwise they are dropped. `begun` is called with the generation when its tables
-    are there. Raises RebuildRunning.
+    Answer their generation.
+
+    The shadow goes on in transactions of `batch` events; the last, in which nobody else applies anything,
+    catches up with the old tables and swaps, so no query sees less than before. One that was cut off leaves
+    its tables: `resume` goes on with them, if they are of the same revision; otherwise they are dropped.
+    `begun` is called with the generation when its tables are there. Raises RebuildRunning.
     """
     async with alone(database, projection.name):
         generation = await _begin(database, projection, resume=resume)

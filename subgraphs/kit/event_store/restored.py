@@ -1,7 +1,9 @@
-"""After a dump was restored into another server: that one's transactions may have lower numbers than the events have.
+"""After a dump was restored into another server.
 
-Readers would take such events for ones of the future and wait for them, for years perhaps. So all of them get the number of a
-transaction long past, and new positions in their old order, and the checkpoints follow.
+That one's transactions may have lower numbers than the events have.
+
+Readers would take such events for ones of the future and wait for them, for years perhaps. So all of them get
+the number of a transaction long past, and new positions in their old order, and the checkpoints follow.
 """
 
 from sqlalchemy import text
@@ -39,8 +41,8 @@ UPDATE projection_checkpoints AS own SET transaction_id = '1', position = coales
 async def adopt(uow: UnitOfWork) -> bool:
     """Make restored events readable, if they need it; answer whether they did.
 
-    Call it once after restoring, before anything is appended. Cursors kept outside of `projection_checkpoints` are worth
-    nothing afterwards. Everybody else waits; every event is rewritten.
+    Call it once after restoring, before anything is appended. Cursors kept outside of
+    `projection_checkpoints` are worth nothing afterwards. Everybody else waits; every event is rewritten.
     """
     await uow.execute(_LOCK)
     if not await uow.fetch_value(_NEEDED):

@@ -1,4 +1,6 @@
-"""Snapshots: the states of aggregates as they were after some versions, so that not all events have to be read again."""
+"""Snapshots: the states of aggregates as they were after some versions, so that not all events have to be
+read again.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,8 +34,13 @@ class Snapshot:
     state: Mapping[str, Any]
 
 
-async def write_snapshots(uow: UnitOfWork, stream: Stream, schema_version: int, taken: list[Snapshot]) -> None:
-    """Keep snapshots of a stream that has these versions; one of another shape at the same version is replaced."""
+async def write_snapshots(
+    uow: UnitOfWork, stream: Stream, schema_version: int, taken: list[Snapshot]
+) -> None:
+    """Keep snapshots of a stream that has these versions.
+
+    One of another shape at the same version is replaced.
+    """
     rows = [
         {
             "aggregate_id": stream.aggregate_id,

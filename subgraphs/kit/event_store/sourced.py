@@ -1,7 +1,10 @@
-"""Rows that are what the events of their streams say: what a service decides on, lists and joins, beside the truth.
+"""Rows that are what the events of their streams say.
 
-A change appends an event and writes the row from the state that then follows from the stream, in one transaction; both carry
-the same version. Whoever changes such a row by hand has an event made by the table's trigger (migration 0007).
+What a service decides on, lists and joins, beside the truth.
+
+A change appends an event and writes the row from the state that then follows from the stream, in one
+transaction; both carry the same version. Whoever changes such a row by hand has an event made by the table's
+trigger (migration 0007).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +35,10 @@ _REPAIRING = text(
 
 
 def merged(state: State, event: StoredEvent) -> State:
-    """The state with the fields that an event has changed: an event's data are the new values by their names."""
+    """The state with the fields that an event has changed.
+
+    An event's data are the new values by their names.
+    """
     return msgspec.convert({**msgspec.to_builtins(state), **event.data}, type(state), strict=False)
 
 
@@ -46,7 +52,10 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """So many rows were compared, and those that differed written anew; `next` is where to go on, None at the end."""
+    """So many rows were compared, and those that differed written anew.
+
+    `next` is where to go on, None at the end.
+    """
 
     compared: int
     drifts: Sequence[Drift]
@@ -54,7 +63,8 @@ class Verified:
 
 
 class Sourced(Generic[State]):
-    """A type of aggregate and the table of its rows, with the columns `id`, `version`, `updated_at` and fields of the state.
+    """A type of aggregate and the table of its rows, with the columns `id`, `version`, `updated_at` and
+    fields of the state.
 
     Fields of the state that the table lacks are kept elsewhere, by whoever changes them.
     """
@@ -67,7 +77,10 @@ class Sourced(Generic[State]):
     async def create(
         self, uow: UnitOfWork, row_id: UUID, values: Mapping[str, Any], event: type[Event], facts: Facts
     ) -> Row[Any] | None:
-        """Begin a stream, add its row and publish the event; None, with nothing to be committed, if a unique constraint forbids it."""
+        """Begin a stream, add its row and publish the event.
+
+        None, with nothing to be committed, if a unique constraint forbids it.
+        """
         start = Loaded(self.aggregate.stream(row_id), self.aggregate.initial, 0, 0)
         event_id, loaded = await self._append(uow, start, event, values)
         added = insert(self.table).values(id=row_id, version=loaded.version, **self._row_of(loaded.state))
@@ -92,17 +105,24 @@ class Sourced(Generic[State]):
         return changed
 
     async def verify(self, uow: UnitOfWork, after: UUID = UUID(int=0)) -> Verified:
-        """Compare the next rows (by id) with their streams and repair those that differ; a row without a stream stays as it is."""
+        """Compare the next rows (by id) with their streams and repair those that differ.
+
+        A row without a stream stays as it is.
+        """
         wanted = select(self.table).where(self.table.c.id > bindparam("after")).order_by(self.table.c.id)
         rows = await uow.fetch_all(wanted.limit(VERIFIED).with_for_update(), after=after)
         found: list[Drift] = []
         for row in rows:
             loaded = await self.aggregate.load(uow, self.aggregate.stream(row.id))
             if not loaded.version:  # its stream says nothing, which is no reason to make nothing of the row
-                log.warning("a row has no events: adopt_rows begins its stream", table=self.table.name, id=str(row.id))
+                log.warning(
+                    "a row has no events: adopt_rows begins its stream", table=self.table.name, id=str(row.id)
+                )
                 continue
             expected = {**self._row_of(loaded.state), "version": loaded.version}
-            if differing := tuple(name for name, value in expected.items() if _differ(getattr(row, name), value)):
+            if differing := tuple(
+                name for name, value in expected.items() if _differ(getattr(row, name), value)
+            ):
                 await uow.fetch_value(_REPAIRING, on="on")
                 await self._write(uow, loaded)
                 await uow.fetch_value(_REPAIRING, on="")

@@ -8,7 +8,10 @@ from sqlalchemy.types import UserDefinedType
 
 
 class Xid8(UserDefinedType[int]):
-    """PostgreSQL's number of a transaction, in 64 bits: it never wraps around. asyncpg gives and takes it as an int."""
+    """PostgreSQL's number of a transaction, in 64 bits: it never wraps around.
+
+    asyncpg gives and takes it as an int.
+    """
 
     cache_ok = True
 

@@ -1,6 +1,7 @@
 """What consumers tell the sender of events: that they listen, and what became of each event.
 
-The queue may lose it: the sender publishes an event again until it is confirmed, and who has had it confirms it again.
+The queue may lose it: the sender publishes an event again until it is confirmed, and who has had it confirms
+it again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,8 +17,13 @@ from subgraphs.kit.messages import Envelope
 from subgraphs.kit.queue.streams import LONGEST_CONFIRMATIONS, confirmations_of
 
 Outcome = Literal["done", "retry", "failed", "stale", "gap"]
-"""done: applied. stale: not applied, the aggregate had come as far already. gap: applied, though an event before it never came.
-retry: tried again later, or waiting behind one that is. failed: given up after all tries, until a person replays it."""
+"""done: applied. stale: not applied, the aggregate had come as far already.
+
+gap: applied, though an event before it never came.
+
+retry: tried again later, or waiting behind one that is. failed: given up after all tries, until a person
+replays it.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +87,9 @@ async def tell(redis: Redis, said: Iterable[Confirmation | Hello]) -> None:
         for each in said:
             kind = "hello" if isinstance(each, Hello) else "confirmation"
             fields: dict[Any, Any] = {kind: msgspec.json.encode(each)}
-            pipeline.xadd(confirmations_of(each.source), fields, maxlen=LONGEST_CONFIRMATIONS, approximate=True)
+            pipeline.xadd(
+                confirmations_of(each.source), fields, maxlen=LONGEST_CONFIRMATIONS, approximate=True
+            )
         await pipeline.execute()
 
 

@@ -1,9 +1,10 @@
-"""How far a reader has come in a stream, kept in the reader's own database and moved in the transaction of what was read.
+"""How far a reader has come in a stream, kept in the reader's own database and moved in the transaction of
+what was read.
 
-Why not Valkey's consumer groups: a group hands an entry to whichever process happens to wait, also to one that has just lost its lease,
-and the next owner of the partition then reads past it: out of order. A cursor in the database belongs to the transaction that the
-lease's token guards, so nobody reads past what was not committed, there is nothing to acknowledge, and no group dies with the
-queue's data.
+Why not Valkey's consumer groups: a group hands an entry to whichever process happens to wait, also to one
+that has just lost its lease, and the next owner of the partition then reads past it: out of order. A cursor
+in the database belongs to the transaction that the lease's token guards, so nobody reads past what was not
+committed, there is nothing to acknowledge, and no group dies with the queue's data.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -32,9 +33,15 @@ _LOAD = select(_columns.stream, _columns.last_id).where(_MINE)
 _LOCK = _LOAD.order_by(_columns.stream).with_for_update()
 _moved = insert(inbox_cursors).from_select(
     ["consumer", "stream", "last_id"],
-    select(bindparam("consumer", type_=Text), func.unnest(_STREAMS), func.unnest(bindparam("ids", type_=ARRAY(Text)))),
+    select(
+        bindparam("consumer", type_=Text),
+        func.unnest(_STREAMS),
+        func.unnest(bindparam("ids", type_=ARRAY(Text))),
+    ),
 )
-_SAVE = _moved.on_conflict_do_update(index_elements=["consumer", "stream"], set_={"last_id": _moved.excluded.last_id})
+_SAVE = _moved.on_conflict_do_update(
+    index_elements=["consumer", "stream"], set_={"last_id": _moved.excluded.last_id}
+)
 _BEGIN = _moved.on_conflict_do_nothing()
 
 
@@ -60,14 +67,23 @@ async def save(uow: UnitOfWork, consumer: str, places: Mapping[str, str]) -> Non
 
 
 async def checked(redis: Redis, places: Mapping[str, str]) -> dict[str, str]:
-    """The places, but the beginning where a stream has not come so far: then the server has lost it, and what is in it is new."""
+    """The places, but the beginning where a stream has not come so far.
+
+    Then the server has lost it, and what is in it is new.
+    """
     return {
-        stream: START if place_of(place) > await newest_id(redis, stream) else place for stream, place in places.items()
+        stream: START if place_of(place) > await newest_id(redis, stream) else place
+        for stream, place in places.items()
     }
 
 
-async def read(redis: Redis, places: Mapping[str, str], count: int, block_ms: int | None = None) -> list[Entry]:
-    """What follows these places, at most `count` entries a stream; wait for it so long when there is nothing yet."""
+async def read(
+    redis: Redis, places: Mapping[str, str], count: int, block_ms: int | None = None
+) -> list[Entry]:
+    """What follows these places, at most `count` entries a stream.
+
+    Wait for it so long when there is nothing yet.
+    """
     wanted: dict[Any, Any] = dict(places)
     found: Any = await redis.xread(wanted, count=count, block=block_ms)
     return [
@@ -78,7 +94,10 @@ async def read(redis: Redis, places: Mapping[str, str], count: int, block_ms: in
 
 
 class Tail:
-    """Reads streams as one reader, however many processes run it: they take turns by the rows of the cursors."""
+    """Reads streams as one reader, however many processes run it.
+
+    They take turns by the rows of the cursors.
+    """
 
     def __init__(self, database: Database, redis: Redis, reader: str, streams: Sequence[str]) -> None:
         self._database = database

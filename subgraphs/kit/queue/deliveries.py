@@ -1,7 +1,8 @@
 """What a sender knows of its consumers: who listens to what, and which of them has had which event.
 
-An event counts as delivered when every consumer that wants its type has confirmed that it is safe there: applied, or in the
-table of what it gave up. Until then it is published again, with pauses that double, as long as somebody is there who wants it.
+An event counts as delivered when every consumer that wants its type has confirmed that it is safe there:
+applied, or in the table of what it gave up. Until then it is published again, with pauses that double, as
+long as somebody is there who wants it.
 """
 
 from collections.abc import Sequence
@@ -18,10 +19,15 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 
 CHECKED = 500
 DOUBLINGS = 7
-"""The longest pause between two looks at an event is 2**7 times the first: an hour, where that is 30 seconds."""
+"""The longest pause between two looks at an event is 2**7 times the first.
 
-# A consumer that is new is owed what nobody has confirmed yet; what was delivered to all others before is in the streams, and
-# it reads those from their beginning. `since`: what it missed while it was away is first left to it, for it stands in the streams.
+An hour, where that is 30 seconds.
+"""
+
+# A consumer that is new is owed what nobody has confirmed yet; what was delivered to all others before is in
+# the streams, and
+# it reads those from their beginning. `since`: what it missed while it was away is first left to it, for it
+# stands in the streams.
 _HELLO = text("""
 INSERT INTO outbox_consumers (consumer, event_types, first_id)
 SELECT :consumer, :types, coalesce((SELECT min(id) FROM outbox WHERE delivered_at IS NULL), (SELECT max(id) + 1 FROM outbox), 1)
@@ -93,7 +99,10 @@ async def greet(uow: UnitOfWork, hello: Hello) -> None:
 
 
 async def confirm(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> None:
-    """Remember what became of events: of each event and consumer what is final, or else what was said last."""
+    """Remember what became of events.
+
+    Of each event and consumer what is final, or else what was said last.
+    """
     chosen: dict[tuple[int, str], Confirmation] = {}
     for each in confirmations:
         key = (each.position, each.consumer)
@@ -114,7 +123,10 @@ async def confirm(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> Non
 
 
 async def republish(database: Database, seconds: float) -> int:
-    """Let events be published again that are not confirmed in time; answer how many. What nobody wants is done with."""
+    """Let events be published again that are not confirmed in time; answer how many.
+
+    What nobody wants is done with.
+    """
     again = 0
     while True:
         async with UnitOfWork(database) as uow:
@@ -125,7 +137,9 @@ async def republish(database: Database, seconds: float) -> int:
 
 
 async def forget(database: Database) -> None:
-    """Delete what is old: a delivered event after 7 days, any published one after 30, what was heard of others after 30, and
-    consumers that have not said anything for 30 days."""
+    """Delete what is old: a delivered event after 7 days, any published one after 30, what was heard of
+    others after 30, and
+    consumers that have not said anything for 30 days.
+    """
     for statement in _FORGET:
         await database.execute(statement)

@@ -1,6 +1,9 @@
-"""Events that a consumer could not apply: kept in its own database, tried again with growing pauses, and at last the dead letters.
+"""Events that a consumer could not apply.
 
-While one of an aggregate waits to be tried again, later ones of the aggregate stand behind it: order is worth more than haste.
+Kept in its own database, tried again with growing pauses, and at last the dead letters.
+
+While one of an aggregate waits to be tried again, later ones of the aggregate stand behind it: order is worth
+more than haste.
 """
 
 import random
@@ -58,7 +61,12 @@ _columns = inbox_failures.c
 _HERS = _columns.consumer == bindparam("consumer")
 _UNFINISHED = _columns.status.in_(("retry", "waiting"))
 _ABOUT = select(
-    _columns.event_id, _columns.source, _columns.aggregate_id, _columns.position, _columns.status, _columns.retry_count
+    _columns.event_id,
+    _columns.source,
+    _columns.aggregate_id,
+    _columns.position,
+    _columns.status,
+    _columns.retry_count,
 ).where(
     _HERS,
     (_columns.event_id == any_(bindparam("events", type_=ARRAY(Uuid))))
@@ -86,7 +94,10 @@ class Pace:
     factor: float = 4.0
 
     def pause(self, retries: int) -> timedelta:
-        """The pause before the next try: 1, 4 and 16 seconds, each shifted at random, so that not all come back at once."""
+        """The pause before the next try.
+
+        1, 4 and 16 seconds, each shifted at random, so that not all come back at once.
+        """
         return timedelta(seconds=self.seconds * self.factor**retries * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
 
 
@@ -110,7 +121,9 @@ def row_of(consumer: str, partition: int, envelope: Envelope, entry: Entry, pace
     }
 
 
-def malformed_row_of(consumer: str, source: str, partition: int, entry: Entry, error: Exception) -> dict[str, Any]:
+def malformed_row_of(
+    consumer: str, source: str, partition: int, entry: Entry, error: Exception
+) -> dict[str, Any]:
     """The row of an entry that is no event: there is nothing to try again, only something to look at."""
     return {
         "consumer": consumer,
@@ -128,7 +141,9 @@ def malformed_row_of(consumer: str, source: str, partition: int, entry: Entry, e
 
 
 def _kept(entry: Entry) -> dict[str, str]:
-    texts = ((key.decode(errors="replace"), value.decode(errors="replace")) for key, value in entry.fields.items())
+    texts = (
+        (key.decode(errors="replace"), value.decode(errors="replace")) for key, value in entry.fields.items()
+    )
     return {key.replace("\0", ""): value.replace("\0", "") for key, value in texts}
 
 
@@ -141,7 +156,9 @@ async def about(
     session: Session, consumer: str, events: Collection[UUID], aggregates: Collection[UUID]
 ) -> Sequence[Row[Any]]:
     """What is known of these events, and what these aggregates wait for."""
-    return await session.fetch_all(_ABOUT, consumer=consumer, events=list(events), aggregates=list(aggregates))
+    return await session.fetch_all(
+        _ABOUT, consumer=consumer, events=list(events), aggregates=list(aggregates)
+    )
 
 
 async def due(session: Session, consumer: str, partitions: Collection[int]) -> Sequence[Row[Any]]:
@@ -194,7 +211,11 @@ async def go_on(uow: UnitOfWork, row: Row[Any]) -> None:
 
 async def wake(uow: UnitOfWork, consumer: str, source: str, aggregate_id: UUID) -> None:
     """What waits for an event of this aggregate may be tried now."""
-    waiting = (_columns.consumer == consumer) & (_columns.source == source) & (_columns.aggregate_id == aggregate_id)
+    waiting = (
+        (_columns.consumer == consumer)
+        & (_columns.source == source)
+        & (_columns.aggregate_id == aggregate_id)
+    )
     now = inbox_failures.update().where(waiting, _columns.status == "retry")
     await uow.execute(now.values(next_at=func.clock_timestamp()))
 
@@ -210,4 +231,6 @@ async def replay(uow: UnitOfWork, consumer: str, event_ids: Sequence[UUID]) -> i
     )
     now = func.clock_timestamp()
     values: dict[str, Any] = {"status": "retry", "retry_count": 0, "next_at": now, "updated_at": now}
-    return await uow.execute(inbox_failures.update().where(failed).values(values | {"replays": columns.replays + 1}))
+    return await uow.execute(
+        inbox_failures.update().where(failed).values(values | {"replays": columns.replays + 1})
+    )

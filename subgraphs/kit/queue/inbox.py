@@ -1,10 +1,11 @@
 """The inbox hands the events of other services to this one's handlers: at least once on the wire, once in the
 database, in order per aggregate.
 
-The processes of a service share the partitions by leases; each reads those that it holds. A batch is tried as one transaction first;
-only if that fails, event by event. An event that fails is put aside in the consumer's own database and tried again with growing
-pauses, at last given up for a person to look at; a database that is away is nobody's fault: the inbox waits for it and counts no
-try. What became of an event is confirmed to its sender, which publishes it again until then.
+The processes of a service share the partitions by leases; each reads those that it holds. A batch is tried as
+one transaction first; only if that fails, event by event. An event that fails is put aside in the consumer's
+own database and tried again with growing pauses, at last given up for a person to look at; a database that is
+away is nobody's fault: the inbox waits for it and counts no try. What became of an event is confirmed to its
+sender, which publishes it again until then.
 """
 
 import asyncio
@@ -55,7 +56,9 @@ class Inbox:
         self._consumer = consumer
         self.sources = sources
         self.handlers = handlers
-        self._hellos = [Hello(consumer=consumer, source=source, event_types=tuple(handlers)) for source in sources]
+        self._hellos = [
+            Hello(consumer=consumer, source=source, event_types=tuple(handlers)) for source in sources
+        ]
         pace = pace or Pace()
         self._retry_look = pace.seconds / 2
         self._leases = Leases(database, consumer, lease_seconds)
@@ -140,7 +143,9 @@ class Inbox:
         await self._changed.wait()
 
     async def _find_places(self, tokens: dict[int, int]) -> None:
-        """Where to read on: as the last owner left it, or from the beginning when the server has lost the stream."""
+        """Where to read on: as the last owner left it, or from the beginning when the server has lost the
+        stream.
+        """
         current = await run_id(self._redis) if not self._run_id or tokens != self._tokens else self._run_id
         if current != self._run_id or tokens != self._tokens:
             wanted = [stream_of(source, partition) for source in self.sources for partition in tokens]
@@ -175,4 +180,6 @@ class Inbox:
             try:
                 await confirmations.tell(self._redis, said)
             except (RedisError, OSError) as error:
-                log.warning("events not confirmed", consumer=self._consumer, count=len(said), reason=repr(error))
+                log.warning(
+                    "events not confirmed", consumer=self._consumer, count=len(said), reason=repr(error)
+                )

@@ -1,7 +1,10 @@
-"""Applies events to a consumer's database: a batch is one transaction with what is remembered of it and how far the streams were read.
+"""Applies events to a consumer's database.
 
-A batch is all or nothing; the inbox then takes its events one by one, so that only those that fail are put aside (`kit/queue/failures`).
-Each transaction commits only while this process holds the partitions (`kit/queue/leases`).
+A batch is one transaction with what is remembered of it and how far the streams were read.
+
+A batch is all or nothing; the inbox then takes its events one by one, so that only those that fail are put
+aside (`kit/queue/failures`). Each transaction commits only while this process holds the partitions
+(`kit/queue/leases`).
 """
 
 import time
@@ -45,7 +48,12 @@ class Intake:
     """One consumer's way of applying events."""
 
     def __init__(
-        self, database: Database, consumer: str, handlers: Mapping[str, EventHandler], leases: Leases, pace: Pace
+        self,
+        database: Database,
+        consumer: str,
+        handlers: Mapping[str, EventHandler],
+        leases: Leases,
+        pace: Pace,
     ) -> None:
         self._database = database
         self._consumer = consumer
@@ -77,8 +85,16 @@ class Intake:
             try:
                 found.append(Arrival(entry, envelope_of(source, entry.fields), partition))
             except (KeyError, ValueError) as error:
-                log.error("no event", consumer=self._consumer, stream=entry.stream, entry=entry.id, reason=repr(error))
-                await failures.add(uow, failures.malformed_row_of(self._consumer, source, partition, entry, error))
+                log.error(
+                    "no event",
+                    consumer=self._consumer,
+                    stream=entry.stream,
+                    entry=entry.id,
+                    reason=repr(error),
+                )
+                await failures.add(
+                    uow, failures.malformed_row_of(self._consumer, source, partition, entry, error)
+                )
         return found
 
     async def _arrive(self, uow: UnitOfWork, ledger: Ledger, arrival: Arrival) -> None:
@@ -118,7 +134,11 @@ class Intake:
         envelope = arrival.envelope
         said = f"version {envelope.version} came, version {known} was here already"
         log.warning(
-            "conflict", consumer=self._consumer, event_id=str(envelope.event_id), source=envelope.source, reason=said
+            "conflict",
+            consumer=self._consumer,
+            event_id=str(envelope.event_id),
+            source=envelope.source,
+            reason=said,
         )
         return said
 
@@ -135,7 +155,9 @@ class Intake:
             await handler(uow, envelope)
         return (time.perf_counter() - begin) * 1000
 
-    async def put_aside(self, entry: Entry, tokens: Mapping[int, int], error: Exception) -> list[Confirmation]:
+    async def put_aside(
+        self, entry: Entry, tokens: Mapping[int, int], error: Exception
+    ) -> list[Confirmation]:
         """Keep an event whose handler failed, to try it again later."""
         source, partition = origin_of(entry)
         arrival = Arrival(entry, envelope_of(source, entry.fields), partition)
@@ -146,7 +168,9 @@ class Intake:
             ledger.say(arrival, "retry", error=described(error))
             await ledger.write(uow)
             await cursors.save(uow, self._consumer, {entry.stream: entry.id})
-        log.warning("event failed, it will be tried again", entry=entry.id, stream=entry.stream, reason=repr(error))
+        log.warning(
+            "event failed, it will be tried again", entry=entry.id, stream=entry.stream, reason=repr(error)
+        )
         return ledger.confirmations()
 
     async def due(self, partitions: Mapping[int, int]) -> Sequence[Row[Any]]:
@@ -206,7 +230,9 @@ class Intake:
             ledger.say(arrival, outcome, retry_count=row.retry_count + 1, error=described(error))
             await ledger.write(uow)
         if last:
-            log.error("event given up", consumer=self._consumer, event_id=str(row.event_id), reason=repr(error))
+            log.error(
+                "event given up", consumer=self._consumer, event_id=str(row.event_id), reason=repr(error)
+            )
         return ledger.confirmations()
 
     async def replay(self, entries: Sequence[Entry], tokens: Mapping[int, int]) -> int:

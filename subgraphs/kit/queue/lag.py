@@ -23,7 +23,9 @@ async def waiting(session: Session, redis: Redis, consumer: str, sources: Sequen
 
     Raises what the connections raise: then nobody knows. A stream that is not there yet has nothing waiting.
     """
-    places = await cursors.load(session, consumer, [stream for source in sources for stream in streams_of(source)])
+    places = await cursors.load(
+        session, consumer, [stream for source in sources for stream in streams_of(source)]
+    )
     aside = float(await session.fetch_value(_ASIDE, consumer=consumer))
     seconds, micros = await redis.time()
     async with redis.pipeline(transaction=False) as pipeline:

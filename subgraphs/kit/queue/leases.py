@@ -1,8 +1,11 @@
-"""Which process of a service handles which partitions of the events that it hears: one process a partition, by a lease.
+"""Which process of a service handles which partitions of the events that it hears.
 
-A lease is a row of the consumer's own database, and every transaction that handles events locks the rows of its partitions and compares
-their tokens (`fence`): whoever was paused past the lease has an old token and commits nothing. A process that is paused inside
-a transaction holds that lock; the server ends such a transaction, so that the others need not wait for it for long.
+One process a partition, by a lease.
+
+A lease is a row of the consumer's own database, and every transaction that handles events locks the rows of
+its partitions and compares their tokens (`fence`): whoever was paused past the lease has an old token and
+commits nothing. A process that is paused inside a transaction holds that lock; the server ends such a
+transaction, so that the others need not wait for it for long.
 """
 
 import os
@@ -51,7 +54,10 @@ SELECT set_config('idle_in_transaction_session_timeout', :idle, true), (SELECT c
 
 
 class LeaseLost(Exception):
-    """Another process has the partition now, or may have it any moment: what was done is not to be committed."""
+    """Another process has the partition now, or may have it any moment.
+
+    What was done is not to be committed.
+    """
 
 
 class Leases:
@@ -67,7 +73,10 @@ class Leases:
         """The token of each partition that was held at the last look."""
 
     async def tend(self, unit: UnitOfWork | None = None) -> None:
-        """Say that we live, renew what we hold, take what is free, give back what is over our share: in this unit of work, or its own."""
+        """Say that we live, renew what we hold, take what is free, give back what is over our share.
+
+        In this unit of work, or its own.
+        """
         mine: dict[str, Any] = {"consumer": self._consumer, "owner": self.owner}
         async with unit or UnitOfWork(self._database) as uow:
             await uow.execute(_IDLE.bindparams(idle=self._idle))

@@ -1,6 +1,9 @@
-"""What a consumer knows of the events of one transaction, and what it has to write down of them: read and written once a batch.
+"""What a consumer knows of the events of one transaction, and what it has to write down of them.
 
-The rules of order stand here: what is a duplicate, what has to wait behind what, and what an event's version says.
+Read and written once a batch.
+
+The rules of order stand here: what is a duplicate, what has to wait behind what, and what an event's version
+says.
 """
 
 from collections.abc import Sequence
@@ -22,9 +25,9 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 
 Aggregate = tuple[str, UUID]
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
-_HAD = text("SELECT event_id, processed_at FROM inbox WHERE consumer = :consumer AND event_id = ANY(:ids)").bindparams(
-    _IDS
-)
+_HAD = text(
+    "SELECT event_id, processed_at FROM inbox WHERE consumer = :consumer AND event_id = ANY(:ids)"
+).bindparams(_IDS)
 _VERSIONS = text("""
 SELECT source, aggregate_id, version FROM inbox_versions WHERE consumer = :consumer AND aggregate_id = ANY(:ids)""").bindparams(
     _IDS
@@ -41,7 +44,10 @@ ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = greatest(in
 
 
 def judged(version: int, known: int | None) -> Literal["next", "stale", "gap"]:
-    """What an event's version says, where the aggregate has come to a known version here (None: nothing is known)."""
+    """What an event's version says, where the aggregate has come to a known version here (None.
+
+    Nothing is known).
+    """
     if not version or known is None or version == known + 1:
         return "next"
     return "stale" if version <= known else "gap"
@@ -85,7 +91,9 @@ class Ledger:
     said: list[tuple[Arrival, Outcome, dict[str, Any]]] = field(default_factory=list)
 
     @classmethod
-    async def read(cls, uow: UnitOfWork, consumer: str, pace: failures.Pace, arrivals: Sequence[Arrival]) -> "Ledger":
+    async def read(
+        cls, uow: UnitOfWork, consumer: str, pace: failures.Pace, arrivals: Sequence[Arrival]
+    ) -> "Ledger":
         """What is known of these events and their aggregates."""
         ledger = cls(consumer, pace, uow.clock)
         events = [arrival.envelope.event_id for arrival in arrivals]
@@ -115,7 +123,9 @@ class Ledger:
         """Put an event aside, and let later ones of its aggregate wait behind it."""
         row = failures.row_of(self.consumer, arrival.partition, arrival.envelope, arrival.entry, self.pace)
         pause = self.pace.pause(0)
-        self.kept.append({**row, "status": status, "error_message": error, "next_at": func.clock_timestamp() + pause})
+        self.kept.append(
+            {**row, "status": status, "error_message": error, "next_at": func.clock_timestamp() + pause}
+        )
         self.put_aside[arrival.envelope.event_id] = status, 0
         self._queue(arrival.aggregate, arrival.envelope.position)
 
@@ -155,6 +165,8 @@ class Ledger:
         """What to tell the senders, now that it is committed."""
         now = self.clock.now()
         return [
-            Confirmation.of(self.consumer, arrival.envelope, outcome, size=arrival.size, **{"handled_at": now, **more})
+            Confirmation.of(
+                self.consumer, arrival.envelope, outcome, size=arrival.size, **{"handled_at": now, **more}
+            )
             for arrival, outcome, more in self.said
         ]

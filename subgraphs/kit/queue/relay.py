@@ -1,9 +1,11 @@
-"""The relay carries events from the outbox to the queue, in order, at least once, until the consumers confirm them.
+"""The relay carries events from the outbox to the queue, in order, at least once, until the consumers confirm
+them.
 
-Each batch is one transaction: take the lock (so that a second process of the service does not publish the same), read,
-XADD, mark. Whatever fails in between is published again; consumers know what they have had. When the queue's server was
-restarted it may have lost its newest entries, or all: the relay then compares the streams with the outbox and sends what is
-missing, before anything else: the script that publishes does nothing on a server that was not compared.
+Each batch is one transaction: take the lock (so that a second process of the service does not publish the
+same), read, XADD, mark. Whatever fails in between is published again; consumers know what they have had. When
+the queue's server was restarted it may have lost its newest entries, or all: the relay then compares the
+streams with the outbox and sends what is missing, before anything else: the script that publishes does
+nothing on a server that was not compared.
 """
 
 import asyncio
@@ -21,7 +23,14 @@ from subgraphs.kit.clock import wait
 from subgraphs.kit.database import Database
 from subgraphs.kit.queue import deliveries
 from subgraphs.kit.queue.cursors import Tail
-from subgraphs.kit.queue.streams import RETENTION_MS, confirmations_of, entry_of, partition_of, run_id, streams_of
+from subgraphs.kit.queue.streams import (
+    RETENTION_MS,
+    confirmations_of,
+    entry_of,
+    partition_of,
+    run_id,
+    streams_of,
+)
 from subgraphs.kit.tasks import end
 
 log = structlog.get_logger("subgraphs.relay")
@@ -47,7 +56,10 @@ class Restarted(Exception):
 
 
 class Relay:
-    """Publishes the outbox of one service until it is stopped. What is not confirmed for `confirm_seconds` is published again."""
+    """Publishes the outbox of one service until it is stopped.
+
+    What is not confirmed for `confirm_seconds` is published again.
+    """
 
     def __init__(
         self,
@@ -75,7 +87,9 @@ class Relay:
     async def start(self) -> None:
         """Begin to publish, and to listen to the consumers, in the background."""
         loops = (self._publish_all, self._listen)
-        self._tasks = [asyncio.create_task(self._forever(loop), name=f"relay {self._service}") for loop in loops]
+        self._tasks = [
+            asyncio.create_task(self._forever(loop), name=f"relay {self._service}") for loop in loops
+        ]
 
     async def stop(self) -> None:
         """End; what is left in the outbox waits for the next start."""
@@ -118,7 +132,9 @@ class Relay:
             if rows:
                 if not await self._publish(keys=self._streams, args=self._arguments(rows)):
                     raise Restarted(self._service)
-                await outbox.mark_published(connection, [row.id for row in rows], deliveries.pause(self._confirm))
+                await outbox.mark_published(
+                    connection, [row.id for row in rows], deliveries.pause(self._confirm)
+                )
             return len(rows)
 
     def _arguments(self, rows: Any) -> list[Any]:
@@ -136,7 +152,9 @@ class Relay:
                 await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
                 present, above = await self._present()
                 if lost := await outbox.publish_again(connection, above, present):
-                    log.warning("the queue lost events, they are sent again", service=self._service, count=lost)
+                    log.warning(
+                        "the queue lost events, they are sent again", service=self._service, count=lost
+                    )
             self._run_id = current
 
     async def _present(self) -> tuple[set[int], int]:
@@ -161,7 +179,9 @@ class Relay:
                 await self._tail.take(deliveries.listen, BATCH)
             if self._clock.monotonic() > due:
                 if again := await deliveries.republish(self._database, self._confirm):
-                    log.warning("events not confirmed, they are sent again", service=self._service, count=again)
+                    log.warning(
+                        "events not confirmed, they are sent again", service=self._service, count=again
+                    )
                     self._wake.set()
                 due = self._clock.monotonic() + look
 

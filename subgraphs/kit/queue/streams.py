@@ -1,7 +1,8 @@
 """The queue: Valkey streams, and how an event is written on them.
 
-A service tells its events on `events:<service>:<partition>`: all events of an aggregate are in one partition, in order. Its
-consumers confirm on `confirmations:<service>`; what a person has a consumer try again comes to it on `replays:<consumer>`.
+A service tells its events on `events:<service>:<partition>`: all events of an aggregate are in one partition,
+in order. Its consumers confirm on `confirmations:<service>`; what a person has a consumer try again comes to
+it on `replays:<consumer>`.
 """
 
 import zlib
@@ -20,7 +21,10 @@ from subgraphs.kit.messages import Envelope
 PARTITIONS = 8
 """Never to be changed while events are on their way: those of one aggregate would stand in two streams."""
 RETENTION_MS = 7 * 24 * 3600 * 1000
-"""How long a stream keeps an entry: what a consumer that is away for longer has missed is published again, behind what is newer."""
+"""How long a stream keeps an entry.
+
+What a consumer that is away for longer has missed is published again, behind what is newer.
+"""
 LONGEST_CONFIRMATIONS = 100_000
 
 

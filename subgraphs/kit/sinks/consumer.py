@@ -50,7 +50,9 @@ class SinkConsumer:
         self.database = database
         self._redis = redis
         handlers = dict.fromkeys(sink.translations, self.apply)
-        self._inbox = Inbox(database, redis, self.name, sink.sources, handlers, pace=pace, lease_seconds=lease_seconds)
+        self._inbox = Inbox(
+            database, redis, self.name, sink.sources, handlers, pace=pace, lease_seconds=lease_seconds
+        )
         self._writes: WeakKeyDictionary[UnitOfWork, list[Write]] = WeakKeyDictionary()
         self._opening: asyncio.Task[None] | None = None
 

@@ -45,9 +45,13 @@ class SinkCopy:
         if generation is None:
             return {}
         found = await self.consumer.sink.target.read(generation, self.kind, keys)
-        return {str(key): {"version": one.version, "told": self.told(one.document)} for key, one in found.items()}
+        return {
+            str(key): {"version": one.version, "told": self.told(one.document)} for key, one in found.items()
+        }
 
-    async def repair(self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]) -> bool:
+    async def repair(
+        self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]
+    ) -> bool:
         """Write what the owner tells; `consumer` is the service's name, and the sink is known under
         its own."""
         if not await copies.saw(uow, self.consumer.name, self.source, key, version):

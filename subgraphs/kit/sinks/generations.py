@@ -19,15 +19,19 @@ _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('sink ' || :sink, 0
 _SERVING = text("SELECT generation FROM sink_generations WHERE sink = :sink AND state = 'serving'")
 # FOR UPDATE: whoever writes to a retired one has ended before it goes
 _RETIRED = text(
-    "SELECT generation FROM sink_generations WHERE sink = :sink AND state = 'retired' ORDER BY generation FOR UPDATE"
+    "SELECT generation FROM sink_generations WHERE sink = :sink AND state = 'retired'"
+    " ORDER BY generation FOR UPDATE"
 )
 # FOR SHARE: none is added, shown or removed between this and the commit of what was written to them
 _ALL = text("SELECT generation FROM sink_generations WHERE sink = :sink ORDER BY generation FOR SHARE")
 _HIGHEST = text("SELECT coalesce(max(generation), 0) FROM sink_generations WHERE sink = :sink")
 _ADD = text("INSERT INTO sink_generations (sink, generation, state) VALUES (:sink, :generation, :state)")
-_RETIRE = text("UPDATE sink_generations SET state = 'retired', since = now() WHERE sink = :sink AND state = :state")
+_RETIRE = text(
+    "UPDATE sink_generations SET state = 'retired', since = now() WHERE sink = :sink AND state = :state"
+)
 _SERVE = text(
-    "UPDATE sink_generations SET state = 'serving', since = now() WHERE sink = :sink AND generation = :generation"
+    "UPDATE sink_generations SET state = 'serving', since = now()"
+    " WHERE sink = :sink AND generation = :generation"
 )
 _REMOVE = text("DELETE FROM sink_generations WHERE sink = :sink AND generation = :generation")
 

@@ -28,7 +28,9 @@ class MemoryTarget:
             if known is None or known.version <= write.version:
                 kept[write.kind, write.key] = write
 
-    async def versions(self, generation: int, kind: str, after: UUID | None, limit: int) -> Sequence[tuple[UUID, int]]:
+    async def versions(
+        self, generation: int, kind: str, after: UUID | None, limit: int
+    ) -> Sequence[tuple[UUID, int]]:
         """A page of keys and versions."""
         self._check()
         found = (write for write in self.generations[generation].values() if write.document is not None)
@@ -41,7 +43,9 @@ class MemoryTarget:
         """Documents by key."""
         self._check()
         found = (self.generations[generation].get((kind, key)) for key in keys)
-        return {one.key: Stored(one.version, one.document) for one in found if one and one.document is not None}
+        return {
+            one.key: Stored(one.version, one.document) for one in found if one and one.document is not None
+        }
 
     async def serve(self, generation: int) -> None:
         """Set `serving`."""

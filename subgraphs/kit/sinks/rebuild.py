@@ -21,7 +21,9 @@ class Originals(Protocol):
         ...
 
 
-async def rebuild(consumer: SinkConsumer, originals: Originals, *, begun: Callable[[int], object] | None = None) -> int:
+async def rebuild(
+    consumer: SinkConsumer, originals: Originals, *, begun: Callable[[int], object] | None = None
+) -> int:
     """Fill a new generation with the originals, have it serve, and discard the old one; answer its number.
 
     From its beginning on, the generation also gets every event that the consumer writes, and versions say

@@ -54,7 +54,9 @@ class SinkTarget(Protocol):
         """
         ...
 
-    async def versions(self, generation: int, kind: str, after: UUID | None, limit: int) -> Sequence[tuple[UUID, int]]:
+    async def versions(
+        self, generation: int, kind: str, after: UUID | None, limit: int
+    ) -> Sequence[tuple[UUID, int]]:
         """Keys and versions of the documents of a kind, the deleted ones left out: the next `limit` in the
         order of their keys, behind `after`."""
         ...

@@ -14,7 +14,10 @@ def named_id(name: str) -> UUID:
 
 @dataclass(frozen=True, slots=True)
 class SkillEntry:
-    """A skill of the musicians' catalogue. `share`: how common it is; `price`: what it does to a rate, as a factor."""
+    """A skill of the musicians' catalogue.
+
+    `share`: how common it is; `price`: what it does to a rate, as a factor.
+    """
 
     name: str
     category: str
@@ -110,7 +113,9 @@ SKILLS = INSTRUMENTS + GENRES + STYLES
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """A kind of event: its titles, how common it is, hours, first and last hour of its start, and what it likes to hear."""
+    """A kind of event: its titles, how common it is, hours, first and last hour of its start, and what it
+    likes to hear.
+    """
 
     titles: tuple[str, ...]
     share: float

@@ -1,4 +1,6 @@
-"""What happens: requests of clients, applications of musicians near enough, and bookings that do not overlap."""
+"""What happens: requests of clients, applications of musicians near enough, and bookings that do not
+overlap.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -9,7 +11,15 @@ from random import Random
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from subgraphs.platform.sample.catalogue import GENRES, INSTRUMENTS, OCCASIONS, STYLES, Occasion, SkillEntry, named_id
+from subgraphs.platform.sample.catalogue import (
+    GENRES,
+    INSTRUMENTS,
+    OCCASIONS,
+    STYLES,
+    Occasion,
+    SkillEntry,
+    named_id,
+)
 from subgraphs.platform.sample.people import Musician, People, Person, Weighted
 
 _GENRE = {one.name: one for one in GENRES}
@@ -106,7 +116,9 @@ class GigMaker:
             yield self.settled(self.request(client, self.occasions.draw(self.random), days or 1))
 
     def demo(self) -> Iterator[Gig]:
-        """The demo client's: one open, one with applications, one booked, two played (one of them not yet rated)."""
+        """The demo client's: one open, one with applications, one booked, two played (one of them not yet
+        rated).
+        """
         client, player = self.people.clients[0], self.people.musicians[0]
         stories = (("open", 40, "open"), ("choosing", 30, "in_progress"), ("booked", 20, "assigned"), ("played", -20, "completed"), ("unrated", -4, "completed"))  # fmt: skip
         for name, days, status in stories:
@@ -180,7 +192,9 @@ class GigMaker:
         if gig.applications and (past or random.random() < 0.4):
             free = next((one for one in gig.applications if self.is_free(one.musician, gig)), None)
             if free is not None:
-                self.book(gig, free, "completed" if past else random.choice(("pending", "confirmed", "confirmed")))
+                self.book(
+                    gig, free, "completed" if past else random.choice(("pending", "confirmed", "confirmed"))
+                )
         if past and gig.booked is None:
             gig.status = "cancelled"
         return gig
@@ -192,7 +206,9 @@ class GigMaker:
         price = _money(float(musician.rate) * hours * random.uniform(0.9, 1.15))
         message = f"I would love to play at your event. {musician.bio}"
         at = gig.at + (min(self.now, gig.starts_at) - gig.at) * random.uniform(0.05, 0.6)
-        return Application(UUID(int=random.getrandbits(128), version=4), musician, price, message, "pending", at)
+        return Application(
+            UUID(int=random.getrandbits(128), version=4), musician, price, message, "pending", at
+        )
 
     def is_free(self, musician: Musician, gig: Gig) -> bool:
         """Whether a musician has nothing else at that time."""

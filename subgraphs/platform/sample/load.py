@@ -1,7 +1,8 @@
 """The sample gets into the databases: made once in memory, copied in bulk, with progress.
 
-Each service's own copies of what others know are filled as their events would have filled them; no event is sent for sample data.
-The read side alone gets events, into its local log: its read models are made of nothing else, before anybody asks for them.
+Each service's own copies of what others know are filled as their events would have filled them; no event is
+sent for sample data. The read side alone gets events, into its local log: its read models are made of nothing
+else, before anybody asks for them.
 """
 
 import asyncio
@@ -67,7 +68,10 @@ def make_world(musicians: int, now: datetime) -> World:
 
 
 async def load(databases: Mapping[str, str], size: str, progress: Progress) -> None:
-    """Fill empty databases (by service name) with the sample of a size; `progress(step, done, total)` as it goes."""
+    """Fill empty databases (by service name) with the sample of a size.
+
+    `progress(step, done, total)` as it goes.
+    """
     now = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
     progress("making the sample", 0, 1)
     world = await asyncio.to_thread(make_world, MUSICIANS[size], now)
@@ -75,9 +79,13 @@ async def load(databases: Mapping[str, str], size: str, progress: Progress) -> N
     password_hash = await asyncio.to_thread(PasswordHasher().hash, DEMO_PASSWORD)
     services = dict.fromkeys(table.service for table in tables(password_hash))
     for service in services:
-        connection = await asyncpg.connect(databases[service].replace("postgresql+asyncpg://", "postgresql://"))
+        connection = await asyncpg.connect(
+            databases[service].replace("postgresql+asyncpg://", "postgresql://")
+        )
         try:
-            async with connection.transaction():  # some rules of a database look at several tables when it ends
+            async with (
+                connection.transaction()
+            ):  # some rules of a database look at several tables when it ends
                 await connection.execute("select set_config('mussikon.loading', 'on', true)")
                 for table in tables(password_hash):
                     if table.service == service:
@@ -92,7 +100,10 @@ async def load(databases: Mapping[str, str], size: str, progress: Progress) -> N
 
 async def _copy(connection: Any, table: Table, world: World, progress: Progress) -> None:
     # jsonb on the wire is a version byte, then the text
-    codec = {"encoder": lambda value: b"\x01" + orjson.dumps(value), "decoder": lambda raw: orjson.loads(raw[1:])}
+    codec = {
+        "encoder": lambda value: b"\x01" + orjson.dumps(value),
+        "decoder": lambda raw: orjson.loads(raw[1:]),
+    }
     await connection.set_type_codec("jsonb", schema="pg_catalog", format="binary", **codec)
     step = f"{table.service}: {table.name}"
     rows = await asyncio.to_thread(lambda: list(table.rows(world)))
@@ -144,7 +155,14 @@ def _users(world: World, password_hash: str) -> Iterator[Row]:
 
 def _profiles(world: World) -> Iterator[Row]:
     for one in _everyone(world):
-        yield one.id, one.first_name, one.last_name, one.phone, one.born, {"city": one.city.name, "language": "en"}
+        yield (
+            one.id,
+            one.first_name,
+            one.last_name,
+            one.phone,
+            one.born,
+            {"city": one.city.name, "language": "en"},
+        )
 
 
 def _musicians(world: World) -> Iterator[Row]:
@@ -193,7 +211,16 @@ def _bookings(world: World) -> Iterator[Row]:
         if chosen is not None:
             who = (gig.id, chosen.id, gig.client.id, musician.id, musician.person.id)
             when = (gig.starts_at, gig.ends_at, city.time_zone)
-            yield gig.booking_id, *who, *when, chosen.price, city.currency, gig.booking_status, chosen.at, chosen.at
+            yield (
+                gig.booking_id,
+                *who,
+                *when,
+                chosen.price,
+                city.currency,
+                gig.booking_status,
+                chosen.at,
+                chosen.at,
+            )
 
 
 def _completed(world: World) -> Iterator[Row]:
@@ -288,9 +315,15 @@ def _notifications(world: World) -> Iterator[Row]:
         for one in gig.applications:
             if one.at < world.now - timedelta(days=30):
                 continue
-            data = {"request_id": str(gig.id), "application_id": str(one.id), "musician_id": str(one.musician.id)}
+            data = {
+                "request_id": str(gig.id),
+                "application_id": str(one.id),
+                "musician_id": str(one.musician.id),
+            }
             text = f"{one.musician.stage_name} applied to {gig.title}"
-            yield _notification(random, gig.client.id, "new_application", "New application", text, data, one.at)
+            yield _notification(
+                random, gig.client.id, "new_application", "New application", text, data, one.at
+            )
             if gig.booked is one:
                 told = {"request_id": str(gig.id), "booking_id": str(gig.booking_id)}
                 text = f"You are booked for {gig.title}"

@@ -171,7 +171,12 @@ class MusicianMaker:
         return f"{person.first_name} from {person.city.name}: {played}. {genres}. {years}."
 
     def _rate(self, city: City, skills: Sequence[SkillEntry], experience: int) -> Decimal:
-        rate = city.rate * skills[0].price * (0.7 + 0.035 * min(experience, 25)) * self.random.lognormvariate(0, 0.22)
+        rate = (
+            city.rate
+            * skills[0].price
+            * (0.7 + 0.035 * min(experience, 25))
+            * self.random.lognormvariate(0, 0.22)
+        )
         step = 5 if rate < 400 else 50
         return Decimal(max(step, round(rate / step) * step)).quantize(Decimal("0.01"))
 
@@ -218,7 +223,12 @@ def make_people(seed: int, musicians: int, places: Sequence[City], now: datetime
     demo = {one.user_type: demo_person(one, demo_city, now) for one in DEMO_ACCOUNTS}
     maker = MusicianMaker(Random(f"{seed}/musicians"))
     players = [demo["musician"]]
-    players += [make_person(random, number, "musician", drawn.draw(random), now) for number in range(1, musicians)]
+    players += [
+        make_person(random, number, "musician", drawn.draw(random), now) for number in range(1, musicians)
+    ]
     clients = [demo["client"]]
-    clients += [make_person(random, musicians + n, "client", drawn.draw(random), now) for n in range(1, musicians // 2)]
+    clients += [
+        make_person(random, musicians + n, "client", drawn.draw(random), now)
+        for n in range(1, musicians // 2)
+    ]
     return People(clients, [maker.make(one) for one in players], [demo["admin"]])

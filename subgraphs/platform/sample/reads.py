@@ -1,4 +1,7 @@
-"""The local log of the read side: the sample as the services would have told it in events, for the projections to start from."""
+"""The local log of the read side.
+
+The sample as the services would have told it in events, for the projections to start from.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +26,10 @@ EVENT_COLUMNS: Final = (
     "correlation_id transaction_id"
 )
 _LONG_AGO: Final = 3
-"""The number of a transaction that every server has had: whoever reads the log may read these events at once."""
+"""The number of a transaction that every server has had.
+
+Whoever reads the log may read these events at once.
+"""
 
 
 _BATCH: Final = 2_000
@@ -71,7 +77,9 @@ async def project(url: str, progress: Callable[[str, int, int], None]) -> None:
         await database.close()
 
 
-async def _fill(database: Database, model: ReadModel, total: int, progress: Callable[[str, int, int], None]) -> None:
+async def _fill(
+    database: Database, model: ReadModel, total: int, progress: Callable[[str, int, int], None]
+) -> None:
     done, read = 0, 1
     while read:
         async with UnitOfWork(database) as uow:
@@ -127,7 +135,9 @@ def _profile(one: Musician) -> _Told:
         "portfolio_urls": list(one.portfolio),
         "created_at": one.person.since,
     }
-    return _Told("musicians", "musician", one.id, "MusicianProfileCreated", facts, one.person.since, one.person.id)
+    return _Told(
+        "musicians", "musician", one.id, "MusicianProfileCreated", facts, one.person.since, one.person.id
+    )
 
 
 def _request(gig: Gig) -> _Told:

@@ -1,7 +1,8 @@
 """Who knows whom: a degree distribution as in real networks, for the social graph.
 
-Most have a few connections and some have very many: degrees follow a power law with a cut, and edges are drawn by the
-configuration model (Molloy and Reed, 1995) with a preference for one's own city; loops and repetitions are dropped.
+Most have a few connections and some have very many: degrees follow a power law with a cut, and edges are
+drawn by the configuration model (Molloy and Reed, 1995) with a preference for one's own city; loops and
+repetitions are dropped.
 """
 
 from collections import defaultdict

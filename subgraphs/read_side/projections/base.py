@@ -1,4 +1,7 @@
-"""What the three projections share: events as rows of a statement, views on the read models, and the latency of each event."""
+"""What the three projections share.
+
+Events as rows of a statement, views on the read models, and the latency of each event.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -18,9 +21,15 @@ class ReadModel(BatchProjection):
     """A projection of the read side."""
 
     ddl: ClassVar[Sequence[str]]
-    """The statements that make the tables; `{table}` stands for a table's name in the generation, as in `{musician_read_model}`."""
+    """The statements that make the tables.
+
+    `{table}` stands for a table's name in the generation, as in `{musician_read_model}`.
+    """
     conditions: ClassVar[Mapping[str, str]] = {}
-    """What the rows of a table must fulfil to be shown under its plain name: rows that are only known in part are not."""
+    """What the rows of a table must fulfil to be shown under its plain name.
+
+    Rows that are only known in part are not.
+    """
     views: ClassVar[Mapping[str, str]] = {}
     """Views on the plain names, by name."""
 
@@ -49,7 +58,9 @@ class ReadModel(BatchProjection):
     async def apply(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> int:
         """See Projection."""
         known = frozenset(self.handlers)
-        self._applied = [at for event in events if event.event_type in known and (at := _told_at(event)) is not None]
+        self._applied = [
+            at for event in events if event.event_type in known and (at := _told_at(event)) is not None
+        ]
         return await super().apply(uow, events, generation)
 
     def committed(self, now: datetime) -> None:
@@ -73,7 +84,9 @@ class ReadModel(BatchProjection):
 
 
 def rows_of(events: Sequence[StoredEvent]) -> str:
-    """Events as a JSON array: the fields of each, its place in the outbox of its service, and when it occurred."""
+    """Events as a JSON array: the fields of each, its place in the outbox of its service, and when it
+    occurred.
+    """
     return orjson.dumps([{**event.data, **_place(event)} for event in events]).decode()
 
 

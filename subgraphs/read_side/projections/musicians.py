@@ -20,7 +20,8 @@ _COLUMNS = (
 )
 _REPLACED = (*_COLUMNS, "skill_ids", "skills", "search", "position", "is_active")
 
-# A row may begin with a review or an application; it is shown when the whole profile is there: the first programs told less of it.
+# A row may begin with a review or an application; it is shown when the whole profile is there: the first
+# programs told less of it.
 # rating_order: to sort by, without nulls.
 _TABLE = """
 CREATE TABLE {musician_read_model} (
@@ -53,10 +54,9 @@ CREATE TABLE {musician_read_model} (
     position              numeric  NOT NULL DEFAULT -1
 )
 """
-# A musician is available while the account is open. Accounts are known by user, so they wait here for the profile.
-_ACCOUNTS = (
-    "CREATE TABLE {musician_accounts} (user_id uuid PRIMARY KEY, is_active boolean NOT NULL, position numeric NOT NULL)"
-)
+# A musician is available while the account is open. Accounts are known by user, so they wait here for the
+# profile.
+_ACCOUNTS = "CREATE TABLE {musician_accounts} (user_id uuid PRIMARY KEY, is_active boolean NOT NULL, position numeric NOT NULL)"
 _INDEXES = (
     "(user_id)",
     "(latitude, longitude)",

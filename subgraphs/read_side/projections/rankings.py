@@ -58,7 +58,10 @@ FROM jsonb_to_recordset(cast(:told AS jsonb)) AS told (request_id uuid, matches 
 
 
 class Rankings(ReadModel):
-    """Rankings by the default algorithm; those that somebody asked for by another name are a matter of theirs."""
+    """Rankings by the default algorithm.
+
+    Those that somebody asked for by another name are a matter of theirs.
+    """
 
     name: ClassVar[str] = "matching"
     tables: ClassVar[tuple[str, ...]] = ("matching_read_model", "matching_rankings")

@@ -12,13 +12,24 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.read_side.projections.base import ReadModel
 
 _COLUMNS = (
-    *("client_id", "title", "description", "event_date", "start_time", "end_time", "time_zone", "starts_at", "ends_at"),
+    *(
+        "client_id",
+        "title",
+        "description",
+        "event_date",
+        "start_time",
+        "end_time",
+        "time_zone",
+        "starts_at",
+        "ends_at",
+    ),
     *("budget_min", "budget_max", "currency", "latitude", "longitude", "address", "city", "country"),
     *("status", "urgency_level", "created_at"),
 )
 _REPLACED = (*_COLUMNS, "required_skill_ids", "required_skills", "search", "client_name", "position")
 
-# A row may begin with an application; it is shown when the whole request is there: the first programs told less of it.
+# A row may begin with an application; it is shown when the whole request is there: the first programs told
+# less of it.
 _TABLE = """
 CREATE TABLE {request_read_model} (
     request_id         uuid PRIMARY KEY,
@@ -50,9 +61,7 @@ CREATE TABLE {request_read_model} (
     position           numeric  NOT NULL DEFAULT -1
 )
 """
-_CLIENTS = (
-    "CREATE TABLE {request_clients} (user_id uuid PRIMARY KEY, username text NOT NULL, position numeric NOT NULL)"
-)
+_CLIENTS = "CREATE TABLE {request_clients} (user_id uuid PRIMARY KEY, username text NOT NULL, position numeric NOT NULL)"
 _SKILLS = "CREATE TABLE {request_skills} (id uuid PRIMARY KEY, name text NOT NULL)"
 _INDEXES = (
     "(client_id)",
@@ -126,7 +135,9 @@ ON CONFLICT (request_id) DO UPDATE SET total_applications = own.total_applicatio
 
 
 class Requests(ReadModel):
-    """`total_applications` counts all that were made, also those taken back or turned down, as the requests service does."""
+    """`total_applications` counts all that were made, also those taken back or turned down, as the
+    requests service does.
+    """
 
     name: ClassVar[str] = "requests"
     tables: ClassVar[tuple[str, ...]] = ("request_read_model", "request_clients", "request_skills")
@@ -163,7 +174,9 @@ class Requests(ReadModel):
     async def _skills(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> None:
         learnt = [row.id for row in await self.execute(uow, _LEARN_SKILLS, events, generation)]
         if learnt:
-            renamed = text(self.named(_RENAME, generation)).bindparams(bindparam("learnt", learnt, ARRAY(Uuid)))
+            renamed = text(self.named(_RENAME, generation)).bindparams(
+                bindparam("learnt", learnt, ARRAY(Uuid))
+            )
             await uow.execute(renamed)
 
     async def _requests(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> None:

@@ -1,4 +1,7 @@
-"""What a bomb is, and how one is set off: with a bound on its processor time, and whatever comes out of it as a word."""
+"""What a bomb is, and how one is set off.
+
+With a bound on its processor time, and whatever comes out of it as a word.
+"""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -13,7 +16,9 @@ SECONDS = 6.0  # of processor time for one bomb: ten times what the slowest take
 
 @dataclass(frozen=True, slots=True)
 class Bomb:
-    """Hostile input: what it is called, what it comes to (a code, or a word for success), and how to set it off."""
+    """Hostile input: what it is called, what it comes to (a code, or a word for success), and how to set
+    it off.
+    """
 
     name: str
     end: str

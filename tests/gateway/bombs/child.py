@@ -1,4 +1,7 @@
-"""Sets off every bomb in a process of its own, under limits that the system keeps; prints a line for each, before and after."""
+"""Sets off every bomb in a process of its own, under limits that the system keeps.
+
+Prints a line for each, before and after.
+"""
 
 import json
 import resource

@@ -35,7 +35,10 @@ def cut_off(words: list[str]) -> Iterator[str]:
 
 
 def spoiled(words: list[str], chance: random.Random) -> str:
-    """One to three tokens lost, doubled, or taken for others, mostly of their kind: what still parses goes deeper."""
+    """One to three tokens lost, doubled, or taken for others, mostly of their kind.
+
+    What still parses goes deeper.
+    """
     words = list(words)
     for _ in range(chance.randint(1, 3)):
         index = chance.randrange(len(words))

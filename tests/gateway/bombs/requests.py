@@ -59,7 +59,10 @@ PAIRS = many(
     ),
 )
 OVER = (
-    "fragment F on Query{" + many(700, lambda i: f"...F{i}") + "}" + many(700, lambda i: f"fragment F{i} on Query{{q}}")
+    "fragment F on Query{"
+    + many(700, lambda i: f"...F{i}")
+    + "}"
+    + many(700, lambda i: f"fragment F{i} on Query{{q}}")
 )
 
 OPERATIONS: tuple[tuple[str, str, str], ...] = (
@@ -107,7 +110,9 @@ OPERATIONS: tuple[tuple[str, str, str], ...] = (
     (
         "a chain of fragments",
         COMPLEX,
-        "{...F0}" + many(1400, lambda i: f"fragment F{i} on Query{{...F{i + 1}}}") + "fragment F1400 on Query{q}",
+        "{...F0}"
+        + many(1400, lambda i: f"fragment F{i} on Query{{...F{i + 1}}}")
+        + "fragment F1400 on Query{q}",
     ),
     (
         "fragments multiply a text",

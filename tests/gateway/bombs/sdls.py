@@ -1,4 +1,7 @@
-"""SDLs that are no honest subgraph's: too deep, too many, hostile names, broken links, cut off anywhere, noise."""
+"""SDLs that are no honest subgraph's.
+
+Too deep, too many, hostile names, broken links, cut off anywhere, noise.
+"""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -92,7 +95,11 @@ ONE: tuple[tuple[str, str, str], ...] = (
     ("inputs in a circle", BROKEN, "input A {b: B!} input B {a: A!} type Query {q(a: A): Int}"),
     ("a default in a circle", BROKEN, "input A {a: A = {}} type Query {q(a: A): Int}"),
     ("a type called as GraphQL calls its own", BROKEN, "type Query {q: __Schema} type __Schema {x: Int}"),
-    ("a type called as the supergraph calls its own", BROKEN, "type Query {q: join__Graph} enum join__Graph {X}"),
+    (
+        "a type called as the supergraph calls its own",
+        BROKEN,
+        "type Query {q: join__Graph} enum join__Graph {X}",
+    ),
     ("a reason that is no text", BROKEN, "type Query {q: Int @deprecated(reason: 1)}"),
     ("a default of no input type", BROKEN, "type Query {q(a: Query = 1): Int}"),
     ("a field twice", BROKEN, "type Query {q: Int q: Int}"),
@@ -106,7 +113,11 @@ ONE: tuple[tuple[str, str, str], ...] = (
     ("a long description", COMPOSED, '"""' + "x y\n" * 300_000 + '""" ' + Q),
     ("a description of quotes", COMPOSED, '"""a \\""" b \\\\ " """ type Query {"c \\"" q: Int}'),
     ("many unknown types", BROKEN, "type Query {" + many(1500, lambda i: f"f{i}: Unknown{i}") + "}"),
-    ("many broken keys", "KEY_INVALID_FIELDS", Q + many(1500, lambda i: f'type T{i} @key(fields: "x") {{id: ID!}}')),
+    (
+        "many broken keys",
+        "KEY_INVALID_FIELDS",
+        Q + many(1500, lambda i: f'type T{i} @key(fields: "x") {{id: ID!}}'),
+    ),
     (
         "every type an interface of every other",
         COMPOSED,
@@ -172,7 +183,10 @@ SETS: tuple[tuple[str, str, dict[str, str]], ...] = (
     (
         "many subgraphs",
         COMPOSED,
-        {f"s{k}": f'type Query {{q{k}: U}} type U @key(fields: "id") {{id: ID! f{k}: Int}}' for k in range(100)},
+        {
+            f"s{k}": f'type Query {{q{k}: U}} type U @key(fields: "id") {{id: ID! f{k}: Int}}'
+            for k in range(100)
+        },
     ),
     (
         "requirements in a circle",

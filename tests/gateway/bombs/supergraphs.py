@@ -1,4 +1,7 @@
-"""Supergraph SDLs that no composition wrote: join directives that lie, enums that are missing, texts cut off."""
+"""Supergraph SDLs that no composition wrote.
+
+Join directives that lie, enums that are missing, texts cut off.
+"""
 
 from collections.abc import Iterator
 from functools import partial
@@ -36,7 +39,11 @@ ONE: tuple[tuple[str, str, str], ...] = (
     ("no graphs", BROKEN, HEAD.replace("enum join__Graph", "enum other") + QUERY + U + "}"),
     ("graphs that are no enum", BROKEN, "type join__Graph { A: Int } type Query { q: Int }"),
     ("deep", BROKEN, HEAD + "type Query { q: " + "[" * 3000 + "Int" + "]" * 3000 + "}"),
-    ("a deep key", BROKEN, HEAD + QUERY + U.replace('"id"', '"' + "u {" * 500 + "id" + "}" * 500 + '"') + "}"),
+    (
+        "a deep key",
+        BROKEN,
+        HEAD + QUERY + U.replace('"id"', '"' + "u {" * 500 + "id" + "}" * 500 + '"') + "}",
+    ),
     ("a key without an end", BROKEN, HEAD + QUERY + U.replace('"id"', '"id {"') + "}"),
     ("a broken requirement", BROKEN, HEAD + QUERY + U + 'x: Int @join__field(graph: B, requires: "{") }'),
     ("a graph that is not there", LOADED, HEAD + QUERY + U + "x: Int @join__field(graph: NOPE) }"),
@@ -46,12 +53,20 @@ ONE: tuple[tuple[str, str, str], ...] = (
         LOADED,
         HEAD + QUERY + U.replace('"id"', '"nope { nope }"') + "x: Int @join__field(graph: B) }",
     ),
-    ("a requirement of no field", LOADED, HEAD + QUERY + U + 'x: Int @join__field(graph: B, requires: "nope { a }") }'),
+    (
+        "a requirement of no field",
+        LOADED,
+        HEAD + QUERY + U + 'x: Int @join__field(graph: B, requires: "nope { a }") }',
+    ),
     ("a requirement of itself", LOADED, HEAD + QUERY + U + 'x: Int @join__field(graph: B, requires: "x") }'),
     ("a type that lies", LOADED, HEAD + QUERY + U + 'y: U @join__field(graph: B, type: "[[") }'),
     ("a type that is not there", LOADED, HEAD + QUERY + U + 'y: U @join__field(graph: B, type: "Nope") }'),
     ("a type of another kind", LOADED, HEAD + QUERY + U + 'y: U @join__field(graph: B, type: "ID") }'),
-    ("provides of no field", LOADED, HEAD + QUERY + U + 'y: U @join__field(graph: B, provides: "nope { a }") }'),
+    (
+        "provides of no field",
+        LOADED,
+        HEAD + QUERY + U + 'y: U @join__field(graph: B, provides: "nope { a }") }',
+    ),
     (
         "an implementation of no interface",
         LOADED,

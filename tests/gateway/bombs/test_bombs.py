@@ -1,7 +1,7 @@
 """Hostile input: refused with a code or answered, never anything else, in bounded memory and work.
 
-All bombs go off in one child process under RLIMIT_AS and RLIMIT_CPU, each with a bound of its own on processor time: what would hang
-or grow fails by a signal, and the test says which bomb it was.
+All bombs go off in one child process under RLIMIT_AS and RLIMIT_CPU, each with a bound of its own on
+processor time: what would hang or grow fails by a signal, and the test says which bomb it was.
 """
 
 import json
@@ -67,7 +67,12 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 def nested(depth: int) -> bytes:
     """A request whose variable is lists in each other."""
-    return b'{"query": "query($a: Any) { any(a: $a) }", "variables": {"a": ' + b"[" * depth + b"]" * depth + b"}}"
+    return (
+        b'{"query": "query($a: Any) { any(a: $a) }", "variables": {"a": '
+        + b"[" * depth
+        + b"]" * depth
+        + b"}}"
+    )
 
 
 def asking(query: str) -> bytes:
@@ -103,7 +108,10 @@ async def test_bomb_at_the_door(
 
 @pytest.mark.parametrize("length", [b"\xb2", b"-1", b"1e9"])
 async def test_a_length_that_is_no_number(client: httpx.AsyncClient, length: bytes) -> None:
-    """A content-length that is no number is not believed, and does no harm: the body is measured as it comes."""
+    """A content-length that is no number is not believed, and does no harm.
+
+    The body is measured as it comes.
+    """
     sent = {b"content-type": b"application/json", b"content-length": length}
     response = await client.post("/graphql", content=asking("{hello}"), headers=sent)
     assert response.json() == {"data": {"hello": "x"}}

@@ -1,4 +1,7 @@
-"""`gateway check` and `gateway contract`: what changes for clients, judged by what they ask; what some of them may see."""
+"""`gateway check` and `gateway contract`.
+
+What changes for clients, judged by what they ask; what some of them may see.
+"""
 
 import json
 from pathlib import Path
@@ -63,7 +66,11 @@ def test_every_change_has_its_level() -> None:
     }
     safe = {message for level, message in found if level == "safe"}
     assert {"Thing.name was String and is String!", "Query.things was [Thing] and is [Thing!]"} <= safe
-    assert {"the argument Thing.size(digits:) is new", "the field Query.new is new", "the type Water is new"} <= safe
+    assert {
+        "the argument Thing.size(digits:) is new",
+        "the field Query.new is new",
+        "the type Water is new",
+    } <= safe
 
 
 def test_nothing_changed() -> None:
@@ -143,8 +150,13 @@ OTHER = 'type Thing @key(fields: "id") { id: ID! extra: Int @tag(name: "public")
         (("public",), ("internal",), ["id: ID!", "extra"], ["cost", "Code", "Secret", "inner"]),
     ],
 )
-def test_contracts(include: tuple[str, ...], exclude: tuple[str, ...], shown: list[str], gone: list[str]) -> None:
-    """Clients see what the tags allow and nothing that has become empty or unreachable; the subgraphs stay whole."""
+def test_contracts(
+    include: tuple[str, ...], exclude: tuple[str, ...], shown: list[str], gone: list[str]
+) -> None:
+    """Clients see what the tags allow and nothing that has become empty or unreachable.
+
+    The subgraphs stay whole.
+    """
     cut = load_supergraph(contract(supergraph_of({"a": TAGGED, "b": OTHER}), include, exclude))
     text = print_schema(cut.api)
     assert [one for one in shown if one not in text] == []

@@ -1,4 +1,7 @@
-"""Our composer against @apollo/composition: codes, hints, the schema clients see, and what each subgraph is said to resolve."""
+"""Our composer against @apollo/composition.
+
+Codes, hints, the schema clients see, and what each subgraph is said to resolve.
+"""
 
 from collections.abc import Sequence
 from functools import cache
@@ -31,11 +34,16 @@ def broken() -> tuple[tuple[str, SdlSet, Verdict], ...]:
     """Made-up sets that the oracle refuses, each with the code that its edit was made for."""
     made = list(broken_sets(4))
     verdicts = ask_oracle(one for _, one in made)
-    return tuple((edit.code, one, said) for (edit, one), said in zip(made, verdicts, strict=True) if said.codes)
+    return tuple(
+        (edit.code, one, said) for (edit, one), said in zip(made, verdicts, strict=True) if said.codes
+    )
 
 
 def disagreements(sets: Sequence[SdlSet], verdicts: Sequence[Verdict]) -> str:
-    """A line for each thing that differs, but for known differences; and for supergraphs of ours that Apollo's code cannot load."""
+    """A line for each thing that differs, but for known differences.
+
+    And for supergraphs of ours that Apollo's code cannot load.
+    """
     ours = [compose_ours(one) for one in sets]
     found = {
         one.name: list(differences(said, mine))
@@ -52,7 +60,9 @@ def disagreements(sets: Sequence[SdlSet], verdicts: Sequence[Verdict]) -> str:
 def only_consequences(said: Verdict, mine: Verdict) -> bool:
     """Whether the oracle only adds codes that follow from one that both report."""
     more = set(said.codes) ^ set(mine.codes)
-    return any(code in mine.codes and more and more <= follow | {code} for code, (follow, _) in CONSEQUENCES.items())
+    return any(
+        code in mine.codes and more and more <= follow | {code} for code, (follow, _) in CONSEQUENCES.items()
+    )
 
 
 def stops(said: Verdict, mine: Verdict) -> bool:
@@ -62,12 +72,16 @@ def stops(said: Verdict, mine: Verdict) -> bool:
 
 @needs_node
 def test_pages_say_what_the_oracle_says() -> None:
-    """The verdict behind every set's name is the oracle's own (else `python -m tests.oracle.note` writes it anew)."""
+    """The verdict behind every set's name is the oracle's own (else `python -m tests.oracle.note` writes
+    it anew).
+    """
     assert {one.name: said.note for one, said in pages() if said.note != one.noted} == {}
 
 
 def test_our_composer_says_what_the_pages_say() -> None:
-    """Without Node, too: error codes and hints of every set are those noted, or the difference is a known one."""
+    """Without Node, too: error codes and hints of every set are those noted, or the difference is a known
+    one.
+    """
     sets = read_pages()
     assert len({one.name for one in sets}) == len(sets) >= 600
     ours = {one.name: compose_ours(one) for one in sets}
@@ -86,14 +100,18 @@ def test_pages_agree() -> None:
     sets, verdicts = [one for one, _ in pages()], [said for _, said in pages()]
     assert not (found := disagreements(sets, verdicts)), found
     assert [
-        one.name for one, said in pages() if one.name in PAGES and not list(differences(said, compose_ours(one)))
+        one.name
+        for one, said in pages()
+        if one.name in PAGES and not list(differences(said, compose_ours(one)))
     ] == []
     assert PAGES.keys() <= {one.name for one in sets}
 
 
 @needs_node
 def test_every_code_is_raised() -> None:
-    """Each error and hint code that the oracle publishes is raised by a set of the pages, or listed as unreachable."""
+    """Each error and hint code that the oracle publishes is raised by a set of the pages, or listed as
+    unreachable.
+    """
     (published,) = run("codes.mjs")
     codes = {*published["errors"], *(hint["code"] for hint in published["hints"])}
     raised = {code for _, said in pages() for code in (*said.codes, *said.hint_codes)}
@@ -113,7 +131,9 @@ def test_made_up_sets_agree() -> None:
 def test_broken_sets_agree() -> None:
     """At least 240 sets, each one edit away from a valid one, are refused by both, with the same codes."""
     assert len(broken()) >= 240
-    assert not (found := disagreements([one for _, one, _ in broken()], [said for _, _, said in broken()])), found
+    assert not (found := disagreements([one for _, one, _ in broken()], [said for _, _, said in broken()])), (
+        found
+    )
 
 
 @needs_node
@@ -126,7 +146,10 @@ def test_breakers_raise_their_codes() -> None:
 
 @needs_node
 def test_sets_by_chance_agree() -> None:
-    """500 sets in which chance decides who has what: the same ones can be answered, but for the known differences."""
+    """500 sets in which chance decides who has what.
+
+    The same ones can be answered, but for the known differences.
+    """
     sets = [chance_set(seed) for seed in range(500)]
     verdicts = ask_oracle(sets)
     accepted = sum(not said.codes for said in verdicts)

@@ -8,7 +8,9 @@ from gateway.core.clock import SYSTEM_CLOCK, Clock, FakeClock
 
 
 async def test_timers_fire_in_their_order_at_their_moments() -> None:
-    """Each at its own time, cancelled ones never, and what a timer starts may set timers that fire as well."""
+    """Each at its own time, cancelled ones never, and what a timer starts may set timers that fire as
+    well.
+    """
     clock = FakeClock(start=0.0)
     fired: list[tuple[str, float]] = []
 
@@ -28,7 +30,10 @@ async def test_timers_fire_in_their_order_at_their_moments() -> None:
 
 
 async def test_sleepers_wake() -> None:
-    """Whoever sleeps on a fake clock wakes when it was advanced far enough; one that was cancelled harms nobody."""
+    """Whoever sleeps on a fake clock wakes when it was advanced far enough.
+
+    One that was cancelled harms nobody.
+    """
     clock = FakeClock()
     sleeper = asyncio.ensure_future(clock.sleep(10))
     gone = asyncio.ensure_future(clock.sleep(10))

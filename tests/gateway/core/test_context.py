@@ -9,7 +9,9 @@ from gateway.observe.observer import Observer
 
 def context(**headers: str) -> RequestContext:
     """The context of a request with these headers; an underscore stands for a hyphen."""
-    return RequestContext({name.replace("_", "-"): value for name, value in headers.items()}, Observer(), FakeClock())
+    return RequestContext(
+        {name.replace("_", "-"): value for name, value in headers.items()}, Observer(), FakeClock()
+    )
 
 
 def test_the_id_is_the_clients_where_it_is_plain() -> None:

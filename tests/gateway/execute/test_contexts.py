@@ -50,7 +50,10 @@ def library() -> dict[str, Subgraph]:
     entities = {f"Book:{one}": book(one) for one in (1, 2)} | {f"Shelf:{one['id']}": one for one in SHELVES}
     root = {"shelves": SHELVES, "readers": READERS, "anything": [*SHELVES, *READERS]}
     priced = {"Book:1": {"__typename": "Book", "id": "1", "price": 5}}
-    tops = {f"Shelf:{one}": {"__typename": "Shelf", "id": one, "top": {"id": "1", "price": 5}} for one in ("s1", "s2")}
+    tops = {
+        f"Shelf:{one}": {"__typename": "Shelf", "id": one, "top": {"id": "1", "price": 5}}
+        for one in ("s1", "s2")
+    }
     return {
         "books": Subgraph(LINK + BOOKS, {"Query": root, **entities}),
         "prices": Subgraph(LINK + PRICES, {**priced, **tops}),
@@ -77,10 +80,17 @@ async def run(query: str) -> tuple[dict[str, Any], dict[str, Subgraph]]:
                 ]
             },
         ),
-        ("{ shelves { first { label } } }", {"shelves": [{"first": {"label": "b1 at kitchen"}}, {"first": None}]}),
+        (
+            "{ shelves { first { label } } }",
+            {"shelves": [{"first": {"label": "b1 at kitchen"}}, {"first": None}]},
+        ),
         (
             "{ readers { books { label } inner { books { label(shout: true) } } } }",
-            {"readers": [{"books": [{"label": "b2 at boat"}], "inner": {"books": [{"label": "B1 AT HALL"}]}}]},
+            {
+                "readers": [
+                    {"books": [{"label": "b2 at boat"}], "inner": {"books": [{"label": "B1 AT HALL"}]}}
+                ]
+            },
         ),
         (
             "{ shelves { top { label price } } }",
@@ -114,7 +124,10 @@ async def test_answers(query: str, data: dict[str, Any]) -> None:
 
 
 async def test_one_request_for_all_contexts() -> None:
-    """Objects under different contexts are looked up apart, in one request; those under equal ones together."""
+    """Objects under different contexts are looked up apart, in one request.
+
+    Those under equal ones together.
+    """
     _, subgraphs = await run("{ shelves { books { label } } }")
     assert len(subgraphs["books"].asked) == 2
     text, variables = subgraphs["books"].asked[1]
@@ -123,7 +136,9 @@ async def test_one_request_for_all_contexts() -> None:
 
 
 async def test_what_a_client_writes_stays_as_it_is() -> None:
-    """Strings that look like the request's own variables, and variables that are called like them, are the client's."""
+    """Strings that look like the request's own variables, and variables that are called like them, are the
+    client's.
+    """
     subgraphs = library()
     sdl = LINK + BOOKS.replace("shout: Boolean", "shout: Boolean, note: String")
 
@@ -136,7 +151,9 @@ async def test_what_a_client_writes_stays_as_it_is() -> None:
     ]
     books = {"Query": {"shelves": shelves}, "Book:1": {**book(1), "label": noted}}
     subgraphs["books"] = Subgraph(sdl, books)
-    engine = engine_of(supergraph_of({"books": sdl, "prices": LINK + PRICES}, linked=False), transport_of(subgraphs))
+    engine = engine_of(
+        supergraph_of({"books": sdl, "prices": LINK + PRICES}, linked=False), transport_of(subgraphs)
+    )
     text = '{ shelves { first { label(note: "$representations0 $context__0") } } }'
     written = (await ask(engine, text))["data"]["shelves"]
     assert [one["first"]["label"] for one in written] == [
@@ -150,12 +167,16 @@ async def test_what_a_client_writes_stays_as_it_is() -> None:
 async def test_clients_do_not_see_the_argument() -> None:
     """The argument from the context is not part of the API schema; the others are."""
     answer, _ = await run('{ __type(name: "Book") { fields { name args { name } } } }')
-    fields = {one["name"]: [each["name"] for each in one["args"]] for one in answer["data"]["__type"]["fields"]}
+    fields = {
+        one["name"]: [each["name"] for each in one["args"]] for one in answer["data"]["__type"]["fields"]
+    }
     assert fields["label"] == ["shout"]
 
 
 async def test_a_context_that_fails_fails_what_needs_it() -> None:
-    """Where the context's value is an error, the field that needs it is null with that error's consequence, and nothing else is."""
+    """Where the context's value is an error, the field that needs it is null with that error's
+    consequence, and nothing else is.
+    """
     subgraphs = library()
     broken = {**SHELVES[0], "room": None}
     subgraphs["books"].data = {**subgraphs["books"].data, "Query": {"shelves": [broken, SHELVES[1]]}}

@@ -1,4 +1,6 @@
-"""Extensions of subgraphs: those on the allow-list reach the client, merged in the plan's order, on every path."""
+"""Extensions of subgraphs: those on the allow-list reach the client, merged in the plan's order, on every
+path.
+"""
 
 from typing import Any
 
@@ -21,7 +23,9 @@ ONE, TWO = Ask("{ thing { name } }"), Ask("{ thing { name color } }")
 
 
 async def respond(ask: Ask, a: Any, b: Any, **settings: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The response to an operation whose subgraphs say these extensions, the first time and once it is known."""
+    """The response to an operation whose subgraphs say these extensions, the first time and once it is
+    known.
+    """
 
     def reply(request: Call) -> Any:
         if request.subgraph == "b":

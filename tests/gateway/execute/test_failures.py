@@ -50,7 +50,9 @@ async def test_entities_are_merged_in_place() -> None:
 async def test_equal_entities_are_asked_for_once() -> None:
     """A list that holds one entity three times makes one representation."""
     a = {"data": {"things": [THINGS[0], THINGS[1], THINGS[0], None, THINGS[0]]}}
-    engine, transport = fake_engine(SDLS, replies({"data": {"_entities": [{"color": "r"}, {"color": "g"}]}}, a))
+    engine, transport = fake_engine(
+        SDLS, replies({"data": {"_entities": [{"color": "r"}, {"color": "g"}]}}, a)
+    )
     response = await ask(engine, "{ things { color } }")
     variables = transport.requests[1].variables or {}
     assert len(variables["representations"]) == 2
@@ -69,7 +71,9 @@ async def test_equal_entities_are_asked_for_once() -> None:
     ],
 )
 async def test_a_failing_subgraph_costs_its_own_fields(failure: Any, code: str) -> None:
-    """Whatever way a subgraph fails, its fields are null with an error at each path, and the rest is there."""
+    """Whatever way a subgraph fails, its fields are null with an error at each path, and the rest is
+    there.
+    """
     engine, _ = fake_engine(SDLS, replies(failure))
     response = await ask(engine, "{ things { name color } }")
     assert response["data"] == {"things": [{"name": "x", "color": None}, {"name": "y", "color": None}]}
@@ -116,7 +120,9 @@ async def test_an_explained_null_gets_no_second_error() -> None:
 async def test_values_of_wrong_types_are_null() -> None:
     """What does not fit the field's type is null with an error, in lists at its position."""
     b = {"data": {"_entities": [{"tags": ["a", 5]}, {"tags": "no list"}]}}
-    engine, _ = fake_engine(SDLS, replies(b, {"data": {"things": [{**THINGS[0], "size": "HUGE"}, THINGS[1]]}}))
+    engine, _ = fake_engine(
+        SDLS, replies(b, {"data": {"things": [{**THINGS[0], "size": "HUGE"}, THINGS[1]]}})
+    )
     response = await ask(engine, "{ things { tags size } }")
     assert response["data"] == {"things": [{"tags": None, "size": None}, {"tags": None, "size": "LARGE"}]}
     assert {tuple(error["path"]) for error in response["errors"]} == {
@@ -131,7 +137,10 @@ async def test_fragments_follow_the_run_time_type() -> None:
     a = {"data": {"any": [{"__typename": "Stone", "weight": 3}, {"__typename": "Thing", "id": "1"}]}}
     engine, transport = fake_engine(SDLS, replies({"data": {"_entities": [{"color": "red"}]}}, a))
     response = await ask(engine, "{ any { __typename ... on Stone { weight } ... on Thing { color } } }")
-    assert response["data"]["any"] == [{"__typename": "Stone", "weight": 3}, {"__typename": "Thing", "color": "red"}]
+    assert response["data"]["any"] == [
+        {"__typename": "Stone", "weight": 3},
+        {"__typename": "Thing", "color": "red"},
+    ]
     assert (transport.requests[1].variables or {})["representations"] == [{"__typename": "Thing", "id": "1"}]
 
 
@@ -165,7 +174,14 @@ async def test_introspection_is_answered_here() -> None:
         "oneOf",
     }
     assert data["__typename"] == "Query"
-    assert {one["name"] for one in data["__type"]["fields"]} == {"id", "name", "size", "color", "price", "tags"}
+    assert {one["name"] for one in data["__type"]["fields"]} == {
+        "id",
+        "name",
+        "size",
+        "color",
+        "price",
+        "tags",
+    }
     assert transport.requests == []
 
 
@@ -177,7 +193,9 @@ async def test_introspection_is_answered_here() -> None:
         "query { " + " ".join(f"a{i}: things {{ id }}" for i in range(2000)) + " }",
         "{ things { id } " + " ".join(f"f{i}: __typename" for i in range(9000)) + " }",
         "{ things { ...A } } fragment A on Thing { ...B ...B } "
-        + " ".join(f"fragment {chr(66 + i)} on Thing {{ ...{chr(67 + i)} ...{chr(67 + i)} }}" for i in range(20))
+        + " ".join(
+            f"fragment {chr(66 + i)} on Thing {{ ...{chr(67 + i)} ...{chr(67 + i)} }}" for i in range(20)
+        )
         + " fragment V on Thing { id }",
     ],
     ids=["braces", "deep", "aliases", "many", "fragments"],

@@ -25,7 +25,9 @@ WRONG: list[Any] = [None, 0, "", "x", True, 1.5, [], [[]], {}, {"a": 1}, [1, {"x
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=repr)
-@pytest.mark.parametrize("place", ["data", "errors", "error", "path", "step", "typename", "key", "entities", "entity"])
+@pytest.mark.parametrize(
+    "place", ["data", "errors", "error", "path", "step", "typename", "key", "entities", "entity"]
+)
 async def test_whatever_a_subgraph_says_there_is_an_answer(wrong: Any, place: str) -> None:
     """A value of a wrong kind anywhere in a reply never breaks the whole answer."""
 
@@ -53,7 +55,10 @@ async def test_whatever_a_subgraph_says_there_is_an_answer(wrong: Any, place: st
 
 
 async def test_errors_are_placed_under_the_clients_keys() -> None:
-    """An error under a key that only the request had is moved to the client's; one in what only the planner asked to the object."""
+    """An error under a key that only the request had is moved to the client's.
+
+    One in what only the planner asked to the object.
+    """
 
     def replying(request: Call) -> Any:
         assert "c__1" in request.query
@@ -74,7 +79,9 @@ async def test_errors_are_placed_under_the_clients_keys() -> None:
 
 
 async def test_fields_come_in_the_order_of_the_operation() -> None:
-    """Keys are in the order in which the operation names them, through fragments (GraphQL spec, CollectFields)."""
+    """Keys are in the order in which the operation names them, through fragments (GraphQL spec,
+    CollectFields).
+    """
     user = {"__typename": "U", "id": "1", "a": 1, "b": 2}
     engine, _ = fake_engine(SDLS, lambda _: {"data": {"n": user}})
     answer = await ask(engine, "{ n { ... on U { a } id ... on U { b __typename } } }")
@@ -82,7 +89,9 @@ async def test_fields_come_in_the_order_of_the_operation() -> None:
 
 
 async def test_an_object_without_a_type_is_null() -> None:
-    """Where the type of an object decides what is answered and no subgraph says it, the object is null, with an error."""
+    """Where the type of an object decides what is answered and no subgraph says it, the object is null,
+    with an error.
+    """
     engine, _ = fake_engine(SDLS, lambda _: {"data": {"n": {"id": "1"}}})
     answer = await ask(engine, "{ n { id __typename } }")
     assert answer["data"] == {"n": None}
@@ -102,7 +111,9 @@ async def test_many_nulls_are_explained_each() -> None:
     engine, _ = fake_engine(SDLS, replying)
     answer = await ask(engine, "{ us { nn } }")
     assert answer["data"] == {"us": [None] * count}
-    assert {tuple(error["path"]) for error in answer["errors"]} == {("us", number, "nn") for number in range(count)}
+    assert {tuple(error["path"]) for error in answer["errors"]} == {
+        ("us", number, "nn") for number in range(count)
+    }
 
 
 @pytest.mark.parametrize(
@@ -111,7 +122,9 @@ async def test_many_nulls_are_explained_each() -> None:
         ("{" + " ".join(f"a{i}: u {{ n c }}" for i in range(990)) + "}", 3),
         (
             "{"
-            + " ".join(f"a{i}: u {{" + " ".join(f"f{j}: friend {{ n }}" for j in range(80)) + "}" for i in range(22))
+            + " ".join(
+                f"a{i}: u {{" + " ".join(f"f{j}: friend {{ n }}" for j in range(80)) + "}" for i in range(22)
+            )
             + "}",
             2,
         ),

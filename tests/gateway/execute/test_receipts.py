@@ -1,4 +1,7 @@
-"""The compiled path gives up, and the exact one goes on: nothing is asked twice, whatever the values and whenever replies come."""
+"""The compiled path gives up, and the exact one goes on.
+
+Nothing is asked twice, whatever the values and whenever replies come.
+"""
 
 import asyncio
 from functools import partial
@@ -31,7 +34,10 @@ SDLS = {
 
 
 def body(call: Call, things: bytes) -> bytes:
-    """Subgraph a's things as they are written; b and c leave the first entity without a value that may not be null."""
+    """Subgraph a's things as they are written.
+
+    B and c leave the first entity without a value that may not be null.
+    """
     if call.subgraph == "a":
         return b'{"data":{"things":[%b]}}' % things
     count = len(call.variables["representations"])
@@ -68,8 +74,13 @@ NUMBERS = [
 
 @pytest.mark.parametrize("number", NUMBERS)
 async def test_a_number_may_be_written_in_any_way(number: bytes) -> None:
-    """As a key of a known type, and inside of a custom scalar, which the compiled path passes on as it came."""
-    things = b'{"number":%b,"key":{"n":[%b]}},{"number":2,"key":"\\u00e9 \\/ \\ud83c\\udf89"}' % (number, number)
+    """As a key of a known type, and inside of a custom scalar, which the compiled path passes on as it
+    came.
+    """
+    things = b'{"number":%b,"key":{"n":[%b]}},{"number":2,"key":"\\u00e9 \\/ \\ud83c\\udf89"}' % (
+        number,
+        number,
+    )
     compiled, exact, sent, exactly = await both("{ things { size color number } }", things)
     assert compiled == exact
     assert sorted(sent) == sorted(exactly) == ["a", "b", "c"]

@@ -1,6 +1,7 @@
 """The gateway behind uvicorn on a free port, in the test's event loop, and raw sockets to it."""
 
 import asyncio
+import random
 import re
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -38,7 +39,11 @@ class Subgraph:
         self.started, self.cancelled, self.go = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def __call__(
-        self, query: str, variables: Mapping[str, Any] | None, operation_name: str | None, headers: Mapping[str, str]
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None,
+        operation_name: str | None,
+        headers: Mapping[str, str],
     ) -> dict[str, Any]:
         """See LocalExecutor."""
         name = (variables or {}).get("n")
@@ -98,7 +103,9 @@ async def serving(
     Watched.short = Watched.pieces = 0
     subgraph = Subgraph()
     observer = Observer()
-    app = create_app(supergraph_of(SDLS), settings or Settings(), {"a": subgraph}, observer=observer, plugins=plugins)
+    app = create_app(
+        supergraph_of(SDLS), settings or Settings(), {"a": subgraph}, observer=observer, plugins=plugins
+    )
     options = {"timeout_graceful_shutdown": 1, **options}
     quiet: dict[str, Any] = {
         "log_config": None,
@@ -127,7 +134,10 @@ async def serving(
 
 
 def raw(
-    *head: bytes, body: bytes = b"", line: bytes = b"POST /graphql HTTP/1.1", kind: bytes = b"application/json"
+    *head: bytes,
+    body: bytes = b"",
+    line: bytes = b"POST /graphql HTTP/1.1",
+    kind: bytes = b"application/json",
 ) -> bytes:
     """A request with some lines of its head and a content-length."""
     lines = (line, b"Host: gateway", b"Content-Type: " + kind, b"Content-Length: %d" % len(body), *head)
@@ -145,6 +155,8 @@ def post(query: str, name: str | None = None, *head: bytes, line: bytes = b"POST
 
 
 GET = b"GET /graphql?query=%7Bhello%7D HTTP/1.1\r\nhost: x\r\n\r\n"
+NOISE = random.Random(7).randbytes(3_000)
+GOOD = post(HELLO, "a")
 LAST = b"GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 
 
@@ -164,7 +176,10 @@ def body_of(reply: bytes) -> Any:
 async def connected(
     served: Served, buffer: int | None = None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection, for no longer than a test may last. `buffer`: bytes that it takes before somebody reads."""
+    """A connection, for no longer than a test may last.
+
+    `buffer`: bytes that it takes before somebody reads.
+    """
     with socket.socket() as client:
         if buffer is not None:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)

@@ -1,25 +1,21 @@
-"""The short way of `POST /graphql` on real sockets: the same bytes as uvicorn's way, and nothing that hangs, leaks or runs on."""
+"""The short way of `POST /graphql` on real sockets.
+
+The same bytes as uvicorn's way, and nothing that hangs, leaks or runs on.
+"""
 
 import asyncio
-import random
 import re
-from collections.abc import AsyncIterator
-from contextlib import suppress
-from typing import Any
 
 import pytest
 
-from gateway.answering import Gateway
-from gateway.core.envelope import Envelope
-from gateway.http.respond import encode
-from gateway.observe.facts import Fact, InternalFailure
-from gateway.settings import Limits, Settings
 from tests.gateway.http.sockets import (
     GET,
+    GOOD,
     GUARD,
     HELLO,
     LARGE,
     LAST,
+    NOISE,
     SIZE,
     Served,
     Watched,
@@ -37,35 +33,16 @@ from tests.gateway.http.sockets import (
     well,
 )
 
-
-@pytest.fixture(scope="module")
-async def pair() -> AsyncIterator[tuple[Served, Served]]:
-    """The gateway on the short way, and on uvicorn's."""
-    settings = Settings(limits=Limits(body=2_000))
-    async with serving(Watched, settings) as direct, serving("httptools", settings) as plain:
-        yield direct, plain
-
-
-@pytest.fixture
-async def served(pair: tuple[Served, Served]) -> AsyncIterator[Served]:
-    """The one on the short way, as if it were new; afterwards no connection may be left."""
-    pair[0].subgraph.renew()
-    Watched.short = Watched.pieces = 0
-    yield pair[0]
-    pair[0].subgraph.go.set()
-    await gone(pair[0])
-
-
 CHUNKED = [payload(HELLO, "x"), payload(HELLO, "x" * 3_000)]
 CHUNKS = [
     b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
     b"5\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (one[:5], len(one) - 5, one[5:])
     for one in CHUNKED
 ]
-NOISE = random.Random(7).randbytes(3_000)
-GOOD = post(HELLO, "a")
 MODERN = b"accept: application/graphql-response+json"
-SAME: dict[str, tuple[tuple[bytes, ...], tuple[int, ...], int]] = {  # requests, statuses, how many go the short way
+SAME: dict[
+    str, tuple[tuple[bytes, ...], tuple[int, ...], int]
+] = {  # requests, statuses, how many go the short way
     "first and repeated": ((post(HELLO, "a"), post(HELLO, "a"), post(HELLO, "b")), (200, 200, 200, 200), 3),
     "an error of a subgraph": ((post("{ broken }"),) * 2, (200, 200, 200), 2),
     "refused": ((post("{ wrong }"),) * 2, (200, 200, 200), 2),
@@ -85,16 +62,28 @@ SAME: dict[str, tuple[tuple[bytes, ...], tuple[int, ...], int]] = {  # requests,
     "body at the limit": ((raw(body=payload(HELLO, "x").ljust(2_000)),), (200, 200), 1),
     "chunked": ((CHUNKS[0], post(HELLO, "a"), CHUNKS[0]), (200, 200, 200, 200), 1),
     "chunked over the limit": ((CHUNKS[1],), (413, 200), 0),
-    "no length": ((b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\r\n",), (400, 200), 0),
+    "no length": (
+        (b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\r\n",),
+        (400, 200),
+        0,
+    ),
     "expects 100": ((post(HELLO, "a", b"Expect: 100-continue"),), (100, 200, 200), 0),
     "HTTP/1.0": ((post(HELLO, "a", line=b"POST /graphql HTTP/1.0"),), (200,), 1),
-    "HTTP/1.0 keep-alive": ((post(HELLO, "a", b"connection: keep-alive", line=b"POST /graphql HTTP/1.0"),), (200,), 1),
+    "HTTP/1.0 keep-alive": (
+        (post(HELLO, "a", b"connection: keep-alive", line=b"POST /graphql HTTP/1.0"),),
+        (200,),
+        1,
+    ),
     "Connection: close": ((post(HELLO, "a"), post(HELLO, "a", b"Connection: Close")), (200, 200), 2),
     "upgrade": ((post(HELLO, "a", b"connection: upgrade", b"upgrade: h2c"),), (400, 200), 0),
     "mixed case": ((post(HELLO, "a", b"aCCept: Application/GraphQL-response+JSON"),) * 2, (200, 200, 200), 2),
     "query string": ((post(HELLO, "a", line=b"POST /graphql?x=1 HTTP/1.1"),), (200, 200), 0),
     "absolute address": ((post(HELLO, "a", line=b"POST http://gateway/graphql HTTP/1.1"),), (200, 200), 0),
-    "unknown path": ((post(HELLO, "a", line=b"POST /nowhere HTTP/1.1"), post(HELLO, "a")), (404, 200, 200), 1),
+    "unknown path": (
+        (post(HELLO, "a", line=b"POST /nowhere HTTP/1.1"), post(HELLO, "a")),
+        (404, 200, 200),
+        1,
+    ),
     "mutation": ((post("mutation { add }"),) * 2, (200, 200, 200), 2),
     "plan": ((post(HELLO, "a"), post(HELLO, "a", b"X-Gateway-Plan: 1")), (200, 200, 200), 2),
     "a large answer": ((post(LARGE, "a"), post(LARGE, "a")), (200, 200, 200), 2),
@@ -103,7 +92,9 @@ SAME: dict[str, tuple[tuple[bytes, ...], tuple[int, ...], int]] = {  # requests,
 
 @pytest.mark.parametrize("name", SAME)
 async def test_both_ways_answer_the_same(pair: tuple[Served, Served], name: str) -> None:
-    """The same bytes, the connection lives on or ends alike, subgraphs see the same, and uvicorn counts the same."""
+    """The same bytes, the connection lives on or ends alike, subgraphs see the same, and uvicorn counts
+    the same.
+    """
     requests, statuses, short = SAME[name]
     for one in pair:
         one.subgraph.renew()
@@ -121,12 +112,17 @@ async def test_both_ways_answer_the_same(pair: tuple[Served, Served], name: str)
 async def test_a_subgraph_sees_the_client_behind_a_trusted_proxy_alone(trusted: str, seen: str) -> None:
     """x-forwarded-for counts when the peer is trusted; else, and without it, the client is the peer."""
     headers = [("x-trusted", trusted)]
-    async with serving(forwarded_allow_ips=trusted, headers=headers) as served, connected(served) as (reader, writer):
+    async with (
+        serving(forwarded_allow_ips=trusted, headers=headers) as served,
+        connected(served) as (reader, writer),
+    ):
         for head, who in [((), "127.0.0.1"), ((b"X-Forwarded-For: 10.1.2.3",), seen), ((), "127.0.0.1")]:
             writer.write(post("{ who }", None, *head))
             got = await read_one(reader)
             assert body_of(got) == {"data": {"who": who}}
-            assert b"\r\nx-trusted: %b\r\n" % trusted.encode() in got  # the server's own headers, and no other server's
+            assert (
+                b"\r\nx-trusted: %b\r\n" % trusted.encode() in got
+            )  # the server's own headers, and no other server's
         assert Watched.short == 2
 
 
@@ -149,9 +145,15 @@ async def test_pieces_are_put_together(served: Served) -> None:
 
 @pytest.mark.parametrize("step", [7, 1_000_000])
 async def test_pipelined_requests_are_answered_in_order(served: Served, step: int) -> None:
-    """Twenty requests on either way, sent at once or in pieces, bring twenty answers in their order, each run once."""
+    """Twenty requests on either way, sent at once or in pieces, bring twenty answers in their order, each
+    run once.
+    """
     names = [str(number) for number in range(20)]
-    others = {"4": GET, "5": LAST.replace(b"connection: close\r\n", b""), "11": raw(line=b"PUT /graphql HTTP/1.1")}
+    others = {
+        "4": GET,
+        "5": LAST.replace(b"connection: close\r\n", b""),
+        "11": raw(line=b"PUT /graphql HTTP/1.1"),
+    }
     sent = b"".join(others.get(name) or post(HELLO, name) for name in names)
     async with connected(served) as (reader, writer):
         for start in range(0, len(sent), step):
@@ -160,14 +162,19 @@ async def test_pipelined_requests_are_answered_in_order(served: Served, step: in
         got = [body_of(await read_one(reader)) for _ in names]
     assert got[5] == {"status": "ok"}
     assert got[11]["errors"][0]["extensions"]["code"] == "METHOD_NOT_ALLOWED"
-    answers = {name: one["data"]["hello"] for name, one in zip(names, got, strict=True) if name not in ("5", "11")}
+    answers = {
+        name: one["data"]["hello"] for name, one in zip(names, got, strict=True) if name not in ("5", "11")
+    }
     assert answers == {name: None if name == "4" else name for name in answers}
     assert served.subgraph.calls == [answers[name] for name in names if name in answers]
 
 
 @pytest.mark.parametrize("line", [b"POST /graphql HTTP/1.1", b"POST /graphql?x=1 HTTP/1.1"])
 async def test_a_request_waits_behind_a_slow_one(served: Served, line: bytes) -> None:
-    """On whichever way that goes, it neither runs nor is answered before; afterwards the short way is taken again."""
+    """On whichever way that goes, it neither runs nor is answered before.
+
+    Afterwards the short way is taken again.
+    """
     async with connected(served) as (reader, writer):
         writer.write(post(HELLO, "wait", line=line))
         await served.subgraph.started.wait()
@@ -197,7 +204,10 @@ async def test_a_connection_that_rests_is_closed(kinds: list[bytes]) -> None:
 
 
 async def test_a_connection_in_use_is_not_closed() -> None:
-    """Neither while requests follow each other, nor while one takes longer than a connection may rest; but when it rests then."""
+    """Neither while requests follow each other, nor while one takes longer than a connection may rest.
+
+    But when it rests then.
+    """
     async with serving(timeout_keep_alive=0.3) as served, connected(served) as (reader, writer):
         for number in range(10):
             writer.write(post(HELLO, str(number)))
@@ -213,7 +223,10 @@ async def test_a_connection_in_use_is_not_closed() -> None:
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("noise", [False, True])
 async def test_a_client_that_leaves_ends_its_execution(served: Served, known: bool, noise: bool) -> None:
-    """So does one that sends what is no HTTP. A new operation and a known one are cancelled alike; the server goes on."""
+    """So does one that sends what is no HTTP.
+
+    A new operation and a known one are cancelled alike; the server goes on.
+    """
     query = f"{HELLO} # leaves {known} {noise}"
     if known:
         await talk(served, post(query, "at once"))
@@ -248,7 +261,10 @@ async def test_one_of_two_equal_queries_leaves(served: Served, leaving: int) -> 
 
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_a_client_that_does_not_read_is_not_served_further(served: Served, at_once: bool) -> None:
-    """Its answers wait for it, but few: the next requests are not run, and all is answered rightly once it reads."""
+    """Its answers wait for it, but few.
+
+    The next requests are not run, and all is answered rightly once it reads.
+    """
     names = [str(number) for number in range(40)]
     async with connected(served, buffer=8_192) as (reader, writer):
         await until(lambda: served.connections)
@@ -269,7 +285,10 @@ async def test_a_client_that_does_not_read_is_not_served_further(served: Served,
 
 @pytest.mark.parametrize("known", [False, True])
 async def test_a_graceful_end(known: bool) -> None:
-    """What is under way gets its answer and a closed connection; a connection that rests is closed at once."""
+    """What is under way gets its answer and a closed connection.
+
+    A connection that rests is closed at once.
+    """
     async with serving() as served:
         if known:
             await talk(served, post(HELLO, "at once"))
@@ -297,90 +316,3 @@ async def test_a_server_that_may_not_wait_any_longer() -> None:
         served.server.should_exit = True
         assert await reader.read() == b""
         assert served.subgraph.cancelled.is_set()
-
-
-GARBAGE: dict[str, tuple[bytes, tuple[int, ...]]] = {  # what is sent, and the statuses that come back
-    "noise": (NOISE, (400,)),
-    "noise in a body": (raw(body=NOISE[:1_500]), (400,)),
-    "a head that breaks off": (GOOD[:60], ()),
-    "a body that breaks off": (GOOD[:-3], ()),
-    "noise behind a request": (GOOD + NOISE, (400,)),
-    "a zero byte": (post(HELLO, "a", b"x: \x00"), (400,)),
-    "no colon": (raw(b"nonsense"), (400,)),
-    "a name with a space": (raw(b"a b: c"), (400,)),
-    "a negative length": (raw().replace(b"Length: 0", b"Length: -1"), (400,)),
-    "two lengths": (post(HELLO, "a", b"content-length: 3"), (400,)),
-    "a length and chunks": (post(HELLO, "a", b"transfer-encoding: chunked"), (400,)),
-    "a length beyond numbers": (raw().replace(b"Length: 0", b"Length: 1" + b"0" * 40), (400,)),
-    "a length beyond the limit": (raw().replace(b"Length: 0", b"Length: 9999999999999999"), (413,)),
-    "a length with zeros": (GOOD.replace(b"Length: ", b"Length: 00000000000000"), (200,)),
-    "many headers": (post(HELLO, "a", *[b"x-%d: y" % number for number in range(3_000)]), (200,)),
-    "another protocol": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", (400,)),
-}
-
-
-@pytest.mark.parametrize("name", GARBAGE)
-async def test_garbage_ends_alike(pair: tuple[Served, Served], name: str) -> None:
-    """Either way refuses the same, keeps no connection, and answers the next client."""
-    sent, statuses = GARBAGE[name]
-    for one in pair:
-        got = b""
-        async with connected(one) as (reader, writer):
-            writer.write(sent)
-            for _ in statuses:
-                got += await read_one(reader)
-            writer.write_eof()
-            with suppress(ConnectionResetError):
-                got += await reader.read()
-        assert tuple(int(status) for status in re.findall(rb"HTTP/1.1 (\d+) ", got)) == statuses
-        await gone(one)
-        await well(one)
-
-
-@pytest.mark.parametrize("known", [False, True])
-async def test_a_mistake_of_ours_has_an_id(served: Served, monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
-    """What goes wrong where an execution begins is a 500 with the id that is in the log; the connection lives on."""
-
-    def fail(*_: Any) -> Any:
-        raise RuntimeError("password=hunter2")
-
-    facts: list[Fact] = []
-    stop = served.observer.listen(facts.append)
-    request = post(f"{HELLO} # mistake {known}", "a")
-    async with connected(served) as (reader, writer):
-        if known:
-            await talk(served, request)
-        monkeypatch.setattr(Gateway, "begin", fail)
-        for _ in range(2):
-            writer.write(request)
-            got = await read_one(reader)
-            assert got.startswith(b"HTTP/1.1 500 ")
-            assert b"hunter2" not in got
-            extensions = body_of(got)["errors"][0]["extensions"]
-            assert [fact.id for fact in facts if isinstance(fact, InternalFailure)][-1] == extensions["id"]
-        monkeypatch.undo()
-        writer.write(request)
-        assert body_of(await read_one(reader)) == {"data": {"hello": "a"}}
-    stop()
-
-
-@pytest.mark.parametrize("known", [False, True])
-async def test_a_mistake_in_writing_has_an_id(served: Served, monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
-    """So has one where an answer is written, in a callback that nobody awaits; the connection lives on."""
-
-    def fail(answer: Envelope) -> bytes:
-        if b'"broken"' in encode(answer):
-            raise RuntimeError("can't be written")
-        return encode(answer)
-
-    query = f"{{ broken }} # {known}"
-    if known:
-        await talk(served, post(query))
-    monkeypatch.setattr("gateway.http.respond.encode", fail)
-    async with connected(served) as (reader, writer):
-        writer.write(post(query))
-        got = await read_one(reader)
-        assert got.startswith(b"HTTP/1.1 500 ")
-        assert body_of(got)["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
-        writer.write(GOOD)
-        assert body_of(await read_one(reader)) == {"data": {"hello": "a"}}

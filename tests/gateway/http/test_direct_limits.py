@@ -9,7 +9,9 @@ from tests.gateway.http.sockets import GET, HELLO, connected, gone, post, servin
 GOOD = post(HELLO, "a")
 
 
-@pytest.mark.parametrize("start", [b"POST /graphql HTTP/1.1\r\nx: ", b"POST /graphql?", b"GET /", GOOD + b"GET /"])
+@pytest.mark.parametrize(
+    "start", [b"POST /graphql HTTP/1.1\r\nx: ", b"POST /graphql?", b"GET /", GOOD + b"GET /"]
+)
 async def test_a_head_has_a_limit(start: bytes) -> None:
     """One that does not end is given up, wherever it goes on."""
     async with serving() as served:
@@ -26,7 +28,8 @@ async def test_a_head_has_a_limit(start: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("some", "answers"), [(b"", 0), (GOOD[:40], 0), (GOOD[:-2], 0), (GOOD + GOOD[:40], 1), (GET + GOOD[:-2], 1)]
+    ("some", "answers"),
+    [(b"", 0), (GOOD[:40], 0), (GOOD[:-2], 0), (GOOD + GOOD[:40], 1), (GET + GOOD[:-2], 1)],
 )
 async def test_sending_has_a_time(monkeypatch: pytest.MonkeyPatch, some: bytes, answers: int) -> None:
     """Who begins a request and does not end it, or never begins one, is not waited for."""

@@ -92,7 +92,9 @@ async def test_what_is_no_request_is_refused(
     ],
 )
 async def test_what_graphql_refuses(client: httpx.AsyncClient, query: str, code: str) -> None:
-    """A wrong document is 400 for clients that know GraphQL over HTTP, 200 for those that accept only JSON."""
+    """A wrong document is 400 for clients that know GraphQL over HTTP, 200 for those that accept only
+    JSON.
+    """
     modern = await client.post("/graphql", json={"query": query}, headers={"accept": GRAPHQL})
     old = await client.post("/graphql", json={"query": query}, headers={"accept": "application/json"})
     assert (modern.status_code, old.status_code) == (400, 200)
@@ -136,7 +138,9 @@ async def test_introspection_and_graphiql_can_be_off() -> None:
         assert "introspection is off" in refused.json()["errors"][0]["message"]
         assert (
             "extensions"
-            not in (await client.post("/graphql", json={"query": "{ hello }"}, headers={"x-gateway-plan": "1"})).json()
+            not in (
+                await client.post("/graphql", json={"query": "{ hello }"}, headers={"x-gateway-plan": "1"})
+            ).json()
         )
         assert (await client.get("/graphql", headers={"accept": "text/html"})).status_code == 406
 
@@ -146,7 +150,9 @@ async def test_a_repeated_operation_touches_neither_parser_nor_planner() -> None
     engine, transport = fake_engine(SDLS, lambda _: {"data": {"hello": "x"}})
     gateway = Gateway(engine)
     endpoint = partial(serve_graphql, Endpoint(gateway, 1_000_000))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(endpoint), base_url="http://gateway") as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(endpoint), base_url="http://gateway"
+    ) as client:
         for number in range(5):
             body = {"query": "query ($n: String) { hello(name: $n) }", "variables": {"n": str(number)}}
             await client.post("/graphql", json=body)
@@ -163,7 +169,9 @@ async def test_a_mistake_of_ours_is_told_by_id_only() -> None:
     engine, _ = fake_engine(SDLS, break_down)
     gateway = Gateway(engine)
     endpoint = partial(serve_graphql, Endpoint(gateway, 1_000_000))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(endpoint), base_url="http://gateway") as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(endpoint), base_url="http://gateway"
+    ) as client:
         response = await client.post("/graphql", json={"query": "{ hello }"})
     assert response.status_code == 500
     assert "hunter2" not in response.text

@@ -16,7 +16,10 @@ CHUNKED = b"transfer-encoding: chunked\r\n"
 
 
 class Streaming:
-    """Answers every request but `hello` in parts; `go` lets the second one out; "broken" fails after the first."""
+    """Answers every request but `hello` in parts; `go` lets the second one out.
+
+    "broken" fails after the first.
+    """
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
@@ -95,7 +98,9 @@ async def test_a_client_that_leaves_ends_its_stream(door: bytes) -> None:
             sizes = set()
             for _ in range(50):
                 await asyncio.sleep(0.002)
-                sizes.add(max((one.transport.get_write_buffer_size() for one in served.connections), default=0))
+                sizes.add(
+                    max((one.transport.get_write_buffer_size() for one in served.connections), default=0)
+                )
             assert max(sizes) < 1_000_000
         await until(lambda: plugin.closed == 1)
 

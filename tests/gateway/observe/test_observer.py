@@ -1,4 +1,6 @@
-"""Facts: who hears which, what a request reports of its stages, and that a mistake is logged without `gateway serve`."""
+"""Facts: who hears which, what a request reports of its stages, and that a mistake is logged without
+`gateway serve`.
+"""
 
 import io
 import json
@@ -44,8 +46,12 @@ async def test_every_stage_starts_and_ends(compile: bool) -> None:
     facts: list[Fact] = []
     async with client(Observer([], [facts.append]), compile=compile) as http:
         for number in "12":
-            await http.post("/graphql", json={"query": "{ thing { name } }"}, headers={"x-request-id": number})
-    started = [(fact.stage, fact.detail) for fact in facts if isinstance(fact, StageStarted) and fact.request == "1"]
+            await http.post(
+                "/graphql", json={"query": "{ thing { name } }"}, headers={"x-request-id": number}
+            )
+    started = [
+        (fact.stage, fact.detail) for fact in facts if isinstance(fact, StageStarted) and fact.request == "1"
+    ]
     again = [fact.stage for fact in facts if isinstance(fact, StageStarted) and fact.request == "2"]
     assert started == [("request", ""), ("prepare", ""), ("execute", ""), ("call", "a"), ("call", "b")]
     assert again == ["request", "execute", "call", "call"]

@@ -24,7 +24,9 @@ type Thing @key(fields: "id") {
 }
 """
 OLD = 'type Thing @key(fields: "id") { id: ID! size: String color: String }'
-THIRD = 'type Thing @key(fields: "id") { id: ID! size: String @external label: String @requires(fields: "size") }'
+THIRD = (
+    'type Thing @key(fields: "id") { id: ID! size: String @external label: String @requires(fields: "size") }'
+)
 QUERY = "{ things { size color } }"
 
 
@@ -70,7 +72,9 @@ async def test_a_label_of_the_settings() -> None:
 
 
 async def test_requirements_follow_the_label() -> None:
-    """A field that needs a moving field gets it from the side that is on, also where the client did not ask for it."""
+    """A field that needs a moving field gets it from the side that is on, also where the client did not
+    ask for it.
+    """
     assert (await answer("{ things { label } }", user_at(0, 30)))[0] == {"label": "label of new"}
     assert (await answer("{ things { label } }", user_at(30, 100)))[0] == {"label": "label of old"}
 

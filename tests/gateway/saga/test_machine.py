@@ -56,7 +56,10 @@ def test_a_refused_step_turns_back() -> None:
 
 
 def test_a_step_that_may_have_happened_is_undone() -> None:
-    """A time-out says nothing: after the last one the step itself is undone first; also when it was refused in the end."""
+    """A time-out says nothing: after the last one the step itself is undone first.
+
+    Also when it was refused in the end.
+    """
     for last_refused in (False, True):
         here = state("in_progress", "completed", "pending")
         move = Attempt(1, "do")
@@ -79,7 +82,11 @@ def test_undoing_that_fails_waits_for_a_person() -> None:
     for _ in range(3):
         assert here.status == "compensating"
         here = failed(begun(here, move), move, 3, refused=True)
-    assert (here.status, here.steps[1].status, next_move(here)) == ("compensation_failed", "compensation_failed", None)
+    assert (here.status, here.steps[1].status, next_move(here)) == (
+        "compensation_failed",
+        "compensation_failed",
+        None,
+    )
     again = operated(here, "retry")
     assert (next_move(again), again.steps[1].failures) == (move, 0)
     skipped = operated(here, "skip")
@@ -105,7 +112,9 @@ def test_calling_off() -> None:
 
 def test_skipping_a_step() -> None:
     """The next one follows."""
-    assert next_move(operated(state("in_progress", "completed", "in_progress", "pending"), "skip")) == Attempt(2, "do")
+    assert next_move(
+        operated(state("in_progress", "completed", "in_progress", "pending"), "skip")
+    ) == Attempt(2, "do")
 
 
 @pytest.mark.parametrize("verb", VERBS)

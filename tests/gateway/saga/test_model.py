@@ -1,7 +1,9 @@
-"""The engine against a model: workers that die at any write, stale ones that wake up, time, failures and operators, in any order.
+"""The engine against a model.
 
-Services are a model of what `kit.idempotency` does. Whatever happens: an effect never holds twice, and in the end all of a saga's effects
-hold, or none.
+Workers that die at any write, stale ones that wake up, time, failures and operators, in any order.
+
+Services are a model of what `kit.idempotency` does. Whatever happens: an effect never holds twice, and in the
+end all of a saga's effects hold, or none.
 """
 
 import asyncio
@@ -95,7 +97,10 @@ class EngineMachine(RuleBasedStateMachine):
         super().__init__()
         self.journal, self.services = Mortal(), Services()
         retry = Retry(attempts=3, first=1.0)
-        steps = [Step(name, self.services.call, self.services.call, retry=retry, undo_retry=retry) for name in NAMES]
+        steps = [
+            Step(name, self.services.call, self.services.call, retry=retry, undo_retry=retry)
+            for name in NAMES
+        ]
         self.definitions = Definitions.of([Saga("s", tuple(steps), deadline=1_000.0)])
         self.stale: list[Record] = []
         self.skipped: set[UUID] = set()
@@ -166,7 +171,9 @@ class EngineMachine(RuleBasedStateMachine):
         assert all(held in (0, 1) for held in self.services.held.values())
 
     def teardown(self) -> None:
-        """Left alone, every saga ends, with all of its effects or none (but for what an operator has skipped)."""
+        """Left alone, every saga ends, with all of its effects or none (but for what an operator has
+        skipped).
+        """
         self.services.problems = []
         for _ in range(200):
             self.journal.now += LEASE + 5.0
@@ -182,10 +189,17 @@ class EngineMachine(RuleBasedStateMachine):
             assert status not in ACTIVE, f"{status} for ever"
             held = [self.services.held.get((saga_id, name), 0) for name in NAMES]
             if saga_id not in self.skipped:
-                assert held == ([1] * len(NAMES) if status == "completed" else [0] * len(NAMES)), (status, held)
+                assert held == ([1] * len(NAMES) if status == "completed" else [0] * len(NAMES)), (
+                    status,
+                    held,
+                )
 
 
 TestEngine = EngineMachine.TestCase
 TestEngine.settings = settings(
-    max_examples=120, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=120,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
 )

@@ -1,4 +1,7 @@
-"""The saga engine against PostgreSQL: steps, retries, compensation, leases, timers, and what operators say."""
+"""The saga engine against PostgreSQL.
+
+Steps, retries, compensation, leases, timers, and what operators say.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -23,7 +26,10 @@ PACE = Pace(lease=5.0, poll=0.02)
 
 
 class World:
-    """What the steps a, b and c do: notes each call, and fails as it is told. `effects` are those that hold."""
+    """What the steps a, b and c do: notes each call, and fails as it is told.
+
+    `effects` are those that hold.
+    """
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -51,7 +57,12 @@ class World:
 
     def saga(self, names: str = "abc", **settings: Any) -> Saga:
         """A saga with one step for each letter."""
-        given: dict[str, Any] = {"timeout": 2.0, "retry": FAST, "undo_retry": FAST, **settings.pop("step", {})}
+        given: dict[str, Any] = {
+            "timeout": 2.0,
+            "retry": FAST,
+            "undo_retry": FAST,
+            **settings.pop("step", {}),
+        }
         steps = [Step(one, self.action(one, "do"), self.action(one, "undo"), **given) for one in names]
         return Saga(settings.pop("type", f"s-{uuid4().hex[:8]}"), tuple(steps), **settings)
 
@@ -94,7 +105,9 @@ async def run_to_rest(journal: PostgresJournal, saga: Saga, saga_id: UUID) -> Vi
 
 async def begin(journal: PostgresJournal, saga: Saga, data: Mapping[str, Any] | None = None) -> UUID:
     """Start a saga under a key of its own."""
-    return (await journal.start(Request(saga, uuid4().hex, data or {"n": 1}, by="kim", correlation_id="c1")))[0]
+    return (await journal.start(Request(saga, uuid4().hex, data or {"n": 1}, by="kim", correlation_id="c1")))[
+        0
+    ]
 
 
 async def test_all_steps(journal: PostgresJournal) -> None:
@@ -110,11 +123,19 @@ async def test_all_steps(journal: PostgresJournal) -> None:
     assert [(one.step, one.direction, one.outcome) for one in found.attempts] == [
         (name, "do", "done") for name in "abc"
     ]
-    assert (found.by, found.correlation_id, found.error, found.completed_at is not None) == ("kim", "c1", None, True)
+    assert (found.by, found.correlation_id, found.error, found.completed_at is not None) == (
+        "kim",
+        "c1",
+        None,
+        True,
+    )
 
 
 async def test_failures_are_tried_again(journal: PostgresJournal) -> None:
-    """With the same key, as often as allowed; each try is logged, and nothing of an unexpected error but its kind."""
+    """With the same key, as often as allowed.
+
+    Each try is logged, and nothing of an unexpected error but its kind.
+    """
     world = World()
     world.failing["do:b"] = [RuntimeError("password=hunter2"), TimeoutError(), None]
     saga = world.saga()
@@ -151,7 +172,10 @@ async def test_a_step_without_end_is_broken_off(journal: PostgresJournal) -> Non
 
 
 async def test_undoing_that_fails_waits_for_a_person(journal: PostgresJournal) -> None:
-    """It is tried as often as allowed, then the saga rests; told to retry, it goes on, and the words are in the log."""
+    """It is tried as often as allowed, then the saga rests.
+
+    Told to retry, it goes on, and the words are in the log.
+    """
     world = World()
     world.failing["do:c"] = [Refused("no")]
     world.failing["undo:b"] = [RuntimeError()] * 3
@@ -219,7 +243,10 @@ async def test_many_workers_do_each_step_once(journal: PostgresJournal) -> None:
 
 
 async def test_a_worker_that_is_gone_is_replaced(journal: PostgresJournal) -> None:
-    """When its lease is over another goes on with the same step and the same key, and a higher token; the old one can write nothing."""
+    """When its lease is over another goes on with the same step and the same key, and a higher token.
+
+    The old one can write nothing.
+    """
     world = World()
     saga = world.saga()
     saga_id = await begin(journal, saga)
@@ -251,7 +278,10 @@ async def test_a_deadline(journal: PostgresJournal) -> None:
 
 
 async def test_versions_are_pinned(journal: PostgresJournal) -> None:
-    """A saga goes on with the steps that it was started with; a worker that does not know them leaves it alone."""
+    """A saga goes on with the steps that it was started with.
+
+    A worker that does not know them leaves it alone.
+    """
     world = World()
     old = world.saga("ab")
     saga_id = await begin(journal, old)
@@ -285,14 +315,20 @@ async def test_stopping_gives_sagas_back(journal: PostgresJournal) -> None:
 
 
 async def test_what_is_asked_of_a_step_is_kept(journal: PostgresJournal, pool: asyncpg.Pool) -> None:
-    """The request that a step makes of the input and of earlier results stands in the journal before it is sent."""
+    """The request that a step makes of the input and of earlier results stands in the journal before it is
+    sent.
+    """
     world = World()
     saga = world.saga("a")
-    asking = Step("b", world.action("b", "do"), request=lambda data, results: {"n": data["n"], "a": results["a"]["of"]})
+    asking = Step(
+        "b", world.action("b", "do"), request=lambda data, results: {"n": data["n"], "a": results["a"]["of"]}
+    )
     saga = Saga(saga.type, (*saga.steps, asking))
     saga_id = await begin(journal, saga, {"n": 3})
     await run_to_rest(journal, saga, saga_id)
-    kept = await pool.fetchval("SELECT request_data FROM saga_steps WHERE saga_id = $1 AND name = 'b'", saga_id)
+    kept = await pool.fetchval(
+        "SELECT request_data FROM saga_steps WHERE saga_id = $1 AND name = 'b'", saga_id
+    )
     assert orjson.loads(kept) == world.calls[1].request == {"n": 3, "a": "a"}
 
 

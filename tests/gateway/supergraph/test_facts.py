@@ -9,6 +9,7 @@ from gateway.supergraph.facts import NO_FACTS, Access, CacheHint, ListSize
 from gateway.supergraph.load import load_supergraph
 from gateway.supergraph.model import Supergraph
 
+SPECS = "https://specs.apollo.dev"
 BODY = """
 enum join__Graph { A @join__graph(name: "a", url: "") }
 type Query @join__type(graph: A) { %s }
@@ -18,7 +19,7 @@ type Thing @join__type(graph: A) { id: ID }
 
 def loaded(links: str, field: str) -> Supergraph:
     """A supergraph with some links and a root field, and whatever stands on it."""
-    head = 'schema @link(url: "https://specs.apollo.dev/link/v1.0") @link(url: "https://specs.apollo.dev/join/v0.3")'
+    head = f'schema @link(url: "{SPECS}/link/v1.0") @link(url: "{SPECS}/join/v0.3")'
     return load_supergraph(f"{head} {links} {{ query: Query }}\n{BODY % field}")
 
 
@@ -26,7 +27,9 @@ def loaded(links: str, field: str) -> Supergraph:
 def test_access_under_any_name(rename: str, name: str) -> None:
     """A directive may be imported as another; several demands are met together."""
     url = "https://specs.apollo.dev/authenticated/v0.1"
-    link = f'@link(url: "{url}", for: SECURITY{f", as: {rename!r}".replace(chr(39), chr(34)) if rename else ""})'
+    link = (
+        f'@link(url: "{url}", for: SECURITY{f", as: {rename!r}".replace(chr(39), chr(34)) if rename else ""})'
+    )
     links = f'{link} @link(url: "https://specs.apollo.dev/requiresScopes/v0.1", for: SECURITY, as: "needs")'
     field = f'secret: Int @{name} @needs(scopes: [["a", "b"], ["c"]]) @needs(scopes: [["d"]]) free: Int'
     graph = loaded(links, field)
@@ -36,12 +39,15 @@ def test_access_under_any_name(rename: str, name: str) -> None:
 
 
 def test_costs_sizes_hints_and_tags() -> None:
-    """Those that specs of their own link, those that are composed by import, and those in @join__directive."""
+    """Those that specs of their own link, those that are composed by import, and those in
+    @join__directive.
+    """
     links = (
-        '@link(url: "https://specs.apollo.dev/cost/v0.1", import: ["@listSize", {name: "@cost", as: "@price"}])'
-        ' @link(url: "https://specs.apollo.dev/tag/v0.3") @link(url: "https://x.dev/c/v1.0", import: ["@cacheControl"])'
+        f'@link(url: "{SPECS}/cost/v0.1", import: ["@listSize", {{name: "@cost", as: "@price"}}])'
+        f' @link(url: "{SPECS}/tag/v0.3") @link(url: "https://x.dev/c/v1.0", import: ["@cacheControl"])'
     )
-    field = """things(first: Int @price(weight: 3)): [Thing] @price(weight: 5) @tag(name: "public") @tag(name: "b")
+    field = """things(first: Int @price(weight: 3)): [Thing] @price(weight: 5)
+        @tag(name: "public") @tag(name: "b")
         @listSize(slicingArguments: ["first"], assumedSize: 10, requireOneSlicingArgument: false)
         @cacheControl(maxAge: 60, scope: PRIVATE)
         @join__directive(graphs: [A], name: "federation__cacheTag", args: {format: "thing-{$args.first}"})"""
@@ -56,8 +62,8 @@ def test_costs_sizes_hints_and_tags() -> None:
 
 def test_what_our_own_composition_writes() -> None:
     """Facts of types and fields survive composition."""
-    sdl = """extend schema @link(url: "https://specs.apollo.dev/federation/v2.12", import: ["@key", "@authenticated",
-          "@policy", {name: "@tag", as: "@label"}, "@cost", "@cacheTag"])
+    sdl = """extend schema @link(url: "https://specs.apollo.dev/federation/v2.12", import: ["@key",
+          "@authenticated", "@policy", {name: "@tag", as: "@label"}, "@cost", "@cacheTag"])
         type Query { thing: Thing @policy(policies: [["p"], ["q", "r"]]) @cacheTag(format: "all") }
         type Thing @key(fields: "id") @authenticated @label(name: "x") @cost(weight: 7) { id: ID! }"""
     graph = load_supergraph(compose([SubgraphSource("a", "http://a", sdl)]).supergraph)
@@ -84,7 +90,10 @@ def test_what_our_own_composition_writes() -> None:
     ],
 )
 def test_arguments_of_another_shape(applied: str) -> None:
-    """They are refused with the directive and the place: to pass over a demand would hand out what it protects."""
+    """They are refused with the directive and the place.
+
+    To pass over a demand would hand out what it protects.
+    """
     with pytest.raises(SupergraphError) as caught:
         loaded("", f"x: Int {applied}")
     assert caught.value.code == "INVALID_SUPERGRAPH"

@@ -1,4 +1,6 @@
-"""Scalars: the exact path and the compiled one take the same values, but for those that one leaves to the other."""
+"""Scalars: the exact path and the compiled one take the same values, but for those that one leaves to the
+other.
+"""
 
 import msgspec
 import orjson
@@ -22,7 +24,10 @@ VALUES = st.recursive(
 @pytest.mark.parametrize("name", SCALARS)
 @given(value=VALUES)
 def test_both_paths_take_the_same(name: str, value: object) -> None:
-    """What a compiled plan decodes, the exact path accepts; the exact path also takes numbers as ids, and writes text."""
+    """What a compiled plan decodes, the exact path accepts.
+
+    The exact path also takes numbers as ids, and writes text.
+    """
     scalar = SCALARS[name]
     try:
         body = msgspec.json.encode(value)

@@ -1,4 +1,6 @@
-"""What protects data and is not enforced yet must not be served, whatever it is called (GHSA-g8jh-vg5j-4h3f was such a renaming)."""
+"""What protects data and is not enforced yet must not be served, whatever it is called
+(GHSA-g8jh-vg5j-4h3f was such a renaming).
+"""
 
 import subprocess
 import sys
@@ -17,7 +19,10 @@ FEDERATION = "https://specs.apollo.dev/federation/v2.10"
 CONNECT = "https://specs.apollo.dev/connect/v0.1"
 PROTECTED = {
     "authenticated": (f'@link(url: "{FEDERATION}", import: ["@authenticated"])', "a: Int @authenticated"),
-    "scopes": (f'@link(url: "{FEDERATION}", import: ["@requiresScopes"])', 'a: Int @requiresScopes(scopes: [["x"]])'),
+    "scopes": (
+        f'@link(url: "{FEDERATION}", import: ["@requiresScopes"])',
+        'a: Int @requiresScopes(scopes: [["x"]])',
+    ),
     "policy": (f'@link(url: "{FEDERATION}", import: ["@policy"])', 'a: Int @policy(policies: [["x"]])'),
     "renamed": (
         f'@link(url: "{FEDERATION}", import: [{{ name: "@authenticated", as: "@members" }}])',
@@ -35,12 +40,16 @@ PROTECTED = {
 def composed(name: str) -> str:
     """The supergraph of one subgraph that uses a protection."""
     link, field = PROTECTED[name]
-    return compose([SubgraphSource("a", "", f"extend schema {link} type Query {{ {field} b: Int }}")]).supergraph
+    return compose(
+        [SubgraphSource("a", "", f"extend schema {link} type Query {{ {field} b: Int }}")]
+    ).supergraph
 
 
 @pytest.mark.parametrize("name", PROTECTED)
 def test_protection_is_composed_and_not_served(name: str) -> None:
-    """The supergraph carries the protection and can be looked at, but a gateway over it is refused with a code and a next step."""
+    """The supergraph carries the protection and can be looked at, but a gateway over it is refused with a
+    code and a next step.
+    """
     supergraph = composed(name)
     assert load_supergraph(supergraph).unenforced
     with pytest.raises(SupergraphError) as caught:
@@ -79,11 +88,17 @@ PLAIN = compose([SubgraphSource("a", "", "type Query { a: Int }")]).supergraph
             "  @link(",
             '  @join__directive(graphs: [A], name: "link", args: {url: "https://specs.apollo.dev/connect/v0.1"})\n  @link(',
         ),
-        ("  @link(", '  @link(url: "https://example.com/any/v1.0", import: [{name: "@policy", as: "@p"}])\n  @link('),
+        (
+            "  @link(",
+            '  @link(url: "https://example.com/any/v1.0", import: [{name: "@policy", as: "@p"}])\n  @link(',
+        ),
     ],
 )
 def test_any_supergraph_that_says_so(old: str, new: str) -> None:
-    """Also a supergraph of another tool is refused: by the spec's url, by its purpose, by an import, and by the name alone."""
+    """Also a supergraph of another tool is refused.
+
+    By the spec's url, by its purpose, by an import, and by the name alone.
+    """
     assert old in PLAIN
     create_gateway(PLAIN, Settings(), {})
     with pytest.raises(SupergraphError, match="does not enforce"):

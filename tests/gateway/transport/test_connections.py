@@ -25,7 +25,9 @@ from tests.gateway.transport.test_http_faults import OK, Handler, read_request, 
 
 
 @asynccontextmanager
-async def server(handler: Handler, wire: Wire, tls: ssl.SSLContext | None = None) -> AsyncIterator[HttpTransport]:
+async def server(
+    handler: Handler, wire: Wire, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[HttpTransport]:
     """A server, and a transport to it under the name of localhost."""
     running = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=tls)
     port = running.sockets[0].getsockname()[1]
@@ -84,7 +86,10 @@ async def test_compressed_replies(compressed: bool, encoding: bytes, body: bytes
     ],
 )
 async def test_what_can_not_be_unpacked(encoding: bytes, body: bytes, words: str) -> None:
-    """Cut, wrong, too large when unpacked, or of another kind: an error of the subgraph, and the next request goes on."""
+    """Cut, wrong, too large when unpacked, or of another kind.
+
+    An error of the subgraph, and the next request goes on.
+    """
     raw = reply(body, more=b"content-encoding: " + encoding + b"\r\n")
     async with server(always(raw), Wire(max_reply=1_000_000)) as transport:
         for _ in range(2):
@@ -101,9 +106,15 @@ def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
-    names = x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.2"))])
-    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
+    names = x509.SubjectAlternativeName(
+        [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.2"))]
+    )
+    builder = (
+        x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    )
+    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(
+        now - datetime.timedelta(days=1)
+    )
     made = builder.not_valid_after(now + datetime.timedelta(days=1)).add_extension(names, critical=False)
     signed = made.sign(key, hashes.SHA256())
     public, private = folder / f"{name}.pem", folder / f"{name}.key"
@@ -133,7 +144,9 @@ async def test_https(tmp_path: Path) -> None:
 
 
 async def test_certificates_are_checked(tmp_path: Path) -> None:
-    """One that nobody vouches for, and one for another name, are refused before a byte of the request is sent."""
+    """One that nobody vouches for, and one for another name, are refused before a byte of the request is
+    sent.
+    """
     seen: list[bytes] = []
     _, context = certificate(tmp_path, "localhost")
     other, wrong = certificate(tmp_path, "elsewhere")
@@ -238,7 +251,10 @@ async def test_the_first_byte_has_a_time_of_its_own() -> None:
 
 
 async def test_connections_have_a_limit_and_the_queue_has_one() -> None:
-    """No more requests at once than connections; the others wait in line; those for whom there is no place in it fail at once."""
+    """No more requests at once than connections; the others wait in line.
+
+    Those for whom there is no place in it fail at once.
+    """
     now, most, go = [0], [0], asyncio.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

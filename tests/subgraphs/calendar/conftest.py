@@ -34,7 +34,11 @@ class Player:
 
     def block(self, start: float, end: float, booking_id: UUID | None = None) -> Step:
         """Book them for these hours."""
-        ids = {"bookingId": booking_id or uuid4(), "musicianId": self.musician_id, "musicianUserId": self.person.id}
+        ids = {
+            "bookingId": booking_id or uuid4(),
+            "musicianId": self.musician_id,
+            "musicianUserId": self.person.id,
+        }
         when = {"startsAt": at(start), "endsAt": at(end), "timeZone": "Europe/Berlin", "title": "A wedding"}
         given = {**{name: str(key) for name, key in ids.items()}, **when}
         return Step(self.client, self.carrier, "blockAvailability", BLOCK, given)
@@ -48,7 +52,9 @@ class Player:
         """The hours of that day and its neighbours at which anybody sees that they are busy."""
         query = """query($id: ID!, $from: DateTime!, $to: DateTime!) {
             musicianAvailability(musicianId: $id, from: $from, to: $to) { startsAt endsAt } }"""
-        data = await self.client.data(query, None, id=str(self.musician_id), **{"from": at(-48), "to": at(72)})
+        data = await self.client.data(
+            query, None, id=str(self.musician_id), **{"from": at(-48), "to": at(72)}
+        )
         return [(hours(one["startsAt"]), hours(one["endsAt"])) for one in data["musicianAvailability"]]
 
     async def calendar(self) -> list[tuple[str, float, float, str]]:
@@ -56,7 +62,10 @@ class Player:
         query = """query($from: DateTime!, $to: DateTime!) {
             myCalendar(from: $from, to: $to) { kind startsAt endsAt title } }"""
         data = await self.client.data(query, self.person, **{"from": at(-48), "to": at(72)})
-        return [(one["kind"], hours(one["startsAt"]), hours(one["endsAt"]), one["title"]) for one in data["myCalendar"]]
+        return [
+            (one["kind"], hours(one["startsAt"]), hours(one["endsAt"]), one["title"])
+            for one in data["myCalendar"]
+        ]
 
     async def say(self, what: str, start: float, end: float, **changes: Any) -> dict[str, Any]:
         """The whole answer to `blockTime` or `freeTime`."""

@@ -1,4 +1,6 @@
-"""What musicians do with their own time, what others see of it, and how the service knows who is a musician."""
+"""What musicians do with their own time, what others see of it, and how the service knows who is a
+musician.
+"""
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -63,7 +65,9 @@ async def test_wrong_input_is_refused(player: Player, changes: dict[str, str], f
 
 async def test_times_have_an_offset_or_are_utc(player: Player) -> None:
     """A time without an offset is UTC, one with an offset is what it says."""
-    answer = await player.say("blockTime", 0, 0, startsAt="2027-06-05T10:00:00", endsAt="2027-06-05T14:00:00+02:00")
+    answer = await player.say(
+        "blockTime", 0, 0, startsAt="2027-06-05T10:00:00", endsAt="2027-06-05T14:00:00+02:00"
+    )
     assert hours(answer["data"]["blockTime"]["startsAt"]) == 10
     assert await player.busy() == [(10, 12)]
 
@@ -84,11 +88,11 @@ async def test_who_may(client: Client, keys: Keys, player: Player) -> None:
 
 async def test_windows_have_bounds(client: Client, player: Player) -> None:
     """Nobody asks for more than a year at once, or for a time that ends before it begins."""
-    query = (
-        'query($id: ID!, $to: DateTime!) { musicianAvailability(musicianId: $id, from: "%s", to: $to) { startsAt } }'
-    )
+    query = 'query($id: ID!, $to: DateTime!) { musicianAvailability(musicianId: $id, from: "%s", to: $to) { startsAt } }'
     for end in (at(-1), at(24 * 367), "9999-12-31T23:59:59-14:00"):
-        assert await client.codes(query % at(0), None, id=str(player.musician_id), to=end) == ["BAD_USER_INPUT"]
+        assert await client.codes(query % at(0), None, id=str(player.musician_id), to=end) == [
+            "BAD_USER_INPUT"
+        ]
     assert await client.codes(query % at(0), None, id="7", to=at(1)) == ["BAD_USER_INPUT"]
 
 

@@ -90,7 +90,10 @@ async def test_one_of_many_gets_the_time(player: Player) -> None:
 
 
 async def test_the_database_refuses_what_overlaps(player: Player, client: Client) -> None:
-    """Two transactions that know nothing of each other: the second waits, and fails when the first commits."""
+    """Two transactions that know nothing of each other.
+
+    The second waits, and fails when the first commits.
+    """
     who = player.musician_id
     first, second = [await asyncpg.connect(client.service.database.url) for _ in range(2)]
     try:

@@ -39,7 +39,10 @@ async def told(audit: Client, admin: Person, filter: dict[str, Any], count: int)
 
 
 async def test_who_what_and_why(running: Running, keys: Keys) -> None:
-    """What a client does is there with the client's id, its request's id, and all that follows; a second delivery adds nothing."""
+    """What a client does is there with the client's id, its request's id, and all that follows.
+
+    A second delivery adds nothing.
+    """
     host, admin = Person.make(keys, "client"), Person.make(keys, "admin")
     async with running("events", bootstrap) as service, running("requests", requests) as others:
         audit = Client(service)
@@ -48,13 +51,19 @@ async def test_who_what_and_why(running: Running, keys: Keys) -> None:
         request = made["data"]["publishRequest"]["id"]
         await others.execute(CANCEL, {"id": request}, None, {**host.headers, "x-request-id": "r-2"})
         events = await told(audit, admin, {"aggregateId": request}, 3)
-        assert [event["type"] for event in events] == ["RequestCancelled", "RequestUpdated", "RequestPublished"]
+        assert [event["type"] for event in events] == [
+            "RequestCancelled",
+            "RequestUpdated",
+            "RequestPublished",
+        ]
         assert {event["createdBy"] for event in events} == {str(host.id)}
         assert [event["correlationId"] for event in events] == ["r-2", "r-2", "r-1"]
         assert events[-1]["payload"]["title"] == "A band"
         trail = await audit.data('{ auditTrail(correlationId: "r-2") { type } }', admin)
         assert [event["type"] for event in trail["auditTrail"]] == ["RequestUpdated", "RequestCancelled"]
-        narrowed = await audit.data(AUDIT, admin, filter={"type": "RequestPublished", "createdBy": str(host.id)})
+        narrowed = await audit.data(
+            AUDIT, admin, filter={"type": "RequestPublished", "createdBy": str(host.id)}
+        )
         assert narrowed["audit"]["totalCount"] == 1
         again = await others.execute(PUBLISH, {"input": INPUT}, None, dict(host.headers))
         other = again["data"]["publishRequest"]["id"]
@@ -65,7 +74,11 @@ async def test_who_what_and_why(running: Running, keys: Keys) -> None:
 
 async def never_changed(service: Service) -> None:
     """The database refuses to change or to forget what is in the audit."""
-    for statement in ("UPDATE audit_events SET created_by = ''", "DELETE FROM audit_events", "TRUNCATE audit_events"):
+    for statement in (
+        "UPDATE audit_events SET created_by = ''",
+        "DELETE FROM audit_events",
+        "TRUNCATE audit_events",
+    ):
         with pytest.raises(DBAPIError, match="never changed"):
             await service.database.execute(text(statement))
 

@@ -1,4 +1,7 @@
-"""A saga's step in a service: once, whatever is sent again, late, out of order, or by two at the same time."""
+"""A saga's step in a service.
+
+Once, whatever is sent again, late, out of order, or by two at the same time.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -38,7 +41,9 @@ class Till:
                     raise RuntimeError
                 return {"amount": amount, "id": str(uuid4())}
 
-            return await once(uow, SagaCall(self.saga, "charge", direction, token), {"amount": amount}, effect)
+            return await once(
+                uow, SagaCall(self.saga, "charge", direction, token), {"amount": amount}, effect
+            )
 
     async def amounts(self) -> list[int]:
         """The effects that hold."""
@@ -134,6 +139,8 @@ async def test_do_and_undo_at_once(till: Till) -> None:
     """Whoever comes first: in the end there is no effect, or it was refused."""
     for _ in range(20):
         till.next_saga()
-        found = await asyncio.gather(till.ask("do", token=1), till.ask("undo", token=2), return_exceptions=True)
+        found = await asyncio.gather(
+            till.ask("do", token=1), till.ask("undo", token=2), return_exceptions=True
+        )
         assert not isinstance(found[1], BaseException)
         assert await till.amounts() == []

@@ -22,7 +22,13 @@ USER = uuid4()
 
 def claims(**changes: Any) -> dict[str, Any]:
     """Claims that are in order, but for these changes; None leaves one out."""
-    right = {"iss": "mussikon", "aud": "mussikon", "sub": str(USER), "role": "client", "exp": int(time.time()) + 60}
+    right = {
+        "iss": "mussikon",
+        "aud": "mussikon",
+        "sub": str(USER),
+        "role": "client",
+        "exp": int(time.time()) + 60,
+    }
     return {name: value for name, value in {**right, **changes}.items() if value is not None}
 
 
@@ -45,7 +51,9 @@ def keyed_with_public_key(keys: Keys) -> str:
 
 def signed_by_another() -> str:
     """A token signed by somebody else's key."""
-    return jwt.encode({"alg": "ES256"}, claims(role="admin"), ECKey.generate_key("P-256"), algorithms=["ES256"])
+    return jwt.encode(
+        {"alg": "ES256"}, claims(role="admin"), ECKey.generate_key("P-256"), algorithms=["ES256"]
+    )
 
 
 def test_a_signed_token_names_its_user(keys: Keys) -> None:
@@ -93,7 +101,13 @@ def test_forged_tokens_are_refused(keys: Keys) -> None:
     token = signed(keys)
     header, _, signature = token.split(".")
     promoted = urlsafe_b64encode(orjson.dumps(claims(role="admin"))).decode()
-    forged = [unsigned("none"), unsigned("None"), unsigned("ES256"), keyed_with_public_key(keys), signed_by_another()]
+    forged = [
+        unsigned("none"),
+        unsigned("None"),
+        unsigned("ES256"),
+        keyed_with_public_key(keys),
+        signed_by_another(),
+    ]
     for value in [
         *forged,
         f"{header}.{promoted}.{signature}",
@@ -140,7 +154,9 @@ def test_what_is_remembered_of_tokens(keys: Keys) -> None:
 
 
 def test_keys_are_made_once(keys: Keys) -> None:
-    """A second start keeps the pair, restores a lost public file, and the private file is its owner's only."""
+    """A second start keeps the pair, restores a lost public file, and the private file is its owner's
+    only.
+    """
     before = keys.private.read_bytes(), keys.public.read_bytes()
     keys.public.unlink()
     make_key_pair(keys.private, keys.public)
@@ -158,7 +174,10 @@ def test_who_may_see() -> None:
 
 
 def test_people_and_services_have_keys_of_their_own(tmp_path: Path) -> None:
-    """The key for people makes no token of a service, and the other way round; where there is no key of services there are none."""
+    """The key for people makes no token of a service, and the other way round.
+
+    Where there is no key of services there are none.
+    """
     keys = Keys.make(tmp_path)
     verifier = TokenVerifier(keys.public)
     service = TokenSigner(keys.service).sign(uuid4(), SERVICE).value

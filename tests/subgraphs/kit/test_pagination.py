@@ -14,7 +14,11 @@ from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.pagination import Order, Page
 
 THINGS = Table(
-    "things", MetaData(), Column("id", Uuid), Column("at", DateTime(timezone=True)), Column("price", Numeric(10, 2))
+    "things",
+    MetaData(),
+    Column("id", Uuid),
+    Column("at", DateTime(timezone=True)),
+    Column("price", Numeric(10, 2)),
 )
 SOME = UUID("68cc34c9-0ee1-4c80-9f29-a65667c72b73")  # a fixed one: test processes must name their cases alike
 NEWEST = Order("things:newest", THINGS.c.at, datetime, THINGS.c.id, descending=True)

@@ -1,4 +1,6 @@
-"""A service as a process: it starts, answers, and ends when it is told to or when nobody is left to tell it."""
+"""A service as a process: it starts, answers, and ends when it is told to or when nobody is left to tell
+it.
+"""
 
 import asyncio
 import os
@@ -47,8 +49,13 @@ async def ready(port: str) -> None:
 
 
 def test_idle_connections_stay_open(postgres_url: str, queue_url: str, keys: Keys) -> None:
-    """The gateway may keep a connection for long: closed by us under a mutation, nobody could tell whether that was done."""
-    service = bootstrap_of("users")(ServiceSettings("users", postgres_url, queue_url, keys.public, keys.private))
+    """The gateway may keep a connection for long.
+
+    Closed by us under a mutation, nobody could tell whether that was done.
+    """
+    service = bootstrap_of("users")(
+        ServiceSettings("users", postgres_url, queue_url, keys.public, keys.private)
+    )
     assert config_of(service, "127.0.0.1", 0).timeout_keep_alive >= 600
 
 
@@ -88,7 +95,9 @@ def _ends(pid: int) -> bool:
 
 
 async def test_an_unreachable_database_is_said(environment: dict[str, str]) -> None:
-    """A database that is not there ends the process at once, with one line that names it without its password."""
+    """A database that is not there ends the process at once, with one line that names it without its
+    password.
+    """
     environment["DATABASE_URL"] = "postgresql://ann:secret@127.0.0.1:1/users"
     process = await asyncio.create_subprocess_exec(*COMMAND, env=environment, stderr=subprocess.PIPE)
     _, complaints = await asyncio.wait_for(process.communicate(), 60)
@@ -114,7 +123,11 @@ def test_what_is_missing_is_said(
 
 def test_settings_name_what_is_wrong(keys: Keys, tmp_path: Path) -> None:
     """Each setting that is missing or wrong is named; addresses with passwords are not shown."""
-    right = {"DATABASE_URL": "postgresql://a:secret@b/c", "REDIS_URL": "r", "JWT_PUBLIC_KEY_FILE": str(keys.public)}
+    right = {
+        "DATABASE_URL": "postgresql://a:secret@b/c",
+        "REDIS_URL": "r",
+        "JWT_PUBLIC_KEY_FILE": str(keys.public),
+    }
     settings = ServiceSettings.from_env("reviews", {**right, "PORT": "4003", "HOST": "::1"})
     assert (settings.port, settings.host, settings.jwt_private_key_file) == (4003, "::1", None)
     assert "secret" not in repr(settings)

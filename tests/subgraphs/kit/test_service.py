@@ -49,7 +49,9 @@ class Query:
     @resolver
     def noted(self, info: Info, word: str) -> str | None:
         """Something to say beside the data."""
-        info.context.extensions.setdefault("notes", {})[str(info.path.key)] = f"{word} {info.context.authorization}"
+        info.context.extensions.setdefault("notes", {})[str(info.path.key)] = (
+            f"{word} {info.context.authorization}"
+        )
         return word
 
     @resolver
@@ -96,7 +98,9 @@ async def client(postgres_url: str, keys: Keys) -> AsyncIterator[Client]:
 @pytest.fixture
 async def http(client: Client) -> AsyncIterator[httpx.AsyncClient]:
     """Asks the same service over HTTP."""
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(client.service.asgi), base_url="http://door") as http:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(client.service.asgi), base_url="http://door"
+    ) as http:
         yield http
 
 
@@ -113,7 +117,9 @@ async def test_questions_are_answered(http: httpx.AsyncClient, keys: Keys) -> No
 
 async def test_a_bad_token_refuses_the_request(http: httpx.AsyncClient) -> None:
     """A wrong token is an error for the whole request, not somebody anonymous."""
-    answer = await http.post("/graphql", json={"query": "{ whoami }"}, headers={"Authorization": "Bearer x.y.z"})
+    answer = await http.post(
+        "/graphql", json={"query": "{ whoami }"}, headers={"Authorization": "Bearer x.y.z"}
+    )
     body = answer.json()
     assert body["data"] is None
     assert body["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
@@ -187,7 +193,10 @@ async def refuse(*_: object) -> dict[str, Any]:
 
 
 async def test_the_unexpected_is_masked(client: Client) -> None:
-    """An error that nobody foresaw shows an id and nothing else; the log has the trace, without parameters."""
+    """An error that nobody foresaw shows an id and nothing else.
+
+    The log has the trace, without parameters.
+    """
     with capture_logs() as logs:
         answer = await client.ask("{ broken whoami }")
     error = answer["errors"][0]
@@ -221,8 +230,17 @@ async def test_errors_have_codes(client: Client) -> None:
 
 
 async def test_representations_are_checked(client: Client) -> None:
-    """What is no representation is an error in its place; the others are answered and the variables stay whole."""
-    given = [{"__typename": "Thing", "id": "1"}, {"__typename": "Thing"}, {"__typename": "Nix", "id": "1"}, 7, {}]
+    """What is no representation is an error in its place.
+
+    The others are answered and the variables stay whole.
+    """
+    given = [
+        {"__typename": "Thing", "id": "1"},
+        {"__typename": "Thing"},
+        {"__typename": "Nix", "id": "1"},
+        7,
+        {},
+    ]
     given.append({"__typename": "Thing", "id": "1", "more": 1})
     given.append({"__typename": "Query"})
     query = "query($given: [_Any!]!) { _entities(representations: $given) { ... on Thing { id } } }"
@@ -254,7 +272,10 @@ async def test_the_sdl_is_federations(client: Client) -> None:
 
 
 async def test_extensions_stand_beside_the_data(client: Client, keys: Keys) -> None:
-    """What resolvers have to say is in the answer's extensions, that of one request alone; without it there are none."""
+    """What resolvers have to say is in the answer's extensions, that of one request alone.
+
+    Without it there are none.
+    """
     person = Person.make(keys)
     query = '{ a: noted(word: "x") b: noted(word: "y") taken }'
     answer = await client.ask(query, person)

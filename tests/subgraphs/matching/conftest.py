@@ -46,7 +46,10 @@ def tell(client: Client) -> Tell:
     async def told(kind: str, position: int, **facts: Any) -> UUID:
         music = kind.startswith("Musician")
         defaults = _musician() if music else _request()
-        payload = {name: str(value) if isinstance(value, UUID) else value for name, value in (defaults | facts).items()}
+        payload = {
+            name: str(value) if isinstance(value, UUID) else value
+            for name, value in (defaults | facts).items()
+        }
         key = UUID(payload["musician_id" if music else "request_id"])
         envelope = Envelope(
             event_id=uuid4(),
@@ -68,13 +71,26 @@ def tell(client: Client) -> Tell:
 def _musician() -> dict[str, Any]:
     place = {"latitude": 52.5, "longitude": 13.4}
     money = {"hourly_rate": "50.00", "currency": "EUR", "experience_years": 4}
-    return {"musician_id": uuid4(), "user_id": uuid4(), "stage_name": "Ada", "skill_ids": [], **place, **money}
+    return {
+        "musician_id": uuid4(),
+        "user_id": uuid4(),
+        "stage_name": "Ada",
+        "skill_ids": [],
+        **place,
+        **money,
+    }
 
 
 def _request() -> dict[str, Any]:
     starts_at = datetime.now(UTC) + timedelta(days=9)
     times = {"starts_at": starts_at.isoformat(), "ends_at": (starts_at + timedelta(hours=4)).isoformat()}
-    place = {"latitude": 52.5, "longitude": 13.4, "time_zone": "UTC", "urgency_level": "medium", "status": "open"}
+    place = {
+        "latitude": 52.5,
+        "longitude": 13.4,
+        "time_zone": "UTC",
+        "urgency_level": "medium",
+        "status": "open",
+    }
     money = {"budget_min": "100.00", "budget_max": "300.00", "currency": "EUR"}
     own = {"request_id": uuid4(), "client_id": uuid4(), "title": "A band", "skill_ids": []}
     return {**own, **times, **place, **money}

@@ -1,4 +1,7 @@
-"""The copies that matching keeps: compared by buckets and versions, and put right by what their owners tell."""
+"""The copies that matching keeps.
+
+Compared by buckets and versions, and put right by what their owners tell.
+"""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -31,7 +34,9 @@ async def test_digests_change_with_rows_and_versions(client: Client, checker: Pe
     key = await tell("MusicianProfileCreated", 1)
     before = await digests()
     bucket = str(key.bytes[15] % 64)
-    assert (await client.data(VERSIONS, checker, kind="musician", bucket=int(bucket)))["copyVersions"] == {str(key): 0}
+    assert (await client.data(VERSIONS, checker, kind="musician", bucket=int(bucket)))["copyVersions"] == {
+        str(key): 0
+    }
     newer = text("UPDATE matching_musicians SET version = 5 WHERE musician_id = :key")
     await client.service.database.execute(newer.bindparams(key=key))
     after = await digests()
@@ -40,7 +45,9 @@ async def test_digests_change_with_rows_and_versions(client: Client, checker: Pe
 
 
 async def test_a_copy_is_put_right(client: Client, checker: Person, tell: Tell) -> None:
-    """One that is wrong and one that is missing become what their owner tells, and older events change nothing any more."""
+    """One that is wrong and one that is missing become what their owner tells, and older events change
+    nothing any more.
+    """
     wrong, missing = await tell("MusicianProfileCreated", 7, stage_name="Wrong"), uuid4()
     rows = (await client.data(ROWS, checker, kind="musician", keys=[str(wrong)]))["copyRows"]
     told = {**rows[str(wrong)]["told"], "stage_name": "Right"}
@@ -59,7 +66,10 @@ async def test_a_copy_is_put_right(client: Client, checker: Person, tell: Tell) 
 async def test_what_an_owner_told_before_a_newer_event_is_no_repair(
     client: Client, checker: Person, tell: Tell
 ) -> None:
-    """An event that comes between the question to the owner and the repair stands: it would not come again."""
+    """An event that comes between the question to the owner and the repair stands.
+
+    It would not come again.
+    """
     key = await tell("MusicianProfileCreated", 1)
     rows = (await client.data(ROWS, checker, kind="musician", keys=[str(key)]))["copyRows"]
     told = rows[str(key)]["told"]
@@ -79,7 +89,10 @@ async def test_what_an_owner_told_before_a_newer_event_is_no_repair(
         (ROWS, {"kind": "musician", "keys": ["me"]}),
         (ROWS, {"kind": "musician", "keys": [str(UUID(int=n)) for n in range(501)]}),
         (REPAIR, {"kind": "musician", "originals": []}),
-        (REPAIR, {"kind": "musician", "originals": {str(UUID(int=1)): {"version": 1, "told": {"stage_name": 1}}}}),
+        (
+            REPAIR,
+            {"kind": "musician", "originals": {str(UUID(int=1)): {"version": 1, "told": {"stage_name": 1}}}},
+        ),
         (REPAIR, {"kind": "musician", "originals": {"me": {"version": 1, "told": {}}}}),
         (REPAIR, {"kind": "musician", "originals": {str(UUID(int=1)): {"version": "x", "told": {}}}}),
     ],

@@ -24,7 +24,10 @@ async def ranked(client: Client, request: UUID) -> list[str]:
 
 
 async def test_events_change_the_ranking(client: Client, tell: Any) -> None:
-    """A musician who learns, moves or asks for more is ranked anew; duplicates and late events change nothing."""
+    """A musician who learns, moves or asks for more is ranked anew.
+
+    Duplicates and late events change nothing.
+    """
     skill, other = uuid4(), uuid4()
     request = await tell("RequestPublished", 1, skill_ids=[str(skill), str(other)])
     good = await tell("MusicianProfileCreated", 1, skill_ids=[str(skill)])
@@ -36,7 +39,9 @@ async def test_events_change_the_ranking(client: Client, tell: Any) -> None:
     assert await ranked(client, request) == [str(good), str(better)]
     await tell("MusicianProfileCreated", 2, musician_id=better, skill_ids=[str(skill), str(other)])
     assert await ranked(client, request) == [str(good), str(better)]
-    await tell("MusicianProfileUpdated", 12, musician_id=good, skill_ids=[str(skill)], latitude=48.1, longitude=11.6)
+    await tell(
+        "MusicianProfileUpdated", 12, musician_id=good, skill_ids=[str(skill)], latitude=48.1, longitude=11.6
+    )
     assert await ranked(client, request) == [str(better)]
     await tell("RequestUpdated", 8, request_id=request, latitude=48.1, longitude=11.6, skill_ids=[str(skill)])
     assert await ranked(client, request) == [str(good)]
@@ -63,7 +68,9 @@ async def test_what_holds_is_served_again(client: Client, tell: Any, host: Perso
     await tell("MusicianProfileCreated", 1, skill_ids=[skill])
     changed = await find()
     assert (changed["cacheHit"], changed["candidates"]) == (False, 2)
-    await tell("RequestUpdated", 2, request_id=request, client_id=host.id, skill_ids=[skill], title="Two bands")
+    await tell(
+        "RequestUpdated", 2, request_id=request, client_id=host.id, skill_ids=[skill], title="Two bands"
+    )
     changed = await find()
     assert (changed["cacheHit"], changed["request"]["title"]) == (False, "Two bands")
     stored = await client.service.database.fetch_all(select(results).where(results.c.request_id == request))
@@ -72,7 +79,10 @@ async def test_what_holds_is_served_again(client: Client, tell: Any, host: Perso
 
 
 async def test_others_are_told_of_new_rankings(client: Client, tell: Any, host: Person) -> None:
-    """A ranking that was computed is told with its best, once, whichever way it was asked for; one served again is not."""
+    """A ranking that was computed is told with its best, once, whichever way it was asked for.
+
+    One served again is not.
+    """
     skill = str(uuid4())
     request = await tell("RequestPublished", 1, client_id=host.id, skill_ids=[skill])
     for number in range(60):
@@ -88,7 +98,11 @@ async def test_others_are_told_of_new_rankings(client: Client, tell: Any, host: 
     (first,) = await told()
     assert str(first.aggregate_id) == found["id"]
     payload = first.payload
-    assert (payload["client_id"], payload["algorithm"], payload["is_default"]) == (str(host.id), "balanced", True)
+    assert (payload["client_id"], payload["algorithm"], payload["is_default"]) == (
+        str(host.id),
+        "balanced",
+        True,
+    )
     assert (payload["candidates"], len(payload["matches"])) == (60, 50)
     assert [match["ranking_position"] for match in payload["matches"]] == list(range(1, 51))
     await tell("RequestUpdated", 2, request_id=request, client_id=host.id, skill_ids=[skill])
@@ -98,7 +112,9 @@ async def test_others_are_told_of_new_rankings(client: Client, tell: Any, host: 
 
 
 async def test_orders_that_are_refused(client: Client, tell: Any, host: Person, keys: Keys) -> None:
-    """Only the client ranks for a request that is known and looks for somebody, by an algorithm that there is."""
+    """Only the client ranks for a request that is known and looks for somebody, by an algorithm that there
+    is.
+    """
     request = str(await tell("RequestPublished", 1, client_id=host.id))
     stranger, admin = Person.make(keys, "client"), Person.make(keys, "admin")
     assert await client.codes(FIND, None, id=request) == ["UNAUTHENTICATED"]
@@ -147,9 +163,13 @@ async def test_many_requests_take_few_statements(client: Client, tell: Any) -> N
 async def test_price_bands_of_many_take_one_look(client: Client, tell: Any) -> None:
     """The band comes from what the gateway hands over, and the index is refreshed once for all."""
     for rate in range(12):
-        await tell("MusicianProfileCreated", 1, hourly_rate=f"{10 + rate}", currency="CHF", experience_years=20)
+        await tell(
+            "MusicianProfileCreated", 1, hourly_rate=f"{10 + rate}", currency="CHF", experience_years=20
+        )
     query = "query($r: [_Any!]!) { _entities(representations: $r) { ... on Musician { priceBand } } }"
-    given = [{"hourlyRate": rate, "currency": "CHF", "experienceYears": 20} for rate in ("5.00", "17.00", "99.00")]
+    given = [
+        {"hourlyRate": rate, "currency": "CHF", "experienceYears": 20} for rate in ("5.00", "17.00", "99.00")
+    ]
     representations = [{"__typename": "Musician", "id": str(uuid4()), **fields} for fields in given]
     with counted_statements(client.service.database) as statements:
         data = await client.data(query, None, r=representations)
@@ -160,7 +180,9 @@ async def test_price_bands_of_many_take_one_look(client: Client, tell: Any) -> N
 
 
 async def test_the_index_misses_no_late_commit(client: Client, tell: Any) -> None:
-    """A transaction that began before a look and commits after it is read by the next look, in every process."""
+    """A transaction that began before a look and commits after it is read by the next look, in every
+    process.
+    """
     database = client.service.database
     mine, others = Index(database), Index(database)
     await mine.catch_up()

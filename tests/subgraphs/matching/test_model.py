@@ -47,9 +47,11 @@ def plainly(rows: list[SimpleNamespace], wanted: Wanted, parameters: Parameters)
     mask = int(wanted.skills[0])
     found = []
     for row in rows:
-        half = math.sin(math.radians(row.lat - wanted.latitude) / 2) ** 2 + math.cos(math.radians(row.lat)) * math.cos(
-            math.radians(wanted.latitude)
-        ) * (math.sin(math.radians(row.lng - wanted.longitude) / 2) ** 2)
+        half = math.sin(math.radians(row.lat - wanted.latitude) / 2) ** 2 + math.cos(
+            math.radians(row.lat)
+        ) * math.cos(math.radians(wanted.latitude)) * (
+            math.sin(math.radians(row.lng - wanted.longitude) / 2) ** 2
+        )
         km = 2 * EARTH_KM * math.asin(math.sqrt(min(half, 1)))
         shared = (row.skills & mask).bit_count()
         if km > parameters.radius_km or (mask and not shared):
@@ -63,8 +65,12 @@ def plainly(rows: list[SimpleNamespace], wanted: Wanted, parameters: Parameters)
         else:
             price = max(70 * (1 - (cost - wanted.budget_max) / (wanted.budget_max / 2)), 0)
         weights = parameters.weights
-        total = weights.skill * skill + weights.experience * (40 + 6 * min(row.years, 10)) + weights.price * price
-        found.append((row.id, (total + weights.distance * 100 * (1 - km / parameters.radius_km)) / weights.total))
+        total = (
+            weights.skill * skill + weights.experience * (40 + 6 * min(row.years, 10)) + weights.price * price
+        )
+        found.append(
+            (row.id, (total + weights.distance * 100 * (1 - km / parameters.radius_km)) / weights.total)
+        )
     return sorted(found, key=lambda pair: -pair[1])
 
 
@@ -86,7 +92,9 @@ def test_rank_agrees_with_the_plain_calculation(seed: int) -> None:
         for _ in range(300)
     ]
     mask = dice.choice((0, 1, 0b1011, 0b11111111))
-    wanted = Wanted(lat, lng, dice.uniform(1, 8), 100.0, 600.0, 0, np.array([mask], np.uint64), mask.bit_count())
+    wanted = Wanted(
+        lat, lng, dice.uniform(1, 8), 100.0, 600.0, 0, np.array([mask], np.uint64), mask.bit_count()
+    )
     parameters = msgspec.structs.replace(EVEN, radius_km=dice.choice((5.0, 60.0, 20037.0)))
     expected = plainly(rows, wanted, parameters)
     ranking = rank(columns_of(rows), wanted, parameters, limit=40)
@@ -103,14 +111,20 @@ def test_nobody_and_everybody_alike() -> None:
     wanted = Wanted(0.0, 0.0, 1, 0.0, 10.0, 0, np.zeros(1, np.uint64), 0)
     empty = columns_of([])
     assert rank(empty, wanted, EVEN).candidates == 0
-    rows = [SimpleNamespace(id=UUID(int=n), lat=0.0, lng=0.0, rate=5, years=3, currency=0, skills=0) for n in range(50)]
+    rows = [
+        SimpleNamespace(id=UUID(int=n), lat=0.0, lng=0.0, rate=5, years=3, currency=0, skills=0)
+        for n in range(50)
+    ]
     random.Random(1).shuffle(rows)
     ranking = rank(columns_of(rows), wanted, EVEN, limit=10)
     assert [match.musician_id.int for match in ranking.matches] == list(range(10))
 
 
 def test_single_scores() -> None:
-    """Experience ends at ten years; a price falls within the budget, faster above it, and a budget may be nothing."""
+    """Experience ends at ten years.
+
+    A price falls within the budget, faster above it, and a budget may be nothing.
+    """
     assert experience_scores(np.array([0.0, 5, 10, 40])).tolist() == [40, 70, 100, 100]
     assert price_scores(np.array([50.0, 100, 200, 300, 375, 450, 900]), 100, 300).tolist() == [
         100,
@@ -134,8 +148,16 @@ def test_single_scores() -> None:
             "radius_km": 5,
             "recommended_from": 1,
         },
-        {"weights": {"skill": 0, "experience": 0, "price": 0, "distance": 0}, "radius_km": 5, "recommended_from": 1},
-        {"weights": {"skill": 1, "experience": 0, "price": 0, "distance": 0}, "radius_km": 0, "recommended_from": 1},
+        {
+            "weights": {"skill": 0, "experience": 0, "price": 0, "distance": 0},
+            "radius_km": 5,
+            "recommended_from": 1,
+        },
+        {
+            "weights": {"skill": 1, "experience": 0, "price": 0, "distance": 0},
+            "radius_km": 0,
+            "recommended_from": 1,
+        },
     ],
 )
 def test_wrong_parameters_are_refused(document: object) -> None:
@@ -147,7 +169,8 @@ def test_wrong_parameters_are_refused(document: object) -> None:
 def test_price_bands() -> None:
     """A rate is compared with those of like experience in the same currency, if there are enough."""
     rows = [
-        SimpleNamespace(id=uuid4(), lat=0.0, lng=0.0, rate=10 * n, years=4, currency=0, skills=0) for n in range(20)
+        SimpleNamespace(id=uuid4(), lat=0.0, lng=0.0, rate=10 * n, years=4, currency=0, skills=0)
+        for n in range(20)
     ]
     columns = columns_of(rows)
     bands = [band_of(columns, 0, rate, 5) for rate in (5.0, 100.0, 500.0)]

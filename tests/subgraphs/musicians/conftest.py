@@ -46,6 +46,8 @@ async def crowd(client: Client) -> list[UUID]:
     """Sixty musicians, newest first; some made at the same moment, many with the same rate."""
     await load_rows(client.service.database, CROWD, SKILLS, DOCUMENTS)
     rows = await client.service.database.fetch_all(
-        text("SELECT id FROM musician_profiles WHERE stage_name LIKE 'Crowd %' ORDER BY created_at DESC, id DESC")
+        text(
+            "SELECT id FROM musician_profiles WHERE stage_name LIKE 'Crowd %' ORDER BY created_at DESC, id DESC"
+        )
     )
     return [row.id for row in rows]

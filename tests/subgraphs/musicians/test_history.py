@@ -35,15 +35,15 @@ async def test_a_profile_is_rebuilt(client: Client, player: Person, host: Person
 
 
 async def test_skills_given_by_hand_belong_to_the_history(client: Client, player: Person) -> None:
-    """A skill that somebody adds at the database's prompt, with the name in the same transaction, is recorded and told once each."""
+    """A skill that somebody adds at the database's prompt, with the name in the same transaction, is
+    recorded and told once each.
+    """
     made = await make(client, player, skills=["piano"])
     async with UnitOfWork(client.service.database) as uow:
         about = {"id": UUID(made["id"])}
         rename = text("UPDATE musician_profiles SET stage_name = 'By hand' WHERE id = :id")
         await uow.execute(rename.bindparams(**about))
-        skill = (
-            "INSERT INTO musician_skills SELECT :id, id FROM musical_skills WHERE name = ANY (ARRAY['Jazz', 'Drums'])"
-        )
+        skill = "INSERT INTO musician_skills SELECT :id, id FROM musical_skills WHERE name = ANY (ARRAY['Jazz', 'Drums'])"
         await uow.execute(text(skill).bindparams(**about))
     entries = (await client.data(HISTORY, player, id=made["id"]))["musicianHistory"]
     assert [one["version"] for one in entries] == [3, 2, 1]
@@ -56,10 +56,16 @@ async def test_skills_given_by_hand_belong_to_the_history(client: Client, player
     assert len(rows[2].payload["skill_ids"]) == 3
     await client.data(UPDATE, player, input={"bio": "Still here"})
     state = (await client.data(AS_OF, player, id=made["id"]))["musicianAsOf"]
-    assert (state["version"], state["state"]["stage_name"], len(state["state"]["skill_ids"])) == (4, "By hand", 3)
+    assert (state["version"], state["state"]["stage_name"], len(state["state"]["skill_ids"])) == (
+        4,
+        "By hand",
+        3,
+    )
 
 
-WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+WAITING = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 async def take_skills(database: Database, key: UUID) -> None:
@@ -69,8 +75,12 @@ async def take_skills(database: Database, key: UUID) -> None:
 
 
 @pytest.mark.parametrize("late", [False, True])
-async def test_a_hand_that_takes_skills_waits_for_the_service(client: Client, player: Person, late: bool) -> None:
-    """Both get through, wherever the service is (it has locked the profile, or changed it), and the profile is told as it then is."""
+async def test_a_hand_that_takes_skills_waits_for_the_service(
+    client: Client, player: Person, late: bool
+) -> None:
+    """Both get through, wherever the service is (it has locked the profile, or changed it), and the
+    profile is told as it then is.
+    """
     key, database = UUID((await make(client, player))["id"]), client.service.database
     change = UpdateProfile(player.id, {"bio": "Newer"})
     async with asyncio.TaskGroup() as group, UnitOfWork(database) as uow:

@@ -7,7 +7,16 @@ import pytest
 
 from subgraphs.kit.testing import Client, Keys, Person, counted_statements
 
-PLAIN = ("id", "stageName", "bio", "hourlyRate", "currency", "experienceYears", "availability", "portfolioUrls")
+PLAIN = (
+    "id",
+    "stageName",
+    "bio",
+    "hourlyRate",
+    "currency",
+    "experienceYears",
+    "availability",
+    "portfolioUrls",
+)
 MUSICIAN = {
     "location": "location { latitude longitude address city country }",
     "user": "user { id }",
@@ -59,13 +68,17 @@ async def test_fifty_entities_take_one_statement_a_table(client: Client, crowd: 
         await client.entities("Skill", skills, "name category description iconUrl")
     assert len(statements) == 1
     with counted_statements(client.service.database) as statements:
-        await client.data("{ musicians(first: 50) { edges { node { stageName skills { name } profileDocument } } } }")
+        await client.data(
+            "{ musicians(first: 50) { edges { node { stageName skills { name } profileDocument } } } }"
+        )
     assert len(statements) == 3
 
 
 async def test_unknown_ids_are_null(client: Client) -> None:
     """What names nothing is null in its place and no error."""
-    assert await client.entities("Musician", [uuid4(), "x", "' or 1=1"], "id") == {"data": {"_entities": [None] * 3}}
+    assert await client.entities("Musician", [uuid4(), "x", "' or 1=1"], "id") == {
+        "data": {"_entities": [None] * 3}
+    }
     assert await client.entities("Skill", [uuid4(), ""], "id") == {"data": {"_entities": [None] * 2}}
     answer = await client.entities("User", [uuid4(), "x"], "musicianProfile { id }")
     assert answer == {"data": {"_entities": [{"musicianProfile": None}] * 2}}
@@ -100,7 +113,9 @@ async def test_pages_hold_everybody_once(client: Client, crowd: list[UUID], orde
     after: str | None = None
     more = True
     while more:
-        page = (await client.data(PAGE, first=11, after=after, order=order, filter={"search": "crowd"}))["musicians"]
+        page = (await client.data(PAGE, first=11, after=after, order=order, filter={"search": "crowd"}))[
+            "musicians"
+        ]
         assert page["pageInfo"]["hasPreviousPage"] == (after is not None)
         found += [edge["node"] for edge in page["edges"]]
         after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
@@ -131,12 +146,16 @@ async def test_filters(client: Client, crowd: list[UUID]) -> None:
     assert await count(maxRate="20.00", minRate=0) == 6
     assert await count(minExperience=4, skills=["jazz"], city="Berlin") == 6
     assert await count(search="crowd 1") == 11
-    assert await count(search="crowd_1") == await count(search="crowd%") == await count(search="' or ''='") == 0
+    assert (
+        await count(search="crowd_1") == await count(search="crowd%") == await count(search="' or ''='") == 0
+    )
 
 
 async def test_bad_arguments_are_refused(client: Client) -> None:
     """Bad pages and filters are errors that name the argument; a cursor belongs to one order."""
-    newest = (await client.data("{ musicians(first: 1) { pageInfo { endCursor } } }"))["musicians"]["pageInfo"]
+    newest = (await client.data("{ musicians(first: 1) { pageInfo { endCursor } } }"))["musicians"][
+        "pageInfo"
+    ]
     cases: list[tuple[dict[str, Any], str]] = [
         ({"first": 0}, "first"),
         ({"first": 1000}, "first"),

@@ -39,7 +39,9 @@ async def test_a_profile_comes_back_whole(client: Client, player: Person) -> Non
     expected = {**PROFILE, "hourlyRate": "85.50", "currency": "EUR", "user": {"id": str(player.id)}}
     expected["skills"] = [{"name": "Jazz", "category": "GENRE"}, {"name": "Piano", "category": "INSTRUMENT"}]
     assert {name: made[name] for name in expected} == expected
-    told = text("SELECT event_type, payload FROM outbox WHERE aggregate_id = :id").bindparams(id=UUID(made["id"]))
+    told = text("SELECT event_type, payload FROM outbox WHERE aggregate_id = :id").bindparams(
+        id=UUID(made["id"])
+    )
     row = await client.service.database.fetch_one(told)
     assert row is not None
     assert row.event_type == "MusicianProfileCreated"
@@ -70,8 +72,15 @@ async def test_a_profile_comes_back_whole(client: Client, player: Person) -> Non
 
 async def test_a_small_profile_is_enough(client: Client, player: Person) -> None:
     """A name and a rate make a profile; the rest is empty."""
-    made = (await client.data(CREATE, player, input={"stageName": "Solo", "hourlyRate": 0}))["createMusicianProfile"]
-    assert (made["hourlyRate"], made["location"], made["skills"], made["availability"]) == ("0.00", None, [], {})
+    made = (await client.data(CREATE, player, input={"stageName": "Solo", "hourlyRate": 0}))[
+        "createMusicianProfile"
+    ]
+    assert (made["hourlyRate"], made["location"], made["skills"], made["availability"]) == (
+        "0.00",
+        None,
+        [],
+        {},
+    )
     assert made["profileDocument"] is None
 
 
@@ -80,7 +89,10 @@ async def test_a_user_has_one_profile(client: Client, player: Person) -> None:
     made = await make(client, player)
     assert await client.codes(CREATE, player, input={**PROFILE, "stageName": "Another"}) == ["CONFLICT"]
     answer = await client.entities("User", [player.id], "musicianProfile { id stageName }")
-    assert answer["data"]["_entities"][0]["musicianProfile"] == {"id": made["id"], "stageName": PROFILE["stageName"]}
+    assert answer["data"]["_entities"][0]["musicianProfile"] == {
+        "id": made["id"],
+        "stageName": PROFILE["stageName"],
+    }
 
 
 async def test_only_musicians_have_profiles(client: Client, host: Person) -> None:
@@ -96,7 +108,9 @@ async def test_a_change_keeps_the_rest(client: Client, player: Person, keys: Key
     given: dict[str, Any] = {"hourlyRate": "90", "location": None, "skills": [], "profileDocument": {"a": 1}}
     changed = (await client.data(UPDATE, player, input=given))["updateMusicianProfile"]
     assert changed == {**made, **given, "hourlyRate": "90.00"}
-    events = text("SELECT event_type FROM outbox WHERE aggregate_id = :id ORDER BY id").bindparams(id=UUID(made["id"]))
+    events = text("SELECT event_type FROM outbox WHERE aggregate_id = :id ORDER BY id").bindparams(
+        id=UUID(made["id"])
+    )
     rows = await client.service.database.fetch_all(events)
     assert [row.event_type for row in rows] == ["MusicianProfileCreated", "MusicianProfileUpdated"]
     assert await client.codes(UPDATE, Person.make(keys, "musician"), input=given) == ["NOT_FOUND"]
@@ -136,7 +150,9 @@ async def test_a_change_keeps_the_rest(client: Client, player: Person, keys: Key
         ({"profileDocument": {"a": "x" * 70_000}}, "profileDocument"),
     ],
 )
-async def test_wrong_input_is_named(client: Client, player: Person, changes: dict[str, Any], field: str) -> None:
+async def test_wrong_input_is_named(
+    client: Client, player: Person, changes: dict[str, Any], field: str
+) -> None:
     """Each wrong value is refused with the name of its field, and leaves nothing behind."""
     answer = await client.ask(CREATE, player, input={**PROFILE, **changes})
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}

@@ -1,4 +1,7 @@
-"""The notifications service on a fresh database, without background parts: events are handed to its handlers."""
+"""The notifications service on a fresh database, without background parts.
+
+Events are handed to its handlers.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime

@@ -49,7 +49,11 @@ async def test_an_application_is_told_once(client: Client, tell: Any, person: Pe
     await tell("ApplicationSubmitted", event_id, **facts)
     await tell("ApplicationSubmitted", event_id, **facts)
     [found] = await told(client, person)
-    assert (found["type"], found["title"], found["isRead"]) == ("NEW_APPLICATION", "New application: A band", False)
+    assert (found["type"], found["title"], found["isRead"]) == (
+        "NEW_APPLICATION",
+        "New application: A band",
+        False,
+    )
     assert found["request"] == {"id": str(facts["request_id"])}
     assert not found["isUrgent"]
     await tell("ApplicationSubmitted", **application(person, urgency_level="urgent"))
@@ -104,7 +108,9 @@ async def test_reading(client: Client, tell: Any, person: Person, keys: Keys) ->
     assert await client.codes(READ, None, id=key) == ["UNAUTHENTICATED"]
     assert await client.codes(READ, person, id=str(uuid4())) == ["NOT_FOUND"]
     unread = "notifications(first: 1, unreadOnly: true) { totalCount pageInfo { hasNextPage endCursor } }"
-    found = (await client.entities("User", [person.id], unread, person))["data"]["_entities"][0]["notifications"]
+    found = (await client.entities("User", [person.id], unread, person))["data"]["_entities"][0][
+        "notifications"
+    ]
     assert found["totalCount"] == 2
     assert found["pageInfo"]["hasNextPage"]
     query = "mutation { markAllNotificationsRead }"
@@ -119,10 +125,18 @@ async def test_settings(client: Client, person: Person) -> None:
     data = await client.data(
         UPDATE,
         person,
-        input={"smsEnabled": True, "timeZone": "Europe/Berlin", "types": [{"type": "SYSTEM", "enabled": False}]},
+        input={
+            "smsEnabled": True,
+            "timeZone": "Europe/Berlin",
+            "types": [{"type": "SYSTEM", "enabled": False}],
+        },
     )
     changed = data["updateNotificationSettings"]
-    assert (changed["emailEnabled"], changed["smsEnabled"], changed["timeZone"]) == (True, True, "Europe/Berlin")
+    assert (changed["emailEnabled"], changed["smsEnabled"], changed["timeZone"]) == (
+        True,
+        True,
+        "Europe/Berlin",
+    )
     assert changed["quietHoursStart"] == "22:00:00"
     assert [item["type"] for item in changed["types"] if not item["enabled"]] == ["REMINDER", "SYSTEM"]
     answer = await client.entities("User", [person.id], SETTINGS, person)
@@ -133,7 +147,10 @@ async def test_settings(client: Client, person: Person) -> None:
 
 
 async def test_quiet_hours_hold_back(client: Client, tell: Any, person: Person) -> None:
-    """What comes in quiet hours goes out when they end; what is urgent, and all that is due, goes out once."""
+    """What comes in quiet hours goes out when they end.
+
+    What is urgent, and all that is due, goes out once.
+    """
     now = datetime.now(UTC)
     quiet = {
         "quietHoursStart": f"{now - timedelta(hours=1):%H:%M}",
@@ -146,7 +163,9 @@ async def test_quiet_hours_hold_back(client: Client, tell: Any, person: Person) 
     bus = Bus(database, COMMAND_HANDLERS)
     while await bus.handle(SendDue(most=7)):
         pass
-    sent = text("select payload from outbox where event_type = 'NotificationDue' and payload ->> 'user_id' = :id")
+    sent = text(
+        "select payload from outbox where event_type = 'NotificationDue' and payload ->> 'user_id' = :id"
+    )
     rows = await database.fetch_all(sent.bindparams(id=str(person.id)))
     assert [row.payload["is_urgent"] for row in rows] == [True]
     assert rows[0].payload["channels"] == ["email", "push"]
@@ -158,7 +177,9 @@ async def test_quiet_hours_hold_back(client: Client, tell: Any, person: Person) 
 
 
 @pytest.mark.parametrize("selection", ["notifications { totalCount }", "unreadNotificationCount", SETTINGS])
-async def test_all_of_it_is_ones_own(client: Client, tell: Any, person: Person, keys: Keys, selection: str) -> None:
+async def test_all_of_it_is_ones_own(
+    client: Client, tell: Any, person: Person, keys: Keys, selection: str
+) -> None:
     """Nobody, another user and forged headers get an error at the field; an admin may look."""
     await tell("ApplicationSubmitted", **application(person))
     stranger, admin = Person.make(keys, "musician"), Person.make(keys, "admin")
@@ -173,7 +194,9 @@ async def test_all_of_it_is_ones_own(client: Client, tell: Any, person: Person, 
         assert [error["extensions"]["code"] for error in answer.get("errors", [])] == codes
     forged = {"x-user-id": str(person.id), "x-user-role": "admin"}
     query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on User {{ {selection} }} }} }}"
-    answer = await client.service.execute(query, {"r": [{"__typename": "User", "id": str(person.id)}]}, None, forged)
+    answer = await client.service.execute(
+        query, {"r": [{"__typename": "User", "id": str(person.id)}]}, None, forged
+    )
     assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 

@@ -93,11 +93,15 @@ class Town:
 async def town(running: Running, keys: Keys) -> AsyncIterator[Town]:
     """All services, with their relays and inboxes."""
     async with AsyncExitStack() as stack:
-        services = {name: await stack.enter_async_context(running(name, make)) for name, make in OTHERS.items()}
+        services = {
+            name: await stack.enter_async_context(running(name, make)) for name, make in OTHERS.items()
+        }
         way = LocalTransport({name: service.execute for name, service in services.items()})
 
         def make(settings: ServiceSettings) -> Service:
-            return orchestration(replace(settings, jwt_private_key_file=keys.service), way, Pace(lease=5.0, poll=0.02))
+            return orchestration(
+                replace(settings, jwt_private_key_file=keys.service), way, Pace(lease=5.0, poll=0.02)
+            )
 
         services["orchestration"] = await stack.enter_async_context(running("orchestration", make))
         yield Town(services, keys, Person.make(keys, "client"), Person.make(keys, "admin"))

@@ -16,7 +16,9 @@ CANCEL = """mutation($b: ID!, $k: String!) { cancelAndRefund(bookingId: $b, reas
 LEDGER = "SELECT currency, sum(amount) AS total FROM ledger_entries GROUP BY currency HAVING sum(amount) <> 0"
 
 
-async def assign(town: Town, request: str, musician_id: UUID, key: str | None = None, by: Person | None = None) -> Any:
+async def assign(
+    town: Town, request: str, musician_id: UUID, key: str | None = None, by: Person | None = None
+) -> Any:
     """The saga that books a musician, when it has ended."""
     variables = {"r": request, "m": str(musician_id), "k": key or uuid4().hex}
     return (await town.client("orchestration").data(ASSIGN, by or town.host, **variables))["assignMusician"]
@@ -29,9 +31,15 @@ def booking_of(saga: Any) -> str:
 
 async def state(town: Town, request: str, booking: str) -> dict[str, Any]:
     """What the services know of a booking."""
-    (told,) = await town.rows("requests", "SELECT status FROM musician_requests WHERE id = :id", id=UUID(request))
-    (booked,) = await town.rows("requests", "SELECT status, price FROM bookings WHERE id = :id", id=UUID(booking))
-    escrows = await town.rows("payments", "SELECT status, amount FROM escrows WHERE booking_id = :id", id=UUID(booking))
+    (told,) = await town.rows(
+        "requests", "SELECT status FROM musician_requests WHERE id = :id", id=UUID(request)
+    )
+    (booked,) = await town.rows(
+        "requests", "SELECT status, price FROM bookings WHERE id = :id", id=UUID(booking)
+    )
+    escrows = await town.rows(
+        "payments", "SELECT status, amount FROM escrows WHERE booking_id = :id", id=UUID(booking)
+    )
     query = "SELECT 1 FROM slots WHERE booking_id = :id AND cancelled_at IS NULL"
     slots = await town.rows("calendar", query, id=UUID(booking))
     return {
@@ -45,12 +53,17 @@ async def state(town: Town, request: str, booking: str) -> dict[str, Any]:
 
 async def notices(town: Town, person: Person) -> list[str]:
     """What a person was told."""
-    rows = await town.rows("notifications", "SELECT title FROM notifications WHERE user_id = :id", id=person.id)
+    rows = await town.rows(
+        "notifications", "SELECT title FROM notifications WHERE user_id = :id", id=person.id
+    )
     return [row.title for row in rows]
 
 
 async def test_all_five_steps(town: Town) -> None:
-    """The request is assigned, the musician told, the price in escrow, the evening blocked; and everybody can see how it went."""
+    """The request is assigned, the musician told, the price in escrow, the evening blocked.
+
+    And everybody can see how it went.
+    """
     player = await town.musician()
     request = await town.applied(player)
     saga = await assign(town, request, player[1])
@@ -72,7 +85,9 @@ async def test_all_five_steps(town: Town) -> None:
 
 
 async def test_a_musician_who_is_taken(town: Town) -> None:
-    """The last step is refused: everything before is undone, in reverse order, and the request looks for somebody again."""
+    """The last step is refused: everything before is undone, in reverse order, and the request looks for
+    somebody again.
+    """
     player = await town.musician()
     first = await town.applied(player, days=30)
     assert (await assign(town, first, player[1]))["status"] == "completed"
@@ -81,7 +96,13 @@ async def test_a_musician_who_is_taken(town: Town) -> None:
     assert (saga["status"], saga["errorCode"]) == ("compensated", "CONFLICT")
     undone = [one["step"] for one in saga["attempts"] if one["direction"] == "undo"]
     assert undone == ["create_escrow", "notify_musician", "update_status"]
-    wanted = {"request": "in_progress", "booking": "cancelled", "escrow": ["refunded"], "slots": 0, "unbalanced": 0}
+    wanted = {
+        "request": "in_progress",
+        "booking": "cancelled",
+        "escrow": ["refunded"],
+        "slots": 0,
+        "unbalanced": 0,
+    }
     assert await state(town, second, booking_of(saga)) == wanted
     assert await notices(town, player[0]) == ["You are booked"]
     query = "SELECT status FROM applications WHERE request_id = :id"
@@ -89,7 +110,10 @@ async def test_a_musician_who_is_taken(town: Town) -> None:
 
 
 async def test_a_key_books_once(town: Town) -> None:
-    """The same again gives the same saga; with another input it is an error; another client's key is another saga."""
+    """The same again gives the same saga; with another input it is an error.
+
+    Another client's key is another saga.
+    """
     player = await town.musician()
     request = await town.applied(player, days=40)
     first = await assign(town, request, player[1], "k")
@@ -126,7 +150,13 @@ async def test_confirming_pays(town: Town) -> None:
     booking = booking_of(await assign(town, request, player[1]))
     done = await town.client("orchestration").data(CONFIRM, player[0], b=booking, k="c")
     assert done["confirmAndPay"]["status"] == "completed"
-    wanted = {"request": "assigned", "booking": "confirmed", "escrow": ["released"], "slots": 1, "unbalanced": 0}
+    wanted = {
+        "request": "assigned",
+        "booking": "confirmed",
+        "escrow": ["released"],
+        "slots": 1,
+        "unbalanced": 0,
+    }
     assert await state(town, request, booking) == wanted
     assert "The booking is confirmed" in await notices(town, player[0])
 
@@ -137,12 +167,19 @@ async def test_cancelling_refunds_by_policy(town: Town, days: int, percent: int)
     player = await town.musician()
     request = await town.applied(player, days=days + 1, hour=1)
     booking = booking_of(await assign(town, request, player[1]))
-    found = (await town.client("orchestration").data(CANCEL, town.host, b=booking, k=booking))["cancelAndRefund"]
+    found = (await town.client("orchestration").data(CANCEL, town.host, b=booking, k=booking))[
+        "cancelAndRefund"
+    ]
     assert (found["status"], found["error"]) == ("completed", None)
     refund = next(step for step in found["steps"] if step["name"] == "refund")["result"]
     assert float(refund["refunded"]) == 400 * percent / 100
     now = await state(town, request, booking)
-    assert (now["request"], now["booking"], now["slots"], now["unbalanced"]) == ("cancelled", "cancelled", 0, 0)
+    assert (now["request"], now["booking"], now["slots"], now["unbalanced"]) == (
+        "cancelled",
+        "cancelled",
+        0,
+        0,
+    )
     again = await assign(town, await town.applied(player, days=days + 1, hour=1), player[1])
     assert again["status"] == "completed"
 
@@ -163,7 +200,13 @@ async def test_an_operators_words_are_for_admins(town: Town) -> None:
             break
     word = next(one for one in found["attempts"] if one["direction"] == "compensate")
     assert word == {"direction": "compensate", "by": str(town.admin.id), "error": "a mistake"}
-    wanted = {"request": "in_progress", "booking": "cancelled", "escrow": ["refunded"], "slots": 0, "unbalanced": 0}
+    wanted = {
+        "request": "in_progress",
+        "booking": "cancelled",
+        "escrow": ["refunded"],
+        "slots": 0,
+        "unbalanced": 0,
+    }
     assert await state(town, request, booking_of(saga)) == wanted
 
 

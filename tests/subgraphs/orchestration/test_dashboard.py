@@ -69,7 +69,10 @@ def see(browser: Chrome, address: str, token: str) -> int:
     assert len(browser.find_elements(By.CSS_SELECTOR, "#steps tbody tr")) == 5
     assert len(browser.find_elements(By.CSS_SELECTOR, "#timeline li")) == 5
     assert "payments.createEscrow" in browser.find_element(By.ID, "steps").text
-    enabled = [one.get_attribute("value") for one in browser.find_elements(By.CSS_SELECTOR, "#operate button:enabled")]
+    enabled = [
+        one.get_attribute("value")
+        for one in browser.find_elements(By.CSS_SELECTOR, "#operate button:enabled")
+    ]
     assert enabled == ["compensate"]
     if picture := os.environ.get("PICTURE"):
         browser.save_screenshot(picture)
@@ -120,7 +123,10 @@ async def test_the_pages_are_guarded(town: Town, address: str) -> None:
     saga = await assign(town, await town.applied(player, days=100), player[1])
     async with httpx.AsyncClient(base_url=f"{address}/dashboard") as client:
         page = await client.get("/")
-        assert (page.status_code, "default-src 'self'" in page.headers["content-security-policy"]) == (200, True)
+        assert (page.status_code, "default-src 'self'" in page.headers["content-security-policy"]) == (
+            200,
+            True,
+        )
         for path in ("/api/events", f"/api/sagas/{saga['id']}"):
             assert (await client.get(path)).status_code == 401
             assert (await client.get(path, headers=dict(town.host.headers))).status_code == 403
@@ -138,4 +144,6 @@ async def test_the_pages_are_guarded(town: Town, address: str) -> None:
             assert (await client.get(path, headers=headers)).status_code == status
         retry = await client.post(f"/api/sagas/{saga['id']}/retry", json={"reason": "x"}, headers=headers)
         assert (retry.status_code, retry.json()["code"]) == (409, "CONFLICT")
-        assert (await client.post(f"/api/sagas/{saga['id']}/explode", json={}, headers=headers)).status_code == 400
+        assert (
+            await client.post(f"/api/sagas/{saga['id']}/explode", json={}, headers=headers)
+        ).status_code == 400

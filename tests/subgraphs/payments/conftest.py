@@ -35,7 +35,9 @@ class Deal:
 
     def release(self) -> Step:
         """Pay the player."""
-        return Step(self.client, self.carrier, "releaseEscrow", "bookingId: ID!", {"bookingId": str(self.booking_id)})
+        return Step(
+            self.client, self.carrier, "releaseEscrow", "bookingId: ID!", {"bookingId": str(self.booking_id)}
+        )
 
     def refund(self, percent: int, reason: str = "cancelled") -> Step:
         """Refund the host."""

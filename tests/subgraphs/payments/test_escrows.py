@@ -1,4 +1,7 @@
-"""Charging, paying and refunding: what each step does, once, what the others are told, and how each is taken back."""
+"""Charging, paying and refunding.
+
+What each step does, once, what the others are told, and how each is taken back.
+"""
 
 import asyncio
 from decimal import Decimal
@@ -114,7 +117,10 @@ async def test_refund(deal: Deal, percent: int, refunded: str, paid: str, status
 
 
 async def test_a_booking_has_one_escrow_that_counts(deal: Deal) -> None:
-    """A second one is refused, also at the same time, until the first is refunded; then that refund is final."""
+    """A second one is refused, also at the same time, until the first is refunded.
+
+    Then that refund is final.
+    """
     answers = await asyncio.gather(*[deal.create().do() for _ in range(4)])
     assert sorted(str(one)[:8] for one in answers)[:3] == ["CONFLICT"] * 3
     refund = deal.refund(100)
@@ -182,7 +188,10 @@ async def test_wrong_refunds_are_refused(deal: Deal) -> None:
 
 
 async def test_nobody_but_sagas_moves_money(deal: Deal, keys: Keys) -> None:
-    """Not the people in it, and not an admin; an old token has lost its saga; another input is another step."""
+    """Not the people in it, and not an admin; an old token has lost its saga.
+
+    Another input is another step.
+    """
     create = deal.create()
     for person in (deal.host, deal.player, Person.make(keys, "admin")):
         for step in (create, deal.release(), deal.refund(100)):

@@ -5,9 +5,7 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.payments.aggregates import ESCROWS
 from tests.subgraphs.payments.conftest import Deal
 
-HISTORY = (
-    "query($id: ID!) { escrowHistory(id: $id) { version type changes } escrowAsOf(id: $id, version: 2) { state } }"
-)
+HISTORY = "query($id: ID!) { escrowHistory(id: $id) { version type changes } escrowAsOf(id: $id, version: 2) { state } }"
 
 
 async def test_an_escrow_is_rebuilt(deal: Deal, keys: Keys) -> None:
@@ -20,6 +18,9 @@ async def test_an_escrow_is_rebuilt(deal: Deal, keys: Keys) -> None:
     assert types == ["EscrowRestored", "EscrowRefunded", "EscrowCreated"]
     state = data["escrowAsOf"]["state"]
     assert (state["status"], state["released"], state["refunded"]) == ("partly_refunded", "300.00", "100.00")
-    assert await deal.client.codes(HISTORY, Person.make(keys), id=made["escrowId"]) == ["FORBIDDEN", "FORBIDDEN"]
+    assert await deal.client.codes(HISTORY, Person.make(keys), id=made["escrowId"]) == [
+        "FORBIDDEN",
+        "FORBIDDEN",
+    ]
     async with UnitOfWork(deal.client.service.database) as uow:
         assert list((await ESCROWS.verify(uow)).drifts) == []

@@ -54,7 +54,9 @@ async def test_entries_that_balance_are_taken(post: Post) -> None:
         [("platform", "5", "EUR"), (f"client:{uuid4()}", "-5", "CHF")],
     ],
 )
-async def test_the_database_refuses_what_does_not_balance(post: Post, entries: list[tuple[str, str, str]]) -> None:
+async def test_the_database_refuses_what_does_not_balance(
+    post: Post, entries: list[tuple[str, str, str]]
+) -> None:
     """One-sided entries, a cent too few, and another currency: the commit fails."""
     with pytest.raises(IntegrityError, match="does not balance"):
         await post(*entries)
@@ -71,7 +73,9 @@ async def test_the_halves_of_a_transaction_come_together(post: Post) -> None:
 
 
 async def test_an_escrow_and_its_account_agree(post: Post, deal: Deal) -> None:
-    """Money that an escrow does not tell of is refused, and so is an escrow that tells of money which was not moved."""
+    """Money that an escrow does not tell of is refused, and so is an escrow that tells of money which was
+    not moved.
+    """
     with pytest.raises(IntegrityError, match="does not agree"):
         await post(("escrow:ESCROW", "5", "EUR"), ("platform", "-5", "EUR"))
     for change in ("status = 'released', released = amount", "amount = 500"):
@@ -93,7 +97,13 @@ async def test_entries_stay_as_they_are(post: Post, client: Client, change: str)
 
 @pytest.mark.parametrize(
     "change",
-    ["released = 300, refunded = 101", "refunded = -1", "status = 'refunded'", "amount = 0", "currency = 'eur'"],
+    [
+        "released = 300, refunded = 101",
+        "refunded = -1",
+        "status = 'refunded'",
+        "amount = 0",
+        "currency = 'eur'",
+    ],
 )
 async def test_an_escrow_pays_out_no_more_than_it_has(post: Post, deal: Deal, change: str) -> None:
     """Its numbers keep their bounds, and its status says what they say."""
@@ -110,7 +120,9 @@ CALLS = some.lists(
     max_size=14,
 )
 PLANS = some.lists(
-    some.tuples(some.integers(0, 1), KINDS, some.integers(1, 9999), some.integers(0, 100)), min_size=6, max_size=6
+    some.tuples(some.integers(0, 1), KINDS, some.integers(1, 9999), some.integers(0, 100)),
+    min_size=6,
+    max_size=6,
 )
 REFUSALS = {"CONFLICT", "NOT_FOUND", "ALREADY_UNDONE", "SUPERSEDED"}
 
@@ -153,7 +165,10 @@ async def check_books(database: Database, deals: list[Deal]) -> None:
 async def test_any_sequence_leaves_the_books_in_order(
     client: Client, carrier: Person, keys: Keys, plans: list[Any], calls: list[tuple[int, str, int]]
 ) -> None:
-    """Steps done, repeated, reordered and undone: the books agree each time, and undoing all in reverse gives everything back."""
+    """Steps done, repeated, reordered and undone.
+
+    The books agree each time, and undoing all in reverse gives everything back.
+    """
     deals, database = [make_deal(client, carrier, keys) for _ in range(2)], client.service.database
     steps = [step_of(deals[which], *rest) for which, *rest in plans]
     told: dict[tuple[int, str], Any] = {}
@@ -172,7 +187,9 @@ async def test_any_sequence_leaves_the_books_in_order(
         assert isinstance(answer, dict) or answer == "CONFLICT"
     await check_books(database, deals)
     total = text("select coalesce(sum(amount), 0) from ledger_entries where account = any(:accounts)")
-    accounts = [f"client:{deal.host.id}" for deal in deals] + [f"musician:{deal.musician_id}" for deal in deals]
+    accounts = [f"client:{deal.host.id}" for deal in deals] + [
+        f"musician:{deal.musician_id}" for deal in deals
+    ]
     assert await database.fetch_value(total, accounts=accounts) == 0
     left = text("select count(*) from escrows where booking_id = any(:ids) and status <> 'refunded'")
     assert await database.fetch_value(left, ids=[deal.booking_id for deal in deals]) == 0

@@ -16,12 +16,18 @@ async def test_an_escrow_is_for_its_two_people(deal: Deal, keys: Keys) -> None:
     expected = {"amount": "400.00", "booking": {"id": str(deal.booking_id)}}
     stranger, admin = Person.make(keys), Person.make(keys, "admin")
     for person in (deal.host, deal.player, admin):
-        assert expected.items() <= (await deal.client.data(ESCROW, person, id=made["escrowId"]))["escrow"].items()
+        assert (
+            expected.items()
+            <= (await deal.client.data(ESCROW, person, id=made["escrowId"]))["escrow"].items()
+        )
     assert await deal.client.codes(ESCROW, stranger, id=made["escrowId"]) == ["FORBIDDEN"]
     assert await deal.client.codes(ESCROW, None, id=made["escrowId"]) == ["UNAUTHENTICATED"]
     assert (await deal.client.data(ESCROW, stranger, id=str(uuid4())))["escrow"] is None
     assert (await deal.client.data(ESCROW, stranger, id="7"))["escrow"] is None
-    for kind, key, below in (("Escrow", made["escrowId"], "amount"), ("Booking", deal.booking_id, "escrow { amount }")):
+    for kind, key, below in (
+        ("Escrow", made["escrowId"], "amount"),
+        ("Booking", deal.booking_id, "escrow { amount }"),
+    ):
         refused = [await deal.client.entities(kind, [key], below, who) for who in (stranger, None)]
         codes = [error["extensions"]["code"] for answer in refused for error in answer["errors"]]
         assert codes == ["FORBIDDEN", "UNAUTHENTICATED"]
@@ -37,7 +43,10 @@ async def test_payments_come_in_pages(deal: Deal, keys: Keys) -> None:
     page = (await deal.client.data(PAYMENTS, deal.host))["myPayments"]
     assert (page["totalCount"], [edge["node"]["id"] for edge in page["edges"]]) == (3, made[:0:-1])
     rest = (await deal.client.data(PAYMENTS, deal.host, after=page["pageInfo"]["endCursor"]))["myPayments"]
-    assert ([edge["node"]["id"] for edge in rest["edges"]], rest["pageInfo"]["hasNextPage"]) == (made[:1], False)
+    assert ([edge["node"]["id"] for edge in rest["edges"]], rest["pageInfo"]["hasNextPage"]) == (
+        made[:1],
+        False,
+    )
     assert (await deal.client.data(PAYMENTS, deal.player))["myPayments"]["totalCount"] == 2
     assert (await deal.client.data(PAYMENTS, Person.make(keys)))["myPayments"]["totalCount"] == 0
     assert (await deal.client.data(PAYMENTS, Person.make(keys, "admin")))["myPayments"]["totalCount"] >= 3
@@ -69,6 +78,10 @@ async def test_balances_are_ones_own(deal: Deal, keys: Keys) -> None:
 
 async def test_steps_are_hidden_from_no_service(client: Client) -> None:
     """The SDL marks every step and its order as inaccessible, so clients of the gateway do not see them."""
-    lines = [line for line in client.service.sdl.splitlines() if "StepOrder" in line or "enum StepDirection" in line]
+    lines = [
+        line
+        for line in client.service.sdl.splitlines()
+        if "StepOrder" in line or "enum StepDirection" in line
+    ]
     assert len(lines) == 5
     assert all("@inaccessible" in line for line in lines)

@@ -1,4 +1,6 @@
-"""The payments database of a release that knew no events of escrows is brought up to date with what is in it."""
+"""The payments database of a release that knew no events of escrows is brought up to date with what is in
+it.
+"""
 
 import shutil
 from pathlib import Path
@@ -24,7 +26,10 @@ MOVED = """
 
 
 async def test_escrows_that_are_there_get_their_events(postgres_url: str, tmp_path: Path) -> None:
-    """An escrow that was changed before has a version above 1: it begins its stream as it is, and nothing stands in the way."""
+    """An escrow that was changed before has a version above 1.
+
+    It begins its stream as it is, and nothing stands in the way.
+    """
     shutil.copy(MIGRATIONS / "0001_init.sql", tmp_path)
     async with fresh_database(postgres_url, "upgrade") as url:
         await migrate(url, tmp_path)
@@ -39,7 +44,9 @@ async def test_escrows_that_are_there_get_their_events(postgres_url: str, tmp_pa
         await migrate(url, MIGRATIONS)
         database = Database(url)
         try:
-            assert (await ESCROWS.aggregate.load(database, ESCROWS.aggregate.stream(escrow))).state.status == "released"
+            assert (
+                await ESCROWS.aggregate.load(database, ESCROWS.aggregate.stream(escrow))
+            ).state.status == "released"
             async with UnitOfWork(database) as uow:
                 assert await ESCROWS.verify(uow) == Verified(1, [], None)
         finally:

@@ -61,7 +61,8 @@ async def check_walls(server: str, folder: Path) -> None:
     assert await value(servers.url_for(POSTGRES, "users"), "select count(*) from users") == 0
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await value(
-            databases.url_of(servers.url_for(POSTGRES, "users"), "requests"), "select count(*) from musician_requests"
+            databases.url_of(servers.url_for(POSTGRES, "users"), "requests"),
+            "select count(*) from musician_requests",
         )
     assert await databases.let_services_in(server, folder / "roles") == servers.passwords
 
@@ -74,7 +75,10 @@ async def test_a_service_enters_its_own_database_only(server: PostgresServer, fo
 
 
 async def test_servers_elsewhere(server: PostgresServer, folder: Path) -> None:
-    """A user who may not make roles is shared by the services; what was made so is handed over once roles can be made."""
+    """A user who may not make roles is shared by the services.
+
+    What was made so is handed over once roles can be made.
+    """
     for name, rights in (("plain", "createdb"), ("maker", "createdb createrole")):
         await value(server.url, f"create role {name} login {rights} password 'a word'")
     plain, maker = (logging_in(server.url, name, "a word") for name in ("plain", "maker"))
@@ -112,14 +116,18 @@ except LaunchError as error:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_a_home_that_is_closed(server: PostgresServer, folder: Path) -> None:
-    """Another user's HOME is no hindrance to our own server, and named as the reason where TLS may be wanted."""
+    """Another user's HOME is no hindrance to our own server, and named as the reason where TLS may be
+    wanted.
+    """
     home = folder / "home"
     home.mkdir(0o700)
 
     def said(url: str) -> str:
         command = [sys.executable, "-c", CONNECTS, url]
         environment = {**os.environ, "HOME": str(home)}
-        return subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
+        ).stdout
 
     assert said(server.url) == "connected\n"
     assert "Set HOME to a folder of your own" in said(server.url.replace("?sslmode=disable", ""))

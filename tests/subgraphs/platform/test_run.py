@@ -1,4 +1,7 @@
-"""`mussikon run` as a person starts it: a whole platform, what can be done to it, and that nothing is left of it."""
+"""`mussikon run` as a person starts it.
+
+A whole platform, what can be done to it, and that nothing is left of it.
+"""
 
 import asyncio
 import os
@@ -117,7 +120,12 @@ TOLD = "{ me { username notifications { edges { node { type request { title } } 
 
 def registered(platform: Platform, name: str, kind: str) -> str:
     """The token of a new user."""
-    account = {"username": name, "email": f"{name}@example.org", "password": "a long password", "userType": kind}
+    account = {
+        "username": name,
+        "email": f"{name}@example.org",
+        "password": "a long password",
+        "userType": kind,
+    }
     token: str = platform.data_of(REGISTER, input=account)["register"]["token"]
     return token
 
@@ -150,7 +158,10 @@ def a_gig_is_booked(platform: Platform) -> str:
 
 
 def test_a_platform_from_start_to_end(start: Start) -> None:
-    """One question crosses all services; services stop and start alone; what dies comes again; at the end all is gone."""
+    """One question crosses all services; services stop and start alone; what dies comes again.
+
+    At the end all is gone.
+    """
     platform = start()
     request = a_gig_is_booked(platform)
 
@@ -184,11 +195,17 @@ def test_a_platform_from_start_to_end(start: Start) -> None:
 
 
 def made(platform: Platform) -> list[str]:
-    """When each thing was made that a start makes only once: the cluster, keys, secrets, and every migration."""
+    """When each thing was made that a start makes only once.
+
+    The cluster, keys, secrets, and every migration.
+    """
     data = platform.data
 
     async def migrations() -> list[str]:
-        password, port = secret(data / "postgres" / "password"), (data / "postgres" / "port").read_text().strip()
+        password, port = (
+            secret(data / "postgres" / "password"),
+            (data / "postgres" / "port").read_text().strip(),
+        )
         found: list[str] = []
         for service in SERVICES.names:
             connection = await asyncpg.connect(f"postgresql://postgres:{password}@127.0.0.1:{port}/{service}")
@@ -197,12 +214,18 @@ def made(platform: Platform) -> list[str]:
             await connection.close()
         return found
 
-    files = [data / "postgres" / "data" / "PG_VERSION", *(data / "keys").iterdir(), *(data / "roles").iterdir()]
+    files = [
+        data / "postgres" / "data" / "PG_VERSION",
+        *(data / "keys").iterdir(),
+        *(data / "roles").iterdir(),
+    ]
     return [*(f"{file} {file.stat().st_mtime_ns}" for file in sorted(files)), *asyncio.run(migrations())]
 
 
 def test_a_killed_launcher_leaves_nothing(start: Start) -> None:
-    """After kill -9 all processes go by themselves, and the next start works on the same data and makes nothing anew."""
+    """After kill -9 all processes go by themselves, and the next start works on the same data and makes
+    nothing anew.
+    """
     first = start()
     token = registered(first, "ada", "CLIENT")
     before = made(first)
@@ -264,9 +287,13 @@ def test_wrong_options(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     port = str(free_ports(len(SERVICES) + 1))
     assert "is a file" in refused("run", "--port", port, "--data", str(tmp_path / "file"))
-    assert "no sample 'huge'" in refused("run", "--port", port, "--size", "huge", "--data", str(tmp_path / "data"))
+    assert "no sample 'huge'" in refused(
+        "run", "--port", port, "--size", "huge", "--data", str(tmp_path / "data")
+    )
     assert "Nothing that takes orders runs" in refused("stop", "users", "--data", str(tmp_path / "data"))
     nowhere = f"postgresql://me:secret@127.0.0.1:{processes.free_port()}/postgres"
-    said = refused("migrate", "--data", str(tmp_path / "d2"), "--postgres-url", nowhere, "--redis-url", "redis://x")
+    said = refused(
+        "migrate", "--data", str(tmp_path / "d2"), "--postgres-url", nowhere, "--redis-url", "redis://x"
+    )
     assert "does not answer" in said
     assert "secret" not in said

@@ -88,7 +88,10 @@ def test_cities_are_real() -> None:
 
 
 def test_connections_are_few_for_most_and_many_for_some(world: World) -> None:
-    """Degrees fall off as in social networks: a median of one to three, some with many times that, none above the cut."""
+    """Degrees fall off as in social networks.
+
+    A median of one to three, some with many times that, none above the cut.
+    """
     people = [(one.person.id, one.person.city.name) for one in world.people.musicians]
     people += [(one.id, one.city.name) for one in world.people.clients]
     pairs = connections(1, people)
@@ -101,7 +104,10 @@ def test_connections_are_few_for_most_and_many_for_some(world: World) -> None:
 
 
 def test_somebody_is_at_the_top() -> None:
-    """In the small sample some have played so much, and so well, that the list of the best is not empty; most have not."""
+    """In the small sample some have played so much, and so well, that the list of the best is not empty.
+
+    Most have not.
+    """
     ratings = defaultdict(list)
     small = make_world(MUSICIANS["small"], NOW)
     for _, _, musician, _, rating, *_ in reviews_of(small):

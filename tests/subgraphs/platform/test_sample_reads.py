@@ -1,4 +1,7 @@
-"""The sample in the read side: the projections have taken its log, and the read models say what the services' tables say."""
+"""The sample in the read side.
+
+The projections have taken its log, and the read models say what the services' tables say.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -22,7 +25,10 @@ Databases = dict[str, Database]
 async def databases(postgres_url: str) -> AsyncIterator[Databases]:
     """The small sample in fresh databases, and the read models made of its log."""
     async with AsyncExitStack() as stack:
-        urls = {name: await stack.enter_async_context(fresh_database(postgres_url, name)) for name in SERVICES.names}
+        urls = {
+            name: await stack.enter_async_context(fresh_database(postgres_url, name))
+            for name in SERVICES.names
+        }
         found = {name: Database(url) for name, url in urls.items()}
         for name, database in found.items():
             stack.push_async_callback(database.close)
@@ -45,7 +51,9 @@ async def test_musicians_are_the_same(databases: Databases) -> None:
     read, own = databases["read_side"], databases["musicians"]
     profiles = await rows(own, f"SELECT id, {columns} FROM musician_profiles ORDER BY id")
     assert len(profiles) == 2000
-    assert profiles == await rows(read, f"SELECT musician_id, {columns} FROM musician_read_model ORDER BY musician_id")
+    assert profiles == await rows(
+        read, f"SELECT musician_id, {columns} FROM musician_read_model ORDER BY musician_id"
+    )
     skills = await rows(
         own,
         "SELECT musician_id, array_agg(s.id ORDER BY s.id), array_agg(s.name ORDER BY s.id) "
@@ -62,7 +70,9 @@ async def test_musicians_are_the_same(databases: Databases) -> None:
 
 
 async def test_requests_are_the_same(databases: Databases) -> None:
-    """Requests with the names of clients and skills and the number of applications are those of their services."""
+    """Requests with the names of clients and skills and the number of applications are those of their
+    services.
+    """
     columns = (
         "client_id, title, description, event_date, start_time, end_time, time_zone, starts_at, ends_at, budget_min, budget_max, "
         "currency, latitude, longitude, address, city, country, required_skill_ids, status, urgency_level, created_at"

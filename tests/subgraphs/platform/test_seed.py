@@ -26,15 +26,30 @@ def command(*arguments: str) -> list[str]:
 def said(*arguments: str, code: int = 0) -> str:
     """What a command says until its end."""
     done = subprocess.run(
-        command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command(*arguments),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     assert done.returncode == code, done.stdout
     return done.stdout
 
 
 async def test_servers_elsewhere(folder: Path, postgres_url: str, redis_url: str) -> None:
-    """With servers elsewhere, a database for each service is made there, once, and no server is started here."""
-    options = ("migrate", "--data", str(folder / "data"), "--postgres-url", postgres_url, "--redis-url", redis_url)
+    """With servers elsewhere, a database for each service is made there, once, and no server is started
+    here.
+    """
+    options = (
+        "migrate",
+        "--data",
+        str(folder / "data"),
+        "--postgres-url",
+        postgres_url,
+        "--redis-url",
+        redis_url,
+    )
     first = said(*options)
     assert all(f"{service}: kit/" in first for service in SERVICES.names)
     assert "PostgreSQL" not in first
@@ -46,7 +61,10 @@ async def test_servers_elsewhere(folder: Path, postgres_url: str, redis_url: str
 
 
 def test_half_a_sample_is_loaded_anew(folder: Path) -> None:
-    """A load that was killed is redone by the next; a whole one stays, and another size is refused with advice."""
+    """A load that was killed is redone by the next.
+
+    A whole one stays, and another size is refused with advice.
+    """
     data = ("--data", str(folder / "data"))
     words = folder / "words"
     with words.open("wb") as file:

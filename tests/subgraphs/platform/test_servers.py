@@ -37,7 +37,9 @@ async def count(url: str) -> int:
 
 
 async def test_postgres_keeps_what_it_was_given(folder: Path) -> None:
-    """After a crash, over an orphan that still runs, and after an orderly end, the data is there and the port the same."""
+    """After a crash, over an orphan that still runs, and after an orderly end, the data is there and the
+    port the same.
+    """
     first = start_postgres(folder / "pg")
     assert await count(first.url) == 1
     first.process.kill()
@@ -52,14 +54,20 @@ async def test_postgres_keeps_what_it_was_given(folder: Path) -> None:
 
 
 async def test_postgres_wants_its_password(folder: Path) -> None:
-    """Nobody gets in without the password, which only its owner reads; it is durable and listens on loopback only."""
+    """Nobody gets in without the password, which only its owner reads.
+
+    It is durable and listens on loopback only.
+    """
     server = start_postgres(folder / "pg")
     try:
         with pytest.raises(asyncpg.InvalidPasswordError):
             await asyncpg.connect(server.url.replace(secret(folder / "pg" / "password"), "guessed"))
         assert stat.S_IMODE((folder / "pg" / "password").stat().st_mode) == 0o600
         connection = await asyncpg.connect(server.url)
-        shown = {name: await connection.fetchval(f"show {name}") for name in ("fsync", "listen_addresses", "TimeZone")}
+        shown = {
+            name: await connection.fetchval(f"show {name}")
+            for name in ("fsync", "listen_addresses", "TimeZone")
+        }
         assert shown == {"fsync": "on", "listen_addresses": "127.0.0.1", "TimeZone": "UTC"}
         await connection.close()
     finally:
@@ -67,7 +75,9 @@ async def test_postgres_wants_its_password(folder: Path) -> None:
 
 
 def test_postgres_refuses_broken_data(folder: Path) -> None:
-    """Half a cluster, one of another version and damaged files are refused with advice, half an initdb is redone."""
+    """Half a cluster, one of another version and damaged files are refused with advice, half an initdb is
+    redone.
+    """
     start_postgres(folder / "pg").stop()
     data = folder / "pg" / "data"
     (data / "PG_VERSION").write_text("17\n")
@@ -86,7 +96,10 @@ def test_postgres_refuses_broken_data(folder: Path) -> None:
 
 
 async def test_valkey_keeps_what_it_was_given(folder: Path) -> None:
-    """After kill -9 and over an orphan that still runs, what was acknowledged is there; no password, no entry."""
+    """After kill -9 and over an orphan that still runs, what was acknowledged is there.
+
+    No password, no entry.
+    """
     first = start_valkey(folder / "valkey")
     async with Redis.from_url(first.url) as redis:
         assert await redis.incr("kept") == 1
@@ -160,7 +173,9 @@ def test_servers_run_without_root(folder: Path) -> None:
 
 @needs_root
 def test_root_in_a_closed_folder(folder: Path) -> None:
-    """Below a folder that only root may enter, the data is kept where the server's user can reach it, and found again."""
+    """Below a folder that only root may enter, the data is kept where the server's user can reach it, and
+    found again.
+    """
     folder.chmod(0o700)
     for rows in (1, 2):
         server = start_postgres(folder / "pg")
@@ -173,7 +188,10 @@ def test_root_in_a_closed_folder(folder: Path) -> None:
 
 
 def test_the_folder(tmp_path: Path) -> None:
-    """A file in its place and a second launcher are refused with advice; a taken port gives way to another."""
+    """A file in its place and a second launcher are refused with advice.
+
+    A taken port gives way to another.
+    """
     (tmp_path / "file").touch()
     with pytest.raises(LaunchError, match="is a file"):
         make_folder(tmp_path / "file")
@@ -194,7 +212,14 @@ def test_a_second_start_makes_nothing(folder: Path) -> None:
     """What a first start has made is used by the second: no initdb, no new password, port or settings."""
 
     def made() -> dict[str, int]:
-        kept = ("pg/data/PG_VERSION", "pg/data/global/1262", "pg/password", "pg/port", "valkey/password", "valkey/port")
+        kept = (
+            "pg/data/PG_VERSION",
+            "pg/data/global/1262",
+            "pg/password",
+            "pg/port",
+            "valkey/password",
+            "valkey/port",
+        )
         return {name: (folder / name).stat().st_ino for name in kept}
 
     seen = []

@@ -23,7 +23,8 @@ from tests.subgraphs.platform.test_run import free_ports
 ROOT = Path(__file__).parents[3]
 SERVICE = {
     "__init__.py": '"""A service that no list knows but the row."""\n',
-    "migrations/0001_init.sql": "CREATE TABLE entries (said text NOT NULL);\nINSERT INTO entries VALUES ('I was here');\n",
+    "migrations/0001_init.sql": "CREATE TABLE entries (said text NOT NULL);\n"
+    "INSERT INTO entries VALUES ('I was here');\n",
     "schema.py": """
 import strawberry
 from sqlalchemy import text
@@ -66,7 +67,8 @@ from subgraphs.platform.plan import Options
 from subgraphs.platform.schema_files import write_all
 from subgraphs.platform.tables import SERVICES, ServiceRow, ServiceTable
 
-port, data, schema, in_process = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4] == "in-process"
+port, data, schema = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
+in_process = sys.argv[4] == "in-process"
 services = ServiceTable((SERVICES["users"],)).with_row(ServiceRow("guestbook", 2, package="guestbook"))
 write_all(schema, services)
 launch(Options(port, data=data, sample=False, in_process=in_process, services=services, schema=schema))
@@ -98,7 +100,9 @@ def test_a_row_adds_a_service(folder: Path, package: Path, way: str) -> None:
         while "MussikOn runs." not in words.read_text():
             assert process.poll() is None and time.monotonic() < end, words.read_text()
             time.sleep(0.05)
-        answer = httpx.post(f"http://127.0.0.1:{port}/graphql", json={"query": "{ entry users { totalCount } }"})
+        answer = httpx.post(
+            f"http://127.0.0.1:{port}/graphql", json={"query": "{ entry users { totalCount } }"}
+        )
         assert answer.json() == {"data": {"entry": "I was here", "users": {"totalCount": 0}}}
         assert (folder / "data" / "roles" / "guestbook").exists()
         if way == "processes":

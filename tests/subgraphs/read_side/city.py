@@ -26,7 +26,13 @@ from subgraphs.requests.app import bootstrap as requests
 from subgraphs.reviews.app import bootstrap as reviews
 from subgraphs.users.app import bootstrap as users
 
-COMMAND_SIDE = {"users": users, "musicians": musicians, "reviews": reviews, "requests": requests, "matching": matching}
+COMMAND_SIDE = {
+    "users": users,
+    "musicians": musicians,
+    "reviews": reviews,
+    "requests": requests,
+    "matching": matching,
+}
 SUPERGRAPH = (SCHEMA / "supergraph.graphql").read_text()
 REGISTER = "mutation($input: RegisterInput!) { register(input: $input) { user { id } } }"
 PROFILE = "mutation($input: CreateMusicianProfileInput!) { createMusicianProfile(input: $input) { id } }"
@@ -56,10 +62,14 @@ class City:
         """The gateway's answer."""
         headers = dict(person.headers) if person else {}
         body = {"query": query, "variables": variables}
-        found: dict[str, Any] = (await self.gateway.post("/graphql", json=body, headers=headers, timeout=30)).json()
+        found: dict[str, Any] = (
+            await self.gateway.post("/graphql", json=body, headers=headers, timeout=30)
+        ).json()
         return found
 
-    async def source(self, query: str, wanted: str, person: Person | None = None, **variables: Any) -> dict[str, Any]:
+    async def source(
+        self, query: str, wanted: str, person: Person | None = None, **variables: Any
+    ) -> dict[str, Any]:
         """The gateway's answer as soon as the field `found` comes from this source, within twenty seconds."""
         answer: dict[str, Any] = {}
         for _ in range(200):
@@ -77,7 +87,13 @@ class City:
         """A musician with a profile, who plays the piano."""
         person = await self.person("musician", name)
         place = {"latitude": 52.5, "longitude": 13.4, "city": city, "country": "DE"}
-        given = {"stageName": name, "hourlyRate": str(rate), "skills": ["Piano"], "location": place, "bio": "Plays"}
+        given = {
+            "stageName": name,
+            "hourlyRate": str(rate),
+            "skills": ["Piano"],
+            "location": place,
+            "bio": "Plays",
+        }
         made = await self.client("musicians").data(PROFILE, person, input=given)
         return person, made["createMusicianProfile"]["id"]
 
@@ -94,10 +110,17 @@ class City:
 
 
 @asynccontextmanager
-async def city(running: Running, settings: ServiceSettings, keys: Keys, threshold: float) -> AsyncIterator[City]:
-    """Three musicians, one of them rated; a request with one application and a ranking; all of it in the read models."""
+async def city(
+    running: Running, settings: ServiceSettings, keys: Keys, threshold: float
+) -> AsyncIterator[City]:
+    """Three musicians, one of them rated; a request with one application and a ranking.
+
+    All of it in the read models.
+    """
     async with AsyncExitStack() as stack:
-        services = {name: await stack.enter_async_context(running(name, make)) for name, make in COMMAND_SIDE.items()}
+        services = {
+            name: await stack.enter_async_context(running(name, make)) for name, make in COMMAND_SIDE.items()
+        }
         way = LocalTransport({name: service.execute for name, service in services.items()})
         reads = read_side(settings, way, threshold)
         await reads.start()

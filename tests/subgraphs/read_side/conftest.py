@@ -34,7 +34,9 @@ class World:
     versions: dict[UUID, int] = field(default_factory=dict)
     events: list[tuple[str, dict[Any, Any]]] = field(default_factory=list)
 
-    def add(self, source: str, event_type: str, aggregate: tuple[str, UUID], **payload: Any) -> dict[Any, Any]:
+    def add(
+        self, source: str, event_type: str, aggregate: tuple[str, UUID], **payload: Any
+    ) -> dict[Any, Any]:
         """One more event; its time is a minute after the one before."""
         self.position += 1
         self.versions[aggregate[1]] = self.versions.get(aggregate[1], 0) + 1
@@ -83,7 +85,9 @@ class World:
         }
         self.add("musicians", event_type, ("musician", musician_id), **{**facts, **more})
 
-    def request(self, request_id: UUID, client_id: UUID, event_type: str = "RequestPublished", **more: Any) -> None:
+    def request(
+        self, request_id: UUID, client_id: UUID, event_type: str = "RequestPublished", **more: Any
+    ) -> None:
         """A client's request."""
         facts = {
             "request_id": request_id,
@@ -111,7 +115,9 @@ class World:
         }
         self.add("requests", event_type, ("musician_request", request_id), **{**facts, **more})
 
-    def application(self, request_id: UUID, musician_id: UUID, event_type: str = "ApplicationSubmitted") -> None:
+    def application(
+        self, request_id: UUID, musician_id: UUID, event_type: str = "ApplicationSubmitted"
+    ) -> None:
         """A musician's application to a request, or what became of it."""
         application_id = uuid4()
         facts = {"application_id": application_id, "request_id": request_id, "musician_id": musician_id}
@@ -130,7 +136,12 @@ class World:
         )
 
     def ranking(
-        self, request_id: UUID, client_id: UUID, musicians: Sequence[UUID], ranked_at: datetime, is_default: bool = True
+        self,
+        request_id: UUID,
+        client_id: UUID,
+        musicians: Sequence[UUID],
+        ranked_at: datetime,
+        is_default: bool = True,
     ) -> None:
         """A ranking of musicians, the best first."""
         result_id = uuid4()
@@ -149,7 +160,12 @@ class World:
             }
             for place, musician in enumerate(musicians, 1)
         ]
-        told = {"result_id": result_id, "request_id": request_id, "client_id": client_id, "is_default": is_default}
+        told = {
+            "result_id": result_id,
+            "request_id": request_id,
+            "client_id": client_id,
+            "is_default": is_default,
+        }
         aggregate = ("matching_result", result_id)
         self.add("matching", "MatchesRanked", aggregate, **told, ranked_at=ranked_at, matches=matches)
 
@@ -158,7 +174,8 @@ async def write(database: Database, events: Sequence[tuple[str, dict[Any, Any]]]
     """Put events into the local log, as the inbox does."""
     for source, entry in events:
         fields = {
-            name.encode(): value if isinstance(value, bytes) else str(value).encode() for name, value in entry.items()
+            name.encode(): value if isinstance(value, bytes) else str(value).encode()
+            for name, value in entry.items()
         }
         async with UnitOfWork(database) as uow:
             await keep(uow, envelope_of(source, fields))
@@ -193,12 +210,19 @@ async def redis(queue_url: str) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 def start(postgres_url: str, queue_url: str, redis: Redis, keys: Keys) -> Start:
-    """Starts the read side on a database of this URL, or a fresh one, with a queue that was emptied before."""
+    """Starts the read side on a database of this URL, or a fresh one, with a queue that was emptied
+    before.
+    """
 
     @asynccontextmanager
-    async def started(url: str | None = None, reply: Any = None, threshold: float = 5.0) -> AsyncIterator[Client]:
+    async def started(
+        url: str | None = None, reply: Any = None, threshold: float = 5.0
+    ) -> AsyncIterator[Client]:
         if url is None:
-            async with fresh_database(postgres_url, "read_side") as fresh, started(fresh, reply, threshold) as client:
+            async with (
+                fresh_database(postgres_url, "read_side") as fresh,
+                started(fresh, reply, threshold) as client,
+            ):
                 yield client
             return
         settings = ServiceSettings("read_side", url, queue_url, keys.public)

@@ -1,4 +1,7 @@
-"""When the read model cannot be trusted, the command side answers the same, and the answer says so: through a real gateway."""
+"""When the read model cannot be trusted, the command side answers the same, and the answer says so.
+
+Through a real gateway.
+"""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -97,7 +100,10 @@ async def everything(made: City, wanted: str) -> list[Any]:
 
 
 async def refused(made: City) -> None:
-    """What the command side cannot answer is an error with a code; who may not see something may not see it there either."""
+    """What the command side cannot answer is an error with a code.
+
+    Who may not see something may not see it there either.
+    """
     for arguments in (
         'text: "piano"',
         "minRating: 4",
@@ -106,7 +112,9 @@ async def refused(made: City) -> None:
         "orderBy: RATING",
     ):
         answer = await made.ask(f"{{ findMusicians({arguments}) {{ totalCount }} }}")
-        assert [error["extensions"]["code"] for error in answer["errors"]] == ["READ_MODEL_UNAVAILABLE"], arguments
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["READ_MODEL_UNAVAILABLE"], (
+            arguments
+        )
     for query in ('{ findRequests(text: "band") { totalCount } }', TOP):
         answer = await made.ask(query)
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["READ_MODEL_UNAVAILABLE"]
@@ -131,7 +139,10 @@ async def pages(made: City) -> None:
 
 
 async def test_the_database_is_down(town: tuple[City, Any]) -> None:
-    """With the read database stopped the command side gives the same answers; once it is back, so is the read model."""
+    """With the read database stopped the command side gives the same answers.
+
+    Once it is back, so is the read model.
+    """
     made, (servers, again) = town
     await heard(made)
     before = await everything(made, "read_model")
@@ -171,7 +182,10 @@ async def only_one_is_missing(made: City) -> bool:
 
 
 async def test_the_tables_are_gone(town: tuple[City, Any]) -> None:
-    """Without its tables a read model's questions go to the command side, those of the others do not; a rebuild mends it."""
+    """Without its tables a read model's questions go to the command side, those of the others do not.
+
+    A rebuild mends it.
+    """
     made, _ = town
     await heard(made)
     before = await everything(made, "read_model")
@@ -188,7 +202,9 @@ async def test_the_tables_are_gone(town: tuple[City, Any]) -> None:
 
 
 async def test_it_is_too_far_behind(town: tuple[City, Any]) -> None:
-    """While nobody applies events that come in, the read model answers until it is too old, then the command side; then it again."""
+    """While nobody applies events that come in, the read model answers until it is too old, then the
+    command side; then it again.
+    """
     made, _ = town
     await heard(made)
     database = made.services["read_side"].database

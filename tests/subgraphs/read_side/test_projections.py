@@ -1,4 +1,7 @@
-"""What the projections make of events: every column, in every order in which events of different aggregates may come."""
+"""What the projections make of events.
+
+Every column, in every order in which events of different aggregates may come.
+"""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -18,7 +21,11 @@ from subgraphs.read_side.app import MIGRATIONS, MODELS
 from tests.subgraphs.read_side.conftest import BEGIN, World, write
 
 PIANO, JAZZ, DRUMS = (UUID(int=number) for number in (1, 2, 3))
-TABLES = {"musician_read_model": "musician_id", "request_read_model": "request_id", "matching_rankings": "request_id"}
+TABLES = {
+    "musician_read_model": "musician_id",
+    "request_read_model": "request_id",
+    "matching_rankings": "request_id",
+}
 
 
 @pytest.fixture
@@ -103,7 +110,9 @@ async def test_a_musician(database: Database) -> None:
 
 
 async def test_a_request(database: Database) -> None:
-    """Every column of a request's row follows from the newest events about it, its client, its applications and skills."""
+    """Every column of a request's row follows from the newest events about it, its client, its
+    applications and skills.
+    """
     world, request, client, musician, user = World(), uuid4(), uuid4(), uuid4(), uuid4()
     world.request(request, client, skill_ids=[JAZZ, PIANO])
     world.user(client, "ada")
@@ -118,7 +127,9 @@ async def test_a_request(database: Database) -> None:
     (row,) = (await shown(database))["request_read_model"]
     search = row.pop("search")
     assert all(word in search for word in ("'garden'", "'piano'", "'jazz'", "'berlin'", "'loud'"))
-    times = {name: str(row.pop(name)) for name in ("event_date", "start_time", "end_time", "starts_at", "ends_at")}
+    times = {
+        name: str(row.pop(name)) for name in ("event_date", "start_time", "end_time", "starts_at", "ends_at")
+    }
     assert times == {
         "event_date": "2027-05-01",
         "start_time": "20:00:00",
@@ -153,7 +164,10 @@ async def test_a_request(database: Database) -> None:
 
 @pytest.mark.parametrize("batch", [1, 500])
 async def test_a_ranking(database: Database, batch: int) -> None:
-    """The newest ranking of a request replaces the older ones whole, however late those come; other algorithms do not count."""
+    """The newest ranking of a request replaces the older ones whole, however late those come.
+
+    Other algorithms do not count.
+    """
     world, request, client, musicians = World(), uuid4(), uuid4(), [uuid4() for _ in range(4)]
     world.ranking(request, client, musicians[:3], BEGIN)
     world.ranking(request, client, musicians[1:], BEGIN + timedelta(hours=2))
@@ -186,13 +200,17 @@ def lively(random: Random) -> World:
                 world.profile(musician, user, "MusicianProfileUpdated", **more)
             case 2:
                 status = random.choice(("open", "assigned", "cancelled"))
-                world.request(request, random.choice(users), "RequestUpdated", status=status, skill_ids=skills)
+                world.request(
+                    request, random.choice(users), "RequestUpdated", status=status, skill_ids=skills
+                )
             case 3:
                 world.application(request, musician)
             case 4:
                 world.review(musician, random.randint(1, 5))
             case 5:
-                world.ranking(request, user, random.sample(musicians, 2), BEGIN + timedelta(seconds=random.random()))
+                world.ranking(
+                    request, user, random.sample(musicians, 2), BEGIN + timedelta(seconds=random.random())
+                )
             case _:
                 booking = {"musician_id": musician}
                 world.add("requests", "BookingConfirmed", ("booking", uuid4()), **booking)
@@ -201,7 +219,9 @@ def lively(random: Random) -> World:
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_any_interleaving(postgres_url: str, seed: int) -> None:
-    """Whatever order events of different aggregates come in, and however they fall into batches, the tables end the same."""
+    """Whatever order events of different aggregates come in, and however they fall into batches, the
+    tables end the same.
+    """
     random = Random(seed)
     world = lively(random)
     found = []
@@ -224,7 +244,9 @@ async def test_any_interleaving(postgres_url: str, seed: int) -> None:
 
 
 async def test_what_arrives_late_is_dropped(database: Database) -> None:
-    """Of the events of one aggregate the one with the highest position counts, also if several inboxes have mixed them up."""
+    """Of the events of one aggregate the one with the highest position counts, also if several inboxes
+    have mixed them up.
+    """
     world, musician, user, request = World(), uuid4(), uuid4(), uuid4()
     for number in range(3):
         world.user(user, f"name {number}", is_active=number == 2)
@@ -241,7 +263,9 @@ async def test_what_arrives_late_is_dropped(database: Database) -> None:
 
 
 async def test_what_is_known_in_part_is_not_shown(database: Database) -> None:
-    """A review or an application before its profile or request makes no row that is seen, and counts as soon as there is one."""
+    """A review or an application before its profile or request makes no row that is seen, and counts as
+    soon as there is one.
+    """
     world, musician, request = World(), uuid4(), uuid4()
     world.review(musician, 5)
     world.application(request, musician)
@@ -266,7 +290,10 @@ async def test_what_is_known_in_part_is_not_shown(database: Database) -> None:
 
 
 async def test_the_views(database: Database) -> None:
-    """The best are those who are available and rated 4.5 by ten or more; active requests are summed up by status and currency."""
+    """The best are those who are available and rated 4.5 by ten or more.
+
+    Active requests are summed up by status and currency.
+    """
     world = World()
     for ratings, active in (
         ((5,) * 10, True),
@@ -292,7 +319,8 @@ async def test_the_views(database: Database) -> None:
     summary = text("SELECT * FROM v_active_requests_summary ORDER BY status, currency")
     rows = await database.fetch_all(summary)
     assert [
-        (row.status, row.currency, row.requests, row.mean_budget_min, float(row.mean_budget_max)) for row in rows
+        (row.status, row.currency, row.requests, row.mean_budget_min, float(row.mean_budget_max))
+        for row in rows
     ] == [
         ("in_progress", "EUR", 1, 50, 400.0),
         ("open", "CHF", 1, 50, 300.0),
@@ -302,7 +330,10 @@ async def test_the_views(database: Database) -> None:
 
 
 async def test_the_log(database: Database) -> None:
-    """The log keeps what the envelope says, once; ids that clash are told apart, and what belongs together stays so."""
+    """The log keeps what the envelope says, once.
+
+    Ids that clash are told apart, and what belongs together stays so.
+    """
     world, one = World(), uuid4()
     world.user(one)
     world.add("requests", "RequestPublished", ("musician_request", one))

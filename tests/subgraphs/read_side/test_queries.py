@@ -50,8 +50,12 @@ async def town(start: Start, redis: Any, host: Person) -> AsyncIterator[Town]:
     world, musicians, garden = World(), [uuid4() for _ in range(7)], uuid4()
     world.user(host.id, "countess")
     for number, musician in enumerate(musicians):
-        place: dict[str, Any] = {"city": "Munich", "latitude": 48.14, "longitude": 11.58} if number == 6 else {}
-        skills: dict[str, Any] = {"skill_ids": [PIANO, JAZZ], "skills": ["Piano", "Jazz"]} if number % 2 else {}
+        place: dict[str, Any] = (
+            {"city": "Munich", "latitude": 48.14, "longitude": 11.58} if number == 6 else {}
+        )
+        skills: dict[str, Any] = (
+            {"skill_ids": [PIANO, JAZZ], "skills": ["Piano", "Jazz"]} if number % 2 else {}
+        )
         user = uuid4()
         world.profile(
             musician,
@@ -68,9 +72,18 @@ async def town(start: Start, redis: Any, host: Person) -> AsyncIterator[Town]:
             world.review(musician, 5 if number < 2 else 4 if number < 5 else 1)
     world.request(garden, host.id, skill_ids=[PIANO])
     for number, status in enumerate(("open", "in_progress", "cancelled")):
-        starts_at = {"starts_at": f"2027-06-0{number + 1}T18:00:00Z", "ends_at": f"2027-06-0{number + 1}T20:00:00Z"}
+        starts_at = {
+            "starts_at": f"2027-06-0{number + 1}T18:00:00Z",
+            "ends_at": f"2027-06-0{number + 1}T20:00:00Z",
+        }
         world.request(
-            uuid4(), host.id, title=f"Ball {number}", status=status, latitude=48.1, longitude=11.5, **starts_at
+            uuid4(),
+            host.id,
+            title=f"Ball {number}",
+            status=status,
+            latitude=48.1,
+            longitude=11.5,
+            **starts_at,
         )
     world.application(garden, musicians[0])
     world.ranking(garden, host.id, musicians[:4], BEGIN)
@@ -96,7 +109,10 @@ def names(answer: dict[str, Any]) -> list[str]:
 
 
 async def test_musicians_are_found(town: Town) -> None:
-    """Each filter narrows as it says, all together too, in each order; the extension says that the read model answered."""
+    """Each filter narrows as it says, all together too, in each order.
+
+    The extension says that the read model answered.
+    """
     berlin = {"latitude": 52.5, "longitude": 13.4, "km": 20}
     cases: list[tuple[dict[str, Any], list[int]]] = [
         ({}, [6, 5, 4, 3, 2, 1, 0]),
@@ -128,7 +144,8 @@ async def test_musicians_are_found(town: Town) -> None:
     top = await town.client.data("{ topMusicians { stageName rating totalReviews isAvailable lastActive } }")
     assert {one["stageName"] for one in top["topMusicians"]} == {"Band 0", "Band 1"}
     assert all(
-        (one["rating"], one["totalReviews"], one["isAvailable"]) == (5.0, 11, True) for one in top["topMusicians"]
+        (one["rating"], one["totalReviews"], one["isAvailable"]) == (5.0, 11, True)
+        for one in top["topMusicians"]
     )
 
 
@@ -183,14 +200,23 @@ async def test_pages_join(town: Town) -> None:
                 while more:
                     with counted_statements(town.client.service.database) as statements:
                         page = await town.client.data(query, order=order, first=size, after=after)
-                    assert sum("_read_model" in one for one in statements if not one.startswith("SELECT 1 ")) == 2
+                    assert (
+                        sum("_read_model" in one for one in statements if not one.startswith("SELECT 1 "))
+                        == 2
+                    )
                     found += names(page)
-                    after, more = page["found"]["pageInfo"]["endCursor"], page["found"]["pageInfo"]["hasNextPage"]
+                    after, more = (
+                        page["found"]["pageInfo"]["endCursor"],
+                        page["found"]["pageInfo"]["hasNextPage"],
+                    )
                 assert found == whole
 
 
 async def test_who_may_see_what(town: Town, keys: Keys) -> None:
-    """Lists are public; how many applied and the ranking are for the client and admins; the state of read models for admins."""
+    """Lists are public; how many applied and the ranking are for the client and admins.
+
+    The state of read models for admins.
+    """
     stranger, admin = Person.make(keys, "client"), Person.make(keys, "admin")
     for person, expected in ((None, None), (stranger, None), (town.host, 1), (admin, 1)):
         (edge,) = (await town.client.data(REQUESTS, person, text="garden"))["found"]["edges"]
@@ -206,7 +232,9 @@ async def test_who_may_see_what(town: Town, keys: Keys) -> None:
     for query in ("{ readModels { name } }", 'mutation { rebuildReadModel(name: "requests") { name } }'):
         assert await town.client.codes(query) == ["UNAUTHENTICATED"]
         assert await town.client.codes(query, town.host) == ["FORBIDDEN"]
-    assert await town.client.codes('mutation { rebuildReadModel(name: "x; drop") { name } }', admin) == ["NOT_FOUND"]
+    assert await town.client.codes('mutation { rebuildReadModel(name: "x; drop") { name } }', admin) == [
+        "NOT_FOUND"
+    ]
 
 
 @pytest.mark.parametrize("between", ["", " ", "(", "!-&", "|<"])
@@ -215,7 +243,12 @@ async def test_whatever_is_typed_is_a_query(town: Town, between: str) -> None:
     line = f"-{between}" * 50
     assert await town.client.codes(MUSICIANS, text=line[:200]) == []
     found = await town.client.data(MUSICIANS, text=f"{line[:100]}-piano")
-    assert {edge["node"]["stageName"] for edge in found["found"]["edges"]} == {"Band 0", "Band 2", "Band 4", "Band 6"}
+    assert {edge["node"]["stageName"] for edge in found["found"]["edges"]} == {
+        "Band 0",
+        "Band 2",
+        "Band 4",
+        "Band 6",
+    }
 
 
 async def test_arguments_that_are_refused(town: Town) -> None:
@@ -239,7 +272,14 @@ async def test_more_arguments_that_are_refused(town: Town, host: Person) -> None
         {"from": "2027-06-02T00:00:00Z", "to": "2027-06-01T00:00:00Z"},
         {"from": "0001-01-01T00:00:00+14:00"},
     ]
-    for more in ({"rating": 0}, {"rating": 5.5}, {"rate": "-1"}, {"rate": "NaN"}, {"rate": "1e9"}, {"city": "\x07"}):
+    for more in (
+        {"rating": 0},
+        {"rating": 5.5},
+        {"rate": "-1"},
+        {"rate": "NaN"},
+        {"rate": "1e9"},
+        {"city": "\x07"},
+    ):
         assert await town.client.codes(MUSICIANS, **more) == ["BAD_USER_INPUT"], more
     for dates in wrong_dates:
         assert await town.client.codes(REQUESTS, **dates) == ["BAD_USER_INPUT"], dates

@@ -1,4 +1,6 @@
-"""The service at work: each event once whoever dies when, rebuilds beside queries, and what admins see of it."""
+"""The service at work: each event once whoever dies when, rebuilds beside queries, and what admins see of
+it.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -59,7 +61,9 @@ async def settled(client: Client, events: int) -> None:
     counted = text("SELECT count(*) FROM every_event")
 
     async def done() -> bool:
-        return await client.service.database.fetch_value(counted) == events and await caught_up(client.service)
+        return await client.service.database.fetch_value(counted) == events and await caught_up(
+            client.service
+        )
 
     await until(done, 40)
 
@@ -71,7 +75,9 @@ async def state(client: Client, admin: Person, name: str) -> dict[str, Any]:
 
 
 async def test_each_event_once(start: Start, redis: Any, url: str, admin: Person) -> None:
-    """Events that the queue delivers again, before and after the service was cut off in between, count once; it goes on where it was."""
+    """Events that the queue delivers again, before and after the service was cut off in between, count
+    once; it goes on where it was.
+    """
     world = crowd()
     third = len(world.events) // 3
     async with start(url) as client:
@@ -104,7 +110,9 @@ async def test_each_event_once(start: Start, redis: Any, url: str, admin: Person
 
 
 async def test_a_rebuild_beside_queries(start: Start, redis: Any, url: str, admin: Person) -> None:
-    """While tables are made anew every answer is whole and from the read model, what comes in meanwhile is in the new ones, too."""
+    """While tables are made anew every answer is whole and from the read model, what comes in meanwhile is
+    in the new ones, too.
+    """
     world, late = crowd(100), World(5000)
     async with start(url) as client:
         database = client.service.database
@@ -132,7 +140,9 @@ async def test_a_rebuild_beside_queries(start: Start, redis: Any, url: str, admi
         await asyncio.wait([watching])
         assert len(answers) > 3
         assert all(answer["data"] == before and "errors" not in answer for answer in answers)
-        assert {answer["extensions"]["readModel"]["findMusicians"]["source"] for answer in answers} == {"read_model"}
+        assert {answer["extensions"]["readModel"]["findMusicians"]["source"] for answer in answers} == {
+            "read_model"
+        }
         assert await database.fetch_value(text("SELECT to_regclass('musician_read_model_g1')")) is None
         assert len((await client.data("{ topMusicians(first: 5) { stageName } }"))["topMusicians"]) == 0
         await settled(client, len(world.events) + 1)
@@ -140,12 +150,17 @@ async def test_a_rebuild_beside_queries(start: Start, redis: Any, url: str, admi
 
 
 async def test_one_rebuild_at_a_time(start: Start, url: str, admin: Person) -> None:
-    """A second rebuild of the same model is refused with a code, here and where another process is at it; admins see the progress."""
+    """A second rebuild of the same model is refused with a code, here and where another process is at it.
+
+    Admins see the progress.
+    """
     async with start(url) as client:
         database = client.service.database
         await write(database, crowd().events)
         holder = await database.listener()
-        await holder.execute("BEGIN; SELECT 1 FROM projection_checkpoints WHERE name = 'musicians' FOR UPDATE")
+        await holder.execute(
+            "BEGIN; SELECT 1 FROM projection_checkpoints WHERE name = 'musicians' FOR UPDATE"
+        )
         begun = (await client.data(REBUILD, admin, name="musicians"))["rebuildReadModel"]
         assert (begun["state"], begun["rebuild"]) == ("REBUILDING", {"generation": 2})
         assert await client.codes(REBUILD, admin, name="musicians") == ["REBUILD_RUNNING"]
@@ -188,7 +203,9 @@ async def test_a_rebuild_that_was_cut_off(start: Start, url: str, admin: Person)
 
         async def swapped() -> bool:
             found = [await state(client, admin, name) for name in ("musicians", "requests")]
-            return [(one["generation"], one["rebuild"], one["revision"]) for one in found] == [(2, None, 1)] * 2
+            return [(one["generation"], one["rebuild"], one["revision"]) for one in found] == [
+                (2, None, 1)
+            ] * 2
 
         await until(swapped)
         await settled(client, len(world.events))
@@ -223,7 +240,10 @@ async def test_what_admins_see(start: Start, redis: Any, url: str, admin: Person
 
 
 async def test_the_queue_is_gone(servers_folder: Path, url: str, keys: Keys) -> None:
-    """When the queue's server is away, nobody knows what has happened: the read models are not trusted until it is heard again."""
+    """When the queue's server is away, nobody knows what has happened.
+
+    The read models are not trusted until it is heard again.
+    """
     folder = servers_folder / f"queue-{uuid4().hex[:6]}"
     valkey = start_valkey(folder, durable=False)
     settings = ServiceSettings("read_side", url, valkey.url, keys.public)
@@ -263,7 +283,9 @@ def test_percentiles() -> None:
 
 
 def test_judging() -> None:
-    """A read model is trusted up to the threshold, be it the log or the queue that is behind, and only with its own revision."""
+    """A read model is trusted up to the threshold, be it the log or the queue that is behind, and only
+    with its own revision.
+    """
     assert judge(4.9, 4.9, True, 5).trusted
     assert judge(1, 3, True, 5).seconds == 3
     for verdict in (judge(5.1, 0, True, 5), judge(0, 5.1, True, 5), judge(0, 0, False, 5)):

@@ -60,7 +60,9 @@ async def end_event(client: Client, booking: str) -> None:
     """Let the booked event be over."""
     past = datetime.now(UTC) - timedelta(hours=1)
     over = {"starts_at": past - timedelta(hours=2), "ends_at": past}
-    await client.service.database.execute(bookings.update().where(bookings.c.id == UUID(booking)).values(over))
+    await client.service.database.execute(
+        bookings.update().where(bookings.c.id == UUID(booking)).values(over)
+    )
 
 
 async def test_from_application_to_completion(client: Client, host: Person, player: Player) -> None:
@@ -68,13 +70,20 @@ async def test_from_application_to_completion(client: Client, host: Person, play
     person, musician_id = player
     request, application, booking = await booked(client, host, player)
     assert (await client.data(REQUEST, host, id=request))["request"]["status"] == "ASSIGNED"
-    assert (await client.data(step("confirmBooking"), person, id=booking))["confirmBooking"]["status"] == "CONFIRMED"
+    assert (await client.data(step("confirmBooking"), person, id=booking))["confirmBooking"][
+        "status"
+    ] == "CONFIRMED"
     assert await client.codes(step("completeBooking"), host, id=booking) == ["CONFLICT"]
     await end_event(client, booking)
     await client.data(step("completeBooking"), host, id=booking)
     assert (await client.data(REQUEST, host, id=request))["request"]["status"] == "COMPLETED"
     told = await events_of(client, booking)
-    assert [kind for kind, _ in told] == ["BookingMade", "BookingConfirmed", "BookingUpdated", "BookingCompleted"]
+    assert [kind for kind, _ in told] == [
+        "BookingMade",
+        "BookingConfirmed",
+        "BookingUpdated",
+        "BookingCompleted",
+    ]
     assert told[0][1]["musician_user_id"] == str(person.id)
     assert told[0][1]["musician_id"] == str(musician_id)
     assert told[0][1]["price"] == "400.00"
@@ -100,7 +109,9 @@ async def test_applying(client: Client, host: Person, player: Player, stranger: 
     assert await client.codes(APPLY, player[0], id=request) == ["CONFLICT"]
 
 
-async def test_steps_belong_to_somebody(client: Client, host: Person, player: Player, stranger: Person) -> None:
+async def test_steps_belong_to_somebody(
+    client: Client, host: Person, player: Player, stranger: Person
+) -> None:
     """Only the client accepts, only the musician confirms, nobody else does anything."""
     request = await publish(client, host)
     application = (await client.data(APPLY, player[0], id=request))["applyToRequest"]["id"]
@@ -134,7 +145,10 @@ async def test_cancelling_a_request_ends_all(client: Client, host: Person, playe
     await client.data(step("cancelRequest"), host, id=request)
     data = await client.data("query($id: ID!) { booking(id: $id) { status } }", player[0], id=booking)
     assert data["booking"]["status"] == "CANCELLED"
-    assert [kind for kind, _ in await events_of(client, request)][-2:] == ["RequestUpdated", "RequestCancelled"]
+    assert [kind for kind, _ in await events_of(client, request)][-2:] == [
+        "RequestUpdated",
+        "RequestCancelled",
+    ]
     assert await client.codes(APPLY, player[0], id=request) == ["CONFLICT"]
     assert await client.codes(step("confirmBooking"), player[0], id=booking) == ["CONFLICT"]
 
@@ -174,7 +188,9 @@ async def test_entities_are_guarded(
         codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
         assert codes == ([] if public else [code])
     forged = {name: value or str(host.id) for name, value in FORGED.items()}
-    query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {selection} }} }} }}"
+    query = (
+        f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {selection} }} }} }}"
+    )
     answer = await client.service.execute(query, {"r": [{"__typename": typename, "id": key}]}, None, forged)
     assert ("errors" in answer) is not public
 
@@ -221,4 +237,6 @@ async def test_late_events_change_nothing(client: Client, keys: Keys, host: Pers
             await EVENT_HANDLERS["MusicianProfileUpdated"](uow, envelope)
     request = await publish(client, host)
     assert await client.codes(APPLY, old, id=request) == ["FORBIDDEN"]
-    assert (await client.data(APPLY, new, id=request))["applyToRequest"]["musician"] == {"id": str(musician_id)}
+    assert (await client.data(APPLY, new, id=request))["applyToRequest"]["musician"] == {
+        "id": str(musician_id)
+    }

@@ -10,7 +10,10 @@ STEP = "client { requests { edges { node { id %s } } } }"
 
 
 async def test_a_request_that_wants_too_much(client: Client, host: Person) -> None:
-    """Nested lists that grow beyond the budget end in one clear error, after few statements; the next request is free again."""
+    """Nested lists that grow beyond the budget end in one clear error, after few statements.
+
+    The next request is free again.
+    """
     day = datetime.now(UTC) + timedelta(days=340)
     around = {"from": (day - timedelta(days=1)).isoformat(), "to": (day + timedelta(days=1)).isoformat()}
     for number in range(4):
@@ -24,9 +27,9 @@ async def test_a_request_that_wants_too_much(client: Client, host: Person) -> No
 
     with counted_statements(client.service.database) as statements:
         answer = await client.ask(nested(12), host, **around)
-    assert [(error["extensions"]["code"], "10000 elements" in error["message"]) for error in answer["errors"]] == [
-        ("BAD_USER_INPUT", True)
-    ]
+    assert [
+        (error["extensions"]["code"], "10000 elements" in error["message"]) for error in answer["errors"]
+    ] == [("BAD_USER_INPUT", True)]
     assert len(statements) <= 3
     data = await client.data(nested(3), host, **around)
     assert len(data["requests"]["edges"]) == 4

@@ -1,4 +1,7 @@
-"""Requests and bookings as their events tell them: rebuilt at any moment, also after changes by hand, and never drifting unseen."""
+"""Requests and bookings as their events tell them.
+
+Rebuilt at any moment, also after changes by hand, and never drifting unseen.
+"""
 
 import asyncio
 from datetime import datetime
@@ -51,7 +54,10 @@ async def retitled(client: Client, host: Person, times: int) -> str:
 
 
 async def test_a_request_is_rebuilt_at_any_version_and_time(client: Client, host: Person) -> None:
-    """Twelve changes make thirteen versions and a snapshot; each past state comes back, by version and by time."""
+    """Twelve changes make thirteen versions and a snapshot.
+
+    Each past state comes back, by version and by time.
+    """
     request = await retitled(client, host, 12)
     database, stream = client.service.database, REQUESTS.aggregate.stream(UUID(request))
     kept = text("SELECT version, state_data ->> 'title' FROM snapshots WHERE aggregate_id = :id")
@@ -70,7 +76,9 @@ async def test_a_request_is_rebuilt_at_any_version_and_time(client: Client, host
     assert await drifts(client, REQUESTS) == []
 
 
-@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-02:00", "2026-11-22T12:00:00"])
+@pytest.mark.parametrize(
+    "time", ["0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-02:00", "2026-11-22T12:00:00"]
+)
 async def test_a_time_that_is_none_is_refused(client: Client, host: Person, time: str) -> None:
     """A time that no calendar has in UTC, or one without an offset, is the caller's mistake."""
     assert await client.codes(AS_OF, host, id=await publish(client, host), time=time) == ["BAD_USER_INPUT"]
@@ -83,7 +91,12 @@ async def test_history_is_paged_and_for_its_owner(
     request = await retitled(client, host, 4)
     page = (await client.data(HISTORY, host, id=request))["requestHistory"]
     assert [one["version"] for one in page] == [5, 4, 3]
-    assert page[0] == {"version": 5, "type": "RequestUpdated", "changes": page[0]["changes"], "createdBy": str(host.id)}
+    assert page[0] == {
+        "version": 5,
+        "type": "RequestUpdated",
+        "changes": page[0]["changes"],
+        "createdBy": str(host.id),
+    }
     assert page[0]["changes"]["title"] == "Title 3"
     rest = (await client.data(HISTORY, admin, id=request, before=3))["requestHistory"]
     assert [one["type"] for one in rest] == ["RequestUpdated", "RequestPublished"]
@@ -104,16 +117,22 @@ async def test_changes_count_as_elements_of_lists(client: Client, host: Person) 
 
 
 async def test_a_change_by_hand_is_an_event_and_is_told(client: Client, host: Person, admin: Person) -> None:
-    """Who changes a row at the database's prompt changes the history, the others hear of it, and the service goes on from there."""
+    """Who changes a row at the database's prompt changes the history, the others hear of it, and the
+    service goes on from there.
+    """
     request = await retitled(client, host, 1)
     await by_hand(
-        client, "UPDATE musician_requests SET title = 'By hand', budget_max = 777 WHERE id = :id", id=UUID(request)
+        client,
+        "UPDATE musician_requests SET title = 'By hand', budget_max = 777 WHERE id = :id",
+        id=UUID(request),
     )
     newest = (await client.data(HISTORY, host, id=request))["requestHistory"][0]
     assert newest["version"] == 3
     assert newest["changes"] == {"title": "By hand", "budget_max": 777.0}
     assert newest["createdBy"] == "database"
-    assert (await client.data(HISTORY, admin, id=request))["requestHistory"][0]["createdBy"].startswith("database:")
+    assert (await client.data(HISTORY, admin, id=request))["requestHistory"][0]["createdBy"].startswith(
+        "database:"
+    )
     told = text("SELECT * FROM outbox WHERE aggregate_id = :id ORDER BY id")
     rows = await client.service.database.fetch_all(told, id=UUID(request))
     assert [row.version for row in rows] == [1, 2, 3]
@@ -121,13 +140,19 @@ async def test_a_change_by_hand_is_an_event_and_is_told(client: Client, host: Pe
     assert (rows[2].event_type, rows[2].payload["title"]) == ("RequestUpdated", "By hand")
     await client.data(UPDATE, host, id=request, input={"description": "Bring a bass"})
     state = (await client.data(AS_OF, host, id=request))["requestAsOf"]
-    assert (state["version"], state["state"]["title"], state["state"]["budget_max"]) == (4, "By hand", "777.00")
+    assert (state["version"], state["state"]["title"], state["state"]["budget_max"]) == (
+        4,
+        "By hand",
+        "777.00",
+    )
     assert await drifts(client, REQUESTS) == []
 
 
 @pytest.mark.parametrize("ending", ["NOTHING", "UPDATE SET title = excluded.title"])
 async def test_only_what_became_of_an_insert_is_recorded(client: Client, host: Person, ending: str) -> None:
-    """A row that `ON CONFLICT` passes over has no event, and one that it changes has that of the change alone."""
+    """A row that `ON CONFLICT` passes over has no event, and one that it changes has that of the change
+    alone.
+    """
     request = await retitled(client, host, 2)
     row = 'jsonb_populate_record(own, \'{"version": 1, "title": "Other", "description": "Never seen"}\')'
     insert = f"INSERT INTO musician_requests SELECT ({row}).* FROM musician_requests AS own WHERE id = :id ON CONFLICT (id) DO {ending}"
@@ -135,7 +160,9 @@ async def test_only_what_became_of_an_insert_is_recorded(client: Client, host: P
     told = text("SELECT version, event_type, payload FROM outbox WHERE aggregate_id = :id AND version > 3")
     rows = await client.service.database.fetch_all(told, id=UUID(request))
     changed = [] if ending == "NOTHING" else [(4, "RequestUpdated", "Other", "")]
-    assert [(one.version, one.event_type, one.payload["title"], one.payload["description"]) for one in rows] == changed
+    assert [
+        (one.version, one.event_type, one.payload["title"], one.payload["description"]) for one in rows
+    ] == changed
     assert await drifts(client, REQUESTS) == []
 
 
@@ -161,7 +188,9 @@ async def test_rows_are_neither_deleted_nor_given_another_id(client: Client, hos
         await by_hand(client, "DELETE FROM musician_requests WHERE id = :id", id=request)
     with pytest.raises(IntegrityError, match="stays"):
         await by_hand(
-            client, "UPDATE musician_requests SET id = gen_random_uuid(), title = 'x' WHERE id = :id", id=request
+            client,
+            "UPDATE musician_requests SET id = gen_random_uuid(), title = 'x' WHERE id = :id",
+            id=request,
         )
 
 
@@ -205,7 +234,10 @@ async def test_bookings_are_what_their_events_say(client: Client, host: Person, 
     types = [one["type"] for one in data["bookingHistory"]]
     assert types == ["BookingCancelled", "BookingConfirmed", "BookingMade"]
     assert data["bookingHistory"][0]["changes"] == {"status": "cancelled"}
-    assert (data["bookingAsOf"]["state"]["status"], data["bookingAsOf"]["state"]["price"]) == ("confirmed", "400.00")
+    assert (data["bookingAsOf"]["state"]["status"], data["bookingAsOf"]["state"]["price"]) == (
+        "confirmed",
+        "400.00",
+    )
     assert await drifts(client, BOOKINGS) == []
 
 
@@ -220,7 +252,9 @@ async def test_a_row_without_events_stays_as_it_is(client: Client, host: Person)
     before = await store.by_ids(database, requests, [copy])
     assert await drifts(client, REQUESTS) == []
     assert await store.by_ids(database, requests, [copy]) == before
-    await database.fetch_value(text("SELECT adopt_rows('musician_request', 'musician_requests', 'RequestPublished')"))
+    await database.fetch_value(
+        text("SELECT adopt_rows('musician_request', 'musician_requests', 'RequestPublished')")
+    )
     assert (await REQUESTS.aggregate.load(database, REQUESTS.aggregate.stream(copy))).state.title == "A band"
 
 
@@ -242,7 +276,9 @@ async def test_loaded_rows_get_a_history(client: Client, host: Person) -> None:
     ]
     assert one.state == other.state
     assert (
-        await client.service.database.fetch_value(text("SELECT count(*) FROM outbox WHERE aggregate_id = :id"), id=copy)
+        await client.service.database.fetch_value(
+            text("SELECT count(*) FROM outbox WHERE aggregate_id = :id"), id=copy
+        )
         == 0
     )
     assert await drifts(client, REQUESTS) == []

@@ -19,7 +19,12 @@ def wanted(**changes: Any) -> dict[str, Any]:
     day = (datetime.now(UTC) + timedelta(days=30)).date()
     place = {"latitude": 52.5, "longitude": 13.4, "city": "Berlin", "country": "DE"}
     right = {"title": "Jazz trio", "eventDate": day.isoformat(), "startTime": "20:00", "endTime": "01:00"}
-    money = {"budgetMin": "300", "budgetMax": "500.50", "timeZone": "Europe/Berlin", "requiredSkills": [SKILL]}
+    money = {
+        "budgetMin": "300",
+        "budgetMax": "500.50",
+        "timeZone": "Europe/Berlin",
+        "requiredSkills": [SKILL],
+    }
     return {**right, **money, "location": place, **changes}
 
 
@@ -61,7 +66,9 @@ async def test_a_request_past_midnight_is_published(client: Client, host: Person
         ({"location": {"latitude": 0, "longitude": 0, "country": "Germany"}}, "country"),
     ],
 )
-async def test_wrong_input_is_refused(client: Client, host: Person, changes: dict[str, Any], field: str) -> None:
+async def test_wrong_input_is_refused(
+    client: Client, host: Person, changes: dict[str, Any], field: str
+) -> None:
     """Each wrong input gets BAD_USER_INPUT with its field."""
     answer = await client.ask(PUBLISH, host, input=wanted(**changes))
     assert [error["extensions"] for error in answer["errors"]] == [{"code": "BAD_USER_INPUT", "field": field}]
@@ -105,7 +112,10 @@ async def test_filters(client: Client, host: Person) -> None:
     assert await found(client, near={"lat": -17.0, "lng": -179.9, "km": 30}) == [made["id"]]
     assert await found(client, near={"lat": -17.0, "lng": -179.9, "km": 10}) == []
     assert await found(client, skills=[skill], near={"lat": 52.6, "lng": 13.4, "km": 20}) == [other["id"]]
-    assert await found(client, skills=[skill], near={"lat": 90, "lng": 0, "km": 20000}) == [other["id"], made["id"]]
+    assert await found(client, skills=[skill], near={"lat": 90, "lng": 0, "km": 20000}) == [
+        other["id"],
+        made["id"],
+    ]
     assert await found(client, skills=[skill], **{"from": made["startsAt"], "to": made["startsAt"]}) == [
         other["id"],
         made["id"],
@@ -113,7 +123,9 @@ async def test_filters(client: Client, host: Person) -> None:
     assert await found(client, skills=[skill], to="2020-01-01T00:00:00") == []
 
 
-@pytest.mark.parametrize(("side", "time"), [("from", "0001-01-01T00:00:00+02:00"), ("to", "9999-12-31T23:59:59-02:00")])
+@pytest.mark.parametrize(
+    ("side", "time"), [("from", "0001-01-01T00:00:00+02:00"), ("to", "9999-12-31T23:59:59-02:00")]
+)
 async def test_times_beyond_the_calendar_are_refused(client: Client, side: str, time: str) -> None:
     """A time that no calendar has in UTC is the caller's mistake."""
     assert await client.codes(LIST, None, f={side: time}) == ["BAD_USER_INPUT"]

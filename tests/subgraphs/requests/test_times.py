@@ -11,7 +11,9 @@ from subgraphs.requests.model import slot_of
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
 
-def wall(day: str, start: str, end: str, zone: str = "Europe/Berlin", end_day: str | None = None) -> WallTimes:
+def wall(
+    day: str, start: str, end: str, zone: str = "Europe/Berlin", end_day: str | None = None
+) -> WallTimes:
     """Times as a client types them."""
     return WallTimes(
         event_date=date.fromisoformat(day),

@@ -54,14 +54,19 @@ async def test_a_review_is_published(client: Client, gig: Gig) -> None:
 
 async def test_once_only(client: Client, gig: Gig) -> None:
     """Of many ratings of one booking at once, one is published."""
-    answers = await asyncio.gather(*[client.codes(RATE, gig.host, input=said(gig, n % 5 + 1)) for n in range(6)])
+    answers = await asyncio.gather(
+        *[client.codes(RATE, gig.host, input=said(gig, n % 5 + 1)) for n in range(6)]
+    )
     assert sorted(answers) == [[], *[["CONFLICT"]] * 5]
     answer = await client.entities("Musician", [gig.musician_id], "totalReviews reviews { totalCount }")
     assert answer["data"]["_entities"] == [{"totalReviews": 1, "reviews": {"totalCount": 1}}]
 
 
 async def test_only_its_client(client: Client, gig: Gig, keys: Keys) -> None:
-    """Others, the musician, admins and nobody cannot rate it; what is unknown or not completed is not found."""
+    """Others, the musician, admins and nobody cannot rate it.
+
+    What is unknown or not completed is not found.
+    """
     musician = Person.make(keys, "musician", gig.musician_user_id)
     for person in (Person.make(keys), musician, Person.make(keys, "admin")):
         assert await client.codes(RATE, person, input=said(gig)) == ["FORBIDDEN"]
@@ -103,7 +108,10 @@ async def test_sums_follow_every_change(client: Client, gig: Gig) -> None:
     await database.execute(text(reviews).bindparams(id=gig.musician_id))
     assert await reputation() == {"rating": 3.0, "totalReviews": 3}
     for change, expected in [
-        ("UPDATE reviews SET rating = 5 WHERE rating = 3 AND musician_id = :id", {"rating": 3.67, "totalReviews": 3}),
+        (
+            "UPDATE reviews SET rating = 5 WHERE rating = 3 AND musician_id = :id",
+            {"rating": 3.67, "totalReviews": 3},
+        ),
         ("DELETE FROM reviews WHERE rating = 5 AND musician_id = :id", {"rating": 3.0, "totalReviews": 2}),
         ("DELETE FROM reviews WHERE musician_id = :id", {"rating": None, "totalReviews": 0}),
     ]:

@@ -10,9 +10,7 @@ from sqlalchemy import text
 
 from subgraphs.kit.testing import Client, Keys, Person, counted_statements, entries_of
 
-NESTED = (
-    "reviews(first: 3) { totalCount pageInfo { hasNextPage endCursor } edges { node { id rating musician { id } } } }"
-)
+NESTED = "reviews(first: 3) { totalCount pageInfo { hasNextPage endCursor } edges { node { id rating musician { id } } } }"
 CROWD = """
     WITH gigs AS (
         INSERT INTO completed_bookings
@@ -36,7 +34,10 @@ Crowd = tuple[list[UUID], list[UUID], UUID]
 
 @pytest.fixture(scope="module")
 async def crowd(client: Client) -> Crowd:
-    """Fifty musicians with five reviews each: their ids, those of the reviews, newest first, and an author."""
+    """Fifty musicians with five reviews each.
+
+    Their ids, those of the reviews, newest first, and an author.
+    """
     musicians, ann = [uuid4() for _ in range(50)], uuid4()
     database = client.service.database
     await database.execute(text(CROWD).bindparams(ann=ann, bob=uuid4(), musicians=musicians))
@@ -45,7 +46,9 @@ async def crowd(client: Client) -> Crowd:
 
 
 async def test_fields_are_for_everybody(client: Client, crowd: Crowd, keys: Keys) -> None:
-    """Reviews are public: every field of every entity is the same for nobody, for others and with forged headers."""
+    """Reviews are public: every field of every entity is the same for nobody, for others and with forged
+    headers.
+    """
     musicians, reviews, ann = crowd
     every: dict[str, tuple[str, str]] = {
         "Review": (str(reviews[0]), "id rating text createdAt booking { id } author { id } musician { id }"),
@@ -58,7 +61,11 @@ async def test_fields_are_for_everybody(client: Client, crowd: Crowd, keys: Keys
         assert all(f"{field['name']} " in f"{selection} " for field in asked["__type"]["fields"])
         expected = await client.entities(name, [key], selection)
         assert "errors" not in expected
-        for person in (Person.make(keys), Person.make(keys, "admin"), Person(ann, "none", {"x-user-id": str(ann)})):
+        for person in (
+            Person.make(keys),
+            Person.make(keys, "admin"),
+            Person(ann, "none", {"x-user-id": str(ann)}),
+        ):
             assert await client.entities(name, [key], selection, person) == expected
         refused = Person(ann, "none", {"authorization": "Bearer a.b.c"})
         assert (await client.entities(name, [key], selection, refused))["data"] is None
@@ -71,7 +78,12 @@ async def test_no_statement_too_many(client: Client, crowd: Crowd) -> None:
     ids = [review["booking"]["id"] for review in bookings["data"]["_entities"]]
     written = "reviewsWritten(first: 2) { totalCount edges { node { rating } } }"
     for name, keys_of, selection, most in [
-        ("Review", reviews[:50], "id rating text createdAt booking { id review { id } } musician { id rating }", 3),
+        (
+            "Review",
+            reviews[:50],
+            "id rating text createdAt booking { id review { id } } musician { id rating }",
+            3,
+        ),
         ("Musician", musicians, f"rating totalReviews {NESTED}", 2),
         ("User", [ann, *[uuid4() for _ in range(49)]], written, 2),
         ("Booking", ids, "review { id rating }", 1),
@@ -102,7 +114,9 @@ async def test_nested_pages(client: Client, crowd: Crowd) -> None:
     follow = NESTED.replace("first: 3", f'first: 3, after: "{first["pageInfo"]["endCursor"]}"')
     rest = (await client.entities("Musician", musicians[:1], follow))["data"]["_entities"][0]["reviews"]
     assert (len(rest["edges"]), rest["pageInfo"]["hasNextPage"]) == (2, False)
-    assert not {edge["node"]["id"] for edge in rest["edges"]} & {edge["node"]["id"] for edge in first["edges"]}
+    assert not {edge["node"]["id"] for edge in rest["edges"]} & {
+        edge["node"]["id"] for edge in first["edges"]
+    }
 
 
 async def test_the_list_of_all(client: Client, crowd: Crowd) -> None:
@@ -132,7 +146,9 @@ async def test_bad_arguments_and_unknown_ids(client: Client) -> None:
     nothing = {"rating": None, "totalReviews": 0, "reviews": {"totalCount": 0, "edges": []}}
     answer = await client.entities("Musician", [uuid4(), "x", ""], selection)
     assert answer == {"data": {"_entities": [nothing] * 3}}
-    assert (await client.entities("Booking", ["x"], "review { id }"))["data"]["_entities"] == [{"review": None}]
+    assert (await client.entities("Booking", ["x"], "review { id }"))["data"]["_entities"] == [
+        {"review": None}
+    ]
 
 
 async def test_bookings_come_by_events(client: Client, requests: Requests, host: Person, gig: Any) -> None:

@@ -1,4 +1,7 @@
-"""A sync service, a `requests` that tells events, and a `reviews` that may fail at them: real outbox, relay and inbox."""
+"""A sync service, a `requests` that tells events, and a `reviews` that may fail at them.
+
+Real outbox, relay and inbox.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -71,7 +74,9 @@ class Way:
         """`reviews` listens meanwhile."""
         handlers = {"RequestPublished": self.hear, "RequestUpdated": self.hear}
         pace = Pace(seconds=0.05, factor=2.0)
-        inbox = Inbox(self.reviews, self.queue.redis, "reviews", ["requests"], handlers, pace=pace, lease_seconds=1.0)
+        inbox = Inbox(
+            self.reviews, self.queue.redis, "reviews", ["requests"], handlers, pace=pace, lease_seconds=1.0
+        )
         await inbox.start()
         try:
             yield
@@ -89,7 +94,9 @@ class Way:
     async def has_listened(self, service: Service) -> None:
         """Wait until the sync service has read all that was confirmed."""
         stream = confirmations_of("requests")
-        place = text("SELECT last_id FROM inbox_cursors WHERE consumer = 'sync-confirmations' AND stream = :stream")
+        place = text(
+            "SELECT last_id FROM inbox_cursors WHERE consumer = 'sync-confirmations' AND stream = :stream"
+        )
         async with asyncio.timeout(15):
             while True:
                 newest = await newest_id(self.queue.redis, stream)
@@ -118,7 +125,10 @@ async def service(running: Running) -> AsyncIterator[Service]:
 async def way(service: Service, postgres_url: str, queue_url: str, keys: Keys) -> AsyncIterator[Way]:
     """A way on fresh databases, with a relay that runs."""
     nothing = MIGRATIONS.parent / "none"
-    async with fresh_database(postgres_url, "requests") as one, fresh_database(postgres_url, "reviews") as two:
+    async with (
+        fresh_database(postgres_url, "requests") as one,
+        fresh_database(postgres_url, "reviews") as two,
+    ):
         queue, requests, reviews = Queue(queue_url), Database(one), Database(two)
         for database in (requests, reviews):
             await database.migrate(nothing)

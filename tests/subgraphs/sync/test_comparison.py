@@ -33,7 +33,10 @@ def test_same(one: Any, other: Any, expected: bool) -> None:
 
 
 def test_versions() -> None:
-    """What is missing, older or has no original differs; what is newer than the original was read does not."""
+    """What is missing, older or has no original differs.
+
+    What is newer than the original was read does not.
+    """
     found = drift({"a": 3, "b": 3, "c": 3}, {"b": 2, "c": 4, "d": 1})
     assert found == Drift(missing=frozenset("a"), older=frozenset("b"), extra=frozenset("d"))
     assert found.repairable == frozenset("ab")
@@ -54,7 +57,9 @@ def test_content() -> None:
 
 def test_buckets() -> None:
     """Those of which one side has no rows, other rows or another hash."""
-    assert differing({"1": [2, "x"], "2": [1, "y"], "10": [1, "z"]}, {"1": [2, "x"], "2": [1, "n"], "3": [1, "y"]}) == [
+    assert differing(
+        {"1": [2, "x"], "2": [1, "y"], "10": [1, "z"]}, {"1": [2, "x"], "2": [1, "n"], "3": [1, "y"]}
+    ) == [
         2,
         3,
         10,

@@ -1,4 +1,7 @@
-"""The consistency check over services that run: drift of every kind is found and repaired, and what is on its way is none."""
+"""The consistency check over services that run.
+
+Drift of every kind is found and repaired, and what is on its way is none.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -80,7 +83,9 @@ class City:
 
     async def check(self, *, deep: bool = False) -> dict[tuple[str, str], dict[str, Any]]:
         """What a check finds, by kind and who keeps the copies."""
-        reports = (await self.sync.data(CHECK, Person.make(self.keys, "admin"), deep=deep))["checkConsistency"]
+        reports = (await self.sync.data(CHECK, Person.make(self.keys, "admin"), deep=deep))[
+            "checkConsistency"
+        ]
         found = {(report["entityType"], report["targetService"]): report for report in reports}
         assert len(found) == len(reports)
         return found
@@ -138,20 +143,31 @@ async def test_equal_stores_have_no_drift(city: City) -> None:
             ((0, 0, 0, 0, 0), None)
         ] * checks
         assert len(found) == checks
-        assert all(report["compared"] >= 1 for kind, report in found.items() if kind[0].startswith("musician"))
+        assert all(
+            report["compared"] >= 1 for kind, report in found.items() if kind[0].startswith("musician")
+        )
     kept = (await city.sync.data(FOUND, Person.make(city.keys, "admin")))["consistencyChecks"]
     assert kept["totalCount"] >= 12
     assert {edge["node"]["entityType"] for edge in kept["edges"]} == {"musician", "musician_request"}
 
 
 async def test_drift_of_copies_is_repaired(city: City) -> None:
-    """One lost, one old, one that tells something else (seen in depth alone), one of nothing: all but the last are put right."""
-    lost, old, wrong, stray = [await city.musician(stageName=name) for name in ("Lost", "Old", "Wrong", "Stray")]
+    """One lost, one old, one that tells something else (seen in depth alone), one of nothing.
+
+    All but the last are put right.
+    """
+    lost, old, wrong, stray = [
+        await city.musician(stageName=name) for name in ("Lost", "Old", "Wrong", "Stray")
+    ]
     await city.execute("matching", "DELETE FROM matching_musicians WHERE musician_id = :key", key=lost)
     await city.execute(
-        "matching", "UPDATE matching_musicians SET version = 0, stage_name = 'x' WHERE musician_id = :key", key=old
+        "matching",
+        "UPDATE matching_musicians SET version = 0, stage_name = 'x' WHERE musician_id = :key",
+        key=old,
     )
-    await city.execute("matching", "UPDATE matching_musicians SET stage_name = 'x' WHERE musician_id = :key", key=wrong)
+    await city.execute(
+        "matching", "UPDATE matching_musicians SET stage_name = 'x' WHERE musician_id = :key", key=wrong
+    )
     nobody = uuid4()
     await city.execute(
         "matching",
@@ -174,7 +190,9 @@ async def test_rows_that_left_their_events_are_found_in_depth(city: City) -> Non
     key = await city.musician(stageName="Straight")
     async with UnitOfWork(city.services["musicians"].database) as uow:
         await uow.execute(text("SELECT set_config('mussikon.loading', 'on', true)"))
-        await uow.execute(text("UPDATE musician_profiles SET stage_name = 'Bent' WHERE id = :key").bindparams(key=key))
+        await uow.execute(
+            text("UPDATE musician_profiles SET stage_name = 'Bent' WHERE id = :key").bindparams(key=key)
+        )
     assert ("musician", "musicians") not in await city.check()
     reports = await city.check(deep=True)
     found = reports["musician", "musicians"]
@@ -185,7 +203,9 @@ async def test_rows_that_left_their_events_are_found_in_depth(city: City) -> Non
 
 
 async def test_what_the_local_log_lacks_is_added(city: City) -> None:
-    """The read model gets a profile whose events the log has lost, and goes on with the events that come afterwards."""
+    """The read model gets a profile whose events the log has lost, and goes on with the events that come
+    afterwards.
+    """
     key = await city.musician(stageName="Gone")
     for table in ("events", "musician_read_model_g1"):
         column = "aggregate_id" if table == "events" else "musician_id"
@@ -193,10 +213,14 @@ async def test_what_the_local_log_lacks_is_added(city: City) -> None:
     assert counts((await city.check())["musician", "read_side"]) == (1, 0, 0, 0, 1)
     await city.arrived(str(key))
     assert (
-        await city.value("read_side", "SELECT stage_name FROM musician_read_model WHERE musician_id = :key", key=key)
+        await city.value(
+            "read_side", "SELECT stage_name FROM musician_read_model WHERE musician_id = :key", key=key
+        )
         == "Gone"
     )
-    await city.execute("musicians", "UPDATE musician_profiles SET stage_name = 'Back' WHERE id = :key", key=key)
+    await city.execute(
+        "musicians", "UPDATE musician_profiles SET stage_name = 'Back' WHERE id = :key", key=key
+    )
     named = "SELECT stage_name FROM musician_read_model WHERE musician_id = :key"
     await until(lambda: city.value("read_side", named, key=key), "Back")
     assert counts((await city.check(deep=True))["musician", "read_side"]) == (0, 0, 0, 0, 0)
@@ -205,11 +229,15 @@ async def test_what_the_local_log_lacks_is_added(city: City) -> None:
 async def test_an_event_on_its_way_is_no_drift(city: City) -> None:
     """A copy that gets its event while the check looks again is left alone."""
     key = await city.musician(stageName="Slow")
-    await city.execute("matching", "UPDATE matching_musicians SET version = 0 WHERE musician_id = :key", key=key)
+    await city.execute(
+        "matching", "UPDATE matching_musicians SET version = 0 WHERE musician_id = :key", key=key
+    )
     city.clock.may_settle.clear()
     checking = asyncio.create_task(city.check())
     await asyncio.wait_for(city.clock.settles.wait(), 15)
-    await city.execute("matching", "UPDATE matching_musicians SET version = 1 WHERE musician_id = :key", key=key)
+    await city.execute(
+        "matching", "UPDATE matching_musicians SET version = 1 WHERE musician_id = :key", key=key
+    )
     city.clock.may_settle.set()
     assert counts((await checking)["musician", "matching"]) == (0, 0, 0, 0, 0)
 

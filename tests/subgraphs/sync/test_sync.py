@@ -11,13 +11,17 @@ from subgraphs.sync import keeping
 from subgraphs.sync.model import operation_of
 from tests.subgraphs.sync.conftest import SYNCS, RequestPublished, RequestUpdated, Way
 
-REPLAY = 'mutation($id: ID!, $reason: String = "mended") { replaySync(id: $id, reason: $reason) { id status } }'
+REPLAY = (
+    'mutation($id: ID!, $reason: String = "mended") { replaySync(id: $id, reason: $reason) { id status } }'
+)
 TARGETS = """{ syncTargets { sourceService targetService eventTypes seenAt pending processing retrying failed completedLastHour
   latency { p50 p95 p99 } lastConflict { outcome entityId } } }"""
 
 
 async def test_an_event_is_seen_until_it_arrives(way: Way, request_id: UUID) -> None:
-    """A service that is known to want an event has a pending sync, which is completed and logged when it has it; one sync each."""
+    """A service that is known to want an event has a pending sync, which is completed and logged when it
+    has it; one sync each.
+    """
     async with way.listening():
         await way.tell(RequestPublished(request_id=request_id, title="one"))
         await way.syncs(1, entityId=str(request_id), status="COMPLETED")
@@ -36,7 +40,10 @@ async def test_an_event_is_seen_until_it_arrives(way: Way, request_id: UUID) -> 
 
 
 async def test_a_failure_is_seen_and_replayed(way: Way, request_id: UUID) -> None:
-    """What is tried again and given up is there with count and reason; an admin's replay brings it to its end, once."""
+    """What is tried again and given up is there with count and reason.
+
+    An admin's replay brings it to its end, once.
+    """
     way.broken = True
     async with way.listening():
         await way.tell(RequestPublished(request_id=request_id, title="three"))
@@ -51,14 +58,20 @@ async def test_a_failure_is_seen_and_replayed(way: Way, request_id: UUID) -> Non
         assert answer["replaySync"] == {"id": failed["id"], "status": "PROCESSING"}
         await way.syncs(1, entityId=str(request_id), status="COMPLETED")
     done, order, *_ = await way.logs(6, syncId=failed["id"])
-    assert (order["outcome"], order["errorMessage"], order["orderedBy"]) == ("REPLAY", "mended", str(way.admin.id))
+    assert (order["outcome"], order["errorMessage"], order["orderedBy"]) == (
+        "REPLAY",
+        "mended",
+        str(way.admin.id),
+    )
     assert done["outcome"] == "DONE"
     assert way.titles.count("three") == 1
     assert await way.sync.codes(REPLAY, way.admin, id=failed["id"]) == ["CONFLICT"]
 
 
 async def test_conflicts_and_latency_are_shown(way: Way, request_id: UUID) -> None:
-    """Of two writers the second is stale, which is logged and shown as the way's last conflict, beside how long events take."""
+    """Of two writers the second is stale, which is logged and shown as the way's last conflict, beside how
+    long events take.
+    """
     async with way.listening():
         for title in ("first", "second"):
             await way.tell(RequestUpdated(request_id=request_id, title=title), version=1)
@@ -77,7 +90,9 @@ async def test_conflicts_and_latency_are_shown(way: Way, request_id: UUID) -> No
 
 
 async def test_a_second_confirmation_adds_nothing(way: Way, service: Service, request_id: UUID) -> None:
-    """The queue loses all: events are published and confirmed again, and every sync and entry is there once."""
+    """The queue loses all: events are published and confirmed again, and every sync and entry is there
+    once.
+    """
     async with way.listening():
         await way.tell(RequestPublished(request_id=request_id, title="five"))
         await way.syncs(1, entityId=str(request_id), status="COMPLETED")

@@ -11,7 +11,9 @@ from subgraphs.users.app import bootstrap
 
 Register = Callable[..., Awaitable[Person]]
 PASSWORD = "correct horse"
-REGISTER = "mutation($input: RegisterInput!) { register(input: $input) { token expiresAt user { id username } } }"
+REGISTER = (
+    "mutation($input: RegisterInput!) { register(input: $input) { token expiresAt user { id username } } }"
+)
 _numbers = itertools.count()
 
 
@@ -28,7 +30,12 @@ def register(client: Client, keys: Keys) -> Register:
 
     async def register(role: str = "client", name: str | None = None) -> Person:
         name = name or f"somebody{next(_numbers)}"
-        account = {"username": name, "email": f"{name}@mail.example", "password": PASSWORD, "userType": role.upper()}
+        account = {
+            "username": name,
+            "email": f"{name}@mail.example",
+            "password": PASSWORD,
+            "userType": role.upper(),
+        }
         session = (await client.data(REGISTER, input=account))["register"]
         return Person.make(keys, role, UUID(session["user"]["id"]))
 
@@ -47,7 +54,9 @@ async def ann(client: Client, register: Register) -> Person:
         "profilePictureUrl": "https://pictures.example/ann.jpg",
         "preferences": {"theme": "dark", "genres": ["jazz"]},
     }
-    await client.data("mutation($p: UpdateProfileInput!) { updateProfile(input: $p) { id } }", person, p=profile)
+    await client.data(
+        "mutation($p: UpdateProfileInput!) { updateProfile(input: $p) { id } }", person, p=profile
+    )
     return person
 
 

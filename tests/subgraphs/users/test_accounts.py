@@ -53,7 +53,9 @@ async def test_who_registers_is_logged_in(client: Client, keys: Keys) -> None:
     expected = {"username": "mia", "email": "mia@mail.example", "userType": "MUSICIAN", "isActive": True}
     assert session["user"].items() >= expected.items()
     stored = text("SELECT password_hash FROM users WHERE username = 'mia'")
-    assert str(await client.service.database.fetch_value(stored)).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert str(await client.service.database.fetch_value(stored)).startswith(
+        "$argon2id$v=19$m=65536,t=3,p=4$"
+    )
     told = text("SELECT payload FROM outbox WHERE aggregate_id = :id").bindparams(id=identity.user_id)
     payload = {"user_id": str(identity.user_id), "username": "mia", "user_type": "musician"}
     assert await client.service.database.fetch_value(told) == payload
@@ -66,7 +68,9 @@ async def test_nobody_becomes_admin(client: Client) -> None:
     assert await client.codes(REGISTER, input=account("root1", user_type="admin")) == ["BAD_USER_INPUT"]
     written = 'mutation { register(input: {username: "root1", email: "a@b.cd", password: "12345678", userType: ADMIN}) { token } }'
     assert await client.codes(written) == ["FORBIDDEN"]
-    assert await client.service.database.fetch_one(text("SELECT 1 FROM users WHERE username = 'root1'")) is None
+    assert (
+        await client.service.database.fetch_one(text("SELECT 1 FROM users WHERE username = 'root1'")) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,7 +93,10 @@ async def test_wrong_input_is_named(client: Client, changes: dict[str, Any], fie
     """Each wrong value is refused with the name of its field."""
     answer = await client.ask(REGISTER, input=account("wrong", **changes))
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
-    assert await client.service.database.fetch_value(text("SELECT count(*) FROM users WHERE username = 'wrong'")) == 0
+    assert (
+        await client.service.database.fetch_value(text("SELECT count(*) FROM users WHERE username = 'wrong'"))
+        == 0
+    )
 
 
 async def test_names_are_taken_once(client: Client) -> None:
@@ -108,7 +115,9 @@ async def test_logging_in(client: Client) -> None:
     """The name or the address with the password give a token; nothing else tells what was wrong."""
     await client.data(REGISTER, input=account("lena"))
     for login in ("lena", "LENA", " lena@mail.example "):
-        assert (await log_in(client, login, PASSWORD))["data"]["logIn"]["user"]["email"] == "lena@mail.example"
+        assert (await log_in(client, login, PASSWORD))["data"]["logIn"]["user"][
+            "email"
+        ] == "lena@mail.example"
     wrong = await log_in(client, "lena", "wrong horse")
     nobody = await log_in(client, "nobody-of-this-name", PASSWORD)
     assert wrong["errors"] == nobody["errors"]
@@ -142,9 +151,7 @@ async def test_a_success_clears_the_account(client: Client) -> None:
 async def test_attempts_are_limited_by_address(client: Client) -> None:
     """One address cannot try a hundred accounts and go on; the limit ends with its window."""
     database = client.service.database
-    fill = (
-        "INSERT INTO login_attempts (subject, attempted_at) SELECT 'address:7.7.7.7', {} FROM generate_series(1, 100)"
-    )
+    fill = "INSERT INTO login_attempts (subject, attempted_at) SELECT 'address:7.7.7.7', {} FROM generate_series(1, 100)"
     await database.execute(text(fill.format("now() - interval '16 minutes'")))
     assert code(await log_in(client, "nobody1", "wrong", "7.7.7.7")) == "UNAUTHENTICATED"
     await database.execute(text(fill.format("now() - interval '14 minutes'")))
@@ -173,7 +180,9 @@ async def test_changing_the_password(client: Client, register: Register) -> None
 
 async def test_changing_the_profile(client: Client, ann: Person) -> None:
     """What is given is changed, null clears, the rest stays, and nobody changes without a token."""
-    changed = await client.data(PROFILE, ann, input={"lastName": "Robert'); DROP TABLE users;--", "phone": None})
+    changed = await client.data(
+        PROFILE, ann, input={"lastName": "Robert'); DROP TABLE users;--", "phone": None}
+    )
     assert changed["updateProfile"] == {
         "phone": None,
         "dateOfBirth": "1990-05-17",
@@ -202,7 +211,9 @@ async def test_changing_the_profile(client: Client, ann: Person) -> None:
         ({"preferences": {"a": "\0"}}, "preferences"),
     ],
 )
-async def test_wrong_profiles_are_refused(client: Client, ann: Person, changes: dict[str, Any], field: str) -> None:
+async def test_wrong_profiles_are_refused(
+    client: Client, ann: Person, changes: dict[str, Any], field: str
+) -> None:
     """Each wrong value of a profile is refused with the name of its field."""
     answer = await client.ask(PROFILE, ann, input=changes)
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
@@ -216,7 +227,9 @@ async def test_closed_accounts(client: Client, register: Register, admin: Person
     assert await client.codes(close, None, id=str(person.id), open=False) == ["UNAUTHENTICATED"]
     assert await client.codes(close, admin, id="x", open=False) == ["BAD_USER_INPUT"]
     assert await client.codes(close, admin, id=str(admin.id), open=False) == ["NOT_FOUND"]
-    assert (await client.data(close, admin, id=str(person.id), open=False))["setUserActive"] == {"isActive": False}
+    assert (await client.data(close, admin, id=str(person.id), open=False))["setUserActive"] == {
+        "isActive": False
+    }
     assert code(await log_in(client, "karl", PASSWORD)) == "FORBIDDEN"
     assert await client.codes("{ me { id } }", person) == ["UNAUTHENTICATED"]
     listed = '{ users(filter: {search: "karl"}) { totalCount } }'

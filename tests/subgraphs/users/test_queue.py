@@ -30,7 +30,9 @@ async def test_who_registers_is_told(running: Running, queue_url: str) -> None:
 
 
 async def test_it_starts_and_works_without_the_queue(postgres_url: str, keys: Keys) -> None:
-    """With no Valkey at all the service starts, is ready, takes a registration, keeps its event, and stops."""
+    """With no Valkey at all the service starts, is ready, takes a registration, keeps its event, and
+    stops.
+    """
     async with fresh_database(postgres_url, "users") as url:
         settings = ServiceSettings("users", url, "redis://127.0.0.1:1/0", keys.public, keys.private)
         service = bootstrap(settings)

@@ -16,7 +16,8 @@ Register = Callable[..., Awaitable[Person]]
 PUBLIC = {"id", "username", "userType", "isActive", "createdAt", "profile"}
 PRIVATE = {"email", "phone", "dateOfBirth", "preferences", "updatedAt"}
 FIELDS = {
-    name: "profile { firstName lastName profilePictureUrl }" if name == "profile" else name for name in PUBLIC | PRIVATE
+    name: "profile { firstName lastName profilePictureUrl }" if name == "profile" else name
+    for name in PUBLIC | PRIVATE
 }
 PAGE = """query($first: Int!, $after: String, $filter: UserFilter) {
   users(first: $first, after: $after, filter: $filter) {
@@ -33,10 +34,15 @@ async def test_every_field_is_tested(client: Client) -> None:
 
 @pytest.mark.parametrize("field", sorted(PUBLIC | PRIVATE))
 async def test_who_sees_a_field(client: Client, ann: Person, bob: Person, admin: Person, field: str) -> None:
-    """Oneself and admins see every field; others and nobody see public ones and get null and an error for the rest."""
+    """Oneself and admins see every field.
+
+    Others and nobody see public ones and get null and an error for the rest.
+    """
     for person, refused in [(ann, ""), (admin, ""), (bob, "FORBIDDEN"), (None, "UNAUTHENTICATED")]:
         answer = await client.entities("User", [ann.id], FIELDS[field], person)
-        same = await client.ask(f"query($id: ID!) {{ user(id: $id) {{ {FIELDS[field]} }} }}", person, id=str(ann.id))
+        same = await client.ask(
+            f"query($id: ID!) {{ user(id: $id) {{ {FIELDS[field]} }} }}", person, id=str(ann.id)
+        )
         assert answer["data"]["_entities"][0] == same["data"]["user"]
         if field in PUBLIC or not refused:
             assert answer["data"]["_entities"][0][field] is not None
@@ -49,13 +55,21 @@ async def test_who_sees_a_field(client: Client, ann: Person, bob: Person, admin:
 
 async def test_forged_headers_open_nothing(client: Client, keys: Keys, ann: Person) -> None:
     """Headers that claim an identity are ignored; a forged token refuses the whole request."""
-    claims = {"sub": str(ann.id), "role": "admin", "aud": "mussikon", "iss": "mussikon", "exp": int(time.time()) + 60}
+    claims = {
+        "sub": str(ann.id),
+        "role": "admin",
+        "aud": "mussikon",
+        "iss": "mussikon",
+        "exp": int(time.time()) + 60,
+    }
     secret = OctKey.import_key(keys.public.read_bytes().replace(b"-----", b""))
     hs256 = jwt.encode({"alg": "HS256"}, claims, secret, algorithms=["HS256"])
     expired = keys.headers(ann.id, "admin", -1)["authorization"]
     query = "query($id: ID!) { user(id: $id) { username email } }"
     for name in ("x-user-id", "x-user", "x-role", "x-forwarded-user", "x-mussikon-user", "cookie"):
-        answer = await client.service.execute(query, {"id": str(ann.id)}, None, {name: str(ann.id), "x-role": "admin"})
+        answer = await client.service.execute(
+            query, {"id": str(ann.id)}, None, {name: str(ann.id), "x-role": "admin"}
+        )
         assert answer["data"]["user"]["email"] is None
         assert answer["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
     for token in (f"Bearer {hs256}", expired, "Bearer eyJhbGciOiJub25lIn0.e30."):
@@ -121,11 +135,18 @@ async def test_pages_hold_everybody_once(client: Client, crowd: list[UUID]) -> N
     assert found == [str(key) for key in crowd]
     assert page["totalCount"] == 60
     beyond = (await client.data(PAGE, first=7, after=after, filter=filter_by))["users"]
-    assert (beyond["edges"], beyond["pageInfo"]["hasNextPage"], beyond["pageInfo"]["endCursor"]) == ([], False, None)
+    assert (beyond["edges"], beyond["pageInfo"]["hasNextPage"], beyond["pageInfo"]["endCursor"]) == (
+        [],
+        False,
+        None,
+    )
 
 
 async def test_filters(client: Client, crowd: list[UUID], admin: Person, bob: Person) -> None:
-    """Types and parts of names filter; signs of patterns are letters; addresses are searched by admins only."""
+    """Types and parts of names filter; signs of patterns are letters.
+
+    Addresses are searched by admins only.
+    """
 
     async def count(person: Person | None = None, **filter_by: Any) -> int:
         found: int = (await client.data(PAGE, person, first=1, filter=filter_by))["users"]["totalCount"]

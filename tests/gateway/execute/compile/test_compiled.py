@@ -1,4 +1,6 @@
-"""Compiled plans: the same answers as the exact path, nothing done twice, nothing kept for plans that are gone."""
+"""Compiled plans: the same answers as the exact path, nothing done twice, nothing kept for plans that are
+gone.
+"""
 
 import gc
 from typing import Any
@@ -41,7 +43,9 @@ def replying(a: Any, b: Any) -> Any:
 
 
 async def both(query: str, a: Any, b: Any) -> tuple[Any, Any, list[str], bool]:
-    """The answers of the compiled and of the exact path, which subgraphs the first asked, and whether it came through compiled."""
+    """The answers of the compiled and of the exact path, which subgraphs the first asked, and whether it
+    came through compiled.
+    """
     engine, transport = fake_engine(SDLS, replying(a, b))
     checked = check(engine, query)
     node = pick(checked, None)
@@ -94,7 +98,10 @@ async def test_usual_replies(a: Any, b: Any) -> None:
         (data(id=7), entities(ENTITY)),
         ({"data": {"things": [{**THING, "name": 1}]}}, entities(ENTITY)),
         ({"data": {"things": 5}}, entities(ENTITY)),
-        ({"data": {"things": [THING]}, "errors": [{"message": "no", "path": ["things", 0, "size"]}]}, entities(ENTITY)),
+        (
+            {"data": {"things": [THING]}, "errors": [{"message": "no", "path": ["things", 0, "size"]}]},
+            entities(ENTITY),
+        ),
         ({"data": None, "errors": [{"message": "no"}]}, entities(ENTITY)),
         ({"nothing": 1}, entities(ENTITY)),
         (data(), entities(None)),
@@ -106,7 +113,10 @@ async def test_usual_replies(a: Any, b: Any) -> None:
     ],
 )
 async def test_unusual_replies(a: Any, b: Any) -> None:
-    """What does not fit is left to the exact path: the same answer, and nothing that was heard is asked again."""
+    """What does not fit is left to the exact path.
+
+    The same answer, and nothing that was heard is asked again.
+    """
     compiled, exact, asked, _ = await both(QUERY, a, b)
     assert compiled == exact
     assert asked in (["a"], ["a", "b"])
@@ -114,7 +124,9 @@ async def test_unusual_replies(a: Any, b: Any) -> None:
 
 async def test_a_mutation_is_sent_once() -> None:
     """Also when its reply is unusual."""
-    engine, transport = fake_engine(SDLS, replying({"data": {"add": {**THING, "name": None}}}, entities(ENTITY)))
+    engine, transport = fake_engine(
+        SDLS, replying({"data": {"add": {**THING, "name": None}}}, entities(ENTITY))
+    )
     query = "mutation { add(n: 1) { name color } }"
     checked = check(engine, query)
     node = pick(checked, None)
@@ -137,7 +149,10 @@ async def test_a_mistake_in_a_callback_ends_the_run(monkeypatch: pytest.MonkeyPa
 
 
 async def test_one_reply_is_passed_on_untouched() -> None:
-    """Where one subgraph answers all of it, its body is the answer, byte by byte; what was not asked for is not passed on."""
+    """Where one subgraph answers all of it, its body is the answer, byte by byte.
+
+    What was not asked for is not passed on.
+    """
     engine, _ = fake_engine(SDLS, replying(data(), None))
     checked = check(engine, "{ things { name any } }")
     prepared = prepare(engine, checked, pick(checked, None), {})
@@ -159,7 +174,10 @@ async def test_a_known_operation_touches_neither_parser_nor_planner() -> None:
 
 
 async def test_a_new_supergraph_knows_what_was_asked_last() -> None:
-    """Operations of the gateway before are planned ahead; what the new supergraph does not have any more is left out."""
+    """Operations of the gateway before are planned ahead.
+
+    What the new supergraph does not have any more is left out.
+    """
     before = gateway_of(SDLS, FakeTransport(replying(data(), entities(ENTITY))), Settings())
     for ask in (Ask(QUERY), Ask("query A { things { size } } query B { one { name } }", {}, "A")):
         await before.answer(ask, {})
@@ -188,7 +206,8 @@ async def test_what_was_compiled_for_evicted_plans_is_collected() -> None:
 def _live_types() -> int:
     gc.collect()
     return sum(
-        isinstance(one, type) and one.__module__ == "gateway.execute.compile.structs" for one in gc.get_objects()
+        isinstance(one, type) and one.__module__ == "gateway.execute.compile.structs"
+        for one in gc.get_objects()
     )
 
 

@@ -1,4 +1,7 @@
-"""Compiled plans where an object's type decides: interfaces and unions, their entities, and what the exact path has to see to."""
+"""Compiled plans where an object's type decides.
+
+Interfaces and unions, their entities, and what the exact path has to see to.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -47,14 +50,20 @@ B: dict[str, Callable[[str], Any]] = {
 
 
 async def both(query: str, a: Any, b: Any = None) -> tuple[Any, Any, bool, list[Call]]:
-    """The answers of the compiled and of the exact path, whether the first came through compiled, and what it asked."""
+    """The answers of the compiled and of the exact path, whether the first came through compiled, and what
+    it asked.
+    """
 
     def reply(request: Call) -> Any:
         if request.subgraph == "a":
             return {"data": a}
         if b is not None:
             return b
-        lists = {key: value for key, value in (request.variables or {}).items() if key.startswith("representations")}
+        lists = {
+            key: value
+            for key, value in (request.variables or {}).items()
+            if key.startswith("representations")
+        }
         keys = ["_entities"] if list(lists) == ["representations"] else [f"e{key[15:]}" for key in lists]
         found = [[B[one["__typename"]](one["id"]) for one in each] for each in lists.values()]
         return {"data": dict(zip(keys, found, strict=True))}
@@ -66,7 +75,12 @@ async def both(query: str, a: Any, b: Any = None) -> tuple[Any, Any, bool, list[
     written = (await execute(engine, prepared, inputs_of(engine))).response
     asked = list(transport.requests)
     exact = (await run(engine, prepared, inputs_of(engine))).response
-    return orjson.loads(written) if isinstance(written, bytes) else written, exact, isinstance(written, bytes), asked
+    return (
+        orjson.loads(written) if isinstance(written, bytes) else written,
+        exact,
+        isinstance(written, bytes),
+        asked,
+    )
 
 
 ALL = """{ all { ... on Book { name price tags } ... on Film { minutes price poster actors { age } kind: __typename

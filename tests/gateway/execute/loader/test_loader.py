@@ -1,4 +1,7 @@
-"""Entity fetches of requests under way at the same time: what goes together, what never does, and that nobody pays for another."""
+"""Entity fetches of requests under way at the same time.
+
+What goes together, what never does, and that nobody pays for another.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -33,7 +36,10 @@ def colored(id_: str, user: str) -> Any:
 
 
 class Subgraphs:
-    """Subgraph a has every thing; b answers what it is set to. `asked`: the ids of each of b's requests; `hold` keeps replies back."""
+    """Subgraph a has every thing; b answers what it is set to.
+
+    `asked`: the ids of each of b's requests; `hold` keeps replies back.
+    """
 
     def __init__(self, entity: Color = colored) -> None:
         self.entity = entity
@@ -52,7 +58,9 @@ class Subgraphs:
         variables = call.variables
         if call.subgraph == "a":
             field = "change" if "mutation" in call.query else "one"
-            return Reply(200, orjson.dumps({"data": {field: {"__typename": "Thing", "id": variables["id"]}}}), [])
+            return Reply(
+                200, orjson.dumps({"data": {field: {"__typename": "Thing", "id": variables["id"]}}}), []
+            )
         ids = [one["id"] for one in variables["representations"]]
         self.asked.append(ids)
         try:
@@ -129,7 +137,12 @@ async def test_another_selection_or_argument_is_another_batch(settings: Settings
     """The text and the variables of a fetch are in the key."""
     transport = Subgraphs(lambda id_, user: {"color": id_, "size": 1})
     sized = "query($id: ID!, $u: String) { one(id: $id) { size(unit: $u) } }"
-    asks = [query("1"), Ask(sized, {"id": "2", "u": "m"}), Ask(sized, {"id": "3", "u": "m"}), Ask(sized, {"id": "4"})]
+    asks = [
+        query("1"),
+        Ask(sized, {"id": "2", "u": "m"}),
+        Ask(sized, {"id": "3", "u": "m"}),
+        Ask(sized, {"id": "4"}),
+    ]
     await together(gateway_of(SDLS, transport, settings), *((ask, KIM) for ask in asks))
     assert sorted(transport.asked) == [["1"], ["2", "3"], ["4"]]
 
@@ -151,7 +164,8 @@ async def test_it_can_be_turned_off(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [(b"Set-Cookie", b"a=b"), (b"cache-control", b"private, max-age=5"), (b"Cache-Control", b"no-store")]
+    "header",
+    [(b"Set-Cookie", b"a=b"), (b"cache-control", b"private, max-age=5"), (b"Cache-Control", b"no-store")],
 )
 async def test_private_replies_are_not_shared(settings: Settings, header: tuple[bytes, bytes]) -> None:
     """Everyone asks anew, and from then on at once for themselves."""
@@ -202,8 +216,13 @@ BAD = [
 
 
 @pytest.mark.parametrize("bad", BAD)
-async def test_one_bad_representation_fails_nobody_else(settings: Settings, bad: Callable[[list[Any]], Any]) -> None:
-    """What can't be told apart is asked again by each caller alone: only the one that is to blame has an error."""
+async def test_one_bad_representation_fails_nobody_else(
+    settings: Settings, bad: Callable[[list[Any]], Any]
+) -> None:
+    """What can't be told apart is asked again by each caller alone.
+
+    Only the one that is to blame has an error.
+    """
     transport = Subgraphs(without_two)
     transport.whole = lambda found: bad(found) if None in found else {"data": {"_entities": found}}
     responses = await together(gateway_of(SDLS, transport, settings), *((query(one), KIM) for one in "123"))
@@ -290,7 +309,10 @@ async def test_a_full_batch_goes_at_once() -> None:
 
 
 async def test_leaving_takes_nobody_along() -> None:
-    """Who leaves is not called back; the request is given up with the last one; who left before it went is not asked for."""
+    """Who leaves is not called back; the request is given up with the last one.
+
+    Who left before it went is not asked for.
+    """
     transport = Subgraphs()
     transport.hold = asyncio.Event()
     loader, got = Loader(transport), list[Outcome]()

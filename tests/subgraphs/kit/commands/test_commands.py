@@ -1,4 +1,6 @@
-"""Commands by id: accepted once, answered as often as asked, carried out although their process died, and told of to who sent them."""
+"""Commands by id: accepted once, answered as often as asked, carried out although their process died, and
+told of to who sent them.
+"""
 
 import asyncio
 import math
@@ -26,9 +28,7 @@ from subgraphs.requests.app import bootstrap
 from tests.subgraphs.musicians.test_profiles import PLACE, UPDATE, make
 from tests.subgraphs.requests.test_requests import PUBLISH, wanted
 
-STATUS = (
-    "query($id: ID!) { requestCommand(id: $id) { type status errorCode errorMessage aggregateId processingTimeMs } }"
-)
+STATUS = "query($id: ID!) { requestCommand(id: $id) { type status errorCode errorMessage aggregateId processingTimeMs } }"
 ONCE = PUBLISH.replace("$input: PublishRequestInput!)", "$input: PublishRequestInput!, $key: ID)").replace(
     "input: $input)", "input: $input, commandId: $key)"
 )
@@ -70,7 +70,9 @@ class Counting:
 
     async def count(self, uow: UnitOfWork, command: Count) -> int:
         """The effect."""
-        await uow.execute(text("INSERT INTO inbox VALUES (:word, gen_random_uuid())").bindparams(word=command.word))
+        await uow.execute(
+            text("INSERT INTO inbox VALUES (:word, gen_random_uuid())").bindparams(word=command.word)
+        )
         if self.failing is not None:
             raise self.failing
         return await self.effects(command.word, uow)
@@ -91,13 +93,17 @@ class Counting:
 
     async def status(self, key: UUID) -> tuple[str, str | None]:
         """What is known of a command."""
-        row = await self.database.fetch_one(text("SELECT * FROM pending_commands WHERE command_id = :key"), key=key)
+        row = await self.database.fetch_one(
+            text("SELECT * FROM pending_commands WHERE command_id = :key"), key=key
+        )
         assert row is not None
         return row.status, row.error_code
 
     async def age(self, key: UUID) -> None:
         """Let it be long ago that somebody touched a command."""
-        old = text("UPDATE pending_commands SET updated_at = now() - interval '1 hour' WHERE command_id = :key")
+        old = text(
+            "UPDATE pending_commands SET updated_at = now() - interval '1 hour' WHERE command_id = :key"
+        )
         await self.database.execute(old.bindparams(key=key))
 
 
@@ -196,7 +202,9 @@ async def test_what_was_left_for_too_long_is_abandoned(counting: Counting) -> No
         await counting.send(word, key)
     counting.failing = None
     await counting.age(key)
-    older = text("UPDATE pending_commands SET created_at = now() - interval '2 hours' WHERE command_id = :key")
+    older = text(
+        "UPDATE pending_commands SET created_at = now() - interval '2 hours' WHERE command_id = :key"
+    )
     await counting.database.execute(older.bindparams(key=key))
     await Recovery(counting.database, counting.log).sweep()
     assert await counting.status(key) == ("failed", "ABANDONED")
@@ -210,13 +218,22 @@ async def test_what_was_asked_for_is_not_kept(counting: Counting) -> None:
     counting.failing = Conflict("no")
     with pytest.raises(Conflict):
         await counting.send("secret", keys[1])
-    kept = text("SELECT count(*) FROM pending_commands WHERE command_id = ANY (:keys) AND command_data::text <> '{}'")
+    kept = text(
+        "SELECT count(*) FROM pending_commands WHERE command_id = ANY (:keys) AND command_data::text <> '{}'"
+    )
     assert await counting.database.fetch_value(kept, keys=list(keys)) == 0
 
 
 async def test_what_cannot_be_carried_out_holds_nobody_up(counting: Counting) -> None:
-    """More commands than one look takes fail whenever they are tried: the one behind them is carried out at the next look."""
-    recovery, word, stuck = Recovery(counting.database, counting.log), uuid4().hex, [uuid4() for _ in range(50)]
+    """More commands than one look takes fail whenever they are tried.
+
+    The one behind them is carried out at the next look.
+    """
+    recovery, word, stuck = (
+        Recovery(counting.database, counting.log),
+        uuid4().hex,
+        [uuid4() for _ in range(50)],
+    )
     counting.failing = OSError("the cable")
     for key in stuck:
         with pytest.raises(OSError, match="cable"):
@@ -226,7 +243,9 @@ async def test_what_cannot_be_carried_out_holds_nobody_up(counting: Counting) ->
     with pytest.raises(OSError, match="cable"):
         await counting.send(word, last)
     counting.failing = None
-    spoilt = text("""UPDATE pending_commands SET command_data = '{"word": 1}' WHERE command_id = ANY (:keys)""")
+    spoilt = text(
+        """UPDATE pending_commands SET command_data = '{"word": 1}' WHERE command_id = ANY (:keys)"""
+    )
     await counting.database.execute(spoilt.bindparams(keys=stuck))
     await counting.age(last)
     for _ in range(2):
@@ -257,7 +276,9 @@ async def test_a_mutation_sent_twice_is_one(client: Client, host: Person) -> Non
     assert answers[0] == answers[1]
     made = UUID(answers[0]["publishRequest"]["id"])
     events = text("SELECT causation_id FROM events WHERE aggregate_id = :id")
-    assert [str(row.causation_id) for row in await client.service.database.fetch_all(events, id=made)] == [key]
+    assert [str(row.causation_id) for row in await client.service.database.fetch_all(events, id=made)] == [
+        key
+    ]
     status = (await client.data(STATUS, host, id=key))["requestCommand"]
     assert status.pop("processingTimeMs") > 0
     assert status == {
@@ -291,13 +312,17 @@ async def without(database: Database, table: str) -> AsyncIterator[None]:
 
 async def recover(database: Database, key: UUID, log: CommandLog) -> None:
     """As if the command had been left some time ago."""
-    aged = text("UPDATE pending_commands SET updated_at = now() - interval '50 minutes' WHERE command_id = :key")
+    aged = text(
+        "UPDATE pending_commands SET updated_at = now() - interval '50 minutes' WHERE command_id = :key"
+    )
     await database.execute(aged.bindparams(key=key))
     await Recovery(database, log).sweep()
 
 
 async def test_a_request_that_was_left_is_published(client: Client, host: Person) -> None:
-    """A command with money, times and a place comes back from the table as it was sent, in its sender's name."""
+    """A command with money, times and a place comes back from the table as it was sent, in its sender's
+    name.
+    """
     database, key, title = client.service.database, uuid4(), uuid4().hex
     await client.data(ONCE, host, input=wanted(title=title))
     async with without(database, "musician_requests"):
@@ -307,10 +332,14 @@ async def test_a_request_that_was_left_is_published(client: Client, host: Person
     rows = await database.fetch_all(text("SELECT * FROM musician_requests WHERE title = :title"), title=title)
     assert len(rows) == 2
     ours = {"id", "created_at", "updated_at"}
-    first, second = [{name: value for name, value in row._asdict().items() if name not in ours} for row in rows]
+    first, second = [
+        {name: value for name, value in row._asdict().items() if name not in ours} for row in rows
+    ]
     assert first == second
     who = text("SELECT created_by FROM events WHERE aggregate_id = ANY (:ids)")
-    assert {row.created_by for row in await database.fetch_all(who, ids=[row.id for row in rows])} == {str(host.id)}
+    assert {row.created_by for row in await database.fetch_all(who, ids=[row.id for row in rows])} == {
+        str(host.id)
+    }
 
 
 async def test_a_profile_that_was_left_is_changed(running: Running, keys: Keys) -> None:

@@ -23,7 +23,10 @@ async def database(postgres_url: str, tmp_path: Path) -> AsyncIterator[Database]
 
 
 async def test_what_is_old_and_behind_a_snapshot_is_archived(database: Database) -> None:
-    """Of 25 events with a snapshot of version 20, of which 17 are old, 17 go; of a stream without a snapshot none, and of a young one."""
+    """Of 25 events with a snapshot of version 20, of which 17 are old, 17 go.
+
+    Of a stream without a snapshot none, and of a young one.
+    """
     old, young, short = await filled(database, 25), await filled(database, 25), await filled(database, 5)
     before = [await stored(database, stream) for stream in (old, young, short)]
     age = text(

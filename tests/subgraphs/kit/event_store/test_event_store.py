@@ -1,4 +1,4 @@
-"""The event store: appending, rebuilding states, snapshots, upcasters, archive and audit; an account serves as the example."""
+"""The event store, on an account: appending, rebuilding states, snapshots, upcasters, archive and audit."""
 
 import asyncio
 import threading
@@ -71,7 +71,10 @@ def deposit(cents: int, schema_version: int = 3) -> NewEvent:
         3: {"cents": cents, "currency": "EUR"},
     }
     return NewEvent(
-        event_type="Deposited", data=shapes[schema_version], schema_version=schema_version, metadata={"ip": "127.0.0.1"}
+        event_type="Deposited",
+        data=shapes[schema_version],
+        schema_version=schema_version,
+        metadata={"ip": "127.0.0.1"},
     )
 
 
@@ -157,7 +160,7 @@ async def test_wrong_version(database: Database, expected: int) -> None:
 
 
 async def test_expectations_of_nothing(database: Database) -> None:
-    """A version expected where no stream is conflicts; ANY goes with everything but another type; no events are a mistake."""
+    """A version expected where no stream is conflicts, ANY fits all but other types; no events are wrong."""
     stream = new_stream()
     with pytest.raises(VersionConflict) as caught:
         await write(database, stream, 4, deposit(1))
@@ -175,7 +178,7 @@ async def test_expectations_of_nothing(database: Database) -> None:
 
 
 async def test_the_expected_comes_late(database: Database) -> None:
-    """Where the expected version is committed between refusal and reason, it is appended: no conflict tells what was wanted."""
+    """Where the expected version is committed between refusal and reason, it is appended after all."""
     stream = new_stream()
     await write(database, stream, NO_STREAM, deposit(1))
 
@@ -228,7 +231,7 @@ async def test_a_long_stream_loads_quickly(database: Database) -> None:
 
 
 async def test_past_states(database: Database) -> None:
-    """A state at any version is that of its events alone, and so is one as of a time; the future is refused."""
+    """A state at any version or time is that of its events alone; the future is refused."""
     stream = await filled(database, 33)
     events = await stored(database, stream)
     for version in range(34):
@@ -244,12 +247,15 @@ async def test_past_states(database: Database) -> None:
 
 
 async def test_snapshots_are_real_states(database: Database) -> None:
-    """Each snapshot equals the state that its events make; a state of a newer shape is built from events, then kept anew."""
+    """Each snapshot equals the state that its events make; a newer shape is built from events, then kept."""
     stream = await filled(database, 25)
     rows = await database.fetch_all(
-        text("SELECT version, state_data::text FROM snapshots WHERE aggregate_id = :id"), id=stream.aggregate_id
+        text("SELECT version, state_data::text FROM snapshots WHERE aggregate_id = :id"),
+        id=stream.aggregate_id,
     )
-    assert {row.version: f'"cents": {row.version * (row.version + 1) // 2}' in row.state_data for row in rows} == {
+    assert {
+        row.version: f'"cents": {row.version * (row.version + 1) // 2}' in row.state_data for row in rows
+    } == {
         10: True,
         20: True,
     }
@@ -359,7 +365,9 @@ async def test_history(database: Database) -> None:
         await archive(uow, stream, 10)
         say = Context(created_by=f"user {request}", correlation_id=request, causation_id=order)
         (first,) = await append(uow, stream, 12, [note("first")], say)
-        second, third = await append(uow, other, ANY, [note("a"), note("b")], replace(say, causation_id=first.event_id))
+        second, third = await append(
+            uow, other, ANY, [note("a"), note("b")], replace(say, causation_id=first.event_id)
+        )
         (fourth,) = await append(uow, stream, 13, [note("c")], replace(NOBODY, causation_id=third.event_id))
 
     async def found(filters: Filters) -> list[UUID]:
@@ -376,7 +384,10 @@ async def test_history(database: Database) -> None:
     assert await found(Filters(leading_to=fourth.event_id, aggregate_id=other.aggregate_id)) == [chain[2]]
     assert await found(Filters(since=second.occurred_at, until=fourth.occurred_at)) == chain[1:3]
     assert await found(Filters(until=datetime(2000, 1, 1, tzinfo=UTC))) == []
-    assert await found(Filters(event_type="Noted", aggregate_type="account", correlation_id=request)) == chain[:3]
+    assert (
+        await found(Filters(event_type="Noted", aggregate_type="account", correlation_id=request))
+        == chain[:3]
+    )
     pages, after = [], None
     while True:
         page = await history(database, Filters(aggregate_id=stream.aggregate_id), first=5, after=after)

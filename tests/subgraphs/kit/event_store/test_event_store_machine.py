@@ -1,4 +1,7 @@
-"""The event store against a plain model: whatever is appended, archived, migrated and snapshot, in whatever order."""
+"""The event store against a plain model.
+
+Whatever is appended, archived, migrated and snapshot, in whatever order.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator

@@ -142,7 +142,9 @@ class Follower:
 
 
 async def worker(database: Database, seed: int, streams: list[Stream], count: int) -> None:
-    """Append to streams, now with an expected version and again after conflicts, now with none, at an uneven pace."""
+    """Append to streams, now with an expected version and again after conflicts, now with none, at an
+    uneven pace.
+    """
     chance = random.Random(seed)
     done = 0
     while done < count:
@@ -166,7 +168,9 @@ async def test_eight_writers(database: Database, streams: int) -> None:
     chosen = [new_stream() for _ in range(streams)]
     readers = [Follower(database), Follower(database)]
     follow = [asyncio.create_task(reader.follow(8 * 25)) for reader in readers]
-    await asyncio.gather(*(worker(database, seed, chosen, 25) for seed in range(8)), archivist(database, chosen))
+    await asyncio.gather(
+        *(worker(database, seed, chosen, 25) for seed in range(8)), archivist(database, chosen)
+    )
     async with asyncio.timeout(10):
         await asyncio.gather(*follow)
     wanted = Counter(seed * 1000 + number for seed in range(8) for number in range(25))

@@ -1,4 +1,4 @@
-"""Projections: each event has its effect once, whoever dies when; rebuilding goes on while the old tables serve."""
+"""Projections: each event has its effect once, whoever dies when; a rebuild leaves old tables serving."""
 
 import asyncio
 import threading
@@ -30,6 +30,10 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 
 CONTEXT = Context(created_by="writer", correlation_id=UUID(int=1))
 GOALS = text("SELECT player, goals FROM scores ORDER BY player")
+_ADD = (
+    "INSERT INTO {} AS own VALUES (:player, :goals) "
+    "ON CONFLICT (player) DO UPDATE SET goals = own.goals + excluded.goals"
+)
 
 
 class Broken(Exception):
@@ -57,10 +61,7 @@ class Scores(Projection):
         await uow.execute(text(f"CREATE TABLE {table} (player text PRIMARY KEY, goals integer NOT NULL)"))
 
     async def _scored(self, uow: UnitOfWork, event: StoredEvent, generation: int) -> None:
-        add = text(
-            f"INSERT INTO {self.table('scores', generation)} AS own VALUES (:player, :goals) "
-            "ON CONFLICT (player) DO UPDATE SET goals = own.goals + excluded.goals"
-        )
+        add = text(_ADD.format(self.table("scores", generation)))
         goals = event.data["goals"] * 10 ** (self.revision - 1)
         await uow.execute(add.bindparams(player=event.data["player"], goals=goals))
         self.seen.append(event.cursor.position)
@@ -90,7 +91,7 @@ def _scored(player: str, schema_version: int = 1) -> NewEvent:
 
 
 async def score(database: Database, player: str, times: int = 1) -> None:
-    """Let a player score, once with an old event, then with new ones, and with one that nobody handles between."""
+    """Let a player score, once with an old event, then with new ones and one that nobody handles."""
     new = [_scored(player, 1 if number == 0 else 2) for number in range(times)]
     async with UnitOfWork(database) as uow:
         stream = Stream("player", uuid4())
@@ -131,7 +132,12 @@ async def test_batches_and_lag(database: Database) -> None:
     await step(database, projection)
     await score(database, "ada", 4)
     (before,) = await lag(database, "scores")
-    assert (before.events, before.events_applied, before.serving, 0 < before.seconds < 10) == (5, 0, True, True)
+    assert (before.events, before.events_applied, before.serving, 0 < before.seconds < 10) == (
+        5,
+        0,
+        True,
+        True,
+    )
     (counted,) = await lag(database, "scores", most=3)
     assert (counted.events, counted.seconds > 0) == (3, True)
     assert [await step(database, projection, 2) for _ in range(4)] == [2, 2, 1, 0]
@@ -177,7 +183,7 @@ async def test_one_at_a_time(database: Database) -> None:
 
 
 async def test_projectors(database: Database) -> None:
-    """Three projectors, one of which keeps breaking, beside writers: each event once, without being called."""
+    """Three projectors, one of which keeps breaking, beside writers: each event once, uncalled."""
     broken = Scores(break_at=5)
     parts = [Projector(database, each, poll_seconds=0.01, batch=4) for each in (broken, Scores(), Scores())]
     for part in parts:
@@ -191,7 +197,7 @@ async def test_projectors(database: Database) -> None:
 
 
 async def test_rebuild(database: Database) -> None:
-    """The old tables serve until the new ones are as far, whole at any moment; writers and projectors go on beside it."""
+    """The old tables serve until the new ones are as far, whole at any moment, while others write."""
     await score(database, "ada", 100)
     await catch_up(database, Scores())
     seen: list[int] = []
@@ -252,7 +258,7 @@ async def test_a_rebuild_is_never_behind(database: Database) -> None:
 
 
 async def test_a_rebuild_that_died(database: Database) -> None:
-    """The old tables still serve; the next attempt begins anew or goes on, as asked; two at once are refused."""
+    """The old tables still serve; the next attempt begins anew or goes on; two at once are refused."""
     await score(database, "ada", 6)
     await catch_up(database, Scores())
     for expected, resume in ((2, False), (2, True)):
@@ -270,9 +276,8 @@ async def test_a_rebuild_that_died(database: Database) -> None:
     assert await rebuild(database, anew) == 4
     assert len(anew.seen) == 6
     assert await database.fetch_value(text("SELECT to_regclass('scores_g3')")) is None
-    first, second = await asyncio.gather(
-        rebuild(database, Scores(), batch=1), rebuild(database, Scores(), batch=1), return_exceptions=True
-    )
+    both = (rebuild(database, Scores(), batch=1) for _ in range(2))
+    first, second = await asyncio.gather(*both, return_exceptions=True)
     assert {type(first), type(second)} == {int, RebuildRunning}
     assert await goals(database) == {"ada": 6}
 
@@ -288,7 +293,7 @@ async def test_what_is_no_projection(database: Database) -> None:
 
 
 async def test_restored_into_another_server(database: Database) -> None:
-    """Events numbered by a server that is far ahead are read again, in their order, and projections go on where they were."""
+    """Events numbered by a server that is far ahead are read again in order; projections go on from there."""
     async with UnitOfWork(database) as uow:
         await uow.fetch_value(text("SELECT pg_current_xact_id()"))
         await score(database, "bob", 2)
@@ -334,10 +339,8 @@ class Table(BatchProjection):
     @property
     def steps(self) -> Sequence[Step]:
         """Goals count ten, cheers and goals one."""
-        return (
-            Step(frozenset({"Scored"}), self._goals),
-            Step(frozenset({"Scored", "Cheered"}), self._noise),
-        )
+        goals, noise = frozenset({"Scored"}), frozenset({"Scored", "Cheered"})
+        return Step(goals, self._goals), Step(noise, self._noise)
 
     async def prepare(self, uow: UnitOfWork, generation: int) -> None:
         """As in Scores."""
@@ -352,15 +355,12 @@ class Table(BatchProjection):
         self.sizes.append(("noise", len(events)))
 
     async def _add(self, uow: UnitOfWork, player: str, goals: int, generation: int) -> None:
-        add = text(
-            f"INSERT INTO {self.table('scores', generation)} AS own VALUES (:player, :goals) "
-            "ON CONFLICT (player) DO UPDATE SET goals = own.goals + excluded.goals"
-        )
+        add = text(_ADD.format(self.table("scores", generation)))
         await uow.execute(add.bindparams(player=player, goals=goals))
 
 
 async def test_batches_as_a_whole(database: Database) -> None:
-    """Each step gets its events of a batch at once, in their newest shape; the outcome is that of single events."""
+    """Each step gets its events of a batch at once, in their newest shape; the outcome is the same."""
     await score(database, "ada", 3)
     async with UnitOfWork(database) as uow:
         await append(uow, Stream("player", uuid4()), ANY, [NewEvent(event_type="Slept", data={})], CONTEXT)
@@ -375,7 +375,7 @@ async def test_batches_as_a_whole(database: Database) -> None:
 
 
 async def test_told_of_commits(database: Database) -> None:
-    """A projector says when a batch can be seen, a rebuild when its tables are there and the old ones still serve."""
+    """A projector says when a batch can be seen, a rebuild when its tables are there beside the old ones."""
     await score(database, "ada", 3)
     seen: list[str] = []
     part = Projector(database, Scores(), poll_seconds=0.01, batch=2, committed=lambda _: seen.append("batch"))
@@ -383,12 +383,12 @@ async def test_told_of_commits(database: Database) -> None:
     await until(database, {"ada": 3})
     await part.stop()
     assert seen == ["batch"] * 2
-    assert await rebuild(database, Scores(), begun=lambda generation: seen.append(f"generation {generation}")) == 2
-    assert seen[2:] == ["generation 2"]
+    generation = await rebuild(database, Scores(), begun=lambda number: seen.append(f"generation {number}"))
+    assert (generation, seen[2:]) == (2, ["generation 2"])
 
 
 async def test_woken(database: Database) -> None:
-    """A projector that would look in an hour only looks when it is woken, also if it is woken while it is at work."""
+    """A projector that would look in an hour only looks when it is woken, also while it is at work."""
     database.clock = clock = FakeClock()
     part = Projector(database, Scores(), poll_seconds=3600)
     await part.start()

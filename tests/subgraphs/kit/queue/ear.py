@@ -1,4 +1,7 @@
-"""An ear in a process of its own, for tests that pause it or kill it: `python -m tests.subgraphs.kit.queue.ear DATABASE_URL QUEUE_URL`."""
+"""An ear in a process of its own, for tests that pause it or kill it.
+
+`python -m tests.subgraphs.kit.queue.ear DATABASE_URL QUEUE_URL`.
+"""
 
 import asyncio
 import signal
@@ -23,7 +26,9 @@ async def main(database_url: str, queue_url: str) -> None:
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     database, queue = Database(database_url), Queue(queue_url)
-    inbox = Inbox(database, queue.redis, "ear", ["tower"], {"BellRang": slowly}, pace=QUICK, lease_seconds=1.0)
+    inbox = Inbox(
+        database, queue.redis, "ear", ["tower"], {"BellRang": slowly}, pace=QUICK, lease_seconds=1.0
+    )
     await inbox.start()
     await ended.wait()
     await inbox.stop()

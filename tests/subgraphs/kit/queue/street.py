@@ -54,7 +54,9 @@ async def hear(uow: UnitOfWork, envelope: Envelope) -> None:
     if times < 0:
         raise ValueError(times)
     statement = text("INSERT INTO heard (times, bell, position) VALUES (:times, :bell, :position)")
-    await uow.execute(statement.bindparams(times=times, bell=envelope.aggregate_id, position=envelope.position))
+    await uow.execute(
+        statement.bindparams(times=times, bell=envelope.aggregate_id, position=envelope.position)
+    )
 
 
 HANDLERS: dict[str, EventHandler] = {"BellRang": hear}
@@ -130,7 +132,10 @@ class Street:
 @asynccontextmanager
 async def street_of(postgres_url: str, queue_url: str) -> AsyncIterator[Street]:
     """A street on fresh databases."""
-    async with fresh_database(postgres_url, "tower") as tower_url, fresh_database(postgres_url, "ear") as ear_url:
+    async with (
+        fresh_database(postgres_url, "tower") as tower_url,
+        fresh_database(postgres_url, "ear") as ear_url,
+    ):
         street = Street(Database(tower_url), Database(ear_url), Queue(queue_url))
         empty = Path(__file__).parent / "no_migrations"
         await street.tower.migrate(empty)

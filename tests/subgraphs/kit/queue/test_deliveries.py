@@ -1,4 +1,6 @@
-"""Deliveries: an event counts as delivered when all who want it have confirmed it, and is published again until then."""
+"""Deliveries: an event counts as delivered when all who want it have confirmed it, and is published again
+until then.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +24,10 @@ async def consumers(street: Street) -> list[tuple[str, list[str], int]]:
 
 
 async def test_events_are_confirmed(street: Street) -> None:
-    """Each event is delivered once its consumer confirmed it, with how long it took; what nobody wants is done with, too."""
+    """Each event is delivered once its consumer confirmed it, with how long it took.
+
+    What nobody wants is done with, too.
+    """
     await street.ring(1, 2)
     async with UnitOfWork(street.tower) as uow:
         uow.emit(BellPolished(bell_id=uuid4()))
@@ -36,7 +41,9 @@ async def test_events_are_confirmed(street: Street) -> None:
 
 
 async def test_lost_confirmations_are_said_again(street: Street) -> None:
-    """When the queue loses what a consumer said the event is published again, and confirmed again, but not applied again."""
+    """When the queue loses what a consumer said the event is published again, and confirmed again, but not
+    applied again.
+    """
     await street.ring(1)
     async with started(street.relay(confirm_seconds=0.5)):
         await until(street.waiting, 0)
@@ -52,7 +59,9 @@ async def test_lost_confirmations_are_said_again(street: Street) -> None:
 
 
 async def test_lost_events_are_published_again(street: Street) -> None:
-    """An entry that vanishes from a queue that was never restarted is published again, for nobody has confirmed it."""
+    """An entry that vanishes from a queue that was never restarted is published again, for nobody has
+    confirmed it.
+    """
     async with started(street.relay(confirm_seconds=0.5)):
         async with started(street.inbox()):
             await street.ring(1)
@@ -72,7 +81,9 @@ _LONG_HERE = text("UPDATE outbox_consumers SET since = now() - interval '31 seco
 
 
 async def test_pauses_between_publications_double(street: Street) -> None:
-    """An event that a consumer never confirms is published again, each time after twice the time, at last once an hour."""
+    """An event that a consumer never confirms is published again, each time after twice the time, at last
+    once an hour.
+    """
     await _hello(street, "mute", "BellRang")
     await street.tower.execute(_LONG_HERE)
     await street.ring(1)
@@ -90,10 +101,15 @@ async def test_pauses_between_publications_double(street: Street) -> None:
 
 
 async def test_a_consumer_that_is_away_is_not_pestered(street: Street) -> None:
-    """Nothing is published again for one that says nothing, nor at once when it is back: what it missed is in the streams."""
+    """Nothing is published again for one that says nothing, nor at once when it is back.
+
+    What it missed is in the streams.
+    """
     await _hello(street, "mute", "BellRang")
     await street.ring(1)
-    away = text("UPDATE outbox_consumers SET since = now() - interval '2 hours', seen_at = now() - interval '1 hour'")
+    away = text(
+        "UPDATE outbox_consumers SET since = now() - interval '2 hours', seen_at = now() - interval '1 hour'"
+    )
     await street.tower.execute(away)
     await street.tower.execute(_PUBLISHED)
     assert await deliveries.republish(street.tower, 30.0) == 0
@@ -107,7 +123,10 @@ async def test_a_consumer_that_is_away_is_not_pestered(street: Street) -> None:
 
 
 async def test_all_who_want_it_have_to_confirm(street: Street) -> None:
-    """With two consumers an event is delivered when the second one has it; one that handles other types is not waited for."""
+    """With two consumers an event is delivered when the second one has it.
+
+    One that handles other types is not waited for.
+    """
     await _hello(street, "ear", "BellRang")
     await _hello(street, "archive", "*")
     await _hello(street, "polisher", "BellPolished")
@@ -124,7 +143,9 @@ async def test_all_who_want_it_have_to_confirm(street: Street) -> None:
 
 
 async def test_a_new_consumer_gets_what_is_in_the_streams(street: Street) -> None:
-    """One that starts for the first time hears all that the streams hold, and is owed from the first event that is not delivered."""
+    """One that starts for the first time hears all that the streams hold, and is owed from the first event
+    that is not delivered.
+    """
     await street.ring(1, 2)
     async with started(street.relay(), street.inbox()):
         await until(street.undelivered, 0)
@@ -141,14 +162,18 @@ async def test_a_new_consumer_gets_what_is_in_the_streams(street: Street) -> Non
 
 
 async def test_confirmations_of_another_past_are_no_ones(street: Street) -> None:
-    """A confirmation whose event is not in the outbox (its database was restored, say) or that is nonsense changes nothing."""
+    """A confirmation whose event is not in the outbox (its database was restored, say) or that is nonsense
+    changes nothing.
+    """
     await street.ring(1)
     (row,) = await street.tower.fetch_all(text("SELECT * FROM outbox"))
     await street.queue.redis.xadd(confirmations_of("tower"), {"confirmation": "{nonsense"})
     await street.queue.redis.xadd(confirmations_of("tower"), {"what": "ever"})
     other: Any = dict(row._mapping) | {"event_id": uuid4()}
     await confirmations.tell(street.queue.redis, [_confirmation(other, "ear", "done")])
-    await confirmations.tell(street.queue.redis, [Hello(consumer="ear", source="tower", event_types=("BellRang",))])
+    await confirmations.tell(
+        street.queue.redis, [Hello(consumer="ear", source="tower", event_types=("BellRang",))]
+    )
     async with started(street.relay()):
         await until(lambda: street.count("outbox_consumers"), 1)  # written with all that was said before it
     assert await street.outcomes() == []
@@ -156,13 +181,14 @@ async def test_confirmations_of_another_past_are_no_ones(street: Street) -> None
 
 
 async def test_old_rows_go(street: Street) -> None:
-    """Delivered rows go after 7 days and published ones after 30; what the queue has never got stays however old it is."""
+    """Delivered rows go after 7 days and published ones after 30.
+
+    What the queue has never got stays however old it is.
+    """
     await street.ring(1, 2, 3, 4)
     ages = {1: ("8 days", "8 days"), 2: ("8 days", None), 3: ("31 days", None), 4: (None, None)}
     for number, (published, delivered) in ages.items():
-        moved = (
-            "UPDATE outbox SET occurred_at = now() - interval '{}', published_at = {}, delivered_at = {} WHERE id = {}"
-        )
+        moved = "UPDATE outbox SET occurred_at = now() - interval '{}', published_at = {}, delivered_at = {} WHERE id = {}"
         times = [f"now() - interval '{age}'" if age else "NULL" for age in (published, delivered)]
         await street.tower.execute(text(moved.format(published or "40 days", *times, number)))
     await deliveries.forget(street.tower)

@@ -121,7 +121,10 @@ async def test_lost_entries_are_told_again(street: Street) -> None:
 
 
 async def test_nothing_is_published_on_a_server_that_was_not_compared(street: Street) -> None:
-    """A relay that does not know the server's run id publishes nothing: what the server may have lost has to come first."""
+    """A relay that does not know the server's run id publishes nothing.
+
+    What the server may have lost has to come first.
+    """
     await street.ring(1)
     with pytest.raises(Restarted):
         await street.relay().publish_batch()
@@ -130,7 +133,9 @@ async def test_nothing_is_published_on_a_server_that_was_not_compared(street: St
 
 
 async def test_a_cursor_ahead_of_its_stream_starts_anew(street: Street) -> None:
-    """A server that came back with less than was read (and a clock that is behind, say) is read from the beginning; nothing twice."""
+    """A server that came back with less than was read (and a clock that is behind, say) is read from the
+    beginning; nothing twice.
+    """
     await street.ring(1, 2)
     async with started(street.relay(), street.inbox()):
         await until(street.sorted, [1, 2])
@@ -150,7 +155,10 @@ async def _allow_connections(admin: Database, name: str, *, allowed: bool) -> No
 
 
 async def test_causes_go_along(street: Street) -> None:
-    """An event says who made it and what belongs together; what a listener does because of it names it as its cause."""
+    """An event says who made it and what belongs together.
+
+    What a listener does because of it names it as its cause.
+    """
 
     async def echo(uow: UnitOfWork, envelope: Envelope) -> None:
         if envelope.causation_id is None:

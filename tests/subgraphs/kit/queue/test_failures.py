@@ -34,7 +34,10 @@ class Broken:
 
 
 async def test_a_failure_is_tried_again_and_given_up(street: Street) -> None:
-    """After the first try and three more it is failed, with its reason; others pass, and what is no event is there as well."""
+    """After the first try and three more it is failed, with its reason.
+
+    Others pass, and what is no event is there as well.
+    """
     broken = Broken(7)
     await street.ring(1, 7, 2)
     await put(street.queue.redis, "tower", {"what": "no event at all", "aggregate_id": str(uuid4())})
@@ -53,7 +56,10 @@ async def test_a_failure_is_tried_again_and_given_up(street: Street) -> None:
 
 
 async def test_later_events_wait_behind_a_failure(street: Street) -> None:
-    """What follows a failing event of the same bell waits for it, other bells don't; it goes on in order when it is mended."""
+    """What follows a failing event of the same bell waits for it, other bells don't.
+
+    It goes on in order when it is mended.
+    """
     broken, bell = Broken(2), uuid4()
     await street.ring(1, 2, 3, bell=bell)
     async with started(
@@ -96,7 +102,10 @@ async def test_failures_survive_the_queue(street: Street) -> None:
 
 
 async def test_a_failed_event_is_replayed(street: Street) -> None:
-    """A person's order has a failed event tried again with all its tries; only one that is failed, and nonsense harms nothing."""
+    """A person's order has a failed event tried again with all its tries.
+
+    Only one that is failed, and nonsense harms nothing.
+    """
     broken, bell = Broken(1), uuid4()
     await street.ring(1, bell=bell, version=1)
     redis = street.queue.redis
@@ -146,12 +155,18 @@ async def test_a_replay_does_not_undo_what_came_later(street: Street) -> None:
     ],
 )
 def test_what_a_version_says(version: int, known: int | None, verdict: str) -> None:
-    """The next one is applied, an old one is stale, one that skips another is a gap; without versions all are next."""
+    """The next one is applied, an old one is stale, one that skips another is a gap.
+
+    Without versions all are next.
+    """
     assert judged(version, known) == verdict
 
 
 async def test_two_writers_are_a_conflict(street: Street) -> None:
-    """Of two events with the same version the first stands; the other is not applied, and said to be stale."""
+    """Of two events with the same version the first stands.
+
+    The other is not applied, and said to be stale.
+    """
     bell = uuid4()
     await street.ring(1, bell=bell, version=1)
     await street.ring(2, bell=bell, version=2)
@@ -164,7 +179,10 @@ async def test_two_writers_are_a_conflict(street: Street) -> None:
 
 
 async def test_a_gap_waits_for_what_is_missing(street: Street) -> None:
-    """An event that came too early waits, and those behind it; they follow in order once the missing one is there."""
+    """An event that came too early waits, and those behind it.
+
+    They follow in order once the missing one is there.
+    """
     bell = uuid4()
     for version in (1, 2, 3, 4):
         await street.ring(version, bell=bell, version=version)
@@ -184,7 +202,9 @@ async def test_a_gap_waits_for_what_is_missing(street: Street) -> None:
 
 
 async def test_a_gap_that_is_never_filled_is_applied(street: Street) -> None:
-    """When the missing event does not come the rest is applied all the same, in order, and said to be a gap."""
+    """When the missing event does not come the rest is applied all the same, in order, and said to be a
+    gap.
+    """
     bell = uuid4()
     for version in (1, 3, 4):
         await street.ring(version, bell=bell, version=version)
@@ -195,7 +215,10 @@ async def test_a_gap_that_is_never_filled_is_applied(street: Street) -> None:
 
 
 async def test_events_without_a_handler_count(street: Street) -> None:
-    """An event that nobody here wants fills its place in the versions, also behind one that fails; and nobody confirms it."""
+    """An event that nobody here wants fills its place in the versions, also behind one that fails.
+
+    And nobody confirms it.
+    """
     broken, bell = Broken(1), uuid4()
     await street.ring(1, bell=bell, version=1)
     await _polish(street, bell, 2)

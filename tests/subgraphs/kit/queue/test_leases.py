@@ -27,11 +27,16 @@ async def shares(street: Street) -> list[int]:
 async def expire(street: Street) -> None:
     """Let the time of all leases be over: the database's clock is the one that they follow."""
     for table in ("inbox_leases", "inbox_members"):
-        await street.ear.execute(text(f"UPDATE {table} SET expires_at = clock_timestamp() - interval '1 second'"))
+        await street.ear.execute(
+            text(f"UPDATE {table} SET expires_at = clock_timestamp() - interval '1 second'")
+        )
 
 
 async def test_processes_share_the_partitions(street: Street) -> None:
-    """One has all; two have half each; three at most ceil(8/3); and when one stops the others have its part at once."""
+    """One has all; two have half each; three at most ceil(8/3).
+
+    And when one stops the others have its part at once.
+    """
     first, second, third = street.inbox(), street.inbox(), street.inbox()
     async with started(first):
         await until(lambda: shares(street), [PARTITIONS])
@@ -44,7 +49,9 @@ async def test_processes_share_the_partitions(street: Street) -> None:
 
 
 async def test_a_dead_process_loses_its_partitions(street: Street) -> None:
-    """What a process held that died without a word goes to another when the lease ends, and its events are handled."""
+    """What a process held that died without a word goes to another when the lease ends, and its events are
+    handled.
+    """
     await street.ring(*range(20))
     await Leases(street.ear, "ear", 60.0).tend()
     assert await shares(street) == [PARTITIONS]
@@ -98,7 +105,9 @@ async def test_an_old_token_commits_nothing(street: Street) -> None:
 
 
 async def test_nobody_takes_a_partition_from_under_a_transaction(street: Street) -> None:
-    """As long as a transaction that passed the fence is open, its partition is not taken, though the lease ended meanwhile."""
+    """As long as a transaction that passed the fence is open, its partition is not taken, though the lease
+    ended meanwhile.
+    """
     slow, other = Leases(street.ear, "ear", 0.6), Leases(street.ear, "ear", 5.0)
     await slow.tend()
     number = next(iter(slow.held))
@@ -115,7 +124,10 @@ async def test_nobody_takes_a_partition_from_under_a_transaction(street: Street)
 
 
 async def test_a_transaction_that_sleeps_is_ended(street: Street) -> None:
-    """A process that is paused inside its transaction does not hold its partitions for ever: the server ends it, as an outage."""
+    """A process that is paused inside its transaction does not hold its partitions for ever.
+
+    The server ends it, as an outage.
+    """
     paused, other = Leases(street.ear, "ear", 0.3), Leases(street.ear, "ear", 5.0)
     await paused.tend()
     with pytest.raises(DBAPIError) as caught:
@@ -131,7 +143,10 @@ async def test_a_transaction_that_sleeps_is_ended(street: Street) -> None:
 
 
 async def test_a_pause_while_tending_holds_nobody_up(street: Street) -> None:
-    """A process that is paused while it renews its leases has locked them: the server ends that, too, and another takes them."""
+    """A process that is paused while it renews its leases has locked them.
+
+    The server ends that, too, and another takes them.
+    """
     paused, other = Leases(street.ear, "ear", 0.5), Leases(street.ear, "ear", 5.0)
     await paused.tend()
 
@@ -152,7 +167,9 @@ async def _taken(leases: Leases) -> bool:
 
 
 async def test_a_paused_handler_is_overtaken(street: Street) -> None:
-    """An event whose handler hangs longer than the lease is handled by another process, once, before what follows it."""
+    """An event whose handler hangs longer than the lease is handled by another process, once, before what
+    follows it.
+    """
     bell, hung = uuid4(), asyncio.Event()
 
     async def hang(uow: UnitOfWork, envelope: Envelope) -> None:
@@ -170,7 +187,10 @@ async def test_a_paused_handler_is_overtaken(street: Street) -> None:
 
 
 async def test_a_slow_handler_is_not_doubled(street: Street) -> None:
-    """While a handler works on past its lease nobody else handles its events; afterwards the other process goes on behind them."""
+    """While a handler works on past its lease nobody else handles its events.
+
+    Afterwards the other process goes on behind them.
+    """
     bell, begun, lapsed, ended = uuid4(), asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def slowly(uow: UnitOfWork, envelope: Envelope) -> None:

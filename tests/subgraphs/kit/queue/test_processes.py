@@ -1,4 +1,7 @@
-"""Processes of one consumer that are paused and killed in the midst of their work: every event once, in order per aggregate."""
+"""Processes of one consumer that are paused and killed in the midst of their work.
+
+Every event once, in order per aggregate.
+"""
 
 import asyncio
 import os
@@ -58,7 +61,10 @@ async def all_in_order(street: Street, rounds: int) -> None:
 
 
 async def test_a_paused_process_commits_nothing(street: Street, queue_url: str) -> None:
-    """SIGSTOP in the midst of a batch: after its lease the other handles all; woken again, it neither doubles nor disturbs."""
+    """SIGSTOP in the midst of a batch.
+
+    After its lease the other handles all; woken again, it neither doubles nor disturbs.
+    """
     with ears(street, queue_url, 2) as (paused, other):
         await until(lambda: owners(street), {paused.pid, other.pid})
         async with started(street.relay()):

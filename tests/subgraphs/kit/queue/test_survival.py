@@ -1,4 +1,7 @@
-"""The queue's server away until 1,000 events wait, and killed with all its data: everything arrives, once, in order per aggregate."""
+"""The queue's server away until 1,000 events wait, and killed with all its data.
+
+Everything arrives, once, in order per aggregate.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -54,7 +57,10 @@ async def all_in_order(street: Street, rounds: int) -> None:
 
 @pytest.mark.parametrize("durable", [True, False])
 async def test_a_thousand_events_wait_for_the_queue(postgres_url: str, tmp_path: Path, durable: bool) -> None:
-    """The server is stopped; 1,000 events wait in the outbox; when it is back, with its data or without, all arrive in order."""
+    """The server is stopped; 1,000 events wait in the outbox.
+
+    When it is back, with its data or without, all arrive in order.
+    """
     async with (
         serving(tmp_path / "valkey", durable=durable) as server,
         street_of(postgres_url, server.url) as street,
@@ -71,7 +77,10 @@ async def test_a_thousand_events_wait_for_the_queue(postgres_url: str, tmp_path:
 
 
 async def test_the_queue_is_killed_and_wiped(postgres_url: str, tmp_path: Path) -> None:
-    """kill -9 in the midst of it, and not a byte is left: some events were handled, some were in the queue, some not yet."""
+    """kill -9 in the midst of it, and not a byte is left.
+
+    Some events were handled, some were in the queue, some not yet.
+    """
 
     async def slowly(uow: UnitOfWork, envelope: Envelope) -> None:
         await asyncio.sleep(0.001)
@@ -80,7 +89,12 @@ async def test_the_queue_is_killed_and_wiped(postgres_url: str, tmp_path: Path) 
     async with (
         serving(tmp_path / "valkey", durable=False) as server,
         street_of(postgres_url, server.url) as street,
-        started(street.relay(), street.relay(), street.inbox({"BellRang": slowly}), street.inbox({"BellRang": slowly})),
+        started(
+            street.relay(),
+            street.relay(),
+            street.inbox({"BellRang": slowly}),
+            street.inbox({"BellRang": slowly}),
+        ),
     ):
         await ring_all(street, range(40))
         for _ in range(1000):
@@ -98,7 +112,9 @@ async def test_the_queue_is_killed_and_wiped(postgres_url: str, tmp_path: Path) 
 
 
 async def test_published_and_not_read_when_it_is_wiped(postgres_url: str, tmp_path: Path) -> None:
-    """Events that the queue had and nobody had read are lost with it, and published again, before what is newer."""
+    """Events that the queue had and nobody had read are lost with it, and published again, before what is
+    newer.
+    """
     async with (
         serving(tmp_path / "valkey", durable=False) as server,
         street_of(postgres_url, server.url) as street,

@@ -71,7 +71,9 @@ class Watched:
             self.hanging.set()
             await asyncio.Event().wait()
 
-    async def versions(self, generation: int, kind: str, after: UUID | None, limit: int) -> Sequence[tuple[UUID, int]]:
+    async def versions(
+        self, generation: int, kind: str, after: UUID | None, limit: int
+    ) -> Sequence[tuple[UUID, int]]:
         """Pass it on."""
         self._check()
         return list(await self._inner.versions(generation, kind, after, limit))
@@ -171,7 +173,9 @@ class Bells:
 
     async def generations(self) -> list[tuple[int, str]]:
         """What the service's database says of the target."""
-        rows = await self.street.ear.fetch_all(text("SELECT generation, state FROM sink_generations ORDER BY 1"))
+        rows = await self.street.ear.fetch_all(
+            text("SELECT generation, state FROM sink_generations ORDER BY 1")
+        )
         return [(row.generation, row.state) for row in rows]
 
     async def spoil(self, lost: UUID, older: UUID, wrong: UUID) -> None:
@@ -179,7 +183,10 @@ class Bells:
         documents = await self.documents()
         await self.target.discard(1)
         await self.target.prepare(1)
-        spoiled = [Write("bell", older, documents[older][0] - 1, {"times": 1}), Write("bell", wrong, 1, {"times": 77})]
+        spoiled = [
+            Write("bell", older, documents[older][0] - 1, {"times": 1}),
+            Write("bell", wrong, 1, {"times": 77}),
+        ]
         await self.target.write(1, spoiled)
 
     async def check(self, *, deep: bool = False) -> tuple[int, ...]:
@@ -231,7 +238,9 @@ async def bells_of(street: Street, inner: SinkTarget, keys: Keys, sync_url: str)
     consumer = SinkConsumer(street.ear, street.queue.redis, "ear", sink, pace=QUICK, lease_seconds=1.0)
     copy = SinkCopy(consumer, "bell", "tower", "bell", "BellRang")
     tower = _service("tower", Schema(query=_query({"bell": OWNED})), street.tower, keys)
-    ear = _service("ear", Schema(query=_query({"bell": copy}), mutation=_mutation({"bell": copy})), street.ear, keys)
+    ear = _service(
+        "ear", Schema(query=_query({"bell": copy}), mutation=_mutation({"bell": copy})), street.ear, keys
+    )
     way = LocalTransport({"tower": tower.execute, "ear": ear.execute})
     client = ServiceClient(way, authorization(keys.service, UUID(int=1)))
     async with AsyncExitStack() as stack:

@@ -13,5 +13,8 @@ from tests.subgraphs.kit.sinks.bells import Bells, bells_of
 @pytest.fixture
 async def bells(street: Street, target: SinkTarget, keys: Keys, postgres_url: str) -> AsyncIterator[Bells]:
     """A tower, and a sink over the module's target."""
-    async with fresh_database(postgres_url, "sync") as sync_url, bells_of(street, target, keys, sync_url) as bells:
+    async with (
+        fresh_database(postgres_url, "sync") as sync_url,
+        bells_of(street, target, keys, sync_url) as bells,
+    ):
         yield bells

@@ -58,14 +58,20 @@ class FilesTarget:
         except FileNotFoundError:
             return None
 
-    async def versions(self, generation: int, kind: str, after: UUID | None, limit: int) -> Sequence[tuple[UUID, int]]:
+    async def versions(
+        self, generation: int, kind: str, after: UUID | None, limit: int
+    ) -> Sequence[tuple[UUID, int]]:
         """By the names of the files, whose order is that of the keys."""
         return await asyncio.to_thread(self._versions, generation, kind, after, limit)
 
-    def _versions(self, generation: int, kind: str, after: UUID | None, limit: int) -> Sequence[tuple[UUID, int]]:
+    def _versions(
+        self, generation: int, kind: str, after: UUID | None, limit: int
+    ) -> Sequence[tuple[UUID, int]]:
         with _reachable():
             paths = sorted((self.folder / str(generation) / kind).glob("*.json"))
-            found = [one for path in paths if after is None or path.stem > str(after) if (one := self._read(path))]
+            found = [
+                one for path in paths if after is None or path.stem > str(after) if (one := self._read(path))
+            ]
         return [(one.key, one.version) for one in found if one.document is not None][:limit]
 
     async def read(self, generation: int, kind: str, keys: Sequence[UUID]) -> Mapping[UUID, Stored]:

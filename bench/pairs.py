@@ -1,0 +1,104 @@
+"""This checkout beside another one, interleaved: `make bench-pairs BEFORE=DIR`.
+
+Ratios of pairs, beside those of A/A pairs.
+
+Two gateways of the other checkout and one of this run side by side. In each round every query goes through
+all three, one after the other; a figure is the ratio of two that were measured within seconds of each other.
+The other checkout needs an environment of its own (`make env` there).
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench.data import QUERIES, read_query
+from bench.load import compile_load
+from bench.processes import CORES, PINNED, pin_self, rss_mb
+from bench.run import measure
+from bench.systems import PYTHON, SERVE, Running, System, start, start_subgraphs
+
+UNSHARED = ("--no-share", "--no-batch")
+STARTS = 5
+
+
+def systems(before: Path) -> list[System]:
+    """The other checkout twice and this one, not sharing executions and sharing them."""
+    python = str(before / ".venv/bin/python")
+    found = []
+    for shared in (False, True):
+        flags = () if shared else UNSHARED
+        there = (python, "-P", *SERVE[1:], *flags)
+        environment = {"PYTHONPATH": str(before)}
+        found += [System(name, shared, there, environment, (50,)) for name in ("before", "before again")]
+        found.append(System("now", shared, (*SERVE, *flags), connections=(50,)))
+    return found
+
+
+def seconds_to_import(python: str, folder: Path) -> float:
+    """CPU seconds of a process that imports the command and ends."""
+    command = [python, "-X", "importtime", "-P", "-c", "import gateway.serve"]
+    environment = {"PYTHONPATH": str(folder)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
+    return int(done.stderr.strip().splitlines()[-1].split("|")[1]) / 1e6
+
+
+def print_ratios(found: dict[tuple[str, bool], dict[str, list[float]]]) -> None:
+    """A line for each query: medians, the range of the A/A ratios, and the ratio of this checkout."""
+    print(f"\n{'query':16} {'before':>9} {'now':>9}   now/before (A/A pairs)")
+    for (query, shared), cpu in found.items():
+        before, again, now = cpu["before"], cpu["before again"], cpu["now"]
+        same = [b / a for a, b in zip(before, again, strict=True)]
+        ratios = [n / ((a + b) / 2) for a, b, n in zip(before, again, now, strict=True)]
+        title = f"{query}, shared" if shared else query
+        print(
+            f"{title:16} {statistics.median(before):6.4f} ms {statistics.median(now):6.4f} ms"
+            f"   {statistics.median(ratios):.3f} ({min(same):.3f} to {max(same):.3f},"
+            f" median {statistics.median(same):.3f})"
+        )
+
+
+def main() -> None:
+    """Measure rounds of all three, print ratios, start-up and memory."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("before", type=Path, help="the other checkout")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=1.5, help="of load for one figure")
+    options = parser.parse_args()
+    before = options.before.resolve()
+    if not (before / ".venv/bin/python").exists():
+        sys.exit(f"bench: there is no environment in {before}; run `make env` there")
+    pin_self()
+    compile_load()
+    print(f"{len(CORES)} cores; " + ("gateways on the last one alone" if PINNED else "nothing is pinned"))
+    queries = [read_query(name) for name in QUERIES]
+    found: dict[tuple[str, bool], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    with start_subgraphs() as port, ExitStack() as stack:
+        running: list[Running] = [stack.enter_context(start(one, port)) for one in systems(before)]
+        for one in running:
+            for query in queries:
+                measure(one, query, 50, 1.0)
+        for number in range(options.rounds):
+            print(f"round {number + 1} of {options.rounds} ...", flush=True)
+            for query in queries:
+                order = running if number % 2 == 0 else running[::-1]
+                for one in order:
+                    figure = measure(one, query, 50, options.seconds)
+                    found[query.name, one.system.shared][one.system.name].append(figure.cpu_ms)
+        memory = {one.system.title: rss_mb(one.pid) for one in running}
+    print_ratios(found)
+    print("\nresident MB: " + ", ".join(f"{name} {value:.0f}" for name, value in memory.items()))
+    started: dict[str, list[float]] = defaultdict(list)
+    for _ in range(STARTS):
+        started["before"].append(seconds_to_import(str(before / ".venv/bin/python"), before))
+        started["now"].append(seconds_to_import(PYTHON, Path(__file__).parent.parent))
+    print("seconds to import: " + ", ".join(f"{name} {min(value):.3f}" for name, value in started.items()))
+    print(time.strftime("%Y-%m-%d"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""The keys that an operation uses at each place of its answer, and free ones for what the planner adds."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from gateway.request.operation import Field, Fragment, Selections
+
+
+@dataclass(slots=True, eq=False)
+class Names:
+    """The keys taken at one place of the answer, over all type conditions.
+
+    What each stands for, and the names below it.
+    """
+
+    keys: dict[str, set[tuple[str, tuple[tuple[str, str], ...]]]] = field(default_factory=dict)
+    children: "dict[str, Names]" = field(default_factory=dict)
+
+    def child(self, key: str) -> "Names":
+        """The names below a key."""
+        return self.children.setdefault(key, Names())
+
+    def take(self, key: str, name: str, arguments: tuple[tuple[str, str], ...]) -> None:
+        """Note that the client's operation uses a key."""
+        self.keys.setdefault(key, set()).add((name, arguments))
+
+    def inner(self, name: str, arguments: tuple[tuple[str, str], ...]) -> str:
+        """A key for a field that the planner needs.
+
+        The client's own where it is the same field, else a free one.
+        """
+        meaning = {(name, arguments)}
+        for key in self._candidates(name):
+            if self.keys.get(key, meaning) == meaning:
+                self.keys[key] = meaning
+                return key
+        raise AssertionError("candidates never end")
+
+    @staticmethod
+    def _candidates(name: str) -> Iterator[str]:
+        yield name
+        number = 0
+        while True:
+            number += 1
+            yield f"_{name}_{number}"
+
+
+def names_of(selections: Selections) -> Names:
+    """The keys that an operation uses, at every place of its answer."""
+    names = Names()
+    _take(names, selections)
+    return names
+
+
+def _take(names: Names, selections: Iterable[Field | Fragment]) -> None:
+    for item in selections:
+        if isinstance(item, Fragment):
+            _take(names, item.selections)
+        else:
+            names.take(item.key, item.name, item.arguments)
+            _take(names.child(item.key), item.selections)

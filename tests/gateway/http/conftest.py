@@ -1,0 +1,26 @@
+"""A gateway on real sockets, for all tests of a module."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.settings import Limits, Settings
+from tests.gateway.http.sockets import Served, Watched, gone, serving
+
+
+@pytest.fixture(scope="module")
+async def pair() -> AsyncIterator[tuple[Served, Served]]:
+    """The gateway on the short way, and on uvicorn's."""
+    settings = Settings(limits=Limits(body=2_000))
+    async with serving(Watched, settings) as direct, serving("httptools", settings) as plain:
+        yield direct, plain
+
+
+@pytest.fixture
+async def served(pair: tuple[Served, Served]) -> AsyncIterator[Served]:
+    """The one on the short way, as if it were new; afterwards no connection may be left."""
+    pair[0].subgraph.renew()
+    Watched.short = Watched.pieces = 0
+    yield pair[0]
+    pair[0].subgraph.go.set()
+    await gone(pair[0])

@@ -4,7 +4,7 @@ import re
 
 from xdist.scheduler import LoadScopeScheduling
 
-# These groups begin first, the longest in front: a long one that begins last leaves the other workers idle.
+# These groups begin first, the longest in front: a long one at the end leaves the other workers idle.
 LONGEST = (
     "system processes",
     "tests/gateway/compose/test_composition_oracle.py",
@@ -43,7 +43,7 @@ def rank_of(nodeid: str) -> int:
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc]  # the plugin has no types
-    """Give whole groups to workers. `--dist loadgroup` cannot: pytest 9.2 ignores the group added to a name."""
+    """Give whole groups to workers; `--dist loadgroup` cannot, as pytest 9.2 ignores what it adds to a name."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)

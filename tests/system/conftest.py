@@ -111,7 +111,7 @@ def _way(item: pytest.Item) -> str | None:
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """End a platform with the last test of its group: a worker goes on to other files for minutes.
 
-    Session fixtures would end with the worker, and a platform that nobody asks anything takes a tenth of a core.
+    Session fixtures end with the worker, and a platform that nobody asks anything takes a tenth of a core.
     """
     way = _way(item)
     in_worker = hasattr(item.config, "workerinput")

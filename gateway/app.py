@@ -114,42 +114,35 @@ def create_app(
     local: Mapping[str, LocalExecutor] | None = None,
     *,
     sagas: Sagas | None = None,
-    started: Callback | None = None,
-    stopped: Callback | None = None,
     observer: Observer | None = None,
     plugins: Iterable[object] = (),
     clock: Clock = SYSTEM_CLOCK,
 ) -> Routes:
     """The ASGI application over a supergraph. `local`: subgraphs in this process, by name, called directly.
 
-    `sagas`: mutations that start sagas. `started` and `stopped` run with the application's lifespan, for
-    services that live in this process. `observer`, `plugins`, `clock`: see `create_gateway`.
+    `sagas`: mutations that start sagas. `observer`, `plugins`, `clock`: see `create_gateway`.
     """
     gateway = create_gateway(
         supergraph_sdl, settings, local, sagas, observer=observer, plugins=plugins, clock=clock
     )
-    return Served(gateway, started, stopped, sagas).routes
+    return Served(gateway, sagas=sagas).routes
 
 
 class Served:
     """A gateway and the ASGI application that serves it, `routes`.
 
-    Another gateway may take its place while requests run.
-
-    `started` and `stopped` run with the application's lifespan.
+    Another gateway may take its place while requests run. `started` runs when the application starts.
     """
 
     def __init__(
         self,
         gateway: Gateway,
         started: Callback | None = None,
-        stopped: Callback | None = None,
         sagas: Sagas | None = None,
     ) -> None:
         self.gateway = gateway
         self.sagas = sagas
         self.started = started
-        self.stopped = stopped
         self.routes = Routes(site_of(gateway), self.lifespan)
 
     async def replace(self, gateway: Gateway) -> None:
@@ -175,8 +168,6 @@ class Served:
             await self.gateway.engine.transport.close()
             if self.sagas is not None and self.sagas.closed is not None:
                 await self.sagas.closed()
-            if self.stopped:
-                await self.stopped()
 
 
 def site_of(gateway: Gateway) -> Site:

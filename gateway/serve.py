@@ -176,6 +176,7 @@ def _config(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=10,
+        timeout_worker_healthcheck=60,  # a busy machine makes a worker silent, which is no reason to end it
     )
 
 

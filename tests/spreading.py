@@ -43,7 +43,7 @@ def rank_of(nodeid: str) -> int:
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc]  # the plugin has no types
-    """Give whole groups to workers; `--dist loadgroup` cannot, as pytest 9.2 ignores what it adds to a name."""
+    """Give whole groups to workers: `--dist loadgroup` can't, as pytest 9.2 ignores its marks."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)

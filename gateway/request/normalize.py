@@ -101,9 +101,9 @@ class _Normalizer:
         }
         self.possible = supergraph.shown
 
-    def selections(self, parent: str, nodes: list[Any], possible: frozenset[str] | None = None) -> Selections:
+    def selections(self, parent: str, nodes: list[Any]) -> Selections:
         """The merged selection sets of several nodes on one parent type."""
-        level = _Level(parent, possible or self.possible.of(parent))
+        level = _Level(parent, self.possible.of(parent))
         for node in nodes:
             for item in node.selection_set.selections if node.selection_set else ():
                 self.collect(item, level)

@@ -207,9 +207,21 @@ def _access(applied: Applied) -> Access | None:
 
 
 def _alternatives(value: Any) -> Alternatives:
-    if not isinstance(value, list) or not all(isinstance(one, list) for one in value):
-        raise TypeError(f"{value!r} is not a list of lists of names")
-    return tuple(frozenset(str(name) for name in one) for one in value)
+    return tuple(frozenset(_names(one)) for one in _list(value))
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    names = _list(value)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{value!r} is not a list of names")
+    return tuple(names)
+
+
+def _list(value: Any) -> list[Any]:
+    """A value where a list is expected: a single one is a list of one (GraphQL spec, 3.12)."""
+    if value is None:
+        raise TypeError("null is not a list")
+    return value if isinstance(value, list) else [value]
 
 
 def _all_of(demands: list[Alternatives]) -> Alternatives:
@@ -224,8 +236,8 @@ def _list_size(given: Mapping[str, Any]) -> ListSize:
     assumed = given.get("assumedSize")
     return ListSize(
         None if assumed is None else int(assumed),
-        tuple(given.get("slicingArguments") or ()),
-        tuple(given.get("sizedFields") or ()),
+        _names(given.get("slicingArguments") or []),
+        _names(given.get("sizedFields") or []),
         given.get("requireOneSlicingArgument", True) is not False,
     )
 

@@ -148,7 +148,7 @@ class _Loader:
     def load(self, sdl: str, features: tuple[Feature, ...]) -> Supergraph:
         """All of it."""
         subgraphs = {
-            name: Subgraph(name, url, self._view(graph, name)) for graph, (name, url) in self.graphs.items()
+            name: Subgraph(name, url, self._view(graph)) for graph, (name, url) in self.graphs.items()
         }
         own = {
             name: node
@@ -237,7 +237,7 @@ class _Loader:
                     views[graph].setdefault(name, []).append(join)
         return views
 
-    def _view(self, graph: str, subgraph: str) -> dict[str, SubgraphType]:
+    def _view(self, graph: str) -> dict[str, SubgraphType]:
         view = {name: self._type(self.types[name], graph, mine) for name, mine in self.views[graph].items()}
         return {
             name: replace(item, possible=self._possible_in(name, item, view)) for name, item in view.items()

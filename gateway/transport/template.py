@@ -77,6 +77,5 @@ def template_of(
 
 def members_of(names: Iterable[str], variables: Mapping[str, Any]) -> list[bytes]:
     """Variables as JSON members, those that were given. Raises TypeError for a value that JSON can't hold."""
-    return [
-        b"%b:%b" % (encode_json(name), encode_json(variables[name])) for name in names if name in variables
-    ]
+    given = [name for name in names if name in variables]
+    return [b"%b:%b" % (encode_json(name), encode_json(variables[name])) for name in given]

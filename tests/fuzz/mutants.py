@@ -48,7 +48,7 @@ _TEMPLATE, _SCHEDULE, _RECEIPTS = (
     "gateway/execute/schedule.py",
     "gateway/execute/receipts.py",
 )
-_STRUCTS, _COMPILED = "gateway/execute/compile/structs.py", "gateway/execute/compile/run.py"
+_NAMES, _COMPILED = "gateway/plan/names.py", "gateway/execute/compile/run.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -184,7 +184,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "plan: other arguments under a taken key",
-        _DRAFTS,
+        _NAMES,
         "if self.keys.get(key, meaning) == meaning:",
         "if True:",
     ),

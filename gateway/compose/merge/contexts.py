@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.merged import ContextArgument
-from gateway.compose.model import FieldDef, InputValue, SubgraphSchema, TypeDef
+from gateway.compose.model import FieldDef, InputValue, SubgraphSchema
 from gateway.federation.context_value import context_and_selection
 
 Sided = Sequence[tuple[SubgraphSchema, Mapping[str, InputValue]]]
@@ -16,7 +16,7 @@ def context_name(subgraph: str, name: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9]', '_', subgraph)}__{name}"
 
 
-def context_arguments(schema: SubgraphSchema, item: TypeDef, one: FieldDef) -> tuple[ContextArgument, ...]:
+def context_arguments(schema: SubgraphSchema, one: FieldDef) -> tuple[ContextArgument, ...]:
     """The arguments of a field that its subgraph takes from contexts."""
     found = []
     for argument in one.arguments.values():

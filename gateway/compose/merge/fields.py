@@ -219,7 +219,7 @@ class FieldMerger:
             override=one.override,
             used_overridden=used_overridden,
             label=one.label if moves else migrating.get(schema.name),
-            contexts=context_arguments(schema, item, one),
+            contexts=context_arguments(schema, one),
         )
 
 

@@ -64,7 +64,7 @@ def _merge_one(
     what: str,
     prefix: str,
 ) -> MergedInput:
-    reference = narrowest([one.type for _, one in have], lambda one, other: one == other)
+    reference = narrowest([one.type for _, one in have])
     if reference is None:
         shown = ", ".join(f"{one.type} in {schema.name}" for schema, one in have)
         code = "FIELD_ARGUMENT_TYPE_MISMATCH" if what == "argument" else "FIELD_TYPE_MISMATCH"

@@ -1,6 +1,4 @@
-"""Merging type references: the widest type that all subgraphs' answers fit, the narrowest that all of them
-accept.
-"""
+"""Merging type references: the widest that all answers fit, the narrowest that all subgraphs accept."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,12 +19,20 @@ def widest(references: Sequence[str], is_subtype: IsSubtype) -> str | None:
     return None if inner is None else f"{inner}!"
 
 
-def narrowest(references: Sequence[str], is_subtype: IsSubtype) -> str | None:
+def _same(one: str, other: str) -> bool:
+    return one == other
+
+
+def _narrowest(references: Sequence[str], _: IsSubtype) -> str | None:
+    return narrowest(references)
+
+
+def narrowest(references: Sequence[str]) -> str | None:
     """The input type: non-null where any is; the named types must be the same."""
     distinct = list(dict.fromkeys(references))
     if len(distinct) == 1:
         return distinct[0]
-    inner = _inner([one.removesuffix("!") for one in distinct], lambda one, other: one == other, narrowest)
+    inner = _inner([one.removesuffix("!") for one in distinct], _same, _narrowest)
     bang = "!" if any(one.endswith("!") for one in distinct) else ""
     found = None if inner is None else inner + bang
     return found if found in distinct else None  # one that no subgraph has would be none's contract

@@ -75,12 +75,22 @@ def test_what_our_own_composition_writes() -> None:
     assert thing.tags == {"x"}
 
 
+@pytest.mark.parametrize("scopes", ['"a"', '["a"]', '[["a"]]'])
+def test_a_single_value_is_a_list_of_one(scopes: str) -> None:
+    """As everywhere in GraphQL."""
+    fields = f'x: Int @requiresScopes(scopes: {scopes}) y: [Int] @listSize(slicingArguments: "first")'
+    facts = loaded("", fields).facts
+    assert facts.of_field("Query", "x").access == Access(scopes=(frozenset({"a"}),))
+    assert facts.of_field("Query", "y").list_size == ListSize(slicing=("first",))
+
+
 @pytest.mark.parametrize(
     "applied",
     [
-        '@requiresScopes(scopes: "a")',
         "@requiresScopes",
-        '@requiresScopes(scopes: ["a"])',
+        "@requiresScopes(scopes: null)",
+        "@requiresScopes(scopes: [null])",
+        "@policy(policies: [[5]])",
         '@cost(weight: "heavy")',
         "@cost",
         "@tag",

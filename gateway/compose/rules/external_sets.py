@@ -1,7 +1,7 @@
 """@requires and @provides: their fields are a selection of a type, and external here.
 
-@requires selects fields of the type that it stands on, and may give arguments; @provides selects fields of its
-field's type, and may not.
+@requires selects fields of the type that it stands on, and may give arguments; @provides selects fields of
+its field's type, and may not.
 """
 
 from gateway.compose.diagnostics import Report

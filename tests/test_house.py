@@ -289,3 +289,16 @@ def test_pure_rooms_do_no_io(room: str) -> None:
             )
             found.extend(f"{path.relative_to(ROOT)}: {name}" for name in names if name in banned)
     assert found == []
+
+
+TIME = re.compile(
+    r"\.call_later\(|loop\(?\)?\.time\(|asyncio\.sleep\(|^import time|^from time |datetime\.now\(",
+    re.MULTILINE,
+)
+
+
+def test_the_gateway_reads_time_by_its_clock() -> None:
+    """Nothing else reads the time or sleeps, so that tests can move it."""
+    clock = ROOT / "gateway/core/clock.py"
+    found = [str(path.relative_to(ROOT)) for path in files("gateway") if TIME.search(path.read_text())]
+    assert found == [str(clock.relative_to(ROOT))]

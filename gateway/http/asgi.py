@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
+from gateway.core.clock import SYSTEM_CLOCK
 from gateway.core.errors import RequestError
 from gateway.core.headers import RequestHeaders
 from gateway.http.endpoint import Endpoint
@@ -73,7 +74,7 @@ async def while_connected(work: Awaitable[T], receive: Receive) -> T:
     a moment.
     """
     watch = _Watch(asyncio.current_task(), receive)
-    later = asyncio.get_running_loop().call_later(WATCH_AFTER, watch.begin)
+    later = SYSTEM_CLOCK.call_at(SYSTEM_CLOCK.time() + WATCH_AFTER, watch.begin)
     try:
         return await work
     except asyncio.CancelledError:

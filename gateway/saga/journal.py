@@ -3,7 +3,6 @@
 Every method is one transaction.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from uuid import UUID
 
 import orjson
 
+from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SagaError
 from gateway.saga.definition import Direction, Saga
 from gateway.saga.machine import ACTIVE, Attempt, State, Verb
@@ -211,14 +211,15 @@ class Journal(Protocol):
         ...
 
 
-async def until_rest(journal: Journal, saga_id: UUID, seconds: float) -> View | None:
+async def until_rest(
+    journal: Journal, saga_id: UUID, seconds: float, clock: Clock = SYSTEM_CLOCK
+) -> View | None:
     """A saga when it has ended or waits for an operator, or as it is when time is up.
 
     None where there is none.
     """
-    pause, clock = 0.01, asyncio.get_running_loop().time
-    until = clock() + seconds
-    while (found := await journal.view(saga_id)) and found.status in ACTIVE and clock() < until:
-        await asyncio.sleep(pause)
+    pause, until = 0.01, clock.time() + seconds
+    while (found := await journal.view(saga_id)) and found.status in ACTIVE and clock.time() < until:
+        await clock.sleep(pause)
         pause = min(pause * 1.5, 0.25)
     return found

@@ -1,4 +1,4 @@
-"""A reload makes the supergraph and the settings together: both are served from the same moment on, or neither."""
+"""A reload makes the supergraph and the settings together: both are served at once, or neither."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ BROKEN = Source(AFTER.supergraph, Settings(urls={"nobody": "http://127.0.0.1:9/"
 
 
 def reloading(*sources: Source | Exception) -> tuple[Served, Reloader, list[Fact]]:
-    """What serves the first source, its reloader, which then reads the others, and the facts that it reports."""
+    """What serves the first source, its reloader, which reads the others, and the facts that it reports."""
     facts: list[Fact] = []
     left = list(sources[1:])
 
@@ -38,7 +38,7 @@ def reloading(*sources: Source | Exception) -> tuple[Served, Reloader, list[Fact
 
 
 async def test_both_change_at_once() -> None:
-    """The new supergraph is answered under the new settings, with the operations that were asked planned ahead."""
+    """The new supergraph is answered under the new settings, with known operations planned ahead."""
     served, reloader, facts = reloading(BEFORE, AFTER)
     await served.gateway.answer(Ask("{ __typename }"), {})
     site = served.routes.site

@@ -211,10 +211,11 @@ def _alternatives(value: Any) -> Alternatives:
 
 
 def _names(value: Any) -> tuple[str, ...]:
+    """The names in a list; scopes and policies are custom scalars, so a number is a name, too."""
     names = _list(value)
-    if not all(isinstance(name, str) for name in names):
+    if not all(isinstance(name, str | int | float) for name in names):
         raise TypeError(f"{value!r} is not a list of names")
-    return tuple(names)
+    return tuple(str(name) for name in names)
 
 
 def _list(value: Any) -> list[Any]:

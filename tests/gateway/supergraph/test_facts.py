@@ -79,7 +79,8 @@ def test_what_our_own_composition_writes() -> None:
 def test_a_single_value_is_a_list_of_one(scopes: str) -> None:
     """As everywhere in GraphQL."""
     fields = f'x: Int @requiresScopes(scopes: {scopes}) y: [Int] @listSize(slicingArguments: "first")'
-    facts = loaded("", fields).facts
+    facts = loaded("", f"{fields} z: Int @policy(policies: 5)").facts
+    assert facts.of_field("Query", "z").access == Access(policies=(frozenset({"5"}),))
     assert facts.of_field("Query", "x").access == Access(scopes=(frozenset({"a"}),))
     assert facts.of_field("Query", "y").list_size == ListSize(slicing=("first",))
 
@@ -90,7 +91,7 @@ def test_a_single_value_is_a_list_of_one(scopes: str) -> None:
         "@requiresScopes",
         "@requiresScopes(scopes: null)",
         "@requiresScopes(scopes: [null])",
-        "@policy(policies: [[5]])",
+        "@policy(policies: [[{a: 1}]])",
         '@cost(weight: "heavy")',
         "@cost",
         "@tag",

@@ -64,9 +64,8 @@ class Running:
 class Variant:
     """One way to run our gateway.
 
-    `flags` that the command does not know change nothing and are left out, unless they are
-
-    among `needs`: then the variant would be another one under its name, and is left out itself.
+    `flags` that the command does not know change nothing and are left out, unless they are among `needs`:
+    then the variant would be another one under its name, and is left out itself.
     """
 
     name: str

@@ -43,11 +43,10 @@ class HeaderRules:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """The way to subgraphs. `connections`: at once to one server; `queue`.
+    """The way to subgraphs.
 
-    Requests that may wait for one of those. `max_reply`: bytes,
-
-    also of what a compressed reply unpacks to.
+    `connections`: at once to one server; `queue`: requests that may wait for one of those. `max_reply`:
+    bytes, also of what a compressed reply unpacks to.
 
     `connect_timeout`: seconds for a new connection; `first_byte_timeout`: seconds until a reply begins, None
     for as long as the whole may take. `compressed`: ask for gzip. `ca`: a file of certificates to trust

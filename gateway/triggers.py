@@ -1,8 +1,5 @@
-"""Mutations that start sagas.
-
-A root mutation field is a trigger, its arguments are the saga's input, and its value is an entity that
-
-says how the saga goes.
+"""Mutations that start sagas: a root mutation field is a trigger, its arguments are the saga's input, and its
+value is an entity that says how the saga goes.
 
 Configuration, not code of a subgraph: the field's type is an entity with the key `id`, of some subgraph that
 answers for sagas. The gateway writes the start into the journal and asks that subgraph for the rest of the

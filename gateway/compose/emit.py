@@ -64,9 +64,9 @@ def _description(marks: MergedMarks, indent: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """Writes elements. `graphs`: names of subgraphs in the enum; `names`.
+    """Writes elements.
 
-    What the subgraphs call carried directives.
+    `graphs`: names of subgraphs in the enum; `names`: what the subgraphs call carried directives.
     """
 
     graphs: Mapping[str, str]

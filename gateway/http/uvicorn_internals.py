@@ -52,10 +52,8 @@ STATE = frozenset(
 )
 """What HttpToolsProtocol keeps of a connection, and is read or set.
 
-`cycle` is whatever has `response_complete`,
-
-`message_event`, `disconnected`, `keep_alive` and `more_body`; in `tasks` whatever can be cancelled with a
-message.
+`cycle` is whatever has `response_complete`, `message_event`, `disconnected`, `keep_alive` and `more_body`; in
+`tasks` whatever can be cancelled with a message.
 """
 
 FLOW = frozenset({"drain", "resume_reading"})

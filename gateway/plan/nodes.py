@@ -155,9 +155,9 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A whole plan: stages that run one after the other (a query has one.
+    """A whole plan: stages that run one after the other.
 
-    A mutation one for each root field or run of fields).
+    A query has one; a mutation has one for each root field or run of fields.
     """
 
     kind: OperationKind

@@ -25,9 +25,9 @@ Alternatives = tuple[frozenset[str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may ask. `authenticated`: only a known caller; `scopes` and `policies`.
+    """Who may ask.
 
-    What the caller must have.
+    `authenticated`: only a known caller; `scopes` and `policies`: what the caller must have.
     """
 
     authenticated: bool = False
@@ -51,9 +51,9 @@ class ListSize:
 
 @dataclass(frozen=True, slots=True)
 class CacheHint:
-    """@cacheControl. `max_age`: seconds; `scope`: for everyone or for one user; `inherit`.
+    """@cacheControl.
 
-    The age of what is above.
+    `max_age`: seconds; `scope`: for everyone or for one user; `inherit`: the age of what is above.
     """
 
     max_age: int | None = None

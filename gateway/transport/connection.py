@@ -17,9 +17,9 @@ LENGTHS = {b"content-length", b"transfer-encoding"}
 
 
 class ConnectionClosed(Exception):
-    """The peer went away. `clean`.
+    """The peer went away.
 
-    Before it sent anything of the reply, so that the request may not have been seen.
+    `clean`: before it sent anything of the reply, so that the request may not have been seen.
     """
 
     def __init__(self, clean: bool) -> None:

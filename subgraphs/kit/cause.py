@@ -20,9 +20,8 @@ _NAMES = UUID("5d3a3f43-31a5-4b0f-8d5e-3c0f6b1f6c52")
 class Cause:
     """`created_by`: the user, or `service:<name>` for what a service does by itself.
 
-    `correlation_id` is shared by all that
-
-    follows from one request or saga; `causation_id` is the event that led to this.
+    `correlation_id` is shared by all that follows from one request or saga; `causation_id` is the event that
+    led to this.
     """
 
     created_by: str = ""

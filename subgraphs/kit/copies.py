@@ -272,11 +272,8 @@ def verify_field(sourced: Mapping[str, Sourced[Any]]) -> StrawberryField:
     async def verify(
         info: strawberry.Info[Context, None], kind: str, after: strawberry.ID | None = None
     ) -> JSON | None:
-        """Compare rows with their events and put right those that differ.
-
-        How many were looked at, which differed, and where to go on.
-
-        For the sync service.
+        """Compare rows with their events and put right those that differ: how many were looked at, which
+        differed, and where to go on. For the sync service.
         """
         info.context.require_service()
         about: Sourced[Any] = _of(sourced, kind)

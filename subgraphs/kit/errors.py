@@ -90,11 +90,8 @@ def refusal(error: DomainError) -> dict[str, Any]:
 
 
 def _logged(error: BaseException, path: list[str | int] | None) -> str:
-    """The trace is written out here.
-
-    A renderer with local variables would put passwords into the log, and so would PostgreSQL's details,
-
-    which quote rows.
+    """The trace is written out here: a renderer with local variables would put passwords into the log, and so
+    would PostgreSQL's details, which quote rows.
     """
     error_id = uuid.uuid4().hex
     trace = _DETAIL.sub(r"\1 (left out)", "".join(traceback.format_exception(error)))

@@ -58,9 +58,7 @@ class Mutation:
     ) -> MatchingResult | None:
         """Rank the musicians for a request of one's own and store the ranking.
 
-        An earlier one that still holds is
-
-        served again, unless `forceRefresh` says otherwise.
+        An earlier one that still holds is served again, unless `forceRefresh` says otherwise.
         """
         command = FindMatches(
             by=info.context.require(),

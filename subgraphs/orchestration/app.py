@@ -26,9 +26,9 @@ SELF = UUID(int=0x6F7263686573747261)
 def bootstrap(
     settings: ServiceSettings, transport: Transport | None = None, pace: Pace | None = None
 ) -> Service:
-    """Settings in, service out. `transport`.
+    """Settings in, service out.
 
-    The way to the other services, where it is not HTTP at their addresses.
+    `transport`: the way to the other services, where it is not HTTP at their addresses.
     """
     if settings.jwt_private_key_file is None:
         raise SettingsError(

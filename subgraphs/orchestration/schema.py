@@ -72,11 +72,8 @@ class Mutation:
         idempotency_key: Key,
         wait: Wait = False,
     ) -> Saga | None:
-        """Book a musician for a request of one's own.
-
-        The request is assigned, the musician told, the price put into escrow
-
-        and the evening blocked; or nothing of it.
+        """Book a musician for a request of one's own: the request is assigned, the musician told, the price
+        put into escrow and the evening blocked; or nothing of it.
         """
         by = info.context.require_role("client")
         data = given(
@@ -104,11 +101,8 @@ class Mutation:
         idempotency_key: Key,
         wait: Wait = False,
     ) -> Saga | None:
-        """Cancel a booking of one's own; the client gets back what the policy says.
-
-        All of it 14 days before, or when the musician
-
-        cancels; half of it 3 days before.
+        """Cancel a booking of one's own; the client gets back what the policy says: all of it 14 days before,
+        or when the musician cancels; half of it 3 days before.
         """
         by = info.context.require()
         data = given(

@@ -34,9 +34,9 @@ MODELS: Final[tuple[type[ReadModel], ...]] = (Musicians, Requests, Rankings)
 def bootstrap(
     settings: ServiceSettings, transport: Transport | None = None, threshold: float = TOO_FAR_BEHIND
 ) -> Service:
-    """Settings in, service out. `transport`.
+    """Settings in, service out.
 
-    The way to the command side, where it is not HTTP at the services' addresses.
+    `transport`: the way to the command side, where it is not HTTP at the services' addresses.
     """
     database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)

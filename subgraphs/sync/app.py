@@ -28,9 +28,9 @@ SELF = UUID(int=0x73796E63)
 
 
 def bootstrap(settings: ServiceSettings, transport: Transport | None = None) -> Service:
-    """Settings in, service out. `transport`.
+    """Settings in, service out.
 
-    The way to the other services, where it is not HTTP at their addresses.
+    `transport`: the way to the other services, where it is not HTTP at their addresses.
     """
     private_key = _checked(settings)
     way = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))

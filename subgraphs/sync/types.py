@@ -49,8 +49,7 @@ class SyncOperation(Enum):
 @enum_type
 class SyncOutcome(Enum):
     """What became of an event: applied, tried again later, given up, not applied as it came too late, applied
-    though one before it is
-    missing, or ordered to be tried again.
+    though one before it is missing, or ordered to be tried again.
     """
 
     DONE = "done"

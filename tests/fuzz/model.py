@@ -76,9 +76,8 @@ class Monolith:
 class Part:
     """A field as one subgraph has it.
 
-    `override`: the subgraph that it is taken from, with or without a label; `context`: where an argument
-
-    that clients don't see gets its value.
+    `override`: the subgraph that it is taken from, with or without a label; `context`: where an argument that
+    clients don't see gets its value.
     """
 
     role: Role = "own"

@@ -1,8 +1,5 @@
-"""Running a compiled plan: requests go out as soon as what they wait for is there.
-
-A reply is worked on in the callback
-
-that brings it.
+"""Running a compiled plan: requests go out as soon as what they wait for is there; a reply is worked on in
+the callback that brings it.
 
 No task and no future is made for a fetch: either costs as much as a small reply.
 """

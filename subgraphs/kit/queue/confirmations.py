@@ -17,12 +17,13 @@ from subgraphs.kit.messages import Envelope
 from subgraphs.kit.queue.streams import LONGEST_CONFIRMATIONS, confirmations_of
 
 Outcome = Literal["done", "retry", "failed", "stale", "gap"]
-"""done: applied. stale: not applied, the aggregate had come as far already.
+"""What becomes of an event at a consumer.
 
-gap: applied, though an event before it never came.
-
-retry: tried again later, or waiting behind one that is. failed: given up after all tries, until a person
-replays it.
+- done: applied.
+- stale: not applied, the aggregate had come as far already.
+- gap: applied, though an event before it never came.
+- retry: tried again later, or waiting behind one that is.
+- failed: given up after all tries, until a person lets it be tried again.
 """
 
 

@@ -138,8 +138,7 @@ async def republish(database: Database, seconds: float) -> int:
 
 async def forget(database: Database) -> None:
     """Delete what is old: a delivered event after 7 days, any published one after 30, what was heard of
-    others after 30, and
-    consumers that have not said anything for 30 days.
+    others after 30, and consumers that have not said anything for 30 days.
     """
     for statement in _FORGET:
         await database.execute(statement)

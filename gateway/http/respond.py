@@ -102,15 +102,9 @@ def reply_of(envelope: Envelope, media: str, allow: bytes | None = None) -> Http
     """The HTTP reply for an envelope, to a client that accepts this media type."""
     response = envelope.response
     media = envelope.media or media
-    if response.__class__ is bytes:  # first, as most answers are
-        return HttpReply(
-            200 if envelope.refused is None else envelope.refused,
-            encode(envelope),
-            media,
-            allow,
-            envelope.headers,
-        )
+    if isinstance(response, bytes):  # first, as most answers are
+        return HttpReply(envelope.refused or 200, response, media, allow, envelope.headers)
     status = status_of(envelope, media)
-    if isinstance(response, bytes | Mapping):
+    if isinstance(response, Mapping):
         return HttpReply(status, encode(envelope), media, allow, envelope.headers)
     return HttpReply(status, b"", media, allow, envelope.headers, response)

@@ -54,11 +54,6 @@ class Envelope(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = ()
     media: str | None = None
 
-    @property
-    def is_stream(self) -> bool:
-        """Whether the response comes in parts."""
-        return not isinstance(self.response, bytes | Mapping)
-
     def with_headers(self, *headers: tuple[bytes, bytes]) -> "Envelope":
         """The same with more headers, each a lower-case name and a value."""
         return self._replace(headers=(*self.headers, *headers))

@@ -31,7 +31,6 @@ REQUEST = "request"
 PREPARE = "prepare"
 EXECUTE = "execute"
 CALL = "call"
-STAGES = (REQUEST, PREPARE, EXECUTE, CALL)
 """The stages of a request: all of it; parsing, validating and planning of an operation that is not known yet;
 the execution of its plan; one call to a subgraph.
 """

@@ -104,14 +104,20 @@ class Call:
         """What calls of different requests must have in common, besides the body, to share a reply."""
         return self.headers.sharing, self.context.sharing() if self.context is not None else None
 
-    def changed(self, *, headers: Headers | None = None, deadline: float | None = None) -> "Call":
-        """The same call with other headers or another deadline."""
+    def changed(
+        self,
+        *,
+        headers: Headers | None = None,
+        deadline: float | None = None,
+        representations: Representations | None = None,
+    ) -> "Call":
+        """The same call with other headers, another deadline, or other representations."""
         return Call(
             self.subgraph,
             self.fetch,
             self.template,
             self.members,
-            self.representations,
+            self.representations if representations is None else representations,
             self.headers if headers is None else headers,
             self.repeatable,
             self.deadline if deadline is None else deadline,

@@ -125,20 +125,7 @@ class Batch:
             if one.call.deadline < latest - SLACK:
                 one.timer = self.owner.clock.call_at(one.call.deadline, one.too_late)
         self.sizes = [len(mine) for mine in known]
-        first = self.first
-        representations = [list(mine) for mine in known]
-        return Call(
-            first.subgraph,
-            first.fetch,
-            first.template,
-            first.members,
-            representations,
-            first.headers,
-            True,
-            latest,
-            first.timeout,
-            first.context,
-        )
+        return self.first.changed(deadline=latest, representations=[list(mine) for mine in known])
 
     def left(self) -> None:
         """A call was cancelled: with the last one, the request is given up."""

@@ -20,6 +20,7 @@ from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import SettingsError, SubgraphError
 from gateway.http.routes import Routes
+from gateway.http.uvicorn_internals import check_uvicorn
 from gateway.observe.facts import Started
 from gateway.observe.log import Log
 from gateway.observe.observer import Observer
@@ -93,6 +94,7 @@ def serve(read: Read, host: str, port: int, workers: int) -> None:
 
     Raises what is wrong before it listens.
     """
+    check_uvicorn()
     claim_port(host, port)
     source = read()
     observer = Observer([Log()])

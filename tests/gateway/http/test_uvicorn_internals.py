@@ -8,6 +8,8 @@ import pytest
 from gateway.core.errors import SettingsError
 from gateway.http import direct
 from gateway.http.uvicorn_internals import METHODS, STATE, HttpToolsProtocol, check_uvicorn
+from gateway.reload import Source
+from gateway.serve import serve
 
 
 def test_the_list_is_what_is_used() -> None:
@@ -42,3 +44,17 @@ def test_another_uvicorn_is_refused() -> None:
 
     with pytest.raises(SettingsError, match=r"on_message_complete.*requirements\.lock"):
         check_uvicorn(Other)
+
+
+def test_serving_checks_it_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a port is claimed or a supergraph read, so that nobody meets the gap in a request."""
+
+    def lacking() -> None:
+        raise SettingsError("uvicorn lacks a part", "BAD_OPTION")
+
+    def never() -> Source:
+        raise AssertionError("the supergraph is read too early")
+
+    monkeypatch.setattr("gateway.serve.check_uvicorn", lacking)
+    with pytest.raises(SettingsError, match="lacks a part"):
+        serve(never, "127.0.0.1", 1, 1)

@@ -179,7 +179,7 @@ class Gateway:
         keep = len(ask.query) <= KEPT_TEXT
         known = self.operations.get((ask.query, ask.operation_name))
         if known is None:
-            known = self._learn(ask, context, keep)
+            known = self._staged(context, partial(self._learn, ask, keep))
         if ask.query_only and not known.is_query:
             message = f"a {known.node.operation.value} can't be sent by GET; use POST"
             raise RequestError(message, "METHOD_NOT_ALLOWED", status=405)
@@ -188,10 +188,10 @@ class Gateway:
             return known, known.prepared, known.key, variables
         context.labels = self.labels_for(known.checked, context)
         key = plan_key(ask, known.checked, variables, context.labels)
-        make = partial(self._prepare, known.checked, known.node, variables, context)
-        return known, self.plans.get(key, make, keep), key, variables
+        make = partial(prepare, self.engine, known.checked, known.node, variables, context.labels)
+        return known, self.plans.get(key, partial(self._staged, context, make), keep), key, variables
 
-    def _learn(self, ask: Ask, context: RequestContext, keep: bool) -> Known:
+    def _learn(self, ask: Ask, keep: bool) -> Known:
         """Check a document and pick the operation.
 
         Plan it, too, if nothing else of a request decides about that.
@@ -204,31 +204,26 @@ class Gateway:
         key, prepared = None, None
         if not (checked.conditions or checked.labels or node.operation.value == "subscription"):
             key = plan_key(ask, checked, {}, frozenset())
-            prepared = self.plans.get(key, lambda: self._prepare(checked, node, {}, context), keep)
+            prepared = self.plans.get(key, partial(prepare, self.engine, checked, node, {}), keep)
             self.plans.forget(key)  # it is found by its operation from now on
         known = Known(node, checked, key, prepared, node.operation.value == "query")
         if keep:
             self.operations.put((ask.query, ask.operation_name), known)
         return known
 
-    def _prepare(
-        self,
-        checked: Checked,
-        node: OperationDefinitionNode,
-        variables: Mapping[str, Any],
-        context: RequestContext,
-    ) -> Prepared:
+    def _staged(self, context: RequestContext, make: Callable[[], V]) -> V:
+        """What `make` gives, reported as the stage PREPARE of a request."""
         observer = self.engine.observer
         if not observer.watches_stages:
-            return prepare(self.engine, checked, node, variables, context.labels)
+            return make()
         since = observer.started(PREPARE, context)
         try:
-            prepared = prepare(self.engine, checked, node, variables, context.labels)
+            made = make()
         except RequestError as error:
             observer.ended(PREPARE, context, since, error=error.code)
             raise
         observer.ended(PREPARE, context, since)
-        return prepared
+        return made
 
     def _execute(self, ask: Ask, context: RequestContext, found: Found, answered: Answered) -> Handle:
         """Start the execution; equal queries under way share one."""
@@ -292,11 +287,10 @@ class Gateway:
         """Plan what was asked last of another gateway, as far as it can be asked here, so that a new
         supergraph makes nobody wait.
         """
-        context = self.engine.context({})
         for query, name in list(other.operations.values)[-WARMED:]:
             ask = Ask(query, operation_name=name)
             with suppress(RequestError):
-                self._learn(ask, context, keep=True)
+                self._learn(ask, keep=True)
 
     def labels_for(self, checked: Checked, context: RequestContext) -> frozenset[str]:
         """The progressive overrides that are on for a request; a user stays on one side of a share."""

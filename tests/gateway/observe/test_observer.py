@@ -70,6 +70,7 @@ async def test_a_stage_that_fails_says_so() -> None:
         )
     errors = {(fact.stage, fact.error) for fact in facts if isinstance(fact, StageEnded)}
     assert errors >= {("call", "SUBGRAPH_BAD_RESPONSE"), ("execute", None), ("request", "400")}
+    assert ("prepare", "GRAPHQL_PARSE_FAILED") in errors
     (failed,) = [fact for fact in facts if isinstance(fact, SubgraphFailed)]
     assert (failed.subgraph, failed.code, failed.request) == ("a", "SUBGRAPH_BAD_RESPONSE", "r1")
 

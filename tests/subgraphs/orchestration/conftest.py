@@ -91,8 +91,13 @@ class Town:
 
 @pytest.fixture(scope="module")
 async def town(running: Running, keys: Keys) -> AsyncIterator[Town]:
-    """All services, with their relays and inboxes."""
+    """All services, with their relays and inboxes.
+
+    Notifications stay unsent: whether one goes out between a step and its undoing would be a matter of speed.
+    """
     async with AsyncExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr("subgraphs.notifications.sender.EVERY_SECONDS", 3600.0)
         services = {
             name: await stack.enter_async_context(running(name, make)) for name, make in OTHERS.items()
         }

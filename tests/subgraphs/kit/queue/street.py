@@ -169,4 +169,4 @@ async def until(read: Callable[[], Awaitable[Any]], wanted: Any, seconds: float 
         if (found := await read()) == wanted:
             return
         await asyncio.sleep(0.02)
-    assert found == wanted
+    assert found == wanted, f"after {seconds:g} s it is {found}, not {wanted}"

@@ -127,20 +127,33 @@ async def run(
     """The exact path: fetch and merge > project. The response is an object (GraphQL spec, section 7.1).
 
     `transport`: another way to the subgraphs than the engine's. `receipts`: calls that were sent already, by
-    fetch.
+    fetch. When a field fails that a hasty plan has asked of too many objects, the careful plan runs instead.
     """
-    this = ExactRun(transport or engine.transport, inputs, receipts or {})
-    this.data.update(introspect(engine.supergraph.api, prepared.operation, inputs.variables))
-
-    def goes_on(stage: Sequence[Fetch]) -> bool:
-        return not prepared.projector.is_lost(this.data, root_keys(stage), this.errors)
-
-    await run_plan(prepared.plan, this, goes_on)
+    way = transport or engine.transport
+    this = await _run_plan(engine, prepared, prepared.plan, ExactRun(way, inputs, receipts or {}))
+    if prepared.plan.careful is not None and _touches(this.errors, prepared.plan.hasty):
+        this = await _run_plan(engine, prepared, prepared.plan.careful, ExactRun(way, inputs))
     data = prepared.projector.project(this.data, this.errors)
     response: dict[str, Any] = {"errors": this.errors, "data": data} if this.errors else {"data": data}
     if extensions := merge_extensions(this.extensions, engine.settings.extensions):
         response["extensions"] = extensions
     return Envelope(response, cache=PRIVATE if is_private(this.replies) else UNSAID)
+
+
+async def _run_plan(engine: Engine, prepared: Prepared, plan: Plan, this: ExactRun) -> ExactRun:
+    inputs = this.inputs
+    this.data.update(introspect(engine.supergraph.api, prepared.operation, inputs.variables))
+
+    def goes_on(stage: Sequence[Fetch]) -> bool:
+        return not prepared.projector.is_lost(this.data, root_keys(stage), this.errors)
+
+    await run_plan(plan, this, goes_on)
+    return this
+
+
+def _touches(errors: Sequence[Mapping[str, Any]], keys: frozenset[str]) -> bool:
+    """Whether an error is at or below one of these keys, or nobody knows where it is."""
+    return any("path" not in error or not keys.isdisjoint(error["path"]) for error in errors)
 
 
 def root_keys(stage: Sequence[Fetch]) -> set[str]:

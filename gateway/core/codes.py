@@ -41,6 +41,7 @@ SUBSCRIPTIONS_NOT_SERVED | Subscriptions are not served by this version. | Ask w
 TOO_COMPLEX | The operation is over a limit of depth, tokens, aliases or fragments. | Ask in several smaller operations, or raise it: --limit depth=N, tokens=N, aliases=N, selections=N or introspection=N.
 PLAN_LIMIT_EXCEEDED | Planning the operation would take more paths than allowed. | Ask in several smaller operations, or raise the limit: --limit paths=NUMBER.
 PLAN_NOT_FOUND | No way through the subgraphs answers this operation. | Compose the supergraph anew: satisfiability should have refused it.
+INTERFACE_FIELD_SPLIT | No subgraph answers an interface's field for all types. | Select it by type: ... on T.
 NOT_FOUND | There is nothing at this address. | The GraphQL endpoint is /graphql.
 """
 

@@ -58,10 +58,10 @@ def expand(fetch: Fetch, pieces: Pieces, data: Tree) -> tuple[Fetch, dict[str | 
             request.add(number, lookup, text, values, batch)
     body = "{" + " ".join(request.parts) + "}"
     named = set(
-        _VARIABLES.findall(body)
+        _VARIABLES.findall(body + pieces.directives)
     )  # a lookup without objects may have been the only one with a variable
     declared = [one for one in pieces.declared if one[1:].partition(":")[0] in named] + request.declared
-    head = pieces.head + (f"({','.join(declared)})" if declared else "")
+    head = pieces.head + (f"({','.join(declared)})" if declared else "") + pieces.directives
     kept = tuple(name for name in fetch.variables if name in named)
     sent = replace(fetch, text=head + body, variables=kept, lookups=tuple(request.lookups))
     return sent, request.batches, request.variables

@@ -10,18 +10,24 @@ from itertools import count
 
 from gateway.plan.fetch_graph import Draft, DraftField, DraftLookup, Group, in_order
 from gateway.plan.nodes import Fetch, Lookup, Out, Pieces, Selection, Target
+from gateway.plan.shapes import Shape, place_among, shape_of
 from gateway.request.operation import Operation
 from gateway.supergraph.graph import TYPENAME, Arrival, Graph
 
 
 @dataclass(slots=True)
 class _Writing:
-    """One request while it is written."""
+    """One request while it is written.
+
+    `fragments` are the definitions of named fragments; `inline`: it must not have any.
+    """
 
     graph: Graph
     subgraph: str
     variables: set[str] = field(default_factory=set)
     renames: bool = False
+    inline: bool = False
+    fragments: list[str] = field(default_factory=list)
 
 
 def assemble(
@@ -39,13 +45,45 @@ def assemble(
 def _fetch(
     graph: Graph, operation: Operation, group: Group, ids: Mapping[Group, int], root_kind: bool
 ) -> Fetch:
-    writing = _Writing(graph, group.subgraph)
+    writing = _Writing(graph, group.subgraph, inline=any(one.contexts for one in group.lookups))
     number = ids[group]
-    written = _written(group, writing)
+    parts, lookups = _lookups(_written(group, writing), operation)
+    declared = [f"${lookup.variable}:[_Any!]!" for lookup in lookups if lookup.variable]
+    contexts = {one.variable: one.type for lookup in lookups for one in lookup.contexts}
+    root = any(lookup.root and not lookup.path for lookup in group.lookups)
+    kind = operation.kind if root and root_kind else "query"
+    types = dict(operation.variables)
+    marks = operation.marks if operation.marks and kind == operation.kind else None
+    used = tuple(sorted(writing.variables | (marks.variables if marks else frozenset())))
+    name = _operation_name(operation, group.subgraph, number)
+    start = kind + (f" {name}" if name else "")
+    plain = [f"${name}:{types[name]}" for name in used]
+    declared.extend(plain)
+    declared.extend(f"${name}:{reference}" for name, reference in contexts.items())
+    head = start + (f"({','.join(declared)})" if declared else "") + (marks.here if marks else "")
+    body = "{" + " ".join(parts) + "}" + "".join(f" {one}" for one in writing.fragments)
+    after = tuple(sorted(ids[parent] for parent in group.parents if parent in ids))
+    return Fetch(
+        id=number,
+        subgraph=group.subgraph,
+        text=body if head == "query" else head + body,
+        operation_name=name,
+        kind=kind,
+        variables=used,
+        lookups=tuple(lookups),
+        after=after,
+        renames=writing.renames,
+        pieces=Pieces(start, tuple(plain), tuple(parts), marks.here if marks else "") if contexts else None,
+    )
+
+
+def _lookups(
+    written: Sequence[tuple[str, Selection, list[DraftLookup]]], operation: Operation
+) -> tuple[list[str], list[Lookup]]:
+    """The parts of a request, and the lookup of each: root fields, or an `_entities` with its variable."""
     many = len(written) > 1
     parts: list[str] = []
     lookups: list[Lookup] = []
-    declared: list[str] = []
     for index, (text, selection, same) in enumerate(written):
         targets = tuple(Target(lookup.path, tuple(lookup.representations)) for lookup in same)
         if same[0].root:
@@ -58,33 +96,8 @@ def _fetch(
         alias = f"e{index}" if many else "_entities"
         call = f"_entities(representations:${variable})"
         parts.append(f"{alias}:{call}{text}" if many else call + text)
-        declared.append(f"${variable}:[_Any!]!")
         lookups.append(Lookup(targets, selection, variable, alias, lookup.contexts))
-    contexts = {one.variable: one.type for lookup in lookups for one in lookup.contexts}
-    root = any(lookup.root and not lookup.path for lookup in group.lookups)
-    kind = operation.kind if root and root_kind else "query"
-    types = dict(operation.variables)
-    used = tuple(sorted(writing.variables))
-    name = _operation_name(operation, group.subgraph, number)
-    start = kind + (f" {name}" if name else "")
-    plain = [f"${name}:{types[name]}" for name in used]
-    declared.extend(plain)
-    declared.extend(f"${name}:{reference}" for name, reference in contexts.items())
-    head = start + (f"({','.join(declared)})" if declared else "")
-    body = "{" + " ".join(parts) + "}"
-    after = tuple(sorted(ids[parent] for parent in group.parents if parent in ids))
-    return Fetch(
-        id=number,
-        subgraph=group.subgraph,
-        text=body if head == "query" else head + body,
-        operation_name=name,
-        kind=kind,
-        variables=used,
-        lookups=tuple(lookups),
-        after=after,
-        renames=writing.renames,
-        pieces=Pieces(start, tuple(plain), tuple(parts)) if contexts else None,
-    )
+    return parts, lookups
 
 
 def _written(group: Group, writing: _Writing) -> list[tuple[str, Selection, list[DraftLookup]]]:
@@ -118,10 +131,14 @@ def _has_objects(selection: Selection) -> bool:
 
 
 def _same(one: tuple[str, Selection], other: tuple[str, Selection]) -> bool:
-    """Whether two selections ask for the same, in whatever order. Arguments stand in the text alone."""
+    """Whether two selections ask for the same, in whatever order.
+
+    Arguments and directives stand in the text alone.
+    """
     if one == other:
         return True
-    return "(" not in one[0] + other[0] and _mark(one[1]) == _mark(other[1])
+    texts = one[0] + other[0]
+    return "(" not in texts and "@" not in texts and _mark(one[1]) == _mark(other[1])
 
 
 def _mark(selection: Selection) -> frozenset[object]:
@@ -164,7 +181,7 @@ def _write_parts(
     parts: list[str] = []
     outs: list[Out] = []
     for item in draft.fields.values():
-        same = outer.fields.get(item.key) if outer else None
+        same = outer.fields.get(item.key) if outer and not draft.marks and not item.directives else None
         if same and same.below is None and (same.name, same.arguments) == (item.name, item.arguments):
             continue
         text, out = _write_field(item, aliases.get((id(draft), item.key), item.key), writing)
@@ -174,9 +191,22 @@ def _write_parts(
     for inner in draft.fragments.values():
         texts, selection = _write_parts(inner, draft, aliases, writing)
         if texts:
-            parts.append(f"...on {inner.type}{{{' '.join(texts)}}}")
+            parts.append(_write_fragment(inner, f"{{{' '.join(texts)}}}", writing))
             fragments.append((_possible(inner.type, writing), selection))
     return parts, Selection(tuple(outs), tuple(fragments))
+
+
+def _write_fragment(draft: Draft, body: str, writing: _Writing) -> str:
+    """A fragment as the client wrote it, in line or by name: directives may be for one of the two."""
+    marks = draft.marks
+    if marks is None:
+        return f"...on {draft.type}{body}"
+    writing.variables |= marks.variables
+    if marks.definition is None or writing.inline:
+        return f"...on {draft.type}{marks.here}{body}"
+    name = f"F{len(writing.fragments)}"
+    writing.fragments.append(f"fragment {name} on {draft.type}{marks.definition}{body}")
+    return f"...{name}{marks.here}"
 
 
 def _placeholder(draft: Draft, writing: _Writing) -> str:
@@ -196,25 +226,46 @@ def _possible(type_name: str, writing: _Writing) -> frozenset[str]:
 def _write_field(item: DraftField, reply_key: str, writing: _Writing) -> tuple[str, Out]:
     writing.variables |= item.variables
     writing.renames = writing.renames or reply_key != item.key
+    name = _named(item, reply_key)
+    first, *others = item.directives or ("",)
+    if item.below is None:
+        text = " ".join(name + directives for directives in (first, *others))
+        return text, Out(reply_key, item.key, item.name)
+    text, selection = _write(item.below, writing)
+    again = "".join(f" {name}{directives}{_first_leaf(item.below, writing)}" for directives in others)
+    return name + first + text + again, Out(reply_key, item.key, item.name, selection)
+
+
+def _first_leaf(draft: Draft, writing: _Writing) -> str:
+    """A selection as short as it can be, for further nodes of a field: what they select is merged anyhow."""
+    item = next(iter(draft.fields.values()), None)
+    if item is None:
+        return "{" + _placeholder(draft, writing) + "}"
+    below = _first_leaf(item.below, writing) if item.below else ""
+    return "{" + _named(item, item.key) + (item.directives or ("",))[0] + below + "}"
+
+
+def _named(item: DraftField, reply_key: str) -> str:
+    """A field's key, name and arguments."""
     name = item.name if reply_key == item.name else f"{reply_key}:{item.name}"
     if item.arguments:
         name += "(" + ",".join(f"{key}:{value}" for key, value in item.arguments) + ")"
-    if item.below is None:
-        return name, Out(reply_key, item.key, item.name)
-    text, selection = _write(item.below, writing)
-    return name + text, Out(reply_key, item.key, item.name, selection)
+    return name
 
 
 def _aliases(draft: Draft) -> dict[tuple[int, str], str]:
-    """Other reply keys for fields of different types that share a key, where the subgraph's types would not
-    let them.
+    """Other reply keys for fields that share a key under different type conditions, where the subgraph's
+    types would not let them (GraphQL spec, FieldsInSetCanMerge).
 
-    The client's keys may stand for fields of one shape in the API schema and of another in this subgraph
-    (FieldsInSetCanMerge).
+    The client's keys may stand for fields of one shape in the API schema and of another in this subgraph,
+    here or further down.
+
+    Example: `... on A { x { y } } ... on B { x { y } }` is valid for the API schema, where y is `Int`. In a
+    subgraph whose B.x leads to a type with `y: Int!`, the second x is asked for as `x__1`.
     """
     if not draft.fragments:
         return {}
-    seen: dict[str, list[tuple[object, ...]]] = {key: [_shape(item)] for key, item in draft.fields.items()}
+    seen: dict[str, list[Shape]] = {key: [shape_of(item)] for key, item in draft.fields.items()}
     chosen: dict[tuple[str, int], str] = {}
     aliases: dict[tuple[int, str], str] = {}
     waiting = list(draft.fragments.values())
@@ -223,11 +274,8 @@ def _aliases(draft: Draft) -> dict[tuple[int, str], str]:
         inner = waiting.pop(0)
         waiting.extend(inner.fragments.values())
         for key, item in inner.fields.items():
-            shapes = seen.setdefault(key, [])
-            shape = _shape(item)
-            if shape not in shapes:
-                shapes.append(shape)
-            if (index := shapes.index(shape)) > 0:
+            index = place_among(seen.setdefault(key, []), shape_of(item))
+            if index > 0:
                 if (key, index) not in chosen:
                     number = next(one for one in count(index) if f"{key}__{one}" not in taken)
                     chosen[key, index] = f"{key}__{number}"
@@ -240,7 +288,3 @@ def _keys(draft: Draft) -> Iterator[str]:
     yield from draft.fields
     for inner in draft.fragments.values():
         yield from _keys(inner)
-
-
-def _shape(item: DraftField) -> tuple[object, ...]:
-    return (item.type,) if item.below is None else (item.type, item.name, item.arguments)

@@ -1,4 +1,5 @@
-"""Which subgraph resolves which field: fewest rounds first, then fewest fetches.
+"""Which subgraph resolves which field: fewest rounds first, then fewest fetches, then fewest fields in later
+rounds.
 
 Trying every combination of paths (as the first federation planners did) grows exponentially. Here a selection
 is weighed per object: fields with one option are settled first, and what they enter is free for the others; a
@@ -8,7 +9,7 @@ complete is resolved in several, and merged.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.core.errors import PlanError
 from gateway.plan.paths import Option, Paths, Reached
@@ -20,16 +21,19 @@ from gateway.supergraph.graph import Arrival
 class Cost:
     """What a selection takes from its arrivals on.
 
-    Rounds of fetches, fetches further down, and entries at this very object.
+    Rounds of fetches, fetches further down, entries at this very object, and how many fields are resolved
+    after the first round.
     """
 
     depth: int = 0
     nested: int = 0
     jumps: frozenset[object] = frozenset()
+    late: int = 0
 
     def also(self, other: "Cost") -> "Cost":
         """The cost of both, at the same object."""
-        return Cost(max(self.depth, other.depth), self.nested + other.nested, self.jumps | other.jumps)
+        depth, nested = max(self.depth, other.depth), self.nested + other.nested
+        return Cost(depth, nested, self.jumps | other.jumps, self.late + other.late)
 
     @property
     def fetches(self) -> int:
@@ -65,6 +69,8 @@ class Chooser:
         self._alive: list[Selections] = []
         self._open: set[tuple[str, str, Arrival]] = set()
         self._cuts = 0
+        self._sizes: dict[int, int] = {}
+        self._alone: dict[int, tuple[Field]] = {}
 
     def assign(
         self,
@@ -101,7 +107,8 @@ class Chooser:
     ) -> list[Choice]:
         """The ways to resolve one field, with their costs.
 
-        The union of several where no single one suffices.
+        The union of several where no single one suffices; not for a field of the mutation's root, which one
+        subgraph alone may run.
         """
         options = self.paths.options(type_name, item, reached)
         ways = []
@@ -109,7 +116,7 @@ class Chooser:
             cost = self.cost_of(type_name, item, (option,), arrivals, reached)
             if cost is not None:
                 ways.append(Choice(item, (option,), cost))
-        if ways or len(options) < 2:
+        if ways or len(options) < 2 or type_name == self.graph.supergraph.roots.get("mutation"):
             return ways
         together = self._together(type_name, item, options, arrivals, reached)
         return [together] if together else []
@@ -148,13 +155,33 @@ class Chooser:
             if cost is None:
                 return None
             total = total.also(cost)
-        if not item.selections:
-            return total
+        is_late = total.depth > (0 if arrivals else 1)  # the root itself is entered in the first round
+        late = total.late + self.size((item,)) if is_late else 0
+        total = replace(total, late=late)
+        return self._with_below(total, item, options) if item.selections else total
+
+    def _with_below(self, total: Cost, item: Field, options: Sequence[Option]) -> Cost | None:
+        """The cost of a field with that of its selection."""
         below = tuple(dict.fromkeys(self.graph.below(option.source, option.local) for option in options))
         inner = self.cost(item.type_name, item.selections, below)
         if inner is None:
             return None
-        return Cost(total.depth + inner.depth, total.nested + inner.fetches, total.jumps)
+        nested = total.nested + inner.fetches
+        return Cost(total.depth + inner.depth, nested, total.jumps, total.late or inner.late)
+
+    def size(self, selections: Selections) -> int:
+        """The number of fields in a selection, at any depth."""
+        total = 0
+        for item in selections:
+            below = 0
+            if item.selections:
+                key = id(item.selections)
+                if key not in self._sizes:
+                    self._alive.append(item.selections)
+                    self._sizes[key] = self.size(item.selections)
+                below = self._sizes[key]
+            total += below + isinstance(item, Field)
+        return total
 
     def _entering(
         self, type_name: str, option: Option, arrivals: Sequence[Arrival], reached: Reached
@@ -177,9 +204,8 @@ class Chooser:
         self._open.discard(mark)
         if inputs is None:
             return None
-        return Cost(
-            max(inputs.depth + 1, option.depth), inputs.nested, inputs.jumps | {(source, inputs.jumps)}
-        )
+        jumps = inputs.jumps | {(source, inputs.jumps)}
+        return Cost(max(inputs.depth + 1, option.depth), inputs.nested, jumps, inputs.late)
 
     def cost(self, type_name: str, selections: Selections, arrivals: tuple[Arrival, ...]) -> Cost | None:
         """The best cost of a selection from some arrivals; None when it can't be answered from there."""
@@ -198,25 +224,53 @@ class Chooser:
     def _cost(self, type_name: str, selections: Selections, arrivals: tuple[Arrival, ...]) -> Cost | None:
         reached = self.graph.reach(type_name, arrivals)
         split = self.paths.split(type_name, selections, arrivals, reached)
-        total = Cost()
+        if len(arrivals) > 1 and not self._in_one_each(type_name, selections, arrivals, reached):
+            return None
+        total, known = Cost(), 0
         if split.typed:
             source = self.paths.typed_source(reached)
             if source is None:
                 return None
-            total = Cost(reached[source].depth, 0, frozenset({source}))
+            known = reached[source].depth
+            total = Cost(known, 0, frozenset({source}))
             arrivals = (*arrivals, source)
         choices = self.assign(type_name, split.direct, arrivals, reached, ())
         if choices is None:
             return None
         for choice in choices:
             total = total.also(choice.cost)
-        for member, inner in split.parts:
-            narrowed = self.paths.narrowed(arrivals, member)
+        for member, inner, _ in split.parts:
+            narrowed = arrivals if member == type_name else self.paths.narrowed(arrivals, member)
             cost = self._cost(member, inner, narrowed) if narrowed else Cost()
             if cost is None:
                 return None
+            if cost.depth:  # what is asked for by type waits until the types are known
+                cost = replace(cost, depth=cost.depth + known)
             total = total.also(cost)
         return total
+
+    def _in_one_each(
+        self, type_name: str, selections: Selections, arrivals: tuple[Arrival, ...], reached: Reached
+    ) -> bool:
+        """Whether each field that is asked on an abstract type can be answered from one of the arrivals, for
+        every type that the arrival can hand out.
+        """
+        for item, types in self.paths.asked_by_type(type_name, selections, reached):
+            if not any(self._answers(item, types, arrival) for arrival in arrivals):
+                self.paths.split_fields.add(f"{item.parent}.{item.name}")
+                return False
+        return True
+
+    def _answers(self, item: Field, types: frozenset[str], arrival: Arrival) -> bool:
+        """Whether a field can be had for objects of all these types that an arrival can hand out, from it
+        alone.
+        """
+        alone = self._alone.setdefault(id(item), (item,))
+        for member in sorted(types & self.graph.possible(arrival)):
+            narrowed = self.graph.narrowed((arrival,), member)
+            if not narrowed or self.cost(member, alone, narrowed) is None:
+                return False
+        return True
 
 
 def _popularity(waiting: Sequence[_Undecided]) -> dict[Arrival, int]:
@@ -230,16 +284,26 @@ def _popularity(waiting: Sequence[_Undecided]) -> dict[Arrival, int]:
 
 def _rank(
     way: Choice, depth: int, entered: Collection[object], popular: dict[Arrival, int]
-) -> tuple[int, int, int, int, int]:
-    """Smaller is better: rounds of the whole object, new fetches, own rounds, then what serves most of the
-    other fields.
+) -> tuple[int, int, int, int, int, int]:
+    """Smaller is better: rounds of the whole object, new fetches, fields in later rounds, own rounds, then
+    what serves most of the other fields.
     """
     new = way.cost.nested + sum(1 for jump in way.cost.jumps if jump not in entered)
     own = sum(option.depth for option in way.options)
-    return (max(depth, way.cost.depth), new, way.cost.depth, own, -popular[way.options[0].source])
+    cost = way.cost
+    return (max(depth, cost.depth), new, cost.late, cost.depth, own, -popular[way.options[0].source])
 
 
-def no_plan(type_name: str, fields: Sequence[Field]) -> PlanError:
-    """The error for fields that no subgraph can be asked for from here."""
+def no_plan(type_name: str, fields: Sequence[Field], split: Collection[str] = ()) -> PlanError:
+    """The error for fields that no subgraph can be asked for from here.
+
+    `split`: fields of interfaces that no single subgraph answers for all types.
+    """
     names = ", ".join(f"{type_name}.{item.name}" for item in fields[:5])
+    if split:
+        message = (
+            f"no single subgraph answers {', '.join(sorted(split)[:5])} for all types that it may return "
+            f"below {names}; select the field in fragments on the object types"
+        )
+        return PlanError(message, "INTERFACE_FIELD_SPLIT")
     return PlanError(f"no way through the subgraphs answers {names} here", "PLAN_NOT_FOUND")

@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 
 from gateway.plan.names import Names
 from gateway.plan.nodes import ContextInput, Path, RepField, Representation
+from gateway.request.operation import Marks
 from gateway.supergraph.graph import Arrival
 
 
 @dataclass(slots=True, eq=False)
 class DraftField:
-    """A field that a group asks for; `key` is where its value is kept."""
+    """A field that a group asks for; `key` is where its value is kept.
+
+    `directives` are the texts of its nodes, as in `request.operation.Field`.
+    """
 
     key: str
     name: str
@@ -23,21 +27,40 @@ class DraftField:
     arguments: tuple[tuple[str, str], ...]
     variables: frozenset[str]
     below: "Draft | None" = None
+    directives: tuple[str, ...] = ()
+
+    def also(self, new: "DraftField") -> None:
+        """Take over the directives of the same field, asked for again."""
+        if new.directives != self.directives:
+            mine, theirs = self.directives or ("",), new.directives or ("",)
+            self.directives = tuple(dict.fromkeys((*mine, *theirs)))
+            self.variables |= new.variables
 
 
 @dataclass(slots=True, eq=False)
 class Draft:
-    """A selection that a group asks of an object; `type` is the subgraph's own type there."""
+    """A selection that a group asks of an object; `type` is the subgraph's own type there.
+
+    `fragments` are its parts, by type and directives; `marks` are the directives of a part.
+    """
 
     type: str
     fields: dict[str, DraftField] = field(default_factory=dict)
-    fragments: "dict[str, Draft]" = field(default_factory=dict)
+    fragments: "dict[tuple[str, Marks | None], Draft]" = field(default_factory=dict)
+    marks: Marks | None = None
 
-    def narrow(self, type_name: str) -> "Draft":
-        """The part for objects of a narrower type."""
-        if type_name == self.type:
+    def narrow(self, type_name: str, marks: Marks | None = None) -> "Draft":
+        """The part for objects of a narrower type, or under the directives of a fragment."""
+        if type_name == self.type and marks is None:
             return self
-        return self.fragments.setdefault(type_name, Draft(type_name))
+        return self.fragments.setdefault((type_name, marks), Draft(type_name, marks=marks))
+
+    def ask(self, new: DraftField) -> DraftField:
+        """Ask for a field, or once more for one that has its key; returns the field that is asked for."""
+        known = self.fields.setdefault(new.key, new)
+        if known is not new:
+            known.also(new)
+        return known
 
     def means_other(self, new: DraftField) -> bool:
         """Whether a field's key stands for another field here, or for the same one with other arguments."""
@@ -53,8 +76,8 @@ class Draft:
             if below is not None and item.below is not None and below.clashes(item.below):
                 return True
         return any(
-            type_name in self.fragments and self.fragments[type_name].clashes(inner)
-            for type_name, inner in other.fragments.items()
+            part in self.fragments and self.fragments[part].clashes(inner)
+            for part, inner in other.fragments.items()
         )
 
     def absorb(self, other: "Draft") -> None:
@@ -63,10 +86,12 @@ class Draft:
             mine = self.fields.get(key)
             if mine is None:
                 self.fields[key] = item
-            elif mine.below is not None and item.below is not None:
+                continue
+            mine.also(item)
+            if mine.below is not None and item.below is not None:
                 mine.below.absorb(item.below)
-        for type_name, inner in other.fragments.items():
-            self.narrow(type_name).absorb(inner)
+        for part, inner in other.fragments.items():
+            self.narrow(*part).absorb(inner)
 
 
 @dataclass(slots=True, eq=False)
@@ -102,10 +127,11 @@ class DraftLookup:
 def compatible(one: Representation, other: Representation) -> bool:
     """Whether two representations can be in one lookup.
 
-    For objects of other types, or for the same ones and in agreement.
+    For objects of other types, or for the same ones and in agreement. Objects of two types that the subgraph
+    looks up as one (as an interface object) would be asked for the same fields.
     """
     if one.types is not None and other.types is not None and not one.types & other.types:
-        return True
+        return one.typename is None or one.typename != other.typename
     return one.types == other.types and one.typename == other.typename and agree(one.fields, other.fields)
 
 
@@ -191,7 +217,8 @@ class Place:
 class Site:
     """An object of the answer as one static type: who has brought it here, and what is placed on it.
 
-    `types` restricts it to some run-time types (None: every object at the place). `start` are the arrivals
+    `types` restricts it to some run-time types (None: every object at the place), `marks` puts it under the
+    directives of a fragment. `start` are the arrivals
     that came with the object; `slots` those and what was entered from here; `parent` is the site above.
     `demanded` are the parts of representations that were placed here already.
     """
@@ -202,10 +229,11 @@ class Site:
     start: tuple[Arrival, ...] = ()
     slots: dict[Arrival, Slot] = field(default_factory=dict)
     children: "dict[str, Site]" = field(default_factory=dict)
-    parts: "dict[str, Site]" = field(default_factory=dict)
+    parts: "dict[tuple[str, Marks | None], Site]" = field(default_factory=dict)
     whole: "Site | None" = None
     parent: "Site | None" = None
     demanded: dict[object, tuple[tuple[RepField, ...], set[Group]]] = field(default_factory=dict)
+    marks: Marks | None = None
 
     def arrive(self, slot: Slot) -> None:
         """Another subgraph brings the object along with its parent."""

@@ -5,31 +5,35 @@ from dataclasses import dataclass, field
 
 from gateway.request.operation import Field, Fragment, Selections
 
+Arguments = tuple[tuple[str, str], ...]
+Meaning = tuple[str, Arguments, tuple[str, ...]]
+
 
 @dataclass(slots=True, eq=False)
 class Names:
     """The keys taken at one place of the answer, over all type conditions.
 
-    What each stands for, and the names below it.
+    What each stands for (name, arguments, directives), and the names below it.
     """
 
-    keys: dict[str, set[tuple[str, tuple[tuple[str, str], ...]]]] = field(default_factory=dict)
+    keys: dict[str, set[Meaning]] = field(default_factory=dict)
     children: "dict[str, Names]" = field(default_factory=dict)
 
     def child(self, key: str) -> "Names":
         """The names below a key."""
         return self.children.setdefault(key, Names())
 
-    def take(self, key: str, name: str, arguments: tuple[tuple[str, str], ...]) -> None:
+    def take(self, item: Field) -> None:
         """Note that the client's operation uses a key."""
-        self.keys.setdefault(key, set()).add((name, arguments))
+        self.keys.setdefault(item.key, set()).add((item.name, item.arguments, item.directives))
 
-    def inner(self, name: str, arguments: tuple[tuple[str, str], ...]) -> str:
+    def inner(self, name: str, arguments: Arguments) -> str:
         """A key for a field that the planner needs.
 
-        The client's own where it is the same field, else a free one.
+        The client's own where it is the same field without directives (which may change its value), else a
+        free one.
         """
-        meaning = {(name, arguments)}
+        meaning: set[Meaning] = {(name, arguments, ())}
         for key in self._candidates(name):
             if self.keys.get(key, meaning) == meaning:
                 self.keys[key] = meaning
@@ -57,5 +61,5 @@ def _take(names: Names, selections: Iterable[Field | Fragment]) -> None:
         if isinstance(item, Fragment):
             _take(names, item.selections)
         else:
-            names.take(item.key, item.name, item.arguments)
+            names.take(item)
             _take(names.child(item.key), item.selections)

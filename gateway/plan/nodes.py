@@ -125,12 +125,13 @@ class Pieces:
 
     Objects under different contexts are looked up apart.
 
-    `lookups` are the texts in the order of the fetch's lookups.
+    `lookups` are the texts in the order of the fetch's lookups, `directives` those of the operation.
     """
 
     head: str
     declared: tuple[str, ...]
     lookups: tuple[str, ...]
+    directives: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +159,17 @@ class Plan:
     """A whole plan: stages that run one after the other.
 
     A query has one; a mutation has one for each root field or run of fields.
+
+    `hasty` are the keys of fields that are asked of objects of more types than the client did, for the sake
+    of a round: a subgraph that knows them as an interface object only can't tell. When one of them fails, it
+    may take an object with it that the client did not ask it of. `careful` is a plan that does not do so.
     """
 
     kind: OperationKind
     stages: tuple[tuple[Fetch, ...], ...]
     explained: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    hasty: frozenset[str] = frozenset()
+    careful: "Plan | None" = None
 
     @property
     def fetches(self) -> tuple[Fetch, ...]:

@@ -4,15 +4,17 @@ An abstract selection is answered as a whole where a subgraph knows the interfac
 every implementation; what is left is asked per type ("parts").
 """
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gateway.core.errors import PlanError
 from gateway.federation.field_set import FieldSet, FieldSetField
-from gateway.request.operation import Field, Fragment, Selections
+from gateway.request.operation import Field, Fragment, Marks, Selections
 from gateway.supergraph.graph import TYPENAME, Arrival, Graph, Local, Reach
 
 Reached = Mapping[Arrival, Reach]
+Parts = dict[tuple[str, Marks | None], list[Field | Fragment]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,16 @@ class Split:
     """
 
     direct: tuple[Field, ...]
-    parts: tuple[tuple[str, Selections], ...]
+    parts: tuple[tuple[str, Selections, Marks | None], ...]
     typed: bool
 
 
 class Paths:
-    """Options and splits over one supergraph, counting what is weighed against a limit."""
+    """Options and splits over one supergraph, counting what is weighed against a limit.
+
+    `split_fields` are the fields of interfaces that no single subgraph could answer, for the error's text;
+    `hasty` the keys of fields that were placed on a hasty way.
+    """
 
     def __init__(self, graph: Graph, limit: int, taken: Iterable[str] = ()) -> None:
         self.graph = graph
@@ -49,6 +55,8 @@ class Paths:
         while any(name.startswith(self.context_prefix) for name in taken):
             self.context_prefix = f"_{self.context_prefix}"
         self.weighed = 0
+        self.split_fields: set[str] = set()
+        self.hasty: set[str] = set()
         self._sets: dict[tuple[str, FieldSet], Selections] = {}
 
     def weigh(self, count: int = 1) -> None:
@@ -81,30 +89,60 @@ class Paths:
     def split(
         self, type_name: str, selections: Selections, arrivals: Iterable[Arrival], reached: Reached
     ) -> Split:
-        """Divide a selection; on an object type everything is direct."""
+        """Divide a selection; on an object type everything is direct but fragments with directives."""
         direct: list[Field] = []
-        parts: dict[str, list[Field | Fragment]] = {}
+        parts: Parts = defaultdict(list)
         possible: frozenset[str] = frozenset().union(*(self.graph.possible(item) for item in arrivals))
         abstract = self.graph.is_abstract(type_name)
         for item in selections:
             if isinstance(item, Field):
-                if not abstract or any(self.graph.local(arrival, item.name) for arrival in reached):
+                if self._is_direct(type_name, item, reached):
                     direct.append(item)
                 else:
                     for member in sorted(possible):
-                        parts.setdefault(member, []).append(item)
-            elif not abstract:
-                if type_name in self.graph.supergraph.possible.get(item.type, ()):
-                    inner = self.split(type_name, item.selections, arrivals, reached)
-                    direct.extend(inner.direct)
+                        parts[member, None].append(item)
+            elif abstract:
+                same = item.type == type_name
+                for member in [type_name] if same else self.members(item.type, arrivals, possible):
+                    parts[member, item.marks].extend(item.selections)
+            elif type_name not in self.graph.supergraph.possible.get(item.type, ()):
+                continue
+            elif item.marks:
+                parts[type_name, item.marks].extend(item.selections)
             else:
-                for member in self.members(item.type, arrivals, possible):
-                    parts.setdefault(member, []).extend(item.selections)
-        typed = abstract and all(self._untyped(item) for item in arrivals)
+                inner = self.split(type_name, item.selections, arrivals, reached)
+                direct.extend(inner.direct)
+                for name, selections, marks in inner.parts:
+                    parts[name, marks].extend(selections)
         needs_type = bool(parts) or any(item.name == TYPENAME for item in direct)
-        return Split(
-            tuple(direct), tuple((name, tuple(items)) for name, items in parts.items()), typed and needs_type
-        )
+        typed = abstract and needs_type and all(self._untyped(item) for item in arrivals)
+        together = tuple((name, tuple(items), marks) for (name, marks), items in parts.items())
+        return Split(tuple(direct), together, typed)
+
+    def asked_by_type(
+        self, type_name: str, selections: Selections, reached: Reached
+    ) -> Iterator[tuple[Field, frozenset[str]]]:
+        """The fields that are asked on an abstract type and answered for each of its object types by itself.
+
+        With those object types; fields in fragments on other abstract types included.
+        """
+        if not self.graph.is_abstract(type_name):
+            return
+        for item in selections:
+            if isinstance(item, Fragment):
+                yield from self.asked_by_type(item.type, item.selections, reached)
+            elif not self._is_direct(type_name, item, reached):
+                yield item, self.graph.supergraph.possible[type_name]
+
+    def _is_direct(self, type_name: str, item: Field, reached: Reached) -> bool:
+        """Whether a field is asked on the type itself.
+
+        So is one of an interface that no object type implements: there is no other place for it.
+        """
+        possible = self.graph.supergraph.possible.get(type_name)
+        if not self.graph.is_abstract(type_name) or not possible:
+            return True
+        return any(self.graph.local(arrival, item.name) for arrival in reached)
 
     def _untyped(self, arrival: Arrival) -> bool:
         view = self.graph.view(arrival)
@@ -135,8 +173,7 @@ class Paths:
 
     def narrowed(self, arrivals: Iterable[Arrival], member: str) -> tuple[Arrival, ...]:
         """The arrivals for objects of a narrower type."""
-        found = (self.graph.narrow(item, member) for item in arrivals)
-        return tuple(dict.fromkeys(item for item in found if item is not None))
+        return self.graph.narrowed(arrivals, member)
 
     def selections_of(self, type_name: str, fields: FieldSet) -> Selections:
         """A field set as selections on a type, so that its cost can be weighed like a client's."""

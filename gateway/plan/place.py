@@ -24,6 +24,7 @@ from gateway.plan.fetch_graph import (
 )
 from gateway.plan.names import names_of
 from gateway.plan.nodes import ContextInput, ContextSource, Path, RepField, Representation, Step
+from gateway.plan.parts import part_of, under_marks, unmarked
 from gateway.plan.paths import Option, Paths, Reached, Split
 from gateway.request.operation import Field, Selections
 from gateway.supergraph.graph import TYPENAME, Arrival, Graph
@@ -53,8 +54,8 @@ class Placer:
             child, _ = self.put(site, choice, choice.field.key)
             if child is not None:
                 self.place(child, choice.field.selections)
-        for member, inner in split.parts:
-            if part := self.part(site, member):
+        for member, inner, marks in split.parts:
+            if part := part_of(self.graph, site, member, marks):
                 self.place(part, inner)
 
     def split(self, site: Site, selections: Selections) -> Split:
@@ -73,7 +74,7 @@ class Placer:
         """Where each field is resolved; PlanError PLAN_NOT_FOUND when one can't be."""
         choices = self.chooser.assign(site.type, fields, site.start, reached, site.slots)
         if choices is None:
-            raise no_plan(site.type, fields)
+            raise no_plan(site.type, fields, self.paths.split_fields)
         return choices
 
     def put(self, site: Site, choice: Choice, key: str) -> tuple[Site | None, set[Group]]:
@@ -83,10 +84,13 @@ class Placer:
         groups: set[Group] = set()
         for option in choice.options:
             arguments = (*item.arguments, *self.contextual(site, option))
-            new = DraftField(key, item.name, option.local.field.type, arguments, item.variables)
+            reference = option.local.field.type
+            new = DraftField(key, item.name, reference, arguments, item.variables, directives=item.directives)
+            if option.local.hasty:
+                self.paths.hasty.add(key)
             slot = self.resolving(site, option, new)
             groups.add(slot.group)
-            written = slot.draft.fields.setdefault(key, new)
+            written = slot.draft.ask(new)
             if self.graph.is_composite(item.type_name):
                 child = child or self.child(site, key, item)
                 arrival = self.graph.below(option.source, option.local)
@@ -108,23 +112,6 @@ class Placer:
         if site.types is None or not path:
             return path
         return (*path[:-1], replace(path[-1], types=site.types))
-
-    def part(self, site: Site, member: str) -> Site | None:
-        """The site for objects of a narrower type; None when no subgraph hands one out there."""
-        narrowed = [(slot, self.graph.narrow(slot.arrival, member)) for slot in site.slots.values()]
-        if member not in site.parts:
-            if not any(arrival for _, arrival in narrowed):
-                return None
-            types = self.graph.supergraph.possible.get(member, frozenset({member}))
-            site.parts[member] = Site(site.place, member, types, whole=site, parent=site.parent)
-        part = site.parts[member]
-        for slot, arrival in narrowed:
-            if arrival is not None:
-                view = self.graph.view(slot.arrival)
-                same = view is not None and view.interface_object
-                draft = slot.draft if same else slot.draft.narrow(arrival.type)
-                part.arrive(Slot(arrival, slot.group, draft))
-        return part
 
     def know_type(self, site: Site) -> None:
         """Ask for the run-time type of a site's objects, entering a subgraph that knows it if need be."""
@@ -157,17 +144,30 @@ class Placer:
         )
 
     def entered(self, site: Site, source: Arrival, new: DraftField | None = None) -> Slot:
-        """The slot of an arrival, entered by its key if that was not done yet."""
-        if source not in site.slots:
-            entry = self.reached(site)[source].entry
-            if entry is None:
-                raise no_plan(site.type, ())
-            if entry.key:
-                fields, parents = self.demand(site, entry.key, self.nearer(site, source))
-                site.slots[source] = self.lookup(site, source, fields, parents, new=new)
-            else:
-                site.slots[source] = self.root_lookup(site, source)
+        """The slot of an arrival, entered by its key if that was not done yet.
+
+        Under the directives of a fragment that does not narrow the type, it is a part of the slot around it.
+        """
+        whole = site.whole
+        if source in site.slots:
+            return site.slots[source]
+        if whole is not None and site.type == whole.type:
+            slot = self.entered(whole, source, new)
+            draft = slot.draft.narrow(slot.draft.type, site.marks)
+            site.slots[source] = Slot(source, slot.group, draft)
+        else:
+            site.slots[source] = self.enter(site, source, new)
         return site.slots[source]
+
+    def enter(self, site: Site, source: Arrival, new: DraftField | None) -> Slot:
+        """A new slot of an arrival, by its key; root types have none."""
+        entry = self.reached(site)[source].entry
+        if entry is None:
+            raise no_plan(site.type, ())
+        if not entry.key:
+            return self.root_lookup(site, source)
+        fields, parents = self.demand(site, entry.key, self.nearer(site, source))
+        return self.lookup(site, source, fields, parents, new=new)
 
     def nearer(self, site: Site, source: Arrival) -> Reached:
         """The arrivals that can be had without, and before, a given one."""
@@ -264,6 +264,7 @@ class Placer:
         Each field is placed once: requirements that share requirements would otherwise be walked once for
         every way between them.
         """
+        site = unmarked(self.graph, site)
         made: list[RepField] = []
         groups: set[Group] = set()
         for item in fields:
@@ -293,7 +294,7 @@ class Placer:
         made: list[RepField] = []
         groups: set[Group] = set()
         for member in members:
-            if part := self.part(site, member):
+            if part := part_of(self.graph, site, member):
                 got, more = self.demand(part, fields, self.reached(part))
                 made.extend(replace(item, types=item.types or part.types) for item in got)
                 groups |= more
@@ -332,7 +333,7 @@ class Placer:
         for number in count():
             group = self.lookup_group(site, source.subgraph, parents, contexts, number)
             template = self.representation(site, group, source, fields)
-            draft = group.lookups[0].draft.narrow(source.type)
+            draft = under_marks(site, group.lookups[0].draft.narrow(source.type))
             if group.lookups[0].fits(template) and not (new and draft.means_other(new)):
                 group.lookups[0].represent(template)
                 return Slot(source, group, draft)

@@ -1,8 +1,8 @@
 """The planner: a normalised operation becomes a plan.
 
-place > passes > assemble, once for a query; for a mutation once per root field, or per run of root fields
-that one request answers (GraphQL spec, section 6.2.2: root fields of a mutation run one after the other, with
-all that belongs to them).
+unions > place > passes > assemble, once for a query; for a mutation once per root field, or per run of root
+fields that one request answers (GraphQL spec, section 6.2.2: root fields of a mutation run one after the
+other, with all that belongs to them).
 """
 
 from dataclasses import replace
@@ -16,6 +16,7 @@ from gateway.plan.nodes import Plan
 from gateway.plan.passes import PASSES
 from gateway.plan.paths import Paths
 from gateway.plan.place import Placer
+from gateway.plan.unions import without_unsure_members
 from gateway.request.operation import Field, Operation, Selections
 from gateway.supergraph.graph import Graph
 
@@ -30,6 +31,7 @@ def plan_operation(
     Raises PlanError: PLAN_LIMIT_EXCEEDED when more than `limit` choices would be weighed, PLAN_NOT_FOUND when
     there is no way.
     """
+    operation = without_unsure_members(graph, operation)
     paths = Paths(graph, limit, [name for name, _ in operation.variables])
     stages = []
     notes: list[tuple[str, str]] = []
@@ -45,7 +47,13 @@ def plan_operation(
         stages.append(fetches)
     if any(fetch.pieces for stage in stages for fetch in stage):
         stages = [tuple(replace(fetch, shared=False) for fetch in stage) for stage in stages]
-    return Plan(operation.kind, tuple(stages), tuple(notes))
+    made = Plan(operation.kind, tuple(stages), tuple(notes))
+    if not paths.hasty:
+        return made
+    careful = plan_operation(graph.careful, operation, limit, explain)
+    if operation.kind == "mutation":  # it must not run twice
+        return careful
+    return replace(made, hasty=frozenset(paths.hasty), careful=careful)
 
 
 def _stages(paths: Paths, operation: Operation) -> list[list[Group]]:

@@ -20,6 +20,7 @@ from graphql import (
     print_ast,
 )
 from graphql.language import (
+    DirectiveNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -34,8 +35,8 @@ from graphql.language import (
 )
 
 from gateway.core.errors import RequestError
-from gateway.request.operation import Field, Fragment, Operation, Selections
-from gateway.request.variables import included
+from gateway.request.operation import Field, Fragment, Marks, Operation, Selections
+from gateway.request.variables import CONDITIONS, included
 from gateway.settings import Limits
 from gateway.supergraph.model import Supergraph
 
@@ -47,12 +48,14 @@ _Arguments = tuple[tuple[tuple[str, str], ...], frozenset[str]]
 class _Level:
     """One selection set while it is collected.
 
-    Field nodes by response key, and levels by type condition, in order.
+    Field nodes by response key, and levels by type condition, in order. `marks`: the directives of the
+    fragment that it stands for.
     """
 
     parent: str
     possible: frozenset[str]
     entries: dict[str, "list[FieldNode] | _Level"] = field(default_factory=dict)
+    marks: Marks | None = None
 
 
 def normalize(
@@ -75,14 +78,30 @@ def normalize(
     variables = tuple(
         (item.variable.name.value, _declared(item)) for item in operation.variable_definitions or ()
     )
-    name = operation.name.value if operation.name else None
-    return Operation(operation.operation.value, name, root.name, variables, selections)
+    name, marks = operation.name.value if operation.name else None, _marks_of(operation)
+    return Operation(operation.operation.value, name, root.name, variables, selections, marks)
+
+
+def _marks_of(operation: OperationDefinitionNode) -> Marks | None:
+    own = directives_of(operation)
+    return Marks(own, None, variables_in(operation.directives or ())) if own else None
 
 
 def _declared(node: VariableDefinitionNode) -> str:
     """A variable's type with its default: only with it may a nullable variable stand where null may not."""
     default = f"={print_ast(node.default_value)}" if node.default_value else ""
-    return print_ast(node.type) + default
+    return print_ast(node.type) + default + directives_of(node)
+
+
+def directives_of(node: Node) -> str:
+    """A node's directives as text, without the conditions (@skip, @include), which are settled here."""
+    given: tuple[DirectiveNode, ...] = getattr(node, "directives", None) or ()
+    return "".join(_written(one) for one in given if one.name.value not in CONDITIONS)
+
+
+def _written(node: DirectiveNode) -> str:
+    arguments = ",".join(f"{one.name.value}:{print_ast(one.value)}" for one in node.arguments or ())
+    return f"@{node.name.value}({arguments})" if arguments else f"@{node.name.value}"
 
 
 class _Normalizer:
@@ -116,18 +135,34 @@ class _Normalizer:
             return
         if isinstance(node, FieldNode):
             key = node.alias.value if node.alias else node.name.value
-            if key.startswith("__") and key != node.name.value:
-                message = f'"{key}" can\'t be an alias: names that begin with two underscores are reserved'
+            if key == "__typename" != node.name.value:
+                message = (
+                    f'"__typename" can\'t be an alias of {node.name.value}: under this name the gateway '
+                    "reads the types of objects; choose another alias"
+                )
                 raise RequestError(message, "GRAPHQL_VALIDATION_FAILED")
             entry = level.entries.setdefault(key, [])
             if isinstance(entry, list):
                 entry.append(node)
         elif isinstance(node, FragmentSpreadNode):
             fragment = self.fragments[node.name.value]
-            self.enter(fragment.type_condition.name.value, fragment.selection_set.selections, level)
+            marks = self.marks(node, fragment)
+            self.enter(fragment.type_condition.name.value, fragment.selection_set.selections, level, marks)
         elif isinstance(node, InlineFragmentNode):
             condition = node.type_condition.name.value if node.type_condition else level.parent
-            self.enter(condition, node.selection_set.selections, level)
+            self.enter(condition, node.selection_set.selections, level, self.marks(node))
+
+    def marks(
+        self, node: FragmentSpreadNode | InlineFragmentNode, definition: FragmentDefinitionNode | None = None
+    ) -> Marks | None:
+        """The directives of a fragment, where it is used and at its definition; None when it has none."""
+        here = directives_of(node)
+        there = directives_of(definition) if definition else None
+        if not here and not there:
+            return None
+        self.count_characters(len(here) + len(there or ""))
+        given = (*(node.directives or ()), *(definition.directives or () if definition else ()))
+        return Marks(here, there, variables_in(given))
 
     def count_selection(self, level: _Level) -> None:
         """Count one more selection, and stop over the limits.
@@ -144,28 +179,31 @@ class _Normalizer:
                 message = f"the operation has more than {limit} {what} when its fragments are written out"
                 raise RequestError(message, "TOO_COMPLEX")
 
-    def enter(self, condition: str, nodes: tuple[SelectionNode, ...], level: _Level) -> None:
-        """Follow a fragment: into this level when it does not narrow the type, else into a level of its
-        own.
+    def enter(
+        self, condition: str, nodes: tuple[SelectionNode, ...], level: _Level, marks: Marks | None
+    ) -> None:
+        """Follow a fragment: into this level when it neither narrows the type nor has directives, else into
+        a level of its own.
         """
         both = level.possible & self.possible.of(condition)
-        if not both:
+        if not both and condition != level.parent:
             return
         target = level
-        if not (both == level.possible and self.fits(condition, level.parent)):
-            target = self.narrower(condition, both, level)
+        narrows = not (both == level.possible and self.fits(condition, level.parent))
+        if narrows or marks:
+            target = self.narrower(condition if narrows else level.parent, both, level, marks)
         for node in nodes:
             self.collect(node, target)
 
     @staticmethod
-    def narrower(condition: str, possible: frozenset[str], level: _Level) -> _Level:
-        """The level of a fragment: the last one if that has the same condition, else one of its own, to
-        keep the fields' order.
+    def narrower(condition: str, possible: frozenset[str], level: _Level, marks: Marks | None) -> _Level:
+        """The level of a fragment: the last one if that has the same condition and directives, else one of
+        its own, to keep the fields' order.
         """
         last = next(reversed(level.entries.values()), None)
-        if isinstance(last, _Level) and last.parent == condition:
+        if isinstance(last, _Level) and (last.parent, last.marks) == (condition, marks):
             return last
-        made = _Level(condition, possible)
+        made = _Level(condition, possible, marks=marks)
         level.entries[f"on {condition} {len(level.entries)}"] = made  # a response key never holds a space
         return made
 
@@ -188,7 +226,7 @@ class _Normalizer:
         for entry in level.entries.values():
             if isinstance(entry, _Level):
                 if below := self.freeze(entry):
-                    out.append(Fragment(entry.parent, below))
+                    out.append(Fragment(entry.parent, below, entry.marks))
             else:
                 out.append(self.field(entry, level.parent))
         return tuple(out)
@@ -204,15 +242,17 @@ class _Normalizer:
         inner = reference.strip("[]!")
         below = self.selections(inner, list(nodes)) if is_composite_type(self.schema.type_map[inner]) else ()
         arguments, variables = self.arguments(first)
-        return Field(
-            key=first.alias.value if first.alias else name,
-            name=name,
-            parent=parent,
-            type=reference,
-            arguments=arguments,
-            variables=variables,
-            selections=below,
-        )
+        directives, more = self.directives(nodes)
+        key = first.alias.value if first.alias else name
+        return Field(key, name, parent, reference, arguments, variables | more, below, directives)
+
+    def directives(self, nodes: list[FieldNode]) -> tuple[tuple[str, ...], frozenset[str]]:
+        """The distinct directives of one key's nodes, and the variables in them; empty for none."""
+        texts = tuple(dict.fromkeys(map(directives_of, nodes)))
+        if not any(texts):
+            return (), frozenset()
+        self.count_characters(sum(map(len, texts)))
+        return texts, variables_in(tuple(one for node in nodes for one in node.directives or ()))
 
     def arguments(self, node: FieldNode) -> _Arguments:
         """A field's arguments as text, and the variables in them.
@@ -223,11 +263,18 @@ class _Normalizer:
         if known is None:
             texts = tuple((item.name.value, print_ast(item.value)) for item in node.arguments or ())
             known = self.known_arguments[id(node)] = (texts, variables_in(node.arguments or ()))
-        self.characters += sum(len(text) for _, text in known[0])
-        if self.characters > self.limits.body:
-            message = f"the arguments are longer than {self.limits.body:,} characters when its fragments are written out"
-            raise RequestError(message, "TOO_COMPLEX")
+        self.count_characters(sum(len(text) for _, text in known[0]))
         return known
+
+    def count_characters(self, count: int) -> None:
+        """Count characters of arguments and directives, and stop over the limit."""
+        self.characters += count
+        if self.characters > self.limits.body:
+            message = (
+                f"the arguments and directives are longer than {self.limits.body:,} characters when the "
+                "operation's fragments are written out"
+            )
+            raise RequestError(message, "TOO_COMPLEX")
 
     def composite(self, name: str) -> Composite:
         """A type that has fields, by name."""

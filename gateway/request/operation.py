@@ -3,7 +3,12 @@
 Frozen.
 
 Arguments are GraphQL text, variables in them by name. Conditions (@skip, @include) are settled before: an
-operation is normalised for given values of the variables in its conditions.
+operation is normalised for given values of the variables in its conditions. Other directives are kept as
+text, for the subgraphs.
+
+Example: `{ a @x { b } a { c } ...F @y } fragment F on Query { d }` becomes the field `a` with the directives
+`("@x", "")` (its two nodes) and the selections b and c, and a fragment with the marks `Marks("@y", "")`
+around d.
 """
 
 from collections.abc import Iterator
@@ -15,7 +20,11 @@ OperationKind = Literal["query", "mutation", "subscription"]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of the answer: `key` is its name there, `type` a type reference of the API schema."""
+    """One field of the answer: `key` is its name there, `type` a type reference of the API schema.
+
+    `directives`: the directives of each of its nodes as text, every distinct text once; empty when no node
+    has any. `variables` are those in arguments and directives.
+    """
 
     key: str
     name: str
@@ -24,6 +33,7 @@ class Field:
     arguments: tuple[tuple[str, str], ...] = ()
     variables: frozenset[str] = frozenset()
     selections: "Selections" = ()
+    directives: tuple[str, ...] = ()
 
     @property
     def type_name(self) -> str:
@@ -32,11 +42,27 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """The directives of a fragment as text: where it is used (`here`), and at its definition.
+
+    `definition` is None for an inline fragment, and empty for a definition without directives.
+    """
+
+    here: str
+    definition: str | None = None
+    variables: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Fragment:
-    """Selections for objects of one type (an object type, an interface or a union)."""
+    """Selections for objects of one type (an object type, an interface or a union).
+
+    `marks` are None for a fragment without directives.
+    """
 
     type: str
     selections: "Selections"
+    marks: Marks | None = None
 
 
 Selections = tuple["Field | Fragment", ...]
@@ -44,8 +70,10 @@ Selections = tuple["Field | Fragment", ...]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A normalised operation. `variables` are pairs of a name and its type, with the default if it has
-    one.
+    """A normalised operation.
+
+    `variables` are pairs of a name and its type, with the default and the directives if it has any. `marks`
+    are the operation's own directives.
     """
 
     kind: OperationKind
@@ -53,6 +81,7 @@ class Operation:
     root: str
     variables: tuple[tuple[str, str], ...]
     selections: Selections
+    marks: Marks | None = None
 
 
 def fields_of(selections: Selections) -> Iterator[Field]:

@@ -62,6 +62,9 @@ def _children(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list | tuple) else ()
 
 
+CONDITIONS = frozenset({"skip", "include"})
+
+
 class _Conditions(Visitor):
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +72,7 @@ class _Conditions(Visitor):
 
     def enter_directive(self, node: DirectiveNode | ConstDirectiveNode, *_: object) -> None:
         """Note the variable of an @skip or @include."""
-        if node.name.value in ("skip", "include"):
+        if node.name.value in CONDITIONS:
             self.names.update(
                 item.value.name.value for item in node.arguments or () if isinstance(item.value, VariableNode)
             )
@@ -85,7 +88,7 @@ def condition_variables(document: DocumentNode) -> tuple[str, ...]:
 def included(directives: tuple[DirectiveNode, ...] | None, conditions: Mapping[str, Any]) -> bool:
     """Whether @skip and @include leave a selection in (GraphQL spec, section 3.13)."""
     for node in directives or ():
-        if node.name.value in ("skip", "include"):
+        if node.name.value in CONDITIONS:
             value = next((item.value for item in node.arguments or () if item.name.value == "if"), None)
             if isinstance(value, VariableNode):
                 holds = bool(conditions.get(value.name.value))

@@ -16,7 +16,7 @@ from gateway.request.operation import Field, Fragment, Operation, Selections, pr
 
 INTROSPECTION = frozenset({"__schema", "__type"})
 META = INTROSPECTION | {"__typename"}
-NESTED = "__nested"
+NESTED = "nested introspection"  # no response key has a space
 
 
 def without_meta(operation: Operation) -> Operation:

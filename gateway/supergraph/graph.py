@@ -7,9 +7,11 @@ small is bounded (types x subgraphs).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from gateway.federation.field_set import FieldSet, FieldSetField, FieldSetFragment
+from gateway.federation.field_set import FieldSet, FieldSetField, FieldSetFragment, top_fields
+from gateway.federation.provided import common, provided_below
 from gateway.supergraph.model import SubgraphField, SubgraphType, Supergraph
 
 TYPENAME = "__typename"
@@ -20,20 +22,26 @@ _REMEMBERED = 50_000
 class Arrival:
     """An object as seen from one subgraph.
 
-    `type` is the subgraph's type for it, `provided` what @provides makes known.
+    `type` is the subgraph's type for it, `provided` what @provides makes known. `mixed`: the subgraph knows
+    the objects as an interface object only, and those here are of more types than the one that is asked for.
     """
 
     subgraph: str
     type: str
     provided: FieldSet = ()
+    mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A field that an arrival resolves: the subgraph's field, and what is provided below it."""
+    """A field that an arrival resolves: the subgraph's field, and what is provided below it.
+
+    `hasty`: it is asked of objects of other types, too, which it takes along when it fails.
+    """
 
     field: SubgraphField
     provided: FieldSet = ()
+    hasty: bool = False
 
     @property
     def requires(self) -> FieldSet:
@@ -63,27 +71,19 @@ class Reach:
     entry: Entry | None = None
 
 
-def provided_below(fields: FieldSet, type_names: frozenset[str], name: str) -> tuple[bool, FieldSet]:
-    """Whether a provided field set covers a field of one of these types, and the field set below it."""
-    hit, below = False, list[FieldSetField | FieldSetFragment]()
-    for item in fields:
-        if isinstance(item, FieldSetField):
-            if item.name == name:
-                hit = True
-                below.extend(item.selections)
-        elif item.type_condition is None or item.type_condition in type_names:
-            found, inner = provided_below(item.selections, type_names, name)
-            hit = hit or found
-            below.extend(inner)
-    return hit, tuple(below)
-
-
 class Graph:
-    """The questions, with their answers remembered. `labels` are the progressive overrides that are on."""
+    """The questions, with their answers remembered.
 
-    def __init__(self, supergraph: Supergraph, labels: frozenset[str] = frozenset()) -> None:
+    `labels` are the progressive overrides that are on. `careful`: no way may ask objects of another type for
+    a field that can't be null; otherwise such ways are found, and marked as hasty.
+    """
+
+    def __init__(
+        self, supergraph: Supergraph, labels: frozenset[str] = frozenset(), careful: bool = False
+    ) -> None:
         self.supergraph = supergraph
         self.labels = labels
+        self.is_careful = careful
         self.interfaces_of: dict[str, tuple[str, ...]] = {}
         for abstract, members in supergraph.possible.items():
             if supergraph.kinds.get(abstract) == "interface":
@@ -140,12 +140,33 @@ class Graph:
         hit, below = provided_below(arrival.provided, names, name)
         if found.external and not hit:
             return None
+        hasty = arrival.mixed and self._takes_along(view, found)
+        if hasty and self.is_careful:
+            return None
         if view.kind == "interface":
-            for member in view.possible:
+            everywhere: FieldSet | None = None
+            for member in sorted(view.possible):
                 inner = self.local(Arrival(arrival.subgraph, member, arrival.provided), name)
                 if inner is None or inner.requires or inner.field.contexts:
                     return None
-        return Local(found, (*found.provides, *below))
+                everywhere = inner.provided if everywhere is None else common(everywhere, inner.provided)
+            below = (*below, *(everywhere or ()))
+        return Local(found, (*found.provides, *below), hasty)
+
+    @cached_property
+    def careful(self) -> "Graph":
+        """The same supergraph without hasty ways."""
+        return self if self.is_careful else Graph(self.supergraph, self.labels, careful=True)
+
+    @staticmethod
+    def _takes_along(view: SubgraphType, found: SubgraphField) -> bool:
+        """Whether a field that fails makes its object null, though the object might be looked up without it.
+
+        Fields of keys are asked of all objects in any case.
+        """
+        if not found.type.endswith("!") or not any(key.resolvable for key in view.keys):
+            return False
+        return all(found.name != one.name for key in view.keys for one in top_fields(key.fields))
 
     def sets_context(self, type_name: str, context: str) -> bool:
         """Whether an object of this type sets a context, itself or by an interface or union that it is of."""
@@ -295,21 +316,35 @@ class Graph:
         self._open.discard(mark)
         return None if far is None else max(item.depth for item in have.values()) + far
 
+    @cached_property
+    def unions_differ(self) -> bool:
+        """Whether subgraphs give some union different members."""
+        views: dict[str, set[frozenset[str]]] = {}
+        for subgraph in self.supergraph.subgraphs.values():
+            for name, view in subgraph.types.items():
+                if view.kind == "union":
+                    views.setdefault(name, set()).add(view.possible)
+        return any(len(different) > 1 for different in views.values())
+
+    def narrowed(self, arrivals: Iterable[Arrival], condition: str) -> tuple[Arrival, ...]:
+        """The arrivals for objects of a narrower type."""
+        found = (self.narrow(item, condition) for item in arrivals)
+        return tuple(dict.fromkeys(item for item in found if item is not None))
+
     def narrow(self, arrival: Arrival, condition: str) -> Arrival | None:
         """The arrival for objects of a narrower type; None when the subgraph never hands one out there."""
         view = self.view(arrival)
         if view is None:
             return None
-        if view.interface_object or view.name == condition:
+        if view.name == condition:
             return arrival
+        if view.interface_object:
+            covered = self.supergraph.possible.get(condition, frozenset({condition}))
+            return replace(arrival, mixed=not view.possible <= covered)
         types = self.supergraph.subgraphs[arrival.subgraph].types
-        wanted = (
-            types[condition].possible
-            if condition in types
-            else self.supergraph.possible.get(condition, frozenset())
-        )
-        both = view.possible & wanted
-        if not both:
+        known = types.get(condition)
+        wanted = known.possible if known else self.supergraph.possible.get(condition, frozenset())
+        if not view.possible & wanted:
             return None
         if view.kind == "object":
             return arrival

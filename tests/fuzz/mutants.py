@@ -172,7 +172,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "plan: a part for every type",
-        _PLACE,
+        "gateway/plan/parts.py",
         "Site(site.place, member, types, whole",
         "Site(site.place, member, None, whole",
     ),
@@ -201,9 +201,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "(same.name, same.arguments) == (item.name, item.arguments)",
         "same.name == item.name",
     ),
-    Mutant(
-        "plan: types meet under one alias", _ASSEMBLE, "shapes.index(shape)) > 0", "shapes.index(shape)) > 9"
-    ),
+    Mutant("plan: types meet under one alias", _ASSEMBLE, "if index > 0:", "if index > 9:"),
     Mutant(
         "plan: mutations of one subgraph in one request",
         _PLANNER,

@@ -340,7 +340,7 @@ class Graph:
             return arrival
         if view.interface_object:
             covered = self.supergraph.possible.get(condition, frozenset({condition}))
-            return replace(arrival, mixed=not view.possible <= covered)
+            return arrival if view.possible <= covered else replace(arrival, mixed=True)
         types = self.supergraph.subgraphs[arrival.subgraph].types
         known = types.get(condition)
         wanted = known.possible if known else self.supergraph.possible.get(condition, frozenset())
@@ -348,6 +348,4 @@ class Graph:
             return None
         if view.kind == "object":
             return arrival
-        if condition in types:
-            return Arrival(arrival.subgraph, condition, arrival.provided)
-        return None
+        return replace(arrival, type=condition) if known else None

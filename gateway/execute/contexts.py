@@ -81,7 +81,7 @@ def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], Batch]
             values = {one.variable: _value(one, chain) for one in lookup.contexts}
             failure = next((value for value in values.values() if isinstance(value, Failure)), None)
             if failure is not None:
-                fail(item, lookup.selection, failure)
+                fail(item, lookup.selection, failure.loud())
                 continue
             _, batch, known = found.setdefault(mark_of(values), (values, Batch(lookup), {}))
             add(batch, known, target, item, where)

@@ -1,6 +1,6 @@
 """Entities: collecting the objects at a path, making representations of them, scattering what came back."""
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,16 +9,20 @@ from gateway.core.failure import Failure, ResponsePath
 from gateway.plan.nodes import Lookup, Path, RepField, Representation, Selection, Target
 
 Tree = dict[str, Any]
-_MISSING = Failure("a value that this field needs is missing", "SUBGRAPH_BAD_RESPONSE", "")
+Objects = list[tuple[Tree, ResponsePath]]
 
 
 @dataclass(slots=True)
 class Batch:
-    """The distinct representations of one lookup, and the objects (with their paths) behind each."""
+    """The distinct representations of one lookup, and the objects (with their paths) behind each.
+
+    `lacking` are the objects without an input of some fields; None where these fields have no fallback.
+    """
 
     lookup: Lookup
     representations: list[dict[str, Any]] = field(default_factory=list)
-    objects: list[list[tuple[Tree, ResponsePath]]] = field(default_factory=list)
+    objects: list[Objects] = field(default_factory=list)
+    lacking: Objects | None = None
 
     @property
     def everyone(self) -> Iterator[tuple[Tree, ResponsePath]]:
@@ -86,16 +90,19 @@ def chain_to(data: Tree, where: ResponsePath) -> tuple[Tree, ...]:
     return tuple(chain)
 
 
-def collect(data: Tree, lookup: Lookup) -> Batch:
+def collect(data: Tree, lookup: Lookup, fallback: bool = False, only: Collection[int] | None = None) -> Batch:
     """The batch of a lookup; one representation per distinct entity.
 
-    An object whose inputs failed gets that failure in place of what the lookup would have brought.
+    An object whose key or inputs failed gets that failure in place of what the lookup would have brought.
+    With a `fallback`, objects that lack inputs are set apart. `only` restricts it to some objects (by their
+    `id`).
     """
-    batch = Batch(lookup)
+    batch = Batch(lookup, lacking=[] if fallback else None)
     known: dict[Hashable, int] = {}
     for target in lookup.targets:
         for item, where in objects_at(data, target.path):
-            add(batch, known, target, item, where)
+            if only is None or id(item) in only:
+                add(batch, known, target, item, where)
     return batch
 
 
@@ -104,9 +111,14 @@ def add(batch: Batch, known: dict[Hashable, int], target: Target, item: Tree, wh
     template = _template(target, item)
     if template is None:
         return
-    made = _make(template, item)
-    if isinstance(made, Failure):
-        fail(item, batch.lookup.selection, made)
+    made, failure = _make(template, item)
+    if failure is not None:
+        if made is not None and batch.lacking is not None:
+            batch.lacking.append((item, where))
+        else:
+            fail(item, batch.lookup.selection, failure)
+        return
+    if made is None:
         return
     index = known.setdefault(mark_of(made), len(batch.representations))
     if index == len(batch.representations):
@@ -122,11 +134,16 @@ def _template(target: Target, item: Tree) -> Representation | None:
     return None
 
 
-def _make(template: Representation, item: Tree) -> dict[str, Any] | Failure:
-    typename = template.typename or typename_of(item)
-    made: dict[str, Any] = {"__typename": typename}
-    failure = _fill(made, template.fields, item)
-    return failure or made
+def _make(template: Representation, item: Tree) -> tuple[dict[str, Any] | None, Failure | None]:
+    """A representation, and the failure of an input; without a key it is None."""
+    made: dict[str, Any] = {"__typename": template.typename or typename_of(item)}
+    lacking: Failure | None = None
+    for one in fitting(template.fields, item):
+        if failure := _put(made, one, item):
+            if one not in template.inputs:
+                return None, failure
+            lacking = lacking or failure
+    return made, lacking
 
 
 def fitting(fields: tuple[RepField, ...], item: Tree) -> Iterator[RepField]:
@@ -147,19 +164,26 @@ def each(value: Any, read: Callable[[Any], Any]) -> Any:
     return read(value)
 
 
-def _fill(made: dict[str, Any], fields: tuple[RepField, ...], item: Tree) -> Failure | None:
-    for one in fitting(fields, item):
-        value = item.get(one.key, _MISSING)
+def _put(made: dict[str, Any], one: RepField, item: Tree) -> Failure | None:
+    """Put a field into a representation; the failure where there is no value for it."""
+    value = item.get(one.key)
+    if value is None and not (one.nullable and one.key in item):
+        return _missing(one, one.key in item)
+    if isinstance(value, Failure):
+        return value.loud()
+    if one.below:
+        value = _below(value, one)
         if isinstance(value, Failure):
             return value
-        if one.below:
-            value = _below(value, one)
-            if isinstance(value, Failure):
-                return value
-            if one.name in made:
-                value = _joined(made[one.name], value)
-        made[one.name] = value
+        if one.name in made:
+            value = _joined(made[one.name], value)
+    made[one.name] = value
     return None
+
+
+def _missing(one: RepField, is_null: bool) -> Failure:
+    gave = f"null for {one.name}, which can't be null" if is_null else f"no value for {one.name}"
+    return Failure(f"subgraph {one.subgraph} gave {gave}", "SUBGRAPH_BAD_RESPONSE", one.subgraph)
 
 
 def _joined(first: Any, second: Any) -> Any:
@@ -181,7 +205,10 @@ def _below(value: Any, one: RepField) -> Any:
         made: dict[str, Any] = {}
         if one.typed and "__typename" in item:
             made["__typename"] = item["__typename"]
-        return _fill(made, one.below, item) or made
+        for inner in fitting(one.below, item):
+            if failure := _put(made, inner, item):
+                return failure
+        return made
 
     return each(value, read)
 

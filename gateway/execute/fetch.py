@@ -1,6 +1,7 @@
 """One fetch: make its request from what is there, send it, and put its answer where it belongs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -10,27 +11,57 @@ from gateway.execute.contexts import expand
 from gateway.execute.entities import Batch, Tree, collect, fail, objects_at
 from gateway.execute.exact_run import ExactRun
 from gateway.execute.merge import merge, renamed
+from gateway.execute.receipts import Receipt
 from gateway.observe.facts import SubgraphFailed
 from gateway.plan.nodes import Fetch, Lookup, Out, Selection
 from gateway.transport.base import Outcome, read_payload, send
 from gateway.transport.template import members_of, template_of
 
+_UNKNOWN = "subgraph {} does not know this entity"
 _INTERNAL_EXTENSIONS = frozenset({"stacktrace", "exception", "debug", "trace"})
 Batches = Mapping[str | None, Batch]
 
 
 async def run_fetch(fetch: Fetch, run: ExactRun) -> None:
-    """Run a fetch. What fails becomes failures in the tree and errors at their paths, never an exception."""
+    """Run a fetch. What fails becomes failures in the tree and errors at their paths, never an exception.
+
+    The objects that lack inputs of some fields are looked up at the same time, for the other fields.
+    """
     context_values: dict[str, Any] = {}
     batches: Batches
     if fetch.pieces is None:
-        batches = {lookup.field: collect(run.data, lookup) for lookup in fetch.lookups if lookup.field}
+        batches = _collected(fetch, run)
     else:
         fetch, batches, context_values = expand(fetch, fetch.pieces, run.data)
+    lacking = {id(item) for batch in batches.values() for item, _ in batch.lacking or ()}
+    main = _run(fetch, run, batches, context_values, run.receipts.get(fetch.id))
+    if fetch.fallback is None or not lacking:
+        await main
+        return
+    others = _collected(fetch.fallback, run, lacking)
+    await asyncio.gather(main, _run(fetch.fallback, run, others, {}))
+
+
+def _collected(fetch: Fetch, run: ExactRun, only: Collection[int] | None = None) -> Batches:
+    fallback = fetch.fallback is not None
+    lookups = (lookup for lookup in fetch.lookups if lookup.field)
+    return {lookup.field: collect(run.data, lookup, fallback, only) for lookup in lookups}
+
+
+async def _run(
+    fetch: Fetch,
+    run: ExactRun,
+    batches: Batches,
+    context_values: Mapping[str, Any],
+    receipt: Receipt | None = None,
+) -> None:
+    """Ask for batches, if there is anything to ask for, and place what comes.
+
+    `receipt`: the call that the compiled path has sent for the fetch.
+    """
     has_roots = any(lookup.field is None for lookup in fetch.lookups)
     if not has_roots and not any(batch.representations for batch in batches.values()):
         return
-    receipt = run.receipts.get(fetch.id)
     if receipt is not None:
         known, batches = receipt.match(batches)
         place(fetch, run, known, await receipt.get())
@@ -135,18 +166,23 @@ def _put_root(lookup: Lookup, data: Tree, fetch: Fetch, run: ExactRun) -> None:
 def _put_entities(batch: Batch, entities: Any, fetch: Fetch) -> None:
     if not batch.representations:
         return
+    unknown = Failure(_UNKNOWN.format(fetch.subgraph), "SUBGRAPH_BAD_RESPONSE", fetch.subgraph, quiet=True)
+    if entities is None:  # by an error of its own, which is reported
+        entities = [None] * len(batch.representations)
     if not isinstance(entities, list) or len(entities) != len(batch.representations):
-        if entities is None:
-            return  # null by an error of its own, which is reported
         message = f"subgraph {fetch.subgraph} gave another number of entities than it was asked for"
         failure = Failure(message, "SUBGRAPH_BAD_RESPONSE", fetch.subgraph)
         for item, _ in batch.everyone:
             fail(item, batch.lookup.selection, failure)
         return
     for entity, objects in zip(entities, batch.objects, strict=True):
-        if isinstance(entity, dict):
-            value = renamed(entity, batch.lookup.selection) if fetch.renames else entity
-            for item, _ in objects:
+        value = entity if isinstance(entity, dict) else None
+        if value is not None and fetch.renames:
+            value = renamed(value, batch.lookup.selection)
+        for item, _ in objects:
+            if value is None:
+                fail(item, batch.lookup.selection, unknown)
+            else:
                 merge(item, value if fetch.shared else deepcopy(value))
 
 

@@ -5,11 +5,20 @@ Frozen.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from gateway.plan.fetch_graph import Draft, DraftField, DraftLookup, Group, in_order
-from gateway.plan.nodes import Fetch, Lookup, Out, Pieces, Selection, Target
+from gateway.plan.nodes import (
+    Fetch,
+    Lookup,
+    Out,
+    Pieces,
+    RepField,
+    Representation,
+    Selection,
+    Target,
+)
 from gateway.plan.shapes import Shape, place_among, shape_of
 from gateway.request.operation import Operation
 from gateway.supergraph.graph import TYPENAME, Arrival, Graph
@@ -39,7 +48,40 @@ def assemble(
     """
     ordered = in_order(groups)
     ids = {group: first_id + index for index, group in enumerate(ordered)}
-    return tuple(_fetch(graph, operation, group, ids, root_kind) for group in ordered)
+    return tuple(
+        _with_fallback(_fetch(graph, operation, group, ids, root_kind), graph, operation, group, ids)
+        for group in ordered
+    )
+
+
+def _with_fallback(
+    fetch: Fetch, graph: Graph, operation: Operation, group: Group, ids: Mapping[Group, int]
+) -> Fetch:
+    """The fetch with one for the objects that lack inputs of some fields; see `Fetch.fallback`.
+
+    Example: `_entities(…) { ...on P { cost free } }`, where cost alone needs the input weight, has the
+    fallback `e0: _entities(…) { ...on P { cost } } e1: _entities(…) { ...on P { free } }`, the second without
+    weight.
+    """
+    if fetch.pieces is not None or all(len(lookup.draft.needs()) < 2 for lookup in group.lookups):
+        return fetch
+    lookups = [
+        DraftLookup(
+            lookup.path,
+            lookup.draft.needing(inputs),
+            [_reduced(one, inputs) for one in lookup.representations],
+        )
+        for lookup in group.lookups
+        for inputs in sorted(lookup.draft.needs(), key=lambda one: sorted(item.key for item in one))
+    ]
+    apart = Group(group.subgraph, lookups, group.parents)
+    return replace(fetch, fallback=_fetch(graph, operation, apart, {**ids, apart: fetch.id}, False))
+
+
+def _reduced(template: Representation, inputs: frozenset[RepField]) -> Representation:
+    """A representation with the keys, and of the inputs only these."""
+    fields = tuple(one for one in template.fields if one not in template.inputs or one in inputs)
+    return Representation(template.types, template.typename, fields, template.inputs & inputs)
 
 
 def _fetch(

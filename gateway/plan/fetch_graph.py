@@ -18,7 +18,8 @@ from gateway.supergraph.graph import Arrival
 class DraftField:
     """A field that a group asks for; `key` is where its value is kept.
 
-    `directives` are the texts of its nodes, as in `request.operation.Field`.
+    `directives` are the texts of its nodes, as in `request.operation.Field`. `needs` are the inputs that its
+    @requires asks for.
     """
 
     key: str
@@ -28,6 +29,7 @@ class DraftField:
     variables: frozenset[str]
     below: "Draft | None" = None
     directives: tuple[str, ...] = ()
+    needs: frozenset[RepField] = frozenset()
 
     def also(self, new: "DraftField") -> None:
         """Take over the directives of the same field, asked for again."""
@@ -80,6 +82,21 @@ class Draft:
             for part, inner in other.fragments.items()
         )
 
+    def needing(self, inputs: frozenset[RepField]) -> "Draft":
+        """The fields of an entity that need exactly these inputs."""
+        kept = {key: item for key, item in self.fields.items() if item.needs == inputs}
+        parts = {part: inner.needing(inputs) for part, inner in self.fragments.items()}
+        return Draft(self.type, kept, {part: one for part, one in parts.items() if one.asks()}, self.marks)
+
+    def needs(self) -> set[frozenset[RepField]]:
+        """The sets of inputs that the fields of an entity need."""
+        own = {item.needs for item in self.fields.values()}
+        return own.union(*(inner.needs() for inner in self.fragments.values()))
+
+    def asks(self) -> bool:
+        """Whether anything is asked for."""
+        return bool(self.fields) or any(inner.asks() for inner in self.fragments.values())
+
     def absorb(self, other: "Draft") -> None:
         """Take over everything another selection of the same type asks for."""
         for key, item in other.fields.items():
@@ -118,10 +135,15 @@ class DraftLookup:
         """Add what an object of some types is looked up by; fields for the same types are joined."""
         for index, old in enumerate(self.representations):
             if old.types == new.types and old.typename == new.typename:
-                fields = (*old.fields, *(item for item in new.fields if item not in old.fields))
-                self.representations[index] = Representation(old.types, old.typename, fields)
+                self.representations[index] = _both(old, new)
                 return
         self.representations.append(new)
+
+
+def _both(old: Representation, new: Representation) -> Representation:
+    fields = (*old.fields, *(item for item in new.fields if item not in old.fields))
+    keys = (frozenset(old.fields) - old.inputs) | (frozenset(new.fields) - new.inputs)
+    return Representation(old.types, old.typename, fields, (old.inputs | new.inputs) - keys)
 
 
 def compatible(one: Representation, other: Representation) -> bool:

@@ -1,6 +1,6 @@
 """The keys that an operation uses at each place of its answer, and free ones for what the planner adds."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from gateway.request.operation import Field, Fragment, Selections
@@ -13,10 +13,12 @@ Meaning = tuple[str, Arguments, tuple[str, ...]]
 class Names:
     """The keys taken at one place of the answer, over all type conditions.
 
-    What each stands for (name, arguments, directives), and the names below it.
+    What each stands for (name, arguments, directives), what is selected below it by each that uses it, and
+    the names below it.
     """
 
     keys: dict[str, set[Meaning]] = field(default_factory=dict)
+    selected: dict[str, list[Selections]] = field(default_factory=dict)
     children: "dict[str, Names]" = field(default_factory=dict)
 
     def child(self, key: str) -> "Names":
@@ -26,17 +28,22 @@ class Names:
     def take(self, item: Field) -> None:
         """Note that the client's operation uses a key."""
         self.keys.setdefault(item.key, set()).add((item.name, item.arguments, item.directives))
+        self.selected.setdefault(item.key, []).append(item.selections)
 
-    def inner(self, name: str, arguments: Arguments) -> str:
+    def inner(self, item: Field, may_share: Callable[[str, Selections], bool]) -> str:
         """A key for a field that the planner needs.
 
         The client's own where it is the same field without directives (which may change its value), else a
-        free one.
+        free one. `may_share` says whether a key may be shared with what is selected below it already.
         """
-        meaning: set[Meaning] = {(name, arguments, ())}
-        for key in self._candidates(name):
-            if self.keys.get(key, meaning) == meaning:
+        meaning: set[Meaning] = {(item.name, item.arguments, ())}
+        for key in self._candidates(item.name):
+            known = self.selected.setdefault(key, [])
+            if self.keys.get(key, meaning) != meaning:
+                continue
+            if item.selections in known or all(may_share(key, one) for one in known):
                 self.keys[key] = meaning
+                known.append(item.selections)
                 return key
         raise AssertionError("candidates never end")
 

@@ -31,7 +31,8 @@ class RepField:
     Its name for the subgraph, the key under which the value lies, and what is below.
 
     `types`: only for objects of these types. `typed`: the objects below may be of several types, so each
-    brings its `__typename` along if it is known.
+    brings its `__typename` along if it is known. `nullable`: null is a value for it. `subgraph` is the one
+    that brings the value.
     """
 
     name: str
@@ -39,18 +40,21 @@ class RepField:
     below: "tuple[RepField, ...]" = ()
     types: frozenset[str] | None = None
     typed: bool = False
+    nullable: bool = True
+    subgraph: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Representation:
     """How an object becomes a representation: for which run-time types, under which `__typename` (None.
 
-    Its own).
+    Its own). `inputs` are the fields that a @requires alone asks for; the others are keys.
     """
 
     types: frozenset[str] | None
     typename: str | None
     fields: tuple[RepField, ...]
+    inputs: frozenset[RepField] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,9 @@ class Fetch:
     """One subgraph request: its text, the client's variables in it, and what it waits for (ids of fetches).
 
     `shared`: equal entities may share the values that it brings; not where a context tells them apart.
+
+    `fallback` is for the objects that lack an input of some of its fields: it looks up the fields of each set
+    of inputs by themselves. None where all fields need the same inputs.
     """
 
     id: int
@@ -152,6 +159,7 @@ class Fetch:
     renames: bool = False
     pieces: Pieces | None = None
     shared: bool = True
+    fallback: "Fetch | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,6 +190,35 @@ class Paths:
         condition = getattr(item, "type_condition", None) or type_name
         return Fragment(condition, self.selections_of(condition, getattr(item, "selections", ())))
 
+    def endanger(self, type_name: str, one: Selections, other: Selections) -> bool:
+        """Whether two selections of one value can make each other's fields null.
+
+        So does a field that is in one of them alone, and makes its object null when it fails.
+        """
+        mine, theirs = self._by_field(type_name, one), self._by_field(type_name, other)
+        for (parent, name, arguments), below in (mine | theirs).items():
+            key = (parent, name, arguments)
+            if key not in mine or key not in theirs:
+                if self.graph.takes_along(parent, name):
+                    return True
+            elif below and self.endanger(self.field_type(parent, name).strip("[]!"), mine[key], theirs[key]):
+                return True
+        return False
+
+    def _by_field(
+        self, type_name: str, selections: Selections
+    ) -> dict[tuple[str, str, tuple[tuple[str, str], ...]], Selections]:
+        """What is selected below each field, fragments included, by type, name and arguments."""
+        found: dict[tuple[str, str, tuple[tuple[str, str], ...]], Selections] = {}
+        for item in selections:
+            if isinstance(item, Fragment):
+                inner = self._by_field(item.type, item.selections)
+            else:
+                inner = {(type_name, item.name, item.arguments): item.selections}
+            for key, below in inner.items():
+                found[key] = (*found.get(key, ()), *below)
+        return found
+
     def field_type(self, type_name: str, name: str) -> str:
         """A field's type reference in the supergraph."""
         if name == TYPENAME:

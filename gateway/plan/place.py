@@ -7,6 +7,7 @@ where the client's are taken.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
 
 from gateway.core.errors import PlanError
@@ -23,11 +24,12 @@ from gateway.plan.fetch_graph import (
     ancestors,
 )
 from gateway.plan.names import names_of
-from gateway.plan.nodes import ContextInput, ContextSource, Path, RepField, Representation, Step
+from gateway.plan.nodes import ContextInput, ContextSource, Path, RepField, Step
 from gateway.plan.parts import part_of, under_marks, unmarked
 from gateway.plan.paths import Option, Paths, Reached, Split
+from gateway.plan.run_time_types import ask_type, representation, typed_above, typed_by
 from gateway.request.operation import Field, Selections
-from gateway.supergraph.graph import TYPENAME, Arrival, Graph
+from gateway.supergraph.graph import Arrival, Graph
 from gateway.supergraph.model import ContextArgument
 
 Template = tuple[tuple[RepField, ...], set[Group]]
@@ -61,7 +63,7 @@ class Placer:
     def split(self, site: Site, selections: Selections) -> Split:
         """Divide a selection by type; make the run-time type known where it is an abstract one."""
         split = self.paths.split(site.type, selections, tuple(site.slots), self.reached(site))
-        if self.graph.is_abstract(site.type) and (split.typed or self.typed_by(site)):
+        if self.graph.is_abstract(site.type) and (split.typed or typed_by(self.graph, site)):
             self.know_type(site)
             split = self.paths.split(site.type, selections, tuple(site.slots), self.reached(site))
         return split
@@ -115,16 +117,11 @@ class Placer:
 
     def know_type(self, site: Site) -> None:
         """Ask for the run-time type of a site's objects, entering a subgraph that knows it if need be."""
-        if self.typed_by(site):
+        if typed_by(self.graph, site):
             return
         source = self.paths.typed_source(self.reached(site))
         if source is not None:
-            self.ask_type(self.entered(site, source).draft)
-
-    @staticmethod
-    def ask_type(draft: Draft) -> None:
-        """Ask for `__typename`, under that very key: validation keeps clients from using it otherwise."""
-        draft.fields.setdefault(TYPENAME, DraftField(TYPENAME, TYPENAME, "String!", (), frozenset()))
+            ask_type(self.entered(site, source).draft)
 
     def resolving(self, site: Site, option: Option, new: DraftField) -> Slot:
         """The slot where a field goes.
@@ -134,7 +131,7 @@ class Placer:
         The latter happens in interface objects, whose selections have no types to tell fields apart.
         """
         if option.with_inputs:
-            return self.given_inputs(site, option)
+            return self.given_inputs(site, option, new)
         slot = self.entered(site, option.source, new)
         if not slot.draft.means_other(new):
             return slot
@@ -174,12 +171,13 @@ class Placer:
         reached = self.reached(site)
         return {arrival: item for arrival, item in reached.items() if item.depth < reached[source].depth}
 
-    def given_inputs(self, site: Site, option: Option) -> Slot:
+    def given_inputs(self, site: Site, option: Option, new: DraftField) -> Slot:
         """A slot for a field with @requires: entered after its inputs are known, and with them."""
         reached = self.reached(site)
         fields, parents = self.demand(site, option.local.requires, reached)
         key, more = self.own_key(site, option.source)
         parents |= more
+        new.needs = inputs = frozenset(fields) - frozenset(key)
         contexts, above = self.contexts_of(site, option)
         parents |= above
         there = site.slots.get(option.source)
@@ -189,12 +187,12 @@ class Placer:
             and option.source not in site.start
             and parents <= ancestors(there.group)
         ):
-            template = self.representation(site, there.group, option.source, (*key, *fields))
+            template = representation(self.graph, site, there.group, option.source, (*key, *fields), inputs)
             if there.group.lookups[0].fits(template):
                 there.group.lookups[0].represent(template)
                 return there
         plain = Arrival(option.source.subgraph, option.source.type)
-        return self.lookup(site, plain, (*key, *fields), parents, contexts)
+        return self.lookup(site, plain, (*key, *fields), parents, contexts, inputs=inputs)
 
     def contextual(self, site: Site, option: Option) -> tuple[tuple[str, str], ...]:
         """The arguments of a field that come from contexts, as the variables of its request."""
@@ -308,13 +306,28 @@ class Placer:
         wanted = self.paths.selections_of(site.type, (item,))[0]
         if not isinstance(wanted, Field):
             raise no_plan(site.type, ())
-        key = site.place.names.inner(item.name, item.arguments)
+        key = site.place.names.inner(wanted, partial(self.may_share, wanted))
         child, groups = self.put(site, self.choose(site, (wanted,), reached)[0], key)
+        nullable = not wanted.type.endswith("!")
+        subgraph = min((group.subgraph for group in groups), default="")
         if child is None:
-            return (RepField(item.name, key),), groups
+            return (RepField(item.name, key, nullable=nullable, subgraph=subgraph),), groups
         below, more = self.demand(child, item.selections, self.reached(child))
         typed = self.graph.is_abstract(child.type)
-        return (RepField(item.name, key, below, typed=typed),), groups | more
+        made = RepField(item.name, key, below, typed=typed, nullable=nullable, subgraph=subgraph)
+        return (made,), groups | more
+
+    def may_share(self, wanted: Field, key: str, selections: Selections) -> bool:
+        """Whether an input may have a key under which something else is selected, too.
+
+        What fails there might make the input null, or the input what else is selected. A plan that is not
+        careful takes that risk for the sake of a smaller request.
+        """
+        if not self.paths.endanger(wanted.type_name, wanted.selections, selections):
+            return True
+        if not self.graph.is_careful:
+            self.paths.hasty.add(key)
+        return not self.graph.is_careful
 
     def lookup(
         self,
@@ -324,15 +337,16 @@ class Placer:
         parents: set[Group],
         contexts: tuple[ContextInput, ...] = (),
         new: DraftField | None = None,
+        inputs: frozenset[RepField] = frozenset(),
     ) -> Slot:
         """A slot in an entity lookup of a subgraph here, shared by what waits for the same groups."""
         parents = parents or {site.slots[arrival].group for arrival in site.start[:1]}
         if site.types is not None or self.graph.is_abstract(site.type):
-            parents = parents | self.typed_by(site)
-        parents = parents | self.typed_above(site)
+            parents = parents | typed_by(self.graph, site)
+        parents = parents | typed_above(self.graph, site)
         for number in count():
             group = self.lookup_group(site, source.subgraph, parents, contexts, number)
-            template = self.representation(site, group, source, fields)
+            template = representation(self.graph, site, group, source, fields, inputs)
             draft = under_marks(site, group.lookups[0].draft.narrow(source.type))
             if group.lookups[0].fits(template) and not (new and draft.means_other(new)):
                 group.lookups[0].represent(template)
@@ -352,43 +366,6 @@ class Placer:
             site.place.groups[mark] = group
             self.groups.append(group)
         return group
-
-    def typed_above(self, site: Site) -> set[Group]:
-        """The groups that bring the run-time types by which the path to a site is restricted further up."""
-        groups: set[Group] = set()
-        above = site.parent
-        while above is not None:
-            if above.types is not None:
-                groups |= self.typed_by(above)
-            above = above.parent
-        return groups
-
-    def typed_by(self, site: Site) -> set[Group]:
-        """The groups that bring the run-time type of a site's objects."""
-        whole = site
-        while whole.whole is not None:
-            whole = whole.whole
-        for slot in whole.slots.values():
-            if self.graph.local(slot.arrival, TYPENAME) is not None:
-                self.ask_type(slot.draft)
-                return {slot.group}
-        return set()
-
-    def representation(
-        self, site: Site, group: Group, source: Arrival, fields: tuple[RepField, ...]
-    ) -> Representation:
-        """How a site's objects become representations of a group's lookup."""
-        view = self.graph.view(source)
-        typename: str | None = source.type
-        if (
-            self.graph.is_abstract(site.type)
-            and not (view and view.interface_object)
-            and self.typed_by(site) - {group}
-        ):
-            typename = None
-        elif not (view and view.interface_object) and not self.graph.is_abstract(site.type):
-            typename = site.type
-        return Representation(site.types, typename, fields)
 
     def root_lookup(self, site: Site, source: Arrival) -> Slot:
         """A slot in a request for the fields of a root type."""

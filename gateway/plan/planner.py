@@ -50,7 +50,10 @@ def plan_operation(
     made = Plan(operation.kind, tuple(stages), tuple(notes))
     if not paths.hasty:
         return made
-    careful = plan_operation(graph.careful, operation, limit, explain)
+    try:
+        careful = plan_operation(graph.careful, operation, limit, explain)
+    except PlanError:  # nothing but the hasty plan answers it
+        return made
     if operation.kind == "mutation":  # it must not run twice
         return careful
     return replace(made, hasty=frozenset(paths.hasty), careful=careful)

@@ -64,31 +64,34 @@ class Projector:
     def visible(self, path: list[str | int], data: Any) -> list[str | int] | None:
         """A path as far as the client's own keys go.
 
-        An error in what only the planner asked for is one of the object.
-
-        None where the client asked for the key, but of objects of another type: what failed there is no part
-        of the answer.
+        An error in what only the planner asked for is one of the object. None where the client asked for the
+        key, but of objects of another type, here or further up: what failed there is no part of the answer.
         """
-        here: Selections = self.operation.selections
+        here = anywhere = self.operation.selections
         for index, step in enumerate(path):
             if isinstance(step, str):
-                found = [item for item in fields_of(here) if item.key == step]
-                if not found:
-                    return [*path[:index]]
-                if isinstance(data, dict) and not self.asks(here, step, data):
-                    return None
-                here = tuple(below for item in found for below in item.selections)
+                wide = [item for item in fields_of(anywhere) if item.key == step]
+                found = self.below(here, step, data)
+                if found is None:
+                    return None if wide else path[:index]
+                here, anywhere = found, tuple(below for item in wide for below in item.selections)
                 data = data.get(step) if isinstance(data, dict) else None
             else:
                 data = data[step] if isinstance(data, list) and -1 < step < len(data) else None
         return path
 
-    def asks(self, selections: Selections, key: str, data: dict[str, Any]) -> bool:
-        """Whether a selection asks for a key of this object, as far as its run-time type is known."""
-        typename = data.get("__typename")
-        if not isinstance(typename, str) or not any(isinstance(item, Fragment) for item in selections):
-            return True
-        return any(item.key == key for item in self.collected(selections, typename))
+    def below(self, selections: Selections, key: str, data: Any) -> Selections | None:
+        """What is asked for below a key of this object, as far as its run-time type is known.
+
+        None where the key is not asked for.
+        """
+        typename = data.get("__typename") if isinstance(data, dict) else None
+        fields: dict[str, Field] = {}
+        if isinstance(typename, str) or not any(isinstance(item, Fragment) for item in selections):
+            self._collect(selections, typename if isinstance(typename, str) else None, fields)
+            return fields[key].selections if key in fields else None
+        found = [item for item in fields_of(selections) if item.key == key]
+        return tuple(below for item in found for below in item.selections) if found else None
 
     def collected(self, selections: Selections, typename: str | None) -> tuple[Field, ...]:
         """The fields for an object of this type, each key once (GraphQL spec, CollectFields)."""
@@ -184,7 +187,8 @@ class _Run:
         if value is None:
             return None
         if isinstance(value, Failure):
-            self.report(value.error(path), path)
+            if not value.quiet:
+                self.report(value.error(path), path)
             return None
         if reference.startswith("["):
             if not isinstance(value, list):
@@ -196,11 +200,22 @@ class _Run:
                 return self.wrong(item, "an object", path)
             typename = self.typename(reference, value)
             if typename is not None and typename not in self.projector.possible.of(reference):
-                return None  # a type that clients may not see
+                return self.out_of_place(item, path)
             if typename is None and needs_type(item.selections):
                 return self.untyped(item, path)
             return self.object(item.selections, reference, value, path)
         return self.leaf(item, reference, value, path)
+
+    def out_of_place(self, item: Field, path: Path) -> None:
+        """An object of a type that clients may not see, or that can't stand here, is null with an error.
+
+        The error does not name the type, which may be hidden.
+        """
+        message = f"the object for {item.parent}.{item.name} is of a type that the schema does not have here"
+        if path not in self.explained:
+            self.report(
+                {"message": message, "path": list(path), "extensions": {"code": "SUBGRAPH_WRONG_VALUE"}}, path
+            )
 
     def untyped(self, item: Field, path: Path) -> None:
         """An object of which nobody said what it is can't be answered by type.

@@ -71,6 +71,10 @@ class Reach:
     entry: Entry | None = None
 
 
+def _is_in_key(view: SubgraphType, name: str) -> bool:
+    return any(name == one.name for key in view.keys for one in top_fields(key.fields))
+
+
 class Graph:
     """The questions, with their answers remembered.
 
@@ -158,6 +162,16 @@ class Graph:
         """The same supergraph without hasty ways."""
         return self if self.is_careful else Graph(self.supergraph, self.labels, careful=True)
 
+    def takes_along(self, type_name: str, name: str) -> bool:
+        """Whether a field that fails makes its object null in some subgraph."""
+        views = [
+            view
+            for one in (type_name, *self.supergraph.possible.get(type_name, ()))
+            for subgraph in self.supergraph.subgraphs.values()
+            if (view := subgraph.types.get(one)) and name in view.fields
+        ]
+        return any(view.fields[name].type.endswith("!") and not _is_in_key(view, name) for view in views)
+
     @staticmethod
     def _takes_along(view: SubgraphType, found: SubgraphField) -> bool:
         """Whether a field that fails makes its object null, though the object might be looked up without it.
@@ -166,7 +180,7 @@ class Graph:
         """
         if not found.type.endswith("!") or not any(key.resolvable for key in view.keys):
             return False
-        return all(found.name != one.name for key in view.keys for one in top_fields(key.fields))
+        return not _is_in_key(view, found.name)
 
     def sets_context(self, type_name: str, context: str) -> bool:
         """Whether an object of this type sets a context, itself or by an interface or union that it is of."""

@@ -154,20 +154,18 @@ MUTANTS: tuple[Mutant, ...] = (
         " and typename in self.possible.of(item.type):",
         ":",
     ),
-    Mutant(
-        "shape: paths into what only the planner asked", _PROJECT, "return [*path[:index]]", "return path"
-    ),
+    Mutant("shape: paths into what only the planner asked", _PROJECT, "else path[:index]", "else path"),
     Mutant("plan: inputs not sent", _PLACE, "plain, (*key, *fields), parents", "plain, key, parents"),
     Mutant(
         "plan: inputs not awaited",
         _PLACE,
-        "(*key, *fields), parents, contexts)",
-        "(*key, *fields), more, contexts)",
+        "(*key, *fields), parents, contexts, inputs=inputs)",
+        "(*key, *fields), more, contexts, inputs=inputs)",
     ),
     Mutant(
         "plan: type above not awaited",
         _PLACE,
-        "parents = parents | self.typed_above(site)",
+        "parents = parents | typed_above(self.graph, site)",
         "parents = set(parents)",
     ),
     Mutant(
@@ -185,8 +183,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "plan: other arguments under a taken key",
         _NAMES,
-        "if self.keys.get(key, meaning) == meaning:",
-        "if True:",
+        "if self.keys.get(key, meaning) != meaning:",
+        "if False:",
     ),
     Mutant("plan: merged though one waits for the other", _PASS, " and early not in ancestors(late):", ":"),
     Mutant(

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from gateway.execute.compile.layout import Layout, NoLayout, lay_out
-from gateway.execute.compile.runtime import State, Unusual, by_type, encode, entity
+from gateway.execute.compile.runtime import NULL, State, Unusual, by_type, encode, entity
 from gateway.execute.compile.source import Writer
 from gateway.execute.compile.structs import Structs
 from gateway.execute.schedule import Schedule, schedule_of
@@ -23,6 +23,7 @@ USED = {
     "encode": encode,
     "Raw": Raw,
     "UNSET": UNSET,
+    "NULL": NULL,
     "Unusual": Unusual,
     "by_type": by_type,
     "entity": entity,

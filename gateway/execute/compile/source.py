@@ -15,6 +15,8 @@ from typing import Any
 from gateway.execute.compile.layout import Layout, Node, NodeLookup, Slot, entity_slots
 from gateway.execute.compile.structs import Structs
 from gateway.plan.nodes import Fetch, Plan, RepField
+from gateway.supergraph.model import named
+from gateway.supergraph.scalars import SCALARS
 
 
 @dataclass(slots=True)
@@ -129,8 +131,12 @@ class Writer:
         self.line(1, f"for x, i in zip(s.firsts_{node}, s.places_{one.fetch}_{one.lookup}_{index}):")
         self.line(2, f"e = {get}")
         self.line(2, "if e is None:")
-        for slot in slots:
-            self.line(3, "raise Unusual" if slot.type.endswith("!") else f"x.{slot.attribute} = None")
+        needed = {field.key for lookup in one.node.lookups for field in lookup.fields}
+        if any(slot.type.endswith("!") or slot.key in needed for slot in slots):
+            self.line(3, "raise Unusual")  # an entity that is not known is no input for anything
+        else:
+            for slot in slots:
+                self.line(3, f"x.{slot.attribute} = None")
         self.line(2, "else:")
         for slot in slots:
             self.line(3, f"x.{slot.attribute} = e.b{keys.index(slot.key)}")
@@ -308,10 +314,18 @@ def inputs(node: Node, fields: tuple[RepField, ...], item: str) -> Iterator[tupl
         value = f"{item}.{slot.attribute}"
         checks = [f"{value} is UNSET"] if slot.lookup is not None else []
         if not one.below or slot.below is None:
+            if not one.nullable and _may_be_null(slot):
+                checks.append(f"{value} == NULL")
             yield value, checks
             continue
         for inner, more in inputs(slot.below, one.below, value):
             yield f"({inner} if {value} is not None else None)", [*checks, f"{value} is None", *more]
+
+
+def _may_be_null(slot: Slot) -> bool:
+    """Whether a slot is decoded as it stands in the reply, so that null passes where the type forbids it."""
+    name = named(slot.type)
+    return name not in (SCALARS if slot.asked else ("ID", "String"))
 
 
 def template_of(one: NodeLookup) -> bytes:

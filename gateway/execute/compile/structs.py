@@ -107,7 +107,9 @@ class Structs:
         """
         if slot.asked or slot.nodes:
             return self._type(slot, slot.type)
-        return str | int | None if slot.type.removesuffix("!") in ("ID", "String") else Raw
+        if slot.type.removesuffix("!") not in ("ID", "String"):
+            return Raw
+        return str | int if slot.type.endswith("!") else str | int | None
 
     def _type(self, slot: Slot, reference: str) -> Any:
         if not reference.endswith("!"):

@@ -1,6 +1,6 @@
 """Drop groups that ask for nothing and that nothing waits for."""
 
-from gateway.plan.fetch_graph import Draft, Group
+from gateway.plan.fetch_graph import Group
 
 
 def drop_unasked(groups: list[Group]) -> list[Group]:
@@ -10,13 +10,8 @@ def drop_unasked(groups: list[Group]) -> list[Group]:
         kept = [
             group
             for group in groups
-            if group in needed or any(asks(lookup.draft) for lookup in group.lookups)
+            if group in needed or any(lookup.draft.asks() for lookup in group.lookups)
         ]
         if len(kept) == len(groups):
             return kept
         groups = kept
-
-
-def asks(draft: Draft) -> bool:
-    """Whether a selection asks for anything."""
-    return bool(draft.fields) or any(asks(inner) for inner in draft.fragments.values())

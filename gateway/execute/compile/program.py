@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw
 
 from gateway.execute.compile.layout import Layout, NoLayout, lay_out
 from gateway.execute.compile.runtime import NULL, State, Unusual, by_type, encode, entity
-from gateway.execute.compile.source import Writer
+from gateway.execute.compile.source import Writer, null_in
 from gateway.execute.compile.structs import Structs
 from gateway.execute.schedule import Schedule, schedule_of
 from gateway.plan.nodes import Fetch, Plan
@@ -36,7 +36,8 @@ class Step:
 
     `prepare` is None for a request without representations.
 
-    `slot` is where its data goes in the state; `index` is its position in the program.
+    `slot` is where its data goes in the state; `index` is its position in the program. `passes_values`: its
+    reply has values of custom scalars that can't be null, which are not looked into while they are decoded.
     """
 
     fetch: Fetch
@@ -46,6 +47,7 @@ class Step:
     decode: Callable[[bytes], Any]
     prepare: Callable[[State], Sequence[list[bytes]]] | None
     accept: Callable[[State, Any, Sequence[int]], None] | None
+    passes_values: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,16 @@ class Program:
     steps: tuple[Step, ...]
     schedule: Schedule
     through: bool
+    check: Callable[[State], None]
     finish: Callable[[State], None]
     answer: Callable[..., Any]
     parts: tuple[tuple[str, str], ...]
     extensions: frozenset[str]
 
     def written(self, state: State) -> bytes:
-        """The body of the answer."""
+        """The body of the answer. Raises Unusual where it would have a null that must not be there."""
+        if state.has_null:
+            self.check(state)
         self.finish(state)
         values = {name: getattr(getattr(state, data), name) for name, data in self.parts}
         return b'{"data":' + encode(self.answer(**values)) + b"}"
@@ -88,7 +93,10 @@ def compile_plan(
     source = writer.write()
     names: dict[str, Any] = {**writer.constants, **USED}
     exec(compile(source, "<compiled plan>", "exec"), names)  # noqa: S102 - made of our own names alone
-    steps = tuple(_step(fetch, index, structs, names) for index, fetch in enumerate(plan.fetches))
+    steps = tuple(
+        _step(fetch, index, structs, names, _passes_values(layout, structs, fetch))
+        for index, fetch in enumerate(plan.fetches)
+    )
     parts = tuple(
         (slot.attribute, f"data_{slot.origin[0]}")
         for slot in (layout.root.slots[key] for key in layout.root.order)
@@ -97,6 +105,7 @@ def compile_plan(
         steps=steps,
         schedule=schedule_of(plan.fetches),
         through=through,
+        check=names["check"],
         finish=names["finish"],
         answer=structs.answer(),
         parts=parts,
@@ -111,7 +120,13 @@ def _passes_through(layout: Layout, plan: Plan) -> bool:
     return all(list(node.slots) == node.order for node in layout.nodes) and not any(layout.abstract)
 
 
-def _step(fetch: Fetch, index: int, structs: Structs, names: Mapping[str, Any]) -> Step:
+def _passes_values(layout: Layout, structs: Structs, fetch: Fetch) -> bool:
+    """Whether a fetch brings values that can't be null and pass as they were written."""
+    slots = (slot for node in layout.nodes for slot in node.slots.values() if slot.origin[0] == fetch.id)
+    return any(slot.asked and structs.passes(slot) and null_in(slot.type) for slot in slots)
+
+
+def _step(fetch: Fetch, index: int, structs: Structs, names: Mapping[str, Any], passes_values: bool) -> Step:
     pairs = [(one.variable, one.field) for one in fetch.lookups if one.variable and one.field]
     return Step(
         fetch=fetch,
@@ -121,4 +136,5 @@ def _step(fetch: Fetch, index: int, structs: Structs, names: Mapping[str, Any]) 
         decode=msgspec.json.Decoder(structs.reply(fetch)).decode,
         prepare=names.get(f"prepare_{fetch.id}"),
         accept=names.get(f"accept_{fetch.id}"),
+        passes_values=passes_values,
     )

@@ -128,6 +128,8 @@ class MergingRun:
         if self.program.extensions and decoded.extensions is not UNSET:
             self.extensions[step.fetch.id] = decoded.extensions
         setattr(self.state, step.slot, decoded.data)
+        if step.passes_values and b"null" in reply.body:
+            self.state.has_null = True
         if step.accept is not None:
             step.accept(self.state, decoded.data, counts)
         self.done(step)
@@ -198,15 +200,27 @@ class PassingRun:
         if ended is None or receipt is None:
             return
         receipt.arrived(outcome)
-        found: bytes | None = None
-        if isinstance(outcome, Reply) and outcome.status == 200:
-            step = self.program.steps[0]
-            try:
-                extensions = step.decode(outcome.body).extensions
-                found = outcome.body if extensions is UNSET else self.extended(outcome.body, extensions)
-            except (msgspec.DecodeError, RecursionError):
-                found = None
-        ended(found, {receipt.call.fetch: receipt})
+        ended(self.answer_of(outcome), {receipt.call.fetch: receipt})
+
+    def answer_of(self, outcome: Outcome) -> bytes | None:
+        """The answer, if the reply is what it should be."""
+        if not isinstance(outcome, Reply) or outcome.status != 200:
+            return None
+        step = self.program.steps[0]
+        try:
+            decoded = step.decode(outcome.body)
+            if step.passes_values and b"null" in outcome.body:
+                self.check(step, decoded.data)
+        except (msgspec.DecodeError, RecursionError, Unusual):
+            return None
+        extensions = decoded.extensions
+        return outcome.body if extensions is UNSET else self.extended(outcome.body, extensions)
+
+    def check(self, step: Step, data: Any) -> None:
+        """Raise Unusual for a null that must not be there."""
+        state = State()
+        setattr(state, step.slot, data)
+        self.program.check(state)
 
     def extended(self, body: bytes, extensions: Any) -> bytes:
         """The answer for a reply that has extensions: those that are let through."""

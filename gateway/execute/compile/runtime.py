@@ -19,8 +19,10 @@ class Unusual(Exception):
 class State:
     """What one run has of its replies; attributes are named by the source: `data_F`, `firsts_N` and so on.
 
-    None: not there yet.
+    None: not there yet. `has_null`: a reply with values that pass as they were written has a null somewhere.
     """
+
+    has_null = False
 
     def __getattr__(self, name: str) -> None:
         return None

@@ -56,6 +56,7 @@ class Writer:
             if node.lookups:
                 self.collect(node)
         self.finish()
+        self.check()
         return "\n".join(self.lines) + "\n"
 
     def prepare(self, fetch: Fetch) -> None:
@@ -241,6 +242,33 @@ class Writer:
                 self.hide(node, number, hidden)
         self.line(1, "return")
 
+    def check(self) -> None:
+        """`check(s)`: raises Unusual for a null among values that pass as they were written, where none may
+        be.
+        """
+        self.line(0, "def check(s):")
+        for node in self.layout.nodes:
+            slots = [slot for slot in node.slots.values() if slot.asked and self.structs.passes(slot)]
+            tests = [(slot, test) for slot in slots if (test := null_in(slot.type))]
+            if tests:
+                depth, item = self.loop(node)
+                for slot, test in tests:
+                    self.line(depth, f"v = {item or f's.data_{slot.origin[0]}'}.{slot.attribute}")
+                    self.line(depth, f"if {test}: raise Unusual")
+        self.line(1, "return")
+
+    def loop(self, node: Node) -> tuple[int, str]:
+        """Write a loop over a node's objects; returns the depth inside and the name of the object, "" for the
+        root.
+        """
+        if node is self.layout.root:
+            return 1, ""
+        if node.lookups:
+            self.line(1, f"for x in s.firsts_{self.number(node)} or ():")
+            return 2, "x"
+        depth, item, _ = self.walk(node)
+        return depth, item
+
     def spread(self, node: Node, number: int, hidden: list[str]) -> None:
         """The objects of a node get what was looked up for the one that stands for them."""
         taken_out = "; ".join(f"x.{name} = UNSET" for name in hidden)
@@ -290,6 +318,18 @@ def told(reference: str, value: str, decoders: str) -> str:
         return f"by_type({value}, {decoders}, {null})"
     inner = f"[{told(bare[1:-1], 'r', decoders)} for r in {value}]"
     return f"({inner} if {value} is not None else None)"
+
+
+def null_in(reference: str, value: str = "v") -> str:
+    """An expression that is true where a value has a null that its type forbids; empty where it forbids none.
+
+    Example: for `[Date!]` it is `v is not None and any(r == NULL for r in v)`.
+    """
+    bare = reference.removesuffix("!")
+    if not bare.startswith("["):
+        return f"{value} == NULL" if reference.endswith("!") else ""
+    inner = null_in(bare[1:-1], "r")
+    return f"({value} is not None and any({inner} for r in {value}))" if inner else ""
 
 
 def depth_of(node: Node) -> int:

@@ -126,6 +126,10 @@ class Structs:
             return str
         return self._leaf(named(bare))
 
+    def passes(self, slot: Slot) -> bool:
+        """Whether a slot's values pass as they were written, which leaves nulls in them unseen."""
+        return not slot.nodes and slot.name != "__typename" and self._leaf(named(slot.type)) is Raw
+
     def _leaf(self, name: str) -> Any:
         if name in SCALARS:
             return SCALARS[name].decoded

@@ -1,4 +1,4 @@
-"""The compiled path and the exact path agree, whatever subgraphs reply: data, errors and requests are equal."""
+"""The compiled path and the exact path agree in data, errors and requests, whatever subgraphs reply."""
 
 import asyncio
 import json

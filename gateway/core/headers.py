@@ -1,6 +1,6 @@
 """A request's headers, decoded when they are read."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -13,16 +13,26 @@ def _bytes(name: str) -> bytes:
     return name.encode("latin-1", "replace")
 
 
+def _joined(raw: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    for name, value in raw:
+        between = b"; " if name == b"cookie" else b", "
+        found[name] = found[name] + between + value if name in found else value
+    return found
+
+
 class RequestHeaders(Mapping[str, str]):
     """Headers by their names in lower case.
 
-    `x-forwarded-for` is the client's address, whatever the client says.
+    `x-forwarded-for` is the client's address, whatever the client says. A header that comes several times has
+    all of its values, with commas in between (RFC 9110, 5.2).
     """
 
     __slots__ = ("address", "raw")
 
-    def __init__(self, raw: Iterable[tuple[bytes, bytes]], address: str | None) -> None:
-        self.raw: dict[bytes, bytes] = dict(raw)
+    def __init__(self, raw: Collection[tuple[bytes, bytes]], address: str | None) -> None:
+        found = dict(raw)
+        self.raw: dict[bytes, bytes] = found if len(found) == len(raw) else _joined(raw)
         self.address = address
 
     def get(self, name: str, default: Any = None) -> Any:

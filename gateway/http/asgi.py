@@ -31,13 +31,25 @@ async def serve_graphql(endpoint: Endpoint, scope: Scope, receive: Receive, send
         found = await while_connected(endpoint.reply(method, query_string, headers, body), receive)
     except ClientLeft:
         return
-    await send({"type": "http.response.start", "status": found.status, "headers": found.headers()})
+    reply_headers = found.headers()
+    if isinstance(body, RequestError) and expects_continue(scope, headers):
+        reply_headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": found.status, "headers": reply_headers})
     if found.parts is not None:
         try:
             await while_connected(send_parts(found.parts, send), receive)
         except ClientLeft:
             return
     await send({"type": "http.response.body", "body": found.body})
+
+
+def expects_continue(scope: Scope, headers: RequestHeaders) -> bool:
+    """Whether a client waits for a word before it sends its body.
+
+    After a refusal it may send the body or the next request, which nobody can tell apart: the connection has
+    to end (RFC 9110, 10.1.1).
+    """
+    return scope.get("http_version") == "1.1" and headers.get("expect", "").lower() == "100-continue"
 
 
 async def send_parts(parts: AsyncGenerator[bytes, None], send: Send) -> None:

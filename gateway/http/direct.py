@@ -3,9 +3,11 @@
 No task, no ASGI messages, one write for a small answer.
 
 A POST to /graphql with a plain body is handed to the endpoint as soon as it is whole. Everything else goes
-uvicorn's way: other paths and methods, chunked or too large bodies, `Expect`, upgrades, what comes through a
-proxy, a request that was sent before the last one was answered (those wait in uvicorn's pipeline), and a
-client that does not take its answers.
+uvicorn's way: other paths and methods, chunked or too large bodies, `Expect`, what comes through a proxy, a
+request that was sent before the last one was answered (those wait in uvicorn's pipeline), and a client that
+does not take its answers.
+
+No upgrade is accepted: a request that asks for one is read as if it did not (`heads`).
 """
 
 import asyncio
@@ -17,26 +19,30 @@ import uvicorn
 
 from gateway.core.clock import Timer
 from gateway.core.headers import RequestHeaders
-from gateway.http.endpoint import Endpoint
+from gateway.http.heads import VERSIONS
 from gateway.http.respond import HttpReply
-from gateway.http.routes import Routes
-from gateway.http.uvicorn_internals import STATUS_LINE, HttpToolsProtocol, ServerState
+from gateway.http.strict import NEVER, StrictProtocol
+from gateway.http.uvicorn_internals import STATUS_LINE, ServerState
 from gateway.transport.base import Handle
 
-NEVER = float("inf")
 SENDING = 30.0  # seconds for a client to send a request
-MAX_HEAD = (
-    65_536  # bytes of a head that has not ended; one that comes in a single piece may be somewhat larger
-)
 SMALL = 16_384  # bytes of a body that is copied behind its head rather than written by itself
-TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 NOT_PLAIN = frozenset({b"expect", b"upgrade", b"transfer-encoding", b"x-forwarded-for", b"x-forwarded-proto"})
 
 
 class DirectCycle:
     """One request on the short way, and its answer. To uvicorn it looks like a cycle of its own."""
 
-    __slots__ = ("body", "disconnected", "handle", "headers", "keep_alive", "more_body", "protocol")
+    __slots__ = (
+        "body",
+        "disconnected",
+        "handle",
+        "headers",
+        "keep_alive",
+        "more_body",
+        "protocol",
+        "response_started",
+    )
 
     def __init__(self, protocol: "DirectProtocol", headers: RequestHeaders, keep_alive: bool) -> None:
         self.protocol = protocol
@@ -46,6 +52,7 @@ class DirectCycle:
         self.handle: Handle | None = None
         self.disconnected = False
         self.more_body = True
+        self.response_started = False
 
     @property
     def response_complete(self) -> bool:
@@ -97,16 +104,12 @@ class DirectCycle:
             self.handle = asyncio.ensure_future(protocol.write_parts(self, reply, reply.parts))
 
 
-class DirectProtocol(HttpToolsProtocol):
+class DirectProtocol(StrictProtocol):
     """One connection. `direct` is the request on the short way, if any.
 
-    `reading` is the same until it is whole.
-
-    `resting_since`: since when nothing is under way; `sending_since`: since when a request has been coming;
-    NEVER where it is not so. `head`: bytes of a request's head so far.
+    `reading` is the same until it is whole. `resting_since`: since when nothing is under way, NEVER when
+    something is.
     """
-
-    _date: tuple[Any, bytes] = (None, b"")
 
     def __init__(
         self,
@@ -116,46 +119,29 @@ class DirectProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.routes = routes_of(config.loaded_app)
-        self.clock = self.routes.clock
         self.direct: DirectCycle | None = None
         self.reading: DirectCycle | None = None
         self.resting_since = NEVER
-        self.sending_since = NEVER
-        self.head = 0
-        self.in_head = True
         self.timer: Timer | None = None
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """The endpoint that is served now."""
-        return self.routes.site.endpoint
 
     # httptools
 
     def on_message_begin(self) -> None:
-        """A request begins; uvicorn's scope for it is made when it turns out to be needed."""
-        self.url = b""
-        self.expect_100_continue = False
-        self.headers = []
-        self.in_head = True
+        """A request begins."""
+        super().on_message_begin()
         self.resting_since = NEVER
-        self.sending_since = self.clock.time()
         self.watch()
 
     def on_headers_complete(self) -> None:
-        """Take the short way or uvicorn's."""
-        self.in_head, self.head = False, 0
-        if self.url == b"/graphql" and self.direct is None and self.plain():
+        """Take the short way or uvicorn's. Raises Refused, which ends the connection."""
+        self.in_head, self.overhead = False, 0
+        version = self.parser.get_http_version()
+        if self.url == b"/graphql" and self.direct is None and version in VERSIONS and self.plain():
             headers = RequestHeaders(self.headers, self.client[0] if self.client else None)
-            keep_alive = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
+            keep_alive = version == "1.1" and self.parser.should_keep_alive()
             self.direct = self.reading = DirectCycle(self, headers, keep_alive)
             self.cycle = self.direct  # type: ignore[assignment]
             return
-        url, given, expects = self.url, self.headers, self.expect_100_continue
-        super().on_message_begin()
-        self.url, self.expect_100_continue = url, expects
-        self.headers.extend(given)
         super().on_headers_complete()
 
     def plain(self) -> bool:
@@ -165,16 +151,21 @@ class DirectProtocol(HttpToolsProtocol):
             return False
         if self.root_path or self.limit_concurrency is not None or self.flow.write_paused:
             return False
-        length = b""
+        length, hosts = b"", 0
         for name, value in self.headers:
             if name == b"content-length":
                 length = value
+            elif name == b"host":
+                hosts += 1
             elif name in NOT_PLAIN:
                 return False
+        if hosts != 1:
+            return False
         return length.isdigit() and len(length) < 16 and int(length) <= self.endpoint.max_body
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
+        self.overhead -= len(body)
         reading = self.reading
         if reading is None:
             super().on_body(body)
@@ -183,7 +174,8 @@ class DirectProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
-        self.sending_since = NEVER
+        if not self.again:
+            self.sending_since = NEVER
         reading, self.reading = self.reading, None
         if reading is None:
             super().on_message_complete()
@@ -198,25 +190,22 @@ class DirectProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.rest()
 
-    def data_received(self, data: bytes) -> None:
-        """Some bytes; a head that does not end is given up."""
-        super().data_received(data)
-        if self.in_head:
-            self.head += len(data)
-            if self.head > MAX_HEAD and not self.transport.is_closing():
-                self.transport.write(TOO_LARGE)
-                self.transport.close()
-
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has left: what is under way for it ends."""
         super().connection_lost(exc)
-        cycle, self.direct = self.direct, None
-        if cycle is not None:
-            self.tasks.discard(cycle)
-            if cycle.handle is not None:
-                cycle.handle.cancel()
+        self.abandon()
         if self.timer is not None:
             self.timer.cancel()
+
+    def abandon(self) -> bool:
+        """End what is under way; see StrictProtocol."""
+        cycle, self.direct = self.direct, None
+        if cycle is None:
+            return super().abandon()
+        self.tasks.discard(cycle)
+        if cycle.handle is not None:
+            cycle.handle.cancel()
+        return cycle.response_started
 
     # answering
 
@@ -240,6 +229,7 @@ class DirectProtocol(HttpToolsProtocol):
         chunked = self.parser.get_http_version() == "1.1"
         cycle.keep_alive = cycle.keep_alive and chunked
         extra = b"transfer-encoding: chunked\r\n" if chunked else b""
+        cycle.response_started = True
         self.transport.write(self.head_of(cycle, reply, extra))
         try:
             async with aclosing(parts):
@@ -269,15 +259,6 @@ class DirectProtocol(HttpToolsProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         self.free()
-
-    def standing_headers(self) -> bytes:
-        """The server's own headers (the date), as bytes until they change."""
-        given, written = DirectProtocol._date
-        current = self.server_state.default_headers
-        if given is not current:
-            written = b"".join([b"%b: %b\r\n" % header for header in current])
-            DirectProtocol._date = (current, written)
-        return written
 
     def free(self) -> None:
         """The request is over: the next one in uvicorn's pipeline goes on, or the connection rests."""
@@ -320,10 +301,3 @@ class DirectProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self.timer = self.clock.call_at(min(due, now + self.timeout_keep_alive), self.look)
-
-
-def routes_of(app: Any) -> Routes:
-    """The application, under whatever uvicorn has put around it."""
-    while not isinstance(app, Routes):
-        app = app.app
-    return app

@@ -12,6 +12,7 @@ from gateway.core.envelope import Envelope, error_envelope
 from gateway.core.errors import RequestError
 from gateway.core.headers import RequestHeaders
 from gateway.execution import Answered
+from gateway.http.heads import WEBSOCKET
 from gateway.http.negotiate import JSON, negotiate
 from gateway.http.read import from_body, from_query_string
 from gateway.http.respond import HttpReply, reply_of
@@ -21,6 +22,7 @@ from gateway.transport.base import Handle
 
 PLAN_HEADER = "x-gateway-plan"
 PLAN_HEADER_BYTES = PLAN_HEADER.encode()
+NO_WEBSOCKET = "WebSocket connections are not served here; send queries and mutations by POST"
 Replied = Callable[[HttpReply], None]
 
 
@@ -154,6 +156,8 @@ def read_ask(method: str, query_string: bytes, headers: RequestHeaders, body: by
             raise body
         return from_body(body, raw.get(b"content-type", b"").decode("latin-1"), wants_plan)
     if method == "GET":
+        if raw.get(b"upgrade", b"").lower() == WEBSOCKET and b"query=" not in query_string:
+            raise RequestError(NO_WEBSOCKET, "SUBSCRIPTIONS_NOT_SERVED")
         return from_query_string(query_string, wants_plan)
     raise RequestError(f"{method} is not served here; use POST", "METHOD_NOT_ALLOWED", status=405)
 

@@ -61,6 +61,9 @@ class Routes:
         if scope["type"] == "http" and scope["path"] == "/graphql" and not self._page(scope):
             await serve_graphql(self.site.endpoint, scope, receive, send)
             return
+        if scope["type"] == "http" and scope["path"] == "*":  # about the server (RFC 9110, 9.3.7)
+            await Response(status_code=204, headers={"allow": "GET, POST"})(scope, receive, send)
+            return
         await self.router(scope, receive, send)
 
     def _page(self, scope: Scope) -> bool:

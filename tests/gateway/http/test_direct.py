@@ -75,7 +75,6 @@ SAME: dict[
         1,
     ),
     "Connection: close": ((post(HELLO, "a"), post(HELLO, "a", b"Connection: Close")), (200, 200), 2),
-    "upgrade": ((post(HELLO, "a", b"connection: upgrade", b"upgrade: h2c"),), (400, 200), 0),
     "mixed case": ((post(HELLO, "a", b"aCCept: Application/GraphQL-response+JSON"),) * 2, (200, 200, 200), 2),
     "query string": ((post(HELLO, "a", line=b"POST /graphql?x=1 HTTP/1.1"),), (200, 200), 0),
     "absolute address": ((post(HELLO, "a", line=b"POST http://gateway/graphql HTTP/1.1"),), (200, 200), 0),

@@ -1,7 +1,5 @@
 """What a client may cost that sends no whole request: the size of a head, and the time for sending."""
 
-from contextlib import suppress
-
 import pytest
 
 from tests.gateway.http.sockets import GET, HELLO, connected, gone, post, serving, well
@@ -17,12 +15,12 @@ async def test_a_head_has_a_limit(start: bytes) -> None:
     async with serving() as served:
         async with connected(served) as (reader, writer):
             writer.write(start + b"y" * 600_000)
-            got = b""
-            with suppress(ConnectionResetError):
-                got = await reader.read()
-        status = b"HTTP/1.1 200 " if start.startswith(GOOD) else b"HTTP/1.1 431 "
-        assert got.startswith(status) or not got, "what was answered can be lost, as the rest is not read"
-        assert len(served.subgraph.calls) == start.startswith(GOOD)
+            got = await reader.read()
+        # a request before it that is still under way ends with it
+        assert got.startswith(
+            (b"HTTP/1.1 200 ", b"HTTP/1.1 431 ") if start.startswith(GOOD) else b"HTTP/1.1 431 "
+        )
+        assert len(served.subgraph.calls) <= start.startswith(GOOD)
         await gone(served)
         await well(served)
 

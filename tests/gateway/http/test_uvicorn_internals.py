@@ -6,7 +6,7 @@ import inspect
 import pytest
 
 from gateway.core.errors import SettingsError
-from gateway.http import direct
+from gateway.http import direct, strict
 from gateway.http.uvicorn_internals import METHODS, STATE, HttpToolsProtocol, check_uvicorn
 from gateway.reload import Source
 from gateway.serve import serve
@@ -14,13 +14,14 @@ from gateway.serve import serve
 
 def test_the_list_is_what_is_used() -> None:
     """Every attribute that the protocol takes from uvicorn's stands in it, and nothing else."""
-    (protocol,) = [
+    protocols = [
         node
-        for node in ast.parse(inspect.getsource(direct)).body
-        if isinstance(node, ast.ClassDef) and node.name == "DirectProtocol"
+        for module in (direct, strict)
+        for node in ast.parse(inspect.getsource(module)).body
+        if isinstance(node, ast.ClassDef) and node.name in ("DirectProtocol", "StrictProtocol")
     ]
     used, own = set[str](), set[str]()
-    for node in ast.walk(protocol):
+    for node in (inner for one in protocols for inner in ast.walk(one)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             own.add(node.name)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":

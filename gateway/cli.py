@@ -16,6 +16,7 @@ from gateway.compose.contract import contract as cut_contract
 from gateway.compose.diagnostics import CompositionFailed
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import CODES, GatewayError, SettingsError, SubgraphError
+from gateway.core.jsontext import NotJson, read_json
 from gateway.engine import make_engine
 from gateway.pipeline import InvalidDocument, pick, prepare, variables_for
 from gateway.pipeline import check as check_document
@@ -166,8 +167,8 @@ def plan(
     )
     node = pick(checked, operation)
     try:
-        given = json.loads(variables)
-    except ValueError as error:
+        given = read_json(variables)
+    except NotJson as error:
         raise SettingsError(f"--variables is not JSON: {error}", "BAD_OPTION") from error
     # a plan depends on the variables in conditions alone; the others may be missing here
     values = variables_for(engine, node, given) if given else {}

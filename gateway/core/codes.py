@@ -49,7 +49,7 @@ _SUBGRAPH = """
 SUBGRAPH_UNREACHABLE | The subgraph could not be reached. | See that it runs and that its address is right (--subgraph-url NAME=URL).
 SUBGRAPH_TIMEOUT | The subgraph did not answer in time. | Look at the subgraph's own log, or give it more time: --timeout SECONDS.
 SUBGRAPH_OVERLOADED | More requests wait for the subgraph than may. | See why it answers slowly, or raise --wire connections=NUMBER and --wire queue=NUMBER.
-SUBGRAPH_HTTP_ERROR | The subgraph answered with an HTTP error and no GraphQL. | Look at the subgraph's own log.
+SUBGRAPH_HTTP_ERROR | The subgraph answered with a redirect, or with an HTTP error and no errors of GraphQL. | Correct the address after a redirect; else look at the subgraph's own log.
 SUBGRAPH_BAD_RESPONSE | The subgraph's answer is not a GraphQL response. | See that the address is the subgraph's GraphQL endpoint.
 SUBGRAPH_ERROR | The subgraph reported an error without a code of its own. | Look at the subgraph's own log.
 SUBGRAPH_WRONG_VALUE | A value does not fit the type that the subgraph's schema gives the field. | Mend the subgraph's resolver, or its schema.

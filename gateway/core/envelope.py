@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gateway.core.errors import RequestError
+from gateway.core.numbers import written
 
 Response = bytes | Mapping[str, Any] | AsyncIterator[bytes]
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(enc_hook=written).encode
 
 
 def encode_json(value: Any) -> bytes:

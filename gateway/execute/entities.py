@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.core.envelope import encode_json
 from gateway.core.failure import Failure, ResponsePath
+from gateway.core.numbers import number_mark
 from gateway.plan.nodes import Lookup, Path, RepField, Representation, Selection, Target
 
 Tree = dict[str, Any]
@@ -52,6 +53,8 @@ def _frozen(value: Any) -> Hashable:
         return frozenset((key, _frozen(inner)) for key, inner in value.items())
     if isinstance(value, list):
         return tuple([_frozen(inner) for inner in value])
+    if isinstance(value, float):
+        return number_mark(value)
     return (value,) if isinstance(value, bool) else value
 
 

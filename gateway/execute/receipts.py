@@ -14,8 +14,7 @@ for is D.
 import asyncio
 from collections.abc import Mapping, Sequence
 
-import orjson
-
+from gateway.core.jsontext import read_json
 from gateway.execute.entities import Batch, mark_of
 from gateway.transport.base import Call, Outcome
 
@@ -58,7 +57,7 @@ class Receipt:
 
 
 def _split(batch: Batch, asked: Sequence[bytes]) -> tuple[Batch, Batch]:
-    written = [orjson.loads(one) for one in asked]
+    written = [read_json(one) for one in asked]
     places = {mark_of(one): index for index, one in reversed(list(enumerate(written)))}
     known = Batch(batch.lookup, written, [[] for _ in written])
     missing = Batch(batch.lookup)

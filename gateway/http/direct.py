@@ -134,7 +134,7 @@ class DirectProtocol(StrictProtocol):
 
     def on_headers_complete(self) -> None:
         """Take the short way or uvicorn's. Raises Refused, which ends the connection."""
-        self.in_head, self.overhead = False, 0
+        self.end_head()
         version = self.parser.get_http_version()
         if self.url == b"/graphql" and self.direct is None and version in VERSIONS and self.plain():
             headers = RequestHeaders(self.headers, self.client[0] if self.client else None)

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-import orjson
-
 from gateway.core.errors import RequestError
+from gateway.core.jsontext import NotJson, read_json
 from gateway.request.ask import NO_VARIABLES, Ask
 
 
@@ -18,8 +17,8 @@ def from_body(body: bytes, content_type: str, plan: bool = False) -> Ask:
     if content_type != "application/json":
         _check_type(content_type)
     try:
-        payload = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        payload = read_json(body)
+    except NotJson as error:
         raise RequestError(f"the body is not JSON: {error}", "INVALID_JSON") from error
     if isinstance(payload, list):
         raise RequestError("batches are not accepted; send one operation at a time", "BAD_REQUEST")
@@ -50,8 +49,8 @@ def from_query_string(raw: bytes, plan: bool = False) -> Ask:
     for name in ("variables", "extensions"):
         if payload.get(name):
             try:
-                payload[name] = orjson.loads(payload[name])
-            except orjson.JSONDecodeError as error:
+                payload[name] = read_json(payload[name])
+            except NotJson as error:
                 raise RequestError(f"the parameter {name} is not JSON: {error}", "INVALID_JSON") from error
         else:
             payload.pop(name, None)

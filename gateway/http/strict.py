@@ -18,13 +18,11 @@ from gateway.http.routes import Routes
 from gateway.http.uvicorn_internals import STATUS_LINE, HttpToolsProtocol, ServerState
 
 NEVER = float("inf")
-MAX_HEAD = (
-    65_536  # bytes of a head that has not ended; one that comes in a single piece may be somewhat larger
-)
+MAX_HEAD = 65_536  # bytes of a head
 CHUNK_HEAD = 6  # bytes around each byte of a body in the smallest chunks
 LINGER = 1.0  # seconds
 INVALID = Refused(400, "Invalid HTTP request received.")
-HEAD_TOO_LARGE = Refused(431, f"the head of the request is larger than {MAX_HEAD:,} bytes")
+HEAD_TOO_LARGE = f"the head of the request is larger than {MAX_HEAD:,} bytes"
 CHUNKS_TOO_LARGE = Refused(400, "the chunk extensions and trailers of the request are too large")
 
 
@@ -32,7 +30,8 @@ class StrictProtocol(HttpToolsProtocol):
     """One connection.
 
     `in_head`: the bytes of a head are expected; `sending_since`: since when a request has been coming, NEVER
-    when none is. `overhead`: bytes of that request so far that are no body. `again`: the head of a request
+    when none is. `overhead`: bytes of that request so far that are no body; `arrived`: the same with all of
+    the piece that is being parsed. `again`: the head of a request
     that asked for an upgrade, to be parsed without it. `refused`: a refusal was written, and what still comes
     is dropped.
     """
@@ -50,7 +49,7 @@ class StrictProtocol(HttpToolsProtocol):
         self.routes = routes_of(config.loaded_app)
         self.clock: Clock = self.routes.clock
         self.sending_since = NEVER
-        self.overhead = 0
+        self.overhead = self.arrived = 0
         self.in_head = True
         self.again = b""
         self.refused = False
@@ -72,6 +71,14 @@ class StrictProtocol(HttpToolsProtocol):
         """A header; trailers, which come behind the body, are dropped (RFC 9110, 6.5.1)."""
         if self.in_head:
             super().on_header(name, value)
+
+    def end_head(self) -> None:
+        """The head is whole. Raises Refused when it is too large."""
+        if self.arrived > MAX_HEAD:  # so it may be
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > MAX_HEAD:
+                raise Refused(431, HEAD_TOO_LARGE)
+        self.in_head, self.overhead = False, 0
 
     def on_headers_complete(self) -> None:
         """Hand a request to uvicorn's way. Raises Refused, which ends the connection."""
@@ -96,6 +103,7 @@ class StrictProtocol(HttpToolsProtocol):
         """Some bytes; a request whose head, or what stands around its chunks, does not end is given up."""
         if self.refused:
             return
+        self.arrived = self.overhead + len(data)
         try:
             rest = self.feed(data)
             while rest:
@@ -123,7 +131,7 @@ class StrictProtocol(HttpToolsProtocol):
     def check_overhead(self) -> None:
         """Refuse a request that consists of too much besides its body."""
         if self.in_head:
-            self.refuse(HEAD_TOO_LARGE)
+            self.refuse(Refused(431, HEAD_TOO_LARGE))
         elif self.overhead > MAX_HEAD + CHUNK_HEAD * self.endpoint.max_body:
             self.refuse(CHUNKS_TOO_LARGE)
 

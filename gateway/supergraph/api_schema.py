@@ -23,6 +23,7 @@ from graphql.language import (
 
 from gateway.core.errors import SupergraphError
 from gateway.supergraph.features import Feature
+from gateway.supergraph.scalars import keep_numbers
 
 KEPT = frozenset({"deprecated", "specifiedBy", "oneOf"})
 N = TypeVar("N", bound=Node)
@@ -132,4 +133,5 @@ def api_schema(document: DocumentNode, features: Iterable[Feature]) -> GraphQLSc
     if problems := validate_schema(schema):
         text = "; ".join(problem.message for problem in problems[:5])
         raise SupergraphError(f"the supergraph's API schema is not valid: {text}", "INVALID_SUPERGRAPH")
+    keep_numbers(schema)
     return schema

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Annotated, Any
 
+from graphql import GraphQLScalarType, GraphQLSchema, is_specified_scalar_type, value_from_ast_untyped
+from graphql.language import FloatValueNode, ListValueNode, ObjectValueNode, ValueNode
 from msgspec import Meta
+
+from gateway.core.numbers import ExactNumber, exact_number
 
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1
 
@@ -38,6 +42,29 @@ def _is_id(value: Any) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)
 
 
+def _plain(value: Any) -> Any:
+    """A Float without the text that it was written as: both paths write the same."""
+    return float(value) if isinstance(value, ExactNumber) else value
+
+
+def keep_numbers(schema: GraphQLSchema) -> None:
+    """Let the custom scalars of a schema read literals as JSON is read: decimals as they are written."""
+    for item in schema.type_map.values():
+        if isinstance(item, GraphQLScalarType) and not is_specified_scalar_type(item):
+            item.coerce_input_literal = literal_value
+
+
+def literal_value(node: ValueNode, variables: Any = None) -> Any:
+    """The value of a literal that has no type of its own; `variables` as graphql-core gives them."""
+    if isinstance(node, FloatValueNode):
+        return exact_number(node.value)
+    if isinstance(node, ListValueNode):
+        return [literal_value(one, variables) for one in node.values]
+    if isinstance(node, ObjectValueNode):
+        return {one.name.value: literal_value(one.value, variables) for one in node.fields}
+    return value_from_ast_untyped(node, variables)
+
+
 SCALARS: Mapping[str, Scalar] = {
     one.name: one
     for one in (
@@ -45,7 +72,7 @@ SCALARS: Mapping[str, Scalar] = {
         # numbers are written as text, which the exact path does: compiled plans leave them to it
         Scalar("ID", _is_id, str, str),
         Scalar("Int", _is_int, Annotated[int, Meta(ge=INT_MIN, le=INT_MAX)]),
-        Scalar("Float", _is_float, int | float),
+        Scalar("Float", _is_float, int | float, _plain),
         Scalar("Boolean", lambda value: isinstance(value, bool), bool),
     )
 }

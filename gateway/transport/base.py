@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from typing import Any, Protocol
 
-import orjson
-
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.context import RequestContext
 from gateway.core.errors import SubgraphError
+from gateway.core.jsontext import NotJson, read_json
 from gateway.transport.headers import NO_HEADERS, Headers
+from gateway.transport.redirects import where_to
 from gateway.transport.template import Representations, Template, members_of, template_of
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -96,7 +96,7 @@ class Call:
     def variables(self) -> dict[str, Any]:
         """The variables as objects: the caller's own to change."""
         members = self.template.members(self.members, self.representations)
-        found: dict[str, Any] = orjson.loads(b"{%b}" % b",".join(members))
+        found: dict[str, Any] = read_json(b"{%b}" % b",".join(members))
         return found
 
     @property
@@ -231,28 +231,42 @@ async def send(transport: Transport, call: Call) -> Reply:
     return outcome
 
 
-def read_payload(subgraph: str, reply: Reply) -> Any:
-    """The JSON of a reply. A GraphQL response counts whatever its status.
+class Redirect(Reply):
+    """A reply with a 3xx status, and the `address` that it came from."""
 
-    Without one, the status is the error.
+    __slots__ = ("address",)
+
+    def __init__(self, reply: Reply, address: str) -> None:
+        super().__init__(reply.status, reply.body, reply.raw_headers)
+        self.address = address
+
+
+def read_payload(subgraph: str, reply: Reply) -> Any:
+    """The JSON of a reply. Errors of GraphQL count whatever the status; without any, a status that is no
+    success is the error itself, also when there is data.
 
     Raises SubgraphError: SUBGRAPH_HTTP_ERROR or SUBGRAPH_BAD_RESPONSE.
     """
+    if 300 <= reply.status < 400:
+        raise _bad_status(subgraph, reply)
     try:
-        payload = orjson.loads(reply.body)
-    except orjson.JSONDecodeError as error:
+        payload = read_json(reply.body)
+    except NotJson as error:
         if reply.status >= 400:
-            raise _bad_status(subgraph, reply.status) from error
-        raise SubgraphError(
-            "gave an answer that is not JSON", "SUBGRAPH_BAD_RESPONSE", subgraph=subgraph
-        ) from error
-    if reply.status >= 400 and not (isinstance(payload, dict) and ("errors" in payload or "data" in payload)):
-        raise _bad_status(subgraph, reply.status)
+            raise _bad_status(subgraph, reply) from error
+        message = f"gave an answer that is not JSON: {error}"
+        raise SubgraphError(message, "SUBGRAPH_BAD_RESPONSE", subgraph=subgraph) from error
+    if reply.status >= 400 and not (isinstance(payload, dict) and payload.get("errors")):
+        raise _bad_status(subgraph, reply)
     return payload
 
 
-def _bad_status(subgraph: str, status: int) -> SubgraphError:
-    return SubgraphError(f"answered with HTTP status {status}", "SUBGRAPH_HTTP_ERROR", subgraph=subgraph)
+def _bad_status(subgraph: str, reply: Reply) -> SubgraphError:
+    message = f"answered with HTTP status {reply.status}"
+    if reply.status < 400:
+        address = reply.address if isinstance(reply, Redirect) else ""
+        message = f"{message}, {where_to(reply.raw_headers, address)}"
+    return SubgraphError(message, "SUBGRAPH_HTTP_ERROR", subgraph=subgraph)
 
 
 async def send_and_read(transport: Transport, call: Call) -> Any:

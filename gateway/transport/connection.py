@@ -5,11 +5,11 @@ reply.
 """
 
 import asyncio
-import zlib
 from typing import Protocol, cast
 
 import httptools
 
+from gateway.core.compression import TooLarge, UnknownEncoding, Unreadable, unpack
 from gateway.transport.base import Reply
 
 MAX_HEAD = 262_144  # bytes
@@ -29,30 +29,6 @@ class ConnectionClosed(Exception):
 
 class ReplyTooLarge(Exception):
     """The reply has more bytes than allowed."""
-
-
-class UnknownEncoding(Exception):
-    """The reply is encoded in a way that nobody asked for."""
-
-
-def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
-    """A compressed body's content, no larger than a limit.
-
-    Raises zlib.error, ReplyTooLarge or UnknownEncoding.
-    """
-    if encoding == b"identity":
-        return body
-    if encoding not in (b"gzip", b"x-gzip", b"deflate"):
-        raise UnknownEncoding(
-            f"it is encoded as {encoding.decode('latin-1')[:40]!r}, which was not asked for"
-        )
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by their first bytes
-    found = unpacker.decompress(body, limit + 1)
-    if len(found) > limit:
-        raise ReplyTooLarge(f"the reply is larger than {limit} bytes when unpacked")
-    if not unpacker.eof:
-        raise zlib.error("the compressed reply is cut off")
-    return found
 
 
 class Owner(Protocol):
@@ -157,8 +133,8 @@ class Connection(asyncio.Protocol):
             body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
             if self._encoding:
                 try:
-                    body = unpack(body, self._encoding, self.max_reply)
-                except (zlib.error, ReplyTooLarge, UnknownEncoding) as error:
+                    body = unpack(body, self._encoding.decode("latin-1"), self.max_reply)
+                except (Unreadable, TooLarge, UnknownEncoding) as error:
                     self.close()
                     owner.failed(self, error)
                     return
@@ -183,7 +159,7 @@ class Connection(asyncio.Protocol):
         """One header of the reply."""
         self._headers.append((name, value))
         if len(name) == 16 and name.lower() == b"content-encoding":
-            self._encoding = value.strip().lower()
+            self._encoding += b", " + value if self._encoding else value
 
     def on_body(self, body: bytes) -> None:
         """A part of the reply's body."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from gateway.core.clock import Clock, Timer
 from gateway.core.errors import SubgraphError
-from gateway.transport.base import Call, Done, Reply
+from gateway.transport.base import Call, Done, Redirect, Reply
 from gateway.transport.connection import Connection, ConnectionClosed
 from gateway.transport.pool import Origin
 
@@ -35,6 +35,10 @@ class Keeper(Protocol):
     clock: Clock
     patience: Patience
     deadlines: "Deadlines"
+
+    def address_of(self, subgraph: str) -> str:
+        """The URL of a subgraph."""
+        ...
 
 
 class Exchange:
@@ -115,6 +119,8 @@ class Exchange:
     def replied(self, connection: Connection, reply: Reply) -> None:
         """See Owner."""
         self.connection = None
+        if 300 <= reply.status < 400:
+            reply = Redirect(reply, self.keeper.address_of(self.call.subgraph))
         if connection.usable and not self.keeper.closed:
             connection.idle_since = self.keeper.clock.time()
             self.origin.idle.append(connection)

@@ -78,6 +78,9 @@ class HttpTransport:
             head += "accept-encoding: gzip\r\n"
         return _Target(url, origin, head.encode("ascii", "strict"))
 
+    def address_of(self, subgraph: str) -> str:
+        return self._targets[subgraph].url
+
     def post(self, call: Call, done: Done) -> Handle:
         now = self.clock.time()
         target = self._targets.get(call.subgraph)

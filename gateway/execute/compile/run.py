@@ -113,7 +113,7 @@ class MergingRun:
                 self.fail()
             else:
                 self.read(step, outcome, [len(one) for one in receipt.call.representations])
-        except (msgspec.DecodeError, Unusual):
+        except (msgspec.DecodeError, UnicodeDecodeError, Unusual):
             self.fail()
         except Exception as error:  # nobody awaits a callback: what goes wrong in it must end the run
             context = self.inputs.context
@@ -211,7 +211,7 @@ class PassingRun:
             decoded = step.decode(outcome.body)
             if step.passes_values and b"null" in outcome.body:
                 self.check(step, decoded.data)
-        except (msgspec.DecodeError, RecursionError, Unusual):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Unusual):
             return None
         extensions = decoded.extensions
         return outcome.body if extensions is UNSET else self.extended(outcome.body, extensions)

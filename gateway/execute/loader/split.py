@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from gateway.core.envelope import encode_json
+from gateway.core.numbers import exact_number
 from gateway.transport.base import Reply
 from gateway.transport.template import Template
 
 Places = Sequence[Sequence[int]]
-encode = msgspec.json.Encoder().encode
 
 
 class _Body(Struct):
@@ -22,7 +23,7 @@ class _Body(Struct):
     extensions: Raw | UnsetType = UNSET
 
 
-decode = msgspec.json.Decoder(_Body).decode
+decode = msgspec.json.Decoder(_Body, float_hook=exact_number).decode
 
 
 class Parts:
@@ -75,7 +76,7 @@ class Parts:
             body["errors"] = errors
         if self.extensions is not UNSET:
             body["extensions"] = self.extensions
-        return encode(body)
+        return encode_json(body)
 
     def _errors(self, places: Places) -> Iterator[dict[str, Any]]:
         for lookup, place, error in self.errors:

@@ -57,13 +57,23 @@ def always(raw: bytes, seen: list[bytes] | None = None) -> Handler:
 
 # Compressed replies
 
+MEMBERS = b"".join(gzip.compress(OK[at : at + 1], mtime=0) for at in range(len(OK)))
+RAW = zlib.compress(OK, wbits=-15)
 PACKED = gzip.compress(OK, mtime=0)  # a name of a test must not depend on the time: workers compare them
 
 
 @pytest.mark.parametrize("compressed", [True, False])
 @pytest.mark.parametrize(
     ("encoding", "body"),
-    [(b"gzip", PACKED), (b"X-GZIP", PACKED), (b"deflate", zlib.compress(OK)), (b"identity", OK)],
+    [
+        (b"gzip", PACKED),
+        (b"X-GZIP", PACKED),
+        (b"gzip", MEMBERS),
+        (b"deflate", zlib.compress(OK)),
+        (b"deflate", RAW),
+        (b"identity", OK),
+        (b"", OK),
+    ],
 )
 async def test_compressed_replies(compressed: bool, encoding: bytes, body: bytes) -> None:
     """They are unpacked, whether they were asked for or not; asking is a setting."""
@@ -81,8 +91,17 @@ async def test_compressed_replies(compressed: bool, encoding: bytes, body: bytes
         (b"gzip", PACKED[:-9], "cut off"),
         (b"gzip", OK, "incorrect header"),
         (b"gzip", gzip.compress(b" " * 50_000_000, mtime=0), "larger than 1000000 bytes when unpacked"),
-        (b"br", OK, "'br', which was not asked for"),
-        (b"gzip, gzip", gzip.compress(PACKED, mtime=0), "not asked for"),
+        (b"gzip", PACKED * 2_000, "more than 1,000 members"),
+        (b"gzip", PACKED * 900 + gzip.compress(b" " * 999_000, mtime=0), "larger than 1000000 bytes"),
+        (b"gzip", PACKED + b"junk", "incorrect header"),
+        (b"deflate", zlib.compress(b" " * 50_000_000, wbits=-15), "larger than 1000000 bytes"),
+        (b"deflate", RAW[:-3], "cut off"),
+        (b"deflate", OK, "is broken"),
+        (b"br", OK, "'br', which can't be read; gzip and deflate can"),
+        (b"zstd", b"(\xb5/\xfd", "'zstd', which can't be read"),
+        (b"gzip, gzip", gzip.compress(PACKED, mtime=0), "'gzip, gzip', which can't be read"),
+        (b"gzip\r\ncontent-encoding: br", PACKED, "'gzip, br', which can't be read"),
+        (b"\xff" * 300, OK, "xff', which can't be read"),
     ],
 )
 async def test_what_can_not_be_unpacked(encoding: bytes, body: bytes, words: str) -> None:

@@ -1,0 +1,119 @@
+"""Reading JSON that comes from outside: numbers stay as they were written, and what is no JSON is explained.
+
+Measured (Python 3.11, one core): msgspec with a hook for decimals reads a request of 190 bytes in 0.83 µs and
+an answer of 89 kB without decimals in 0.46 ms, orjson in 0.87 µs and 0.42 ms. A search for numbers that need
+care costs more than that (9 µs and 3 ms by a regular expression), so everything is read in one way. Each
+decimal costs about half a microsecond.
+"""
+
+import json
+import re
+from typing import Any, NoReturn
+
+import msgspec
+
+from gateway.core.numbers import exact_number
+
+EXPLAINED = 1_000_000  # bytes; of a longer text only the decoder's own words are passed on
+MARKS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
+SPACE = " \t\n\r"
+_decode = msgspec.json.Decoder(float_hook=exact_number).decode
+_PAIR = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPE = re.compile(rf"\\(?:{_PAIR}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{{2}})|.)")
+_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<constant>NaN|-?Infinity)', re.DOTALL)
+_LONG = re.compile(r"[0-9]{4301,}")
+
+
+class NotJson(ValueError):
+    """A text that is not JSON; the message says why and where, as a predicate: "it ends at byte 7 ..."."""
+
+
+def read_json(text: bytes | str) -> Any:
+    """The value of a JSON text. Decimals are floats, of the class ExactNumber where those lose something.
+
+    Raises NotJson.
+    """
+    try:
+        return _decode(text)
+    except (ValueError, RecursionError) as error:  # msgspec's decoding errors are ValueErrors
+        raise NotJson(why_not_json(text, error)) from error
+
+
+def why_not_json(text: bytes | str, error: Exception) -> str:
+    """Why a decoder refused a text with an error: what stands at which byte, without the text itself."""
+    body = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    if not body.strip():
+        return "it is empty"
+    for mark, name in MARKS:
+        if body.startswith(mark):
+            return f"it begins with the byte order mark of {name} at byte 0; expected UTF-8 without one"
+    found = None if len(body) > EXPLAINED else _found(body)
+    if found is not None:
+        return found
+    if isinstance(error, RecursionError):
+        return "its lists and objects are nested too deeply"
+    words = str(error).removeprefix("JSON is malformed: ")
+    return f"{words[:1].lower()}{words[1:]}"
+
+
+Place = tuple[int, str]
+"""A position in characters, and words that its number may follow."""
+
+
+def _found(body: bytes) -> str | None:
+    """What is wrong with a short text; None for what only a decoder can say."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        return f"byte {error.start} is 0x{body[error.start]:02x}, which is not UTF-8 there"
+    try:
+        places = [place for place in (_half(text), _syntax(text)) if place is not None]
+    except RecursionError:
+        return None
+    place = min(places, default=None) or _long(text)  # so many digits may also stand in a string
+    if place is None:
+        return None
+    position, words = place
+    return f"{words} {len(text[:position].encode())}"
+
+
+def _half(text: str) -> Place | None:
+    """An escape that is half of a surrogate pair."""
+    half = next((one for one in _ESCAPE.finditer(text) if one["half"]), None)
+    return half and (half.start(), f"half of a surrogate pair, \\{half['half']}, stands at byte")
+
+
+def _long(text: str) -> Place | None:
+    """A whole number that Python does not read."""
+    long = _LONG.search(text)
+    return long and (long.start(), "a number of more than 4,300 digits begins at byte")
+
+
+def _syntax(text: str) -> Place | None:
+    """The first place that is not JSON."""
+    start = len(text) - len(text.lstrip(SPACE))
+    decoder = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse)
+    try:
+        _, end = decoder.raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        if not text[error.pos :].strip(SPACE):
+            return error.pos, "it is cut off: it ends at byte"
+        words = f"{error.msg[:1].lower()}{error.msg[1:]}".removesuffix(" at").removesuffix(" starting")
+        return error.pos, f"{words} at byte"
+    except ValueError:
+        constant = next(one for one in _CONSTANT.finditer(text) if one["constant"])
+        return constant.start(), f"{constant['constant']} is no number of JSON, at byte"
+    return _behind(text, end)
+
+
+def _behind(text: str, end: int) -> Place | None:
+    """What stands behind the value that ends there."""
+    behind = text[end:].lstrip(SPACE)
+    if not behind:
+        return None
+    second = "a second value begins" if behind[0] in '{["' else "something else stands"
+    return len(text) - len(behind), f"{second} behind the first value, at byte"
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)

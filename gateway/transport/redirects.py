@@ -1,0 +1,46 @@
+"""Where a redirect of a subgraph leads, as words for a person who may have to mend an address."""
+
+from collections.abc import Sequence
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+LONGEST = 200  # characters of a target that are shown
+
+
+def where_to(headers: Sequence[tuple[bytes, bytes]], address: str = "") -> str:
+    """What the reply says of its target: "a redirect to URL", without credentials, query or fragment.
+
+    `address`: where the request was sent, "" where that is not known. The words say so when the target
+    differs from it by a slash at the end, or by TLS alone.
+    """
+    given = next((value for name, value in headers if name.lower() == b"location"), b"")
+    location = given.decode("latin-1").strip()
+    if not location:
+        return "a redirect without a target"
+    try:
+        target = urlsplit(urljoin(address, location))
+        shown = _shown(target)
+    except ValueError:
+        return "a redirect to what is no URL"
+    return f"a redirect to {shown}{_difference(address, shown)}; redirects are not followed"
+
+
+def _shown(target: SplitResult) -> str:
+    """A target that can be printed."""
+    host = target.netloc.rpartition("@")[2]
+    start = f"{target.scheme}://{host}" if host else ""
+    text = f"{start}{target.path}"
+    plain = "".join(one if one.isascii() and one.isprintable() else "?" for one in text)
+    return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}..."
+
+
+def _difference(address: str, shown: str) -> str:
+    if not address:
+        return ""
+    given = _shown(urlsplit(address))
+    if shown == f"{given}/":
+        return f" (the address {given} lacks the slash at its end)"
+    if given == f"{shown}/":
+        return f" (the address {given} has a slash too many at its end)"
+    if shown == given.replace("http://", "https://", 1):
+        return f" (the address {given} has to begin with https)"
+    return ""

@@ -161,7 +161,7 @@ class Gateway:
         try:
             return await awaited(partial(self.begin, ask, context))
         except RequestError as error:
-            if error.status == 405:
+            if error.code == "METHOD_NOT_ALLOWED":
                 raise
             return error_envelope(error)
 
@@ -182,7 +182,7 @@ class Gateway:
             known = self._staged(context, partial(self._learn, ask, keep))
         if ask.query_only and not known.is_query:
             message = f"a {known.node.operation.value} can't be sent by GET; use POST"
-            raise RequestError(message, "METHOD_NOT_ALLOWED", status=405)
+            raise RequestError(message, "METHOD_NOT_ALLOWED")
         variables = variables_for(self.engine, known.node, ask.variables)
         if known.prepared is not None and known.key is not None:
             return known, known.prepared, known.key, variables
@@ -276,7 +276,7 @@ class Gateway:
 
     def _refused(self, error: RequestError, context: RequestContext) -> Envelope | BaseException:
         """A refusal as plugins leave it; what goes wrong in them counts in its place."""
-        if error.status == 405:
+        if error.code == "METHOD_NOT_ALLOWED":
             return error
         try:
             return self.hooks.responding(context, error_envelope(error))

@@ -173,6 +173,6 @@ class Served:
 def site_of(gateway: Gateway) -> Site:
     """What the routes need of a gateway."""
     settings = gateway.engine.settings
-    endpoint = Endpoint(gateway, settings.limits.body)
+    endpoint = Endpoint(gateway, settings.limits.body, settings.http_status)
     examples = read_examples(settings.operations)
     return Site(endpoint, gateway.readiness, examples, settings.graphiql, gateway.engine.clock)

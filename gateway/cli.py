@@ -211,6 +211,7 @@ def serve(
     forward_header: options.ForwardHeader = None,
     sticky_header: options.StickyHeader = "authorization",
     production: options.Production = False,
+    http_status: options.HttpStatus = "audited",
 ) -> None:
     """Serve a supergraph at /graphql; with --subgraph NAME=URL each subgraph is asked for its SDL first.
 

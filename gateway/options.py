@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from difflib import get_close_matches
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -83,6 +83,10 @@ ForwardHeader = Annotated[
 StickyHeader = Annotated[
     str, typer.Option(help="The header whose value keeps a user on one side of a percent(...) override.")
 ]
+HttpStatus = Annotated[
+    Literal["audited", "draft-2026"],
+    typer.Option(help="HTTP statuses as common clients expect them, or as the draft of 2026 has them."),
+]
 T = TypeVar("T")
 
 
@@ -115,6 +119,7 @@ class ServeOptions:
     forward_header: list[str] | None
     sticky_header: str
     production: bool
+    http_status: Literal["audited", "draft-2026"]
 
     def settings(self) -> Settings:
         """The settings that they give; SettingsError BAD_OPTION for what can't be read."""
@@ -136,6 +141,7 @@ class ServeOptions:
             batch=not self.no_batch,
             extensions=frozenset(self.extension or ()),
             sagas=self.sagas,
+            http_status=self.http_status,
         )
 
     def _wire(self) -> Wire:

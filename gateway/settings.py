@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Settings:
     that gives the sagas which mutations start. `extensions`: keys of subgraphs' extensions that go on to the
     client. `labels`: progressive overrides that are on for everyone. `sticky_header`: the header whose value
     keeps a user on one side of a `percent(...)` override; requests without it are drawn one by one.
+    `http_status`: which HTTP statuses answers have (`http/statuses`).
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -92,3 +94,4 @@ class Settings:
     extensions: frozenset[str] = frozenset()
     sagas: str | None = None
     sticky_header: str = "authorization"
+    http_status: Literal["audited", "draft-2026"] = "audited"

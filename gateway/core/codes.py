@@ -30,12 +30,14 @@ BAD_REQUEST | The HTTP request is not a GraphQL request. | Send a JSON object wi
 INVALID_JSON | The body is not JSON. | Look at the position named in the message.
 REQUEST_TOO_LARGE | The body or the operation is over the limit. | Send less at a time, or raise the limit: --limit body=BYTES.
 UNSUPPORTED_MEDIA_TYPE | The body's content type is not application/json. | Set `Content-Type: application/json`.
+UNSUPPORTED_CONTENT_ENCODING | The body's encoding can't be read. | Use one of the reply's Accept-Encoding.
 NOT_ACCEPTABLE | No media type of the Accept header can be served. | Accept application/graphql-response+json or application/json.
 METHOD_NOT_ALLOWED | The method does not fit the operation. | Use POST; GET is for queries alone.
 GRAPHQL_PARSE_FAILED | The operation is not valid GraphQL syntax. | Look at the line and column named.
 GRAPHQL_VALIDATION_FAILED | The operation does not fit the schema. | Compare it with the schema in GraphiQL.
 OPERATION_RESOLUTION_FAILURE | No operation, or more than one and no operationName. | Name one operation of the document.
 BAD_USER_INPUT | A variable's value does not fit its type. | Correct the variable named in the message.
+PERSISTED_QUERY_NOT_SUPPORTED | Persisted queries are not kept. | Send the document itself in `query`.
 INTROSPECTION_DISABLED | Introspection is off here. | Use the schema that the team publishes, or a gateway without --production.
 SUBSCRIPTIONS_NOT_SERVED | Subscriptions are not served by this version. | Ask with a query.
 TOO_COMPLEX | The operation is over a limit of depth, tokens, aliases or fragments. | Ask in several smaller operations, or raise it: --limit depth=N, tokens=N, aliases=N, selections=N or introspection=N.

@@ -9,6 +9,8 @@ import msgspec
 from gateway.core.errors import RequestError
 from gateway.core.numbers import written
 
+BY_CODE = 0
+"""In place of an HTTP status: the codes of the errors decide (`http/statuses`)."""
 Response = bytes | Mapping[str, Any] | AsyncIterator[bytes]
 _encode = msgspec.json.Encoder(enc_hook=written).encode
 
@@ -44,7 +46,7 @@ PRIVATE = CachePolicy(private=True)
 class Envelope(NamedTuple):
     """An answer: a GraphQL response, as an object or already as a body, or a stream of parts.
 
-    `refused` is the HTTP status of a request that was not run, None for one that was. `headers` are added to
+    `refused` is None for a request that was run, else its HTTP status, or BY_CODE. `headers` are added to
     those of the reply; a stream's `media` is its media type. (A named tuple costs a third of a frozen
     dataclass, for every answer.)
     """
@@ -76,4 +78,4 @@ def error_envelope(error: RequestError) -> Envelope:
         entry = one.formatted()
         entry["extensions"]["nextStep"] = one.next_step
         formatted.append(entry)
-    return Envelope({"errors": formatted}, error.status)
+    return Envelope({"errors": formatted}, BY_CODE if error.status is None else error.status)

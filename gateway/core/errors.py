@@ -89,10 +89,10 @@ class SettingsError(GatewayError):
 class RequestError(GatewayError):
     """A request that is answered without running anything.
 
-    `status` is its HTTP status (GraphQL over HTTP).
+    `status` is its HTTP status, None where the code decides (`http/statuses`).
     """
 
-    def __init__(self, message: str, code: str, *, status: int = 400, **rest: Any) -> None:
+    def __init__(self, message: str, code: str, *, status: int | None = None, **rest: Any) -> None:
         super().__init__(message, code, **rest)
         self.status = status
 

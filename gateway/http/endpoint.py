@@ -8,14 +8,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Protocol
 
 from gateway.core.context import RequestContext
-from gateway.core.envelope import Envelope, error_envelope
+from gateway.core.envelope import BY_CODE, Envelope, error_envelope
 from gateway.core.errors import RequestError
 from gateway.core.headers import RequestHeaders
 from gateway.execution import Answered
 from gateway.http.heads import WEBSOCKET
 from gateway.http.negotiate import JSON, negotiate
-from gateway.http.read import from_body, from_query_string
+from gateway.http.read import ACCEPTED, from_body, from_query_string, too_large, unpacked
 from gateway.http.respond import HttpReply, reply_of
+from gateway.http.statuses import Mode
 from gateway.observe.facts import REQUEST, InternalFailure
 from gateway.request.ask import Ask
 from gateway.transport.base import Handle
@@ -39,11 +40,15 @@ class Answering(Protocol):
 
 
 class Endpoint:
-    """Replies to requests for `/graphql`. `max_body`: bytes of a body."""
+    """Replies to requests for `/graphql`. `max_body`: bytes of a body, packed and unpacked.
 
-    def __init__(self, answering: Answering, max_body: int) -> None:
+    `mode`: which statuses replies have.
+    """
+
+    def __init__(self, answering: Answering, max_body: int, mode: Mode = "audited") -> None:
         self.answering = answering
         self.max_body = max_body
+        self.mode = mode
 
     def begin(
         self,
@@ -63,6 +68,8 @@ class Endpoint:
         try:
             if b"accept" in headers.raw:
                 exchange.media = negotiate(headers.get("accept"))
+            if b"content-encoding" in headers.raw and isinstance(body, bytes):
+                body = unpacked(body, headers.get("content-encoding"), self.max_body)
             ask = read_ask(method, query_string, headers, body)
             return self.answering.begin(ask, exchange.context, exchange.answered)
         except Exception as error:  # a mistake of ours must not end the connection without a word
@@ -86,19 +93,18 @@ class Endpoint:
 
     def too_large(self) -> RequestError:
         """The refusal of a body over the limit."""
-        return RequestError(
-            f"the body is larger than {self.max_body:,} bytes", "REQUEST_TOO_LARGE", status=413
-        )
+        return too_large(self.max_body)
 
 
 class Exchange:
     """One request and its reply: which media type the client likes, and how a refusal or a mistake is put."""
 
-    __slots__ = ("context", "media", "method", "replied", "since")
+    __slots__ = ("context", "media", "method", "mode", "replied", "since")
 
     def __init__(self, endpoint: Endpoint, method: str, headers: RequestHeaders, replied: Replied) -> None:
         self.method = method
         self.media = JSON
+        self.mode = endpoint.mode
         self.replied = replied
         self.context = endpoint.answering.context(headers)
         observer = self.context.observer
@@ -121,13 +127,16 @@ class Exchange:
     def reply_for(self, found: Envelope | BaseException) -> HttpReply:
         """The reply for an answer, a refusal or a mistake."""
         if isinstance(found, Envelope):
-            return reply_of(found, self.media)
+            return reply_of(found, self.media, None, self.mode)
         if not isinstance(found, RequestError):
-            return reply_of(internal(found, self.context), self.media)
+            return reply_of(internal(found, self.context), self.media, None, self.mode)
         allow = None
-        if found.status == 405:
+        if found.code == "METHOD_NOT_ALLOWED":
             allow = b"POST" if self.method == "GET" else b"GET, POST"
-        return reply_of(error_envelope(found), self.media, allow)
+        envelope = error_envelope(found)
+        if found.code == "UNSUPPORTED_CONTENT_ENCODING":
+            envelope = envelope.with_headers((b"accept-encoding", ACCEPTED))
+        return reply_of(envelope, self.media, allow, self.mode)
 
 
 async def reported(parts: AsyncIterator[bytes], context: RequestContext) -> AsyncGenerator[bytes, None]:
@@ -159,7 +168,7 @@ def read_ask(method: str, query_string: bytes, headers: RequestHeaders, body: by
         if raw.get(b"upgrade", b"").lower() == WEBSOCKET and b"query=" not in query_string:
             raise RequestError(NO_WEBSOCKET, "SUBSCRIPTIONS_NOT_SERVED")
         return from_query_string(query_string, wants_plan)
-    raise RequestError(f"{method} is not served here; use POST", "METHOD_NOT_ALLOWED", status=405)
+    raise RequestError(f"{method} is not served here; use POST", "METHOD_NOT_ALLOWED")
 
 
 def internal(error: BaseException, context: RequestContext) -> Envelope:
@@ -167,4 +176,4 @@ def internal(error: BaseException, context: RequestContext) -> Envelope:
     context.observer.emit(InternalFailure(context.id, error))
     message = f"internal error; the gateway's log has the details under id {context.id}"
     extensions = {"code": "INTERNAL_SERVER_ERROR", "id": context.id}
-    return Envelope({"errors": [{"message": message, "extensions": extensions}]}, 500)
+    return Envelope({"errors": [{"message": message, "extensions": extensions}]}, BY_CODE)

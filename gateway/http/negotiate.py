@@ -46,7 +46,7 @@ def negotiate(accept: str) -> str:
         if quality > best or (quality == best and quality > 0 and candidate == GRAPHQL):
             best, chosen = quality, candidate
     if not chosen:
-        raise RequestError(f"can answer as {GRAPHQL} or {JSON} only", "NOT_ACCEPTABLE", status=406)
+        raise RequestError(f"can answer as {GRAPHQL} or {JSON} only", "NOT_ACCEPTABLE")
     return chosen
 
 

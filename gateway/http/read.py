@@ -4,15 +4,39 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
+from gateway.core.compression import READABLE, TooLarge, UnknownEncoding, Unreadable, unpack
 from gateway.core.errors import RequestError
 from gateway.core.jsontext import NotJson, read_json
 from gateway.request.ask import NO_VARIABLES, Ask
+
+ACCEPTED = ", ".join(READABLE).encode()
+"""The encodings of bodies that are read, as a header lists them."""
+
+
+def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
+    """A body's content, which like the body itself may have so many bytes.
+
+    Raises RequestError: UNSUPPORTED_CONTENT_ENCODING, REQUEST_TOO_LARGE or BAD_REQUEST.
+    """
+    try:
+        return unpack(body, encoding, limit)
+    except UnknownEncoding as error:
+        raise RequestError(f"the body can't be read: {error}", "UNSUPPORTED_CONTENT_ENCODING") from error
+    except TooLarge as error:
+        raise too_large(limit, " when unpacked") from error
+    except Unreadable as error:
+        raise RequestError(f"the body can't be read: {error}", "BAD_REQUEST") from error
+
+
+def too_large(limit: int, when: str = "") -> RequestError:
+    """The refusal of a body over the limit."""
+    return RequestError(f"the body is larger than {limit:,} bytes{when}", "REQUEST_TOO_LARGE")
 
 
 def from_body(body: bytes, content_type: str, plan: bool = False) -> Ask:
     """The request in a POST body.
 
-    Raises RequestError: 415 for another media type, 400 for what is no request.
+    Raises RequestError: UNSUPPORTED_MEDIA_TYPE, INVALID_JSON or BAD_REQUEST.
     """
     if content_type != "application/json":
         _check_type(content_type)
@@ -31,12 +55,10 @@ def _check_type(content_type: str) -> None:
     media, _, parameters = content_type.partition(";")
     if media.strip().lower() not in ("application/json", "application/graphql+json"):
         message = f"the content type {media.strip() or '(none)'} is not accepted; send application/json"
-        raise RequestError(message, "UNSUPPORTED_MEDIA_TYPE", status=415)
+        raise RequestError(message, "UNSUPPORTED_MEDIA_TYPE")
     charset = parameters.lower().partition("charset=")[2].strip(' "')
     if charset and charset not in ("utf-8", "utf8"):
-        raise RequestError(
-            f"the charset {charset} is not accepted; send utf-8", "UNSUPPORTED_MEDIA_TYPE", status=415
-        )
+        raise RequestError(f"the charset {charset} is not accepted; send utf-8", "UNSUPPORTED_MEDIA_TYPE")
 
 
 def from_query_string(raw: bytes, plan: bool = False) -> Ask:
@@ -58,14 +80,24 @@ def from_query_string(raw: bytes, plan: bool = False) -> Ask:
 
 
 def _ask(payload: Mapping[str, Any], *, query_only: bool, plan: bool) -> Ask:
-    query = payload.get("query")
-    if not isinstance(query, str):
-        what = "is missing" if query is None else "must be a string"
-        raise RequestError(f"the parameter query {what}", "BAD_REQUEST")
     name = payload.get("operationName")
     if name is not None and not isinstance(name, str):
         raise RequestError("the parameter operationName must be a string", "BAD_REQUEST")
     for key in ("variables", "extensions"):
         if payload.get(key) is not None and not isinstance(payload[key], dict):
             raise RequestError(f"the parameter {key} must be an object", "BAD_REQUEST")
+    query = _query(payload)
     return Ask(query, payload.get("variables") or NO_VARIABLES, name, query_only, plan)
+
+
+def _query(payload: Mapping[str, Any]) -> str:
+    query = payload.get("query")
+    if isinstance(query, str) and query:
+        return query
+    if not query and (payload.get("extensions") or {}).get("persistedQuery") is not None:
+        # clients of Apollo compare this very text, and then send the document itself
+        raise RequestError("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
+    if isinstance(query, str):
+        return query
+    what = "is missing" if query is None else "must be a string"
+    raise RequestError(f"the parameter query {what}", "BAD_REQUEST")

@@ -1,35 +1,10 @@
-"""Writing an envelope as an HTTP reply: body, media type, status (GraphQL over HTTP, section 6.4)."""
+"""Writing an envelope as an HTTP reply: body, media type, status."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from functools import lru_cache
 
 from gateway.core.envelope import Envelope, encode_json
-from gateway.http.negotiate import JSON
-
-DOCUMENT_CODES = frozenset(
-    {
-        "GRAPHQL_PARSE_FAILED",
-        "GRAPHQL_VALIDATION_FAILED",
-        "OPERATION_RESOLUTION_FAILURE",
-        "BAD_USER_INPUT",
-        "TOO_COMPLEX",
-        "INTROSPECTION_DISABLED",
-    }
-)
-
-
-def status_of(envelope: Envelope, media: str) -> int:
-    """The HTTP status. Clients that accept only application/json get 200 for a well-formed request that
-    GraphQL refuses.
-    """
-    if envelope.refused is None:
-        return 200
-    if media == JSON and envelope.refused == 400:
-        errors = envelope.response["errors"] if isinstance(envelope.response, Mapping) else ()
-        codes = {error["extensions"]["code"] for error in errors}
-        if codes <= DOCUMENT_CODES:
-            return 200
-    return envelope.refused
+from gateway.http.statuses import Mode, status_of
 
 
 def encode(envelope: Envelope) -> bytes:
@@ -98,13 +73,15 @@ class HttpReply:
         return found
 
 
-def reply_of(envelope: Envelope, media: str, allow: bytes | None = None) -> HttpReply:
+def reply_of(envelope: Envelope, media: str, allow: bytes | None = None, mode: Mode = "audited") -> HttpReply:
     """The HTTP reply for an envelope, to a client that accepts this media type."""
     response = envelope.response
     media = envelope.media or media
-    if isinstance(response, bytes):  # first, as most answers are
+    if isinstance(response, bytes) and mode == "audited":  # first, as most answers are
         return HttpReply(envelope.refused or 200, response, media, allow, envelope.headers)
-    status = status_of(envelope, media)
+    status = status_of(envelope, media, mode)
+    if isinstance(response, bytes):
+        return HttpReply(status, response, media, allow, envelope.headers)
     if isinstance(response, Mapping):
         return HttpReply(status, encode(envelope), media, allow, envelope.headers)
     return HttpReply(status, b"", media, allow, envelope.headers, response)

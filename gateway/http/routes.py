@@ -15,6 +15,7 @@ from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.http.asgi import Receive, Scope, Send, serve_graphql
 from gateway.http.endpoint import Endpoint
 from gateway.http.negotiate import wants_page
+from gateway.http.statuses import STATUSES
 
 PAGE = Path(__file__).parent / "graphiql" / "dist"
 NO_PAGE = "GraphiQL is not in this installation: it must be built (`make env`) before the wheel is. /graphql takes POST."
@@ -109,4 +110,6 @@ def _routes(served: Routes) -> list[Route | Mount]:
 
 async def _missing(request: Request, _: Exception) -> Response:
     message = f"there is nothing at {request.url.path}; the GraphQL endpoint is /graphql"
-    return JSONResponse({"errors": [{"message": message, "extensions": {"code": "NOT_FOUND"}}]}, 404)
+    return JSONResponse(
+        {"errors": [{"message": message, "extensions": {"code": "NOT_FOUND"}}]}, STATUSES["NOT_FOUND"].json
+    )

@@ -21,12 +21,13 @@ from gateway.core.clock import Timer
 from gateway.core.headers import RequestHeaders
 from gateway.http.heads import VERSIONS
 from gateway.http.respond import HttpReply
-from gateway.http.strict import NEVER, StrictProtocol
+from gateway.http.strict import MAX_HEAD, NEVER, StrictProtocol
 from gateway.http.uvicorn_internals import STATUS_LINE, ServerState
 from gateway.transport.base import Handle
 
 SENDING = 30.0  # seconds for a client to send a request
 SMALL = 16_384  # bytes of a body that is copied behind its head rather than written by itself
+NO_CHUNKS = -NEVER  # bytes around a body that has a length
 NOT_PLAIN = frozenset({b"expect", b"upgrade", b"transfer-encoding", b"x-forwarded-for", b"x-forwarded-proto"})
 
 
@@ -130,16 +131,20 @@ class DirectProtocol(StrictProtocol):
         """A request begins."""
         super().on_message_begin()
         self.resting_since = NEVER
-        self.watch()
+        if self.timer is None:
+            self.watch()
 
     def on_headers_complete(self) -> None:
         """Take the short way or uvicorn's. Raises Refused, which ends the connection."""
-        self.end_head()
+        if self.arrived > MAX_HEAD:
+            self.check_size()
+        self.in_head, self.overhead = False, 0
         version = self.parser.get_http_version()
         if self.url == b"/graphql" and self.direct is None and version in VERSIONS and self.plain():
             headers = RequestHeaders(self.headers, self.client[0] if self.client else None)
             keep_alive = version == "1.1" and self.parser.should_keep_alive()
             self.direct = self.reading = DirectCycle(self, headers, keep_alive)
+            self.overhead = NO_CHUNKS
             self.cycle = self.direct  # type: ignore[assignment]
             return
         super().on_headers_complete()
@@ -165,9 +170,9 @@ class DirectProtocol(StrictProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
-        self.overhead -= len(body)
         reading = self.reading
         if reading is None:
+            self.overhead -= len(body)
             super().on_body(body)
         else:
             reading.add(body)
@@ -175,7 +180,7 @@ class DirectProtocol(StrictProtocol):
     def on_message_complete(self) -> None:
         """The request is whole."""
         if not self.again:
-            self.sending_since = NEVER
+            self.sending_since, self.overhead = NEVER, 0
         reading, self.reading = self.reading, None
         if reading is None:
             super().on_message_complete()

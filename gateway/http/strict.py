@@ -49,7 +49,8 @@ class StrictProtocol(HttpToolsProtocol):
         self.routes = routes_of(config.loaded_app)
         self.clock: Clock = self.routes.clock
         self.sending_since = NEVER
-        self.overhead = self.arrived = 0
+        self.overhead: float = 0
+        self.arrived: float = 0
         self.in_head = True
         self.again = b""
         self.refused = False
@@ -67,19 +68,6 @@ class StrictProtocol(HttpToolsProtocol):
         self.in_head = True
         self.sending_since = self.clock.time()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; trailers, which come behind the body, are dropped (RFC 9110, 6.5.1)."""
-        if self.in_head:
-            super().on_header(name, value)
-
-    def end_head(self) -> None:
-        """The head is whole. Raises Refused when it is too large."""
-        if self.arrived > MAX_HEAD:  # so it may be
-            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-            if size > MAX_HEAD:
-                raise Refused(431, HEAD_TOO_LARGE)
-        self.in_head, self.overhead = False, 0
-
     def on_headers_complete(self) -> None:
         """Hand a request to uvicorn's way. Raises Refused, which ends the connection."""
         method, version = self.parser.get_method(), self.parser.get_http_version()
@@ -93,6 +81,13 @@ class StrictProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expects
         self.headers.extend(given)
         super().on_headers_complete()
+        self.headers = []  # what trailers are put into, which stand for no header (RFC 9110, 6.5.1)
+
+    def check_size(self) -> None:
+        """Raise Refused when a head that is whole is too large."""
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > MAX_HEAD:
+            raise Refused(431, HEAD_TOO_LARGE)
 
     def on_message_complete(self) -> None:
         """The request is whole, unless it is only the head of one that asks for an upgrade."""
@@ -105,31 +100,37 @@ class StrictProtocol(HttpToolsProtocol):
             return
         self.arrived = self.overhead + len(data)
         try:
-            rest = self.feed(data)
-            while rest:
-                rest = self.feed(rest)
-        except httptools.HttpParserError as error:
-            cause = error.__context__
-            self.refuse(cause if isinstance(cause, Refused) else INVALID)
-            return
+            self.parser.feed_data(data)
+        except (httptools.HttpParserUpgrade, httptools.HttpParserError) as error:
+            self.interrupted(error, data)
         if self.sending_since != NEVER:
             self.overhead += len(data)
             if self.overhead > MAX_HEAD:
                 self.check_overhead()
 
-    def feed(self, data: bytes) -> bytes:
-        """Parse bytes. Returns those to be parsed next: a head without its upgrade, and what came behind."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as error:
+    def interrupted(self, error: Exception, data: bytes) -> None:
+        """The parser has stopped in some bytes: at an upgrade, or at what is no request.
+
+        Behind the head of a request that asks for an upgrade, it goes on with another parser.
+        """
+        while isinstance(error, httptools.HttpParserUpgrade):
+            data = self.again + data[error.args[0] :]
+            self.again = b""
             self.parser = httptools.HttpRequestParser(self)
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
-            again, self.again = self.again, b""
-            return again + data[error.args[0] :]
-        return b""
+            try:
+                self.parser.feed_data(data)
+            except (httptools.HttpParserUpgrade, httptools.HttpParserError) as another:
+                error = another
+            else:
+                return
+        cause = error.__context__
+        self.refuse(cause if isinstance(cause, Refused) else INVALID)
 
     def check_overhead(self) -> None:
         """Refuse a request that consists of too much besides its body."""
+        if self.refused:
+            return
         if self.in_head:
             self.refuse(Refused(431, HEAD_TOO_LARGE))
         elif self.overhead > MAX_HEAD + CHUNK_HEAD * self.endpoint.max_body:

@@ -17,6 +17,7 @@ from graphql.language import FieldNode, OperationDefinitionNode, OperationType, 
 from graphql.utilities import value_from_ast_untyped
 
 from gateway.core.errors import SagaError, SubgraphError
+from gateway.core.numbers import plain
 from gateway.saga.definition import Definitions
 from gateway.saga.journal import Journal, Request, until_rest
 from gateway.transport.base import (
@@ -154,7 +155,7 @@ class TriggeringTransport:
                 f"{trigger.mutation} needs an idempotency key in {' or '.join(ways)}", "INVALID_KEY"
             )
         user = hashlib.sha256(headers.get(trigger.user_header, "").encode()).hexdigest()[:32]
-        data = {name: arguments.get(argument) for name, argument in trigger.inputs.items()}
+        data = {name: plain(arguments.get(argument)) for name, argument in trigger.inputs.items()}
         saga = self.sagas.definitions.newest(trigger.saga)
         saga_id, _ = await self.sagas.journal.start(Request(saga, f"{user}:{key}", data, user, key))
         return saga_id

@@ -6,6 +6,7 @@ such care: Python's have any length.
 """
 
 from collections.abc import Hashable
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -53,6 +54,15 @@ def written(value: Any) -> msgspec.Raw:
     if isinstance(value, ExactNumber):
         return msgspec.Raw(value.text.encode())
     raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
+
+
+def plain(value: Any) -> Any:
+    """The same value with floats in place of finite ExactNumbers, for what knows floats alone."""
+    if isinstance(value, ExactNumber):
+        return float(value) if isfinite(value) else value
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
 
 
 def number_mark(value: float) -> Hashable:

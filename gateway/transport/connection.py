@@ -135,9 +135,11 @@ class Connection(asyncio.Protocol):
                 try:
                     body = unpack(body, self._encoding.decode("latin-1"), self.max_reply)
                 except (Unreadable, TooLarge, UnknownEncoding) as error:
-                    self.close()
-                    owner.failed(self, error)
-                    return
+                    if self._parser.get_status_code() < 300:
+                        self.close()
+                        owner.failed(self, error)
+                        return
+                    body = b""  # the status says more than a page that can't be read
             owner.replied(self, Reply(self._parser.get_status_code(), body, self._headers))
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -13,13 +13,15 @@ import pytest
 from gateway.answering import Gateway
 from gateway.app import create_gateway
 from gateway.core.errors import SagaError, SettingsError
+from gateway.core.jsontext import read_json
 from gateway.http.respond import encode
 from gateway.request.ask import Ask
 from gateway.saga.definition import Call, Definitions, Saga, Step
 from gateway.saga.memory import MemoryJournal
 from gateway.saga.runner import Pace, Runner
 from gateway.settings import Settings
-from gateway.triggers import Sagas, Trigger
+from gateway.transport.fake import FakeTransport
+from gateway.triggers import Sagas, Trigger, TriggeringTransport
 from tests.gateway.support import supergraph_of
 
 SDLS = {
@@ -49,7 +51,7 @@ class Hotel:
         self.journal = MemoryJournal()
         self.definitions = Definitions.of([Saga("booking", (Step("one", rest), Step("two", rest)))])
         self.asked: list[str] = []
-        sagas = Sagas(self.journal, self.definitions, [TRIGGER])
+        sagas = self.sagas = Sagas(self.journal, self.definitions, [TRIGGER])
         local = {"a": self.a, "b": self.b}
         self.gateway: Gateway = create_gateway(supergraph_of(SDLS), Settings(**settings), local, sagas)
 
@@ -101,6 +103,26 @@ async def test_a_mutation_starts_a_saga(hotel: Hotel) -> None:
     assert view is not None
     assert view.data == {"room": "12", "nights": 2}
     assert hotel.asked == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("12.50", 12.5), ("7", 7), ("0.1000000000000000055", 0.1), ("1e400", None), ("1" * 30, None)],
+)
+async def test_a_number_of_the_input(text: str, kept: float | None) -> None:
+    """Is one that the journal can write and read again; one that it can't is refused, and nothing starts."""
+    hotel = Hotel()
+    transport = TriggeringTransport(FakeTransport(lambda _: {}), hotel.sagas)
+    arguments = {"room": {"price": [read_json(text)]}, "key": "k"}
+    if kept is None:
+        with pytest.raises(SagaError) as caught:
+            await transport.begin(TRIGGER, arguments, {})
+        assert caught.value.code == "PAYLOAD_INVALID"
+        assert not hotel.journal.rows
+    else:
+        view = await hotel.journal.view(await transport.begin(TRIGGER, arguments, {}))
+        assert view is not None
+        assert view.data["room"] == {"price": [kept]}
 
 
 async def test_keys_are_each_callers_own(hotel: Hotel) -> None:

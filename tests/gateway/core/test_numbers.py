@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.core.envelope import encode_json
 from gateway.core.jsontext import read_json
-from gateway.core.numbers import ExactNumber, exact_number, number_mark
+from gateway.core.numbers import ExactNumber, exact_number, number_mark, plain
 
 DIGITS = st.text("0123456789", min_size=1, max_size=25)
 WHOLE = st.just("0") | DIGITS.map(lambda digits: f"1{digits}")
@@ -117,6 +117,14 @@ def test_it_is_a_float() -> None:
         assert (type(twin), twin.text) == (ExactNumber, "1.10")
     assert exact_number("1e400") == inf
     assert type(exact_number("1.5")) is float
+
+
+def test_plain_numbers() -> None:
+    """For what knows floats alone; one beyond them stays what it is, and is refused there."""
+    found = plain(read_json('{"a":[1.10,{"b":2.50}],"c":"1.10","d":1e400,"e":7,"f":null}'))
+    assert found == {"a": [1.1, {"b": 2.5}], "c": "1.10", "d": inf, "e": 7, "f": None}
+    assert {type(one) for one in (found["a"][0], found["a"][1]["b"])} == {float}
+    assert type(found["d"]) is ExactNumber
 
 
 @pytest.mark.parametrize("value", [object(), Decimal, 1j])

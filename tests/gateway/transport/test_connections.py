@@ -117,6 +117,24 @@ async def test_what_can_not_be_unpacked(encoding: bytes, body: bytes, words: str
             assert caught.value.code == "SUBGRAPH_BAD_RESPONSE"
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (b"502 Bad Gateway", "HTTP status 502"),
+        (b"301 Moved", "HTTP status 301, a redirect to http://localhost:"),
+    ],
+)
+@pytest.mark.parametrize("encoding", [b"br", b"gzip"])
+async def test_a_status_counts_before_an_encoding(encoding: bytes, status: bytes, words: str) -> None:
+    """A proxy's page that can't be unpacked still tells by its status what has happened."""
+    raw = reply(OK, status, b"content-encoding: " + encoding + b"\r\nlocation: /x\r\n")
+    async with server(always(raw), Wire()) as transport:
+        for _ in range(2):
+            with pytest.raises(SubgraphError, match=words) as caught:
+                await payload_from(transport, 5.0)
+            assert caught.value.code == "SUBGRAPH_HTTP_ERROR"
+
+
 # TLS
 
 

@@ -1,11 +1,11 @@
 """Example operations for GraphiQL, read from a folder of NAME.graphql with variables in NAME.json."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gateway.core.errors import SettingsError
+from gateway.core.jsontext import NotJson, read_json
 
 
 def read_examples(folder: str | None) -> list[Mapping[str, Any]]:
@@ -18,16 +18,19 @@ def read_examples(folder: str | None) -> list[Mapping[str, Any]]:
     root = Path(folder)
     if not root.is_dir():
         raise SettingsError(f"there is no folder {folder} with operations", "FILE_NOT_READABLE")
-    found: list[Mapping[str, Any]] = []
-    for path in sorted(root.glob("*.graphql")):
-        text = path.read_text()
-        comment = [line.removeprefix("#").strip() for line in text.splitlines() if line.startswith("#")]
-        beside = path.with_suffix(".json")
-        try:
-            variables = json.loads(beside.read_text()) if beside.exists() else {}
-        except ValueError as error:
-            raise SettingsError(f"{beside.name} is not JSON: {error}", "FILE_NOT_READABLE") from error
-        found.append(
-            {"name": path.stem, "description": " ".join(comment), "query": text, "variables": variables}
-        )
-    return found
+    return [_example(path) for path in sorted(root.glob("*.graphql"))]
+
+
+def _example(path: Path) -> Mapping[str, Any]:
+    beside = path.with_suffix(".json")
+    try:
+        text = path.read_bytes().decode()
+        variables = read_json(beside.read_bytes()) if beside.exists() else {}
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path.name} is not UTF-8 text: {error.reason}", "FILE_NOT_READABLE") from error
+    except NotJson as error:
+        raise SettingsError(f"{beside.name} is not JSON: {error}", "FILE_NOT_READABLE") from error
+    except OSError as error:
+        raise SettingsError(f"{path.name} can't be read: {error.strerror}", "FILE_NOT_READABLE") from error
+    comment = [line.removeprefix("#").strip() for line in text.splitlines() if line.startswith("#")]
+    return {"name": path.stem, "description": " ".join(comment), "query": text, "variables": variables}

@@ -12,6 +12,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from gateway.core.clock import SYSTEM_CLOCK, Clock
+from gateway.core.envelope import encode_json
 from gateway.http.asgi import Receive, Scope, Send, serve_graphql
 from gateway.http.endpoint import Endpoint
 from gateway.http.negotiate import wants_page
@@ -86,7 +87,7 @@ def _routes(served: Routes) -> list[Route | Mount]:
         return FileResponse(index, headers=PAGE_HEADERS)
 
     async def examples(_: Request) -> Response:
-        return JSONResponse(list(served.site.examples))
+        return Response(encode_json(list(served.site.examples)), media_type="application/json")
 
     async def live(_: Request) -> Response:
         return JSONResponse({"status": "ok"})

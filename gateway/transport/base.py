@@ -11,6 +11,7 @@ from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.context import RequestContext
 from gateway.core.errors import SubgraphError
 from gateway.core.jsontext import NotJson, read_json
+from gateway.core.numbers import plain
 from gateway.transport.headers import NO_HEADERS, Headers
 from gateway.transport.redirects import where_to
 from gateway.transport.template import Representations, Template, members_of, template_of
@@ -242,8 +243,10 @@ class Redirect(Reply):
 
 
 def read_payload(subgraph: str, reply: Reply) -> Any:
-    """The JSON of a reply. Errors of GraphQL count whatever the status; without any, a status that is no
-    success is the error itself, also when there is data.
+    """The JSON of a reply, with numbers as they were written.
+
+    Errors of GraphQL count whatever the status; without any, a status that is no success is the error itself,
+    also when there is data.
 
     Raises SubgraphError: SUBGRAPH_HTTP_ERROR or SUBGRAPH_BAD_RESPONSE.
     """
@@ -270,8 +273,8 @@ def _bad_status(subgraph: str, reply: Reply) -> SubgraphError:
 
 
 async def send_and_read(transport: Transport, call: Call) -> Any:
-    """The payload of the reply to a call; raises SubgraphError."""
-    return read_payload(call.subgraph, await send(transport, call))
+    """The payload of the reply to a call, with plain numbers; raises SubgraphError."""
+    return plain(read_payload(call.subgraph, await send(transport, call)))
 
 
 def run_in_task(work: Coroutine[Any, Any, Reply], done: Done) -> Handle:

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-import orjson
 import pytest
 
 from gateway.core.context import RequestContext
+from gateway.core.envelope import encode_json
 from gateway.core.errors import SubgraphError
+from gateway.core.jsontext import read_json
 from gateway.execute.loader.loader import Loader
 from gateway.observe.observer import Observer
 from gateway.plugins import Hooks
@@ -43,8 +44,8 @@ async def over_http(execute: Execute) -> AsyncIterator[Transport]:
                     if line
                 ]
                 headers = {name.decode(): value.decode() for name, _, value in lines}
-                asked = orjson.loads(await reader.readexactly(int(headers["content-length"])))
-                body = orjson.dumps(await execute(asked, headers))
+                asked = read_json(await reader.readexactly(int(headers["content-length"])))
+                body = encode_json(await execute(asked, headers))
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
@@ -142,6 +143,22 @@ async def test_the_request_arrives_whole(making: Making) -> None:
         "name": "Q",
     }
     assert payload == {"data": expected}
+
+
+async def test_numbers_arrive_as_they_were_written(making: Making) -> None:
+    """In either direction, also those that a float would write otherwise; who only asks gets plain floats."""
+    written = '{"n":[1.10,1e-05,123456789012345680.0,1e400,0.1000000000000000055,123456789012345678901]}'
+
+    async def back(asked: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
+        return {"data": asked["variables"]}
+
+    async with making(back) as transport:
+        call = call_for("a", "query($n: Any) { x }", read_json(written))
+        assert call.body.endswith(written.encode() + b"}")
+        reply = await send(transport, call)
+        assert reply.body == b'{"data":%b}' % written.encode()
+        payload = await send_and_read(transport, call)
+        assert {type(one) for one in payload["data"]["n"][:3]} == {float}
 
 
 async def test_representations_arrive_in_order(making: Making) -> None:

@@ -145,10 +145,13 @@ class StrictProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.refused = True
-        if self.abandon() or not self.transport.can_write_eof():
+        if self.abandon():
             self.transport.close()
             return
         self.transport.write(refusal(STATUS_LINE[why.status], self.standing_headers(), why.text))
+        if self.pipeline or not self.transport.can_write_eof():  # uvicorn's way runs what `cycle` is not
+            self.transport.close()
+            return
         self.transport.write_eof()
         self.clock.call_at(self.clock.time() + LINGER, self.transport.close)
 
@@ -158,6 +161,7 @@ class StrictProtocol(HttpToolsProtocol):
         if cycle is None or cycle.response_complete:
             return False
         cycle.disconnected = True
+        cycle.waiting_for_100_continue = False  # nothing is written behind a refusal
         cycle.message_event.set()
         return cycle.response_started
 

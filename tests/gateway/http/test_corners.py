@@ -1,6 +1,7 @@
 """The corners of HTTP/1.1, each by either way, in whatever pieces it arrives."""
 
 import asyncio
+import gc
 import re
 from contextlib import suppress
 
@@ -169,6 +170,35 @@ async def test_a_refusal_ends_what_is_under_way(served: Served, asked: bytes) ->
     async with asyncio.timeout(10):
         await served.subgraph.cancelled.wait()
     assert statuses(got) == (400,)
+
+
+@pytest.mark.parametrize("wrong", [b"\x00", head(host=None), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        whole(b"Expect: 100-continue"),
+        whole(b"Expect: 100-continue") + whole(),
+        in_chunks(b"Expect: 100-continue") + whole(b"Expect: 100-continue") + in_chunks(*UPGRADE),
+        head(b"Expect: 100-continue", b"Transfer-Encoding: chunked") + b"zz\r\n",
+        head(line=b"GET /health/live HTTP/1.1") * 2,
+    ],
+)
+async def test_nothing_is_written_behind_a_refusal(asked: bytes, wrong: bytes) -> None:
+    """Neither the word to go on that a client waits for, nor an answer that is just begun."""
+    mistakes: list[object] = []
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: mistakes.append(context))
+    try:
+        async with serving() as served, connected(served) as (reader, writer):
+            writer.write(to("short", asked) + wrong)
+            got = await reader.read()
+            assert got.count(b"HTTP/1.1 4") == 1
+            assert got.rpartition(b"HTTP/1.1 ")[2].startswith(b"4")
+        gc.collect()  # a task that failed is reported when it goes
+        assert mistakes == []
+    finally:
+        loop.set_exception_handler(before)
 
 
 @pytest.mark.parametrize("way", WAYS)

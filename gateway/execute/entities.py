@@ -169,24 +169,59 @@ def each(value: Any, read: Callable[[Any], Any]) -> Any:
 
 def _put(made: dict[str, Any], one: RepField, item: Tree) -> Failure | None:
     """Put a field into a representation; the failure where there is no value for it."""
-    value = item.get(one.key)
-    if value is None and not (one.nullable and one.key in item):
-        return _missing(one, one.key in item)
+    if one.key not in item:
+        return _missing(one, f"no value for {one.name}")
+    value = _complete(one, one.type, item[one.key])
+    if value is None and one.type.endswith("!"):
+        return _missing(one, f"null for {one.name}, which can't be null")
     if isinstance(value, Failure):
         return value.loud()
-    if one.below:
-        value = _below(value, one)
-        if isinstance(value, Failure):
-            return value
-        if one.name in made:
-            value = _joined(made[one.name], value)
-    made[one.name] = value
+    made[one.name] = _joined(made[one.name], value) if one.below and one.name in made else value
     return None
 
 
-def _missing(one: RepField, is_null: bool) -> Failure:
-    gave = f"null for {one.name}, which can't be null" if is_null else f"no value for {one.name}"
+def _missing(one: RepField, gave: str) -> Failure:
     return Failure(f"subgraph {one.subgraph} gave {gave}", "SUBGRAPH_BAD_RESPONSE", one.subgraph)
+
+
+def _complete(one: RepField, reference: str, value: Any) -> Any:
+    """What is read of a value; a null that may not be makes the value around it null (GraphQL spec, 6.4.4).
+
+    A failure anywhere else stands for the whole value.
+    """
+    if value is None or isinstance(value, Failure):
+        return value
+    if isinstance(value, list):
+        bare = reference.removesuffix("!")
+        inner = bare[1:-1] if bare.startswith("[") else bare
+        items = [_complete(one, inner, each) for each in value] if one.below or "!" in inner else value
+        return _first_lost(items, inner.endswith("!"), items)
+    return _completed(one, value) if one.below and isinstance(value, dict) else value
+
+
+def _completed(one: RepField, item: Tree) -> Any:
+    """What is read of an object below a field."""
+    made: dict[str, Any] = {}
+    if one.typed and "__typename" in item:
+        made["__typename"] = item["__typename"]
+    for inner in fitting(one.below, item):
+        if inner.key not in item:
+            return _missing(inner, f"no value for {inner.name}")
+        part = _complete(inner, inner.type, item[inner.key])
+        if (lost := _first_lost([part], inner.type.endswith("!"), made)) is not made:
+            return lost
+        made[inner.name] = _joined(made[inner.name], part) if inner.below and inner.name in made else part
+    return made
+
+
+def _first_lost(parts: list[Any], strict: bool, whole: Any) -> Any:
+    """What becomes of a whole by its parts: null where a `strict` one is, a failure where one failed."""
+    for part in parts:
+        if strict and (part is None or (isinstance(part, Failure) and part.quiet)):
+            return None
+        if isinstance(part, Failure):
+            return part
+    return whole
 
 
 def _joined(first: Any, second: Any) -> Any:
@@ -199,21 +234,6 @@ def _joined(first: Any, second: Any) -> Any:
     if isinstance(first, list) and isinstance(second, list):
         return [_joined(*pair) for pair in zip(first, second, strict=True)]
     return second
-
-
-def _below(value: Any, one: RepField) -> Any:
-    def read(item: Any) -> Any:
-        if not isinstance(item, dict):
-            return item
-        made: dict[str, Any] = {}
-        if one.typed and "__typename" in item:
-            made["__typename"] = item["__typename"]
-        for inner in fitting(one.below, item):
-            if failure := _put(made, inner, item):
-                return failure
-        return made
-
-    return each(value, read)
 
 
 def fail(item: Tree, selection: Selection, failure: Failure) -> None:

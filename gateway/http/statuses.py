@@ -52,6 +52,7 @@ STATUSES: Mapping[str, Row] = {
     "SUBSCRIPTIONS_NOT_SERVED": Row(400, 400, 422),
     "PLAN_LIMIT_EXCEEDED": Row(400, 400, 422),
     "PLAN_NOT_FOUND": _same(400),
+    "INTERFACE_FIELD_SPLIT": Row(400, 400, 422),
     "NOT_FOUND": _same(404),
     "METHOD_NOT_ALLOWED": _same(405),
     "NOT_ACCEPTABLE": _same(406),

@@ -115,7 +115,8 @@ class Draft:
 class DraftLookup:
     """A place that a group fills.
 
-    Entities at a path with their representations, or (without any) the root type's fields.
+    Entities at a path with their representations, or (without any) the root type's fields. `apart` tells
+    lookups of one path apart that must not be joined.
     """
 
     path: Path
@@ -123,6 +124,7 @@ class DraftLookup:
     representations: list[Representation] = field(default_factory=list)
     root: bool = False
     contexts: tuple[ContextInput, ...] = ()
+    apart: str = ""
 
     def fits(self, new: Representation) -> bool:
         """Whether a representation can be joined.

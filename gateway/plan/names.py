@@ -19,6 +19,7 @@ class Names:
 
     keys: dict[str, set[Meaning]] = field(default_factory=dict)
     selected: dict[str, list[Selections]] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
     children: "dict[str, Names]" = field(default_factory=dict)
 
     def child(self, key: str) -> "Names":
@@ -29,6 +30,7 @@ class Names:
         """Note that the client's operation uses a key."""
         self.keys.setdefault(item.key, set()).add((item.name, item.arguments, item.directives))
         self.selected.setdefault(item.key, []).append(item.selections)
+        self.asked.add(item.key)
 
     def inner(self, item: Field, may_share: Callable[[str, Selections], bool]) -> str:
         """A key for a field that the planner needs.

@@ -31,7 +31,7 @@ class RepField:
     Its name for the subgraph, the key under which the value lies, and what is below.
 
     `types`: only for objects of these types. `typed`: the objects below may be of several types, so each
-    brings its `__typename` along if it is known. `nullable`: null is a value for it. `subgraph` is the one
+    brings its `__typename` along if it is known. `type` is its type reference. `subgraph` is the one
     that brings the value.
     """
 
@@ -40,7 +40,7 @@ class RepField:
     below: "tuple[RepField, ...]" = ()
     types: frozenset[str] | None = None
     typed: bool = False
-    nullable: bool = True
+    type: str = ""
     subgraph: str = field(default="", compare=False)
 
 

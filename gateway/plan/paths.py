@@ -57,6 +57,7 @@ class Paths:
         self.weighed = 0
         self.split_fields: set[str] = set()
         self.hasty: set[str] = set()
+        self.frugal = False
         self._sets: dict[tuple[str, FieldSet], Selections] = {}
 
     def weigh(self, count: int = 1) -> None:
@@ -189,6 +190,22 @@ class Paths:
             return Field(item.name, item.name, type_name, reference, item.arguments, frozenset(), below)
         condition = getattr(item, "type_condition", None) or type_name
         return Fragment(condition, self.selections_of(condition, getattr(item, "selections", ())))
+
+    def nearest_key(self, type_name: str, source: Arrival, reached: Reached) -> FieldSet:
+        """The key that is known first of those by which a subgraph looks up an object.
+
+        Raises PlanError PLAN_NOT_FOUND where none can be known.
+        """
+        entries = self.graph.entries(type_name)
+        plain = Arrival(source.subgraph, source.type)
+        keys = [entry.key for entry in entries if entry.arrival == plain]
+        keys = keys or [entry.key for entry in entries if entry.arrival.subgraph == source.subgraph]
+        depths = [(self.graph.obtain(type_name, key, reached), index) for index, key in enumerate(keys)]
+        known = [(depth, index) for depth, index in depths if depth is not None]
+        if not known:
+            message = f"{source.subgraph} can't be given inputs for {type_name}: it has no key"
+            raise PlanError(message, "PLAN_NOT_FOUND")
+        return keys[min(known)[1]]
 
     def endanger(self, type_name: str, one: Selections, other: Selections) -> bool:
         """Whether two selections of one value can make each other's fields null.

@@ -79,8 +79,13 @@ class Placer:
             raise no_plan(site.type, fields, self.paths.split_fields)
         return choices
 
-    def put(self, site: Site, choice: Choice, key: str) -> tuple[Site | None, set[Group]]:
-        """Ask for a field where it was chosen; returns the site of its value, if any, and its group."""
+    def put(
+        self, site: Site, choice: Choice, key: str, apart: bool = False
+    ) -> tuple[Site | None, set[Group]]:
+        """Ask for a field where it was chosen; returns the site of its value, if any, and its group.
+
+        `apart`: in a lookup of its own, where there is a key for it.
+        """
         item = choice.field
         child: Site | None = None
         groups: set[Group] = set()
@@ -90,7 +95,7 @@ class Placer:
             new = DraftField(key, item.name, reference, arguments, item.variables, directives=item.directives)
             if option.local.hasty:
                 self.paths.hasty.add(key)
-            slot = self.resolving(site, option, new)
+            slot = (apart and self.by_itself(site, option, new)) or self.resolving(site, option, new)
             groups.add(slot.group)
             written = slot.draft.ask(new)
             if self.graph.is_composite(item.type_name):
@@ -140,6 +145,15 @@ class Placer:
             site, Arrival(option.source.subgraph, option.source.type), fields, parents, new=new
         )
 
+    def by_itself(self, site: Site, option: Option, new: DraftField) -> Slot | None:
+        """The slot of a lookup for one field alone; None where there is no key, or the field needs inputs."""
+        plain = Arrival(option.source.subgraph, option.source.type)
+        enters = any(entry.key for entry in self.graph.entries(site.type) if entry.arrival == plain)
+        if option.local.requires or option.local.field.contexts or option.source.provided or not enters:
+            return None
+        fields, parents = self.own_key(site, option.source)
+        return self.lookup(site, plain, fields, parents, new=new, apart=new.key)
+
     def entered(self, site: Site, source: Arrival, new: DraftField | None = None) -> Slot:
         """The slot of an arrival, entered by its key if that was not done yet.
 
@@ -174,7 +188,7 @@ class Placer:
     def given_inputs(self, site: Site, option: Option, new: DraftField) -> Slot:
         """A slot for a field with @requires: entered after its inputs are known, and with them."""
         reached = self.reached(site)
-        fields, parents = self.demand(site, option.local.requires, reached)
+        fields, parents = self.demand(site, option.local.requires, reached, inputs=True)
         key, more = self.own_key(site, option.source)
         parents |= more
         new.needs = inputs = frozenset(fields) - frozenset(key)
@@ -240,23 +254,9 @@ class Placer:
     def own_key(self, site: Site, source: Arrival) -> Template:
         """The nearest key by which an object is looked up in the subgraph that is to resolve a field."""
         reached = self.reached(site)
-        plain = Arrival(source.subgraph, source.type)
-        keys = [entry.key for entry in self.graph.entries(site.type) if entry.arrival == plain]
-        keys = keys or [
-            entry.key for entry in self.graph.entries(site.type) if entry.arrival.subgraph == source.subgraph
-        ]
-        known = [
-            (depth, index)
-            for index, key in enumerate(keys)
-            if (depth := self.graph.obtain(site.type, key, reached)) is not None
-        ]
-        if not known:
-            raise PlanError(
-                f"{source.subgraph} can't be given inputs for {site.type}: it has no key", "PLAN_NOT_FOUND"
-            )
-        return self.demand(site, keys[min(known)[1]], reached)
+        return self.demand(site, self.paths.nearest_key(site.type, source, reached), reached)
 
-    def demand(self, site: Site, fields: FieldSet, reached: Reached) -> Template:
+    def demand(self, site: Site, fields: FieldSet, reached: Reached, inputs: bool = False) -> Template:
         """Place what a representation is made of; returns how to make it and which groups bring it.
 
         Each field is placed once: requirements that share requirements would otherwise be walked once for
@@ -266,10 +266,10 @@ class Placer:
         made: list[RepField] = []
         groups: set[Group] = set()
         for item in fields:
-            key = (item, frozenset(reached.items()))
+            key = (item, frozenset(reached.items()), inputs)
             if key not in site.demanded:
                 site.demanded[key] = (
-                    self.demand_field(site, item, reached)
+                    self.demand_field(site, item, reached, inputs)
                     if isinstance(item, FieldSetField)
                     else self.demand_part(site, item.type_condition or site.type, item.selections, reached)
                 )
@@ -298,7 +298,7 @@ class Placer:
                 groups |= more
         return tuple(made), groups
 
-    def demand_field(self, site: Site, item: FieldSetField, reached: Reached) -> Template:
+    def demand_field(self, site: Site, item: FieldSetField, reached: Reached, is_input: bool) -> Template:
         """One field of a representation."""
         if self.graph.is_abstract(site.type) and not any(self.graph.local(one, item.name) for one in reached):
             members = sorted(self.graph.supergraph.possible.get(site.type, ()))
@@ -307,15 +307,29 @@ class Placer:
         if not isinstance(wanted, Field):
             raise no_plan(site.type, ())
         key = site.place.names.inner(wanted, partial(self.may_share, wanted))
-        child, groups = self.put(site, self.choose(site, (wanted,), reached)[0], key)
-        nullable = not wanted.type.endswith("!")
+        choice = self.choose(site, (wanted,), reached)[0]
+        child, groups = self.put(site, choice, key, apart=is_input and self.endangers(site, choice, key))
         subgraph = min((group.subgraph for group in groups), default="")
         if child is None:
-            return (RepField(item.name, key, nullable=nullable, subgraph=subgraph),), groups
+            return (RepField(item.name, key, type=wanted.type, subgraph=subgraph),), groups
         below, more = self.demand(child, item.selections, self.reached(child))
         typed = self.graph.is_abstract(child.type)
-        made = RepField(item.name, key, below, typed=typed, nullable=nullable, subgraph=subgraph)
+        made = RepField(item.name, key, below, typed=typed, type=wanted.type, subgraph=subgraph)
         return (made,), groups | more
+
+    def endangers(self, site: Site, choice: Choice, key: str) -> bool:
+        """Whether an input is to be looked up by itself, so that its failure takes no other field along.
+
+        A plan that is not careful asks for it where it asks for others. So does every plan where the client
+        asks for it, too, and a mutation's where it comes with the object: another request would be needed for
+        it.
+        """
+        if key in site.place.names.asked or not self.graph.takes_along(site.type, choice.field.name):
+            return False
+        if self.paths.frugal and any(option.source in site.start for option in choice.options):
+            return False
+        self.paths.hasty.add(key)
+        return self.graph.is_careful
 
     def may_share(self, wanted: Field, key: str, selections: Selections) -> bool:
         """Whether an input may have a key under which something else is selected, too.
@@ -338,6 +352,7 @@ class Placer:
         contexts: tuple[ContextInput, ...] = (),
         new: DraftField | None = None,
         inputs: frozenset[RepField] = frozenset(),
+        apart: str = "",
     ) -> Slot:
         """A slot in an entity lookup of a subgraph here, shared by what waits for the same groups."""
         parents = parents or {site.slots[arrival].group for arrival in site.start[:1]}
@@ -345,7 +360,7 @@ class Placer:
             parents = parents | typed_by(self.graph, site)
         parents = parents | typed_above(self.graph, site)
         for number in count():
-            group = self.lookup_group(site, source.subgraph, parents, contexts, number)
+            group = self.lookup_group(site, source.subgraph, parents, contexts, number, apart)
             template = representation(self.graph, site, group, source, fields, inputs)
             draft = under_marks(site, group.lookups[0].draft.narrow(source.type))
             if group.lookups[0].fits(template) and not (new and draft.means_other(new)):
@@ -354,14 +369,22 @@ class Placer:
         raise AssertionError("a new group fits")
 
     def lookup_group(
-        self, site: Site, subgraph: str, parents: set[Group], contexts: tuple[ContextInput, ...], number: int
+        self,
+        site: Site,
+        subgraph: str,
+        parents: set[Group],
+        contexts: tuple[ContextInput, ...],
+        number: int,
+        apart: str,
     ) -> Group:
         """The entity lookup of a subgraph here that waits for these groups; `number` tells them apart."""
-        mark = (subgraph, frozenset(map(id, parents)), contexts, number)
+        mark = (subgraph, frozenset(map(id, parents)), contexts, number, apart)
         group = site.place.groups.get(mark)
         if group is None:
             group = Group(
-                subgraph, [DraftLookup(site.place.path, Draft("_Entity"), contexts=contexts)], set(parents)
+                subgraph,
+                [DraftLookup(site.place.path, Draft("_Entity"), contexts=contexts, apart=apart)],
+                set(parents),
             )
             site.place.groups[mark] = group
             self.groups.append(group)

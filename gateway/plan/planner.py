@@ -33,6 +33,7 @@ def plan_operation(
     """
     operation = without_unsure_members(graph, operation)
     paths = Paths(graph, limit, [name for name, _ in operation.variables])
+    paths.frugal = operation.kind == "mutation"
     stages = []
     notes: list[tuple[str, str]] = []
     count = 0
@@ -48,7 +49,7 @@ def plan_operation(
     if any(fetch.pieces for stage in stages for fetch in stage):
         stages = [tuple(replace(fetch, shared=False) for fetch in stage) for stage in stages]
     made = Plan(operation.kind, tuple(stages), tuple(notes))
-    if not paths.hasty:
+    if not paths.hasty or graph.is_careful:
         return made
     try:
         careful = plan_operation(graph.careful, operation, limit, explain)

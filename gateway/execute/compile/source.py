@@ -354,7 +354,7 @@ def inputs(node: Node, fields: tuple[RepField, ...], item: str) -> Iterator[tupl
         value = f"{item}.{slot.attribute}"
         checks = [f"{value} is UNSET"] if slot.lookup is not None else []
         if not one.below or slot.below is None:
-            if not one.nullable and _may_be_null(slot):
+            if one.type.endswith("!") and _may_be_null(slot):
                 checks.append(f"{value} == NULL")
             yield value, checks
             continue

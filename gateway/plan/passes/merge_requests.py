@@ -87,7 +87,8 @@ def _latest(groups: list[Group], level: dict[Group, int]) -> dict[Group, int]:
 
 def _add(group: Group, lookup: DraftLookup, known: dict[Path, list[DraftLookup]]) -> None:
     for mine in known.get(lookup.path, ()):
-        if mine.root == lookup.root and mine.contexts == lookup.contexts and _compatible(mine, lookup):
+        same = (mine.root, mine.contexts, mine.apart) == (lookup.root, lookup.contexts, lookup.apart)
+        if same and _compatible(mine, lookup):
             mine.draft.absorb(lookup.draft)
             for representation in lookup.representations:
                 mine.represent(representation)

@@ -273,6 +273,25 @@ async def test_replies_of_the_built_in_scalars(
 
 @paths
 @numbers
+async def test_extensions(number: str, compiled: bool) -> None:
+    """Of replies, and of their errors."""
+    error = f'{{"message":"no","extensions":{{"code":"NO","at":{number}}}}}'
+    bodies = {
+        "echo": f'{{"data":{{"echo":1}},"extensions":{{"cost":[{number}]}}}}',
+        "int": f'{{"errors":[{error}],"data":{{"int":null}}}}',
+    }
+    transport = FakeTransport(
+        lambda call: Reply(200, bodies["echo" if "echo" in call.query else "int"].encode())
+    )
+    settings = Settings(compile=compiled, extensions=frozenset({"cost"}))
+    endpoint = Endpoint(Gateway(engine_of(supergraph_of(SDLS), transport, settings)), 10_000)
+    for query in ("{ echo }", "{ echo __typename }"):
+        assert f'"extensions":{{"cost":[{number}]}}' in await post(endpoint, query)
+    assert f'"at":{number}' in await post(endpoint, "{ int }")
+
+
+@paths
+@numbers
 async def test_a_service_in_the_process(number: str, compiled: bool) -> None:
     """Has numbers that it can compute with, and gives them back as they were."""
     seen: list[Any] = []

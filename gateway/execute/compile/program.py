@@ -4,13 +4,15 @@ has been done.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw
 
+from gateway.core.numbers import exact_number
 from gateway.execute.compile.layout import Layout, NoLayout, lay_out
-from gateway.execute.compile.runtime import NULL, State, Unusual, by_type, encode, entity
+from gateway.execute.compile.runtime import NULL, State, Unusual, by_type, decoded_text, encode, entity
 from gateway.execute.compile.source import Writer, null_in
 from gateway.execute.compile.structs import Structs
 from gateway.execute.schedule import Schedule, schedule_of
@@ -93,10 +95,7 @@ def compile_plan(
     source = writer.write()
     names: dict[str, Any] = {**writer.constants, **USED}
     exec(compile(source, "<compiled plan>", "exec"), names)  # noqa: S102 - made of our own names alone
-    steps = tuple(
-        _step(fetch, index, structs, names, _passes_values(layout, structs, fetch))
-        for index, fetch in enumerate(plan.fetches)
-    )
+    steps = tuple(_step(fetch, index, structs, names, layout) for index, fetch in enumerate(plan.fetches))
     parts = tuple(
         (slot.attribute, f"data_{slot.origin[0]}")
         for slot in (layout.root.slots[key] for key in layout.root.order)
@@ -126,15 +125,28 @@ def _passes_values(layout: Layout, structs: Structs, fetch: Fetch) -> bool:
     return any(slot.asked and structs.passes(slot) and null_in(slot.type) for slot in slots)
 
 
-def _step(fetch: Fetch, index: int, structs: Structs, names: Mapping[str, Any], passes_values: bool) -> Step:
+def _decoder(layout: Layout, structs: Structs, fetch: Fetch) -> Callable[[bytes], Any]:
+    """What decodes a fetch's reply. Raises msgspec.DecodeError, UnicodeDecodeError or RecursionError.
+
+    A value that passes as it was written is not decoded, so its text is checked: clients and subgraphs could
+    not read what is no UTF-8.
+    """
+    decode = msgspec.json.Decoder(structs.reply(fetch), float_hook=exact_number).decode
+    slots = [slot for node in layout.nodes for slot in node.slots.values() if slot.origin[0] == fetch.id]
+    if any(structs.passes(slot) or (not slot.nodes and structs.type_of(slot) is Raw) for slot in slots):
+        return partial(decoded_text, decode)
+    return decode
+
+
+def _step(fetch: Fetch, index: int, structs: Structs, names: Mapping[str, Any], layout: Layout) -> Step:
     pairs = [(one.variable, one.field) for one in fetch.lookups if one.variable and one.field]
     return Step(
         fetch=fetch,
         template=template_of(fetch.text, fetch.operation_name, pairs, len(pairs) == len(fetch.lookups)),
         slot=f"data_{fetch.id}",
         index=index,
-        decode=msgspec.json.Decoder(structs.reply(fetch)).decode,
+        decode=_decoder(layout, structs, fetch),
         prepare=names.get(f"prepare_{fetch.id}"),
         accept=names.get(f"accept_{fetch.id}"),
-        passes_values=passes_values,
+        passes_values=_passes_values(layout, structs, fetch),
     )

@@ -56,3 +56,10 @@ def entity(found: dict[int, Any], raws: list[Raw], place: int, decoder: Callable
         raw = raws[place]
         found[place] = None if raw == NULL else decoder(raw)
     return found[place]
+
+
+def decoded_text(decode: Callable[[bytes], Any], body: bytes) -> Any:
+    """What `decode` makes of a body that is all text. Raises UnicodeDecodeError, and as `decode` does."""
+    if not body.isascii():
+        body.decode()
+    return decode(body)

@@ -5,7 +5,7 @@ Link spec v1.0 (https://specs.apollo.dev/link/v1.0): a feature is linked once, i
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from graphql import DocumentNode
@@ -19,40 +19,75 @@ from graphql.language import (
 from graphql.language.ast import ConstValueNode
 
 from gateway.compose.diagnostics import Report
-from gateway.federation.spec import BY_NAME, DIRECTIVES, LATEST, SPEC_TYPES
+from gateway.federation.spec import (
+    BY_NAME,
+    DIRECTIVES,
+    LATEST,
+    ONLY_VERSION,
+    OWN_SPEC_DIRECTIVES,
+    OWN_SPEC_VERSIONS,
+    SPEC_TYPES,
+)
 from gateway.supergraph.features import Feature, arguments_of, read_feature, text
 
 SPECS = "https://specs.apollo.dev/"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _GRAPHQL = frozenset({"@skip", "@include", "@deprecated", "@specifiedBy", "@oneOf", "@defer", "@stream"})
-_VERSIONS: Mapping[str, frozenset[str]] = {
-    "tag": frozenset({"0.1", "0.2", "0.3"}),
-    "inaccessible": frozenset({"0.1", "0.2"}),
+# the federation versions that versions of other specs imply
+_IMPLIED: Mapping[str, Mapping[str, tuple[int, int]]] = {
+    "authenticated": {"0.1": (2, 5)},
+    "cost": {"0.1": (2, 9)},
+    "connect": {"0.1": (2, 10), "0.2": (2, 11), "0.3": (2, 12), "0.4": (2, 13)},
 }
-_SINCE_CONNECT = (2, 10)
 _USAGE = "INVALID_LINK_DIRECTIVE_USAGE"
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """What a subgraph links. `names`: local names of federation's directives to their canonical ones."""
+    """What a subgraph links. `names`: local names of federation's directives to their canonical ones.
+
+    `own_specs`: the features of those that come from a spec of their own (tag, cost, ...), linked by itself.
+    """
 
     features: tuple[Feature, ...]
     federation: Feature | None
     names: Mapping[str, str]
+    own_specs: Mapping[str, Feature]
 
     @property
     def version(self) -> tuple[int, int]:
         """The version of the federation spec; (1, 0) where none is linked."""
         return version_of(self.federation) if self.federation else (1, 0)
 
-    def scalars(self) -> dict[str, str]:
-        """The local names of the federation spec's scalars."""
+    def definition(self, local: str) -> str:
+        """The SDL of a directive as its linked spec has it. KeyError when `local` is not in `names`."""
+        spec = BY_NAME[self.names[local]]
+        feature = self.own_specs.get(local)
+        if feature is None:
+            return spec.definition(local, self.version, self._federation_scalars())
+        version = _same_federation(feature) or LATEST
+        return spec.definition(local, version, {name: feature.local(name) for name in SPEC_TYPES})
+
+    def scalars(self) -> frozenset[str]:
+        """The local names of the scalars of the linked specs."""
+        found = set(self._federation_scalars().values())
+        for local, feature in self.own_specs.items():
+            found.update(
+                feature.local(name) for name in SPEC_TYPES if name in BY_NAME[self.names[local]].signature
+            )
+        return frozenset(found)
+
+    def _federation_scalars(self) -> dict[str, str]:
         if self.federation is None:
             return {"FieldSet": "_FieldSet"}
         return {
             name: self.federation.local(name) for name, since in SPEC_TYPES.items() if since <= self.version
         }
+
+
+def _same_federation(feature: Feature) -> tuple[int, int] | None:
+    """The federation version with the same definitions as a spec of its own; None when it is not known."""
+    return OWN_SPEC_VERSIONS.get(feature.name, ONLY_VERSION).get(feature.version)
 
 
 def version_of(feature: Feature) -> tuple[int, int]:
@@ -80,35 +115,37 @@ def read_links(document: DocumentNode, subgraph: str, report: Report) -> Links |
         return None
     if federation is not None:
         _hint_upgrade(features, version_of(federation), subgraph, report)
-    return Links(features, federation, _local_names(federation, features))
+    own_specs = dict(_own_specs(features))
+    return Links(features, federation, _local_names(federation, own_specs), own_specs)
 
 
 def _hint_upgrade(
     features: Iterable[Feature], version: tuple[int, int], subgraph: str, report: Report
 ) -> None:
     for feature in features:
-        since = (
-            _SINCE_CONNECT
-            if feature.name == "connect"
-            else BY_NAME[feature.name].since
-            if feature.name in BY_NAME
-            else version
-        )
+        since = _IMPLIED.get(feature.name, {}).get(feature.version, version)
         if feature.url.startswith(SPECS) and since > version:
             message = f"{subgraph} links {feature.url}, which came with federation v{since[0]}.{since[1]}"
             report.hint("IMPLICITLY_UPGRADED_FEDERATION_VERSION", message, "@link")
 
 
-def _local_names(federation: Feature | None, features: Iterable[Feature]) -> dict[str, str]:
+def _own_specs(features: Iterable[Feature]) -> Iterator[tuple[str, Feature]]:
+    """The directives of specs that are linked by themselves, under their local names."""
+    for feature in features:
+        if feature.name in BY_NAME and feature.url.startswith(SPECS) and _same_federation(feature):
+            for name in OWN_SPEC_DIRECTIVES.get(feature.name, (feature.name,)):
+                yield feature.local(f"@{name}"), feature
+
+
+def _local_names(federation: Feature | None, own_specs: Mapping[str, Feature]) -> dict[str, str]:
     if federation is None:
         names = {item.name: item.name for item in DIRECTIVES if item.since == (1, 0)}
     else:
         version = version_of(federation)
         names = {federation.local(f"@{item.name}"): item.name for item in DIRECTIVES if item.since <= version}
-    for feature in features:  # a spec such as tag, linked by itself
-        known = feature.version in _VERSIONS.get(feature.name, frozenset({"0.1"}))
-        if feature.name in BY_NAME and feature.url.startswith(SPECS) and known:
-            names[feature.local(f"@{feature.name}")] = feature.name
+    for local, feature in own_specs.items():
+        directives = OWN_SPEC_DIRECTIVES.get(feature.name, (feature.name,))
+        names[local] = next(name for name in directives if feature.local(f"@{name}") == local)
     return names
 
 
@@ -141,6 +178,11 @@ class _Reader:
                 self.check_import(item, version, node)
         if feature.name == "link" and feature.version != "1.0":
             self.error("UNKNOWN_LINK_VERSION", f"link v{feature.version} is not known", node)
+        if identity_of(feature) == f"{SPECS}core":
+            message = (
+                f"core v{feature.version} came before link v1.0, and is not read; link the specs with @link"
+            )
+            self.error("INVALID_GRAPHQL", message, node)
         self.check_conflicts(feature, node)
         self.features.append(feature)
 

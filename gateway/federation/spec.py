@@ -52,7 +52,7 @@ DIRECTIVES: tuple[SpecDirective, ...] = (
         " on FIELD_DEFINITION | OBJECT | INTERFACE | UNION | ARGUMENT_DEFINITION | SCALAR | ENUM | ENUM_VALUE"
         " | INPUT_OBJECT | INPUT_FIELD_DEFINITION",
     ),
-    SpecDirective("composeDirective", (2, 1), "(name: String!) repeatable on SCHEMA"),
+    SpecDirective("composeDirective", (2, 1), "(name: String) repeatable on SCHEMA"),
     SpecDirective("interfaceObject", (2, 3), " on OBJECT"),
     SpecDirective("authenticated", (2, 5), " on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM"),
     SpecDirective(
@@ -76,15 +76,20 @@ DIRECTIVES: tuple[SpecDirective, ...] = (
         "(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!], requireOneSlicingArgument: Boolean = true)"
         " on FIELD_DEFINITION",
     ),
-    SpecDirective(
-        "cacheTag", (2, 12), "(format: String!) repeatable on OBJECT | INTERFACE | FIELD_DEFINITION"
-    ),
+    SpecDirective("cacheTag", (2, 12), "(format: String!) repeatable on OBJECT | FIELD_DEFINITION"),
 )
 
 # what an older version of the spec has in place of the newest text: (since, older, newer)
+_SINCE_TAG_02 = (
+    (1, 0),
+    "",
+    " | ARGUMENT_DEFINITION | SCALAR | ENUM | ENUM_VALUE | INPUT_OBJECT | INPUT_FIELD_DEFINITION",
+)
 _GROWN: Mapping[str, tuple[tuple[tuple[int, int], str, str], ...]] = {
     "override": (((2, 7), "", ", label: String"),),
     "shareable": (((2, 2), " on ", " repeatable on "),),
+    "tag": (((2, 3), "", " | SCHEMA"), _SINCE_TAG_02),
+    "inaccessible": (_SINCE_TAG_02,),
 }
 BY_NAME = {item.name: item for item in DIRECTIVES}
 SPEC_TYPES: Mapping[str, tuple[int, int]] = {
@@ -93,5 +98,14 @@ SPEC_TYPES: Mapping[str, tuple[int, int]] = {
     "Policy": (2, 6),
     "ContextFieldValue": (2, 8),
 }
-GENERATED_TYPES = frozenset({"_Any", "_Entity", "_Service", "_FieldSet", "FieldSet"})
+SERVICE_TYPES = frozenset({"_Any", "_Entity", "_Service"})
+# Specs that are linked by themselves, in place of or beside federation: their directives (the spec's own name
+# where none are listed), and for each version the federation spec that has the same definitions; (0, 1) is
+# older than all of those.
+OWN_SPEC_DIRECTIVES: Mapping[str, tuple[str, ...]] = {"cost": ("cost", "listSize")}
+OWN_SPEC_VERSIONS: Mapping[str, Mapping[str, tuple[int, int]]] = {
+    "tag": {"0.1": (0, 1), "0.2": (2, 0), "0.3": (2, 3)},
+    "inaccessible": {"0.1": (0, 1), "0.2": LATEST},
+}
+ONLY_VERSION: Mapping[str, tuple[int, int]] = {"0.1": LATEST}
 GENERATED_FIELDS = frozenset({"_entities", "_service"})

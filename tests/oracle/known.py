@@ -19,12 +19,13 @@ PAGES: Mapping[str, str] = {
     "links/a link without url": STOPS,
     "links/the core spec with its definition": STOPS,
     "satisfiability/requires in a circle": STOPS,
+    "own_definitions/two keys": STOPS,
+    "own_definitions/link def not repeatable": STOPS,
+    "own_definitions/link no url": STOPS,
+    "own_definitions/core fed1": STOPS,
     "definitions/an element with a name of the join spec": "the oracle adds an error without a code to the one that we report, too",
     "definitions/an enum with a name of the join spec": (
         "nothing here is @inaccessible, as the oracle's REFERENCED_INACCESSIBLE says: join__Graph is the supergraph's own name"
-    ),
-    "definitions/a directive's own definition with other arguments": (
-        "a @key whose fields are an Int can't be applied to anything: the definition is wrong whether it is used or not"
     ),
     "links/an unknown version of link": (
         "the document links `link` once; what is wrong is that v5.0 is unknown, as the oracle itself says where nothing else is linked"

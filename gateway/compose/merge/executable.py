@@ -15,8 +15,8 @@ from gateway.supergraph.api_schema import EXECUTABLE, remade
 
 def executable_directives(
     schemas: Sequence[SubgraphSchema], composed: Collection[str], report: Report
-) -> Iterator[str]:
-    """The definitions that stand in the supergraph, as SDL; not of those that are composed anyway."""
+) -> Iterator[tuple[str, str]]:
+    """The names and definitions (SDL) of those that stand in the supergraph, without the composed ones."""
     for name in dict.fromkeys(
         name for schema in schemas for name in schema.directives if name not in composed
     ):
@@ -38,7 +38,7 @@ def executable_directives(
         if any(one != places[0] for one in places):
             message = f"{coordinate} may stand in different places in different subgraphs"
             report.hint("INCONSISTENT_EXECUTABLE_DIRECTIVE_LOCATIONS", message, coordinate)
-        yield print_ast(_merged(have, common, coordinate, report))
+        yield name, print_ast(_merged(have, common, coordinate, report))
 
 
 def _merged(

@@ -1,6 +1,6 @@
 """Merging whole types, kind by kind, and the schema out of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from graphql import print_ast
@@ -30,7 +30,9 @@ def merge_schema(schemas: Sequence[SubgraphSchema], report: Report) -> MergedSch
 
     The result is of use only when nothing was reported.
     """
-    merger = _Merger(schemas, report)
+    composed = compose_directives(schemas, report)
+    executable = dict(executable_directives(schemas, composed.names, report))
+    merger = _Merger(schemas, composed.names | executable.keys(), report)
     types = {name: merger.type(name, sides) for name, sides in merger.sides.items()}
     types = _with_interface_object_fields(types, schemas)
     _check_interfaces(types, report)
@@ -41,12 +43,10 @@ def merge_schema(schemas: Sequence[SubgraphSchema], report: Report) -> MergedSch
     }
     if "query" not in roots:
         report.error("NO_QUERIES", "no subgraph has a query")
-    composed = compose_directives(schemas, report)
-    executable = tuple(executable_directives(schemas, composed.names, report))
     names = carried_names(schemas, report)
     hint_inconsistencies(merger.sides, merger.used_in, merger.used_out, report)
     marks = merge_marks("the schema", [(schema.name, schema.marks) for schema in schemas], report)
-    return MergedSchema(types, roots, executable, composed, names, marks)
+    return MergedSchema(types, roots, tuple(executable.values()), composed, names, marks)
 
 
 def with_query(schema: SubgraphSchema) -> SubgraphSchema:
@@ -59,14 +59,18 @@ def with_query(schema: SubgraphSchema) -> SubgraphSchema:
 
 
 class _Merger:
-    def __init__(self, schemas: Sequence[SubgraphSchema], report: Report) -> None:
+    """One merge. `directives` are the names of those whose definitions the supergraph has."""
+
+    def __init__(
+        self, schemas: Sequence[SubgraphSchema], directives: Collection[str], report: Report
+    ) -> None:
         self.schemas = schemas
         self.report = report
         self.sides: dict[str, list[tuple[SubgraphSchema, TypeDef]]] = {}
         for schema in schemas:
             for name, item in with_query(schema).types.items():
                 self.sides.setdefault(name, []).append((schema, item))
-        self.used_in, self.used_out = _usage(schemas)
+        self.used_in, self.used_out = _usage(schemas, directives)
         self.fields = FieldMerger(
             self.is_subtype,
             _used(schemas),
@@ -185,12 +189,12 @@ def _interface_objects(schemas: Iterable[SubgraphSchema]) -> dict[tuple[str, str
     return found
 
 
-def _usage(schemas: Iterable[SubgraphSchema]) -> tuple[set[str], set[str]]:
-    """The types used as input, and those used as output."""
+def _usage(schemas: Iterable[SubgraphSchema], directives: Collection[str]) -> tuple[set[str], set[str]]:
+    """The types used as input (by arguments of `directives`, too), and those used as output."""
     inputs: set[str] = set()
     outputs: set[str] = set()
     for schema in schemas:
-        for node in schema.directives.values():
+        for node in (node for name, node in schema.directives.items() if name in directives):
             inputs.update(print_ast(argument.type).strip("[]!") for argument in node.arguments or ())
         for item in schema.types.values():
             inputs.update(one.type.strip("[]!") for one in item.inputs.values())

@@ -12,6 +12,7 @@ import pytest
 from tests.conformance.suites import ABSENT, SUITES, read
 from tests.oracle.chance import chance_set
 from tests.oracle.compare import compose_ours, differences
+from tests.oracle.definitions import definition_set
 from tests.oracle.generate import broken_sets, valid_set
 from tests.oracle.known import CHANCE, CONSEQUENCES, PAGES, UNREACHABLE
 from tests.oracle.programs import NO_NODE, find_node, run
@@ -157,6 +158,17 @@ def test_sets_by_chance_agree() -> None:
     assert not (found := disagreements(sets, verdicts)), found
     known = [(one, said) for one, said in zip(sets, verdicts, strict=True) if one.name in CHANCE]
     assert [one.name for one, said in known if not list(differences(said, compose_ours(one)))] == []
+
+
+@needs_node
+def test_definitions_by_chance_agree() -> None:
+    """300 sets that define one of federation's directives themselves: the same ones are accepted."""
+    sets = [definition_set(seed) for seed in range(300)]
+    verdicts = ask_oracle(sets)
+    raised = {code for said in verdicts for code in said.codes}
+    assert raised == {"DIRECTIVE_DEFINITION_INVALID", "INVALID_GRAPHQL"}
+    assert 100 <= sum(not said.codes for said in verdicts) <= 200
+    assert not (found := disagreements(sets, verdicts)), found
 
 
 @needs_node

@@ -1,0 +1,79 @@
+"""The arguments of directives in an SDL against the types that the directives' definitions give them.
+
+GraphQL's own rules for SDLs look at the names of these arguments only.
+"""
+
+from collections.abc import Iterator
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLScalarType,
+    GraphQLSchema,
+    Undefined,
+    print_ast,
+    value_from_ast,
+)
+from graphql.language import (
+    ConstDirectiveNode,
+    DocumentNode,
+    EnumValueNode,
+    ListValueNode,
+    NullValueNode,
+    ObjectValueNode,
+    StringValueNode,
+    ValueNode,
+    Visitor,
+    visit,
+)
+
+
+def wrong_values(schema: GraphQLSchema, document: DocumentNode) -> Iterator[GraphQLError]:
+    """An error for each argument of a directive in the document whose value is not one of its type."""
+    found = _Applied()
+    visit(document, found)
+    for node in found.directives:
+        directive = schema.get_directive(node.name.value)
+        for item in node.arguments or () if directive else ():
+            argument = directive.args.get(item.name.value) if directive else None
+            if argument is not None and not _fits(item.value, argument.type):
+                place = f"@{node.name.value}({item.name.value}:)"
+                yield GraphQLError(f"{place} must be {argument.type}, not {print_ast(item.value)}", node)
+
+
+class _Applied(Visitor):
+    """Collects the applied directives of a document."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directives: list[ConstDirectiveNode] = []
+
+    def enter_directive(self, node: ConstDirectiveNode, *_: object) -> None:
+        self.directives.append(node)
+
+
+def _fits(value: ValueNode, wanted: GraphQLInputType) -> bool:
+    """Whether a value is one of a type. As with Apollo's composition, a string may name an enum value, and an
+    input object may leave out its required fields.
+    """
+    if isinstance(wanted, GraphQLNonNull):
+        return not isinstance(value, NullValueNode) and _fits(value, wanted.of_type)
+    if isinstance(value, NullValueNode):
+        return True
+    if isinstance(wanted, GraphQLList):
+        items = value.values if isinstance(value, ListValueNode) else (value,)
+        return all(_fits(item, wanted.of_type) for item in items)
+    if isinstance(wanted, GraphQLEnumType):
+        return isinstance(value, EnumValueNode | StringValueNode) and value.value in wanted.values
+    if isinstance(wanted, GraphQLInputObjectType):
+        return isinstance(value, ObjectValueNode) and all(
+            item.name.value in wanted.fields and _fits(item.value, wanted.fields[item.name.value].type)
+            for item in value.fields
+        )
+    if isinstance(wanted, GraphQLScalarType) and wanted.ast_node is not None:
+        return True  # a scalar of the SDL: nobody knows its values
+    return value_from_ast(value, wanted) is not Undefined

@@ -1,0 +1,163 @@
+"""A subgraph's SDL as plain GraphQL: what it leaves out of the specs that it links is added, and all of it
+validated.
+
+An element that the SDL defines itself is used as it is defined there, for its own applications, too.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from graphql import GraphQLError, GraphQLSchema, build_ast_schema, parse, validate_schema
+from graphql.language import (
+    DefinitionNode,
+    DirectiveDefinitionNode,
+    DocumentNode,
+    EnumTypeDefinitionNode,
+    EnumTypeExtensionNode,
+    FieldDefinitionNode,
+    InputObjectTypeDefinitionNode,
+    InputObjectTypeExtensionNode,
+    InterfaceTypeDefinitionNode,
+    InterfaceTypeExtensionNode,
+    NamedTypeNode,
+    NameNode,
+    ObjectTypeDefinitionNode,
+    ObjectTypeExtensionNode,
+    OperationType,
+    OperationTypeDefinitionNode,
+    ScalarTypeDefinitionNode,
+    ScalarTypeExtensionNode,
+    SchemaDefinitionNode,
+    TypeDefinitionNode,
+    TypeExtensionNode,
+    UnionTypeDefinitionNode,
+    UnionTypeExtensionNode,
+)
+from graphql.validation.validate import validate_sdl
+
+from gateway.compose.diagnostics import Report
+from gateway.compose.directive_values import wrong_values
+from gateway.compose.links import SPECS, Links, identity_of
+from gateway.compose.spec_definitions import LINK
+from gateway.federation.spec import GENERATED_FIELDS
+from gateway.supergraph.api_schema import remade
+from gateway.supergraph.features import Feature
+from gateway.supergraph.model import RootKind
+
+BASES: Mapping[type[TypeExtensionNode], type[TypeDefinitionNode]] = {
+    ObjectTypeExtensionNode: ObjectTypeDefinitionNode,
+    InterfaceTypeExtensionNode: InterfaceTypeDefinitionNode,
+    UnionTypeExtensionNode: UnionTypeDefinitionNode,
+    EnumTypeExtensionNode: EnumTypeDefinitionNode,
+    InputObjectTypeExtensionNode: InputObjectTypeDefinitionNode,
+    ScalarTypeExtensionNode: ScalarTypeDefinitionNode,
+}
+_CONNECT = """scalar connect__Any
+directive @{}(
+  source: String, id: String, http: connect__Any, batch: connect__Any, entity: Boolean, errors: connect__Any,
+  isSuccess: connect__Any, selection: connect__Any!
+) repeatable on FIELD_DEFINITION | OBJECT
+directive @{}(
+  name: String!, http: connect__Any, errors: connect__Any, isSuccess: connect__Any
+) repeatable on SCHEMA"""
+_LINK_TYPES = "scalar link__Import enum link__Purpose { SECURITY EXECUTION }"
+_NO_QUERY = "Query__none"
+_SERVICE = FieldDefinitionNode(
+    name=NameNode(value="_service"), type=NamedTypeNode(name=NameNode(value="String"))
+)
+
+
+def is_connect(feature: Feature | None) -> bool:
+    """Whether a feature is the connect spec, in a version that is known."""
+    known = ("0.1", "0.2", "0.3", "0.4")
+    return feature is not None and identity_of(feature) == f"{SPECS}connect" and feature.version in known
+
+
+def plain_schema(
+    subgraph: str,
+    nodes: Sequence[DefinitionNode],
+    roots: Mapping[RootKind, str],
+    links: Links,
+    report: Report,
+) -> GraphQLSchema | None:
+    """The SDL as plain GraphQL. Reports INVALID_GRAPHQL, and returns None, when it is not valid.
+
+    `roots` are the names of its root types.
+    """
+    document = _document(nodes, roots, links)
+    schema: GraphQLSchema | None = None
+    problems = list(validate_sdl(document))
+    if not problems:
+        try:
+            schema = build_ast_schema(document, assume_valid_sdl=True)
+            problems = list(validate_schema(schema)) or list(wrong_values(schema, document))
+        except (GraphQLError, TypeError) as error:  # what the library finds too late for its own rules
+            problems = [error if isinstance(error, GraphQLError) else GraphQLError(str(error))]
+    problems += [
+        GraphQLError(f"the name {node.name.value} is reserved for introspection", node)
+        for node in nodes
+        if isinstance(node, TypeDefinitionNode) and node.name.value.startswith("__")
+    ]
+    for item in problems:
+        found = item.nodes[0] if item.nodes else None
+        report.error("INVALID_GRAPHQL", item.message, subgraph=subgraph, node=found)
+    return None if problems else schema
+
+
+def _document(nodes: Sequence[DefinitionNode], roots: Mapping[RootKind, str], links: Links) -> DocumentNode:
+    query = roots.get("query", _NO_QUERY)
+    strips = links.federation is None  # Federation 1 lets a query root name types that nobody defines
+    plain = [_lenient(node, query, strips) for node in _with_bases(nodes)]
+    defined = {_place(node) for node in plain}
+    extra = [node for node in _spec_elements(links) if _place(node) not in defined]
+    if (True, query) not in {(isinstance(node, TypeDefinitionNode), _place(node)[1]) for node in plain}:
+        extra += parse(f"type {query} {{ _service: String }}", no_location=True).definitions
+    return DocumentNode(definitions=(*plain, *extra))
+
+
+def _place(node: DefinitionNode) -> tuple[bool, str]:
+    """What a definition defines: whether it is a directive, and its name."""
+    name = getattr(node, "name", None)
+    return isinstance(node, DirectiveDefinitionNode), name.value if name is not None else ""
+
+
+def _with_bases(own: Sequence[DefinitionNode]) -> Iterator[DefinitionNode]:
+    """The definitions, with extensions that have none here as definitions, so that plain GraphQL tools
+    accept them.
+    """
+    defined = {node.name.value for node in own if isinstance(node, TypeDefinitionNode)}
+    for node in own:
+        if isinstance(node, TypeExtensionNode) and node.name.value not in defined:
+            defined.add(node.name.value)
+            values: dict[str, Any] = {key: getattr(node, key, None) for key in node.keys}
+            yield BASES[type(node)](**values)
+        else:
+            yield node
+
+
+def _spec_elements(links: Links) -> tuple[DefinitionNode, ...]:
+    """The definitions of what the subgraph links."""
+    added = [f"scalar {name}" for name in links.scalars()]
+    added += [links.definition(local) for local in links.names]
+    added += [LINK, _LINK_TYPES]
+    connect = next((item for item in links.features if is_connect(item)), None)
+    if connect is not None:
+        added.append(_CONNECT.format(connect.local("@connect"), connect.local("@source")))
+    return parse("\n".join(added), no_location=True).definitions
+
+
+def _lenient(node: DefinitionNode, query: str, strips: bool) -> DefinitionNode:
+    """A definition as plain GraphQL tools take it: with a query root.
+
+    `strips`: the query root loses its generated fields (one stands in where nothing else is left).
+    """
+    if isinstance(node, SchemaDefinitionNode) and query == _NO_QUERY:
+        named = NamedTypeNode(name=NameNode(value=_NO_QUERY))
+        root = OperationTypeDefinitionNode(operation=OperationType.QUERY, type=named)
+        return remade(node, operation_types=(*node.operation_types, root))
+    if isinstance(node, ObjectTypeDefinitionNode | ObjectTypeExtensionNode) and node.name.value == query:
+        fields = tuple(
+            item for item in node.fields or () if not strips or item.name.value not in GENERATED_FIELDS
+        )
+        return remade(node, fields=fields or (_SERVICE,))
+    return node

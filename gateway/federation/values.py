@@ -1,0 +1,60 @@
+"""Constant GraphQL values, compared by what they say and not by how they are written.
+
+Example: `{w: [1], v: 1.0}` and `{v: 1, w: [1.00]}` are one value, and so are a string and a block string of
+the same text; `1` and `"1"`, `true` and `1`, `[1]` and `1` are not. Defaults and arguments of directives are
+compared by this module alone.
+"""
+
+from collections.abc import Hashable
+from decimal import Decimal, InvalidOperation
+
+from graphql import parse_const_value
+from graphql.language import (
+    BooleanValueNode,
+    FloatValueNode,
+    IntValueNode,
+    ListValueNode,
+    NullValueNode,
+    ObjectValueNode,
+    ValueNode,
+)
+
+Constant = str | ValueNode | None
+
+
+def same_value(one: Constant, other: Constant) -> bool:
+    """Whether two constants, as GraphQL text or as AST, are the same value. None is the absence of one."""
+    return value_key(one) == value_key(other)
+
+
+def value_key(value: Constant) -> Hashable:
+    """A key that two constants share exactly when they are the same value.
+
+    An enum value and a string of the same letters share one: a custom scalar reads both as the same text, and
+    no other type allows both. Raises GraphQLError when a text is not a constant.
+    """
+    if value is None:
+        return None
+    return _key(parse_const_value(value, no_location=True) if isinstance(value, str) else value)
+
+
+def _key(node: ValueNode) -> Hashable:
+    if isinstance(node, ObjectValueNode):
+        return "object", frozenset((one.name.value, _key(one.value)) for one in node.fields)
+    if isinstance(node, ListValueNode):
+        return "list", tuple(_key(one) for one in node.values)
+    if isinstance(node, BooleanValueNode):
+        return "boolean", node.value
+    if isinstance(node, NullValueNode):
+        return ("null",)
+    if isinstance(node, IntValueNode | FloatValueNode):
+        return "number", _number(node.value)
+    return "text", getattr(node, "value", None)
+
+
+def _number(written: str) -> Hashable:
+    """The exact number; its text where the exponent is beyond what a Decimal can hold."""
+    try:
+        return Decimal(written)
+    except InvalidOperation:
+        return written

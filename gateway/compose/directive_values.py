@@ -67,6 +67,12 @@ def _fits(value: ValueNode, wanted: GraphQLInputType) -> bool:
     if isinstance(wanted, GraphQLList):
         items = value.values if isinstance(value, ListValueNode) else (value,)
         return all(_fits(item, wanted.of_type) for item in items)
+    return _fits_named(value, wanted)
+
+
+def _fits_named(
+    value: ValueNode, wanted: GraphQLScalarType | GraphQLEnumType | GraphQLInputObjectType
+) -> bool:
     if isinstance(wanted, GraphQLEnumType):
         return isinstance(value, EnumValueNode | StringValueNode) and value.value in wanted.values
     if isinstance(wanted, GraphQLInputObjectType):
@@ -74,6 +80,6 @@ def _fits(value: ValueNode, wanted: GraphQLInputType) -> bool:
             item.name.value in wanted.fields and _fits(item.value, wanted.fields[item.name.value].type)
             for item in value.fields
         )
-    if isinstance(wanted, GraphQLScalarType) and wanted.ast_node is not None:
+    if wanted.ast_node is not None:
         return True  # a scalar of the SDL: nobody knows its values
     return value_from_ast(value, wanted) is not Undefined

@@ -97,7 +97,6 @@ def _read(
         name=source.name,
         url=source.url,
         types=finished,
-        roots={kind: name for kind, name in ROOT_NAMES.items() if name in finished and kind in _roots(own)},
         directives={node.name.value: node for node in own if isinstance(node, DirectiveDefinitionNode)},
         federation=links.federation.version if links.federation else None,
         links=links,
@@ -183,11 +182,12 @@ def _generated(node: DefinitionNode, links: Links) -> bool:
 
 
 def _roots(nodes: Iterable[DefinitionNode]) -> dict[RootKind, str]:
-    roots: dict[RootKind, str] = {}
+    """The names of the root types: those that the SDL names, and for the other roots GraphQL's usual ones."""
+    roots = dict(ROOT_NAMES)
     for node in nodes:
         if isinstance(node, SchemaDefinitionNode | SchemaExtensionNode):
             roots.update({item.operation.value: item.type.name.value for item in node.operation_types or ()})
-    return roots or dict(ROOT_NAMES)
+    return roots
 
 
 def _finish(types: Mapping[str, TypeDef]) -> dict[str, TypeDef]:
@@ -200,4 +200,8 @@ def _finish(types: Mapping[str, TypeDef]) -> dict[str, TypeDef]:
     if query in types:
         fields = {key: one for key, one in types[query].fields.items() if key not in GENERATED_FIELDS}
         finished[query] = replace(types[query], fields=fields)
-    return {name: item for name, item in finished.items() if name not in ROOT_NAMES.values() or item.fields}
+    return {
+        name: item
+        for name, item in finished.items()
+        if name not in ROOT_NAMES.values() or item.kind != "object" or item.fields
+    }

@@ -142,7 +142,6 @@ class SubgraphSchema:
     name: str
     url: str
     types: Mapping[str, TypeDef]
-    roots: Mapping[RootKind, str]
     directives: Mapping[str, DirectiveDefinitionNode]
     federation: str | None
     links: Links

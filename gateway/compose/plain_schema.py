@@ -28,6 +28,7 @@ from graphql.language import (
     ScalarTypeDefinitionNode,
     ScalarTypeExtensionNode,
     SchemaDefinitionNode,
+    SchemaExtensionNode,
     TypeDefinitionNode,
     TypeExtensionNode,
     UnionTypeDefinitionNode,
@@ -61,7 +62,6 @@ directive @{}(
   name: String!, http: connect__Any, errors: connect__Any, isSuccess: connect__Any
 ) repeatable on SCHEMA"""
 _LINK_TYPES = "scalar link__Import enum link__Purpose { SECURITY EXECUTION }"
-_NO_QUERY = "Query__none"
 _SERVICE = FieldDefinitionNode(
     name=NameNode(value="_service"), type=NamedTypeNode(name=NameNode(value="String"))
 )
@@ -82,17 +82,10 @@ def plain_schema(
 ) -> GraphQLSchema | None:
     """The SDL as plain GraphQL. Reports INVALID_GRAPHQL, and returns None, when it is not valid.
 
-    `roots` are the names of its root types.
+    `roots` are the names of its root types, whether they are there or not.
     """
     document = _document(nodes, roots, links)
-    schema: GraphQLSchema | None = None
-    problems = list(validate_sdl(document))
-    if not problems:
-        try:
-            schema = build_ast_schema(document, assume_valid_sdl=True)
-            problems = list(validate_schema(schema)) or list(wrong_values(schema, document))
-        except (GraphQLError, TypeError) as error:  # what the library finds too late for its own rules
-            problems = [error if isinstance(error, GraphQLError) else GraphQLError(str(error))]
+    schema, problems = _build(document)
     problems += [
         GraphQLError(f"the name {node.name.value} is reserved for introspection", node)
         for node in nodes
@@ -104,15 +97,59 @@ def plain_schema(
     return None if problems else schema
 
 
+def _build(document: DocumentNode) -> tuple[GraphQLSchema | None, list[GraphQLError]]:
+    """The schema of a document, and all that is wrong with it."""
+    if problems := list(validate_sdl(document)):
+        return None, problems
+    try:
+        schema = build_ast_schema(document, assume_valid_sdl=True)
+        return schema, list(validate_schema(schema)) or list(wrong_values(schema, document))
+    except (GraphQLError, TypeError) as error:  # what the library finds too late for its own rules
+        return None, [error if isinstance(error, GraphQLError) else GraphQLError(str(error))]
+
+
 def _document(nodes: Sequence[DefinitionNode], roots: Mapping[RootKind, str], links: Links) -> DocumentNode:
-    query = roots.get("query", _NO_QUERY)
+    query = roots["query"]
     strips = links.federation is None  # Federation 1 lets a query root name types that nobody defines
     plain = [_lenient(node, query, strips) for node in _with_bases(nodes)]
     defined = {_place(node) for node in plain}
-    extra = [node for node in _spec_elements(links) if _place(node) not in defined]
-    if (True, query) not in {(isinstance(node, TypeDefinitionNode), _place(node)[1]) for node in plain}:
-        extra += parse(f"type {query} {{ _service: String }}", no_location=True).definitions
-    return DocumentNode(definitions=(*plain, *extra))
+    added = [*_spec_elements(links), _query(query)]
+    if not any(isinstance(node, SchemaDefinitionNode) for node in plain):
+        plain.append(SchemaDefinitionNode(operation_types=()))
+    unnamed = _unnamed_roots(nodes, roots)
+    every = [_with_roots(node, unnamed) for node in plain]
+    return DocumentNode(definitions=(*every, *(node for node in added if _place(node) not in defined)))
+
+
+def _query(name: str) -> ObjectTypeDefinitionNode:
+    return ObjectTypeDefinitionNode(name=NameNode(value=name), fields=(_SERVICE,))
+
+
+def _unnamed_roots(
+    nodes: Sequence[DefinitionNode], roots: Mapping[RootKind, str]
+) -> list[OperationTypeDefinitionNode]:
+    """The roots that are there, but that no schema definition names: they have their usual names."""
+    objects = (ObjectTypeDefinitionNode, ObjectTypeExtensionNode)
+    defined = {node.name.value for node in nodes if isinstance(node, objects)}
+    named = {
+        item.operation.value
+        for node in nodes
+        if isinstance(node, SchemaDefinitionNode | SchemaExtensionNode)
+        for item in node.operation_types or ()
+    }
+    return [
+        OperationTypeDefinitionNode(
+            operation=OperationType(kind), type=NamedTypeNode(name=NameNode(value=name))
+        )
+        for kind, name in roots.items()
+        if kind not in named and (name in defined or kind == "query")
+    ]
+
+
+def _with_roots(node: DefinitionNode, roots: Sequence[OperationTypeDefinitionNode]) -> DefinitionNode:
+    if not isinstance(node, SchemaDefinitionNode):
+        return node
+    return remade(node, operation_types=(*node.operation_types, *roots))
 
 
 def _place(node: DefinitionNode) -> tuple[bool, str]:
@@ -147,17 +184,12 @@ def _spec_elements(links: Links) -> tuple[DefinitionNode, ...]:
 
 
 def _lenient(node: DefinitionNode, query: str, strips: bool) -> DefinitionNode:
-    """A definition as plain GraphQL tools take it: with a query root.
+    """A definition as plain GraphQL tools take it.
 
     `strips`: the query root loses its generated fields (one stands in where nothing else is left).
     """
-    if isinstance(node, SchemaDefinitionNode) and query == _NO_QUERY:
-        named = NamedTypeNode(name=NameNode(value=_NO_QUERY))
-        root = OperationTypeDefinitionNode(operation=OperationType.QUERY, type=named)
-        return remade(node, operation_types=(*node.operation_types, root))
     if isinstance(node, ObjectTypeDefinitionNode | ObjectTypeExtensionNode) and node.name.value == query:
-        fields = tuple(
-            item for item in node.fields or () if not strips or item.name.value not in GENERATED_FIELDS
-        )
+        given = node.fields or ()
+        fields = tuple(item for item in given if not strips or item.name.value not in GENERATED_FIELDS)
         return remade(node, fields=fields or (_SERVICE,))
     return node

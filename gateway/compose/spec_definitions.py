@@ -33,6 +33,7 @@ from gateway.supergraph.model import named
 LINK = """directive @link(
   url: String, as: String, for: link__Purpose, import: [link__Import]
 ) repeatable on SCHEMA"""
+_PURPOSES = {"SECURITY", "EXECUTION"}
 _FED1_FIELDS = ("String", "_FieldSet", "FieldSet")
 
 
@@ -62,57 +63,83 @@ def check_spec_definitions(
     spec's.
     """
     before = report.count
-    for node in nodes:
-        for name in _unknown_types(node, nodes) if isinstance(node, DirectiveDefinitionNode) else ():
-            report.error("INVALID_GRAPHQL", f"Unknown type '{name}'", subgraph=subgraph, node=node)
-    if report.count > before:
-        return
-    nodes = without_old_mistakes(nodes, links)
-    scalars = links.scalars()
-    link = next((one for one in nodes if _is_definition(one, "link")), None)
-    checks_link = _is_linked(links) and not (link and _is_bootstrap(link, links))
-    _check_directives(nodes, links, checks_link, subgraph, report)
-    for item in nodes:
-        if isinstance(item, TypeDefinitionNode) and (message := _misfit(item, scalars, checks_link)):
-            report.error("TYPE_DEFINITION_INVALID", message, subgraph=subgraph, node=item)
+    for node, name in _unknown_types(nodes):
+        report.error("INVALID_GRAPHQL", f"Unknown type '{name}'", subgraph=subgraph, node=node)
+    if report.count == before:
+        check = _Check(without_old_mistakes(nodes, links), links, subgraph, report)
+        check.directives()
+        check.types()
 
 
-def _check_directives(
-    nodes: Sequence[DefinitionNode], links: Links, checks_link: bool, subgraph: str, report: Report
-) -> None:
-    own = {node.name.value for node in nodes if isinstance(node, ScalarTypeDefinitionNode)}
-    custom = (links.scalars() | own | {"link__Import"}) - specified_scalar_types.keys()
-    for node in nodes:
-        if not isinstance(node, DirectiveDefinitionNode):
-            continue
-        name = node.name.value
-        wanted = _spec(links.definition(name)) if name in links.names else None
-        if name == "link" and checks_link:
-            wanted = _spec(LINK)
-            for one in node.arguments or ():
-                if (
-                    one.name.value != "url"
-                    and isinstance(one.type, NonNullTypeNode)
-                    and not one.default_value
-                ):
-                    message = f"@link needs the argument {one.name.value} here, which a link may leave out"
-                    report.error("INVALID_GRAPHQL", message, subgraph=subgraph, node=node)
-        for message in _differences(node, wanted, custom) if wanted else ():
-            text = f"@{name} is defined here, but not as its spec has it: {message}"
-            report.error("DIRECTIVE_DEFINITION_INVALID", text, subgraph=subgraph, node=node)
-
-
-def _is_definition(node: DefinitionNode, name: str) -> TypeGuard[DirectiveDefinitionNode]:
-    return isinstance(node, DirectiveDefinitionNode) and node.name.value == name
-
-
-def _unknown_types(node: DirectiveDefinitionNode, nodes: Sequence[DefinitionNode]) -> Iterator[str]:
-    """The types of a directive's arguments that the SDL neither defines nor extends: those of specs, too."""
+def _unknown_types(nodes: Sequence[DefinitionNode]) -> Iterator[tuple[DirectiveDefinitionNode, str]]:
+    """The types of directives' arguments that the SDL neither defines nor extends: those of specs, too."""
     known = {one.name.value for one in nodes if isinstance(one, TypeDefinitionNode | TypeExtensionNode)}
-    for one in node.arguments or ():
-        name = named(print_ast(one.type))
-        if name not in known and name not in specified_scalar_types:
-            yield name
+    known |= specified_scalar_types.keys()
+    for node in filter(_is_directive, nodes):
+        for one in node.arguments or ():
+            if (name := named(print_ast(one.type))) not in known:
+                yield node, name
+
+
+class _Check:
+    """The definitions of one subgraph against the specs that it links."""
+
+    def __init__(self, nodes: Sequence[DefinitionNode], links: Links, subgraph: str, report: Report) -> None:
+        self.nodes = nodes
+        self.links = links
+        self.subgraph = subgraph
+        self.report = report
+        self.scalars = links.scalars()
+        own = {node.name.value for node in nodes if isinstance(node, ScalarTypeDefinitionNode)}
+        self.custom = (self.scalars | own | {"link__Import"}) - specified_scalar_types.keys()
+        given = next((one for one in nodes if _is_directive(one) and one.name.value == "link"), None)
+        self.checks_link = _is_linked(links) and not (given and _is_bootstrap(given, links))
+
+    def directives(self) -> None:
+        """Report directives that are not defined as their spec has them."""
+        for node in filter(_is_directive, self.nodes):
+            name = node.name.value
+            wanted = self.links.definition(name) if name in self.links.names else None
+            if name == "link" and self.checks_link:
+                wanted = LINK
+                self.link(node)
+            for message in _differences(node, _spec(wanted), self.custom) if wanted else ():
+                self.error(
+                    "DIRECTIVE_DEFINITION_INVALID", f"@{name} must be as its spec has it: {message}", node
+                )
+
+    def link(self, node: DirectiveDefinitionNode) -> None:
+        """Report what each link needs by a definition of @link, and may lack by its spec."""
+        for one in node.arguments or ():
+            required = isinstance(one.type, NonNullTypeNode) and not one.default_value
+            if one.name.value != "url" and required:
+                message = f"@link needs the argument {one.name.value} here, which a link may leave out"
+                self.error("INVALID_GRAPHQL", message, node)
+
+    def types(self) -> None:
+        """Report types with a name of a spec that are not what the spec means by it."""
+        for node in self.nodes:
+            if isinstance(node, TypeDefinitionNode) and (message := self.misfit(node)):
+                self.error("TYPE_DEFINITION_INVALID", message, node)
+
+    def misfit(self, node: TypeDefinitionNode) -> str:
+        """Why a type is not what a linked spec means by its name; empty when nothing is wrong."""
+        name = node.name.value
+        if name in self.scalars or (self.checks_link and name == "link__Import"):
+            fits, due = isinstance(node, ScalarTypeDefinitionNode), "a scalar"
+        elif self.checks_link and name == "link__Purpose":
+            values = node.values or () if isinstance(node, EnumTypeDefinitionNode) else ()
+            fits, due = {one.name.value for one in values} == _PURPOSES, "an enum of SECURITY and EXECUTION"
+        else:
+            return ""
+        return "" if fits else f"{name} must be {due}, as a linked spec has it, and is something else here"
+
+    def error(self, code: str, message: str, node: DefinitionNode) -> None:
+        self.report.error(code, message, subgraph=self.subgraph, node=node)
+
+
+def _is_directive(node: DefinitionNode) -> TypeGuard[DirectiveDefinitionNode]:
+    return isinstance(node, DirectiveDefinitionNode)
 
 
 def _is_linked(links: Links) -> bool:
@@ -135,27 +162,14 @@ def _is_bootstrap(node: DirectiveDefinitionNode, links: Links) -> bool:
     )
 
 
-def _misfit(node: TypeDefinitionNode, scalars: frozenset[str], checks_link: bool) -> str:
-    """Why a type is not what a linked spec means by its name; empty when nothing is wrong."""
-    name = node.name.value
-    if name in scalars or (checks_link and name == "link__Import"):
-        scalar = isinstance(node, ScalarTypeDefinitionNode)
-        return "" if scalar else f"{name} is a scalar of a linked spec, and defined as something else here"
-    if checks_link and name == "link__Purpose":
-        values = node.values or () if isinstance(node, EnumTypeDefinitionNode) else ()
-        fits = {one.name.value for one in values} == {"SECURITY", "EXECUTION"}
-        return "" if fits else f"{name} must be an enum of SECURITY and EXECUTION, and is something else here"
-    return ""
-
-
-def _spec(text: str) -> DirectiveDefinitionNode | None:
-    node = parse(text, no_location=True).definitions[0]
-    return node if isinstance(node, DirectiveDefinitionNode) else None
+def _spec(text: str) -> DirectiveDefinitionNode:
+    return next(filter(_is_directive, parse(text, no_location=True).definitions))
 
 
 def _differences(
     node: DirectiveDefinitionNode, wanted: DirectiveDefinitionNode, custom: frozenset[str]
 ) -> Iterator[str]:
+    """What a definition has otherwise than its spec, in words."""
     mine = {one.name.value: one for one in node.arguments or ()}
     theirs = {one.name.value: one for one in wanted.arguments or ()}
     for name, argument in theirs.items():
@@ -164,6 +178,11 @@ def _differences(
         elif isinstance(argument.type, NonNullTypeNode) and argument.default_value is None:
             yield f"it lacks the argument {name}"
     yield from (f"the argument {name} is not known" for name in mine if name not in theirs)
+    yield from _use_differences(node, wanted)
+
+
+def _use_differences(node: DirectiveDefinitionNode, wanted: DirectiveDefinitionNode) -> Iterator[str]:
+    """Where and how often the directive may stand."""
     places = {one.value for one in node.locations}
     if extra := sorted(places - {one.value for one in wanted.locations}):
         yield f"it can't stand on {', '.join(extra)}"

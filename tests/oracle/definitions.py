@@ -23,7 +23,9 @@ APPLIED: Mapping[str, str] = {
     "key": 'type T @key(fields: "id") { id: ID! }',
     "requires": 'type T @key(fields: "id") { id: ID! x: Int @external y: Int @requires(fields: "x") }',
     "provides": 'type T @key(fields: "id") { id: ID! x: Int @external t: T @provides(fields: "x") }',
-    "external": 'type T @key(fields: "id") { id: ID! x: Int @external(reason: "z") t: T @provides(fields: "x")}',
+    "external": (
+        'type T @key(fields: "id") { id: ID! x: Int @external(reason: "z") t: T @provides(fields: "x") }'
+    ),
     "extends": 'type T @key(fields: "id") @extends { id: ID! @external y: Int }',
     "shareable": "type T @shareable { id: ID! @shareable } extend type T @shareable { z: Int }",
     "tag": 'type T @tag(name: "a") @tag(name: "b") { id: ID! }',

@@ -14,7 +14,6 @@ from gateway.compose.rules.external import check_external
 from gateway.compose.rules.external_sets import check_provides, check_requires
 from gateway.compose.rules.keys import check_keys
 from gateway.compose.rules.placement import check_placement
-from gateway.compose.rules.roots import check_roots
 
 RULES: tuple[Callable[[SubgraphSchema, Report], None], ...] = (
     check_keys,
@@ -22,7 +21,6 @@ RULES: tuple[Callable[[SubgraphSchema, Report], None], ...] = (
     check_provides,
     check_external,
     check_placement,
-    check_roots,
     check_costs,
     check_access,
     check_contexts,

@@ -23,6 +23,9 @@ from graphql import (
     is_specified_scalar_type,
     print_ast,
 )
+from graphql.language.ast import ConstValueNode
+
+from gateway.federation.values import same_value
 
 Level = Literal["breaking", "dangerous", "safe"]
 Composite = GraphQLObjectType | GraphQLInterfaceType
@@ -146,14 +149,18 @@ def _value(
             yield Change("breaking", touched, f"{place} was {before.type} and is {after.type}")
     elif _required(after) and not _required(before):
         yield Change("breaking", owner, f"{place} has lost its default and is required")
-    if _default(before) != _default(after):
+    if not same_value(_default_node(before), _default_node(after)):
         message = f"{place} had the default {_default(before)} and has {_default(after)}"
         yield Change("dangerous", owner, message)
 
 
 def _default(item: GraphQLArgument | GraphQLInputField) -> str:
-    node = item.ast_node.default_value if item.ast_node else None
+    node = _default_node(item)
     return print_ast(node) if node else "none"
+
+
+def _default_node(item: GraphQLArgument | GraphQLInputField) -> ConstValueNode | None:
+    return item.ast_node.default_value if item.ast_node else None
 
 
 def _required(item: GraphQLArgument | GraphQLInputField) -> bool:

@@ -3,10 +3,10 @@
 Parsed, its links resolved, checked as GraphQL, extensions joined.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from graphql import DocumentNode, GraphQLError, Source, parse, print_ast
+from graphql import DocumentNode, GraphQLDirective, GraphQLError, Source, parse, print_ast
 from graphql.language import (
     DefinitionNode,
     DirectiveDefinitionNode,
@@ -90,6 +90,7 @@ def _read(
         custom=_carried_customs(own, composed),
         routed=_connector_names(links),
         usual=usual,
+        defaults={one.name: tuple(_defaults(one)) for one in plain.directives},
     )
     finished = share_key_fields(_finish(read_types(own, vocabulary, report)))
     definitions = [node for node in own if isinstance(node, SchemaDefinitionNode | SchemaExtensionNode)]
@@ -152,6 +153,13 @@ def _carried_customs(nodes: Iterable[DefinitionNode], composed: Iterable[Compose
         for node in nodes
         if isinstance(node, DirectiveDefinitionNode) and node.name.value in wanted
     }
+
+
+def _defaults(directive: GraphQLDirective) -> Iterator[tuple[str, str]]:
+    """The arguments of a directive, each with its default as GraphQL text; null where it has none."""
+    for name, argument in directive.args.items():
+        node = argument.ast_node.default_value if argument.ast_node else None
+        yield name, print_ast(node) if node else "null"
 
 
 def _parse(source: SubgraphSource, report: Report) -> DocumentNode | None:

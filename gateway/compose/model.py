@@ -6,7 +6,7 @@ Directive names are canonical here (`key`, whatever the SDL calls it). Type refe
 GraphQL text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 from graphql import GraphQLSchema
@@ -14,6 +14,7 @@ from graphql.language import DirectiveDefinitionNode, Node
 
 from gateway.compose.links import Links
 from gateway.federation.field_set import FieldSet
+from gateway.federation.values import value_key
 from gateway.supergraph.model import Kind, RootKind
 
 
@@ -23,7 +24,8 @@ class Application:
 
     `spec`: it is one of federation's, under its canonical name.
 
-    Arguments are GraphQL text. `local` is what the subgraph calls the directive.
+    Arguments are GraphQL text. `local` is what the subgraph calls the directive. `defaults` are the values
+    that arguments have when they are left out (null where the definition says nothing).
     """
 
     name: str
@@ -31,6 +33,13 @@ class Application:
     arguments: tuple[tuple[str, str], ...] = ()
     spec: bool = True
     repeatable: bool = field(default=False, compare=False)
+    defaults: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    @property
+    def value(self) -> Hashable:
+        """What two applications of one directive share exactly when they say the same."""
+        given = {**dict(self.defaults), **dict(self.arguments)}
+        return frozenset((name, value_key(text)) for name, text in given.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ Composite = (
     | InterfaceTypeExtensionNode
 )
 TypeNode = TypeDefinitionNode | TypeExtensionNode
+Defaults = tuple[tuple[str, str], ...]
 _BUILT_IN = frozenset({"deprecated", "specifiedBy", "oneOf"})
 
 
@@ -70,10 +71,12 @@ class Applied:
         """A string argument."""
         return text(self.arguments.get(name))
 
-    def application(self, name: str, *, spec: bool, repeatable: bool = False) -> Application:
+    def application(
+        self, name: str, *, spec: bool, repeatable: bool = False, defaults: Defaults = ()
+    ) -> Application:
         """As what is carried into the supergraph."""
         arguments = tuple((key, print_ast(value)) for key, value in self.arguments.items())
-        return Application(name, self.local, arguments, spec, repeatable)
+        return Application(name, self.local, arguments, spec, repeatable, defaults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ class Vocabulary:
     `names`: local names of federation's to canonical ones; `modern`: Federation 2.
 
     `custom`: the names of other directives that are carried, and whether they are repeatable; `routed`: those
-    of connectors; `usual`: the usual names of its root types, where it has others.
+    of connectors; `usual`: the usual names of its root types, where it has others; `defaults`: what the
+    arguments of carried directives are when they are left out.
     """
 
     subgraph: str
@@ -92,6 +96,7 @@ class Vocabulary:
     custom: Mapping[str, bool]
     routed: frozenset[str]
     usual: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, Defaults] = field(default_factory=dict)
 
 
 def kind_of(node: TypeNode) -> Kind:
@@ -195,9 +200,12 @@ class Reader:
         """The directives that the supergraph carries as they are."""
         for one in directives:
             if one.name in CARRIED and one.name not in ("tag", "inaccessible"):
-                yield one.application(one.name, spec=True)
+                defaults = self.vocabulary.defaults.get(one.local, ())
+                yield one.application(one.name, spec=True, defaults=defaults)
             elif not one.name and one.local in self.vocabulary.custom:
-                yield one.application(one.local, spec=False, repeatable=self.vocabulary.custom[one.local])
+                repeatable = self.vocabulary.custom[one.local]
+                defaults = self.vocabulary.defaults.get(one.local, ())
+                yield one.application(one.local, spec=False, repeatable=repeatable, defaults=defaults)
 
     def routed(self, directives: Iterable[Applied]) -> Iterator[Application]:
         """The directives that the supergraph notes for this subgraph alone."""

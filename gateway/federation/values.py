@@ -7,6 +7,7 @@ compared by this module alone.
 
 from collections.abc import Hashable
 from decimal import Decimal, InvalidOperation
+from math import isinf
 
 from graphql import parse_const_value
 from graphql.language import (
@@ -53,8 +54,13 @@ def _key(node: ValueNode) -> Hashable:
 
 
 def _number(written: str) -> Hashable:
-    """The exact number; its text where the exponent is beyond what a Decimal can hold."""
+    """An integer exactly, another number as the double that GraphQL's Float takes it for.
+
+    Its text where it is beyond both.
+    """
     try:
-        return Decimal(written)
+        exact = Decimal(written)
     except InvalidOperation:
         return written
+    double = float(exact)
+    return exact if written.lstrip("-").isdigit() or isinf(double) else Decimal(double)

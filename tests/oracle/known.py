@@ -22,6 +22,10 @@ PAGES: Mapping[str, str] = {
     "roots/Federation 1, an extension names the query alone": (
         "the oracle writes the subgraph anew as Federation 2, and cannot parse what it has written"
     ),
+    "defaults/integers beyond 53 bits": (
+        "the oracle reads them as doubles, in which they are the same; they are two defaults"
+    ),
+    "defaults/an ID as number and as text": STOPS,
     "own_definitions/two keys": STOPS,
     "own_definitions/link def not repeatable": STOPS,
     "own_definitions/link no url": STOPS,

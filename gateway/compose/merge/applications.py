@@ -4,7 +4,8 @@ All of them where they are repeatable, else by the strategy of their spec.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphql import parse_const_value, value_from_ast_untyped
@@ -31,7 +32,10 @@ def merge_applications(coordinate: str, sides: Sided, report: Report) -> tuple[A
 def _merge(
     coordinate: str, found: Sequence[tuple[str, Application]], report: Report
 ) -> Iterable[Application]:
-    distinct = list(dict.fromkeys(one for _, one in found))
+    by_value: dict[Hashable, Application] = {}
+    for _, one in found:
+        by_value.setdefault(one.value, one)
+    distinct = list(by_value.values())
     first = distinct[0]
     if len(distinct) == 1 or any(one.repeatable for one in distinct):
         return distinct
@@ -53,10 +57,8 @@ def _merge(
 
 
 def _most_frequent(coordinate: str, found: Sequence[tuple[str, Application]], report: Report) -> Application:
-    counts: dict[Application, int] = {}
-    for _, one in found:
-        counts[one] = counts.get(one, 0) + 1
-    chosen = max(counts, key=lambda one: counts[one])
+    counts = Counter(one.value for _, one in found)
+    chosen = max((one for _, one in found), key=lambda one: counts[one.value])
     shown = ", ".join(f"{dict(one.arguments)} in {subgraph}" for subgraph, one in found)
     message = f"@{chosen.local} can stand once on {coordinate}, but has different arguments: {shown}"
     report.hint("INCONSISTENT_NON_REPEATABLE_DIRECTIVE_ARGUMENTS", message, coordinate)

@@ -12,6 +12,7 @@ from gateway.compose.merge.type_references import IsSubtype, widest
 from gateway.compose.merged import JoinArguments, MergedField
 from gateway.compose.model import ROOT_NAMES, FieldDef, SubgraphSchema, TypeDef
 from gateway.federation.field_set import print_field_set
+from gateway.federation.values import same_value
 
 Side = tuple[SubgraphSchema, TypeDef, FieldDef]
 Used = frozenset[tuple[str, str, str]]
@@ -194,7 +195,7 @@ class FieldMerger:
                 elif widest([mine.type, argument.type], lambda one, other: one == other) != mine.type:
                     message = f"{coordinate}({name}:) is {mine.type}, but {argument.type} elsewhere"
                     self.report.error("EXTERNAL_ARGUMENT_TYPE_MISMATCH", message, **where)  # type: ignore[arg-type]
-                elif mine.default != argument.default:
+                elif not same_value(mine.default, argument.default):
                     message = f"{coordinate}({name}:) has another default elsewhere"
                     self.report.error("EXTERNAL_ARGUMENT_DEFAULT_MISMATCH", message, **where)  # type: ignore[arg-type]
 

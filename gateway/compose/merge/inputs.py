@@ -1,15 +1,13 @@
 """Merging arguments, input types, and enums by how they are used."""
 
-import json
 from collections.abc import Mapping, Sequence
-
-from graphql import parse_const_value, value_from_ast_untyped
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.merge.marks import merge_marks
 from gateway.compose.merge.type_references import narrowest
 from gateway.compose.merged import JoinArguments, MergedInput, MergedMarks
 from gateway.compose.model import InputValue, SubgraphSchema, TypeDef
+from gateway.federation.values import value_key
 
 Sided = Sequence[tuple[SubgraphSchema, Mapping[str, InputValue]]]
 
@@ -71,7 +69,7 @@ def _merge_one(
         report.error(code, f"{what} {place} is {shown}", coordinate=place)
         reference = have[0][1].type
     defaults = dict.fromkeys(one.default for _, one in have if one.default is not None)
-    if len({same_value(one, reference) for one in defaults}) > 1:
+    if len({value_key(one) for one in defaults}) > 1:
         message = f"{what} {place} has the defaults {', '.join(str(item) for item in defaults)}"
         report.error(f"{prefix}_DEFAULT_MISMATCH", message, coordinate=place)
     everywhere = all(one.default is not None for _, one in have)
@@ -90,17 +88,6 @@ def _merge_one(
     default = next(iter(defaults), None) if everywhere else None
     marks = merge_marks(place, [(schema.name, one.marks) for schema, one in have], report)
     return MergedInput(name, reference, default, marks, () if plain else joins)
-
-
-def same_value(default: str, reference: str) -> str:
-    """A text that two defaults share when they are the same value.
-
-    The order of an object's fields says nothing.
-    """
-    value = value_from_ast_untyped(parse_const_value(default))
-    if reference.strip("[]!") == "Float" and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    return json.dumps(value, sort_keys=True)
 
 
 def merge_enum(

@@ -18,6 +18,22 @@ KEYS = (
 Fields = dict[str, str]
 
 
+def mutation_set(seed: int) -> SdlSet:
+    """A chance set whose subgraphs share root mutation fields, where chance_set's have query fields."""
+    rng = random.Random(f"mutation {seed}")
+    sdls = {}
+    for name in "abcd"[: rng.randint(2, 4)]:
+        types = _types(rng, " @shareable")
+        parts = []
+        for kind, fields in types.items():
+            keys = [key for key in rng.sample(KEYS, rng.randint(0, 2)) if _fits(key, types, kind)]
+            parts.append(_definition(kind, fields, keys))
+        shared = "".join(f"  make{kind}: {kind} @shareable\n" for kind in types if rng.random() < 0.6)
+        parts += [f"type Mutation {{\n{shared}}}"] if shared else []
+        sdls[name] = link("2.5") + "\n".join([*parts, f"type Query {{\n  {name}: Int\n}}\n"])
+    return SdlSet(f"mutation {seed}", sdls)
+
+
 def chance_set(seed: int) -> SdlSet:
     """Two to four subgraphs with random parts of three types, joined by random keys, @requires and
     @provides.
@@ -70,12 +86,16 @@ def _print(rng: random.Random, name: str, types: dict[str, Fields]) -> str:
     parts = []
     for kind, fields in types.items():
         keys = [key for key in rng.sample(KEYS, rng.randint(1, 3)) if _fits(key, types, kind)]
-        head = " ".join([f"type {kind}", *(f"@key({key})" for key in keys)])
-        parts.append(f"{head} {{\n" + "".join(f"  {field}{text}\n" for field, text in fields.items()) + "}")
+        parts.append(_definition(kind, fields, keys))
     roots = [f"  {name}{kind}: {kind}{_provided(rng, types[kind])}\n" for kind in types if rng.random() < 0.6]
     if roots or name == "a":
         parts.append("type Query {\n" + "".join(roots or [f"  {name}: Int\n"]) + "}")
     return "\n".join(parts) + "\n"
+
+
+def _definition(kind: str, fields: Fields, keys: list[str]) -> str:
+    head = " ".join([f"type {kind}", *(f"@key({key})" for key in keys)])
+    return f"{head} {{\n" + "".join(f"  {field}{text}\n" for field, text in fields.items()) + "}"
 
 
 def _fits(key: str, types: dict[str, Fields], kind: str) -> bool:

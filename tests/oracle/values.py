@@ -1,7 +1,7 @@
 """Sets by chance in which two subgraphs write one constant in two ways, or two constants.
 
-As the default of an argument, of an input field and of an @external field's argument, and as the argument of a
-composed directive.
+As the default of an argument, of an input field and of an argument of an @external field, and as the argument
+of a composed directive.
 """
 
 import random

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.suites import ABSENT, SUITES, read
-from tests.oracle.chance import chance_set
+from tests.oracle.chance import chance_set, mutation_set
 from tests.oracle.compare import compose_ours, differences
 from tests.oracle.definitions import definition_set
 from tests.oracle.generate import broken_sets, valid_set
-from tests.oracle.known import CHANCE, CONSEQUENCES, PAGES, UNREACHABLE
+from tests.oracle.known import CHANCE, CONSEQUENCES, MUTATIONS, PAGES, UNREACHABLE
 from tests.oracle.programs import NO_NODE, find_node, run
 from tests.oracle.sets import SdlSet, Verdict, ask_oracle, load_failures, read_pages
 from tests.oracle.values import value_set
 
 SCHEMA = Path(__file__).parents[3] / "schema"
-KNOWN = {**PAGES, **CHANCE}
+KNOWN = {**PAGES, **CHANCE, **MUTATIONS}
 needs_node = pytest.mark.skipif(find_node() is None, reason=NO_NODE)
 
 
@@ -158,6 +158,20 @@ def test_sets_by_chance_agree() -> None:
     assert 50 <= accepted <= 450
     assert not (found := disagreements(sets, verdicts)), found
     known = [(one, said) for one, said in zip(sets, verdicts, strict=True) if one.name in CHANCE]
+    assert [one.name for one, said in known if not list(differences(said, compose_ours(one)))] == []
+
+
+@needs_node
+def test_shared_mutations_by_chance_agree() -> None:
+    """200 sets whose subgraphs share mutation fields: the same ones can be completed by one subgraph."""
+    sets = [mutation_set(seed) for seed in range(200)]
+    verdicts = ask_oracle(sets)
+    accepted = sum(not said.codes for said in verdicts)
+    once = sum(any("at top-level" in message for message in said.messages) for said in verdicts)
+    assert accepted >= 30
+    assert once >= 60
+    assert not (found := disagreements(sets, verdicts)), found
+    known = [(one, said) for one, said in zip(sets, verdicts, strict=True) if one.name in MUTATIONS]
     assert [one.name for one, said in known if not list(differences(said, compose_ours(one)))] == []
 
 

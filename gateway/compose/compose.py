@@ -10,6 +10,7 @@ from functools import partial
 from gateway.compose.access import spread_access
 from gateway.compose.diagnostics import CompositionFailed, Hint, Report
 from gateway.compose.emit import emit
+from gateway.compose.federation_1 import check_federation_1
 from gateway.compose.inaccessible import check_inaccessible
 from gateway.compose.ingest import SubgraphSource, ingest
 from gateway.compose.merge.types import merge_schema
@@ -41,6 +42,7 @@ def compose(sources: Sequence[SubgraphSource]) -> Composition:
     for rule in RULES:
         for schema in schemas:
             rule(schema, report)
+    check_federation_1(schemas, report)
     _stop(report)
     merged = merge_schema(schemas, report)
     merged = spread_access(merged, report)

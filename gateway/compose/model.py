@@ -115,7 +115,10 @@ class KeyDef:
 
 @dataclass(frozen=True, slots=True)
 class TypeDef:
-    """A type of one subgraph, its extensions included. `base`: it has a definition that is no extension."""
+    """A type of one subgraph, its extensions included.
+
+    `base`: it has a definition that is no extension. `extends`: something of it carries @extends.
+    """
 
     name: str
     kind: Kind
@@ -129,6 +132,7 @@ class TypeDef:
     keys: tuple[KeyDef, ...] = ()
     interface_object: bool = False
     base: bool = True
+    extends: bool = False
     contexts: tuple[str, ...] = ()
 
 
@@ -141,11 +145,24 @@ class Composed:
 
 
 @dataclass(frozen=True, slots=True)
+class Federation1:
+    """What a Federation 1 subgraph says that its upgrade leaves out.
+
+    `based`: the types with a definition that is no extension; `extended`: the objects and interfaces that it
+    only extends, by @extends or `extend`; `keyed`: its interfaces with a @key.
+    """
+
+    based: frozenset[str]
+    extended: frozenset[str]
+    keyed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class SubgraphSchema:
     """One subgraph, read. `federation` is the version of the federation spec it links (None: Federation 1).
 
     `composed` are the arguments of its @composeDirective; `routed` what stands on its schema for itself
-    alone; `marks` what the schema carries.
+    alone; `marks` what the schema carries; `old` what its upgrade has left out.
     """
 
     name: str
@@ -158,6 +175,7 @@ class SubgraphSchema:
     composed: tuple[Composed, ...] = ()
     routed: tuple[Application, ...] = ()
     marks: Marks = Marks()
+    old: Federation1 | None = None
 
     def possible(self, name: str) -> frozenset[str]:
         """The object types that a type of this subgraph may be."""

@@ -159,6 +159,7 @@ def _joined(one: TypeDef, other: TypeDef) -> TypeDef:
         keys=(*base.keys, *more.keys),
         interface_object=one.interface_object or other.interface_object,
         base=one.base or other.base,
+        extends=one.extends or other.extends,
         contexts=(*base.contexts, *more.contexts),
     )
 
@@ -219,24 +220,24 @@ class Reader:
         """One definition or extension."""
         directives = self.applied(node)
         found = {one.name for one in directives}
-        syntactic = isinstance(node, TypeExtensionNode)
-        extension = syntactic or "extends" in found
-        item = TypeDef(node.name.value, kind_of(node), self.marks(node, directives), node, base=not syntactic)
+        item = TypeDef(
+            node.name.value,
+            kind_of(node),
+            self.marks(node, directives),
+            node,
+            base=not isinstance(node, TypeExtensionNode),
+            extends="extends" in found,
+            contexts=tuple(one.text("name") or "" for one in directives if one.name == "context"),
+        )
         self.check_shareable_once(directives, item.name)
-        contexts = tuple(one.text("name") or "" for one in directives if one.name == "context")
+        return self.with_members(item, node, directives)
+
+    def with_members(self, item: TypeDef, node: TypeNode, directives: list[Applied]) -> TypeDef:
+        """The type with its fields, members, values or input fields."""
         if isinstance(node, Composite):
-            shared, external = "shareable" in found, "external" in found
-            fields = (self.field(child, item.name, shared, external) for child in node.fields or ())
-            return replace(
-                item,
-                fields={one.name: one for one in fields},
-                interfaces=tuple(one.name.value for one in node.interfaces or ()),
-                keys=tuple(self.key(one, item.name, extension) for one in directives if one.name == "key"),
-                interface_object="interfaceObject" in found,
-                contexts=contexts,
-            )
+            return self.composite(item, node, directives)
         if isinstance(node, UnionTypeDefinitionNode | UnionTypeExtensionNode):
-            return replace(item, members=tuple(one.name.value for one in node.types or ()), contexts=contexts)
+            return replace(item, members=tuple(one.name.value for one in node.types or ()))
         if isinstance(node, EnumTypeDefinitionNode | EnumTypeExtensionNode):
             return replace(
                 item, values={one.name.value: self.marks(one, self.applied(one)) for one in node.values or ()}
@@ -244,6 +245,20 @@ class Reader:
         if isinstance(node, InputObjectTypeDefinitionNode | InputObjectTypeExtensionNode):
             return replace(item, inputs={one.name.value: self.input(one) for one in node.fields or ()})
         return item
+
+    def composite(self, item: TypeDef, node: Composite, directives: list[Applied]) -> TypeDef:
+        """An object or interface with its fields, interfaces and keys."""
+        found = {one.name for one in directives}
+        extension = item.extends or not item.base
+        shared, external = "shareable" in found, "external" in found
+        fields = (self.field(child, item.name, shared, external) for child in node.fields or ())
+        return replace(
+            item,
+            fields={one.name: one for one in fields},
+            interfaces=tuple(one.name.value for one in node.interfaces or ()),
+            keys=tuple(self.key(one, item.name, extension) for one in directives if one.name == "key"),
+            interface_object="interfaceObject" in found,
+        )
 
     def input(self, node: InputValueDefinitionNode) -> InputValue:
         """An argument or input field."""

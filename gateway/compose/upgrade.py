@@ -4,12 +4,12 @@ Everything may be shared, interfaces have no @external, @provides stands on obje
 that nothing uses says nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.field_sets import mentioned_fields
-from gateway.compose.model import ROOT_NAMES, FieldDef, SubgraphSchema, TypeDef
+from gateway.compose.model import ROOT_NAMES, Federation1, FieldDef, SubgraphSchema, TypeDef
 from gateway.federation.field_set import FieldSet, FieldSetField, FieldSetFragment
 
 
@@ -21,7 +21,7 @@ def upgrade(schema: SubgraphSchema, report: Report) -> SubgraphSchema:
     if schema.federation is not None:
         return schema
     types = {name: _plain(item, schema.types) for name, item in schema.types.items()}
-    plain = replace(schema, types=types)
+    plain = replace(schema, types=types, old=_old(schema.types.values()))
     used = mentioned_fields(plain)
     out = {name: _without_unused(item, used) for name, item in types.items()}
     for name, item in out.items():
@@ -31,6 +31,17 @@ def upgrade(schema: SubgraphSchema, report: Report) -> SubgraphSchema:
             report.error("TYPE_WITH_ONLY_UNUSED_EXTERNAL", message, node=item.node, **where)
     return replace(
         plain, types={name: item for name, item in out.items() if item.fields or not types[name].fields}
+    )
+
+
+def _old(types: Iterable[TypeDef]) -> Federation1:
+    """What is needed later, and lost by the upgrade."""
+    composite = [item for item in types if item.kind in ("object", "interface")]
+    extended = (item for item in composite if item.extends or not item.base)
+    return Federation1(
+        based=frozenset(item.name for item in composite if item.base),
+        extended=frozenset(item.name for item in extended if item.name not in ROOT_NAMES.values()),
+        keyed=frozenset(item.name for item in composite if item.kind == "interface" and item.keys),
     )
 
 

@@ -379,7 +379,8 @@ def extended(draft: Draft) -> None:
         owner = next(other for other in draft.subgraphs if other is not one)
         owner.add(name, ENTITY.format(name), id=": ID!", x=": Int")
         owner.query(**{f"q{name}": f": {name}"})
-        one.add(name, f"extend {ENTITY.format(name)}", id=": ID! @external", x=": Int @external")
+        head = draft.rng.choice([f"extend {ENTITY.format(name)}", f"{ENTITY.format(name)} @extends"])
+        one.add(name, head, id=": ID! @external", x=": Int @external")
         one.add(name, "", more=': Int @requires(fields: "x")')
 
 

@@ -23,7 +23,7 @@ PAGES: Mapping[str, str] = {
         "the oracle writes the subgraph anew as Federation 2, and cannot parse what it has written"
     ),
     "mutations/a progressive override inside a shared mutation": (
-        "while the label is on one subgraph completes the mutation, while it is off the other: each plan has one"
+        "one subgraph completes the mutation while the label is on, the other while it is off"
     ),
     "defaults/integers beyond 53 bits": (
         "the oracle reads them as doubles, in which they are the same; they are two defaults"

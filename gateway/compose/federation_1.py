@@ -1,0 +1,43 @@
+"""What Federation 1 subgraphs ask of the others, whom they are composed with."""
+
+from collections.abc import Sequence
+
+from gateway.compose.diagnostics import Report
+from gateway.compose.model import SubgraphSchema
+
+
+def check_federation_1(schemas: Sequence[SubgraphSchema], report: Report) -> None:
+    """Report types that are extended without a base elsewhere, and interface keys beside @interfaceObject."""
+    for schema in schemas:
+        if schema.old is not None:
+            _check_extensions(schema, schemas, report)
+            _check_interface_keys(schema, schemas, report)
+
+
+def _check_extensions(schema: SubgraphSchema, schemas: Sequence[SubgraphSchema], report: Report) -> None:
+    """A type with @extends, or that is only extended, is defined by another subgraph."""
+    bases = {name for other in schemas if other is not schema for name in _based(other)}
+    for name in sorted(schema.old.extended - bases) if schema.old else ():
+        message = f"{name} is extended here, and no other subgraph defines it; define it, without @extends"
+        report.error("EXTENSION_WITH_NO_BASE", message, subgraph=schema.name, coordinate=name)
+
+
+def _based(schema: SubgraphSchema) -> frozenset[str]:
+    if schema.old is not None:
+        return schema.old.based
+    return frozenset(name for name, item in schema.types.items() if item.base)
+
+
+def _check_interface_keys(schema: SubgraphSchema, schemas: Sequence[SubgraphSchema], report: Report) -> None:
+    """A @key on an interface did not let Federation 1 look an interface's objects up, as @interfaceObject
+    needs it.
+    """
+    for name in sorted(schema.old.keyed) if schema.old else ():
+        having = [one.name for one in schemas if name in one.types and one.types[name].interface_object]
+        if having:
+            message = (
+                f"{name} is an @interfaceObject in {', '.join(having)}: others look its objects up by the"
+                f" interface's @key. In {schema.name}, a Federation 1 subgraph, this key says nothing; link"
+                " federation v2.3 there, or remove the @key from the interface"
+            )
+            report.error("INTERFACE_OBJECT_USAGE_ERROR", message, subgraph=schema.name, coordinate=name)

@@ -16,6 +16,7 @@ from gateway.federation.context_value import context_and_selection
 from gateway.federation.field_set import FieldSet, FieldSetField, parse_field_set, print_field_set
 
 Complain = Callable[[str, str], None]
+TYPENAME = "__typename"
 
 
 def used_fields(
@@ -66,7 +67,7 @@ def has_unknown_field(schema: SubgraphSchema, type_name: str, fields: FieldSet) 
                 return True
             continue
         found = parent.fields.get(item.name) if parent else None
-        if found is None and item.name != "__typename":
+        if found is None and item.name != TYPENAME:
             return True
         if found is not None and has_unknown_field(schema, found.type_name, item.selections):
             return True
@@ -121,7 +122,7 @@ def _misfits(
             continue
         if item.alias:
             yield ("INVALID_FIELDS", f'"{item.alias}: {item.name}": a field set can\'t hold aliases')
-        if item.name == "__typename":
+        if item.name == TYPENAME:
             continue
         parent = schema.types.get(type_name)
         found = parent.fields.get(item.name) if parent else None
@@ -173,7 +174,9 @@ def leaves_not_external(
 ) -> Iterator[str]:
     """The leaves of a field set that the subgraph resolves itself.
 
-    Neither they nor anything above them is @external.
+    Neither they nor anything above them is @external. A field of an interface with a selection counts as
+    @external where that of an implementation is: there the selection says something. Of __typename only one
+    below something @external does.
     """
     parent = schema.types.get(type_name)
     for item in fields:
@@ -181,10 +184,22 @@ def leaves_not_external(
             yield from leaves_not_external(schema, item.type_condition or type_name, item.selections, known)
             continue
         found = parent.fields.get(item.name) if parent else None
-        if found is None:
-            continue
-        external = known or found.external
-        if item.selections:
+        external = known or (found.external if found else item.name != TYPENAME)
+        if item.selections and found:
+            external = external or _is_external_below(schema, type_name, item.name)
             yield from leaves_not_external(schema, found.type_name, item.selections, external)
         elif not external:
             yield f"{type_name}.{item.name}"
+
+
+def implementations(schema: SubgraphSchema, type_name: str, name: str) -> Iterator[tuple[str, FieldDef]]:
+    """The objects behind an interface of a subgraph, each with its field of a name; none for other types."""
+    item = schema.types.get(type_name)
+    for member in sorted(schema.possible(type_name)) if item and item.kind == "interface" else ():
+        below = schema.types.get(member)
+        if below is not None and name in below.fields:
+            yield member, below.fields[name]
+
+
+def _is_external_below(schema: SubgraphSchema, type_name: str, name: str) -> bool:
+    return any(one.external for _, one in implementations(schema, type_name, name))

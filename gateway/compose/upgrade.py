@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from gateway.compose.diagnostics import Report
-from gateway.compose.field_sets import mentioned_fields
+from gateway.compose.field_sets import TYPENAME, mentioned_fields
 from gateway.compose.model import ROOT_NAMES, Federation1, FieldDef, SubgraphSchema, TypeDef
 from gateway.federation.field_set import FieldSet, FieldSetField, FieldSetFragment
 
@@ -79,11 +79,11 @@ def _of_others(
             out += [replace(one, selections=inner)] if inner else []
             continue
         found = item.fields.get(one.name) if item else None
-        external = known or found is None or found.external
+        lasts = known or (found.external if found else one.name != TYPENAME)
         if one.selections and found is not None:
-            inner = _of_others(found.type_name, one.selections, types, external)
+            inner = _of_others(found.type_name, one.selections, types, lasts)
             out += [replace(one, selections=inner)] if inner else []
-        elif external:
+        elif lasts:
             out.append(one)
     return tuple(out)
 

@@ -7,7 +7,7 @@ from graphql import print_ast
 from graphql.language import NameNode, ObjectTypeDefinitionNode
 
 from gateway.compose.diagnostics import Report
-from gateway.compose.field_sets import mentioned_fields, used_fields
+from gateway.compose.field_sets import implementations, mentioned_fields, used_fields
 from gateway.compose.merge.composed import compose_directives
 from gateway.compose.merge.consistency import hint_inconsistencies
 from gateway.compose.merge.contexts import context_name
@@ -168,14 +168,16 @@ def _used(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, str]]:
 
 
 def _provided(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, str]]:
-    """The fields that a @provides of their own subgraph mentions."""
-    return frozenset(
-        (schema.name, parent, one.name)
-        for schema in schemas
-        for item in schema.types.values()
-        for field in item.fields.values()
-        for parent, one, _ in used_fields(schema, field.type_name, field.provides or ())
-    )
+    """The fields that a @provides of their own subgraph mentions, with those of an interface's objects."""
+    found: set[tuple[str, str, str]] = set()
+    for schema in schemas:
+        for field in (one for item in schema.types.values() for one in item.fields.values()):
+            for parent, one, _ in used_fields(schema, field.type_name, field.provides or ()):
+                found.add((schema.name, parent, one.name))
+                found.update(
+                    (schema.name, name, one.name) for name, _ in implementations(schema, parent, one.name)
+                )
+    return frozenset(found)
 
 
 def _interface_objects(schemas: Iterable[SubgraphSchema]) -> dict[tuple[str, str], list[Side]]:

@@ -70,7 +70,7 @@ PAYLOAD_TOO_LARGE | A saga's input or a step's result is over the limit of 64 kB
 """
 
 _GATEWAY = """
-INVALID_SUPERGRAPH | The supergraph SDL cannot be loaded. | Compose it anew with a tool that writes the join spec, v0.1 to v0.5.
+INVALID_SUPERGRAPH | The supergraph SDL cannot be loaded. | Compose it anew with a tool that writes the join spec, v0.2 to v0.5.
 UNSUPPORTED_FEATURE | The supergraph asks for a feature that this gateway does not enforce. | Remove the feature, or serve it with a version that has it.
 UNKNOWN_SUBGRAPH | A subgraph is named that the supergraph does not have. | Use one of the names in the message.
 BAD_OPTION | An option's value cannot be used. | See --help.

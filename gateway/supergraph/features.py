@@ -5,6 +5,7 @@ main directive is `@name`. What belongs to a feature is not part of the schema t
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from graphql import DocumentNode
@@ -19,6 +20,10 @@ from graphql.language import (
 )
 from graphql.language.ast import ConstValueNode
 
+from gateway.core.errors import SupergraphError
+
+JOIN_VERSIONS = ("0.2", "0.3", "0.4", "0.5")
+_JOIN = "https://specs.apollo.dev/join/v"
 _URL = re.compile(r"/(?P<name>[A-Za-z][\w-]*)/v(?P<version>[0-9]{1,4}\.[0-9]{1,4})/?$")
 
 
@@ -89,6 +94,19 @@ def read_feature(node: ConstDirectiveNode) -> Feature | None:
     namespace = text(arguments.get("as")) or match["name"]
     imports = read_imports(arguments.get("import"))
     return Feature(url, match["name"], match["version"], namespace, imports, text(arguments.get("for")))
+
+
+def check_join_version(features: Iterable[Feature]) -> None:
+    """Raise SupergraphError INVALID_SUPERGRAPH where a supergraph links a join version that is not read."""
+    for feature in features:
+        if feature.url.startswith(_JOIN) and feature.version not in JOIN_VERSIONS:
+            known = f"v{JOIN_VERSIONS[0]} to v{JOIN_VERSIONS[-1]}"
+            found = f"v{feature.version}{' (Federation 1)' if feature.version == '0.1' else ''}"
+            message = (
+                f"the supergraph is written in join {found}, and join {known} can be read; compose its subgraphs"
+                " anew (`gateway compose` reads Federation 1 subgraphs, too)"
+            )
+            raise SupergraphError(message, "INVALID_SUPERGRAPH")
 
 
 def read_features(document: DocumentNode) -> tuple[Feature, ...]:

@@ -29,7 +29,7 @@ from gateway.core.errors import Location, SupergraphError
 from gateway.federation.field_set import FieldSet, parse_field_set, top_fields
 from gateway.supergraph.api_schema import api_schema
 from gateway.supergraph.facts import read_facts
-from gateway.supergraph.features import Feature, arguments_of, read_features, text
+from gateway.supergraph.features import Feature, arguments_of, check_join_version, read_features, text
 from gateway.supergraph.model import (
     ContextArgument,
     Key,
@@ -88,7 +88,17 @@ def load_supergraph(sdl: str) -> Supergraph:
 
 
 def parse_supergraph(sdl: str) -> DocumentNode:
-    """The document of a supergraph SDL; SupergraphError INVALID_SUPERGRAPH where it is no GraphQL."""
+    """The document of a supergraph SDL.
+
+    Raises SupergraphError INVALID_SUPERGRAPH where it is no GraphQL, or written in a join version that is
+    not read.
+    """
+    document = _parse(sdl)
+    check_join_version(read_features(document))
+    return document
+
+
+def _parse(sdl: str) -> DocumentNode:
     try:
         return parse(sdl, max_tokens=MAX_TOKENS)
     except GraphQLError as error:

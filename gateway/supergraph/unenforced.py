@@ -22,7 +22,7 @@ from graphql.language import (
 
 from gateway.core.errors import SupergraphError
 from gateway.federation.carried import ACCESS
-from gateway.supergraph.features import Feature, read_imports
+from gateway.supergraph.features import JOIN_VERSIONS, Feature, read_imports
 from gateway.supergraph.model import Supergraph
 
 PROTECTIVE = frozenset({*ACCESS, "connect", "source"})
@@ -30,7 +30,7 @@ _SPECS = "https://specs.apollo.dev/"
 ENFORCED = frozenset(
     f"{_SPECS}{name}/v{version}"
     for name, versions in {
-        "join": ("0.1", "0.2", "0.3", "0.4", "0.5"),
+        "join": JOIN_VERSIONS,
         "link": ("1.0",),
         "core": ("0.1", "0.2"),
         "inaccessible": ("0.1", "0.2"),

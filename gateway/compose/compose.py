@@ -13,6 +13,7 @@ from gateway.compose.emit import emit
 from gateway.compose.federation_1 import check_federation_1
 from gateway.compose.inaccessible import check_inaccessible
 from gateway.compose.ingest import SubgraphSource, ingest
+from gateway.compose.interface_fields import hint_interface_fields
 from gateway.compose.merge.types import merge_schema
 from gateway.compose.places import find_node
 from gateway.compose.rules import RULES
@@ -55,8 +56,9 @@ def compose(sources: Sequence[SubgraphSource]) -> Composition:
         report.error("INVALID_GRAPHQL", f"the merged schema is not valid: {error.message}")
         _stop(report)
         raise
-    check_satisfiable(supergraph, report)
+    graph, states = check_satisfiable(supergraph, report)
     _stop(report)
+    hint_interface_fields(graph, states, report)
     return Composition(text, report.hints)
 
 

@@ -17,16 +17,22 @@ from gateway.supergraph.model import Supergraph
 EXHAUSTED = 5
 
 
-def check_satisfiable(supergraph: Supergraph, report: Report) -> None:
+def check_satisfiable(supergraph: Supergraph, report: Report) -> tuple[Graph, Set[State]]:
     """Report SATISFIABILITY_ERROR, with an example query, for every field of a state that no way leads to.
+
+    The graph without progressive overrides, and its states (none where something was reported of them).
 
     It must hold whichever progressive overrides are on: all combinations of a few labels, each alone and all
     but each of many.
     """
     reported: set[str] = set()
+    walked: list[tuple[Graph, Set[State]]] = []
     for labels in _combinations(sorted(supergraph.labels)):
         graph = Graph(supergraph, labels)
-        check_mutations(graph, _walk(graph, reported, report), reported, report)
+        states = _walk(graph, reported, report)
+        check_mutations(graph, states, reported, report)
+        walked = walked or [(graph, states)]
+    return walked[0]
 
 
 def _combinations(labels: list[str]) -> Iterator[frozenset[str]]:

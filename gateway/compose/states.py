@@ -48,7 +48,7 @@ def follow(graph: Graph, visit: Visit, report: Report) -> Iterator[tuple[Visit |
         return
     reached = graph.reach(state.type, state.arrivals)
     above = _contexts_below(graph, state)
-    visible = _visible(graph, state.type)
+    shown = visible(graph, state.type)
     resolved: dict[str, list[tuple[Arrival, Local]]] = {}
     for arrival in reached:
         view = graph.view(arrival)
@@ -56,7 +56,7 @@ def follow(graph: Graph, visit: Visit, report: Report) -> Iterator[tuple[Visit |
             if local := graph.local(arrival, name):
                 resolved.setdefault(name, []).append((arrival, local))
     for name, reference in graph.supergraph.field_types.get(state.type, {}).items():
-        if name not in visible:
+        if name not in shown:
             continue
         following: set[Arrival] = set()
         found = False
@@ -100,7 +100,7 @@ def check_runtime_types(graph: Graph, coordinate: str, arrivals: Collection[Arri
         report.hint("INCONSISTENT_RUNTIME_TYPES_FOR_SHAREABLE_RETURN", message, coordinate)
 
 
-def _visible(graph: Graph, type_name: str) -> Collection[str]:
+def visible(graph: Graph, type_name: str) -> Collection[str]:
     """The fields that clients can ask for."""
     found = graph.supergraph.api.type_map.get(type_name)
     return found.fields if isinstance(found, GraphQLObjectType | GraphQLInterfaceType) else ()

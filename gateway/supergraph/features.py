@@ -103,8 +103,8 @@ def check_join_version(features: Iterable[Feature]) -> None:
             known = f"v{JOIN_VERSIONS[0]} to v{JOIN_VERSIONS[-1]}"
             found = f"v{feature.version}{' (Federation 1)' if feature.version == '0.1' else ''}"
             message = (
-                f"the supergraph is written in join {found}, and join {known} can be read; compose its subgraphs"
-                " anew (`gateway compose` reads Federation 1 subgraphs, too)"
+                f"the supergraph is written in join {found}, and join {known} can be read; compose its"
+                " subgraphs anew (`gateway compose` reads Federation 1 subgraphs, too)"
             )
             raise SupergraphError(message, "INVALID_SUPERGRAPH")
 

@@ -8,6 +8,7 @@ from graphql import lexicographic_sort_schema, print_schema
 
 from gateway.compose.compose import compose
 from gateway.compose.diagnostics import CompositionFailed
+from gateway.compose.hints import OWN
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import SupergraphError
 from gateway.supergraph.load import load_supergraph
@@ -27,7 +28,8 @@ def _compose(subgraphs: tuple[tuple[str, str], ...]) -> Verdict:
     except CompositionFailed as error:
         codes = {problem.code for problem in error.problems}
         return Verdict(tuple(sorted(codes)), tuple(problem.message for problem in error.problems))
-    return Verdict(supergraph=made.supergraph, hints=tuple({"code": hint.code} for hint in made.hints))
+    hints = tuple({"code": hint.code} for hint in made.hints if hint.code not in OWN)
+    return Verdict(supergraph=made.supergraph, hints=hints)
 
 
 def differences(oracle: Verdict, ours: Verdict) -> Iterator[str]:

@@ -1,0 +1,65 @@
+"""Fields of interfaces that no single subgraph can answer for all of the objects that it hands out.
+
+An operation that selects such a field on the interface is refused, as a subgraph that is asked for the
+objects may hand out one whose field it can neither resolve nor have looked up. In fragments on the concrete
+types, each can be asked where it is resolved.
+
+Example: a and b share `Query.asset: Asset`, both hand out Car and Boat, a resolves Boat.tag alone and b
+Car.tag alone, and no key leads from one to the other: `{ asset { tag } }` has no plan.
+"""
+
+from collections.abc import Iterable
+
+from gateway.compose.diagnostics import Report
+from gateway.compose.states import State, visible
+from gateway.supergraph.graph import Arrival, Graph
+
+JUMPS = 1
+
+
+def hint_interface_fields(graph: Graph, states: Iterable[State], report: Report) -> None:
+    """Hint INTERFACE_FIELD_SPLIT_BETWEEN_SUBGRAPHS for every such field, with the states that clients can
+    come to.
+    """
+    hinted: set[str] = set()
+    for state in states:
+        if graph.supergraph.kinds.get(state.type) != "interface":
+            continue
+        for name in visible(graph, state.type):
+            coordinate = f"{state.type}.{name}"
+            if coordinate in hinted or any(_answers(graph, state.type, one, name) for one in state.arrivals):
+                continue
+            hinted.add(coordinate)
+            report.hint("INTERFACE_FIELD_SPLIT_BETWEEN_SUBGRAPHS", _message(graph, state, name), coordinate)
+
+
+def _answers(graph: Graph, interface: str, arrival: Arrival, name: str) -> bool:
+    """Whether a field can be had for all objects behind an arrival: on the interface, or for each type."""
+    if _is_near(graph, interface, arrival, name):
+        return True
+    members = graph.possible(arrival)
+    if not members and graph.supergraph.possible.get(interface):
+        return True  # the subgraph hands out none of the objects
+    narrowed = {member: graph.narrow(arrival, member) for member in members}
+    return bool(members) and all(
+        one is not None and _is_near(graph, member, one, name) for member, one in narrowed.items()
+    )
+
+
+def _is_near(graph: Graph, type_name: str, arrival: Arrival, name: str) -> bool:
+    """Whether a field is resolved where an object is, or after one entity lookup."""
+    if graph.local(arrival, name):
+        return True
+    reached = graph.reach(type_name, {arrival})
+    return any(reach.depth <= JUMPS and graph.local(one, name) for one, reach in reached.items())
+
+
+def _message(graph: Graph, state: State, name: str) -> str:
+    names = ", ".join(sorted({one.subgraph for one in state.arrivals}))
+    types = ", ".join(sorted({member for one in state.arrivals for member in graph.possible(one)}))
+    return (
+        f"{state.type}.{name}: no subgraph that hands out {state.type} ({names}) can answer it for all objects"
+        f" that it hands out ({types or 'none'}), neither itself nor by one lookup; where no single subgraph can,"
+        " an operation that selects the field on the interface is refused; select it in fragments on the"
+        " concrete types"
+    )

@@ -4,7 +4,7 @@ prepare: parse > validate > normalize > plan > compile, once per plan key (`answ
 run: fetch and merge > project, or the compiled plan (`execution` decides). Nothing is cached or timed here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,8 @@ from gateway.execute.extensions import merge_extensions
 from gateway.execute.inputs import Inputs
 from gateway.execute.receipts import Receipt
 from gateway.execute.sharing import is_private
-from gateway.plan.nodes import Fetch, Plan
+from gateway.observe.facts import PlanRunAgain
+from gateway.plan.nodes import Fetch, Plan, Selection
 from gateway.plan.planner import plan_operation
 from gateway.request.normalize import normalize
 from gateway.request.operation import Operation
@@ -132,6 +133,7 @@ async def run(
     way = transport or engine.transport
     this = await _run_plan(engine, prepared, prepared.plan, ExactRun(way, inputs, receipts or {}))
     if prepared.plan.careful is not None and _touches(this.errors, prepared.plan.hasty):
+        engine.observer.emit(PlanRunAgain(inputs.context.id))
         this = await _run_plan(engine, prepared, prepared.plan.careful, ExactRun(way, inputs))
     data = prepared.projector.project(this.data, this.errors)
     response: dict[str, Any] = {"errors": this.errors, "data": data} if this.errors else {"data": data}
@@ -158,10 +160,11 @@ def _touches(errors: Sequence[Mapping[str, Any]], keys: frozenset[str]) -> bool:
 
 def root_keys(stage: Sequence[Fetch]) -> set[str]:
     """The keys of the answer's root that the fetches of a stage bring."""
-    return {
-        out.key
-        for fetch in stage
-        for lookup in fetch.lookups
-        if not lookup.targets[0].path
-        for out in lookup.selection.fields
-    }
+    lookups = (lookup for fetch in stage for lookup in fetch.lookups if not lookup.targets[0].path)
+    return {key for lookup in lookups for key in _keys(lookup.selection)}
+
+
+def _keys(selection: Selection) -> Iterator[str]:
+    yield from (out.key for out in selection.fields)
+    for _, inner in selection.fragments:
+        yield from _keys(inner)

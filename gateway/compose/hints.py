@@ -49,7 +49,7 @@ DIRECTIVE_COMPOSITION_INFO | INFO | Something about directives that are not comp
 DIRECTIVE_COMPOSITION_WARN | WARN | Something about directives that are composed.
 INCONSISTENT_RUNTIME_TYPES_FOR_SHAREABLE_RETURN | WARN | A @shareable field may return other object types in one subgraph than in another.
 CONTEXTUAL_ARGUMENT_NOT_CONTEXTUAL_IN_ALL_SUBGRAPHS | INFO | An argument is left out: one subgraph takes it from a context.
-INTERFACE_FIELD_SPLIT_BETWEEN_SUBGRAPHS | WARN | No subgraph alone can answer an interface's field for all objects.
+INTERFACE_FIELD_SPLIT_BETWEEN_SUBGRAPHS | WARN | An interface's field is split: no subgraph has all of it.
 IMPLICITLY_UPGRADED_FEDERATION_VERSION | INFO | A linked spec needs a newer version of federation than is linked.
 """
 

@@ -58,8 +58,8 @@ def _message(graph: Graph, state: State, name: str) -> str:
     names = ", ".join(sorted({one.subgraph for one in state.arrivals}))
     types = ", ".join(sorted({member for one in state.arrivals for member in graph.possible(one)}))
     return (
-        f"{state.type}.{name}: no subgraph that hands out {state.type} ({names}) can answer it for all objects"
-        f" that it hands out ({types or 'none'}), neither itself nor by one lookup; where no single subgraph can,"
+        f"{state.type}.{name}: no subgraph that returns {state.type} ({names}) can answer it for all objects"
+        f" that it returns ({types or 'none'}), neither itself nor by one lookup; where no single one can,"
         " an operation that selects the field on the interface is refused; select it in fragments on the"
         " concrete types"
     )

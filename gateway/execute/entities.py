@@ -119,7 +119,7 @@ def add(batch: Batch, known: dict[Hashable, int], target: Target, item: Tree, wh
         if made is not None and batch.lacking is not None:
             batch.lacking.append((item, where))
         else:
-            fail(item, batch.lookup.selection, failure)
+            fail(item, batch.lookup.selection, failure if made is None else failure.of_field())
         return
     if made is None:
         return
@@ -171,9 +171,14 @@ def _put(made: dict[str, Any], one: RepField, item: Tree) -> Failure | None:
     """Put a field into a representation; the failure where there is no value for it."""
     if one.key not in item:
         return _missing(one, f"no value for {one.name}")
-    value = _complete(one, one.type, item[one.key])
+    found = item[one.key]
+    value = _complete(one, one.type, found)
     if value is None and one.type.endswith("!"):
-        return _missing(one, f"null for {one.name}, which can't be null")
+        value = (
+            found
+            if isinstance(found, Failure)
+            else _missing(one, f"null for {one.name}, which can't be null")
+        )
     if isinstance(value, Failure):
         return value.loud()
     made[one.name] = _joined(made[one.name], value) if one.below and one.name in made else value
@@ -189,8 +194,8 @@ def _complete(one: RepField, reference: str, value: Any) -> Any:
 
     A failure anywhere else stands for the whole value.
     """
-    if value is None or isinstance(value, Failure):
-        return value
+    if isinstance(value, Failure):
+        return None if value.reads_as_null else value
     if isinstance(value, list):
         bare = reference.removesuffix("!")
         inner = bare[1:-1] if bare.startswith("[") else bare

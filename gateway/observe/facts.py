@@ -78,4 +78,20 @@ class InternalFailure:
     error: BaseException
 
 
-Fact = StageStarted | StageEnded | Started | Reloaded | ReloadRefused | SubgraphFailed | InternalFailure
+@dataclass(frozen=True, slots=True)
+class PlanRunAgain:
+    """A field failed that a hasty plan had asked of too much: the careful plan runs. `request`: its id."""
+
+    request: str
+
+
+Fact = (
+    StageStarted
+    | StageEnded
+    | Started
+    | Reloaded
+    | ReloadRefused
+    | SubgraphFailed
+    | PlanRunAgain
+    | InternalFailure
+)

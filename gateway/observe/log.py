@@ -9,6 +9,7 @@ import structlog
 from gateway.observe.facts import (
     Fact,
     InternalFailure,
+    PlanRunAgain,
     Reloaded,
     ReloadRefused,
     StageEnded,
@@ -42,6 +43,8 @@ class Log:
             case SubgraphFailed():
                 names = {"subgraph": fact.subgraph, "code": fact.code, "message": fact.message}
                 log.warning("subgraph failed", **names, request=fact.request)
+            case PlanRunAgain():
+                log.info("plan run again", request=fact.request)
             case InternalFailure():
                 log.error("internal failure", id=fact.id, exc_info=fact.error)
             case StageStarted():

@@ -244,6 +244,8 @@ def _write_fragment(draft: Draft, body: str, writing: _Writing) -> str:
     if marks is None:
         return f"...on {draft.type}{body}"
     writing.variables |= marks.variables
+    if marks.inline and draft.type in writing.graph.supergraph.roots.values():
+        return f"...{marks.here}{body}"  # the subgraph may have another name for its root type
     if marks.definition is None or writing.inline:
         return f"...on {draft.type}{marks.here}{body}"
     name = f"F{len(writing.fragments)}"

@@ -207,6 +207,19 @@ class Paths:
             raise PlanError(message, "PLAN_NOT_FOUND")
         return keys[min(known)[1]]
 
+    def plain(self, type_name: str, name: str, reached: Reached) -> Reached:
+        """The arrivals where a field can be looked up by itself."""
+        return {one: reach for one, reach in reached.items() if self.is_plain(type_name, one, name)}
+
+    def is_plain(self, type_name: str, source: Arrival, name: str) -> bool:
+        """Whether a field can be looked up by itself at an arrival: by a key, without inputs or @provides."""
+        plain = Arrival(source.subgraph, source.type)
+        here, alone = self.graph.local(source, name), self.graph.local(plain, name)
+        if here is None or alone is None or alone.requires or alone.field.contexts:
+            return False
+        enters = any(entry.key for entry in self.graph.entries(type_name) if entry.arrival == plain)
+        return enters and here.provided == alone.provided
+
     def endanger(self, type_name: str, one: Selections, other: Selections) -> bool:
         """Whether two selections of one value can make each other's fields null.
 

@@ -147,10 +147,10 @@ class Placer:
 
     def by_itself(self, site: Site, option: Option, new: DraftField) -> Slot | None:
         """The slot of a lookup for one field alone; None where there is no key, or the field needs inputs."""
-        plain = Arrival(option.source.subgraph, option.source.type)
-        enters = any(entry.key for entry in self.graph.entries(site.type) if entry.arrival == plain)
-        if option.local.requires or option.local.field.contexts or option.source.provided or not enters:
+        came_along = self.paths.frugal and option.source in site.start
+        if came_along or not self.paths.is_plain(site.type, option.source, option.local.field.name):
             return None
+        plain = Arrival(option.source.subgraph, option.source.type)
         fields, parents = self.own_key(site, option.source)
         return self.lookup(site, plain, fields, parents, new=new, apart=new.key)
 
@@ -307,8 +307,10 @@ class Placer:
         if not isinstance(wanted, Field):
             raise no_plan(site.type, ())
         key = site.place.names.inner(wanted, partial(self.may_share, wanted))
-        choice = self.choose(site, (wanted,), reached)[0]
-        child, groups = self.put(site, choice, key, apart=is_input and self.endangers(site, choice, key))
+        apart = is_input and self.endangers(site, item.name, key)
+        plain = self.paths.plain(site.type, item.name, reached) if apart else reached
+        choices = self.chooser.assign(site.type, (wanted,), site.start, plain, site.slots)
+        child, groups = self.put(site, (choices or self.choose(site, (wanted,), reached))[0], key, apart)
         subgraph = min((group.subgraph for group in groups), default="")
         if child is None:
             return (RepField(item.name, key, type=wanted.type, subgraph=subgraph),), groups
@@ -317,16 +319,13 @@ class Placer:
         made = RepField(item.name, key, below, typed=typed, type=wanted.type, subgraph=subgraph)
         return (made,), groups | more
 
-    def endangers(self, site: Site, choice: Choice, key: str) -> bool:
+    def endangers(self, site: Site, name: str, key: str) -> bool:
         """Whether an input is to be looked up by itself, so that its failure takes no other field along.
 
         A plan that is not careful asks for it where it asks for others. So does every plan where the client
-        asks for it, too, and a mutation's where it comes with the object: another request would be needed for
-        it.
+        asks for it, too, and a mutation's where it comes with the object.
         """
-        if key in site.place.names.asked or not self.graph.takes_along(site.type, choice.field.name):
-            return False
-        if self.paths.frugal and any(option.source in site.start for option in choice.options):
+        if key in site.place.names.asked or not self.graph.takes_along(site.type, name):
             return False
         self.paths.hasty.add(key)
         return self.graph.is_careful

@@ -17,7 +17,7 @@ from gateway.plan.passes import PASSES
 from gateway.plan.paths import Paths
 from gateway.plan.place import Placer
 from gateway.plan.unions import without_unsure_members
-from gateway.request.operation import Field, Operation, Selections
+from gateway.request.operation import Field, Fragment, Operation, Selections
 from gateway.supergraph.graph import Graph
 
 DEFAULT_LIMIT = 200_000
@@ -77,14 +77,24 @@ def _place(paths: Paths, root: str, selections: Selections) -> list[Group]:
 
 def _mutation_stages(paths: Paths, operation: Operation) -> list[list[Group]]:
     """One stage per root field; neighbours that one and the same request answers share a stage."""
-    runs: list[tuple[str | None, list[Field], list[Group]]] = []
-    for item in operation.selections:
-        if not isinstance(item, Field):
-            continue
-        alone = _place(paths, operation.root, (item,))
+    runs: list[tuple[str | None, list[Field | Fragment], list[Group]]] = []
+    for items in _by_key(operation.selections).values():
+        alone = _place(paths, operation.root, tuple(items))
         subgraph = alone[0].subgraph if len(alone) == 1 else None
         if runs and subgraph is not None and runs[-1][0] == subgraph:
-            runs[-1][1].append(item)
+            runs[-1][1].extend(items)
         else:
-            runs.append((subgraph, [item], alone))
-    return [alone if len(run) == 1 else _place(paths, operation.root, tuple(run)) for _, run, alone in runs]
+            runs.append((subgraph, items, alone))
+    return [_place(paths, operation.root, tuple(run)) for _, run, _ in runs]
+
+
+def _by_key(selections: Selections) -> dict[str, list[Field | Fragment]]:
+    """What is selected under each root key; a field in a fragment with directives stands in it by itself."""
+    found: dict[str, list[Field | Fragment]] = {}
+    for item in selections:
+        if isinstance(item, Field):
+            found.setdefault(item.key, []).append(item)
+        else:
+            for key, inner in _by_key(item.selections).items():
+                found.setdefault(key, []).append(replace(item, selections=tuple(inner)))
+    return found

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import (
+    DirectiveLocation,
     DocumentNode,
     GraphQLInterfaceType,
     GraphQLObjectType,
@@ -84,7 +85,7 @@ def normalize(
 
 def _marks_of(operation: OperationDefinitionNode) -> Marks | None:
     own = directives_of(operation)
-    return Marks(own, None, variables_in(operation.directives or ())) if own else None
+    return Marks(own, None, variables_in(_kept(operation))) if own else None
 
 
 def _declared(node: VariableDefinitionNode) -> str:
@@ -95,8 +96,13 @@ def _declared(node: VariableDefinitionNode) -> str:
 
 def directives_of(node: Node) -> str:
     """A node's directives as text, without the conditions (@skip, @include), which are settled here."""
-    given: tuple[DirectiveNode, ...] = getattr(node, "directives", None) or ()
-    return "".join(_written(one) for one in given if one.name.value not in CONDITIONS)
+    return "".join(map(_written, _kept(node)))
+
+
+def _kept(*nodes: Node | None) -> tuple[DirectiveNode, ...]:
+    """The directives of nodes that go on to subgraphs."""
+    given = [one for node in nodes for one in getattr(node, "directives", None) or ()]
+    return tuple(one for one in given if one.name.value not in CONDITIONS)
 
 
 def _written(node: DirectiveNode) -> str:
@@ -161,8 +167,9 @@ class _Normalizer:
         if not here and not there:
             return None
         self.count_characters(len(here) + len(there or ""))
-        given = (*(node.directives or ()), *(definition.directives or () if definition else ()))
-        return Marks(here, there, variables_in(given))
+        known = (self.schema.get_directive(one.name.value) for one in _kept(node))
+        inline = all(one and DirectiveLocation.INLINE_FRAGMENT in one.locations for one in known)
+        return Marks(here, there, variables_in(_kept(node, definition)), inline and not there)
 
     def count_selection(self, level: _Level) -> None:
         """Count one more selection, and stop over the limits.
@@ -252,7 +259,7 @@ class _Normalizer:
         if not any(texts):
             return (), frozenset()
         self.count_characters(sum(map(len, texts)))
-        return texts, variables_in(tuple(one for node in nodes for one in node.directives or ()))
+        return texts, variables_in(_kept(*nodes))
 
     def arguments(self, node: FieldNode) -> _Arguments:
         """A field's arguments as text, and the variables in them.

@@ -45,12 +45,14 @@ class Field:
 class Marks:
     """The directives of a fragment as text: where it is used (`here`), and at its definition.
 
-    `definition` is None for an inline fragment, and empty for a definition without directives.
+    `definition` is None for an inline fragment, and empty for a definition without directives. `inline`: the
+    directives may stand at an inline fragment.
     """
 
     here: str
     definition: str | None = None
     variables: frozenset[str] = frozenset()
+    inline: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,18 @@ class Supply:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An operation, its variables, what fails while it runs, and the labels of progressive overrides that
-    are on.
+    """An operation, its variables, what fails while it runs, and the labels of progressive overrides that are
+    on.
+
+    `unknown`: subgraphs that do not know an object, as "s1 E0/2". No monolith says what the answer is then,
+    but both paths have to agree, and requests to be right.
     """
 
     query: str
     variables: dict[str, Any] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     labels: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ def write_case(case: Case, folder: Path) -> None:
         _write_json(folder / "faults.json", [asdict(fault) for fault in question.faults])
     if question.labels:
         _write_json(folder / "labels.json", question.labels)
+    if question.unknown:
+        _write_json(folder / "unknown.json", question.unknown)
 
 
 def read_case(folder: Path) -> Case:
@@ -64,7 +70,7 @@ def read_case(folder: Path) -> Case:
     labels = tuple(_read_json(folder / "labels.json", ()))
     return Case(
         Supply(monolith, texts, _read_json(folder / "data.json", {})),
-        Question(query, variables, faults, labels),
+        Question(query, variables, faults, labels, tuple(_read_json(folder / "unknown.json", ()))),
     )
 
 

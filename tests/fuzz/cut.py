@@ -7,7 +7,7 @@ draw that breaks a rule of federation is thrown away and drawn again.
 
 from random import Random
 
-from tests.fuzz.cut_fields import add_context, add_provides, add_requires, share_fields
+from tests.fuzz.cut_fields import add_context, add_provides, add_requires, make_strict, share_fields
 from tests.fuzz.cut_parts import ensure, key_fields
 from tests.fuzz.inputs import random_arguments
 from tests.fuzz.model import Cut, Member, Part, View
@@ -47,6 +47,7 @@ def _draw(r: Random) -> Cut:
         add_context(r, cut)
     _declare_interface_fields(cut)
     _prune(cut)
+    make_strict(r, cut)
     _check(cut)
     return cut
 

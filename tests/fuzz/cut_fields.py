@@ -131,20 +131,28 @@ def add_provides(r: Random, cut: Cut) -> None:
             for name, part in list(view.parts.get(kind, {}).items()):
                 base = cut.monolith.fields[kind][name].base
                 if part.role == "own" and base in cut.monolith.entities and r.random() < 0.4:
-                    _provide(r, cut, view, part, base)
+                    part.provides = _provide(r, cut, view, base, 2)
 
 
-def _provide(r: Random, cut: Cut, view: View, part: Part, entity: str) -> None:
-    have = view.parts[entity]
+def _provide(r: Random, cut: Cut, view: View, entity: str, depth: int) -> str:
+    """What is handed along with an entity; entities in it hand along something in turn."""
+    have = view.parts.get(entity)
+    if have is None:
+        return ""
     pool = [
-        member.name
+        member
         for member in cut.monolith.fields[entity].values()
-        if member.leaf and not member.arguments and _providable(cut, view, entity, member)
+        if (member.leaf or (depth > 1 and member.base in cut.monolith.entities))
+        and not member.arguments
+        and _providable(cut, view, entity, member)
     ]
-    chosen = r.sample(pool, min(len(pool), r.randint(1, 2)))
-    for name in chosen:
-        have.setdefault(name, Part("external"))
-    part.provides = " ".join(chosen)
+    chosen = []
+    for member in r.sample(pool, min(len(pool), r.randint(1, 2))):
+        below = "" if member.leaf else _provide(r, cut, view, member.base, depth - 1)
+        if member.leaf or below:
+            have.setdefault(member.name, Part("external"))
+            chosen.append(member.name + (f" {{ {below} }}" if below else ""))
+    return " ".join(chosen)
 
 
 def _providable(cut: Cut, view: View, entity: str, member: Member) -> bool:
@@ -156,6 +164,21 @@ def _providable(cut: Cut, view: View, entity: str, member: Member) -> bool:
         owner.parts[entity][member.name].requires or owner.parts[entity][member.name].override
         for owner in owners
     )
+
+
+def make_strict(r: Random, cut: Cut) -> None:
+    """Fields that can't be null in some of their subgraphs, though they may be elsewhere; they never fail."""
+    for kind in [*cut.monolith.entities, *cut.monolith.values]:
+        for name, member in cut.monolith.fields[kind].items():
+            views = [view for view in cut.views.values() if name in view.parts.get(kind, {})]
+            parts = [view.parts[kind][name] for view in views]
+            plain = all(part.role == "own" and not part.override for part in parts)
+            if member.key or member.through or len(parts) < 2 or not plain or member.type.endswith("!"):
+                continue
+            if member.leaf and r.random() < 0.3:
+                member.fixed = True
+                for part in r.sample(parts, r.randint(1, len(parts) - 1)):
+                    part.strict = True
 
 
 def add_context(r: Random, cut: Cut) -> None:

@@ -37,17 +37,13 @@ def random_faults(
     return tuple(found)
 
 
-def safe_fields(
-    schema: GraphQLSchema, keys: set[tuple[str, str]], requirements: Requirements
-) -> set[tuple[str, str]]:
-    """The fields that must not fail, because federation then answers otherwise than a monolith, whatever the
-    gateway does.
+def strict_inputs(schema: GraphQLSchema, requirements: Requirements) -> set[tuple[str, str]]:
+    """The inputs of @requires that may not be null, and what may not be null below an input.
 
-    Keys: without them nobody finds the object elsewhere. Inputs of @requires that may not be null: a subgraph
-    that fails one loses the whole object, which the monolith, never asked for it, keeps. What may not be null
-    below an input: where the client asks for it as well, the input goes with it.
+    In a mutation they must not fail: their failure may take the object along that the mutation's one request
+    brings, which the monolith, never asked for them, keeps.
     """
-    found = set(keys)
+    found: set[tuple[str, str]] = set()
     for (kind, _), wanted in requirements.items():
         found |= _strict(schema, kind, wanted)
     return found

@@ -6,7 +6,14 @@ from typing import Any
 
 from tests.fuzz.model import Argument
 
-SDL = """enum Color {
+SDL = """directive @mark(
+  n: Int
+) repeatable on FIELD | FRAGMENT_SPREAD | INLINE_FRAGMENT | FRAGMENT_DEFINITION
+  | QUERY | MUTATION | VARIABLE_DEFINITION
+
+scalar Big
+
+enum Color {
   RED
   GREEN
   BLUE
@@ -30,6 +37,7 @@ _LITERALS: dict[str, tuple[str, ...]] = {
     "ID": ('"1"', "2"),
     "Boolean": ("true", "false"),
     "Color": ("RED", "BLUE"),
+    "Big": ("18446744073709551617", "-90071992547409930001"),
     "[Int!]": ("[1, 2]", "3", "[]"),
     "In": ("{}", "{a: 1}", '{a: null, b: "q"}', "{c: [RED, BLUE]}", "{c: RED, a: 3}"),
     "Deep": ("{one: {a: 2}}", "{many: [[1, null], [2]]}", "{many: 5, one: {b: null}}"),
@@ -40,6 +48,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "ID": ("k", 5),
     "Boolean": (True, False),
     "Color": ("GREEN", "RED"),
+    "Big": (2**64 + 3, 2**100),
     "[Int!]": ([4], 6, []),
     "In": ({"a": 1}, {}, {"b": None}, {"c": "RED"}),
     "Deep": ({"one": {"a": 4}}, {"many": [[1], None]}, {"many": 3}),

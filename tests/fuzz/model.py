@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-SCALARS = ("String", "Int", "Boolean", "Float", "ID", "Color")
+SCALARS = ("String", "Int", "Boolean", "Float", "ID", "Color", "Big")
 Role = Literal["own", "external", "overridden"]
 
 
@@ -74,7 +74,7 @@ class Monolith:
 
 @dataclass(slots=True)
 class Part:
-    """A field as one subgraph has it.
+    """A field as one subgraph has it. `strict`: it can't be null here, though elsewhere it may.
 
     `override`: the subgraph that it is taken from, with or without a label; `context`: where an argument that
     clients don't see gets its value.
@@ -86,6 +86,7 @@ class Part:
     override: str = ""
     label: str = ""
     context: str = ""
+    strict: bool = False
 
 
 @dataclass(slots=True)

@@ -124,14 +124,10 @@ def _interface(r: Random, made: Monolith, interface: str, names: tuple[str, ...]
 
 
 def _interface_object(r: Random, made: Monolith, interface: str) -> None:
-    """Fields that only an interface object has: they reach every type that implements the interface.
-
-    They may be null: a gateway may ask for one before it knows whether the object is of the type for which a
-    client wants it, and must not lose the object when that fails.
-    """
+    """Fields that only an interface object has: they reach every type that implements the interface."""
     for name in r.sample(("ioa", "iob", "ioc"), r.randint(2, 3)):
         base = r.choice(SCALARS) if r.random() < 0.6 else composite(r, made)
-        member = Member(name, wrapped(r, base).removesuffix("!"), random_arguments(r), through=interface)
+        member = Member(name, wrapped(r, base), random_arguments(r), through=interface)
         for kind in [interface, *made.members[interface]]:
             made.fields[kind][name] = member
 
@@ -153,7 +149,8 @@ def _object(r: Random, cut: Cut, kind: str, index: int, fields: dict[str, Member
     for name, member in fields.items():
         fixed = {"id": f"{kind}-{index}", "code": f"c{kind}{index}", "num": index} if member.key else {}
         candidates = _candidates(cut, kind, member)
-        made[name] = fixed.get(name, _random_value(r, member.type, candidates))
+        reference = f"{member.type}!" if member.fixed and not member.type.endswith("!") else member.type
+        made[name] = fixed.get(name, _random_value(r, reference, candidates))
     return made
 
 
@@ -187,5 +184,6 @@ def _random_value(r: Random, reference: str, candidates: list[str]) -> Any:
         "Boolean": number % 2 == 0,
         "Float": number / 4,
         "Color": r.choice(_COLORS),
+        "Big": 2**64 + number,
     }
     return plain[base]

@@ -22,7 +22,8 @@ from graphql import (
 
 from tests.fuzz import inputs
 
-_ALIASES = ("a", "b", "id", "code", "name", "x", "_entities", "_id", "_0")
+_ALIASES = ("a", "b", "id", "code", "name", "x", "_entities", "_id", "_0", "__a", "__typename_")
+_MARKED = ("m0", "m1", "m2")
 _LONGEST = 3500
 
 
@@ -39,10 +40,16 @@ class _Draft:
         root = self.schema.type_map[kind]
         body = self.selection(root, depth, top=True)
         head = ", ".join(
-            f"${name}: {type_}" + (f" = {d}" if d else "") for name, (type_, d) in self.declared.items()
+            f"${name}: {type_}" + (f" = {d}" if d else "") + self.mark()
+            for name, (type_, d) in self.declared.items()
         )
         name = self.r.choice((" Op", " "))
-        return "\n".join([f"{kind.lower()}{name}{f'({head})' if head else ''} {body}", *self.fragments])
+        start = f"{kind.lower()}{name}{f'({head})' if head else ''}{self.mark()}"
+        return "\n".join([f"{start} {body}", *self.fragments])
+
+    def mark(self) -> str:
+        """Sometimes a directive that subgraphs know."""
+        return f" @mark(n: {self.r.choice((1, 'null'))})" if self.r.random() < 0.05 else ""
 
     def selection(self, kind: GraphQLNamedType, depth: int, top: bool = False) -> str:
         """A selection on a type."""
@@ -76,14 +83,17 @@ class _Draft:
             if (reference.endswith("!") and needed) or self.r.random() < 0.6:
                 given.append(f"{argument}: {self.argument(reference)}")
         arguments = f"({', '.join(given)})" if given else ""
-        alias = f"{self.alias(one)}: " if self.r.random() < 0.2 else ""
+        alias, mark = f"{self.alias(one)}: " if self.r.random() < 0.2 else "", ""
+        if self.r.random() < 0.04:  # all nodes of such a key have the same directive
+            alias = self.alias(one, _MARKED)
+            alias, mark = f"{alias}: ", f" @mark(n: {alias[1]}) @mark"
         named = get_named_type(one.type)
         below = " " + self.selection(named, depth - 1) if is_composite_type(named) else ""
-        return f"{alias}{name}{arguments}{self.condition()}{below}"
+        return f"{alias}{name}{arguments}{self.condition()}{mark}{below}"
 
-    def alias(self, one: GraphQLField) -> str:
+    def alias(self, one: GraphQLField, names: Sequence[str] = _ALIASES) -> str:
         """A name that other fields take, too: mostly of the same shape, so that they may meet."""
-        name = self.r.choice(_ALIASES)
+        name = self.r.choice(names)
         shape = str(one.type).replace("[", "l").replace("]", "").replace("!", "n")
         return name if self.r.random() < 0.3 else f"{name}_{shape}"
 
@@ -93,11 +103,12 @@ class _Draft:
         body = self.selection(condition, depth - (self.r.random() < 0.5), top)
         if self.r.random() < 0.25:
             name = f"F{len(self.fragments)}"
-            self.fragments.append(f"fragment {name} on {condition.name} {body}")
+            mark = "" if top else self.mark()  # a subgraph may have another name for its root type
+            self.fragments.append(f"fragment {name} on {condition.name}{mark} {body}")
             again = f" ...{name}" if self.r.random() < 0.3 else ""
-            return f"...{name}{self.condition()}{again}"
+            return f"...{name}{self.condition()}{self.mark()}{again}"
         typed = f" on {condition.name}" if condition is not kind or self.r.random() < 0.5 else ""
-        return f"...{typed}{self.condition()} {body}"
+        return f"...{typed}{self.condition()}{self.mark()} {body}"
 
     def how_many_fragments(self, kind: GraphQLNamedType, top: bool) -> int:
         """More where the type is abstract."""

@@ -43,7 +43,7 @@ class _Run:
         if wanted is not None and self.world.faults and self.world.failing_input(node, wanted):
             self.answer.starved.add(tuple(info.path.prev.as_list()) if info.path.prev else ())
         self._note(info, arguments)
-        arguments |= self.world.from_contexts(node, name)
+        arguments |= self.world.from_contexts(node, name) | self.world.marks(info)
         return dressed(self.world.value(node, name, arguments, self.world.inputs(node, name)), above=node)
 
     def _note(self, info: GraphQLResolveInfo[Any], arguments: dict[str, Any]) -> None:
@@ -52,6 +52,8 @@ class _Run:
             used["interfaces"] += 1
         if isinstance(named, GraphQLUnionType):
             used["unions"] += 1
+        if named.name == "Big":
+            used["big numbers"] += 1
         if is_enum_type(named):
             used["enums"] += 1
         if str(info.return_type).startswith("[["):

@@ -13,7 +13,7 @@ from gateway.compose.diagnostics import CompositionFailed
 from tests.fuzz.case import Case, Question, Supply, write_case
 from tests.fuzz.compare import Verdict
 from tests.fuzz.cut import random_cut
-from tests.fuzz.faults import random_faults, safe_fields
+from tests.fuzz.faults import random_faults, strict_inputs
 from tests.fuzz.features import Figures
 from tests.fuzz.monolith import random_data
 from tests.fuzz.operations import random_operation
@@ -32,6 +32,16 @@ class Difference:
     verdict: Verdict
 
 
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What fails in a cut: not in keys, in mutations, in keys, too; and which objects are unknown."""
+
+    anywhere: tuple[Fault, ...]
+    in_mutations: tuple[Fault, ...]
+    of_keys: tuple[Fault, ...]
+    unknown: tuple[str, ...]
+
+
 def supply_of(seed: str) -> tuple[Supply, set[tuple[str, str]]]:
     """A random supply, and the fields that are keys in it."""
     r = Random(seed)
@@ -46,13 +56,35 @@ def supply_of(seed: str) -> tuple[Supply, set[tuple[str, str]]]:
     return Supply(monolith_sdl(cut), subgraphs, random_data(r, cut)), keys
 
 
-def questions(rig: Rig, seed: str, count: int, faults: tuple[Fault, ...]) -> Iterator[Question]:
-    """Operations on a supply, every other one while something fails, each with some labels on."""
+def questions(rig: Rig, seed: str, count: int, faults: Faults) -> Iterator[Question]:
+    """Operations on a supply, each with some labels on.
+
+    Every other one while something fails, and of these every fourth while subgraphs do not know some objects
+    and keys fail, too.
+    """
     for number in range(count):
         r = Random(f"{seed}/{number}")
         query, variables = random_operation(r, rig.world.schema)
         labels = tuple(label for label in sorted(rig.engine.supergraph.labels) if r.random() < 0.5)
-        yield Question(query, variables, faults if number % 2 else (), labels)
+        given = faults.in_mutations if query.startswith("mutation") else faults.anywhere
+        if number % 8 == 3:
+            yield Question(query, variables, faults.of_keys, labels, faults.unknown)
+        else:
+            yield Question(query, variables, given if number % 2 else (), labels)
+
+
+def faults_of(name: str, rig: Rig, supply: Supply, keys: set[tuple[str, str]]) -> Faults:
+    """The faults of a cut."""
+    strict = strict_inputs(rig.world.schema, rig.world.requirements)
+    anywhere = random_faults(Random(f"{name} faults"), rig.world.schema, supply.data, keys)
+    r = Random(f"{name} unknown")
+    objects = [f"{kind}/{index}" for kind, many in supply.data.items() for index in range(len(many))]
+    return Faults(
+        anywhere,
+        tuple(one for one in anywhere if (one.object.partition("/")[0], one.field) not in strict),
+        random_faults(r, rig.world.schema, supply.data, set()),
+        tuple(f"{one} {name}" for one in rig.subgraphs for name in objects if r.random() < 0.15),
+    )
 
 
 def fuzz(seed: int, cuts: int, operations: int, figures: Figures) -> Iterator[Difference]:
@@ -78,8 +110,7 @@ def _fuzz_cut(name: str, operations: int, figures: Figures, runner: asyncio.Runn
         verdict = Verdict("schema", "clients do not see the monolith's schema")
         figures.add(Outcome(verdict), False)
         yield Difference(name, Case(supply, Question("{ __typename }")), verdict)
-    safe = safe_fields(rig.world.schema, keys, rig.world.requirements)
-    faults = random_faults(Random(f"{name} faults"), rig.world.schema, supply.data, safe)
+    faults = faults_of(name, rig, supply, keys)
     for index, question in enumerate(questions(rig, name, operations, faults)):
         outcome = rig.outcome(question, rig.monolith(question), runner)
         figures.add(outcome, bool(question.faults))

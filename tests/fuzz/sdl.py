@@ -3,8 +3,11 @@
 import json
 from dataclasses import replace
 
+from graphql.language import FieldNode, SelectionSetNode
+
 from tests.fuzz import inputs
 from tests.fuzz.cut_parts import key_fields
+from tests.fuzz.directives import field_set
 from tests.fuzz.model import Argument, Cut, Member, Part, View
 
 IMPORTS = (
@@ -80,6 +83,8 @@ def _listed(cut: Cut, view: View, interface: str) -> list[str]:
 def _own(cut: Cut, kind: str, name: str, part: Part) -> Member:
     """A field as one subgraph has it: with the argument that clients don't see."""
     member = cut.monolith.fields[kind][name]
+    if part.strict:
+        member = replace(member, type=f"{member.type}!")
     if not part.context:
         return member
     hidden = Argument("given", f"String @fromContext(field: {json.dumps(part.context)})")
@@ -134,7 +139,19 @@ def _resolvers(cut: Cut, kind: str, name: str) -> int:
 
 def _provided(cut: Cut, view: View, kind: str, name: str) -> bool:
     return any(
-        name in part.provides.split() and cut.monolith.fields[parent][field].base == kind
+        (kind, name) in _handed(cut, cut.monolith.fields[parent][field].base, field_set(part.provides))
         for parent, parts in view.parts.items()
         for field, part in parts.items()
+        if part.provides
     )
+
+
+def _handed(cut: Cut, kind: str, wanted: SelectionSetNode) -> set[tuple[str, str]]:
+    """The fields in a field set, by type."""
+    found: set[tuple[str, str]] = set()
+    for item in wanted.selections:
+        assert isinstance(item, FieldNode)
+        found.add((kind, item.name.value))
+        if item.selection_set:
+            found |= _handed(cut, cut.monolith.fields[kind][item.name.value].base, item.selection_set)
+    return found

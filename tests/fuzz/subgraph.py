@@ -115,7 +115,10 @@ class Subgraph:
         inputs = self._inputs(node, own, info.field_name, facts) if facts.requires else None
         if provided:
             self.note("provides")
-        value = self.world.value(node, info.field_name, arguments, inputs)
+        marks = self.world.marks(info)
+        if marks:
+            self.note("executable directives")
+        value = self.world.value(node, info.field_name, arguments | marks, inputs)
         below = facts.provides or (provided.selection_set if provided else None)
         face = info.return_type
         while hasattr(face, "of_type"):
@@ -187,6 +190,8 @@ class Subgraph:
         kinds = self._kinds_behind(kind)
         for key in usable:
             found = self.world.find(kinds, key.text, key.selection, representation)
+            if found and f"{self.name} {found.name}" in self.world.unknown:
+                return None
             if found:
                 self._note_key(keys, key)
                 face = kind if kind in self.facts.interface_objects else ""

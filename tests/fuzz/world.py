@@ -16,13 +16,25 @@ from typing import Any
 from graphql import (
     GraphQLEnumType,
     GraphQLError,
+    GraphQLNonNull,
     GraphQLObjectType,
+    GraphQLResolveInfo,
     GraphQLSchema,
     get_named_type,
     is_composite_type,
+    print_ast,
 )
 from graphql.execution.values import get_argument_values
 from graphql.language import FieldNode, InlineFragmentNode, SelectionSetNode
+
+
+class Lacking(GraphQLError):
+    """A field has no value, as it lacks an input."""
+
+
+class _Null(Exception):
+    """A null on its way up to where it may be."""
+
 
 Data = Mapping[str, Sequence[Mapping[str, Any]]]
 Requirements = Mapping[tuple[str, str], SelectionSetNode]
@@ -66,7 +78,7 @@ class Node:
 class World:
     """Data, the monolith's schema, the inputs of fields and what they take from contexts.
 
-    The faults and labels that are in force.
+    The faults and labels that are in force, and which subgraphs do not know which objects ("s1 E0/2").
     """
 
     schema: GraphQLSchema
@@ -76,13 +88,17 @@ class World:
     contexts: Contexts = field(default_factory=dict)
     setters: Mapping[str, set[str]] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()
+    unknown: frozenset[str] = frozenset()
     mutations: int = 0
     touched: set[tuple[str, str]] = field(default_factory=set)
     _found: dict[tuple[str, str], dict[str, Node]] = field(default_factory=dict)
 
-    def begin(self, faults: Sequence[Fault] = (), labels: Collection[str] = ()) -> None:
+    def begin(
+        self, faults: Sequence[Fault] = (), labels: Collection[str] = (), unknown: Collection[str] = ()
+    ) -> None:
         """Before each execution: no mutation has happened."""
         self.labels = frozenset(labels)
+        self.unknown = frozenset(unknown)
         self.mutations = 0
         self.touched.clear()
         self.faults = {(one.object, one.field): one.kind for one in faults}
@@ -126,7 +142,19 @@ class World:
             return values[(values.index(raw) + token) % len(values)]
         if isinstance(raw, bool):
             return raw ^ bool(token % 2)
+        if isinstance(raw, int) and raw >= 2**64:
+            return raw + token % 1000
         return (raw + token) % 1000 if isinstance(raw, int | float) else f"{raw}~{token % 10000}"
+
+    def marks(self, info: GraphQLResolveInfo[Any]) -> dict[str, Any]:
+        """The directives of a field's nodes, as an argument that stirs its value."""
+        found = {
+            print_ast(one)
+            for node in info.field_nodes
+            for one in node.directives or ()
+            if one.name.value == "mark"
+        }
+        return {" marks": sorted(found)} if found else {}
 
     def from_contexts(self, node: Node, name: str) -> dict[str, Any]:
         """The arguments of a field that the nearest object above with their context gives."""
@@ -140,9 +168,48 @@ class World:
         return given
 
     def inputs(self, node: Node, name: str) -> Any:
-        """The true inputs of a field; None if it has none."""
+        """The true inputs of a field; None if it has none.
+
+        Raises Lacking where an input is null that may not be: the field has no value then.
+        """
         wanted = self.requirements.get((node.kind, name))
-        return None if wanted is None else self.project(node, wanted)
+        try:
+            return None if wanted is None else self._read(node, wanted)
+        except _Null:
+            raise Lacking(f"{node.name}.{name} fails for want of an input") from None
+
+    def _read(self, node: Node, wanted: SelectionSetNode) -> dict[str, Any]:
+        """What a field set reads of an object, as GraphQL answers it. Raises _Null."""
+        found: dict[str, Any] = {}
+        for item in wanted.selections:
+            if isinstance(item, InlineFragmentNode):
+                if item.type_condition is None or item.type_condition.name.value == node.kind:
+                    found.update(self._read(node, item.selection_set))
+            elif isinstance(item, FieldNode):
+                name = item.name.value
+                field = self.object_type(node.kind).fields[name]
+                try:
+                    value = self.value(node, name, get_argument_values(field, item), self.inputs(node, name))
+                except GraphQLError:
+                    value = None
+                found[name] = self._completed(value, field.type, item)
+        return found
+
+    def _completed(self, value: Any, reference: Any, item: FieldNode) -> Any:
+        """A value of a type, with nulls going up to where they may be. Raises _Null."""
+        if isinstance(reference, GraphQLNonNull):
+            done = self._completed(value, reference.of_type, item)
+            if done is None:
+                raise _Null
+            return done
+        try:
+            if isinstance(value, list):
+                return [self._completed(one, reference.of_type, item) for one in value]
+            if isinstance(value, Node) and item.selection_set:
+                return self._read(value, item.selection_set)
+        except _Null:
+            return None
+        return value
 
     def project(self, node: Node, wanted: SelectionSetNode) -> dict[str, Any]:
         """What a field set says of an object. What fails is null, as gateways send it."""
@@ -192,6 +259,8 @@ class World:
             value = self.value(node, name, arguments, self.inputs(node, name))
         except GraphQLError:
             return True
+        if _violates(value, self.object_type(node.kind).fields[name].type):
+            return True
         below = item.selection_set
         return below is not None and any(self.failing_input(one, below) for one in _flat(value))
 
@@ -202,8 +271,17 @@ class World:
         place = (",".join(kinds), key)
         if place not in self._found:
             nodes = [Node(kind, index) for kind in kinds for index in range(len(self.data[kind]))]
+            faults, self.faults = self.faults, {}
             self._found[place] = {_mark(self.project(node, wanted)): node for node in nodes}
+            self.faults = faults
         return self._found[place].get(_mark(restricted(given, wanted)))
+
+
+def _violates(value: Any, reference: Any) -> bool:
+    """Whether there is a null where the type has none."""
+    if isinstance(reference, GraphQLNonNull):
+        return value is None or _violates(value, reference.of_type)
+    return isinstance(value, list) and any(_violates(one, reference.of_type) for one in value)
 
 
 def restricted(given: Any, wanted: SelectionSetNode) -> Any:

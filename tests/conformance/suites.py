@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from gateway.transport.base import Call, Done, Handle, Transport
 from gateway.transport.http import HttpTransport
 from gateway.transport.local import LocalExecutor, LocalTransport
 from tests.gateway.support import ask, engine_of
+from tests.validity import RequestChecker
 
 FOLDER = Path(os.environ.get("SHARED", "../shared")) / "conformance"
 SUITES = sorted(path.stem for path in (FOLDER / "suites").glob("*.json"))
@@ -86,15 +87,19 @@ def serve() -> Iterator[Served]:
 
 
 class Counting:
-    """A transport that notes which subgraphs were asked."""
+    """A transport that notes which subgraphs were asked, and which requests are not valid for them."""
 
-    def __init__(self, inner: Transport) -> None:
+    def __init__(self, inner: Transport, sdls: Mapping[str, str]) -> None:
         self.inner = inner
+        self.checker = RequestChecker(sdls)
         self.asked: list[str] = []
+        self.invalid: list[str] = []
 
     def post(self, call: Call, done: Done) -> Handle:
         """Note and pass on."""
         self.asked.append(call.subgraph)
+        if problem := self.checker.problem(call.subgraph, call.query):
+            self.invalid.append(problem)
         return self.inner.post(call, done)
 
     async def close(self) -> None:
@@ -153,7 +158,7 @@ async def run_suite(name: str, source: str, way: str, served: Served) -> list[Ou
         inner = LocalTransport({one: local_executor(subgraph) for one, subgraph in subgraphs.items()})
     else:
         inner = HttpTransport({one: served.url(name, one) for one in subgraphs})
-    transport = Counting(inner)
+    transport = Counting(inner, {one["name"]: one["sdl"] for one in suite["subgraphs"]})
     engine = engine_of(supergraph, transport, Settings(compile=way != "exact"))
     outcomes = []
     for test in suite["tests"]:
@@ -163,7 +168,8 @@ async def run_suite(name: str, source: str, way: str, served: Served) -> list[Ou
             answer = await ask(engine, query)
         except RequestError as error:
             answer = {"data": None, "errors": [error.formatted()]}
-        outcomes.append(Outcome(judge(answer, expected), tuple(transport.asked)))
+        wrong = judge(answer, expected) or next(iter(transport.invalid), None)
+        outcomes.append(Outcome(wrong, tuple(transport.asked)))
     await transport.close()
     return outcomes
 

@@ -202,6 +202,8 @@ class Rig:
     def _judged(self, got: dict[str, Any], want: Answer, without_monolith: bool) -> Outcome:
         problems = [problem for subgraph in self.subgraphs.values() for problem in subgraph.problems]
         verdict = Verdict() if without_monolith else compare(got, want)
+        if without_monolith:  # an input of an object that nobody knows is not what it is in the world
+            problems = [one for one in problems if one[0] != "wrong input"]
         if problems:
             verdict = Verdict(problems[0][0], "\n".join(text for _, text in problems))
         changes = [request for request in self.transport.requests if not request.repeatable]

@@ -18,14 +18,17 @@ from gateway.execution import execute
 from gateway.pipeline import check, pick, prepare, variables_for
 from gateway.settings import Settings
 from gateway.supergraph.load import load_supergraph
-from gateway.transport.base import Transport, call_for, send_and_read
+from gateway.transport.base import Call, Transport, call_for, send_and_read
 from gateway.transport.fake import FakeTransport, Replying
 from gateway.transport.headers import NO_HEADERS, Headers
+from tests.validity import RequestChecker
 
 LINK = (
     'extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key", "@shareable", "@external", '
     '"@requires", "@provides", "@override", "@inaccessible", "@tag", "@interfaceObject"])\n'
 )
+
+INVALID_REQUESTS: list[str] = []  # of the test that runs; `tests/gateway/conftest.py` looks after each
 
 
 def supergraph_of(sdls: Mapping[str, str], linked: bool = True) -> str:
@@ -59,8 +62,15 @@ def gateway_of(sdls: Mapping[str, str], transport: Transport, settings: Settings
 def fake_engine(
     sdls: Mapping[str, str], replying: Replying, settings: Settings | None = None
 ) -> tuple[Engine, FakeTransport]:
-    """An engine over small SDLs whose subgraphs answer by a function."""
-    transport = FakeTransport(replying)
+    """An engine over small SDLs whose subgraphs answer by a function; each request must be valid for them."""
+    checker = RequestChecker({name: LINK + sdl for name, sdl in sdls.items()})
+
+    def checked(call: Call) -> Any:
+        if problem := checker.problem(call.subgraph, call.query):
+            INVALID_REQUESTS.append(problem)
+        return replying(call)
+
+    transport = FakeTransport(checked)
     return engine_of(supergraph_of(sdls), transport, settings), transport
 
 

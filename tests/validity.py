@@ -29,8 +29,8 @@ class RequestChecker:
 
 
 @lru_cache(maxsize=256)
-def schema_of(sdl: str) -> GraphQLSchema | None:
-    """The executable schema of a subgraph's SDL, with `_entities` where it has entities; None for no GraphQL."""
+def schema_of(sdl: str) -> GraphQLSchema:
+    """The executable schema of a subgraph's SDL, with `_entities` where it has entities."""
     document = _with_bases(parse(sdl, no_location=True))
     types = [one for one in document.definitions if isinstance(one, _Definitions)]
     entities = {

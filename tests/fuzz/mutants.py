@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 SECONDS = 240
-_FILES = ("tests/gateway/support.py",)
+_FILES = ("tests/gateway/support.py", "tests/validity.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +237,75 @@ MUTANTS: tuple[Mutant, ...] = (
         'if False and "__typename"',
     ),
     Mutant("request: conditions ignored", _NORMALIZE, "if not included(", "if None and included("),
+    Mutant(
+        "plan: shapes not compared further down",
+        "gateway/plan/shapes.py",
+        "if self.own != other.own or self.mixed or other.mixed:",
+        "if True:\n            return self.own == other.own\n        if self.mixed:",
+    ),
+    Mutant(
+        "plan: directives not sent",
+        _ASSEMBLE,
+        'first, *others = item.directives or ("",)',
+        'first, *others = ("",)',
+    ),
+    Mutant(
+        "plan: a mutation without its fragments",
+        _PLANNER,
+        "for key, inner in _by_key(item.selections).items():",
+        "for key, inner in dict[str, list[Field | Fragment]]().items():",
+    ),
+    Mutant(
+        "request: variables of conditions declared",
+        _NORMALIZE,
+        "if one.name.value not in CONDITIONS)",
+        "if one)",
+    ),
+    Mutant(
+        "plan: a key under the client's directive",
+        _NAMES,
+        ".add((item.name, item.arguments, item.directives))",
+        ".add((item.name, item.arguments, ()))",
+    ),
+    Mutant(
+        "plan: fields do not know what they need",
+        _PLACE,
+        "new.needs = inputs = frozenset(fields) - frozenset(key)",
+        "inputs = frozenset(fields) - frozenset(key)",
+    ),
+    Mutant(
+        "plan: an interface object is asked of all types",
+        _GRAPH,
+        "if hasty and self.is_careful:",
+        "if hasty and not hasty:",
+    ),
+    Mutant(
+        "run: the careful plan never runs",
+        "gateway/pipeline.py",
+        'return any("path" not in error',
+        'return False and any("path" not in error',
+    ),
+    Mutant(
+        "entities: no fallback for missing inputs",
+        _ENTITIES,
+        "if made is not None and batch.lacking is not None:",
+        "if made is None and batch.lacking is not None:",
+    ),
+    Mutant(
+        "entities: a null takes its object along everywhere", _ENTITIES, "if strict and (part", "if (part"
+    ),
+    Mutant(
+        "entities: a field that lacks inputs is no null",
+        _ENTITIES,
+        "return None if value.reads_as_null else value",
+        "return value",
+    ),
+    Mutant(
+        "compiled: an unknown entity is an input",
+        "gateway/execute/compile/source.py",
+        '"raise Unusual")  # an entity',
+        '"pass")  # an entity',
+    ),
 )
 
 

@@ -14,7 +14,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test check lint types contracts schema bench bench-pairs profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz crash-test mutants clean
+.PHONY: help env run test test-libraries check lint types contracts schema bench bench-pairs profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz crash-test mutants clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ bench-inbox: $(READY)  ## events per second through one inbox
 
 bench-matching: $(READY)  ## p50 and p95 of matching against 100,000 musicians
 	@$(BIN)/python -m bench.matching $(ARGS)
+
+test-libraries: $(READY)  ## SDLs of the libraries that serve subgraphs, composed and served; says what the machine lacks
+	@SHARED="$(SHARED)" LIBRARIES=all $(BIN)/python -m pytest -p no:xdist -rs tests/libraries $(ARGS)
 
 conformance: $(READY)  ## the suites of SHARED/conformance, and the subgraph requests beside the peers'; fails where they are absent
 	@SHARED="$(SHARED)" $(BIN)/python -m tests.conformance.report

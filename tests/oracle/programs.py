@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,34 +33,34 @@ def find_node() -> tuple[str, ...] | None:
 
 
 @cache
-def install() -> str:
-    """Install the locked packages unless they are; the command that runs Node."""
+def install(folder: Path = HERE) -> str:
+    """Install a folder's locked packages unless they are; the command that runs Node."""
     found = find_node()
     if found is None:
         raise FileNotFoundError(NO_NODE)
     node, npm = found
-    lock = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    stamp = HERE / "node_modules" / ".installed"
-    with (HERE / ".installing").open("w") as waiting:
+    lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / "node_modules" / ".installed"
+    with (folder / ".installing").open("w") as waiting:
         fcntl.flock(waiting, fcntl.LOCK_EX)  # workers of one test run come at the same time
         if not stamp.exists() or stamp.read_text() != lock:
             command = [node, npm] if npm.endswith(".js") else [npm]
             quiet = ("--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
-            subprocess.run([*command, "ci", *quiet], cwd=HERE, check=True, timeout=300)
+            subprocess.run([*command, "ci", *quiet], cwd=folder, check=True, timeout=300)
             stamp.write_text(lock)
     return node
 
 
 class Conversation:
-    """A Node program of this folder that answers many questions.
+    """A program that answers many questions: a JSON value a line in, a JSON value a line out.
 
     Starting and warming one up takes seconds.
     """
 
-    def __init__(self, *program: str) -> None:
+    def __init__(self, command: Sequence[str], folder: Path = HERE) -> None:
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen([install(), *program], cwd=HERE, stdin=pipe, stdout=pipe, text=True)
-        self._program = program
+        self._process = subprocess.Popen(command, cwd=folder, stdin=pipe, stdout=pipe, text=True)
+        self._program = tuple(command)
         atexit.register(self.end)
 
     def ask(self, value: Any) -> Any:
@@ -83,8 +83,8 @@ class Conversation:
 
 @cache
 def conversation(*program: str) -> Conversation:
-    """The one conversation with a program."""
-    return Conversation(*program)
+    """The one conversation with a Node program of this folder."""
+    return Conversation([install(), *program])
 
 
 def run(*program: str, lines: Iterable[Any] = ()) -> list[Any]:

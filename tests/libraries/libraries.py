@@ -1,0 +1,106 @@
+"""Libraries that serve subgraphs, each as a program that answers GraphQL requests by JSON lines.
+
+All of them serve one small schema: `Query.product`, and `Product` with the key `id` and a shareable `name`.
+Versions are locked in the folder of each language; packages are fetched when a test needs them.
+"""
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tests.oracle.programs import find_node, install
+
+HERE = Path(__file__).parent
+NODE, PYTHON, JAVA, RUST = HERE / "node", HERE / "python", HERE / "java", HERE / "rust"
+SUBGRAPH_VERSIONS = ("2.0", "2.2", "2.4", "2.7", "2.9", "2.12", "2.14")
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A library: the tool that runs it, its folder, and the command (which fetches what is missing).
+
+    `bounded`: it is among those that every run of the tests takes.
+    """
+
+    name: str
+    tool: str
+    folder: Path
+    command: Callable[[], list[str]]
+    bounded: bool = False
+
+    @property
+    def lacks(self) -> str:
+        """Why it can't run on this machine; empty when it can."""
+        there = find_node() if self.tool == "node" else shutil.which(self.tool)
+        return "" if there else f"{self.name}: there is no {self.tool} on this machine"
+
+
+@cache
+def python_of_libraries() -> str:
+    """The Python of an environment of its own, with the locked packages."""
+    uv = Path(sys.executable).parent / "uv"
+    home = Path(sys.prefix) / "libraries"
+    lock = PYTHON / "requirements.lock"
+    stamp = home / ".installed"
+    written = hashlib.sha256(lock.read_bytes()).hexdigest()
+    with (PYTHON / ".installing").open("w") as waiting:
+        fcntl.flock(waiting, fcntl.LOCK_EX)  # workers of one test run come at the same time
+        if not stamp.exists() or stamp.read_text() != written:
+            python = home / "bin" / "python"
+            subprocess.run(
+                [uv, "venv", "-q", "--clear", "--python", sys.executable, home], check=True, timeout=60
+            )
+            command: list[str | Path] = [
+                uv,
+                "pip",
+                "install",
+                "-q",
+                "--python",
+                python,
+                "--require-hashes",
+                "-r",
+                lock,
+            ]
+            subprocess.run(command, check=True, timeout=300)
+            stamp.write_text(written)
+    return str(home / "bin" / "python")
+
+
+def _node(*program: str) -> Callable[[], list[str]]:
+    return lambda: [install(NODE), *program]
+
+
+def _python(program: str) -> Callable[[], list[str]]:
+    return lambda: [python_of_libraries(), program]
+
+
+def _java() -> list[str]:
+    subprocess.run(["mvn", "-q", "-B", "compile"], cwd=JAVA, check=True, timeout=600)
+    return ["mvn", "-q", "-B", "exec:java"]
+
+
+def _rust() -> list[str]:
+    subprocess.run(["cargo", "build", "--quiet", "--locked"], cwd=RUST, check=True, timeout=1200)
+    return [str(RUST / "target" / "debug" / "with_rust")]
+
+
+LIBRARIES = (
+    *(
+        Library(
+            f"@apollo/subgraph {one}", "node", NODE, _node("with_apollo.mjs", f"subgraph-{one}", one), True
+        )
+        for one in SUBGRAPH_VERSIONS
+    ),
+    Library("@nestjs/graphql", "node", NODE, _node("with_nest.mjs"), True),
+    Library("strawberry-graphql", "python3", PYTHON, _python("with_strawberry.py"), True),
+    Library("ariadne", "python3", PYTHON, _python("with_ariadne.py"), True),
+    Library("graphene-federation", "python3", PYTHON, _python("with_graphene.py"), True),
+    Library("federation-graphql-java-support", "mvn", JAVA, _java),
+    Library("async-graphql", "cargo", RUST, _rust),
+)

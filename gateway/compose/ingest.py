@@ -5,8 +5,17 @@ Parsed, its links resolved, checked as GraphQL, extensions joined.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
-from graphql import DocumentNode, GraphQLDirective, GraphQLError, Source, parse, print_ast
+from graphql import (
+    DocumentNode,
+    GraphQLDirective,
+    GraphQLError,
+    Source,
+    parse,
+    print_ast,
+    specified_directives,
+)
 from graphql.language import (
     DefinitionNode,
     DirectiveDefinitionNode,
@@ -27,6 +36,7 @@ from gateway.federation.spec import GENERATED_FIELDS, SERVICE_TYPES
 from gateway.supergraph.features import arguments_of, read_feature, text
 from gateway.supergraph.model import RootKind
 
+_BUILT_IN = frozenset((*(one.name for one in specified_directives), "defer", "stream"))
 MAX_TOKENS = 1_000_000
 
 
@@ -98,7 +108,7 @@ def _read(
         name=source.name,
         url=source.url,
         types=finished,
-        directives={node.name.value: node for node in own if isinstance(node, DirectiveDefinitionNode)},
+        directives={node.name.value: node for node in own if _is_own_directive(node)},
         federation=links.federation.version if links.federation else None,
         links=links,
         graphql=plain,
@@ -160,6 +170,11 @@ def _defaults(directive: GraphQLDirective) -> Iterator[tuple[str, str]]:
     for name, argument in directive.args.items():
         node = argument.ast_node.default_value if argument.ast_node else None
         yield name, print_ast(node) if node else "null"
+
+
+def _is_own_directive(node: DefinitionNode) -> TypeGuard[DirectiveDefinitionNode]:
+    """Whether a definition is one of a directive, and not of GraphQL's own, which libraries print, too."""
+    return isinstance(node, DirectiveDefinitionNode) and node.name.value not in _BUILT_IN
 
 
 def _parse(source: SubgraphSource, report: Report) -> DocumentNode | None:

@@ -47,11 +47,20 @@ def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, ExactNumber) else value
 
 
+def _same(value: Any) -> Any:
+    return value
+
+
 def keep_numbers(schema: GraphQLSchema) -> None:
-    """Let the custom scalars of a schema read literals as JSON is read: decimals as they are written."""
+    """Let the custom scalars of a schema read literals as JSON is read: decimals as they are written.
+
+    graphql-core copies a type that coerces literals (to sort or change a schema) only if the type has a
+    function of its own for values, too.
+    """
     for item in schema.type_map.values():
         if isinstance(item, GraphQLScalarType) and not is_specified_scalar_type(item):
             item.coerce_input_literal = literal_value
+            item.coerce_input_value = _same
 
 
 def literal_value(node: ValueNode, variables: Any = None) -> Any:

@@ -225,3 +225,22 @@ async def test_variables_are_coerced_once_and_sent_as_variables() -> None:
     with pytest.raises(RequestError, match=r"\$n") as caught:
         await ask(engine, "mutation ($n: Int!) { add(n: $n) }", {"n": "many"})
     assert caught.value.code == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize("found", ["Hidden", "Nothing"])
+async def test_object_of_a_type_that_the_schema_does_not_have(found: str) -> None:
+    """It is null with an error at its path, which does not name the type: it may be hidden on purpose."""
+    sdl = """
+        type Query { pets: [Pet] }
+        union Pet = Cat | Hidden
+        type Cat { name: String }
+        type Hidden @inaccessible { name: String }
+    """
+    pets = [{"__typename": "Cat", "name": "Tom"}, {"__typename": found, "name": "x"}]
+    engine, _ = fake_engine({"a": sdl}, lambda _: {"data": {"pets": pets}})
+    response = await ask(engine, "{ pets { ... on Cat { name } } }")
+    assert response["data"] == {"pets": [{"name": "Tom"}, None]}
+    (error,) = response["errors"]
+    assert error["path"] == ["pets", 1]
+    assert error["extensions"]["code"] == "SUBGRAPH_WRONG_VALUE"
+    assert found not in error["message"]

@@ -14,7 +14,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-libraries check lint types contracts schema bench bench-pairs profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz crash-test mutants clean
+.PHONY: help env run test test-libraries check lint types contracts schema bench bench-pairs profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz oracle-peers crash-test mutants clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ conformance: $(READY)  ## the suites of SHARED/conformance, and the subgraph req
 
 fuzz: $(READY)  ## random supergraphs and operations against the monolith they are cut from: make fuzz SEED=1 CUTS=50 OPERATIONS=10000
 	@$(BIN)/python -m tests.fuzz.run --seed $(SEED) --cuts $(CUTS) --operations $(OPERATIONS) $(ARGS)
+
+oracle-peers: $(READY)  ## the fuzz's cuts and operations in other people's gateways: ARGS="--seed 1 --cuts 20 --operations 400 --faults"
+	@nice -n 10 $(BIN)/python -m tests.fuzz.peers_run $(ARGS)
 
 crash-test: $(READY)  ## kill processes at every write of a saga, and at random: make crash-test ARGS="--every 1 --sagas 1000"
 	@$(BIN)/python -m tests.crash.run $(ARGS)

@@ -61,13 +61,14 @@ class Recorder:
 
 @dataclass(slots=True)
 class Outcome:
-    """What one question showed."""
+    """What one question showed; `response`: the gateway's, empty where it refused or crashed."""
 
     verdict: Verdict
     fetches: int = 0
     leaves: int = 0
     errors: int = 0
     used: Counter[str] = field(default_factory=Counter)
+    response: dict[str, Any] = field(default_factory=dict)
 
 
 class Differing(Exception):
@@ -119,8 +120,9 @@ class Rig:
         }
         sources = [SubgraphSource(name, f"http://{name}", sdl) for name, sdl in supply.subgraphs.items()]
         self.transport = Recorder(LocalTransport(self.subgraphs))
-        supergraph = load_supergraph(compose(sources).supergraph)
-        self.engine: Engine = make_engine(supergraph, self.transport, Settings(), Observer([self._heard]))
+        self.supergraph = compose(sources).supergraph
+        loaded = load_supergraph(self.supergraph)
+        self.engine: Engine = make_engine(loaded, self.transport, Settings(), Observer([self._heard]))
         self.same_schema = _sorted(self.engine.supergraph.api) == _sorted(schema)
 
     def _heard(self, fact: Fact) -> None:
@@ -140,11 +142,7 @@ class Rig:
 
     def outcome(self, question: Question, want: Answer, runner: asyncio.Runner) -> Outcome:
         """The gateway's answer beside the right one."""
-        self.world.begin(question.faults, question.labels, question.unknown)
-        self.used.clear()
-        self.transport.requests.clear()
-        for subgraph in self.subgraphs.values():
-            subgraph.problems.clear()
+        self.begin(question)
         try:
             got = runner.run(self._ask(question))
         except GatewayError as error:
@@ -154,6 +152,18 @@ class Rig:
         except Exception as error:
             return Outcome(Verdict(f"crashed {type(error).__name__}", traceback.format_exc()))
         return self._judged(got, want, bool(question.unknown))
+
+    def begin(self, question: Question) -> None:
+        """Before each execution by a gateway: nothing has happened, nothing is noted."""
+        self.world.begin(question.faults, question.labels, question.unknown)
+        self.used.clear()
+        self.transport.requests.clear()
+        for subgraph in self.subgraphs.values():
+            subgraph.problems.clear()
+
+    def problems(self) -> list[tuple[str, str]]:
+        """What a gateway did that it must not do, as the subgraphs noted it: kinds and texts."""
+        return [problem for subgraph in self.subgraphs.values() for problem in subgraph.problems]
 
     async def _ask(self, question: Question) -> dict[str, Any]:
         checked = check(self.engine, question.query)
@@ -200,7 +210,7 @@ class Rig:
         return response
 
     def _judged(self, got: dict[str, Any], want: Answer, without_monolith: bool) -> Outcome:
-        problems = [problem for subgraph in self.subgraphs.values() for problem in subgraph.problems]
+        problems = self.problems()
         verdict = Verdict() if without_monolith else compare(got, want)
         if without_monolith:  # an input of an object that nobody knows is not what it is in the world
             problems = [one for one in problems if one[0] != "wrong input"]
@@ -210,9 +220,8 @@ class Rig:
         if len({request.subgraph for request in changes}) > 1:
             self._note("mutations in series")
         used = Counter(dict.fromkeys(self.used | want.used, 1))
-        return Outcome(
-            verdict, len(self.transport.requests), leaves(got["data"]), len(got.get("errors", ())), used
-        )
+        errors, fetches = len(got.get("errors", ())), len(self.transport.requests)
+        return Outcome(verdict, fetches, leaves(got["data"]), errors, used, got)
 
 
 def _sorted(schema: GraphQLSchema) -> str:

@@ -42,6 +42,9 @@ class Faults:
     unknown: tuple[str, ...]
 
 
+NO_FAULTS = Faults((), (), (), ())
+
+
 def supply_of(seed: str) -> tuple[Supply, set[tuple[str, str]]]:
     """A random supply, and the fields that are keys in it."""
     r = Random(seed)

@@ -16,29 +16,23 @@ from tests.fuzz.shrink_query import smaller_questions
 from tests.fuzz.shrink_supply import fitting_data, smaller_data, smaller_supplies, without_untouched
 
 T = TypeVar("T")
+Judge = Callable[[Case, Rig], str]
 Smaller = Callable[[T], Iterator[Callable[[], T]]]
 SECONDS = 90.0
 
 
-def verdict_kind(case: Case, rig: Rig | None = None) -> str:
-    """The kind of difference that a case shows; empty if it shows none, and where it can't be asked."""
-    try:
-        rig = rig or Rig(case.supply)
-        schema, document = rig.world.schema, parse(case.question.query)
-        if validate(schema, document) or not rig.same_schema:
-            return ""
-        want = rig.monolith(case.question)
-        with asyncio.Runner() as runner:
-            return rig.outcome(case.question, want, runner).verdict.kind
-    except Exception:
-        return ""
+def verdict_kind(case: Case, rig: Rig) -> str:
+    """The kind of difference from the monolith that a case shows; empty if it shows none."""
+    want = rig.monolith(case.question)
+    with asyncio.Runner() as runner:
+        return rig.outcome(case.question, want, runner).verdict.kind
 
 
-def shrunk(case: Case, kind: str) -> Case:
-    """The smallest case with the same kind of difference that is found within SECONDS."""
+def shrunk(case: Case, kind: str, judge: Judge = verdict_kind) -> Case:
+    """The smallest case found within SECONDS with the same kind of difference, as `judge` names it."""
     if kind in ("composition", "schema"):
         return case
-    search, before = _Search(kind, time.monotonic() + SECONDS), None
+    search, before = _Search(kind, time.monotonic() + SECONDS, judge), None
     while case != before and not search.late():
         before = case
         case = search.supply(search.question(case))
@@ -51,6 +45,16 @@ class _Search:
 
     kind: str
     end: float
+    judge: Judge
+
+    def same(self, case: Case, rig: Rig | None = None) -> bool:
+        """Whether a case can be asked and shows the kind of difference."""
+        try:
+            rig = rig or Rig(case.supply)
+            schema, document = rig.world.schema, parse(case.question.query)
+            return not validate(schema, document) and rig.same_schema and self.judge(case, rig) == self.kind
+        except Exception:
+            return False
 
     def late(self) -> bool:
         """Whether the time is over."""
@@ -60,9 +64,7 @@ class _Search:
         """A smaller operation, then fewer faults."""
         rig, found = Rig(case.supply), case.question
         for smaller in (smaller_questions, _fewer_faults):
-            found = self.smallest(
-                found, smaller, lambda one: verdict_kind(Case(case.supply, one), rig) == self.kind
-            )
+            found = self.smallest(found, smaller, lambda one: self.same(Case(case.supply, one), rig))
         return Case(case.supply, found)
 
     def supply(self, case: Case) -> Case:
@@ -70,7 +72,7 @@ class _Search:
         touched = _touched(case, Rig(case.supply))
 
         def holds(one: Supply) -> bool:
-            return verdict_kind(Case(fitting_data(one), case.question)) == self.kind
+            return self.same(Case(fitting_data(one), case.question))
 
         found = self.smallest(case.supply, lambda one: without_untouched(one, touched), holds)
         found = fitting_data(self.smallest(found, smaller_supplies, holds))

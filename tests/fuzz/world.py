@@ -79,6 +79,8 @@ class World:
     """Data, the monolith's schema, the inputs of fields and what they take from contexts.
 
     The faults and labels that are in force, and which subgraphs do not know which objects ("s1 E0/2").
+    `spelling`: 169.0 is another input than 169, as for a gateway that passes numbers as they are written;
+    one in JavaScript can't.
     """
 
     schema: GraphQLSchema
@@ -89,6 +91,7 @@ class World:
     setters: Mapping[str, set[str]] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()
     unknown: frozenset[str] = frozenset()
+    spelling: bool = True
     mutations: int = 0
     touched: set[tuple[str, str]] = field(default_factory=set)
     _found: dict[tuple[str, str], dict[str, Node]] = field(default_factory=dict)
@@ -115,7 +118,7 @@ class World:
         reference = self.object_type(node.kind).fields[name].type
         raw = None if fault == "null" else self.data[node.kind][node.index][name]
         if arguments or inputs is not None:
-            text = json.dumps([arguments, inputs], sort_keys=True)
+            text = json.dumps([arguments, inputs if self.spelling else _plain(inputs)], sort_keys=True)
             raw = self._stir(
                 raw, int(hashlib.blake2s(text.encode(), digest_size=4).hexdigest(), 16), reference
             )
@@ -307,6 +310,15 @@ def restricted(given: Any, wanted: SelectionSetNode) -> Any:
                 return MISSING
             found[item.name.value] = value
     return found
+
+
+def _plain(value: Any) -> Any:
+    """A value with 169 in place of 169.0."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _nodes(raw: Any) -> Any:

@@ -10,9 +10,11 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 HERE = Path(__file__).parent
@@ -59,26 +61,48 @@ class Conversation:
 
     def __init__(self, command: Sequence[str], folder: Path = HERE) -> None:
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, cwd=folder, stdin=pipe, stdout=pipe, text=True)
+        self._complaints = TemporaryFile("w+", errors="replace")  # noqa: SIM115 - `end` closes it
+        self._process = subprocess.Popen(
+            command, cwd=folder, stdin=pipe, stdout=pipe, stderr=self._complaints, text=True
+        )
         self._program = tuple(command)
         atexit.register(self.end)
 
     def ask(self, value: Any) -> Any:
         """The answer to one JSON value; AssertionError when the program has ended."""
+        self.send(value)
+        return self.receive()
+
+    def send(self, value: Any) -> None:
+        """Write one JSON value to the program; BrokenPipeError when the program has ended."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(value) + "\n")
         self._process.stdin.flush()
+
+    def receive(self) -> Any:
+        """The next JSON value of the program; AssertionError when the program has ended."""
+        assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line, f"{self._program} ended with {self._process.poll()}"
+        assert line, f"{self._program} ended with {self._process.wait(timeout=30)}: {self._complained()}"
         return json.loads(line)
+
+    def _complained(self) -> str:
+        """The last lines that the program wrote to stderr."""
+        self._complaints.seek(0)
+        return self._complaints.read()[-2000:]
+
+    def kill(self) -> None:
+        """Kill the program: what waits for its next value gets an AssertionError."""
+        self._process.kill()
 
     def end(self) -> None:
         """End the program."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(BrokenPipeError):
+                    pipe.close()
         self._process.wait(timeout=30)
+        self._complaints.close()
 
 
 @cache

@@ -7,7 +7,7 @@ from random import Random
 
 from tests.fuzz.cut_parts import ensure
 from tests.fuzz.inputs import literal
-from tests.fuzz.model import Cut, Member, Part, View
+from tests.fuzz.model import EXTRAS, Cut, Member, Part, View
 
 
 def share_fields(r: Random, cut: Cut) -> None:
@@ -131,7 +131,7 @@ def add_provides(r: Random, cut: Cut) -> None:
             for name, part in list(view.parts.get(kind, {}).items()):
                 base = cut.monolith.fields[kind][name].base
                 if part.role == "own" and base in cut.monolith.entities and r.random() < 0.4:
-                    part.provides = _provide(r, cut, view, base, 2)
+                    part.provides = _provide(r, cut, view, base, 2 if EXTRAS.get() else 1)
 
 
 def _provide(r: Random, cut: Cut, view: View, entity: str, depth: int) -> str:

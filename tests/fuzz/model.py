@@ -1,10 +1,21 @@
 """What the generator decides: the types of a monolith, and what each subgraph has of them."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal
 
 SCALARS = ("String", "Int", "Boolean", "Float", "ID", "Color", "Big")
+EXTRAS = ContextVar("EXTRAS", default=True)
+"""Whether cuts and operations have what gateways in JavaScript can't do or have no verdicts for yet: numbers beyond
+64 bits, directives, fields that are strict in some subgraphs or on interface objects, nested @provides, and aliases
+with two underscores.
+"""
 Role = Literal["own", "external", "overridden"]
+
+
+def scalars() -> tuple[str, ...]:
+    """The scalars that fields may have."""
+    return SCALARS if EXTRAS.get() else SCALARS[:-1]
 
 
 def base_of(reference: str) -> str:

@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 from tests.fuzz.inputs import random_arguments
-from tests.fuzz.model import SCALARS, Cut, Member, Monolith, base_of
+from tests.fuzz.model import EXTRAS, SCALARS, Cut, Member, Monolith, base_of, scalars
 
 OBJECTS = 4
 _NAMES = ("name", "size", "tag", "link", "peer", "items", "info", "mark", "x", "y", "z")
@@ -25,8 +25,8 @@ def random_monolith(r: Random) -> Monolith:
     for entity in made.entities:
         _entity(r, made, entity)
     for value in made.values:
-        scalars = 0.75 if value != made.split else 0.9
-        made.fields[value] = _random_fields(r, made, r.sample(_NAMES[:8], r.randint(2, 4)), scalars)
+        share = 0.75 if value != made.split else 0.9
+        made.fields[value] = _random_fields(r, made, r.sample(_NAMES[:8], r.randint(2, 4)), share)
     for index, interface in enumerate(made.interfaces):
         _interface(r, made, interface, _NAMES[index::2])
     if made.interface_object:
@@ -80,10 +80,10 @@ def _choose_members(r: Random, made: Monolith) -> None:
         made.members[union] = r.sample(pool, r.randint(2, min(4, len(pool))))
 
 
-def _random_fields(r: Random, made: Monolith, names: list[str], scalars: float) -> dict[str, Member]:
+def _random_fields(r: Random, made: Monolith, names: list[str], share: float) -> dict[str, Member]:
     found = {}
     for name in names:
-        base = r.choice(SCALARS) if r.random() < scalars else composite(r, made)
+        base = r.choice(scalars()) if r.random() < share else composite(r, made)
         found[name] = Member(name, wrapped(r, base), random_arguments(r))
     return found
 
@@ -126,8 +126,9 @@ def _interface(r: Random, made: Monolith, interface: str, names: tuple[str, ...]
 def _interface_object(r: Random, made: Monolith, interface: str) -> None:
     """Fields that only an interface object has: they reach every type that implements the interface."""
     for name in r.sample(("ioa", "iob", "ioc"), r.randint(2, 3)):
-        base = r.choice(SCALARS) if r.random() < 0.6 else composite(r, made)
-        member = Member(name, wrapped(r, base), random_arguments(r), through=interface)
+        base = r.choice(scalars()) if r.random() < 0.6 else composite(r, made)
+        reference = wrapped(r, base) if EXTRAS.get() else wrapped(r, base).removesuffix("!")
+        member = Member(name, reference, random_arguments(r), through=interface)
         for kind in [interface, *made.members[interface]]:
             made.fields[kind][name] = member
 

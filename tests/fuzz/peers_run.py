@@ -17,6 +17,7 @@ from itertools import combinations
 from pathlib import Path
 
 from tests.fuzz.case import Case, write_case
+from tests.fuzz.model import EXTRAS
 from tests.fuzz.peers import PEERS, Peer
 from tests.fuzz.peers_known import ANSWERS, PLACES, Seen, kind_of
 from tests.fuzz.rig import Rig
@@ -119,6 +120,7 @@ def rounds(
     over.
     """
     share, number, done = max(operations // cuts, 1), 0, 0
+    EXTRAS.set(False)
     with asyncio.Runner() as runner:
         while done < cuts:
             name = f"{seed}-{number}"

@@ -16,6 +16,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ from subgraphs.platform.folder import make_folder, secret, steady_port
 
 _PATIENCE = 300.0  # seconds to replay its journal
 _ENDINGS = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+# How PostgreSQL writes all its files to the disk, when it has made them and after a crash. One by one takes
+# seconds for 15 databases; Linux writes a file system with one call.
+_SYNC = "syncfs" if sys.platform == "linux" else "fsync"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -39,6 +43,7 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "random_page_cost": "1.1",
     "log_min_messages": "warning",
+    "recovery_init_sync_method": _SYNC,
 }
 _CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -179,7 +184,8 @@ def _create(program: Path, data: Path, password: str, account: Account | None, d
         "--auth=scram-sha-256",
         f"--pwfile={phrase}",
     ]
-    command = [str(program / "initdb"), "-D", str(draft), *options, *([] if durable else ["--no-sync"])]
+    sync = f"--sync-method={_SYNC}" if durable else "--no-sync"
+    command = [str(program / "initdb"), "-D", str(draft), *options, sync]
     try:
         done = _run(command, data.parent, account)
     finally:

@@ -21,7 +21,7 @@ PEERS: Mapping[str, str] = {
     "hive": "Hive Gateway (@graphql-hive/gateway-runtime)",
     "hive-rust": "Hive Gateway with Hive's Rust planner (@graphql-hive/router-runtime)",
 }
-SECONDS = 10.0
+SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,13 +42,13 @@ def table() -> Iterator[Table]:
 def test_peers_differ_in_known_kinds_only(table: Table) -> None:
     """60 operations over 3 cuts: every peer answers, and each difference is of a kind that is judged."""
     tally, unjudged = Tally(), []
-    for one in rounds(table, 3, 3, 60, contexts=False):
+    for one in rounds(table, 5, 3, 60, contexts=False):
         tally.add(one)
         if "unjudged" in one.kinds.values():
             unjudged.append(told(one))
     assert unjudged == []
     assert {peer: counts.total() for peer, counts in tally.counts.items()} == dict.fromkeys(PEERS, 60)
-    assert all(counts[""] >= 25 for counts in tally.counts.values()), tally.table()
+    assert all(counts[""] >= 15 for counts in tally.counts.values()), tally.table()
 
 
 @NODE

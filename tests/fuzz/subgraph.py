@@ -50,6 +50,7 @@ class Subgraph:
     def __init__(self, name: str, facts: Facts, world: World, taken: Taken, note: Noting) -> None:
         self.name, self.facts, self.world, self.taken, self.note = name, facts, world, taken, note
         self.problems: list[tuple[str, str]] = []
+        self.read: dict[str, DocumentNode | str] = {}
         self.entities = [
             kind
             for kind, keys in facts.keys.items()
@@ -69,9 +70,9 @@ class Subgraph:
         for _ in range(len(query) % 5):
             await asyncio.sleep(0)
         given = json.loads(json.dumps(dict(variables or {})))
-        document = parse(query)
-        if errors := validate(self.schema, document):
-            self.problem("invalid request", f"{errors[0].message}: {query}")
+        document = self._read(query)
+        if isinstance(document, str):
+            self.problem("invalid request", f"{document}: {query}")
             return {"errors": [{"message": "invalid request"}]}
         result = self._execute(document, given, operation_name)
         for error in result.errors or ():
@@ -79,6 +80,17 @@ class Subgraph:
                 self.problem("unfit", error.message)  # of the case, not of the gateway
         formatted: dict[str, Any] = json.loads(json.dumps(result.formatted))
         return formatted
+
+    def _read(self, query: str) -> DocumentNode | str:
+        """The parsed request, or the message of what is not valid in it.
+
+        Both paths send the same requests, and an operation is often asked again: each text is read once.
+        """
+        if query not in self.read:
+            document = parse(query)
+            errors = validate(self.schema, document)
+            self.read[query] = errors[0].message if errors else document
+        return self.read[query]
 
     def _execute(
         self, document: DocumentNode, variables: dict[str, Any], name: str | None

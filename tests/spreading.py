@@ -15,6 +15,8 @@ LONGEST = (
     "tests/gateway/bombs/test_bombs.py",
     "tests/subgraphs/platform/test_seed.py",
     "tests/conformance/test_peers_load.py",
+    "tests/gateway/http/test_corners.py",
+    "tests/libraries/test_libraries.py",
     "tests/subgraphs/read_side/test_fallback.py",
     "tests/subgraphs/kit/queue/test_survival.py",
     "tests/gateway/test_cli.py",

@@ -6,9 +6,10 @@ from typing import Literal
 
 SCALARS = ("String", "Int", "Boolean", "Float", "ID", "Color", "Big")
 EXTRAS = ContextVar("EXTRAS", default=True)
-"""Whether cuts and operations have what gateways in JavaScript can't do or have no verdicts for yet: numbers beyond
-64 bits, directives, fields that are strict in some subgraphs or on interface objects, nested @provides, and aliases
-with two underscores.
+"""Whether cuts and operations have what gateways in JavaScript can't do or have no verdicts for yet.
+
+These are numbers beyond 64 bits, directives, fields that are strict in some subgraphs or on interface
+objects, nested @provides, and aliases with two underscores.
 """
 Role = Literal["own", "external", "overridden"]
 

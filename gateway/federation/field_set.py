@@ -103,6 +103,35 @@ def with_usual_names(fields: FieldSet, names: Mapping[str, str]) -> FieldSet:
     return tuple(out)
 
 
+def without_needless_fragments(
+    fields: FieldSet,
+    type_name: str,
+    field_types: Mapping[str, Mapping[str, str]],
+    possible: Mapping[str, frozenset[str]],
+) -> FieldSet:
+    """The field set with the fields of a fragment in its place, where every object matches the fragment.
+
+    `type_name` is the type that the field set is for; `field_types` has the type reference of each field, by
+    type and name; `possible` the object types behind each type. Fragments with directives stay.
+
+    Example: `... on User { id } org { ... { id } }` for `User` is `id org { id }`.
+    """
+    out: list[FieldSetField | FieldSetFragment] = []
+    for item in fields:
+        if isinstance(item, FieldSetField):
+            below = field_types.get(type_name, {}).get(item.name, "").strip("[]!")
+            inner = without_needless_fragments(item.selections, below, field_types, possible)
+            out.append(replace(item, selections=inner))
+            continue
+        condition = item.type_condition or type_name
+        inner = without_needless_fragments(item.selections, condition, field_types, possible)
+        if not item.directives and (condition == type_name or type_name in possible.get(condition, ())):
+            out.extend(inner)
+        else:
+            out.append(replace(item, selections=inner))
+    return tuple(dict.fromkeys(out))
+
+
 def top_fields(fields: Iterable[FieldSetField | FieldSetFragment]) -> Iterator[FieldSetField]:
     """The fields of the outermost level, those in fragments included."""
     for item in fields:

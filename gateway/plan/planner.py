@@ -5,7 +5,9 @@ fields that one request answers (GraphQL spec, section 6.2.2: root fields of a m
 other, with all that belongs to them).
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from gateway.core.errors import PlanError
 from gateway.plan.assemble import assemble
@@ -17,7 +19,7 @@ from gateway.plan.passes import PASSES
 from gateway.plan.paths import Paths
 from gateway.plan.place import Placer
 from gateway.plan.unions import without_unsure_members
-from gateway.request.operation import Field, Fragment, Operation, Selections
+from gateway.request.operation import Field, Fragment, Marks, Operation, Selections
 from gateway.supergraph.graph import Graph
 
 DEFAULT_LIMIT = 200_000
@@ -78,14 +80,50 @@ def _place(paths: Paths, root: str, selections: Selections) -> list[Group]:
 def _mutation_stages(paths: Paths, operation: Operation) -> list[list[Group]]:
     """One stage per root field; neighbours that one and the same request answers share a stage."""
     runs: list[tuple[str | None, list[Field | Fragment], list[Group]]] = []
+    around: list[tuple[Marks, ...]] = []
     for items in _by_key(operation.selections).values():
         alone = _place(paths, operation.root, tuple(items))
         subgraph = alone[0].subgraph if len(alone) == 1 else None
-        if runs and subgraph is not None and runs[-1][0] == subgraph:
+        places = {place for item in items for place in _fragments_around(item)}
+        joins = bool(runs) and subgraph is not None and runs[-1][0] == subgraph
+        if joins and len(places) == 1 and _comes_last(around, *places):
             runs[-1][1].extend(items)
         else:
-            runs.append((subgraph, items, alone))
+            runs.append((subgraph if len(places) == 1 else None, items, alone))
+            around = []
+        around.extend(places)
     return [_place(paths, operation.root, tuple(run)) for _, run, _ in runs]
+
+
+def _fragments_around(item: Field | Fragment) -> Iterator[tuple[Marks, ...]]:
+    """The directives of the fragments around each field of a root selection, outer ones first."""
+    if isinstance(item, Field):
+        yield ()
+        return
+    for inner in item.selections:
+        for place in _fragments_around(inner):
+            yield (item.marks, *place) if item.marks is not None else place
+
+
+def _comes_last(around: Sequence[tuple[Marks, ...]], place: tuple[Marks, ...]) -> bool:
+    """Whether a root field in some fragments comes after all others in the text of a request.
+
+    A selection is written with its fields before its fragments, and each fragment once, so a field may get
+    in front of one that the client wrote first; a mutation would run in another order.
+
+    Example: of `... @x { a } b` the second field comes first: `b ...@x{a}`.
+    """
+    last = around[-1]
+    if place == last:
+        return True
+    near = _common(last, place)
+    return all(_common(one, place) <= near and one[: len(place)] != place for one in around)
+
+
+def _common(one: tuple[Marks, ...], other: tuple[Marks, ...]) -> int:
+    """How many fragments two places have in common."""
+    pairs = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return sum(1 for _ in pairs)
 
 
 def _by_key(selections: Selections) -> dict[str, list[Field | Fragment]]:

@@ -280,7 +280,11 @@ class Graph:
         for arrival, reach in have.items():
             if narrow := self.narrow(arrival, condition):
                 narrowed[narrow] = reach
-        return self.obtain(condition, item.selections, narrowed) if narrowed else 0
+        if not narrowed:
+            return 0
+        if condition == type_name:
+            return self.obtain(condition, item.selections, narrowed)
+        return self._obtain_below(condition, item.selections, narrowed)
 
     def _obtain_field(self, type_name: str, item: FieldSetField, have: Mapping[Arrival, Reach]) -> int | None:
         best: int | None = None

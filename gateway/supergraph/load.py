@@ -26,7 +26,7 @@ from graphql.language import (
 from graphql.language.ast import ConstValueNode
 
 from gateway.core.errors import Location, SupergraphError
-from gateway.federation.field_set import FieldSet, parse_field_set, top_fields
+from gateway.federation.field_set import FieldSet, parse_field_set, top_fields, without_needless_fragments
 from gateway.supergraph.api_schema import api_schema
 from gateway.supergraph.facts import read_facts
 from gateway.supergraph.features import Feature, arguments_of, check_join_version, read_features, text
@@ -150,6 +150,7 @@ class _Loader:
         self.types = {
             node.name.value: node for node in document.definitions if isinstance(node, TypeDefinitionNode)
         }
+        self.field_types = _field_types(self.types)
         self.graphs = self._graphs()
         self.possible = self._possible()
         self.views = self._views()
@@ -175,7 +176,7 @@ class _Loader:
             roots=self._roots(),
             kinds={name: _KINDS[type(node)] for name, node in own.items()},
             possible=self.possible,
-            field_types=_field_types(own),
+            field_types={name: self.field_types[name] for name in own if name in self.field_types},
             features=tuple(feature.url for feature in features),
             contexts=self._contexts(),
             labels=frozenset(_labels(subgraphs.values())),
@@ -266,7 +267,9 @@ class _Loader:
 
     def _type(self, node: TypeDefinitionNode, graph: str, joins: list[_Join]) -> SubgraphType:
         keys = tuple(
-            Key(join.fields("key"), join.flag("resolvable", True)) for join in joins if join.get("key")
+            Key(self._field_set(node.name.value, join.fields("key")), join.flag("resolvable", True))
+            for join in joins
+            if join.get("key")
         )
         interface_object = any(join.flag("isInterfaceObject") for join in joins)
         name = node.name.value
@@ -279,7 +282,9 @@ class _Loader:
             fake = {item.name for key in extended for item in top_fields(key)}
             kind: Kind = "object" if interface_object else _KINDS[type(node)]
             views = {
-                item.name: item for child in node.fields or () for item in self._field(child, graph, fake)
+                item.name: item
+                for child in node.fields or ()
+                for item in self._field(name, child, graph, fake)
             }
             return SubgraphType(name, kind, views, keys, interface_object, self._interfaces(node, graph))
         if isinstance(node, UnionTypeDefinitionNode):
@@ -307,7 +312,12 @@ class _Loader:
                     found.setdefault(text(arguments_of(directive).get("name")) or "", set()).add(name)
         return {context: frozenset(names) for context, names in found.items()}
 
-    def _field(self, node: FieldDefinitionNode, graph: str, fake: set[str]) -> list[SubgraphField]:
+    def _field_set(self, type_name: str, fields: FieldSet) -> FieldSet:
+        return without_needless_fragments(fields, type_name, self.field_types, self.possible)
+
+    def _field(
+        self, type_name: str, node: FieldDefinitionNode, graph: str, fake: set[str]
+    ) -> list[SubgraphField]:
         if id(node) not in self.field_joins:
             self.field_joins[id(node)] = (self._joins(node.directives, "field"), print_ast(node.type))
         name, (joins, reference) = node.name.value, self.field_joins[id(node)]
@@ -318,8 +328,8 @@ class _Loader:
                 name,
                 join.get("type") or reference,
                 external=(join.flag("external") or join.flag("usedOverridden")) and name not in fake,
-                requires=join.fields("requires"),
-                provides=join.fields("provides"),
+                requires=self._field_set(type_name, join.fields("requires")),
+                provides=self._field_set(reference.strip("[]!"), join.fields("provides")),
                 contexts=join.contexts,
                 label=join.get("overrideLabel"),
                 when_on=join.get("override") is not None,

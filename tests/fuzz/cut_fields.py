@@ -71,6 +71,8 @@ def _require(r: Random, cut: Cut, entity: str, member: Member, inputs: set[tuple
             inputs.add((entity, one.name))
             view.parts[entity][one.name] = Part("external")
     part.requires = " ".join(chosen)
+    if chosen and EXTRAS.get() and r.random() < 0.1:
+        part.requires = f"... on {entity} {{ {part.requires} }}"
 
 
 def _foreign(cut: Cut, view: View, entity: str, member: Member) -> bool:
@@ -85,30 +87,53 @@ def _foreign(cut: Cut, view: View, entity: str, member: Member) -> bool:
 
 def _input(r: Random, cut: Cut, view: View, member: Member, inputs: set[tuple[str, str]]) -> str:
     """One field of a @requires set, with arguments and what is below; nothing if it can't be one."""
-    monolith = cut.monolith
     arguments = ", ".join(
         f"{one.name}: {literal(r, one.type)}" for one in member.arguments if r.random() < 0.7
     )
     head = member.name + (f"({arguments})" if arguments else "")
     if member.leaf:
         return head
-    if member.base in monolith.abstract or member.base == monolith.split:
+    abstract = member.base in cut.monolith.abstract
+    below = (_of_each_type if abstract else _leaves)(r, cut, view, member.base, inputs)
+    return f"{head} {{ {below} }}" if below else ""
+
+
+def _leaves(r: Random, cut: Cut, view: View, kind: str, inputs: set[tuple[str, str]]) -> str:
+    """What a @requires set reads of an object; nothing if there is nothing to read."""
+    monolith = cut.monolith
+    if kind == monolith.split:
         return ""
     below = [
-        one
-        for one in monolith.fields[member.base].values()
-        if one.leaf and not one.arguments and not one.through
+        one for one in monolith.fields[kind].values() if one.leaf and not one.arguments and not one.through
     ]
-    if member.base in monolith.entities:
-        below = [one for one in below if _readable(cut, view, member.base, one)]
+    if kind in monolith.entities:
+        below = [one for one in below if _readable(cut, view, kind, one)]
     chosen = r.sample(below, min(len(below), r.randint(1, 2)))
     if not chosen:
         return ""
-    ensure(r, cut, view, member.base)
+    ensure(r, cut, view, kind)
     for one in chosen:
-        view.parts[member.base].setdefault(one.name, Part("external"))
-        inputs.add((member.base, one.name))
-    return f"{head} {{ {' '.join(one.name for one in chosen)} }}"
+        view.parts[kind].setdefault(one.name, Part("external"))
+        inputs.add((kind, one.name))
+    return " ".join(one.name for one in chosen)
+
+
+def _of_each_type(r: Random, cut: Cut, view: View, base: str, inputs: set[tuple[str, str]]) -> str:
+    """What a @requires set reads of an interface or a union: fragments on the types that a subgraph knows."""
+    monolith = cut.monolith
+    behind = monolith.members[view.object_of] if view.object_of else ()
+    if not EXTRAS.get() or base == view.object_of or set(behind) & set(monolith.members[base]):
+        return ""
+    ensure(r, cut, view, base)
+    parts = []
+    for kind in r.sample(view.members[base], len(view.members[base])):
+        if r.random() < 0.8 and (below := _leaves(r, cut, view, kind, inputs)):
+            parts.append(f"... on {kind} {{ {below} }}")
+    if base in monolith.interfaces and "id" in monolith.fields[base] and r.random() < 0.3:
+        parts.append("id")
+    if parts and r.random() < 0.3:
+        parts.append("__typename")
+    return " ".join(parts)
 
 
 def _readable(cut: Cut, view: View, entity: str, member: Member) -> bool:

@@ -7,11 +7,13 @@ from graphql.language import (
     ConstDirectiveNode,
     DocumentNode,
     FieldDefinitionNode,
+    InlineFragmentNode,
     InputValueDefinitionNode,
     InterfaceTypeDefinitionNode,
     ObjectTypeDefinitionNode,
     OperationDefinitionNode,
     SchemaDefinitionNode,
+    SelectionNode,
     SelectionSetNode,
     StringValueNode,
 )
@@ -100,16 +102,30 @@ def _read_type(facts: Facts, definition: ObjectTypeDefinitionNode | InterfaceTyp
         if mark.name.value == "context":
             facts.setters.setdefault(_text(mark, "name") or "", set()).add(name)
     for item in definition.fields or ():
-        facts.fields[name, item.name.value] = _read_field(item)
+        facts.fields[name, item.name.value] = _read_field(name, item)
 
 
-def _read_field(item: FieldDefinitionNode) -> FieldFacts:
+def _without_fragments(kind: str, wanted: SelectionSetNode) -> SelectionSetNode:
+    """A field set of a type without the fragments on this very type around its fields."""
+    found: list[SelectionNode] = []
+    for item in wanted.selections:
+        own = isinstance(item, InlineFragmentNode) and (
+            item.type_condition is None or item.type_condition.name.value == kind
+        )
+        if own and isinstance(item, InlineFragmentNode):
+            found += _without_fragments(kind, item.selection_set).selections
+        else:
+            found.append(item)
+    return SelectionSetNode(selections=tuple(found))
+
+
+def _read_field(kind: str, item: FieldDefinitionNode) -> FieldFacts:
     marks = {one.name.value: one for one in item.directives or ()}
     requires, provides = _text(marks.get("requires"), "fields"), _text(marks.get("provides"), "fields")
     return FieldFacts(
         external="external" in marks,
         shareable="shareable" in marks,
-        requires=field_set(requires) if requires else None,
+        requires=_without_fragments(kind, field_set(requires)) if requires else None,
         provides=field_set(provides) if provides else None,
         override=_text(marks.get("override"), "from"),
         label=_text(marks.get("override"), "label"),

@@ -67,13 +67,13 @@ def _fragile(schema: GraphQLSchema, kind: str, found: set[tuple[str, str]]) -> s
 def _strict(schema: GraphQLSchema, kind: str, wanted: SelectionSetNode) -> set[tuple[str, str]]:
     definition = schema.type_map.get(kind)
     found: set[tuple[str, str]] = set()
-    if not isinstance(definition, GraphQLObjectType):
-        return found
     for item in wanted.selections:
         if isinstance(item, InlineFragmentNode):
             below = item.type_condition.name.value if item.type_condition else kind
             found |= _strict(schema, below, item.selection_set)
-        elif isinstance(item, FieldNode):
+        elif isinstance(item, FieldNode) and isinstance(definition, GraphQLObjectType):
+            if item.name.value == "__typename":
+                continue
             reference = str(definition.fields[item.name.value].type)
             if "!" in reference:
                 found.add((kind, item.name.value))

@@ -17,6 +17,7 @@ from tests.fuzz.faults import random_faults, strict_inputs
 from tests.fuzz.features import Figures
 from tests.fuzz.monolith import random_data
 from tests.fuzz.operations import random_operation
+from tests.fuzz.replay import outcome_of
 from tests.fuzz.rig import Outcome, Rig
 from tests.fuzz.sdl import monolith_sdl, subgraph_sdl
 from tests.fuzz.shrink import shrunk
@@ -132,7 +133,12 @@ def main() -> int:
         "--keep", type=int, default=5, help="how many differences are shrunk and written, one of a kind"
     )
     parser.add_argument("--stop", action="store_true", help="stop at the first difference, do not shrink it")
+    parser.add_argument("--kept", action="store_true", help="the kept cases first; stop where one differs")
     given = parser.parse_args()
+    for folder in sorted(given.cases.iterdir()) if given.kept else ():
+        if (verdict := outcome_of(folder).verdict).kind:
+            print(f"{folder.name}: {verdict.kind}: {verdict.text[:600]}")
+            return 1
     figures, started = Figures(), time.monotonic()
     kinds: set[str] = set()
     for difference in fuzz(given.seed, given.cuts, given.operations, figures):

@@ -163,4 +163,4 @@ def _top(mark: ConstDirectiveNode) -> set[str]:
     )
     while (smaller := re.sub(r"\{[^{}]*\}|\([^()]*\)", "", text)) != text:
         text = smaller
-    return set(re.findall(r"\w+", text))
+    return set(re.findall(r"\w+", re.sub(r"\.\.\.(\s*on\s+\w+)?", "", text)))

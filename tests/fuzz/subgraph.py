@@ -19,7 +19,7 @@ from graphql import (
     parse,
     validate,
 )
-from graphql.language import FieldNode, SelectionSetNode
+from graphql.language import FieldNode, InlineFragmentNode, SelectionSetNode
 
 from tests.fuzz.directives import Facts, FieldFacts, Key
 from tests.fuzz.world import MISSING, Node, World, dressed, restricted
@@ -191,6 +191,8 @@ class Subgraph:
             self.note("requires, nested")
         if any(item.arguments for item in fields):
             self.note("requires, with arguments")
+        if any(_has_fragments(item.selection_set) for item in fields if item.selection_set):
+            self.note("requires, with fragments")
         if any((node.kind, item.name.value) in self.world.requirements for item in fields):
             self.note("requires, chained")
 
@@ -225,6 +227,10 @@ class Subgraph:
             self.note("composite keys")
         if key.nested:
             self.note("nested keys")
+
+
+def _has_fragments(wanted: SelectionSetNode) -> bool:
+    return any(isinstance(item, InlineFragmentNode) for item in wanted.selections)
 
 
 def _provided(node: Node, name: str) -> FieldNode | None:

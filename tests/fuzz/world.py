@@ -188,6 +188,8 @@ class World:
             if isinstance(item, InlineFragmentNode):
                 if item.type_condition is None or item.type_condition.name.value == node.kind:
                     found.update(self._read(node, item.selection_set))
+            elif isinstance(item, FieldNode) and item.name.value == "__typename":
+                found["__typename"] = node.kind
             elif isinstance(item, FieldNode):
                 name = item.name.value
                 field = self.object_type(node.kind).fields[name]
@@ -222,7 +224,8 @@ class World:
                 if item.type_condition is None or item.type_condition.name.value == node.kind:
                     found.update(self.project(node, item.selection_set))
             elif isinstance(item, FieldNode):
-                found[item.name.value] = self._projected(node, item)
+                typename = item.name.value == "__typename"
+                found[item.name.value] = node.kind if typename else self._projected(node, item)
         return found
 
     def _projected(self, node: Node, item: FieldNode) -> Any:
@@ -246,7 +249,8 @@ class World:
         """Whether anything that a field set reads fails."""
         for item in wanted.selections:
             if isinstance(item, InlineFragmentNode):
-                if self.failing_input(node, item.selection_set):
+                applies = item.type_condition is None or item.type_condition.name.value == node.kind
+                if applies and self.failing_input(node, item.selection_set):
                     return True
             elif isinstance(item, FieldNode) and self._fails(node, item):
                 return True
@@ -254,6 +258,8 @@ class World:
 
     def _fails(self, node: Node, item: FieldNode) -> bool:
         name = item.name.value
+        if name == "__typename":
+            return False
         deeper = self.requirements.get((node.kind, name))
         if deeper is not None and self.failing_input(node, deeper):
             return True

@@ -55,6 +55,9 @@ PAGES: Mapping[str, str] = {
     "requires_and_provides/requires with a fragment that never applies": (
         "GraphQL does not allow a fragment on a type that can't occur there: the field set is wrong, before any query is asked"
     ),
+    "requires_and_provides/requires with a fragment on a type that the owner of the field never returns": (
+        "no object of that type can be there, so nothing of it is needed; every query can be answered"
+    ),
 }
 
 AT_HAND = (

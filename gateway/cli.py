@@ -173,9 +173,10 @@ def plan(
     # a plan depends on the variables in conditions alone; the others may be missing here
     values = variables_for(engine, node, given) if given else {}
     prepared = prepare(engine, checked, node, values)
+    roots = engine.supergraph.roots.values()
     if explain:
         for name, text in plan_operation(
-            engine.graphs.plain, without_meta(prepared.operation), explain=True
+            engine.graphs.plain, without_meta(prepared.operation, roots), explain=True
         ).explained:
             print(f"after {name}:\n{text}")
     print(

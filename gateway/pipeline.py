@@ -109,7 +109,7 @@ def prepare(
     meta = meta_fields(operation)
     if meta and not engine.settings.introspection:
         raise RequestError("introspection is off", "INTROSPECTION_DISABLED")
-    asked = without_meta(operation)
+    asked = without_meta(operation, engine.supergraph.roots.values())
     plan = plan_operation(engine.graphs.of(labels), asked, limits.paths)
     whole = len(asked.selections) == len(operation.selections) and not meta
     program = None

@@ -95,7 +95,7 @@ class Placer:
             new = DraftField(key, item.name, reference, arguments, item.variables, directives=item.directives)
             if option.local.hasty:
                 self.paths.hasty.add(key)
-            slot = (apart and self.by_itself(site, option, new)) or self.resolving(site, option, new)
+            slot = (apart and self.by_itself(site, option, new)) or self.resolving(site, option, new, apart)
             groups.add(slot.group)
             written = slot.draft.ask(new)
             if self.graph.is_composite(item.type_name):
@@ -128,7 +128,7 @@ class Placer:
         if source is not None:
             ask_type(self.entered(site, source).draft)
 
-    def resolving(self, site: Site, option: Option, new: DraftField) -> Slot:
+    def resolving(self, site: Site, option: Option, new: DraftField, apart: bool) -> Slot:
         """The slot where a field goes.
 
         One of its own where it needs inputs, or its key stands for something else.
@@ -136,7 +136,7 @@ class Placer:
         The latter happens in interface objects, whose selections have no types to tell fields apart.
         """
         if option.with_inputs:
-            return self.given_inputs(site, option, new)
+            return self.given_inputs(site, option, new, new.key if apart else "")
         slot = self.entered(site, option.source, new)
         if not slot.draft.means_other(new):
             return slot
@@ -185,7 +185,7 @@ class Placer:
         reached = self.reached(site)
         return {arrival: item for arrival, item in reached.items() if item.depth < reached[source].depth}
 
-    def given_inputs(self, site: Site, option: Option, new: DraftField) -> Slot:
+    def given_inputs(self, site: Site, option: Option, new: DraftField, apart: str) -> Slot:
         """A slot for a field with @requires: entered after its inputs are known, and with them."""
         reached = self.reached(site)
         fields, parents = self.demand(site, option.local.requires, reached, inputs=True)
@@ -196,7 +196,7 @@ class Placer:
         parents |= above
         there = site.slots.get(option.source)
         if (
-            not contexts
+            not (contexts or apart)
             and there is not None
             and option.source not in site.start
             and parents <= ancestors(there.group)
@@ -206,7 +206,7 @@ class Placer:
                 there.group.lookups[0].represent(template)
                 return there
         plain = Arrival(option.source.subgraph, option.source.type)
-        return self.lookup(site, plain, (*key, *fields), parents, contexts, inputs=inputs)
+        return self.lookup(site, plain, (*key, *fields), parents, contexts, inputs=inputs, apart=apart)
 
     def contextual(self, site: Site, option: Option) -> tuple[tuple[str, str], ...]:
         """The arguments of a field that come from contexts, as the variables of its request."""

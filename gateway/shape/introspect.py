@@ -1,4 +1,4 @@
-"""Introspection (`__schema`, `__type`) and the root's `__typename`.
+"""Introspection (`__schema`, `__type`) and the `__typename` of root types.
 
 Answered from the API schema, never by a subgraph.
 
@@ -6,7 +6,7 @@ A query root can also be met further down (`{ viewer { query { __schema { ... } 
 is kept under a key that no client can use, by field.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,27 +15,29 @@ from graphql import GraphQLSchema, graphql_sync
 from gateway.request.operation import Field, Fragment, Operation, Selections, print_selections
 
 INTROSPECTION = frozenset({"__schema", "__type"})
-META = INTROSPECTION | {"__typename"}
 NESTED = "nested introspection"  # no response key has a space
 
 
-def without_meta(operation: Operation) -> Operation:
-    """The operation as subgraphs are asked.
+def without_meta(operation: Operation, roots: Collection[str]) -> Operation:
+    """The operation as subgraphs are asked; `roots` are the names of the root types.
 
-    Without the root's meta fields, and without introspection anywhere.
+    Without introspection, and without the `__typename` of root types, for which a subgraph may have names of
+    its own. A fragment in which nothing is left is left out.
     """
-    rest = tuple(item for item in operation.selections if not (isinstance(item, Field) and item.name in META))
-    if any(_below(rest)):
-        rest = _stripped(rest)
-    return replace(operation, selections=rest)
+    return replace(operation, selections=_stripped(operation.selections, roots))
 
 
-def _stripped(selections: Selections) -> Selections:
-    return tuple(
-        replace(item, selections=_stripped(item.selections))
-        for item in selections
-        if not (isinstance(item, Field) and item.name in INTROSPECTION)
-    )
+def _stripped(selections: Selections, roots: Collection[str]) -> Selections:
+    kept: list[Field | Fragment] = []
+    for item in selections:
+        if isinstance(item, Field) and (
+            item.name in INTROSPECTION or (item.name == "__typename" and item.parent in roots)
+        ):
+            continue
+        below = _stripped(item.selections, roots)
+        if below or isinstance(item, Field):
+            kept.append(item if below == item.selections else replace(item, selections=below))
+    return tuple(kept)
 
 
 def _below(selections: Selections) -> Iterator[Field]:

@@ -159,8 +159,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "plan: inputs not awaited",
         _PLACE,
-        "(*key, *fields), parents, contexts, inputs=inputs)",
-        "(*key, *fields), more, contexts, inputs=inputs)",
+        "(*key, *fields), parents, contexts, inputs=inputs, apart=apart)",
+        "(*key, *fields), more, contexts, inputs=inputs, apart=apart)",
     ),
     Mutant(
         "plan: type above not awaited",
@@ -307,6 +307,12 @@ MUTANTS: tuple[Mutant, ...] = (
         "len(places) == 1",
     ),
     Mutant(
+        "plan: a strict input with inputs has no lookup of its own",
+        _PLACE,
+        'self.given_inputs(site, option, new, new.key if apart else "")',
+        'self.given_inputs(site, option, new, "")',
+    ),
+    Mutant(
         "graph: inputs of a type come from one subgraph",
         _GRAPH,
         "return self._obtain_below(condition, item.selections, narrowed)",
@@ -316,13 +322,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "load: a fragment on every object hides what is in it",
         "gateway/federation/field_set.py",
         "if not item.directives and (condition == type_name or",
-        "if not item.directives and (False and condition == type_name or",
+        "if item.directives and (condition == type_name or",
     ),
     Mutant(
-        "compiled: a subgraph names its root type",
-        "gateway/execute/compile/layout.py",
-        'if reference is None or (node is self.root and out.name == "__typename"):',
-        "if reference is None:",
+        "shape: a subgraph names its root type",
+        "gateway/shape/introspect.py",
+        '(item.name == "__typename" and item.parent in roots)',
+        "False",
     ),
     Mutant(
         "compiled: an unknown entity is an input",

@@ -170,8 +170,8 @@ class _Builder:
             slot = node.slots.get(out.key)
             if slot is None:
                 reference = "String!" if out.name == "__typename" else types_here.get(out.name)
-                if reference is None or (node is self.root and out.name == "__typename"):
-                    raise NoLayout  # a subgraph may have another name for its root type
+                if reference is None:
+                    raise NoLayout
                 slot = Slot(out.key, out.name, reference, lookup, origin, attribute=f"a{len(node.slots)}")
                 node.slots[out.key] = slot
                 if out.below is not None:

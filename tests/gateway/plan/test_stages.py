@@ -44,7 +44,7 @@ def stages(page: Path) -> tuple[str, str]:
     checked = check(engine, query)
     node = pick(checked, None)
     prepared = prepare(engine, checked, node, variables_for(engine, node, {}), labels)
-    operation = without_meta(prepared.operation)
+    operation = without_meta(prepared.operation, engine.supergraph.roots.values())
     plan = planner.plan_operation(Graph(engine.supergraph, labels), operation, explain=True)
     parts = [f"== normalize\n{operation.kind} {print_selections(operation.selections)}\n"]
     before = ""

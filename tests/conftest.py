@@ -4,6 +4,7 @@ Each worker starts a PostgreSQL and a Valkey of its own when a test needs them, 
 numbers of Valkey's databases cannot collide.
 """
 
+import gc
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,11 @@ from tests.spreading import Groups, rank_of
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups | None:
     """With `--dist loadscope`, what a worker gets at once is one of our groups."""
     return Groups(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+def pytest_configure() -> None:
+    """Collect garbage more rarely: documents and plans are many small objects, and most of them stay."""
+    gc.set_threshold(50_000, 20, 50)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -28,7 +28,7 @@ run: $(READY)  ## the whole platform, with sample data: make run PORT=4000 SIZE=
 	@exec $(BIN)/mussikon run --port $(PORT) --size $(SIZE) --workers $(WORKERS) --data $(DATA) $(ARGS)
 
 test: $(READY)  ## all tests, with real servers, on all cores; ARGS go to pytest: ARGS="-n0 -x tests/gateway"
-	@SHARED="$(SHARED)" $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+	@SHARED="$(SHARED)" PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: lint types contracts  ## lint, types and import contracts
 

@@ -111,7 +111,7 @@ def prepare(
         raise RequestError("introspection is off", "INTROSPECTION_DISABLED")
     asked = without_meta(operation, engine.supergraph.roots.values())
     plan = plan_operation(engine.graphs.of(labels), asked, limits.paths)
-    whole = len(asked.selections) == len(operation.selections) and not meta
+    whole = asked.selections == operation.selections and not meta
     program = None
     if engine.settings.compile and whole:
         program = compile_plan(engine.supergraph, asked, plan, engine.settings.extensions)

@@ -25,8 +25,11 @@ export VIRTUAL_ENV=$PWD/.venv
 # pip's own settings (a mirror, a certificate) hold for uv, too
 [ -z "${PIP_CERT:-}" ] || export SSL_CERT_FILE=${SSL_CERT_FILE:-$PIP_CERT}
 [ -z "${PIP_INDEX_URL:-}" ] || export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}
-.venv/bin/uv pip install -q --require-hashes -r requirements.lock
+# compiled now: where Python may not write bytecode (PYTHONDONTWRITEBYTECODE, as in many containers), each process
+# would compile all that it imports
+.venv/bin/uv pip install -q --compile-bytecode --require-hashes -r requirements.lock
 .venv/bin/uv pip install -q --no-deps -e .
+.venv/bin/python -m compileall -q gateway subgraphs
 
 say "building GraphiQL ..."
 (

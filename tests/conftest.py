@@ -5,8 +5,8 @@ numbers of Valkey's databases cannot collide.
 """
 
 import gc
+import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 
 from subgraphs.platform.postgres import start_postgres
 from subgraphs.platform.valkey import start_valkey
+from tests.folders import SEEDED, make_folder, temporary_folder
 from tests.spreading import Groups, rank_of
 
 
@@ -24,9 +25,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups | Non
     return Groups(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
-def pytest_configure() -> None:
-    """Collect garbage more rarely: documents and plans are many small objects, and most of them stay."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect garbage more rarely: documents and plans are many small objects, and most of them stay.
+
+    The process that starts the workers also makes the folder for the data that they share.
+    """
     gc.set_threshold(50_000, 20, 50)
+    if not hasattr(config, "workerinput"):
+        os.environ[SEEDED] = str(make_folder("mussikon-seeded-"))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the folder that the workers shared."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(SEEDED), ignore_errors=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -37,11 +49,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def servers_folder() -> Iterator[Path]:
-    """A folder that the server's own user can reach, too (pytest's are closed to everyone else)."""
-    folder = Path(tempfile.mkdtemp(prefix="mussikon-test-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    """A folder that the server's own user can reach, too."""
+    with temporary_folder("mussikon-test-") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,6 @@ import secrets
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -37,6 +36,7 @@ from subgraphs.orchestration.sagas import ASSIGNMENT
 from subgraphs.platform.postgres import PostgresServer, start_postgres
 from tests.crash.services import SCENARIOS, SERVICES, Case, Scenario, Town
 from tests.crash.worker import QUICK, Addresses, Points, Where, in_child, work, worker
+from tests.folders import make_folder
 
 PATIENCE = 60.0  # seconds for a saga to end
 BLIND = (
@@ -160,8 +160,7 @@ class Ground:
 @contextmanager
 def ground() -> Iterator[Ground]:
     """A PostgreSQL with durable settings, and both databases."""
-    folder = Path(tempfile.mkdtemp(prefix="mussikon-crash-"))
-    folder.chmod(0o711)
+    folder = make_folder("mussikon-crash-")
     server = start_postgres(folder / "postgres")
     urls = {name: server.url.replace("/postgres?", f"/{name}?") for name in ("journal", *SERVICES)}
     where = Addresses(urls.pop("journal"), urls, Keys.make(folder))

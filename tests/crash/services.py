@@ -191,7 +191,9 @@ class Town:
     async def judge(self, case: Case, status: str) -> list[str]:
         """What is wrong with the effects of a saga that has ended: `lost …` or `doubled …`."""
         scenario = case.scenario
-        wrong = [] if status == scenario.ends else [f"lost: it ended as {status}"]
+        # where an attempt's outcome was unknown before the step was refused, the step is undone, too
+        undone = scenario.ends == "failed" and status == "compensated"
+        wrong = [] if undone or status == scenario.ends else [f"lost: it ended as {status}"]
         found, wanted = await self.left(case), wanted_of(scenario)
         for name, (least, most) in wanted.items():
             here = found[name]

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import pytest
 from subgraphs.platform import processes
 from subgraphs.platform.accounts import DEMO_PASSWORD
 from subgraphs.platform.tables import SERVICES
+from tests.folders import copy_seeded_data, make_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,8 +66,8 @@ _ending: dict[str, Callable[[], None]] = {}  # by the way of running: what ends 
 @pytest.fixture(scope="session", params=["processes", "in-process"])
 def platform(request: pytest.FixtureRequest) -> Iterator[Platform]:
     """A platform with the small sample; each subgraph a process of its own, and all in one process."""
-    folder = Path(tempfile.mkdtemp(prefix="mussikon-system-"))
-    folder.chmod(0o711)
+    folder = make_folder("mussikon-system-")
+    copy_seeded_data(folder / "data")
     port = free_port()
     words = folder / "words"
     command = [sys.executable, "-m", "subgraphs.platform.cli", "run", "--size", "small"]

@@ -16,15 +16,15 @@ from gateway.core.envelope import Envelope, encode_json, error_envelope
 from gateway.core.errors import RequestError, SubgraphError
 from gateway.core.headers import FORWARDED, RequestHeaders
 from gateway.engine import Engine
-from gateway.execute.inputs import Inputs
-from gateway.execution import Answered, awaited, begin
-from gateway.flights import Flights
+from gateway.execute.inputs import ExecutionInputs
+from gateway.execution import EnvelopeCallback, awaited, begin
 from gateway.observe.facts import PREPARE
-from gateway.pipeline import Checked, Prepared, check, pick, prepare, run, variables_for
+from gateway.pipeline import PreparedOperation, ValidDocument, check, pick, prepare, run, variables_for
 from gateway.plan.explain import plan_json, print_plan
 from gateway.plugins import Hooks
-from gateway.request.ask import Ask
+from gateway.request.graphql_request import GraphQLRequest
 from gateway.request.labels import labels_on, point_of
+from gateway.shared_executions import SharedExecutions
 from gateway.transport.base import Handle, call_for, send_and_read
 from gateway.transport.headers import Headers
 
@@ -35,7 +35,7 @@ KEPT_TEXT = 50_000  # characters; a longer document is not worth its place in th
 PROBE_SECONDS = 2.0
 
 
-class Recent(Generic[K, V]):
+class LruCache(Generic[K, V]):
     """The values that were used last, at most `size` of them."""
 
     def __init__(self, size: int) -> None:
@@ -59,11 +59,11 @@ class Recent(Generic[K, V]):
             self.values.popitem(last=False)
 
 
-class Remembered(Generic[K, V]):
+class ResultCache(Generic[K, V]):
     """The results of the last uses of a function, refusals included."""
 
     def __init__(self, size: int) -> None:
-        self.recent: Recent[K, V | RequestError] = Recent(size)
+        self.recent: LruCache[K, V | RequestError] = LruCache(size)
 
     @property
     def misses(self) -> int:
@@ -104,7 +104,9 @@ class PlanKey(NamedTuple):
     access: Hashable = None
 
 
-def plan_key(ask: Ask, checked: Checked, variables: Mapping[str, Any], labels: frozenset[str]) -> PlanKey:
+def plan_key(
+    ask: GraphQLRequest, checked: ValidDocument, variables: Mapping[str, Any], labels: frozenset[str]
+) -> PlanKey:
     """The key of the plan that a request gets.
 
     Plan cache, warm-up and the sharing of executions use it alike.
@@ -114,20 +116,20 @@ def plan_key(ask: Ask, checked: Checked, variables: Mapping[str, Any], labels: f
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownOperation:
     """An operation that was asked for before.
 
     `key` and `prepared`: its plan, if the text and the name alone decide which one that is.
     """
 
     node: OperationDefinitionNode
-    checked: Checked
+    checked: ValidDocument
     key: PlanKey | None
-    prepared: Prepared | None
+    prepared: PreparedOperation | None
     is_query: bool
 
 
-Found = tuple[Known, Prepared, PlanKey, Mapping[str, Any]]
+PlannedRequest = tuple[KnownOperation, PreparedOperation, PlanKey, Mapping[str, Any]]
 """What a request needs to run: the operation, its plan, under which key, and the coerced variables."""
 
 
@@ -138,10 +140,10 @@ class Gateway:
         self.engine = engine
         self.hooks = hooks or Hooks()
         size = engine.settings.plan_cache
-        self.documents: Remembered[str, Checked] = Remembered(size)
-        self.operations: Recent[tuple[str, str | None], Known] = Recent(size)
-        self.plans: Remembered[PlanKey, Prepared] = Remembered(size)
-        self.flights = Flights()
+        self.documents: ResultCache[str, ValidDocument] = ResultCache(size)
+        self.operations: LruCache[tuple[str, str | None], KnownOperation] = LruCache(size)
+        self.plans: ResultCache[PlanKey, PreparedOperation] = ResultCache(size)
+        self.shared_executions = SharedExecutions()
         names = engine.settings.headers.forward
         self.forward = tuple(name.encode("latin-1", "replace") for name in names if name != FORWARDED)
         self.forward_address = FORWARDED in names
@@ -151,7 +153,7 @@ class Gateway:
         """The context of a new request with these headers."""
         return self.engine.context(headers)
 
-    async def answer(self, ask: Ask, headers: Mapping[str, str]) -> Envelope:
+    async def answer(self, ask: GraphQLRequest, headers: Mapping[str, str]) -> Envelope:
         """Answer one request without a door; what is wrong with it becomes a refusal.
 
         Raises RequestError METHOD_NOT_ALLOWED for a mutation by GET, since a door has to say which methods
@@ -165,7 +167,7 @@ class Gateway:
                 raise
             return error_envelope(error)
 
-    def begin(self, ask: Ask, context: RequestContext, answered: Answered) -> Handle:
+    def begin(self, ask: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback) -> Handle:
         """Begin to answer a request; `answered` is called back once, never before this returns.
 
         Raises RequestError, or hands it back, for a request that is not run.
@@ -174,7 +176,7 @@ class Gateway:
             return self._begin_hooked(ask, context, answered)
         return self._execute(ask, context, self.find(ask, context), answered)
 
-    def find(self, ask: Ask, context: RequestContext) -> Found:
+    def find(self, ask: GraphQLRequest, context: RequestContext) -> PlannedRequest:
         """Find or prepare the plan of a request, and coerce its variables. Raises RequestError."""
         keep = len(ask.query) <= KEPT_TEXT
         known = self.operations.get((ask.query, ask.operation_name))
@@ -191,7 +193,7 @@ class Gateway:
         make = partial(prepare, self.engine, known.checked, known.node, variables, context.labels)
         return known, self.plans.get(key, partial(self._staged, context, make), keep), key, variables
 
-    def _learn(self, ask: Ask, keep: bool) -> Known:
+    def _learn(self, ask: GraphQLRequest, keep: bool) -> KnownOperation:
         """Check a document and pick the operation.
 
         Plan it, too, if nothing else of a request decides about that.
@@ -206,7 +208,7 @@ class Gateway:
             key = plan_key(ask, checked, {}, frozenset())
             prepared = self.plans.get(key, partial(prepare, self.engine, checked, node, {}), keep)
             self.plans.forget(key)  # it is found by its operation from now on
-        known = Known(node, checked, key, prepared, node.operation.value == "query")
+        known = KnownOperation(node, checked, key, prepared, node.operation.value == "query")
         if keep:
             self.operations.put((ask.query, ask.operation_name), known)
         return known
@@ -225,13 +227,15 @@ class Gateway:
         observer.ended(PREPARE, context, since)
         return made
 
-    def _execute(self, ask: Ask, context: RequestContext, found: Found, answered: Answered) -> Handle:
+    def _execute(
+        self, ask: GraphQLRequest, context: RequestContext, found: PlannedRequest, answered: EnvelopeCallback
+    ) -> Handle:
         """Start the execution; equal queries under way share one."""
         engine = self.engine
         settings = engine.settings
         known, prepared, key, variables = found
         headers = self.forwarded(context.headers)
-        inputs = Inputs(variables, headers, settings.timeout, context)
+        inputs = ExecutionInputs(variables, headers, settings.timeout, context)
         if ask.plan and settings.plan_header:
             return asyncio.ensure_future(self._run_with_plan(prepared, inputs, answered))
         if settings.share and known.is_query:
@@ -240,10 +244,14 @@ class Gateway:
             except TypeError:  # what JSON can't hold, a subgraph can't be asked either; the execution says so
                 return begin(engine, prepared, inputs, answered)
             start = partial(begin, engine, prepared, inputs)
-            return self.flights.share((key, given, headers.sharing, context.sharing()), start, answered)
+            return self.shared_executions.share(
+                (key, given, headers.sharing, context.sharing()), start, answered
+            )
         return begin(engine, prepared, inputs, answered)
 
-    async def _run_with_plan(self, prepared: Prepared, inputs: Inputs, answered: Answered) -> None:
+    async def _run_with_plan(
+        self, prepared: PreparedOperation, inputs: ExecutionInputs, answered: EnvelopeCallback
+    ) -> None:
         """Answer on the exact path, with the plan in `extensions.plan`."""
         try:
             envelope = await run(self.engine, prepared, inputs)
@@ -255,11 +263,15 @@ class Gateway:
         response.setdefault("extensions", {})["plan"] = plan
         answered(envelope)
 
-    def _begin_hooked(self, ask: Ask, context: RequestContext, answered: Answered) -> Handle:
+    def _begin_hooked(
+        self, ask: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback
+    ) -> Handle:
         """The same with plugins: `on_request` may wait, so the request is answered in a task."""
         return asyncio.ensure_future(self._answer_hooked(ask, context, answered))
 
-    async def _answer_hooked(self, ask: Ask, context: RequestContext, answered: Answered) -> None:
+    async def _answer_hooked(
+        self, ask: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback
+    ) -> None:
         try:
             envelope = await self.hooks.ask(context, ask)
             if envelope is None:
@@ -288,11 +300,11 @@ class Gateway:
         supergraph makes nobody wait.
         """
         for query, name in list(other.operations.values)[-WARMED:]:
-            ask = Ask(query, operation_name=name)
+            ask = GraphQLRequest(query, operation_name=name)
             with suppress(RequestError):
                 self._learn(ask, keep=True)
 
-    def labels_for(self, checked: Checked, context: RequestContext) -> frozenset[str]:
+    def labels_for(self, checked: ValidDocument, context: RequestContext) -> frozenset[str]:
         """The progressive overrides that are on for a request; a user stays on one side of a share."""
         if not checked.labels:
             return frozenset()

@@ -12,7 +12,7 @@ from gateway.core.errors import SettingsError
 from gateway.engine import make_engine
 from gateway.http.endpoint import Endpoint
 from gateway.http.examples import read_examples
-from gateway.http.routes import Routes, Site
+from gateway.http.routes import HttpService, Routes
 from gateway.observe.log import Log
 from gateway.observe.observer import Observer
 from gateway.plugins import Hooks
@@ -125,10 +125,10 @@ def create_app(
     gateway = create_gateway(
         supergraph_sdl, settings, local, sagas, observer=observer, plugins=plugins, clock=clock
     )
-    return Served(gateway, sagas=sagas).routes
+    return GatewayApp(gateway, sagas=sagas).routes
 
 
-class Served:
+class GatewayApp:
     """A gateway and the ASGI application that serves it, `routes`.
 
     Another gateway may take its place while requests run. `started` runs when the application starts.
@@ -143,16 +143,16 @@ class Served:
         self.gateway = gateway
         self.sagas = sagas
         self.started = started
-        self.routes = Routes(site_of(gateway), self.lifespan)
+        self.routes = Routes(http_service(gateway), self.lifespan)
 
     async def replace(self, gateway: Gateway) -> None:
         """Serve another gateway from now on.
 
         Requests that are under way are answered by the one they came to.
         """
-        site = site_of(gateway)
+        service = http_service(gateway)
         before, self.gateway = self.gateway, gateway
-        self.routes.site = site
+        self.routes.service = service
         await before.engine.transport.close()
 
     @asynccontextmanager
@@ -170,9 +170,9 @@ class Served:
                 await self.sagas.closed()
 
 
-def site_of(gateway: Gateway) -> Site:
+def http_service(gateway: Gateway) -> HttpService:
     """What the routes need of a gateway."""
     settings = gateway.engine.settings
     endpoint = Endpoint(gateway, settings.limits.body, settings.http_status)
     examples = read_examples(settings.operations)
-    return Site(endpoint, gateway.readiness, examples, settings.graphiql, gateway.engine.clock)
+    return HttpService(endpoint, gateway.readiness, examples, settings.graphiql, gateway.engine.clock)

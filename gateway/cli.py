@@ -22,7 +22,7 @@ from gateway.pipeline import InvalidDocument, pick, prepare, variables_for
 from gateway.pipeline import check as check_document
 from gateway.plan.explain import plan_json, print_plan
 from gateway.plan.planner import plan_operation
-from gateway.reload import Source
+from gateway.reload import GatewaySource
 from gateway.serve import compose_from, fetch_sdls, read_text
 from gateway.serve import serve as serve_supergraph
 from gateway.settings import Limits, Settings
@@ -223,9 +223,9 @@ def serve(
         raise SettingsError("say either --supergraph FILE or --subgraph NAME=URL ...", "BAD_OPTION")
     settings = chosen.settings()
 
-    def read() -> Source:
+    def read() -> GatewaySource:
         text = read_text(supergraph, "the supergraph") if supergraph is not None else compose_from(given)
-        return Source(text, settings)
+        return GatewaySource(text, settings)
 
     serve_supergraph(read, host, port, workers)
 

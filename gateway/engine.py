@@ -11,31 +11,31 @@ from gateway.execute.loader.loader import Loader
 from gateway.observe.observer import Observer
 from gateway.request.labels import LabelIndex, index_labels
 from gateway.settings import Settings
-from gateway.supergraph.graph import Graph
 from gateway.supergraph.model import Supergraph
+from gateway.supergraph.query_graph import QueryGraph
 from gateway.transport.base import Transport
 
 GRAPHS = 16  # sets of progressive overrides whose graphs are kept
 
 
-class Graphs:
+class QueryGraphs:
     """The ways through a supergraph for each set of progressive overrides that are on, made when first
     needed.
     """
 
     def __init__(self, supergraph: Supergraph) -> None:
         self.supergraph = supergraph
-        self.plain = Graph(supergraph)
-        self._others: dict[frozenset[str], Graph] = {}
+        self.plain = QueryGraph(supergraph)
+        self._others: dict[frozenset[str], QueryGraph] = {}
 
-    def of(self, labels: frozenset[str]) -> Graph:
+    def of(self, labels: frozenset[str]) -> QueryGraph:
         """The ways through the supergraph while these progressive overrides are on."""
         if not labels:
             return self.plain
         if labels not in self._others:
             if len(self._others) >= GRAPHS:
                 self._others.pop(next(iter(self._others)))
-            self._others[labels] = Graph(self.supergraph, labels)
+            self._others[labels] = QueryGraph(self.supergraph, labels)
         return self._others[labels]
 
 
@@ -48,7 +48,7 @@ class Engine:
     """
 
     supergraph: Supergraph
-    graphs: Graphs
+    graphs: QueryGraphs
     transport: Transport
     settings: Settings
     labels: LabelIndex
@@ -72,7 +72,7 @@ def make_engine(
     loader = Loader(transport, clock=clock) if settings.batch else None
     return Engine(
         supergraph,
-        Graphs(supergraph),
+        QueryGraphs(supergraph),
         transport,
         settings,
         index_labels(supergraph),

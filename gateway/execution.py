@@ -9,15 +9,15 @@ from functools import partial
 
 from gateway.core.envelope import PRIVATE, UNSAID, Envelope
 from gateway.engine import Engine
-from gateway.execute.compile.run import CompiledRun, MergingRun, PassingRun, Receipts
-from gateway.execute.inputs import Inputs
-from gateway.execute.sharing import is_private
+from gateway.execute.compile.run import CompiledRun, MergingRun, PassingRun, SentCalls
+from gateway.execute.inputs import ExecutionInputs
+from gateway.execute.private_replies import is_private
 from gateway.observe.facts import EXECUTE
-from gateway.pipeline import Prepared, run
+from gateway.pipeline import PreparedOperation, run
 from gateway.transport.base import Handle, Reply, Transport
 
-Answered = Callable[[Envelope | BaseException], None]
-Start = Callable[[Answered], Handle]
+EnvelopeCallback = Callable[[Envelope | BaseException], None]
+StartExecution = Callable[[EnvelopeCallback], Handle]
 
 
 class Execution:
@@ -25,7 +25,9 @@ class Execution:
 
     __slots__ = ("answered", "engine", "inputs", "prepared", "started", "task", "under_way")
 
-    def __init__(self, engine: Engine, prepared: Prepared, inputs: Inputs, answered: Answered) -> None:
+    def __init__(
+        self, engine: Engine, prepared: PreparedOperation, inputs: ExecutionInputs, answered: EnvelopeCallback
+    ) -> None:
         self.engine = engine
         self.prepared = prepared
         self.inputs = inputs
@@ -58,18 +60,18 @@ class Execution:
         if self.under_way is not None:
             self.under_way.cancel()
 
-    def compiled_ended(self, body: bytes | None, receipts: Receipts) -> None:
+    def compiled_ended(self, body: bytes | None, sent_calls: SentCalls) -> None:
         """The compiled plan is through, or leaves the rest to the exact path."""
         if body is None:
-            self.run_exactly(receipts)
+            self.run_exactly(sent_calls)
             return
         self.under_way = None  # no cycle is left for the garbage collector, here and below
-        replies = [one.outcome.raw_headers for one in receipts.values() if isinstance(one.outcome, Reply)]
+        replies = [one.outcome.raw_headers for one in sent_calls.values() if isinstance(one.outcome, Reply)]
         self.end(Envelope(body, cache=PRIVATE if is_private(replies) else UNSAID))
 
-    def run_exactly(self, receipts: Receipts) -> None:
+    def run_exactly(self, sent_calls: SentCalls) -> None:
         """Run the exact path in a task."""
-        task = asyncio.ensure_future(run(self.engine, self.prepared, self.inputs, self.transport, receipts))
+        task = asyncio.ensure_future(run(self.engine, self.prepared, self.inputs, self.transport, sent_calls))
         task.add_done_callback(self.exact_ended)
         self.task = task
 
@@ -87,14 +89,16 @@ class Execution:
         self.answered(found)
 
 
-def begin(engine: Engine, prepared: Prepared, inputs: Inputs, answered: Answered) -> Handle:
+def begin(
+    engine: Engine, prepared: PreparedOperation, inputs: ExecutionInputs, answered: EnvelopeCallback
+) -> Handle:
     """Begin an execution; `answered` is called back once, never before this returns."""
     execution = Execution(engine, prepared, inputs, answered)
     execution.begin()
     return execution
 
 
-async def awaited(start: Start) -> Envelope:
+async def awaited(start: StartExecution) -> Envelope:
     """What a start calls back with; when the caller is cancelled, so is what was started."""
     future: asyncio.Future[Envelope | BaseException] = asyncio.get_running_loop().create_future()
 
@@ -112,6 +116,6 @@ async def awaited(start: Start) -> Envelope:
     return found
 
 
-async def execute(engine: Engine, prepared: Prepared, inputs: Inputs) -> Envelope:
+async def execute(engine: Engine, prepared: PreparedOperation, inputs: ExecutionInputs) -> Envelope:
     """One execution, awaited."""
     return await awaited(partial(begin, engine, prepared, inputs))

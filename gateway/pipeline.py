@@ -18,9 +18,9 @@ from gateway.execute.compile.program import Program, compile_plan
 from gateway.execute.exact_run import ExactRun
 from gateway.execute.executor import run_plan
 from gateway.execute.extensions import merge_extensions
-from gateway.execute.inputs import Inputs
-from gateway.execute.receipts import Receipt
-from gateway.execute.sharing import is_private
+from gateway.execute.inputs import ExecutionInputs
+from gateway.execute.private_replies import is_private
+from gateway.execute.sent_calls import SentCall
 from gateway.observe.facts import PlanRunAgain
 from gateway.plan.nodes import Fetch, Plan, Selection
 from gateway.plan.planner import plan_operation
@@ -35,7 +35,7 @@ from gateway.transport.base import Transport
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class ValidDocument:
     """A document that is valid against the API schema.
 
     `conditions`: the variables in its @skip and @include; `labels`: the progressive overrides that may change
@@ -48,7 +48,7 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedOperation:
     """An operation ready to run for given values of its condition variables.
 
     `program` is its compiled plan, if it has one.
@@ -73,16 +73,16 @@ class InvalidDocument(RequestError):
         return self._errors
 
 
-def check(engine: Engine, text: str) -> Checked:
+def check(engine: Engine, text: str) -> ValidDocument:
     """parse > validate. Raises RequestError; InvalidDocument with everything that validation found."""
     limits = engine.settings.limits
     document = parse_document(text, limits)
     if errors := validate_document(engine.supergraph.api, document, limits):
         raise InvalidDocument(errors)
-    return Checked(document, condition_variables(document), engine.labels.of(document))
+    return ValidDocument(document, condition_variables(document), engine.labels.of(document))
 
 
-def pick(checked: Checked, name: str | None) -> OperationDefinitionNode:
+def pick(checked: ValidDocument, name: str | None) -> OperationDefinitionNode:
     """The operation that a request names. Raises RequestError OPERATION_RESOLUTION_FAILURE."""
     return pick_operation(checked.document, name)
 
@@ -94,11 +94,11 @@ def variables_for(engine: Engine, node: OperationDefinitionNode, given: Mapping[
 
 def prepare(
     engine: Engine,
-    checked: Checked,
+    checked: ValidDocument,
     node: OperationDefinitionNode,
     variables: Mapping[str, Any],
     labels: frozenset[str] = frozenset(),
-) -> Prepared:
+) -> PreparedOperation:
     """normalize > plan > compile, for the values of the condition variables and the progressive overrides
     that are on.
     """
@@ -115,23 +115,24 @@ def prepare(
     program = None
     if engine.settings.compile and whole:
         program = compile_plan(engine.supergraph, asked, plan, engine.settings.extensions)
-    return Prepared(operation, plan, Projector(engine.supergraph, operation), program)
+    return PreparedOperation(operation, plan, Projector(engine.supergraph, operation), program)
 
 
 async def run(
     engine: Engine,
-    prepared: Prepared,
-    inputs: Inputs,
+    prepared: PreparedOperation,
+    inputs: ExecutionInputs,
     transport: Transport | None = None,
-    receipts: Mapping[int, Receipt] | None = None,
+    sent_calls: Mapping[int, SentCall] | None = None,
 ) -> Envelope:
     """The exact path: fetch and merge > project. The response is an object (GraphQL spec, section 7.1).
 
-    `transport`: another way to the subgraphs than the engine's. `receipts`: calls that were sent already, by
-    fetch. When a field fails that a hasty plan has asked of too many objects, the careful plan runs instead.
+    `transport`: used in place of the engine's. `sent_calls`: calls that the compiled path has already sent,
+    by fetch id. When a field fails that the hasty plan has fetched for too many objects, the careful plan
+    runs, and its result is returned.
     """
     way = transport or engine.transport
-    this = await _run_plan(engine, prepared, prepared.plan, ExactRun(way, inputs, receipts or {}))
+    this = await _run_plan(engine, prepared, prepared.plan, ExactRun(way, inputs, sent_calls or {}))
     if prepared.plan.careful is not None and _touches(this.errors, prepared.plan.hasty):
         engine.observer.emit(PlanRunAgain(inputs.context.id))
         this = await _run_plan(engine, prepared, prepared.plan.careful, ExactRun(way, inputs))
@@ -142,7 +143,7 @@ async def run(
     return Envelope(response, cache=PRIVATE if is_private(this.replies) else UNSAID)
 
 
-async def _run_plan(engine: Engine, prepared: Prepared, plan: Plan, this: ExactRun) -> ExactRun:
+async def _run_plan(engine: Engine, prepared: PreparedOperation, plan: Plan, this: ExactRun) -> ExactRun:
     inputs = this.inputs
     this.data.update(introspect(engine.supergraph.api, prepared.operation, inputs.variables))
 

@@ -33,14 +33,16 @@ from gateway.core.context import RequestContext
 from gateway.core.envelope import Envelope
 from gateway.core.errors import SettingsError
 from gateway.plan.nodes import Plan
-from gateway.request.ask import Ask
+from gateway.request.graphql_request import GraphQLRequest
 from gateway.transport.base import Call, Done, Handle, Outcome, Reply, Transport
 
 
 class Plugin(Protocol):
     """The hooks, in the order in which a request meets them. Implement those that you need."""
 
-    def on_request(self, context: RequestContext, ask: Ask) -> Envelope | Awaitable[Envelope | None] | None:
+    def on_request(
+        self, context: RequestContext, ask: GraphQLRequest
+    ) -> Envelope | Awaitable[Envelope | None] | None:
         """A request was read. Return an Envelope to answer it here; may be `async`.
 
         The place to set `context.identity`.
@@ -118,7 +120,7 @@ class Hooks:
             else transport
         )
 
-    async def ask(self, context: RequestContext, ask: Ask) -> Envelope | None:
+    async def ask(self, context: RequestContext, ask: GraphQLRequest) -> Envelope | None:
         """The first answer that an `on_request` has for a request; None where the request goes on."""
         for hook in self.on_request:
             found = hook(context, ask)

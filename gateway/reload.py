@@ -15,7 +15,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from gateway.answering import Gateway
-from gateway.app import Served, create_gateway
+from gateway.app import GatewayApp, create_gateway
 from gateway.core.errors import GatewayError
 from gateway.observe.facts import Reloaded, ReloadRefused
 from gateway.observe.observer import Observer
@@ -23,7 +23,7 @@ from gateway.settings import Settings
 from gateway.triggers import Sagas
 
 
-class Source(msgspec.Struct, frozen=True):
+class GatewaySource(msgspec.Struct, frozen=True):
     """What a gateway is made of: the supergraph's text and the settings, read together so that they fit
     each other.
     """
@@ -32,7 +32,7 @@ class Source(msgspec.Struct, frozen=True):
     settings: Settings
 
 
-Read = Callable[[], Source]
+ReadSource = Callable[[], GatewaySource]
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 
 
@@ -48,19 +48,19 @@ class Terminal:
         return self.there and not sys.stderr.isatty()
 
 
-class Making:
+class GatewayFactory:
     """Makes gateways for one process out of what `read` gives, with the observer and the sagas that stay."""
 
-    def __init__(self, read: Read, observer: Observer, sagas: Sagas | None = None) -> None:
+    def __init__(self, read: ReadSource, observer: Observer, sagas: Sagas | None = None) -> None:
         self.read = read
         self.observer = observer
         self.sagas = sagas
 
-    def make(self, source: Source) -> Gateway:
+    def make(self, source: GatewaySource) -> Gateway:
         """A gateway; raises SupergraphError or SettingsError."""
         return create_gateway(source.supergraph, source.settings, sagas=self.sagas, observer=self.observer)
 
-    def try_make(self) -> tuple[Source, Gateway] | None:
+    def try_make(self) -> tuple[GatewaySource, Gateway] | None:
         """What there is to read now and a gateway of it.
 
         None, and a fact that says why, when none can be made.
@@ -76,7 +76,7 @@ class Making:
 class Reloader:
     """Reloads what one process serves."""
 
-    def __init__(self, served: Served, making: Making) -> None:
+    def __init__(self, served: GatewayApp, making: GatewayFactory) -> None:
         self.served = served
         self.making = making
         self.terminal = Terminal()
@@ -110,12 +110,12 @@ class Reloader:
                 return
 
 
-class Workers(Multiprocess):
+class WorkerSupervisor(Multiprocess):
     """uvicorn's processes; on SIGHUP the source is read and checked once, and each process told to load it
     from `file`.
     """
 
-    def __init__(self, config: uvicorn.Config, file: Path, making: Making) -> None:
+    def __init__(self, config: uvicorn.Config, file: Path, making: GatewayFactory) -> None:
         super().__init__(config, [config.bind_socket()])
         self.file = file
         self.making = making
@@ -135,13 +135,13 @@ class Workers(Multiprocess):
                 os.kill(process.pid, HANGUP)
 
 
-def write_source(file: Path, source: Source) -> None:
+def write_source(file: Path, source: GatewaySource) -> None:
     """Write a source for the workers, all of it at once: nobody reads half of it."""
     beside = file.with_suffix(".new")
     beside.write_bytes(msgspec.json.encode(source))
     beside.replace(file)
 
 
-def read_source(file: Path) -> Source:
+def read_source(file: Path) -> GatewaySource:
     """What `write_source` wrote."""
-    return msgspec.json.decode(file.read_bytes(), type=Source)
+    return msgspec.json.decode(file.read_bytes(), type=GatewaySource)

@@ -15,7 +15,7 @@ from pathlib import Path
 import uvicorn
 
 from gateway.answering import Gateway
-from gateway.app import Served
+from gateway.app import GatewayApp
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import SettingsError, SubgraphError
@@ -24,7 +24,7 @@ from gateway.http.uvicorn_internals import check_uvicorn
 from gateway.observe.facts import Started
 from gateway.observe.log import Log
 from gateway.observe.observer import Observer
-from gateway.reload import Making, Read, Reloader, Workers, read_source, write_source
+from gateway.reload import GatewayFactory, ReadSource, Reloader, WorkerSupervisor, read_source, write_source
 from gateway.settings import Settings
 from gateway.transport.base import call_for, send_and_read
 from gateway.transport.http import HttpTransport
@@ -87,7 +87,7 @@ def claim_port(host: str, port: int) -> None:
             raise SettingsError(message, "ADDRESS_IN_USE") from error
 
 
-def serve(read: Read, host: str, port: int, workers: int) -> None:
+def serve(read: ReadSource, host: str, port: int, workers: int) -> None:
     """Serve until SIGINT or SIGTERM; running requests are answered first.
 
     SIGHUP: `read` gives the source anew.
@@ -98,7 +98,7 @@ def serve(read: Read, host: str, port: int, workers: int) -> None:
     claim_port(host, port)
     source = read()
     observer = Observer([Log()])
-    making = Making(read, observer, sagas_of(source.settings))
+    making = GatewayFactory(read, observer, sagas_of(source.settings))
     gateway = making.make(source)
     observer.emit(Started(f"http://{host}:{port}/graphql", tuple(gateway.engine.supergraph.subgraphs)))
     if workers == 1:
@@ -109,7 +109,7 @@ def serve(read: Read, host: str, port: int, workers: int) -> None:
         write_source(file, source)
         os.environ[_ENVIRONMENT] = str(file)
         config = _config("gateway.serve:worker", host, port, factory=True, workers=workers)
-        _run(Workers(config, file, making).run)
+        _run(WorkerSupervisor(config, file, making).run)
 
 
 def sagas_of(settings: Settings) -> Sagas | None:
@@ -133,13 +133,13 @@ def sagas_of(settings: Settings) -> Sagas | None:
     return found
 
 
-def application(gateway: Gateway, making: Making) -> Routes:
+def application(gateway: Gateway, making: GatewayFactory) -> Routes:
     """The application of one process, which reloads on SIGHUP."""
 
     async def started() -> None:
         await reloader.listen()
 
-    served = Served(gateway, started, sagas=making.sagas)
+    served = GatewayApp(gateway, started, sagas=making.sagas)
     reloader = Reloader(served, making)
     settle()
     return served.routes
@@ -186,5 +186,5 @@ def worker() -> Routes:
     """The application of one worker process, from the file that `serve` leaves it."""
     read = partial(read_source, Path(os.environ[_ENVIRONMENT]))
     source = read()
-    making = Making(read, Observer([Log()]), sagas_of(source.settings))
+    making = GatewayFactory(read, Observer([Log()]), sagas_of(source.settings))
     return application(making.make(source), making)

@@ -19,7 +19,7 @@ from graphql.utilities import value_from_ast_untyped
 from gateway.core.errors import SagaError, SubgraphError
 from gateway.core.numbers import plain
 from gateway.saga.definition import Definitions
-from gateway.saga.journal import Journal, Request, until_rest
+from gateway.saga.journal import Journal, SagaRequest, wait_until_settled
 from gateway.transport.base import (
     Call,
     Done,
@@ -140,7 +140,7 @@ class TriggeringTransport:
             refusal = {"message": error.message, "path": [key], "extensions": extensions}
             return {"data": {key: None}, "errors": [refusal]}, ()
         if trigger.wait is not None and arguments.get(trigger.wait):
-            await until_rest(self.sagas.journal, saga_id, min(call.timeout, LONGEST_WAIT))
+            await wait_until_settled(self.sagas.journal, saga_id, min(call.timeout, LONGEST_WAIT))
         payload, headers = await self._ask(_about(trigger, node, operation, call, saga_id))
         return _as_field(payload, key), headers
 
@@ -157,7 +157,7 @@ class TriggeringTransport:
         user = hashlib.sha256(headers.get(trigger.user_header, "").encode()).hexdigest()[:32]
         data = {name: plain(arguments.get(argument)) for name, argument in trigger.inputs.items()}
         saga = self.sagas.definitions.newest(trigger.saga)
-        saga_id, _ = await self.sagas.journal.start(Request(saga, f"{user}:{key}", data, user, key))
+        saga_id, _ = await self.sagas.journal.start(SagaRequest(saga, f"{user}:{key}", data, user, key))
         return saga_id
 
     async def close(self) -> None:

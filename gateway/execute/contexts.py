@@ -11,8 +11,18 @@ from functools import partial
 from typing import Any
 
 from gateway.core.failure import Failure
-from gateway.execute.entities import Batch, Tree, add, chain_to, each, fail, fitting, mark_of, objects_at
-from gateway.plan.nodes import ContextInput, Fetch, Lookup, Pieces, RepField
+from gateway.execute.entities import (
+    EntityBatch,
+    Tree,
+    add,
+    chain_to,
+    each,
+    fail,
+    fitting,
+    mark_of,
+    objects_at,
+)
+from gateway.plan.nodes import ContextInput, Fetch, Lookup, RepresentationField, RequestParts
 
 Chain = tuple[Tree, ...]
 # strings are matched so that what looks like a variable inside of them is passed over
@@ -20,35 +30,38 @@ _VARIABLES = re.compile(r'"""(?:\\"""|(?!""").)*"""|"(?:\\.|[^"\\])*"|\$(\w+)', 
 
 
 @dataclass(slots=True)
-class _Request:
+class _ExpandedRequest:
     """A request while its lookups are multiplied: each part of its text, and what that part needs."""
 
     lookups: list[Lookup] = field(default_factory=list)
-    batches: dict[str | None, Batch] = field(default_factory=dict)
+    batches: dict[str | None, EntityBatch] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
     declared: list[str] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
 
-    def add(self, number: int, lookup: Lookup, text: str, values: Mapping[str, Any], batch: Batch) -> None:
+    def add(
+        self, number: int, lookup: Lookup, text: str, values: Mapping[str, Any], batch: EntityBatch
+    ) -> None:
         """Add a lookup for one set of context values, with variables and a key of its own."""
         alias, variable = f"{lookup.field}_{number}", f"{lookup.variable}_{number}"
         names = {lookup.variable or "": variable}
         names |= {one.variable: f"{one.variable}_{alias}" for one in lookup.contexts}
-        made = replace(lookup, variable=variable, field=alias)
-        self.lookups.append(made)
-        self.batches[alias] = replace(batch, lookup=made)
+        self.lookups.append(replace(lookup, variable=variable, field=alias))
+        self.batches[alias] = replace(batch, lookup=self.lookups[-1])
         self.variables |= {names[one.variable]: values[one.variable] for one in lookup.contexts}
-        self.declared.append(f"${variable}:[_Any!]!")
-        self.declared += [f"${names[one.variable]}:{one.type}" for one in lookup.contexts]
+        types = [f"${names[one.variable]}:{one.type}" for one in lookup.contexts]
+        self.declared += [f"${variable}:[_Any!]!", *types]
         self.parts.append(_renamed(text, lookup.field or "", alias, names))
 
 
-def expand(fetch: Fetch, pieces: Pieces, data: Tree) -> tuple[Fetch, dict[str | None, Batch], dict[str, Any]]:
+def expand(
+    fetch: Fetch, pieces: RequestParts, data: Tree
+) -> tuple[Fetch, dict[str | None, EntityBatch], dict[str, Any]]:
     """The fetch as it is sent now, its lookups multiplied by the contexts of their objects.
 
     Their batches and variables.
     """
-    request = _Request()
+    request = _ExpandedRequest()
     for lookup, text in zip(fetch.lookups, pieces.lookups, strict=True):
         if lookup.field is None or lookup.variable is None:
             request.lookups.append(lookup)
@@ -72,9 +85,9 @@ def _renamed(text: str, alias: str, new: str, names: Mapping[str, str]) -> str:
     return _VARIABLES.sub(lambda match: f"${names.get(match[1], match[1])}" if match[1] else match[0], text)
 
 
-def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], Batch]]:
+def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], EntityBatch]]:
     """The batches of a lookup, each with the values of its context variables."""
-    found: dict[Hashable, tuple[dict[str, Any], Batch, dict[Hashable, int]]] = {}
+    found: dict[Hashable, tuple[dict[str, Any], EntityBatch, dict[Hashable, int]]] = {}
     for target in lookup.targets:
         for item, where in objects_at(data, target.path):
             chain = chain_to(data, where)
@@ -83,7 +96,7 @@ def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], Batch]
             if failure is not None:
                 fail(item, lookup.selection, failure.loud())
                 continue
-            _, batch, known = found.setdefault(mark_of(values), (values, Batch(lookup), {}))
+            _, batch, known = found.setdefault(mark_of(values), (values, EntityBatch(lookup), {}))
             add(batch, known, target, item, where)
     return [(values, batch) for values, batch, _ in found.values() if batch.representations]
 
@@ -95,7 +108,7 @@ def _value(one: ContextInput, chain: Chain) -> Any:
     return Failure("no object above sets the context of this field", "SUBGRAPH_BAD_RESPONSE", "")
 
 
-def _read(fields: tuple[RepField, ...], item: Any) -> Iterator[Any]:
+def _read(fields: tuple[RepresentationField, ...], item: Any) -> Iterator[Any]:
     """The value of the one field that is selected on an object, by its run-time type.
 
     Nothing where none is.
@@ -108,5 +121,5 @@ def _read(fields: tuple[RepField, ...], item: Any) -> Iterator[Any]:
         yield item
 
 
-def _inside(fields: tuple[RepField, ...], item: Any) -> Any:
+def _inside(fields: tuple[RepresentationField, ...], item: Any) -> Any:
     return next(_read(fields, item), None)

@@ -7,14 +7,14 @@ from typing import Any
 from gateway.core.envelope import encode_json
 from gateway.core.failure import Failure, ResponsePath
 from gateway.core.numbers import number_mark
-from gateway.plan.nodes import Lookup, Path, RepField, Representation, Selection, Target
+from gateway.plan.nodes import Lookup, Path, Representation, RepresentationField, Selection, Target
 
 Tree = dict[str, Any]
 Objects = list[tuple[Tree, ResponsePath]]
 
 
 @dataclass(slots=True)
-class Batch:
+class EntityBatch:
     """The distinct representations of one lookup, and the objects (with their paths) behind each.
 
     `lacking` are the objects without an input of some fields; None where these fields have no fallback.
@@ -93,14 +93,16 @@ def chain_to(data: Tree, where: ResponsePath) -> tuple[Tree, ...]:
     return tuple(chain)
 
 
-def collect(data: Tree, lookup: Lookup, fallback: bool = False, only: Collection[int] | None = None) -> Batch:
+def collect(
+    data: Tree, lookup: Lookup, fallback: bool = False, only: Collection[int] | None = None
+) -> EntityBatch:
     """The batch of a lookup; one representation per distinct entity.
 
     An object whose key or inputs failed gets that failure in place of what the lookup would have brought.
     With a `fallback`, objects that lack inputs are set apart. `only` restricts it to some objects (by their
     `id`).
     """
-    batch = Batch(lookup, lacking=[] if fallback else None)
+    batch = EntityBatch(lookup, lacking=[] if fallback else None)
     known: dict[Hashable, int] = {}
     for target in lookup.targets:
         for item, where in objects_at(data, target.path):
@@ -109,7 +111,9 @@ def collect(data: Tree, lookup: Lookup, fallback: bool = False, only: Collection
     return batch
 
 
-def add(batch: Batch, known: dict[Hashable, int], target: Target, item: Tree, where: ResponsePath) -> None:
+def add(
+    batch: EntityBatch, known: dict[Hashable, int], target: Target, item: Tree, where: ResponsePath
+) -> None:
     """Put an object into a batch; `known` are the positions of the representations by what marks them."""
     template = _template(target, item)
     if template is None:
@@ -149,7 +153,7 @@ def _make(template: Representation, item: Tree) -> tuple[dict[str, Any] | None, 
     return made, lacking
 
 
-def fitting(fields: tuple[RepField, ...], item: Tree) -> Iterator[RepField]:
+def fitting(fields: tuple[RepresentationField, ...], item: Tree) -> Iterator[RepresentationField]:
     """The fields that are read of an object, by its run-time type."""
     for one in fields:
         if one.types is None or typename_of(item) in one.types:
@@ -167,7 +171,7 @@ def each(value: Any, read: Callable[[Any], Any]) -> Any:
     return read(value)
 
 
-def _put(made: dict[str, Any], one: RepField, item: Tree) -> Failure | None:
+def _put(made: dict[str, Any], one: RepresentationField, item: Tree) -> Failure | None:
     """Put a field into a representation; the failure where there is no value for it."""
     if one.key not in item:
         return _missing(one, f"no value for {one.name}")
@@ -185,11 +189,11 @@ def _put(made: dict[str, Any], one: RepField, item: Tree) -> Failure | None:
     return None
 
 
-def _missing(one: RepField, gave: str) -> Failure:
+def _missing(one: RepresentationField, gave: str) -> Failure:
     return Failure(f"subgraph {one.subgraph} gave {gave}", "SUBGRAPH_BAD_RESPONSE", one.subgraph)
 
 
-def _complete(one: RepField, reference: str, value: Any) -> Any:
+def _complete(one: RepresentationField, reference: str, value: Any) -> Any:
     """What is read of a value; a null that may not be makes the value around it null (GraphQL spec, 6.4.4).
 
     A failure anywhere else stands for the whole value.
@@ -204,7 +208,7 @@ def _complete(one: RepField, reference: str, value: Any) -> Any:
     return _completed(one, value) if one.below and isinstance(value, dict) else value
 
 
-def _completed(one: RepField, item: Tree) -> Any:
+def _completed(one: RepresentationField, item: Tree) -> Any:
     """What is read of an object below a field."""
     made: dict[str, Any] = {}
     if one.typed and "__typename" in item:

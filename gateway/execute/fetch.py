@@ -8,18 +8,18 @@ from typing import Any
 from gateway.core.errors import SubgraphError
 from gateway.core.failure import Failure, ResponsePath
 from gateway.execute.contexts import expand
-from gateway.execute.entities import Batch, Tree, collect, fail, objects_at
+from gateway.execute.entities import EntityBatch, Tree, collect, fail, objects_at
 from gateway.execute.exact_run import ExactRun
 from gateway.execute.merge import merge, renamed
-from gateway.execute.receipts import Receipt
+from gateway.execute.sent_calls import SentCall
 from gateway.observe.facts import SubgraphFailed
-from gateway.plan.nodes import Fetch, Lookup, Out, Selection
+from gateway.plan.nodes import Fetch, Lookup, ReplyField, Selection
 from gateway.transport.base import Outcome, read_payload, send
 from gateway.transport.template import members_of, template_of
 
 _UNKNOWN = "subgraph {} does not know this entity"
 _INTERNAL_EXTENSIONS = frozenset({"stacktrace", "exception", "debug", "trace"})
-Batches = Mapping[str | None, Batch]
+EntityBatches = Mapping[str | None, EntityBatch]
 
 
 async def run_fetch(fetch: Fetch, run: ExactRun) -> None:
@@ -28,13 +28,13 @@ async def run_fetch(fetch: Fetch, run: ExactRun) -> None:
     The objects that lack inputs of some fields are looked up at the same time, for the other fields.
     """
     context_values: dict[str, Any] = {}
-    batches: Batches
+    batches: EntityBatches
     if fetch.pieces is None:
         batches = _collected(fetch, run)
     else:
         fetch, batches, context_values = expand(fetch, fetch.pieces, run.data)
     lacking = {id(item) for batch in batches.values() for item, _ in batch.lacking or ()}
-    main = _run(fetch, run, batches, context_values, run.receipts.get(fetch.id))
+    main = _run(fetch, run, batches, context_values, run.sent_calls.get(fetch.id))
     if fetch.fallback is None or not lacking:
         await main
         return
@@ -42,7 +42,7 @@ async def run_fetch(fetch: Fetch, run: ExactRun) -> None:
     await asyncio.gather(main, _run(fetch.fallback, run, others, {}))
 
 
-def _collected(fetch: Fetch, run: ExactRun, only: Collection[int] | None = None) -> Batches:
+def _collected(fetch: Fetch, run: ExactRun, only: Collection[int] | None = None) -> EntityBatches:
     fallback = fetch.fallback is not None
     lookups = (lookup for lookup in fetch.lookups if lookup.field)
     return {lookup.field: collect(run.data, lookup, fallback, only) for lookup in lookups}
@@ -51,26 +51,28 @@ def _collected(fetch: Fetch, run: ExactRun, only: Collection[int] | None = None)
 async def _run(
     fetch: Fetch,
     run: ExactRun,
-    batches: Batches,
+    batches: EntityBatches,
     context_values: Mapping[str, Any],
-    receipt: Receipt | None = None,
+    sent_call: SentCall | None = None,
 ) -> None:
     """Ask for batches, if there is anything to ask for, and place what comes.
 
-    `receipt`: the call that the compiled path has sent for the fetch.
+    `sent_call`: the call that the compiled path has sent for the fetch.
     """
     has_roots = any(lookup.field is None for lookup in fetch.lookups)
     if not has_roots and not any(batch.representations for batch in batches.values()):
         return
-    if receipt is not None:
-        known, batches = receipt.match(batches)
-        place(fetch, run, known, await receipt.get())
+    if sent_call is not None:
+        known, batches = sent_call.match(batches)
+        place(fetch, run, known, await sent_call.get())
         if not batches:
             return
     place(fetch, run, batches, await _ask(fetch, run, batches, context_values))
 
 
-async def _ask(fetch: Fetch, run: ExactRun, batches: Batches, context_values: Mapping[str, Any]) -> Outcome:
+async def _ask(
+    fetch: Fetch, run: ExactRun, batches: EntityBatches, context_values: Mapping[str, Any]
+) -> Outcome:
     """What the subgraph replies to a fetch for these batches.
 
     A batch that is not there is asked for with no entities.
@@ -91,7 +93,7 @@ async def _ask(fetch: Fetch, run: ExactRun, batches: Batches, context_values: Ma
         return error
 
 
-def place(fetch: Fetch, run: ExactRun, batches: Batches, outcome: Outcome) -> None:
+def place(fetch: Fetch, run: ExactRun, batches: EntityBatches, outcome: Outcome) -> None:
     """Put what came of a fetch where it belongs.
 
     `batches` are those that were asked for, in the reply's order.
@@ -132,7 +134,7 @@ def _checked(payload: Any, subgraph: str) -> tuple[Tree | None, list[Any]]:
     )
 
 
-def _refused(fetch: Fetch, run: ExactRun, batches: Batches, errors: Sequence[Any]) -> None:
+def _refused(fetch: Fetch, run: ExactRun, batches: EntityBatches, errors: Sequence[Any]) -> None:
     """The subgraph ran nothing: its first error stands for every field that it would have brought."""
     first = errors[0] if isinstance(errors[0], dict) else {}
     extensions = first.get("extensions")
@@ -147,7 +149,7 @@ def _refused(fetch: Fetch, run: ExactRun, batches: Batches, errors: Sequence[Any
     )
 
 
-def _fail_all(fetch: Fetch, run: ExactRun, batches: Batches, failure: Failure) -> None:
+def _fail_all(fetch: Fetch, run: ExactRun, batches: EntityBatches, failure: Failure) -> None:
     for lookup in fetch.lookups:
         if lookup.field is None:
             targets: Iterable[tuple[Tree, ResponsePath]] = objects_at(run.data, lookup.targets[0].path)
@@ -163,7 +165,7 @@ def _put_root(lookup: Lookup, data: Tree, fetch: Fetch, run: ExactRun) -> None:
         merge(item, value)
 
 
-def _put_entities(batch: Batch, entities: Any, fetch: Fetch) -> None:
+def _put_entities(batch: EntityBatch, entities: Any, fetch: Fetch) -> None:
     if not batch.representations:
         return
     unknown = Failure(_UNKNOWN.format(fetch.subgraph), "SUBGRAPH_BAD_RESPONSE", fetch.subgraph, quiet=True)
@@ -186,7 +188,7 @@ def _put_entities(batch: Batch, entities: Any, fetch: Fetch) -> None:
                 merge(item, value if fetch.shared else deepcopy(value))
 
 
-def _take_errors(errors: Sequence[Any], fetch: Fetch, run: ExactRun, batches: Batches) -> None:
+def _take_errors(errors: Sequence[Any], fetch: Fetch, run: ExactRun, batches: EntityBatches) -> None:
     for raw in errors:
         error = raw if isinstance(raw, dict) else {"message": str(raw)}
         for path in _paths(error.get("path"), run, fetch, batches):
@@ -210,7 +212,7 @@ def _translated(error: dict[str, Any], path: ResponsePath | None, subgraph: str)
     return out
 
 
-def _paths(path: Any, run: ExactRun, fetch: Fetch, batches: Batches) -> list[ResponsePath | None]:
+def _paths(path: Any, run: ExactRun, fetch: Fetch, batches: EntityBatches) -> list[ResponsePath | None]:
     """Where in the answer a subgraph's error belongs.
 
     Once for each object behind the representation it names.
@@ -242,7 +244,7 @@ def _kept(path: Sequence[str | int], selection: Selection) -> list[str | int]:
     return kept
 
 
-def _out(reply_key: str, selection: Selection) -> Out | None:
+def _out(reply_key: str, selection: Selection) -> ReplyField | None:
     for out in selection.fields:
         if out.reply_key == reply_key:
             return out

@@ -7,10 +7,10 @@ from gateway.core.context import RequestContext
 from gateway.plan.nodes import Fetch
 from gateway.transport.base import Call
 from gateway.transport.headers import Headers
-from gateway.transport.template import Representations, Template
+from gateway.transport.template import Representations, RequestTemplate
 
 
-class Inputs:
+class ExecutionInputs:
     """The coerced variables, the headers for subgraphs, the seconds for one call, and the request's
     context.
     """
@@ -26,7 +26,11 @@ class Inputs:
         self.context = context
 
     def call(
-        self, fetch: Fetch, template: Template, members: Sequence[bytes], representations: Representations
+        self,
+        fetch: Fetch,
+        template: RequestTemplate,
+        members: Sequence[bytes],
+        representations: Representations,
     ) -> Call:
         """The call that carries out a fetch, with the time that this request leaves it."""
         context = self.context

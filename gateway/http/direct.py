@@ -19,7 +19,7 @@ import uvicorn
 
 from gateway.core.clock import Timer
 from gateway.core.headers import RequestHeaders
-from gateway.http.heads import VERSIONS
+from gateway.http.request_head import VERSIONS
 from gateway.http.respond import HttpReply
 from gateway.http.strict import MAX_HEAD, NEVER, StrictProtocol
 from gateway.http.uvicorn_internals import STATUS_LINE, ServerState

@@ -11,30 +11,30 @@ from gateway.core.context import RequestContext
 from gateway.core.envelope import BY_CODE, Envelope, error_envelope
 from gateway.core.errors import RequestError
 from gateway.core.headers import RequestHeaders
-from gateway.execution import Answered
-from gateway.http.heads import WEBSOCKET
+from gateway.execution import EnvelopeCallback
 from gateway.http.negotiate import JSON, negotiate
 from gateway.http.read import ACCEPTED, from_body, from_query_string, too_large, unpacked
+from gateway.http.request_head import WEBSOCKET
 from gateway.http.respond import HttpReply, reply_of
-from gateway.http.statuses import Mode
+from gateway.http.statuses import StatusMode
 from gateway.observe.facts import REQUEST, InternalFailure
-from gateway.request.ask import Ask
+from gateway.request.graphql_request import GraphQLRequest
 from gateway.transport.base import Handle
 
 PLAN_HEADER = "x-gateway-plan"
 PLAN_HEADER_BYTES = PLAN_HEADER.encode()
 NO_WEBSOCKET = "WebSocket connections are not served here; send queries and mutations by POST"
-Replied = Callable[[HttpReply], None]
+ReplyCallback = Callable[[HttpReply], None]
 
 
-class Answering(Protocol):
+class RequestHandler(Protocol):
     """Answers requests; `answering.Gateway` does."""
 
     def context(self, headers: RequestHeaders) -> RequestContext:
         """The context of a new request."""
         ...
 
-    def begin(self, ask: Ask, context: RequestContext, answered: Answered) -> Handle:
+    def begin(self, ask: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback) -> Handle:
         """Begin to answer; see `answering.Gateway.begin`."""
         ...
 
@@ -45,7 +45,7 @@ class Endpoint:
     `mode`: which statuses replies have.
     """
 
-    def __init__(self, answering: Answering, max_body: int, mode: Mode = "audited") -> None:
+    def __init__(self, answering: RequestHandler, max_body: int, mode: StatusMode = "audited") -> None:
         self.answering = answering
         self.max_body = max_body
         self.mode = mode
@@ -56,7 +56,7 @@ class Endpoint:
         query_string: bytes,
         headers: RequestHeaders,
         body: bytes | RequestError,
-        replied: Replied,
+        replied: ReplyCallback,
     ) -> Handle:
         """Begin to reply, whatever is wrong with the request.
 
@@ -64,7 +64,7 @@ class Endpoint:
 
         `body` may be what was wrong with reading it.
         """
-        exchange = Exchange(self, method, headers, replied)
+        exchange = ClientExchange(self, method, headers, replied)
         try:
             if b"accept" in headers.raw:
                 exchange.media = negotiate(headers.get("accept"))
@@ -96,12 +96,14 @@ class Endpoint:
         return too_large(self.max_body)
 
 
-class Exchange:
+class ClientExchange:
     """One request and its reply: which media type the client likes, and how a refusal or a mistake is put."""
 
     __slots__ = ("context", "media", "method", "mode", "replied", "since")
 
-    def __init__(self, endpoint: Endpoint, method: str, headers: RequestHeaders, replied: Replied) -> None:
+    def __init__(
+        self, endpoint: Endpoint, method: str, headers: RequestHeaders, replied: ReplyCallback
+    ) -> None:
         self.method = method
         self.media = JSON
         self.mode = endpoint.mode
@@ -156,7 +158,9 @@ async def reported(parts: AsyncIterator[bytes], context: RequestContext) -> Asyn
             await parts.aclose()
 
 
-def read_ask(method: str, query_string: bytes, headers: RequestHeaders, body: bytes | RequestError) -> Ask:
+def read_ask(
+    method: str, query_string: bytes, headers: RequestHeaders, body: bytes | RequestError
+) -> GraphQLRequest:
     """The request, by method. Raises RequestError."""
     raw = headers.raw
     wants_plan = PLAN_HEADER_BYTES in raw and headers.get(PLAN_HEADER) not in ("", "0", "false")

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 from gateway.core.compression import READABLE, TooLarge, UnknownEncoding, Unreadable, unpack
 from gateway.core.errors import RequestError
 from gateway.core.jsontext import NotJson, read_json
-from gateway.request.ask import NO_VARIABLES, Ask
+from gateway.request.graphql_request import NO_VARIABLES, GraphQLRequest
 
 ACCEPTED = ", ".join(READABLE).encode()
 """The encodings of bodies that are read, as a header lists them."""
@@ -33,7 +33,7 @@ def too_large(limit: int, when: str = "") -> RequestError:
     return RequestError(f"the body is larger than {limit:,} bytes{when}", "REQUEST_TOO_LARGE")
 
 
-def from_body(body: bytes, content_type: str, plan: bool = False) -> Ask:
+def from_body(body: bytes, content_type: str, plan: bool = False) -> GraphQLRequest:
     """The request in a POST body.
 
     Raises RequestError: UNSUPPORTED_MEDIA_TYPE, INVALID_JSON or BAD_REQUEST.
@@ -61,7 +61,7 @@ def _check_type(content_type: str) -> None:
         raise RequestError(f"the charset {charset} is not accepted; send utf-8", "UNSUPPORTED_MEDIA_TYPE")
 
 
-def from_query_string(raw: bytes, plan: bool = False) -> Ask:
+def from_query_string(raw: bytes, plan: bool = False) -> GraphQLRequest:
     """The request in a GET's query string."""
     try:
         values = parse_qs(raw.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
@@ -79,7 +79,7 @@ def from_query_string(raw: bytes, plan: bool = False) -> Ask:
     return _ask(payload, query_only=True, plan=plan)
 
 
-def _ask(payload: Mapping[str, Any], *, query_only: bool, plan: bool) -> Ask:
+def _ask(payload: Mapping[str, Any], *, query_only: bool, plan: bool) -> GraphQLRequest:
     name = payload.get("operationName")
     if name is not None and not isinstance(name, str):
         raise RequestError("the parameter operationName must be a string", "BAD_REQUEST")
@@ -87,7 +87,7 @@ def _ask(payload: Mapping[str, Any], *, query_only: bool, plan: bool) -> Ask:
         if payload.get(key) is not None and not isinstance(payload[key], dict):
             raise RequestError(f"the parameter {key} must be an object", "BAD_REQUEST")
     query = _query(payload)
-    return Ask(query, payload.get("variables") or NO_VARIABLES, name, query_only, plan)
+    return GraphQLRequest(query, payload.get("variables") or NO_VARIABLES, name, query_only, plan)
 
 
 def _query(payload: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from functools import lru_cache
 
 from gateway.core.envelope import Envelope, encode_json
-from gateway.http.statuses import Mode, status_of
+from gateway.http.statuses import StatusMode, status_of
 
 
 def encode(envelope: Envelope) -> bytes:
@@ -73,7 +73,9 @@ class HttpReply:
         return found
 
 
-def reply_of(envelope: Envelope, media: str, allow: bytes | None = None, mode: Mode = "audited") -> HttpReply:
+def reply_of(
+    envelope: Envelope, media: str, allow: bytes | None = None, mode: StatusMode = "audited"
+) -> HttpReply:
     """The HTTP reply for an envelope, to a client that accepts this media type."""
     response = envelope.response
     media = envelope.media or media

@@ -31,7 +31,7 @@ Readiness = Callable[[], Awaitable[Mapping[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class HttpService:
     """What the routes need: the endpoint, whether subgraphs answer, example operations, whether GraphiQL
     is served.
     """
@@ -49,19 +49,19 @@ class Routes:
     Each sees the one that was there when it came.
     """
 
-    def __init__(self, site: Site, lifespan: Callable[[Starlette], Any]) -> None:
-        self.site = site
+    def __init__(self, service: HttpService, lifespan: Callable[[Starlette], Any]) -> None:
+        self.service = service
         self.router = Starlette(routes=_routes(self), lifespan=lifespan, exception_handlers={404: _missing})
 
     @property
     def clock(self) -> Clock:
         """The clock by which connections are looked after."""
-        return self.site.clock
+        return self.service.clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch: GraphQL directly, a browser that opens /graphql to the page, all else to the router."""
         if scope["type"] == "http" and scope["path"] == "/graphql" and not self._page(scope):
-            await serve_graphql(self.site.endpoint, scope, receive, send)
+            await serve_graphql(self.service.endpoint, scope, receive, send)
             return
         if scope["type"] == "http" and scope["path"] == "*":  # about the server (RFC 9110, 9.3.7)
             await Response(status_code=204, headers={"allow": "GET, POST"})(scope, receive, send)
@@ -70,7 +70,7 @@ class Routes:
 
     def _page(self, scope: Scope) -> bool:
         if (
-            not self.site.graphiql
+            not self.service.graphiql
             or scope["method"] not in ("GET", "HEAD")
             or b"query=" in scope.get("query_string", b"")
         ):
@@ -87,13 +87,13 @@ def _routes(served: Routes) -> list[Route | Mount]:
         return FileResponse(index, headers=PAGE_HEADERS)
 
     async def examples(_: Request) -> Response:
-        return Response(encode_json(list(served.site.examples)), media_type="application/json")
+        return Response(encode_json(list(served.service.examples)), media_type="application/json")
 
     async def live(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def ready(_: Request) -> Response:
-        subgraphs = await served.site.readiness()
+        subgraphs = await served.service.readiness()
         up = not subgraphs or any(state == "up" for state in subgraphs.values())
         return JSONResponse(
             {"status": "ok" if up else "down", "subgraphs": dict(subgraphs)}, 200 if up else 503
@@ -103,7 +103,7 @@ def _routes(served: Routes) -> list[Route | Mount]:
         return RedirectResponse("/graphql")
 
     routes: list[Route | Mount] = [Route("/health/live", live), Route("/health/ready", ready)]
-    if served.site.graphiql:
+    if served.service.graphiql:
         routes += [Route("/", home), Route("/graphql", page), Route("/graphiql/examples.json", examples)]
         routes.append(Mount("/graphiql", StaticFiles(directory=PAGE, check_dir=False)))
     return routes

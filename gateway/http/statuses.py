@@ -16,13 +16,13 @@ from typing import Literal, NamedTuple
 from gateway.core.envelope import BY_CODE, Envelope
 from gateway.http.negotiate import JSON
 
-Mode = Literal["audited", "draft-2026"]
-MODES: tuple[Mode, ...] = ("audited", "draft-2026")
+StatusMode = Literal["audited", "draft-2026"]
+MODES: tuple[StatusMode, ...] = ("audited", "draft-2026")
 ANSWER = "(an answer without errors)"
 PARTIAL = "(an answer with data, be it null, and errors)"
 
 
-class Row(NamedTuple):
+class StatusRow(NamedTuple):
     """The statuses of one outcome: by `application/json`, by the newer media type, and that by the draft."""
 
     json: int
@@ -30,29 +30,29 @@ class Row(NamedTuple):
     draft: int
 
 
-def _same(status: int) -> Row:
-    return Row(status, status, status)
+def _same(status: int) -> StatusRow:
+    return StatusRow(status, status, status)
 
 
 OTHER = _same(400)
 """Codes that have no row, which plugins may raise."""
 
-STATUSES: Mapping[str, Row] = {
+STATUSES: Mapping[str, StatusRow] = {
     ANSWER: _same(200),
-    PARTIAL: Row(200, 200, 294),
+    PARTIAL: StatusRow(200, 200, 294),
     "INVALID_JSON": _same(400),
-    "BAD_REQUEST": Row(400, 400, 422),
-    "GRAPHQL_PARSE_FAILED": Row(200, 400, 400),
-    "GRAPHQL_VALIDATION_FAILED": Row(200, 400, 422),
-    "OPERATION_RESOLUTION_FAILURE": Row(200, 400, 422),
-    "BAD_USER_INPUT": Row(200, 400, 422),
-    "TOO_COMPLEX": Row(200, 400, 422),
-    "INTROSPECTION_DISABLED": Row(200, 400, 422),
-    "PERSISTED_QUERY_NOT_SUPPORTED": Row(200, 400, 422),
-    "SUBSCRIPTIONS_NOT_SERVED": Row(400, 400, 422),
-    "PLAN_LIMIT_EXCEEDED": Row(400, 400, 422),
+    "BAD_REQUEST": StatusRow(400, 400, 422),
+    "GRAPHQL_PARSE_FAILED": StatusRow(200, 400, 400),
+    "GRAPHQL_VALIDATION_FAILED": StatusRow(200, 400, 422),
+    "OPERATION_RESOLUTION_FAILURE": StatusRow(200, 400, 422),
+    "BAD_USER_INPUT": StatusRow(200, 400, 422),
+    "TOO_COMPLEX": StatusRow(200, 400, 422),
+    "INTROSPECTION_DISABLED": StatusRow(200, 400, 422),
+    "PERSISTED_QUERY_NOT_SUPPORTED": StatusRow(200, 400, 422),
+    "SUBSCRIPTIONS_NOT_SERVED": StatusRow(400, 400, 422),
+    "PLAN_LIMIT_EXCEEDED": StatusRow(400, 400, 422),
     "PLAN_NOT_FOUND": _same(400),
-    "INTERFACE_FIELD_SPLIT": Row(400, 400, 422),
+    "INTERFACE_FIELD_SPLIT": StatusRow(400, 400, 422),
     "NOT_FOUND": _same(404),
     "METHOD_NOT_ALLOWED": _same(405),
     "NOT_ACCEPTABLE": _same(406),
@@ -63,7 +63,7 @@ STATUSES: Mapping[str, Row] = {
 }
 
 
-def status_for(outcomes: Iterable[str], media: str, mode: Mode) -> int:
+def status_for(outcomes: Iterable[str], media: str, mode: StatusMode) -> int:
     """The status for one or more outcomes of a request, the highest of theirs."""
     rows = [STATUSES.get(outcome, OTHER) for outcome in outcomes]
     if media == JSON:
@@ -71,7 +71,7 @@ def status_for(outcomes: Iterable[str], media: str, mode: Mode) -> int:
     return max(row.audited if mode == "audited" else row.draft for row in rows)
 
 
-def status_of(envelope: Envelope, media: str, mode: Mode) -> int:
+def status_of(envelope: Envelope, media: str, mode: StatusMode) -> int:
     """The status of an answer or a refusal to a client that accepts this media type.
 
     A refusal that names a status of its own has that one.

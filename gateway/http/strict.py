@@ -13,7 +13,7 @@ import uvicorn
 
 from gateway.core.clock import Clock
 from gateway.http.endpoint import Endpoint
-from gateway.http.heads import Refused, check_head, has_body, refusal, without_upgrade
+from gateway.http.request_head import RequestRefused, check_head, has_body, refusal, without_upgrade
 from gateway.http.routes import Routes
 from gateway.http.uvicorn_internals import STATUS_LINE, HttpToolsProtocol, ServerState
 
@@ -21,9 +21,9 @@ NEVER = float("inf")
 MAX_HEAD = 65_536  # bytes of a head
 CHUNK_HEAD = 6  # bytes around each byte of a body in the smallest chunks
 LINGER = 1.0  # seconds
-INVALID = Refused(400, "Invalid HTTP request received.")
+INVALID = RequestRefused(400, "Invalid HTTP request received.")
 HEAD_TOO_LARGE = f"the head of the request is larger than {MAX_HEAD:,} bytes"
-CHUNKS_TOO_LARGE = Refused(400, "the chunk extensions and trailers of the request are too large")
+CHUNKS_TOO_LARGE = RequestRefused(400, "the chunk extensions and trailers of the request are too large")
 
 
 class StrictProtocol(HttpToolsProtocol):
@@ -58,7 +58,7 @@ class StrictProtocol(HttpToolsProtocol):
     @property
     def endpoint(self) -> Endpoint:
         """The endpoint that is served now."""
-        return self.routes.site.endpoint
+        return self.routes.service.endpoint
 
     def on_message_begin(self) -> None:
         """A request begins; uvicorn's scope for it is made when the head is complete."""
@@ -87,7 +87,7 @@ class StrictProtocol(HttpToolsProtocol):
         """Raise Refused when a head that is whole is too large."""
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > MAX_HEAD:
-            raise Refused(431, HEAD_TOO_LARGE)
+            raise RequestRefused(431, HEAD_TOO_LARGE)
 
     def on_message_complete(self) -> None:
         """The request is whole, unless it is only the head of one that asks for an upgrade."""
@@ -125,18 +125,18 @@ class StrictProtocol(HttpToolsProtocol):
             else:
                 return
         cause = error.__context__
-        self.refuse(cause if isinstance(cause, Refused) else INVALID)
+        self.refuse(cause if isinstance(cause, RequestRefused) else INVALID)
 
     def check_overhead(self) -> None:
         """Refuse a request that consists of too much besides its body."""
         if self.refused:
             return
         if self.in_head:
-            self.refuse(Refused(431, HEAD_TOO_LARGE))
+            self.refuse(RequestRefused(431, HEAD_TOO_LARGE))
         elif self.overhead > MAX_HEAD + CHUNK_HEAD * self.endpoint.max_body:
             self.refuse(CHUNKS_TOO_LARGE)
 
-    def refuse(self, why: Refused) -> None:
+    def refuse(self, why: RequestRefused) -> None:
         """End what is under way, reply and close.
 
         A connection that is closed while bytes arrive is reset, and the reply is lost with it; so the client

@@ -8,30 +8,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from gateway.plan.fetch_graph import Draft, DraftField, DraftLookup, Group, in_order
+from gateway.plan.fetch_graph import DraftField, DraftLookup, DraftSelection, FetchGroup, in_order
 from gateway.plan.nodes import (
     Fetch,
     Lookup,
-    Out,
-    Pieces,
-    RepField,
+    ReplyField,
     Representation,
+    RepresentationField,
+    RequestParts,
     Selection,
     Target,
 )
 from gateway.plan.shapes import Shape, place_among, shape_of
 from gateway.request.operation import Operation
-from gateway.supergraph.graph import TYPENAME, Arrival, Graph
+from gateway.supergraph.query_graph import TYPENAME, QueryGraph, Vertex
 
 
 @dataclass(slots=True)
-class _Writing:
+class _RequestWriter:
     """One request while it is written.
 
     `fragments` are the definitions of named fragments; `inline`: it must not have any.
     """
 
-    graph: Graph
+    graph: QueryGraph
     subgraph: str
     variables: set[str] = field(default_factory=set)
     renames: bool = False
@@ -40,7 +40,7 @@ class _Writing:
 
 
 def assemble(
-    graph: Graph, operation: Operation, groups: Sequence[Group], first_id: int, root_kind: bool
+    graph: QueryGraph, operation: Operation, groups: Sequence[FetchGroup], first_id: int, root_kind: bool
 ) -> tuple[Fetch, ...]:
     """Freeze the groups of one stage.
 
@@ -55,7 +55,7 @@ def assemble(
 
 
 def _with_fallback(
-    fetch: Fetch, graph: Graph, operation: Operation, group: Group, ids: Mapping[Group, int]
+    fetch: Fetch, graph: QueryGraph, operation: Operation, group: FetchGroup, ids: Mapping[FetchGroup, int]
 ) -> Fetch:
     """The fetch with one for the objects that lack inputs of some fields; see `Fetch.fallback`.
 
@@ -74,20 +74,20 @@ def _with_fallback(
         for lookup in group.lookups
         for inputs in sorted(lookup.draft.needs(), key=lambda one: sorted(item.key for item in one))
     ]
-    apart = Group(group.subgraph, lookups, group.parents)
+    apart = FetchGroup(group.subgraph, lookups, group.parents)
     return replace(fetch, fallback=_fetch(graph, operation, apart, {**ids, apart: fetch.id}, False))
 
 
-def _reduced(template: Representation, inputs: frozenset[RepField]) -> Representation:
+def _reduced(template: Representation, inputs: frozenset[RepresentationField]) -> Representation:
     """A representation with the keys, and of the inputs only these."""
     fields = tuple(one for one in template.fields if one not in template.inputs or one in inputs)
     return Representation(template.types, template.typename, fields, template.inputs & inputs)
 
 
 def _fetch(
-    graph: Graph, operation: Operation, group: Group, ids: Mapping[Group, int], root_kind: bool
+    graph: QueryGraph, operation: Operation, group: FetchGroup, ids: Mapping[FetchGroup, int], root_kind: bool
 ) -> Fetch:
-    writing = _Writing(graph, group.subgraph, inline=any(one.contexts for one in group.lookups))
+    writing = _RequestWriter(graph, group.subgraph, inline=any(one.contexts for one in group.lookups))
     number = ids[group]
     parts, lookups = _lookups(_written(group, writing), operation)
     declared = [f"${lookup.variable}:[_Any!]!" for lookup in lookups if lookup.variable]
@@ -95,14 +95,14 @@ def _fetch(
     root = any(lookup.root and not lookup.path for lookup in group.lookups)
     kind = operation.kind if root and root_kind else "query"
     types = dict(operation.variables)
-    marks = operation.marks if operation.marks and kind == operation.kind else None
-    used = tuple(sorted(writing.variables | (marks.variables if marks else frozenset())))
+    directives = operation.directives if kind == operation.kind else None
+    here = directives.here if directives else ""
+    used = tuple(sorted(writing.variables | (directives.variables if directives else frozenset())))
     name = _operation_name(operation, group.subgraph, number)
     start = kind + (f" {name}" if name else "")
     plain = [f"${name}:{types[name]}" for name in used]
-    declared.extend(plain)
-    declared.extend(f"${name}:{reference}" for name, reference in contexts.items())
-    head = start + (f"({','.join(declared)})" if declared else "") + (marks.here if marks else "")
+    declared += [*plain, *(f"${name}:{reference}" for name, reference in contexts.items())]
+    head = start + (f"({','.join(declared)})" if declared else "") + here
     body = "{" + " ".join(parts) + "}" + "".join(f" {one}" for one in writing.fragments)
     after = tuple(sorted(ids[parent] for parent in group.parents if parent in ids))
     return Fetch(
@@ -115,7 +115,7 @@ def _fetch(
         lookups=tuple(lookups),
         after=after,
         renames=writing.renames,
-        pieces=Pieces(start, tuple(plain), tuple(parts), marks.here if marks else "") if contexts else None,
+        pieces=RequestParts(start, tuple(plain), tuple(parts), here) if contexts else None,
     )
 
 
@@ -142,7 +142,7 @@ def _lookups(
     return parts, lookups
 
 
-def _written(group: Group, writing: _Writing) -> list[tuple[str, Selection, list[DraftLookup]]]:
+def _written(group: FetchGroup, writing: _RequestWriter) -> list[tuple[str, Selection, list[DraftLookup]]]:
     """The selections of a group with their texts.
 
     Entities at different places of which the same is asked share one.
@@ -205,7 +205,7 @@ def _operation_name(operation: Operation, subgraph: str, number: int) -> str | N
     return re.sub(r"\W", "_", f"{operation.name}__{subgraph}__{number}")
 
 
-def _write(draft: Draft, writing: _Writing) -> tuple[str, Selection]:
+def _write(draft: DraftSelection, writing: _RequestWriter) -> tuple[str, Selection]:
     """A selection as text (braces included) and as what comes back."""
     parts, selection = _write_parts(draft, None, _aliases(draft), writing)
     if not parts:
@@ -214,16 +214,19 @@ def _write(draft: Draft, writing: _Writing) -> tuple[str, Selection]:
 
 
 def _write_parts(
-    draft: Draft, outer: Draft | None, aliases: Mapping[tuple[int, str], str], writing: _Writing
+    draft: DraftSelection,
+    outer: DraftSelection | None,
+    aliases: Mapping[tuple[int, str], str],
+    writing: _RequestWriter,
 ) -> tuple[list[str], Selection]:
     """The fields and fragments of a selection.
 
     Plain fields that the one around it asks for as well are left out.
     """
     parts: list[str] = []
-    outs: list[Out] = []
+    outs: list[ReplyField] = []
     for item in draft.fields.values():
-        same = outer.fields.get(item.key) if outer and not draft.marks and not item.directives else None
+        same = outer.fields.get(item.key) if outer and not draft.directives and not item.directives else None
         if same and same.below is None and (same.name, same.arguments) == (item.name, item.arguments):
             continue
         text, out = _write_field(item, aliases.get((id(draft), item.key), item.key), writing)
@@ -238,49 +241,49 @@ def _write_parts(
     return parts, Selection(tuple(outs), tuple(fragments))
 
 
-def _write_fragment(draft: Draft, body: str, writing: _Writing) -> str:
+def _write_fragment(draft: DraftSelection, body: str, writing: _RequestWriter) -> str:
     """A fragment as the client wrote it, in line or by name: directives may be for one of the two."""
-    marks = draft.marks
-    if marks is None:
+    directives = draft.directives
+    if directives is None:
         return f"...on {draft.type}{body}"
-    writing.variables |= marks.variables
-    if marks.inline and draft.type in writing.graph.supergraph.roots.values():
-        return f"...{marks.here}{body}"  # the subgraph may have another name for its root type
-    if marks.definition is None or writing.inline:
-        return f"...on {draft.type}{marks.here}{body}"
+    writing.variables |= directives.variables
+    if directives.inline and draft.type in writing.graph.supergraph.roots.values():
+        return f"...{directives.here}{body}"  # the subgraph may have another name for its root type
+    if directives.definition is None or writing.inline:
+        return f"...on {draft.type}{directives.here}{body}"
     name = f"F{len(writing.fragments)}"
-    writing.fragments.append(f"fragment {name} on {draft.type}{marks.definition}{body}")
-    return f"...{name}{marks.here}"
+    writing.fragments.append(f"fragment {name} on {draft.type}{directives.definition}{body}")
+    return f"...{name}{directives.here}"
 
 
-def _placeholder(draft: Draft, writing: _Writing) -> str:
+def _placeholder(draft: DraftSelection, writing: _RequestWriter) -> str:
     """GraphQL has no empty selections; an interface object's own type name must not pass for the real one."""
-    view = writing.graph.view(Arrival(writing.subgraph, draft.type))
+    view = writing.graph.view(Vertex(writing.subgraph, draft.type))
     if view and view.interface_object:
         writing.renames = True
         return f"_placeholder:{TYPENAME}"
     return TYPENAME
 
 
-def _possible(type_name: str, writing: _Writing) -> frozenset[str]:
-    view = writing.graph.view(Arrival(writing.subgraph, type_name))
+def _possible(type_name: str, writing: _RequestWriter) -> frozenset[str]:
+    view = writing.graph.view(Vertex(writing.subgraph, type_name))
     return view.possible if view else frozenset({type_name})
 
 
-def _write_field(item: DraftField, reply_key: str, writing: _Writing) -> tuple[str, Out]:
+def _write_field(item: DraftField, reply_key: str, writing: _RequestWriter) -> tuple[str, ReplyField]:
     writing.variables |= item.variables
     writing.renames = writing.renames or reply_key != item.key
     name = _named(item, reply_key)
     first, *others = item.directives or ("",)
     if item.below is None:
         text = " ".join(name + directives for directives in (first, *others))
-        return text, Out(reply_key, item.key, item.name)
+        return text, ReplyField(reply_key, item.key, item.name)
     text, selection = _write(item.below, writing)
     again = "".join(f" {name}{directives}{_first_leaf(item.below, writing)}" for directives in others)
-    return name + first + text + again, Out(reply_key, item.key, item.name, selection)
+    return name + first + text + again, ReplyField(reply_key, item.key, item.name, selection)
 
 
-def _first_leaf(draft: Draft, writing: _Writing) -> str:
+def _first_leaf(draft: DraftSelection, writing: _RequestWriter) -> str:
     """A selection as short as it can be, for further nodes of a field: what they select is merged anyhow."""
     item = next(iter(draft.fields.values()), None)
     if item is None:
@@ -297,7 +300,7 @@ def _named(item: DraftField, reply_key: str) -> str:
     return name
 
 
-def _aliases(draft: Draft) -> dict[tuple[int, str], str]:
+def _aliases(draft: DraftSelection) -> dict[tuple[int, str], str]:
     """Other reply keys for fields that share a key under different type conditions, where the subgraph's
     types would not let them (GraphQL spec, FieldsInSetCanMerge).
 
@@ -328,7 +331,7 @@ def _aliases(draft: Draft) -> dict[tuple[int, str], str]:
     return aliases
 
 
-def _keys(draft: Draft) -> Iterator[str]:
+def _keys(draft: DraftSelection) -> Iterator[str]:
     yield from draft.fields
     for inner in draft.fragments.values():
         yield from _keys(inner)

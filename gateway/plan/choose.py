@@ -4,7 +4,7 @@ rounds.
 Trying every combination of paths (as the first federation planners did) grows exponentially. Here a selection
 is weighed per object: fields with one option are settled first, and what they enter is free for the others; a
 composite field's option is weighed with the best cost of its own selection from there, remembered per
-(selection, arrivals). The work is bounded by selections x subgraphs. A value that no single subgraph can
+(selection, vertices). The work is bounded by selections x subgraphs. A value that no single subgraph can
 complete is resolved in several, and merged.
 """
 
@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 from gateway.core.errors import PlanError
 from gateway.plan.paths import Option, Paths, Reached
 from gateway.request.operation import Field, Selections
-from gateway.supergraph.graph import Arrival
+from gateway.supergraph.query_graph import Vertex
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a selection takes from its arrivals on.
+    """What a selection takes from its vertices on.
 
-    Rounds of fetches, fetches further down, entries at this very object, and how many fields are resolved
+    Rounds of fetches, fetches further down, key_edges at this very object, and how many fields are resolved
     after the first round.
     """
 
@@ -54,7 +54,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class _Undecided:
+class _FieldChoices:
     field: Field
     ways: list[Choice]
 
@@ -65,9 +65,9 @@ class Chooser:
     def __init__(self, paths: Paths) -> None:
         self.paths = paths
         self.graph = paths.graph
-        self._costs: dict[tuple[int, str, tuple[Arrival, ...]], Cost | None] = {}
+        self._costs: dict[tuple[int, str, tuple[Vertex, ...]], Cost | None] = {}
         self._alive: list[Selections] = []
-        self._open: set[tuple[str, str, Arrival]] = set()
+        self._open: set[tuple[str, str, Vertex]] = set()
         self._cuts = 0
         self._sizes: dict[int, int] = {}
         self._alone: dict[int, tuple[Field]] = {}
@@ -76,20 +76,20 @@ class Chooser:
         self,
         type_name: str,
         fields: Sequence[Field],
-        arrivals: Sequence[Arrival],
+        vertices: Sequence[Vertex],
         reached: Reached,
-        used: Collection[Arrival],
+        used: Collection[Vertex],
     ) -> list[Choice] | None:
         """Choose for each field of an object; None when one can't be resolved.
 
-        `used` are arrivals that cost nothing more.
+        `used` are vertices that cost nothing more.
         """
         waiting = []
         for item in fields:
-            ways = self.ways(type_name, item, arrivals, reached)
+            ways = self.ways(type_name, item, vertices, reached)
             if not ways:
                 return None
-            waiting.append(_Undecided(item, ways))
+            waiting.append(_FieldChoices(item, ways))
         settled: dict[int, Choice] = {}
         entered: set[object] = set(used)
         depth = 0
@@ -102,9 +102,7 @@ class Chooser:
             depth = max(depth, best.cost.depth)
         return [settled[index] for index in range(len(waiting))]
 
-    def ways(
-        self, type_name: str, item: Field, arrivals: Sequence[Arrival], reached: Reached
-    ) -> list[Choice]:
+    def ways(self, type_name: str, item: Field, vertices: Sequence[Vertex], reached: Reached) -> list[Choice]:
         """The ways to resolve one field, with their costs.
 
         The union of several where no single one suffices; not for a field of the mutation's root, which one
@@ -113,12 +111,12 @@ class Chooser:
         options = self.paths.options(type_name, item, reached)
         ways = []
         for option in options:
-            cost = self.cost_of(type_name, item, (option,), arrivals, reached)
+            cost = self.cost_of(type_name, item, (option,), vertices, reached)
             if cost is not None:
                 ways.append(Choice(item, (option,), cost))
         if ways or len(options) < 2 or type_name == self.graph.supergraph.roots.get("mutation"):
             return ways
-        together = self._together(type_name, item, options, arrivals, reached)
+        together = self._together(type_name, item, options, vertices, reached)
         return [together] if together else []
 
     def _together(
@@ -126,18 +124,18 @@ class Chooser:
         type_name: str,
         item: Field,
         options: list[Option],
-        arrivals: Sequence[Arrival],
+        vertices: Sequence[Vertex],
         reached: Reached,
     ) -> Choice | None:
         """The smallest set of options found by leaving out, farthest first, what isn't needed."""
         kept = list(options)
-        if self.cost_of(type_name, item, kept, arrivals, reached) is None:
+        if self.cost_of(type_name, item, kept, vertices, reached) is None:
             return None
         for option in sorted(options, key=lambda one: -one.depth):
             fewer = [one for one in kept if one is not option]
-            if fewer and self.cost_of(type_name, item, fewer, arrivals, reached) is not None:
+            if fewer and self.cost_of(type_name, item, fewer, vertices, reached) is not None:
                 kept = fewer
-        cost = self.cost_of(type_name, item, kept, arrivals, reached)
+        cost = self.cost_of(type_name, item, kept, vertices, reached)
         return Choice(item, tuple(kept), cost) if cost else None
 
     def cost_of(
@@ -145,24 +143,24 @@ class Chooser:
         type_name: str,
         item: Field,
         options: Sequence[Option],
-        arrivals: Sequence[Arrival],
+        vertices: Sequence[Vertex],
         reached: Reached,
     ) -> Cost | None:
         """The cost of a field by these options, its selection included."""
         total = Cost()
         for option in options:
-            cost = self._entering(type_name, option, arrivals, reached)
+            cost = self._entering(type_name, option, vertices, reached)
             if cost is None:
                 return None
             total = total.also(cost)
-        is_late = total.depth > (0 if arrivals else 1)  # the root itself is entered in the first round
+        is_late = total.depth > (0 if vertices else 1)  # the root itself is entered in the first round
         late = total.late + self.size((item,)) if is_late else 0
         total = replace(total, late=late)
         return self._with_below(total, item, options) if item.selections else total
 
     def _with_below(self, total: Cost, item: Field, options: Sequence[Option]) -> Cost | None:
         """The cost of a field with that of its selection."""
-        below = tuple(dict.fromkeys(self.graph.below(option.source, option.local) for option in options))
+        below = tuple(dict.fromkeys(self.graph.below(option.source, option.edge) for option in options))
         inner = self.cost(item.type_name, item.selections, below)
         if inner is None:
             return None
@@ -184,22 +182,22 @@ class Chooser:
         return total
 
     def _entering(
-        self, type_name: str, option: Option, arrivals: Sequence[Arrival], reached: Reached
+        self, type_name: str, option: Option, vertices: Sequence[Vertex], reached: Reached
     ) -> Cost | None:
         """What it takes to be where a field is resolved, with its inputs."""
         source = option.source
         if not option.with_inputs:
-            if source in arrivals:
+            if source in vertices:
                 return Cost()
             chain = max(reached[source].depth - 1, 0)
             return Cost(option.depth, chain, frozenset({source}))
-        mark = (type_name, option.local.field.name, source)
+        mark = (type_name, option.edge.field.name, source)
         if mark in self._open:
             self._cuts += 1
             return None
         self._open.add(mark)
         inputs = self.cost(
-            type_name, self.paths.selections_of(type_name, option.local.requires), tuple(arrivals)
+            type_name, self.paths.selections_of(type_name, option.edge.requires), tuple(vertices)
         )
         self._open.discard(mark)
         if inputs is None:
@@ -207,13 +205,13 @@ class Chooser:
         jumps = inputs.jumps | {(source, inputs.jumps)}
         return Cost(max(inputs.depth + 1, option.depth), inputs.nested, jumps, inputs.late)
 
-    def cost(self, type_name: str, selections: Selections, arrivals: tuple[Arrival, ...]) -> Cost | None:
-        """The best cost of a selection from some arrivals; None when it can't be answered from there."""
-        key = (id(selections), type_name, arrivals)
+    def cost(self, type_name: str, selections: Selections, vertices: tuple[Vertex, ...]) -> Cost | None:
+        """The best cost of a selection from some vertices; None when it can't be answered from there."""
+        key = (id(selections), type_name, vertices)
         if key in self._costs:
             return self._costs[key]
         cuts = self._cuts
-        cost = self._cost(type_name, selections, arrivals)
+        cost = self._cost(type_name, selections, vertices)
         if (
             cuts == self._cuts
         ):  # a circle of requirements was not cut on the way: this holds wherever it is asked from
@@ -221,10 +219,10 @@ class Chooser:
             self._costs[key] = cost
         return cost
 
-    def _cost(self, type_name: str, selections: Selections, arrivals: tuple[Arrival, ...]) -> Cost | None:
-        reached = self.graph.reach(type_name, arrivals)
-        split = self.paths.split(type_name, selections, arrivals, reached)
-        if len(arrivals) > 1 and not self._in_one_each(type_name, selections, arrivals, reached):
+    def _cost(self, type_name: str, selections: Selections, vertices: tuple[Vertex, ...]) -> Cost | None:
+        reached = self.graph.reach(type_name, vertices)
+        split = self.paths.split(type_name, selections, vertices, reached)
+        if len(vertices) > 1 and not self._in_one_each(type_name, selections, vertices, reached):
             return None
         total, known = Cost(), 0
         if split.typed:
@@ -233,14 +231,14 @@ class Chooser:
                 return None
             known = reached[source].depth
             total = Cost(known, 0, frozenset({source}))
-            arrivals = (*arrivals, source)
-        choices = self.assign(type_name, split.direct, arrivals, reached, ())
+            vertices = (*vertices, source)
+        choices = self.assign(type_name, split.direct, vertices, reached, ())
         if choices is None:
             return None
         for choice in choices:
             total = total.also(choice.cost)
         for member, inner, _ in split.parts:
-            narrowed = arrivals if member == type_name else self.paths.narrowed(arrivals, member)
+            narrowed = vertices if member == type_name else self.paths.narrowed(vertices, member)
             cost = self._cost(member, inner, narrowed) if narrowed else Cost()
             if cost is None:
                 return None
@@ -250,31 +248,31 @@ class Chooser:
         return total
 
     def _in_one_each(
-        self, type_name: str, selections: Selections, arrivals: tuple[Arrival, ...], reached: Reached
+        self, type_name: str, selections: Selections, vertices: tuple[Vertex, ...], reached: Reached
     ) -> bool:
-        """Whether each field that is asked on an abstract type can be answered from one of the arrivals, for
-        every type that the arrival can hand out.
+        """Whether each field that is asked on an abstract type can be answered from one of the vertices, for
+        every type that the vertex can hand out.
         """
         for item, types in self.paths.asked_by_type(type_name, selections, reached):
-            if not any(self._answers(item, types, arrival) for arrival in arrivals):
+            if not any(self._answers(item, types, vertex) for vertex in vertices):
                 self.paths.split_fields.add(f"{item.parent}.{item.name}")
                 return False
         return True
 
-    def _answers(self, item: Field, types: frozenset[str], arrival: Arrival) -> bool:
-        """Whether a field can be had for objects of all these types that an arrival can hand out, from it
+    def _answers(self, item: Field, types: frozenset[str], vertex: Vertex) -> bool:
+        """Whether a field can be had for objects of all these types that an vertex can hand out, from it
         alone.
         """
         alone = self._alone.setdefault(id(item), (item,))
-        for member in sorted(types & self.graph.possible(arrival)):
-            narrowed = self.graph.narrowed((arrival,), member)
+        for member in sorted(types & self.graph.possible(vertex)):
+            narrowed = self.graph.narrowed((vertex,), member)
             if not narrowed or self.cost(member, alone, narrowed) is None:
                 return False
         return True
 
 
-def _popularity(waiting: Sequence[_Undecided]) -> dict[Arrival, int]:
-    counts: dict[Arrival, int] = {}
+def _popularity(waiting: Sequence[_FieldChoices]) -> dict[Vertex, int]:
+    counts: dict[Vertex, int] = {}
     for item in waiting:
         for way in item.ways:
             for option in way.options:
@@ -283,7 +281,7 @@ def _popularity(waiting: Sequence[_Undecided]) -> dict[Arrival, int]:
 
 
 def _rank(
-    way: Choice, depth: int, entered: Collection[object], popular: dict[Arrival, int]
+    way: Choice, depth: int, entered: Collection[object], popular: dict[Vertex, int]
 ) -> tuple[int, int, int, int, int, int]:
     """Smaller is better: rounds of the whole object, new fetches, fields in later rounds, own rounds, then
     what serves most of the other fields.

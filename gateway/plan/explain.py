@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.plan.nodes import ContextSource, Fetch, Lookup, Path, Plan, RepField, Target
+from gateway.plan.nodes import ContextSource, Fetch, Lookup, Path, Plan, RepresentationField, Target
 
 
 def print_path(path: Path) -> str:
@@ -47,7 +47,7 @@ def _print_source(lookup: Lookup, source: ContextSource) -> str:
     return f"{print_path(lookup.targets[0].path[: source.depth])} {{ {' '.join(_print_rep(one) for one in source.fields)} }}"
 
 
-def _print_rep(item: RepField) -> str:
+def _print_rep(item: RepresentationField) -> str:
     name = item.name if item.name == item.key else f"{item.name}: {item.key}"
     return f"{name} {{ {' '.join(_print_rep(one) for one in item.below)} }}" if item.below else name
 

@@ -8,10 +8,10 @@ Mutable on purpose, and known to this room alone; `assemble` freezes it.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.plan.names import Names
-from gateway.plan.nodes import ContextInput, Path, RepField, Representation
-from gateway.request.operation import Marks
-from gateway.supergraph.graph import Arrival
+from gateway.plan.nodes import ContextInput, Path, Representation, RepresentationField
+from gateway.plan.response_keys import ResponseKeys
+from gateway.request.operation import FragmentDirectives
+from gateway.supergraph.query_graph import Vertex
 
 
 @dataclass(slots=True, eq=False)
@@ -27,9 +27,9 @@ class DraftField:
     type: str
     arguments: tuple[tuple[str, str], ...]
     variables: frozenset[str]
-    below: "Draft | None" = None
+    below: "DraftSelection | None" = None
     directives: tuple[str, ...] = ()
-    needs: frozenset[RepField] = frozenset()
+    needs: frozenset[RepresentationField] = frozenset()
 
     def also(self, new: "DraftField") -> None:
         """Take over the directives of the same field, asked for again."""
@@ -40,22 +40,24 @@ class DraftField:
 
 
 @dataclass(slots=True, eq=False)
-class Draft:
+class DraftSelection:
     """A selection that a group asks of an object; `type` is the subgraph's own type there.
 
-    `fragments` are its parts, by type and directives; `marks` are the directives of a part.
+    `fragments` are its parts, by type and directives; `directives` are the directives of a part.
     """
 
     type: str
     fields: dict[str, DraftField] = field(default_factory=dict)
-    fragments: "dict[tuple[str, Marks | None], Draft]" = field(default_factory=dict)
-    marks: Marks | None = None
+    fragments: "dict[tuple[str, FragmentDirectives | None], DraftSelection]" = field(default_factory=dict)
+    directives: FragmentDirectives | None = None
 
-    def narrow(self, type_name: str, marks: Marks | None = None) -> "Draft":
+    def narrow(self, type_name: str, directives: FragmentDirectives | None = None) -> "DraftSelection":
         """The part for objects of a narrower type, or under the directives of a fragment."""
-        if type_name == self.type and marks is None:
+        if type_name == self.type and directives is None:
             return self
-        return self.fragments.setdefault((type_name, marks), Draft(type_name, marks=marks))
+        return self.fragments.setdefault(
+            (type_name, directives), DraftSelection(type_name, directives=directives)
+        )
 
     def ask(self, new: DraftField) -> DraftField:
         """Ask for a field, or once more for one that has its key; returns the field that is asked for."""
@@ -69,7 +71,7 @@ class Draft:
         known = self.fields.get(new.key)
         return known is not None and (known.name, known.arguments) != (new.name, new.arguments)
 
-    def clashes(self, other: "Draft") -> bool:
+    def clashes(self, other: "DraftSelection") -> bool:
         """Whether some key stands for something else in another selection of the same type."""
         for key, item in other.fields.items():
             if self.means_other(item):
@@ -82,13 +84,15 @@ class Draft:
             for part, inner in other.fragments.items()
         )
 
-    def needing(self, inputs: frozenset[RepField]) -> "Draft":
+    def needing(self, inputs: frozenset[RepresentationField]) -> "DraftSelection":
         """The fields of an entity that need exactly these inputs."""
         kept = {key: item for key, item in self.fields.items() if item.needs == inputs}
         parts = {part: inner.needing(inputs) for part, inner in self.fragments.items()}
-        return Draft(self.type, kept, {part: one for part, one in parts.items() if one.asks()}, self.marks)
+        return DraftSelection(
+            self.type, kept, {part: one for part, one in parts.items() if one.asks()}, self.directives
+        )
 
-    def needs(self) -> set[frozenset[RepField]]:
+    def needs(self) -> set[frozenset[RepresentationField]]:
         """The sets of inputs that the fields of an entity need."""
         own = {item.needs for item in self.fields.values()}
         return own.union(*(inner.needs() for inner in self.fragments.values()))
@@ -97,7 +101,7 @@ class Draft:
         """Whether anything is asked for."""
         return bool(self.fields) or any(inner.asks() for inner in self.fragments.values())
 
-    def absorb(self, other: "Draft") -> None:
+    def absorb(self, other: "DraftSelection") -> None:
         """Take over everything another selection of the same type asks for."""
         for key, item in other.fields.items():
             mine = self.fields.get(key)
@@ -120,7 +124,7 @@ class DraftLookup:
     """
 
     path: Path
-    draft: Draft
+    draft: DraftSelection
     representations: list[Representation] = field(default_factory=list)
     root: bool = False
     contexts: tuple[ContextInput, ...] = ()
@@ -159,7 +163,7 @@ def compatible(one: Representation, other: Representation) -> bool:
     return one.types == other.types and one.typename == other.typename and agree(one.fields, other.fields)
 
 
-def agree(one: Sequence[RepField], other: Sequence[RepField]) -> bool:
+def agree(one: Sequence[RepresentationField], other: Sequence[RepresentationField]) -> bool:
     """Whether fields of one name stand for one value in both.
 
     A @requires may ask for the same field with other arguments.
@@ -174,17 +178,17 @@ def agree(one: Sequence[RepField], other: Sequence[RepField]) -> bool:
 
 
 @dataclass(slots=True, eq=False)
-class Group:
+class FetchGroup:
     """One subgraph request in the making."""
 
     subgraph: str
     lookups: list[DraftLookup]
-    parents: "set[Group]" = field(default_factory=set)
+    parents: "set[FetchGroup]" = field(default_factory=set)
 
 
-def ancestors(group: Group) -> set[Group]:
+def ancestors(group: FetchGroup) -> set[FetchGroup]:
     """Every group that a group waits for, directly or not."""
-    found: set[Group] = set()
+    found: set[FetchGroup] = set()
     waiting = list(group.parents)
     while waiting:
         parent = waiting.pop()
@@ -194,11 +198,11 @@ def ancestors(group: Group) -> set[Group]:
     return found
 
 
-def in_order(groups: Iterable[Group]) -> list[Group]:
+def in_order(groups: Iterable[FetchGroup]) -> list[FetchGroup]:
     """The groups, each after those it waits for; otherwise as they came."""
-    done: dict[Group, None] = {}
+    done: dict[FetchGroup, None] = {}
 
-    def visit(group: Group) -> None:
+    def visit(group: FetchGroup) -> None:
         if group not in done:
             for parent in sorted(group.parents, key=positions.__getitem__):
                 visit(parent)
@@ -211,56 +215,62 @@ def in_order(groups: Iterable[Group]) -> list[Group]:
     return list(done)
 
 
-def levels(groups: Iterable[Group]) -> dict[Group, int]:
+def levels(groups: Iterable[FetchGroup]) -> dict[FetchGroup, int]:
     """The round in which each group can run: 0 for those that wait for nothing."""
-    depth: dict[Group, int] = {}
+    depth: dict[FetchGroup, int] = {}
     for group in in_order(groups):
         depth[group] = max((depth[parent] + 1 for parent in group.parents), default=0)
     return depth
 
 
 @dataclass(slots=True)
-class Slot:
-    """Where an arrival's fields are asked for: a group, and the selection in it."""
+class RequestSlot:
+    """Where an vertex's fields are asked for: a group, and the selection in it."""
 
-    arrival: Arrival
-    group: Group
-    draft: Draft
+    vertex: Vertex
+    group: FetchGroup
+    draft: DraftSelection
 
 
 @dataclass(slots=True, eq=False)
-class Place:
+class ResponsePlace:
     """A place of the answer, shared by its sites of all type conditions."""
 
     path: Path
-    names: Names
-    groups: dict[tuple[object, ...], Group] = field(default_factory=dict)
+    names: ResponseKeys
+    groups: dict[tuple[object, ...], FetchGroup] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
 class Site:
-    """An object of the answer as one static type: who has brought it here, and what is placed on it.
+    """A place of the response with one static type, and which requests fetch what of its objects.
 
-    `types` restricts it to some run-time types (None: every object at the place), `marks` puts it under the
-    directives of a fragment. `start` are the arrivals
-    that came with the object; `slots` those and what was entered from here; `parent` is the site above.
-    `demanded` are the parts of representations that were placed here already.
+    - `types`: the run-time types to which the site is restricted; None for every object at the place.
+    - `directives`: those of the fragment that the site stands for.
+    - `start`: the vertices that the parent's requests reach. `slots`: where the fields of these vertices, and
+      of those entered here by a key, are selected.
+    - `children`: the sites of the values of composite fields, by response key; `parent` is the site above.
+    - `parts`: sites for the same place and a narrower type, or under the directives of a fragment; `whole` is
+      the site of which this one is a part.
+    - `demanded`: representation fields that are already placed here, by field set item, vertices and use.
     """
 
-    place: Place
+    place: ResponsePlace
     type: str
     types: frozenset[str] | None = None
-    start: tuple[Arrival, ...] = ()
-    slots: dict[Arrival, Slot] = field(default_factory=dict)
+    start: tuple[Vertex, ...] = ()
+    slots: dict[Vertex, RequestSlot] = field(default_factory=dict)
     children: "dict[str, Site]" = field(default_factory=dict)
-    parts: "dict[tuple[str, Marks | None], Site]" = field(default_factory=dict)
+    parts: "dict[tuple[str, FragmentDirectives | None], Site]" = field(default_factory=dict)
     whole: "Site | None" = None
     parent: "Site | None" = None
-    demanded: dict[object, tuple[tuple[RepField, ...], set[Group]]] = field(default_factory=dict)
-    marks: Marks | None = None
+    demanded: dict[object, tuple[tuple[RepresentationField, ...], set[FetchGroup]]] = field(
+        default_factory=dict
+    )
+    directives: FragmentDirectives | None = None
 
-    def arrive(self, slot: Slot) -> None:
+    def arrive(self, slot: RequestSlot) -> None:
         """Another subgraph brings the object along with its parent."""
-        if slot.arrival not in self.slots:
-            self.slots[slot.arrival] = slot
-            self.start = (*self.start, slot.arrival)
+        if slot.vertex not in self.slots:
+            self.slots[slot.vertex] = slot
+            self.start = (*self.start, slot.vertex)

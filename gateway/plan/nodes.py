@@ -11,7 +11,7 @@ from gateway.request.operation import OperationKind
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PathStep:
     """One step of a path through the answer.
 
     A key, lists under it are flattened; then only objects of these types.
@@ -21,11 +21,11 @@ class Step:
     types: frozenset[str] | None = None
 
 
-Path = tuple[Step, ...]
+Path = tuple[PathStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class RepField:
+class RepresentationField:
     """One field of a representation.
 
     Its name for the subgraph, the key under which the value lies, and what is below.
@@ -37,7 +37,7 @@ class RepField:
 
     name: str
     key: str
-    below: "tuple[RepField, ...]" = ()
+    below: "tuple[RepresentationField, ...]" = ()
     types: frozenset[str] | None = None
     typed: bool = False
     type: str = ""
@@ -53,8 +53,8 @@ class Representation:
 
     types: frozenset[str] | None
     typename: str | None
-    fields: tuple[RepField, ...]
-    inputs: frozenset[RepField] = frozenset()
+    fields: tuple[RepresentationField, ...]
+    inputs: frozenset[RepresentationField] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class ContextSource:
     """
 
     depth: int
-    fields: tuple[RepField, ...]
+    fields: tuple[RepresentationField, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class ContextInput:
 
 
 @dataclass(frozen=True, slots=True)
-class Out:
+class ReplyField:
     """One field that a fetch brings: the key in the reply, the key where it is kept, and what is below."""
 
     reply_key: str
@@ -94,7 +94,7 @@ class Out:
 class Selection:
     """What a fetch brings of an object: fields, and more fields for objects of some types."""
 
-    fields: tuple[Out, ...] = ()
+    fields: tuple[ReplyField, ...] = ()
     fragments: "tuple[tuple[frozenset[str], Selection], ...]" = ()
 
 
@@ -124,7 +124,7 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
+class RequestParts:
     """A request in pieces, for those that are put together at run time.
 
     Objects under different contexts are looked up apart.
@@ -157,7 +157,7 @@ class Fetch:
     lookups: tuple[Lookup, ...]
     after: tuple[int, ...] = ()
     renames: bool = False
-    pieces: Pieces | None = None
+    pieces: RequestParts | None = None
     shared: bool = True
     fallback: "Fetch | None" = None
 

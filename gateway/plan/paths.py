@@ -10,21 +10,21 @@ from dataclasses import dataclass
 
 from gateway.core.errors import PlanError
 from gateway.federation.field_set import FieldSet, FieldSetField
-from gateway.request.operation import Field, Fragment, Marks, Selections
-from gateway.supergraph.graph import TYPENAME, Arrival, Graph, Local, Reach
+from gateway.request.operation import Field, Fragment, FragmentDirectives, Selections
+from gateway.supergraph.query_graph import TYPENAME, FieldEdge, QueryGraph, Reach, Vertex
 
-Reached = Mapping[Arrival, Reach]
-Parts = dict[tuple[str, Marks | None], list[Field | Fragment]]
+Reached = Mapping[Vertex, Reach]
+PartSelections = dict[tuple[str, FragmentDirectives | None], list[Field | Fragment]]
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One way to a field: from which arrival, after how many rounds, and whether a fetch of its own must
+    """One way to a field: from which vertex, after how many rounds, and whether a fetch of its own must
     carry inputs to it.
     """
 
-    source: Arrival
-    local: Local
+    source: Vertex
+    edge: FieldEdge
     depth: int
     with_inputs: bool = False
 
@@ -37,7 +37,7 @@ class Split:
     """
 
     direct: tuple[Field, ...]
-    parts: tuple[tuple[str, Selections, Marks | None], ...]
+    parts: tuple[tuple[str, Selections, FragmentDirectives | None], ...]
     typed: bool
 
 
@@ -48,7 +48,7 @@ class Paths:
     `hasty` the keys of fields that were placed on a hasty way.
     """
 
-    def __init__(self, graph: Graph, limit: int, taken: Iterable[str] = ()) -> None:
+    def __init__(self, graph: QueryGraph, limit: int, taken: Iterable[str] = ()) -> None:
         self.graph = graph
         self.limit = limit
         self.context_prefix = "context__"
@@ -68,32 +68,32 @@ class Paths:
             raise PlanError(message, "PLAN_LIMIT_EXCEEDED")
 
     def options(self, type_name: str, field: Field, reached: Reached) -> list[Option]:
-        """Every way to resolve a field at an object with these arrivals, nearest first."""
+        """Every way to resolve a field at an object with these vertices, nearest first."""
         found: list[Option] = []
-        for arrival, reach in reached.items():
-            local = self.graph.local(arrival, field.name)
-            if local is None:
+        for vertex, reach in reached.items():
+            edge = self.graph.field_edge(vertex, field.name)
+            if edge is None:
                 continue
             depth, with_inputs = reach.depth, False
-            if local.requires and self.graph.obtain(type_name, local.requires, {arrival: Reach(0)}) != 0:
-                needed = self.graph.obtain(type_name, local.requires, reached)
+            if edge.requires and self.graph.obtain(type_name, edge.requires, {vertex: Reach(0)}) != 0:
+                needed = self.graph.obtain(type_name, edge.requires, reached)
                 if needed is None:
                     continue
                 depth, with_inputs = max(depth - 1, needed) + 1, True
-            if local.field.contexts:  # their values are known only when what is above has come
+            if edge.field.contexts:  # their values are known only when what is above has come
                 depth, with_inputs = max(depth, 1), True
-            found.append(Option(arrival, local, depth, with_inputs))
+            found.append(Option(vertex, edge, depth, with_inputs))
         self.weigh(len(found))
         found.sort(key=lambda option: option.depth)
         return found
 
     def split(
-        self, type_name: str, selections: Selections, arrivals: Iterable[Arrival], reached: Reached
+        self, type_name: str, selections: Selections, vertices: Iterable[Vertex], reached: Reached
     ) -> Split:
         """Divide a selection; on an object type everything is direct but fragments with directives."""
         direct: list[Field] = []
-        parts: Parts = defaultdict(list)
-        possible: frozenset[str] = frozenset().union(*(self.graph.possible(item) for item in arrivals))
+        parts: PartSelections = defaultdict(list)
+        possible: frozenset[str] = frozenset().union(*(self.graph.possible(item) for item in vertices))
         abstract = self.graph.is_abstract(type_name)
         for item in selections:
             if isinstance(item, Field):
@@ -104,20 +104,20 @@ class Paths:
                         parts[member, None].append(item)
             elif abstract:
                 same = item.type == type_name
-                for member in [type_name] if same else self.members(item.type, arrivals, possible):
-                    parts[member, item.marks].extend(item.selections)
+                for member in [type_name] if same else self.members(item.type, vertices, possible):
+                    parts[member, item.directives].extend(item.selections)
             elif type_name not in self.graph.supergraph.possible.get(item.type, ()):
                 continue
-            elif item.marks:
-                parts[type_name, item.marks].extend(item.selections)
+            elif item.directives:
+                parts[type_name, item.directives].extend(item.selections)
             else:
-                inner = self.split(type_name, item.selections, arrivals, reached)
+                inner = self.split(type_name, item.selections, vertices, reached)
                 direct.extend(inner.direct)
-                for name, selections, marks in inner.parts:
-                    parts[name, marks].extend(selections)
+                for name, selections, directives in inner.parts:
+                    parts[name, directives].extend(selections)
         needs_type = bool(parts) or any(item.name == TYPENAME for item in direct)
-        typed = abstract and needs_type and all(self._untyped(item) for item in arrivals)
-        together = tuple((name, tuple(items), marks) for (name, marks), items in parts.items())
+        typed = abstract and needs_type and all(self._untyped(item) for item in vertices)
+        together = tuple((name, tuple(items), where) for (name, where), items in parts.items())
         return Split(tuple(direct), together, typed)
 
     def asked_by_type(
@@ -143,13 +143,13 @@ class Paths:
         possible = self.graph.supergraph.possible.get(type_name)
         if not self.graph.is_abstract(type_name) or not possible:
             return True
-        return any(self.graph.local(arrival, item.name) for arrival in reached)
+        return any(self.graph.field_edge(vertex, item.name) for vertex in reached)
 
-    def _untyped(self, arrival: Arrival) -> bool:
-        view = self.graph.view(arrival)
+    def _untyped(self, vertex: Vertex) -> bool:
+        view = self.graph.view(vertex)
         return view is not None and view.interface_object
 
-    def members(self, condition: str, arrivals: Iterable[Arrival], possible: frozenset[str]) -> list[str]:
+    def members(self, condition: str, vertices: Iterable[Vertex], possible: frozenset[str]) -> list[str]:
         """The types that a fragment is asked for.
 
         Itself where every subgraph agrees on what it covers, else its object types.
@@ -159,22 +159,22 @@ class Paths:
             return []
         if not self.graph.is_abstract(condition):
             return [condition]
-        for arrival in arrivals:
-            narrow = self.graph.narrow(arrival, condition)
-            here = self.graph.possible(arrival) & members
-            if self._untyped(arrival) or (
+        for vertex in vertices:
+            narrow = self.graph.narrow(vertex, condition)
+            here = self.graph.possible(vertex) & members
+            if self._untyped(vertex) or (
                 here and (narrow is None or self.graph.possible(narrow) & possible != here)
             ):
                 return sorted(members)
         return [condition]
 
-    def typed_source(self, reached: Reached) -> Arrival | None:
-        """The nearest arrival whose subgraph knows the run-time type of an object."""
+    def typed_source(self, reached: Reached) -> Vertex | None:
+        """The nearest vertex whose subgraph knows the run-time type of an object."""
         return next((item for item in reached if not self._untyped(item)), None)
 
-    def narrowed(self, arrivals: Iterable[Arrival], member: str) -> tuple[Arrival, ...]:
-        """The arrivals for objects of a narrower type."""
-        return self.graph.narrowed(arrivals, member)
+    def narrowed(self, vertices: Iterable[Vertex], member: str) -> tuple[Vertex, ...]:
+        """The vertices for objects of a narrower type."""
+        return self.graph.narrowed(vertices, member)
 
     def selections_of(self, type_name: str, fields: FieldSet) -> Selections:
         """A field set as selections on a type, so that its cost can be weighed like a client's."""
@@ -191,15 +191,15 @@ class Paths:
         condition = getattr(item, "type_condition", None) or type_name
         return Fragment(condition, self.selections_of(condition, getattr(item, "selections", ())))
 
-    def nearest_key(self, type_name: str, source: Arrival, reached: Reached) -> FieldSet:
+    def nearest_key(self, type_name: str, source: Vertex, reached: Reached) -> FieldSet:
         """The key that is known first of those by which a subgraph looks up an object.
 
         Raises PlanError PLAN_NOT_FOUND where none can be known.
         """
-        entries = self.graph.entries(type_name)
-        plain = Arrival(source.subgraph, source.type)
-        keys = [entry.key for entry in entries if entry.arrival == plain]
-        keys = keys or [entry.key for entry in entries if entry.arrival.subgraph == source.subgraph]
+        key_edges = self.graph.key_edges(type_name)
+        plain = Vertex(source.subgraph, source.type)
+        keys = [key_edge.key for key_edge in key_edges if key_edge.vertex == plain]
+        keys = keys or [key_edge.key for key_edge in key_edges if key_edge.vertex.subgraph == source.subgraph]
         depths = [(self.graph.obtain(type_name, key, reached), index) for index, key in enumerate(keys)]
         known = [(depth, index) for depth, index in depths if depth is not None]
         if not known:
@@ -208,16 +208,16 @@ class Paths:
         return keys[min(known)[1]]
 
     def plain(self, type_name: str, name: str, reached: Reached) -> Reached:
-        """The arrivals where a field can be looked up by itself."""
+        """The vertices where a field can be looked up by itself."""
         return {one: reach for one, reach in reached.items() if self.is_plain(type_name, one, name)}
 
-    def is_plain(self, type_name: str, source: Arrival, name: str) -> bool:
-        """Whether a field can be looked up by itself at an arrival: by a key, without inputs or @provides."""
-        plain = Arrival(source.subgraph, source.type)
-        here, alone = self.graph.local(source, name), self.graph.local(plain, name)
+    def is_plain(self, type_name: str, source: Vertex, name: str) -> bool:
+        """Whether a field can be looked up by itself at an vertex: by a key, without inputs or @provides."""
+        plain = Vertex(source.subgraph, source.type)
+        here, alone = self.graph.field_edge(source, name), self.graph.field_edge(plain, name)
         if here is None or alone is None or alone.requires or alone.field.contexts:
             return False
-        enters = any(entry.key for entry in self.graph.entries(type_name) if entry.arrival == plain)
+        enters = any(key_edge.key for key_edge in self.graph.key_edges(type_name) if key_edge.vertex == plain)
         return enters and here.provided == alone.provided
 
     def endanger(self, type_name: str, one: Selections, other: Selections) -> bool:

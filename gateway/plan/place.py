@@ -14,25 +14,25 @@ from gateway.core.errors import PlanError
 from gateway.federation.field_set import FieldSet, FieldSetField
 from gateway.plan.choose import Choice, Chooser, no_plan
 from gateway.plan.fetch_graph import (
-    Draft,
     DraftField,
     DraftLookup,
-    Group,
-    Place,
+    DraftSelection,
+    FetchGroup,
+    RequestSlot,
+    ResponsePlace,
     Site,
-    Slot,
     ancestors,
 )
-from gateway.plan.names import names_of
-from gateway.plan.nodes import ContextInput, ContextSource, Path, RepField, Step
-from gateway.plan.parts import part_of, under_marks, unmarked
+from gateway.plan.nodes import ContextInput, ContextSource, Path, PathStep, RepresentationField
 from gateway.plan.paths import Option, Paths, Reached, Split
+from gateway.plan.response_keys import names_of
 from gateway.plan.run_time_types import ask_type, representation, typed_above, typed_by
+from gateway.plan.site_parts import part_of, under_directives, without_directives
 from gateway.request.operation import Field, Selections
-from gateway.supergraph.graph import Arrival, Graph
 from gateway.supergraph.model import ContextArgument
+from gateway.supergraph.query_graph import QueryGraph, Vertex
 
-Template = tuple[tuple[RepField, ...], set[Group]]
+Template = tuple[tuple[RepresentationField, ...], set[FetchGroup]]
 
 
 class Placer:
@@ -40,14 +40,14 @@ class Placer:
 
     def __init__(self, paths: Paths, chooser: Chooser) -> None:
         self.paths = paths
-        self.graph: Graph = paths.graph
+        self.graph: QueryGraph = paths.graph
         self.chooser = chooser
-        self.groups: list[Group] = []
+        self.groups: list[FetchGroup] = []
         self.context_names: dict[object, int] = {}
 
     def root(self, type_name: str, selections: Selections) -> Site:
         """The site of the operation's root, which every subgraph that has the root type can answer."""
-        return Site(Place((), names_of(selections)), type_name)
+        return Site(ResponsePlace((), names_of(selections)), type_name)
 
     def place(self, site: Site, selections: Selections) -> None:
         """Put a selection of the client's on a site."""
@@ -56,8 +56,8 @@ class Placer:
             child, _ = self.put(site, choice, choice.field.key)
             if child is not None:
                 self.place(child, choice.field.selections)
-        for member, inner, marks in split.parts:
-            if part := part_of(self.graph, site, member, marks):
+        for member, inner, directives in split.parts:
+            if part := part_of(self.graph, site, member, directives):
                 self.place(part, inner)
 
     def split(self, site: Site, selections: Selections) -> Split:
@@ -69,7 +69,7 @@ class Placer:
         return split
 
     def reached(self, site: Site) -> Reached:
-        """All arrivals that can be had at a site."""
+        """All vertices that can be had at a site."""
         return self.graph.reach(site.type, site.start)
 
     def choose(self, site: Site, fields: Sequence[Field], reached: Reached) -> list[Choice]:
@@ -81,36 +81,38 @@ class Placer:
 
     def put(
         self, site: Site, choice: Choice, key: str, apart: bool = False
-    ) -> tuple[Site | None, set[Group]]:
+    ) -> tuple[Site | None, set[FetchGroup]]:
         """Ask for a field where it was chosen; returns the site of its value, if any, and its group.
 
         `apart`: in a lookup of its own, where there is a key for it.
         """
         item = choice.field
         child: Site | None = None
-        groups: set[Group] = set()
+        groups: set[FetchGroup] = set()
         for option in choice.options:
             arguments = (*item.arguments, *self.contextual(site, option))
-            reference = option.local.field.type
+            reference = option.edge.field.type
             new = DraftField(key, item.name, reference, arguments, item.variables, directives=item.directives)
-            if option.local.hasty:
+            if option.edge.hasty:
                 self.paths.hasty.add(key)
             slot = (apart and self.by_itself(site, option, new)) or self.resolving(site, option, new)
             groups.add(slot.group)
             written = slot.draft.ask(new)
             if self.graph.is_composite(item.type_name):
                 child = child or self.child(site, key, item)
-                arrival = self.graph.below(option.source, option.local)
+                vertex = self.graph.below(option.source, option.edge)
                 if written.below is None:
-                    written.below = Draft(arrival.type)
-                child.arrive(Slot(arrival, slot.group, written.below))
+                    written.below = DraftSelection(vertex.type)
+                child.arrive(RequestSlot(vertex, slot.group, written.below))
         return child, groups
 
     def child(self, site: Site, key: str, item: Field) -> Site:
         """The site of a field's value; one for each key, however often it is asked for."""
         if key not in site.children:
-            path = (*self.path(site), Step(key))
-            site.children[key] = Site(Place(path, site.place.names.child(key)), item.type_name, parent=site)
+            path = (*self.path(site), PathStep(key))
+            site.children[key] = Site(
+                ResponsePlace(path, site.place.names.child(key)), item.type_name, parent=site
+            )
         return site.children[key]
 
     def path(self, site: Site) -> Path:
@@ -128,7 +130,7 @@ class Placer:
         if source is not None:
             ask_type(self.entered(site, source).draft)
 
-    def resolving(self, site: Site, option: Option, new: DraftField) -> Slot:
+    def resolving(self, site: Site, option: Option, new: DraftField) -> RequestSlot:
         """The slot where a field goes.
 
         One of its own where it needs inputs, or its key stands for something else.
@@ -141,21 +143,19 @@ class Placer:
         if not slot.draft.means_other(new):
             return slot
         fields, parents = self.own_key(site, option.source)
-        return self.lookup(
-            site, Arrival(option.source.subgraph, option.source.type), fields, parents, new=new
-        )
+        return self.lookup(site, Vertex(option.source.subgraph, option.source.type), fields, parents, new=new)
 
-    def by_itself(self, site: Site, option: Option, new: DraftField) -> Slot | None:
+    def by_itself(self, site: Site, option: Option, new: DraftField) -> RequestSlot | None:
         """The slot of a lookup for one field alone; None where there is no key, or the field needs inputs."""
         came_along = self.paths.frugal and option.source in site.start
-        if came_along or not self.paths.is_plain(site.type, option.source, option.local.field.name):
+        if came_along or not self.paths.is_plain(site.type, option.source, option.edge.field.name):
             return None
-        plain = Arrival(option.source.subgraph, option.source.type)
+        plain = Vertex(option.source.subgraph, option.source.type)
         fields, parents = self.own_key(site, option.source)
         return self.lookup(site, plain, fields, parents, new=new, apart=new.key)
 
-    def entered(self, site: Site, source: Arrival, new: DraftField | None = None) -> Slot:
-        """The slot of an arrival, entered by its key if that was not done yet.
+    def entered(self, site: Site, source: Vertex, new: DraftField | None = None) -> RequestSlot:
+        """The slot of an vertex, entered by its key if that was not done yet.
 
         Under the directives of a fragment that does not narrow the type, it is a part of the slot around it.
         """
@@ -164,31 +164,31 @@ class Placer:
             return site.slots[source]
         if whole is not None and site.type == whole.type:
             slot = self.entered(whole, source, new)
-            draft = slot.draft.narrow(slot.draft.type, site.marks)
-            site.slots[source] = Slot(source, slot.group, draft)
+            draft = slot.draft.narrow(slot.draft.type, site.directives)
+            site.slots[source] = RequestSlot(source, slot.group, draft)
         else:
             site.slots[source] = self.enter(site, source, new)
         return site.slots[source]
 
-    def enter(self, site: Site, source: Arrival, new: DraftField | None) -> Slot:
-        """A new slot of an arrival, by its key; root types have none."""
-        entry = self.reached(site)[source].entry
-        if entry is None:
+    def enter(self, site: Site, source: Vertex, new: DraftField | None) -> RequestSlot:
+        """A new slot of an vertex, by its key; root types have none."""
+        key_edge = self.reached(site)[source].key_edge
+        if key_edge is None:
             raise no_plan(site.type, ())
-        if not entry.key:
+        if not key_edge.key:
             return self.root_lookup(site, source)
-        fields, parents = self.demand(site, entry.key, self.nearer(site, source))
+        fields, parents = self.demand(site, key_edge.key, self.nearer(site, source))
         return self.lookup(site, source, fields, parents, new=new)
 
-    def nearer(self, site: Site, source: Arrival) -> Reached:
-        """The arrivals that can be had without, and before, a given one."""
+    def nearer(self, site: Site, source: Vertex) -> Reached:
+        """The vertices that can be had without, and before, a given one."""
         reached = self.reached(site)
-        return {arrival: item for arrival, item in reached.items() if item.depth < reached[source].depth}
+        return {vertex: item for vertex, item in reached.items() if item.depth < reached[source].depth}
 
-    def given_inputs(self, site: Site, option: Option, new: DraftField) -> Slot:
+    def given_inputs(self, site: Site, option: Option, new: DraftField) -> RequestSlot:
         """A slot for a field with @requires: entered after its inputs are known, and with them."""
         reached = self.reached(site)
-        fields, parents = self.demand(site, option.local.requires, reached, inputs=True)
+        fields, parents = self.demand(site, option.edge.requires, reached, inputs=True)
         key, more = self.own_key(site, option.source)
         parents |= more
         new.needs = inputs = frozenset(fields) - frozenset(key)
@@ -205,22 +205,22 @@ class Placer:
             if there.group.lookups[0].fits(template):
                 there.group.lookups[0].represent(template)
                 return there
-        plain = Arrival(option.source.subgraph, option.source.type)
+        plain = Vertex(option.source.subgraph, option.source.type)
         return self.lookup(site, plain, (*key, *fields), parents, contexts, inputs=inputs)
 
     def contextual(self, site: Site, option: Option) -> tuple[tuple[str, str], ...]:
         """The arguments of a field that come from contexts, as the variables of its request."""
-        arguments = option.local.field.contexts
+        arguments = option.edge.field.contexts
         inputs, _ = self.contexts_of(site, option)
         return tuple(
             (argument.name, f"${one.variable}") for argument, one in zip(arguments, inputs, strict=True)
         )
 
-    def contexts_of(self, site: Site, option: Option) -> tuple[tuple[ContextInput, ...], set[Group]]:
+    def contexts_of(self, site: Site, option: Option) -> tuple[tuple[ContextInput, ...], set[FetchGroup]]:
         """The variables for what a field takes from contexts, and which groups bring their values."""
         made: list[ContextInput] = []
-        groups: set[Group] = set()
-        for argument in option.local.field.contexts:
+        groups: set[FetchGroup] = set()
+        for argument in option.edge.field.contexts:
             sources, more = self.sources_of(site, argument)
             groups |= more
             known = (argument.type, sources)
@@ -230,10 +230,10 @@ class Placer:
 
     def sources_of(
         self, site: Site, argument: ContextArgument
-    ) -> tuple[tuple[ContextSource, ...], set[Group]]:
+    ) -> tuple[tuple[ContextSource, ...], set[FetchGroup]]:
         """Where a context's value lies: on the nearest objects above that set it, by their types."""
         sources: list[ContextSource] = []
-        groups: set[Group] = set()
+        groups: set[FetchGroup] = set()
         above = site.parent
         while above is not None:
             depth = len(above.place.path)
@@ -251,7 +251,7 @@ class Placer:
             raise PlanError(f"nothing above sets the context {argument.context} here", "PLAN_NOT_FOUND")
         return tuple(sources), groups
 
-    def own_key(self, site: Site, source: Arrival) -> Template:
+    def own_key(self, site: Site, source: Vertex) -> Template:
         """The nearest key by which an object is looked up in the subgraph that is to resolve a field."""
         reached = self.reached(site)
         return self.demand(site, self.paths.nearest_key(site.type, source, reached), reached)
@@ -262,9 +262,9 @@ class Placer:
         Each field is placed once: requirements that share requirements would otherwise be walked once for
         every way between them.
         """
-        site = unmarked(self.graph, site)
-        made: list[RepField] = []
-        groups: set[Group] = set()
+        site = without_directives(self.graph, site)
+        made: list[RepresentationField] = []
+        groups: set[FetchGroup] = set()
         for item in fields:
             key = (item, frozenset(reached.items()), inputs)
             if key not in site.demanded:
@@ -289,8 +289,8 @@ class Placer:
     def demand_of(self, site: Site, members: Iterable[str], fields: FieldSet) -> Template:
         """What a representation is made of, for objects of each of these types by itself."""
         self.know_type(site)
-        made: list[RepField] = []
-        groups: set[Group] = set()
+        made: list[RepresentationField] = []
+        groups: set[FetchGroup] = set()
         for member in members:
             if part := part_of(self.graph, site, member):
                 got, more = self.demand(part, fields, self.reached(part))
@@ -300,7 +300,9 @@ class Placer:
 
     def demand_field(self, site: Site, item: FieldSetField, reached: Reached, is_input: bool) -> Template:
         """One field of a representation."""
-        if self.graph.is_abstract(site.type) and not any(self.graph.local(one, item.name) for one in reached):
+        if self.graph.is_abstract(site.type) and not any(
+            self.graph.field_edge(one, item.name) for one in reached
+        ):
             members = sorted(self.graph.supergraph.possible.get(site.type, ()))
             return self.demand_of(site, members, (item,))  # no interface has the field
         wanted = self.paths.selections_of(site.type, (item,))[0]
@@ -313,10 +315,10 @@ class Placer:
         child, groups = self.put(site, (choices or self.choose(site, (wanted,), reached))[0], key, apart)
         subgraph = min((group.subgraph for group in groups), default="")
         if child is None:
-            return (RepField(item.name, key, type=wanted.type, subgraph=subgraph),), groups
+            return (RepresentationField(item.name, key, type=wanted.type, subgraph=subgraph),), groups
         below, more = self.demand(child, item.selections, self.reached(child))
         typed = self.graph.is_abstract(child.type)
-        made = RepField(item.name, key, below, typed=typed, type=wanted.type, subgraph=subgraph)
+        made = RepresentationField(item.name, key, below, typed=typed, type=wanted.type, subgraph=subgraph)
         return (made,), groups | more
 
     def endangers(self, site: Site, name: str, key: str) -> bool:
@@ -345,54 +347,54 @@ class Placer:
     def lookup(
         self,
         site: Site,
-        source: Arrival,
-        fields: tuple[RepField, ...],
-        parents: set[Group],
+        source: Vertex,
+        fields: tuple[RepresentationField, ...],
+        parents: set[FetchGroup],
         contexts: tuple[ContextInput, ...] = (),
         new: DraftField | None = None,
-        inputs: frozenset[RepField] = frozenset(),
+        inputs: frozenset[RepresentationField] = frozenset(),
         apart: str = "",
-    ) -> Slot:
+    ) -> RequestSlot:
         """A slot in an entity lookup of a subgraph here, shared by what waits for the same groups."""
-        parents = parents or {site.slots[arrival].group for arrival in site.start[:1]}
+        parents = parents or {site.slots[vertex].group for vertex in site.start[:1]}
         if site.types is not None or self.graph.is_abstract(site.type):
             parents = parents | typed_by(self.graph, site)
         parents = parents | typed_above(self.graph, site)
         for number in count():
             group = self.lookup_group(site, source.subgraph, parents, contexts, number, apart)
             template = representation(self.graph, site, group, source, fields, inputs)
-            draft = under_marks(site, group.lookups[0].draft.narrow(source.type))
+            draft = under_directives(site, group.lookups[0].draft.narrow(source.type))
             if group.lookups[0].fits(template) and not (new and draft.means_other(new)):
                 group.lookups[0].represent(template)
-                return Slot(source, group, draft)
+                return RequestSlot(source, group, draft)
         raise AssertionError("a new group fits")
 
     def lookup_group(
         self,
         site: Site,
         subgraph: str,
-        parents: set[Group],
+        parents: set[FetchGroup],
         contexts: tuple[ContextInput, ...],
         number: int,
         apart: str,
-    ) -> Group:
+    ) -> FetchGroup:
         """The entity lookup of a subgraph here that waits for these groups; `number` tells them apart."""
         mark = (subgraph, frozenset(map(id, parents)), contexts, number, apart)
         group = site.place.groups.get(mark)
         if group is None:
-            group = Group(
+            group = FetchGroup(
                 subgraph,
-                [DraftLookup(site.place.path, Draft("_Entity"), contexts=contexts, apart=apart)],
+                [DraftLookup(site.place.path, DraftSelection("_Entity"), contexts=contexts, apart=apart)],
                 set(parents),
             )
             site.place.groups[mark] = group
             self.groups.append(group)
         return group
 
-    def root_lookup(self, site: Site, source: Arrival) -> Slot:
+    def root_lookup(self, site: Site, source: Vertex) -> RequestSlot:
         """A slot in a request for the fields of a root type."""
-        parents = {site.slots[arrival].group for arrival in site.start}
-        draft = Draft(source.type)
-        group = Group(source.subgraph, [DraftLookup(site.place.path, draft, root=True)], parents)
+        parents = {site.slots[vertex].group for vertex in site.start}
+        draft = DraftSelection(source.type)
+        group = FetchGroup(source.subgraph, [DraftLookup(site.place.path, draft, root=True)], parents)
         self.groups.append(group)
-        return Slot(source, group, draft)
+        return RequestSlot(source, group, draft)

@@ -11,20 +11,20 @@ from gateway.core.errors import PlanError
 from gateway.plan.assemble import assemble
 from gateway.plan.choose import Chooser
 from gateway.plan.explain import print_plan
-from gateway.plan.fetch_graph import Group
+from gateway.plan.fetch_graph import FetchGroup
 from gateway.plan.nodes import Plan
 from gateway.plan.passes import PASSES
 from gateway.plan.paths import Paths
 from gateway.plan.place import Placer
 from gateway.plan.unions import without_unsure_members
 from gateway.request.operation import Field, Fragment, Operation, Selections
-from gateway.supergraph.graph import Graph
+from gateway.supergraph.query_graph import QueryGraph
 
 DEFAULT_LIMIT = 200_000
 
 
 def plan_operation(
-    graph: Graph, operation: Operation, limit: int = DEFAULT_LIMIT, explain: bool = False
+    graph: QueryGraph, operation: Operation, limit: int = DEFAULT_LIMIT, explain: bool = False
 ) -> Plan:
     """Plan an operation whose introspection fields were taken out.
 
@@ -60,7 +60,7 @@ def plan_operation(
     return replace(made, hasty=frozenset(paths.hasty), careful=careful)
 
 
-def _stages(paths: Paths, operation: Operation) -> list[list[Group]]:
+def _stages(paths: Paths, operation: Operation) -> list[list[FetchGroup]]:
     try:
         if operation.kind == "mutation":
             return _mutation_stages(paths, operation)
@@ -69,15 +69,15 @@ def _stages(paths: Paths, operation: Operation) -> list[list[Group]]:
         raise PlanError("the operation is nested too deeply to be planned", "PLAN_LIMIT_EXCEEDED") from error
 
 
-def _place(paths: Paths, root: str, selections: Selections) -> list[Group]:
+def _place(paths: Paths, root: str, selections: Selections) -> list[FetchGroup]:
     placer = Placer(paths, Chooser(paths))
     placer.place(placer.root(root, selections), selections)
     return placer.groups
 
 
-def _mutation_stages(paths: Paths, operation: Operation) -> list[list[Group]]:
+def _mutation_stages(paths: Paths, operation: Operation) -> list[list[FetchGroup]]:
     """One stage per root field; neighbours that one and the same request answers share a stage."""
-    runs: list[tuple[str | None, list[Field | Fragment], list[Group]]] = []
+    runs: list[tuple[str | None, list[Field | Fragment], list[FetchGroup]]] = []
     for items in _by_key(operation.selections).values():
         alone = _place(paths, operation.root, tuple(items))
         subgraph = alone[0].subgraph if len(alone) == 1 else None

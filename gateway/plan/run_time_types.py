@@ -1,30 +1,30 @@
 """The run-time types of objects in a plan: which requests bring them, and what a lookup makes of them."""
 
-from gateway.plan.fetch_graph import Draft, DraftField, Group, Site
-from gateway.plan.nodes import RepField, Representation
-from gateway.supergraph.graph import TYPENAME, Arrival, Graph
+from gateway.plan.fetch_graph import DraftField, DraftSelection, FetchGroup, Site
+from gateway.plan.nodes import Representation, RepresentationField
+from gateway.supergraph.query_graph import TYPENAME, QueryGraph, Vertex
 
 
-def ask_type(draft: Draft) -> None:
+def ask_type(draft: DraftSelection) -> None:
     """Ask for `__typename`, under that very key: validation keeps clients from using it otherwise."""
     draft.fields.setdefault(TYPENAME, DraftField(TYPENAME, TYPENAME, "String!", (), frozenset()))
 
 
-def typed_by(graph: Graph, site: Site) -> set[Group]:
+def typed_by(graph: QueryGraph, site: Site) -> set[FetchGroup]:
     """The groups that bring the run-time type of a site's objects."""
     whole = site
     while whole.whole is not None:
         whole = whole.whole
     for slot in whole.slots.values():
-        if graph.local(slot.arrival, TYPENAME) is not None:
+        if graph.field_edge(slot.vertex, TYPENAME) is not None:
             ask_type(slot.draft)
             return {slot.group}
     return set()
 
 
-def typed_above(graph: Graph, site: Site) -> set[Group]:
+def typed_above(graph: QueryGraph, site: Site) -> set[FetchGroup]:
     """The groups that bring the run-time types by which the path to a site is restricted further up."""
-    groups: set[Group] = set()
+    groups: set[FetchGroup] = set()
     above = site.parent
     while above is not None:
         if above.types is not None:
@@ -34,12 +34,12 @@ def typed_above(graph: Graph, site: Site) -> set[Group]:
 
 
 def representation(
-    graph: Graph,
+    graph: QueryGraph,
     site: Site,
-    group: Group,
-    source: Arrival,
-    fields: tuple[RepField, ...],
-    inputs: frozenset[RepField],
+    group: FetchGroup,
+    source: Vertex,
+    fields: tuple[RepresentationField, ...],
+    inputs: frozenset[RepresentationField],
 ) -> Representation:
     """How a site's objects become representations of a group's lookup."""
     view = graph.view(source)

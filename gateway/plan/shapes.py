@@ -9,7 +9,7 @@ Example: the shape of `x { y z { y } }` is its own type and the shapes of y and 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from gateway.plan.fetch_graph import Draft, DraftField
+from gateway.plan.fetch_graph import DraftField, DraftSelection
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ def shape_of(item: DraftField) -> Shape:
     return shape
 
 
-def _all_fields(draft: Draft) -> Iterator[DraftField]:
+def _all_fields(draft: DraftSelection) -> Iterator[DraftField]:
     """The fields of a selection, those of its fragments included."""
     yield from draft.fields.values()
     for inner in draft.fragments.values():

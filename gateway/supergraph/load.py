@@ -28,8 +28,8 @@ from graphql.language.ast import ConstValueNode
 from gateway.core.errors import Location, SupergraphError
 from gateway.federation.field_set import FieldSet, parse_field_set, top_fields
 from gateway.supergraph.api_schema import api_schema
-from gateway.supergraph.facts import read_facts
 from gateway.supergraph.features import Feature, arguments_of, check_join_version, read_features, text
+from gateway.supergraph.metadata import read_metadata
 from gateway.supergraph.model import (
     ContextArgument,
     Key,
@@ -171,7 +171,7 @@ class _Loader:
             subgraphs=subgraphs,
             api=api,
             shown=PossibleTypes(api),
-            facts=read_facts(own, features),
+            metadata=read_metadata(own, features),
             roots=self._roots(),
             kinds={name: _KINDS[type(node)] for name, node in own.items()},
             possible=self.possible,

@@ -14,7 +14,7 @@ from gateway.core.jsontext import NotJson, read_json
 from gateway.core.numbers import plain
 from gateway.transport.headers import NO_HEADERS, Headers
 from gateway.transport.redirects import where_to
-from gateway.transport.template import Representations, Template, members_of, template_of
+from gateway.transport.template import Representations, RequestTemplate, members_of, template_of
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 OUTSIDE = -1
@@ -55,7 +55,7 @@ class Call:
         self,
         subgraph: str,
         fetch: int,
-        template: Template,
+        template: RequestTemplate,
         members: Sequence[bytes],
         representations: Representations,
         headers: Headers,

@@ -31,7 +31,7 @@ class ReplyTooLarge(Exception):
     """The reply has more bytes than allowed."""
 
 
-class Owner(Protocol):
+class ReplyReceiver(Protocol):
     """Who has sent a request and waits for its reply."""
 
     def began(self) -> None:
@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
         self.usable = False
         self.idle_since = 0.0
         self.transport: asyncio.Transport | None = None
-        self._owner: Owner | None = None
+        self._owner: ReplyReceiver | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._chunks: list[bytes] = []
         self._headers: list[tuple[bytes, bytes]] = []
@@ -65,7 +65,7 @@ class Connection(asyncio.Protocol):
         self._started = False
         self._complete = False
 
-    def request(self, owner: Owner, head: bytes, body: bytes) -> None:
+    def request(self, owner: ReplyReceiver, head: bytes, body: bytes) -> None:
         """Send a request; its owner is called back with the reply, or with ConnectionClosed or
         ReplyTooLarge.
         """

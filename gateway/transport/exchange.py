@@ -18,7 +18,7 @@ FRESH = 2.0  # seconds; common servers keep idle connections for at least five
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """Seconds: for a new connection, and from the request to the first byte of its reply (None.
 
     As long as for the whole).
@@ -28,12 +28,12 @@ class Patience:
     first_byte: float | None = None
 
 
-class Keeper(Protocol):
+class ExchangeTransport(Protocol):
     """The transport that an exchange belongs to."""
 
     closed: bool
     clock: Clock
-    patience: Patience
+    patience: Timeouts
     deadlines: "Deadlines"
 
     def address_of(self, subgraph: str) -> str:
@@ -41,7 +41,7 @@ class Keeper(Protocol):
         ...
 
 
-class Exchange:
+class SubgraphExchange:
     """Whatever ends it calls `done` once, after it has tidied up."""
 
     __slots__ = (
@@ -57,7 +57,9 @@ class Exchange:
         "reused",
     )
 
-    def __init__(self, keeper: Keeper, call: Call, origin: Origin, head: bytes, done: Done) -> None:
+    def __init__(
+        self, keeper: ExchangeTransport, call: Call, origin: Origin, head: bytes, done: Done
+    ) -> None:
         self.keeper, self.call, self.origin, self.head = keeper, call, origin, head
         self.done: Done | None = done
         self.connection: Connection | None = None
@@ -197,11 +199,11 @@ class Deadlines:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.open: set[Exchange] = set()
+        self.open: set[SubgraphExchange] = set()
         self.timer: Timer | None = None
         self.next = 0.0
 
-    def watch(self, exchange: Exchange, now: float) -> None:
+    def watch(self, exchange: SubgraphExchange, now: float) -> None:
         """Look after one more."""
         self.open.add(exchange)
         due = min(exchange.deadline, now + SWEEP)

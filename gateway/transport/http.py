@@ -16,7 +16,7 @@ from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError, SubgraphError
 from gateway.settings import Wire
 from gateway.transport.base import Call, Done, Handle
-from gateway.transport.exchange import Deadlines, Exchange, Patience
+from gateway.transport.exchange import Deadlines, SubgraphExchange, Timeouts
 from gateway.transport.pool import Origin
 
 
@@ -53,7 +53,7 @@ class HttpTransport:
     ) -> None:
         self.wire = wire or Wire()
         self.clock = clock
-        self.patience = Patience(self.wire.connect_timeout, self.wire.first_byte_timeout)
+        self.patience = Timeouts(self.wire.connect_timeout, self.wire.first_byte_timeout)
         self.closed = False
         self.deadlines = Deadlines(clock)
         self._origins: dict[tuple[str, int, bool], Origin] = {}
@@ -89,7 +89,7 @@ class HttpTransport:
             error = SubgraphError(message, "SUBGRAPH_UNREACHABLE", subgraph=call.subgraph)
             return self.clock.call_soon(done, error)
         origin = target.origin
-        exchange = Exchange(self, call, origin, target.head, done)
+        exchange = SubgraphExchange(self, call, origin, target.head, done)
         self.deadlines.watch(exchange, now)
         if origin.busy < origin.limit:
             exchange.begin()

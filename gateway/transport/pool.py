@@ -18,7 +18,7 @@ from gateway.transport.connection import Connection
 KNOWN = 30.0  # seconds for which the addresses of a name are believed
 
 
-class Waiting(Protocol):
+class PoolWaiter(Protocol):
     """Who waits for a place."""
 
     @property
@@ -41,8 +41,8 @@ class Origin:
         self.clock = clock
         self.idle: list[Connection] = []
         self.busy = 0
-        self.waiting: deque[Waiting] = deque()
-        self.addresses = Addresses(host, port, clock)
+        self.waiting: deque[PoolWaiter] = deque()
+        self.addresses = AddressCache(host, port, clock)
 
     def take_idle(self, at_most: float | None) -> Connection | None:
         """The idle connection used last; None when there is none, or none idle for so few seconds."""
@@ -92,7 +92,7 @@ class Origin:
         return connection
 
 
-class Addresses:
+class AddressCache:
     """The addresses of a name: looked up once for all who ask at the same time, and believed for a while."""
 
     def __init__(self, host: str, port: int, clock: Clock) -> None:

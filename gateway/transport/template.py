@@ -18,7 +18,7 @@ Representations = Sequence[Sequence[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class RequestTemplate:
     """A request without its variables.
 
     `text` and `operation_name` are what it asks. `joints` are the names of the variables with
@@ -58,13 +58,13 @@ def template_of(
     operation_name: str | None = None,
     lookups: Iterable[tuple[str, str]] = (),
     entities_only: bool = False,
-) -> Template:
+) -> RequestTemplate:
     """The template of a request; `lookups` are pairs of a variable and the key of its entities in the
     reply.
     """
     pairs = tuple(lookups)
     end = b',"operationName":%b}' % encode_json(operation_name) if operation_name else b"}"
-    return Template(
+    return RequestTemplate(
         text,
         operation_name,
         b'{"query":' + encode_json(text),

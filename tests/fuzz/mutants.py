@@ -42,13 +42,13 @@ _PATHS, _DRAFTS, _ASSEMBLE = (
     "gateway/plan/assemble.py",
 )
 _PASS, _PLANNER = "gateway/plan/passes/merge_requests.py", "gateway/plan/planner.py"
-_GRAPH, _NORMALIZE = "gateway/supergraph/graph.py", "gateway/request/normalize.py"
+_GRAPH, _NORMALIZE = "gateway/supergraph/query_graph.py", "gateway/request/normalize.py"
 _TEMPLATE, _SCHEDULE, _RECEIPTS = (
     "gateway/transport/template.py",
     "gateway/execute/schedule.py",
-    "gateway/execute/receipts.py",
+    "gateway/execute/sent_calls.py",
 )
-_NAMES, _COMPILED = "gateway/plan/names.py", "gateway/execute/compile/run.py"
+_NAMES, _COMPILED = "gateway/plan/response_keys.py", "gateway/execute/compile/run.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -170,7 +170,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "plan: a part for every type",
-        "gateway/plan/parts.py",
+        "gateway/plan/site_parts.py",
         "Site(site.place, member, types, whole",
         "Site(site.place, member, None, whole",
     ),
@@ -213,13 +213,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "if found.external and False:",
     ),
     Mutant(
-        "receipts: entities asked for again",
+        "sent_calls: entities asked for again",
         _RECEIPTS,
         "place = places.get(mark_of(representation))",
         "place = None",
     ),
     Mutant(
-        "receipts: entities in the other path's order",
+        "sent_calls: entities in the other path's order",
         _RECEIPTS,
         "known.objects[place].extend(objects)",
         "known.objects[-1 - place].extend(objects)",
@@ -227,8 +227,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "compiled: calls under way forgotten",
         _COMPILED,
-        "ended(body, self.receipts)",
-        "ended(body, {key: one for key, one in self.receipts.items() if one.outcome})",
+        "ended(body, self.sent_calls)",
+        "ended(body, {key: one for key, one in self.sent_calls.items() if one.outcome})",
     ),
     Mutant(
         "entities: nested objects lose their type",

@@ -11,7 +11,7 @@ layout: they run exactly.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from gateway.plan.nodes import Fetch, Path, Plan, RepField, Representation, Selection, Target
+from gateway.plan.nodes import Fetch, Path, Plan, Representation, RepresentationField, Selection, Target
 from gateway.request.operation import Field, Operation, Selections
 from gateway.supergraph.model import Supergraph, named
 
@@ -25,7 +25,7 @@ class NoLayout(Exception):
 
 
 @dataclass(slots=True, eq=False)
-class Slot:
+class NodeSlot:
     """One key of a node: its type reference, the lookup that brings it (None.
 
     It comes with the object), and the nodes below.
@@ -39,7 +39,7 @@ class Slot:
     type: str
     lookup: "NodeLookup | None"
     origin: tuple[int, int]
-    nodes: "tuple[Node, ...]" = ()
+    nodes: "tuple[LayoutNode, ...]" = ()
     abstract: bool = False
     asked: bool = False
     attribute: str = ""
@@ -50,13 +50,13 @@ class Slot:
         return self.type.startswith("[")
 
     @property
-    def below(self) -> "Node | None":
+    def below(self) -> "LayoutNode | None":
         """The only node below, where no type has to decide."""
         return self.nodes[0] if self.nodes and not self.abstract else None
 
 
 @dataclass(slots=True, eq=False)
-class Node:
+class LayoutNode:
     """One place of the answer. `origin` is the fetch (and its lookup) in whose reply the object comes.
 
     `lost`: the plan brings not all that such an object needs, as none can stand here; if one does, the exact
@@ -65,10 +65,10 @@ class Node:
 
     type: str
     origin: tuple[int, int]
-    slots: dict[str, Slot] = field(default_factory=dict)
+    slots: dict[str, NodeSlot] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     lookups: "list[NodeLookup]" = field(default_factory=list)
-    parent: "Node | None" = None
+    parent: "LayoutNode | None" = None
     key: str = ""
     lost: bool = False
 
@@ -77,11 +77,11 @@ class Node:
 class NodeLookup:
     """A lookup at one node: the fetch, the lookup in it, and how an object becomes a representation."""
 
-    node: Node
+    node: LayoutNode
     fetch: int
     lookup: int
     typename: str
-    fields: tuple[RepField, ...]
+    fields: tuple[RepresentationField, ...]
 
 
 @dataclass(slots=True)
@@ -90,12 +90,12 @@ class Layout:
     several nodes).
     """
 
-    root: Node
+    root: LayoutNode
     lookups: dict[tuple[int, int], list[NodeLookup]]
-    nodes: list[Node]
+    nodes: list[LayoutNode]
 
     @property
-    def abstract(self) -> Iterator[tuple[Node, Slot]]:
+    def abstract(self) -> Iterator[tuple[LayoutNode, NodeSlot]]:
         """Every slot whose objects' types decide, with the node that has it; outer ones first."""
         return ((node, slot) for node in self.nodes for slot in node.slots.values() if slot.abstract)
 
@@ -109,7 +109,7 @@ class _Builder:
     def __init__(self, supergraph: Supergraph, plan: Plan) -> None:
         self.supergraph = supergraph
         self.plan = plan
-        self.root = Node(supergraph.roots[plan.kind], (-1, -1))
+        self.root = LayoutNode(supergraph.roots[plan.kind], (-1, -1))
         self.nodes = [self.root]
         self.lookups: dict[tuple[int, int], list[NodeLookup]] = {}
 
@@ -140,7 +140,7 @@ class _Builder:
                         self.look_up(node, template, lookup.selection, origin)
 
     def look_up(
-        self, node: Node, template: Representation, selection: Selection, origin: tuple[int, int]
+        self, node: LayoutNode, template: Representation, selection: Selection, origin: tuple[int, int]
     ) -> None:
         """A lookup at one node, and what it brings there."""
         fields = joined(one for one in template.fields if one.types is None or node.type in one.types)
@@ -150,7 +150,7 @@ class _Builder:
         self.lookups[origin].append(made)
         self.fill(node, selection, origin, made)
 
-    def at(self, path: Path) -> list[Node]:
+    def at(self, path: Path) -> list[LayoutNode]:
         """The nodes at a path."""
         nodes = [self.root]
         for step in path:
@@ -162,7 +162,7 @@ class _Builder:
         return nodes
 
     def fill(
-        self, node: Node, selection: Selection, origin: tuple[int, int], lookup: NodeLookup | None
+        self, node: LayoutNode, selection: Selection, origin: tuple[int, int], lookup: NodeLookup | None
     ) -> None:
         """Put a selection's fields on a node."""
         types_here = self.supergraph.field_types.get(node.type, {})
@@ -172,7 +172,7 @@ class _Builder:
                 reference = "String!" if out.name == "__typename" else types_here.get(out.name)
                 if reference is None:
                     raise NoLayout
-                slot = Slot(out.key, out.name, reference, lookup, origin, attribute=f"a{len(node.slots)}")
+                slot = NodeSlot(out.key, out.name, reference, lookup, origin, attribute=f"a{len(node.slots)}")
                 node.slots[out.key] = slot
                 if out.below is not None:
                     self.hang(node, slot)
@@ -187,7 +187,7 @@ class _Builder:
             if node.type in types:
                 self.fill(node, inner_selection, origin, lookup)
 
-    def hang(self, node: Node, slot: Slot) -> None:
+    def hang(self, node: LayoutNode, slot: NodeSlot) -> None:
         """The nodes below a slot."""
         name = named(slot.type)
         slot.abstract = self.supergraph.kinds.get(name) != "object"
@@ -196,12 +196,12 @@ class _Builder:
         views = (subgraph.types.get(name) for subgraph in self.supergraph.subgraphs.values())
         if slot.abstract and any(view is not None and view.interface_object for view in views):
             raise NoLayout  # some subgraphs don't know an object's type
-        slot.nodes = tuple(Node(one, slot.origin, parent=node, key=slot.key) for one in types)
+        slot.nodes = tuple(LayoutNode(one, slot.origin, parent=node, key=slot.key) for one in types)
         self.nodes.extend(slot.nodes)
         if len(self.nodes) > NODES:
             raise NoLayout
 
-    def check_inputs(self, node: Node, fields: tuple[RepField, ...]) -> None:
+    def check_inputs(self, node: LayoutNode, fields: tuple[RepresentationField, ...]) -> None:
         """Inputs lie on the object itself, or on single objects that came with their parent."""
         for one in fields:
             slot = node.slots.get(one.key)
@@ -218,7 +218,7 @@ class _Builder:
             elif slot.nodes:
                 raise NoLayout
 
-    def ask(self, node: Node, selections: Selections) -> None:
+    def ask(self, node: LayoutNode, selections: Selections) -> None:
         """Mark what the client asked, in its order."""
         for item in selections:
             if not isinstance(item, Field):
@@ -236,7 +236,7 @@ class _Builder:
             if slot.nodes and all(inner.lost for inner in slot.nodes):
                 raise NoLayout
 
-    def ask_below(self, slot: Slot, node: Node, selections: Selections) -> None:
+    def ask_below(self, slot: NodeSlot, node: LayoutNode, selections: Selections) -> None:
         """The same for a node; one of several types that some subgraph does not know may be lost."""
         try:
             self.ask(node, selections)
@@ -246,9 +246,9 @@ class _Builder:
             node.lost = True
 
 
-def joined(fields: Iterable[RepField]) -> tuple[RepField, ...]:
+def joined(fields: Iterable[RepresentationField]) -> tuple[RepresentationField, ...]:
     """The fields of a representation, each name once: what two field sets read of one value goes together."""
-    found: dict[str, RepField] = {}
+    found: dict[str, RepresentationField] = {}
     for one in fields:
         known = found.setdefault(one.name, one)
         if (known.key, known.types) != (one.key, one.types):
@@ -263,6 +263,6 @@ def template_for(target: Target, type_name: str) -> Representation | None:
     return next(fitting, None)
 
 
-def entity_slots(lookups: list[NodeLookup]) -> dict[str, Slot]:
+def entity_slots(lookups: list[NodeLookup]) -> dict[str, NodeSlot]:
     """What one lookup brings, by key: the slots of whichever of its nodes take them from it."""
     return {slot.key: slot for one in lookups for slot in one.node.slots.values() if slot.lookup is one}

@@ -12,28 +12,36 @@ from msgspec import UNSET, Raw
 
 from gateway.core.numbers import exact_number
 from gateway.execute.compile.layout import Layout, NoLayout, lay_out
-from gateway.execute.compile.runtime import NULL, State, Unusual, by_type, decoded_text, encode, entity
-from gateway.execute.compile.source import Writer, null_in
+from gateway.execute.compile.runtime import (
+    NULL,
+    NeedsExactPath,
+    RunState,
+    by_type,
+    decoded_text,
+    encode,
+    entity,
+)
+from gateway.execute.compile.source import SourceWriter, null_in
 from gateway.execute.compile.structs import Structs
 from gateway.execute.schedule import Schedule, schedule_of
 from gateway.plan.nodes import Fetch, Plan
 from gateway.request.operation import Operation
 from gateway.supergraph.model import Supergraph
-from gateway.transport.template import Template, template_of
+from gateway.transport.template import RequestTemplate, template_of
 
 USED = {
     "encode": encode,
     "Raw": Raw,
     "UNSET": UNSET,
     "NULL": NULL,
-    "Unusual": Unusual,
+    "NeedsExactPath": NeedsExactPath,
     "by_type": by_type,
     "entity": entity,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CompiledFetch:
     """One fetch: its request as a template, and its callables.
 
     `prepare` is None for a request without representations.
@@ -43,12 +51,12 @@ class Step:
     """
 
     fetch: Fetch
-    template: Template
+    template: RequestTemplate
     slot: str
     index: int
     decode: Callable[[bytes], Any]
-    prepare: Callable[[State], Sequence[list[bytes]]] | None
-    accept: Callable[[State, Any, Sequence[int]], None] | None
+    prepare: Callable[[RunState], Sequence[list[bytes]]] | None
+    accept: Callable[[RunState, Any, Sequence[int]], None] | None
     passes_values: bool
 
 
@@ -61,16 +69,16 @@ class Program:
     `extensions`: the keys of subgraphs' extensions that go on to the client.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[CompiledFetch, ...]
     schedule: Schedule
     through: bool
-    check: Callable[[State], None]
-    finish: Callable[[State], None]
+    check: Callable[[RunState], None]
+    finish: Callable[[RunState], None]
     answer: Callable[..., Any]
     parts: tuple[tuple[str, str], ...]
     extensions: frozenset[str]
 
-    def written(self, state: State) -> bytes:
+    def written(self, state: RunState) -> bytes:
         """The body of the answer. Raises Unusual where it would have a null that must not be there."""
         if state.has_null:
             self.check(state)
@@ -91,7 +99,7 @@ def compile_plan(
         return None
     through = _passes_through(layout, plan)
     structs = Structs(supergraph.api, layout, through, bool(extensions))
-    writer = Writer(layout, plan, structs)
+    writer = SourceWriter(layout, plan, structs)
     source = writer.write()
     names: dict[str, Any] = {**writer.constants, **USED}
     exec(compile(source, "<compiled plan>", "exec"), names)  # noqa: S102 - made of our own names alone
@@ -138,9 +146,11 @@ def _decoder(layout: Layout, structs: Structs, fetch: Fetch) -> Callable[[bytes]
     return decode
 
 
-def _step(fetch: Fetch, index: int, structs: Structs, names: Mapping[str, Any], layout: Layout) -> Step:
+def _step(
+    fetch: Fetch, index: int, structs: Structs, names: Mapping[str, Any], layout: Layout
+) -> CompiledFetch:
     pairs = [(one.variable, one.field) for one in fetch.lookups if one.variable and one.field]
-    return Step(
+    return CompiledFetch(
         fetch=fetch,
         template=template_of(fetch.text, fetch.operation_name, pairs, len(pairs) == len(fetch.lookups)),
         slot=f"data_{fetch.id}",

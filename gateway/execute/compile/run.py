@@ -11,18 +11,18 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import UNSET
 
-from gateway.execute.compile.program import Program, Step
-from gateway.execute.compile.runtime import State, Unusual
+from gateway.execute.compile.program import CompiledFetch, Program
+from gateway.execute.compile.runtime import NeedsExactPath, RunState
 from gateway.execute.extensions import merge_extensions, with_extensions
-from gateway.execute.inputs import Inputs
-from gateway.execute.receipts import Receipt
+from gateway.execute.inputs import ExecutionInputs
 from gateway.execute.schedule import Progress
+from gateway.execute.sent_calls import SentCall
 from gateway.observe.facts import InternalFailure
 from gateway.transport.base import Handle, Outcome, Reply, Transport
 from gateway.transport.template import members_of
 
-Receipts = dict[int, Receipt]
-Ended = Callable[[bytes | None, Receipts], None]
+SentCalls = dict[int, SentCall]
+Ended = Callable[[bytes | None, SentCalls], None]
 _NO_REPRESENTATIONS: tuple[list[bytes], ...] = ()
 
 
@@ -53,19 +53,19 @@ class MergingRun:
         "inputs",
         "program",
         "progress",
-        "receipts",
+        "sent_calls",
         "state",
         "transport",
         "under_way",
     )
 
-    def __init__(self, program: Program, transport: Transport, inputs: Inputs, ended: Ended) -> None:
+    def __init__(self, program: Program, transport: Transport, inputs: ExecutionInputs, ended: Ended) -> None:
         self.program = program
         self.transport = transport
         self.inputs = inputs
         self.ended: Ended | None = ended
-        self.state = State()
-        self.receipts: Receipts = {}
+        self.state = RunState()
+        self.sent_calls: SentCalls = {}
         self.extensions: dict[int, Any] = {}
         self.under_way: list[Handle] = []
         self.progress = Progress(program.schedule)
@@ -89,7 +89,7 @@ class MergingRun:
             try:
                 representations = step.prepare(self.state)
             except (
-                Unusual,
+                NeedsExactPath,
                 TypeError,
                 ValueError,
                 RecursionError,
@@ -100,31 +100,31 @@ class MergingRun:
                 self.done(step)
                 return
         call = self.inputs.call(fetch, step.template, members, representations)
-        receipt = self.receipts[fetch.id] = Receipt(call)
-        self.under_way.append(self.transport.post(call, partial(self.replied, step, receipt)))
+        sent_call = self.sent_calls[fetch.id] = SentCall(call)
+        self.under_way.append(self.transport.post(call, partial(self.replied, step, sent_call)))
 
-    def replied(self, step: Step, receipt: Receipt, outcome: Outcome) -> None:
+    def replied(self, step: CompiledFetch, sent_call: SentCall, outcome: Outcome) -> None:
         """A reply has come, or a failure."""
-        receipt.arrived(outcome)
+        sent_call.arrived(outcome)
         if self.ended is None:
             return
         try:
             if not isinstance(outcome, Reply) or outcome.status != 200:
                 self.fail()
             else:
-                self.read(step, outcome, [len(one) for one in receipt.call.representations])
-        except (msgspec.DecodeError, UnicodeDecodeError, Unusual):
+                self.read(step, outcome, [len(one) for one in sent_call.call.representations])
+        except (msgspec.DecodeError, UnicodeDecodeError, NeedsExactPath):
             self.fail()
         except Exception as error:  # nobody awaits a callback: what goes wrong in it must end the run
             context = self.inputs.context
             context.observer.emit(InternalFailure(context.id, error))
             self.fail()
 
-    def read(self, step: Step, reply: Reply, counts: Sequence[int]) -> None:
+    def read(self, step: CompiledFetch, reply: Reply, counts: Sequence[int]) -> None:
         """Decode a reply, and put what it brings where it belongs."""
         decoded = step.decode(reply.body)
         if decoded.errors is not None:
-            raise Unusual
+            raise NeedsExactPath
         if self.program.extensions and decoded.extensions is not UNSET:
             self.extensions[step.fetch.id] = decoded.extensions
         setattr(self.state, step.slot, decoded.data)
@@ -134,7 +134,7 @@ class MergingRun:
             step.accept(self.state, decoded.data, counts)
         self.done(step)
 
-    def done(self, step: Step) -> None:
+    def done(self, step: CompiledFetch) -> None:
         """A step is over: those that waited for it alone start."""
         progress = self.progress
         for index in progress.ended(step.index):
@@ -149,7 +149,7 @@ class MergingRun:
             return
         try:
             body = self.program.written(self.state)
-        except (TypeError, ValueError, Unusual):
+        except (TypeError, ValueError, NeedsExactPath):
             self.fail()
             return
         if self.extensions:
@@ -164,28 +164,28 @@ class MergingRun:
         """Call back, once."""
         ended, self.ended = self.ended, None
         if ended is not None:
-            ended(body, self.receipts)
+            ended(body, self.sent_calls)
 
 
 class PassingRun:
     """A run of a program whose one reply is the answer as it is, if it is what it should be."""
 
-    __slots__ = ("ended", "handle", "inputs", "program", "receipt", "transport")
+    __slots__ = ("ended", "handle", "inputs", "program", "sent_call", "transport")
 
-    def __init__(self, program: Program, transport: Transport, inputs: Inputs, ended: Ended) -> None:
+    def __init__(self, program: Program, transport: Transport, inputs: ExecutionInputs, ended: Ended) -> None:
         self.program = program
         self.transport = transport
         self.inputs = inputs
         self.ended: Ended | None = ended
         self.handle: Handle | None = None
-        self.receipt: Receipt | None = None
+        self.sent_call: SentCall | None = None
 
     def begin(self) -> None:
         step = self.program.steps[0]
         fetch = step.fetch
         members = members_of(fetch.variables, self.inputs.variables) if fetch.variables else ()
         call = self.inputs.call(fetch, step.template, members, ())
-        self.receipt = Receipt(call)
+        self.sent_call = SentCall(call)
         self.handle = self.transport.post(call, self.replied)
 
     def cancel(self) -> None:
@@ -196,11 +196,11 @@ class PassingRun:
     def replied(self, outcome: Outcome) -> None:
         """The reply has come, or a failure."""
         ended, self.ended = self.ended, None
-        receipt = self.receipt
-        if ended is None or receipt is None:
+        sent_call = self.sent_call
+        if ended is None or sent_call is None:
             return
-        receipt.arrived(outcome)
-        ended(self.answer_of(outcome), {receipt.call.fetch: receipt})
+        sent_call.arrived(outcome)
+        ended(self.answer_of(outcome), {sent_call.call.fetch: sent_call})
 
     def answer_of(self, outcome: Outcome) -> bytes | None:
         """The answer, if the reply is what it should be."""
@@ -211,14 +211,14 @@ class PassingRun:
             decoded = step.decode(outcome.body)
             if step.passes_values and b"null" in outcome.body:
                 self.check(step, decoded.data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Unusual):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, NeedsExactPath):
             return None
         extensions = decoded.extensions
         return outcome.body if extensions is UNSET else self.extended(outcome.body, extensions)
 
-    def check(self, step: Step, data: Any) -> None:
+    def check(self, step: CompiledFetch, data: Any) -> None:
         """Raise Unusual for a null that must not be there."""
-        state = State()
+        state = RunState()
         setattr(state, step.slot, data)
         self.program.check(state)
 

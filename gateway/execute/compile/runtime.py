@@ -12,11 +12,11 @@ encode = (
 NULL = Raw(b"null")
 
 
-class Unusual(Exception):
+class NeedsExactPath(Exception):
     """Something that the compiled path leaves to the exact one."""
 
 
-class State:
+class RunState:
     """What one run has of its replies; attributes are named by the source: `data_F`, `firsts_N` and so on.
 
     None: not there yet. `has_null`: a reply with values that pass as they were written has a null somewhere.
@@ -43,10 +43,10 @@ def by_type(raw: Raw | None, decoders: Mapping[str, Callable[[Raw], Any]], null:
     if raw is None or raw == NULL:
         if null:
             return None
-        raise Unusual
+        raise NeedsExactPath
     decoder = decoders.get(_typed(raw).typename)
     if decoder is None:
-        raise Unusual
+        raise NeedsExactPath
     return decoder(raw)
 
 

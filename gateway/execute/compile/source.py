@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.execute.compile.layout import Layout, Node, NodeLookup, Slot, entity_slots
+from gateway.execute.compile.layout import Layout, LayoutNode, NodeLookup, NodeSlot, entity_slots
 from gateway.execute.compile.structs import Structs
-from gateway.plan.nodes import Fetch, Plan, RepField
+from gateway.plan.nodes import Fetch, Plan, RepresentationField
 from gateway.supergraph.model import named
 from gateway.supergraph.scalars import SCALARS
 
 
 @dataclass(slots=True)
-class Writer:
+class SourceWriter:
     """Lines of source, and the constants that they use."""
 
     layout: Layout
@@ -28,9 +28,9 @@ class Writer:
     structs: Structs
     lines: list[str] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
-    numbers: dict[Node, int] = field(default_factory=dict)
+    numbers: dict[LayoutNode, int] = field(default_factory=dict)
 
-    def number(self, node: Node) -> int:
+    def number(self, node: LayoutNode) -> int:
         """A node's number, for the names of what belongs to it."""
         return self.numbers.setdefault(node, len(self.numbers))
 
@@ -142,7 +142,7 @@ class Writer:
         for slot in slots:
             self.line(3, f"x.{slot.attribute} = e.b{keys.index(slot.key)}")
 
-    def tell_apart(self, node: Node, slot: Slot) -> None:
+    def tell_apart(self, node: LayoutNode, slot: NodeSlot) -> None:
         """The objects of an abstract slot become those of their types' nodes."""
         if node is self.layout.root:
             depth, item = 1, f"s.data_{slot.origin[0]}"
@@ -155,7 +155,7 @@ class Writer:
         value = f"{item}.{slot.attribute}"
         self.line(depth, f"{value} = {told(slot.type, value, decoders)}")
 
-    def collect(self, node: Node) -> None:
+    def collect(self, node: LayoutNode) -> None:
         """`collect_N(s)`: all objects of a node, and one of each that are equal in what lookups need."""
         number = self.number(node)
         self.line(0, f"def collect_{number}(s):")
@@ -174,7 +174,7 @@ class Writer:
         self.line(1, f"s.firsts_{number}, s.objects_{number} = firsts, objects")
         self.line(1, f"s.same_{number}, s.parents_{number} = places, parents")
 
-    def walk(self, node: Node) -> tuple[int, str, str]:
+    def walk(self, node: LayoutNode) -> tuple[int, str, str]:
         """Write loops to every object of a node.
 
         Returns the depth inside, the name of the object and of its parent.
@@ -204,7 +204,7 @@ class Writer:
                 self.line(depth, f"if {item}.__class__ is not {kind}: continue")
         return depth, item, parent
 
-    def enter(self, depth: int, slot: Slot, parent: str, item: str) -> int:
+    def enter(self, depth: int, slot: NodeSlot, parent: str, item: str) -> int:
         """Loops from an object to the objects in one of its slots, nulls passed over."""
         self.line(depth, f"{item} = {parent}.{slot.attribute}")
         reference = slot.type
@@ -257,7 +257,7 @@ class Writer:
                     self.line(depth, f"if {test}: raise Unusual")
         self.line(1, "return")
 
-    def loop(self, node: Node) -> tuple[int, str]:
+    def loop(self, node: LayoutNode) -> tuple[int, str]:
         """Write a loop over a node's objects; returns the depth inside and the name of the object, "" for the
         root.
         """
@@ -269,7 +269,7 @@ class Writer:
         depth, item, _ = self.walk(node)
         return depth, item
 
-    def spread(self, node: Node, number: int, hidden: list[str]) -> None:
+    def spread(self, node: LayoutNode, number: int, hidden: list[str]) -> None:
         """The objects of a node get what was looked up for the one that stands for them."""
         taken_out = "; ".join(f"x.{name} = UNSET" for name in hidden)
         copied = [slot.attribute for slot in node.slots.values() if slot.lookup is not None and slot.asked]
@@ -293,7 +293,7 @@ class Writer:
             self.line(4, f"x.{name} = UNSET")
         self.line(4, "pass")
 
-    def hide(self, node: Node, number: int, hidden: list[str]) -> None:
+    def hide(self, node: LayoutNode, number: int, hidden: list[str]) -> None:
         """What only the planner needed is taken out of objects that nothing was looked up for."""
         self.line(1, f"hide_{number}(s)")
         at = self.lines.index("def finish(s):")
@@ -332,14 +332,14 @@ def null_in(reference: str, value: str = "v") -> str:
     return f"({value} is not None and any({inner} for r in {value}))" if inner else ""
 
 
-def depth_of(node: Node) -> int:
+def depth_of(node: LayoutNode) -> int:
     """How far from the root a node is."""
     return 0 if node.parent is None else 1 + depth_of(node.parent)
 
 
-def own_inputs(node: Node) -> list[RepField]:
+def own_inputs(node: LayoutNode) -> list[RepresentationField]:
     """What a node's lookups need of what comes with the object itself, each once."""
-    found: list[RepField] = []
+    found: list[RepresentationField] = []
     for lookup in node.lookups:
         for one in lookup.fields:
             if node.slots[one.key].lookup is None and one not in found:
@@ -347,7 +347,9 @@ def own_inputs(node: Node) -> list[RepField]:
     return found
 
 
-def inputs(node: Node, fields: tuple[RepField, ...], item: str) -> Iterator[tuple[str, list[str]]]:
+def inputs(
+    node: LayoutNode, fields: tuple[RepresentationField, ...], item: str
+) -> Iterator[tuple[str, list[str]]]:
     """Expressions for the values of a representation, leaf by leaf, and what must be there before."""
     for one in fields:
         slot = node.slots[one.key]
@@ -362,7 +364,7 @@ def inputs(node: Node, fields: tuple[RepField, ...], item: str) -> Iterator[tupl
             yield f"({inner} if {value} is not None else None)", [*checks, f"{value} is None", *more]
 
 
-def _may_be_null(slot: Slot) -> bool:
+def _may_be_null(slot: NodeSlot) -> bool:
     """Whether a slot is decoded as it stands in the reply, so that null passes where the type forbids it."""
     name = named(slot.type)
     return name not in (SCALARS if slot.asked else ("ID", "String"))
@@ -377,7 +379,7 @@ def template_of(one: NodeLookup) -> bytes:
     )
 
 
-def _member(one: RepField) -> bytes:
+def _member(one: RepresentationField) -> bytes:
     if one.below:
         return _pair(one.name, b"{" + b",".join(map(_member, one.below)) + b"}")
     return _pair(one.name, b"%b")
@@ -387,7 +389,7 @@ def _pair(name: str, value: bytes) -> bytes:
     return f'"{name}":'.encode() + value
 
 
-def shares_encoding(node: Node) -> bool:
+def shares_encoding(node: LayoutNode) -> bool:
     """Whether equal objects can share one encoding.
 
     All that the client sees is what lookups need or bring, in a single place each.

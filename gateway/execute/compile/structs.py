@@ -13,7 +13,7 @@ import msgspec
 from graphql import GraphQLEnumType, GraphQLSchema
 from msgspec import UNSET, Raw, Struct
 
-from gateway.execute.compile.layout import Layout, Node, NodeLookup, Slot, entity_slots
+from gateway.execute.compile.layout import Layout, LayoutNode, NodeLookup, NodeSlot, entity_slots
 from gateway.plan.nodes import Fetch
 from gateway.supergraph.model import named
 from gateway.supergraph.scalars import SCALARS
@@ -30,9 +30,9 @@ class Structs:
         self.extensions = extensions
         self.schema = schema
         self.layout = layout
-        self._nodes: dict[Node, type[Struct]] = {}
+        self._nodes: dict[LayoutNode, type[Struct]] = {}
 
-    def node(self, node: Node) -> type[Struct]:
+    def node(self, node: LayoutNode) -> type[Struct]:
         """The type of the objects at a node."""
         if node not in self._nodes:
             ordered = [node.slots[key] for key in node.order]
@@ -48,7 +48,7 @@ class Structs:
             )
         return self._nodes[node]
 
-    def variants(self, slot: Slot) -> dict[str, Any]:
+    def variants(self, slot: NodeSlot) -> dict[str, Any]:
         """What decodes the objects of an abstract slot, by their types."""
         return {one.type: msgspec.json.Decoder(self.node(one)).decode for one in slot.nodes if not one.lost}
 
@@ -98,7 +98,7 @@ class Structs:
             {slot.attribute: slot.key for slot in ordered},
         )
 
-    def type_of(self, slot: Slot) -> Any:
+    def type_of(self, slot: NodeSlot) -> Any:
         """The Python type of a slot's values, null only where GraphQL allows it.
 
         A leaf that only the planner needs may have any value, since the client does not see it. It goes into
@@ -111,7 +111,7 @@ class Structs:
             return Raw
         return str | int if slot.type.endswith("!") else str | int | None
 
-    def _type(self, slot: Slot, reference: str) -> Any:
+    def _type(self, slot: NodeSlot, reference: str) -> Any:
         if not reference.endswith("!"):
             inner = self._type(slot, f"{reference}!")
             return inner if inner is Raw else inner | None  # typing.Union would keep the types in a cache
@@ -126,7 +126,7 @@ class Structs:
             return str
         return self._leaf(named(bare))
 
-    def passes(self, slot: Slot) -> bool:
+    def passes(self, slot: NodeSlot) -> bool:
         """Whether a slot's values pass as they were written, which leaves nulls in them unseen."""
         return not slot.nodes and slot.name != "__typename" and self._leaf(named(slot.type)) is Raw
 

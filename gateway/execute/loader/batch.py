@@ -5,8 +5,8 @@ from typing import Protocol
 
 from gateway.core.clock import Clock, Timer
 from gateway.core.errors import SubgraphError
-from gateway.execute.loader.split import Parts
-from gateway.execute.sharing import is_private
+from gateway.execute.loader.split import SplitReply
+from gateway.execute.private_replies import is_private
 from gateway.transport.base import Call, Done, Handle, Outcome, Reply, Transport
 
 SLACK = 0.02  # seconds by which a call's deadline may lie before the batch's without a timer of its own
@@ -22,12 +22,12 @@ class BatchOwner(Protocol):
         """The batch's request is over."""
         ...
 
-    def keep_apart(self, batch: "Batch") -> None:
+    def keep_apart(self, batch: "CallBatch") -> None:
         """The reply is for one user alone."""
         ...
 
 
-class Joined:
+class BatchedCall:
     """A call that waits for its batch.
 
     Cancelling it ends the batch's request if no other call is left in it.
@@ -35,7 +35,7 @@ class Joined:
 
     __slots__ = ("batch", "call", "done", "handle", "places", "timer")
 
-    def __init__(self, batch: "Batch", call: Call, done: Done) -> None:
+    def __init__(self, batch: "CallBatch", call: Call, done: Done) -> None:
         self.batch = batch
         self.call = call
         self.done: Done | None = done
@@ -79,7 +79,7 @@ class Joined:
         self.handle = transport.post(call, self.end)
 
 
-class Batch:
+class CallBatch:
     """Calls with one key. `closed`: no call joins any more.
 
     `timer` sends it when it has waited long enough.
@@ -89,7 +89,7 @@ class Batch:
 
     def __init__(self, owner: BatchOwner, key: Hashable, first: Call, opened: float) -> None:
         self.owner, self.key, self.first, self.opened = owner, key, first, opened
-        self.calls: list[Joined] = []
+        self.calls: list[BatchedCall] = []
         self.count = 0
         self.closed = False
         self.handle: Handle | None = None
@@ -154,12 +154,12 @@ class Batch:
             else:
                 one.end(parts.of(one.places))
 
-    def parts(self, reply: Reply) -> Parts | None:
+    def parts(self, reply: Reply) -> SplitReply | None:
         """The reply in parts, if it is one that calls may share."""
         if is_private((reply.raw_headers,)):
             self.owner.keep_apart(self)
             return None
         try:
-            return Parts(self.first.template, reply, self.sizes)
+            return SplitReply(self.first.template, reply, self.sizes)
         except (ValueError, RecursionError):  # msgspec's decoding errors are ValueErrors
             return None

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Hashable
 
 from gateway.core.clock import SYSTEM_CLOCK, Clock
-from gateway.execute.loader.batch import Batch, Joined
+from gateway.execute.loader.batch import BatchedCall, CallBatch
 from gateway.transport.base import Call, Done, Handle, Transport
 
 SIZE = 1_000  # representations
@@ -30,8 +30,8 @@ class Loader:
         self.clock = clock
         self.size = size
         self.wait = wait
-        self.open: dict[Hashable, Batch] = {}
-        self.waiting: dict[str, list[Batch]] = defaultdict(list)
+        self.open: dict[Hashable, CallBatch] = {}
+        self.waiting: dict[str, list[CallBatch]] = defaultdict(list)
         self.under_way: dict[str, int] = defaultdict(int)
         self.private: dict[Hashable, None] = {}
 
@@ -51,14 +51,14 @@ class Loader:
             batch = None
         if batch is None:
             now = self.clock.time()
-            batch = self.open[key] = Batch(self, key, call, now)
+            batch = self.open[key] = CallBatch(self, key, call, now)
             self.clock.call_soon(self.turn, batch)
-        joined = Joined(batch, call, done)
+        joined = BatchedCall(batch, call, done)
         batch.calls.append(joined)
         batch.count += count
         return joined
 
-    def turn(self, batch: Batch) -> None:
+    def turn(self, batch: CallBatch) -> None:
         """A turn of the loop later: the batch goes out, or waits while a fetch to its subgraph is on its
         way.
         """
@@ -71,7 +71,7 @@ class Loader:
         batch.timer = self.clock.call_at(until, self.go, batch)
         self.waiting[batch.subgraph].append(batch)
 
-    def go(self, batch: Batch) -> None:
+    def go(self, batch: CallBatch) -> None:
         """Close the batch and send it, unless every call in it was cancelled."""
         if batch.closed:
             return
@@ -90,7 +90,7 @@ class Loader:
         for batch in list(self.waiting[subgraph]):
             self.go(batch)
 
-    def keep_apart(self, batch: Batch) -> None:
+    def keep_apart(self, batch: CallBatch) -> None:
         """The reply to this fetch is for one user alone: from now on no other call joins it."""
         if len(self.private) >= PRIVATE:
             self.private.pop(next(iter(self.private)))

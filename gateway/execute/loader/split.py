@@ -12,7 +12,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from gateway.core.envelope import encode_json
 from gateway.core.numbers import exact_number
 from gateway.transport.base import Reply
-from gateway.transport.template import Template
+from gateway.transport.template import RequestTemplate
 
 Places = Sequence[Sequence[int]]
 
@@ -26,10 +26,10 @@ class _Body(Struct):
 decode = msgspec.json.Decoder(_Body, float_hook=exact_number).decode
 
 
-class Parts:
+class SplitReply:
     """A reply to a batch. `sizes`: how many representations of each lookup were asked for."""
 
-    def __init__(self, template: Template, reply: Reply, sizes: Sequence[int]) -> None:
+    def __init__(self, template: RequestTemplate, reply: Reply, sizes: Sequence[int]) -> None:
         """Raises ValueError for a reply that can't be told apart by callers."""
         if reply.status != 200:
             raise ValueError("a status")

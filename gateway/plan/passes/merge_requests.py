@@ -12,11 +12,11 @@ each subgraph and round.
 
 from collections.abc import Iterable
 
-from gateway.plan.fetch_graph import DraftLookup, Group, ancestors, levels
+from gateway.plan.fetch_graph import DraftLookup, FetchGroup, ancestors, levels
 from gateway.plan.nodes import Path
 
 
-def merge_requests(groups: list[Group]) -> list[Group]:
+def merge_requests(groups: list[FetchGroup]) -> list[FetchGroup]:
     """The groups with those merged that may be; the number of rounds stays."""
     groups = _merge_rounds(groups)
     while pair := _find_pair(groups):
@@ -25,15 +25,15 @@ def merge_requests(groups: list[Group]) -> list[Group]:
     return groups
 
 
-def _entity_groups(groups: Iterable[Group]) -> list[Group]:
+def _entity_groups(groups: Iterable[FetchGroup]) -> list[FetchGroup]:
     return [group for group in groups if not any(lookup.root for lookup in group.lookups)]
 
 
-def _merge_rounds(groups: list[Group]) -> list[Group]:
+def _merge_rounds(groups: list[FetchGroup]) -> list[FetchGroup]:
     """Join the requests to one subgraph in one round."""
     level = levels(groups)
-    first: dict[tuple[str, int], Group] = {}
-    into: dict[Group, Group] = {}
+    first: dict[tuple[str, int], FetchGroup] = {}
+    into: dict[FetchGroup, FetchGroup] = {}
     for group in _entity_groups(groups):
         target = first.setdefault((group.subgraph, level[group]), group)
         if target is not group:
@@ -41,9 +41,9 @@ def _merge_rounds(groups: list[Group]) -> list[Group]:
     return _join(groups, into) if into else groups
 
 
-def _join(groups: list[Group], into: dict[Group, Group]) -> list[Group]:
+def _join(groups: list[FetchGroup], into: dict[FetchGroup, FetchGroup]) -> list[FetchGroup]:
     """The groups with some put into others, which then wait for what either waits for."""
-    places: dict[Group, dict[Path, list[DraftLookup]]] = {}
+    places: dict[FetchGroup, dict[Path, list[DraftLookup]]] = {}
     for group, target in into.items():
         known = places.setdefault(target, {})
         if not known:
@@ -58,8 +58,8 @@ def _join(groups: list[Group], into: dict[Group, Group]) -> list[Group]:
     return kept
 
 
-def _find_pair(groups: list[Group]) -> tuple[Group, Group] | None:
-    by_subgraph: dict[str, list[Group]] = {}
+def _find_pair(groups: list[FetchGroup]) -> tuple[FetchGroup, FetchGroup] | None:
+    by_subgraph: dict[str, list[FetchGroup]] = {}
     for group in _entity_groups(groups):
         by_subgraph.setdefault(group.subgraph, []).append(group)
     if all(len(same) < 2 for same in by_subgraph.values()):
@@ -75,7 +75,7 @@ def _find_pair(groups: list[Group]) -> tuple[Group, Group] | None:
     return None
 
 
-def _latest(groups: list[Group], level: dict[Group, int]) -> dict[Group, int]:
+def _latest(groups: list[FetchGroup], level: dict[FetchGroup, int]) -> dict[FetchGroup, int]:
     """The last round in which each group can run without the plan taking longer."""
     last = max(level.values())
     latest = dict.fromkeys(groups, last)
@@ -85,7 +85,7 @@ def _latest(groups: list[Group], level: dict[Group, int]) -> dict[Group, int]:
     return latest
 
 
-def _add(group: Group, lookup: DraftLookup, known: dict[Path, list[DraftLookup]]) -> None:
+def _add(group: FetchGroup, lookup: DraftLookup, known: dict[Path, list[DraftLookup]]) -> None:
     for mine in known.get(lookup.path, ()):
         same = (mine.root, mine.contexts, mine.apart) == (lookup.root, lookup.contexts, lookup.apart)
         if same and _compatible(mine, lookup):

@@ -13,7 +13,7 @@ WEBSOCKET = b"websocket"
 VERSIONS = frozenset({"1.0", "1.1"})
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """A request that ends its connection: the HTTP status, and a text that says why."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -25,12 +25,12 @@ class Refused(Exception):
 def check_head(method: bytes, version: str, headers: RawHeaders) -> None:
     """Raise Refused for a head after which nobody can say where the request ends or whom it is for."""
     if method == b"CONNECT":
-        raise Refused(405, "CONNECT is not served: this server is no proxy")
+        raise RequestRefused(405, "CONNECT is not served: this server is no proxy")
     if version not in VERSIONS:
-        raise Refused(505, f"expected HTTP/1.0 or HTTP/1.1, got HTTP/{version}")
+        raise RequestRefused(505, f"expected HTTP/1.0 or HTTP/1.1, got HTTP/{version}")
     hosts = sum(name == b"host" for name, _ in headers)
     if hosts > 1 or (not hosts and version == "1.1"):
-        raise Refused(400, f"expected one Host header, got {hosts}")
+        raise RequestRefused(400, f"expected one Host header, got {hosts}")
     _check_codings(b",".join([value for name, value in headers if name == b"transfer-encoding"]))
 
 
@@ -38,7 +38,7 @@ def _check_codings(codings: bytes) -> None:
     given = codings.strip().lower()
     if given and given != b"chunked":
         shown = given[:40].decode("ascii", "backslashreplace")
-        raise Refused(501, f"the transfer coding {shown!r} is not served; send chunked alone")
+        raise RequestRefused(501, f"the transfer coding {shown!r} is not served; send chunked alone")
 
 
 def has_body(headers: RawHeaders) -> bool:

@@ -9,19 +9,21 @@ user alone (`Cache-Control: private` or `no-store`, `Set-Cookie`), each executes
 from collections.abc import Hashable
 
 from gateway.core.envelope import Envelope
-from gateway.execution import Answered, Start
+from gateway.execution import EnvelopeCallback, StartExecution
 from gateway.transport.base import Handle
 
 
-class Passenger:
+class Waiter:
     """One who waits for an execution. Leaving ends the execution only if no other waits for it."""
 
-    __slots__ = ("answered", "flight", "handle", "start")
+    __slots__ = ("answered", "execution", "handle", "start")
 
-    def __init__(self, flight: "Flight", start: Start, answered: Answered) -> None:
-        self.flight = flight
+    def __init__(
+        self, execution: "SharedExecution", start: StartExecution, answered: EnvelopeCallback
+    ) -> None:
+        self.execution = execution
         self.start = start
-        self.answered: Answered | None = answered
+        self.answered: EnvelopeCallback | None = answered
         self.handle: Handle | None = None
 
     def cancel(self) -> None:
@@ -29,7 +31,7 @@ class Passenger:
         if self.handle is not None:
             self.handle.cancel()
         else:
-            self.flight.left()
+            self.execution.left()
 
     def receive(self, found: Envelope | BaseException) -> None:
         """Hand over the answer, unless this one has left."""
@@ -38,74 +40,74 @@ class Passenger:
             answered(found)
 
 
-class Flight:
+class SharedExecution:
     """One execution, and those who wait for it."""
 
-    __slots__ = ("flights", "handle", "key", "passengers")
+    __slots__ = ("executions", "handle", "key", "waiters")
 
-    def __init__(self, flights: "Flights", key: Hashable) -> None:
-        self.flights = flights
+    def __init__(self, executions: "SharedExecutions", key: Hashable) -> None:
+        self.executions = executions
         self.key = key
-        self.passengers: list[Passenger] = []
+        self.waiters: list[Waiter] = []
         self.handle: Handle | None = None
 
-    def join(self, start: Start, answered: Answered) -> Passenger:
+    def join(self, start: StartExecution, answered: EnvelopeCallback) -> Waiter:
         """One more waits; `start` begins an execution of its own, should it need one."""
-        passenger = Passenger(self, start, answered)
-        self.passengers.append(passenger)
-        return passenger
+        waiter = Waiter(self, start, answered)
+        self.waiters.append(waiter)
+        return waiter
 
     def left(self) -> None:
         """Somebody has left; with the last one, the execution ends."""
-        if all(passenger.answered is None for passenger in self.passengers):
+        if all(waiter.answered is None for waiter in self.waiters):
             self.close()
             if self.handle is not None:
                 self.handle.cancel()
 
     def close(self) -> None:
         """Nobody joins any more."""
-        if self.flights.open.get(self.key) is self:
-            del self.flights.open[self.key]
+        if self.executions.open.get(self.key) is self:
+            del self.executions.open[self.key]
 
-    def land(self, found: Envelope | BaseException) -> None:
+    def complete(self, found: Envelope | BaseException) -> None:
         """The answer is there: one takes it, and all others do if it may be shared.
 
         Else each executes anew.
         """
         self.close()
-        passengers = [passenger for passenger in self.passengers if passenger.answered is not None]
-        self.passengers, self.handle = [], None  # no cycle is left for the garbage collector
+        waiters = [waiter for waiter in self.waiters if waiter.answered is not None]
+        self.waiters, self.handle = [], None  # no cycle is left for the garbage collector
         shared = isinstance(found, Envelope) and not found.cache.private
-        if isinstance(found, Envelope) and shared and len(passengers) > 1:
+        if isinstance(found, Envelope) and shared and len(waiters) > 1:
             found = found.shared()
-        for number, passenger in enumerate(passengers):
-            if passenger.answered is None:  # gone with one before it
+        for number, waiter in enumerate(waiters):
+            if waiter.answered is None:  # gone with one before it
                 continue
             if shared or number == 0:
-                passenger.receive(found)
+                waiter.receive(found)
             else:
-                passenger.handle = passenger.start(passenger.receive)
+                waiter.handle = waiter.start(waiter.receive)
 
 
-class Flights:
+class SharedExecutions:
     """The executions that are under way, by what they share."""
 
     def __init__(self) -> None:
-        self.open: dict[Hashable, Flight] = {}
+        self.open: dict[Hashable, SharedExecution] = {}
 
-    def share(self, key: Hashable, start: Start, answered: Answered) -> Handle:
+    def share(self, key: Hashable, start: StartExecution, answered: EnvelopeCallback) -> Handle:
         """Execute, or wait for the equal execution that is under way.
 
         `start` begins one; it never calls back before it returns.
         """
-        flight = self.open.get(key)
-        if flight is not None:
-            return flight.join(start, answered)
-        flight = self.open[key] = Flight(self, key)
-        passenger = flight.join(start, answered)
+        execution = self.open.get(key)
+        if execution is not None:
+            return execution.join(start, answered)
+        execution = self.open[key] = SharedExecution(self, key)
+        waiter = execution.join(start, answered)
         try:
-            flight.handle = start(flight.land)
+            execution.handle = start(execution.complete)
         except BaseException:
-            flight.close()  # nobody may wait for what has not begun
+            execution.close()  # nobody may wait for what has not begun
             raise
-        return passenger
+        return waiter

@@ -1,9 +1,9 @@
 """Drop groups that ask for nothing and that nothing waits for."""
 
-from gateway.plan.fetch_graph import Group
+from gateway.plan.fetch_graph import FetchGroup
 
 
-def drop_unasked(groups: list[Group]) -> list[Group]:
+def drop_empty_groups(groups: list[FetchGroup]) -> list[FetchGroup]:
     """The groups that bring something, or that another needs."""
     while True:
         needed = {parent for group in groups for parent in group.parents}

@@ -15,13 +15,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from gateway.core.jsontext import read_json
-from gateway.execute.entities import Batch, mark_of
+from gateway.execute.entities import EntityBatch, mark_of
 from gateway.transport.base import Call, Outcome
 
-Batches = Mapping[str | None, Batch]
+EntityBatches = Mapping[str | None, EntityBatch]
 
 
-class Receipt:
+class SentCall:
     """A call that was sent, and what has come of it so far; `outcome` is None while it is under way."""
 
     __slots__ = ("call", "outcome", "waiting")
@@ -44,10 +44,12 @@ class Receipt:
         self.waiting = asyncio.get_running_loop().create_future()
         return await self.waiting
 
-    def match(self, batches: Batches) -> tuple[dict[str | None, Batch], dict[str | None, Batch]]:
+    def match(
+        self, batches: EntityBatches
+    ) -> tuple[dict[str | None, EntityBatch], dict[str | None, EntityBatch]]:
         """The batches as the reply answers them, and batches of what it does not answer."""
-        known: dict[str | None, Batch] = {}
-        rest: dict[str | None, Batch] = {}
+        known: dict[str | None, EntityBatch] = {}
+        rest: dict[str | None, EntityBatch] = {}
         asked = dict(zip(self.call.template.fields, self.call.representations, strict=False))
         for field, batch in batches.items():
             known[field], missing = _split(batch, asked.get(field or "", ()))
@@ -56,11 +58,11 @@ class Receipt:
         return known, rest
 
 
-def _split(batch: Batch, asked: Sequence[bytes]) -> tuple[Batch, Batch]:
+def _split(batch: EntityBatch, asked: Sequence[bytes]) -> tuple[EntityBatch, EntityBatch]:
     written = [read_json(one) for one in asked]
     places = {mark_of(one): index for index, one in reversed(list(enumerate(written)))}
-    known = Batch(batch.lookup, written, [[] for _ in written])
-    missing = Batch(batch.lookup)
+    known = EntityBatch(batch.lookup, written, [[] for _ in written])
+    missing = EntityBatch(batch.lookup)
     for representation, objects in zip(batch.representations, batch.objects, strict=True):
         place = places.get(mark_of(representation))
         if place is None:

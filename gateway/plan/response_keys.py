@@ -10,7 +10,7 @@ Meaning = tuple[str, Arguments, tuple[str, ...]]
 
 
 @dataclass(slots=True, eq=False)
-class Names:
+class ResponseKeys:
     """The keys taken at one place of the answer, over all type conditions.
 
     What each stands for (name, arguments, directives), what is selected below it by each that uses it, and
@@ -20,11 +20,11 @@ class Names:
     keys: dict[str, set[Meaning]] = field(default_factory=dict)
     selected: dict[str, list[Selections]] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
-    children: "dict[str, Names]" = field(default_factory=dict)
+    children: "dict[str, ResponseKeys]" = field(default_factory=dict)
 
-    def child(self, key: str) -> "Names":
+    def child(self, key: str) -> "ResponseKeys":
         """The names below a key."""
-        return self.children.setdefault(key, Names())
+        return self.children.setdefault(key, ResponseKeys())
 
     def take(self, item: Field) -> None:
         """Note that the client's operation uses a key."""
@@ -58,14 +58,14 @@ class Names:
             yield f"_{name}_{number}"
 
 
-def names_of(selections: Selections) -> Names:
+def names_of(selections: Selections) -> ResponseKeys:
     """The keys that an operation uses, at every place of its answer."""
-    names = Names()
+    names = ResponseKeys()
     _take(names, selections)
     return names
 
 
-def _take(names: Names, selections: Iterable[Field | Fragment]) -> None:
+def _take(names: ResponseKeys, selections: Iterable[Field | Fragment]) -> None:
     for item in selections:
         if isinstance(item, Fragment):
             _take(names, item.selections)

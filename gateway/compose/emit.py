@@ -29,10 +29,10 @@ def emit(merged: MergedSchema, schemas: Sequence[SubgraphSchema]) -> str:
     body = "\n".join(writer.type(item) for item in types)
     on_schema = [writer.routed(schema.name, one) for schema in schemas for one in schema.routed]
     on_schema += writer.metadata(merged.metadata)
-    whole = "\n".join((body, *on_schema))
-    head = _description(merged.metadata, "") + schema_head(merged, whole, on_schema)
+    text = "\n".join((body, *on_schema))
+    head = _description(merged.metadata, "") + schema_head(merged, text, on_schema)
     enum = writer.graph_enum(schemas)
-    return "\n".join((head, *definitions(merged, whole), enum, *spec_types(merged, whole), body))
+    return "\n".join((head, *definitions(merged, text), enum, *spec_types(merged, text), body))
 
 
 def graph_names(names: Iterable[str]) -> dict[str, str]:

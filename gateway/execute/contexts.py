@@ -55,14 +55,14 @@ class _ExpandedRequest:
 
 
 def expand(
-    fetch: Fetch, pieces: RequestParts, data: Tree
+    fetch: Fetch, request_parts: RequestParts, data: Tree
 ) -> tuple[Fetch, dict[str | None, EntityBatch], dict[str, Any]]:
     """The fetch as it is sent now, its lookups multiplied by the contexts of their objects.
 
     Their batches and variables.
     """
     request = _ExpandedRequest()
-    for lookup, text in zip(fetch.lookups, pieces.lookups, strict=True):
+    for lookup, text in zip(fetch.lookups, request_parts.lookups, strict=True):
         if lookup.field is None or lookup.variable is None:
             request.lookups.append(lookup)
             request.parts.append(text)
@@ -71,10 +71,12 @@ def expand(
             request.add(number, lookup, text, values, batch)
     body = "{" + " ".join(request.parts) + "}"
     named = set(
-        _VARIABLES.findall(body + pieces.directives)
+        _VARIABLES.findall(body + request_parts.directives)
     )  # a lookup without objects may have been the only one with a variable
-    declared = [one for one in pieces.declared if one[1:].partition(":")[0] in named] + request.declared
-    head = pieces.head + (f"({','.join(declared)})" if declared else "") + pieces.directives
+    declared = [
+        one for one in request_parts.declared if one[1:].partition(":")[0] in named
+    ] + request.declared
+    head = request_parts.head + (f"({','.join(declared)})" if declared else "") + request_parts.directives
     kept = tuple(name for name in fetch.variables if name in named)
     sent = replace(fetch, text=head + body, variables=kept, lookups=tuple(request.lookups))
     return sent, request.batches, request.variables

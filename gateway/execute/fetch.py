@@ -29,10 +29,10 @@ async def run_fetch(fetch: Fetch, run: ExactRun) -> None:
     """
     context_values: dict[str, Any] = {}
     batches: EntityBatches
-    if fetch.pieces is None:
+    if fetch.request_parts is None:
         batches = _collected(fetch, run)
     else:
-        fetch, batches, context_values = expand(fetch, fetch.pieces, run.data)
+        fetch, batches, context_values = expand(fetch, fetch.request_parts, run.data)
     lacking = {id(item) for batch in batches.values() for item, _ in batch.lacking or ()}
     main = _run(fetch, run, batches, context_values, run.sent_calls.get(fetch.id))
     if fetch.fallback is None or not lacking:

@@ -6,7 +6,7 @@ from gateway.plan.nodes import ContextSource, Fetch, Lookup, Path, Plan, Represe
 
 
 def print_path(path: Path) -> str:
-    """A path as `products.reviews|[Book].author`; the root is `(root)`."""
+    """A path as `products.reviews|[Book].author`; the empty path as `(root)`."""
     if not path:
         return "(root)"
     parts = []
@@ -16,7 +16,9 @@ def print_path(path: Path) -> str:
 
 
 def print_plan(plan: Plan) -> str:
-    """The plan as indented text: rounds of fetches, what each waits for, where its answer goes."""
+    """The plan as indented text: each fetch with its request, the fetches that it waits for, and its
+    targets.
+    """
     lines = [f"{plan.kind} plan: {len(plan.fetches)} fetches"]
     for number, stage in enumerate(plan.stages):
         if len(plan.stages) > 1:

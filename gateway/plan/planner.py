@@ -1,8 +1,8 @@
-"""The planner: a normalised operation becomes a plan.
+"""The planner: unions > place > passes > assemble.
 
-unions > place > passes > assemble, once for a query; for a mutation once per root field, or per run of root
-fields that one request answers (GraphQL spec, section 6.2.2: root fields of a mutation run one after the
-other, with all that belongs to them).
+A query runs these stages once. A mutation runs place to assemble once per root field, or per run of root
+fields that one request answers: root fields of a mutation run one after the other, each with everything below
+it (GraphQL spec, section 6.2.2).
 """
 
 from dataclasses import replace
@@ -16,7 +16,7 @@ from gateway.plan.nodes import Plan
 from gateway.plan.passes import PASSES
 from gateway.plan.paths import Paths
 from gateway.plan.place import Placer
-from gateway.plan.unions import without_unsure_members
+from gateway.plan.unions import without_partial_union_members
 from gateway.request.operation import Field, Fragment, Operation, Selections
 from gateway.supergraph.query_graph import QueryGraph
 
@@ -26,14 +26,16 @@ DEFAULT_LIMIT = 200_000
 def plan_operation(
     graph: QueryGraph, operation: Operation, limit: int = DEFAULT_LIMIT, explain: bool = False
 ) -> Plan:
-    """Plan an operation whose introspection fields were taken out.
+    """The plan for an operation without introspection fields.
 
-    Raises PlanError: PLAN_LIMIT_EXCEEDED when more than `limit` choices would be weighed, PLAN_NOT_FOUND when
-    there is no way.
+    `limit`: the number of options that planning may consider. `explain`: also keep the plan after each pass.
+
+    Raises PlanError: PLAN_LIMIT_EXCEEDED above the limit, PLAN_NOT_FOUND or INTERFACE_FIELD_SPLIT when no
+    plan exists.
     """
-    operation = without_unsure_members(graph, operation)
+    operation = without_partial_union_members(graph, operation)
     paths = Paths(graph, limit, [name for name, _ in operation.variables])
-    paths.frugal = operation.kind == "mutation"
+    paths.is_mutation = operation.kind == "mutation"
     stages = []
     notes: list[tuple[str, str]] = []
     count = 0
@@ -46,16 +48,16 @@ def plan_operation(
         fetches = assemble(graph, operation, groups, count, True)
         count += len(fetches)
         stages.append(fetches)
-    if any(fetch.pieces for stage in stages for fetch in stage):
+    if any(fetch.request_parts for stage in stages for fetch in stage):
         stages = [tuple(replace(fetch, shared=False) for fetch in stage) for stage in stages]
     made = Plan(operation.kind, tuple(stages), tuple(notes))
     if not paths.hasty or graph.is_careful:
         return made
     try:
         careful = plan_operation(graph.careful, operation, limit, explain)
-    except PlanError:  # nothing but the hasty plan answers it
+    except PlanError:  # only the hasty plan exists
         return made
-    if operation.kind == "mutation":  # it must not run twice
+    if operation.kind == "mutation":  # a hasty plan may have to run again, a mutation must not
         return careful
     return replace(made, hasty=frozenset(paths.hasty), careful=careful)
 
@@ -76,7 +78,7 @@ def _place(paths: Paths, root: str, selections: Selections) -> list[FetchGroup]:
 
 
 def _mutation_stages(paths: Paths, operation: Operation) -> list[list[FetchGroup]]:
-    """One stage per root field; neighbours that one and the same request answers share a stage."""
+    """The groups of each stage: neighbouring root fields that a single request answers share a stage."""
     runs: list[tuple[str | None, list[Field | Fragment], list[FetchGroup]]] = []
     for items in _by_key(operation.selections).values():
         alone = _place(paths, operation.root, tuple(items))
@@ -89,7 +91,7 @@ def _mutation_stages(paths: Paths, operation: Operation) -> list[list[FetchGroup
 
 
 def _by_key(selections: Selections) -> dict[str, list[Field | Fragment]]:
-    """What is selected under each root key; a field in a fragment with directives stands in it by itself."""
+    """The root selections by response key; a field in a fragment with directives is alone in a copy of it."""
     found: dict[str, list[Field | Fragment]] = {}
     for item in selections:
         if isinstance(item, Field):

@@ -1,7 +1,7 @@
-"""The parts of a site: its objects of a narrower type, and its selections under the directives of a fragment.
+"""The parts of a site: its objects of a narrower type, and its selections under a fragment's directives.
 
-Example: `{ pets { name ... on Cat { lives } ... on Pet @x { age } } }` has a site of the type Pet, with a
-part for Cat (restricted to that type) and a part for Pet with the directives `@x` (not restricted).
+Example: `{ pets { name ... on Cat { lives } ... on Pet @x { age } } }` gives a site of the type Pet with two
+parts: one for Cat, restricted to that type, and one for Pet with the directives `@x`, not restricted.
 """
 
 from gateway.plan.fetch_graph import DraftSelection, RequestSlot, Site
@@ -12,10 +12,11 @@ from gateway.supergraph.query_graph import QueryGraph, Vertex
 def part_of(
     graph: QueryGraph, site: Site, member: str, directives: FragmentDirectives | None = None
 ) -> Site | None:
-    """The site for objects of a narrower type, or for a fragment with directives.
+    """The site for the objects of type `member`, or for a fragment with directives; created if missing.
 
-    None when no subgraph hands out an object of the type there. A subgraph that knows the objects as an
-    interface object only, and was entered for all of them, is entered anew for those of the type.
+    Returns None when no subgraph can return an object of the type there. Where a subgraph knows the objects
+    only as an interface object and was entered for all of them, the part enters it again for the objects of
+    the type.
     """
     whole = member == site.type
     narrowed = [
@@ -32,19 +33,23 @@ def part_of(
         site.parts[member, directives] = part
     for slot, vertex in narrowed:
         if vertex is not None:
-            part.arrive(RequestSlot(vertex, slot.group, _draft_of(graph, slot, vertex, part)))
+            part.add_start(RequestSlot(vertex, slot.group, _draft_of(graph, slot, vertex, part)))
     return part
 
 
 def _draft_of(graph: QueryGraph, slot: RequestSlot, vertex: Vertex, part: Site) -> DraftSelection:
-    """What a slot asks of the objects of a part: of an interface object, the same as of all."""
+    """The selection for a part in the request of a slot.
+
+    For an interface object it is the same selection for all types, since the subgraph has no type to narrow
+    to.
+    """
     whole = part.whole is not None and part.type == part.whole.type
     same = whole or is_interface_object(graph, slot.vertex)
     return slot.draft.narrow(slot.draft.type if same else vertex.type, part.directives)
 
 
 def is_interface_object(graph: QueryGraph, vertex: Vertex) -> bool:
-    """Whether a subgraph knows an object as an interface object only."""
+    """Whether the subgraph knows the object only as an interface object."""
     view = graph.view(vertex)
     return view is not None and view.interface_object
 
@@ -52,7 +57,7 @@ def is_interface_object(graph: QueryGraph, vertex: Vertex) -> bool:
 def without_directives(graph: QueryGraph, site: Site) -> Site:
     """The site for the same objects outside of all fragments with directives.
 
-    Keys and inputs are asked for there: a directive might change their values.
+    Key fields and inputs are selected there, because a directive could change their values.
     """
     if site.whole is None:
         return site
@@ -63,7 +68,7 @@ def without_directives(graph: QueryGraph, site: Site) -> Site:
 
 
 def under_directives(site: Site, draft: DraftSelection) -> DraftSelection:
-    """The part of a selection that is under the directives of all fragments around a site."""
+    """The nested selection under the directives of all fragments around a site."""
     around: list[FragmentDirectives] = []
     here: Site | None = site
     while here is not None:

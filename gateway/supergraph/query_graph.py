@@ -144,7 +144,7 @@ class QueryGraph:
         hit, below = provided_below(vertex.provided, names, name)
         if found.external and not hit:
             return None
-        hasty = vertex.mixed and self._takes_along(view, found)
+        hasty = vertex.mixed and self._failure_nulls_parent(view, found)
         if hasty and self.is_careful:
             return None
         if view.kind == "interface":
@@ -162,7 +162,7 @@ class QueryGraph:
         """The same supergraph without hasty ways."""
         return self if self.is_careful else QueryGraph(self.supergraph, self.labels, careful=True)
 
-    def takes_along(self, type_name: str, name: str) -> bool:
+    def failure_nulls_parent(self, type_name: str, name: str) -> bool:
         """Whether a field that fails makes its object null in some subgraph."""
         views = [
             view
@@ -173,7 +173,7 @@ class QueryGraph:
         return any(view.fields[name].type.endswith("!") and not _is_in_key(view, name) for view in views)
 
     @staticmethod
-    def _takes_along(view: SubgraphType, found: SubgraphField) -> bool:
+    def _failure_nulls_parent(view: SubgraphType, found: SubgraphField) -> bool:
         """Whether a field that fails makes its object null, though the object might be looked up without it.
 
         Fields of keys are asked of all objects in any case.

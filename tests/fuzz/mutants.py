@@ -165,7 +165,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "plan: type above not awaited",
         _PLACE,
-        "parents = parents | typed_above(self.graph, site)",
+        "parents = parents | groups_fetching_types_above(self.graph, site)",
         "parents = set(parents)",
     ),
     Mutant(
@@ -270,7 +270,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "plan: fields do not know what they need",
         _PLACE,
-        "new.needs = inputs = frozenset(fields) - frozenset(key)",
+        "new.inputs = inputs = frozenset(fields) - frozenset(key)",
         "inputs = frozenset(fields) - frozenset(key)",
     ),
     Mutant(

@@ -28,7 +28,7 @@ from gateway.execution import execute
 from gateway.observe.facts import Fact, PlanRunAgain
 from gateway.observe.observer import Observer
 from gateway.pipeline import PreparedOperation, check, pick, prepare, run, variables_for
-from gateway.plan.unions import without_unsure_members
+from gateway.plan.unions import without_partial_union_members
 from gateway.settings import Settings
 from gateway.supergraph.load import load_supergraph
 from gateway.transport.base import Call, Done, Handle
@@ -188,7 +188,7 @@ class Rig:
     def _note_rules(self, prepared: PreparedOperation, labels: frozenset[str]) -> None:
         """Note what a plan shows of rules that the monolith does not have."""
         operation = prepared.operation
-        if without_unsure_members(self.engine.graphs.of(labels), operation) != operation:
+        if without_partial_union_members(self.engine.graphs.of(labels), operation) != operation:
             self._note("unions that differ")
         if prepared.plan.careful is not None:
             self._note("hasty plans")

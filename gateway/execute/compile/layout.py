@@ -115,7 +115,9 @@ class _Builder:
 
     def build(self, operation: Operation) -> Layout:
         """Place every fetch, then mark what the client asked."""
-        if len(self.plan.stages) != 1 or any(fetch.renames or fetch.pieces for fetch in self.plan.fetches):
+        if len(self.plan.stages) != 1 or any(
+            fetch.renames or fetch.request_parts for fetch in self.plan.fetches
+        ):
             raise NoLayout
         for fetch in self.plan.fetches:
             self.place(fetch)

@@ -1,13 +1,12 @@
-"""Entity requests to one subgraph become one, where that makes no answer later.
+"""Merge entity requests to one subgraph into one, where no value arrives later because of it.
 
-Two requests can be one when neither waits for the other, and when the one that could run earlier is not
-waited for so soon that the whole plan would take a round more. Lookups at the same place are joined, others
-stand side by side in the request (`_entities` twice, under two aliases): two entity fetches in the same round
-cost one request.
+Two groups can be merged when neither waits for the other, and when delaying the earlier one to the round of
+the later one does not add a round to the plan. Lookups at the same place are merged; others stand side by
+side in one request (`_entities` twice, under two aliases).
 
-Pair by pair over all groups this is cubic, and an operation with a thousand aliases makes a thousand groups.
-Those of one round never wait for each other, so they are joined in one sweep; what is left is a group for
-each subgraph and round.
+Comparing all pairs of groups is cubic, and an operation with a thousand aliases makes a thousand groups. So
+groups of the same round, which never wait for each other, are first merged in one sweep; the pairwise
+comparison then sees at most one group per subgraph and round.
 """
 
 from collections.abc import Iterable
@@ -17,7 +16,7 @@ from gateway.plan.nodes import Path
 
 
 def merge_requests(groups: list[FetchGroup]) -> list[FetchGroup]:
-    """The groups with those merged that may be; the number of rounds stays."""
+    """The groups after merging; the number of rounds stays the same."""
     groups = _merge_rounds(groups)
     while pair := _find_pair(groups):
         early, late = pair
@@ -30,7 +29,7 @@ def _entity_groups(groups: Iterable[FetchGroup]) -> list[FetchGroup]:
 
 
 def _merge_rounds(groups: list[FetchGroup]) -> list[FetchGroup]:
-    """Join the requests to one subgraph in one round."""
+    """Merge the entity requests to one subgraph in the same round."""
     level = levels(groups)
     first: dict[tuple[str, int], FetchGroup] = {}
     into: dict[FetchGroup, FetchGroup] = {}
@@ -42,7 +41,7 @@ def _merge_rounds(groups: list[FetchGroup]) -> list[FetchGroup]:
 
 
 def _join(groups: list[FetchGroup], into: dict[FetchGroup, FetchGroup]) -> list[FetchGroup]:
-    """The groups with some put into others, which then wait for what either waits for."""
+    """Merge the groups in `into` into their targets, which then wait for the parents of both."""
     places: dict[FetchGroup, dict[Path, list[DraftLookup]]] = {}
     for group, target in into.items():
         known = places.setdefault(target, {})
@@ -59,6 +58,7 @@ def _join(groups: list[FetchGroup], into: dict[FetchGroup, FetchGroup]) -> list[
 
 
 def _find_pair(groups: list[FetchGroup]) -> tuple[FetchGroup, FetchGroup] | None:
+    """An earlier and a later group that can be merged; None if there are none."""
     by_subgraph: dict[str, list[FetchGroup]] = {}
     for group in _entity_groups(groups):
         by_subgraph.setdefault(group.subgraph, []).append(group)
@@ -76,7 +76,7 @@ def _find_pair(groups: list[FetchGroup]) -> tuple[FetchGroup, FetchGroup] | None
 
 
 def _latest(groups: list[FetchGroup], level: dict[FetchGroup, int]) -> dict[FetchGroup, int]:
-    """The last round in which each group can run without the plan taking longer."""
+    """The last round in which each group can run without adding a round to the plan."""
     last = max(level.values())
     latest = dict.fromkeys(groups, last)
     for group in sorted(groups, key=lambda item: -level[item]):
@@ -87,16 +87,20 @@ def _latest(groups: list[FetchGroup], level: dict[FetchGroup, int]) -> dict[Fetc
 
 def _add(group: FetchGroup, lookup: DraftLookup, known: dict[Path, list[DraftLookup]]) -> None:
     for mine in known.get(lookup.path, ()):
-        same = (mine.root, mine.contexts, mine.apart) == (lookup.root, lookup.contexts, lookup.apart)
+        same = (mine.root, mine.contexts, mine.separate) == (lookup.root, lookup.contexts, lookup.separate)
         if same and _compatible(mine, lookup):
-            mine.draft.absorb(lookup.draft)
+            mine.draft.merge(lookup.draft)
             for representation in lookup.representations:
-                mine.represent(representation)
+                mine.add_representation(representation)
             return
     group.lookups.append(lookup)
     known.setdefault(lookup.path, []).append(lookup)
 
 
 def _compatible(one: DraftLookup, other: DraftLookup) -> bool:
-    """Whether no object would get two representations, and no key stand for two fields."""
-    return all(one.fits(theirs) for theirs in other.representations) and not one.draft.clashes(other.draft)
+    """Whether two lookups can be merged: no object would have two representations, and no key two
+    meanings.
+    """
+    return all(
+        one.fits(theirs) for theirs in other.representations
+    ) and not one.draft.conflicts_with_selection(other.draft)

@@ -19,14 +19,12 @@ Example: `{ product { stock shipping } }`; subgraph a has `product`, c has `stoc
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import count
 
 from gateway.core.errors import PlanError
 from gateway.federation.field_set import FieldSet, FieldSetField
 from gateway.plan.choose import Choice, Chooser, no_plan
 from gateway.plan.fetch_graph import (
     DraftField,
-    DraftLookup,
     DraftSelection,
     FetchGroup,
     RequestSlot,
@@ -34,16 +32,16 @@ from gateway.plan.fetch_graph import (
     Site,
     ancestors,
 )
+from gateway.plan.lookups import LookupGroups
 from gateway.plan.nodes import ContextInput, ContextSource, Path, PathStep, RepresentationField
 from gateway.plan.paths import Option, Paths, Reached, Split
 from gateway.plan.response_keys import names_of
 from gateway.plan.run_time_types import (
     groups_fetching_type,
-    groups_fetching_types_above,
     representation,
     select_typename,
 )
-from gateway.plan.site_parts import part_of, under_directives, without_directives
+from gateway.plan.site_parts import part_of, without_directives
 from gateway.request.operation import Field, Selections
 from gateway.supergraph.model import ContextArgument
 from gateway.supergraph.query_graph import QueryGraph, Vertex
@@ -52,7 +50,7 @@ Template = tuple[tuple[RepresentationField, ...], set[FetchGroup]]
 
 
 class Placer:
-    """Builds the groups of one stage of a plan, in `groups`.
+    """Builds the groups of one stage of a plan, in `lookups.groups`.
 
     `context_names`: a number for each distinct (type, sources) of a context argument, for the variable's
     name.
@@ -62,7 +60,7 @@ class Placer:
         self.paths = paths
         self.graph: QueryGraph = paths.graph
         self.chooser = chooser
-        self.groups: list[FetchGroup] = []
+        self.lookups = LookupGroups(paths.graph)
         self.context_names: dict[object, int] = {}
 
     def root(self, type_name: str, selections: Selections) -> Site:
@@ -168,7 +166,9 @@ class Placer:
         if not slot.draft.conflicts_with(new):
             return slot
         fields, parents = self.demand_key(site, option.source)
-        return self.lookup(site, Vertex(option.source.subgraph, option.source.type), fields, parents, new=new)
+        return self.lookups.lookup(
+            site, Vertex(option.source.subgraph, option.source.type), fields, parents, new=new
+        )
 
     def slot_alone(self, site: Site, option: Option, new: DraftField) -> RequestSlot | None:
         """The slot of a lookup for one field alone; None where that is not possible, or not needed in a
@@ -179,7 +179,7 @@ class Placer:
             return None
         plain = Vertex(option.source.subgraph, option.source.type)
         fields, parents = self.demand_key(site, option.source)
-        return self.lookup(site, plain, fields, parents, new=new, separate=new.key)
+        return self.lookups.lookup(site, plain, fields, parents, new=new, separate=new.key)
 
     def slot_of(self, site: Site, source: Vertex, new: DraftField | None = None) -> RequestSlot:
         """The slot of a vertex; enters it by its key where that was not done yet.
@@ -204,9 +204,9 @@ class Placer:
         if key_edge is None:
             raise no_plan(site.type, ())
         if not key_edge.key:
-            return self.root_lookup(site, source)
+            return self.lookups.root_lookup(site, source)
         fields, parents = self.demand(site, key_edge.key, self.reached_before(site, source))
-        return self.lookup(site, source, fields, parents, new=new)
+        return self.lookups.lookup(site, source, fields, parents, new=new)
 
     def reached_before(self, site: Site, source: Vertex) -> Reached:
         """The vertices that are reached in fewer rounds than a given one."""
@@ -236,7 +236,7 @@ class Placer:
                 there.group.lookups[0].add_representation(template)
                 return there
         plain = Vertex(option.source.subgraph, option.source.type)
-        return self.lookup(site, plain, (*key, *fields), parents, contexts, inputs=inputs)
+        return self.lookups.lookup(site, plain, (*key, *fields), parents, contexts, inputs=inputs)
 
     def context_arguments(self, site: Site, option: Option) -> tuple[tuple[str, str], ...]:
         """A field's arguments that come from contexts, as (argument, variable of its request)."""
@@ -378,69 +378,3 @@ class Placer:
         if not self.graph.is_careful:
             self.paths.hasty.add(key)
         return not self.graph.is_careful
-
-    def lookup(
-        self,
-        site: Site,
-        source: Vertex,
-        fields: tuple[RepresentationField, ...],
-        parents: set[FetchGroup],
-        contexts: tuple[ContextInput, ...] = (),
-        new: DraftField | None = None,
-        inputs: frozenset[RepresentationField] = frozenset(),
-        separate: str = "",
-    ) -> RequestSlot:
-        """A slot in an entity lookup of a subgraph at a site.
-
-        Fields that wait for the same groups share a lookup, unless they conflict; `new` is the field to
-        select.
-        """
-        parents = parents or {site.slots[vertex].group for vertex in site.start[:1]}
-        if site.types is not None or self.graph.is_abstract(site.type):
-            parents = parents | groups_fetching_type(self.graph, site)
-        parents = parents | groups_fetching_types_above(self.graph, site)
-        for number in count():
-            group = self.lookup_group(site, source.subgraph, parents, contexts, number, separate)
-            template = representation(self.graph, site, group, source, fields, inputs)
-            draft = under_directives(site, group.lookups[0].draft.narrow(source.type))
-            if group.lookups[0].fits(template) and not (new and draft.conflicts_with(new)):
-                group.lookups[0].add_representation(template)
-                return RequestSlot(source, group, draft)
-        raise AssertionError("unreachable: a new group accepts any representation")
-
-    def lookup_group(
-        self,
-        site: Site,
-        subgraph: str,
-        parents: set[FetchGroup],
-        contexts: tuple[ContextInput, ...],
-        number: int,
-        separate: str,
-    ) -> FetchGroup:
-        """The group with an entity lookup of a subgraph at a site, after these groups; created if missing.
-
-        `number`: distinguishes lookups that can't be merged.
-        """
-        mark = (subgraph, frozenset(map(id, parents)), contexts, number, separate)
-        group = site.place.groups.get(mark)
-        if group is None:
-            group = FetchGroup(
-                subgraph,
-                [
-                    DraftLookup(
-                        site.place.path, DraftSelection("_Entity"), contexts=contexts, separate=separate
-                    )
-                ],
-                set(parents),
-            )
-            site.place.groups[mark] = group
-            self.groups.append(group)
-        return group
-
-    def root_lookup(self, site: Site, source: Vertex) -> RequestSlot:
-        """A slot in a new request for fields of a root type."""
-        parents = {site.slots[vertex].group for vertex in site.start}
-        draft = DraftSelection(source.type)
-        group = FetchGroup(source.subgraph, [DraftLookup(site.place.path, draft, root=True)], parents)
-        self.groups.append(group)
-        return RequestSlot(source, group, draft)

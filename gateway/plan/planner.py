@@ -74,7 +74,7 @@ def _stages(paths: Paths, operation: Operation) -> list[list[FetchGroup]]:
 def _place(paths: Paths, root: str, selections: Selections) -> list[FetchGroup]:
     placer = Placer(paths, Chooser(paths))
     placer.place(placer.root(root, selections), selections)
-    return placer.groups
+    return placer.lookups.groups
 
 
 def _mutation_stages(paths: Paths, operation: Operation) -> list[list[FetchGroup]]:

@@ -164,7 +164,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "plan: type above not awaited",
-        _PLACE,
+        "gateway/plan/lookups.py",
         "parents = parents | groups_fetching_types_above(self.graph, site)",
         "parents = set(parents)",
     ),

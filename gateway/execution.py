@@ -44,7 +44,7 @@ class Execution:
         if program is None:
             self.run_exactly({})
             return
-        kind = PassingRun if program.through else MergingRun
+        kind = PassingRun if program.reply_is_answer else MergingRun
         self.under_way = running = kind(program, self.transport, self.inputs, self.compiled_ended)
         running.begin()
 

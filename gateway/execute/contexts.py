@@ -1,7 +1,8 @@
-"""Contexts (@fromContext): lookups whose arguments come from objects further up in the answer.
+"""Contexts (@fromContext): lookups with arguments whose values come from objects above in the response.
 
-Objects of one lookup may stand under different contexts. All that share the values of theirs are looked up
-together, each such set by an `_entities` of its own in the same request, with variables of its own.
+The objects of one lookup may have different context values. The objects with equal values are looked up
+together: each distinct set of values gets an `_entities` field of its own in the same request, with its own
+variables.
 """
 
 import re
@@ -15,23 +16,25 @@ from gateway.execute.entities import (
     EntityBatch,
     Tree,
     add,
-    chain_to,
-    each,
     fail,
     fitting,
-    mark_of,
+    map_nested,
+    objects_above,
     objects_at,
+    representation_key,
 )
 from gateway.plan.nodes import ContextInput, Fetch, Lookup, RepresentationField, RequestParts
 
 Chain = tuple[Tree, ...]
-# strings are matched so that what looks like a variable inside of them is passed over
+# also matches strings, so that a $ inside a string is not taken for a variable
 _VARIABLES = re.compile(r'"""(?:\\"""|(?!""").)*"""|"(?:\\.|[^"\\])*"|\$(\w+)', re.DOTALL)
 
 
 @dataclass(slots=True)
 class _ExpandedRequest:
-    """A request while its lookups are multiplied: each part of its text, and what that part needs."""
+    """A request while its lookups are multiplied by context values: the parts of its text, and what they
+    need.
+    """
 
     lookups: list[Lookup] = field(default_factory=list)
     batches: dict[str | None, EntityBatch] = field(default_factory=dict)
@@ -42,7 +45,7 @@ class _ExpandedRequest:
     def add(
         self, number: int, lookup: Lookup, text: str, values: Mapping[str, Any], batch: EntityBatch
     ) -> None:
-        """Add a lookup for one set of context values, with variables and a key of its own."""
+        """Add a lookup for one set of context values, with its own variables and response key."""
         alias, variable = f"{lookup.field}_{number}", f"{lookup.variable}_{number}"
         names = {lookup.variable or "": variable}
         names |= {one.variable: f"{one.variable}_{alias}" for one in lookup.contexts}
@@ -57,9 +60,9 @@ class _ExpandedRequest:
 def expand(
     fetch: Fetch, request_parts: RequestParts, data: Tree
 ) -> tuple[Fetch, dict[str | None, EntityBatch], dict[str, Any]]:
-    """The fetch as it is sent now, its lookups multiplied by the contexts of their objects.
+    """A fetch with its lookups multiplied by the context values of their objects.
 
-    Their batches and variables.
+    Returns the fetch to send, the batches by response key, and the values of the context variables.
     """
     request = _ExpandedRequest()
     for lookup, text in zip(fetch.lookups, request_parts.lookups, strict=True):
@@ -70,9 +73,8 @@ def expand(
         for number, (values, batch) in enumerate(_by_context(lookup, data)):
             request.add(number, lookup, text, values, batch)
     body = "{" + " ".join(request.parts) + "}"
-    named = set(
-        _VARIABLES.findall(body + request_parts.directives)
-    )  # a lookup without objects may have been the only one with a variable
+    # a lookup without objects is left out, and with it the only use of some variables
+    named = set(_VARIABLES.findall(body + request_parts.directives))
     declared = [
         one for one in request_parts.declared if one[1:].partition(":")[0] in named
     ] + request.declared
@@ -88,40 +90,40 @@ def _renamed(text: str, alias: str, new: str, names: Mapping[str, str]) -> str:
 
 
 def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], EntityBatch]]:
-    """The batches of a lookup, each with the values of its context variables."""
+    """The batches of a lookup, each with the values of its context variables.
+
+    An object whose context value failed gets that failure in place of the looked-up fields.
+    """
     found: dict[Hashable, tuple[dict[str, Any], EntityBatch, dict[Hashable, int]]] = {}
     for target in lookup.targets:
         for item, where in objects_at(data, target.path):
-            chain = chain_to(data, where)
-            values = {one.variable: _value(one, chain) for one in lookup.contexts}
+            chain = objects_above(data, where)
+            values = {one.variable: _context_value(one, chain) for one in lookup.contexts}
             failure = next((value for value in values.values() if isinstance(value, Failure)), None)
             if failure is not None:
                 fail(item, lookup.selection, failure.loud())
                 continue
-            _, batch, known = found.setdefault(mark_of(values), (values, EntityBatch(lookup), {}))
+            _, batch, known = found.setdefault(representation_key(values), (values, EntityBatch(lookup), {}))
             add(batch, known, target, item, where)
     return [(values, batch) for values, batch, _ in found.values() if batch.representations]
 
 
-def _value(one: ContextInput, chain: Chain) -> Any:
+def _context_value(one: ContextInput, chain: Chain) -> Any:
     for source in one.sources:
         for value in _read(source.fields, chain[source.depth]):
             return value
-    return Failure("no object above sets the context of this field", "SUBGRAPH_BAD_RESPONSE", "")
+    return Failure("no object above sets the context that this field needs", "SUBGRAPH_BAD_RESPONSE", "")
 
 
 def _read(fields: tuple[RepresentationField, ...], item: Any) -> Iterator[Any]:
-    """The value of the one field that is selected on an object, by its run-time type.
-
-    Nothing where none is.
-    """
+    """The value of the field that applies to the object's run-time type; yields nothing if none applies."""
     if isinstance(item, dict):
         for one in fitting(fields, item):
             value = item.get(one.key)
-            yield each(value, partial(_inside, one.below)) if one.below else value
+            yield map_nested(value, partial(_read_first, one.below)) if one.below else value
     else:
         yield item
 
 
-def _inside(fields: tuple[RepresentationField, ...], item: Any) -> Any:
+def _read_first(fields: tuple[RepresentationField, ...], item: Any) -> Any:
     return next(_read(fields, item), None)

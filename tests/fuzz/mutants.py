@@ -75,14 +75,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "entities: same type taken for same object",
         _ENTITIES,
-        "mark_of(made), len",
-        'mark_of({"": made["__typename"]}), len',
+        "representation_key(made), len",
+        'representation_key({"": made["__typename"]}), len',
     ),
     Mutant(
         "entities: nulls left out of lists of inputs",
         _ENTITIES,
-        "out = [each(item, read) for item in value]",
-        "out = [each(item, read) for item in value if item is not None]",
+        "out = [map_nested(item, read) for item in value]",
+        "out = [map_nested(item, read) for item in value if item is not None]",
     ),
     Mutant(
         "entities: any representation for any type",
@@ -207,7 +207,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "and len(runs) > 1:",
     ),
     Mutant(
-        "plan: provided fields are for everyone",
+        "plan: provided fields are for all_objects",
         _GRAPH,
         "if found.external and not hit:",
         "if found.external and False:",
@@ -215,7 +215,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "sent_calls: entities asked for again",
         _RECEIPTS,
-        "place = places.get(mark_of(representation))",
+        "place = places.get(representation_key(representation))",
         "place = None",
     ),
     Mutant(
@@ -288,8 +288,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "entities: no fallback for missing inputs",
         _ENTITIES,
-        "if made is not None and batch.lacking is not None:",
-        "if made is None and batch.lacking is not None:",
+        "if made is not None and batch.missing_inputs is not None:",
+        "if made is None and batch.missing_inputs is not None:",
     ),
     Mutant(
         "entities: a null takes its object along everywhere", _ENTITIES, "if strict and (part", "if (part"
@@ -303,8 +303,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "compiled: an unknown entity is an input",
         "gateway/execute/compile/source.py",
-        '"raise Unusual")  # an entity',
-        '"pass")  # an entity',
+        '"raise NeedsExactPath")  # an unknown',
+        '"pass")  # an unknown',
     ),
 )
 

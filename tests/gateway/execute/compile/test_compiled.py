@@ -142,7 +142,7 @@ async def test_a_mistake_in_a_callback_ends_the_run(monkeypatch: pytest.MonkeyPa
     def broken(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(MergingRun, "read", broken)
+    monkeypatch.setattr(MergingRun, "accept_reply", broken)
     compiled, exact, asked, _ = await both(QUERY, data(), entities(ENTITY))
     assert compiled == exact
     assert asked == ["a", "b"]

@@ -104,7 +104,7 @@ def colors(responses: list[Any]) -> list[str]:
 
 
 async def test_what_comes_at_once_goes_together(settings: Settings) -> None:
-    """One request for all, with each entity once; everyone gets what they asked."""
+    """One request for all, with each entity once; every call gets the entities that it asked for."""
     transport = Subgraphs()
     ids = ["1", "2", "1", "3", "2"]
     responses = await together(gateway_of(SDLS, transport, settings), *((query(one), KIM) for one in ids))

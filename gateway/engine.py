@@ -1,6 +1,4 @@
-"""What every request needs: the supergraph, the ways through it, the way to subgraphs, the settings, the
-observer.
-"""
+"""The objects that all requests over one supergraph share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,13 +13,11 @@ from gateway.supergraph.model import Supergraph
 from gateway.supergraph.query_graph import QueryGraph
 from gateway.transport.base import Transport
 
-GRAPHS = 16  # sets of progressive overrides whose graphs are kept
+GRAPHS = 16  # sets of override labels whose graphs are cached
 
 
 class QueryGraphs:
-    """The ways through a supergraph for each set of progressive overrides that are on, made when first
-    needed.
-    """
+    """The query graphs of a supergraph, one for each set of active override labels, created on first use."""
 
     def __init__(self, supergraph: Supergraph) -> None:
         self.supergraph = supergraph
@@ -29,7 +25,7 @@ class QueryGraphs:
         self._others: dict[frozenset[str], QueryGraph] = {}
 
     def of(self, labels: frozenset[str]) -> QueryGraph:
-        """The ways through the supergraph while these progressive overrides are on."""
+        """The query graph for these active override labels."""
         if not labels:
             return self.plain
         if labels not in self._others:
@@ -41,10 +37,10 @@ class QueryGraphs:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One supergraph and all that is needed to answer from it.
+    """One supergraph, and what is needed to execute operations over it.
 
-    `loader` is the transport for queries: it joins the entity fetches of requests under way at the same time;
-    None where each request asks for itself.
+    `loader`: the transport for queries, which batches entity fetches of concurrent requests; None where each
+    request sends its own.
     """
 
     supergraph: Supergraph
@@ -68,7 +64,7 @@ def make_engine(
     observer: Observer | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Engine:
-    """An engine over a supergraph and a transport; without an observer, nobody is told anything."""
+    """An engine over a supergraph and a transport; without an observer, facts are not reported."""
     loader = Loader(transport, clock=clock) if settings.batch else None
     return Engine(
         supergraph,

@@ -1,6 +1,5 @@
-"""One execution of a prepared operation.
-
-By its compiled plan, and where that comes upon something unusual, by the exact path.
+"""One execution of a prepared operation: by its compiled plan, or by the exact path where the compiled one
+gives up.
 """
 
 import asyncio
@@ -21,7 +20,7 @@ StartExecution = Callable[[EnvelopeCallback], Handle]
 
 
 class Execution:
-    """One execution. It calls back once, with the answer or with a mistake of ours."""
+    """One execution. It calls `answered` once, with the envelope, or with an unexpected exception."""
 
     __slots__ = ("answered", "engine", "inputs", "prepared", "started", "task", "under_way")
 
@@ -37,7 +36,7 @@ class Execution:
         self.started = 0.0
 
     def begin(self) -> None:
-        """Send the first requests."""
+        """Send the first calls."""
         program = self.prepared.program
         if self.engine.observer.watches_stages:
             self.started = self.engine.observer.started(EXECUTE, self.inputs.context)
@@ -50,7 +49,7 @@ class Execution:
 
     @property
     def transport(self) -> Transport:
-        """The way to the subgraphs: through the loader for a query; a mutation shares nothing."""
+        """The transport: the loader for a query; a mutation shares nothing."""
         loader = self.engine.loader if self.prepared.plan.kind == "query" else None
         return loader or self.engine.transport
 
@@ -61,12 +60,14 @@ class Execution:
             self.under_way.cancel()
 
     def compiled_ended(self, body: bytes | None, sent_calls: SentCalls) -> None:
-        """The compiled plan is through, or leaves the rest to the exact path."""
+        """The compiled run has ended: with a body, or with None for the exact path to take over."""
         if body is None:
             self.run_exactly(sent_calls)
             return
-        self.under_way = None  # no cycle is left for the garbage collector, here and below
-        replies = [one.outcome.raw_headers for one in sent_calls.values() if isinstance(one.outcome, Reply)]
+        self.under_way = None  # leave no reference cycle, here and below
+        replies = [
+            sent.outcome.raw_headers for sent in sent_calls.values() if isinstance(sent.outcome, Reply)
+        ]
         self.end(Envelope(body, cache=PRIVATE if is_private(replies) else UNSAID))
 
     def run_exactly(self, sent_calls: SentCalls) -> None:
@@ -76,13 +77,13 @@ class Execution:
         self.task = task
 
     def exact_ended(self, task: "asyncio.Task[Envelope]") -> None:
-        """The exact path is through."""
+        """The exact path has ended."""
         self.task = self.under_way = None
         if not task.cancelled():
             self.end(task.exception() or task.result())
 
     def end(self, found: Envelope | BaseException) -> None:
-        """Call back."""
+        """Report the end of the stage, and call `answered`."""
         if self.engine.observer.watches_stages:
             error = "INTERNAL_SERVER_ERROR" if isinstance(found, BaseException) else None
             self.engine.observer.ended(EXECUTE, self.inputs.context, self.started, error=error)
@@ -92,14 +93,14 @@ class Execution:
 def begin(
     engine: Engine, prepared: PreparedOperation, inputs: ExecutionInputs, answered: EnvelopeCallback
 ) -> Handle:
-    """Begin an execution; `answered` is called back once, never before this returns."""
+    """Start an execution; `answered` is called once, never before this function returns."""
     execution = Execution(engine, prepared, inputs, answered)
     execution.begin()
     return execution
 
 
-async def awaited(start: StartExecution) -> Envelope:
-    """What a start calls back with; when the caller is cancelled, so is what was started."""
+async def envelope_of(start: StartExecution) -> Envelope:
+    """Await the envelope of an execution; when the caller is cancelled, so is the execution."""
     future: asyncio.Future[Envelope | BaseException] = asyncio.get_running_loop().create_future()
 
     def answered(found: Envelope | BaseException) -> None:
@@ -117,5 +118,5 @@ async def awaited(start: StartExecution) -> Envelope:
 
 
 async def execute(engine: Engine, prepared: PreparedOperation, inputs: ExecutionInputs) -> Envelope:
-    """One execution, awaited."""
-    return await awaited(partial(begin, engine, prepared, inputs))
+    """Run one execution, and return its envelope."""
+    return await envelope_of(partial(begin, engine, prepared, inputs))

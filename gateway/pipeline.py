@@ -1,6 +1,6 @@
-"""The page: what happens to a request, in order.
+"""The stages of a request, in order.
 
-prepare: parse > validate > normalize > plan > compile, once per plan key (`answering` keeps the results).
+prepare: parse > validate > normalize > plan > compile, once per plan key (`answering` caches the results).
 run: fetch and merge > project, or the compiled plan (`execution` decides). Nothing is cached or timed here.
 """
 
@@ -38,8 +38,8 @@ from gateway.transport.base import Transport
 class ValidDocument:
     """A document that is valid against the API schema.
 
-    `conditions`: the variables in its @skip and @include; `labels`: the progressive overrides that may change
-    its plan.
+    `conditions`: the names of the variables in its @skip and @include. `labels`: the labels of progressive
+    overrides that may change its plan.
     """
 
     document: DocumentNode
@@ -49,9 +49,9 @@ class ValidDocument:
 
 @dataclass(frozen=True, slots=True)
 class PreparedOperation:
-    """An operation ready to run for given values of its condition variables.
+    """An operation that is ready to run, for given values of the variables in conditions.
 
-    `program` is its compiled plan, if it has one.
+    `program`: the compiled plan; None where the exact path must run it.
     """
 
     operation: Operation
@@ -61,7 +61,7 @@ class PreparedOperation:
 
 
 class InvalidDocument(RequestError):
-    """A document with validation errors, all of them."""
+    """A document with validation errors; `errors` are all of them."""
 
     def __init__(self, errors: tuple[RequestError, ...]) -> None:
         super().__init__(errors[0].message, errors[0].code)
@@ -69,12 +69,12 @@ class InvalidDocument(RequestError):
 
     @property
     def errors(self) -> tuple[RequestError, ...]:
-        """Everything that validation found."""
+        """All validation errors."""
         return self._errors
 
 
 def check(engine: Engine, text: str) -> ValidDocument:
-    """parse > validate. Raises RequestError; InvalidDocument with everything that validation found."""
+    """Parse and validate a document. Raises RequestError, or InvalidDocument with all validation errors."""
     limits = engine.settings.limits
     document = parse_document(text, limits)
     if errors := validate_document(engine.supergraph.api, document, limits):
@@ -99,16 +99,18 @@ def prepare(
     variables: Mapping[str, Any],
     labels: frozenset[str] = frozenset(),
 ) -> PreparedOperation:
-    """normalize > plan > compile, for the values of the condition variables and the progressive overrides
-    that are on.
+    """Normalize, plan and compile an operation.
+
+    `variables`: the values of the variables in conditions. `labels`: the active labels of progressive
+    overrides. Raises RequestError.
     """
     limits = engine.settings.limits
     operation = normalize(engine.supergraph, checked.document, node, variables, limits)
     if operation.kind == "subscription":
-        raise RequestError("subscriptions are not served yet", "SUBSCRIPTIONS_NOT_SERVED")
+        raise RequestError("expected a query or mutation, got a subscription", "SUBSCRIPTIONS_NOT_SERVED")
     meta = meta_fields(operation)
     if meta and not engine.settings.introspection:
-        raise RequestError("introspection is off", "INTROSPECTION_DISABLED")
+        raise RequestError("introspection is disabled", "INTROSPECTION_DISABLED")
     asked = without_meta(operation)
     plan = plan_operation(engine.graphs.of(labels), asked, limits.paths)
     whole = len(asked.selections) == len(operation.selections) and not meta
@@ -125,11 +127,11 @@ async def run(
     transport: Transport | None = None,
     sent_calls: Mapping[int, SentCall] | None = None,
 ) -> Envelope:
-    """The exact path: fetch and merge > project. The response is an object (GraphQL spec, section 7.1).
+    """Run an operation on the exact path: fetch and merge, then project.
 
-    `transport`: used in place of the engine's. `sent_calls`: calls that the compiled path has already sent,
-    by fetch id. When a field fails that the hasty plan has fetched for too many objects, the careful plan
-    runs, and its result is returned.
+    `transport`: used instead of the engine's. `sent_calls`: the calls that the compiled path has already
+    sent, by fetch id. When a field fails that a hasty plan has fetched for too many objects, the careful plan
+    runs too, and its result is returned.
     """
     way = transport or engine.transport
     this = await _run_plan(engine, prepared, prepared.plan, ExactRun(way, inputs, sent_calls or {}))
@@ -155,12 +157,12 @@ async def _run_plan(engine: Engine, prepared: PreparedOperation, plan: Plan, thi
 
 
 def _touches(errors: Sequence[Mapping[str, Any]], keys: frozenset[str]) -> bool:
-    """Whether an error is at or below one of these keys, or nobody knows where it is."""
+    """Whether an error is at or below one of these keys, or at an unknown place."""
     return any("path" not in error or not keys.isdisjoint(error["path"]) for error in errors)
 
 
 def root_keys(stage: Sequence[Fetch]) -> set[str]:
-    """The keys of the answer's root that the fetches of a stage bring."""
+    """The response keys of the root fields that the fetches of a stage return."""
     lookups = (lookup for fetch in stage for lookup in fetch.lookups if not lookup.targets[0].path)
     return {key for lookup in lookups for key in _keys(lookup.selection)}
 

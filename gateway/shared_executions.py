@@ -1,9 +1,9 @@
-"""Equal queries that are under way at the same time are answered by one execution.
+"""Equal queries under way at the same time share one execution.
 
-Equal in everything that can change the answer: the plan, the variables, the partition of the request, and
-every header that subgraphs are sent, but for those that only trace a request. The first one executes; the
-others wait for its answer, and if it leaves, the execution goes on for them. What a subgraph gives to one
-user alone (`Cache-Control: private` or `no-store`, `Set-Cookie`), each executes for itself.
+Equal means equal in everything that can change the response: the plan, the variables, the partition of the
+request, and every forwarded header except those that only trace a request. The first query executes and the
+others wait for its response; when its client leaves, the execution goes on for the others. A response for one
+user (`Cache-Control: private` or `no-store`, `Set-Cookie`) is not shared: then each query is executed.
 """
 
 from collections.abc import Hashable
@@ -14,7 +14,7 @@ from gateway.transport.base import Handle
 
 
 class Waiter:
-    """One who waits for an execution. Leaving ends the execution only if no other waits for it."""
+    """A request that waits for a shared execution. Cancelling the last waiter cancels the execution."""
 
     __slots__ = ("answered", "execution", "handle", "start")
 
@@ -34,14 +34,14 @@ class Waiter:
             self.execution.left()
 
     def receive(self, found: Envelope | BaseException) -> None:
-        """Hand over the answer, unless this one has left."""
+        """Pass the result on, unless the request was cancelled."""
         answered, self.answered = self.answered, None
         if answered is not None:
             answered(found)
 
 
 class SharedExecution:
-    """One execution, and those who wait for it."""
+    """One execution and the requests that wait for it."""
 
     __slots__ = ("executions", "handle", "key", "waiters")
 
@@ -52,36 +52,35 @@ class SharedExecution:
         self.handle: Handle | None = None
 
     def join(self, start: StartExecution, answered: EnvelopeCallback) -> Waiter:
-        """One more waits; `start` begins an execution of its own, should it need one."""
+        """Add a waiter; `start` begins an execution for it alone, should it need one."""
         waiter = Waiter(self, start, answered)
         self.waiters.append(waiter)
         return waiter
 
     def left(self) -> None:
-        """Somebody has left; with the last one, the execution ends."""
+        """A waiter was cancelled; with the last one the execution is cancelled."""
         if all(waiter.answered is None for waiter in self.waiters):
             self.close()
             if self.handle is not None:
                 self.handle.cancel()
 
     def close(self) -> None:
-        """Nobody joins any more."""
+        """Let no further request join."""
         if self.executions.open.get(self.key) is self:
             del self.executions.open[self.key]
 
     def complete(self, found: Envelope | BaseException) -> None:
-        """The answer is there: one takes it, and all others do if it may be shared.
-
-        Else each executes anew.
+        """Pass the result to the first waiter, and to the others if it may be shared; else execute for each
+        of them.
         """
         self.close()
         waiters = [waiter for waiter in self.waiters if waiter.answered is not None]
-        self.waiters, self.handle = [], None  # no cycle is left for the garbage collector
+        self.waiters, self.handle = [], None  # leave no reference cycle
         shared = isinstance(found, Envelope) and not found.cache.private
         if isinstance(found, Envelope) and shared and len(waiters) > 1:
             found = found.shared()
         for number, waiter in enumerate(waiters):
-            if waiter.answered is None:  # gone with one before it
+            if waiter.answered is None:  # cancelled by the callback of an earlier one
                 continue
             if shared or number == 0:
                 waiter.receive(found)
@@ -90,15 +89,15 @@ class SharedExecution:
 
 
 class SharedExecutions:
-    """The executions that are under way, by what they share."""
+    """The executions under way, by their key."""
 
     def __init__(self) -> None:
         self.open: dict[Hashable, SharedExecution] = {}
 
     def share(self, key: Hashable, start: StartExecution, answered: EnvelopeCallback) -> Handle:
-        """Execute, or wait for the equal execution that is under way.
+        """Execute, or wait for the equal execution under way.
 
-        `start` begins one; it never calls back before it returns.
+        `start` begins an execution; it never calls back before it returns.
         """
         execution = self.open.get(key)
         if execution is not None:
@@ -108,6 +107,6 @@ class SharedExecutions:
         try:
             execution.handle = start(execution.complete)
         except BaseException:
-            execution.close()  # nobody may wait for what has not begun
+            execution.close()  # no request may wait for an execution that did not start
             raise
         return waiter

@@ -34,7 +34,7 @@ class RequestHandler(Protocol):
         """The context of a new request."""
         ...
 
-    def begin(self, ask: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback) -> Handle:
+    def begin(self, request: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback) -> Handle:
         """Begin to answer; see `answering.Gateway.begin`."""
         ...
 
@@ -70,8 +70,8 @@ class Endpoint:
                 exchange.media = negotiate(headers.get("accept"))
             if b"content-encoding" in headers.raw and isinstance(body, bytes):
                 body = unpacked(body, headers.get("content-encoding"), self.max_body)
-            ask = read_ask(method, query_string, headers, body)
-            return self.answering.begin(ask, exchange.context, exchange.answered)
+            request = read_request(method, query_string, headers, body)
+            return self.answering.begin(request, exchange.context, exchange.answered)
         except Exception as error:  # a mistake of ours must not end the connection without a word
             return asyncio.get_running_loop().call_soon(exchange.answered, error)
 
@@ -158,7 +158,7 @@ async def reported(parts: AsyncIterator[bytes], context: RequestContext) -> Asyn
             await parts.aclose()
 
 
-def read_ask(
+def read_request(
     method: str, query_string: bytes, headers: RequestHeaders, body: bytes | RequestError
 ) -> GraphQLRequest:
     """The request, by method. Raises RequestError."""

@@ -48,7 +48,7 @@ def from_body(body: bytes, content_type: str, plan: bool = False) -> GraphQLRequ
         raise RequestError("batches are not accepted; send one operation at a time", "BAD_REQUEST")
     if not isinstance(payload, dict):
         raise RequestError("the body must be a JSON object with a string `query`", "BAD_REQUEST")
-    return _ask(payload, query_only=False, plan=plan)
+    return _request(payload, query_only=False, plan=plan)
 
 
 def _check_type(content_type: str) -> None:
@@ -76,10 +76,10 @@ def from_query_string(raw: bytes, plan: bool = False) -> GraphQLRequest:
                 raise RequestError(f"the parameter {name} is not JSON: {error}", "INVALID_JSON") from error
         else:
             payload.pop(name, None)
-    return _ask(payload, query_only=True, plan=plan)
+    return _request(payload, query_only=True, plan=plan)
 
 
-def _ask(payload: Mapping[str, Any], *, query_only: bool, plan: bool) -> GraphQLRequest:
+def _request(payload: Mapping[str, Any], *, query_only: bool, plan: bool) -> GraphQLRequest:
     name = payload.get("operationName")
     if name is not None and not isinstance(name, str):
         raise RequestError("the parameter operationName must be a string", "BAD_REQUEST")

@@ -236,17 +236,15 @@ class QueryGraph:
 
     def _find_reach(self, type_name: str, have: frozenset[Vertex]) -> Mapping[Vertex, Reach]:
         reached = {vertex: Reach(0) for vertex in sorted(have, key=lambda item: (item.subgraph, item.type))}
-        key_edges = self.key_edges(type_name)
+        edges = self.key_edges(type_name)
         while True:
             found: dict[Vertex, Reach] = {}
-            for key_edge in key_edges:
-                if key_edge.vertex in reached:
+            for edge in edges:
+                if edge.vertex in reached:
                     continue
-                depth = self.obtain(type_name, key_edge.key, reached)
-                if depth is not None and (
-                    key_edge.vertex not in found or found[key_edge.vertex].depth > depth + 1
-                ):
-                    found[key_edge.vertex] = Reach(depth + 1, key_edge)
+                depth = self.obtain(type_name, edge.key, reached)
+                if depth is not None and (edge.vertex not in found or found[edge.vertex].depth > depth + 1):
+                    found[edge.vertex] = Reach(depth + 1, edge)
             if not found:
                 return reached
             nearest = min(item.depth for item in found.values())

@@ -31,7 +31,7 @@ from gateway.transport.base import (
     run_in_task,
     send,
 )
-from gateway.transport.local import reply_of
+from gateway.transport.local import json_reply
 
 LONGEST_WAIT = 20.0  # seconds that a mutation waits for the end of its saga
 Hook = Callable[[], Awaitable[None]]
@@ -112,7 +112,7 @@ class TriggeringTransport:
             headers += more
             data |= payload.get("data") or {(node.alias or node.name).value: None}
             errors += payload.get("errors") or []
-        made = reply_of(call.subgraph, {"data": data, "errors": errors} if errors else {"data": data})
+        made = json_reply(call.subgraph, {"data": data, "errors": errors} if errors else {"data": data})
         return Reply(made.status, made.body, headers)
 
     async def _send_and_read(self, call: Call) -> tuple[dict[str, Any], RawHeaders]:

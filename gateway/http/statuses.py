@@ -1,13 +1,12 @@
-"""The HTTP statuses of GraphQL answers: one table (GraphQL over HTTP, section 6.4).
+"""The HTTP statuses of GraphQL responses: one table (GraphQL over HTTP, section 6.4).
 
-Each row is an outcome: an error code, or one of ANSWER and PARTIAL. Its statuses are those
+Each row is an outcome: an error code, or ANSWER or PARTIAL. Its statuses are those
 
-- for clients that take `application/json` alone, which may treat every status but 200 as a broken connection:
-  what GraphQL itself refuses in a well-formed request is 200;
-- for clients that know `application/graphql-response+json`, as npm's `graphql-http` audits them;
-- for the latter under `--http-status draft-2026`: 294 when an answer has data and errors, 422 when the server
-  understands a request and can't process it. That draft says nothing of `application/json`, whose statuses
-  stay.
+- for clients that accept only `application/json`, which may treat any status but 200 as a broken connection:
+  a well-formed request that GraphQL itself refuses gets 200;
+- for clients that accept `application/graphql-response+json`, as npm's `graphql-http` audits them;
+- for the latter with `--http-status draft-2026`: 294 for a response with data and errors, 422 for a request
+  that is understood and can't be processed. The draft does not define statuses for `application/json`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,7 +22,9 @@ PARTIAL = "(an answer with data, be it null, and errors)"
 
 
 class StatusRow(NamedTuple):
-    """The statuses of one outcome: by `application/json`, by the newer media type, and that by the draft."""
+    """The statuses of one outcome: for `application/json`, for `application/graphql-response+json`, and for
+    the latter by the draft of 2026.
+    """
 
     json: int
     audited: int
@@ -35,7 +36,7 @@ def _same(status: int) -> StatusRow:
 
 
 OTHER = _same(400)
-"""Codes that have no row, which plugins may raise."""
+"""The statuses of codes without a row, which plugins may raise."""
 
 STATUSES: Mapping[str, StatusRow] = {
     ANSWER: _same(200),
@@ -64,7 +65,7 @@ STATUSES: Mapping[str, StatusRow] = {
 
 
 def status_for(outcomes: Iterable[str], media: str, mode: StatusMode) -> int:
-    """The status for one or more outcomes of a request, the highest of theirs."""
+    """The highest of the statuses of these outcomes."""
     rows = [STATUSES.get(outcome, OTHER) for outcome in outcomes]
     if media == JSON:
         return max(row.json for row in rows)
@@ -72,9 +73,8 @@ def status_for(outcomes: Iterable[str], media: str, mode: StatusMode) -> int:
 
 
 def status_of(envelope: Envelope, media: str, mode: StatusMode) -> int:
-    """The status of an answer or a refusal to a client that accepts this media type.
-
-    A refusal that names a status of its own has that one.
+    """The status of an envelope for a client that accepts this media type; an explicit `refused` status is
+    used as it is.
     """
     if envelope.refused is None:
         return status_for([PARTIAL if has_errors(envelope) else ANSWER], media, mode)
@@ -85,8 +85,10 @@ def status_of(envelope: Envelope, media: str, mode: StatusMode) -> int:
 
 
 def has_errors(envelope: Envelope) -> bool:
-    """Whether an answer has errors. One that is written begins with them, as the exact path puts them first,
-    and the compiled path writes none.
+    """Whether a response has errors.
+
+    An encoded response with errors starts with them: the exact path puts them first, and the compiled path
+    has none.
     """
     response = envelope.response
     if isinstance(response, bytes):

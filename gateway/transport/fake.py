@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.transport.base import Call, Done, Handle, Reply, run_in_task
-from gateway.transport.local import reply_of
+from gateway.transport.local import json_reply
 
 Replying = Callable[[Call], Any]
 
@@ -27,7 +27,7 @@ class FakeTransport:
         result = self.replying(call)
         if isinstance(result, BaseException):
             raise result
-        return result if isinstance(result, Reply) else reply_of(call.subgraph, result)
+        return result if isinstance(result, Reply) else json_reply(call.subgraph, result)
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -85,7 +85,7 @@ class HttpTransport:
         now = self.clock.time()
         target = self._targets.get(call.subgraph)
         if target is None:
-            message = "has no address; give one with --subgraph-url NAME=URL"
+            message = "has no URL; set --subgraph-url NAME=URL"
             error = SubgraphError(message, "SUBGRAPH_UNREACHABLE", subgraph=call.subgraph)
             return self.clock.call_soon(done, error)
         origin = target.origin

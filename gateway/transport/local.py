@@ -43,13 +43,13 @@ class LocalTransport:
         except Exception as error:
             message = "failed while it answered"
             raise SubgraphError(message, "SUBGRAPH_BAD_RESPONSE", subgraph=call.subgraph) from error
-        return reply_of(call.subgraph, payload)
+        return json_reply(call.subgraph, payload)
 
     async def close(self) -> None:
         """Nothing is open; the services belong to whoever started them."""
 
 
-def reply_of(subgraph: str, payload: Any) -> Reply:
+def json_reply(subgraph: str, payload: Any) -> Reply:
     """The reply with a payload. Raises SubgraphError SUBGRAPH_BAD_RESPONSE for one that JSON can't hold."""
     try:
         return Reply(200, encode_json(payload))

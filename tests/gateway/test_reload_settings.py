@@ -46,7 +46,7 @@ async def test_both_change_at_once() -> None:
     settings = served.gateway.engine.settings
     assert (settings.limits.depth, settings.plan_cache) == (1, 7)
     assert served.routes.service is not site
-    assert served.routes.service.endpoint.answering is served.gateway
+    assert served.routes.service.endpoint.handler is served.gateway
     assert "two" in served.gateway.engine.supergraph.sdl
     assert list(served.gateway.operations.values) == [("{ __typename }", None)]
     assert facts == [Reloaded(("a",))]

@@ -247,7 +247,7 @@ class Gateway:
                 return begin(engine, prepared, inputs, answered)
             start = partial(begin, engine, prepared, inputs)
             return self.shared_executions.share(
-                (key, encoded, headers.sharing, context.sharing()), start, answered
+                (key, encoded, headers.sharing_key, context.sharing_key()), start, answered
             )
         return begin(engine, prepared, inputs, answered)
 

@@ -182,7 +182,7 @@ def _single_field_call(call: Call, operation: OperationDefinitionNode, node: Fie
     """The call with only one of its fields."""
     declared, variables = _used_variables(operation, print_ast(node), call.variables)
     head = f"{OperationType.MUTATION.value}{declared}"
-    return call.asking(f"{head}{{{print_ast(node)}}}", variables, repeatable=False)
+    return call.with_query(f"{head}{{{print_ast(node)}}}", variables, repeatable=False)
 
 
 def _saga_call(
@@ -195,7 +195,7 @@ def _saga_call(
     entities = f"_entities(representations: $representations) {{... on {trigger.type} {selection}}}"
     entity = {"__typename": trigger.type, "id": str(saga_id)}
     text = f"query({''.join(heads)}) {{{entities}}}"
-    return call.asking(text, {**variables, "representations": [entity]}, repeatable=True)
+    return call.with_query(text, {**variables, "representations": [entity]}, repeatable=True)
 
 
 def _used_variables(

@@ -1,4 +1,4 @@
-"""A transport for unit tests: replies from a function, calls kept for assertions."""
+"""A transport for unit tests: replies come from a function, and calls are recorded."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,9 @@ Replying = Callable[[Call], Any]
 
 
 class FakeTransport:
-    """Answers each call by `replying(call)`: a payload, a Reply, or an exception to raise."""
+    """Replies to each call with `replying(call)`: a payload, a Reply, or an exception to raise. `requests`:
+    all calls.
+    """
 
     def __init__(self, replying: Replying) -> None:
         self.replying = replying
@@ -30,4 +32,4 @@ class FakeTransport:
         return result if isinstance(result, Reply) else json_reply(call.subgraph, result)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""

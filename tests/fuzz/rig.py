@@ -91,7 +91,7 @@ def written(calls: list[Call]) -> list[str]:
 
 
 def _unordered(call: Call) -> dict[str, Any]:
-    joints = {orjson.loads(joint[:-1]) for joint in call.template.joints}
+    joints = {orjson.loads(joint[:-1]) for joint in call.template.variable_starts}
     return {
         name: sorted(value, key=lambda one: json.dumps(one, sort_keys=True)) if name in joints else value
         for name, value in call.variables.items()

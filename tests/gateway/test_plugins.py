@@ -148,7 +148,7 @@ class Identifying:
     def on_call(self, context: RequestContext | None, call: Call) -> Call | None:
         """Hand it on."""
         user = context.identity.subject if context else None
-        return call.changed(headers=call.headers.adding((("x-user", user),))) if user else None
+        return call.replaced(headers=call.headers.adding((("x-user", user),))) if user else None
 
 
 @pytest.mark.parametrize("compile", [True, False])

@@ -72,7 +72,7 @@ class BatchedCall:
 
     def send_alone(self, transport: Transport, now: float) -> None:
         """Send this call by itself, with the time that is left for it, at least a millisecond."""
-        call = self.call.changed(deadline=max(self.call.deadline, now + 0.001))
+        call = self.call.replaced(deadline=max(self.call.deadline, now + 0.001))
         self.handle = transport.post(call, self.end)
 
 
@@ -113,7 +113,7 @@ class CallBatch:
         positions of its own.
         """
         latest = max(one.call.deadline for one in self.calls)
-        known: list[dict[bytes, int]] = [{} for _ in self.first.template.joints]
+        known: list[dict[bytes, int]] = [{} for _ in self.first.template.variable_starts]
         for one in self.calls:
             one.places = [
                 [mine.setdefault(each, len(mine)) for each in lookup]
@@ -122,7 +122,7 @@ class CallBatch:
             if one.call.deadline < latest - SLACK:
                 one.timer = self.owner.clock.call_at(one.call.deadline, one.timed_out)
         self.sizes = [len(mine) for mine in known]
-        return self.first.changed(deadline=latest, representations=[list(mine) for mine in known])
+        return self.first.replaced(deadline=latest, representations=[list(mine) for mine in known])
 
     def call_cancelled(self) -> None:
         """A caller was cancelled; with the last one the batch's call is cancelled."""

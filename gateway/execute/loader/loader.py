@@ -42,7 +42,7 @@ class Loader:
         fetch = (call.subgraph, template.start, template.end)
         if fetch in self.private:
             return self.transport.post(call, done)
-        key = (*fetch, *call.members, call.sharing)
+        key = (*fetch, *call.members, call.sharing_key)
         count = sum(map(len, call.representations))
         batch = self.open.get(key)
         if batch is not None and batch.count + count > self.size:

@@ -18,7 +18,7 @@ import httpx
 
 from bench.data import SUBGRAPHS, folder, read_query
 from bench.door import Door
-from bench.inside import unshared
+from bench.inside import without_sharing
 from bench.load import compile_load, finish_load, start_load
 from bench.processes import cpu_ms, pin_self
 from bench.report import save_rows, write_page
@@ -43,7 +43,8 @@ async def make_known(port: int, count: int) -> None:
     urls = {name: f"http://127.0.0.1:{port}/{name}" for name in SUBGRAPHS}
     door = Door(
         create_app(
-            (folder() / "supergraph.graphql").read_text(), unshared(Settings(urls=urls, graphiql=False))
+            (folder() / "supergraph.graphql").read_text(),
+            without_sharing(Settings(urls=urls, graphiql=False)),
         )
     )
     for body, _ in zip(new_bodies(0), range(count), strict=False):

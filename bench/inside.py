@@ -17,7 +17,7 @@ from gateway.app import create_app
 from gateway.settings import Settings
 
 
-def unshared(settings: Settings) -> Settings:
+def without_sharing(settings: Settings) -> Settings:
     """The same settings with executions not shared, where the gateway can share any."""
     known = {field.name for field in fields(settings)} & {"share", "batch"}
     changes: Any = dict.fromkeys(known, False)
@@ -51,7 +51,7 @@ def main(port: int) -> None:
     """Serve until killed."""
     subgraphs = load_subgraphs(folder())
     local = {name: one.call for name, one in subgraphs.items()}
-    app = create_app(supergraph(PORT), unshared(Settings(graphiql=False)), local)
+    app = create_app(supergraph(PORT), without_sharing(Settings(graphiql=False)), local)
     served = counting(app, subgraphs)
     uvicorn.run(
         served,

@@ -22,7 +22,7 @@ import uvloop
 
 from bench.data import PORT, supergraph
 from bench.door import Door
-from bench.inside import unshared
+from bench.inside import without_sharing
 from bench.processes import rss_mb
 from bench.report import save_rows, write_page
 from gateway.app import create_app
@@ -60,7 +60,7 @@ async def measure(requests: int) -> list[tuple[int, float, int]]:
     """Resident size (MB) and live struct types after each tenth of the requests, and after a fifth of
     them.
     """
-    settings = unshared(Settings(graphiql=False, plan_cache=CACHE))
+    settings = without_sharing(Settings(graphiql=False, plan_cache=CACHE))
     door, asked = Door(create_app(supergraph(PORT), settings, {"products": top_products})), bodies(1)
     found = []
 

@@ -13,7 +13,7 @@ import uvloop
 
 from bench.data import QUERIES, ROOT, SUBGRAPHS, Query, read_query, supergraph
 from bench.door import Door
-from bench.inside import unshared
+from bench.inside import without_sharing
 from bench.processes import pin_self
 from bench.systems import start_subgraphs
 from gateway.app import create_app
@@ -87,7 +87,7 @@ async def profile(door: Door, query: Query, requests: int, top: int) -> None:
 async def profile_all(port: int, requests: int, top: int) -> None:
     """The heavy and the light query through one gateway."""
     urls = {name: f"http://127.0.0.1:{port}/{name}" for name in SUBGRAPHS}
-    door = Door(create_app(supergraph(port), unshared(Settings(urls=urls, graphiql=False))))
+    door = Door(create_app(supergraph(port), without_sharing(Settings(urls=urls, graphiql=False))))
     for name in QUERIES:
         await profile(door, read_query(name), requests if name == "heavy" else requests * 10, top)
 

@@ -1,4 +1,3 @@
-"""A GraphQL federation gateway.
-
-Composes subgraphs by Apollo Federation v2, plans operations over them, and runs them.
+"""A GraphQL federation gateway: it composes subgraphs by Apollo Federation v2, plans operations over them,
+and executes the plans.
 """

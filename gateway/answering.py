@@ -1,4 +1,4 @@
-"""One supergraph being answered from: find or prepare the plan of a request, and start its execution."""
+"""Answering requests over one supergraph: find or prepare the plan of a request, and start its execution."""
 
 import asyncio
 from collections import OrderedDict
@@ -16,27 +16,27 @@ from gateway.core.envelope import Envelope, encode_json, error_envelope
 from gateway.core.errors import RequestError, SubgraphError
 from gateway.core.headers import FORWARDED, RequestHeaders
 from gateway.engine import Engine
-from gateway.execute.inputs import Inputs
-from gateway.execution import Answered, awaited, begin
-from gateway.flights import Flights
+from gateway.execute.inputs import ExecutionInputs
+from gateway.execution import EnvelopeCallback, begin, envelope_of
 from gateway.observe.facts import PREPARE
-from gateway.pipeline import Checked, Prepared, check, pick, prepare, run, variables_for
+from gateway.pipeline import PreparedOperation, ValidDocument, check, pick, prepare, run, variables_for
 from gateway.plan.explain import plan_json, print_plan
 from gateway.plugins import Hooks
-from gateway.request.ask import Ask
+from gateway.request.graphql_request import GraphQLRequest
 from gateway.request.labels import labels_on, point_of
+from gateway.shared_executions import SharedExecutions
 from gateway.transport.base import Handle, call_for, send_and_read
 from gateway.transport.headers import Headers
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-WARMED = 200  # operations
-KEPT_TEXT = 50_000  # characters; a longer document is not worth its place in the cache
-PROBE_SECONDS = 2.0
+WARM_UP_OPERATIONS = 200  # operations that are planned before a reloaded supergraph is served
+MAX_CACHED_DOCUMENT = 50_000  # characters; longer documents would take too much memory
+PROBE_SECONDS = 2.0  # timeout of a test call to a subgraph
 
 
-class Recent(Generic[K, V]):
-    """The values that were used last, at most `size` of them."""
+class LruCache(Generic[K, V]):
+    """A cache of the `size` values that were used last. `misses`: the number of unsuccessful look-ups."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -44,7 +44,7 @@ class Recent(Generic[K, V]):
         self.values: OrderedDict[K, V] = OrderedDict()
 
     def get(self, key: K) -> V | None:
-        """The value for a key, if it is known."""
+        """The value of a key; None if it is not cached."""
         found = self.values.get(key)
         if found is None:
             self.misses += 1
@@ -53,48 +53,51 @@ class Recent(Generic[K, V]):
         return found
 
     def put(self, key: K, value: V) -> None:
-        """Remember a value; the one that was used longest ago makes room."""
+        """Cache a value; evicts the least recently used one when the cache is full."""
         self.values[key] = value
         if len(self.values) > self.size:
             self.values.popitem(last=False)
 
 
-class Remembered(Generic[K, V]):
-    """The results of the last uses of a function, refusals included."""
+class ResultCache(Generic[K, V]):
+    """A cache of function results; RequestErrors that the function raises are cached too."""
 
     def __init__(self, size: int) -> None:
-        self.recent: Recent[K, V | RequestError] = Recent(size)
+        self.recent: LruCache[K, V | RequestError] = LruCache(size)
 
     @property
     def misses(self) -> int:
-        """How often a value was not known."""
+        """The number of unsuccessful look-ups."""
         return self.recent.misses
 
-    def get(self, key: K, make: Callable[[], V], keep: bool = True) -> V:
-        """The value for a key, made now if it is not known; raises again what making it raised."""
+    def get(self, key: K, make: Callable[[], V], cache: bool = True) -> V:
+        """The value of a key, computed by `make` if it is not cached. Raises the RequestError that `make`
+        raised.
+        """
         found = self.recent.get(key)
         if found is None:
             try:
                 found = make()
             except RequestError as error:
                 found = error
-            if keep:
+            if cache:
                 self.recent.put(key, found)
         if isinstance(found, RequestError):
             raise found.with_traceback(None)
         return found
 
-    def forget(self, key: K) -> None:
-        """Remember the value of a key no longer."""
+    def remove(self, key: K) -> None:
+        """Remove the value of a key."""
         self.recent.values.pop(key, None)
 
 
 class PlanKey(NamedTuple):
-    """All that decides which plan a request gets.
+    """Everything that decides which plan a request gets.
 
-    `text`: the document, or the id that stands for it. `conditions`: the values of the variables in @skip and
-    @include. `labels`: the progressive overrides that are on. `access`: what the caller may see, where that
-    changes the plan.
+    - `text`: the document. `operation_name`: the operation in it, None where the document has only one.
+    - `conditions`: the values of the variables in @skip and @include.
+    - `labels`: the active labels of progressive overrides.
+    - `access`: what the caller may see, where that changes the plan.
     """
 
     text: str
@@ -104,44 +107,43 @@ class PlanKey(NamedTuple):
     access: Hashable = None
 
 
-def plan_key(ask: Ask, checked: Checked, variables: Mapping[str, Any], labels: frozenset[str]) -> PlanKey:
-    """The key of the plan that a request gets.
-
-    Plan cache, warm-up and the sharing of executions use it alike.
-    """
+def plan_key(
+    request: GraphQLRequest, checked: ValidDocument, variables: Mapping[str, Any], labels: frozenset[str]
+) -> PlanKey:
+    """The key of the plan of a request, for the plan cache, its warm-up and shared executions."""
     conditions = tuple([variables.get(name) for name in checked.conditions])
-    return PlanKey(ask.query, ask.operation_name or None, conditions, labels)
+    return PlanKey(request.query, request.operation_name or None, conditions, labels)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """An operation that was asked for before.
+class KnownOperation:
+    """An operation that was requested before.
 
-    `key` and `prepared`: its plan, if the text and the name alone decide which one that is.
+    `key` and `prepared`: its plan, if the plan depends on nothing but the text and the operation name.
     """
 
     node: OperationDefinitionNode
-    checked: Checked
+    checked: ValidDocument
     key: PlanKey | None
-    prepared: Prepared | None
+    prepared: PreparedOperation | None
     is_query: bool
 
 
-Found = tuple[Known, Prepared, PlanKey, Mapping[str, Any]]
-"""What a request needs to run: the operation, its plan, under which key, and the coerced variables."""
+PlannedRequest = tuple[KnownOperation, PreparedOperation, PlanKey, Mapping[str, Any]]
+"""A request that is ready to execute: the operation, its plan, the plan's key, and the coerced variables."""
 
 
 class Gateway:
-    """One supergraph being served: the pipeline with its caches around it."""
+    """One supergraph with its caches; answers requests over it."""
 
     def __init__(self, engine: Engine, hooks: Hooks | None = None) -> None:
         self.engine = engine
         self.hooks = hooks or Hooks()
         size = engine.settings.plan_cache
-        self.documents: Remembered[str, Checked] = Remembered(size)
-        self.operations: Recent[tuple[str, str | None], Known] = Recent(size)
-        self.plans: Remembered[PlanKey, Prepared] = Remembered(size)
-        self.flights = Flights()
+        self.documents: ResultCache[str, ValidDocument] = ResultCache(size)
+        self.operations: LruCache[tuple[str, str | None], KnownOperation] = LruCache(size)
+        self.plans: ResultCache[PlanKey, PreparedOperation] = ResultCache(size)
+        self.shared_executions = SharedExecutions()
         names = engine.settings.headers.forward
         self.forward = tuple(name.encode("latin-1", "replace") for name in names if name != FORWARDED)
         self.forward_address = FORWARDED in names
@@ -151,68 +153,66 @@ class Gateway:
         """The context of a new request with these headers."""
         return self.engine.context(headers)
 
-    async def answer(self, ask: Ask, headers: Mapping[str, str]) -> Envelope:
-        """Answer one request without a door; what is wrong with it becomes a refusal.
+    async def answer(self, request: GraphQLRequest, headers: Mapping[str, str]) -> Envelope:
+        """Answer a request that did not come over HTTP; a RequestError becomes an envelope with errors.
 
-        Raises RequestError METHOD_NOT_ALLOWED for a mutation by GET, since a door has to say which methods
-        there are.
+        Raises RequestError METHOD_NOT_ALLOWED for a mutation by GET: the HTTP reply must list the allowed
+        methods.
         """
         context = self.engine.context(headers)
         try:
-            return await awaited(partial(self.begin, ask, context))
+            return await envelope_of(partial(self.begin, request, context))
         except RequestError as error:
             if error.code == "METHOD_NOT_ALLOWED":
                 raise
             return error_envelope(error)
 
-    def begin(self, ask: Ask, context: RequestContext, answered: Answered) -> Handle:
-        """Begin to answer a request; `answered` is called back once, never before this returns.
+    def begin(self, request: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback) -> Handle:
+        """Start to answer a request; `answered` is called once, never before this method returns.
 
-        Raises RequestError, or hands it back, for a request that is not run.
+        A request that is not executed is reported as a RequestError, raised here or passed to `answered`.
         """
         if self.hooked:
-            return self._begin_hooked(ask, context, answered)
-        return self._execute(ask, context, self.find(ask, context), answered)
+            return self._begin_hooked(request, context, answered)
+        return self._execute(request, context, self.find(request, context), answered)
 
-    def find(self, ask: Ask, context: RequestContext) -> Found:
+    def find(self, request: GraphQLRequest, context: RequestContext) -> PlannedRequest:
         """Find or prepare the plan of a request, and coerce its variables. Raises RequestError."""
-        keep = len(ask.query) <= KEPT_TEXT
-        known = self.operations.get((ask.query, ask.operation_name))
+        cache = len(request.query) <= MAX_CACHED_DOCUMENT
+        known = self.operations.get((request.query, request.operation_name))
         if known is None:
-            known = self._staged(context, partial(self._learn, ask, keep))
-        if ask.query_only and not known.is_query:
+            known = self._timed(context, partial(self._prepare, request, cache))
+        if request.query_only and not known.is_query:
             message = f"a {known.node.operation.value} can't be sent by GET; use POST"
             raise RequestError(message, "METHOD_NOT_ALLOWED")
-        variables = variables_for(self.engine, known.node, ask.variables)
+        variables = variables_for(self.engine, known.node, request.variables)
         if known.prepared is not None and known.key is not None:
             return known, known.prepared, known.key, variables
         context.labels = self.labels_for(known.checked, context)
-        key = plan_key(ask, known.checked, variables, context.labels)
+        key = plan_key(request, known.checked, variables, context.labels)
         make = partial(prepare, self.engine, known.checked, known.node, variables, context.labels)
-        return known, self.plans.get(key, partial(self._staged, context, make), keep), key, variables
+        return known, self.plans.get(key, partial(self._timed, context, make), cache), key, variables
 
-    def _learn(self, ask: Ask, keep: bool) -> Known:
-        """Check a document and pick the operation.
+    def _prepare(self, request: GraphQLRequest, cache: bool) -> KnownOperation:
+        """Validate a document and find the operation; plan it too, if its plan depends on nothing else.
 
-        Plan it, too, if nothing else of a request decides about that.
-
-        Refusals are remembered apart (by `documents` and `plans`), so that no flood of them drives out plans
-        in use.
+        Refused documents and plans are cached separately (in `documents` and `plans`), so that many of them
+        do not evict the operations in use.
         """
-        checked = self.documents.get(ask.query, lambda: check(self.engine, ask.query), keep)
-        node = pick(checked, ask.operation_name)
+        checked = self.documents.get(request.query, lambda: check(self.engine, request.query), cache)
+        node = pick(checked, request.operation_name)
         key, prepared = None, None
         if not (checked.conditions or checked.labels or node.operation.value == "subscription"):
-            key = plan_key(ask, checked, {}, frozenset())
-            prepared = self.plans.get(key, partial(prepare, self.engine, checked, node, {}), keep)
-            self.plans.forget(key)  # it is found by its operation from now on
-        known = Known(node, checked, key, prepared, node.operation.value == "query")
-        if keep:
-            self.operations.put((ask.query, ask.operation_name), known)
+            key = plan_key(request, checked, {}, frozenset())
+            prepared = self.plans.get(key, partial(prepare, self.engine, checked, node, {}), cache)
+            self.plans.remove(key)  # `operations` has the plan from now on
+        known = KnownOperation(node, checked, key, prepared, node.operation.value == "query")
+        if cache:
+            self.operations.put((request.query, request.operation_name), known)
         return known
 
-    def _staged(self, context: RequestContext, make: Callable[[], V]) -> V:
-        """What `make` gives, reported as the stage PREPARE of a request."""
+    def _timed(self, context: RequestContext, make: Callable[[], V]) -> V:
+        """Call `make`, and report it to the observer as the stage PREPARE."""
         observer = self.engine.observer
         if not observer.watches_stages:
             return make()
@@ -225,26 +225,36 @@ class Gateway:
         observer.ended(PREPARE, context, since)
         return made
 
-    def _execute(self, ask: Ask, context: RequestContext, found: Found, answered: Answered) -> Handle:
+    def _execute(
+        self,
+        request: GraphQLRequest,
+        context: RequestContext,
+        found: PlannedRequest,
+        answered: EnvelopeCallback,
+    ) -> Handle:
         """Start the execution; equal queries under way share one."""
         engine = self.engine
         settings = engine.settings
         known, prepared, key, variables = found
-        headers = self.forwarded(context.headers)
-        inputs = Inputs(variables, headers, settings.timeout, context)
-        if ask.plan and settings.plan_header:
+        headers = self.forwarded_headers(context.headers)
+        inputs = ExecutionInputs(variables, headers, settings.timeout, context)
+        if request.plan and settings.plan_header:
             return asyncio.ensure_future(self._run_with_plan(prepared, inputs, answered))
         if settings.share and known.is_query:
             try:
-                given = encode_json(variables) if variables else b""
-            except TypeError:  # what JSON can't hold, a subgraph can't be asked either; the execution says so
+                encoded = encode_json(variables) if variables else b""
+            except TypeError:  # not encodable as JSON; the execution reports it
                 return begin(engine, prepared, inputs, answered)
             start = partial(begin, engine, prepared, inputs)
-            return self.flights.share((key, given, headers.sharing, context.sharing()), start, answered)
+            return self.shared_executions.share(
+                (key, encoded, headers.sharing_key, context.sharing_key()), start, answered
+            )
         return begin(engine, prepared, inputs, answered)
 
-    async def _run_with_plan(self, prepared: Prepared, inputs: Inputs, answered: Answered) -> None:
-        """Answer on the exact path, with the plan in `extensions.plan`."""
+    async def _run_with_plan(
+        self, prepared: PreparedOperation, inputs: ExecutionInputs, answered: EnvelopeCallback
+    ) -> None:
+        """Execute on the exact path, and add the plan as `extensions.plan`."""
         try:
             envelope = await run(self.engine, prepared, inputs)
         except Exception as error:
@@ -255,18 +265,22 @@ class Gateway:
         response.setdefault("extensions", {})["plan"] = plan
         answered(envelope)
 
-    def _begin_hooked(self, ask: Ask, context: RequestContext, answered: Answered) -> Handle:
-        """The same with plugins: `on_request` may wait, so the request is answered in a task."""
-        return asyncio.ensure_future(self._answer_hooked(ask, context, answered))
+    def _begin_hooked(
+        self, request: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback
+    ) -> Handle:
+        """Like `begin`, with plugins: `on_request` may be async, so the request is answered in a task."""
+        return asyncio.ensure_future(self._answer_hooked(request, context, answered))
 
-    async def _answer_hooked(self, ask: Ask, context: RequestContext, answered: Answered) -> None:
+    async def _answer_hooked(
+        self, request: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback
+    ) -> None:
         try:
-            envelope = await self.hooks.ask(context, ask)
+            envelope = await self.hooks.on_request_answer(context, request)
             if envelope is None:
-                found = self.find(ask, context)
+                found = self.find(request, context)
                 known, prepared, _, _ = found
                 self.hooks.planned(context, known.checked.document, known.node, prepared.plan)
-                envelope = await awaited(partial(self._execute, ask, context, found))
+                envelope = await envelope_of(partial(self._execute, request, context, found))
             found_envelope: Envelope | BaseException = self.hooks.responding(context, envelope)
         except RequestError as error:
             found_envelope = self._refused(error, context)
@@ -275,7 +289,7 @@ class Gateway:
         answered(found_envelope)
 
     def _refused(self, error: RequestError, context: RequestContext) -> Envelope | BaseException:
-        """A refusal as plugins leave it; what goes wrong in them counts in its place."""
+        """The response for a RequestError after `on_response`; an exception in a plugin replaces it."""
         if error.code == "METHOD_NOT_ALLOWED":
             return error
         try:
@@ -284,16 +298,20 @@ class Gateway:
             return mistake
 
     def warm(self, other: "Gateway") -> None:
-        """Plan what was asked last of another gateway, as far as it can be asked here, so that a new
-        supergraph makes nobody wait.
+        """Plan the operations that another gateway has cached, as far as they are valid here, so that the
+        first requests after a reload need not wait for planning.
         """
-        for query, name in list(other.operations.values)[-WARMED:]:
-            ask = Ask(query, operation_name=name)
+        for query, name in list(other.operations.values)[-WARM_UP_OPERATIONS:]:
+            request = GraphQLRequest(query, operation_name=name)
             with suppress(RequestError):
-                self._learn(ask, keep=True)
+                self._prepare(request, cache=True)
 
-    def labels_for(self, checked: Checked, context: RequestContext) -> frozenset[str]:
-        """The progressive overrides that are on for a request; a user stays on one side of a share."""
+    def labels_for(self, checked: ValidDocument, context: RequestContext) -> frozenset[str]:
+        """The labels of progressive overrides that are active for a request.
+
+        `percent(...)` labels depend on the value of the sticky header, or on a random number for each request
+        without it.
+        """
         if not checked.labels:
             return frozenset()
         settings = self.engine.settings
@@ -301,15 +319,15 @@ class Gateway:
         point = point_of(user) if user is not None else randbelow(10_000) / 100
         return labels_on(checked.labels, settings.labels, point)
 
-    def forwarded(self, headers: Mapping[str, str]) -> Headers:
-        """The client's headers that go on to subgraphs."""
+    def forwarded_headers(self, headers: Mapping[str, str]) -> Headers:
+        """The client's headers to forward to subgraphs."""
         if isinstance(headers, RequestHeaders):
             return Headers(headers.chosen(self.forward, self.forward_address))
         found = [(name, headers.get(name)) for name in self.engine.settings.headers.forward]
         return Headers.of([(name, value) for name, value in found if value is not None])
 
     async def readiness(self) -> dict[str, str]:
-        """Which subgraphs answer: `up`, or the code of what went wrong."""
+        """The state of each subgraph: `up`, or the code of the error of a test call."""
         names = list(self.engine.supergraph.subgraphs)
         states = await asyncio.gather(*(self._probe(name) for name in names))
         return dict(zip(names, states, strict=True))

@@ -1,4 +1,6 @@
-"""Wiring: builds every object and hands it to those that need it. Nothing happens on import."""
+"""Wiring: creates every object and passes it to the objects that need it. Importing this module has no
+effects.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -12,7 +14,7 @@ from gateway.core.errors import SettingsError
 from gateway.engine import make_engine
 from gateway.http.endpoint import Endpoint
 from gateway.http.examples import read_examples
-from gateway.http.routes import Routes, Site
+from gateway.http.routes import HttpService, Routes
 from gateway.observe.log import Log
 from gateway.observe.observer import Observer
 from gateway.plugins import Hooks
@@ -28,29 +30,31 @@ from gateway.triggers import Sagas, TriggeringTransport
 
 
 def check_triggers(supergraph: Supergraph, sagas: Sagas) -> None:
-    """Refuse triggers that nothing would ever pull: SettingsError BAD_OPTION."""
+    """Raise SettingsError BAD_OPTION for a trigger that does not fit the supergraph's mutations."""
     mutations = supergraph.api.mutation_type
     known = mutations.fields if mutations is not None else {}
     for trigger in sagas.triggers:
         item = known.get(trigger.mutation)
         if item is None:
-            raise SettingsError(
-                f"there is no mutation {trigger.mutation} that could start a saga", "BAD_OPTION"
-            )
+            message = f"the trigger {trigger.mutation}: the supergraph has no mutation of this name"
+            raise SettingsError(message, "BAD_OPTION")
         arguments = (trigger.key_argument, trigger.wait, *trigger.inputs.values())
         if missing := [name for name in arguments if name is not None and name not in item.args]:
-            raise SettingsError(
-                f"the mutation {trigger.mutation} has no argument {', '.join(missing)}", "BAD_OPTION"
-            )
+            message = f"the trigger {trigger.mutation}: the mutation has no argument {', '.join(missing)}"
+            raise SettingsError(message, "BAD_OPTION")
         if named(str(item.type)) != trigger.type:
-            raise SettingsError(f"the mutation {trigger.mutation} gives no {trigger.type}", "BAD_OPTION")
+            message = f"the trigger {trigger.mutation}: expected the type {trigger.type}, found {item.type}"
+            raise SettingsError(message, "BAD_OPTION")
         sagas.definitions.newest(trigger.saga)
 
 
 def make_transport(
     supergraph: Supergraph, settings: Settings, local: Mapping[str, LocalExecutor] | None, clock: Clock
 ) -> Transport:
-    """The way to the subgraphs: direct calls for those in this process, HTTP for all others."""
+    """The transport to the subgraphs: direct calls to `local` ones, if given, else HTTP.
+
+    Raises SettingsError UNKNOWN_SUBGRAPH for a URL of a subgraph that the supergraph does not have.
+    """
     urls = {name: settings.urls.get(name, subgraph.url) for name, subgraph in supergraph.subgraphs.items()}
     if unknown := sorted(set(settings.urls) - set(urls)):
         message = f"there is no subgraph {', '.join(unknown)}; the supergraph has {', '.join(sorted(urls))}"
@@ -62,7 +66,7 @@ def make_transport(
 
 
 def check_labels(supergraph: Supergraph, settings: Settings) -> None:
-    """Refuse override labels that the supergraph does not have: SettingsError BAD_OPTION."""
+    """Raise SettingsError BAD_OPTION for override labels that the supergraph does not have."""
     if unknown := sorted(settings.labels - supergraph.labels):
         known = ", ".join(sorted(supergraph.labels)) or "none"
         message = f"there is no override label {', '.join(unknown)}; the supergraph has {known}"
@@ -79,12 +83,14 @@ def create_gateway(
     plugins: Iterable[object] = (),
     clock: Clock = SYSTEM_CLOCK,
 ) -> Gateway:
-    """A gateway over a supergraph.
+    """A gateway over a supergraph SDL.
 
-    Raises SupergraphError (also for what it does not enforce) or SettingsError.
+    - `local`: subgraphs in this process, by name, called directly.
+    - `sagas`: the mutations that start sagas; the headers that they read are added to the forwarded ones.
+    - `observer`: receives facts; by default one that logs them.
+    - `plugins`: see `gateway.plugins`.
 
-    `sagas`: mutations that start sagas; the headers that they look at are forwarded. `observer`: receives
-    facts, by default one that writes them to the log. `plugins`: see `gateway.plugins`.
+    Raises SupergraphError, also for a feature that the gateway does not enforce, and SettingsError.
     """
     supergraph = load_supergraph(supergraph_sdl)
     refuse_unenforced(supergraph)
@@ -95,7 +101,7 @@ def create_gateway(
         transport = TriggeringTransport(transport, sagas)
         forward = (
             *settings.headers.forward,
-            *(one for one in sagas.headers if one not in settings.headers.forward),
+            *(name for name in sagas.headers if name not in settings.headers.forward),
         )
         settings = replace(settings, headers=replace(settings.headers, forward=forward))
     hooks = Hooks(plugins)
@@ -118,20 +124,17 @@ def create_app(
     plugins: Iterable[object] = (),
     clock: Clock = SYSTEM_CLOCK,
 ) -> Routes:
-    """The ASGI application over a supergraph. `local`: subgraphs in this process, by name, called directly.
-
-    `sagas`: mutations that start sagas. `observer`, `plugins`, `clock`: see `create_gateway`.
-    """
+    """The ASGI application over a supergraph SDL; the arguments are those of `create_gateway`."""
     gateway = create_gateway(
         supergraph_sdl, settings, local, sagas, observer=observer, plugins=plugins, clock=clock
     )
-    return Served(gateway, sagas=sagas).routes
+    return GatewayApp(gateway, sagas=sagas).routes
 
 
-class Served:
+class GatewayApp:
     """A gateway and the ASGI application that serves it, `routes`.
 
-    Another gateway may take its place while requests run. `started` runs when the application starts.
+    The gateway can be replaced while requests run. `started` is awaited when the application starts.
     """
 
     def __init__(
@@ -143,21 +146,18 @@ class Served:
         self.gateway = gateway
         self.sagas = sagas
         self.started = started
-        self.routes = Routes(site_of(gateway), self.lifespan)
+        self.routes = Routes(http_service(gateway), self.lifespan)
 
     async def replace(self, gateway: Gateway) -> None:
-        """Serve another gateway from now on.
-
-        Requests that are under way are answered by the one they came to.
-        """
-        site = site_of(gateway)
+        """Serve another gateway from now on; requests under way are answered by the one they came to."""
+        service = http_service(gateway)
         before, self.gateway = self.gateway, gateway
-        self.routes.site = site
+        self.routes.service = service
         await before.engine.transport.close()
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        """What surrounds serving."""
+        """The ASGI lifespan: opens and closes sagas and connections."""
         if self.sagas is not None and self.sagas.opened is not None:
             await self.sagas.opened()
         if self.started:
@@ -170,9 +170,9 @@ class Served:
                 await self.sagas.closed()
 
 
-def site_of(gateway: Gateway) -> Site:
+def http_service(gateway: Gateway) -> HttpService:
     """What the routes need of a gateway."""
     settings = gateway.engine.settings
     endpoint = Endpoint(gateway, settings.limits.body, settings.http_status)
     examples = read_examples(settings.operations)
-    return Site(endpoint, gateway.readiness, examples, settings.graphiql, gateway.engine.clock)
+    return HttpService(endpoint, gateway.readiness, examples, settings.graphiql, gateway.engine.clock)

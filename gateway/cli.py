@@ -22,8 +22,8 @@ from gateway.pipeline import InvalidDocument, pick, prepare, variables_for
 from gateway.pipeline import check as check_document
 from gateway.plan.explain import plan_json, print_plan
 from gateway.plan.planner import plan_operation
-from gateway.reload import Source
-from gateway.serve import compose_from, fetch_sdls, read_text
+from gateway.reload import GatewaySource
+from gateway.serve import compose_running_subgraphs, fetch_sdls, read_text
 from gateway.serve import serve as serve_supergraph
 from gateway.settings import Limits, Settings
 from gateway.shape.introspect import without_meta
@@ -31,18 +31,18 @@ from gateway.supergraph.load import load_supergraph
 from gateway.transport.local import LocalTransport
 
 app = typer.Typer(
-    help="A GraphQL federation gateway: compose subgraphs, look at plans, serve a supergraph.",
+    help="A GraphQL federation gateway: compose subgraphs, show query plans, serve a supergraph.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 SubgraphOption = Annotated[
-    list[str] | None, typer.Option("--subgraph", metavar="NAME=WHERE", help="A subgraph; repeat for each.")
+    list[str] | None, typer.Option("--subgraph", metavar="NAME=WHERE", help="A subgraph; repeat for more.")
 ]
 UrlOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--subgraph-url", metavar="NAME=URL", help="A subgraph's address, in place of the supergraph's."
+        "--subgraph-url", metavar="NAME=URL", help="The URL of a subgraph; overrides the supergraph's."
     ),
 ]
 
@@ -51,13 +51,17 @@ UrlOption = Annotated[
 def compose(
     subgraph: SubgraphOption = None,
     subgraph_url: UrlOption = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the supergraph here.")] = None,
-    hints: Annotated[str, typer.Option(help="Which hints are shown: none, warn, info or debug.")] = "warn",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The output file; by default standard output.")
+    ] = None,
+    hints: Annotated[
+        str, typer.Option(help="The lowest level of hints to print: none, warn, info, debug.")
+    ] = "warn",
 ) -> None:
-    """Compose subgraphs into a supergraph SDL. WHERE is an SDL file, or the address of a running subgraph."""
+    """Compose subgraphs into a supergraph SDL. WHERE is an SDL file, or the URL of a running subgraph."""
     given = options.pairs(subgraph, "--subgraph")
     if not given:
-        raise SettingsError("name at least one --subgraph NAME=FILE or NAME=URL", "BAD_OPTION")
+        raise SettingsError("expected at least one --subgraph NAME=FILE or NAME=URL, got none", "BAD_OPTION")
     urls = options.pairs(subgraph_url, "--subgraph-url")
     remote = {name: where for name, where in given.items() if where.startswith(("http://", "https://"))}
     fetched = {source.name: source for source in asyncio.run(fetch_sdls(remote))} if remote else {}
@@ -72,7 +76,7 @@ def compose(
     result = compose_subgraphs(sources)
     shown = LEVELS[: LEVELS.index(hints) + 1] if hints in LEVELS else None
     if shown is None:
-        raise SettingsError(f"--hints is one of {', '.join(LEVELS)}, not {hints}", "BAD_OPTION")
+        raise SettingsError(f"--hints: expected one of {', '.join(LEVELS)}, got {hints!r}", "BAD_OPTION")
     for hint in result.hints:
         if hint.level.lower() in shown:
             print(f"{hint.level.lower()}: {hint}", file=sys.stderr)
@@ -83,7 +87,7 @@ LEVELS = ("none", "warn", "info", "debug")
 
 
 def write(text: str, output: Path | None, done: str) -> None:
-    """Print an SDL, or write it into a file and say so."""
+    """Print an SDL, or write it to a file and print `done` with the file name to standard error."""
     if output is None:
         print(text)
     else:
@@ -95,16 +99,18 @@ def write(text: str, output: Path | None, done: str) -> None:
 def contract(
     supergraph: Annotated[str, typer.Argument(metavar="SUPERGRAPH", help="The supergraph SDL.")],
     include_tag: Annotated[
-        list[str] | None, typer.Option(help="Show fields with this tag only; repeat for more.")
+        list[str] | None, typer.Option(help="Keep only fields with this tag; repeat for more.")
     ] = None,
     exclude_tag: Annotated[
-        list[str] | None, typer.Option(help="Hide what carries this tag; repeat for more.")
+        list[str] | None, typer.Option(help="Hide all elements with this tag; repeat for more.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the supergraph here.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The output file; by default standard output.")
+    ] = None,
 ) -> None:
-    """Cut a supergraph down to what some clients may see, by its tags; what is hidden still serves plans."""
+    """Reduce a supergraph, by tags, to what some clients may see. Plans still use the hidden elements."""
     if not include_tag and not exclude_tag:
-        raise SettingsError("name at least one --include-tag or --exclude-tag", "BAD_OPTION")
+        raise SettingsError("expected at least one --include-tag or --exclude-tag, got none", "BAD_OPTION")
     text = cut_contract(read_text(supergraph, "the supergraph"), include_tag or (), exclude_tag or ())
     write(text, output, "the contract is written")
 
@@ -112,28 +118,28 @@ def contract(
 @app.command()
 def check(
     old: Annotated[str, typer.Argument(metavar="OLD", help="The supergraph SDL that clients use now.")],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The one that is to take its place.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The supergraph SDL that will replace it.")],
     operations: Annotated[
         Path | None,
-        typer.Option(help="A folder of operations (*.graphql); what none of them uses is safe to change."),
+        typer.Option(help="A folder of operations (*.graphql); changes that none of them uses are safe."),
     ] = None,
-    format: Annotated[str, typer.Option(help="text or json.")] = "text",
+    format: Annotated[str, typer.Option(help="The output format: text or json.")] = "text",
     all: Annotated[bool, typer.Option("--all", help="Also list the safe changes.")] = False,
     limit: options.Limit = None,
 ) -> None:
-    """Compare two supergraphs as clients see them: breaking, dangerous and safe changes.
+    """Compare two supergraphs from the clients' view: breaking, dangerous and safe changes.
 
-    Exit code 1 when clients break.
+    The exit code is 1 when clients break.
     """
     if format not in ("text", "json"):
-        raise SettingsError(f"--format is text or json, not {format}", "BAD_OPTION")
+        raise SettingsError(f"--format: expected text or json, got {format!r}", "BAD_OPTION")
     before = load_supergraph(read_text(old, "the old supergraph"))
     after = load_supergraph(read_text(new, "the new supergraph"))
     texts = None
     if operations is not None:
         files = sorted(operations.rglob("*.graphql"))
         if not files:
-            raise SettingsError(f"there are no *.graphql files in {operations}", "BAD_OPTION")
+            raise SettingsError(f"--operations: found no *.graphql files in {operations}", "BAD_OPTION")
         texts = {str(file.relative_to(operations)): read_text(str(file), "the operation") for file in files}
     judgement = judge(before, after, texts, Limits(**options.changed(Limits, limit, "--limit")))
     if format == "json":
@@ -149,15 +155,15 @@ def plan(
         str, typer.Argument(metavar="QUERY_FILE", help="The operation's document; - for standard input.")
     ],
     supergraph: Annotated[str, typer.Option(help="The supergraph SDL.")],
-    operation: Annotated[str | None, typer.Option(help="Which operation of the document.")] = None,
-    format: Annotated[str, typer.Option(help="text or json.")] = "text",
-    variables: Annotated[str, typer.Option(help="Variables as JSON; conditions depend on them.")] = "{}",
+    operation: Annotated[str | None, typer.Option(help="The name of the operation to plan.")] = None,
+    format: Annotated[str, typer.Option(help="The output format: text or json.")] = "text",
+    variables: Annotated[str, typer.Option(help="Variables as JSON; @skip and @include use them.")] = "{}",
     explain: Annotated[bool, typer.Option("--explain", help="Also print the plan after each pass.")] = False,
     limit: options.Limit = None,
 ) -> None:
-    """Print how an operation would be answered, without asking any subgraph."""
+    """Print the plan of an operation, without calling any subgraph."""
     if format not in ("text", "json"):
-        raise SettingsError(f"--format is text or json, not {format}", "BAD_OPTION")
+        raise SettingsError(f"--format: expected text or json, got {format!r}", "BAD_OPTION")
     graph = load_supergraph(read_text(supergraph, "the supergraph"))
     engine = make_engine(
         graph, LocalTransport({}), Settings(limits=Limits(**options.changed(Limits, limit, "--limit")))
@@ -170,7 +176,7 @@ def plan(
         given = read_json(variables)
     except NotJson as error:
         raise SettingsError(f"--variables is not JSON: {error}", "BAD_OPTION") from error
-    # a plan depends on the variables in conditions alone; the others may be missing here
+    # only the variables in @skip and @include change the plan; others may be missing
     values = variables_for(engine, node, given) if given else {}
     prepared = prepare(engine, checked, node, values)
     roots = engine.supergraph.roots.values()
@@ -214,19 +220,23 @@ def serve(
     production: options.Production = False,
     http_status: options.HttpStatus = "audited",
 ) -> None:
-    """Serve a supergraph at /graphql; with --subgraph NAME=URL each subgraph is asked for its SDL first.
+    """Serve a supergraph at /graphql; with --subgraph NAME=URL, fetch and compose the subgraphs' SDLs first.
 
-    SIGHUP reads the supergraph anew (or asks the subgraphs again) without dropping a connection.
+    SIGHUP reads the supergraph again (or fetches and composes the SDLs again) without closing a connection.
     """
     chosen = options.ServeOptions(**locals())
     given = options.pairs(subgraph, "--subgraph")
     if (supergraph is None) == (not given):
-        raise SettingsError("say either --supergraph FILE or --subgraph NAME=URL ...", "BAD_OPTION")
+        raise SettingsError("expected either --supergraph FILE or --subgraph NAME=URL ...", "BAD_OPTION")
     settings = chosen.settings()
 
-    def read() -> Source:
-        text = read_text(supergraph, "the supergraph") if supergraph is not None else compose_from(given)
-        return Source(text, settings)
+    def read() -> GatewaySource:
+        text = (
+            read_text(supergraph, "the supergraph")
+            if supergraph is not None
+            else compose_running_subgraphs(given)
+        )
+        return GatewaySource(text, settings)
 
     serve_supergraph(read, host, port, workers)
 
@@ -243,7 +253,7 @@ def errors() -> None:
 
 
 def stop(lines: str, next_step: str | None = None) -> NoReturn:
-    """End with an error on standard error and exit code 1."""
+    """Print an error to standard error, and exit with code 1."""
     print(f"gateway: {lines}", file=sys.stderr)
     if next_step:
         print(f"    {next_step}", file=sys.stderr)
@@ -251,13 +261,13 @@ def stop(lines: str, next_step: str | None = None) -> NoReturn:
 
 
 def main() -> None:
-    """Run the command; a foreseen error is a message with a next step, not a traceback."""
+    """Run the command. A known error is printed as a message with the next step, not as a traceback."""
     try:
         app()
     except CompositionFailed as error:
         stop(error.message)
     except InvalidDocument as error:
-        stop("\n".join(_placed(one) for one in error.errors), error.next_step)
+        stop("\n".join(_placed(item) for item in error.errors), error.next_step)
     except SubgraphError as error:
         stop(f"{error.code}: subgraph {error.subgraph} {error.message}", error.next_step)
     except GatewayError as error:

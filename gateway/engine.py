@@ -1,6 +1,4 @@
-"""What every request needs: the supergraph, the ways through it, the way to subgraphs, the settings, the
-observer.
-"""
+"""The objects that all requests over one supergraph share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,44 +9,42 @@ from gateway.execute.loader.loader import Loader
 from gateway.observe.observer import Observer
 from gateway.request.labels import LabelIndex, index_labels
 from gateway.settings import Settings
-from gateway.supergraph.graph import Graph
 from gateway.supergraph.model import Supergraph
+from gateway.supergraph.query_graph import QueryGraph
 from gateway.transport.base import Transport
 
-GRAPHS = 16  # sets of progressive overrides whose graphs are kept
+GRAPHS = 16  # sets of override labels whose graphs are cached
 
 
-class Graphs:
-    """The ways through a supergraph for each set of progressive overrides that are on, made when first
-    needed.
-    """
+class QueryGraphs:
+    """The query graphs of a supergraph, one for each set of active override labels, created on first use."""
 
     def __init__(self, supergraph: Supergraph) -> None:
         self.supergraph = supergraph
-        self.plain = Graph(supergraph)
-        self._others: dict[frozenset[str], Graph] = {}
+        self.plain = QueryGraph(supergraph)
+        self._others: dict[frozenset[str], QueryGraph] = {}
 
-    def of(self, labels: frozenset[str]) -> Graph:
-        """The ways through the supergraph while these progressive overrides are on."""
+    def of(self, labels: frozenset[str]) -> QueryGraph:
+        """The query graph for these active override labels."""
         if not labels:
             return self.plain
         if labels not in self._others:
             if len(self._others) >= GRAPHS:
                 self._others.pop(next(iter(self._others)))
-            self._others[labels] = Graph(self.supergraph, labels)
+            self._others[labels] = QueryGraph(self.supergraph, labels)
         return self._others[labels]
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One supergraph and all that is needed to answer from it.
+    """One supergraph, and what is needed to execute operations over it.
 
-    `loader` is the transport for queries: it joins the entity fetches of requests under way at the same time;
-    None where each request asks for itself.
+    `loader`: the transport for queries, which batches entity fetches of concurrent requests; None where each
+    request sends its own.
     """
 
     supergraph: Supergraph
-    graphs: Graphs
+    graphs: QueryGraphs
     transport: Transport
     settings: Settings
     labels: LabelIndex
@@ -68,11 +64,11 @@ def make_engine(
     observer: Observer | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Engine:
-    """An engine over a supergraph and a transport; without an observer, nobody is told anything."""
+    """An engine over a supergraph and a transport; without an observer, facts are not reported."""
     loader = Loader(transport, clock=clock) if settings.batch else None
     return Engine(
         supergraph,
-        Graphs(supergraph),
+        QueryGraphs(supergraph),
         transport,
         settings,
         index_labels(supergraph),

@@ -1,6 +1,5 @@
-"""One execution of a prepared operation.
-
-By its compiled plan, and where that comes upon something unusual, by the exact path.
+"""One execution of a prepared operation: by its compiled plan, or by the exact path where the compiled one
+gives up.
 """
 
 import asyncio
@@ -9,23 +8,25 @@ from functools import partial
 
 from gateway.core.envelope import PRIVATE, UNSAID, Envelope
 from gateway.engine import Engine
-from gateway.execute.compile.run import CompiledRun, MergingRun, PassingRun, Receipts
-from gateway.execute.inputs import Inputs
-from gateway.execute.sharing import is_private
+from gateway.execute.compile.run import CompiledRun, MergingRun, PassingRun, SentCalls
+from gateway.execute.inputs import ExecutionInputs
+from gateway.execute.private_replies import is_private
 from gateway.observe.facts import EXECUTE
-from gateway.pipeline import Prepared, run
+from gateway.pipeline import PreparedOperation, run
 from gateway.transport.base import Handle, Reply, Transport
 
-Answered = Callable[[Envelope | BaseException], None]
-Start = Callable[[Answered], Handle]
+EnvelopeCallback = Callable[[Envelope | BaseException], None]
+StartExecution = Callable[[EnvelopeCallback], Handle]
 
 
 class Execution:
-    """One execution. It calls back once, with the answer or with a mistake of ours."""
+    """One execution. It calls `answered` once, with the envelope, or with an unexpected exception."""
 
     __slots__ = ("answered", "engine", "inputs", "prepared", "started", "task", "under_way")
 
-    def __init__(self, engine: Engine, prepared: Prepared, inputs: Inputs, answered: Answered) -> None:
+    def __init__(
+        self, engine: Engine, prepared: PreparedOperation, inputs: ExecutionInputs, answered: EnvelopeCallback
+    ) -> None:
         self.engine = engine
         self.prepared = prepared
         self.inputs = inputs
@@ -35,20 +36,20 @@ class Execution:
         self.started = 0.0
 
     def begin(self) -> None:
-        """Send the first requests."""
+        """Send the first calls."""
         program = self.prepared.program
         if self.engine.observer.watches_stages:
             self.started = self.engine.observer.started(EXECUTE, self.inputs.context)
         if program is None:
             self.run_exactly({})
             return
-        kind = PassingRun if program.through else MergingRun
+        kind = PassingRun if program.reply_is_answer else MergingRun
         self.under_way = running = kind(program, self.transport, self.inputs, self.compiled_ended)
         running.begin()
 
     @property
     def transport(self) -> Transport:
-        """The way to the subgraphs: through the loader for a query; a mutation shares nothing."""
+        """The transport: the loader for a query; a mutation shares nothing."""
         loader = self.engine.loader if self.prepared.plan.kind == "query" else None
         return loader or self.engine.transport
 
@@ -58,44 +59,48 @@ class Execution:
         if self.under_way is not None:
             self.under_way.cancel()
 
-    def compiled_ended(self, body: bytes | None, receipts: Receipts) -> None:
-        """The compiled plan is through, or leaves the rest to the exact path."""
+    def compiled_ended(self, body: bytes | None, sent_calls: SentCalls) -> None:
+        """The compiled run has ended: with a body, or with None for the exact path to take over."""
         if body is None:
-            self.run_exactly(receipts)
+            self.run_exactly(sent_calls)
             return
-        self.under_way = None  # no cycle is left for the garbage collector, here and below
-        replies = [one.outcome.raw_headers for one in receipts.values() if isinstance(one.outcome, Reply)]
+        self.under_way = None  # leave no reference cycle, here and below
+        replies = [
+            sent.outcome.raw_headers for sent in sent_calls.values() if isinstance(sent.outcome, Reply)
+        ]
         self.end(Envelope(body, cache=PRIVATE if is_private(replies) else UNSAID))
 
-    def run_exactly(self, receipts: Receipts) -> None:
+    def run_exactly(self, sent_calls: SentCalls) -> None:
         """Run the exact path in a task."""
-        task = asyncio.ensure_future(run(self.engine, self.prepared, self.inputs, self.transport, receipts))
+        task = asyncio.ensure_future(run(self.engine, self.prepared, self.inputs, self.transport, sent_calls))
         task.add_done_callback(self.exact_ended)
         self.task = task
 
     def exact_ended(self, task: "asyncio.Task[Envelope]") -> None:
-        """The exact path is through."""
+        """The exact path has ended."""
         self.task = self.under_way = None
         if not task.cancelled():
             self.end(task.exception() or task.result())
 
     def end(self, found: Envelope | BaseException) -> None:
-        """Call back."""
+        """Report the end of the stage, and call `answered`."""
         if self.engine.observer.watches_stages:
             error = "INTERNAL_SERVER_ERROR" if isinstance(found, BaseException) else None
             self.engine.observer.ended(EXECUTE, self.inputs.context, self.started, error=error)
         self.answered(found)
 
 
-def begin(engine: Engine, prepared: Prepared, inputs: Inputs, answered: Answered) -> Handle:
-    """Begin an execution; `answered` is called back once, never before this returns."""
+def begin(
+    engine: Engine, prepared: PreparedOperation, inputs: ExecutionInputs, answered: EnvelopeCallback
+) -> Handle:
+    """Start an execution; `answered` is called once, never before this function returns."""
     execution = Execution(engine, prepared, inputs, answered)
     execution.begin()
     return execution
 
 
-async def awaited(start: Start) -> Envelope:
-    """What a start calls back with; when the caller is cancelled, so is what was started."""
+async def envelope_of(start: StartExecution) -> Envelope:
+    """Await the envelope of an execution; when the caller is cancelled, so is the execution."""
     future: asyncio.Future[Envelope | BaseException] = asyncio.get_running_loop().create_future()
 
     def answered(found: Envelope | BaseException) -> None:
@@ -112,6 +117,6 @@ async def awaited(start: Start) -> Envelope:
     return found
 
 
-async def execute(engine: Engine, prepared: Prepared, inputs: Inputs) -> Envelope:
-    """One execution, awaited."""
-    return await awaited(partial(begin, engine, prepared, inputs))
+async def execute(engine: Engine, prepared: PreparedOperation, inputs: ExecutionInputs) -> Envelope:
+    """Run one execution, and return its envelope."""
+    return await envelope_of(partial(begin, engine, prepared, inputs))

@@ -10,89 +10,89 @@ import typer
 from gateway.core.errors import SettingsError
 from gateway.settings import HeaderRules, Limits, Settings, Wire
 
-Supergraph = Annotated[str | None, typer.Option(help="The supergraph SDL, ours or another tool's.")]
+Supergraph = Annotated[str | None, typer.Option(help="The supergraph SDL file.")]
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")]
-Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port.")]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="The number of processes that share the port.")]
 Operations = Annotated[str | None, typer.Option(help="A folder of example operations for GraphiQL.")]
-Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds for one subgraph request.")]
-ConnectTimeout = Annotated[float, typer.Option(min=0.01, help="Seconds for a new connection to a subgraph.")]
+Timeout = Annotated[float, typer.Option(min=0.1, help="Timeout of a subgraph request, in seconds.")]
+ConnectTimeout = Annotated[
+    float, typer.Option(min=0.01, help="Timeout for opening a connection to a subgraph, in seconds.")
+]
 FirstByteTimeout = Annotated[
     float | None,
-    typer.Option(min=0.01, help="Seconds until a subgraph's reply begins; as --timeout by default."),
+    typer.Option(min=0.01, help="Timeout for the first byte of a reply, in seconds; by default --timeout."),
 ]
-Connections = Annotated[int, typer.Option(min=1, help="Connections to one subgraph at once.")]
+Connections = Annotated[int, typer.Option(min=1, help="The maximum number of connections to a subgraph.")]
 SubgraphCa = Annotated[
     str | None,
-    typer.Option(help="A file of certificates to trust besides the system's, for https subgraphs."),
+    typer.Option(help="A file of CA certificates for https subgraphs, in addition to the system's."),
 ]
-Gzip = Annotated[bool, typer.Option("--gzip", help="Ask subgraphs for compressed replies.")]
+Gzip = Annotated[bool, typer.Option("--gzip", help="Accept gzip-compressed replies from subgraphs.")]
 OverrideLabel = Annotated[
-    list[str] | None, typer.Option(help="A label of a progressive @override that is on for everyone.")
+    list[str] | None, typer.Option(help="A label of a progressive @override to activate; repeat for more.")
 ]
 NoCompile = Annotated[
-    bool, typer.Option("--no-compile", help="Run every plan on the exact path: slower, to compare.")
+    bool, typer.Option("--no-compile", help="Run every plan on the exact path: slower, for comparison.")
 ]
 NoShare = Annotated[
     bool,
-    typer.Option(
-        "--no-share", help="Execute equal queries one by one, also when they come at the same time."
-    ),
+    typer.Option("--no-share", help="Execute equal concurrent queries separately."),
 ]
 NoBatch = Annotated[
-    bool, typer.Option("--no-batch", help="Fetch entities for each request by itself, also at the same time.")
+    bool, typer.Option("--no-batch", help="Fetch entities for each concurrent request separately.")
 ]
 SagasFrom = Annotated[
     str | None,
-    typer.Option("--sagas", help="MODULE:NAME of a function that gives the sagas which mutations start."),
+    typer.Option("--sagas", help="MODULE:NAME of a function that returns the sagas which mutations start."),
 ]
 Extension = Annotated[
     list[str] | None,
-    typer.Option(help="A key of subgraphs' extensions that goes on to clients; repeat for more."),
+    typer.Option(help="A key of subgraphs' response extensions to pass on; repeat for more."),
 ]
 Production = Annotated[
-    bool, typer.Option("--production", help="No GraphiQL, no introspection, no plans to clients.")
+    bool, typer.Option("--production", help="Disable GraphiQL, introspection, and plans in responses.")
 ]
 
 
 def _names(kind: type[Any]) -> str:
-    return ", ".join(one.name for one in fields(kind))
+    return ", ".join(item.name for item in fields(kind))
 
 
 Limit = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="NAME=NUMBER", help=f"A limit of what one request may ask; repeat for more: {_names(Limits)}."
-    ),
+    typer.Option(metavar="NAME=NUMBER", help=f"A limit on one request; repeat for more: {_names(Limits)}."),
 ]
 WireSetting = Annotated[
     list[str] | None,
     typer.Option(
         "--wire",
         metavar="NAME=VALUE",
-        help=f"A setting of the way to subgraphs; repeat for more: {_names(Wire)}.",
+        help=f"A setting of the connections to subgraphs; repeat for more: {_names(Wire)}.",
     ),
 ]
-PlanCache = Annotated[int, typer.Option(min=1, help="Operations whose plans are kept.")]
+PlanCache = Annotated[int, typer.Option(min=1, help="The number of operations whose plans are cached.")]
 ForwardHeader = Annotated[
     list[str] | None,
     typer.Option(
-        help="A header of the client's that goes on to subgraphs, besides the usual ones; repeat for more."
+        help="A client header to forward to subgraphs, in addition to the default ones; repeat for more."
     ),
 ]
 StickyHeader = Annotated[
-    str, typer.Option(help="The header whose value keeps a user on one side of a percent(...) override.")
+    str, typer.Option(help="The header that identifies a user for percent(...) override labels.")
 ]
 HttpStatus = Annotated[
     Literal["audited", "draft-2026"],
-    typer.Option(help="HTTP statuses as common clients expect them, or as the draft of 2026 has them."),
+    typer.Option(
+        help="HTTP statuses as graphql-http audits them, or as in the GraphQL-over-HTTP draft of 2026."
+    ),
 ]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """The options of `gateway serve`, by the names of its parameters."""
+    """The options of `gateway serve`, named as the parameters of the command."""
 
     supergraph: str | None
     subgraph: list[str] | None
@@ -122,7 +122,7 @@ class ServeOptions:
     http_status: Literal["audited", "draft-2026"]
 
     def settings(self) -> Settings:
-        """The settings that they give; SettingsError BAD_OPTION for what can't be read."""
+        """The settings that the options give. Raises SettingsError BAD_OPTION for an invalid value."""
         return Settings(
             urls=pairs(self.subgraph_url, "--subgraph-url"),
             timeout=self.timeout,
@@ -145,7 +145,7 @@ class ServeOptions:
         )
 
     def _wire(self) -> Wire:
-        """The way to subgraphs: options with names of their own first, then --wire."""
+        """The connection settings: from the options with their own names, then from --wire."""
         named = Wire(
             connections=self.connections,
             connect_timeout=self.connect_timeout,
@@ -161,41 +161,41 @@ class ServeOptions:
 
 
 def pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
-    """Values of the form NAME=SOMETHING as a mapping; SettingsError BAD_OPTION for others."""
+    """Values of the form NAME=VALUE as a mapping. Raises SettingsError BAD_OPTION for other values."""
     found: dict[str, str] = {}
     for value in values or ():
         name, sign, rest = value.partition("=")
         if not sign or not name or not rest:
-            raise SettingsError(f"{option} takes NAME=VALUE, not {value!r}", "BAD_OPTION")
+            raise SettingsError(f"{option}: expected NAME=VALUE, got {value!r}", "BAD_OPTION")
         if name in found:
-            raise SettingsError(f"{option} names {name} twice", "BAD_OPTION")
+            raise SettingsError(f"{option}: expected each name once, got {name} twice", "BAD_OPTION")
         found[name] = rest
     return found
 
 
 def changed(kind: type[T], values: Sequence[str] | None, option: str) -> dict[str, Any]:
-    """The settings of a dataclass that NAME=VALUE options give, each of the type of its default.
+    """The fields of the dataclass `kind` that NAME=VALUE options set, each with the type of its default.
 
-    Raises SettingsError BAD_OPTION for an unknown name (with the nearest one) and for a value of another
+    Raises SettingsError BAD_OPTION for an unknown name (suggesting a similar one) and for a value of another
     type.
     """
-    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
+    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     found: dict[str, Any] = {}
     for name, text in pairs(values, option).items():
         if name not in known:
             near = get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
-            raise SettingsError(f"{option} has no {name}{hint}", "BAD_OPTION")
+            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
+            raise SettingsError(f"{option}: there is no setting {name}; {hint}", "BAD_OPTION")
         default = known[name].default
         found[name] = _value(text, default if default is not MISSING else None, f"{option} {name}")
     return found
 
 
 def _value(text: str, default: Any, what: str) -> Any:
-    """A text as a value of the same type as the default; a setting without one takes a number or a text."""
+    """A text as a value of the type of the default; a setting without a default may be a number or a text."""
     if isinstance(default, bool):
         if text.lower() not in ("true", "false"):
-            raise SettingsError(f"{what} is true or false, not {text!r}", "BAD_OPTION")
+            raise SettingsError(f"{what}: expected true or false, got {text!r}", "BAD_OPTION")
         return text.lower() == "true"
     wanted = {int: "a whole number", float: "a number"}.get(type(default))
     try:
@@ -203,7 +203,7 @@ def _value(text: str, default: Any, what: str) -> Any:
     except ValueError as error:
         if wanted is None:
             return text
-        raise SettingsError(f"{what} is {wanted}, not {text!r}", "BAD_OPTION") from error
+        raise SettingsError(f"{what}: expected {wanted}, got {text!r}", "BAD_OPTION") from error
     if number <= 0:
-        raise SettingsError(f"{what} is more than 0, not {text}", "BAD_OPTION")
+        raise SettingsError(f"{what}: expected a number greater than 0, got {text}", "BAD_OPTION")
     return number

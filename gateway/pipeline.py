@@ -1,6 +1,6 @@
-"""The page: what happens to a request, in order.
+"""The stages of a request, in order.
 
-prepare: parse > validate > normalize > plan > compile, once per plan key (`answering` keeps the results).
+prepare: parse > validate > normalize > plan > compile, once per plan key (`answering` caches the results).
 run: fetch and merge > project, or the compiled plan (`execution` decides). Nothing is cached or timed here.
 """
 
@@ -18,9 +18,9 @@ from gateway.execute.compile.program import Program, compile_plan
 from gateway.execute.exact_run import ExactRun
 from gateway.execute.executor import run_plan
 from gateway.execute.extensions import merge_extensions
-from gateway.execute.inputs import Inputs
-from gateway.execute.receipts import Receipt
-from gateway.execute.sharing import is_private
+from gateway.execute.inputs import ExecutionInputs
+from gateway.execute.private_replies import is_private
+from gateway.execute.sent_calls import SentCall
 from gateway.observe.facts import PlanRunAgain
 from gateway.plan.nodes import Fetch, Plan, Selection
 from gateway.plan.planner import plan_operation
@@ -35,11 +35,11 @@ from gateway.transport.base import Transport
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class ValidDocument:
     """A document that is valid against the API schema.
 
-    `conditions`: the variables in its @skip and @include; `labels`: the progressive overrides that may change
-    its plan.
+    `conditions`: the names of the variables in its @skip and @include. `labels`: the labels of progressive
+    overrides that may change its plan.
     """
 
     document: DocumentNode
@@ -48,10 +48,10 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """An operation ready to run for given values of its condition variables.
+class PreparedOperation:
+    """An operation that is ready to run, for given values of the variables in conditions.
 
-    `program` is its compiled plan, if it has one.
+    `program`: the compiled plan; None where the exact path must run it.
     """
 
     operation: Operation
@@ -61,7 +61,7 @@ class Prepared:
 
 
 class InvalidDocument(RequestError):
-    """A document with validation errors, all of them."""
+    """A document with validation errors; `errors` are all of them."""
 
     def __init__(self, errors: tuple[RequestError, ...]) -> None:
         super().__init__(errors[0].message, errors[0].code)
@@ -69,20 +69,20 @@ class InvalidDocument(RequestError):
 
     @property
     def errors(self) -> tuple[RequestError, ...]:
-        """Everything that validation found."""
+        """All validation errors."""
         return self._errors
 
 
-def check(engine: Engine, text: str) -> Checked:
-    """parse > validate. Raises RequestError; InvalidDocument with everything that validation found."""
+def check(engine: Engine, text: str) -> ValidDocument:
+    """Parse and validate a document. Raises RequestError, or InvalidDocument with all validation errors."""
     limits = engine.settings.limits
     document = parse_document(text, limits)
     if errors := validate_document(engine.supergraph.api, document, limits):
         raise InvalidDocument(errors)
-    return Checked(document, condition_variables(document), engine.labels.of(document))
+    return ValidDocument(document, condition_variables(document), engine.labels.of(document))
 
 
-def pick(checked: Checked, name: str | None) -> OperationDefinitionNode:
+def pick(checked: ValidDocument, name: str | None) -> OperationDefinitionNode:
     """The operation that a request names. Raises RequestError OPERATION_RESOLUTION_FAILURE."""
     return pick_operation(checked.document, name)
 
@@ -94,44 +94,47 @@ def variables_for(engine: Engine, node: OperationDefinitionNode, given: Mapping[
 
 def prepare(
     engine: Engine,
-    checked: Checked,
+    checked: ValidDocument,
     node: OperationDefinitionNode,
     variables: Mapping[str, Any],
     labels: frozenset[str] = frozenset(),
-) -> Prepared:
-    """normalize > plan > compile, for the values of the condition variables and the progressive overrides
-    that are on.
+) -> PreparedOperation:
+    """Normalize, plan and compile an operation.
+
+    `variables`: the values of the variables in conditions. `labels`: the active labels of progressive
+    overrides. Raises RequestError.
     """
     limits = engine.settings.limits
     operation = normalize(engine.supergraph, checked.document, node, variables, limits)
     if operation.kind == "subscription":
-        raise RequestError("subscriptions are not served yet", "SUBSCRIPTIONS_NOT_SERVED")
+        raise RequestError("expected a query or mutation, got a subscription", "SUBSCRIPTIONS_NOT_SERVED")
     meta = meta_fields(operation)
     if meta and not engine.settings.introspection:
-        raise RequestError("introspection is off", "INTROSPECTION_DISABLED")
+        raise RequestError("introspection is disabled", "INTROSPECTION_DISABLED")
     asked = without_meta(operation, engine.supergraph.roots.values())
     plan = plan_operation(engine.graphs.of(labels), asked, limits.paths)
     whole = asked.selections == operation.selections and not meta
     program = None
     if engine.settings.compile and whole:
         program = compile_plan(engine.supergraph, asked, plan, engine.settings.extensions)
-    return Prepared(operation, plan, Projector(engine.supergraph, operation), program)
+    return PreparedOperation(operation, plan, Projector(engine.supergraph, operation), program)
 
 
 async def run(
     engine: Engine,
-    prepared: Prepared,
-    inputs: Inputs,
+    prepared: PreparedOperation,
+    inputs: ExecutionInputs,
     transport: Transport | None = None,
-    receipts: Mapping[int, Receipt] | None = None,
+    sent_calls: Mapping[int, SentCall] | None = None,
 ) -> Envelope:
-    """The exact path: fetch and merge > project. The response is an object (GraphQL spec, section 7.1).
+    """Run an operation on the exact path: fetch and merge, then project.
 
-    `transport`: another way to the subgraphs than the engine's. `receipts`: calls that were sent already, by
-    fetch. When a field fails that a hasty plan has asked of too many objects, the careful plan runs instead.
+    `transport`: used instead of the engine's. `sent_calls`: the calls that the compiled path has already
+    sent, by fetch id. When a field fails that a hasty plan has fetched for too many objects, the careful plan
+    runs too, and its result is returned.
     """
     way = transport or engine.transport
-    this = await _run_plan(engine, prepared, prepared.plan, ExactRun(way, inputs, receipts or {}))
+    this = await _run_plan(engine, prepared, prepared.plan, ExactRun(way, inputs, sent_calls or {}))
     if prepared.plan.careful is not None and _touches(this.errors, prepared.plan.hasty):
         engine.observer.emit(PlanRunAgain(inputs.context.id))
         this = await _run_plan(engine, prepared, prepared.plan.careful, ExactRun(way, inputs))
@@ -142,7 +145,7 @@ async def run(
     return Envelope(response, cache=PRIVATE if is_private(this.replies) else UNSAID)
 
 
-async def _run_plan(engine: Engine, prepared: Prepared, plan: Plan, this: ExactRun) -> ExactRun:
+async def _run_plan(engine: Engine, prepared: PreparedOperation, plan: Plan, this: ExactRun) -> ExactRun:
     inputs = this.inputs
     this.data.update(introspect(engine.supergraph.api, prepared.operation, inputs.variables))
 
@@ -154,12 +157,12 @@ async def _run_plan(engine: Engine, prepared: Prepared, plan: Plan, this: ExactR
 
 
 def _touches(errors: Sequence[Mapping[str, Any]], keys: frozenset[str]) -> bool:
-    """Whether an error is at or below one of these keys, or nobody knows where it is."""
+    """Whether an error is at or below one of these keys, or at an unknown place."""
     return any("path" not in error or not keys.isdisjoint(error["path"]) for error in errors)
 
 
 def root_keys(stage: Sequence[Fetch]) -> set[str]:
-    """The keys of the answer's root that the fetches of a stage bring."""
+    """The response keys of the root fields that the fetches of a stage return."""
     lookups = (lookup for fetch in stage for lookup in fetch.lookups if not lookup.targets[0].path)
     return {key for lookup in lookups for key in _keys(lookup.selection)}
 

@@ -1,11 +1,11 @@
-"""Hooks: plain Python that takes part in answering.
+"""Plugins: Python objects whose hooks take part in answering requests.
 
-A plugin is any object with one or more of the methods of `Plugin`; those that it does not have are never
-called, and without plugins nothing of this module runs. All hooks but `on_request` are plain functions; what
-a hook raises as a RequestError is the answer to the request, everything else is a mistake that is logged
-under the request's id.
+A plugin is any object with one or more of the methods of `Plugin`; missing methods are not called, and
+without plugins nothing of this module runs. All hooks but `on_request` are plain functions. A RequestError
+that a hook raises is the response to the request; any other exception is logged under the request's id as an
+internal error.
 
-Example: refuse operations without a name, and say how many subgraph calls an answer took.
+Example: refuse operations without a name, and report how many subgraph calls a response took.
 
     class Named:
         def on_document(self, context, document, operation):
@@ -33,27 +33,27 @@ from gateway.core.context import RequestContext
 from gateway.core.envelope import Envelope
 from gateway.core.errors import SettingsError
 from gateway.plan.nodes import Plan
-from gateway.request.ask import Ask
+from gateway.request.graphql_request import GraphQLRequest
 from gateway.transport.base import Call, Done, Handle, Outcome, Reply, Transport
 
 
 class Plugin(Protocol):
-    """The hooks, in the order in which a request meets them. Implement those that you need."""
+    """The hooks, in the order in which they are called. Implement those that you need."""
 
-    def on_request(self, context: RequestContext, ask: Ask) -> Envelope | Awaitable[Envelope | None] | None:
-        """A request was read. Return an Envelope to answer it here; may be `async`.
+    def on_request(
+        self, context: RequestContext, request: GraphQLRequest
+    ) -> Envelope | Awaitable[Envelope | None] | None:
+        """A request was read. Return an Envelope to answer it without executing it, else None; may be
+        `async`.
 
-        The place to set `context.identity`.
+        This is the place to set `context.identity`.
         """
         ...
 
     def on_document(
         self, context: RequestContext, document: DocumentNode, operation: OperationDefinitionNode
     ) -> None:
-        """The document is valid, and the operation of it is to run.
-
-        Called for every request, known or not.
-        """
+        """The document is valid and `operation` will run. Called for every request, cached or not."""
         ...
 
     def on_plan(self, context: RequestContext, plan: Plan) -> None:
@@ -61,23 +61,23 @@ class Plugin(Protocol):
         ...
 
     def on_call(self, context: RequestContext | None, call: Call) -> Call | Reply | None:
-        """A call is about to be sent. Return another call to send in its place, or a Reply to send nothing.
+        """A subgraph call is about to be sent. Return another Call to send that, or a Reply to send nothing,
+        else None.
 
-        `context` is None for calls that the gateway makes for itself. Requests that run at the same time
-        share calls and executions: where a hook makes them differ by something that is no forwarded header,
-        set `context.partition` in `on_request`.
+        `context` is None for the gateway's own calls. Concurrent requests share calls and executions: if a
+        hook makes their calls differ by anything but a forwarded header, set `context.partition` in
+        `on_request`.
         """
         ...
 
     def on_reply(self, context: RequestContext | None, call: Call, outcome: Outcome) -> Outcome | None:
-        """A call has brought a Reply or a SubgraphError.
-
-        Return what to go on with in its place, if anything.
+        """A call has ended with a Reply or a SubgraphError. Return another outcome to replace it,
+        else None.
         """
         ...
 
     def on_response(self, context: RequestContext, envelope: Envelope) -> Envelope | None:
-        """The answer, before it leaves. Return what to send in its place, if anything."""
+        """The response, before it is sent. Return another Envelope to replace it, else None."""
         ...
 
 
@@ -86,10 +86,10 @@ Hook = Callable[..., Any]
 
 
 class Hooks:
-    """The hooks of some plugins, each as a tuple of functions in the order of the plugins.
+    """The hooks of all plugins, each as a tuple of functions in the order of the plugins.
 
-    Raises SettingsError BAD_OPTION for an object that has no hook, for a name like one (`on_respond`), and
-    for an `async` hook other than `on_request`.
+    Raises SettingsError BAD_OPTION for an object without a hook, for an unknown name such as `on_respond`,
+    and for an `async` hook other than `on_request`.
     """
 
     __slots__ = ("on_call", "on_document", "on_plan", "on_reply", "on_request", "on_response")
@@ -107,21 +107,21 @@ class Hooks:
 
     @property
     def wraps_requests(self) -> bool:
-        """Whether a hook is called for requests, rather than for calls alone."""
+        """Whether there is any hook for requests, not only hooks for calls."""
         return bool(self.on_request or self.on_document or self.on_plan or self.on_response)
 
     def around(self, transport: Transport) -> Transport:
-        """The transport with the hooks for calls around it; itself where there are none."""
+        """The transport with the hooks for calls; the transport itself if there are none."""
         return (
             HookedTransport(transport, self.on_call, self.on_reply)
             if self.on_call or self.on_reply
             else transport
         )
 
-    async def ask(self, context: RequestContext, ask: Ask) -> Envelope | None:
-        """The first answer that an `on_request` has for a request; None where the request goes on."""
+    async def on_request_answer(self, context: RequestContext, request: GraphQLRequest) -> Envelope | None:
+        """The first envelope that an `on_request` hook returns; None if the request is to be executed."""
         for hook in self.on_request:
-            found = hook(context, ask)
+            found = hook(context, request)
             if asyncio.iscoroutine(found) or asyncio.isfuture(found):
                 found = await found
             if found is not None:
@@ -132,14 +132,14 @@ class Hooks:
     def planned(
         self, context: RequestContext, document: DocumentNode, operation: OperationDefinitionNode, plan: Plan
     ) -> None:
-        """Show each plugin the document, then each the plan."""
+        """Call the hooks for the document, then those for the plan."""
         for hook in self.on_document:
             hook(context, document, operation)
         for hook in self.on_plan:
             hook(context, plan)
 
     def responding(self, context: RequestContext, envelope: Envelope) -> Envelope:
-        """The answer as plugins leave it."""
+        """The response after all `on_response` hooks."""
         for hook in self.on_response:
             envelope = hook(context, envelope) or envelope
         return envelope
@@ -154,19 +154,21 @@ def _check(plugin: object) -> None:
     unknown = [one for one in dir(plugin) if one.startswith("on_") and one not in HOOKS]
     if unknown:
         message = (
-            f"the plugin {name} has {', '.join(unknown)}, which is no hook; there are {', '.join(HOOKS)}"
+            f"the plugin {name} has the unknown hook {', '.join(unknown)}; expected one of {', '.join(HOOKS)}"
         )
         raise SettingsError(message, "BAD_OPTION")
     mine = [one for one in HOOKS if hasattr(plugin, one)]
     if not mine:
-        raise SettingsError(f"the plugin {name} has no hook; there are {', '.join(HOOKS)}", "BAD_OPTION")
+        raise SettingsError(
+            f"the plugin {name} has no hook; expected one of {', '.join(HOOKS)}", "BAD_OPTION"
+        )
     for one in mine:
         if one != "on_request" and iscoroutinefunction(getattr(plugin, one)):
-            raise SettingsError(f"{name}.{one} is async; only on_request may be", "BAD_OPTION")
+            raise SettingsError(f"{name}.{one} must not be async; only on_request may be", "BAD_OPTION")
 
 
 class HookedTransport:
-    """A transport whose calls and replies plugins see."""
+    """A transport that calls the hooks for calls and replies."""
 
     def __init__(self, transport: Transport, on_call: Sequence[Hook], on_reply: Sequence[Hook]) -> None:
         self.transport = transport
@@ -174,7 +176,7 @@ class HookedTransport:
         self.on_reply = on_reply
 
     def post(self, call: Call, done: Done) -> Handle:
-        """Send a call; what a hook raises is handed to `done` like any other failure."""
+        """Send a call; an exception of a hook is passed to `done` like any other failure."""
         loop = asyncio.get_running_loop()
         try:
             for hook in self.on_call:

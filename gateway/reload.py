@@ -1,6 +1,7 @@
-"""Another supergraph without a restart.
+"""Loading another supergraph without a restart.
 
-SIGHUP reads it anew, and connections, requests under way and the old one in case of doubt stay.
+SIGHUP reads the supergraph again. Connections and requests under way are kept, and so is the old supergraph
+if the new one can't be served.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from gateway.answering import Gateway
-from gateway.app import Served, create_gateway
+from gateway.app import GatewayApp, create_gateway
 from gateway.core.errors import GatewayError
 from gateway.observe.facts import Reloaded, ReloadRefused
 from gateway.observe.observer import Observer
@@ -23,8 +24,8 @@ from gateway.settings import Settings
 from gateway.triggers import Sagas
 
 
-class Source(msgspec.Struct, frozen=True):
-    """What a gateway is made of: the supergraph's text and the settings, read together so that they fit
+class GatewaySource(msgspec.Struct, frozen=True):
+    """A supergraph SDL and the settings to serve it with; they are read together so that they fit
     each other.
     """
 
@@ -32,38 +33,39 @@ class Source(msgspec.Struct, frozen=True):
     settings: Settings
 
 
-Read = Callable[[], Source]
-HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
+ReadSource = Callable[[], GatewaySource]
+HANGUP = getattr(signal, "SIGHUP", None)  # missing on Windows
 
 
 class Terminal:
-    """The terminal that this process was started from, if any."""
+    """The terminal of standard error at the start of the process, if any."""
 
     def __init__(self) -> None:
-        self.there = sys.stderr.isatty()
+        self.was_terminal = sys.stderr.isatty()
 
     @property
-    def is_gone(self) -> bool:
-        """Whether it has been closed since: that is told by SIGHUP, too."""
-        return self.there and not sys.stderr.isatty()
+    def is_closed(self) -> bool:
+        """Whether the terminal was closed since the start; a closed terminal also sends SIGHUP."""
+        return self.was_terminal and not sys.stderr.isatty()
 
 
-class Making:
-    """Makes gateways for one process out of what `read` gives, with the observer and the sagas that stay."""
+class GatewayFactory:
+    """Creates gateways from the source that `read` returns; observer and sagas stay the same for all
+    of them.
+    """
 
-    def __init__(self, read: Read, observer: Observer, sagas: Sagas | None = None) -> None:
+    def __init__(self, read: ReadSource, observer: Observer, sagas: Sagas | None = None) -> None:
         self.read = read
         self.observer = observer
         self.sagas = sagas
 
-    def make(self, source: Source) -> Gateway:
-        """A gateway; raises SupergraphError or SettingsError."""
+    def make(self, source: GatewaySource) -> Gateway:
+        """A gateway over a source. Raises SupergraphError or SettingsError."""
         return create_gateway(source.supergraph, source.settings, sagas=self.sagas, observer=self.observer)
 
-    def try_make(self) -> tuple[Source, Gateway] | None:
-        """What there is to read now and a gateway of it.
-
-        None, and a fact that says why, when none can be made.
+    def try_make(self) -> tuple[GatewaySource, Gateway] | None:
+        """The current source and a gateway over it; reports ReloadRefused and returns None when that is not
+        possible.
         """
         try:
             source = self.read()
@@ -74,59 +76,61 @@ class Making:
 
 
 class Reloader:
-    """Reloads what one process serves."""
+    """Reloads the gateway of one process."""
 
-    def __init__(self, served: Served, making: Making) -> None:
+    def __init__(self, served: GatewayApp, factory: GatewayFactory) -> None:
         self.served = served
-        self.making = making
+        self.factory = factory
         self.terminal = Terminal()
-        self.going: asyncio.Task[None] | None = None
-        self.again = False
+        self.task: asyncio.Task[None] | None = None
+        self.reload_again = False
 
     async def listen(self) -> None:
-        """From now on SIGHUP reloads."""
+        """Handle SIGHUP from now on."""
         if HANGUP is not None:
-            asyncio.get_running_loop().add_signal_handler(HANGUP, self.hang_up)
+            asyncio.get_running_loop().add_signal_handler(HANGUP, self.on_sighup)
 
-    def hang_up(self) -> None:
-        """Reload, unless the terminal that this was started from is gone: then end, as everything does."""
-        if self.terminal.is_gone:
+    def on_sighup(self) -> None:
+        """Reload; but if the terminal was closed, end the process as SIGHUP does by default."""
+        if self.terminal.is_closed:
             os.kill(os.getpid(), signal.SIGTERM)
-        elif self.going is not None and not self.going.done():
-            self.again = True
+        elif self.task is not None and not self.task.done():
+            self.reload_again = True
         else:
-            self.going = asyncio.ensure_future(self.reload())
+            self.task = asyncio.ensure_future(self.reload())
 
     async def reload(self) -> None:
-        """Read and load beside the requests, then take over; once more if somebody has asked meanwhile."""
+        """Create a gateway while the old one serves, then replace it; repeat if another SIGHUP came
+        meanwhile.
+        """
         while True:
-            self.again = False
-            found = await asyncio.to_thread(self.making.try_make)
+            self.reload_again = False
+            found = await asyncio.to_thread(self.factory.try_make)
             if found is not None:
                 await asyncio.to_thread(found[1].warm, self.served.gateway)
                 await self.served.replace(found[1])
-                self.making.observer.emit(Reloaded(tuple(found[1].engine.supergraph.subgraphs)))
-            if not self.again:
+                self.factory.observer.emit(Reloaded(tuple(found[1].engine.supergraph.subgraphs)))
+            if not self.reload_again:
                 return
 
 
-class Workers(Multiprocess):
-    """uvicorn's processes; on SIGHUP the source is read and checked once, and each process told to load it
-    from `file`.
+class WorkerSupervisor(Multiprocess):
+    """uvicorn's worker processes. SIGHUP reads and checks the source once, writes it to `file`, and signals
+    each worker to load it.
     """
 
-    def __init__(self, config: uvicorn.Config, file: Path, making: Making) -> None:
+    def __init__(self, config: uvicorn.Config, file: Path, factory: GatewayFactory) -> None:
         super().__init__(config, [config.bind_socket()])
         self.file = file
-        self.making = making
+        self.factory = factory
         self.terminal = Terminal()
 
     def handle_hup(self) -> None:
-        """Reload, unless the terminal that this was started from is gone: then end."""
-        if self.terminal.is_gone:
+        """Reload the workers; but if the terminal was closed, end them."""
+        if self.terminal.is_closed:
             self.handle_term()
             return
-        found = self.making.try_make()
+        found = self.factory.try_make()
         if found is None:
             return
         write_source(self.file, found[0])
@@ -135,13 +139,13 @@ class Workers(Multiprocess):
                 os.kill(process.pid, HANGUP)
 
 
-def write_source(file: Path, source: Source) -> None:
-    """Write a source for the workers, all of it at once: nobody reads half of it."""
+def write_source(file: Path, source: GatewaySource) -> None:
+    """Write a source for the workers, atomically: no worker reads a partly written file."""
     beside = file.with_suffix(".new")
     beside.write_bytes(msgspec.json.encode(source))
     beside.replace(file)
 
 
-def read_source(file: Path) -> Source:
-    """What `write_source` wrote."""
-    return msgspec.json.decode(file.read_bytes(), type=Source)
+def read_source(file: Path) -> GatewaySource:
+    """Read a source that `write_source` has written."""
+    return msgspec.json.decode(file.read_bytes(), type=GatewaySource)

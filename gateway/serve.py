@@ -1,4 +1,4 @@
-"""Serving: a supergraph and settings on an address, in one process or several."""
+"""Serving a supergraph on a host and port, in one process or several."""
 
 import asyncio
 import gc
@@ -15,7 +15,7 @@ from pathlib import Path
 import uvicorn
 
 from gateway.answering import Gateway
-from gateway.app import Served
+from gateway.app import GatewayApp
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import SettingsError, SubgraphError
@@ -24,18 +24,21 @@ from gateway.http.uvicorn_internals import check_uvicorn
 from gateway.observe.facts import Started
 from gateway.observe.log import Log
 from gateway.observe.observer import Observer
-from gateway.reload import Making, Read, Reloader, Workers, read_source, write_source
+from gateway.reload import GatewayFactory, ReadSource, Reloader, WorkerSupervisor, read_source, write_source
 from gateway.settings import Settings
 from gateway.transport.base import call_for, send_and_read
 from gateway.transport.http import HttpTransport
 from gateway.triggers import Sagas
 
 _ENVIRONMENT = "GATEWAY_SOURCE"
-SDL_SECONDS = 10.0  # for a subgraph to give its SDL
+SDL_SECONDS = 10.0  # timeout for fetching an SDL
 
 
 def read_text(path: str, what: str) -> str:
-    """A file's text; SettingsError FILE_NOT_READABLE that says what it was to be."""
+    """The text of a file; `what` names its content in the error message.
+
+    Raises SettingsError FILE_NOT_READABLE.
+    """
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -44,10 +47,7 @@ def read_text(path: str, what: str) -> str:
 
 
 async def fetch_sdls(urls: Mapping[str, str]) -> list[SubgraphSource]:
-    """Ask each subgraph for its SDL (`_service`).
-
-    Raises SubgraphError naming the one that does not give it.
-    """
+    """Fetch the SDL of each subgraph (`{_service{sdl}}`). Raises SubgraphError for a subgraph without one."""
     transport = HttpTransport(urls)
 
     async def one(name: str, url: str) -> SubgraphSource:
@@ -57,7 +57,7 @@ async def fetch_sdls(urls: Mapping[str, str]) -> list[SubgraphSource]:
         except (KeyError, TypeError):
             sdl = None
         if not isinstance(sdl, str):
-            message = f"at {url} does not answer {{_service{{sdl}}}}; is it a federation subgraph?"
+            message = f"at {url} returned no SDL; check that it is a federation subgraph"
             raise SubgraphError(message, "SUBGRAPH_BAD_RESPONSE", subgraph=name)
         return SubgraphSource(name, url, sdl)
 
@@ -67,53 +67,54 @@ async def fetch_sdls(urls: Mapping[str, str]) -> list[SubgraphSource]:
         await transport.close()
 
 
-def compose_from(urls: Mapping[str, str]) -> str:
-    """The supergraph of running subgraphs."""
+def compose_running_subgraphs(urls: Mapping[str, str]) -> str:
+    """The supergraph SDL of running subgraphs, given by name and URL."""
     return compose(asyncio.run(fetch_sdls(urls))).supergraph
 
 
-def claim_port(host: str, port: int) -> None:
-    """See that an address can be listened on; SettingsError ADDRESS_IN_USE or BAD_OPTION when not."""
+def check_address(host: str, port: int) -> None:
+    """Raise SettingsError ADDRESS_IN_USE or BAD_OPTION when the address can't be bound."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except PermissionError as error:
-            message = f"this user may not listen on port {port}; take one above 1023"
+            message = f"this user has no permission to listen on port {port}; use a port above 1023"
             raise SettingsError(message, "BAD_OPTION") from error
         except (OSError, OverflowError) as error:
-            message = f"{host}:{port} can't be listened on: {getattr(error, 'strerror', None) or error}"
+            message = f"can't listen on {host}:{port}: {getattr(error, 'strerror', None) or error}"
             raise SettingsError(message, "ADDRESS_IN_USE") from error
 
 
-def serve(read: Read, host: str, port: int, workers: int) -> None:
-    """Serve until SIGINT or SIGTERM; running requests are answered first.
+def serve(read: ReadSource, host: str, port: int, workers: int) -> None:
+    """Serve until SIGINT or SIGTERM, and finish the requests under way; SIGHUP calls `read` again.
 
-    SIGHUP: `read` gives the source anew.
-
-    Raises what is wrong before it listens.
+    Raises GatewayError for a problem before it accepts connections.
     """
     check_uvicorn()
-    claim_port(host, port)
+    check_address(host, port)
     source = read()
     observer = Observer([Log()])
-    making = Making(read, observer, sagas_of(source.settings))
-    gateway = making.make(source)
+    factory = GatewayFactory(read, observer, load_sagas(source.settings))
+    gateway = factory.make(source)
     observer.emit(Started(f"http://{host}:{port}/graphql", tuple(gateway.engine.supergraph.subgraphs)))
     if workers == 1:
-        _run(uvicorn.Server(_config(application(gateway, making), host, port)).run)
+        _run(uvicorn.Server(_config(application(gateway, factory), host, port)).run)
         return
     with tempfile.TemporaryDirectory(prefix="gateway-") as folder:
         file = Path(folder) / "source.json"
         write_source(file, source)
         os.environ[_ENVIRONMENT] = str(file)
         config = _config("gateway.serve:worker", host, port, factory=True, workers=workers)
-        _run(Workers(config, file, making).run)
+        _run(WorkerSupervisor(config, file, factory).run)
 
 
-def sagas_of(settings: Settings) -> Sagas | None:
-    """The sagas that mutations start, from the team's own module. Raises SettingsError."""
+def load_sagas(settings: Settings) -> Sagas | None:
+    """The sagas that the function `settings.sagas` (MODULE:NAME) returns; None without the setting.
+
+    Raises SettingsError BAD_OPTION.
+    """
     if settings.sagas is None:
         return None
     module, _, name = settings.sagas.partition(":")
@@ -121,36 +122,36 @@ def sagas_of(settings: Settings) -> Sagas | None:
         make = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         extra = getattr(error, "name", None) == "asyncpg"  # the journal in PostgreSQL: gateway.saga.postgres
-        advice = "; the package is part of an extra: pip install 'mussikon[sagas]'" if extra else ""
+        advice = "; install the extra: pip install 'mussikon[sagas]'" if extra else ""
         raise SettingsError(
-            f"--sagas takes MODULE:NAME; {settings.sagas}: {error}{advice}", "BAD_OPTION"
+            f"--sagas: expected MODULE:NAME of a function, got {settings.sagas}: {error}{advice}",
+            "BAD_OPTION",
         ) from error
     found = make() if callable(make) else None
     if not isinstance(found, Sagas):
         raise SettingsError(
-            f"{settings.sagas} is no function that gives gateway.triggers.Sagas", "BAD_OPTION"
+            f"--sagas: expected {settings.sagas} to be a function that returns gateway.triggers.Sagas",
+            "BAD_OPTION",
         )
     return found
 
 
-def application(gateway: Gateway, making: Making) -> Routes:
+def application(gateway: Gateway, factory: GatewayFactory) -> Routes:
     """The application of one process, which reloads on SIGHUP."""
 
     async def started() -> None:
         await reloader.listen()
 
-    served = Served(gateway, started, sagas=making.sagas)
-    reloader = Reloader(served, making)
-    settle()
+    served = GatewayApp(gateway, started, sagas=factory.sagas)
+    reloader = Reloader(served, factory)
+    freeze_startup_objects()
     return served.routes
 
 
-def settle() -> None:
-    """What was made at the start stays.
+def freeze_startup_objects() -> None:
+    """Exempt the objects that exist now from garbage collection, and run it less often.
 
-    The garbage collector need not look at it again and again while requests run.
-
-    Nor often at what requests make: they leave no circles behind (a test counts).
+    Requests leave no reference cycles (a test counts them), so there is little for it to collect.
     """
     gc.collect()
     gc.freeze()
@@ -158,7 +159,7 @@ def settle() -> None:
 
 
 def _run(run: Callable[[], None]) -> None:
-    with suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+    with suppress(KeyboardInterrupt):  # Ctrl-C ends the server without a traceback
         run()
 
 
@@ -178,13 +179,13 @@ def _config(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=10,
-        timeout_worker_healthcheck=60,  # a busy machine makes a worker silent, which is no reason to end it
+        timeout_worker_healthcheck=60,  # on a busy machine a healthy worker may respond late
     )
 
 
 def worker() -> Routes:
-    """The application of one worker process, from the file that `serve` leaves it."""
+    """The application of a worker process, from the file that `serve` has written."""
     read = partial(read_source, Path(os.environ[_ENVIRONMENT]))
     source = read()
-    making = Making(read, Observer([Log()]), sagas_of(source.settings))
-    return application(making.make(source), making)
+    factory = GatewayFactory(read, Observer([Log()]), load_sagas(source.settings))
+    return application(factory.make(source), factory)

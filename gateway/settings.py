@@ -1,4 +1,4 @@
-"""What can be set, with sensible values; nothing here reads a file or the environment."""
+"""The settings and their defaults; nothing here reads a file or the environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,13 +7,16 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on what one request may ask, checked before the costly stages.
+    """Limits on one request, checked before the expensive stages.
 
-    `body`: bytes of a request's body, and characters of all arguments once fragments are written out.
-    `tokens`: lexer tokens of a document. `depth`: nested selection sets, fragments followed. `selections`:
-    fields after fragments are written out; `introspection`: those of them below `__schema` and `__type`.
-    `aliases`: fields of one selection set. `paths`: choices that planning may weigh. `validation_errors`:
-    errors reported at once.
+    - `body`: bytes of the request body, and characters of all arguments after fragments are expanded.
+    - `tokens`: lexer tokens of the document.
+    - `depth`: nested selection sets, those in fragments included.
+    - `selections`: fields after fragments are expanded; `introspection`: those of them below `__schema` and
+      `__type`.
+    - `aliases`: fields of one selection set.
+    - `paths`: options that planning may consider.
+    - `validation_errors`: errors that are reported at once.
     """
 
     body: int = 1_000_000
@@ -28,9 +31,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class HeaderRules:
-    """Which headers of the client's request go on to subgraphs; nothing else does. Names in lower case.
+    """The client headers that are forwarded to subgraphs, by lower-case name; no others are.
 
-    `x-forwarded-for` is the address of the gateway's peer, set by the gateway."""
+    `x-forwarded-for` is the address of the gateway's peer, set by the gateway.
+    """
 
     forward: tuple[str, ...] = (
         "authorization",
@@ -44,14 +48,14 @@ class HeaderRules:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """The way to subgraphs.
+    """The connections to subgraphs.
 
-    `connections`: at once to one server; `queue`: requests that may wait for one of those. `max_reply`:
-    bytes, also of what a compressed reply unpacks to.
-
-    `connect_timeout`: seconds for a new connection; `first_byte_timeout`: seconds until a reply begins, None
-    for as long as the whole may take. `compressed`: ask for gzip. `ca`: a file of certificates to trust
-    besides the system's.
+    - `connections`: the maximum number to one server; `queue`: requests that may wait for one of them.
+    - `max_reply`: bytes of a reply, also after decompression.
+    - `connect_timeout`: seconds for opening a connection.
+    - `first_byte_timeout`: seconds until the first byte of a reply; None for the timeout of the whole
+      request.
+    - `compressed`: accept gzip. `ca`: a file of CA certificates to trust in addition to the system's.
     """
 
     connections: int = 100
@@ -65,16 +69,21 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of the gateway's settings.
+    """All settings of the gateway.
 
-    `plan_header`: whether a request may ask for its plan in `extensions.plan`. `timeout`: seconds for one
-    subgraph request. `compile`: whether plans are compiled; without, all of them run on the exact path.
-    `share`: whether equal queries that are under way at the same time share one execution. `batch`: whether
-    entity fetches of requests under way at the same time go out together. `sagas`: MODULE:NAME of a function
-    that gives the sagas which mutations start. `extensions`: keys of subgraphs' extensions that go on to the
-    client. `labels`: progressive overrides that are on for everyone. `sticky_header`: the header whose value
-    keeps a user on one side of a `percent(...)` override; requests without it are drawn one by one.
-    `http_status`: which HTTP statuses answers have (`http/statuses`).
+    - `urls`: URLs of subgraphs that replace those in the supergraph.
+    - `timeout`: seconds for one subgraph request.
+    - `plan_cache`: the number of operations whose plans are cached.
+    - `plan_header`: a request may ask for its plan in `extensions.plan`.
+    - `operations`: a folder of example operations for GraphiQL.
+    - `labels`: active labels of progressive overrides. `sticky_header`: the header that identifies a user for
+      `percent(...)` labels; without it each request is drawn at random.
+    - `compile`: compile plans; without it all plans run on the exact path.
+    - `share`: equal concurrent queries share one execution.
+    - `batch`: entity fetches of concurrent requests are batched.
+    - `extensions`: the keys of subgraphs' extensions that clients receive.
+    - `sagas`: MODULE:NAME of a function that returns the sagas which mutations start.
+    - `http_status`: which HTTP statuses responses have (see `http/statuses`).
     """
 
     limits: Limits = field(default_factory=Limits)

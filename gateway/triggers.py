@@ -1,9 +1,9 @@
-"""Mutations that start sagas: a root mutation field is a trigger, its arguments are the saga's input, and its
-value is an entity that says how the saga goes.
+"""Mutations that start sagas: a root mutation field is the trigger, its arguments are the saga's input, and
+its value is an entity with the saga's state.
 
-Configuration, not code of a subgraph: the field's type is an entity with the key `id`, of some subgraph that
-answers for sagas. The gateway writes the start into the journal and asks that subgraph for the rest of the
-selection by the saga's id. Each caller's idempotency keys are their own.
+A trigger is configuration, not code of a subgraph. The type of its field is an entity with the key `id`,
+which some subgraph resolves. The gateway writes the start of the saga to the journal, and reads the client's
+selection from that subgraph by the saga's id. Idempotency keys belong to one caller.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from graphql.utilities import value_from_ast_untyped
 from gateway.core.errors import SagaError, SubgraphError
 from gateway.core.numbers import plain
 from gateway.saga.definition import Definitions
-from gateway.saga.journal import Journal, Request, until_rest
+from gateway.saga.journal import Journal, SagaRequest, wait_until_settled
 from gateway.transport.base import (
     Call,
     Done,
@@ -31,9 +31,9 @@ from gateway.transport.base import (
     run_in_task,
     send,
 )
-from gateway.transport.local import reply_of
+from gateway.transport.local import json_reply
 
-LONGEST_WAIT = 20.0  # seconds
+LONGEST_WAIT = 20.0  # seconds that a mutation waits for the end of its saga
 Hook = Callable[[], Awaitable[None]]
 
 
@@ -41,9 +41,11 @@ Hook = Callable[[], Awaitable[None]]
 class Trigger:
     """A root mutation field that starts a saga.
 
-    `inputs`: the saga's input by name, each an argument of the field. The idempotency key comes from an
-    argument or from a header; `wait`: the argument that says whether to answer when the saga has ended.
-    `type`: the entity that the field returns. `user_header`: the header that tells callers apart.
+    - `mutation`: the field. `saga`: the type of the saga. `type`: the entity that the field returns.
+    - `inputs`: for each input of the saga the argument of the field.
+    - `key_argument`, `key_header`: where the idempotency key comes from; the argument is preferred.
+    - `wait`: the argument that says whether to wait for the end of the saga.
+    - `user_header`: the header that identifies the caller.
     """
 
     mutation: str
@@ -58,10 +60,10 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Sagas:
-    """What a gateway needs to start sagas: the journal, the kinds of sagas, and the fields that start them.
+    """What a gateway needs to start sagas: the journal, the definitions, and the triggers.
 
-    `opened` and `closed` run with the application: connections, and a worker if the gateway is to carry sagas
-    itself.
+    `opened` and `closed` run when the application starts and ends: for connections, and for a worker if the
+    gateway runs sagas itself.
     """
 
     journal: Journal
@@ -72,7 +74,7 @@ class Sagas:
 
     @property
     def headers(self) -> tuple[str, ...]:
-        """The headers that triggers look at, in lower case."""
+        """The headers that the triggers read, in lower case."""
         names = {
             name for trigger in self.triggers for name in (trigger.key_header, trigger.user_header) if name
         }
@@ -80,7 +82,7 @@ class Sagas:
 
 
 class TriggeringTransport:
-    """A transport that starts sagas for the fields that are triggers, and passes on everything else."""
+    """A transport that starts sagas for the fields that are triggers, and passes other calls on."""
 
     def __init__(self, transport: Transport, sagas: Sagas) -> None:
         self.transport = transport
@@ -93,10 +95,7 @@ class TriggeringTransport:
         return run_in_task(self.start(call), done)
 
     async def start(self, call: Call) -> Reply:
-        """Answer a mutation field by field, in order.
-
-        Those that are triggers here, the others where they belong.
-        """
+        """Answer a mutation field by field, in order: triggers here, other fields by their subgraph."""
         operation = _operation(call)
         fields = [node for node in operation.selection_set.selections if isinstance(node, FieldNode)]
         if not any(node.name.value in self.triggers for node in fields):
@@ -107,26 +106,25 @@ class TriggeringTransport:
         for node in fields:
             trigger = self.triggers.get(node.name.value)
             if trigger is not None:
-                payload, more = await self.field(trigger, node, operation, call)
+                payload, more = await self.start_and_read(trigger, node, operation, call)
             else:
-                payload, more = await self._ask(_alone(call, operation, node))
+                payload, more = await self._send_and_read(_single_field_call(call, operation, node))
             headers += more
             data |= payload.get("data") or {(node.alias or node.name).value: None}
             errors += payload.get("errors") or []
-        made = reply_of(call.subgraph, {"data": data, "errors": errors} if errors else {"data": data})
+        made = json_reply(call.subgraph, {"data": data, "errors": errors} if errors else {"data": data})
         return Reply(made.status, made.body, headers)
 
-    async def _ask(self, call: Call) -> tuple[dict[str, Any], RawHeaders]:
+    async def _send_and_read(self, call: Call) -> tuple[dict[str, Any], RawHeaders]:
         reply = await send(self.transport, call)
         payload = read_payload(call.subgraph, reply)
         return payload if isinstance(payload, dict) else {}, reply.raw_headers
 
-    async def field(
+    async def start_and_read(
         self, trigger: Trigger, node: FieldNode, operation: OperationDefinitionNode, call: Call
     ) -> tuple[dict[str, Any], RawHeaders]:
-        """Start the saga of one field, and ask for what the client wants to know of it.
-
-        The payload and its headers.
+        """Start the saga of a field, and read the client's selection of it; returns the payload and the
+        reply's headers.
         """
         key = (node.alias or node.name).value
         variables = call.variables
@@ -140,24 +138,26 @@ class TriggeringTransport:
             refusal = {"message": error.message, "path": [key], "extensions": extensions}
             return {"data": {key: None}, "errors": [refusal]}, ()
         if trigger.wait is not None and arguments.get(trigger.wait):
-            await until_rest(self.sagas.journal, saga_id, min(call.timeout, LONGEST_WAIT))
-        payload, headers = await self._ask(_about(trigger, node, operation, call, saga_id))
+            await wait_until_settled(self.sagas.journal, saga_id, min(call.timeout, LONGEST_WAIT))
+        payload, headers = await self._send_and_read(_saga_call(trigger, node, operation, call, saga_id))
         return _as_field(payload, key), headers
 
     async def begin(self, trigger: Trigger, arguments: Mapping[str, Any], headers: Mapping[str, str]) -> UUID:
-        """The saga that the field starts, or has started before under the same key. Raises SagaError."""
+        """The id of the saga that a field starts, or has started before with the same key. Raises
+        SagaError.
+        """
         named = arguments.get(trigger.key_argument) if trigger.key_argument else None
         key = named or (headers.get(trigger.key_header) if trigger.key_header else None)
         if not isinstance(key, str) or not 0 < len(key) <= 100:
             ways = [f"the argument {trigger.key_argument}"] if trigger.key_argument else []
             ways += [f"the header {trigger.key_header}"] if trigger.key_header else []
-            raise SagaError(
-                f"{trigger.mutation} needs an idempotency key in {' or '.join(ways)}", "INVALID_KEY"
-            )
+            found = f"{len(key)} characters" if isinstance(key, str) else "none"
+            message = f"{trigger.mutation}: expected an idempotency key of 1 to 100 characters in "
+            raise SagaError(f"{message}{' or '.join(ways)}, got {found}", "INVALID_KEY")
         user = hashlib.sha256(headers.get(trigger.user_header, "").encode()).hexdigest()[:32]
         data = {name: plain(arguments.get(argument)) for name, argument in trigger.inputs.items()}
         saga = self.sagas.definitions.newest(trigger.saga)
-        saga_id, _ = await self.sagas.journal.start(Request(saga, f"{user}:{key}", data, user, key))
+        saga_id, _ = await self.sagas.journal.start(SagaRequest(saga, f"{user}:{key}", data, user, key))
         return saga_id
 
     async def close(self) -> None:
@@ -171,32 +171,34 @@ def _operation(call: Call) -> OperationDefinitionNode:
         ]
     except (GraphQLError, ValueError) as error:
         raise SubgraphError(
-            "was to be asked what can't be read", "SUBGRAPH_BAD_RESPONSE", subgraph=call.subgraph
+            "could not be called: the request is not one valid GraphQL operation",
+            "SUBGRAPH_BAD_RESPONSE",
+            subgraph=call.subgraph,
         ) from error
     return found
 
 
-def _alone(call: Call, operation: OperationDefinitionNode, node: FieldNode) -> Call:
-    """The same call with one of its fields."""
-    declared, variables = _used(operation, print_ast(node), call.variables)
+def _single_field_call(call: Call, operation: OperationDefinitionNode, node: FieldNode) -> Call:
+    """The call with only one of its fields."""
+    declared, variables = _used_variables(operation, print_ast(node), call.variables)
     head = f"{OperationType.MUTATION.value}{declared}"
-    return call.asking(f"{head}{{{print_ast(node)}}}", variables, repeatable=False)
+    return call.with_query(f"{head}{{{print_ast(node)}}}", variables, repeatable=False)
 
 
-def _about(
+def _saga_call(
     trigger: Trigger, node: FieldNode, operation: OperationDefinitionNode, call: Call, saga_id: UUID
 ) -> Call:
-    """The call for what the client has selected of a saga."""
+    """The call that reads the client's selection of a saga."""
     selection = print_ast(node.selection_set) if node.selection_set else "{__typename}"
-    declared, variables = _used(operation, selection, call.variables)
+    declared, variables = _used_variables(operation, selection, call.variables)
     heads = [f"$representations: [_Any!]!{', ' if declared else ''}", declared[1:-1]]
     entities = f"_entities(representations: $representations) {{... on {trigger.type} {selection}}}"
     entity = {"__typename": trigger.type, "id": str(saga_id)}
     text = f"query({''.join(heads)}) {{{entities}}}"
-    return call.asking(text, {**variables, "representations": [entity]}, repeatable=True)
+    return call.with_query(text, {**variables, "representations": [entity]}, repeatable=True)
 
 
-def _used(
+def _used_variables(
     operation: OperationDefinitionNode, text: str, variables: Mapping[str, Any]
 ) -> tuple[str, dict[str, Any]]:
     """The declarations of the variables in a text, and their values."""
@@ -212,21 +214,23 @@ def _variables(text: str) -> set[str]:
     found: set[str] = set()
     whole = text if text.startswith("{") else f"{{{text}}}"
 
-    def look(node: Any) -> None:
+    def collect(node: Any) -> None:
         if isinstance(node, VariableNode):
             found.add(node.name.value)
         for key in getattr(node, "keys", ()):
             value = getattr(node, key, None)
             for one in value if isinstance(value, list | tuple) else (value,):
                 if one is not None and not isinstance(one, str):
-                    look(one)
+                    collect(one)
 
-    look(parse(whole))
+    collect(parse(whole))
     return found
 
 
 def _as_field(payload: Any, key: str) -> dict[str, Any]:
-    """The answer about an entity, as the answer of the field; errors where they belong."""
+    """The payload of an entity lookup as the payload of the field, with the errors' paths changed
+    accordingly.
+    """
     answer = payload if isinstance(payload, dict) else {}
     entities = (answer.get("data") or {}).get("_entities")
     value = entities[0] if isinstance(entities, list) and entities else None

@@ -23,7 +23,7 @@ from bench.report import save_rows, write_page
 from bench.sagas.appends import appends_per_second
 from bench.sagas.lag import RATE, projection_lag
 from gateway.saga.definition import Definitions
-from gateway.saga.journal import Request
+from gateway.saga.journal import SagaRequest
 from gateway.saga.postgres import PostgresJournal
 from subgraphs.kit.client import authorization
 from subgraphs.orchestration.app import SELF
@@ -74,7 +74,7 @@ async def start_ours(place: Ground, made: Sequence[dict[str, str]]) -> None:
     saga = Definitions.of(town.sagas).newest(ASSIGNMENT)
     async with asyncpg.create_pool(place.where.journal, min_size=4, max_size=8) as pool:
         journal = PostgresJournal(pool)
-        await asyncio.gather(*(journal.start(Request(saga, one["id"], one)) for one in made))
+        await asyncio.gather(*(journal.start(SagaRequest(saga, one["id"], one)) for one in made))
     await town.close()
 
 

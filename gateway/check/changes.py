@@ -32,7 +32,7 @@ Composite = GraphQLObjectType | GraphQLInterfaceType
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SchemaChange:
     """One change. `coordinate` is what an operation must use to be touched by it (schema coordinates,
     `Type.field(argument:)`).
 
@@ -45,7 +45,7 @@ class Change:
     used_by: tuple[str, ...] = ()
 
 
-def compare(old: GraphQLSchema, new: GraphQLSchema) -> tuple[Change, ...]:
+def compare(old: GraphQLSchema, new: GraphQLSchema) -> tuple[SchemaChange, ...]:
     """Every change from the old schema to the new one, in the order of the coordinates."""
     found = [*_types(old, new), *_roots(old, new), *_directives(old, new)]
     return tuple(sorted(found, key=lambda change: (change.coordinate, change.message)))
@@ -59,19 +59,19 @@ def _named(schema: GraphQLSchema) -> dict[str, GraphQLNamedType]:
     }
 
 
-def _types(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[Change]:
+def _types(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[SchemaChange]:
     before, after = _named(old), _named(new)
     for name in before.keys() - after.keys():
-        yield Change("breaking", name, f"the type {name} is gone")
+        yield SchemaChange("breaking", name, f"the type {name} is gone")
     for name in after.keys() - before.keys():
-        yield Change("safe", name, f"the type {name} is new")
+        yield SchemaChange("safe", name, f"the type {name} is new")
     for name in before.keys() & after.keys():
         one, other = before[name], after[name]
         if type(one) is not type(other):
-            yield Change("breaking", name, f"{name} was {_kind(one)} and is {_kind(other)}")
+            yield SchemaChange("breaking", name, f"{name} was {_kind(one)} and is {_kind(other)}")
             continue
         if (one.description or "") != (other.description or ""):
-            yield Change("safe", name, f"{name} is described anew")
+            yield SchemaChange("safe", name, f"{name} is described anew")
         for kind, compare_kind in _KINDS:
             if isinstance(one, kind):
                 yield from compare_kind(one, other)
@@ -91,42 +91,48 @@ def _kind(item: GraphQLNamedType) -> str:
     return words[type(item).__name__]
 
 
-def _fields(one: Composite, other: Composite) -> Iterator[Change]:
+def _fields(one: Composite, other: Composite) -> Iterator[SchemaChange]:
     for name in one.fields.keys() - other.fields.keys():
-        yield Change("breaking", f"{one.name}.{name}", f"the field {one.name}.{name} is gone")
+        yield SchemaChange("breaking", f"{one.name}.{name}", f"the field {one.name}.{name} is gone")
     for name in other.fields.keys() - one.fields.keys():
-        yield Change("safe", f"{one.name}.{name}", f"the field {one.name}.{name} is new")
+        yield SchemaChange("safe", f"{one.name}.{name}", f"the field {one.name}.{name} is new")
     for name in one.fields.keys() & other.fields.keys():
         coordinate = f"{one.name}.{name}"
         before, after = one.fields[name], other.fields[name]
         if str(before.type) != str(after.type):
             level: Level = "safe" if _narrower(str(before.type), str(after.type)) else "breaking"
-            yield Change(level, coordinate, f"{coordinate} was {before.type} and is {after.type}")
+            yield SchemaChange(level, coordinate, f"{coordinate} was {before.type} and is {after.type}")
         if before.deprecation_reason is None and after.deprecation_reason is not None:
-            yield Change("safe", coordinate, f"{coordinate} is deprecated: {after.deprecation_reason}")
+            yield SchemaChange("safe", coordinate, f"{coordinate} is deprecated: {after.deprecation_reason}")
         yield from _arguments(coordinate, before.args, after.args)
-    before_interfaces = {item.name for item in one.interfaces}
-    after_interfaces = {item.name for item in other.interfaces}
-    for name in before_interfaces - after_interfaces:
+    yield from _interfaces(one, other)
+
+
+def _interfaces(one: Composite, other: Composite) -> Iterator[SchemaChange]:
+    before = {item.name for item in one.interfaces}
+    after = {item.name for item in other.interfaces}
+    for name in before - after:
         for touched in (one.name, name):
-            yield Change("breaking", touched, f"{one.name} does not implement {name} any more")
-    for name in after_interfaces - before_interfaces:
-        yield Change(
+            yield SchemaChange("breaking", touched, f"{one.name} does not implement {name} any more")
+    for name in after - before:
+        yield SchemaChange(
             "dangerous", name, f"{one.name} implements {name}: fragments and switches may meet a new type"
         )
 
 
 def _arguments(
     coordinate: str, before: Mapping[str, GraphQLArgument], after: Mapping[str, GraphQLArgument]
-) -> Iterator[Change]:
+) -> Iterator[SchemaChange]:
     for name in before.keys() - after.keys():
-        yield Change("breaking", f"{coordinate}({name}:)", f"the argument {coordinate}({name}:) is gone")
+        yield SchemaChange(
+            "breaking", f"{coordinate}({name}:)", f"the argument {coordinate}({name}:) is gone"
+        )
     for name in after.keys() - before.keys():
         place = f"{coordinate}({name}:)"
         if _required(after[name]):
-            yield Change("breaking", coordinate, f"{place} is new and required")
+            yield SchemaChange("breaking", coordinate, f"{place} is new and required")
         else:
-            yield Change("safe", place, f"the argument {place} is new")
+            yield SchemaChange("safe", place, f"the argument {place} is new")
     for name in before.keys() & after.keys():
         yield from _value(f"{coordinate}({name}:)", coordinate, before[name], after[name])
 
@@ -136,22 +142,22 @@ def _value(
     owner: str,
     before: GraphQLArgument | GraphQLInputField,
     after: GraphQLArgument | GraphQLInputField,
-) -> Iterator[Change]:
+) -> Iterator[SchemaChange]:
     """An argument or input field: what was accepted must stay accepted.
 
     One that becomes required touches whoever uses its owner.
     """
     if str(before.type) != str(after.type):
         if _narrower(str(after.type), str(before.type)):
-            yield Change("safe", place, f"{place} was {before.type} and is {after.type}")
+            yield SchemaChange("safe", place, f"{place} was {before.type} and is {after.type}")
         else:
             touched = owner if _required(after) and not _required(before) else place
-            yield Change("breaking", touched, f"{place} was {before.type} and is {after.type}")
+            yield SchemaChange("breaking", touched, f"{place} was {before.type} and is {after.type}")
     elif _required(after) and not _required(before):
-        yield Change("breaking", owner, f"{place} has lost its default and is required")
+        yield SchemaChange("breaking", owner, f"{place} has lost its default and is required")
     if not same_value(_default_node(before), _default_node(after)):
         message = f"{place} had the default {_default(before)} and has {_default(after)}"
-        yield Change("dangerous", owner, message)
+        yield SchemaChange("dangerous", owner, message)
 
 
 def _default(item: GraphQLArgument | GraphQLInputField) -> str:
@@ -178,52 +184,58 @@ def _narrower(wide: str, narrow: str) -> bool:
     return wide == narrow
 
 
-def _inputs(one: GraphQLInputObjectType, other: GraphQLInputObjectType) -> Iterator[Change]:
+def _inputs(one: GraphQLInputObjectType, other: GraphQLInputObjectType) -> Iterator[SchemaChange]:
     for name in one.fields.keys() - other.fields.keys():
-        yield Change("breaking", f"{one.name}.{name}", f"the input field {one.name}.{name} is gone")
+        yield SchemaChange("breaking", f"{one.name}.{name}", f"the input field {one.name}.{name} is gone")
     for name in other.fields.keys() - one.fields.keys():
         if _required(other.fields[name]):
-            yield Change("breaking", one.name, f"the input field {one.name}.{name} is new and required")
+            yield SchemaChange("breaking", one.name, f"the input field {one.name}.{name} is new and required")
         else:
-            yield Change("safe", f"{one.name}.{name}", f"the input field {one.name}.{name} is new")
+            yield SchemaChange("safe", f"{one.name}.{name}", f"the input field {one.name}.{name} is new")
     for name in one.fields.keys() & other.fields.keys():
         yield from _value(f"{one.name}.{name}", one.name, one.fields[name], other.fields[name])
 
 
-def _enums(one: GraphQLEnumType, other: GraphQLEnumType) -> Iterator[Change]:
+def _enums(one: GraphQLEnumType, other: GraphQLEnumType) -> Iterator[SchemaChange]:
     for name in one.values.keys() - other.values.keys():
-        yield Change("breaking", f"{one.name}.{name}", f"the value {one.name}.{name} is gone")
+        yield SchemaChange("breaking", f"{one.name}.{name}", f"the value {one.name}.{name} is gone")
     for name in other.values.keys() - one.values.keys():
-        yield Change("dangerous", one.name, f"the value {one.name}.{name} is new: clients may not know it")
+        yield SchemaChange(
+            "dangerous", one.name, f"the value {one.name}.{name} is new: clients may not know it"
+        )
 
 
-def _unions(one: GraphQLUnionType, other: GraphQLUnionType) -> Iterator[Change]:
+def _unions(one: GraphQLUnionType, other: GraphQLUnionType) -> Iterator[SchemaChange]:
     before, after = {item.name for item in one.types}, {item.name for item in other.types}
     for name in before - after:
-        yield Change("breaking", f"{one.name}|{name}", f"{name} is no member of {one.name} any more")
+        yield SchemaChange("breaking", f"{one.name}|{name}", f"{name} is no member of {one.name} any more")
     for name in after - before:
-        yield Change("dangerous", one.name, f"{name} is a new member of {one.name}: clients may not know it")
+        yield SchemaChange(
+            "dangerous", one.name, f"{name} is a new member of {one.name}: clients may not know it"
+        )
 
 
-def _roots(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[Change]:
+def _roots(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[SchemaChange]:
     for word in ("query", "mutation", "subscription"):
         before, after = getattr(old, f"{word}_type"), getattr(new, f"{word}_type")
         if before is not None and after is not None and before.name != after.name:
-            yield Change("breaking", before.name, f"the {word} root was {before.name} and is {after.name}")
+            yield SchemaChange(
+                "breaking", before.name, f"the {word} root was {before.name} and is {after.name}"
+            )
 
 
-def _directives(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[Change]:
+def _directives(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[SchemaChange]:
     before = {item.name: item for item in old.directives if not is_specified_directive(item)}
     after = {item.name: item for item in new.directives if not is_specified_directive(item)}
     for name in before.keys() - after.keys():
-        yield Change("breaking", f"@{name}", f"the directive @{name} is gone")
+        yield SchemaChange("breaking", f"@{name}", f"the directive @{name} is gone")
     for name in after.keys() - before.keys():
-        yield Change("safe", f"@{name}", f"the directive @{name} is new")
+        yield SchemaChange("safe", f"@{name}", f"the directive @{name} is new")
     for name in before.keys() & after.keys():
         if before[name].is_repeatable and not after[name].is_repeatable:
-            yield Change("breaking", f"@{name}", f"@{name} can stand only once any more")
+            yield SchemaChange("breaking", f"@{name}", f"@{name} can stand only once any more")
         for place in _gone(before[name].locations, after[name].locations):
-            yield Change("breaking", f"@{name}", f"@{name} can't stand on {place} any more")
+            yield SchemaChange("breaking", f"@{name}", f"@{name} can't stand on {place} any more")
         yield from _arguments(f"@{name}", before[name].args, after[name].args)
 
 
@@ -234,7 +246,7 @@ def _gone(before: Iterable[object], after: Iterable[object]) -> list[str]:
     )
 
 
-_KINDS: tuple[tuple[type[GraphQLNamedType], Callable[..., Iterator[Change]]], ...] = (
+_KINDS: tuple[tuple[type[GraphQLNamedType], Callable[..., Iterator[SchemaChange]]], ...] = (
     (GraphQLObjectType, _fields),
     (GraphQLInterfaceType, _fields),
     (GraphQLInputObjectType, _inputs),

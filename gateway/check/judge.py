@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from graphql import DocumentNode, OperationDefinitionNode
 
-from gateway.check.changes import Change, Level, compare
+from gateway.check.changes import Level, SchemaChange, compare
 from gateway.check.usage import used_coordinates
 from gateway.core.errors import GatewayError, RequestError
 from gateway.request.parse import parse_document
@@ -28,7 +28,7 @@ class BrokenOperation:
 class Judgement:
     """All changes, what operations break, and which given operations were not valid before."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[SchemaChange, ...]
     broken: tuple[BrokenOperation, ...] = ()
     skipped: tuple[BrokenOperation, ...] = ()
 
@@ -81,7 +81,7 @@ def _placed(error: RequestError) -> str:
     return f"{error.message} (line {place.line}, column {place.column})" if place else error.message
 
 
-def _weighed(change: Change, usage: Mapping[str, frozenset[str]]) -> Change:
+def _weighed(change: SchemaChange, usage: Mapping[str, frozenset[str]]) -> SchemaChange:
     users = tuple(sorted(name for name, used in usage.items() if change.coordinate in used))
     if change.level != "safe" and not users:
         return replace(

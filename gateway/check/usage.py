@@ -33,12 +33,12 @@ from graphql.language import (
 def used_coordinates(schema: GraphQLSchema, document: DocumentNode) -> frozenset[str]:
     """Every coordinate that a document uses; what the schema does not have is left out."""
     info = TypeInfo(schema)
-    used = _Used(schema, info)
+    used = _CoordinateCollector(schema, info)
     visit(document, TypeInfoVisitor(info, used))
     return frozenset(used.found)
 
 
-class _Used(Visitor):
+class _CoordinateCollector(Visitor):
     def __init__(self, schema: GraphQLSchema, info: TypeInfo) -> None:
         super().__init__()
         self.schema = schema

@@ -19,7 +19,7 @@ from graphql.language import (
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.merge.applications import merge_applications, merge_values
-from gateway.compose.merged import MergedField, MergedMarks, MergedSchema, MergedType
+from gateway.compose.merged import MergedField, MergedMetadata, MergedSchema, MergedType
 from gateway.compose.model import Application
 from gateway.federation.carried import ACCESS
 
@@ -48,24 +48,24 @@ def _guarded(item: MergedType, types: Mapping[str, MergedType]) -> MergedType:
     below = [one for one in types.values() if one.kind == "object" and item.name in dict(one.interfaces)]
     fields = []
     for one in item.fields:
-        theirs = [other.marks for member in below for other in member.fields if other.name == one.name]
-        fields.append(replace(one, marks=_with(one.marks, theirs)))
-    return replace(item, fields=tuple(fields), marks=_with(item.marks, [one.marks for one in below]))
+        theirs = [other.metadata for member in below for other in member.fields if other.name == one.name]
+        fields.append(replace(one, metadata=_with(one.metadata, theirs)))
+    return replace(item, fields=tuple(fields), metadata=_with(item.metadata, [one.metadata for one in below]))
 
 
-def _with(marks: MergedMarks, others: Sequence[MergedMarks]) -> MergedMarks:
-    sides = [("", _access(one)) for one in (marks, *others)]
-    rest = tuple(one for one in marks.applied if not (one.spec and one.name in ACCESS))
-    return replace(marks, applied=(*rest, *merge_applications("", sides, Report())))
+def _with(metadata: MergedMetadata, others: Sequence[MergedMetadata]) -> MergedMetadata:
+    sides = [("", _access(one)) for one in (metadata, *others)]
+    rest = tuple(one for one in metadata.applied if not (one.spec and one.name in ACCESS))
+    return replace(metadata, applied=(*rest, *merge_applications("", sides, Report())))
 
 
-def _access(marks: MergedMarks) -> list[Application]:
-    return [one for one in marks.applied if one.spec and one.name in ACCESS]
+def _access(metadata: MergedMetadata) -> list[Application]:
+    return [one for one in metadata.applied if one.spec and one.name in ACCESS]
 
 
 def _check(item: MergedType, one: MergedField, types: Mapping[str, MergedType], report: Report) -> None:
     """Whatever a field needs is guarded by no more than the field and its type are."""
-    own = _guards([*_access(item.marks), *_access(one.marks)])
+    own = _guards([*_access(item.metadata), *_access(one.metadata)])
     for join in one.joins:
         sets = [(item.name, join.requires)] if join.requires else []
         for context in join.contexts:
@@ -126,15 +126,15 @@ def _walk(
         if isinstance(node, InlineFragmentNode):
             condition = node.type_condition.name.value if node.type_condition else type_name
             if condition in types:
-                yield condition, _guards(_access(types[condition].marks))
+                yield condition, _guards(_access(types[condition].metadata))
             yield from _walk(node.selection_set, condition, types)
         elif isinstance(node, FieldNode) and item is not None:
             found = next((one for one in item.fields if one.name == node.name.value), None)
             if found is None:
                 continue
             below = types.get(found.type.strip("[]!"))
-            yield f"{type_name}.{found.name}", _guards(_access(found.marks))
+            yield f"{type_name}.{found.name}", _guards(_access(found.metadata))
             if below is not None:
-                yield below.name, _guards(_access(below.marks))
+                yield below.name, _guards(_access(below.metadata))
                 if node.selection_set:
                     yield from _walk(node.selection_set, below.name, types)

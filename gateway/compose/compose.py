@@ -11,11 +11,11 @@ from gateway.compose.access import spread_access
 from gateway.compose.diagnostics import CompositionFailed, Hint, Report
 from gateway.compose.emit import emit
 from gateway.compose.federation_1 import check_federation_1
+from gateway.compose.find_node import find_node
 from gateway.compose.inaccessible import check_inaccessible
 from gateway.compose.ingest import SubgraphSource, ingest
 from gateway.compose.interface_fields import hint_interface_fields
 from gateway.compose.merge.types import merge_schema
-from gateway.compose.places import find_node
 from gateway.compose.rules import RULES
 from gateway.compose.satisfiable import check_satisfiable
 from gateway.core.errors import SupergraphError

@@ -47,7 +47,7 @@ def contract(supergraph: str, include: Collection[str] = (), exclude: Collection
     """
     document = parse_supergraph(supergraph)
     features = {feature.name: feature for feature in read_features(document)}
-    cutter = _Cutter(document, features, frozenset(include), frozenset(exclude))
+    cutter = _ContractFilter(document, features, frozenset(include), frozenset(exclude))
     cutter.check_tags()
     cutter.cut()
     text = print_ast(cutter.written())
@@ -64,7 +64,7 @@ def _required(node: InputValueDefinitionNode) -> bool:
 
 
 @dataclass(slots=True)
-class _Cutter:
+class _ContractFilter:
     """One cut. `hidden` are coordinates: types, `Type.field`, `Type.field(argument:)`, enum values."""
 
     document: DocumentNode

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from gateway.compose.emit_specs import definitions, schema_head, spec_types
 from gateway.compose.merged import (
-    ContextArgument,
     JoinArguments,
+    MergedContextArgument,
     MergedField,
     MergedInput,
-    MergedMarks,
+    MergedMetadata,
     MergedSchema,
     MergedType,
 )
@@ -24,15 +24,15 @@ BUILT_IN = frozenset(SCALARS)
 
 def emit(merged: MergedSchema, schemas: Sequence[SubgraphSchema]) -> str:
     """The supergraph SDL; types by name, so that equal input gives equal text."""
-    writer = _Writer(graph_names([schema.name for schema in schemas]), merged.names)
+    writer = _SdlWriter(graph_names([schema.name for schema in schemas]), merged.names)
     types = [merged.types[name] for name in sorted(merged.types) if name not in BUILT_IN]
     body = "\n".join(writer.type(item) for item in types)
     on_schema = [writer.routed(schema.name, one) for schema in schemas for one in schema.routed]
-    on_schema += writer.marks(merged.marks)
-    whole = "\n".join((body, *on_schema))
-    head = _description(merged.marks, "") + schema_head(merged, whole, on_schema)
-    parts = [head, *definitions(merged, whole)]
-    return "\n".join((*parts, writer.graph_enum(schemas), *spec_types(merged, whole), body))
+    on_schema += writer.metadata(merged.metadata)
+    text = "\n".join((body, *on_schema))
+    head = _description(merged.metadata, "") + schema_head(merged, text, on_schema)
+    enum = writer.graph_enum(schemas)
+    return "\n".join((head, *definitions(merged, text), enum, *spec_types(merged, text), body))
 
 
 def graph_names(names: Iterable[str]) -> dict[str, str]:
@@ -58,12 +58,12 @@ def _quote(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _description(marks: MergedMarks, indent: str) -> str:
-    return f"{indent}{_quote(marks.description)}\n" if marks.description else ""
+def _description(metadata: MergedMetadata, indent: str) -> str:
+    return f"{indent}{_quote(metadata.description)}\n" if metadata.description else ""
 
 
 @dataclass(frozen=True, slots=True)
-class _Writer:
+class _SdlWriter:
     """Writes elements.
 
     `graphs`: names of subgraphs in the enum; `names`: what the subgraphs call carried directives.
@@ -86,19 +86,19 @@ class _Writer:
         args = f", args: {{{arguments}}}" if arguments else ""
         return f"@join__directive(graphs: [{self.graphs[subgraph]}], name: {_quote(one.name)}{args})"
 
-    def marks(self, marks: MergedMarks) -> list[str]:
+    def metadata(self, metadata: MergedMetadata) -> list[str]:
         """The directives that an element carries."""
-        out = [self.routed(subgraph, one) for subgraph, one in marks.routed]
-        out += [f"@{self.names.get('tag', 'tag')}(name: {_quote(tag)})" for tag in marks.tags]
-        if marks.inaccessible:
+        out = [self.routed(subgraph, one) for subgraph, one in metadata.routed]
+        out += [f"@{self.names.get('tag', 'tag')}(name: {_quote(tag)})" for tag in metadata.tags]
+        if metadata.inaccessible:
             out.append(f"@{self.names.get('inaccessible', 'inaccessible')}")
-        if marks.deprecated is not None:
-            out.append(f"@deprecated(reason: {_quote(marks.deprecated)})")
-        if marks.specified_by:
-            out.append(f"@specifiedBy(url: {_quote(marks.specified_by)})")
-        if marks.one_of:
+        if metadata.deprecated is not None:
+            out.append(f"@deprecated(reason: {_quote(metadata.deprecated)})")
+        if metadata.specified_by:
+            out.append(f"@specifiedBy(url: {_quote(metadata.specified_by)})")
+        if metadata.one_of:
             out.append("@oneOf")
-        for one in marks.applied:
+        for one in metadata.applied:
             name = self.names.get(one.name, one.local) if one.spec else one.local
             arguments = ", ".join(f"{key}: {value}" for key, value in one.arguments)
             out.append(f"@{name}({arguments})" if arguments else f"@{name}")
@@ -120,39 +120,41 @@ class _Writer:
                 f'@join__unionMember(graph: {self.graphs[one]}, member: "{member}")' for one in subgraphs
             ]
         directives += [f"@context(name: {_quote(name)})" for name in item.contexts]
-        directives += self.marks(item.marks)
-        head = _description(item.marks, "") + f"{word} {item.name}{interfaces}\n  " + "\n  ".join(directives)
+        directives += self.metadata(item.metadata)
+        head = (
+            _description(item.metadata, "") + f"{word} {item.name}{interfaces}\n  " + "\n  ".join(directives)
+        )
         if item.kind == "union":
             return f"{head}\n = {' | '.join(member for member, _ in item.members)}\n"
         lines = [self.field(one) for one in item.fields]
-        lines += [_description(one.marks, "  ") + f"  {self.input(one)}" for one in item.inputs]
-        lines += [self.value(value, marks, subgraphs) for value, marks, subgraphs in item.values]
+        lines += [_description(one.metadata, "  ") + f"  {self.input(one)}" for one in item.inputs]
+        lines += [self.value(value, metadata, subgraphs) for value, metadata, subgraphs in item.values]
         return f"{head}\n{{\n" + "\n".join(lines) + "\n}\n" if lines else f"{head}\n"
 
-    def value(self, value: str, marks: MergedMarks, subgraphs: Sequence[str]) -> str:
+    def value(self, value: str, metadata: MergedMetadata, subgraphs: Sequence[str]) -> str:
         """An enum value."""
         joins = [f"@join__enumValue(graph: {self.graphs[one]})" for one in subgraphs]
-        return _description(marks, "  ") + f"  {value} {' '.join((*joins, *self.marks(marks)))}"
+        return _description(metadata, "  ") + f"  {value} {' '.join((*joins, *self.metadata(metadata)))}"
 
     def field(self, item: MergedField) -> str:
         """A field of an object or interface type."""
         arguments = ", ".join(self.argument(one) for one in item.arguments)
         text = f"  {item.name}({arguments}): {item.type}" if arguments else f"  {item.name}: {item.type}"
-        return _description(item.marks, "  ") + " ".join(
-            (text, *self.joins(item.joins), *self.marks(item.marks))
+        return _description(item.metadata, "  ") + " ".join(
+            (text, *self.joins(item.joins), *self.metadata(item.metadata))
         )
 
     def argument(self, item: MergedInput) -> str:
         """An argument."""
-        described = f"{_quote(item.marks.description)} " if item.marks.description else ""
+        described = f"{_quote(item.metadata.description)} " if item.metadata.description else ""
         default = f" = {item.default}" if item.default is not None else ""
-        return " ".join((f"{described}{item.name}: {item.type}{default}", *self.marks(item.marks)))
+        return " ".join((f"{described}{item.name}: {item.type}{default}", *self.metadata(item.metadata)))
 
     def input(self, item: MergedInput) -> str:
         """An input field."""
         default = f" = {item.default}" if item.default is not None else ""
         return " ".join(
-            (f"{item.name}: {item.type}{default}", *self.joins(item.joins), *self.marks(item.marks))
+            (f"{item.name}: {item.type}{default}", *self.joins(item.joins), *self.metadata(item.metadata))
         )
 
     def joins(self, joins: Sequence[JoinArguments]) -> list[str]:
@@ -176,6 +178,6 @@ class _Writer:
         return out
 
 
-def _context(one: ContextArgument) -> str:
+def _context(one: MergedContextArgument) -> str:
     pairs = (("context", one.context), ("name", one.name), ("type", one.type), ("selection", one.selection))
     return "{" + ", ".join(f"{name}: {_quote(value)}" for name, value in pairs) + "}"

@@ -15,7 +15,7 @@ from gateway.compose.model import FieldDef, SubgraphSchema, TypeDef
 from gateway.federation.context_value import context_and_selection
 from gateway.federation.field_set import FieldSet, FieldSetField, parse_field_set, print_field_set
 
-Complain = Callable[[str, str], None]
+ReportProblem = Callable[[str, str], None]
 TYPENAME = "__typename"
 
 
@@ -90,7 +90,7 @@ def _context_selections(schema: SubgraphSchema, item: TypeDef) -> Iterator[tuple
 
 
 def check_selection(
-    schema: SubgraphSchema, type_name: str, fields: FieldSet, complain: Complain, *, arguments: bool
+    schema: SubgraphSchema, type_name: str, fields: FieldSet, complain: ReportProblem, *, arguments: bool
 ) -> None:
     """Complain (with the end of a code, and a message) where a field set is no selection of a type.
 
@@ -154,7 +154,9 @@ _SPECIFIED = (
 )
 
 
-def check_arguments(schema: SubgraphSchema, type_name: str, fields: FieldSet, complain: Complain) -> None:
+def check_arguments(
+    schema: SubgraphSchema, type_name: str, fields: FieldSet, complain: ReportProblem
+) -> None:
     """Complain about arguments that don't fit and fragments that can't apply, by GraphQL's own rules."""
     if _only_fields(fields) and not any(
         one.arguments for _, one, _ in used_fields(schema, type_name, fields)

@@ -12,7 +12,9 @@ from gateway.compose.merged import MergedField, MergedInput, MergedSchema, Merge
 
 def check_inaccessible(merged: MergedSchema, report: Report) -> None:
     """Check every visible element of the merged schema."""
-    hidden = {name for name, item in merged.types.items() if item.marks.inaccessible and name not in BUILT_IN}
+    hidden = {
+        name for name, item in merged.types.items() if item.metadata.inaccessible and name not in BUILT_IN
+    }
     if merged.roots.get("query") in hidden:
         report.error("QUERY_ROOT_TYPE_INACCESSIBLE", "the query root is @inaccessible", coordinate="Query")
     _check_directives(merged, hidden, report)
@@ -21,7 +23,7 @@ def check_inaccessible(merged: MergedSchema, report: Report) -> None:
             _check_type(item, hidden, report)
             _check_implemented(item, merged.types, hidden, report)
             for coordinate, value in _inputs(item):
-                if not value.marks.inaccessible:
+                if not value.metadata.inaccessible:
                     _check_default(coordinate, value, merged.types, report)
 
 
@@ -53,8 +55,8 @@ def _check_directives(merged: MergedSchema, hidden: set[str], report: Report) ->
 
 
 def _check_type(item: MergedType, hidden: set[str], report: Report) -> None:
-    children = [one.marks for one in item.fields] + [one.marks for one in item.inputs]
-    children += [marks for _, marks, _ in item.values]
+    children = [one.metadata for one in item.fields] + [one.metadata for one in item.inputs]
+    children += [metadata for _, metadata, _ in item.values]
     members = [name for name, _ in item.members]
     none_left = (children and all(one.inaccessible for one in children)) or (
         members and set(members) <= hidden
@@ -63,14 +65,14 @@ def _check_type(item: MergedType, hidden: set[str], report: Report) -> None:
         message = f"{item.name} is visible, but everything in it is @inaccessible"
         report.error("ONLY_INACCESSIBLE_CHILDREN", message, coordinate=item.name)
     for one in item.fields:
-        if not one.marks.inaccessible:
+        if not one.metadata.inaccessible:
             _check_field(f"{item.name}.{one.name}", one, hidden, report)
     for value in item.inputs:
         coordinate = f"{item.name}.{value.name}"
-        if value.marks.inaccessible and value.type.endswith("!") and value.default is None:
+        if value.metadata.inaccessible and value.type.endswith("!") and value.default is None:
             message = f"{coordinate} is @inaccessible, but required"
             report.error("REQUIRED_INACCESSIBLE", message, coordinate=coordinate)
-        elif not value.marks.inaccessible:
+        elif not value.metadata.inaccessible:
             _check_reference(coordinate, value.type, hidden, report)
 
 
@@ -78,9 +80,9 @@ def _check_field(coordinate: str, one: MergedField, hidden: set[str], report: Re
     _check_reference(coordinate, one.type, hidden, report)
     for argument in one.arguments:
         place = f"{coordinate}({argument.name}:)"
-        if argument.marks.inaccessible and argument.type.endswith("!") and argument.default is None:
+        if argument.metadata.inaccessible and argument.type.endswith("!") and argument.default is None:
             report.error("REQUIRED_INACCESSIBLE", f"{place} is @inaccessible, but required", coordinate=place)
-        elif not argument.marks.inaccessible:
+        elif not argument.metadata.inaccessible:
             _check_reference(place, argument.type, hidden, report)
 
 
@@ -100,16 +102,16 @@ def _check_implemented(
         above = types.get(name)
         for wanted in above.fields if above and name not in hidden else ():
             own = fields.get(wanted.name)
-            if own is None or wanted.marks.inaccessible:
+            if own is None or wanted.metadata.inaccessible:
                 continue
             arguments = {one.name: one for one in own.arguments}
             inner = [
                 arguments[one.name]
                 for one in wanted.arguments
-                if one.name in arguments and not one.marks.inaccessible
+                if one.name in arguments and not one.metadata.inaccessible
             ]
             coordinate = f"{item.name}.{own.name}"
-            if own.marks.inaccessible or any(one.marks.inaccessible for one in inner):
+            if own.metadata.inaccessible or any(one.metadata.inaccessible for one in inner):
                 message = (
                     f"{coordinate} is @inaccessible (or an argument of it), but {name}.{own.name} is visible"
                 )
@@ -120,7 +122,7 @@ def _inputs(item: MergedType) -> Iterator[tuple[str, MergedInput]]:
     for one in item.inputs:
         yield f"{item.name}.{one.name}", one
     for field in item.fields:
-        if not field.marks.inaccessible:
+        if not field.metadata.inaccessible:
             for argument in field.arguments:
                 yield f"{item.name}.{field.name}({argument.name}:)", argument
 
@@ -144,7 +146,7 @@ def _hidden_in(value: ValueNode, type_name: str, types: Mapping[str, MergedType]
         for one in value.values:
             yield from _hidden_in(one, type_name, types)
     elif isinstance(value, EnumValueNode):
-        if any(name == value.value and marks.inaccessible for name, marks, _ in item.values):
+        if any(name == value.value and metadata.inaccessible for name, metadata, _ in item.values):
             yield f"{type_name}.{value.value}"
     elif isinstance(value, ObjectValueNode):
         inputs = {one.name: one for one in item.inputs}
@@ -152,6 +154,6 @@ def _hidden_in(value: ValueNode, type_name: str, types: Mapping[str, MergedType]
             found = inputs.get(entry.name.value)
             if found is None:
                 continue
-            if found.marks.inaccessible:
+            if found.metadata.inaccessible:
                 yield f"{type_name}.{found.name}"
             yield from _hidden_in(entry.value, found.type.strip("[]!"), types)

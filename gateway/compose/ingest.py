@@ -26,9 +26,9 @@ from graphql.language import (
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.links import SPECS, Links, read_links
-from gateway.compose.model import ROOT_NAMES, Application, Composed, SubgraphSchema, TypeDef
+from gateway.compose.model import ROOT_NAMES, Application, ComposedDirective, SubgraphSchema, TypeDef
 from gateway.compose.plain_schema import is_connect, plain_schema
-from gateway.compose.read_types import Vocabulary, read_schema_marks, read_types, share_key_fields
+from gateway.compose.read_types import Vocabulary, read_schema_metadata, read_types, share_key_fields
 from gateway.compose.root_names import with_usual_roots
 from gateway.compose.spec_definitions import check_spec_definitions, without_old_mistakes
 from gateway.compose.upgrade import upgrade
@@ -114,7 +114,7 @@ def _read(
         graphql=plain,
         composed=composed,
         routed=routed,
-        marks=read_schema_marks(definitions, vocabulary, report),
+        metadata=read_schema_metadata(definitions, vocabulary, report),
     )
     return upgrade(schema, report)
 
@@ -131,9 +131,9 @@ def _check_root_names(
 
 def _on_schema(
     nodes: Iterable[DefinitionNode], links: Links
-) -> tuple[tuple[Composed, ...], tuple[Application, ...]]:
+) -> tuple[tuple[ComposedDirective, ...], tuple[Application, ...]]:
     """What stands on the schema: @composeDirective, and what connectors say of this subgraph."""
-    composed: list[Composed] = []
+    composed: list[ComposedDirective] = []
     routed: list[Application] = []
     connectors = _connector_names(links)
     for definition in nodes:
@@ -143,7 +143,7 @@ def _on_schema(
             arguments = arguments_of(node)
             local = node.name.value
             if links.names.get(local) == "composeDirective":
-                composed.append(Composed(text(arguments.get("name")), node))
+                composed.append(ComposedDirective(text(arguments.get("name")), node))
             elif local in connectors or (connectors and local == "link" and is_connect(read_feature(node))):
                 printed = tuple((key, print_ast(value)) for key, value in arguments.items())
                 routed.append(Application(local, local, printed, False, True))
@@ -155,7 +155,9 @@ def _connector_names(links: Links) -> frozenset[str]:
     return frozenset(found.local(name) for name in ("@connect", "@source")) if found else frozenset()
 
 
-def _carried_customs(nodes: Iterable[DefinitionNode], composed: Iterable[Composed]) -> dict[str, bool]:
+def _carried_customs(
+    nodes: Iterable[DefinitionNode], composed: Iterable[ComposedDirective]
+) -> dict[str, bool]:
     """The directives of other specs that are composed, and whether they are repeatable."""
     wanted = {one.name.removeprefix("@") for one in composed if one.name}
     return {

@@ -11,13 +11,13 @@ Car.tag alone, and no key leads from one to the other: `{ asset { tag } }` has n
 from collections.abc import Iterable
 
 from gateway.compose.diagnostics import Report
-from gateway.compose.states import State, visible
-from gateway.supergraph.graph import Arrival, Graph
+from gateway.compose.states import WalkState, visible
+from gateway.supergraph.query_graph import QueryGraph, Vertex
 
 JUMPS = 1
 
 
-def hint_interface_fields(graph: Graph, states: Iterable[State], report: Report) -> None:
+def hint_interface_fields(graph: QueryGraph, states: Iterable[WalkState], report: Report) -> None:
     """Hint INTERFACE_FIELD_SPLIT_BETWEEN_SUBGRAPHS for every such field, with the states that clients can
     come to.
     """
@@ -27,36 +27,36 @@ def hint_interface_fields(graph: Graph, states: Iterable[State], report: Report)
             continue
         for name in visible(graph, state.type):
             coordinate = f"{state.type}.{name}"
-            if coordinate in hinted or any(_answers(graph, state.type, one, name) for one in state.arrivals):
+            if coordinate in hinted or any(_answers(graph, state.type, one, name) for one in state.vertices):
                 continue
             hinted.add(coordinate)
             report.hint("INTERFACE_FIELD_SPLIT_BETWEEN_SUBGRAPHS", _message(graph, state, name), coordinate)
 
 
-def _answers(graph: Graph, interface: str, arrival: Arrival, name: str) -> bool:
-    """Whether a field can be had for all objects behind an arrival: on the interface, or for each type."""
-    if _is_near(graph, interface, arrival, name):
+def _answers(graph: QueryGraph, interface: str, vertex: Vertex, name: str) -> bool:
+    """Whether a field can be had for all objects behind an vertex: on the interface, or for each type."""
+    if _is_near(graph, interface, vertex, name):
         return True
-    members = graph.possible(arrival)
+    members = graph.possible(vertex)
     if not members and graph.supergraph.possible.get(interface):
         return True  # the subgraph hands out none of the objects
-    narrowed = {member: graph.narrow(arrival, member) for member in members}
+    narrowed = {member: graph.narrow(vertex, member) for member in members}
     return bool(members) and all(
         one is not None and _is_near(graph, member, one, name) for member, one in narrowed.items()
     )
 
 
-def _is_near(graph: Graph, type_name: str, arrival: Arrival, name: str) -> bool:
+def _is_near(graph: QueryGraph, type_name: str, vertex: Vertex, name: str) -> bool:
     """Whether a field is resolved where an object is, or after one entity lookup."""
-    if graph.local(arrival, name):
+    if graph.field_edge(vertex, name):
         return True
-    reached = graph.reach(type_name, {arrival})
-    return any(reach.depth <= JUMPS and graph.local(one, name) for one, reach in reached.items())
+    reached = graph.reach(type_name, {vertex})
+    return any(reach.depth <= JUMPS and graph.field_edge(one, name) for one, reach in reached.items())
 
 
-def _message(graph: Graph, state: State, name: str) -> str:
-    names = ", ".join(sorted({one.subgraph for one in state.arrivals}))
-    types = ", ".join(sorted({member for one in state.arrivals for member in graph.possible(one)}))
+def _message(graph: QueryGraph, state: WalkState, name: str) -> str:
+    names = ", ".join(sorted({one.subgraph for one in state.vertices}))
+    types = ", ".join(sorted({member for one in state.vertices for member in graph.possible(one)}))
     return (
         f"{state.type}.{name}: no subgraph that returns {state.type} ({names}) can answer it for all objects"
         f" that it returns ({types or 'none'}), neither itself nor by one lookup; where no single one can,"

@@ -103,7 +103,7 @@ def identity_of(feature: Feature) -> str:
 
 def read_links(document: DocumentNode, subgraph: str, report: Report) -> Links | None:
     """Read and check the links of a subgraph's SDL; None when nothing more can be said about it."""
-    reader = _Reader(subgraph, report)
+    reader = _LinkReader(subgraph, report)
     before = report.count
     for definition in document.definitions:
         for node in getattr(definition, "directives", None) or ():
@@ -149,7 +149,7 @@ def _local_names(federation: Feature | None, own_specs: Mapping[str, Feature]) -
     return names
 
 
-class _Reader:
+class _LinkReader:
     def __init__(self, subgraph: str, report: Report) -> None:
         self.subgraph = subgraph
         self.report = report

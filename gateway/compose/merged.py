@@ -11,7 +11,7 @@ from gateway.supergraph.model import Kind
 
 
 @dataclass(frozen=True, slots=True)
-class MergedMarks:
+class MergedMetadata:
     """What an element of the supergraph carries.
 
     `routed` are pairs of a subgraph and what it says for itself alone.
@@ -28,7 +28,7 @@ class MergedMarks:
 
 
 @dataclass(frozen=True, slots=True)
-class ContextArgument:
+class MergedContextArgument:
     """An argument that a subgraph takes from a context.
 
     The context's name in the supergraph, and the selection on it.
@@ -55,7 +55,7 @@ class JoinArguments:
     override: str | None = None
     used_overridden: bool = False
     label: str | None = None
-    contexts: tuple[ContextArgument, ...] = ()
+    contexts: tuple[MergedContextArgument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class MergedInput:
     name: str
     type: str
     default: str | None
-    marks: MergedMarks
+    metadata: MergedMetadata
     joins: tuple[JoinArguments, ...] = ()
 
 
@@ -76,7 +76,7 @@ class MergedField:
     name: str
     type: str
     arguments: tuple[MergedInput, ...]
-    marks: MergedMarks
+    metadata: MergedMetadata
     joins: tuple[JoinArguments, ...] = ()
 
 
@@ -86,12 +86,12 @@ class MergedType:
 
     name: str
     kind: Kind
-    marks: MergedMarks
+    metadata: MergedMetadata
     subgraphs: tuple[str, ...]
     joins: tuple[tuple[str, str], ...]
     fields: tuple[MergedField, ...] = ()
     inputs: tuple[MergedInput, ...] = ()
-    values: tuple[tuple[str, MergedMarks, tuple[str, ...]], ...] = ()
+    values: tuple[tuple[str, MergedMetadata, tuple[str, ...]], ...] = ()
     members: tuple[tuple[str, tuple[str, ...]], ...] = ()
     interfaces: tuple[tuple[str, tuple[str, ...]], ...] = ()
     contexts: tuple[str, ...] = ()
@@ -126,4 +126,4 @@ class MergedSchema:
     executable: tuple[str, ...] = ()
     composed: ComposedDirectives = field(default_factory=ComposedDirectives)
     names: Mapping[str, str] = field(default_factory=dict)
-    marks: MergedMarks = MergedMarks()
+    metadata: MergedMetadata = MergedMetadata()

@@ -43,7 +43,7 @@ class Application:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class Metadata:
     """What any element can carry.
 
     Description, deprecation, tags, hidden or not, and directives that are only carried along.
@@ -68,7 +68,7 @@ class InputValue:
     name: str
     type: str
     default: str | None
-    marks: Marks
+    metadata: Metadata
     node: Node
     context: str | None = None
 
@@ -88,7 +88,7 @@ class FieldDef:
     name: str
     type: str
     arguments: Mapping[str, InputValue]
-    marks: Marks
+    metadata: Metadata
     node: Node
     external: bool = False
     shareable: bool = False
@@ -122,11 +122,11 @@ class TypeDef:
 
     name: str
     kind: Kind
-    marks: Marks
+    metadata: Metadata
     node: Node
     fields: Mapping[str, FieldDef] = field(default_factory=dict)
     inputs: Mapping[str, InputValue] = field(default_factory=dict)
-    values: Mapping[str, Marks] = field(default_factory=dict)
+    values: Mapping[str, Metadata] = field(default_factory=dict)
     members: tuple[str, ...] = ()
     interfaces: tuple[str, ...] = ()
     keys: tuple[KeyDef, ...] = ()
@@ -137,7 +137,7 @@ class TypeDef:
 
 
 @dataclass(frozen=True, slots=True)
-class Composed:
+class ComposedDirective:
     """One @composeDirective: the name it gives, if it gives one, and where."""
 
     name: str | None
@@ -162,7 +162,7 @@ class SubgraphSchema:
     """One subgraph, read. `federation` is the version of the federation spec it links (None: Federation 1).
 
     `composed` are the arguments of its @composeDirective; `routed` what stands on its schema for itself
-    alone; `marks` what the schema carries; `old` what its upgrade has left out.
+    alone; `metadata` what the schema carries; `old` what its upgrade has left out.
     """
 
     name: str
@@ -172,9 +172,9 @@ class SubgraphSchema:
     federation: str | None
     links: Links
     graphql: GraphQLSchema
-    composed: tuple[Composed, ...] = ()
+    composed: tuple[ComposedDirective, ...] = ()
     routed: tuple[Application, ...] = ()
-    marks: Marks = Marks()
+    metadata: Metadata = Metadata()
     old: Federation1 | None = None
 
     def possible(self, name: str) -> frozenset[str]:

@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Set
 
 from gateway.compose.diagnostics import Report
-from gateway.compose.states import LIMIT, State, Visit, explain, follow
-from gateway.supergraph.graph import Graph
+from gateway.compose.states import LIMIT, Visit, WalkState, explain, follow
+from gateway.supergraph.query_graph import QueryGraph
 
 
-def check_mutations(graph: Graph, sound: Set[State], reported: set[str], report: Report) -> None:
+def check_mutations(graph: QueryGraph, sound: Set[WalkState], reported: set[str], report: Report) -> None:
     """Report SATISFIABILITY_ERROR for each root mutation field that no single subgraph can complete.
 
     `sound` are states from which everything is known to be answered; `reported` the coordinates of errors so
@@ -24,9 +24,9 @@ def check_mutations(graph: Graph, sound: Set[State], reported: set[str], report:
     if root is None:
         return
     known = set(sound)
-    start = Visit(State(root, frozenset()), ("mutation",))
+    start = Visit(WalkState(root, frozenset()), ("mutation",))
     for visit, _ in follow(graph, start, Report()):
-        if visit is None or len({arrival.subgraph for arrival in visit.state.arrivals}) < 2:
+        if visit is None or len({vertex.subgraph for vertex in visit.state.vertices}) < 2:
             continue
         coordinate = f"{root}.{visit.path[-1]}"
         if coordinate in reported:
@@ -37,15 +37,15 @@ def check_mutations(graph: Graph, sound: Set[State], reported: set[str], report:
             report.error("SATISFIABILITY_ERROR", _message(coordinate, failures), coordinate=coordinate)
 
 
-def _failures(graph: Graph, visit: Visit, known: set[State]) -> list[tuple[str, str]]:
+def _failures(graph: QueryGraph, visit: Visit, known: set[WalkState]) -> list[tuple[str, str]]:
     """For each subgraph that shares a field, the subgraph and what it can't complete; empty when one of them
     can complete everything. States that are found to be sound join the known ones.
     """
     failures: list[tuple[str, str]] = []
-    for subgraph in sorted({arrival.subgraph for arrival in visit.state.arrivals}):
-        arrivals = frozenset(one for one in visit.state.arrivals if one.subgraph == subgraph)
-        alone = Visit(State(visit.state.type, arrivals, visit.state.above), visit.path)
-        seen: set[State] = set()
+    for subgraph in sorted({vertex.subgraph for vertex in visit.state.vertices}):
+        vertices = frozenset(one for one in visit.state.vertices if one.subgraph == subgraph)
+        alone = Visit(WalkState(visit.state.type, vertices, visit.state.above), visit.path)
+        seen: set[WalkState] = set()
         failure = _first_failure(graph, alone, known, seen)
         if not failure:
             known |= seen
@@ -54,7 +54,7 @@ def _failures(graph: Graph, visit: Visit, known: set[State]) -> list[tuple[str, 
     return failures
 
 
-def _first_failure(graph: Graph, start: Visit, known: Set[State], seen: set[State]) -> str:
+def _first_failure(graph: QueryGraph, start: Visit, known: Set[WalkState], seen: set[WalkState]) -> str:
     """What can't be answered from a state, in words; empty when everything can. `seen` gets the states on the
     way.
     """

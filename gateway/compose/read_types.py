@@ -32,7 +32,7 @@ from graphql.language import (
 from graphql.language.ast import ConstValueNode
 
 from gateway.compose.diagnostics import Report
-from gateway.compose.model import Application, FieldDef, InputValue, KeyDef, Marks, TypeDef
+from gateway.compose.model import Application, FieldDef, InputValue, KeyDef, Metadata, TypeDef
 from gateway.federation.carried import CARRIED
 from gateway.federation.field_set import (
     FieldSet,
@@ -56,7 +56,7 @@ _BUILT_IN = frozenset({"deprecated", "specifiedBy", "oneOf"})
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class AppliedDirective:
     """A directive as applied. `name` is canonical for the directives of GraphQL and federation.
 
     Empty for all others.
@@ -120,7 +120,7 @@ _KINDS: Mapping[str, Kind] = {
 
 def read_types(nodes: Iterable[DefinitionNode], vocabulary: Vocabulary, report: Report) -> dict[str, TypeDef]:
     """All types of a subgraph."""
-    reader = Reader(vocabulary, report)
+    reader = TypeReader(vocabulary, report)
     types: dict[str, TypeDef] = {}
     for node in nodes:
         if isinstance(node, TypeDefinitionNode | TypeExtensionNode):
@@ -129,28 +129,28 @@ def read_types(nodes: Iterable[DefinitionNode], vocabulary: Vocabulary, report: 
     return {name: reader.settled(item) for name, item in types.items()}
 
 
-def read_schema_marks(nodes: Iterable[Node], vocabulary: Vocabulary, report: Report) -> Marks:
+def read_schema_metadata(nodes: Iterable[Node], vocabulary: Vocabulary, report: Report) -> Metadata:
     """What the schema itself carries: its description, and tags."""
-    reader = Reader(vocabulary, report)
-    marks = [reader.marks(node, reader.applied(node)) for node in nodes]
-    return Marks(
-        description=next((one.description for one in marks if one.description), None),
-        tags=tuple(dict.fromkeys(tag for one in marks for tag in one.tags)),
+    reader = TypeReader(vocabulary, report)
+    metadata = [reader.metadata(node, reader.applied(node)) for node in nodes]
+    return Metadata(
+        description=next((one.description for one in metadata if one.description), None),
+        tags=tuple(dict.fromkeys(tag for one in metadata for tag in one.tags)),
     )
 
 
 def _joined(one: TypeDef, other: TypeDef) -> TypeDef:
     base, more = (one, other) if one.base else (other, one)
-    marks = replace(
-        base.marks,
-        inaccessible=one.marks.inaccessible or other.marks.inaccessible,
-        tags=tuple(dict.fromkeys((*one.marks.tags, *other.marks.tags))),
-        applied=tuple(dict.fromkeys((*one.marks.applied, *other.marks.applied))),
-        routed=tuple(dict.fromkeys((*one.marks.routed, *other.marks.routed))),
+    metadata = replace(
+        base.metadata,
+        inaccessible=one.metadata.inaccessible or other.metadata.inaccessible,
+        tags=tuple(dict.fromkeys((*one.metadata.tags, *other.metadata.tags))),
+        applied=tuple(dict.fromkeys((*one.metadata.applied, *other.metadata.applied))),
+        routed=tuple(dict.fromkeys((*one.metadata.routed, *other.metadata.routed))),
     )
     return replace(
         base,
-        marks=marks,
+        metadata=metadata,
         fields={**base.fields, **more.fields},
         inputs={**base.inputs, **more.inputs},
         values={**base.values, **more.values},
@@ -164,7 +164,7 @@ def _joined(one: TypeDef, other: TypeDef) -> TypeDef:
     )
 
 
-class Reader:
+class TypeReader:
     """Reads elements of one subgraph."""
 
     def __init__(self, vocabulary: Vocabulary, report: Report) -> None:
@@ -172,21 +172,21 @@ class Reader:
         self.subgraph = vocabulary.subgraph
         self.report = report
 
-    def applied(self, node: Node) -> list[Applied]:
+    def applied(self, node: Node) -> list[AppliedDirective]:
         """The directives on an element."""
         directives: Iterable[ConstDirectiveNode] = getattr(node, "directives", None) or ()
         found = []
         for item in directives:
             local = item.name.value
             name = self.vocabulary.names.get(local) or (local if local in _BUILT_IN else "")
-            found.append(Applied(name, local, arguments_of(item), item))
+            found.append(AppliedDirective(name, local, arguments_of(item), item))
         return found
 
-    def marks(self, node: Node, directives: list[Applied]) -> Marks:
+    def metadata(self, node: Node, directives: list[AppliedDirective]) -> Metadata:
         """What any element can carry."""
         description = getattr(node, "description", None)
         deprecated = next((one for one in directives if one.name == "deprecated"), None)
-        return Marks(
+        return Metadata(
             description=description.value if description else None,
             deprecated=(deprecated.text("reason") or "No longer supported") if deprecated else None,
             inaccessible=any(one.name == "inaccessible" for one in directives),
@@ -197,7 +197,7 @@ class Reader:
             routed=tuple(self.routed(directives)),
         )
 
-    def carried(self, directives: Iterable[Applied]) -> Iterator[Application]:
+    def carried(self, directives: Iterable[AppliedDirective]) -> Iterator[Application]:
         """The directives that the supergraph carries as they are."""
         for one in directives:
             if one.name in CARRIED and one.name not in ("tag", "inaccessible"):
@@ -208,7 +208,7 @@ class Reader:
                 defaults = self.vocabulary.defaults.get(one.local, ())
                 yield one.application(one.local, spec=False, repeatable=repeatable, defaults=defaults)
 
-    def routed(self, directives: Iterable[Applied]) -> Iterator[Application]:
+    def routed(self, directives: Iterable[AppliedDirective]) -> Iterator[Application]:
         """The directives that the supergraph notes for this subgraph alone."""
         for one in directives:
             if one.name == "cacheTag":
@@ -223,7 +223,7 @@ class Reader:
         item = TypeDef(
             node.name.value,
             kind_of(node),
-            self.marks(node, directives),
+            self.metadata(node, directives),
             node,
             base=not isinstance(node, TypeExtensionNode),
             extends="extends" in found,
@@ -232,7 +232,7 @@ class Reader:
         self.check_shareable_once(directives, item.name)
         return self.with_members(item, node, directives)
 
-    def with_members(self, item: TypeDef, node: TypeNode, directives: list[Applied]) -> TypeDef:
+    def with_members(self, item: TypeDef, node: TypeNode, directives: list[AppliedDirective]) -> TypeDef:
         """The type with its fields, members, values or input fields."""
         if isinstance(node, Composite):
             return self.composite(item, node, directives)
@@ -240,13 +240,14 @@ class Reader:
             return replace(item, members=tuple(one.name.value for one in node.types or ()))
         if isinstance(node, EnumTypeDefinitionNode | EnumTypeExtensionNode):
             return replace(
-                item, values={one.name.value: self.marks(one, self.applied(one)) for one in node.values or ()}
+                item,
+                values={one.name.value: self.metadata(one, self.applied(one)) for one in node.values or ()},
             )
         if isinstance(node, InputObjectTypeDefinitionNode | InputObjectTypeExtensionNode):
             return replace(item, inputs={one.name.value: self.input(one) for one in node.fields or ()})
         return item
 
-    def composite(self, item: TypeDef, node: Composite, directives: list[Applied]) -> TypeDef:
+    def composite(self, item: TypeDef, node: Composite, directives: list[AppliedDirective]) -> TypeDef:
         """An object or interface with its fields, interfaces and keys."""
         found = {one.name for one in directives}
         extension = item.extends or not item.base
@@ -266,7 +267,7 @@ class Reader:
         directives = self.applied(node)
         context = next((one.text("field") or "" for one in directives if one.name == "fromContext"), None)
         return InputValue(
-            node.name.value, print_ast(node.type), default, self.marks(node, directives), node, context
+            node.name.value, print_ast(node.type), default, self.metadata(node, directives), node, context
         )
 
     def field(self, node: FieldDefinitionNode, parent: str, shared: bool, external: bool) -> FieldDef:
@@ -279,7 +280,7 @@ class Reader:
             name=node.name.value,
             type=print_ast(node.type),
             arguments={one.name.value: self.input(one) for one in node.arguments or ()},
-            marks=self.marks(node, directives),
+            metadata=self.metadata(node, directives),
             node=node,
             external=external or "external" in found,
             shareable=shared or "shareable" in found,
@@ -293,7 +294,7 @@ class Reader:
             label=found["override"].text("label") if "override" in found else None,
         )
 
-    def check_shareable_once(self, directives: Iterable[Applied], coordinate: str) -> None:
+    def check_shareable_once(self, directives: Iterable[AppliedDirective], coordinate: str) -> None:
         """@shareable is repeatable only so that a type and its extensions can have it."""
         found = [one for one in directives if one.name == "shareable"]
         if len(found) > 1:
@@ -301,13 +302,13 @@ class Reader:
             where = {"subgraph": self.subgraph, "coordinate": coordinate}
             self.report.error("INVALID_SHAREABLE_USAGE", message, node=found[1].node, **where)
 
-    def key(self, directive: Applied, type_name: str, extension: bool) -> KeyDef:
+    def key(self, directive: AppliedDirective, type_name: str, extension: bool) -> KeyDef:
         """One @key."""
         resolvable = directive.arguments.get("resolvable")
         flag = not (isinstance(resolvable, BooleanValueNode) and not resolvable.value)
         return KeyDef(self.field_set(directive, type_name, "KEY"), flag, directive.node, extension)
 
-    def field_set(self, directive: Applied, coordinate: str, prefix: str) -> FieldSet | None:
+    def field_set(self, directive: AppliedDirective, coordinate: str, prefix: str) -> FieldSet | None:
         """The `fields` argument, read; a problem is reported where it can't be."""
         value = directive.arguments.get("fields")
         where = {"subgraph": self.subgraph, "coordinate": coordinate}

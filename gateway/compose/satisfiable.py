@@ -10,14 +10,14 @@ from itertools import combinations
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.mutations_once import check_mutations
-from gateway.compose.states import LIMIT, State, Visit, explain, follow
-from gateway.supergraph.graph import Graph
+from gateway.compose.states import LIMIT, Visit, WalkState, explain, follow
 from gateway.supergraph.model import Supergraph
+from gateway.supergraph.query_graph import QueryGraph
 
 EXHAUSTED = 5
 
 
-def check_satisfiable(supergraph: Supergraph, report: Report) -> tuple[Graph, Set[State]]:
+def check_satisfiable(supergraph: Supergraph, report: Report) -> tuple[QueryGraph, Set[WalkState]]:
     """Report SATISFIABILITY_ERROR, with an example query, for every field of a state that no way leads to.
 
     The graph without progressive overrides, and its states (none where something was reported of them).
@@ -26,9 +26,9 @@ def check_satisfiable(supergraph: Supergraph, report: Report) -> tuple[Graph, Se
     but each of many.
     """
     reported: set[str] = set()
-    walked: list[tuple[Graph, Set[State]]] = []
+    walked: list[tuple[QueryGraph, Set[WalkState]]] = []
     for labels in _combinations(sorted(supergraph.labels)):
-        graph = Graph(supergraph, labels)
+        graph = QueryGraph(supergraph, labels)
         states = _walk(graph, reported, report)
         check_mutations(graph, states, reported, report)
         walked = walked or [(graph, states)]
@@ -47,15 +47,15 @@ def _combinations(labels: list[str]) -> Iterator[frozenset[str]]:
         yield everyone - {one}
 
 
-def _walk(graph: Graph, reported: set[str], report: Report) -> Set[State]:
+def _walk(graph: QueryGraph, reported: set[str], report: Report) -> Set[WalkState]:
     """Walk all states. The states from which everything can be answered: all of them, or (where something
     can't) none.
     """
     waiting: deque[Visit] = deque()
-    seen: set[State] = set()
+    seen: set[WalkState] = set()
     sound = True
     for kind, name in graph.supergraph.roots.items():
-        waiting.append(Visit(State(name, frozenset()), (kind,)))
+        waiting.append(Visit(WalkState(name, frozenset()), (kind,)))
     while waiting and len(seen) < LIMIT:
         visit = waiting.popleft()
         if visit.state in seen:

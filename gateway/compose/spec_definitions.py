@@ -66,7 +66,7 @@ def check_spec_definitions(
     for node, name in _unknown_types(nodes):
         report.error("INVALID_GRAPHQL", f"Unknown type '{name}'", subgraph=subgraph, node=node)
     if report.count == before:
-        check = _Check(without_old_mistakes(nodes, links), links, subgraph, report)
+        check = _DefinitionCheck(without_old_mistakes(nodes, links), links, subgraph, report)
         check.directives()
         check.types()
 
@@ -81,7 +81,7 @@ def _unknown_types(nodes: Sequence[DefinitionNode]) -> Iterator[tuple[DirectiveD
                 yield node, name
 
 
-class _Check:
+class _DefinitionCheck:
     """The definitions of one subgraph against the specs that it links."""
 
     def __init__(self, nodes: Sequence[DefinitionNode], links: Links, subgraph: str, report: Report) -> None:

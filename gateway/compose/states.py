@@ -13,80 +13,82 @@ from dataclasses import dataclass
 from graphql import GraphQLInterfaceType, GraphQLObjectType
 
 from gateway.compose.diagnostics import Report
-from gateway.supergraph.graph import Arrival, Graph, Local, Reach
 from gateway.supergraph.model import ContextArgument, SubgraphField, SubgraphType
+from gateway.supergraph.query_graph import FieldEdge, QueryGraph, Reach, Vertex
 
 LIMIT = 100_000  # states, before a walk is given up
-Above = tuple[str, str, frozenset[Arrival]]
+ContextSetter = tuple[str, str, frozenset[Vertex]]
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class WalkState:
     """An object of a type, how subgraphs have brought it, and what sets each context above it.
 
-    (context, type, arrivals).
+    (context, type, vertices).
     """
 
     type: str
-    arrivals: frozenset[Arrival]
-    above: frozenset[Above] = frozenset()
+    vertices: frozenset[Vertex]
+    above: frozenset[ContextSetter] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
     """A state, and the steps of the query that has led to it."""
 
-    state: State
+    state: WalkState
     path: tuple[str, ...]
 
 
-def follow(graph: Graph, visit: Visit, report: Report) -> Iterator[tuple[Visit | None, str]]:
+def follow(graph: QueryGraph, visit: Visit, report: Report) -> Iterator[tuple[Visit | None, str]]:
     """The states after one, and the coordinates that can't be had in it."""
     state = visit.state
     if graph.is_abstract(state.type):
         yield from _narrow(graph, visit)
         return
-    reached = graph.reach(state.type, state.arrivals)
+    reached = graph.reach(state.type, state.vertices)
     above = _contexts_below(graph, state)
     shown = visible(graph, state.type)
-    resolved: dict[str, list[tuple[Arrival, Local]]] = {}
-    for arrival in reached:
-        view = graph.view(arrival)
+    resolved: dict[str, list[tuple[Vertex, FieldEdge]]] = {}
+    for vertex in reached:
+        view = graph.view(vertex)
         for name in view.fields if view else ():
-            if local := graph.local(arrival, name):
-                resolved.setdefault(name, []).append((arrival, local))
+            if edge := graph.field_edge(vertex, name):
+                resolved.setdefault(name, []).append((vertex, edge))
     for name, reference in graph.supergraph.field_types.get(state.type, {}).items():
         if name not in shown:
             continue
-        following: set[Arrival] = set()
+        following: set[Vertex] = set()
         found = False
-        for arrival, local in resolved.get(name, ()):
-            if local.requires and not _inputs_are_known(graph, state.type, arrival, local, reached):
+        for vertex, edge in resolved.get(name, ()):
+            if edge.requires and not _inputs_are_known(graph, state.type, vertex, edge, reached):
                 continue
-            if not all(_context_is_known(graph, one, state.above) for one in local.field.contexts):
+            if not all(_context_is_known(graph, one, state.above) for one in edge.field.contexts):
                 continue
             found = True
-            following.add(graph.below(arrival, local))
+            following.add(graph.below(vertex, edge))
         target = reference.strip("[]!")
         if graph.is_abstract(target):
             check_runtime_types(graph, f"{state.type}.{name}", following, report)
         if not found:
             yield None, f"{state.type}.{name}"
         elif graph.is_composite(target):
-            yield Visit(State(target, frozenset(following), above), (*visit.path, name)), ""
+            yield Visit(WalkState(target, frozenset(following), above), (*visit.path, name)), ""
 
 
-def check_runtime_types(graph: Graph, coordinate: str, arrivals: Collection[Arrival], report: Report) -> None:
+def check_runtime_types(
+    graph: QueryGraph, coordinate: str, vertices: Collection[Vertex], report: Report
+) -> None:
     """A shared field of an abstract type must be able to return the same objects, whichever subgraph is
     asked.
 
     SHAREABLE_HAS_MISMATCHED_RUNTIME_TYPES where no object type is common to all; a hint where some are not.
     """
     possible: dict[str, frozenset[str]] = {}
-    for arrival in arrivals:
-        view = graph.view(arrival)
+    for vertex in vertices:
+        view = graph.view(vertex)
         if view is not None and view.kind in ("interface", "union"):
-            possible[arrival.subgraph] = possible.get(arrival.subgraph, frozenset()) | view.possible
+            possible[vertex.subgraph] = possible.get(vertex.subgraph, frozenset()) | view.possible
     sets = list(possible.values())
     if len(sets) < 2 or all(one == sets[0] for one in sets):
         return
@@ -100,66 +102,65 @@ def check_runtime_types(graph: Graph, coordinate: str, arrivals: Collection[Arri
         report.hint("INCONSISTENT_RUNTIME_TYPES_FOR_SHAREABLE_RETURN", message, coordinate)
 
 
-def visible(graph: Graph, type_name: str) -> Collection[str]:
+def visible(graph: QueryGraph, type_name: str) -> Collection[str]:
     """The fields that clients can ask for."""
     found = graph.supergraph.api.type_map.get(type_name)
     return found.fields if isinstance(found, GraphQLObjectType | GraphQLInterfaceType) else ()
 
 
 def _inputs_are_known(
-    graph: Graph, type_name: str, arrival: Arrival, local: Local, reached: Mapping[Arrival, Reach]
+    graph: QueryGraph, type_name: str, vertex: Vertex, edge: FieldEdge, reached: Mapping[Vertex, Reach]
 ) -> bool:
     """Whether what a @requires asks for can be had, and the subgraph be given it.
 
     By a key, which root types don't have.
     """
-    if graph.obtain(type_name, local.requires, {arrival: Reach(0)}) == 0:
+    if graph.obtain(type_name, edge.requires, {vertex: Reach(0)}) == 0:
         return True
     enters = any(
-        entry.key and entry.arrival.subgraph == arrival.subgraph for entry in graph.entries(type_name)
+        key_edge.key and key_edge.vertex.subgraph == vertex.subgraph
+        for key_edge in graph.key_edges(type_name)
     )
-    return enters and graph.obtain(type_name, local.requires, reached) is not None
+    return enters and graph.obtain(type_name, edge.requires, reached) is not None
 
 
-def _contexts_below(graph: Graph, state: State) -> frozenset[Above]:
+def _contexts_below(graph: QueryGraph, state: WalkState) -> frozenset[ContextSetter]:
     """The contexts for the fields of an object: its own come before those from further up."""
     own = {name for name in graph.supergraph.contexts if graph.sets_context(state.type, name)}
     if not own:
         return state.above
     kept = {one for one in state.above if one[0] not in own}
-    return frozenset(kept | {(name, state.type, state.arrivals) for name in own})
+    return frozenset(kept | {(name, state.type, state.vertices) for name in own})
 
 
-def _context_is_known(graph: Graph, argument: ContextArgument, above: frozenset[Above]) -> bool:
+def _context_is_known(graph: QueryGraph, argument: ContextArgument, above: frozenset[ContextSetter]) -> bool:
     """Whether something above sets the context, and what is selected on it can be had there."""
     return any(
         name == argument.context
-        and graph.obtain(type_name, argument.selection, graph.reach(type_name, arrivals)) is not None
-        for name, type_name, arrivals in above
+        and graph.obtain(type_name, argument.selection, graph.reach(type_name, vertices)) is not None
+        for name, type_name, vertices in above
     )
 
 
-def _narrow(graph: Graph, visit: Visit) -> Iterator[tuple[Visit | None, str]]:
+def _narrow(graph: QueryGraph, visit: Visit) -> Iterator[tuple[Visit | None, str]]:
     state = visit.state
-    reached = graph.reach(state.type, state.arrivals)
-    typed: dict[Arrival, Reach] = {}
-    for arrival, reach in reached.items():
-        view = graph.view(arrival)
+    reached = graph.reach(state.type, state.vertices)
+    typed: dict[Vertex, Reach] = {}
+    for vertex, reach in reached.items():
+        view = graph.view(vertex)
         if view is not None and not view.interface_object:
-            typed[arrival] = reach
+            typed[vertex] = reach
     if not typed and reached:
         yield None, f"{state.type}.__typename"
         return
-    for member in sorted(frozenset().union(*(graph.possible(arrival) for arrival in typed)) if typed else ()):
-        arrivals = {narrow for arrival in reached if (narrow := graph.narrow(arrival, member))}
-        if arrivals:
-            yield (
-                Visit(State(member, frozenset(arrivals), state.above), (*visit.path, f"... on {member}")),
-                "",
-            )
+    for member in sorted(frozenset().union(*(graph.possible(vertex) for vertex in typed)) if typed else ()):
+        vertices = {narrow for vertex in reached if (narrow := graph.narrow(vertex, member))}
+        if vertices:
+            following = WalkState(member, frozenset(vertices), state.above)
+            yield Visit(following, (*visit.path, f"... on {member}")), ""
 
 
-def explain(graph: Graph, visit: Visit, coordinate: str) -> str:
+def explain(graph: QueryGraph, visit: Visit, coordinate: str) -> str:
     """The query that comes to a field that can't be had, and why no subgraph with the field helps."""
     type_name, field = coordinate.split(".")
     reference = graph.supergraph.field_types.get(type_name, {}).get(field, "")
@@ -167,12 +168,12 @@ def explain(graph: Graph, visit: Visit, coordinate: str) -> str:
     query = f"{field}{below}"
     for step in reversed(visit.path):
         query = f"{step} {{ {query} }}"
-    come = ", ".join(sorted({arrival.subgraph for arrival in visit.state.arrivals})) or "the root"
+    come = ", ".join(sorted({vertex.subgraph for vertex in visit.state.vertices})) or "the root"
     why = "; ".join(_reasons(graph, type_name, field, come)) or "no subgraph resolves it"
     return f"this query can't be answered: {query}\n    {coordinate} can't be had from {come}: {why}"
 
 
-def _reasons(graph: Graph, type_name: str, field: str, come: str) -> Iterator[str]:
+def _reasons(graph: QueryGraph, type_name: str, field: str, come: str) -> Iterator[str]:
     """For each subgraph that has the field: why it can't be asked."""
     for name, subgraph in graph.supergraph.subgraphs.items():
         view = subgraph.types.get(type_name)
@@ -181,7 +182,7 @@ def _reasons(graph: Graph, type_name: str, field: str, come: str) -> Iterator[st
             yield f"{name} {_reason(graph, view, found, come)}"
 
 
-def _reason(graph: Graph, view: SubgraphType, found: SubgraphField, come: str) -> str:
+def _reason(graph: QueryGraph, view: SubgraphType, found: SubgraphField, come: str) -> str:
     if found.external:
         return "has it only as @external"
     if found.label is not None and (found.label in graph.labels) != found.when_on:

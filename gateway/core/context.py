@@ -140,7 +140,7 @@ class RequestContext:
             self._notes = {}
         return self._notes
 
-    def sharing(self) -> Hashable:
+    def sharing_key(self) -> Hashable:
         """What two requests must have in common, besides headers, to share anything.
 
         None for nothing special.

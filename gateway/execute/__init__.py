@@ -1,4 +1,3 @@
-"""Running a plan: fetches as soon as what they wait for is there, entities collected and merged.
-
-Here meaning meets bytes.
+"""Running a plan: fetches are sent as soon as their predecessors have ended; entities are collected, looked
+up and merged into the response.
 """

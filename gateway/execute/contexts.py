@@ -1,7 +1,8 @@
-"""Contexts (@fromContext): lookups whose arguments come from objects further up in the answer.
+"""Contexts (@fromContext): lookups with arguments whose values come from objects above in the response.
 
-Objects of one lookup may stand under different contexts. All that share the values of theirs are looked up
-together, each such set by an `_entities` of its own in the same request, with variables of its own.
+The objects of one lookup may have different context values. The objects with equal values are looked up
+together: each distinct set of values gets an `_entities` field of its own in the same request, with its own
+variables.
 """
 
 import re
@@ -11,45 +12,60 @@ from functools import partial
 from typing import Any
 
 from gateway.core.failure import Failure
-from gateway.execute.entities import Batch, Tree, add, chain_to, each, fail, fitting, mark_of, objects_at
-from gateway.plan.nodes import ContextInput, Fetch, Lookup, Pieces, RepField
+from gateway.execute.entities import (
+    EntityBatch,
+    Tree,
+    add,
+    fail,
+    fitting,
+    map_nested,
+    objects_above,
+    objects_at,
+    representation_key,
+)
+from gateway.plan.nodes import ContextInput, Fetch, Lookup, RepresentationField, RequestParts
 
 Chain = tuple[Tree, ...]
-# strings are matched so that what looks like a variable inside of them is passed over
+# also matches strings, so that a $ inside a string is not taken for a variable
 _VARIABLES = re.compile(r'"""(?:\\"""|(?!""").)*"""|"(?:\\.|[^"\\])*"|\$(\w+)', re.DOTALL)
 
 
 @dataclass(slots=True)
-class _Request:
-    """A request while its lookups are multiplied: each part of its text, and what that part needs."""
+class _ExpandedRequest:
+    """A request while its lookups are multiplied by context values: the parts of its text, and what they
+    need.
+    """
 
     lookups: list[Lookup] = field(default_factory=list)
-    batches: dict[str | None, Batch] = field(default_factory=dict)
+    batches: dict[str | None, EntityBatch] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
     declared: list[str] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
 
-    def add(self, number: int, lookup: Lookup, text: str, values: Mapping[str, Any], batch: Batch) -> None:
-        """Add a lookup for one set of context values, with variables and a key of its own."""
+    def add(
+        self, number: int, lookup: Lookup, text: str, values: Mapping[str, Any], batch: EntityBatch
+    ) -> None:
+        """Add a lookup for one set of context values, with its own variables and response key."""
         alias, variable = f"{lookup.field}_{number}", f"{lookup.variable}_{number}"
         names = {lookup.variable or "": variable}
         names |= {one.variable: f"{one.variable}_{alias}" for one in lookup.contexts}
-        made = replace(lookup, variable=variable, field=alias)
-        self.lookups.append(made)
-        self.batches[alias] = replace(batch, lookup=made)
+        self.lookups.append(replace(lookup, variable=variable, field=alias))
+        self.batches[alias] = replace(batch, lookup=self.lookups[-1])
         self.variables |= {names[one.variable]: values[one.variable] for one in lookup.contexts}
-        self.declared.append(f"${variable}:[_Any!]!")
-        self.declared += [f"${names[one.variable]}:{one.type}" for one in lookup.contexts]
+        types = [f"${names[one.variable]}:{one.type}" for one in lookup.contexts]
+        self.declared += [f"${variable}:[_Any!]!", *types]
         self.parts.append(_renamed(text, lookup.field or "", alias, names))
 
 
-def expand(fetch: Fetch, pieces: Pieces, data: Tree) -> tuple[Fetch, dict[str | None, Batch], dict[str, Any]]:
-    """The fetch as it is sent now, its lookups multiplied by the contexts of their objects.
+def expand(
+    fetch: Fetch, request_parts: RequestParts, data: Tree
+) -> tuple[Fetch, dict[str | None, EntityBatch], dict[str, Any]]:
+    """A fetch with its lookups multiplied by the context values of their objects.
 
-    Their batches and variables.
+    Returns the fetch to send, the batches by response key, and the values of the context variables.
     """
-    request = _Request()
-    for lookup, text in zip(fetch.lookups, pieces.lookups, strict=True):
+    request = _ExpandedRequest()
+    for lookup, text in zip(fetch.lookups, request_parts.lookups, strict=True):
         if lookup.field is None or lookup.variable is None:
             request.lookups.append(lookup)
             request.parts.append(text)
@@ -57,11 +73,12 @@ def expand(fetch: Fetch, pieces: Pieces, data: Tree) -> tuple[Fetch, dict[str | 
         for number, (values, batch) in enumerate(_by_context(lookup, data)):
             request.add(number, lookup, text, values, batch)
     body = "{" + " ".join(request.parts) + "}"
-    named = set(
-        _VARIABLES.findall(body + pieces.directives)
-    )  # a lookup without objects may have been the only one with a variable
-    declared = [one for one in pieces.declared if one[1:].partition(":")[0] in named] + request.declared
-    head = pieces.head + (f"({','.join(declared)})" if declared else "") + pieces.directives
+    # a lookup without objects is left out, and with it the only use of some variables
+    named = set(_VARIABLES.findall(body + request_parts.directives))
+    declared = [
+        one for one in request_parts.declared if one[1:].partition(":")[0] in named
+    ] + request.declared
+    head = request_parts.head + (f"({','.join(declared)})" if declared else "") + request_parts.directives
     kept = tuple(name for name in fetch.variables if name in named)
     sent = replace(fetch, text=head + body, variables=kept, lookups=tuple(request.lookups))
     return sent, request.batches, request.variables
@@ -72,41 +89,41 @@ def _renamed(text: str, alias: str, new: str, names: Mapping[str, str]) -> str:
     return _VARIABLES.sub(lambda match: f"${names.get(match[1], match[1])}" if match[1] else match[0], text)
 
 
-def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], Batch]]:
-    """The batches of a lookup, each with the values of its context variables."""
-    found: dict[Hashable, tuple[dict[str, Any], Batch, dict[Hashable, int]]] = {}
+def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], EntityBatch]]:
+    """The batches of a lookup, each with the values of its context variables.
+
+    An object whose context value failed gets that failure in place of the looked-up fields.
+    """
+    found: dict[Hashable, tuple[dict[str, Any], EntityBatch, dict[Hashable, int]]] = {}
     for target in lookup.targets:
         for item, where in objects_at(data, target.path):
-            chain = chain_to(data, where)
-            values = {one.variable: _value(one, chain) for one in lookup.contexts}
+            chain = objects_above(data, where)
+            values = {one.variable: _context_value(one, chain) for one in lookup.contexts}
             failure = next((value for value in values.values() if isinstance(value, Failure)), None)
             if failure is not None:
                 fail(item, lookup.selection, failure.loud())
                 continue
-            _, batch, known = found.setdefault(mark_of(values), (values, Batch(lookup), {}))
+            _, batch, known = found.setdefault(representation_key(values), (values, EntityBatch(lookup), {}))
             add(batch, known, target, item, where)
     return [(values, batch) for values, batch, _ in found.values() if batch.representations]
 
 
-def _value(one: ContextInput, chain: Chain) -> Any:
+def _context_value(one: ContextInput, chain: Chain) -> Any:
     for source in one.sources:
         for value in _read(source.fields, chain[source.depth]):
             return value
-    return Failure("no object above sets the context of this field", "SUBGRAPH_BAD_RESPONSE", "")
+    return Failure("no object above sets the context that this field needs", "SUBGRAPH_BAD_RESPONSE", "")
 
 
-def _read(fields: tuple[RepField, ...], item: Any) -> Iterator[Any]:
-    """The value of the one field that is selected on an object, by its run-time type.
-
-    Nothing where none is.
-    """
+def _read(fields: tuple[RepresentationField, ...], item: Any) -> Iterator[Any]:
+    """The value of the field that applies to the object's run-time type; yields nothing if none applies."""
     if isinstance(item, dict):
         for one in fitting(fields, item):
             value = item.get(one.key)
-            yield each(value, partial(_inside, one.below)) if one.below else value
+            yield map_nested(value, partial(_read_first, one.below)) if one.below else value
     else:
         yield item
 
 
-def _inside(fields: tuple[RepField, ...], item: Any) -> Any:
+def _read_first(fields: tuple[RepresentationField, ...], item: Any) -> Any:
     return next(_read(fields, item), None)

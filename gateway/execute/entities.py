@@ -1,4 +1,4 @@
-"""Entities: collecting the objects at a path, making representations of them, scattering what came back."""
+"""Entities: finding the objects at a path, and making their representations."""
 
 from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass, field
@@ -7,62 +7,62 @@ from typing import Any
 from gateway.core.envelope import encode_json
 from gateway.core.failure import Failure, ResponsePath
 from gateway.core.numbers import number_mark
-from gateway.plan.nodes import Lookup, Path, RepField, Representation, Selection, Target
+from gateway.plan.nodes import Lookup, Path, Representation, RepresentationField, Selection, Target
 
 Tree = dict[str, Any]
 Objects = list[tuple[Tree, ResponsePath]]
 
 
 @dataclass(slots=True)
-class Batch:
-    """The distinct representations of one lookup, and the objects (with their paths) behind each.
+class EntityBatch:
+    """The distinct representations of one lookup, and for each the objects (with their paths) that it stands
+    for.
 
-    `lacking` are the objects without an input of some fields; None where these fields have no fallback.
+    `missing_inputs`: the objects that lack an input of some fields; None where the fetch has no fallback.
     """
 
     lookup: Lookup
     representations: list[dict[str, Any]] = field(default_factory=list)
     objects: list[Objects] = field(default_factory=list)
-    lacking: Objects | None = None
+    missing_inputs: Objects | None = None
 
     @property
-    def everyone(self) -> Iterator[tuple[Tree, ResponsePath]]:
-        """Every object of the batch."""
+    def all_objects(self) -> Iterator[tuple[Tree, ResponsePath]]:
+        """Every object of the batch, with its path."""
         for group in self.objects:
             yield from group
 
-    def written(self) -> list[bytes]:
-        """The representations as JSON. Raises TypeError for a value that JSON can't hold."""
+    def encoded(self) -> list[bytes]:
+        """The representations as JSON. Raises TypeError for a value that JSON can't represent."""
         return [encode_json(one) for one in self.representations]
 
 
 def typename_of(item: Tree) -> str | None:
-    """An object's run-time type, if a subgraph said it as it should."""
+    """An object's run-time type; None if no subgraph returned a string for it."""
     found = item.get("__typename")
     return found if isinstance(found, str) else None
 
 
-def mark_of(representation: dict[str, Any]) -> Hashable:
-    """What representations of equal values share: 1 and 1.0 are one number, 1 and true are not one value."""
-    values = [value if value.__class__ is str else _frozen(value) for value in representation.values()]
+def representation_key(representation: dict[str, Any]) -> Hashable:
+    """A key that representations share exactly when their values are equal: 1 and 1.0 are equal, 1 and true
+    are not.
+    """
+    values = [value if value.__class__ is str else _value_key(value) for value in representation.values()]
     return tuple(representation), tuple(values)
 
 
-def _frozen(value: Any) -> Hashable:
+def _value_key(value: Any) -> Hashable:
     if isinstance(value, dict):
-        return frozenset((key, _frozen(inner)) for key, inner in value.items())
+        return frozenset((key, _value_key(inner)) for key, inner in value.items())
     if isinstance(value, list):
-        return tuple([_frozen(inner) for inner in value])
+        return tuple([_value_key(inner) for inner in value])
     if isinstance(value, float):
         return number_mark(value)
     return (value,) if isinstance(value, bool) else value
 
 
 def objects_at(data: Tree, path: Path) -> list[tuple[Tree, ResponsePath]]:
-    """The objects at a path and where they are.
-
-    Lists on the way are flattened, nulls and failures passed over.
-    """
+    """The objects at a path, each with its response path; lists are flattened, nulls and failures skipped."""
     found: list[tuple[Tree, ResponsePath]] = [(data, ())]
     for step in path:
         following: list[tuple[Tree, ResponsePath]] = []
@@ -82,8 +82,8 @@ def _flatten(value: Any, where: ResponsePath, into: list[tuple[Tree, ResponsePat
             _flatten(item, (*where, index), into)
 
 
-def chain_to(data: Tree, where: ResponsePath) -> tuple[Tree, ...]:
-    """The objects on the way to a place of the tree, the root first and the object there last."""
+def objects_above(data: Tree, where: ResponsePath) -> tuple[Tree, ...]:
+    """The objects on the way to a response path, from the root to the object at the path."""
     chain = [data]
     value: Any = data
     for step in where:
@@ -93,14 +93,16 @@ def chain_to(data: Tree, where: ResponsePath) -> tuple[Tree, ...]:
     return tuple(chain)
 
 
-def collect(data: Tree, lookup: Lookup, fallback: bool = False, only: Collection[int] | None = None) -> Batch:
-    """The batch of a lookup; one representation per distinct entity.
+def collect(
+    data: Tree, lookup: Lookup, fallback: bool = False, only: Collection[int] | None = None
+) -> EntityBatch:
+    """The batch of a lookup, with one representation per distinct entity.
 
-    An object whose key or inputs failed gets that failure in place of what the lookup would have brought.
-    With a `fallback`, objects that lack inputs are set apart. `only` restricts it to some objects (by their
-    `id`).
+    An object whose key or input failed gets that failure in place of the looked-up fields. `fallback`:
+    objects that lack inputs are put into `missing_inputs` instead. `only`: restricts the batch to objects
+    with these `id()`s.
     """
-    batch = Batch(lookup, lacking=[] if fallback else None)
+    batch = EntityBatch(lookup, missing_inputs=[] if fallback else None)
     known: dict[Hashable, int] = {}
     for target in lookup.targets:
         for item, where in objects_at(data, target.path):
@@ -109,21 +111,23 @@ def collect(data: Tree, lookup: Lookup, fallback: bool = False, only: Collection
     return batch
 
 
-def add(batch: Batch, known: dict[Hashable, int], target: Target, item: Tree, where: ResponsePath) -> None:
-    """Put an object into a batch; `known` are the positions of the representations by what marks them."""
+def add(
+    batch: EntityBatch, known: dict[Hashable, int], target: Target, item: Tree, where: ResponsePath
+) -> None:
+    """Add an object to a batch; `known`: the positions of the representations by `representation_key`."""
     template = _template(target, item)
     if template is None:
         return
     made, failure = _make(template, item)
     if failure is not None:
-        if made is not None and batch.lacking is not None:
-            batch.lacking.append((item, where))
+        if made is not None and batch.missing_inputs is not None:
+            batch.missing_inputs.append((item, where))
         else:
             fail(item, batch.lookup.selection, failure if made is None else failure.of_field())
         return
     if made is None:
         return
-    index = known.setdefault(mark_of(made), len(batch.representations))
+    index = known.setdefault(representation_key(made), len(batch.representations))
     if index == len(batch.representations):
         batch.representations.append(made)
         batch.objects.append([])
@@ -138,37 +142,38 @@ def _template(target: Target, item: Tree) -> Representation | None:
 
 
 def _make(template: Representation, item: Tree) -> tuple[dict[str, Any] | None, Failure | None]:
-    """A representation, and the failure of an input; without a key it is None."""
+    """A representation, and the failure of a missing input; without a key value the representation
+    is None.
+    """
     made: dict[str, Any] = {"__typename": template.typename or typename_of(item)}
-    lacking: Failure | None = None
+    missing_inputs: Failure | None = None
     for one in fitting(template.fields, item):
-        if failure := _put(made, one, item):
+        if failure := _add_field(made, one, item):
             if one not in template.inputs:
                 return None, failure
-            lacking = lacking or failure
-    return made, lacking
+            missing_inputs = missing_inputs or failure
+    return made, missing_inputs
 
 
-def fitting(fields: tuple[RepField, ...], item: Tree) -> Iterator[RepField]:
-    """The fields that are read of an object, by its run-time type."""
+def fitting(fields: tuple[RepresentationField, ...], item: Tree) -> Iterator[RepresentationField]:
+    """The fields that apply to an object's run-time type."""
     for one in fields:
         if one.types is None or typename_of(item) in one.types:
             yield one
 
 
-def each(value: Any, read: Callable[[Any], Any]) -> Any:
-    """What is read of a value, or of each in a list (of lists).
-
-    The first failure stands for all of a list.
+def map_nested(value: Any, read: Callable[[Any], Any]) -> Any:
+    """Apply a function to a value, or to each item of a list of any depth; the first failure
+    replaces a list.
     """
     if isinstance(value, list):
-        out = [each(item, read) for item in value]
+        out = [map_nested(item, read) for item in value]
         return next((item for item in out if isinstance(item, Failure)), out)
     return read(value)
 
 
-def _put(made: dict[str, Any], one: RepField, item: Tree) -> Failure | None:
-    """Put a field into a representation; the failure where there is no value for it."""
+def _add_field(made: dict[str, Any], one: RepresentationField, item: Tree) -> Failure | None:
+    """Add a field to a representation; returns the failure where it has no value."""
     if one.key not in item:
         return _missing(one, f"no value for {one.name}")
     found = item[one.key]
@@ -181,18 +186,18 @@ def _put(made: dict[str, Any], one: RepField, item: Tree) -> Failure | None:
         )
     if isinstance(value, Failure):
         return value.loud()
-    made[one.name] = _joined(made[one.name], value) if one.below and one.name in made else value
+    made[one.name] = _merged(made[one.name], value) if one.below and one.name in made else value
     return None
 
 
-def _missing(one: RepField, gave: str) -> Failure:
+def _missing(one: RepresentationField, gave: str) -> Failure:
     return Failure(f"subgraph {one.subgraph} gave {gave}", "SUBGRAPH_BAD_RESPONSE", one.subgraph)
 
 
-def _complete(one: RepField, reference: str, value: Any) -> Any:
-    """What is read of a value; a null that may not be makes the value around it null (GraphQL spec, 6.4.4).
+def _complete(one: RepresentationField, reference: str, value: Any) -> Any:
+    """The value of a representation field; a forbidden null nulls the value around it (GraphQL spec, 6.4.4).
 
-    A failure anywhere else stands for the whole value.
+    A failure anywhere else replaces the whole value.
     """
     if isinstance(value, Failure):
         return None if value.reads_as_null else value
@@ -204,8 +209,8 @@ def _complete(one: RepField, reference: str, value: Any) -> Any:
     return _completed(one, value) if one.below and isinstance(value, dict) else value
 
 
-def _completed(one: RepField, item: Tree) -> Any:
-    """What is read of an object below a field."""
+def _completed(one: RepresentationField, item: Tree) -> Any:
+    """The selected fields of an object value."""
     made: dict[str, Any] = {}
     if one.typed and "__typename" in item:
         made["__typename"] = item["__typename"]
@@ -215,12 +220,12 @@ def _completed(one: RepField, item: Tree) -> Any:
         part = _complete(inner, inner.type, item[inner.key])
         if (lost := _first_lost([part], inner.type.endswith("!"), made)) is not made:
             return lost
-        made[inner.name] = _joined(made[inner.name], part) if inner.below and inner.name in made else part
+        made[inner.name] = _merged(made[inner.name], part) if inner.below and inner.name in made else part
     return made
 
 
 def _first_lost(parts: list[Any], strict: bool, whole: Any) -> Any:
-    """What becomes of a whole by its parts: null where a `strict` one is, a failure where one failed."""
+    """The value that remains of `whole`: None if a `strict` part is null, a failure if a part failed."""
     for part in parts:
         if strict and (part is None or (isinstance(part, Failure) and part.quiet)):
             return None
@@ -229,20 +234,20 @@ def _first_lost(parts: list[Any], strict: bool, whole: Any) -> Any:
     return whole
 
 
-def _joined(first: Any, second: Any) -> Any:
-    """One value out of what two field sets read of it."""
+def _merged(first: Any, second: Any) -> Any:
+    """One value of the parts that two field sets select of it."""
     if isinstance(first, dict) and isinstance(second, dict):
         return {
             **first,
-            **{key: _joined(first[key], value) if key in first else value for key, value in second.items()},
+            **{key: _merged(first[key], value) if key in first else value for key, value in second.items()},
         }
     if isinstance(first, list) and isinstance(second, list):
-        return [_joined(*pair) for pair in zip(first, second, strict=True)]
+        return [_merged(*pair) for pair in zip(first, second, strict=True)]
     return second
 
 
 def fail(item: Tree, selection: Selection, failure: Failure) -> None:
-    """Put a failure where a selection would have brought values, leaving what is there."""
+    """Put a failure in place of each field of a selection that has no value yet."""
     for out in selection.fields:
         if item.get(out.key) is None and out.name != "__typename":
             item[out.key] = failure

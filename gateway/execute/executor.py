@@ -1,7 +1,4 @@
-"""Running the fetches of a plan on the exact path.
-
-Each one starts the moment all that it waits for is done.
-"""
+"""Running the fetches of a plan on the exact path, each as soon as its predecessors have ended."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -19,10 +16,10 @@ def _goes_on(_: Sequence[Fetch]) -> bool:
 
 
 async def run_plan(plan: Plan, run: ExactRun, goes_on: GoesOn = _goes_on) -> None:
-    """Run a plan; afterwards the run holds the merged tree and the errors.
+    """Run a plan; afterwards the run has the merged data and the errors.
 
-    `goes_on` is asked after each stage but the last: a mutation ends with the first root field that makes its
-    answer null. When the caller is cancelled (the client has left), so is every fetch that is under way.
+    `goes_on(stage)` decides after each stage whether the next one runs: a mutation ends after a root field
+    that makes the whole response null. When the caller is cancelled, all fetches under way are cancelled.
     """
     for number, stage in enumerate(plan.stages):
         if number and not goes_on(plan.stages[number - 1]):

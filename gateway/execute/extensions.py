@@ -1,7 +1,7 @@
-"""Extensions of subgraphs' responses: those on the allow-list go on to the client, merged.
+"""Extensions of subgraphs' responses: those with an allowed key are merged into the client's response.
 
-Where several fetches bring the same key, objects are merged and otherwise the first fetch of the plan wins:
-the answer does not depend on which reply came first.
+Where several fetches return the same key, objects are merged, and of other values that of the fetch with the
+lowest id is used: the response does not depend on the order of the replies.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from gateway.core.envelope import encode_json
 
 
 def merge_extensions(found: Mapping[int, Any], allowed: Iterable[str]) -> dict[str, Any]:
-    """What fetches brought, by their ids, as one object with the allowed keys."""
+    """The extensions of the replies, by fetch id, as one object with the allowed keys."""
     names = frozenset(allowed)
     merged: dict[str, Any] = {}
     for number in sorted(found):
@@ -31,5 +31,5 @@ def _add(merged: dict[str, Any], given: Mapping[str, Any]) -> None:
 
 
 def with_extensions(body: bytes, extensions: Mapping[str, Any]) -> bytes:
-    """A response's body with the member `extensions` added at its end, unless there are none."""
+    """A response's body with the member `extensions` added at the end, if there are any."""
     return b'%b,"extensions":%b}' % (body[:-1], encode_json(extensions)) if extensions else body

@@ -1,4 +1,4 @@
-"""One fetch: make its request from what is there, send it, and put its answer where it belongs."""
+"""One fetch on the exact path: build its request from the data so far, send it, and merge the reply."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -8,41 +8,41 @@ from typing import Any
 from gateway.core.errors import SubgraphError
 from gateway.core.failure import Failure, ResponsePath
 from gateway.execute.contexts import expand
-from gateway.execute.entities import Batch, Tree, collect, fail, objects_at
+from gateway.execute.entities import EntityBatch, Tree, collect, fail, objects_at
 from gateway.execute.exact_run import ExactRun
 from gateway.execute.merge import merge, renamed
-from gateway.execute.receipts import Receipt
+from gateway.execute.sent_calls import SentCall
 from gateway.observe.facts import SubgraphFailed
-from gateway.plan.nodes import Fetch, Lookup, Out, Selection
+from gateway.plan.nodes import Fetch, Lookup, ReplyField, Selection
 from gateway.transport.base import Outcome, read_payload, send
 from gateway.transport.template import members_of, template_of
 
 _UNKNOWN = "subgraph {} does not know this entity"
 _INTERNAL_EXTENSIONS = frozenset({"stacktrace", "exception", "debug", "trace"})
-Batches = Mapping[str | None, Batch]
+EntityBatches = Mapping[str | None, EntityBatch]
 
 
 async def run_fetch(fetch: Fetch, run: ExactRun) -> None:
-    """Run a fetch. What fails becomes failures in the tree and errors at their paths, never an exception.
+    """Run a fetch. Failures go into the data and the run's errors; nothing is raised for them.
 
-    The objects that lack inputs of some fields are looked up at the same time, for the other fields.
+    Objects that lack inputs of some fields are looked up by the fallback at the same time.
     """
     context_values: dict[str, Any] = {}
-    batches: Batches
-    if fetch.pieces is None:
+    batches: EntityBatches
+    if fetch.request_parts is None:
         batches = _collected(fetch, run)
     else:
-        fetch, batches, context_values = expand(fetch, fetch.pieces, run.data)
-    lacking = {id(item) for batch in batches.values() for item, _ in batch.lacking or ()}
-    main = _run(fetch, run, batches, context_values, run.receipts.get(fetch.id))
-    if fetch.fallback is None or not lacking:
+        fetch, batches, context_values = expand(fetch, fetch.request_parts, run.data)
+    missing_inputs = {id(item) for batch in batches.values() for item, _ in batch.missing_inputs or ()}
+    main = _run(fetch, run, batches, context_values, run.sent_calls.get(fetch.id))
+    if fetch.fallback is None or not missing_inputs:
         await main
         return
-    others = _collected(fetch.fallback, run, lacking)
+    others = _collected(fetch.fallback, run, missing_inputs)
     await asyncio.gather(main, _run(fetch.fallback, run, others, {}))
 
 
-def _collected(fetch: Fetch, run: ExactRun, only: Collection[int] | None = None) -> Batches:
+def _collected(fetch: Fetch, run: ExactRun, only: Collection[int] | None = None) -> EntityBatches:
     fallback = fetch.fallback is not None
     lookups = (lookup for lookup in fetch.lookups if lookup.field)
     return {lookup.field: collect(run.data, lookup, fallback, only) for lookup in lookups}
@@ -51,39 +51,38 @@ def _collected(fetch: Fetch, run: ExactRun, only: Collection[int] | None = None)
 async def _run(
     fetch: Fetch,
     run: ExactRun,
-    batches: Batches,
+    batches: EntityBatches,
     context_values: Mapping[str, Any],
-    receipt: Receipt | None = None,
+    sent_call: SentCall | None = None,
 ) -> None:
-    """Ask for batches, if there is anything to ask for, and place what comes.
+    """Look up the batches, if there are any objects, and merge the reply.
 
-    `receipt`: the call that the compiled path has sent for the fetch.
+    `sent_call`: the call that the compiled path has sent for this fetch.
     """
     has_roots = any(lookup.field is None for lookup in fetch.lookups)
     if not has_roots and not any(batch.representations for batch in batches.values()):
         return
-    if receipt is not None:
-        known, batches = receipt.match(batches)
-        place(fetch, run, known, await receipt.get())
+    if sent_call is not None:
+        known, batches = sent_call.match(batches)
+        merge_reply(fetch, run, known, await sent_call.get())
         if not batches:
             return
-    place(fetch, run, batches, await _ask(fetch, run, batches, context_values))
+    merge_reply(fetch, run, batches, await _send(fetch, run, batches, context_values))
 
 
-async def _ask(fetch: Fetch, run: ExactRun, batches: Batches, context_values: Mapping[str, Any]) -> Outcome:
-    """What the subgraph replies to a fetch for these batches.
-
-    A batch that is not there is asked for with no entities.
-    """
+async def _send(
+    fetch: Fetch, run: ExactRun, batches: EntityBatches, context_values: Mapping[str, Any]
+) -> Outcome:
+    """Send the fetch for these batches; a lookup without a batch is sent with no representations."""
     pairs = [(one.variable, one.field) for one in fetch.lookups if one.variable and one.field]
     template = template_of(fetch.text, fetch.operation_name, pairs, len(pairs) == len(fetch.lookups))
     try:
         members = members_of(fetch.variables, run.inputs.variables) + members_of(
             context_values, context_values
         )
-        asked = [batches[field].written() if field in batches else [] for _, field in pairs]
+        asked = [batches[field].encoded() if field in batches else [] for _, field in pairs]
     except TypeError as error:
-        message = f"can't be asked, as a value for it can't be written as JSON: {error}"
+        message = f"could not be called, because a variable for it can't be encoded as JSON: {error}"
         return SubgraphError(message, "SUBGRAPH_WRONG_VALUE", subgraph=fetch.subgraph)
     try:
         return await send(run.transport, run.inputs.call(fetch, template, members, asked))
@@ -91,17 +90,14 @@ async def _ask(fetch: Fetch, run: ExactRun, batches: Batches, context_values: Ma
         return error
 
 
-def place(fetch: Fetch, run: ExactRun, batches: Batches, outcome: Outcome) -> None:
-    """Put what came of a fetch where it belongs.
-
-    `batches` are those that were asked for, in the reply's order.
-    """
+def merge_reply(fetch: Fetch, run: ExactRun, batches: EntityBatches, outcome: Outcome) -> None:
+    """Merge the outcome of a fetch; `batches` are those that were looked up, in the order of the reply."""
     try:
         if isinstance(outcome, Exception):
             raise outcome
         run.replies.append(outcome.raw_headers)
         payload = read_payload(fetch.subgraph, outcome)
-        data, errors = _checked(payload, fetch.subgraph)
+        data, errors = _data_and_errors(payload, fetch.subgraph)
         run.extensions[fetch.id] = payload.get("extensions")
     except SubgraphError as error:
         context = run.inputs.context
@@ -110,30 +106,36 @@ def place(fetch: Fetch, run: ExactRun, batches: Batches, outcome: Outcome) -> No
         _fail_all(fetch, run, batches, Failure(message, error.code, fetch.subgraph))
         return
     if data is None and not any(isinstance(item, dict) and item.get("path") for item in errors):
-        _refused(fetch, run, batches, errors)
+        _fail_with_first_error(fetch, run, batches, errors)
         return
-    _take_errors(errors, fetch, run, batches)
+    _collect_errors(errors, fetch, run, batches)
     for lookup in fetch.lookups:
         if lookup.field is None:
-            _put_root(lookup, data or {}, fetch, run)
+            _merge_root(lookup, data or {}, fetch, run)
         elif lookup.field in batches:
-            _put_entities(batches[lookup.field], (data or {}).get(lookup.field), fetch)
+            _merge_entities(batches[lookup.field], (data or {}).get(lookup.field), fetch)
 
 
-def _checked(payload: Any, subgraph: str) -> tuple[Tree | None, list[Any]]:
-    """A payload's data and errors, if it is a GraphQL response (GraphQL spec, section 7.1)."""
+def _data_and_errors(payload: Any, subgraph: str) -> tuple[Tree | None, list[Any]]:
+    """The data and errors of a payload. Raises SubgraphError for what is not a GraphQL response
+    (spec, 7.1).
+    """
     if isinstance(payload, dict):
         data, errors = payload.get("data"), payload.get("errors") or []
         fits = (data is None or isinstance(data, dict)) and isinstance(errors, list)
         if fits and (data is not None or errors):
             return data, errors
     raise SubgraphError(
-        "gave an answer that is no GraphQL response", "SUBGRAPH_BAD_RESPONSE", subgraph=subgraph
+        "returned JSON that is no GraphQL response (an object with data or errors)",
+        "SUBGRAPH_BAD_RESPONSE",
+        subgraph=subgraph,
     )
 
 
-def _refused(fetch: Fetch, run: ExactRun, batches: Batches, errors: Sequence[Any]) -> None:
-    """The subgraph ran nothing: its first error stands for every field that it would have brought."""
+def _fail_with_first_error(
+    fetch: Fetch, run: ExactRun, batches: EntityBatches, errors: Sequence[Any]
+) -> None:
+    """The subgraph executed nothing: every field of the fetch gets the reply's first error as its failure."""
     first = errors[0] if isinstance(errors[0], dict) else {}
     extensions = first.get("extensions")
     code = extensions.get("code") if isinstance(extensions, dict) else None
@@ -147,32 +149,35 @@ def _refused(fetch: Fetch, run: ExactRun, batches: Batches, errors: Sequence[Any
     )
 
 
-def _fail_all(fetch: Fetch, run: ExactRun, batches: Batches, failure: Failure) -> None:
+def _fail_all(fetch: Fetch, run: ExactRun, batches: EntityBatches, failure: Failure) -> None:
     for lookup in fetch.lookups:
         if lookup.field is None:
             targets: Iterable[tuple[Tree, ResponsePath]] = objects_at(run.data, lookup.targets[0].path)
         else:
-            targets = batches[lookup.field].everyone if lookup.field in batches else ()
+            targets = batches[lookup.field].all_objects if lookup.field in batches else ()
         for item, _ in targets:
             fail(item, lookup.selection, failure)
 
 
-def _put_root(lookup: Lookup, data: Tree, fetch: Fetch, run: ExactRun) -> None:
+def _merge_root(lookup: Lookup, data: Tree, fetch: Fetch, run: ExactRun) -> None:
     value = renamed(data, lookup.selection) if fetch.renames else data
     for item, _ in objects_at(run.data, lookup.targets[0].path):
         merge(item, value)
 
 
-def _put_entities(batch: Batch, entities: Any, fetch: Fetch) -> None:
+def _merge_entities(batch: EntityBatch, entities: Any, fetch: Fetch) -> None:
     if not batch.representations:
         return
     unknown = Failure(_UNKNOWN.format(fetch.subgraph), "SUBGRAPH_BAD_RESPONSE", fetch.subgraph, quiet=True)
-    if entities is None:  # by an error of its own, which is reported
+    if entities is None:  # the subgraph has reported an error for it
         entities = [None] * len(batch.representations)
     if not isinstance(entities, list) or len(entities) != len(batch.representations):
-        message = f"subgraph {fetch.subgraph} gave another number of entities than it was asked for"
+        count = len(entities) if isinstance(entities, list) else "no list"
+        message = (
+            f"expected {len(batch.representations)} entities from subgraph {fetch.subgraph}, got {count}"
+        )
         failure = Failure(message, "SUBGRAPH_BAD_RESPONSE", fetch.subgraph)
-        for item, _ in batch.everyone:
+        for item, _ in batch.all_objects:
             fail(item, batch.lookup.selection, failure)
         return
     for entity, objects in zip(entities, batch.objects, strict=True):
@@ -186,14 +191,14 @@ def _put_entities(batch: Batch, entities: Any, fetch: Fetch) -> None:
                 merge(item, value if fetch.shared else deepcopy(value))
 
 
-def _take_errors(errors: Sequence[Any], fetch: Fetch, run: ExactRun, batches: Batches) -> None:
+def _collect_errors(errors: Sequence[Any], fetch: Fetch, run: ExactRun, batches: EntityBatches) -> None:
     for raw in errors:
         error = raw if isinstance(raw, dict) else {"message": str(raw)}
-        for path in _paths(error.get("path"), run, fetch, batches):
-            run.errors.append(_translated(error, path, fetch.subgraph))
+        for path in _response_paths(error.get("path"), run, fetch, batches):
+            run.errors.append(_response_error(error, path, fetch.subgraph))
 
 
-def _translated(error: dict[str, Any], path: ResponsePath | None, subgraph: str) -> dict[str, Any]:
+def _response_error(error: dict[str, Any], path: ResponsePath | None, subgraph: str) -> dict[str, Any]:
     message = error.get("message")
     given = error.get("extensions")
     extensions = (
@@ -210,11 +215,10 @@ def _translated(error: dict[str, Any], path: ResponsePath | None, subgraph: str)
     return out
 
 
-def _paths(path: Any, run: ExactRun, fetch: Fetch, batches: Batches) -> list[ResponsePath | None]:
-    """Where in the answer a subgraph's error belongs.
-
-    Once for each object behind the representation it names.
-    """
+def _response_paths(
+    path: Any, run: ExactRun, fetch: Fetch, batches: EntityBatches
+) -> list[ResponsePath | None]:
+    """The response paths of a subgraph's error: one for each object behind the entity that it names."""
     if not isinstance(path, list) or not path or not all(isinstance(step, str | int) for step in path):
         return [None]
     batch = batches.get(path[0]) if isinstance(path[0], str) else None
@@ -222,29 +226,29 @@ def _paths(path: Any, run: ExactRun, fetch: Fetch, batches: Batches) -> list[Res
         lookup = next((one for one in fetch.lookups if one.field is None), None)
         if lookup is None:
             return [None]
-        kept = _kept(path, lookup.selection) if fetch.renames else path
+        kept = _response_path(path, lookup.selection) if fetch.renames else path
         return [(*where, *kept) for _, where in objects_at(run.data, lookup.targets[0].path)]
     if len(path) > 1 and isinstance(path[1], int) and 0 <= path[1] < len(batch.objects):
-        kept = _kept(path[2:], batch.lookup.selection) if fetch.renames else path[2:]
+        kept = _response_path(path[2:], batch.lookup.selection) if fetch.renames else path[2:]
         return [(*where, *kept) for _, where in batch.objects[path[1]]]
-    return [where for _, where in batch.everyone] or [None]
+    return [where for _, where in batch.all_objects] or [None]
 
 
-def _kept(path: Sequence[str | int], selection: Selection) -> list[str | int]:
-    """A path of the reply by the keys under which the plan keeps the values."""
+def _response_path(path: Sequence[str | int], selection: Selection) -> list[str | int]:
+    """A path in a reply as a path in the response, whose keys may differ."""
     kept: list[str | int] = []
     here: Selection | None = selection
     for step in path:
-        out = _out(step, here) if isinstance(step, str) and here is not None else None
+        out = _reply_field(step, here) if isinstance(step, str) and here is not None else None
         kept.append(out.key if out else step)
         if isinstance(step, str):
             here = out.below if out else None
     return kept
 
 
-def _out(reply_key: str, selection: Selection) -> Out | None:
+def _reply_field(reply_key: str, selection: Selection) -> ReplyField | None:
     for out in selection.fields:
         if out.reply_key == reply_key:
             return out
-    found = (_out(reply_key, inner) for _, inner in selection.fragments)
+    found = (_reply_field(reply_key, inner) for _, inner in selection.fragments)
     return next((out for out in found if out is not None), None)

@@ -1,4 +1,4 @@
-"""What a request gives to the execution of its plan, on both paths."""
+"""The values of one request that the execution of its plan needs, on both paths."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,11 +7,11 @@ from gateway.core.context import RequestContext
 from gateway.plan.nodes import Fetch
 from gateway.transport.base import Call
 from gateway.transport.headers import Headers
-from gateway.transport.template import Representations, Template
+from gateway.transport.template import Representations, RequestTemplate
 
 
-class Inputs:
-    """The coerced variables, the headers for subgraphs, the seconds for one call, and the request's
+class ExecutionInputs:
+    """The coerced variables, the headers for subgraphs, the timeout of one call in seconds, and the request's
     context.
     """
 
@@ -26,9 +26,13 @@ class Inputs:
         self.context = context
 
     def call(
-        self, fetch: Fetch, template: Template, members: Sequence[bytes], representations: Representations
+        self,
+        fetch: Fetch,
+        template: RequestTemplate,
+        members: Sequence[bytes],
+        representations: Representations,
     ) -> Call:
-        """The call that carries out a fetch, with the time that this request leaves it."""
+        """The call for a fetch, with a deadline within the request's."""
         context = self.context
         return Call(
             fetch.subgraph,

@@ -1,4 +1,4 @@
-"""Merging what a fetch brought into the answer's tree."""
+"""Merging the values of a reply into the response data."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ from gateway.core.failure import Failure
 from gateway.execute.entities import Tree
 from gateway.plan.nodes import Selection
 
-_LENGTHS = Failure("subgraphs gave a list in different lengths", "SUBGRAPH_BAD_RESPONSE", "")
+_LENGTHS = Failure("subgraphs returned a list with different lengths", "SUBGRAPH_BAD_RESPONSE", "")
 
 
 def merge(target: Tree, source: Tree) -> None:
-    """Merge objects key by key, lists position by position; a value that is there is not replaced by null.
+    """Merge `source` into `target`: objects by key, lists by position; null never replaces a value.
 
-    Values that are not merged are taken over by reference: equal entities of one fetch share them, and what
-    is merged into them later comes from the same place of the plan, so it is the same for all.
+    New values are added by reference. Equal entities of one fetch may share them: what is merged into such a
+    value later comes from the same place of the plan, so it is the same for all.
     """
     for key, new in source.items():
         old = target.get(key)
@@ -30,7 +30,7 @@ def _merge_lists(target: Tree, key: str, old: list[Any], new: list[Any]) -> None
     if old is new:
         return
     if len(old) != len(new):
-        _disagree(old, new)
+        _mark_different_lengths(old, new)
         return
     for index, value in enumerate(new):
         there = old[index]
@@ -43,10 +43,9 @@ def _merge_lists(target: Tree, key: str, old: list[Any], new: list[Any]) -> None
             old[index] = value
 
 
-def _disagree(old: list[Any], new: list[Any]) -> None:
-    """Two subgraphs gave one list in different lengths.
-
-    Nobody can say which item is which, so what is new is a failure.
+def _mark_different_lengths(old: list[Any], new: list[Any]) -> None:
+    """Two subgraphs returned one list with different lengths, so items can't be matched: the new
+    fields fail.
     """
     keys = dict.fromkeys(key for item in new if isinstance(item, dict) for key in item)
     for item in old:
@@ -56,7 +55,7 @@ def _disagree(old: list[Any], new: list[Any]) -> None:
 
 
 def renamed(value: Any, selection: Selection | None) -> Any:
-    """A reply's value with the keys under which the plan keeps them, where they differ from the reply's."""
+    """A reply's value with the keys of the response, where they differ from the keys of the reply."""
     if isinstance(value, list):
         return [renamed(item, selection) for item in value]
     if selection is None or not isinstance(value, dict):

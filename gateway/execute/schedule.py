@@ -1,7 +1,7 @@
-"""The order in which fetches run, for both paths: each one as soon as all that it waits for is done.
+"""The order in which fetches run, on both paths: each as soon as its predecessors have ended.
 
-Example: of the fetches 0, 1 (after 0) and 2 (after 0 and 1), `first` is (0,), `waits` (0, 1, 2) and
-`dependents` ((1, 2), (2,), ()).
+Example: for the fetches 0, 1 (after 0) and 2 (after 0 and 1), `first` is (0,), `waits` is (0, 1, 2) and
+`dependents` is ((1, 2), (2,), ()).
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,10 @@ from gateway.plan.nodes import Fetch
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Fetches by their positions in a stage.
+    """The dependencies of fetches, by their positions in a stage.
 
-    Those that wait for nothing, how many each waits for, and which wait for it.
+    `first`: the fetches without predecessors. `waits`: the number of predecessors of each. `dependents`: the
+    fetches that wait for each.
     """
 
     first: tuple[int, ...]
@@ -34,7 +35,7 @@ def schedule_of(stage: Sequence[Fetch]) -> Schedule:
 
 
 class Progress:
-    """How far a run of a stage is. `left`: fetches that are not done."""
+    """The progress of one run of a stage. `left`: the number of fetches that have not ended."""
 
     __slots__ = ("left", "schedule", "waits")
 
@@ -44,7 +45,7 @@ class Progress:
         self.left = len(self.waits)
 
     def ended(self, index: int) -> list[int]:
-        """Note that a fetch is done; returns those that waited for it last."""
+        """Note the end of a fetch; returns the fetches that can start now."""
         self.left -= 1
         waits = self.waits
         ready = []

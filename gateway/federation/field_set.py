@@ -118,18 +118,23 @@ def without_needless_fragments(
     """
     out: list[FieldSetField | FieldSetFragment] = []
     for item in fields:
-        if isinstance(item, FieldSetField):
-            below = field_types.get(type_name, {}).get(item.name, "").strip("[]!")
-            inner = without_needless_fragments(item.selections, below, field_types, possible)
-            out.append(replace(item, selections=inner))
-            continue
-        condition = item.type_condition or type_name
-        inner = without_needless_fragments(item.selections, condition, field_types, possible)
-        if not item.directives and (condition == type_name or type_name in possible.get(condition, ())):
+        inside = _type_inside(item, type_name, field_types)
+        inner = without_needless_fragments(item.selections, inside, field_types, possible)
+        always = inside == type_name or type_name in possible.get(inside, ())
+        if isinstance(item, FieldSetFragment) and always and not item.directives:
             out.extend(inner)
         else:
             out.append(replace(item, selections=inner))
     return tuple(dict.fromkeys(out))
+
+
+def _type_inside(
+    item: FieldSetField | FieldSetFragment, type_name: str, field_types: Mapping[str, Mapping[str, str]]
+) -> str:
+    """The type that the selections below a field or in a fragment are for."""
+    if isinstance(item, FieldSetFragment):
+        return item.type_condition or type_name
+    return field_types.get(type_name, {}).get(item.name, "").strip("[]!")
 
 
 def top_fields(fields: Iterable[FieldSetField | FieldSetFragment]) -> Iterator[FieldSetField]:

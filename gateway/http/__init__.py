@@ -1,1 +1,1 @@
-"""The door: GraphQL over HTTP, GraphiQL, health."""
+"""The HTTP interface: GraphQL over HTTP, GraphiQL, and health checks."""

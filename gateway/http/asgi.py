@@ -1,4 +1,6 @@
-"""The ASGI door to `/graphql`: for every server, and for all that the direct door passes on."""
+"""`/graphql` over ASGI, for any ASGI server, and for the requests that the direct protocol leaves to
+uvicorn.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
@@ -14,15 +16,15 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 T = TypeVar("T")
-WATCH_AFTER = 0.02  # seconds
+WATCH_AFTER = 0.02  # seconds until the connection is watched
 
 
 class ClientLeft(Exception):
-    """The client closed its connection before it had its answer."""
+    """The client closed its connection before the response was sent."""
 
 
 async def serve_graphql(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
-    """One request by ASGI."""
+    """Answer one ASGI request."""
     client = scope.get("client")
     headers = RequestHeaders(scope["headers"], client[0] if client else None)
     method, query_string = scope["method"], scope.get("query_string", b"")
@@ -44,23 +46,23 @@ async def serve_graphql(endpoint: Endpoint, scope: Scope, receive: Receive, send
 
 
 def expects_continue(scope: Scope, headers: RequestHeaders) -> bool:
-    """Whether a client waits for a word before it sends its body.
+    """Whether the client waits for `100 Continue` before it sends its body.
 
-    After a refusal it may send the body or the next request, which nobody can tell apart: the connection has
-    to end (RFC 9110, 10.1.1).
+    After an error response it may send the body or the next request, which can't be distinguished, so the
+    connection has to be closed (RFC 9110, 10.1.1).
     """
     return scope.get("http_version") == "1.1" and headers.get("expect", "").lower() == "100-continue"
 
 
 async def send_parts(parts: AsyncGenerator[bytes, None], send: Send) -> None:
-    """Send each part when it is there."""
+    """Send each part of a streamed response as soon as it is available."""
     async with aclosing(parts):
         async for part in parts:
             await send({"type": "http.response.body", "body": part, "more_body": True})
 
 
 async def read_body(endpoint: Endpoint, headers: RequestHeaders, receive: Receive) -> bytes | RequestError:
-    """The body, or its refusal as soon as it is known to be too large. Raises ClientLeft."""
+    """The body, or a RequestError as soon as it is known to be too large. Raises ClientLeft."""
     length = headers.get("content-length", "")
     if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > endpoint.max_body):
         return endpoint.too_large()
@@ -80,10 +82,10 @@ async def read_body(endpoint: Endpoint, headers: RequestHeaders, receive: Receiv
 
 
 async def while_connected(work: Awaitable[T], receive: Receive) -> T:
-    """Wait for the answer, but stop the work when the client leaves.
+    """Await `work`, and cancel it when the client disconnects; then raises ClientLeft.
 
-    Watching takes a task, which costs as much as a small answer: it begins when the answer has not come after
-    a moment.
+    Watching the connection needs a task, which costs as much as a small response, so it starts only after
+    WATCH_AFTER seconds.
     """
     watch = _Watch(asyncio.current_task(), receive)
     later = SYSTEM_CLOCK.call_at(SYSTEM_CLOCK.time() + WATCH_AFTER, watch.begin)
@@ -99,7 +101,7 @@ async def while_connected(work: Awaitable[T], receive: Receive) -> T:
 
 
 class _Watch:
-    """Cancels a request's task when its client leaves."""
+    """Cancels a request's task when its client disconnects."""
 
     def __init__(self, task: "asyncio.Task[Any] | None", receive: Receive) -> None:
         self.task = task
@@ -108,16 +110,16 @@ class _Watch:
         self.watching: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """Watch from now on."""
+        """Start to watch the connection."""
         self.watching = asyncio.ensure_future(self.watch())
 
     def end(self) -> None:
-        """The answer is there."""
+        """Stop watching."""
         if self.watching is not None:
             self.watching.cancel()
 
     async def watch(self) -> None:
-        """Wait for the client to leave."""
+        """Wait for the client to disconnect."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
         self.left = True

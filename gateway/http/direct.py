@@ -1,13 +1,12 @@
-"""uvicorn's HTTP/1.1 protocol with a short way for GraphQL.
+"""uvicorn's HTTP/1.1 protocol with a direct path for GraphQL: no task, no ASGI messages, one write for a
+small response.
 
-No task, no ASGI messages, one write for a small answer.
+A POST to /graphql with a plain body is passed to the endpoint as soon as it is complete. uvicorn's own path
+handles everything else: other paths and methods, chunked or too large bodies, `Expect`, requests through a
+proxy, requests that were pipelined (they wait in uvicorn's pipeline), and clients that do not read their
+responses.
 
-A POST to /graphql with a plain body is handed to the endpoint as soon as it is whole. Everything else goes
-uvicorn's way: other paths and methods, chunked or too large bodies, `Expect`, what comes through a proxy, a
-request that was sent before the last one was answered (those wait in uvicorn's pipeline), and a client that
-does not take its answers.
-
-No upgrade is accepted: a request that asks for one is read as if it did not (`heads`).
+No upgrade is accepted: a request with `Upgrade` is processed as if it had none (see `request_head`).
 """
 
 import asyncio
@@ -19,20 +18,22 @@ import uvicorn
 
 from gateway.core.clock import Timer
 from gateway.core.headers import RequestHeaders
-from gateway.http.heads import VERSIONS
+from gateway.http.request_head import VERSIONS
 from gateway.http.respond import HttpReply
 from gateway.http.strict import MAX_HEAD, NEVER, StrictProtocol
 from gateway.http.uvicorn_internals import STATUS_LINE, ServerState
 from gateway.transport.base import Handle
 
-SENDING = 30.0  # seconds for a client to send a request
-SMALL = 16_384  # bytes of a body that is copied behind its head rather than written by itself
-NO_CHUNKS = -NEVER  # bytes around a body that has a length
-NOT_PLAIN = frozenset({b"expect", b"upgrade", b"transfer-encoding", b"x-forwarded-for", b"x-forwarded-proto"})
+REQUEST_SECONDS = 30.0  # a client's time to send a request
+MAX_COPIED_BODY = 16_384  # bytes; a larger body is written separately from its head, not copied
+NO_CHUNKS = -NEVER  # the overhead of a body with a Content-Length, which has no chunks
+INDIRECT_HEADERS = frozenset(
+    {b"expect", b"upgrade", b"transfer-encoding", b"x-forwarded-for", b"x-forwarded-proto"}
+)
 
 
 class DirectCycle:
-    """One request on the short way, and its answer. To uvicorn it looks like a cycle of its own."""
+    """One request on the direct path, and its response. It has the attributes of uvicorn's request cycle."""
 
     __slots__ = (
         "body",
@@ -57,21 +58,22 @@ class DirectCycle:
 
     @property
     def response_complete(self) -> bool:
-        """Whether uvicorn may go on to the next request."""
+        """Whether uvicorn may process the next request."""
         return self.protocol.direct is not self
 
     @property
     def message_event(self) -> "DirectCycle":
-        """What uvicorn sets when the client leaves."""
+        """The event that uvicorn sets when the client disconnects."""
         return self
 
     def set(self) -> None:
-        """Do nothing: the protocol itself ends what is under way."""
+        """Do nothing: the protocol itself cancels the request."""
 
     def add(self, piece: bytes) -> None:
-        """Add a piece of the body. Most bodies have one.
+        """Add a piece of the body.
 
-        Many small ones must not be copied again with each.
+        Most bodies have one piece. Many small pieces go into a bytearray, so that they are not copied again
+        with each.
         """
         if not self.body:
             self.body = piece
@@ -81,21 +83,21 @@ class DirectCycle:
             self.body += piece
 
     def cancel(self, msg: str | None = None) -> None:
-        """End without a reply: uvicorn cancels its tasks when the time for a graceful end is over, and
-        this is one.
+        """Cancel the request without a response. uvicorn calls this, as it cancels its tasks, when the time
+        for a graceful shutdown is over.
         """
         if self.handle is not None:
             self.handle.cancel()
         self.protocol.transport.close()
 
     def start(self) -> None:
-        """The request is whole: begin to answer it."""
-        tasks: set[Any] = self.protocol.tasks  # uvicorn waits for them, and cancels them
+        """Start to answer the complete request."""
+        tasks: set[Any] = self.protocol.tasks  # at shutdown uvicorn waits for these tasks, then cancels them
         tasks.add(self)
         self.handle = self.protocol.endpoint.begin("POST", b"", self.headers, bytes(self.body), self.replied)
 
     def replied(self, reply: HttpReply) -> None:
-        """The reply is there: write it, unless the client has left."""
+        """Write the response, unless the client has disconnected."""
         protocol = self.protocol
         if protocol.direct is not self or protocol.transport.is_closing():
             return
@@ -106,10 +108,11 @@ class DirectCycle:
 
 
 class DirectProtocol(StrictProtocol):
-    """One connection. `direct` is the request on the short way, if any.
+    """One connection.
 
-    `reading` is the same until it is whole. `resting_since`: since when nothing is under way, NEVER when
-    something is.
+    - `direct`: the request on the direct path, if any. `reading`: the same while its body is incomplete.
+    - `idle_since`: when the connection became idle; NEVER while a request is processed.
+    - `timer`: the timer that closes an idle or slow connection.
     """
 
     def __init__(
@@ -122,7 +125,7 @@ class DirectProtocol(StrictProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.direct: DirectCycle | None = None
         self.reading: DirectCycle | None = None
-        self.resting_since = NEVER
+        self.idle_since = NEVER
         self.timer: Timer | None = None
 
     # httptools
@@ -130,17 +133,17 @@ class DirectProtocol(StrictProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self.resting_since = NEVER
+        self.idle_since = NEVER
         if self.timer is None:
-            self.watch()
+            self.start_timer()
 
     def on_headers_complete(self) -> None:
-        """Take the short way or uvicorn's. Raises Refused, which ends the connection."""
-        if self.arrived > MAX_HEAD:
+        """Choose the direct path or uvicorn's. Raises RequestRefused, which closes the connection."""
+        if self.received > MAX_HEAD:
             self.check_size()
         self.in_head, self.overhead = False, 0
         version = self.parser.get_http_version()
-        if self.url == b"/graphql" and self.direct is None and version in VERSIONS and self.plain():
+        if self.url == b"/graphql" and self.direct is None and version in VERSIONS and self.is_direct():
             headers = RequestHeaders(self.headers, self.client[0] if self.client else None)
             keep_alive = version == "1.1" and self.parser.should_keep_alive()
             self.direct = self.reading = DirectCycle(self, headers, keep_alive)
@@ -149,8 +152,8 @@ class DirectProtocol(StrictProtocol):
             return
         super().on_headers_complete()
 
-    def plain(self) -> bool:
-        """Whether a request to the endpoint has nothing about it that only uvicorn's way knows."""
+    def is_direct(self) -> bool:
+        """Whether a request to the endpoint needs nothing that only uvicorn's path supports."""
         cycle = self.cycle
         if (cycle is not None and not cycle.response_complete) or self.parser.get_method() != b"POST":
             return False
@@ -162,14 +165,14 @@ class DirectProtocol(StrictProtocol):
                 length = value
             elif name == b"host":
                 hosts += 1
-            elif name in NOT_PLAIN:
+            elif name in INDIRECT_HEADERS:
                 return False
         if hosts != 1:
             return False
         return length.isdigit() and len(length) < 16 and int(length) <= self.endpoint.max_body
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body."""
+        """A piece of the body."""
         reading = self.reading
         if reading is None:
             self.overhead -= len(body)
@@ -178,9 +181,9 @@ class DirectProtocol(StrictProtocol):
             reading.add(body)
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
-        if not self.again:
-            self.sending_since, self.overhead = NEVER, 0
+        """The request is complete."""
+        if not self.head_without_upgrade:
+            self.receiving_since, self.overhead = NEVER, 0
         reading, self.reading = self.reading, None
         if reading is None:
             super().on_message_complete()
@@ -191,22 +194,22 @@ class DirectProtocol(StrictProtocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client; it may take as long to begin its first request as any other."""
+        """A client has connected; it has as long for its first request as for any other."""
         super().connection_made(transport)
-        self.rest()
+        self.become_idle()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has left: what is under way for it ends."""
+        """The client has disconnected: cancel its request."""
         super().connection_lost(exc)
-        self.abandon()
+        self.abort_request()
         if self.timer is not None:
             self.timer.cancel()
 
-    def abandon(self) -> bool:
-        """End what is under way; see StrictProtocol."""
+    def abort_request(self) -> bool:
+        """Cancel the request that is processed; see StrictProtocol."""
         cycle, self.direct = self.direct, None
         if cycle is None:
-            return super().abandon()
+            return super().abort_request()
         self.tasks.discard(cycle)
         if cycle.handle is not None:
             cycle.handle.cancel()
@@ -215,9 +218,9 @@ class DirectProtocol(StrictProtocol):
     # answering
 
     def write_reply(self, cycle: DirectCycle, reply: HttpReply) -> None:
-        """Write a whole reply; then the connection is free for the next request."""
+        """Write a complete response; afterwards the connection can take the next request."""
         head = self.head_of(cycle, reply)
-        if len(reply.body) <= SMALL:
+        if len(reply.body) <= MAX_COPIED_BODY:
             self.transport.write(head + reply.body)
         else:
             self.transport.write(head)
@@ -227,9 +230,9 @@ class DirectProtocol(StrictProtocol):
     async def write_parts(
         self, cycle: DirectCycle, reply: HttpReply, parts: AsyncGenerator[bytes, None]
     ) -> None:
-        """Write a reply in parts, each as a chunk (RFC 9112, 7.1), no faster than the client takes them.
+        """Write a streamed response, each part as a chunk (RFC 9112, 7.1), as fast as the client reads.
 
-        HTTP/1.0 has no chunks: there the reply ends with the connection.
+        HTTP/1.0 has no chunks: there the end of the connection ends the response.
         """
         chunked = self.parser.get_http_version() == "1.1"
         cycle.keep_alive = cycle.keep_alive and chunked
@@ -242,7 +245,7 @@ class DirectProtocol(StrictProtocol):
                     if part:
                         self.transport.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
                         await self.flow.drain()
-        except Exception:  # it was reported; cut off, so that nobody takes it for the whole
+        except Exception:  # already reported; close, so that the client notices the missing rest
             self.transport.close()
             return
         if chunked:
@@ -250,23 +253,23 @@ class DirectProtocol(StrictProtocol):
         self.end(cycle)
 
     def head_of(self, cycle: DirectCycle, reply: HttpReply, extra: bytes = b"") -> bytes:
-        """Status line and headers."""
-        parts = [STATUS_LINE[reply.status], self.standing_headers()]
+        """The status line and the headers of a response."""
+        parts = [STATUS_LINE[reply.status], self.default_headers()]
         parts += [b"%b: %b\r\n" % header for header in reply.headers()]
         parts.append(extra)
         parts.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
         return b"".join(parts)
 
     def end(self, cycle: DirectCycle) -> None:
-        """The reply is out: the next request may come, or the connection closes."""
-        self.direct = cycle.handle = None  # no cycle is left for the garbage collector
+        """The response is written: allow the next request, or close the connection."""
+        self.direct = cycle.handle = None  # leave no reference cycle
         self.tasks.discard(cycle)
         if not cycle.keep_alive:
             self.transport.close()
-        self.free()
+        self.finish_request()
 
-    def free(self) -> None:
-        """The request is over: the next one in uvicorn's pipeline goes on, or the connection rests."""
+    def finish_request(self) -> None:
+        """Continue with the next request in uvicorn's pipeline, or become idle."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -275,34 +278,34 @@ class DirectProtocol(StrictProtocol):
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
             return
-        self.rest()
+        self.become_idle()
 
     def on_response_complete(self) -> None:
-        """An answer on uvicorn's way is out; how long the connection rests is looked after here."""
+        """A response on uvicorn's path is written. The idle timer here replaces uvicorn's."""
         super().on_response_complete()
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
             self.timeout_keep_alive_task = None
-            self.rest()
+            self.become_idle()
 
-    def rest(self) -> None:
-        """Nothing is under way from now on."""
-        self.resting_since = self.clock.time()
-        self.watch()
+    def become_idle(self) -> None:
+        """Note that no request is processed."""
+        self.idle_since = self.clock.time()
+        self.start_timer()
 
-    def watch(self) -> None:
-        """Look after the connection. One timer stands for many requests."""
+    def start_timer(self) -> None:
+        """Start the timer, unless it runs; one timer serves many requests."""
         if self.timer is None:
-            self.timer = self.clock.call_at(self.clock.time() + self.timeout_keep_alive, self.look)
+            self.timer = self.clock.call_at(self.clock.time() + self.timeout_keep_alive, self.check_idle)
 
-    def look(self) -> None:
-        """Close a connection that has rested too long, or whose client takes too long to send a request."""
+    def check_idle(self) -> None:
+        """Close a connection that has been idle for too long, or whose client sends a request too slowly."""
         self.timer = None
-        due = min(self.resting_since + self.timeout_keep_alive, self.sending_since + SENDING)
+        due = min(self.idle_since + self.timeout_keep_alive, self.receiving_since + REQUEST_SECONDS)
         if due == NEVER or self.transport.is_closing():
             return
         now = self.clock.time()
         if due <= now:
             self.transport.close()
         else:
-            self.timer = self.clock.call_at(min(due, now + self.timeout_keep_alive), self.look)
+            self.timer = self.clock.call_at(min(due, now + self.timeout_keep_alive), self.check_idle)

@@ -1,6 +1,6 @@
-"""`/graphql`, without a door: read > answer > reply.
+"""`/graphql` without a transport protocol: read the request, answer it, and build the HTTP reply.
 
-The direct and the ASGI door both come here, and have this in common.
+Both the direct protocol and ASGI use it.
 """
 
 import asyncio
@@ -11,42 +11,43 @@ from gateway.core.context import RequestContext
 from gateway.core.envelope import BY_CODE, Envelope, error_envelope
 from gateway.core.errors import RequestError
 from gateway.core.headers import RequestHeaders
-from gateway.execution import Answered
-from gateway.http.heads import WEBSOCKET
+from gateway.execution import EnvelopeCallback
 from gateway.http.negotiate import JSON, negotiate
 from gateway.http.read import ACCEPTED, from_body, from_query_string, too_large, unpacked
-from gateway.http.respond import HttpReply, reply_of
-from gateway.http.statuses import Mode
+from gateway.http.request_head import WEBSOCKET
+from gateway.http.respond import HttpReply, http_reply
+from gateway.http.statuses import StatusMode
 from gateway.observe.facts import REQUEST, InternalFailure
-from gateway.request.ask import Ask
+from gateway.request.graphql_request import GraphQLRequest
 from gateway.transport.base import Handle
 
 PLAN_HEADER = "x-gateway-plan"
 PLAN_HEADER_BYTES = PLAN_HEADER.encode()
-NO_WEBSOCKET = "WebSocket connections are not served here; send queries and mutations by POST"
-Replied = Callable[[HttpReply], None]
+NO_WEBSOCKET = "WebSocket connections are not supported; send queries and mutations by POST"
+ReplyCallback = Callable[[HttpReply], None]
 
 
-class Answering(Protocol):
-    """Answers requests; `answering.Gateway` does."""
+class RequestHandler(Protocol):
+    """Answers GraphQL requests; implemented by `answering.Gateway`."""
 
     def context(self, headers: RequestHeaders) -> RequestContext:
         """The context of a new request."""
         ...
 
-    def begin(self, ask: Ask, context: RequestContext, answered: Answered) -> Handle:
-        """Begin to answer; see `answering.Gateway.begin`."""
+    def begin(self, request: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback) -> Handle:
+        """Start to answer a request; see `answering.Gateway.begin`."""
         ...
 
 
 class Endpoint:
-    """Replies to requests for `/graphql`. `max_body`: bytes of a body, packed and unpacked.
+    """Replies to HTTP requests for `/graphql`.
 
-    `mode`: which statuses replies have.
+    `max_body`: the maximum size of a body in bytes, before and after decompression. `mode`: the table of HTTP
+    statuses to use.
     """
 
-    def __init__(self, answering: Answering, max_body: int, mode: Mode = "audited") -> None:
-        self.answering = answering
+    def __init__(self, handler: RequestHandler, max_body: int, mode: StatusMode = "audited") -> None:
+        self.handler = handler
         self.max_body = max_body
         self.mode = mode
 
@@ -56,29 +57,27 @@ class Endpoint:
         query_string: bytes,
         headers: RequestHeaders,
         body: bytes | RequestError,
-        replied: Replied,
+        replied: ReplyCallback,
     ) -> Handle:
-        """Begin to reply, whatever is wrong with the request.
+        """Start to reply to a request, valid or not; `replied` is called once, never before this returns.
 
-        `replied` is called once, never before this returns.
-
-        `body` may be what was wrong with reading it.
+        `body` is a RequestError if it could not be read.
         """
-        exchange = Exchange(self, method, headers, replied)
+        exchange = ClientExchange(self, method, headers, replied)
         try:
             if b"accept" in headers.raw:
                 exchange.media = negotiate(headers.get("accept"))
             if b"content-encoding" in headers.raw and isinstance(body, bytes):
                 body = unpacked(body, headers.get("content-encoding"), self.max_body)
-            ask = read_ask(method, query_string, headers, body)
-            return self.answering.begin(ask, exchange.context, exchange.answered)
-        except Exception as error:  # a mistake of ours must not end the connection without a word
+            request = read_request(method, query_string, headers, body)
+            return self.handler.begin(request, exchange.context, exchange.answered)
+        except Exception as error:  # an internal error must still get a reply
             return asyncio.get_running_loop().call_soon(exchange.answered, error)
 
     async def reply(
         self, method: str, query_string: bytes, headers: RequestHeaders, body: bytes | RequestError
     ) -> HttpReply:
-        """The whole reply to a request; when the caller is cancelled, so is the request."""
+        """The complete reply to a request; when the caller is cancelled, so is the request."""
         future: asyncio.Future[HttpReply] = asyncio.get_running_loop().create_future()
 
         def replied(found: HttpReply) -> None:
@@ -92,32 +91,39 @@ class Endpoint:
             handle.cancel()
 
     def too_large(self) -> RequestError:
-        """The refusal of a body over the limit."""
+        """The error for a body above the limit."""
         return too_large(self.max_body)
 
 
-class Exchange:
-    """One request and its reply: which media type the client likes, and how a refusal or a mistake is put."""
+class ClientExchange:
+    """One HTTP request and its reply: the negotiated media type, and the conversion of results and errors to
+    a reply.
+    """
 
     __slots__ = ("context", "media", "method", "mode", "replied", "since")
 
-    def __init__(self, endpoint: Endpoint, method: str, headers: RequestHeaders, replied: Replied) -> None:
+    def __init__(
+        self, endpoint: Endpoint, method: str, headers: RequestHeaders, replied: ReplyCallback
+    ) -> None:
         self.method = method
         self.media = JSON
         self.mode = endpoint.mode
         self.replied = replied
-        self.context = endpoint.answering.context(headers)
+        self.context = endpoint.handler.context(headers)
         observer = self.context.observer
         self.since = observer.started(REQUEST, self.context) if observer.watches_stages else 0.0
 
     def answered(self, found: Envelope | BaseException) -> None:
-        """Write the reply. Nobody awaits a callback: what goes wrong in writing it must be replied, too."""
+        """Build the reply and pass it on.
+
+        No caller awaits a callback, so an exception while building the reply must become a reply too.
+        """
         try:
             reply = self.reply_for(found)
         except Exception as error:
             reply = self.reply_for(error)
         if reply.stream is not None:
-            reply.parts = reported(reply.stream, self.context)
+            reply.parts = report_errors(reply.stream, self.context)
         observer = self.context.observer
         if observer.watches_stages:
             status = None if reply.status < 400 else str(reply.status)
@@ -125,25 +131,25 @@ class Exchange:
         self.replied(reply)
 
     def reply_for(self, found: Envelope | BaseException) -> HttpReply:
-        """The reply for an answer, a refusal or a mistake."""
+        """The reply for an envelope, a RequestError or an unexpected exception."""
         if isinstance(found, Envelope):
-            return reply_of(found, self.media, None, self.mode)
+            return http_reply(found, self.media, None, self.mode)
         if not isinstance(found, RequestError):
-            return reply_of(internal(found, self.context), self.media, None, self.mode)
+            return http_reply(internal_error_envelope(found, self.context), self.media, None, self.mode)
         allow = None
         if found.code == "METHOD_NOT_ALLOWED":
             allow = b"POST" if self.method == "GET" else b"GET, POST"
         envelope = error_envelope(found)
         if found.code == "UNSUPPORTED_CONTENT_ENCODING":
             envelope = envelope.with_headers((b"accept-encoding", ACCEPTED))
-        return reply_of(envelope, self.media, allow, self.mode)
+        return http_reply(envelope, self.media, allow, self.mode)
 
 
-async def reported(parts: AsyncIterator[bytes], context: RequestContext) -> AsyncGenerator[bytes, None]:
-    """The parts of a stream; a mistake while they are made is reported and raised, and the door cuts the
-    reply off.
+async def report_errors(parts: AsyncIterator[bytes], context: RequestContext) -> AsyncGenerator[bytes, None]:
+    """The parts of a stream. An exception in it is reported and raised, and the protocol then closes the
+    connection.
 
-    Closing it closes what makes the parts.
+    Closing this generator closes the stream.
     """
     try:
         async for part in parts:
@@ -156,8 +162,10 @@ async def reported(parts: AsyncIterator[bytes], context: RequestContext) -> Asyn
             await parts.aclose()
 
 
-def read_ask(method: str, query_string: bytes, headers: RequestHeaders, body: bytes | RequestError) -> Ask:
-    """The request, by method. Raises RequestError."""
+def read_request(
+    method: str, query_string: bytes, headers: RequestHeaders, body: bytes | RequestError
+) -> GraphQLRequest:
+    """The GraphQL request in an HTTP request. Raises RequestError."""
     raw = headers.raw
     wants_plan = PLAN_HEADER_BYTES in raw and headers.get(PLAN_HEADER) not in ("", "0", "false")
     if method == "POST":
@@ -168,12 +176,12 @@ def read_ask(method: str, query_string: bytes, headers: RequestHeaders, body: by
         if raw.get(b"upgrade", b"").lower() == WEBSOCKET and b"query=" not in query_string:
             raise RequestError(NO_WEBSOCKET, "SUBSCRIPTIONS_NOT_SERVED")
         return from_query_string(query_string, wants_plan)
-    raise RequestError(f"{method} is not served here; use POST", "METHOD_NOT_ALLOWED")
+    raise RequestError(f"expected POST or GET, got {method}; use POST", "METHOD_NOT_ALLOWED")
 
 
-def internal(error: BaseException, context: RequestContext) -> Envelope:
-    """The answer when we have made a mistake; its details are in the log alone."""
+def internal_error_envelope(error: BaseException, context: RequestContext) -> Envelope:
+    """The response for an unexpected exception; only the log has its details."""
     context.observer.emit(InternalFailure(context.id, error))
-    message = f"internal error; the gateway's log has the details under id {context.id}"
+    message = f"internal error; the gateway's log has the details under the id {context.id}"
     extensions = {"code": "INTERNAL_SERVER_ERROR", "id": context.id}
     return Envelope({"errors": [{"message": message, "extensions": extensions}]}, BY_CODE)

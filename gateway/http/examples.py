@@ -1,4 +1,4 @@
-"""Example operations for GraphiQL, read from a folder of NAME.graphql with variables in NAME.json."""
+"""Example operations for GraphiQL, from a folder of NAME.graphql with variables in NAME.json."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,15 +9,15 @@ from gateway.core.jsontext import NotJson, read_json
 
 
 def read_examples(folder: str | None) -> list[Mapping[str, Any]]:
-    """Name, description (the comment at the top), query and variables of each.
+    """The name, description (the comment at the top), query and variables of each example in a folder.
 
-    SettingsError for a broken folder.
+    Raises SettingsError FILE_NOT_READABLE.
     """
     if folder is None:
         return []
     root = Path(folder)
     if not root.is_dir():
-        raise SettingsError(f"there is no folder {folder} with operations", "FILE_NOT_READABLE")
+        raise SettingsError(f"--operations: there is no folder {folder}", "FILE_NOT_READABLE")
     return [_example(path) for path in sorted(root.glob("*.graphql"))]
 
 

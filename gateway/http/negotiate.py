@@ -1,6 +1,5 @@
-"""Choosing the media type of the answer from the Accept header (RFC 9110, 12.5.1.
-
-GraphQL over HTTP, section 4).
+"""Choosing the media type of a response by the Accept header (RFC 9110, 12.5.1; GraphQL over HTTP, section
+4).
 """
 
 from functools import lru_cache
@@ -29,9 +28,9 @@ def _ranges(accept: str) -> list[tuple[str, float]]:
 
 @lru_cache(maxsize=256)
 def negotiate(accept: str) -> str:
-    """GRAPHQL or JSON, whichever the client likes better; JSON where it does not care.
+    """GRAPHQL or JSON, whichever the client prefers; JSON without a preference.
 
-    Raises RequestError (406) when it accepts neither.
+    Raises RequestError NOT_ACCEPTABLE when the client accepts neither.
     """
     if not accept.strip():
         return JSON
@@ -46,12 +45,12 @@ def negotiate(accept: str) -> str:
         if quality > best or (quality == best and quality > 0 and candidate == GRAPHQL):
             best, chosen = quality, candidate
     if not chosen:
-        raise RequestError(f"can answer as {GRAPHQL} or {JSON} only", "NOT_ACCEPTABLE")
+        raise RequestError(f"expected Accept to allow {GRAPHQL} or {JSON}, got {accept}", "NOT_ACCEPTABLE")
     return chosen
 
 
-def wants_page(accept: str) -> bool:
-    """Whether a browser asks for a page rather than a program for an answer."""
+def prefers_html(accept: str) -> bool:
+    """Whether a client prefers an HTML page (a browser does) to a GraphQL response."""
     qualities = dict(_ranges(accept))
     page = qualities.get("text/html", 0.0)
     return page > 0 and page >= max(qualities.get(JSON, 0.0), qualities.get(GRAPHQL, 0.0))

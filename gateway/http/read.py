@@ -1,4 +1,4 @@
-"""Reading a GraphQL request out of an HTTP request (GraphQL over HTTP, sections 5 and 6)."""
+"""Reading a GraphQL request from an HTTP request (GraphQL over HTTP, sections 5 and 6)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,14 +7,14 @@ from urllib.parse import parse_qs
 from gateway.core.compression import READABLE, TooLarge, UnknownEncoding, Unreadable, unpack
 from gateway.core.errors import RequestError
 from gateway.core.jsontext import NotJson, read_json
-from gateway.request.ask import NO_VARIABLES, Ask
+from gateway.request.graphql_request import NO_VARIABLES, GraphQLRequest
 
 ACCEPTED = ", ".join(READABLE).encode()
-"""The encodings of bodies that are read, as a header lists them."""
+"""The supported content encodings, as the value of an Accept-Encoding header."""
 
 
 def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
-    """A body's content, which like the body itself may have so many bytes.
+    """The decompressed body; `limit`: its maximum size in bytes.
 
     Raises RequestError: UNSUPPORTED_CONTENT_ENCODING, REQUEST_TOO_LARGE or BAD_REQUEST.
     """
@@ -29,12 +29,12 @@ def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
 
 
 def too_large(limit: int, when: str = "") -> RequestError:
-    """The refusal of a body over the limit."""
-    return RequestError(f"the body is larger than {limit:,} bytes{when}", "REQUEST_TOO_LARGE")
+    """The error for a body above the limit."""
+    return RequestError(f"expected a body of at most {limit:,} bytes{when}, got more", "REQUEST_TOO_LARGE")
 
 
-def from_body(body: bytes, content_type: str, plan: bool = False) -> Ask:
-    """The request in a POST body.
+def from_body(body: bytes, content_type: str, plan: bool = False) -> GraphQLRequest:
+    """The request in a POST body; `plan`: the client wants the plan in the response.
 
     Raises RequestError: UNSUPPORTED_MEDIA_TYPE, INVALID_JSON or BAD_REQUEST.
     """
@@ -45,28 +45,33 @@ def from_body(body: bytes, content_type: str, plan: bool = False) -> Ask:
     except NotJson as error:
         raise RequestError(f"the body is not JSON: {error}", "INVALID_JSON") from error
     if isinstance(payload, list):
-        raise RequestError("batches are not accepted; send one operation at a time", "BAD_REQUEST")
+        raise RequestError(
+            "expected one JSON object, got a list; send one operation at a time", "BAD_REQUEST"
+        )
     if not isinstance(payload, dict):
-        raise RequestError("the body must be a JSON object with a string `query`", "BAD_REQUEST")
-    return _ask(payload, query_only=False, plan=plan)
+        raise RequestError("expected a JSON object with a string `query` as the body", "BAD_REQUEST")
+    return _request(payload, query_only=False, plan=plan)
 
 
 def _check_type(content_type: str) -> None:
     media, _, parameters = content_type.partition(";")
     if media.strip().lower() not in ("application/json", "application/graphql+json"):
-        message = f"the content type {media.strip() or '(none)'} is not accepted; send application/json"
+        message = f"expected the content type application/json, got {media.strip() or 'none'}"
         raise RequestError(message, "UNSUPPORTED_MEDIA_TYPE")
     charset = parameters.lower().partition("charset=")[2].strip(' "')
     if charset and charset not in ("utf-8", "utf8"):
-        raise RequestError(f"the charset {charset} is not accepted; send utf-8", "UNSUPPORTED_MEDIA_TYPE")
+        raise RequestError(f"expected the charset utf-8, got {charset}", "UNSUPPORTED_MEDIA_TYPE")
 
 
-def from_query_string(raw: bytes, plan: bool = False) -> Ask:
-    """The request in a GET's query string."""
+def from_query_string(raw: bytes, plan: bool = False) -> GraphQLRequest:
+    """The request in the query string of a GET; `plan` as for `from_body`.
+
+    Raises RequestError: INVALID_JSON or BAD_REQUEST.
+    """
     try:
         values = parse_qs(raw.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
     except ValueError as error:
-        raise RequestError("the query string can't be read", "BAD_REQUEST") from error
+        raise RequestError("the query string is not valid", "BAD_REQUEST") from error
     payload: dict[str, Any] = {name: value[-1] for name, value in values.items()}
     for name in ("variables", "extensions"):
         if payload.get(name):
@@ -76,10 +81,10 @@ def from_query_string(raw: bytes, plan: bool = False) -> Ask:
                 raise RequestError(f"the parameter {name} is not JSON: {error}", "INVALID_JSON") from error
         else:
             payload.pop(name, None)
-    return _ask(payload, query_only=True, plan=plan)
+    return _request(payload, query_only=True, plan=plan)
 
 
-def _ask(payload: Mapping[str, Any], *, query_only: bool, plan: bool) -> Ask:
+def _request(payload: Mapping[str, Any], *, query_only: bool, plan: bool) -> GraphQLRequest:
     name = payload.get("operationName")
     if name is not None and not isinstance(name, str):
         raise RequestError("the parameter operationName must be a string", "BAD_REQUEST")
@@ -87,7 +92,7 @@ def _ask(payload: Mapping[str, Any], *, query_only: bool, plan: bool) -> Ask:
         if payload.get(key) is not None and not isinstance(payload[key], dict):
             raise RequestError(f"the parameter {key} must be an object", "BAD_REQUEST")
     query = _query(payload)
-    return Ask(query, payload.get("variables") or NO_VARIABLES, name, query_only, plan)
+    return GraphQLRequest(query, payload.get("variables") or NO_VARIABLES, name, query_only, plan)
 
 
 def _query(payload: Mapping[str, Any]) -> str:
@@ -95,7 +100,7 @@ def _query(payload: Mapping[str, Any]) -> str:
     if isinstance(query, str) and query:
         return query
     if not query and (payload.get("extensions") or {}).get("persistedQuery") is not None:
-        # clients of Apollo compare this very text, and then send the document itself
+        # Apollo's clients compare this exact text, and then send the document itself
         raise RequestError("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
     if isinstance(query, str):
         return query

@@ -1,17 +1,17 @@
-"""Writing an envelope as an HTTP reply: body, media type, status."""
+"""Converting an envelope to an HTTP reply: body, media type, status."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from functools import lru_cache
 
 from gateway.core.envelope import Envelope, encode_json
-from gateway.http.statuses import Mode, status_of
+from gateway.http.statuses import StatusMode, status_of
 
 
 def encode(envelope: Envelope) -> bytes:
-    """The body. A value that JSON can't hold (nested hundreds of levels deep, say) leaves an error in place
-    of the answer.
+    """The body of an envelope.
 
-    Raises ValueError for a stream, which has no body.
+    A response that JSON can't represent (nested hundreds of levels deep, say) is replaced by an error. Raises
+    ValueError for a stream, which has no body.
     """
     response = envelope.response
     if isinstance(response, bytes):
@@ -21,14 +21,14 @@ def encode(envelope: Envelope) -> bytes:
     try:
         return encode_json(response)
     except TypeError as error:
-        message = f"a subgraph gave a value that can't be written as JSON: {error}"
+        message = f"a subgraph returned a value that can't be encoded as JSON: {error}"
         extensions = {"code": "SUBGRAPH_WRONG_VALUE"}
         return encode_json({"errors": [{"message": message, "extensions": extensions}], "data": None})
 
 
 @lru_cache(maxsize=8)
 def content_type(media: str) -> bytes:
-    """The Content-Type header."""
+    """The value of the Content-Type header."""
     return f"{media}; charset=utf-8".encode()
 
 
@@ -36,14 +36,15 @@ NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 class HttpReply:
-    """A whole HTTP reply: status, body, and what its headers say.
+    """An HTTP reply.
 
-    `stream`: what makes the parts that stand in place of the body; `parts`: the same as doors write them, to
-    be closed by whoever iterates over it. `allow`: the methods allowed where another was used. `more`:
-    further headers.
+    - `media`: the media type. `allow`: the allowed methods, for the Allow header.
+    - `extra_headers`: further headers.
+    - `stream`: the source of the parts of a streamed reply. `parts`: the same as the protocols write them;
+      whoever iterates over it must close it.
     """
 
-    __slots__ = ("allow", "body", "media", "more", "parts", "status", "stream")
+    __slots__ = ("allow", "body", "extra_headers", "media", "parts", "status", "stream")
 
     def __init__(
         self,
@@ -51,33 +52,35 @@ class HttpReply:
         body: bytes,
         media: str,
         allow: bytes | None = None,
-        more: tuple[tuple[bytes, bytes], ...] = (),
+        extra_headers: tuple[tuple[bytes, bytes], ...] = (),
         stream: AsyncIterator[bytes] | None = None,
     ) -> None:
         self.status = status
         self.body = body
         self.media = media
         self.allow = allow
-        self.more = more
+        self.extra_headers = extra_headers
         self.stream = stream
         self.parts: AsyncGenerator[bytes, None] | None = None
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers, but for how long the body is if it comes in parts."""
+        """The headers; Content-Length only if there is a body."""
         found = [(b"content-type", content_type(self.media)), (b"vary", b"accept"), NOSNIFF]
         if self.stream is None:
             found.append((b"content-length", b"%d" % len(self.body)))
         if self.allow is not None:
             found.append((b"allow", self.allow))
-        found.extend(self.more)
+        found.extend(self.extra_headers)
         return found
 
 
-def reply_of(envelope: Envelope, media: str, allow: bytes | None = None, mode: Mode = "audited") -> HttpReply:
+def http_reply(
+    envelope: Envelope, media: str, allow: bytes | None = None, mode: StatusMode = "audited"
+) -> HttpReply:
     """The HTTP reply for an envelope, to a client that accepts this media type."""
     response = envelope.response
     media = envelope.media or media
-    if isinstance(response, bytes) and mode == "audited":  # first, as most answers are
+    if isinstance(response, bytes) and mode == "audited":  # the most frequent case
         return HttpReply(envelope.refused or 200, response, media, allow, envelope.headers)
     status = status_of(envelope, media, mode)
     if isinstance(response, bytes):

@@ -1,4 +1,4 @@
-"""Every address of the gateway: /graphql ahead of the router; GraphiQL, examples and health behind it."""
+"""The routes of the gateway: /graphql directly; GraphiQL, examples and health checks by the router."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.envelope import encode_json
 from gateway.http.asgi import Receive, Scope, Send, serve_graphql
 from gateway.http.endpoint import Endpoint
-from gateway.http.negotiate import wants_page
+from gateway.http.negotiate import prefers_html
 from gateway.http.statuses import STATUSES
 
 PAGE = Path(__file__).parent / "graphiql" / "dist"
-NO_PAGE = "GraphiQL is not in this installation: it must be built (`make env`) before the wheel is. /graphql takes POST."
+NO_PAGE = "GraphiQL is not installed: run `make env` before building the wheel. POST to /graphql works."
 PAGE_HEADERS = {
     "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -31,9 +31,11 @@ Readiness = Callable[[], Awaitable[Mapping[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """What the routes need: the endpoint, whether subgraphs answer, example operations, whether GraphiQL
-    is served.
+class HttpService:
+    """What the routes serve.
+
+    `endpoint`: GraphQL. `readiness`: returns the state of each subgraph. `examples`: operations for GraphiQL.
+    `graphiql`: serve GraphiQL.
     """
 
     endpoint: Endpoint
@@ -44,39 +46,40 @@ class Site:
 
 
 class Routes:
-    """The ASGI application. `site` may be replaced while requests run.
-
-    Each sees the one that was there when it came.
+    """The ASGI application. `service` can be replaced while requests run; each request uses the one that was
+    set when it came.
     """
 
-    def __init__(self, site: Site, lifespan: Callable[[Starlette], Any]) -> None:
-        self.site = site
+    def __init__(self, service: HttpService, lifespan: Callable[[Starlette], Any]) -> None:
+        self.service = service
         self.router = Starlette(routes=_routes(self), lifespan=lifespan, exception_handlers={404: _missing})
 
     @property
     def clock(self) -> Clock:
-        """The clock by which connections are looked after."""
-        return self.site.clock
+        """The clock for connection timeouts."""
+        return self.service.clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Dispatch: GraphQL directly, a browser that opens /graphql to the page, all else to the router."""
+        """Dispatch a request: GraphQL directly, /graphql in a browser to GraphiQL, everything else to the
+        router.
+        """
         if scope["type"] == "http" and scope["path"] == "/graphql" and not self._page(scope):
-            await serve_graphql(self.site.endpoint, scope, receive, send)
+            await serve_graphql(self.service.endpoint, scope, receive, send)
             return
-        if scope["type"] == "http" and scope["path"] == "*":  # about the server (RFC 9110, 9.3.7)
+        if scope["type"] == "http" and scope["path"] == "*":  # OPTIONS * (RFC 9110, 9.3.7)
             await Response(status_code=204, headers={"allow": "GET, POST"})(scope, receive, send)
             return
         await self.router(scope, receive, send)
 
     def _page(self, scope: Scope) -> bool:
         if (
-            not self.site.graphiql
+            not self.service.graphiql
             or scope["method"] not in ("GET", "HEAD")
             or b"query=" in scope.get("query_string", b"")
         ):
             return False
         accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
-        return wants_page(accept.decode("latin-1"))
+        return prefers_html(accept.decode("latin-1"))
 
 
 def _routes(served: Routes) -> list[Route | Mount]:
@@ -87,13 +90,13 @@ def _routes(served: Routes) -> list[Route | Mount]:
         return FileResponse(index, headers=PAGE_HEADERS)
 
     async def examples(_: Request) -> Response:
-        return Response(encode_json(list(served.site.examples)), media_type="application/json")
+        return Response(encode_json(list(served.service.examples)), media_type="application/json")
 
     async def live(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def ready(_: Request) -> Response:
-        subgraphs = await served.site.readiness()
+        subgraphs = await served.service.readiness()
         up = not subgraphs or any(state == "up" for state in subgraphs.values())
         return JSONResponse(
             {"status": "ok" if up else "down", "subgraphs": dict(subgraphs)}, 200 if up else 503
@@ -103,7 +106,7 @@ def _routes(served: Routes) -> list[Route | Mount]:
         return RedirectResponse("/graphql")
 
     routes: list[Route | Mount] = [Route("/health/live", live), Route("/health/ready", ready)]
-    if served.site.graphiql:
+    if served.service.graphiql:
         routes += [Route("/", home), Route("/graphql", page), Route("/graphiql/examples.json", examples)]
         routes.append(Mount("/graphiql", StaticFiles(directory=PAGE, check_dir=False)))
     return routes

@@ -1,13 +1,12 @@
-"""The HTTP statuses of GraphQL answers: one table (GraphQL over HTTP, section 6.4).
+"""The HTTP statuses of GraphQL responses: one table (GraphQL over HTTP, section 6.4).
 
-Each row is an outcome: an error code, or one of ANSWER and PARTIAL. Its statuses are those
+Each row is an outcome: an error code, or ANSWER or PARTIAL. Its statuses are those
 
-- for clients that take `application/json` alone, which may treat every status but 200 as a broken connection:
-  what GraphQL itself refuses in a well-formed request is 200;
-- for clients that know `application/graphql-response+json`, as npm's `graphql-http` audits them;
-- for the latter under `--http-status draft-2026`: 294 when an answer has data and errors, 422 when the server
-  understands a request and can't process it. That draft says nothing of `application/json`, whose statuses
-  stay.
+- for clients that accept only `application/json`, which may treat any status but 200 as a broken connection:
+  a well-formed request that GraphQL itself refuses gets 200;
+- for clients that accept `application/graphql-response+json`, as npm's `graphql-http` audits them;
+- for the latter with `--http-status draft-2026`: 294 for a response with data and errors, 422 for a request
+  that is understood and can't be processed. The draft does not define statuses for `application/json`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,43 +15,45 @@ from typing import Literal, NamedTuple
 from gateway.core.envelope import BY_CODE, Envelope
 from gateway.http.negotiate import JSON
 
-Mode = Literal["audited", "draft-2026"]
-MODES: tuple[Mode, ...] = ("audited", "draft-2026")
+StatusMode = Literal["audited", "draft-2026"]
+MODES: tuple[StatusMode, ...] = ("audited", "draft-2026")
 ANSWER = "(an answer without errors)"
 PARTIAL = "(an answer with data, be it null, and errors)"
 
 
-class Row(NamedTuple):
-    """The statuses of one outcome: by `application/json`, by the newer media type, and that by the draft."""
+class StatusRow(NamedTuple):
+    """The statuses of one outcome: for `application/json`, for `application/graphql-response+json`, and for
+    the latter by the draft of 2026.
+    """
 
     json: int
     audited: int
     draft: int
 
 
-def _same(status: int) -> Row:
-    return Row(status, status, status)
+def _same(status: int) -> StatusRow:
+    return StatusRow(status, status, status)
 
 
 OTHER = _same(400)
-"""Codes that have no row, which plugins may raise."""
+"""The statuses of codes without a row, which plugins may raise."""
 
-STATUSES: Mapping[str, Row] = {
+STATUSES: Mapping[str, StatusRow] = {
     ANSWER: _same(200),
-    PARTIAL: Row(200, 200, 294),
+    PARTIAL: StatusRow(200, 200, 294),
     "INVALID_JSON": _same(400),
-    "BAD_REQUEST": Row(400, 400, 422),
-    "GRAPHQL_PARSE_FAILED": Row(200, 400, 400),
-    "GRAPHQL_VALIDATION_FAILED": Row(200, 400, 422),
-    "OPERATION_RESOLUTION_FAILURE": Row(200, 400, 422),
-    "BAD_USER_INPUT": Row(200, 400, 422),
-    "TOO_COMPLEX": Row(200, 400, 422),
-    "INTROSPECTION_DISABLED": Row(200, 400, 422),
-    "PERSISTED_QUERY_NOT_SUPPORTED": Row(200, 400, 422),
-    "SUBSCRIPTIONS_NOT_SERVED": Row(400, 400, 422),
-    "PLAN_LIMIT_EXCEEDED": Row(400, 400, 422),
+    "BAD_REQUEST": StatusRow(400, 400, 422),
+    "GRAPHQL_PARSE_FAILED": StatusRow(200, 400, 400),
+    "GRAPHQL_VALIDATION_FAILED": StatusRow(200, 400, 422),
+    "OPERATION_RESOLUTION_FAILURE": StatusRow(200, 400, 422),
+    "BAD_USER_INPUT": StatusRow(200, 400, 422),
+    "TOO_COMPLEX": StatusRow(200, 400, 422),
+    "INTROSPECTION_DISABLED": StatusRow(200, 400, 422),
+    "PERSISTED_QUERY_NOT_SUPPORTED": StatusRow(200, 400, 422),
+    "SUBSCRIPTIONS_NOT_SERVED": StatusRow(400, 400, 422),
+    "PLAN_LIMIT_EXCEEDED": StatusRow(400, 400, 422),
     "PLAN_NOT_FOUND": _same(400),
-    "INTERFACE_FIELD_SPLIT": Row(400, 400, 422),
+    "INTERFACE_FIELD_SPLIT": StatusRow(400, 400, 422),
     "NOT_FOUND": _same(404),
     "METHOD_NOT_ALLOWED": _same(405),
     "NOT_ACCEPTABLE": _same(406),
@@ -63,18 +64,17 @@ STATUSES: Mapping[str, Row] = {
 }
 
 
-def status_for(outcomes: Iterable[str], media: str, mode: Mode) -> int:
-    """The status for one or more outcomes of a request, the highest of theirs."""
+def status_for(outcomes: Iterable[str], media: str, mode: StatusMode) -> int:
+    """The highest of the statuses of these outcomes."""
     rows = [STATUSES.get(outcome, OTHER) for outcome in outcomes]
     if media == JSON:
         return max(row.json for row in rows)
     return max(row.audited if mode == "audited" else row.draft for row in rows)
 
 
-def status_of(envelope: Envelope, media: str, mode: Mode) -> int:
-    """The status of an answer or a refusal to a client that accepts this media type.
-
-    A refusal that names a status of its own has that one.
+def status_of(envelope: Envelope, media: str, mode: StatusMode) -> int:
+    """The status of an envelope for a client that accepts this media type; an explicit `refused` status is
+    used as it is.
     """
     if envelope.refused is None:
         return status_for([PARTIAL if has_errors(envelope) else ANSWER], media, mode)
@@ -85,8 +85,10 @@ def status_of(envelope: Envelope, media: str, mode: Mode) -> int:
 
 
 def has_errors(envelope: Envelope) -> bool:
-    """Whether an answer has errors. One that is written begins with them, as the exact path puts them first,
-    and the compiled path writes none.
+    """Whether a response has errors.
+
+    An encoded response with errors starts with them: the exact path puts them first, and the compiled path
+    has none.
     """
     response = envelope.response
     if isinstance(response, bytes):

@@ -1,7 +1,7 @@
-"""Everything of uvicorn's inner workings that the direct door builds on, in one place.
+"""The private parts of uvicorn that the direct protocol uses, all in one place.
 
-uvicorn promises none of it. `check_uvicorn` fails at the start, with the version's number, when a version
-lacks a part; a test compares this list with what `direct` uses.
+uvicorn does not guarantee them. `check_uvicorn` fails at start-up, with uvicorn's version, when a part is
+missing; a test compares these lists with the parts that `direct` uses.
 """
 
 import inspect
@@ -50,17 +50,19 @@ STATE = frozenset(
         "url",
     }
 )
-"""What HttpToolsProtocol keeps of a connection, and is read or set.
+"""Attributes of HttpToolsProtocol that are read or set.
 
-`cycle` is whatever has `response_complete`, `message_event`, `disconnected`, `keep_alive` and `more_body`; in
-`tasks` whatever can be cancelled with a message.
+`cycle` needs `response_complete`, `message_event`, `disconnected`, `keep_alive` and `more_body`; members of
+`tasks` need `cancel(message)`.
 """
 
 FLOW = frozenset({"drain", "resume_reading"})
 
 
 def check_uvicorn(protocol: type = HttpToolsProtocol) -> None:
-    """Raise SettingsError BAD_OPTION where this uvicorn is not one that the direct door can be built on."""
+    """Raise SettingsError BAD_OPTION when this version of uvicorn lacks a part that the direct protocol
+    needs.
+    """
     source = inspect.getsource(protocol)
     missing = [name for name in sorted(METHODS) if not callable(getattr(protocol, name, None))]
     missing += [name for name in sorted(STATE) if f"self.{name}" not in source]

@@ -1,1 +1,1 @@
-"""From a normalised operation to a plan: which subgraph is asked for what, after what. Pure."""
+"""Planning: a normalised operation becomes a plan, a graph of subgraph requests. Pure."""

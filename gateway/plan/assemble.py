@@ -1,6 +1,5 @@
-"""The fetch graph becomes the plan: ids in running order, request texts, and what each request brings.
-
-Frozen.
+"""The fetch graph becomes frozen fetches: ids in topological order, request texts, and the fields of the
+replies.
 """
 
 import re
@@ -8,43 +7,46 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from gateway.plan.fetch_graph import Draft, DraftField, DraftLookup, Group, in_order
+from gateway.plan.fetch_graph import DraftField, DraftLookup, DraftSelection, FetchGroup, in_order
 from gateway.plan.nodes import (
     Fetch,
     Lookup,
-    Out,
-    Pieces,
-    RepField,
+    ReplyField,
     Representation,
+    RepresentationField,
+    RequestParts,
     Selection,
     Target,
 )
-from gateway.plan.shapes import Shape, place_among, shape_of
+from gateway.plan.shapes import Shape, find_or_add, shape_of
 from gateway.request.operation import Operation
-from gateway.supergraph.graph import TYPENAME, Arrival, Graph
+from gateway.supergraph.query_graph import TYPENAME, QueryGraph, Vertex
+
+_NAMED = "F"  # begins the names of named fragments
 
 
 @dataclass(slots=True)
-class _Writing:
-    """One request while it is written.
+class _RequestWriter:
+    """The state of writing one request.
 
-    `fragments` are the definitions of named fragments; `inline`: it must not have any.
+    `variables`: the client's variables in use. `fragments`: the names of named fragments, by what follows them.
+    `inline`: named fragments are not allowed.
     """
 
-    graph: Graph
+    graph: QueryGraph
     subgraph: str
     variables: set[str] = field(default_factory=set)
     renames: bool = False
     inline: bool = False
-    fragments: list[str] = field(default_factory=list)
+    fragments: dict[str, str] = field(default_factory=dict)
 
 
 def assemble(
-    graph: Graph, operation: Operation, groups: Sequence[Group], first_id: int, root_kind: bool
+    graph: QueryGraph, operation: Operation, groups: Sequence[FetchGroup], first_id: int, root_kind: bool
 ) -> tuple[Fetch, ...]:
-    """Freeze the groups of one stage.
+    """The fetches of one stage, with ids from `first_id` on.
 
-    `root_kind` says whether its root requests are of the operation's own kind.
+    `root_kind`: root requests are of the operation's kind; otherwise they are queries.
     """
     ordered = in_order(groups)
     ids = {group: first_id + index for index, group in enumerate(ordered)}
@@ -55,39 +57,39 @@ def assemble(
 
 
 def _with_fallback(
-    fetch: Fetch, graph: Graph, operation: Operation, group: Group, ids: Mapping[Group, int]
+    fetch: Fetch, graph: QueryGraph, operation: Operation, group: FetchGroup, ids: Mapping[FetchGroup, int]
 ) -> Fetch:
-    """The fetch with one for the objects that lack inputs of some fields; see `Fetch.fallback`.
+    """The fetch with its `fallback` (see `Fetch`), if its fields need different @requires inputs.
 
-    Example: `_entities(…) { ...on P { cost free } }`, where cost alone needs the input weight, has the
-    fallback `e0: _entities(…) { ...on P { cost } } e1: _entities(…) { ...on P { free } }`, the second without
-    weight.
+    Example: `_entities(…) { ...on P { cost free } }`, where only cost needs the input weight, gets the
+    fallback `e0:_entities(…) { ...on P { cost } } e1:_entities(…) { ...on P { free } }`; the representations
+    of e1 have no weight.
     """
-    if fetch.pieces is not None or all(len(lookup.draft.needs()) < 2 for lookup in group.lookups):
+    if fetch.request_parts is not None or all(len(lookup.draft.input_sets()) < 2 for lookup in group.lookups):
         return fetch
     lookups = [
         DraftLookup(
             lookup.path,
-            lookup.draft.needing(inputs),
+            lookup.draft.restricted_to(inputs),
             [_reduced(one, inputs) for one in lookup.representations],
         )
         for lookup in group.lookups
-        for inputs in sorted(lookup.draft.needs(), key=lambda one: sorted(item.key for item in one))
+        for inputs in sorted(lookup.draft.input_sets(), key=lambda one: sorted(item.key for item in one))
     ]
-    apart = Group(group.subgraph, lookups, group.parents)
-    return replace(fetch, fallback=_fetch(graph, operation, apart, {**ids, apart: fetch.id}, False))
+    single = FetchGroup(group.subgraph, lookups, group.parents)
+    return replace(fetch, fallback=_fetch(graph, operation, single, {**ids, single: fetch.id}, False))
 
 
-def _reduced(template: Representation, inputs: frozenset[RepField]) -> Representation:
-    """A representation with the keys, and of the inputs only these."""
+def _reduced(template: Representation, inputs: frozenset[RepresentationField]) -> Representation:
+    """A representation with its key fields and only these inputs."""
     fields = tuple(one for one in template.fields if one not in template.inputs or one in inputs)
     return Representation(template.types, template.typename, fields, template.inputs & inputs)
 
 
 def _fetch(
-    graph: Graph, operation: Operation, group: Group, ids: Mapping[Group, int], root_kind: bool
+    graph: QueryGraph, operation: Operation, group: FetchGroup, ids: Mapping[FetchGroup, int], root_kind: bool
 ) -> Fetch:
-    writing = _Writing(graph, group.subgraph, inline=any(one.contexts for one in group.lookups))
+    writing = _RequestWriter(graph, group.subgraph, inline=any(one.contexts for one in group.lookups))
     number = ids[group]
     parts, lookups = _lookups(_written(group, writing), operation)
     declared = [f"${lookup.variable}:[_Any!]!" for lookup in lookups if lookup.variable]
@@ -95,15 +97,16 @@ def _fetch(
     root = any(lookup.root and not lookup.path for lookup in group.lookups)
     kind = operation.kind if root and root_kind else "query"
     types = dict(operation.variables)
-    marks = operation.marks if operation.marks and kind == operation.kind else None
-    used = tuple(sorted(writing.variables | (marks.variables if marks else frozenset())))
+    directives = operation.directives if kind == operation.kind else None
+    here = directives.here if directives else ""
+    used = tuple(sorted(writing.variables | (directives.variables if directives else frozenset())))
     name = _operation_name(operation, group.subgraph, number)
-    start = kind + (f" {name}" if name else "")
+    start = f"{kind} {name}" if name else kind
     plain = [f"${name}:{types[name]}" for name in used]
-    declared.extend(plain)
-    declared.extend(f"${name}:{reference}" for name, reference in contexts.items())
-    head = start + (f"({','.join(declared)})" if declared else "") + (marks.here if marks else "")
-    body = "{" + " ".join(parts) + "}" + "".join(f" {one}" for one in writing.fragments)
+    declared += [*plain, *(f"${name}:{reference}" for name, reference in contexts.items())]
+    head = start + (f"({','.join(declared)})" if declared else "") + here
+    defined = (f" fragment {name} {rest}" for rest, name in writing.fragments.items())
+    body = "{" + " ".join(parts) + "}" + "".join(defined)
     after = tuple(sorted(ids[parent] for parent in group.parents if parent in ids))
     return Fetch(
         id=number,
@@ -115,14 +118,16 @@ def _fetch(
         lookups=tuple(lookups),
         after=after,
         renames=writing.renames,
-        pieces=Pieces(start, tuple(plain), tuple(parts), marks.here if marks else "") if contexts else None,
+        request_parts=RequestParts(start, (*plain,), (*parts,), here) if contexts else None,
     )
 
 
 def _lookups(
     written: Sequence[tuple[str, Selection, list[DraftLookup]]], operation: Operation
 ) -> tuple[list[str], list[Lookup]]:
-    """The parts of a request, and the lookup of each: root fields, or an `_entities` with its variable."""
+    """The parts of a request text, and the lookup of each part: root fields, or an `_entities` field with its
+    variable.
+    """
     many = len(written) > 1
     parts: list[str] = []
     lookups: list[Lookup] = []
@@ -142,10 +147,10 @@ def _lookups(
     return parts, lookups
 
 
-def _written(group: Group, writing: _Writing) -> list[tuple[str, Selection, list[DraftLookup]]]:
-    """The selections of a group with their texts.
+def _written(group: FetchGroup, writing: _RequestWriter) -> list[tuple[str, Selection, list[DraftLookup]]]:
+    """Each selection of a group with its text and its lookups.
 
-    Entities at different places of which the same is asked share one.
+    Lookups at different places with equal selections share one `_entities` field.
     """
     written: list[tuple[str, Selection, list[DraftLookup]]] = []
     for lookup in group.lookups:
@@ -164,8 +169,8 @@ def _written(group: Group, writing: _Writing) -> list[tuple[str, Selection, list
 
 
 def _has_objects(selection: Selection) -> bool:
-    """Whether values below would be shared by objects of different places, where the plan may merge
-    different things into them.
+    """Whether a selection has composite fields. Entities of different places must not share such values by
+    reference, since the plan may merge different fields into them.
     """
     return any(out.below for out in selection.fields) or any(
         _has_objects(inner) for _, inner in selection.fragments
@@ -173,14 +178,16 @@ def _has_objects(selection: Selection) -> bool:
 
 
 def _same(one: tuple[str, Selection], other: tuple[str, Selection]) -> bool:
-    """Whether two selections ask for the same, in whatever order.
+    """Whether two selections are equal, in whatever order.
 
-    Arguments and directives stand in the text alone.
+    Arguments, directives and named fragments are only in the text, so selections with any are compared by
+    their text.
     """
     if one == other:
         return True
     texts = one[0] + other[0]
-    return "(" not in texts and "@" not in texts and _mark(one[1]) == _mark(other[1])
+    only_in_text = any(sign in texts for sign in ("(", "@", f"...{_NAMED}"))
+    return not only_in_text and _mark(one[1]) == _mark(other[1])
 
 
 def _mark(selection: Selection) -> frozenset[object]:
@@ -192,21 +199,21 @@ def _mark(selection: Selection) -> frozenset[object]:
 
 
 def _free_name(name: str, operation: Operation) -> str:
-    """A variable's name that is none of the client's."""
+    """A variable's name that the client's operation does not use."""
     while any(name == taken for taken, _ in operation.variables):
         name = f"_{name}"
     return name
 
 
 def _operation_name(operation: Operation, subgraph: str, number: int) -> str | None:
-    """The client's name with where and when, so that a subgraph's log tells them apart."""
+    """The client's operation name with the subgraph and the fetch's number, for the subgraph's log."""
     if not operation.name:
         return None
     return re.sub(r"\W", "_", f"{operation.name}__{subgraph}__{number}")
 
 
-def _write(draft: Draft, writing: _Writing) -> tuple[str, Selection]:
-    """A selection as text (braces included) and as what comes back."""
+def _write(draft: DraftSelection, writing: _RequestWriter) -> tuple[str, Selection]:
+    """A selection as text with braces, and as the fields of the reply."""
     parts, selection = _write_parts(draft, None, _aliases(draft), writing)
     if not parts:
         parts.append(_placeholder(draft, writing))
@@ -214,16 +221,19 @@ def _write(draft: Draft, writing: _Writing) -> tuple[str, Selection]:
 
 
 def _write_parts(
-    draft: Draft, outer: Draft | None, aliases: Mapping[tuple[int, str], str], writing: _Writing
+    draft: DraftSelection,
+    outer: DraftSelection | None,
+    aliases: Mapping[tuple[int, str], str],
+    writing: _RequestWriter,
 ) -> tuple[list[str], Selection]:
-    """The fields and fragments of a selection.
+    """The texts of the fields and fragments of a selection, and the fields of the reply.
 
-    Plain fields that the one around it asks for as well are left out.
+    Leaf fields that the outer selection has too are left out.
     """
     parts: list[str] = []
-    outs: list[Out] = []
+    outs: list[ReplyField] = []
     for item in draft.fields.values():
-        same = outer.fields.get(item.key) if outer and not draft.marks and not item.directives else None
+        same = outer.fields.get(item.key) if outer and not draft.directives and not item.directives else None
         if same and same.below is None and (same.name, same.arguments) == (item.name, item.arguments):
             continue
         text, out = _write_field(item, aliases.get((id(draft), item.key), item.key), writing)
@@ -238,50 +248,55 @@ def _write_parts(
     return parts, Selection(tuple(outs), tuple(fragments))
 
 
-def _write_fragment(draft: Draft, body: str, writing: _Writing) -> str:
-    """A fragment as the client wrote it, in line or by name: directives may be for one of the two."""
-    marks = draft.marks
-    if marks is None:
+def _write_fragment(draft: DraftSelection, body: str, writing: _RequestWriter) -> str:
+    """A fragment, inline or by name as the client wrote it: its directives may be allowed for one of the two
+    only.
+    """
+    directives = draft.directives
+    if directives is None:
         return f"...on {draft.type}{body}"
-    writing.variables |= marks.variables
-    if marks.inline and draft.type in writing.graph.supergraph.roots.values():
-        return f"...{marks.here}{body}"  # the subgraph may have another name for its root type
-    if marks.definition is None or writing.inline:
-        return f"...on {draft.type}{marks.here}{body}"
-    name = f"F{len(writing.fragments)}"
-    writing.fragments.append(f"fragment {name} on {draft.type}{marks.definition}{body}")
-    return f"...{name}{marks.here}"
+    writing.variables |= directives.variables
+    if directives.inline and draft.type in writing.graph.supergraph.roots.values():
+        return f"...{directives.here}{body}"  # the root type may have another name in the subgraph
+    if directives.definition is None or writing.inline:
+        return f"...on {draft.type}{directives.here}{body}"
+    rest = f"on {draft.type}{directives.definition}{body}"
+    name = writing.fragments.setdefault(rest, f"{_NAMED}{len(writing.fragments)}")
+    return f"...{name}{directives.here}"
 
 
-def _placeholder(draft: Draft, writing: _Writing) -> str:
-    """GraphQL has no empty selections; an interface object's own type name must not pass for the real one."""
-    view = writing.graph.view(Arrival(writing.subgraph, draft.type))
+def _placeholder(draft: DraftSelection, writing: _RequestWriter) -> str:
+    """A selection set must not be empty, so `__typename` stands in it.
+
+    The `__typename` of an interface object is not the run-time type, so there it gets the key `_placeholder`.
+    """
+    view = writing.graph.view(Vertex(writing.subgraph, draft.type))
     if view and view.interface_object:
         writing.renames = True
         return f"_placeholder:{TYPENAME}"
     return TYPENAME
 
 
-def _possible(type_name: str, writing: _Writing) -> frozenset[str]:
-    view = writing.graph.view(Arrival(writing.subgraph, type_name))
+def _possible(type_name: str, writing: _RequestWriter) -> frozenset[str]:
+    view = writing.graph.view(Vertex(writing.subgraph, type_name))
     return view.possible if view else frozenset({type_name})
 
 
-def _write_field(item: DraftField, reply_key: str, writing: _Writing) -> tuple[str, Out]:
+def _write_field(item: DraftField, reply_key: str, writing: _RequestWriter) -> tuple[str, ReplyField]:
     writing.variables |= item.variables
     writing.renames = writing.renames or reply_key != item.key
     name = _named(item, reply_key)
     first, *others = item.directives or ("",)
     if item.below is None:
         text = " ".join(name + directives for directives in (first, *others))
-        return text, Out(reply_key, item.key, item.name)
+        return text, ReplyField(reply_key, item.key, item.name)
     text, selection = _write(item.below, writing)
     again = "".join(f" {name}{directives}{_first_leaf(item.below, writing)}" for directives in others)
-    return name + first + text + again, Out(reply_key, item.key, item.name, selection)
+    return name + first + text + again, ReplyField(reply_key, item.key, item.name, selection)
 
 
-def _first_leaf(draft: Draft, writing: _Writing) -> str:
-    """A selection as short as it can be, for further nodes of a field: what they select is merged anyhow."""
+def _first_leaf(draft: DraftSelection, writing: _RequestWriter) -> str:
+    """The shortest selection for a further node of a field: GraphQL merges the selections of all nodes."""
     item = next(iter(draft.fields.values()), None)
     if item is None:
         return "{" + _placeholder(draft, writing) + "}"
@@ -290,22 +305,21 @@ def _first_leaf(draft: Draft, writing: _Writing) -> str:
 
 
 def _named(item: DraftField, reply_key: str) -> str:
-    """A field's key, name and arguments."""
+    """A field's key, name and arguments as text."""
     name = item.name if reply_key == item.name else f"{reply_key}:{item.name}"
     if item.arguments:
         name += "(" + ",".join(f"{key}:{value}" for key, value in item.arguments) + ")"
     return name
 
 
-def _aliases(draft: Draft) -> dict[tuple[int, str], str]:
-    """Other reply keys for fields that share a key under different type conditions, where the subgraph's
-    types would not let them (GraphQL spec, FieldsInSetCanMerge).
+def _aliases(draft: DraftSelection) -> dict[tuple[int, str], str]:
+    """Other reply keys for fields that share a key under different type conditions with different shapes.
 
-    The client's keys may stand for fields of one shape in the API schema and of another in this subgraph,
-    here or further down.
+    The client's key may be valid for both in the API schema, but not in the subgraph's schema, whose types
+    differ (GraphQL spec, FieldsInSetCanMerge).
 
     Example: `... on A { x { y } } ... on B { x { y } }` is valid for the API schema, where y is `Int`. In a
-    subgraph whose B.x leads to a type with `y: Int!`, the second x is asked for as `x__1`.
+    subgraph where B.x leads to a type with `y: Int!`, the second x is selected as `x__1`.
     """
     if not draft.fragments:
         return {}
@@ -318,7 +332,7 @@ def _aliases(draft: Draft) -> dict[tuple[int, str], str]:
         inner = waiting.pop(0)
         waiting.extend(inner.fragments.values())
         for key, item in inner.fields.items():
-            index = place_among(seen.setdefault(key, []), shape_of(item))
+            index = find_or_add(seen.setdefault(key, []), shape_of(item))
             if index > 0:
                 if (key, index) not in chosen:
                     number = next(one for one in count(index) if f"{key}__{one}" not in taken)
@@ -328,7 +342,7 @@ def _aliases(draft: Draft) -> dict[tuple[int, str], str]:
     return aliases
 
 
-def _keys(draft: Draft) -> Iterator[str]:
+def _keys(draft: DraftSelection) -> Iterator[str]:
     yield from draft.fields
     for inner in draft.fragments.values():
         yield from _keys(inner)

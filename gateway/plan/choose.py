@@ -1,11 +1,21 @@
-"""Which subgraph resolves which field: fewest rounds first, then fewest fetches, then fewest fields in later
-rounds.
+"""Choosing the subgraph for each field: fewest rounds first, then fewest fetches, then fewest late fields.
 
-Trying every combination of paths (as the first federation planners did) grows exponentially. Here a selection
-is weighed per object: fields with one option are settled first, and what they enter is free for the others; a
-composite field's option is weighed with the best cost of its own selection from there, remembered per
-(selection, arrivals). The work is bounded by selections x subgraphs. A value that no single subgraph can
-complete is resolved in several, and merged.
+Comparing all combinations of options, as the first federation planners did, takes exponential time. Here each
+object is decided separately: a field with one option is decided first, and the subgraphs that it enters cost
+nothing more for the other fields. The option of a composite field includes the best cost of its own
+selection, which is remembered per (selection, vertices). The work is bounded by selections x subgraphs. A
+value that no single subgraph can complete is resolved in several subgraphs and merged.
+
+Example: subgraph a returns `product`, b resolves `stock` and (with `@requires(fields: "weight")`) `shipping`,
+c resolves `stock` and `name`. For `{ product { stock name shipping } }`, at the vertex (a, Product), `ways`
+gives
+
+    stock     from b: Cost(depth=1, jumps={b})    or from c: Cost(depth=1, jumps={c})
+    name      from c: Cost(depth=1, jumps={c})
+    shipping  from b with inputs: Cost(depth=1, jumps={(b, {})}), a fetch of its own
+
+`name` and `shipping` have one option each. `assign` then takes `stock` from c, which `name` enters anyway:
+the whole object costs one round (depth 1) and two fetches (jumps).
 """
 
 from collections.abc import Collection, Sequence
@@ -14,15 +24,17 @@ from dataclasses import dataclass, replace
 from gateway.core.errors import PlanError
 from gateway.plan.paths import Option, Paths, Reached
 from gateway.request.operation import Field, Selections
-from gateway.supergraph.graph import Arrival
+from gateway.supergraph.query_graph import Vertex
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a selection takes from its arrivals on.
+    """The cost of a selection at an object.
 
-    Rounds of fetches, fetches further down, entries at this very object, and how many fields are resolved
-    after the first round.
+    - `depth`: rounds of fetches.
+    - `nested`: the number of fetches at objects below.
+    - `jumps`: the entity lookups at this object, each counted once however many fields use it.
+    - `late`: the number of fields that are resolved after the first round.
     """
 
     depth: int = 0
@@ -30,22 +42,22 @@ class Cost:
     jumps: frozenset[object] = frozenset()
     late: int = 0
 
-    def also(self, other: "Cost") -> "Cost":
-        """The cost of both, at the same object."""
+    def plus(self, other: "Cost") -> "Cost":
+        """The cost of two selections at the same object."""
         depth, nested = max(self.depth, other.depth), self.nested + other.nested
         return Cost(depth, nested, self.jumps | other.jumps, self.late + other.late)
 
     @property
     def fetches(self) -> int:
-        """All fetches."""
+        """The total number of fetches."""
         return self.nested + len(self.jumps)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A field and where it is resolved.
+    """A field and the options by which it is resolved, with their cost.
 
-    One option, or several for a value that no single subgraph completes.
+    There is one option, or several for a value that no single subgraph can complete.
     """
 
     field: Field
@@ -54,42 +66,48 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class _Undecided:
+class _FieldChoices:
     field: Field
     ways: list[Choice]
 
 
 class Chooser:
-    """Chooses over one supergraph for one operation."""
+    """Chooses options for the fields of one operation.
+
+    `_costs` remembers costs by the `id` of a selection, so `_alive` keeps a reference to each such selection:
+    its id must not be reused. `_open` holds the @requires that are being computed, and `_cuts` counts how
+    often a circle of them was cut.
+    """
 
     def __init__(self, paths: Paths) -> None:
         self.paths = paths
         self.graph = paths.graph
-        self._costs: dict[tuple[int, str, tuple[Arrival, ...]], Cost | None] = {}
+        self._costs: dict[tuple[int, str, tuple[Vertex, ...]], Cost | None] = {}
         self._alive: list[Selections] = []
-        self._open: set[tuple[str, str, Arrival]] = set()
+        self._open: set[tuple[str, str, Vertex]] = set()
         self._cuts = 0
         self._sizes: dict[int, int] = {}
-        self._alone: dict[int, tuple[Field]] = {}
+        self._single_selections: dict[int, tuple[Field]] = {}
 
     def assign(
         self,
         type_name: str,
         fields: Sequence[Field],
-        arrivals: Sequence[Arrival],
+        vertices: Sequence[Vertex],
         reached: Reached,
-        used: Collection[Arrival],
+        used: Collection[Vertex],
     ) -> list[Choice] | None:
-        """Choose for each field of an object; None when one can't be resolved.
+        """Choose the options for each field of an object, in the order of `fields`.
 
-        `used` are arrivals that cost nothing more.
+        `vertices`: where the object is known without a fetch. `used`: vertices that are entered already, at
+        no further cost. Returns None when a field can't be resolved.
         """
         waiting = []
         for item in fields:
-            ways = self.ways(type_name, item, arrivals, reached)
+            ways = self.ways(type_name, item, vertices, reached)
             if not ways:
                 return None
-            waiting.append(_Undecided(item, ways))
+            waiting.append(_FieldChoices(item, ways))
         settled: dict[int, Choice] = {}
         entered: set[object] = set(used)
         depth = 0
@@ -102,42 +120,43 @@ class Chooser:
             depth = max(depth, best.cost.depth)
         return [settled[index] for index in range(len(waiting))]
 
-    def ways(
-        self, type_name: str, item: Field, arrivals: Sequence[Arrival], reached: Reached
-    ) -> list[Choice]:
-        """The ways to resolve one field, with their costs.
+    def ways(self, type_name: str, item: Field, vertices: Sequence[Vertex], reached: Reached) -> list[Choice]:
+        """The choices for one field, each with its cost; empty when the field can't be resolved.
 
-        The union of several where no single one suffices; not for a field of the mutation's root, which one
-        subgraph alone may run.
+        Where no single option suffices, the only choice combines several. A root field of a mutation is never
+        combined: one subgraph alone may run it.
         """
         options = self.paths.options(type_name, item, reached)
         ways = []
         for option in options:
-            cost = self.cost_of(type_name, item, (option,), arrivals, reached)
+            cost = self.cost_of(type_name, item, (option,), vertices, reached)
             if cost is not None:
                 ways.append(Choice(item, (option,), cost))
         if ways or len(options) < 2 or type_name == self.graph.supergraph.roots.get("mutation"):
             return ways
-        together = self._together(type_name, item, options, arrivals, reached)
+        together = self._in_several(type_name, item, options, vertices, reached)
         return [together] if together else []
 
-    def _together(
+    def _in_several(
         self,
         type_name: str,
         item: Field,
         options: list[Option],
-        arrivals: Sequence[Arrival],
+        vertices: Sequence[Vertex],
         reached: Reached,
     ) -> Choice | None:
-        """The smallest set of options found by leaving out, farthest first, what isn't needed."""
+        """A combination of options that together resolve the field; None if all of them together do not.
+
+        Options are removed, those with the most rounds first, as long as the rest suffices.
+        """
         kept = list(options)
-        if self.cost_of(type_name, item, kept, arrivals, reached) is None:
+        if self.cost_of(type_name, item, kept, vertices, reached) is None:
             return None
         for option in sorted(options, key=lambda one: -one.depth):
             fewer = [one for one in kept if one is not option]
-            if fewer and self.cost_of(type_name, item, fewer, arrivals, reached) is not None:
+            if fewer and self.cost_of(type_name, item, fewer, vertices, reached) is not None:
                 kept = fewer
-        cost = self.cost_of(type_name, item, kept, arrivals, reached)
+        cost = self.cost_of(type_name, item, kept, vertices, reached)
         return Choice(item, tuple(kept), cost) if cost else None
 
     def cost_of(
@@ -145,24 +164,24 @@ class Chooser:
         type_name: str,
         item: Field,
         options: Sequence[Option],
-        arrivals: Sequence[Arrival],
+        vertices: Sequence[Vertex],
         reached: Reached,
     ) -> Cost | None:
-        """The cost of a field by these options, its selection included."""
+        """The cost of a field by these options, its selection included; None when they do not suffice."""
         total = Cost()
         for option in options:
-            cost = self._entering(type_name, option, arrivals, reached)
+            cost = self._entry_cost(type_name, option, vertices, reached)
             if cost is None:
                 return None
-            total = total.also(cost)
-        is_late = total.depth > (0 if arrivals else 1)  # the root itself is entered in the first round
+            total = total.plus(cost)
+        is_late = total.depth > (0 if vertices else 1)  # entering the root types is the first round
         late = total.late + self.size((item,)) if is_late else 0
         total = replace(total, late=late)
-        return self._with_below(total, item, options) if item.selections else total
+        return self._with_selection(total, item, options) if item.selections else total
 
-    def _with_below(self, total: Cost, item: Field, options: Sequence[Option]) -> Cost | None:
-        """The cost of a field with that of its selection."""
-        below = tuple(dict.fromkeys(self.graph.below(option.source, option.local) for option in options))
+    def _with_selection(self, total: Cost, item: Field, options: Sequence[Option]) -> Cost | None:
+        """The total cost of a field and its selection."""
+        below = tuple(dict.fromkeys(self.graph.below(option.source, option.edge) for option in options))
         inner = self.cost(item.type_name, item.selections, below)
         if inner is None:
             return None
@@ -183,23 +202,26 @@ class Chooser:
             total += below + isinstance(item, Field)
         return total
 
-    def _entering(
-        self, type_name: str, option: Option, arrivals: Sequence[Arrival], reached: Reached
+    def _entry_cost(
+        self, type_name: str, option: Option, vertices: Sequence[Vertex], reached: Reached
     ) -> Cost | None:
-        """What it takes to be where a field is resolved, with its inputs."""
+        """The cost of entering the vertex of an option, its @requires inputs included.
+
+        Returns None when an input can't be resolved, or needs the field itself.
+        """
         source = option.source
         if not option.with_inputs:
-            if source in arrivals:
+            if source in vertices:
                 return Cost()
             chain = max(reached[source].depth - 1, 0)
             return Cost(option.depth, chain, frozenset({source}))
-        mark = (type_name, option.local.field.name, source)
+        mark = (type_name, option.edge.field.name, source)
         if mark in self._open:
             self._cuts += 1
             return None
         self._open.add(mark)
         inputs = self.cost(
-            type_name, self.paths.selections_of(type_name, option.local.requires), tuple(arrivals)
+            type_name, self.paths.selections_of(type_name, option.edge.requires), tuple(vertices)
         )
         self._open.discard(mark)
         if inputs is None:
@@ -207,24 +229,22 @@ class Chooser:
         jumps = inputs.jumps | {(source, inputs.jumps)}
         return Cost(max(inputs.depth + 1, option.depth), inputs.nested, jumps, inputs.late)
 
-    def cost(self, type_name: str, selections: Selections, arrivals: tuple[Arrival, ...]) -> Cost | None:
-        """The best cost of a selection from some arrivals; None when it can't be answered from there."""
-        key = (id(selections), type_name, arrivals)
+    def cost(self, type_name: str, selections: Selections, vertices: tuple[Vertex, ...]) -> Cost | None:
+        """The best cost of a selection from some vertices; None when it can't be resolved from there."""
+        key = (id(selections), type_name, vertices)
         if key in self._costs:
             return self._costs[key]
         cuts = self._cuts
-        cost = self._cost(type_name, selections, arrivals)
-        if (
-            cuts == self._cuts
-        ):  # a circle of requirements was not cut on the way: this holds wherever it is asked from
-            self._alive.append(selections)  # so that its id is not given to another
+        cost = self._cost(type_name, selections, vertices)
+        if cuts == self._cuts:  # a cost is remembered only if no circle of @requires was cut to compute it
+            self._alive.append(selections)  # so that its id is not reused
             self._costs[key] = cost
         return cost
 
-    def _cost(self, type_name: str, selections: Selections, arrivals: tuple[Arrival, ...]) -> Cost | None:
-        reached = self.graph.reach(type_name, arrivals)
-        split = self.paths.split(type_name, selections, arrivals, reached)
-        if len(arrivals) > 1 and not self._in_one_each(type_name, selections, arrivals, reached):
+    def _cost(self, type_name: str, selections: Selections, vertices: tuple[Vertex, ...]) -> Cost | None:
+        reached = self.graph.reach(type_name, vertices)
+        split = self.paths.split(type_name, selections, vertices, reached)
+        if len(vertices) > 1 and not self._abstract_fields_answered(type_name, selections, vertices, reached):
             return None
         total, known = Cost(), 0
         if split.typed:
@@ -233,48 +253,48 @@ class Chooser:
                 return None
             known = reached[source].depth
             total = Cost(known, 0, frozenset({source}))
-            arrivals = (*arrivals, source)
-        choices = self.assign(type_name, split.direct, arrivals, reached, ())
+            vertices = (*vertices, source)
+        choices = self.assign(type_name, split.direct, vertices, reached, ())
         if choices is None:
             return None
         for choice in choices:
-            total = total.also(choice.cost)
+            total = total.plus(choice.cost)
         for member, inner, _ in split.parts:
-            narrowed = arrivals if member == type_name else self.paths.narrowed(arrivals, member)
+            narrowed = vertices if member == type_name else self.paths.narrowed(vertices, member)
             cost = self._cost(member, inner, narrowed) if narrowed else Cost()
             if cost is None:
                 return None
-            if cost.depth:  # what is asked for by type waits until the types are known
+            if cost.depth:  # a lookup by type starts after the types are known
                 cost = replace(cost, depth=cost.depth + known)
-            total = total.also(cost)
+            total = total.plus(cost)
         return total
 
-    def _in_one_each(
-        self, type_name: str, selections: Selections, arrivals: tuple[Arrival, ...], reached: Reached
+    def _abstract_fields_answered(
+        self, type_name: str, selections: Selections, vertices: tuple[Vertex, ...], reached: Reached
     ) -> bool:
-        """Whether each field that is asked on an abstract type can be answered from one of the arrivals, for
-        every type that the arrival can hand out.
+        """Whether each field on an abstract type can be resolved from one of the vertices, for every object
+        type that this vertex may return.
         """
         for item, types in self.paths.asked_by_type(type_name, selections, reached):
-            if not any(self._answers(item, types, arrival) for arrival in arrivals):
+            if not any(self._answers(item, types, vertex) for vertex in vertices):
                 self.paths.split_fields.add(f"{item.parent}.{item.name}")
                 return False
         return True
 
-    def _answers(self, item: Field, types: frozenset[str], arrival: Arrival) -> bool:
-        """Whether a field can be had for objects of all these types that an arrival can hand out, from it
-        alone.
+    def _answers(self, item: Field, types: frozenset[str], vertex: Vertex) -> bool:
+        """Whether a field can be resolved from one vertex alone, for every one of these types that it may
+        return.
         """
-        alone = self._alone.setdefault(id(item), (item,))
-        for member in sorted(types & self.graph.possible(arrival)):
-            narrowed = self.graph.narrowed((arrival,), member)
+        alone = self._single_selections.setdefault(id(item), (item,))
+        for member in sorted(types & self.graph.possible(vertex)):
+            narrowed = self.graph.narrowed((vertex,), member)
             if not narrowed or self.cost(member, alone, narrowed) is None:
                 return False
         return True
 
 
-def _popularity(waiting: Sequence[_Undecided]) -> dict[Arrival, int]:
-    counts: dict[Arrival, int] = {}
+def _popularity(waiting: Sequence[_FieldChoices]) -> dict[Vertex, int]:
+    counts: dict[Vertex, int] = {}
     for item in waiting:
         for way in item.ways:
             for option in way.options:
@@ -283,10 +303,12 @@ def _popularity(waiting: Sequence[_Undecided]) -> dict[Arrival, int]:
 
 
 def _rank(
-    way: Choice, depth: int, entered: Collection[object], popular: dict[Arrival, int]
+    way: Choice, depth: int, entered: Collection[object], popular: dict[Vertex, int]
 ) -> tuple[int, int, int, int, int, int]:
-    """Smaller is better: rounds of the whole object, new fetches, fields in later rounds, own rounds, then
-    what serves most of the other fields.
+    """The sort key of a choice, smaller is better.
+
+    In this order: rounds of the whole object, new fetches, late fields, rounds of this field, rounds to its
+    vertices, and the number of other fields that the vertex could serve (more is better).
     """
     new = way.cost.nested + sum(1 for jump in way.cost.jumps if jump not in entered)
     own = sum(option.depth for option in way.options)
@@ -295,15 +317,15 @@ def _rank(
 
 
 def no_plan(type_name: str, fields: Sequence[Field], split: Collection[str] = ()) -> PlanError:
-    """The error for fields that no subgraph can be asked for from here.
+    """The error for fields that can't be resolved at an object.
 
-    `split`: fields of interfaces that no single subgraph answers for all types.
+    `split`: interface fields that no single subgraph resolves for all types.
     """
     names = ", ".join(f"{type_name}.{item.name}" for item in fields[:5])
     if split:
         message = (
-            f"no single subgraph answers {', '.join(sorted(split)[:5])} for all types that it may return "
-            f"below {names}; select the field in fragments on the object types"
+            f"expected one subgraph that resolves {', '.join(sorted(split)[:5])} for all object types that "
+            f"it returns below {names}, found none; select the field in fragments on the object types"
         )
         return PlanError(message, "INTERFACE_FIELD_SPLIT")
-    return PlanError(f"no way through the subgraphs answers {names} here", "PLAN_NOT_FOUND")
+    return PlanError(f"no subgraph that can be reached here resolves {names}", "PLAN_NOT_FOUND")

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from gateway.plan.nodes import ContextSource, Fetch, Lookup, Path, Plan, RepField, Target
+from gateway.plan.nodes import ContextSource, Fetch, Lookup, Path, Plan, RepresentationField, Target
 
 
 def print_path(path: Path) -> str:
-    """A path as `products.reviews|[Book].author`; the root is `(root)`."""
+    """A path as `products.reviews|[Book].author`; the empty path as `(root)`."""
     if not path:
         return "(root)"
     parts = []
@@ -16,7 +16,9 @@ def print_path(path: Path) -> str:
 
 
 def print_plan(plan: Plan) -> str:
-    """The plan as indented text: rounds of fetches, what each waits for, where its answer goes."""
+    """The plan as indented text: each fetch with its request, the fetches that it waits for, and its
+    targets.
+    """
     lines = [f"{plan.kind} plan: {len(plan.fetches)} fetches"]
     for number, stage in enumerate(plan.stages):
         if len(plan.stages) > 1:
@@ -47,7 +49,7 @@ def _print_source(lookup: Lookup, source: ContextSource) -> str:
     return f"{print_path(lookup.targets[0].path[: source.depth])} {{ {' '.join(_print_rep(one) for one in source.fields)} }}"
 
 
-def _print_rep(item: RepField) -> str:
+def _print_rep(item: RepresentationField) -> str:
     name = item.name if item.name == item.key else f"{item.name}: {item.key}"
     return f"{name} {{ {' '.join(_print_rep(one) for one in item.below)} }}" if item.below else name
 

@@ -1,25 +1,35 @@
-"""The fetch graph while it is built.
+"""The fetch graph during planning: groups (one subgraph request each), their selections, and their order.
 
-Groups (one subgraph request each), the selections in them, and what waits for what.
+The graph is mutable, and only this package uses it; `assemble` turns it into frozen `Fetch` values.
 
-Mutable on purpose, and known to this room alone; `assemble` freezes it.
+Example: for `{ product { stock shipping } }`, where subgraph a has `product`, b has `shipping` with
+`@requires(fields: "weight")` and c has `stock`, `place` builds three groups:
+
+    FetchGroup a               root lookup:            { product { id weight } }
+    FetchGroup c, parents {a}  lookup at `product`:    { ... on Product { stock } }
+                               representations:        Product { id }
+    FetchGroup b, parents {a}  lookup at `product`:    { ... on Product { shipping } }
+                               representations:        Product { id weight }, inputs {weight}
+
+`id` and `weight` are in the first group because the other two need them; the client did not select them.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.plan.names import Names
-from gateway.plan.nodes import ContextInput, Path, RepField, Representation
-from gateway.request.operation import Marks
-from gateway.supergraph.graph import Arrival
+from gateway.plan.nodes import ContextInput, Path, Representation, RepresentationField
+from gateway.plan.response_keys import ResponseKeys
+from gateway.request.operation import FragmentDirectives
+from gateway.supergraph.query_graph import Vertex
 
 
 @dataclass(slots=True, eq=False)
 class DraftField:
-    """A field that a group asks for; `key` is where its value is kept.
+    """A field that a group selects.
 
-    `directives` are the texts of its nodes, as in `request.operation.Field`. `needs` are the inputs that its
-    @requires asks for.
+    `key`: the key of its value in the merged response. `below`: the selection of a composite field.
+    `directives`: as in `request.operation.Field`. `inputs`: the representation fields that its @requires
+    needs.
     """
 
     key: str
@@ -27,12 +37,12 @@ class DraftField:
     type: str
     arguments: tuple[tuple[str, str], ...]
     variables: frozenset[str]
-    below: "Draft | None" = None
+    below: "DraftSelection | None" = None
     directives: tuple[str, ...] = ()
-    needs: frozenset[RepField] = frozenset()
+    inputs: frozenset[RepresentationField] = frozenset()
 
-    def also(self, new: "DraftField") -> None:
-        """Take over the directives of the same field, asked for again."""
+    def merge_directives(self, new: "DraftField") -> None:
+        """Add the directives and variables of another occurrence of the same field."""
         if new.directives != self.directives:
             mine, theirs = self.directives or ("",), new.directives or ("",)
             self.directives = tuple(dict.fromkeys((*mine, *theirs)))
@@ -40,101 +50,114 @@ class DraftField:
 
 
 @dataclass(slots=True, eq=False)
-class Draft:
-    """A selection that a group asks of an object; `type` is the subgraph's own type there.
+class DraftSelection:
+    """The fields that a group selects on one object.
 
-    `fragments` are its parts, by type and directives; `marks` are the directives of a part.
+    `type`: the type condition, one of the subgraph's own types. `fragments`: nested selections, by type
+    condition and directives. `directives`: those of the fragment that this selection stands for.
     """
 
     type: str
     fields: dict[str, DraftField] = field(default_factory=dict)
-    fragments: "dict[tuple[str, Marks | None], Draft]" = field(default_factory=dict)
-    marks: Marks | None = None
+    fragments: "dict[tuple[str, FragmentDirectives | None], DraftSelection]" = field(default_factory=dict)
+    directives: FragmentDirectives | None = None
 
-    def narrow(self, type_name: str, marks: Marks | None = None) -> "Draft":
-        """The part for objects of a narrower type, or under the directives of a fragment."""
-        if type_name == self.type and marks is None:
+    def narrow(self, type_name: str, directives: FragmentDirectives | None = None) -> "DraftSelection":
+        """The nested selection for objects of a narrower type, or under a fragment's directives; created if
+        missing.
+        """
+        if type_name == self.type and directives is None:
             return self
-        return self.fragments.setdefault((type_name, marks), Draft(type_name, marks=marks))
+        return self.fragments.setdefault(
+            (type_name, directives), DraftSelection(type_name, directives=directives)
+        )
 
-    def ask(self, new: DraftField) -> DraftField:
-        """Ask for a field, or once more for one that has its key; returns the field that is asked for."""
+    def select(self, new: DraftField) -> DraftField:
+        """Add a field; returns the field in the selection, which is an earlier one where the key was selected
+        before.
+        """
         known = self.fields.setdefault(new.key, new)
         if known is not new:
-            known.also(new)
+            known.merge_directives(new)
         return known
 
-    def means_other(self, new: DraftField) -> bool:
-        """Whether a field's key stands for another field here, or for the same one with other arguments."""
+    def conflicts_with(self, new: DraftField) -> bool:
+        """Whether the key of a field is used for another field, or for the same field with other
+        arguments.
+        """
         known = self.fields.get(new.key)
         return known is not None and (known.name, known.arguments) != (new.name, new.arguments)
 
-    def clashes(self, other: "Draft") -> bool:
-        """Whether some key stands for something else in another selection of the same type."""
+    def conflicts_with_selection(self, other: "DraftSelection") -> bool:
+        """Whether some key means one field here and another field in a selection of the same type."""
         for key, item in other.fields.items():
-            if self.means_other(item):
+            if self.conflicts_with(item):
                 return True
             below = self.fields[key].below if key in self.fields else None
-            if below is not None and item.below is not None and below.clashes(item.below):
+            if below is not None and item.below is not None and below.conflicts_with_selection(item.below):
                 return True
         return any(
-            part in self.fragments and self.fragments[part].clashes(inner)
+            part in self.fragments and self.fragments[part].conflicts_with_selection(inner)
             for part, inner in other.fragments.items()
         )
 
-    def needing(self, inputs: frozenset[RepField]) -> "Draft":
-        """The fields of an entity that need exactly these inputs."""
-        kept = {key: item for key, item in self.fields.items() if item.needs == inputs}
-        parts = {part: inner.needing(inputs) for part, inner in self.fragments.items()}
-        return Draft(self.type, kept, {part: one for part, one in parts.items() if one.asks()}, self.marks)
+    def restricted_to(self, inputs: frozenset[RepresentationField]) -> "DraftSelection":
+        """The selection with only the fields that need exactly these @requires inputs."""
+        kept = {key: item for key, item in self.fields.items() if item.inputs == inputs}
+        parts = {part: inner.restricted_to(inputs) for part, inner in self.fragments.items()}
+        return DraftSelection(
+            self.type,
+            kept,
+            {part: one for part, one in parts.items() if one.selects_anything()},
+            self.directives,
+        )
 
-    def needs(self) -> set[frozenset[RepField]]:
-        """The sets of inputs that the fields of an entity need."""
-        own = {item.needs for item in self.fields.values()}
-        return own.union(*(inner.needs() for inner in self.fragments.values()))
+    def input_sets(self) -> set[frozenset[RepresentationField]]:
+        """The distinct sets of @requires inputs that the fields need; a field without inputs gives the empty
+        set.
+        """
+        own = {item.inputs for item in self.fields.values()}
+        return own.union(*(inner.input_sets() for inner in self.fragments.values()))
 
-    def asks(self) -> bool:
-        """Whether anything is asked for."""
-        return bool(self.fields) or any(inner.asks() for inner in self.fragments.values())
+    def selects_anything(self) -> bool:
+        """Whether the selection has any field, nested selections included."""
+        return bool(self.fields) or any(inner.selects_anything() for inner in self.fragments.values())
 
-    def absorb(self, other: "Draft") -> None:
-        """Take over everything another selection of the same type asks for."""
+    def merge(self, other: "DraftSelection") -> None:
+        """Add everything that another selection of the same type selects."""
         for key, item in other.fields.items():
             mine = self.fields.get(key)
             if mine is None:
                 self.fields[key] = item
                 continue
-            mine.also(item)
+            mine.merge_directives(item)
             if mine.below is not None and item.below is not None:
-                mine.below.absorb(item.below)
+                mine.below.merge(item.below)
         for part, inner in other.fragments.items():
-            self.narrow(*part).absorb(inner)
+            self.narrow(*part).merge(inner)
 
 
 @dataclass(slots=True, eq=False)
 class DraftLookup:
-    """A place that a group fills.
+    """One lookup of a group: the entities at a path with their representations, or root fields.
 
-    Entities at a path with their representations, or (without any) the root type's fields. `apart` tells
-    lookups of one path apart that must not be joined.
+    A root lookup has `root` set and no representations. `separate`: a marker for lookups at one path that
+    must not be merged; lookups merge only when their markers are equal.
     """
 
     path: Path
-    draft: Draft
+    draft: DraftSelection
     representations: list[Representation] = field(default_factory=list)
     root: bool = False
     contexts: tuple[ContextInput, ...] = ()
-    apart: str = ""
+    separate: str = ""
 
     def fits(self, new: Representation) -> bool:
-        """Whether a representation can be joined.
-
-        No object would get two, and no field stand for two values.
-        """
+        """Whether a representation can be added: no object would have two, and no field two values."""
         return all(compatible(old, new) for old in self.representations)
 
-    def represent(self, new: Representation) -> None:
-        """Add what an object of some types is looked up by; fields for the same types are joined."""
+    def add_representation(self, new: Representation) -> None:
+        """Add a representation; one for the same types and `__typename` is extended by the new fields."""
         for index, old in enumerate(self.representations):
             if old.types == new.types and old.typename == new.typename:
                 self.representations[index] = _both(old, new)
@@ -151,18 +174,19 @@ def _both(old: Representation, new: Representation) -> Representation:
 def compatible(one: Representation, other: Representation) -> bool:
     """Whether two representations can be in one lookup.
 
-    For objects of other types, or for the same ones and in agreement. Objects of two types that the subgraph
-    looks up as one (as an interface object) would be asked for the same fields.
+    They can when they are for different object types, or for the same types with the same value for each
+    field. Two object types that the subgraph looks up as one interface object cannot: the selection of either
+    would apply to both.
     """
     if one.types is not None and other.types is not None and not one.types & other.types:
         return one.typename is None or one.typename != other.typename
     return one.types == other.types and one.typename == other.typename and agree(one.fields, other.fields)
 
 
-def agree(one: Sequence[RepField], other: Sequence[RepField]) -> bool:
-    """Whether fields of one name stand for one value in both.
+def agree(one: Sequence[RepresentationField], other: Sequence[RepresentationField]) -> bool:
+    """Whether fields of the same name stand for the same value in both representations.
 
-    A @requires may ask for the same field with other arguments.
+    They may not: a @requires can select a field with other arguments, under another key.
     """
     for mine in one:
         for theirs in other:
@@ -174,17 +198,17 @@ def agree(one: Sequence[RepField], other: Sequence[RepField]) -> bool:
 
 
 @dataclass(slots=True, eq=False)
-class Group:
-    """One subgraph request in the making."""
+class FetchGroup:
+    """One subgraph request during planning; it waits for the groups in `parents`."""
 
     subgraph: str
     lookups: list[DraftLookup]
-    parents: "set[Group]" = field(default_factory=set)
+    parents: "set[FetchGroup]" = field(default_factory=set)
 
 
-def ancestors(group: Group) -> set[Group]:
-    """Every group that a group waits for, directly or not."""
-    found: set[Group] = set()
+def ancestors(group: FetchGroup) -> set[FetchGroup]:
+    """Every group that a group waits for, directly or indirectly."""
+    found: set[FetchGroup] = set()
     waiting = list(group.parents)
     while waiting:
         parent = waiting.pop()
@@ -194,11 +218,11 @@ def ancestors(group: Group) -> set[Group]:
     return found
 
 
-def in_order(groups: Iterable[Group]) -> list[Group]:
-    """The groups, each after those it waits for; otherwise as they came."""
-    done: dict[Group, None] = {}
+def in_order(groups: Iterable[FetchGroup]) -> list[FetchGroup]:
+    """The groups in topological order, each after its parents; otherwise in the given order."""
+    done: dict[FetchGroup, None] = {}
 
-    def visit(group: Group) -> None:
+    def visit(group: FetchGroup) -> None:
         if group not in done:
             for parent in sorted(group.parents, key=positions.__getitem__):
                 visit(parent)
@@ -211,56 +235,67 @@ def in_order(groups: Iterable[Group]) -> list[Group]:
     return list(done)
 
 
-def levels(groups: Iterable[Group]) -> dict[Group, int]:
-    """The round in which each group can run: 0 for those that wait for nothing."""
-    depth: dict[Group, int] = {}
+def levels(groups: Iterable[FetchGroup]) -> dict[FetchGroup, int]:
+    """The round in which each group can run: 0 without parents, else one more than the latest
+    parent's round.
+    """
+    depth: dict[FetchGroup, int] = {}
     for group in in_order(groups):
         depth[group] = max((depth[parent] + 1 for parent in group.parents), default=0)
     return depth
 
 
 @dataclass(slots=True)
-class Slot:
-    """Where an arrival's fields are asked for: a group, and the selection in it."""
+class RequestSlot:
+    """Where the fields of a vertex are selected: a group, and a selection within it."""
 
-    arrival: Arrival
-    group: Group
-    draft: Draft
+    vertex: Vertex
+    group: FetchGroup
+    draft: DraftSelection
 
 
 @dataclass(slots=True, eq=False)
-class Place:
-    """A place of the answer, shared by its sites of all type conditions."""
+class ResponsePlace:
+    """A place of the response, shared by its sites of all type conditions.
+
+    `keys`: the response keys in use. `groups`: the entity lookups at this place, by what distinguishes them.
+    """
 
     path: Path
-    names: Names
-    groups: dict[tuple[object, ...], Group] = field(default_factory=dict)
+    keys: ResponseKeys
+    groups: dict[tuple[object, ...], FetchGroup] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
 class Site:
-    """An object of the answer as one static type: who has brought it here, and what is placed on it.
+    """A place of the response with one static type, and which requests fetch what of its objects.
 
-    `types` restricts it to some run-time types (None: every object at the place), `marks` puts it under the
-    directives of a fragment. `start` are the arrivals
-    that came with the object; `slots` those and what was entered from here; `parent` is the site above.
-    `demanded` are the parts of representations that were placed here already.
+    - `types`: the run-time types to which the site is restricted; None for every object at the place.
+    - `directives`: those of the fragment that the site stands for.
+    - `start`: the vertices that the parent's requests reach. `slots`: where the fields of these vertices, and
+      of those entered here by a key, are selected.
+    - `children`: the sites of the values of composite fields, by response key; `parent` is the site above.
+    - `parts`: sites for the same place and a narrower type, or under the directives of a fragment; `whole` is
+      the site of which this one is a part.
+    - `demanded`: representation fields that are already placed here, by field set item, vertices and use.
     """
 
-    place: Place
+    place: ResponsePlace
     type: str
     types: frozenset[str] | None = None
-    start: tuple[Arrival, ...] = ()
-    slots: dict[Arrival, Slot] = field(default_factory=dict)
+    start: tuple[Vertex, ...] = ()
+    slots: dict[Vertex, RequestSlot] = field(default_factory=dict)
     children: "dict[str, Site]" = field(default_factory=dict)
-    parts: "dict[tuple[str, Marks | None], Site]" = field(default_factory=dict)
+    parts: "dict[tuple[str, FragmentDirectives | None], Site]" = field(default_factory=dict)
     whole: "Site | None" = None
     parent: "Site | None" = None
-    demanded: dict[object, tuple[tuple[RepField, ...], set[Group]]] = field(default_factory=dict)
-    marks: Marks | None = None
+    demanded: dict[object, tuple[tuple[RepresentationField, ...], set[FetchGroup]]] = field(
+        default_factory=dict
+    )
+    directives: FragmentDirectives | None = None
 
-    def arrive(self, slot: Slot) -> None:
-        """Another subgraph brings the object along with its parent."""
-        if slot.arrival not in self.slots:
-            self.slots[slot.arrival] = slot
-            self.start = (*self.start, slot.arrival)
+    def add_start(self, slot: RequestSlot) -> None:
+        """Note that another request of the parent reaches the objects, through the vertex of this slot."""
+        if slot.vertex not in self.slots:
+            self.slots[slot.vertex] = slot
+            self.start = (*self.start, slot.vertex)

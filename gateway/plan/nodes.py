@@ -1,8 +1,9 @@
-"""The plan: frozen facts that the executor runs and that can be shown.
+"""The plan: the frozen values that the executor runs and that `explain` prints.
 
-A Fetch is one request to one subgraph. Its lookups say where its answer belongs: a root lookup at the root of
-the answer, entity lookups at a path, with representations made from what earlier fetches brought. Fetches
-form a graph by `after`; those whose needs are met run at once.
+A `Fetch` is one request to one subgraph. Its lookups say where in the response the reply's values belong: a
+root lookup at the root, an entity lookup at a path, with representations made from values that earlier
+fetches returned. `Fetch.after` holds the ids of the fetches that a fetch waits for; fetches whose
+predecessors have ended run at the same time.
 """
 
 from dataclasses import dataclass, field
@@ -11,33 +12,33 @@ from gateway.request.operation import OperationKind
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a path through the answer.
+class PathStep:
+    """One step of a path through the response: the value at `key`, with lists flattened.
 
-    A key, lists under it are flattened; then only objects of these types.
+    `types`: only the objects of these run-time types; None for all objects.
     """
 
     key: str
     types: frozenset[str] | None = None
 
 
-Path = tuple[Step, ...]
+Path = tuple[PathStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class RepField:
+class RepresentationField:
     """One field of a representation.
 
-    Its name for the subgraph, the key under which the value lies, and what is below.
-
-    `types`: only for objects of these types. `typed`: the objects below may be of several types, so each
-    brings its `__typename` along if it is known. `type` is its type reference. `subgraph` is the one
-    that brings the value.
+    - `name`: its name in the representation. `key`: the key of the value in the merged response.
+    - `below`: the fields that are selected on an object value.
+    - `types`: the run-time types whose representations have the field; None for all.
+    - `typed`: the objects below may have several types, so each includes its `__typename` if that is known.
+    - `type`: the field's type reference. `subgraph`: the name of the subgraph that returns the value.
     """
 
     name: str
     key: str
-    below: "tuple[RepField, ...]" = ()
+    below: "tuple[RepresentationField, ...]" = ()
     types: frozenset[str] | None = None
     typed: bool = False
     type: str = ""
@@ -46,33 +47,35 @@ class RepField:
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """How an object becomes a representation: for which run-time types, under which `__typename` (None.
+    """How an object becomes a representation for `_entities`.
 
-    Its own). `inputs` are the fields that a @requires alone asks for; the others are keys.
+    - `types`: the run-time types that this representation is for; None for all.
+    - `typename`: the `__typename` to send; None for the object's own.
+    - `fields`: the fields to send. `inputs`: those that only a @requires needs; the others are key fields.
     """
 
     types: frozenset[str] | None
     typename: str | None
-    fields: tuple[RepField, ...]
-    inputs: frozenset[RepField] = frozenset()
+    fields: tuple[RepresentationField, ...]
+    inputs: frozenset[RepresentationField] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class ContextSource:
-    """Where a context's value may lie.
+    """An object above a lookup that may set a context: the one `depth` steps down the lookup's path.
 
-    On the object `depth` steps down the lookup's path, under one of these fields.
+    `fields`: the value is selected by the first of these that fits the object's run-time type.
     """
 
     depth: int
-    fields: tuple[RepField, ...]
+    fields: tuple[RepresentationField, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ContextInput:
-    """A variable of a request whose value comes from further up in the answer (@fromContext).
+    """A variable of a request whose value comes from an object above the lookup (@fromContext).
 
-    The nearest source comes first.
+    `sources`: the places where the value may be, the nearest first.
     """
 
     variable: str
@@ -81,8 +84,10 @@ class ContextInput:
 
 
 @dataclass(frozen=True, slots=True)
-class Out:
-    """One field that a fetch brings: the key in the reply, the key where it is kept, and what is below."""
+class ReplyField:
+    """A field of a reply: its key in the reply (`reply_key`), its key in the merged response (`key`), its
+    field name, and for a composite field the selection `below`.
+    """
 
     reply_key: str
     key: str
@@ -92,16 +97,19 @@ class Out:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a fetch brings of an object: fields, and more fields for objects of some types."""
+    """The fields of one object in a reply; `fragments` are pairs of object types and the fields for those
+    types only.
+    """
 
-    fields: tuple[Out, ...] = ()
+    fields: tuple[ReplyField, ...] = ()
     fragments: "tuple[tuple[frozenset[str], Selection], ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A place of the answer that a lookup fills, and how the objects there become representations (a root
-    lookup has none).
+    """A place of the response that a lookup fills, and how the objects there become representations.
+
+    A root lookup has no representations.
     """
 
     path: Path
@@ -110,10 +118,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """One selection of a fetch, for one place of the answer or for several that ask the same of their
-    entities.
+    """A part of a fetch: root fields, or one `_entities` field.
 
-    `field` is the key of `_entities` in the reply; None for a root lookup, which has one target.
+    The entities of several places share an `_entities` field when the same fields are selected on them;
+    `targets` are these places. `variable`: the variable with the representations. `field`: the key of
+    `_entities` in the reply; None for a root lookup, which has one target.
     """
 
     targets: tuple[Target, ...]
@@ -124,12 +133,12 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
-    """A request in pieces, for those that are put together at run time.
+class RequestParts:
+    """The parts of a request text, for requests that are assembled at run time because of contexts.
 
-    Objects under different contexts are looked up apart.
-
-    `lookups` are the texts in the order of the fetch's lookups, `directives` those of the operation.
+    Objects with different context values need separate `_entities` fields with separate variables. `head`:
+    the operation's kind and name. `declared`: the declarations of the client's variables. `lookups`: the text
+    of each lookup, in the order of `Fetch.lookups`. `directives`: those on the operation.
     """
 
     head: str
@@ -140,12 +149,16 @@ class Pieces:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """One subgraph request: its text, the client's variables in it, and what it waits for (ids of fetches).
+    """One subgraph request.
 
-    `shared`: equal entities may share the values that it brings; not where a context tells them apart.
-
-    `fallback` is for the objects that lack an input of some of its fields: it looks up the fields of each set
-    of inputs by themselves. None where all fields need the same inputs.
+    - `text`: the GraphQL request. `variables`: the names of the client's variables in it.
+    - `after`: the ids of the fetches that it waits for.
+    - `renames`: some keys of the reply differ from the keys in the merged response.
+    - `shared`: equal entities may share the returned values by reference; False when contexts may make them
+      differ.
+    - `fallback`: the fetch for objects that lack a @requires input of some fields. It looks up the fields of
+      each set of inputs separately, so that a missing input costs only the fields that need it. None where
+      all fields need the same inputs.
     """
 
     id: int
@@ -157,20 +170,24 @@ class Fetch:
     lookups: tuple[Lookup, ...]
     after: tuple[int, ...] = ()
     renames: bool = False
-    pieces: Pieces | None = None
+    request_parts: RequestParts | None = None
     shared: bool = True
     fallback: "Fetch | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A whole plan: stages that run one after the other.
+    """A plan: stages that run one after the other.
 
-    A query has one; a mutation has one for each root field or run of fields.
+    A query has one stage. A mutation has one for each root field, or for each run of neighbouring root fields
+    that one request answers.
 
-    `hasty` are the keys of fields that are asked of objects of more types than the client did, for the sake
-    of a round: a subgraph that knows them as an interface object only can't tell. When one of them fails, it
-    may take an object with it that the client did not ask it of. `careful` is a plan that does not do so.
+    A hasty plan saves a round by fetching fields for objects of more types than the client selected them on:
+    a subgraph that knows objects only as an interface object cannot tell their types. When such a non-null
+    field fails, it makes null an object for which the client did not select it. `hasty`: the response keys of
+    these fields. `careful`: a plan without such fetches, which runs when an error occurs at one of the keys.
+
+    `explained`: pairs of a planning stage and the plan's text after it, for `gateway plan --explain`.
     """
 
     kind: OperationKind
@@ -181,5 +198,5 @@ class Plan:
 
     @property
     def fetches(self) -> tuple[Fetch, ...]:
-        """All fetches, in order."""
+        """All fetches, in the order of their ids."""
         return tuple(fetch for stage in self.stages for fetch in stage)

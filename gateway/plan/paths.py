@@ -1,7 +1,9 @@
-"""The ways to answer a selection at one object: split an abstract one, list the options of each field.
+"""The options for each field of a selection: which subgraphs can resolve it at an object, and after how many
+rounds.
 
-An abstract selection is answered as a whole where a subgraph knows the interface and resolves the field for
-every implementation; what is left is asked per type ("parts").
+A field on an interface or union is selected on the abstract type where a subgraph resolves it for every
+implementation that it returns. Every other field is selected for each object type separately; these
+selections are the parts of a `Split`.
 """
 
 from collections import defaultdict
@@ -10,45 +12,52 @@ from dataclasses import dataclass
 
 from gateway.core.errors import PlanError
 from gateway.federation.field_set import FieldSet, FieldSetField
-from gateway.request.operation import Field, Fragment, Marks, Selections
-from gateway.supergraph.graph import TYPENAME, Arrival, Graph, Local, Reach
+from gateway.request.operation import Field, Fragment, FragmentDirectives, Selections
+from gateway.supergraph.query_graph import TYPENAME, FieldEdge, QueryGraph, Reach, Vertex
 
-Reached = Mapping[Arrival, Reach]
-Parts = dict[tuple[str, Marks | None], list[Field | Fragment]]
+Reached = Mapping[Vertex, Reach]
+PartSelections = dict[tuple[str, FragmentDirectives | None], list[Field | Fragment]]
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One way to a field: from which arrival, after how many rounds, and whether a fetch of its own must
-    carry inputs to it.
+    """A way to resolve a field: the vertex to resolve it at, and the rounds of fetches until the field is
+    known.
+
+    `with_inputs`: the field needs a fetch of its own, because of @requires inputs or context arguments.
     """
 
-    source: Arrival
-    local: Local
+    source: Vertex
+    edge: FieldEdge
     depth: int
     with_inputs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A selection on an abstract type.
+    """A selection, divided by type.
 
-    What is asked on the type itself, and what is asked per narrower type.
+    `direct`: the fields that are selected on the type itself. `parts`: selections for narrower types or under
+    a fragment's directives, as (type, selections, directives). `typed`: the run-time type must be fetched
+    first, because no start vertex knows it.
     """
 
     direct: tuple[Field, ...]
-    parts: tuple[tuple[str, Selections, Marks | None], ...]
+    parts: tuple[tuple[str, Selections, FragmentDirectives | None], ...]
     typed: bool
 
 
 class Paths:
-    """Options and splits over one supergraph, counting what is weighed against a limit.
+    """Options and splits for one operation; counts what planning considers against a limit.
 
-    `split_fields` are the fields of interfaces that no single subgraph could answer, for the error's text;
-    `hasty` the keys of fields that were placed on a hasty way.
+    - `split_fields`: interface fields that no single subgraph could resolve for all types, for the error
+      message.
+    - `hasty`: the response keys of the fields that were placed by a hasty option (see `plan.nodes.Plan`).
+    - `is_mutation`: the operation is a mutation, of which no part may run twice.
+    - `context_prefix`: the start of variable names for contexts, different from all names in `taken`.
     """
 
-    def __init__(self, graph: Graph, limit: int, taken: Iterable[str] = ()) -> None:
+    def __init__(self, graph: QueryGraph, limit: int, taken: Iterable[str] = ()) -> None:
         self.graph = graph
         self.limit = limit
         self.context_prefix = "context__"
@@ -57,43 +66,49 @@ class Paths:
         self.weighed = 0
         self.split_fields: set[str] = set()
         self.hasty: set[str] = set()
-        self.frugal = False
+        self.is_mutation = False
         self._sets: dict[tuple[str, FieldSet], Selections] = {}
 
     def weigh(self, count: int = 1) -> None:
-        """Count choices; PlanError PLAN_LIMIT_EXCEEDED when they become too many."""
+        """Count options that planning considers. Raises PlanError PLAN_LIMIT_EXCEEDED above the limit."""
         self.weighed += count
         if self.weighed > self.limit:
-            message = f"planning this operation would weigh more than {self.limit} paths"
+            message = (
+                f"expected planning to consider at most {self.limit} paths, this operation needs more; "
+                "select fewer fields or aliases at once"
+            )
             raise PlanError(message, "PLAN_LIMIT_EXCEEDED")
 
     def options(self, type_name: str, field: Field, reached: Reached) -> list[Option]:
-        """Every way to resolve a field at an object with these arrivals, nearest first."""
+        """Every way to resolve a field at an object with these reachable vertices, fewest rounds first."""
         found: list[Option] = []
-        for arrival, reach in reached.items():
-            local = self.graph.local(arrival, field.name)
-            if local is None:
+        for vertex, reach in reached.items():
+            edge = self.graph.field_edge(vertex, field.name)
+            if edge is None:
                 continue
             depth, with_inputs = reach.depth, False
-            if local.requires and self.graph.obtain(type_name, local.requires, {arrival: Reach(0)}) != 0:
-                needed = self.graph.obtain(type_name, local.requires, reached)
+            if edge.requires and self.graph.obtain(type_name, edge.requires, {vertex: Reach(0)}) != 0:
+                needed = self.graph.obtain(type_name, edge.requires, reached)
                 if needed is None:
                     continue
                 depth, with_inputs = max(depth - 1, needed) + 1, True
-            if local.field.contexts:  # their values are known only when what is above has come
+            if edge.field.contexts:  # a context value is known only after the fetch of an object above
                 depth, with_inputs = max(depth, 1), True
-            found.append(Option(arrival, local, depth, with_inputs))
+            found.append(Option(vertex, edge, depth, with_inputs))
         self.weigh(len(found))
         found.sort(key=lambda option: option.depth)
         return found
 
     def split(
-        self, type_name: str, selections: Selections, arrivals: Iterable[Arrival], reached: Reached
+        self, type_name: str, selections: Selections, vertices: Iterable[Vertex], reached: Reached
     ) -> Split:
-        """Divide a selection; on an object type everything is direct but fragments with directives."""
+        """Divide a selection by type.
+
+        On an object type every field is direct, except those in fragments with directives.
+        """
         direct: list[Field] = []
-        parts: Parts = defaultdict(list)
-        possible: frozenset[str] = frozenset().union(*(self.graph.possible(item) for item in arrivals))
+        parts: PartSelections = defaultdict(list)
+        possible: frozenset[str] = frozenset().union(*(self.graph.possible(item) for item in vertices))
         abstract = self.graph.is_abstract(type_name)
         for item in selections:
             if isinstance(item, Field):
@@ -104,28 +119,29 @@ class Paths:
                         parts[member, None].append(item)
             elif abstract:
                 same = item.type == type_name
-                for member in [type_name] if same else self.members(item.type, arrivals, possible):
-                    parts[member, item.marks].extend(item.selections)
+                for member in [type_name] if same else self.members(item.type, vertices, possible):
+                    parts[member, item.directives].extend(item.selections)
             elif type_name not in self.graph.supergraph.possible.get(item.type, ()):
                 continue
-            elif item.marks:
-                parts[type_name, item.marks].extend(item.selections)
+            elif item.directives:
+                parts[type_name, item.directives].extend(item.selections)
             else:
-                inner = self.split(type_name, item.selections, arrivals, reached)
+                inner = self.split(type_name, item.selections, vertices, reached)
                 direct.extend(inner.direct)
-                for name, selections, marks in inner.parts:
-                    parts[name, marks].extend(selections)
+                for name, selections, directives in inner.parts:
+                    parts[name, directives].extend(selections)
         needs_type = bool(parts) or any(item.name == TYPENAME for item in direct)
-        typed = abstract and needs_type and all(self._untyped(item) for item in arrivals)
-        together = tuple((name, tuple(items), marks) for (name, marks), items in parts.items())
+        typed = abstract and needs_type and all(self._untyped(item) for item in vertices)
+        together = tuple((name, tuple(items), where) for (name, where), items in parts.items())
         return Split(tuple(direct), together, typed)
 
     def asked_by_type(
         self, type_name: str, selections: Selections, reached: Reached
     ) -> Iterator[tuple[Field, frozenset[str]]]:
-        """The fields that are asked on an abstract type and answered for each of its object types by itself.
+        """The fields of an abstract type that are selected for each object type separately, with these object
+        types.
 
-        With those object types; fields in fragments on other abstract types included.
+        Fields in fragments on other abstract types are included.
         """
         if not self.graph.is_abstract(type_name):
             return
@@ -136,48 +152,51 @@ class Paths:
                 yield item, self.graph.supergraph.possible[type_name]
 
     def _is_direct(self, type_name: str, item: Field, reached: Reached) -> bool:
-        """Whether a field is asked on the type itself.
+        """Whether a field is selected on the type itself.
 
-        So is one of an interface that no object type implements: there is no other place for it.
+        A field of an interface without implementations is, since there is no object type to select it on.
         """
         possible = self.graph.supergraph.possible.get(type_name)
         if not self.graph.is_abstract(type_name) or not possible:
             return True
-        return any(self.graph.local(arrival, item.name) for arrival in reached)
+        return any(self.graph.field_edge(vertex, item.name) for vertex in reached)
 
-    def _untyped(self, arrival: Arrival) -> bool:
-        view = self.graph.view(arrival)
+    def _untyped(self, vertex: Vertex) -> bool:
+        view = self.graph.view(vertex)
         return view is not None and view.interface_object
 
-    def members(self, condition: str, arrivals: Iterable[Arrival], possible: frozenset[str]) -> list[str]:
-        """The types that a fragment is asked for.
+    def members(self, condition: str, vertices: Iterable[Vertex], possible: frozenset[str]) -> list[str]:
+        """The types for which a fragment is selected.
 
-        Itself where every subgraph agrees on what it covers, else its object types.
+        That is the fragment's own type where every subgraph covers the same object types by it, else its
+        object types.
         """
         members = self.graph.supergraph.possible.get(condition, frozenset()) & possible
         if not members:
             return []
         if not self.graph.is_abstract(condition):
             return [condition]
-        for arrival in arrivals:
-            narrow = self.graph.narrow(arrival, condition)
-            here = self.graph.possible(arrival) & members
-            if self._untyped(arrival) or (
+        for vertex in vertices:
+            narrow = self.graph.narrow(vertex, condition)
+            here = self.graph.possible(vertex) & members
+            if self._untyped(vertex) or (
                 here and (narrow is None or self.graph.possible(narrow) & possible != here)
             ):
                 return sorted(members)
         return [condition]
 
-    def typed_source(self, reached: Reached) -> Arrival | None:
-        """The nearest arrival whose subgraph knows the run-time type of an object."""
+    def typed_source(self, reached: Reached) -> Vertex | None:
+        """The nearest vertex whose subgraph knows the run-time type of the object; None if there is none."""
         return next((item for item in reached if not self._untyped(item)), None)
 
-    def narrowed(self, arrivals: Iterable[Arrival], member: str) -> tuple[Arrival, ...]:
-        """The arrivals for objects of a narrower type."""
-        return self.graph.narrowed(arrivals, member)
+    def narrowed(self, vertices: Iterable[Vertex], member: str) -> tuple[Vertex, ...]:
+        """The vertices for objects of a narrower type."""
+        return self.graph.narrowed(vertices, member)
 
     def selections_of(self, type_name: str, fields: FieldSet) -> Selections:
-        """A field set as selections on a type, so that its cost can be weighed like a client's."""
+        """A field set as selections on a type, so that its cost can be computed as for a client's
+        selection.
+        """
         key = (type_name, fields)
         if key not in self._sets:
             self._sets[key] = tuple(self._selection(type_name, item) for item in fields)
@@ -191,54 +210,61 @@ class Paths:
         condition = getattr(item, "type_condition", None) or type_name
         return Fragment(condition, self.selections_of(condition, getattr(item, "selections", ())))
 
-    def nearest_key(self, type_name: str, source: Arrival, reached: Reached) -> FieldSet:
-        """The key that is known first of those by which a subgraph looks up an object.
+    def nearest_key(self, type_name: str, source: Vertex, reached: Reached) -> FieldSet:
+        """The field set of the key by which a subgraph can look up an object after the fewest rounds.
 
-        Raises PlanError PLAN_NOT_FOUND where none can be known.
+        Raises PlanError PLAN_NOT_FOUND where the value of no key can be fetched.
         """
-        entries = self.graph.entries(type_name)
-        plain = Arrival(source.subgraph, source.type)
-        keys = [entry.key for entry in entries if entry.arrival == plain]
-        keys = keys or [entry.key for entry in entries if entry.arrival.subgraph == source.subgraph]
+        key_edges = self.graph.key_edges(type_name)
+        plain = Vertex(source.subgraph, source.type)
+        keys = [key_edge.key for key_edge in key_edges if key_edge.vertex == plain]
+        keys = keys or [key_edge.key for key_edge in key_edges if key_edge.vertex.subgraph == source.subgraph]
         depths = [(self.graph.obtain(type_name, key, reached), index) for index, key in enumerate(keys)]
         known = [(depth, index) for depth, index in depths if depth is not None]
         if not known:
-            message = f"{source.subgraph} can't be given inputs for {type_name}: it has no key"
+            message = (
+                f"expected a resolvable @key of {type_name} in the subgraph {source.subgraph}, to send "
+                "@requires or @fromContext inputs to it; found none whose fields can be fetched"
+            )
             raise PlanError(message, "PLAN_NOT_FOUND")
         return keys[min(known)[1]]
 
     def plain(self, type_name: str, name: str, reached: Reached) -> Reached:
-        """The arrivals where a field can be looked up by itself."""
+        """The reachable vertices at which a field can be looked up separately (see `is_plain`)."""
         return {one: reach for one, reach in reached.items() if self.is_plain(type_name, one, name)}
 
-    def is_plain(self, type_name: str, source: Arrival, name: str) -> bool:
-        """Whether a field can be looked up by itself at an arrival: by a key, without inputs or @provides."""
-        plain = Arrival(source.subgraph, source.type)
-        here, alone = self.graph.local(source, name), self.graph.local(plain, name)
+    def is_plain(self, type_name: str, source: Vertex, name: str) -> bool:
+        """Whether a field can be looked up by a key alone, without @requires inputs, contexts or
+        @provides.
+        """
+        plain = Vertex(source.subgraph, source.type)
+        here, alone = self.graph.field_edge(source, name), self.graph.field_edge(plain, name)
         if here is None or alone is None or alone.requires or alone.field.contexts:
             return False
-        enters = any(entry.key for entry in self.graph.entries(type_name) if entry.arrival == plain)
+        enters = any(key_edge.key for key_edge in self.graph.key_edges(type_name) if key_edge.vertex == plain)
         return enters and here.provided == alone.provided
 
-    def endanger(self, type_name: str, one: Selections, other: Selections) -> bool:
-        """Whether two selections of one value can make each other's fields null.
+    def can_null_each_other(self, type_name: str, one: Selections, other: Selections) -> bool:
+        """Whether two selections on one value can make each other's fields null.
 
-        So does a field that is in one of them alone, and makes its object null when it fails.
+        They can when a non-null field is in only one of them: its failure makes the shared object null.
         """
         mine, theirs = self._by_field(type_name, one), self._by_field(type_name, other)
         for (parent, name, arguments), below in (mine | theirs).items():
             key = (parent, name, arguments)
             if key not in mine or key not in theirs:
-                if self.graph.takes_along(parent, name):
+                if self.graph.failure_nulls_parent(parent, name):
                     return True
-            elif below and self.endanger(self.field_type(parent, name).strip("[]!"), mine[key], theirs[key]):
+            elif below and self.can_null_each_other(
+                self.field_type(parent, name).strip("[]!"), mine[key], theirs[key]
+            ):
                 return True
         return False
 
     def _by_field(
         self, type_name: str, selections: Selections
     ) -> dict[tuple[str, str, tuple[tuple[str, str], ...]], Selections]:
-        """What is selected below each field, fragments included, by type, name and arguments."""
+        """The selections below each field, fragments included, by (type, name, arguments)."""
         found: dict[tuple[str, str, tuple[tuple[str, str], ...]], Selections] = {}
         for item in selections:
             if isinstance(item, Fragment):
@@ -250,7 +276,9 @@ class Paths:
         return found
 
     def field_type(self, type_name: str, name: str) -> str:
-        """A field's type reference in the supergraph."""
+        """A field's type reference in the supergraph. Raises PlanError PLAN_NOT_FOUND for an unknown
+        field.
+        """
         if name == TYPENAME:
             return "String!"
         types = self.graph.supergraph.field_types.get(type_name, {})

@@ -1,226 +1,260 @@
-"""Placing: a selection is put, field by field, into groups of the fetch graph.
+"""Placing: each field of an operation is added to a group of the fetch graph.
 
-At each object the chooser says where a field is resolved. Entering a subgraph demands the key first, a field
-with @requires demands its inputs first; both are placed like fields of the client, under keys of their own
-where the client's are taken.
+The chooser decides where a field is resolved. Before a subgraph is entered by a key, the key fields are
+placed; before a field with @requires, its inputs. Both are placed like fields of the client, under other
+response keys where the client's operation uses theirs.
+
+Example: `{ product { stock shipping } }`; subgraph a has `product`, c has `stock`, and b has `shipping` with
+`@requires(fields: "weight")`, which a resolves.
+
+    place(Query)      product: the root lookup of a                     group 1: a {product{}}
+    place(product)    stock, from c: enter c by its key `id`
+      demand `id`     the vertex (a, Product) resolves it               group 1: a {product{id}}
+      lookup          at `product`, Product { id }                      group 2: c {stock}, after 1
+                      shipping, from b, with inputs
+      demand `weight` the vertex (a, Product) resolves it               group 1: a {product{id weight}}
+      lookup          at `product`, Product { id weight }               group 3: b {shipping}, after 1
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import count
 
 from gateway.core.errors import PlanError
 from gateway.federation.field_set import FieldSet, FieldSetField
 from gateway.plan.choose import Choice, Chooser, no_plan
 from gateway.plan.fetch_graph import (
-    Draft,
     DraftField,
-    DraftLookup,
-    Group,
-    Place,
+    DraftSelection,
+    FetchGroup,
+    RequestSlot,
+    ResponsePlace,
     Site,
-    Slot,
     ancestors,
 )
-from gateway.plan.names import names_of
-from gateway.plan.nodes import ContextInput, ContextSource, Path, RepField, Step
-from gateway.plan.parts import part_of, under_marks, unmarked
+from gateway.plan.lookups import LookupGroups
+from gateway.plan.nodes import ContextInput, ContextSource, Path, PathStep, RepresentationField
 from gateway.plan.paths import Option, Paths, Reached, Split
-from gateway.plan.run_time_types import ask_type, representation, typed_above, typed_by
+from gateway.plan.response_keys import names_of
+from gateway.plan.run_time_types import (
+    groups_fetching_type,
+    representation,
+    select_typename,
+)
+from gateway.plan.site_parts import part_of, without_directives
 from gateway.request.operation import Field, Selections
-from gateway.supergraph.graph import Arrival, Graph
 from gateway.supergraph.model import ContextArgument
+from gateway.supergraph.query_graph import QueryGraph, Vertex
 
-Template = tuple[tuple[RepField, ...], set[Group]]
+Template = tuple[tuple[RepresentationField, ...], set[FetchGroup]]
 
 
 class Placer:
-    """Builds the groups of one stage of a plan."""
+    """Builds the groups of one stage of a plan, in `lookups.groups`.
+
+    `context_names`: a number for each distinct (type, sources) of a context argument, for the variable's
+    name.
+    """
 
     def __init__(self, paths: Paths, chooser: Chooser) -> None:
         self.paths = paths
-        self.graph: Graph = paths.graph
+        self.graph: QueryGraph = paths.graph
         self.chooser = chooser
-        self.groups: list[Group] = []
+        self.lookups = LookupGroups(paths.graph)
         self.context_names: dict[object, int] = {}
 
     def root(self, type_name: str, selections: Selections) -> Site:
-        """The site of the operation's root, which every subgraph that has the root type can answer."""
-        return Site(Place((), names_of(selections)), type_name)
+        """The site of the operation's root, which every subgraph that has the root type can resolve."""
+        return Site(ResponsePlace((), names_of(selections)), type_name)
 
     def place(self, site: Site, selections: Selections) -> None:
-        """Put a selection of the client's on a site."""
+        """Place a client's selection on a site."""
         split = self.split(site, selections)
         for choice in self.choose(site, split.direct, self.reached(site)):
             child, _ = self.put(site, choice, choice.field.key)
             if child is not None:
                 self.place(child, choice.field.selections)
-        for member, inner, marks in split.parts:
-            if part := part_of(self.graph, site, member, marks):
+        for member, inner, directives in split.parts:
+            if part := part_of(self.graph, site, member, directives):
                 self.place(part, inner)
 
     def split(self, site: Site, selections: Selections) -> Split:
-        """Divide a selection by type; make the run-time type known where it is an abstract one."""
+        """Divide a selection by type; fetches the run-time type of objects of an abstract type where it is
+        needed.
+        """
         split = self.paths.split(site.type, selections, tuple(site.slots), self.reached(site))
-        if self.graph.is_abstract(site.type) and (split.typed or typed_by(self.graph, site)):
-            self.know_type(site)
+        if self.graph.is_abstract(site.type) and (split.typed or groups_fetching_type(self.graph, site)):
+            self.ensure_type_known(site)
             split = self.paths.split(site.type, selections, tuple(site.slots), self.reached(site))
         return split
 
     def reached(self, site: Site) -> Reached:
-        """All arrivals that can be had at a site."""
+        """All vertices that can be reached at a site."""
         return self.graph.reach(site.type, site.start)
 
     def choose(self, site: Site, fields: Sequence[Field], reached: Reached) -> list[Choice]:
-        """Where each field is resolved; PlanError PLAN_NOT_FOUND when one can't be."""
+        """Choose where each field is resolved. Raises PlanError PLAN_NOT_FOUND when a field can't be."""
         choices = self.chooser.assign(site.type, fields, site.start, reached, site.slots)
         if choices is None:
             raise no_plan(site.type, fields, self.paths.split_fields)
         return choices
 
     def put(
-        self, site: Site, choice: Choice, key: str, apart: bool = False
-    ) -> tuple[Site | None, set[Group]]:
-        """Ask for a field where it was chosen; returns the site of its value, if any, and its group.
+        self, site: Site, choice: Choice, key: str, separate: bool = False
+    ) -> tuple[Site | None, set[FetchGroup]]:
+        """Select a field by each option of a choice.
 
-        `apart`: in a lookup of its own, where there is a key for it.
+        `separate`: in a lookup of its own, where the field can be looked up by a key. Returns the site of a
+        composite value (None for a leaf), and the groups that fetch the field.
         """
         item = choice.field
         child: Site | None = None
-        groups: set[Group] = set()
+        groups: set[FetchGroup] = set()
         for option in choice.options:
-            arguments = (*item.arguments, *self.contextual(site, option))
-            reference = option.local.field.type
+            arguments = (*item.arguments, *self.context_arguments(site, option))
+            reference = option.edge.field.type
             new = DraftField(key, item.name, reference, arguments, item.variables, directives=item.directives)
-            if option.local.hasty:
+            if option.edge.hasty:
                 self.paths.hasty.add(key)
-            slot = (apart and self.by_itself(site, option, new)) or self.resolving(site, option, new, apart)
+            slot = (separate and self.slot_alone(site, option, new)) or self.slot_for(
+                site, option, new, separate
+            )
             groups.add(slot.group)
-            written = slot.draft.ask(new)
+            written = slot.draft.select(new)
             if self.graph.is_composite(item.type_name):
                 child = child or self.child(site, key, item)
-                arrival = self.graph.below(option.source, option.local)
+                vertex = self.graph.below(option.source, option.edge)
                 if written.below is None:
-                    written.below = Draft(arrival.type)
-                child.arrive(Slot(arrival, slot.group, written.below))
+                    written.below = DraftSelection(vertex.type)
+                child.add_start(RequestSlot(vertex, slot.group, written.below))
         return child, groups
 
     def child(self, site: Site, key: str, item: Field) -> Site:
-        """The site of a field's value; one for each key, however often it is asked for."""
+        """The site of a composite field's value; the same one for every occurrence of the key."""
         if key not in site.children:
-            path = (*self.path(site), Step(key))
-            site.children[key] = Site(Place(path, site.place.names.child(key)), item.type_name, parent=site)
+            path = (*self.path(site), PathStep(key))
+            site.children[key] = Site(
+                ResponsePlace(path, site.place.keys.child(key)), item.type_name, parent=site
+            )
         return site.children[key]
 
     def path(self, site: Site) -> Path:
-        """The path to a site's objects, with its restriction on their type."""
+        """The path to a site's objects, with its restriction to run-time types."""
         path = site.place.path
         if site.types is None or not path:
             return path
         return (*path[:-1], replace(path[-1], types=site.types))
 
-    def know_type(self, site: Site) -> None:
-        """Ask for the run-time type of a site's objects, entering a subgraph that knows it if need be."""
-        if typed_by(self.graph, site):
+    def ensure_type_known(self, site: Site) -> None:
+        """Select `__typename` for a site's objects, and enter a subgraph that knows the type if none is
+        entered yet.
+        """
+        if groups_fetching_type(self.graph, site):
             return
         source = self.paths.typed_source(self.reached(site))
         if source is not None:
-            ask_type(self.entered(site, source).draft)
+            select_typename(self.slot_of(site, source).draft)
 
-    def resolving(self, site: Site, option: Option, new: DraftField, apart: bool) -> Slot:
-        """The slot where a field goes.
+    def slot_for(self, site: Site, option: Option, new: DraftField, separate: bool) -> RequestSlot:
+        """The slot in which a field is selected.
 
-        One of its own where it needs inputs, or its key stands for something else.
-
-        The latter happens in interface objects, whose selections have no types to tell fields apart.
+        A field gets a lookup of its own when it needs inputs, or when its key already stands for another
+        field in the slot. The latter happens with interface objects: their selections have no type conditions
+        that separate fields.
         """
         if option.with_inputs:
-            return self.given_inputs(site, option, new, new.key if apart else "")
-        slot = self.entered(site, option.source, new)
-        if not slot.draft.means_other(new):
+            return self.slot_with_inputs(site, option, new, new.key if separate else "")
+        slot = self.slot_of(site, option.source, new)
+        if not slot.draft.conflicts_with(new):
             return slot
-        fields, parents = self.own_key(site, option.source)
-        return self.lookup(
-            site, Arrival(option.source.subgraph, option.source.type), fields, parents, new=new
+        fields, parents = self.demand_key(site, option.source)
+        return self.lookups.lookup(
+            site, Vertex(option.source.subgraph, option.source.type), fields, parents, new=new
         )
 
-    def by_itself(self, site: Site, option: Option, new: DraftField) -> Slot | None:
-        """The slot of a lookup for one field alone; None where there is no key, or the field needs inputs."""
-        came_along = self.paths.frugal and option.source in site.start
-        if came_along or not self.paths.is_plain(site.type, option.source, option.local.field.name):
+    def slot_alone(self, site: Site, option: Option, new: DraftField) -> RequestSlot | None:
+        """The slot of a lookup for one field alone; None where that is not possible, or not needed in a
+        mutation.
+        """
+        came_along = self.paths.is_mutation and option.source in site.start
+        if came_along or not self.paths.is_plain(site.type, option.source, option.edge.field.name):
             return None
-        plain = Arrival(option.source.subgraph, option.source.type)
-        fields, parents = self.own_key(site, option.source)
-        return self.lookup(site, plain, fields, parents, new=new, apart=new.key)
+        plain = Vertex(option.source.subgraph, option.source.type)
+        fields, parents = self.demand_key(site, option.source)
+        return self.lookups.lookup(site, plain, fields, parents, new=new, separate=new.key)
 
-    def entered(self, site: Site, source: Arrival, new: DraftField | None = None) -> Slot:
-        """The slot of an arrival, entered by its key if that was not done yet.
+    def slot_of(self, site: Site, source: Vertex, new: DraftField | None = None) -> RequestSlot:
+        """The slot of a vertex; enters it by its key where that was not done yet.
 
-        Under the directives of a fragment that does not narrow the type, it is a part of the slot around it.
+        Under the directives of a fragment that does not narrow the type, it is a nested selection of the
+        outer slot.
         """
         whole = site.whole
         if source in site.slots:
             return site.slots[source]
         if whole is not None and site.type == whole.type:
-            slot = self.entered(whole, source, new)
-            draft = slot.draft.narrow(slot.draft.type, site.marks)
-            site.slots[source] = Slot(source, slot.group, draft)
+            slot = self.slot_of(whole, source, new)
+            draft = slot.draft.narrow(slot.draft.type, site.directives)
+            site.slots[source] = RequestSlot(source, slot.group, draft)
         else:
-            site.slots[source] = self.enter(site, source, new)
+            site.slots[source] = self.enter_by_key(site, source, new)
         return site.slots[source]
 
-    def enter(self, site: Site, source: Arrival, new: DraftField | None) -> Slot:
-        """A new slot of an arrival, by its key; root types have none."""
-        entry = self.reached(site)[source].entry
-        if entry is None:
+    def enter_by_key(self, site: Site, source: Vertex, new: DraftField | None) -> RequestSlot:
+        """A new slot for a vertex, in a lookup by its key, or in a root request for a root type."""
+        key_edge = self.reached(site)[source].key_edge
+        if key_edge is None:
             raise no_plan(site.type, ())
-        if not entry.key:
-            return self.root_lookup(site, source)
-        fields, parents = self.demand(site, entry.key, self.nearer(site, source))
-        return self.lookup(site, source, fields, parents, new=new)
+        if not key_edge.key:
+            return self.lookups.root_lookup(site, source)
+        fields, parents = self.demand(site, key_edge.key, self.reached_before(site, source))
+        return self.lookups.lookup(site, source, fields, parents, new=new)
 
-    def nearer(self, site: Site, source: Arrival) -> Reached:
-        """The arrivals that can be had without, and before, a given one."""
+    def reached_before(self, site: Site, source: Vertex) -> Reached:
+        """The vertices that are reached in fewer rounds than a given one."""
         reached = self.reached(site)
-        return {arrival: item for arrival, item in reached.items() if item.depth < reached[source].depth}
+        return {vertex: item for vertex, item in reached.items() if item.depth < reached[source].depth}
 
-    def given_inputs(self, site: Site, option: Option, new: DraftField, apart: str) -> Slot:
-        """A slot for a field with @requires: entered after its inputs are known, and with them."""
+    def slot_with_inputs(self, site: Site, option: Option, new: DraftField, separate: str) -> RequestSlot:
+        """The slot for a field with @requires or context arguments: its request waits for the inputs and
+        sends them.
+        """
         reached = self.reached(site)
-        fields, parents = self.demand(site, option.local.requires, reached, inputs=True)
-        key, more = self.own_key(site, option.source)
+        fields, parents = self.demand(site, option.edge.requires, reached, inputs=True)
+        key, more = self.demand_key(site, option.source)
         parents |= more
-        new.needs = inputs = frozenset(fields) - frozenset(key)
+        new.inputs = inputs = frozenset(fields) - frozenset(key)
         contexts, above = self.contexts_of(site, option)
         parents |= above
         there = site.slots.get(option.source)
         if (
-            not (contexts or apart)
+            not (contexts or separate)
             and there is not None
             and option.source not in site.start
             and parents <= ancestors(there.group)
         ):
             template = representation(self.graph, site, there.group, option.source, (*key, *fields), inputs)
             if there.group.lookups[0].fits(template):
-                there.group.lookups[0].represent(template)
+                there.group.lookups[0].add_representation(template)
                 return there
-        plain = Arrival(option.source.subgraph, option.source.type)
-        return self.lookup(site, plain, (*key, *fields), parents, contexts, inputs=inputs, apart=apart)
+        plain = Vertex(option.source.subgraph, option.source.type)
+        return self.lookups.lookup(
+            site, plain, (*key, *fields), parents, contexts, inputs=inputs, separate=separate
+        )
 
-    def contextual(self, site: Site, option: Option) -> tuple[tuple[str, str], ...]:
-        """The arguments of a field that come from contexts, as the variables of its request."""
-        arguments = option.local.field.contexts
+    def context_arguments(self, site: Site, option: Option) -> tuple[tuple[str, str], ...]:
+        """A field's arguments that come from contexts, as (argument, variable of its request)."""
+        arguments = option.edge.field.contexts
         inputs, _ = self.contexts_of(site, option)
         return tuple(
             (argument.name, f"${one.variable}") for argument, one in zip(arguments, inputs, strict=True)
         )
 
-    def contexts_of(self, site: Site, option: Option) -> tuple[tuple[ContextInput, ...], set[Group]]:
-        """The variables for what a field takes from contexts, and which groups bring their values."""
+    def contexts_of(self, site: Site, option: Option) -> tuple[tuple[ContextInput, ...], set[FetchGroup]]:
+        """The context variables of a field, and the groups that fetch their values."""
         made: list[ContextInput] = []
-        groups: set[Group] = set()
-        for argument in option.local.field.contexts:
+        groups: set[FetchGroup] = set()
+        for argument in option.edge.field.contexts:
             sources, more = self.sources_of(site, argument)
             groups |= more
             known = (argument.type, sources)
@@ -230,10 +264,13 @@ class Placer:
 
     def sources_of(
         self, site: Site, argument: ContextArgument
-    ) -> tuple[tuple[ContextSource, ...], set[Group]]:
-        """Where a context's value lies: on the nearest objects above that set it, by their types."""
+    ) -> tuple[tuple[ContextSource, ...], set[FetchGroup]]:
+        """The places of a context's value: the nearest objects above that set the context, by their types.
+
+        Raises PlanError PLAN_NOT_FOUND where no object above sets it.
+        """
         sources: list[ContextSource] = []
-        groups: set[Group] = set()
+        groups: set[FetchGroup] = set()
         above = site.parent
         while above is not None:
             depth = len(above.place.path)
@@ -248,23 +285,25 @@ class Placer:
                 groups |= more
             above = above.parent
         if not sources:
-            raise PlanError(f"nothing above sets the context {argument.context} here", "PLAN_NOT_FOUND")
+            raise PlanError(f"no object above sets the context {argument.context}", "PLAN_NOT_FOUND")
         return tuple(sources), groups
 
-    def own_key(self, site: Site, source: Arrival) -> Template:
-        """The nearest key by which an object is looked up in the subgraph that is to resolve a field."""
+    def demand_key(self, site: Site, source: Vertex) -> Template:
+        """Place the key by which a subgraph can look up the object after the fewest rounds; see `demand`."""
         reached = self.reached(site)
         return self.demand(site, self.paths.nearest_key(site.type, source, reached), reached)
 
     def demand(self, site: Site, fields: FieldSet, reached: Reached, inputs: bool = False) -> Template:
-        """Place what a representation is made of; returns how to make it and which groups bring it.
+        """Place the fields of a representation; returns the representation fields and the groups that fetch
+        them.
 
-        Each field is placed once: requirements that share requirements would otherwise be walked once for
-        every way between them.
+        `inputs`: the fields are @requires inputs, not key fields. The result for each field is remembered on
+        the site: requirements with common requirements would otherwise be walked once for every path between
+        them.
         """
-        site = unmarked(self.graph, site)
-        made: list[RepField] = []
-        groups: set[Group] = set()
+        site = without_directives(self.graph, site)
+        made: list[RepresentationField] = []
+        groups: set[FetchGroup] = set()
         for item in fields:
             key = (item, frozenset(reached.items()), inputs)
             if key not in site.demanded:
@@ -279,7 +318,7 @@ class Placer:
         return tuple(made), groups
 
     def demand_part(self, site: Site, condition: str, fields: FieldSet, reached: Reached) -> Template:
-        """The fields that a representation has for some run-time types only."""
+        """The representation fields that only objects of some run-time types have; see `demand`."""
         if not self.graph.is_abstract(site.type):
             inside = site.type in self.graph.supergraph.possible.get(condition, ())
             return self.demand(site, fields, reached) if inside else ((), set())
@@ -287,10 +326,10 @@ class Placer:
         return self.demand_of(site, members, fields)
 
     def demand_of(self, site: Site, members: Iterable[str], fields: FieldSet) -> Template:
-        """What a representation is made of, for objects of each of these types by itself."""
-        self.know_type(site)
-        made: list[RepField] = []
-        groups: set[Group] = set()
+        """The representation fields for objects of each of these types; see `demand`."""
+        self.ensure_type_known(site)
+        made: list[RepresentationField] = []
+        groups: set[FetchGroup] = set()
         for member in members:
             if part := part_of(self.graph, site, member):
                 got, more = self.demand(part, fields, self.reached(part))
@@ -299,100 +338,47 @@ class Placer:
         return tuple(made), groups
 
     def demand_field(self, site: Site, item: FieldSetField, reached: Reached, is_input: bool) -> Template:
-        """One field of a representation."""
-        if self.graph.is_abstract(site.type) and not any(self.graph.local(one, item.name) for one in reached):
+        """One field of a representation; see `demand`."""
+        if self.graph.is_abstract(site.type) and not any(
+            self.graph.field_edge(one, item.name) for one in reached
+        ):
             members = sorted(self.graph.supergraph.possible.get(site.type, ()))
-            return self.demand_of(site, members, (item,))  # no interface has the field
+            return self.demand_of(site, members, (item,))  # no subgraph has the field on the abstract type
         wanted = self.paths.selections_of(site.type, (item,))[0]
         if not isinstance(wanted, Field):
             raise no_plan(site.type, ())
-        key = site.place.names.inner(wanted, partial(self.may_share, wanted))
-        apart = is_input and self.endangers(site, item.name, key)
-        plain = self.paths.plain(site.type, item.name, reached) if apart else reached
+        key = site.place.keys.key_for(wanted, partial(self.may_share_key, wanted))
+        separate = is_input and self.needs_own_lookup(site, item.name, key)
+        plain = self.paths.plain(site.type, item.name, reached) if separate else reached
         choices = self.chooser.assign(site.type, (wanted,), site.start, plain, site.slots)
-        child, groups = self.put(site, (choices or self.choose(site, (wanted,), reached))[0], key, apart)
+        child, groups = self.put(site, (choices or self.choose(site, (wanted,), reached))[0], key, separate)
         subgraph = min((group.subgraph for group in groups), default="")
         if child is None:
-            return (RepField(item.name, key, type=wanted.type, subgraph=subgraph),), groups
+            return (RepresentationField(item.name, key, type=wanted.type, subgraph=subgraph),), groups
         below, more = self.demand(child, item.selections, self.reached(child))
         typed = self.graph.is_abstract(child.type)
-        made = RepField(item.name, key, below, typed=typed, type=wanted.type, subgraph=subgraph)
+        made = RepresentationField(item.name, key, below, typed=typed, type=wanted.type, subgraph=subgraph)
         return (made,), groups | more
 
-    def endangers(self, site: Site, name: str, key: str) -> bool:
-        """Whether an input is to be looked up by itself, so that its failure takes no other field along.
+    def needs_own_lookup(self, site: Site, name: str, key: str) -> bool:
+        """Whether an input is looked up separately, so that its failure nulls no other field.
 
-        A plan that is not careful asks for it where it asks for others. So does every plan where the client
-        asks for it, too, and a mutation's where it comes with the object.
+        Only careful plans do that. A hasty plan selects the input in the request that selects the other
+        fields, and notes its key as hasty. No plan does it for an input that the client selects too.
         """
-        if key in site.place.names.asked or not self.graph.takes_along(site.type, name):
+        if key in site.place.keys.client_keys or not self.graph.failure_nulls_parent(site.type, name):
             return False
         self.paths.hasty.add(key)
         return self.graph.is_careful
 
-    def may_share(self, wanted: Field, key: str, selections: Selections) -> bool:
-        """Whether an input may have a key under which something else is selected, too.
+    def may_share_key(self, wanted: Field, key: str, selections: Selections) -> bool:
+        """Whether an input may use a key below which the client or another requirement selects other fields.
 
-        What fails there might make the input null, or the input what else is selected. A plan that is not
-        careful takes that risk for the sake of a smaller request.
+        A failure among those fields could null the input, or the input's failure null them. A hasty plan
+        accepts that for the sake of a smaller request, and notes the key as hasty.
         """
-        if not self.paths.endanger(wanted.type_name, wanted.selections, selections):
+        if not self.paths.can_null_each_other(wanted.type_name, wanted.selections, selections):
             return True
         if not self.graph.is_careful:
             self.paths.hasty.add(key)
         return not self.graph.is_careful
-
-    def lookup(
-        self,
-        site: Site,
-        source: Arrival,
-        fields: tuple[RepField, ...],
-        parents: set[Group],
-        contexts: tuple[ContextInput, ...] = (),
-        new: DraftField | None = None,
-        inputs: frozenset[RepField] = frozenset(),
-        apart: str = "",
-    ) -> Slot:
-        """A slot in an entity lookup of a subgraph here, shared by what waits for the same groups."""
-        parents = parents or {site.slots[arrival].group for arrival in site.start[:1]}
-        if site.types is not None or self.graph.is_abstract(site.type):
-            parents = parents | typed_by(self.graph, site)
-        parents = parents | typed_above(self.graph, site)
-        for number in count():
-            group = self.lookup_group(site, source.subgraph, parents, contexts, number, apart)
-            template = representation(self.graph, site, group, source, fields, inputs)
-            draft = under_marks(site, group.lookups[0].draft.narrow(source.type))
-            if group.lookups[0].fits(template) and not (new and draft.means_other(new)):
-                group.lookups[0].represent(template)
-                return Slot(source, group, draft)
-        raise AssertionError("a new group fits")
-
-    def lookup_group(
-        self,
-        site: Site,
-        subgraph: str,
-        parents: set[Group],
-        contexts: tuple[ContextInput, ...],
-        number: int,
-        apart: str,
-    ) -> Group:
-        """The entity lookup of a subgraph here that waits for these groups; `number` tells them apart."""
-        mark = (subgraph, frozenset(map(id, parents)), contexts, number, apart)
-        group = site.place.groups.get(mark)
-        if group is None:
-            group = Group(
-                subgraph,
-                [DraftLookup(site.place.path, Draft("_Entity"), contexts=contexts, apart=apart)],
-                set(parents),
-            )
-            site.place.groups[mark] = group
-            self.groups.append(group)
-        return group
-
-    def root_lookup(self, site: Site, source: Arrival) -> Slot:
-        """A slot in a request for the fields of a root type."""
-        parents = {site.slots[arrival].group for arrival in site.start}
-        draft = Draft(source.type)
-        group = Group(source.subgraph, [DraftLookup(site.place.path, draft, root=True)], parents)
-        self.groups.append(group)
-        return Slot(source, group, draft)

@@ -1,41 +1,44 @@
-"""The planner: a normalised operation becomes a plan.
+"""The planner: unions > place > passes > assemble.
 
-unions > place > passes > assemble, once for a query; for a mutation once per root field, or per run of root
-fields that one request answers (GraphQL spec, section 6.2.2: root fields of a mutation run one after the
-other, with all that belongs to them).
+A query runs these stages once. A mutation runs place to assemble once per root field, or per run of root
+fields that one request answers: root fields of a mutation run one after the other, each with everything below
+it (GraphQL spec, section 6.2.2).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from gateway.core.errors import PlanError
 from gateway.plan.assemble import assemble
 from gateway.plan.choose import Chooser
 from gateway.plan.explain import print_plan
-from gateway.plan.fetch_graph import Group
+from gateway.plan.fetch_graph import FetchGroup
 from gateway.plan.nodes import Plan
 from gateway.plan.passes import PASSES
 from gateway.plan.paths import Paths
 from gateway.plan.place import Placer
-from gateway.plan.unions import without_unsure_members
-from gateway.request.operation import Field, Fragment, Marks, Operation, Selections
-from gateway.supergraph.graph import Graph
+from gateway.plan.unions import without_partial_union_members
+from gateway.request.operation import Field, Fragment, FragmentDirectives, Operation, Selections
+from gateway.supergraph.query_graph import QueryGraph
 
 DEFAULT_LIMIT = 200_000
+Nesting = tuple[FragmentDirectives, ...]
 
 
 def plan_operation(
-    graph: Graph, operation: Operation, limit: int = DEFAULT_LIMIT, explain: bool = False
+    graph: QueryGraph, operation: Operation, limit: int = DEFAULT_LIMIT, explain: bool = False
 ) -> Plan:
-    """Plan an operation whose introspection fields were taken out.
+    """The plan for an operation without introspection fields.
 
-    Raises PlanError: PLAN_LIMIT_EXCEEDED when more than `limit` choices would be weighed, PLAN_NOT_FOUND when
-    there is no way.
+    `limit`: the number of options that planning may consider. `explain`: also keep the plan after each pass.
+
+    Raises PlanError: PLAN_LIMIT_EXCEEDED above the limit, PLAN_NOT_FOUND or INTERFACE_FIELD_SPLIT when no
+    plan exists.
     """
-    operation = without_unsure_members(graph, operation)
+    operation = without_partial_union_members(graph, operation)
     paths = Paths(graph, limit, [name for name, _ in operation.variables])
-    paths.frugal = operation.kind == "mutation"
+    paths.is_mutation = operation.kind == "mutation"
     stages = []
     notes: list[tuple[str, str]] = []
     count = 0
@@ -48,21 +51,21 @@ def plan_operation(
         fetches = assemble(graph, operation, groups, count, True)
         count += len(fetches)
         stages.append(fetches)
-    if any(fetch.pieces for stage in stages for fetch in stage):
+    if any(fetch.request_parts for stage in stages for fetch in stage):
         stages = [tuple(replace(fetch, shared=False) for fetch in stage) for stage in stages]
     made = Plan(operation.kind, tuple(stages), tuple(notes))
     if not paths.hasty or graph.is_careful:
         return made
     try:
         careful = plan_operation(graph.careful, operation, limit, explain)
-    except PlanError:  # nothing but the hasty plan answers it
+    except PlanError:  # only the hasty plan exists
         return made
-    if operation.kind == "mutation":  # it must not run twice
+    if operation.kind == "mutation":  # a hasty plan may have to run again, a mutation must not
         return careful
     return replace(made, hasty=frozenset(paths.hasty), careful=careful)
 
 
-def _stages(paths: Paths, operation: Operation) -> list[list[Group]]:
+def _stages(paths: Paths, operation: Operation) -> list[list[FetchGroup]]:
     try:
         if operation.kind == "mutation":
             return _mutation_stages(paths, operation)
@@ -71,63 +74,83 @@ def _stages(paths: Paths, operation: Operation) -> list[list[Group]]:
         raise PlanError("the operation is nested too deeply to be planned", "PLAN_LIMIT_EXCEEDED") from error
 
 
-def _place(paths: Paths, root: str, selections: Selections) -> list[Group]:
+def _place(paths: Paths, root: str, selections: Selections) -> list[FetchGroup]:
     placer = Placer(paths, Chooser(paths))
     placer.place(placer.root(root, selections), selections)
-    return placer.groups
+    return placer.lookups.groups
 
 
-def _mutation_stages(paths: Paths, operation: Operation) -> list[list[Group]]:
-    """One stage per root field; neighbours that one and the same request answers share a stage."""
-    runs: list[tuple[str | None, list[Field | Fragment], list[Group]]] = []
-    around: list[tuple[Marks, ...]] = []
+@dataclass(slots=True)
+class _Run:
+    """Neighbouring root fields of a mutation, the subgraph that answers all of them, and their nestings.
+
+    The subgraph is None for a field that needs more than one request, or that is in different fragments.
+    """
+
+    subgraph: str | None
+    items: list[Field | Fragment]
+    nestings: list[Nesting]
+
+    def accepts(self, subgraph: str | None, nesting: Nesting | None) -> bool:
+        """Whether one request can ask for the next root field, too, with the client's order as it is.
+
+        A request writes the fields of a selection before its fragments, and each fragment once.
+        """
+        fits = subgraph is not None and self.subgraph == subgraph
+        return fits and nesting is not None and _is_written_last(self.nestings, nesting)
+
+
+def _mutation_stages(paths: Paths, operation: Operation) -> list[list[FetchGroup]]:
+    """The groups of each stage: neighbouring root fields that a single request answers share a stage."""
+    runs: list[_Run] = []
     for items in _by_key(operation.selections).values():
         alone = _place(paths, operation.root, tuple(items))
-        subgraph = alone[0].subgraph if len(alone) == 1 else None
-        places = {place for item in items for place in _fragments_around(item)}
-        joins = bool(runs) and subgraph is not None and runs[-1][0] == subgraph
-        if joins and len(places) == 1 and _comes_last(around, *places):
-            runs[-1][1].extend(items)
+        nesting = _nesting(items)
+        subgraph = alone[0].subgraph if len(alone) == 1 and nesting is not None else None
+        if runs and runs[-1].accepts(subgraph, nesting):
+            runs[-1].items.extend(items)
+            runs[-1].nestings.append(nesting or ())
         else:
-            runs.append((subgraph if len(places) == 1 else None, items, alone))
-            around = []
-        around.extend(places)
-    return [_place(paths, operation.root, tuple(run)) for _, run, _ in runs]
+            runs.append(_Run(subgraph, items, [nesting or ()]))
+    return [_place(paths, operation.root, tuple(run.items)) for run in runs]
 
 
-def _fragments_around(item: Field | Fragment) -> Iterator[tuple[Marks, ...]]:
-    """The directives of the fragments around each field of a root selection, outer ones first."""
+def _nesting(items: Sequence[Field | Fragment]) -> Nesting | None:
+    """The fragments around a root field, outer ones first; None where its selections are in different ones."""
+    found = {nesting for item in items for nesting in _nestings(item)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _nestings(item: Field | Fragment) -> Iterator[Nesting]:
+    """The fragments around each root field in a selection, outer ones first, by their directives."""
     if isinstance(item, Field):
         yield ()
         return
     for inner in item.selections:
-        for place in _fragments_around(inner):
-            yield (item.marks, *place) if item.marks is not None else place
+        for nesting in _nestings(inner):
+            yield (item.directives, *nesting) if item.directives is not None else nesting
 
 
-def _comes_last(around: Sequence[tuple[Marks, ...]], place: tuple[Marks, ...]) -> bool:
-    """Whether a root field in some fragments comes after all others in the text of a request.
+def _is_written_last(before: Sequence[Nesting], new: Nesting) -> bool:
+    """Whether a request writes a root field with this nesting after the fields with the nestings before it.
 
-    A selection is written with its fields before its fragments, and each fragment once, so a field may get
-    in front of one that the client wrote first; a mutation would run in another order.
-
-    Example: of `... @x { a } b` the second field comes first: `b ...@x{a}`.
+    Example: `... @x { a } b` is written as `b ...@x{a}`, so after `a` the field `b` is not written last.
     """
-    last = around[-1]
-    if place == last:
+    last = before[-1]
+    if new == last:
         return True
-    near = _common(last, place)
-    return all(_common(one, place) <= near and one[: len(place)] != place for one in around)
+    shared = _shared(last, new)
+    return all(_shared(one, new) <= shared and one[: len(new)] != new for one in before)
 
 
-def _common(one: tuple[Marks, ...], other: tuple[Marks, ...]) -> int:
-    """How many fragments two places have in common."""
+def _shared(one: Nesting, other: Nesting) -> int:
+    """How many outer fragments two nestings have in common."""
     pairs = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
     return sum(1 for _ in pairs)
 
 
 def _by_key(selections: Selections) -> dict[str, list[Field | Fragment]]:
-    """What is selected under each root key; a field in a fragment with directives stands in it by itself."""
+    """The root selections by response key; a field in a fragment with directives is alone in a copy of it."""
     found: dict[str, list[Field | Fragment]] = {}
     for item in selections:
         if isinstance(item, Field):

@@ -1,53 +1,55 @@
-"""The run-time types of objects in a plan: which requests bring them, and what a lookup makes of them."""
+"""The run-time types of objects: which groups fetch them, and what representations say."""
 
-from gateway.plan.fetch_graph import Draft, DraftField, Group, Site
-from gateway.plan.nodes import RepField, Representation
-from gateway.supergraph.graph import TYPENAME, Arrival, Graph
+from gateway.plan.fetch_graph import DraftField, DraftSelection, FetchGroup, Site
+from gateway.plan.nodes import Representation, RepresentationField
+from gateway.supergraph.query_graph import TYPENAME, QueryGraph, Vertex
 
 
-def ask_type(draft: Draft) -> None:
-    """Ask for `__typename`, under that very key: validation keeps clients from using it otherwise."""
+def select_typename(draft: DraftSelection) -> None:
+    """Select `__typename`, under that key: validation keeps clients from using the key for another field."""
     draft.fields.setdefault(TYPENAME, DraftField(TYPENAME, TYPENAME, "String!", (), frozenset()))
 
 
-def typed_by(graph: Graph, site: Site) -> set[Group]:
-    """The groups that bring the run-time type of a site's objects."""
+def groups_fetching_type(graph: QueryGraph, site: Site) -> set[FetchGroup]:
+    """The group that fetches the run-time type of a site's objects; selects `__typename` in it. Empty if no
+    entered subgraph knows the type.
+    """
     whole = site
     while whole.whole is not None:
         whole = whole.whole
     for slot in whole.slots.values():
-        if graph.local(slot.arrival, TYPENAME) is not None:
-            ask_type(slot.draft)
+        if graph.field_edge(slot.vertex, TYPENAME) is not None:
+            select_typename(slot.draft)
             return {slot.group}
     return set()
 
 
-def typed_above(graph: Graph, site: Site) -> set[Group]:
-    """The groups that bring the run-time types by which the path to a site is restricted further up."""
-    groups: set[Group] = set()
+def groups_fetching_types_above(graph: QueryGraph, site: Site) -> set[FetchGroup]:
+    """The groups that fetch the run-time types to which the path to a site is restricted."""
+    groups: set[FetchGroup] = set()
     above = site.parent
     while above is not None:
         if above.types is not None:
-            groups |= typed_by(graph, above)
+            groups |= groups_fetching_type(graph, above)
         above = above.parent
     return groups
 
 
 def representation(
-    graph: Graph,
+    graph: QueryGraph,
     site: Site,
-    group: Group,
-    source: Arrival,
-    fields: tuple[RepField, ...],
-    inputs: frozenset[RepField],
+    group: FetchGroup,
+    source: Vertex,
+    fields: tuple[RepresentationField, ...],
+    inputs: frozenset[RepresentationField],
 ) -> Representation:
-    """How a site's objects become representations of a group's lookup."""
+    """How a site's objects become representations in the lookup of a group."""
     view = graph.view(source)
     typename: str | None = source.type
     if (
         graph.is_abstract(site.type)
         and not (view and view.interface_object)
-        and typed_by(graph, site) - {group}
+        and groups_fetching_type(graph, site) - {group}
     ):
         typename = None
     elif not (view and view.interface_object) and not graph.is_abstract(site.type):

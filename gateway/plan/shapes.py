@@ -1,23 +1,25 @@
-"""The shapes of fields in one request: which may share a response key under different type conditions.
+"""Response shapes: which fields of one request may share a response key under different type conditions.
 
-GraphQL spec, section 5.3.2 (SameResponseShape): two fields of one key must have the same type, lists and non-
-null included, and so must all fields below them that share a key.
+GraphQL spec, section 5.3.2 (SameResponseShape): two fields with one key must have the same type, lists and
+non-null included, and so must all fields below them that share a key.
 
-Example: the shape of `x { y z { y } }` is its own type and the shapes of y and z, that of z with a y below.
+Example: the shape of `x { y z { y } }` is the type of `x`, the shape of `y`, and the shape of `z`, which has
+the shape of `y` below.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from gateway.plan.fetch_graph import Draft, DraftField
+from gateway.plan.fetch_graph import DraftField, DraftSelection
 
 
 @dataclass(slots=True)
 class Shape:
-    """The type of a field in the subgraph; of one with selections also its name, arguments and what is below.
+    """The response shape of a field.
 
-    `mixed`: some fields below share a key and do not fit, so that they get other keys; these might be the
-    same as those below another field.
+    `own`: the field's type in the subgraph; for a composite field also its name and arguments. `below`: the
+    shapes of the selected fields by key. `mixed`: fields below share a key and do not fit, so they get other
+    keys; the new keys could collide with those below another field, so a mixed shape fits no other.
     """
 
     own: tuple[object, ...]
@@ -31,12 +33,12 @@ class Shape:
         shared = self.below.keys() & other.below.keys()
         return all(self.below[key].fits(other.below[key]) for key in shared)
 
-    def absorb(self, other: "Shape") -> None:
-        """Take over what is below another shape that fits."""
+    def merge(self, other: "Shape") -> None:
+        """Add what is below another shape that fits."""
         for key, inner in other.below.items():
             mine = self.below.setdefault(key, inner)
             if mine is not inner:
-                mine.absorb(inner)
+                mine.merge(inner)
 
 
 def shape_of(item: DraftField) -> Shape:
@@ -50,25 +52,27 @@ def shape_of(item: DraftField) -> Shape:
         if known is inner:
             continue
         if known.fits(inner):
-            known.absorb(inner)
+            known.merge(inner)
         else:
             shape.mixed = True
     shape.mixed = shape.mixed or any(one.mixed for one in shape.below.values())
     return shape
 
 
-def _all_fields(draft: Draft) -> Iterator[DraftField]:
+def _all_fields(draft: DraftSelection) -> Iterator[DraftField]:
     """The fields of a selection, those of its fragments included."""
     yield from draft.fields.values()
     for inner in draft.fragments.values():
         yield from _all_fields(inner)
 
 
-def place_among(known: list[Shape], shape: Shape) -> int:
-    """The position of the first of the known shapes that a shape fits; it is added where it fits none."""
+def find_or_add(known: list[Shape], shape: Shape) -> int:
+    """The position of the first of the `known` shapes that a shape fits; the shape is appended where it fits
+    none.
+    """
     for index, one in enumerate(known):
         if one.fits(shape):
-            one.absorb(shape)
+            one.merge(shape)
             return index
     known.append(shape)
     return len(known) - 1

@@ -1,90 +1,90 @@
-"""The members of a union that not every subgraph knows: they are not asked for where that could make a
-difference.
+"""Union members that not every subgraph knows: their fields are not fetched where that could change the
+answer.
 
-Subgraphs may give a union different members. Where a value of the union could come from several subgraphs, an
-object of a member that one of them does not know would be there or not there by the choice of the plan. So
-the answer must not depend on that choice: such a member's fields are not asked for, and are null. Interfaces
+Subgraphs may define a union with different members. When a value of the union can come from several
+subgraphs, an object of a member that only some of them know would appear or not depending on the plan. To
+make the answer independent of the plan, the fields of such members are not fetched, and are null. Interfaces
 have no such rule.
 
 Example: `union Block = Headline | Photo` in the subgraph press, `union Block = Headline | Video` in web, and
 both can resolve `page { block }`. Of `page { block { ... on Headline { text } ... on Photo { pixels } } }`
-only the fragment on Headline is asked for.
+only the fragment on Headline is fetched.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 from gateway.request.operation import Field, Fragment, Operation, Selections
-from gateway.supergraph.graph import Arrival, Graph
+from gateway.supergraph.query_graph import QueryGraph, Vertex
 
-Arrivals = tuple[Arrival, ...]
+Vertices = tuple[Vertex, ...]
 
 
-def without_unsure_members(graph: Graph, operation: Operation) -> Operation:
-    """The operation without the fragments on members that not every subgraph on the way knows."""
+def without_partial_union_members(graph: QueryGraph, operation: Operation) -> Operation:
+    """The operation without fragments on union members that some subgraph on the way does not know."""
     if not graph.unions_differ:
         return operation
     return replace(
-        operation, selections=_Reading(graph).level(operation.selections, operation.root, (), None)
+        operation, selections=_MemberFilter(graph).level(operation.selections, operation.root, (), None)
     )
 
 
-class _Reading:
-    """One walk over an operation, with the arrivals by which each object could be had, by whatever plan."""
+class _MemberFilter:
+    """One walk over an operation, with the vertices that any plan could reach at each object."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: QueryGraph) -> None:
         self.graph = graph
         self.possible = graph.supergraph.possible
 
     def level(
-        self, selections: Selections, type_name: str, arrivals: Arrivals, members: frozenset[str] | None
+        self, selections: Selections, type_name: str, vertices: Vertices, members: frozenset[str] | None
     ) -> Selections:
-        """A selection on a type; `members` are the object types that may be asked for (None: any)."""
+        """A selection set on a type; `members`: the object types that may be selected, None for all."""
         out: list[Field | Fragment] = []
         for item in selections:
             if isinstance(item, Field):
-                out.append(self.field(item, type_name, arrivals))
+                out.append(self.field(item, type_name, vertices))
             else:
-                out.extend(self.fragments(item, type_name, arrivals, members))
+                out.extend(self.fragments(item, type_name, vertices, members))
         return tuple(out)
 
-    def field(self, item: Field, type_name: str, arrivals: Arrivals) -> Field:
-        """A field, with what may be asked for below."""
+    def field(self, item: Field, type_name: str, vertices: Vertices) -> Field:
+        """A field with its filtered selection."""
         if not item.selections:
             return item
-        below = tuple(dict.fromkeys(self.below(type_name, item.name, arrivals)))
+        below = tuple(dict.fromkeys(self.below(type_name, item.name, vertices)))
         members = None
         if self.graph.supergraph.kinds.get(item.type_name) == "union" and below:
             members = frozenset.intersection(*map(self.graph.possible, below))
         return replace(item, selections=self.level(item.selections, item.type_name, below, members))
 
-    def below(self, type_name: str, name: str, arrivals: Arrivals) -> Iterator[Arrival]:
-        """The arrivals at a field's value: every way that a plan might take."""
-        reached = self.graph.reach(type_name, arrivals)
-        for arrival in reached:
-            local = self.graph.local(arrival, name)
-            if local is not None:
-                if not local.requires or self.graph.obtain(type_name, local.requires, reached) is not None:
-                    yield self.graph.below(arrival, local)
+    def below(self, type_name: str, name: str, vertices: Vertices) -> Iterator[Vertex]:
+        """The vertices at a field's value, by every option that a plan could choose."""
+        reached = self.graph.reach(type_name, vertices)
+        for vertex in reached:
+            edge = self.graph.field_edge(vertex, name)
+            if edge is not None:
+                if not edge.requires or self.graph.obtain(type_name, edge.requires, reached) is not None:
+                    yield self.graph.below(vertex, edge)
             elif self.graph.is_abstract(type_name):
-                for member in sorted(self.graph.possible(arrival)):
-                    yield from self.below(member, name, self.graph.narrowed((arrival,), member))
+                for member in sorted(self.graph.possible(vertex)):
+                    yield from self.below(member, name, self.graph.narrowed((vertex,), member))
 
     def fragments(
-        self, item: Fragment, type_name: str, arrivals: Arrivals, members: frozenset[str] | None
+        self, item: Fragment, type_name: str, vertices: Vertices, members: frozenset[str] | None
     ) -> Iterator[Fragment]:
-        """A fragment, or one for each of its types that may be asked for."""
+        """A fragment, or one for each of its object types that may be selected."""
         covered = self.possible.get(item.type, frozenset())
         allowed = covered if members is None else covered & members
         if allowed == covered:
-            yield self.fragment(item, item.type, type_name, arrivals, members)
+            yield self.fragment(item, item.type, type_name, vertices, members)
             return
         for name in sorted(allowed):
-            yield self.fragment(item, name, type_name, arrivals, None)
+            yield self.fragment(item, name, type_name, vertices, None)
 
     def fragment(
-        self, item: Fragment, name: str, type_name: str, arrivals: Arrivals, members: frozenset[str] | None
+        self, item: Fragment, name: str, type_name: str, vertices: Vertices, members: frozenset[str] | None
     ) -> Fragment:
-        """A fragment on a type."""
-        narrowed = arrivals if name == type_name else self.graph.narrowed(arrivals, name)
+        """A fragment with the type condition `name` and a filtered selection."""
+        narrowed = vertices if name == type_name else self.graph.narrowed(vertices, name)
         return replace(item, type=name, selections=self.level(item.selections, name, narrowed, members))

@@ -36,7 +36,7 @@ from graphql.language import (
 )
 
 from gateway.core.errors import RequestError
-from gateway.request.operation import Field, Fragment, Marks, Operation, Selections
+from gateway.request.operation import Field, Fragment, FragmentDirectives, Operation, Selections
 from gateway.request.variables import CONDITIONS, included
 from gateway.settings import Limits
 from gateway.supergraph.model import Supergraph
@@ -49,14 +49,14 @@ _Arguments = tuple[tuple[tuple[str, str], ...], frozenset[str]]
 class _Level:
     """One selection set while it is collected.
 
-    Field nodes by response key, and levels by type condition, in order. `marks`: the directives of the
+    Field nodes by response key, and levels by type condition, in order. `directives`: the directives of the
     fragment that it stands for.
     """
 
     parent: str
     possible: frozenset[str]
     entries: dict[str, "list[FieldNode] | _Level"] = field(default_factory=dict)
-    marks: Marks | None = None
+    directives: FragmentDirectives | None = None
 
 
 def normalize(
@@ -79,13 +79,13 @@ def normalize(
     variables = tuple(
         (item.variable.name.value, _declared(item)) for item in operation.variable_definitions or ()
     )
-    name, marks = operation.name.value if operation.name else None, _marks_of(operation)
-    return Operation(operation.operation.value, name, root.name, variables, selections, marks)
+    name, directives = operation.name.value if operation.name else None, _operation_directives(operation)
+    return Operation(operation.operation.value, name, root.name, variables, selections, directives)
 
 
-def _marks_of(operation: OperationDefinitionNode) -> Marks | None:
+def _operation_directives(operation: OperationDefinitionNode) -> FragmentDirectives | None:
     own = directives_of(operation)
-    return Marks(own, None, variables_in(_kept(operation))) if own else None
+    return FragmentDirectives(own, None, variables_in(_kept(operation))) if own else None
 
 
 def _declared(node: VariableDefinitionNode) -> str:
@@ -152,15 +152,17 @@ class _Normalizer:
                 entry.append(node)
         elif isinstance(node, FragmentSpreadNode):
             fragment = self.fragments[node.name.value]
-            marks = self.marks(node, fragment)
-            self.enter(fragment.type_condition.name.value, fragment.selection_set.selections, level, marks)
+            directives = self.fragment_directives(node, fragment)
+            self.enter(
+                fragment.type_condition.name.value, fragment.selection_set.selections, level, directives
+            )
         elif isinstance(node, InlineFragmentNode):
             condition = node.type_condition.name.value if node.type_condition else level.parent
-            self.enter(condition, node.selection_set.selections, level, self.marks(node))
+            self.enter(condition, node.selection_set.selections, level, self.fragment_directives(node))
 
-    def marks(
+    def fragment_directives(
         self, node: FragmentSpreadNode | InlineFragmentNode, definition: FragmentDefinitionNode | None = None
-    ) -> Marks | None:
+    ) -> FragmentDirectives | None:
         """The directives of a fragment, where it is used and at its definition; None when it has none."""
         here = directives_of(node)
         there = directives_of(definition) if definition else None
@@ -169,7 +171,7 @@ class _Normalizer:
         self.count_characters(len(here) + len(there or ""))
         known = (self.schema.get_directive(one.name.value) for one in _kept(node))
         inline = all(one and DirectiveLocation.INLINE_FRAGMENT in one.locations for one in known)
-        return Marks(here, there, variables_in(_kept(node, definition)), inline and not there)
+        return FragmentDirectives(here, there, variables_in(_kept(node, definition)), inline and not there)
 
     def count_selection(self, level: _Level) -> None:
         """Count one more selection, and stop over the limits.
@@ -187,7 +189,11 @@ class _Normalizer:
                 raise RequestError(message, "TOO_COMPLEX")
 
     def enter(
-        self, condition: str, nodes: tuple[SelectionNode, ...], level: _Level, marks: Marks | None
+        self,
+        condition: str,
+        nodes: tuple[SelectionNode, ...],
+        level: _Level,
+        directives: FragmentDirectives | None,
     ) -> None:
         """Follow a fragment: into this level when it neither narrows the type nor has directives, else into
         a level of its own.
@@ -197,20 +203,22 @@ class _Normalizer:
             return
         target = level
         narrows = not (both == level.possible and self.fits(condition, level.parent))
-        if narrows or marks:
-            target = self.narrower(condition if narrows else level.parent, both, level, marks)
+        if narrows or directives:
+            target = self.narrower(condition if narrows else level.parent, both, level, directives)
         for node in nodes:
             self.collect(node, target)
 
     @staticmethod
-    def narrower(condition: str, possible: frozenset[str], level: _Level, marks: Marks | None) -> _Level:
+    def narrower(
+        condition: str, possible: frozenset[str], level: _Level, directives: FragmentDirectives | None
+    ) -> _Level:
         """The level of a fragment: the last one if that has the same condition and directives, else one of
         its own, to keep the fields' order.
         """
         last = next(reversed(level.entries.values()), None)
-        if isinstance(last, _Level) and (last.parent, last.marks) == (condition, marks):
+        if isinstance(last, _Level) and (last.parent, last.directives) == (condition, directives):
             return last
-        made = _Level(condition, possible, marks=marks)
+        made = _Level(condition, possible, directives=directives)
         level.entries[f"on {condition} {len(level.entries)}"] = made  # a response key never holds a space
         return made
 
@@ -233,7 +241,7 @@ class _Normalizer:
         for entry in level.entries.values():
             if isinstance(entry, _Level):
                 if below := self.freeze(entry):
-                    out.append(Fragment(entry.parent, below, entry.marks))
+                    out.append(Fragment(entry.parent, below, entry.directives))
             else:
                 out.append(self.field(entry, level.parent))
         return tuple(out)
@@ -249,11 +257,11 @@ class _Normalizer:
         inner = reference.strip("[]!")
         below = self.selections(inner, list(nodes)) if is_composite_type(self.schema.type_map[inner]) else ()
         arguments, variables = self.arguments(first)
-        directives, more = self.directives(nodes)
+        directives, more = self.field_directives(nodes)
         key = first.alias.value if first.alias else name
         return Field(key, name, parent, reference, arguments, variables | more, below, directives)
 
-    def directives(self, nodes: list[FieldNode]) -> tuple[tuple[str, ...], frozenset[str]]:
+    def field_directives(self, nodes: list[FieldNode]) -> tuple[tuple[str, ...], frozenset[str]]:
         """The distinct directives of one key's nodes, and the variables in them; empty for none."""
         texts = tuple(dict.fromkeys(map(directives_of, nodes)))
         if not any(texts):

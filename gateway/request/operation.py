@@ -7,8 +7,8 @@ operation is normalised for given values of the variables in its conditions. Oth
 text, for the subgraphs.
 
 Example: `{ a @x { b } a { c } ...F @y } fragment F on Query { d }` becomes the field `a` with the directives
-`("@x", "")` (its two nodes) and the selections b and c, and a fragment with the marks `Marks("@y", "")`
-around d.
+`("@x", "")` (one text for each of its two nodes) and the selections b and c, and a fragment around d with
+`FragmentDirectives("@y", "")`.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class FragmentDirectives:
     """The directives of a fragment as text: where it is used (`here`), and at its definition.
 
     `definition` is None for an inline fragment, and empty for a definition without directives. `inline`: the
@@ -59,12 +59,12 @@ class Marks:
 class Fragment:
     """Selections for objects of one type (an object type, an interface or a union).
 
-    `marks` are None for a fragment without directives.
+    `directives` are None for a fragment without directives.
     """
 
     type: str
     selections: "Selections"
-    marks: Marks | None = None
+    directives: FragmentDirectives | None = None
 
 
 Selections = tuple["Field | Fragment", ...]
@@ -74,8 +74,8 @@ Selections = tuple["Field | Fragment", ...]
 class Operation:
     """A normalised operation.
 
-    `variables` are pairs of a name and its type, with the default and the directives if it has any. `marks`
-    are the operation's own directives.
+    `variables`: pairs of a variable's name and its declaration (type, default, directives) as text.
+    `directives`: those on the operation itself.
     """
 
     kind: OperationKind
@@ -83,7 +83,7 @@ class Operation:
     root: str
     variables: tuple[tuple[str, str], ...]
     selections: Selections
-    marks: Marks | None = None
+    directives: FragmentDirectives | None = None
 
 
 def fields_of(selections: Selections) -> Iterator[Field]:

@@ -12,7 +12,7 @@ from gateway.core.errors import SagaError
 Direction = Literal["do", "undo"]
 
 
-class Refused(Exception):
+class StepRefused(Exception):
     """A step was turned down and nothing has happened: trying again is of no use."""
 
     def __init__(self, message: str, code: str = "REFUSED") -> None:
@@ -22,7 +22,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class StepCall:
     """What a step's action is told.
 
     `data` is the saga's input, `results` what steps gave so far, by their names, `request` what the step made
@@ -46,11 +46,11 @@ class Call:
         return f"{self.saga_id}:{self.step}:{self.direction}"
 
 
-Action = Callable[[Call], Awaitable[Any]]
+Action = Callable[[StepCall], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class RetryPolicy:
     """How often something is tried, and how long in between: exponential backoff with full jitter.
 
     Times in seconds.
@@ -81,8 +81,8 @@ class Step:
     service: str = ""
     operation: str = ""
     timeout: float = 10.0
-    retry: Retry = Retry()
-    undo_retry: Retry = Retry(attempts=10)
+    retry: RetryPolicy = RetryPolicy()
+    undo_retry: RetryPolicy = RetryPolicy(attempts=10)
 
 
 @dataclass(frozen=True, slots=True)

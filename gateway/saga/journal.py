@@ -15,7 +15,7 @@ import orjson
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SagaError
 from gateway.saga.definition import Direction, Saga
-from gateway.saga.machine import ACTIVE, Attempt, State, Verb
+from gateway.saga.machine import ACTIVE, Attempt, SagaState, Verb
 
 MOST = 65_536  # bytes of a saga's input, and of what one step gives
 LONGEST_KEY = 200  # characters
@@ -29,7 +29,7 @@ class LostLease(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SagaRequest:
     """A saga that is to be started. `key`: equal keys of one type are one saga.
 
     `by` and `correlation_id` say who and because of what.
@@ -61,7 +61,7 @@ def payload(value: Any, what: str, *, sort: bool = False) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class SagaRecord:
     """A saga as the journal has it.
 
     `token` is the fencing token of the lease under which it was read; `results` are by step.
@@ -70,7 +70,7 @@ class Record:
     id: UUID
     saga_type: str
     version: int
-    state: State
+    state: SagaState
     data: Mapping[str, Any]
     results: Mapping[str, Any]
     token: int
@@ -78,7 +78,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SagaChange:
     """One write about a saga: its state afterwards, and what there is to say about it.
 
     `name` says to people and to failpoints which write it is. `ended` is the attempt that ends with
@@ -87,7 +87,7 @@ class Change:
     """
 
     name: str
-    state: State
+    state: SagaState
     ended: Attempt | None = None
     outcome: str | None = None
     result: bytes | None = None
@@ -97,10 +97,10 @@ class Change:
     request: bytes | None = None
     wake_after: float = 0.0
 
-    def then(self, following: "Change") -> "Change":
+    def then(self, following: "SagaChange") -> "SagaChange":
         """This and what follows it as one write."""
         told = (self.error or following.error, self.code or following.code)
-        return Change(
+        return SagaChange(
             f"{self.name}, {following.name}",
             following.state,
             self.ended,
@@ -144,7 +144,7 @@ class AttemptView:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SagaView:
     """A saga for people to look at, whole."""
 
     id: UUID
@@ -173,7 +173,7 @@ class View:
 class Journal(Protocol):
     """Where sagas are kept. Times are the journal's own: the clocks of processes don't matter."""
 
-    async def start(self, request: Request) -> tuple[UUID, bool]:
+    async def start(self, request: SagaRequest) -> tuple[UUID, bool]:
         """The saga of a key, and whether it is new.
 
         SagaError IDEMPOTENCY_KEY_REUSED for a key with another input.
@@ -182,19 +182,19 @@ class Journal(Protocol):
 
     async def claim(
         self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int
-    ) -> Sequence[Record]:
+    ) -> Sequence[SagaRecord]:
         """Take over sagas that are due and that nobody works on, for some seconds."""
         ...
 
-    async def renew(self, record: Record, lease: float) -> None:
+    async def renew(self, record: SagaRecord, lease: float) -> None:
         """Keep a saga for some seconds more; LostLease."""
         ...
 
-    async def write(self, record: Record, change: Change) -> None:
+    async def write(self, record: SagaRecord, change: SagaChange) -> None:
         """Write a change, if the saga is still held under the record's token; LostLease."""
         ...
 
-    async def release(self, record: Record) -> None:
+    async def release(self, record: SagaRecord) -> None:
         """Give a saga back. Nothing happens when it is held by somebody else already."""
         ...
 
@@ -202,7 +202,7 @@ class Journal(Protocol):
         """An operator's word; whoever works on the saga loses it. SagaError SAGA_STATE, UNKNOWN_SAGA."""
         ...
 
-    async def view(self, saga_id: UUID) -> View | None:
+    async def view(self, saga_id: UUID) -> SagaView | None:
         """A saga with its steps and attempts."""
         ...
 
@@ -211,9 +211,9 @@ class Journal(Protocol):
         ...
 
 
-async def until_rest(
+async def wait_until_settled(
     journal: Journal, saga_id: UUID, seconds: float, clock: Clock = SYSTEM_CLOCK
-) -> View | None:
+) -> SagaView | None:
     """A saga when it has ended or waits for an operator, or as it is when time is up.
 
     None where there is none.

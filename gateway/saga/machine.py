@@ -50,14 +50,14 @@ class StepState:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class SagaState:
     """A saga as far as the machine cares. `cancelled`: it was called off, which is how it will end."""
 
     status: Status
     steps: tuple[StepState, ...]
     cancelled: bool = False
 
-    def with_step(self, number: int, **changes: object) -> "State":
+    def with_step(self, number: int, **changes: object) -> "SagaState":
         """The same with one step changed."""
         changed = replace(self.steps[number], **changes)  # type: ignore[arg-type]
         return replace(self, steps=(*self.steps[:number], changed, *self.steps[number + 1 :]))
@@ -71,7 +71,7 @@ class Attempt:
     direction: Direction
 
 
-def next_move(state: State, late: bool = False) -> Attempt | Status | None:
+def next_move(state: SagaState, late: bool = False) -> Attempt | Status | None:
     """What is to be done: an attempt, a new status, or nothing (the saga rests).
 
     `late`: its deadline has passed.
@@ -96,7 +96,7 @@ def to_be_undone(step: StepState) -> bool:
     return step.status in UNDOABLE or (step.status == "failed" and step.uncertain)
 
 
-def end_of(state: State) -> Status:
+def end_of(state: SagaState) -> Status:
     """How a saga ends whose steps are undone: nothing had happened, it was called off, or it was undone."""
     if state.cancelled:
         return "cancelled"
@@ -105,7 +105,7 @@ def end_of(state: State) -> Status:
     )
 
 
-def begun(state: State, move: Attempt) -> State:
+def begun(state: SagaState, move: Attempt) -> SagaState:
     """An attempt begins."""
     status: Status = "in_progress" if move.direction == "do" else "compensating"
     step = state.steps[move.number]
@@ -113,13 +113,13 @@ def begun(state: State, move: Attempt) -> State:
     return replace(state.with_step(move.number, status=now, attempts=step.attempts + 1), status=status)
 
 
-def done(state: State, move: Attempt) -> State:
+def done(state: SagaState, move: Attempt) -> SagaState:
     """An attempt has succeeded."""
     now: StepStatus = "completed" if move.direction == "do" else "compensated"
     return state.with_step(move.number, status=now, failures=0, uncertain=False)
 
 
-def failed(state: State, move: Attempt, allowed: int, refused: bool) -> State:
+def failed(state: SagaState, move: Attempt, allowed: int, refused: bool) -> SagaState:
     """An attempt has failed; `allowed` is how often it may.
 
     `refused`: surely nothing happened, and it is not tried again.
@@ -137,7 +137,7 @@ def failed(state: State, move: Attempt, allowed: int, refused: bool) -> State:
     return turned_back(lost)
 
 
-def turned_back(state: State) -> State:
+def turned_back(state: SagaState) -> SagaState:
     """From now on the saga undoes; what failed on the way there counts no more."""
     return replace(
         state, status="compensating", steps=tuple(replace(step, failures=0) for step in state.steps)
@@ -153,7 +153,7 @@ VERBS: dict[Verb, frozenset[Status]] = {
 }
 
 
-def operated(state: State, verb: Verb) -> State:
+def operated(state: SagaState, verb: Verb) -> SagaState:
     """A saga after an operator's word; SagaError SAGA_STATE where it makes no sense."""
     if state.status not in VERBS[verb]:
         raise SagaError(f"a saga that is {state.status} can't be told to {verb}", "SAGA_STATE")
@@ -167,7 +167,7 @@ def operated(state: State, verb: Verb) -> State:
     return replace(_unstuck(replace(state, steps=fresh), "compensating"))
 
 
-def _unstuck(state: State, status: StepStatus) -> State:
+def _unstuck(state: SagaState, status: StepStatus) -> SagaState:
     """Steps whose undoing was given up are tried again."""
     steps = tuple(
         replace(step, status=status, failures=0) if step.status == "compensation_failed" else step
@@ -177,7 +177,7 @@ def _unstuck(state: State, status: StepStatus) -> State:
     return replace(state, steps=steps, status="compensating" if stuck else state.status)
 
 
-def _skipped(state: State) -> State:
+def _skipped(state: SagaState) -> SagaState:
     """The step that does not succeed is passed over: somebody has seen to it by hand."""
     for number, step in enumerate(state.steps):
         if step.status == "compensation_failed":

@@ -13,16 +13,24 @@ import orjson
 
 from gateway.core.errors import SagaError
 from gateway.saga.definition import Saga
-from gateway.saga.journal import AttemptView, Change, LostLease, Record, Request, StepView, View
-from gateway.saga.machine import ACTIVE, State, StepState, Verb, operated
+from gateway.saga.journal import (
+    AttemptView,
+    LostLease,
+    SagaChange,
+    SagaRecord,
+    SagaRequest,
+    SagaView,
+    StepView,
+)
+from gateway.saga.machine import ACTIVE, SagaState, StepState, Verb, operated
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
-class _Row:
-    record: Record
-    request: Request
+class _StoredSaga:
+    record: SagaRecord
+    request: SagaRequest
     wake_at: float | None
     deadline: float | None
     held_until: float | None = None
@@ -38,11 +46,11 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.rows: dict[UUID, _Row] = {}
+        self.rows: dict[UUID, _StoredSaga] = {}
         self.keys: dict[tuple[str, str], UUID] = {}
         self.writes: list[str] = []
 
-    async def start(self, request: Request) -> tuple[UUID, bool]:
+    async def start(self, request: SagaRequest) -> tuple[UUID, bool]:
         """See Journal."""
         saga, digest = request.saga, request.digest
         known = self.keys.get((saga.type, request.key))
@@ -51,19 +59,19 @@ class MemoryJournal:
                 raise SagaError(f"the idempotency key {request.key!r} was used", "IDEMPOTENCY_KEY_REUSED")
             return known, False
         saga_id = UUID(int=len(self.rows) + 1)  # a test sees the same ids each time
-        state = State("started", tuple(StepState(step.name) for step in saga.steps))
+        state = SagaState("started", tuple(StepState(step.name) for step in saga.steps))
         data = orjson.loads(orjson.dumps(request.data))
-        record = Record(saga_id, saga.type, saga.version, state, data, {}, 0)
+        record = SagaRecord(saga_id, saga.type, saga.version, state, data, {}, 0)
         deadline = None if saga.deadline is None else self.now + saga.deadline
-        self.rows[saga_id] = _Row(record, request, self.now, deadline)
+        self.rows[saga_id] = _StoredSaga(record, request, self.now, deadline)
         self.keys[saga.type, request.key] = saga_id
         return saga_id, True
 
     async def claim(
         self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int
-    ) -> Sequence[Record]:
+    ) -> Sequence[SagaRecord]:
         """See Journal."""
-        found: list[Record] = []
+        found: list[SagaRecord] = []
         for row in sorted(self.rows.values(), key=lambda one: one.wake_at or 0.0):
             due = row.wake_at is not None and row.wake_at <= self.now
             free = row.held_until is None or row.held_until < self.now
@@ -74,17 +82,17 @@ class MemoryJournal:
                 found.append(replace(row.record, results=dict(row.results), late=late))
         return found
 
-    async def renew(self, record: Record, lease: float) -> None:
+    async def renew(self, record: SagaRecord, lease: float) -> None:
         """See Journal."""
         self._held(record).held_until = self.now + lease
 
-    async def release(self, record: Record) -> None:
+    async def release(self, record: SagaRecord) -> None:
         """See Journal."""
         row = self.rows[record.id]
         if row.record.token == record.token:
             row.held_until = None
 
-    async def write(self, record: Record, change: Change) -> None:
+    async def write(self, record: SagaRecord, change: SagaChange) -> None:
         """See Journal."""
         row = self._held(record)
         self.writes.append(change.name)
@@ -104,13 +112,13 @@ class MemoryJournal:
             view = AttemptView(step.name, change.begun.direction, step.attempts, None, None, "", now, None)
             row.attempts.append(view)
 
-    def _held(self, record: Record) -> _Row:
+    def _held(self, record: SagaRecord) -> _StoredSaga:
         row = self.rows[record.id]
         if row.record.token != record.token or row.held_until is None:
             raise LostLease
         return row
 
-    def _apply(self, row: _Row, change: Change) -> None:
+    def _apply(self, row: _StoredSaga, change: SagaChange) -> None:
         row.record = replace(row.record, state=change.state)
         row.wake_at = self.now + change.wake_after if change.state.status in ACTIVE else None
         row.error, row.code = change.error or row.error, change.code or row.code
@@ -123,18 +131,18 @@ class MemoryJournal:
         after = operated(row.record.state, verb)
         row.record = replace(row.record, token=row.record.token + 1)
         row.held_until = None
-        self._apply(row, Change(verb, after))
+        self._apply(row, SagaChange(verb, after))
         now = _START + timedelta(seconds=self.now)
         row.attempts.append(AttemptView("", verb, 0, "told", reason, by, now, now))
 
-    async def view(self, saga_id: UUID) -> View | None:
+    async def view(self, saga_id: UUID) -> SagaView | None:
         """See Journal."""
         row = self.rows.get(saga_id)
         if row is None:
             return None
         saga, record = row.request.saga, row.record
         resting = record.state.status not in ACTIVE
-        return View(
+        return SagaView(
             id=record.id,
             saga_type=record.saga_type,
             version=record.version,
@@ -152,7 +160,7 @@ class MemoryJournal:
             attempts=tuple(row.attempts),
         )
 
-    def _step(self, row: _Row, saga: Saga, number: int) -> StepView:
+    def _step(self, row: _StoredSaga, saga: Saga, number: int) -> StepView:
         step, state = saga.steps[number], row.record.state.steps[number]
         result, error = row.results.get(step.name), row.errors.get(number)
         about = (state.status, state.attempts, result, error, None, None)

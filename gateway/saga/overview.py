@@ -22,7 +22,7 @@ _FAILING = """SELECT saga_type, name AS step, direction, count(*) AS failures, m
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SagaFilter:
     """Which sagas: what is None does not narrow.
 
     `before`: those that started before this one, by its start and id.
@@ -34,14 +34,14 @@ class Wanted:
     before: tuple[datetime, UUID] | None = None
 
 
-async def newest(pool: asyncpg.Pool, wanted: Wanted, most: int) -> Sequence[UUID]:
+async def newest(pool: asyncpg.Pool, wanted: SagaFilter, most: int) -> Sequence[UUID]:
     """The ids of sagas, newest first."""
     before = wanted.before or (None, None)
     rows = await pool.fetch(_LIST, wanted.status, wanted.saga_type, wanted.by, *before, most)
     return [row["id"] for row in rows]
 
 
-async def figures(pool: asyncpg.Pool) -> dict[str, Any]:
+async def statistics(pool: asyncpg.Pool) -> dict[str, Any]:
     """Counts by type and status, durations (seconds, median and 95th of the last day), and the steps that
     fail most.
     """

@@ -10,8 +10,17 @@ import asyncpg
 import orjson
 
 from gateway.core.errors import SagaError
-from gateway.saga.journal import AttemptView, Change, LostLease, Record, Request, StepView, View, payload
-from gateway.saga.machine import ACTIVE, State, StepState, Verb, operated
+from gateway.saga.journal import (
+    AttemptView,
+    LostLease,
+    SagaChange,
+    SagaRecord,
+    SagaRequest,
+    SagaView,
+    StepView,
+    payload,
+)
+from gateway.saga.machine import ACTIVE, SagaState, StepState, Verb, operated
 
 CHANNEL = "sagas"
 
@@ -105,7 +114,7 @@ class PostgresJournal:
             )  # CREATE IF NOT EXISTS races with itself
             await connection.execute(script)
 
-    async def start(self, request: Request) -> tuple[UUID, bool]:
+    async def start(self, request: SagaRequest) -> tuple[UUID, bool]:
         """See Journal."""
         saga, digest = request.saga, request.digest
         data = payload(request.data, "the input").decode()
@@ -127,7 +136,7 @@ class PostgresJournal:
 
     async def claim(
         self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int
-    ) -> Sequence[Record]:
+    ) -> Sequence[SagaRecord]:
         """See Journal."""
         types, versions = [kind for kind, _ in kinds], [version for _, version in kinds]
         async with self.pool.acquire() as connection, connection.transaction():
@@ -138,16 +147,16 @@ class PostgresJournal:
             by_saga[step["saga_id"]].append(step)
         return [_record(row, by_saga[row["id"]]) for row in rows]
 
-    async def renew(self, record: Record, lease: float) -> None:
+    async def renew(self, record: SagaRecord, lease: float) -> None:
         """See Journal."""
         if await self.pool.execute(_RENEW, record.id, record.token, lease) != "UPDATE 1":
             raise LostLease
 
-    async def release(self, record: Record) -> None:
+    async def release(self, record: SagaRecord) -> None:
         """See Journal."""
         await self.pool.execute(_RELEASE, record.id, record.token)
 
-    async def write(self, record: Record, change: Change) -> None:
+    async def write(self, record: SagaRecord, change: SagaChange) -> None:
         """See Journal."""
         await _write(self.pool, record.id, record.token, record.state, change)
 
@@ -162,17 +171,17 @@ class PostgresJournal:
             record = _record(row, await connection.fetch(_OF, [saga_id]))
             after = operated(record.state, verb)
             token = await connection.fetchval(_TAKE_AWAY, saga_id)
-            await _write(connection, saga_id, token, record.state, Change(verb, after))
+            await _write(connection, saga_id, token, record.state, SagaChange(verb, after))
             await connection.execute(_WORD, saga_id, verb, token, by, reason)
             await connection.execute(_RELEASE, saga_id, token)
             await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
 
-    async def view(self, saga_id: UUID) -> View | None:
+    async def view(self, saga_id: UUID) -> SagaView | None:
         """See Journal."""
         found = await self.views([saga_id])
         return found[0] if found else None
 
-    async def views(self, ids: Sequence[UUID]) -> list[View]:
+    async def views(self, ids: Sequence[UUID]) -> list[SagaView]:
         """Sagas with their steps and attempts, in the order of their ids here; those that there are."""
         async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             rows = {
@@ -191,7 +200,7 @@ class PostgresJournal:
         return None if found is None else float(found)
 
 
-async def _write(session: Any, saga_id: UUID, token: int, before: State, change: Change) -> None:
+async def _write(session: Any, saga_id: UUID, token: int, before: SagaState, change: SagaChange) -> None:
     """A change, on a connection or a pool; LostLease."""
     after, ended, begun = change.state, change.ended, change.begun
     wake = change.wake_after if after.status in ACTIVE else None
@@ -221,13 +230,12 @@ async def _write(session: Any, saga_id: UUID, token: int, before: State, change:
         raise LostLease
 
 
-def _steps(before: State, change: Change) -> Iterator[bytes]:
+def _steps(before: SagaState, change: SagaChange) -> Iterator[bytes]:
     """The steps that change, as JSON; results and requests are JSON already."""
     for number, (old, new) in enumerate(zip(before.steps, change.state.steps, strict=True)):
         if old == new:
             continue
-        ended = change.ended is not None and change.ended.number == number
-        begun = change.begun is not None and change.begun.number == number
+        ended, begun = (move is not None and move.number == number for move in (change.ended, change.begun))
         yield orjson.dumps(
             {
                 "number": number,
@@ -242,8 +250,8 @@ def _steps(before: State, change: Change) -> Iterator[bytes]:
         )
 
 
-def _record(row: asyncpg.Record, steps: Sequence[asyncpg.Record]) -> Record:
-    state = State(
+def _record(row: asyncpg.Record, steps: Sequence[asyncpg.Record]) -> SagaRecord:
+    state = SagaState(
         row["status"],
         tuple(StepState(s["name"], s["status"], s["attempts"], s["failures"], s["uncertain"]) for s in steps),
         row["cancelled"],
@@ -252,7 +260,7 @@ def _record(row: asyncpg.Record, steps: Sequence[asyncpg.Record]) -> Record:
         step["name"]: _json(step["response_data"]) for step in steps if step["response_data"] is not None
     }
     data: Any = _json(row["data"])
-    return Record(
+    return SagaRecord(
         row["id"], row["saga_type"], row["version"], state, data, results, row["fencing_token"], row["late"]
     )
 
@@ -268,9 +276,11 @@ def _grouped(rows: Sequence[asyncpg.Record]) -> Mapping[UUID, list[asyncpg.Recor
     return found
 
 
-def _view(row: asyncpg.Record, steps: Sequence[asyncpg.Record], attempts: Sequence[asyncpg.Record]) -> View:
+def _view(
+    row: asyncpg.Record, steps: Sequence[asyncpg.Record], attempts: Sequence[asyncpg.Record]
+) -> SagaView:
     names = {step["step_number"]: step["name"] for step in steps}
-    return View(
+    return SagaView(
         id=row["id"],
         saga_type=row["saga_type"],
         version=row["version"],

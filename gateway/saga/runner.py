@@ -20,13 +20,13 @@ from gateway.core.errors import SagaError
 from gateway.observe.facts import InternalFailure
 from gateway.observe.log import Log
 from gateway.observe.observer import Observer
-from gateway.saga.definition import Action, Call, Definitions, Refused, Saga, Step
-from gateway.saga.journal import Change, Journal, LostLease, Record, payload
-from gateway.saga.machine import Attempt, State, Status, begun, done, failed, next_move, turned_back
+from gateway.saga.definition import Action, Definitions, Saga, Step, StepCall, StepRefused
+from gateway.saga.journal import Journal, LostLease, SagaChange, SagaRecord, payload
+from gateway.saga.machine import Attempt, SagaState, Status, begun, done, failed, next_move, turned_back
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RunnerSettings:
     """Seconds of a lease, how many sagas at once, and seconds between two looks when nothing says that
     there is something new.
     """
@@ -46,7 +46,7 @@ class Runner:
         self,
         journal: Journal,
         definitions: Definitions,
-        pace: Pace | None = None,
+        pace: RunnerSettings | None = None,
         *,
         owner: str | None = None,
         chance: Callable[[], float] = random.random,
@@ -55,7 +55,7 @@ class Runner:
     ) -> None:
         self.journal = journal
         self.definitions = definitions
-        self.pace = pace or Pace()
+        self.pace = pace or RunnerSettings()
         self.owner = owner or f"{socket.gethostname()}-{os.getpid()}"
         self.chance = chance
         self.observer = observer or Observer([Log()])
@@ -118,7 +118,7 @@ class Runner:
             ):
                 await self.woken.wait()
 
-    async def keep(self, record: Record) -> None:
+    async def keep(self, record: SagaRecord) -> None:
         """Carry a saga on, as long as it is ours."""
         work = asyncio.create_task(self.carry(record))
         beat = asyncio.create_task(self.hold(record))
@@ -134,7 +134,7 @@ class Runner:
         if isinstance(outcome, Exception) and not isinstance(outcome, LostLease):
             self.observer.emit(InternalFailure(f"saga {record.id}", outcome))
 
-    async def hold(self, record: Record) -> None:
+    async def hold(self, record: SagaRecord) -> None:
         """Renew the lease until it is lost, or can't have been renewed in time."""
         clock = asyncio.get_running_loop().time
         until = clock() + self.pace.lease
@@ -148,13 +148,13 @@ class Runner:
                 continue
             until = clock() + self.pace.lease
 
-    async def carry(self, record: Record) -> None:
+    async def carry(self, record: SagaRecord) -> None:
         """Step after step, until the saga rests.
 
         The end of each step is written together with what follows it.
         """
         saga = self.definitions.pinned(record.saga_type, record.version)
-        last: Change | None = None
+        last: SagaChange | None = None
         while (move := next_move(record.state if last is None else last.state, record.late)) is not None:
             state = record.state if last is None else last.state
             if not isinstance(move, Attempt):
@@ -165,7 +165,7 @@ class Runner:
             step = saga.step(move.number)
             action = step.do if move.direction == "do" else step.undo
             if action is None:
-                change = Change(f"pass {move.direction}:{step.name}", done(begun(state, move), move))
+                change = SagaChange(f"pass {move.direction}:{step.name}", done(begun(state, move), move))
                 last = change if last is None else last.then(change)
                 continue
             record, last, waits = await self.take_step(record, last, saga, move, action)
@@ -174,23 +174,23 @@ class Runner:
         if last is not None:
             await self.journal.write(record, last)
 
-    def becoming(self, state: State, status: Status, late: bool) -> Change:
+    def becoming(self, state: SagaState, status: Status, late: bool) -> SagaChange:
         """The saga turns back, or ends."""
         if status != "compensating":
-            return Change(f"become {status}", replace(state, status=status))
+            return SagaChange(f"become {status}", replace(state, status=status))
         told = ("the deadline has passed", "DEADLINE") if late else (None, None)
-        return Change(f"become {status}", turned_back(state), error=told[0], code=told[1])
+        return SagaChange(f"become {status}", turned_back(state), error=told[0], code=told[1])
 
     async def take_step(
-        self, record: Record, last: Change | None, saga: Saga, move: Attempt, action: Action
-    ) -> tuple[Record, Change, bool]:
+        self, record: SagaRecord, last: SagaChange | None, saga: Saga, move: Attempt, action: Action
+    ) -> tuple[SagaRecord, SagaChange, bool]:
         """One attempt at a step: the record, the change that is still to be written, and whether the saga
         waits then.
         """
         step = saga.step(move.number)
         state = begun(record.state if last is None else last.state, move)
         request, asked, broken = ask(step, record)
-        beginning = Change(f"begin {move.direction}:{step.name}", state, begun=move, request=asked)
+        beginning = SagaChange(f"begin {move.direction}:{step.name}", state, begun=move, request=asked)
         record = await self.written(record, last, beginning)
         call = _call(record, saga, move, state, request)
         try:
@@ -207,14 +207,16 @@ class Runner:
         if move.direction == "do":
             record = replace(record, results={**record.results, step.name: result})
         name = f"end {move.direction}:{step.name}"
-        return record, Change(name, done(state, move), move, outcome="done", result=given), False
+        return record, SagaChange(name, done(state, move), move, outcome="done", result=given), False
 
-    def failure(self, state: State, step: Step, move: Attempt, error: Exception) -> tuple[Change, bool]:
+    def failure(
+        self, state: SagaState, step: Step, move: Attempt, error: Exception
+    ) -> tuple[SagaChange, bool]:
         """What becomes of a saga when an attempt fails, and whether it waits."""
         retry = step.retry if move.direction == "do" else step.undo_retry
         final = isinstance(error, SagaError)  # a result that can't be kept will be the same the next time
         allowed = 1 if final else retry.attempts
-        refused = isinstance(error, Refused)
+        refused = isinstance(error, StepRefused)
         after = failed(state, move, allowed, refused)
         again = (
             after.status == state.status
@@ -227,16 +229,18 @@ class Runner:
         )
         name = f"{'wait' if again else 'fail'} {move.direction}:{step.name}"
         outcome = "refused" if refused else "failed"
-        return Change(name, after, move, outcome=outcome, error=message, code=code, wake_after=delay), again
+        return SagaChange(
+            name, after, move, outcome=outcome, error=message, code=code, wake_after=delay
+        ), again
 
-    async def written(self, record: Record, last: Change | None, change: Change) -> Record:
+    async def written(self, record: SagaRecord, last: SagaChange | None, change: SagaChange) -> SagaRecord:
         """The record after a change, and after the one before it if that was not written yet."""
         whole = change if last is None else last.then(change)
         await self.journal.write(record, whole)
         return replace(record, state=whole.state)
 
 
-def ask(step: Step, record: Record) -> tuple[Any, bytes | None, SagaError | None]:
+def ask(step: Step, record: SagaRecord) -> tuple[Any, bytes | None, SagaError | None]:
     """What is asked of a step, also as JSON.
 
     Or why it can't be asked, which will be so the next time, too.
@@ -253,7 +257,7 @@ def ask(step: Step, record: Record) -> tuple[Any, bytes | None, SagaError | None
         return None, None, SagaError(message, "PAYLOAD_INVALID")
 
 
-def _call(record: Record, saga: Saga, move: Attempt, state: State, request: Any) -> Call:
+def _call(record: SagaRecord, saga: Saga, move: Attempt, state: SagaState, request: Any) -> StepCall:
     """What a step's action is given."""
     step, attempt = saga.step(move.number), state.steps[move.number].attempts
     about = (
@@ -266,14 +270,14 @@ def _call(record: Record, saga: Saga, move: Attempt, state: State, request: Any)
         record.data,
         record.results,
     )
-    return Call(*about, request)
+    return StepCall(*about, request)
 
 
 def reason(error: Exception) -> str:
     """What went wrong, for people: nothing of an unexpected error but its kind."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, Refused | SagaError):
+    if isinstance(error, StepRefused | SagaError):
         return error.message
     message = getattr(error, "message", None)
     return message if isinstance(message, str) else type(error).__name__

@@ -28,8 +28,8 @@ from graphql.language.ast import ConstValueNode
 from gateway.core.errors import Location, SupergraphError
 from gateway.federation.field_set import FieldSet, parse_field_set, top_fields, without_needless_fragments
 from gateway.supergraph.api_schema import api_schema
-from gateway.supergraph.facts import read_facts
 from gateway.supergraph.features import Feature, arguments_of, check_join_version, read_features, text
+from gateway.supergraph.metadata import read_metadata
 from gateway.supergraph.model import (
     ContextArgument,
     Key,
@@ -139,21 +139,25 @@ def _labels(subgraphs: Iterable[Subgraph]) -> Iterator[str]:
             yield from (item.label for item in one.fields.values() if item.label is not None)
 
 
+def _names(features: Iterable[Feature]) -> tuple[str, str]:
+    """The prefix of the join spec's elements in a document, and its name for @context."""
+    named = {feature.name: feature for feature in features}
+    prefix = named["join"].namespace if "join" in named else "join"
+    return prefix, named["context"].local("@context") if "context" in named else "context"
+
+
 class _Loader:
     """One reading of one document; holds what every step needs."""
 
     def __init__(self, document: DocumentNode, features: Iterable[Feature]) -> None:
         self.document = document
-        named = {feature.name: feature for feature in features}
-        self.prefix = named["join"].namespace if "join" in named else "join"
-        self.context = named["context"].local("@context") if "context" in named else "context"
-        self.types = {
-            node.name.value: node for node in document.definitions if isinstance(node, TypeDefinitionNode)
-        }
-        self.field_types = _field_types(self.types)
+        self.prefix, self.context = _names(features)
+        nodes = (node for node in document.definitions if isinstance(node, TypeDefinitionNode))
+        self.types = {node.name.value: node for node in nodes}
         self.graphs = self._graphs()
         self.possible = self._possible()
         self.views = self._views()
+        self.field_types = _field_types(self.types)
         self.field_joins: dict[int, tuple[list[_Join], str]] = {}
 
     def load(self, sdl: str, features: tuple[Feature, ...]) -> Supergraph:
@@ -172,7 +176,7 @@ class _Loader:
             subgraphs=subgraphs,
             api=api,
             shown=PossibleTypes(api),
-            facts=read_facts(own, features),
+            metadata=read_metadata(own, features),
             roots=self._roots(),
             kinds={name: _KINDS[type(node)] for name, node in own.items()},
             possible=self.possible,

@@ -1,4 +1,4 @@
-"""The supergraph as facts: each subgraph's own view of the types, frozen.
+"""The supergraph as metadata: each subgraph's own view of the types, frozen.
 
 A subgraph is known by its name. Types are referred to by name, type references are GraphQL text
 (`[Review!]!`).
@@ -11,7 +11,7 @@ from typing import Literal
 from graphql import GraphQLSchema
 
 from gateway.federation.field_set import FieldSet
-from gateway.supergraph.facts import FactTable
+from gateway.supergraph.metadata import MetadataTable
 from gateway.supergraph.possible import PossibleTypes
 
 Kind = Literal["object", "interface", "union", "enum", "input", "scalar"]
@@ -98,9 +98,9 @@ class Supergraph:
 
     `possible` are the object types behind every type, inaccessible ones included; `shown` those that clients
     may see. `roots` are the names of the root types. `contexts` are the types that set each context; `labels`
-    those of all progressive overrides. `facts`: demands, costs, cache hints and tags. `unenforced` says what
-    the supergraph asks for and the gateway does not do: such a supergraph can be looked at, and must not be
-    served.
+    those of all progressive overrides. `metadata`: access requirements, costs, cache hints and tags.
+    `unenforced`: the features that the supergraph requires and the gateway does not enforce; such a
+    supergraph can be loaded and planned, and must not be served.
     """
 
     sdl: str
@@ -114,5 +114,5 @@ class Supergraph:
     features: tuple[str, ...] = ()
     contexts: Mapping[str, frozenset[str]] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()
-    facts: FactTable = FactTable()
+    metadata: MetadataTable = MetadataTable()
     unenforced: tuple[str, ...] = ()

@@ -41,7 +41,7 @@ ENFORCED = frozenset(
 Arguments = Mapping[str, ValueNode]
 
 
-class _Used(Visitor):
+class _DirectiveCollector(Visitor):
     """The names of all directives that are applied, and what @join__directive stands for."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class _Used(Visitor):
 
 def unenforced(document: DocumentNode, features: Iterable[Feature]) -> Iterator[str]:
     """Each feature that is asked for and not enforced, as its url or the directive's name."""
-    used = _Used()
+    used = _DirectiveCollector()
     visit(document, used)
     for name, arguments in _links(document):
         url = _text(arguments.get("url") or arguments.get("feature"))

@@ -1,1 +1,1 @@
-"""How requests get to subgraphs: over HTTP, or to a service in the same process."""
+"""Sending requests to subgraphs: over HTTP, or by direct calls in the same process."""

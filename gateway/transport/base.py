@@ -1,6 +1,6 @@
-"""The one primitive of every way to a subgraph: `post` a call, be called back once with what came of it.
+"""The interface of all transports: `post` sends a call, and calls back once with its outcome.
 
-Retries, breakers, triggers, hooks, tracing and tests wrap this one method; `send` awaits it.
+Retries, circuit breakers, triggers, hooks, tracing and tests wrap this one method; `send` awaits it.
 """
 
 import asyncio
@@ -13,28 +13,24 @@ from gateway.core.errors import SubgraphError
 from gateway.core.jsontext import NotJson, read_json
 from gateway.core.numbers import plain
 from gateway.transport.headers import NO_HEADERS, Headers
-from gateway.transport.redirects import where_to
-from gateway.transport.template import Representations, Template, members_of, template_of
+from gateway.transport.redirects import describe_redirect
+from gateway.transport.template import Representations, RequestTemplate, members_of, template_of
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 OUTSIDE = -1
-"""The fetch id of a call that belongs to no plan."""
+"""The fetch id of a call outside of a plan."""
 
 
 class Call:
-    """One GraphQL request to one subgraph; not changed once it was posted.
+    """One GraphQL request to one subgraph; immutable after it was posted.
 
-    - `subgraph`: its name. `fetch`: the id of the plan's fetch that it carries out, by which a reply that has
-      come
-      already is found again; OUTSIDE for none.
-    - `template`, `members`, `representations`: the request, and its variables as JSON.
-    - `headers`: those that the forwarding rules let through.
-    - `repeatable`: sending it twice does no harm (a query), so that a broken connection may be tried once
-      more.
-    - `deadline`: the moment of the clock by which the whole reply must be there; `timeout`: how many seconds
-      that was
-      when the call was made, for messages.
-    - `context`: the request that it belongs to, with its trace; None for a call of the gateway's own.
+    - `subgraph`: its name. `fetch`: the id of the plan's fetch; OUTSIDE for a call outside of a plan.
+    - `template`, `members`, `representations`: the request text, its variables and representations as JSON.
+    - `headers`: the forwarded headers.
+    - `repeatable`: the call may be sent twice (a query), so it is sent again after a broken connection.
+    - `deadline`: the time of the clock by which the whole reply must have arrived. `timeout`: the same in
+      seconds when the call was created, for messages.
+    - `context`: the client's request; None for the gateway's own calls.
     """
 
     __slots__ = (
@@ -55,7 +51,7 @@ class Call:
         self,
         subgraph: str,
         fetch: int,
-        template: Template,
+        template: RequestTemplate,
         members: Sequence[bytes],
         representations: Representations,
         headers: Headers,
@@ -90,22 +86,22 @@ class Call:
 
     @property
     def operation_name(self) -> str | None:
-        """The operation's name, if the request says one."""
+        """The operation name, if there is one."""
         return self.template.operation_name
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The variables as objects: the caller's own to change."""
+        """The variables, as new objects that the caller may change."""
         members = self.template.members(self.members, self.representations)
         found: dict[str, Any] = read_json(b"{%b}" % b",".join(members))
         return found
 
     @property
-    def sharing(self) -> Hashable:
-        """What calls of different requests must have in common, besides the body, to share a reply."""
-        return self.headers.sharing, self.context.sharing() if self.context is not None else None
+    def sharing_key(self) -> Hashable:
+        """What calls of different requests must have in common, besides their bodies, to share a reply."""
+        return self.headers.sharing_key, self.context.sharing_key() if self.context is not None else None
 
-    def changed(
+    def replaced(
         self,
         *,
         headers: Headers | None = None,
@@ -126,8 +122,11 @@ class Call:
             self.context,
         )
 
-    def asking(self, query: str, variables: Mapping[str, Any], *, repeatable: bool) -> "Call":
-        """A call to the same subgraph on behalf of the same request, for something else. Raises TypeError."""
+    def with_query(self, query: str, variables: Mapping[str, Any], *, repeatable: bool) -> "Call":
+        """Another request to the same subgraph, with the same headers, deadline and context.
+
+        Raises TypeError for variables that JSON can't represent.
+        """
         members = members_of(variables, variables)
         return Call(
             self.subgraph,
@@ -158,9 +157,9 @@ def call_for(
     context: RequestContext | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Call:
-    """A call that belongs to no plan, with `timeout` seconds from now.
+    """A call outside of a plan, with a deadline `timeout` seconds from now.
 
-    Raises TypeError for variables JSON can't hold.
+    Raises TypeError for variables that JSON can't represent.
     """
     given = variables or {}
     template = template_of(query, operation_name)
@@ -170,7 +169,7 @@ def call_for(
 
 
 class Reply:
-    """One reply as it came: HTTP status, body, and headers as pairs of bytes."""
+    """A reply: HTTP status, body, and headers as pairs of bytes."""
 
     __slots__ = ("body", "raw_headers", "status")
 
@@ -183,38 +182,37 @@ class Reply:
         return f"Reply({self.status}, {len(self.body)} bytes)"
 
 
-Outcome = Reply | Exception  # a SubgraphError, or a mistake of ours
+Outcome = Reply | Exception  # a SubgraphError, or an unexpected exception
 Done = Callable[[Outcome], None]
 
 
 class Handle(Protocol):
-    """Something under way that can be given up; afterwards nobody is called back."""
+    """Work under way that can be cancelled; after that its callback is not called."""
 
     def cancel(self) -> object:
-        """Give it up; does nothing when it is over."""
+        """Cancel the work; has no effect when it has ended."""
         ...
 
 
 class Transport(Protocol):
-    """A way to subgraphs."""
+    """Sends calls to subgraphs."""
 
     def post(self, call: Call, done: Done) -> Handle:
-        """Send a call, and call `done` once with what comes of it, never before this returns.
+        """Send a call, and call `done` once with its outcome, never before this method returns.
 
-        That is a Reply, or a SubgraphError: SUBGRAPH_UNREACHABLE, SUBGRAPH_TIMEOUT, SUBGRAPH_OVERLOADED,
-        SUBGRAPH_BAD_RESPONSE or SUBGRAPH_WRONG_VALUE.
+        The outcome is a Reply or a SubgraphError: SUBGRAPH_UNREACHABLE, SUBGRAPH_TIMEOUT,
+        SUBGRAPH_OVERLOADED, SUBGRAPH_BAD_RESPONSE or SUBGRAPH_WRONG_VALUE.
         """
         ...
 
     async def close(self) -> None:
-        """Close what is open; calls that are under way are still answered."""
+        """Close idle connections; calls under way still get their replies."""
         ...
 
 
 async def send(transport: Transport, call: Call) -> Reply:
-    """Post a call and wait for its reply; when the caller is cancelled, so is the call.
-
-    Raises what `post` hands back.
+    """Send a call and await its reply. Raises the exception that is its outcome. Cancelling cancels
+    the call.
     """
     future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
@@ -243,10 +241,10 @@ class Redirect(Reply):
 
 
 def read_payload(subgraph: str, reply: Reply) -> Any:
-    """The JSON of a reply, with numbers as they were written.
+    """The JSON of a reply; numbers keep their text (see `core.numbers`).
 
-    Errors of GraphQL count whatever the status; without any, a status that is no success is the error itself,
-    also when there is data.
+    A reply with GraphQL errors is valid with any status. Without errors, a status that is not a success is an
+    error itself, even with data.
 
     Raises SubgraphError: SUBGRAPH_HTTP_ERROR or SUBGRAPH_BAD_RESPONSE.
     """
@@ -257,7 +255,7 @@ def read_payload(subgraph: str, reply: Reply) -> Any:
     except NotJson as error:
         if reply.status >= 400:
             raise _bad_status(subgraph, reply) from error
-        message = f"gave an answer that is not JSON: {error}"
+        message = f"returned a body that is not JSON: {error}"
         raise SubgraphError(message, "SUBGRAPH_BAD_RESPONSE", subgraph=subgraph) from error
     if reply.status >= 400 and not (isinstance(payload, dict) and payload.get("errors")):
         raise _bad_status(subgraph, reply)
@@ -265,20 +263,20 @@ def read_payload(subgraph: str, reply: Reply) -> Any:
 
 
 def _bad_status(subgraph: str, reply: Reply) -> SubgraphError:
-    message = f"answered with HTTP status {reply.status}"
+    message = f"replied with HTTP status {reply.status}"
     if reply.status < 400:
         address = reply.address if isinstance(reply, Redirect) else ""
-        message = f"{message}, {where_to(reply.raw_headers, address)}"
+        message = f"{message}, {describe_redirect(reply.raw_headers, address)}"
     return SubgraphError(message, "SUBGRAPH_HTTP_ERROR", subgraph=subgraph)
 
 
 async def send_and_read(transport: Transport, call: Call) -> Any:
-    """The payload of the reply to a call, with plain numbers; raises SubgraphError."""
+    """Send a call and return the payload of its reply, with plain numbers. Raises SubgraphError."""
     return plain(read_payload(call.subgraph, await send(transport, call)))
 
 
 def run_in_task(work: Coroutine[Any, Any, Reply], done: Done) -> Handle:
-    """Run a coroutine as a task that calls back: `post` for transports that await."""
+    """Run a coroutine in a task that calls `done`: the `post` of transports that await."""
 
     def over(task: "asyncio.Task[Reply]") -> None:
         if task.cancelled():

@@ -1,7 +1,6 @@
-"""One keep-alive HTTP/1.1 connection to a subgraph: an asyncio.Protocol on httptools' parser.
+"""One keep-alive HTTP/1.1 connection to a subgraph: an asyncio.Protocol with httptools' parser.
 
-It calls back rather than being awaited: a future for each hand-over would cost as much as reading a small
-reply.
+It calls back instead of returning futures: a future for each reply would cost as much as reading a small one.
 """
 
 import asyncio
@@ -12,14 +11,14 @@ import httptools
 from gateway.core.compression import TooLarge, UnknownEncoding, Unreadable, unpack
 from gateway.transport.base import Reply
 
-MAX_HEAD = 262_144  # bytes
+MAX_HEAD = 262_144  # bytes of a reply's head
 LENGTHS = {b"content-length", b"transfer-encoding"}
 
 
 class ConnectionClosed(Exception):
-    """The peer went away.
+    """The peer has closed the connection.
 
-    `clean`: before it sent anything of the reply, so that the request may not have been seen.
+    `clean`: before it sent any byte of the reply, so that it may not have read the request.
     """
 
     def __init__(self, clean: bool) -> None:
@@ -31,31 +30,31 @@ class ReplyTooLarge(Exception):
     """The reply has more bytes than allowed."""
 
 
-class Owner(Protocol):
-    """Who has sent a request and waits for its reply."""
+class ReplyReceiver(Protocol):
+    """The sender of a request, which receives the reply."""
 
     def began(self) -> None:
-        """The first byte of the reply is there."""
+        """The first byte of the reply has arrived."""
         ...
 
     def replied(self, connection: "Connection", reply: Reply) -> None:
-        """The reply is whole."""
+        """The reply is complete."""
         ...
 
     def failed(self, connection: "Connection", error: Exception) -> None:
-        """There will be no reply."""
+        """The request has failed."""
         ...
 
 
 class Connection(asyncio.Protocol):
-    """One request at a time; `usable` says whether another may follow."""
+    """A connection with one request at a time; `usable`: another request may be sent."""
 
     def __init__(self, max_reply: int) -> None:
         self.max_reply = max_reply
         self.usable = False
         self.idle_since = 0.0
         self.transport: asyncio.Transport | None = None
-        self._owner: Owner | None = None
+        self._owner: ReplyReceiver | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._chunks: list[bytes] = []
         self._headers: list[tuple[bytes, bytes]] = []
@@ -65,9 +64,9 @@ class Connection(asyncio.Protocol):
         self._started = False
         self._complete = False
 
-    def request(self, owner: Owner, head: bytes, body: bytes) -> None:
-        """Send a request; its owner is called back with the reply, or with ConnectionClosed or
-        ReplyTooLarge.
+    def request(self, owner: ReplyReceiver, head: bytes, body: bytes) -> None:
+        """Send a request. `owner` is called back with the reply, or with ConnectionClosed, ReplyTooLarge or a
+        parser error.
         """
         if self.transport is None or self.transport.is_closing():
             self.usable = False
@@ -80,7 +79,7 @@ class Connection(asyncio.Protocol):
         self.transport.write(head + body)
 
     def close(self) -> None:
-        """Close at once; what was being sent is of no use any more."""
+        """Close the connection at once; unsent data is discarded."""
         self.usable = False
         self._owner = None
         if self.transport is not None:
@@ -95,13 +94,13 @@ class Connection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection stands."""
+        """The connection is open."""
         self.transport = cast(asyncio.Transport, transport)
         self.usable = True
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of a reply; bytes that nobody waits for make the connection unusable, also when they come
-        with the reply.
+        """Parse data of a reply. Data without a request, or after the reply, makes the connection
+        unusable.
         """
         if self._owner is None:
             self.close()
@@ -121,12 +120,11 @@ class Connection(asyncio.Protocol):
         elif not self._size:
             self._head += len(data)
             if self._head > MAX_HEAD:
-                self._fail(ReplyTooLarge(f"the headers of the reply are larger than {MAX_HEAD} bytes"))
+                self._fail(ReplyTooLarge(f"expected headers of at most {MAX_HEAD} bytes, got more"))
 
     def _reply(self) -> None:
-        """Hand over the reply once all bytes that came with it are read.
-
-        None of them may count as the next one's.
+        """Pass the reply on, after all data that came with it was parsed: none of it may count as the next
+        reply.
         """
         owner, self._owner = self._owner, None
         if owner is not None:
@@ -139,11 +137,11 @@ class Connection(asyncio.Protocol):
                         self.close()
                         owner.failed(self, error)
                         return
-                    body = b""  # the status says more than a page that can't be read
+                    body = b""  # the status of an error reply is more useful than the decoding error
             owner.replied(self, Reply(self._parser.get_status_code(), body, self._headers))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The peer closed; a reply without a length ends here (RFC 9112, 6.3)."""
+        """The peer has closed the connection, which ends a reply without a length (RFC 9112, 6.3)."""
         self.usable = False
         if (
             self._owner is not None
@@ -158,26 +156,26 @@ class Connection(asyncio.Protocol):
     # httptools
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header of the reply."""
+        """A header of the reply."""
         self._headers.append((name, value))
         if len(name) == 16 and name.lower() == b"content-encoding":
             self._encoding += b", " + value if self._encoding else value
 
     def on_body(self, body: bytes) -> None:
-        """A part of the reply's body."""
+        """A piece of the reply's body."""
         self._size += len(body)
         if self._size > self.max_reply:
-            self._fail(ReplyTooLarge(f"the reply is larger than {self.max_reply} bytes"))
+            self._fail(ReplyTooLarge(f"expected a body of at most {self.max_reply} bytes, got more"))
             return
         self._chunks.append(body)
 
     def on_message_begin(self) -> None:
-        """A message begins; one after the reply is one too many."""
+        """A message begins; refuses one after the reply."""
         if self._complete:
             raise httptools.HttpParserError("bytes after the reply")
 
     def on_message_complete(self) -> None:
-        """The message is whole; one that only announces the reply (1xx) is forgotten."""
+        """The message is complete; an interim reply (1xx) is ignored."""
         if self._parser.get_status_code() < 200:
             self._headers = []
             return

@@ -1,6 +1,5 @@
-"""One request on its way to a subgraph.
-
-Waiting for a place, connecting, sent, answered or failed; and the deadlines of all of them.
+"""One call over HTTP: waiting for a place, connecting, sent, and replied or failed; and the deadlines of all
+calls.
 """
 
 import asyncio
@@ -13,27 +12,27 @@ from gateway.transport.base import Call, Done, Redirect, Reply
 from gateway.transport.connection import Connection, ConnectionClosed
 from gateway.transport.pool import Origin
 
-SWEEP = 0.5  # seconds between two looks at deadlines
-FRESH = 2.0  # seconds; common servers keep idle connections for at least five
+SWEEP = 0.5  # seconds between two checks of the deadlines
+MAX_IDLE_FOR_MUTATION = 2.0  # seconds; common servers keep idle connections for at least five seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds: for a new connection, and from the request to the first byte of its reply (None.
+class Timeouts:
+    """Seconds for opening a connection, and from the request to the first byte of the reply.
 
-    As long as for the whole).
+    `first_byte` None: the deadline of the whole reply applies.
     """
 
     connect: float = 5.0
     first_byte: float | None = None
 
 
-class Keeper(Protocol):
+class ExchangeTransport(Protocol):
     """The transport that an exchange belongs to."""
 
     closed: bool
     clock: Clock
-    patience: Patience
+    patience: Timeouts
     deadlines: "Deadlines"
 
     def address_of(self, subgraph: str) -> str:
@@ -41,8 +40,11 @@ class Keeper(Protocol):
         ...
 
 
-class Exchange:
-    """Whatever ends it calls `done` once, after it has tidied up."""
+class SubgraphExchange:
+    """One call and its reply. However it ends, it first releases its resources, then calls `done` once.
+
+    `holds_place`: it counts among the origin's busy connections. `reused`: its connection was idle before.
+    """
 
     __slots__ = (
         "call",
@@ -51,34 +53,36 @@ class Exchange:
         "deadline",
         "done",
         "head",
-        "inside",
-        "keeper",
+        "holds_place",
         "origin",
         "reused",
+        "transport",
     )
 
-    def __init__(self, keeper: Keeper, call: Call, origin: Origin, head: bytes, done: Done) -> None:
-        self.keeper, self.call, self.origin, self.head = keeper, call, origin, head
+    def __init__(
+        self, transport: ExchangeTransport, call: Call, origin: Origin, head: bytes, done: Done
+    ) -> None:
+        self.transport, self.call, self.origin, self.head = transport, call, origin, head
         self.done: Done | None = done
         self.connection: Connection | None = None
         self.connecting: asyncio.Task[None] | None = None
         self.deadline = call.deadline
-        self.inside = self.reused = False
+        self.holds_place = self.reused = False
 
     @property
-    def is_open(self) -> bool:
-        """Whether somebody waits for its end."""
+    def is_pending(self) -> bool:
+        """Whether the exchange has neither ended nor been cancelled."""
         return self.done is not None
 
     def begin(self) -> None:
-        """Take a place, and an idle connection or a new one."""
-        self.inside = True
+        """Take a place among the connections to the origin, and send."""
+        self.holds_place = True
         self.origin.busy += 1
-        self.go()
+        self.send_or_connect()
 
-    def go(self) -> None:
-        """Send over an idle connection, or connect."""
-        connection = self.origin.take_idle(None if self.call.repeatable else FRESH)
+    def send_or_connect(self) -> None:
+        """Send over an idle connection, or open one."""
+        connection = self.origin.acquire_idle(None if self.call.repeatable else MAX_IDLE_FOR_MUTATION)
         if connection is not None:
             self.reused = True
             self.send(connection)
@@ -87,122 +91,124 @@ class Exchange:
             self.connecting = asyncio.ensure_future(self.connect())
 
     async def connect(self) -> None:
-        """A new connection, and the request over it."""
+        """Open a connection, and send over it."""
         try:
-            connection = await self.origin.connect(self.keeper.patience.connect)
+            connection = await self.origin.connect(self.transport.patience.connect)
         except TimeoutError as error:
             self.fail(
-                f"took no connection within {self.keeper.patience.connect:g} s", "SUBGRAPH_UNREACHABLE", error
+                f"accepted no connection within {self.transport.patience.connect:g} s",
+                "SUBGRAPH_UNREACHABLE",
+                error,
             )
-        except (OSError, UnicodeError) as error:  # the codec of names raises the latter
+        except (OSError, UnicodeError) as error:  # UnicodeError: from encoding the host name
             self.fail("can't be reached", "SUBGRAPH_UNREACHABLE", error)
         else:
             self.send(connection)
 
     def send(self, connection: Connection) -> None:
-        """The request goes out."""
+        """Send the request."""
         self.connection = connection
-        first_byte = self.keeper.patience.first_byte
+        first_byte = self.transport.patience.first_byte
         if first_byte is not None:
-            now = self.keeper.clock.time()
+            now = self.transport.clock.time()
             self.deadline = min(self.call.deadline, now + first_byte)
-            self.keeper.deadlines.watch(self, now)
+            self.transport.deadlines.watch(self, now)
         call = self.call
         body = call.body
         head = b"%b%bcontent-length: %d\r\n\r\n" % (self.head, call.headers.lines, len(body))
         connection.request(self, head, body)
 
     def began(self) -> None:
-        """See Owner: from now on the time for the whole counts."""
+        """The reply has begun: from now on the deadline of the whole reply applies."""
         self.deadline = self.call.deadline
 
     def replied(self, connection: Connection, reply: Reply) -> None:
-        """See Owner."""
+        """Keep the connection for reuse, and end with the reply."""
         self.connection = None
         if 300 <= reply.status < 400:
-            reply = Redirect(reply, self.keeper.address_of(self.call.subgraph))
-        if connection.usable and not self.keeper.closed:
-            connection.idle_since = self.keeper.clock.time()
+            reply = Redirect(reply, self.transport.address_of(self.call.subgraph))
+        if connection.usable and not self.transport.closed:
+            connection.idle_since = self.transport.clock.time()
             self.origin.idle.append(connection)
         else:
             connection.close()
         self.end(reply)
 
     def failed(self, connection: Connection, error: Exception) -> None:
-        """See Owner. An idle connection that was closed under a query's request.
-
-        It never arrived, and goes out once more.
+        """End with an error; but when an idle connection was closed before a repeatable call, send
+        it again.
         """
         connection.close()
         self.connection = None
         if self.done is None:
             return
         if not isinstance(error, ConnectionClosed):
-            self.fail(f"gave an answer that can't be read: {error}", "SUBGRAPH_BAD_RESPONSE", error)
+            self.fail(f"returned an invalid HTTP reply: {error}", "SUBGRAPH_BAD_RESPONSE", error)
         elif self.reused and error.clean and self.call.repeatable:
-            self.keeper.clock.call_soon(self.again)
+            self.transport.clock.call_soon(self.retry)
         else:
             self.fail("can't be reached", "SUBGRAPH_UNREACHABLE", error)
 
-    def again(self) -> None:
-        """Send it once more, unless it was given up."""
+    def retry(self) -> None:
+        """Send the call again, unless it was cancelled."""
         if self.done is not None:
-            self.go()
+            self.send_or_connect()
 
-    def too_late(self) -> None:
-        """The time is over."""
-        first_byte = self.keeper.patience.first_byte
+    def timed_out(self) -> None:
+        """Fail because the deadline has passed."""
+        first_byte = self.transport.patience.first_byte
         if self.deadline < self.call.deadline and first_byte is not None:
-            self.fail(f"gave no sign within {first_byte:g} s", "SUBGRAPH_TIMEOUT", None)
+            self.fail(f"sent no byte of its reply within {first_byte:g} s", "SUBGRAPH_TIMEOUT", None)
         else:
-            self.fail(f"gave no answer within {self.call.timeout:g} s", "SUBGRAPH_TIMEOUT", None)
+            self.fail(f"did not reply within {self.call.timeout:g} s", "SUBGRAPH_TIMEOUT", None)
 
     def fail(self, message: str, code: str, cause: Exception | None) -> None:
-        """End without a reply; who asked hears of it when it is their turn."""
+        """End with an error in the next turn of the event loop: `post` must return before `done` is
+        called.
+        """
         if self.done is not None:
             error = SubgraphError(message, code, subgraph=self.call.subgraph)
             error.__cause__ = cause
-            self.keeper.clock.call_soon(self.end, error)
+            self.transport.clock.call_soon(self.end, error)
 
     def cancel(self) -> None:
-        """See Handle."""
         if self.done is not None:
             self.done = None
-            self.tidy()
+            self.release()
 
     def end(self, outcome: Reply | SubgraphError) -> None:
-        """It is over: the place is free, and who asked is told."""
+        """Release the resources, and call `done`."""
         done, self.done = self.done, None
         if done is not None:
-            self.tidy()
+            self.release()
             done(outcome)
 
-    def tidy(self) -> None:
-        """The deadline is forgotten, a connection that is still in use is of no use, the place is free."""
-        self.keeper.deadlines.open.discard(self)
+    def release(self) -> None:
+        """Remove the deadline, close a connection that is in use, and free the place."""
+        self.transport.deadlines.open.discard(self)
         if self.connecting is not None and not self.connecting.done():
             self.connecting.cancel()
         if self.connection is not None:
             self.connection.close()
-        if self.inside:
-            self.inside = False
-            self.origin.leave()
+        if self.holds_place:
+            self.holds_place = False
+            self.origin.release_place()
 
 
 class Deadlines:
-    """Ends exchanges whose time is over.
+    """Ends exchanges at their deadlines.
 
-    A timer for each would cost as much as reading a small reply: one looks after all of them.
+    One timer serves all exchanges: a timer for each would cost as much as reading a small reply.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.open: set[Exchange] = set()
+        self.open: set[SubgraphExchange] = set()
         self.timer: Timer | None = None
         self.next = 0.0
 
-    def watch(self, exchange: Exchange, now: float) -> None:
-        """Look after one more."""
+    def watch(self, exchange: SubgraphExchange, now: float) -> None:
+        """Add an exchange."""
         self.open.add(exchange)
         due = min(exchange.deadline, now + SWEEP)
         if self.timer is None or due < self.next - 0.001:
@@ -212,13 +218,13 @@ class Deadlines:
             self.timer = self.clock.call_at(due, self.sweep)
 
     def sweep(self) -> None:
-        """End what is over; look again while there is anything."""
+        """End the exchanges whose deadline has passed; starts the timer again if there are others."""
         self.timer = None
         now = self.clock.time()
-        for exchange in [one for one in self.open if one.deadline <= now + 0.001]:
+        for exchange in [item for item in self.open if item.deadline <= now + 0.001]:
             self.open.discard(exchange)
-            exchange.too_late()
+            exchange.timed_out()
         if self.open:
-            nearest = min(one.deadline for one in self.open)
+            nearest = min(item.deadline for item in self.open)
             self.next = min(now + SWEEP, max(nearest, now))
             self.timer = self.clock.call_at(self.next, self.sweep)

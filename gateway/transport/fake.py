@@ -1,16 +1,18 @@
-"""A transport for unit tests: replies from a function, calls kept for assertions."""
+"""A transport for unit tests: replies come from a function, and calls are recorded."""
 
 from collections.abc import Callable
 from typing import Any
 
 from gateway.transport.base import Call, Done, Handle, Reply, run_in_task
-from gateway.transport.local import reply_of
+from gateway.transport.local import json_reply
 
 Replying = Callable[[Call], Any]
 
 
 class FakeTransport:
-    """Answers each call by `replying(call)`: a payload, a Reply, or an exception to raise."""
+    """Replies to each call with `replying(call)`: a payload, a Reply, or an exception to raise. `requests`:
+    all calls.
+    """
 
     def __init__(self, replying: Replying) -> None:
         self.replying = replying
@@ -27,7 +29,7 @@ class FakeTransport:
         result = self.replying(call)
         if isinstance(result, BaseException):
             raise result
-        return result if isinstance(result, Reply) else reply_of(call.subgraph, result)
+        return result if isinstance(result, Reply) else json_reply(call.subgraph, result)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""

@@ -1,4 +1,4 @@
-"""The headers that a request hands on to subgraphs, worked out once for all of its calls."""
+"""The headers that a request forwards to subgraphs, computed once for all of its calls."""
 
 from collections.abc import Iterable
 from typing import Self
@@ -6,26 +6,26 @@ from typing import Self
 Pairs = tuple[tuple[str, str], ...]
 RawPairs = tuple[tuple[bytes, bytes], ...]
 TRACING = frozenset({b"traceparent", b"tracestate", b"x-request-id"})
-"""Headers that only trace a request: they differ from request to request and change no answer."""
+"""Headers that only trace a request: they differ for each request, and change no reply."""
 
 
 class Headers:
-    """Headers for subgraphs as pairs of bytes: a lower-case name and a value.
+    """Headers for subgraphs, as pairs of bytes: a lower-case name and a value.
 
-    `pairs`, `lines` and `sharing` are made when they are first needed, and belong to the request: nothing
-    that holds a token outlives it.
+    `lines` and `sharing_key` are computed on first use and kept with the request, so that no cache outlives
+    it that holds a token.
     """
 
-    __slots__ = ("_lines", "_sharing", "raw")
+    __slots__ = ("_lines", "_sharing_key", "raw")
 
     def __init__(self, raw: RawPairs = ()) -> None:
         self.raw = raw
         self._lines: bytes | None = None
-        self._sharing: RawPairs | None = None
+        self._sharing_key: RawPairs | None = None
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str]]) -> Self:
-        """The headers with these names and values; what ISO-8859-1 does not have becomes a question mark."""
+        """The headers with these names and values; characters outside of ISO-8859-1 become question marks."""
         return cls(
             tuple(
                 [
@@ -37,7 +37,7 @@ class Headers:
 
     @property
     def pairs(self) -> Pairs:
-        """The same as text."""
+        """The headers as text."""
         return tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.raw])
 
     @property
@@ -57,11 +57,11 @@ class Headers:
         return self._lines
 
     @property
-    def sharing(self) -> RawPairs:
-        """What can change an answer: all headers but those that only trace."""
-        if self._sharing is None:
-            self._sharing = tuple([one for one in self.raw if one[0] not in TRACING])
-        return self._sharing
+    def sharing_key(self) -> RawPairs:
+        """All headers that can change a reply: those that only trace the request are left out."""
+        if self._sharing_key is None:
+            self._sharing_key = tuple([one for one in self.raw if one[0] not in TRACING])
+        return self._sharing_key
 
     def adding(self, pairs: Iterable[tuple[str, str]]) -> Self:
         """These headers with some replaced or added."""

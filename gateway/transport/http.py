@@ -1,10 +1,9 @@
-"""To subgraphs over HTTP: a pool of keep-alive connections per origin, bounded, with a time-out over all of a
-request.
+"""The HTTP transport: a bounded pool of keep-alive connections per origin, and a deadline for each call.
 
-A connection that was idle may have been closed by the other side the moment it is used: such a request never
-reached the subgraph, and goes out once more on a fresh connection. Whether it did can't be told for sure, so
-a mutation is not sent again; it takes only a connection that was used a moment ago, since servers close those
-that are idle for some seconds.
+The server may close an idle connection at the moment when it is used. The call has then probably not reached
+the subgraph, and is sent again over a new connection. That is not certain, so a mutation is never sent again;
+instead it uses only a connection that was in use recently, because servers close connections that are idle
+for some seconds.
 """
 
 import ssl
@@ -16,7 +15,7 @@ from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError, SubgraphError
 from gateway.settings import Wire
 from gateway.transport.base import Call, Done, Handle
-from gateway.transport.exchange import Deadlines, Exchange, Patience
+from gateway.transport.exchange import Deadlines, SubgraphExchange, Timeouts
 from gateway.transport.pool import Origin
 
 
@@ -28,17 +27,14 @@ class _Target:
 
 
 def parse_url(name: str, url: str) -> tuple[str, int, bool, str]:
-    """Host, port, whether TLS, and path of a subgraph's address.
-
-    SettingsError BAD_OPTION for what is none.
-    """
+    """The host, port, whether TLS is used, and path of a subgraph's URL. Raises SettingsError BAD_OPTION."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise SettingsError(f"the address of subgraph {name} is not a URL: {url!r}", "BAD_OPTION") from error
+        raise SettingsError(f"expected a URL of the subgraph {name}, got {url!r}", "BAD_OPTION") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or any(char <= " " for char in url):
-        message = f"the address of subgraph {name} must be http://HOST[:PORT]/PATH or https://…, not {url!r}"
+        message = f"expected http(s)://HOST[:PORT]/PATH as the URL of the subgraph {name}, got {url!r}"
         raise SettingsError(message, "BAD_OPTION")
     tls = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -46,14 +42,14 @@ def parse_url(name: str, url: str) -> tuple[str, int, bool, str]:
 
 
 class HttpTransport:
-    """Sends to each subgraph at its address, within the limits of `wire`."""
+    """Sends each call to the URL of its subgraph, within the limits of `wire`."""
 
     def __init__(
         self, urls: Mapping[str, str], wire: Wire | None = None, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self.wire = wire or Wire()
         self.clock = clock
-        self.patience = Patience(self.wire.connect_timeout, self.wire.first_byte_timeout)
+        self.patience = Timeouts(self.wire.connect_timeout, self.wire.first_byte_timeout)
         self.closed = False
         self.deadlines = Deadlines(clock)
         self._origins: dict[tuple[str, int, bool], Origin] = {}
@@ -85,22 +81,22 @@ class HttpTransport:
         now = self.clock.time()
         target = self._targets.get(call.subgraph)
         if target is None:
-            message = "has no address; give one with --subgraph-url NAME=URL"
+            message = "has no URL; set --subgraph-url NAME=URL"
             error = SubgraphError(message, "SUBGRAPH_UNREACHABLE", subgraph=call.subgraph)
             return self.clock.call_soon(done, error)
         origin = target.origin
-        exchange = Exchange(self, call, origin, target.head, done)
+        exchange = SubgraphExchange(self, call, origin, target.head, done)
         self.deadlines.watch(exchange, now)
         if origin.busy < origin.limit:
             exchange.begin()
         elif len(origin.waiting) < self.wire.queue:
             origin.waiting.append(exchange)
         else:
-            exchange.fail("has too many requests waiting for it", "SUBGRAPH_OVERLOADED", None)
+            exchange.fail("has too many waiting requests", "SUBGRAPH_OVERLOADED", None)
         return exchange
 
     async def close(self) -> None:
-        """Close the idle connections, and each of the others when its reply has come."""
+        """Close the idle connections now, and each other connection after its reply."""
         self.closed = True
         for origin in self._origins.values():
             while origin.idle:
@@ -108,12 +104,12 @@ class HttpTransport:
 
 
 def _tls(ca: str | None) -> ssl.SSLContext:
-    """Certificates are checked against the system's authorities and those in a file."""
+    """A TLS context that trusts the system's certificate authorities, and those in the file `ca`."""
     try:
         context = ssl.create_default_context()
         if ca is not None:
             context.load_verify_locations(ca)
-    except OSError as error:  # what is no certificate is an SSLError, which is one
+    except OSError as error:  # an invalid certificate raises SSLError, an OSError
         raise SettingsError(
             f"the certificates in {ca} can't be read: {error}", "FILE_NOT_READABLE"
         ) from error

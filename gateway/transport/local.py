@@ -1,4 +1,4 @@
-"""To services in the same process: a direct call, without a network in between."""
+"""The transport to services in the same process: direct calls without a network."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,7 +15,7 @@ LocalExecutor = Callable[
 
 
 class LocalTransport:
-    """Calls `executor(query, variables, operation_name, headers)` of each subgraph by its name."""
+    """Calls `executor(query, variables, operation_name, headers)` of the subgraph with that name."""
 
     def __init__(self, executors: Mapping[str, LocalExecutor], clock: Clock = SYSTEM_CLOCK) -> None:
         self.executors = dict(executors)
@@ -28,7 +28,7 @@ class LocalTransport:
         return run_in_task(self._run(call), done)
 
     async def _run(self, call: Call) -> Reply:
-        """Run the service; what it raises is an error of the subgraph."""
+        """Run the service; its exceptions become errors of the subgraph."""
         executor = self.executors.get(call.subgraph)
         if executor is None:
             raise SubgraphError("is not in this process", "SUBGRAPH_UNREACHABLE", subgraph=call.subgraph)
@@ -38,21 +38,23 @@ class LocalTransport:
                     call.query, call.variables, call.operation_name, dict(call.headers.pairs)
                 )
         except TimeoutError as error:
-            message = f"gave no answer within {call.timeout:g} s"
+            message = f"did not reply within {call.timeout:g} s"
             raise SubgraphError(message, "SUBGRAPH_TIMEOUT", subgraph=call.subgraph) from error
         except Exception as error:
-            message = "failed while it answered"
+            message = "raised an exception"
             raise SubgraphError(message, "SUBGRAPH_BAD_RESPONSE", subgraph=call.subgraph) from error
-        return reply_of(call.subgraph, payload)
+        return json_reply(call.subgraph, payload)
 
     async def close(self) -> None:
-        """Nothing is open; the services belong to whoever started them."""
+        """Do nothing: the services belong to the caller."""
 
 
-def reply_of(subgraph: str, payload: Any) -> Reply:
-    """The reply with a payload. Raises SubgraphError SUBGRAPH_BAD_RESPONSE for one that JSON can't hold."""
+def json_reply(subgraph: str, payload: Any) -> Reply:
+    """The reply with a payload. Raises SubgraphError SUBGRAPH_BAD_RESPONSE for one that JSON can't
+    represent.
+    """
     try:
         return Reply(200, encode_json(payload))
     except TypeError as error:
-        message = f"gave a value that can't be written as JSON: {error}"
+        message = f"returned a value that can't be encoded as JSON: {error}"
         raise SubgraphError(message, "SUBGRAPH_BAD_RESPONSE", subgraph=subgraph) from error

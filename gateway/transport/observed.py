@@ -1,4 +1,4 @@
-"""Reports the start and end of every call to whoever watches stages."""
+"""A transport that reports the start and the end of each call to stage listeners."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ from gateway.transport.base import Call, Done, Handle, Outcome, Transport
 
 
 class ObservedTransport:
-    """A transport whose calls are reported; a call that belongs to no request is not."""
+    """A transport that reports its calls, except those without a request context."""
 
     def __init__(self, transport: Transport, observer: Observer) -> None:
         self.transport = transport
@@ -34,5 +34,5 @@ class ObservedTransport:
 
 
 def observed(transport: Transport, observer: Observer) -> Transport:
-    """The transport with reports around it; itself where nobody watches stages."""
+    """The transport with reports; the transport itself if there are no stage listeners."""
     return ObservedTransport(transport, observer) if observer.watches_stages else transport

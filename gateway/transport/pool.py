@@ -1,7 +1,4 @@
-"""The connections to one server.
-
-How many, which are idle, who waits for one, and how a new one comes about.
-"""
+"""The connections to one server: how many are in use, which are idle, and which calls wait for one."""
 
 import asyncio
 import ipaddress
@@ -15,24 +12,26 @@ from gateway.core.clock import Clock
 from gateway.settings import Wire
 from gateway.transport.connection import Connection
 
-KNOWN = 30.0  # seconds for which the addresses of a name are believed
+ADDRESS_SECONDS = 30.0  # seconds for which resolved addresses are cached
 
 
-class Waiting(Protocol):
-    """Who waits for a place."""
+class PoolWaiter(Protocol):
+    """A call that waits for a place."""
 
     @property
-    def is_open(self) -> bool:
-        """Whether it still wants one."""
+    def is_pending(self) -> bool:
+        """Whether it still needs a place."""
         ...
 
     def begin(self) -> None:
-        """Take it."""
+        """Take the place that has become free."""
         ...
 
 
 class Origin:
-    """One server: its idle connections, how many are in use, and who waits for one."""
+    """One server. `idle`: idle connections. `busy`: the number of places in use. `waiting`: the calls that
+    wait.
+    """
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, wire: Wire, clock: Clock) -> None:
         self.host, self.port, self.tls = host, port, tls
@@ -41,11 +40,13 @@ class Origin:
         self.clock = clock
         self.idle: list[Connection] = []
         self.busy = 0
-        self.waiting: deque[Waiting] = deque()
-        self.addresses = Addresses(host, port, clock)
+        self.waiting: deque[PoolWaiter] = deque()
+        self.addresses = AddressCache(host, port, clock)
 
-    def take_idle(self, at_most: float | None) -> Connection | None:
-        """The idle connection used last; None when there is none, or none idle for so few seconds."""
+    def acquire_idle(self, at_most: float | None) -> Connection | None:
+        """The idle connection that was used last; None if there is none, or it has been idle for more than
+        `at_most` seconds.
+        """
         idle = self.idle
         while idle:
             connection = idle[-1]
@@ -57,19 +58,19 @@ class Origin:
                 return idle.pop()
         return None
 
-    def leave(self) -> None:
-        """A place is free: the next in line takes it."""
+    def release_place(self) -> None:
+        """Free a place; the next waiting call takes it."""
         self.busy -= 1
         while self.waiting:
             following = self.waiting.popleft()
-            if following.is_open:
+            if following.is_pending:
                 following.begin()
                 return
 
     async def connect(self, within: float) -> Connection:
-        """A new connection to the first of the server's addresses that takes it.
+        """A new connection, to the first of the server's addresses that accepts one within the time.
 
-        Raises OSError, TimeoutError among them.
+        Raises OSError, such as TimeoutError.
         """
         async with asyncio.timeout(within):
             addresses = await self.addresses.get()
@@ -80,8 +81,8 @@ class Origin:
                         return await self._connect(address)
                 except OSError as error:
                     failed = error
-        self.addresses.forget()
-        raise failed or OSError("the name has no address")
+        self.addresses.clear()
+        raise failed or OSError("the host name has no address")
 
     async def _connect(self, address: str) -> Connection:
         hostname = self.host if self.tls else None
@@ -92,14 +93,14 @@ class Origin:
         return connection
 
 
-class Addresses:
-    """The addresses of a name: looked up once for all who ask at the same time, and believed for a while."""
+class AddressCache:
+    """The addresses of a host name, resolved once for concurrent calls and cached for ADDRESS_SECONDS."""
 
     def __init__(self, host: str, port: int, clock: Clock) -> None:
         self.host, self.port, self.clock = host, port, clock
         self.found: list[str] = []
-        self.until = 0.0
-        self.looking: asyncio.Task[list[str]] | None = None
+        self.valid_until = 0.0
+        self.resolving: asyncio.Task[list[str]] | None = None
         try:
             self.literal = [str(ipaddress.ip_address(host))]
         except ValueError:
@@ -109,26 +110,26 @@ class Addresses:
         """The addresses, at least one. Raises OSError."""
         if self.literal:
             return self.literal
-        if self.found and self.clock.time() < self.until:
+        if self.found and self.clock.time() < self.valid_until:
             return self.found
-        if self.looking is None or self.looking.done():
-            self.looking = asyncio.ensure_future(self._look())
-            self.looking.add_done_callback(_heard)
-        return await asyncio.shield(self.looking)
+        if self.resolving is None or self.resolving.done():
+            self.resolving = asyncio.ensure_future(self._resolve())
+            self.resolving.add_done_callback(_retrieve_exception)
+        return await asyncio.shield(self.resolving)
 
-    async def _look(self) -> list[str]:
+    async def _resolve(self) -> list[str]:
         loop = asyncio.get_running_loop()
         rows = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         self.found = list(dict.fromkeys(str(row[4][0]) for row in rows))
-        self.until = self.clock.time() + KNOWN
+        self.valid_until = self.clock.time() + ADDRESS_SECONDS
         return self.found
 
-    def forget(self) -> None:
-        """None of them works: look again next time."""
+    def clear(self) -> None:
+        """Forget the addresses: none of them accepted a connection."""
         self.found = []
 
 
-def _heard(task: "asyncio.Task[list[str]]") -> None:
-    """Who asked may have left; the error is not lost on anybody then."""
+def _retrieve_exception(task: "asyncio.Task[list[str]]") -> None:
+    """Mark the exception of a finished task as retrieved: all callers may have been cancelled."""
     if not task.cancelled():
         task.exception()

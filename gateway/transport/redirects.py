@@ -1,16 +1,16 @@
-"""Where a redirect of a subgraph leads, as words for a person who may have to mend an address."""
+"""Describing a subgraph's redirect to a person who may have to correct a URL."""
 
 from collections.abc import Sequence
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-LONGEST = 200  # characters of a target that are shown
+LONGEST = 200  # characters of a target to show
 
 
-def where_to(headers: Sequence[tuple[bytes, bytes]], address: str = "") -> str:
-    """What the reply says of its target: "a redirect to URL", without credentials, query or fragment.
+def describe_redirect(headers: Sequence[tuple[bytes, bytes]], address: str = "") -> str:
+    """The target of a redirect in words: "a redirect to URL", without credentials, query or fragment.
 
-    `address`: where the request was sent, "" where that is not known. The words say so when the target
-    differs from it by a slash at the end, or by TLS alone.
+    `address`: the URL of the request, "" if unknown. The text says when the target differs from it only by a
+    final slash, or by TLS.
     """
     given = next((value for name, value in headers if name.lower() == b"location"), b"")
     location = given.decode("latin-1").strip()
@@ -20,12 +20,12 @@ def where_to(headers: Sequence[tuple[bytes, bytes]], address: str = "") -> str:
         target = urlsplit(urljoin(address, location))
         shown = _shown(target)
     except ValueError:
-        return "a redirect to what is no URL"
+        return "a redirect to an invalid URL"
     return f"a redirect to {shown}{_difference(address, shown)}; redirects are not followed"
 
 
 def _shown(target: SplitResult) -> str:
-    """A target that can be printed."""
+    """A target in printable characters."""
     host = target.netloc.rpartition("@")[2]
     start = f"{target.scheme}://{host}" if host else ""
     text = f"{start}{target.path}"

@@ -1,9 +1,9 @@
-"""A request to a subgraph as bytes: what stands before and after its variables is written once per plan.
+"""A request to a subgraph as bytes: the parts before and after its variables are encoded once per plan.
 
 Example: the template of `query($representations:[_Any!]!){_entities(representations:$representations){...on
-A{x}}}` has the start `{"query":"query(...)..."`, the joint `"representations":`, the entity key `_entities`
-and the end `}`. With the representations `{"__typename":"A","id":"1"}` and `{"__typename":"A","id":"2"}` the
-body is
+A{x}}}` has the start `{"query":"query(...)..."`, the variable start `"representations":`, the entity key
+`_entities` and the end `}`. With the representations `{"__typename":"A","id":"1"}` and
+`{"__typename":"A","id":"2"}` the body is
 `{"query":"...","variables":{"representations":[{"__typename":"A","id":"1"},{"__typename":"A","id":"2"}]}}`.
 """
 
@@ -14,32 +14,30 @@ from typing import Any
 from gateway.core.envelope import encode_json
 
 Representations = Sequence[Sequence[bytes]]
-"""For each entity lookup of a request its representations, each as JSON."""
+"""The representations of each entity lookup of a request, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
-    """A request without its variables.
+class RequestTemplate:
+    """A request without the values of its variables.
 
-    `text` and `operation_name` are what it asks. `joints` are the names of the variables with
-    representations, as the beginnings of JSON members; `fields` the keys of their entities in the reply.
-    `entities_only`: it asks for nothing but entities, so that requests with other representations can be
-    joined with it.
+    - `text`, `operation_name`: the GraphQL request. `start`, `end`: the encoded parts of the body.
+    - `variable_starts`: for each entity lookup the name of its variable, as the start of a JSON member.
+    - `fields`: for each entity lookup the key of its entities in the reply.
+    - `entities_only`: the request has only entity lookups, so it can be batched.
     """
 
     text: str
     operation_name: str | None
     start: bytes
     end: bytes
-    joints: tuple[bytes, ...] = ()
+    variable_starts: tuple[bytes, ...] = ()
     fields: tuple[str, ...] = ()
     entities_only: bool = False
 
     def body(self, members: Sequence[bytes], representations: Iterable[Iterable[bytes]]) -> bytes:
-        """The request's body, out of the other variables as JSON members and each lookup's
-        representations.
-        """
-        if self.joints:
+        """The body, from the other variables as JSON members and the representations of each lookup."""
+        if self.variable_starts:
             members = self.members(members, representations)
         if not members:
             return self.start + self.end
@@ -48,8 +46,8 @@ class Template:
     def members(self, members: Sequence[bytes], representations: Iterable[Iterable[bytes]]) -> list[bytes]:
         """All variables as JSON members."""
         found = [*members]
-        for joint, one in zip(self.joints, representations, strict=True):
-            found.append(b"%b[%b]" % (joint, b",".join(one)))
+        for start, one in zip(self.variable_starts, representations, strict=True):
+            found.append(b"%b[%b]" % (start, b",".join(one)))
         return found
 
 
@@ -58,13 +56,11 @@ def template_of(
     operation_name: str | None = None,
     lookups: Iterable[tuple[str, str]] = (),
     entities_only: bool = False,
-) -> Template:
-    """The template of a request; `lookups` are pairs of a variable and the key of its entities in the
-    reply.
-    """
+) -> RequestTemplate:
+    """The template of a request; `lookups`: pairs of a variable and the key of its entities in the reply."""
     pairs = tuple(lookups)
     end = b',"operationName":%b}' % encode_json(operation_name) if operation_name else b"}"
-    return Template(
+    return RequestTemplate(
         text,
         operation_name,
         b'{"query":' + encode_json(text),
@@ -76,6 +72,8 @@ def template_of(
 
 
 def members_of(names: Iterable[str], variables: Mapping[str, Any]) -> list[bytes]:
-    """Variables as JSON members, those that were given. Raises TypeError for a value that JSON can't hold."""
+    """The given ones of these variables, as JSON members. Raises TypeError for a value that JSON can't
+    represent.
+    """
     given = [name for name in names if name in variables]
     return [b"%b:%b" % (encode_json(name), encode_json(variables[name])) for name in given]

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from gateway.core.errors import SubgraphError
-from gateway.saga.definition import Call, Refused
+from gateway.saga.definition import StepCall, StepRefused
 from gateway.saga.journal import LostLease
 from gateway.transport.base import Transport, call_for, send_and_read
 from gateway.transport.headers import Headers
@@ -35,7 +35,9 @@ class ServiceClient:
         self.transport = transport
         self.authorization = authorization
 
-    async def step(self, service: str, field: str, call: Call, inputs: str, given: Mapping[str, Any]) -> Any:
+    async def step(
+        self, service: str, field: str, call: StepCall, inputs: str, given: Mapping[str, Any]
+    ) -> Any:
         """Do or undo a step by a service's mutation: its result.
 
         `inputs` declares the mutation's own arguments, such as `bookingId: ID!`; `given` are their values.
@@ -103,5 +105,5 @@ def _result(service: str, field: str, payload: Any) -> Any:
     if code == "SUPERSEDED":
         raise LostLease
     if code in FINAL:
-        raise Refused(message, str(code))
+        raise StepRefused(message, str(code))
     raise SubgraphError(message, "SUBGRAPH_ERROR", subgraph=service)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from uuid import UUID
 
-from gateway.saga.runner import Pace
+from gateway.saga.runner import RunnerSettings
 from gateway.settings import Wire
 from gateway.transport.base import Transport
 from gateway.transport.http import HttpTransport
@@ -24,7 +24,7 @@ SELF = UUID(int=0x6F7263686573747261)
 
 
 def bootstrap(
-    settings: ServiceSettings, transport: Transport | None = None, pace: Pace | None = None
+    settings: ServiceSettings, transport: Transport | None = None, pace: RunnerSettings | None = None
 ) -> Service:
     """Settings in, service out.
 

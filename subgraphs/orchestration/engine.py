@@ -8,10 +8,10 @@ import asyncpg
 
 from gateway.core.errors import SagaError
 from gateway.saga.definition import Definitions, Saga
-from gateway.saga.journal import Request, View, until_rest
+from gateway.saga.journal import SagaRequest, SagaView, wait_until_settled
 from gateway.saga.machine import Verb
 from gateway.saga.postgres import CHANNEL, PostgresJournal
-from gateway.saga.runner import Pace, Runner
+from gateway.saga.runner import Runner, RunnerSettings
 from subgraphs.kit.errors import BadUserInput, Conflict, DomainError, NotFound
 
 LONGEST_WAIT = 20.0  # seconds
@@ -20,10 +20,10 @@ LONGEST_WAIT = 20.0  # seconds
 class Engine:
     """Starts sagas, carries them on, and tells of them. It begins to work when it is started."""
 
-    def __init__(self, database_url: str, sagas: Sequence[Saga], pace: Pace | None = None) -> None:
+    def __init__(self, database_url: str, sagas: Sequence[Saga], pace: RunnerSettings | None = None) -> None:
         self.url = database_url
         self.definitions = Definitions.of(sagas)
-        self.pace = pace or Pace()
+        self.pace = pace or RunnerSettings()
         self.journal = PostgresJournal(database_url)
         self._runner: Runner | None = None
         self._listener: asyncpg.Connection | None = None
@@ -44,26 +44,26 @@ class Engine:
             await self._runner.stop()
         await self.journal.close()
 
-    async def begin(self, saga_type: str, key: str, data: Mapping[str, Any], by: str, wait: bool) -> View:
+    async def begin(self, saga_type: str, key: str, data: Mapping[str, Any], by: str, wait: bool) -> SagaView:
         """Start a saga, or find the one that the key has started.
 
         With `wait`, until it has ended or time is up.
         """
         try:
             saga = self.definitions.newest(saga_type)
-            saga_id, _ = await self.journal.start(Request(saga, key, data, by, key))
+            saga_id, _ = await self.journal.start(SagaRequest(saga, key, data, by, key))
         except SagaError as error:
             raise as_domain_error(error) from error
         return await self.view(saga_id, LONGEST_WAIT if wait else 0)
 
-    async def view(self, saga_id: UUID, wait: float = 0) -> View:
+    async def view(self, saga_id: UUID, wait: float = 0) -> SagaView:
         """A saga, when it rests or after so many seconds; NotFound."""
-        found = await until_rest(self.journal, saga_id, wait)
+        found = await wait_until_settled(self.journal, saga_id, wait)
         if found is None:
             raise NotFound("There is no such saga")
         return found
 
-    async def operate(self, saga_id: UUID, verb: Verb, by: str, reason: str) -> View:
+    async def operate(self, saga_id: UUID, verb: Verb, by: str, reason: str) -> SagaView:
         """An operator's word."""
         try:
             await self.journal.operate(saga_id, verb, by, reason)

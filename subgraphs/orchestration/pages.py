@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.saga.machine import VERBS, Verb
-from gateway.saga.overview import Wanted, figures, newest
+from gateway.saga.overview import SagaFilter, newest, statistics
 from subgraphs.kit import checks
 from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
 from subgraphs.kit.errors import BadUserInput, DomainError, Forbidden, Unauthenticated
@@ -111,16 +111,16 @@ class Pages:
         except DomainError as error:
             return refused(error)
         return StreamingResponse(
-            self.changes(request, Wanted(status, saga_type)), media_type="text/event-stream"
+            self.changes(request, SagaFilter(status, saga_type)), media_type="text/event-stream"
         )
 
-    async def changes(self, request: Request, wanted: Wanted) -> AsyncIterator[bytes]:
+    async def changes(self, request: Request, wanted: SagaFilter) -> AsyncIterator[bytes]:
         """Each change as an event, and a comment now and then so that a dead connection is noticed."""
         last, quiet = b"", 0
         while not await request.is_disconnected():
             ids = await newest(self.engine.journal.pool, wanted, SHOWN)
             sagas = [asdict(view) for view in await self.engine.journal.views(ids)]
-            found = _encode({**await figures(self.engine.journal.pool), "sagas": sagas})
+            found = _encode({**await statistics(self.engine.journal.pool), "sagas": sagas})
             if found != last:
                 last, quiet = found, 0
                 yield b"event: sagas\ndata: " + found + b"\n\n"

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from gateway.saga.definition import Action, Call, Retry, Saga, Step
+from gateway.saga.definition import Action, RetryPolicy, Saga, Step, StepCall
 from subgraphs.kit.client import ServiceClient
 
 Given = Mapping[str, Any]
-RETRY = Retry(attempts=6, first=0.2, longest=10.0)
-UNDO_RETRY = Retry(attempts=12, first=0.2, longest=30.0)
+RETRY = RetryPolicy(attempts=6, first=0.2, longest=10.0)
+UNDO_RETRY = RetryPolicy(attempts=12, first=0.2, longest=30.0)
 ASSIGNMENT, CONFIRMATION, CANCELLATION = (
     "musician_request_assignment",
     "payment_confirmation",
@@ -36,7 +36,7 @@ class Steps:
         take back.
         """
 
-        async def act(call: Call) -> Any:
+        async def act(call: StepCall) -> Any:
             return await self.client.step(service, field, call, inputs, call.request)
 
         action: Action = act

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import strawberry
 
 from gateway.saga.machine import Verb
-from gateway.saga.overview import Wanted, newest
+from gateway.saga.overview import SagaFilter, newest
 from subgraphs.kit import checks
 from subgraphs.kit.graphql import Schema, enum_type, object_type, resolver
 from subgraphs.kit.identity import Identity
@@ -54,7 +54,7 @@ class Query:
         by = None if identity.is_admin else str(identity.user_id)
         engine = info.context.engine
         ids = await newest(
-            engine.journal.pool, Wanted(status, type, by), checks.whole(first, "first", 1, MOST)
+            engine.journal.pool, SagaFilter(status, type, by), checks.whole(first, "first", 1, MOST)
         )
         return [Saga.of(view) for view in await engine.journal.views(ids)]
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from gateway.saga.journal import AttemptView, StepView, View
+from gateway.saga.journal import AttemptView, SagaView, StepView
 from subgraphs.kit import checks
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
@@ -112,7 +112,7 @@ class Saga:
     error_code: str | None = strawberry.field(description="The code of that.")
     started_at: datetime = strawberry.field(description="When it was started.")
     completed_at: datetime | None = strawberry.field(description="When it ended.")
-    view: strawberry.Private[View]
+    view: strawberry.Private[SagaView]
 
     @resolver
     def steps(self) -> list[SagaStep] | None:
@@ -125,7 +125,7 @@ class Saga:
         return [SagaAttempt.of(attempt) for attempt in self.view.attempts]
 
     @classmethod
-    def of(cls, view: View) -> "Saga":
+    def of(cls, view: SagaView) -> "Saga":
         """A saga out of the journal."""
         current = view.current
         return cls(

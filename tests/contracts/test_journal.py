@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from gateway.core.errors import SagaError
-from gateway.saga.definition import Call, Saga, Step
-from gateway.saga.journal import Change, Journal, LostLease, Record, Request, View
+from gateway.saga.definition import Saga, Step, StepCall
+from gateway.saga.journal import Journal, LostLease, SagaChange, SagaRecord, SagaRequest, SagaView
 from gateway.saga.machine import Attempt, begun, done, failed
 from gateway.saga.memory import MemoryJournal
 from gateway.saga.postgres import PostgresJournal
@@ -32,21 +32,21 @@ class Kept:
 
     async def start(self, saga: Saga, key: str = "k", data: Any = None) -> UUID:
         """A new saga."""
-        request = Request(saga, key, data or {"n": 1}, by="kim", correlation_id="c1")
+        request = SagaRequest(saga, key, data or {"n": 1}, by="kim", correlation_id="c1")
         saga_id, new = await self.journal.start(request)
         assert new
         return saga_id
 
-    async def claim(self, saga: Saga, lease: float = 10.0, most: int = 10) -> list[Record]:
+    async def claim(self, saga: Saga, lease: float = 10.0, most: int = 10) -> list[SagaRecord]:
         """What a worker takes over of a kind of saga."""
         return list(await self.journal.claim("worker", [(saga.type, saga.version)], lease, most))
 
-    async def take(self, saga: Saga, lease: float = 10.0) -> Record:
+    async def take(self, saga: Saga, lease: float = 10.0) -> SagaRecord:
         """The one saga of this kind that is due."""
         (record,) = await self.claim(saga, lease)
         return record
 
-    async def view(self, saga_id: UUID) -> View:
+    async def view(self, saga_id: UUID) -> SagaView:
         """A saga that is there."""
         found = await self.journal.view(saga_id)
         assert found is not None
@@ -87,7 +87,7 @@ def kept(request: pytest.FixtureRequest) -> Kept:
     return Kept(PostgresJournal(pool), shift)
 
 
-async def act(_: Call) -> None:
+async def act(_: StepCall) -> None:
     """An action that is never called here."""
 
 
@@ -97,9 +97,9 @@ def saga_of(names: str = "ab", **settings: Any) -> Saga:
     return Saga(f"s-{uuid4().hex[:8]}", steps, **settings)
 
 
-def beginning(record: Record, move: Attempt) -> Change:
+def beginning(record: SagaRecord, move: Attempt) -> SagaChange:
     """The write before an attempt."""
-    return Change("begin", begun(record.state, move), begun=move)
+    return SagaChange("begin", begun(record.state, move), begun=move)
 
 
 async def refusal(of: Awaitable[Any]) -> str:
@@ -134,11 +134,11 @@ async def test_one_key_is_one_saga_of_a_type(kept: Kept) -> None:
     Another type is another saga.
     """
     saga, other = saga_of(), saga_of()
-    requests = [Request(saga, "k", {"a": 1, "b": 2}), Request(saga, "k", {"b": 2, "a": 1})] * 4
+    requests = [SagaRequest(saga, "k", {"a": 1, "b": 2}), SagaRequest(saga, "k", {"b": 2, "a": 1})] * 4
     found = await asyncio.gather(*(kept.journal.start(one) for one in requests))
     assert len({saga_id for saga_id, _ in found}) == 1
     assert [new for _, new in found].count(True) == 1
-    assert await refusal(kept.journal.start(Request(saga, "k", {"a": 1}))) == "IDEMPOTENCY_KEY_REUSED"
+    assert await refusal(kept.journal.start(SagaRequest(saga, "k", {"a": 1}))) == "IDEMPOTENCY_KEY_REUSED"
     assert await kept.start(other) != found[0][0]
 
 
@@ -155,7 +155,7 @@ async def test_one_key_is_one_saga_of_a_type(kept: Kept) -> None:
 async def test_what_is_no_request(kept: Kept, key: str, data: Any, code: str) -> None:
     """Keys and inputs have limits; nothing is left of what was refused."""
     saga = saga_of()
-    assert await refusal(kept.journal.start(Request(saga, key, data))) == code
+    assert await refusal(kept.journal.start(SagaRequest(saga, key, data))) == code
     assert await kept.claim(saga) == []
 
 
@@ -232,9 +232,9 @@ async def test_an_attempt_is_written_before_and_after(kept: Kept) -> None:
         1,
     )
     again = begun(second.state, A)
-    await kept.journal.write(second, Change("begin", again, begun=A))
-    ended = Change("done", done(again, A), A, "done", orjson.dumps({"id": 5}))
-    await kept.journal.write(second, ended.then(Change("begin", begun(ended.state, B), begun=B)))
+    await kept.journal.write(second, SagaChange("begin", again, begun=A))
+    ended = SagaChange("done", done(again, A), A, "done", orjson.dumps({"id": 5}))
+    await kept.journal.write(second, ended.then(SagaChange("begin", begun(ended.state, B), begun=B)))
     await kept.journal.release(second)
     third = await kept.take(saga)
     assert third.results == {"a": {"id": 5}}
@@ -261,7 +261,7 @@ async def test_a_failure_waits(kept: Kept) -> None:
     await kept.journal.write(record, beginning(record, A))
     state = failed(begun(record.state, A), A, 3, refused=False)
     await kept.journal.write(
-        record, Change("failed", state, A, "failed", error="a: down", code="DOWN", wake_after=30.0)
+        record, SagaChange("failed", state, A, "failed", error="a: down", code="DOWN", wake_after=30.0)
     )
     await kept.journal.release(record)
     assert await kept.claim(saga) == []
@@ -285,7 +285,9 @@ async def test_a_saga_that_rests(kept: Kept) -> None:
     record = await kept.take(saga)
     await kept.journal.write(record, beginning(record, A))
     state = done(begun(record.state, A), A)
-    await kept.journal.write(record, Change("done", replace(state, status="completed"), A, "done", b"null"))
+    await kept.journal.write(
+        record, SagaChange("done", replace(state, status="completed"), A, "done", b"null")
+    )
     await kept.journal.release(record)
     await kept.later(1000.0)
     assert await kept.claim(saga) == []
@@ -328,7 +330,7 @@ async def test_an_operator_takes_the_saga_away(kept: Kept) -> None:
     await kept.journal.write(record, beginning(record, A))
     await kept.journal.operate(saga_id, "cancel", "admin", "changed my mind")
     with pytest.raises(LostLease):
-        await kept.journal.write(record, Change("done", done(begun(record.state, A), A), A, "done", b"1"))
+        await kept.journal.write(record, SagaChange("done", done(begun(record.state, A), A), A, "done", b"1"))
     found = await kept.view(saga_id)
     assert found.status == "compensating"
     words = [(one.direction, one.by, one.error) for one in found.attempts if one.by]

@@ -27,7 +27,7 @@ from uuid import UUID
 import asyncpg
 
 from gateway.saga.definition import Definitions
-from gateway.saga.journal import Request
+from gateway.saga.journal import SagaRequest
 from gateway.saga.machine import ACTIVE
 from gateway.saga.postgres import PostgresJournal
 from gateway.saga.runner import Runner
@@ -101,7 +101,7 @@ class Ground:
             started = []
             for case in cases:
                 saga = definitions.newest(ASSIGNMENT if scenario.after or scenario.undone else scenario.saga)
-                saga_id, _ = await journal.start(Request(saga, secrets.token_hex(8), case.data()))
+                saga_id, _ = await journal.start(SagaRequest(saga, secrets.token_hex(8), case.data()))
                 started.append(Started(saga_id, case))
             if scenario.after or scenario.undone:
                 started = [await self._prelude(journal, definitions, town, one) for one in started]
@@ -125,7 +125,7 @@ class Ground:
             await town.spoil_escrow(booking)
         saga = definitions.newest(begun.case.scenario.saga)
         return Started(
-            (await journal.start(Request(saga, secrets.token_hex(8), begun.case.data(booking))))[0],
+            (await journal.start(SagaRequest(saga, secrets.token_hex(8), begun.case.data(booking))))[0],
             begun.case,
         )
 

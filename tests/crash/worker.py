@@ -12,17 +12,17 @@ from uuid import UUID
 import asyncpg
 
 from gateway.saga.definition import Definitions
-from gateway.saga.journal import Change, Record
+from gateway.saga.journal import SagaChange, SagaRecord
 from gateway.saga.machine import ACTIVE
 from gateway.saga.postgres import PostgresJournal
-from gateway.saga.runner import Pace, Runner
+from gateway.saga.runner import Runner, RunnerSettings
 from subgraphs.kit import steps
 from subgraphs.kit.idempotency import Effect, SagaCall
 from subgraphs.kit.testing import Keys
 from subgraphs.kit.unit_of_work import UnitOfWork
 from tests.crash.services import Town
 
-QUICK = Pace(lease=0.3, at_once=16, poll=0.05)
+QUICK = RunnerSettings(lease=0.3, at_once=16, poll=0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class PointedJournal(PostgresJournal):
 
     async def claim(
         self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int
-    ) -> Sequence[Record]:
+    ) -> Sequence[SagaRecord]:
         """See Journal; a look that finds nothing writes nothing."""
         if (await self.due_in(kinds) or 0.0) <= 0.0:
             await self.points("claim", "before")
@@ -72,13 +72,13 @@ class PointedJournal(PostgresJournal):
             await self.points("claim", "after")
         return found
 
-    async def write(self, record: Record, change: Change) -> None:
+    async def write(self, record: SagaRecord, change: SagaChange) -> None:
         """See Journal."""
         await self.points(change.name, "before")
         await super().write(record, change)
         await self.points(change.name, "after")
 
-    async def release(self, record: Record) -> None:
+    async def release(self, record: SagaRecord) -> None:
         """See Journal."""
         await self.points("release", "before")
         await super().release(record)

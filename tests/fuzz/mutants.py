@@ -42,13 +42,13 @@ _PATHS, _DRAFTS, _ASSEMBLE = (
     "gateway/plan/assemble.py",
 )
 _PASS, _PLANNER = "gateway/plan/passes/merge_requests.py", "gateway/plan/planner.py"
-_GRAPH, _NORMALIZE = "gateway/supergraph/graph.py", "gateway/request/normalize.py"
+_GRAPH, _NORMALIZE = "gateway/supergraph/query_graph.py", "gateway/request/normalize.py"
 _TEMPLATE, _SCHEDULE, _RECEIPTS = (
     "gateway/transport/template.py",
     "gateway/execute/schedule.py",
-    "gateway/execute/receipts.py",
+    "gateway/execute/sent_calls.py",
 )
-_NAMES, _COMPILED = "gateway/plan/names.py", "gateway/execute/compile/run.py"
+_NAMES, _COMPILED = "gateway/plan/response_keys.py", "gateway/execute/compile/run.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -75,14 +75,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "entities: same type taken for same object",
         _ENTITIES,
-        "mark_of(made), len",
-        'mark_of({"": made["__typename"]}), len',
+        "representation_key(made), len",
+        'representation_key({"": made["__typename"]}), len',
     ),
     Mutant(
         "entities: nulls left out of lists of inputs",
         _ENTITIES,
-        "out = [each(item, read) for item in value]",
-        "out = [each(item, read) for item in value if item is not None]",
+        "out = [map_nested(item, read) for item in value]",
+        "out = [map_nested(item, read) for item in value if item is not None]",
     ),
     Mutant(
         "entities: any representation for any type",
@@ -159,18 +159,18 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "plan: inputs not awaited",
         _PLACE,
-        "(*key, *fields), parents, contexts, inputs=inputs, apart=apart)",
-        "(*key, *fields), more, contexts, inputs=inputs, apart=apart)",
+        "(*key, *fields), parents, contexts, inputs=inputs",
+        "(*key, *fields), more, contexts, inputs=inputs",
     ),
     Mutant(
         "plan: type above not awaited",
-        _PLACE,
-        "parents = parents | typed_above(self.graph, site)",
+        "gateway/plan/lookups.py",
+        "parents = parents | groups_fetching_types_above(self.graph, site)",
         "parents = set(parents)",
     ),
     Mutant(
         "plan: a part for every type",
-        "gateway/plan/parts.py",
+        "gateway/plan/site_parts.py",
         "Site(site.place, member, types, whole",
         "Site(site.place, member, None, whole",
     ),
@@ -203,23 +203,23 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "plan: mutations of one subgraph in one request",
         _PLANNER,
-        "subgraph is not None and runs[-1][0] == subgraph",
-        "subgraph is not None and len(runs) > 1",
+        "subgraph is not None and self.subgraph == subgraph",
+        "subgraph is not None",
     ),
     Mutant(
-        "plan: provided fields are for everyone",
+        "plan: provided fields are for all_objects",
         _GRAPH,
         "if found.external and not hit:",
         "if found.external and False:",
     ),
     Mutant(
-        "receipts: entities asked for again",
+        "sent_calls: entities asked for again",
         _RECEIPTS,
-        "place = places.get(mark_of(representation))",
+        "place = places.get(representation_key(representation))",
         "place = None",
     ),
     Mutant(
-        "receipts: entities in the other path's order",
+        "sent_calls: entities in the other path's order",
         _RECEIPTS,
         "known.objects[place].extend(objects)",
         "known.objects[-1 - place].extend(objects)",
@@ -227,8 +227,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "compiled: calls under way forgotten",
         _COMPILED,
-        "ended(body, self.receipts)",
-        "ended(body, {key: one for key, one in self.receipts.items() if one.outcome})",
+        "ended(body, self.sent_calls)",
+        "ended(body, {key: one for key, one in self.sent_calls.items() if one.outcome})",
     ),
     Mutant(
         "entities: nested objects lose their type",
@@ -270,7 +270,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "plan: fields do not know what they need",
         _PLACE,
-        "new.needs = inputs = frozenset(fields) - frozenset(key)",
+        "new.inputs = inputs = frozenset(fields) - frozenset(key)",
         "inputs = frozenset(fields) - frozenset(key)",
     ),
     Mutant(
@@ -288,8 +288,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "entities: no fallback for missing inputs",
         _ENTITIES,
-        "if made is not None and batch.lacking is not None:",
-        "if made is None and batch.lacking is not None:",
+        "if made is not None and batch.missing_inputs is not None:",
+        "if made is None and batch.missing_inputs is not None:",
     ),
     Mutant(
         "entities: a null takes its object along everywhere", _ENTITIES, "if strict and (part", "if (part"
@@ -303,14 +303,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "plan: a mutation in a fragment waits for those outside",
         _PLANNER,
-        "len(places) == 1 and _comes_last(around, *places)",
-        "len(places) == 1",
+        "nesting is not None and _is_written_last(self.nestings, nesting)",
+        "nesting is not None",
     ),
     Mutant(
         "plan: a strict input with inputs has no lookup of its own",
         _PLACE,
-        'self.given_inputs(site, option, new, new.key if apart else "")',
-        'self.given_inputs(site, option, new, "")',
+        'self.slot_with_inputs(site, option, new, new.key if separate else "")',
+        'self.slot_with_inputs(site, option, new, "")',
     ),
     Mutant(
         "graph: inputs of a type come from one subgraph",
@@ -321,8 +321,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "load: a fragment on every object hides what is in it",
         "gateway/federation/field_set.py",
-        "if not item.directives and (condition == type_name or",
-        "if item.directives and (condition == type_name or",
+        "always and not item.directives",
+        "always and item.directives",
     ),
     Mutant(
         "shape: a subgraph names its root type",
@@ -333,8 +333,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "compiled: an unknown entity is an input",
         "gateway/execute/compile/source.py",
-        '"raise Unusual")  # an entity',
-        '"pass")  # an entity',
+        '"raise NeedsExactPath")  # an unknown',
+        '"pass")  # an unknown',
     ),
 )
 

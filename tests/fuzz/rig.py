@@ -27,8 +27,8 @@ from gateway.engine import Engine, make_engine
 from gateway.execution import execute
 from gateway.observe.facts import Fact, PlanRunAgain
 from gateway.observe.observer import Observer
-from gateway.pipeline import Prepared, check, pick, prepare, run, variables_for
-from gateway.plan.unions import without_unsure_members
+from gateway.pipeline import PreparedOperation, check, pick, prepare, run, variables_for
+from gateway.plan.unions import without_partial_union_members
 from gateway.settings import Settings
 from gateway.supergraph.load import load_supergraph
 from gateway.transport.base import Call, Done, Handle
@@ -91,7 +91,7 @@ def written(calls: list[Call]) -> list[str]:
 
 
 def _unordered(call: Call) -> dict[str, Any]:
-    joints = {orjson.loads(joint[:-1]) for joint in call.template.joints}
+    joints = {orjson.loads(joint[:-1]) for joint in call.template.variable_starts}
     return {
         name: sorted(value, key=lambda one: json.dumps(one, sort_keys=True)) if name in joints else value
         for name, value in call.variables.items()
@@ -185,23 +185,23 @@ class Rig:
             raise Differing(f"requests compiled: {sent}\nexact: {written(self.transport.requests)}")
         return exact
 
-    def _note_rules(self, prepared: Prepared, labels: frozenset[str]) -> None:
+    def _note_rules(self, prepared: PreparedOperation, labels: frozenset[str]) -> None:
         """Note what a plan shows of rules that the monolith does not have."""
         operation = prepared.operation
-        if without_unsure_members(self.engine.graphs.of(labels), operation) != operation:
+        if without_partial_union_members(self.engine.graphs.of(labels), operation) != operation:
             self._note("unions that differ")
         if prepared.plan.careful is not None:
             self._note("hasty plans")
         if any(fetch.fallback for fetch in prepared.plan.fetches):
             self._note("fallbacks for missing inputs")
 
-    async def _compiled(self, prepared: Prepared, values: dict[str, Any]) -> dict[str, Any]:
+    async def _compiled(self, prepared: PreparedOperation, values: dict[str, Any]) -> dict[str, Any]:
         """The response of the compiled path, which may have left the rest to the exact one."""
         response: Any = (await execute(self.engine, prepared, inputs_of(self.engine, values))).response
         found: dict[str, Any] = json.loads(response) if isinstance(response, bytes) else response
         return found
 
-    async def _exactly(self, prepared: Prepared, values: dict[str, Any]) -> dict[str, Any]:
+    async def _exactly(self, prepared: PreparedOperation, values: dict[str, Any]) -> dict[str, Any]:
         """The response of the exact path, entity fetches by the loader as they are in service."""
         loader = self.engine.loader if prepared.plan.kind == "query" else None
         response = (await run(self.engine, prepared, inputs_of(self.engine, values), loader)).response

@@ -13,7 +13,7 @@ from gateway.answering import Gateway
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.engine import Engine, make_engine
-from gateway.execute.inputs import Inputs
+from gateway.execute.inputs import ExecutionInputs
 from gateway.execution import execute
 from gateway.pipeline import check, pick, prepare, variables_for
 from gateway.settings import Settings
@@ -49,9 +49,9 @@ def inputs_of(
     variables: Mapping[str, Any] | None = None,
     headers: Headers = NO_HEADERS,
     timeout: float = 30.0,
-) -> Inputs:
+) -> ExecutionInputs:
     """What a request without a door gives to an execution."""
-    return Inputs(variables or {}, headers, timeout, engine.context({}))
+    return ExecutionInputs(variables or {}, headers, timeout, engine.context({}))
 
 
 def gateway_of(sdls: Mapping[str, str], transport: Transport, settings: Settings | None = None) -> Gateway:

@@ -72,7 +72,7 @@ def test_plan_prints_text_and_json(supergraph: Path) -> None:
         ),
         (["plan", "--supergraph", "SUPERGRAPH", "-", "--format", "xml"], "{ me { id } }", "text or json"),
         (["compose"], None, "at least one --subgraph"),
-        (["compose", "--subgraph", "users"], None, "--subgraph takes NAME=VALUE"),
+        (["compose", "--subgraph", "users"], None, "--subgraph: expected NAME=VALUE"),
         (["compose", "--subgraph", "u=README.md"], None, "INVALID_GRAPHQL"),
         (["compose", "--subgraph", "u=http://127.0.0.1:9/"], None, "SUBGRAPH_UNREACHABLE: subgraph u"),
         (["serve"], None, "either --supergraph FILE or --subgraph"),

@@ -36,7 +36,11 @@ async def test_an_sdl() -> None:
         (reply(b"\xef\xbb\xbf" + SDL), "byte order mark", "SUBGRAPH_BAD_RESPONSE"),
         (reply(SDL + SDL), "a second value", "SUBGRAPH_BAD_RESPONSE"),
         (reply(SDL, more=b"content-encoding: br\r\n"), "encoded as 'br'", "SUBGRAPH_BAD_RESPONSE"),
-        (reply(b'{"data":{"_service":null}}'), "is it a federation subgraph", "SUBGRAPH_BAD_RESPONSE"),
+        (
+            reply(b'{"data":{"_service":null}}'),
+            "check that it is a federation subgraph",
+            "SUBGRAPH_BAD_RESPONSE",
+        ),
     ],
 )
 async def test_no_sdl(raw: bytes, words: str, code: str) -> None:

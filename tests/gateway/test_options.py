@@ -24,13 +24,13 @@ def test_every_setting_is_reachable(kind: type[Any]) -> None:
     ("given", "words"),
     [
         ("dept=5", "did you mean depth"),
-        ("nonsense=5", "there are body, tokens"),
+        ("nonsense=5", "expected one of body, tokens"),
         ("depth", "NAME=VALUE"),
         ("depth=", "NAME=VALUE"),
-        ("depth=five", "a whole number, not 'five'"),
+        ("depth=five", "a whole number, got 'five'"),
         ("depth=1.5", "a whole number"),
-        ("depth=0", "more than 0"),
-        ("depth=-3", "more than 0"),
+        ("depth=0", "greater than 0"),
+        ("depth=-3", "greater than 0"),
     ],
 )
 def test_what_is_wrong_is_said(given: str, words: str) -> None:

@@ -15,7 +15,7 @@ from gateway.core.context import Identity, RequestContext
 from gateway.core.envelope import BY_CODE, Envelope
 from gateway.core.errors import RequestError, SettingsError, SubgraphError
 from gateway.plugins import HOOKS, Hooks
-from gateway.request.ask import Ask
+from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import Settings
 from gateway.transport.base import Call, Outcome, Reply
 from tests.gateway.http.sockets import body_of, connected, payload, raw, read_one, serving
@@ -58,7 +58,7 @@ class Noting:
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    async def on_request(self, context: RequestContext, ask: Ask) -> None:
+    async def on_request(self, context: RequestContext, ask: GraphQLRequest) -> None:
         """The request."""
         self.seen.append(f"request {context.headers['x-tag']} {ask.query}")
 
@@ -116,7 +116,7 @@ async def test_both_doors_call_them() -> None:
 class Answering:
     """Answers some requests by itself, refuses others, and fails at the rest."""
 
-    def on_request(self, context: RequestContext, ask: Ask) -> Envelope | None:
+    def on_request(self, context: RequestContext, ask: GraphQLRequest) -> Envelope | None:
         """By what the query says."""
         if "other" not in ask.query:
             return Envelope({"data": {"thing": "from the plugin"}})
@@ -140,7 +140,7 @@ async def test_a_plugin_answers_refuses_and_fails() -> None:
 class Identifying:
     """Says who asks by a header that is not forwarded, and tells subgraphs in another one."""
 
-    def on_request(self, context: RequestContext, ask: Ask) -> None:
+    def on_request(self, context: RequestContext, ask: GraphQLRequest) -> None:
         """Set the identity."""
         user = context.headers.get("x-login")
         context.identity = Identity(user, key=user)
@@ -148,7 +148,7 @@ class Identifying:
     def on_call(self, context: RequestContext | None, call: Call) -> Call | None:
         """Hand it on."""
         user = context.identity.subject if context else None
-        return call.changed(headers=call.headers.adding((("x-user", user),))) if user else None
+        return call.replaced(headers=call.headers.adding((("x-user", user),))) if user else None
 
 
 @pytest.mark.parametrize("compile", [True, False])

@@ -4,49 +4,49 @@ from typing import Any
 
 import pytest
 
-from gateway.app import Served
+from gateway.app import GatewayApp
 from gateway.core.errors import SettingsError
 from gateway.observe.facts import Fact, Reloaded, ReloadRefused
 from gateway.observe.observer import Observer
-from gateway.reload import Making, Reloader, Source
-from gateway.request.ask import Ask
+from gateway.reload import GatewayFactory, GatewaySource, Reloader
+from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import Limits, Settings
 from tests.gateway.support import supergraph_of
 
-BEFORE = Source(supergraph_of({"a": "type Query { one: Int }"}), Settings())
-AFTER = Source(
+BEFORE = GatewaySource(supergraph_of({"a": "type Query { one: Int }"}), Settings())
+AFTER = GatewaySource(
     supergraph_of({"a": "type Query { two: Int }"}), Settings(limits=Limits(depth=1), plan_cache=7)
 )
-BROKEN = Source(AFTER.supergraph, Settings(urls={"nobody": "http://127.0.0.1:9/"}))
+BROKEN = GatewaySource(AFTER.supergraph, Settings(urls={"nobody": "http://127.0.0.1:9/"}))
 
 
-def reloading(*sources: Source | Exception) -> tuple[Served, Reloader, list[Fact]]:
+def reloading(*sources: GatewaySource | Exception) -> tuple[GatewayApp, Reloader, list[Fact]]:
     """What serves the first source, its reloader, which reads the others, and the facts that it reports."""
     facts: list[Fact] = []
     left = list(sources[1:])
 
-    def read() -> Source:
+    def read() -> GatewaySource:
         found = left.pop(0)
         if isinstance(found, Exception):
             raise found
         return found
 
-    making = Making(read, Observer([facts.append]))
+    making = GatewayFactory(read, Observer([facts.append]))
     first: Any = sources[0]
-    served = Served(making.make(first))
+    served = GatewayApp(making.make(first))
     return served, Reloader(served, making), facts
 
 
 async def test_both_change_at_once() -> None:
     """The new supergraph is answered under the new settings, with known operations planned ahead."""
     served, reloader, facts = reloading(BEFORE, AFTER)
-    await served.gateway.answer(Ask("{ __typename }"), {})
-    site = served.routes.site
+    await served.gateway.answer(GraphQLRequest("{ __typename }"), {})
+    site = served.routes.service
     await reloader.reload()
     settings = served.gateway.engine.settings
     assert (settings.limits.depth, settings.plan_cache) == (1, 7)
-    assert served.routes.site is not site
-    assert served.routes.site.endpoint.answering is served.gateway
+    assert served.routes.service is not site
+    assert served.routes.service.endpoint.handler is served.gateway
     assert "two" in served.gateway.engine.supergraph.sdl
     assert list(served.gateway.operations.values) == [("{ __typename }", None)]
     assert facts == [Reloaded(("a",))]
@@ -56,7 +56,7 @@ async def test_both_change_at_once() -> None:
     ("bad", "code"),
     [(BROKEN, "UNKNOWN_SUBGRAPH"), (SettingsError("no file", "FILE_NOT_READABLE"), "FILE_NOT_READABLE")],
 )
-async def test_neither_changes_where_one_is_wrong(bad: Source | Exception, code: str) -> None:
+async def test_neither_changes_where_one_is_wrong(bad: GatewaySource | Exception, code: str) -> None:
     """Settings that do not fit the new supergraph leave both as they were, and say why."""
     served, reloader, facts = reloading(BEFORE, bad)
     gateway = served.gateway

@@ -15,10 +15,10 @@ from gateway.app import create_gateway
 from gateway.core.errors import SagaError, SettingsError
 from gateway.core.jsontext import read_json
 from gateway.http.respond import encode
-from gateway.request.ask import Ask
-from gateway.saga.definition import Call, Definitions, Saga, Step
+from gateway.request.graphql_request import GraphQLRequest
+from gateway.saga.definition import Definitions, Saga, Step, StepCall
 from gateway.saga.memory import MemoryJournal
-from gateway.saga.runner import Pace, Runner
+from gateway.saga.runner import Runner, RunnerSettings
 from gateway.settings import Settings
 from gateway.transport.fake import FakeTransport
 from gateway.triggers import Sagas, Trigger, TriggeringTransport
@@ -36,7 +36,7 @@ TRIGGER = Trigger("book", "booking", {"room": "room", "nights": "nights"}, "key"
 KIM, LEE = {"authorization": "kim"}, {"authorization": "lee"}
 
 
-async def rest(call: Call) -> Any:
+async def rest(call: StepCall) -> Any:
     """A step."""
     return {"room": call.data["room"]}
 
@@ -76,7 +76,11 @@ class Hotel:
     async def ask(self, query: str, headers: dict[str, str] | None = None, **variables: Any) -> Any:
         """The response to an operation."""
         return orjson.loads(
-            encode(await self.gateway.answer(Ask(query, variables), KIM if headers is None else headers))
+            encode(
+                await self.gateway.answer(
+                    GraphQLRequest(query, variables), KIM if headers is None else headers
+                )
+            )
         )
 
 
@@ -169,7 +173,7 @@ async def test_beside_other_mutations(hotel: Hotel) -> None:
 
 async def test_waiting_for_the_end(hotel: Hotel) -> None:
     """With `wait` the answer comes when the saga has ended."""
-    runner = Runner(hotel.journal, hotel.definitions, Pace(poll=0.01))
+    runner = Runner(hotel.journal, hotel.definitions, RunnerSettings(poll=0.01))
     await runner.start()
     query = 'mutation { book(room: 1, key: "k", wait: true) { status } }'
     async with asyncio.timeout(10):

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gateway.pipeline import check
-from gateway.supergraph.graph import Graph
 from gateway.supergraph.load import load_supergraph
 from gateway.supergraph.model import Supergraph
+from gateway.supergraph.query_graph import QueryGraph
 from gateway.transport.local import LocalTransport
 from subgraphs.platform.schema_files import print_all
 from subgraphs.platform.tables import SERVICES
@@ -93,7 +93,7 @@ def test_requires_and_provides_are_in_use(supergraph: Supergraph) -> None:
 def test_the_operations_cross_services() -> None:
     """Operations are valid, and together ask every subgraph; most ask more than one."""
     engine = engine_of((SCHEMA / "supergraph.graphql").read_text(), LocalTransport({}))
-    assert isinstance(engine.graphs.plain, Graph)
+    assert isinstance(engine.graphs.plain, QueryGraph)
     for path in (SCHEMA / "operations").glob("*.graphql"):
         check(engine, path.read_text())
         beside = path.with_suffix(".json")

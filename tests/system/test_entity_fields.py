@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from gateway.supergraph.graph import Graph
 from gateway.supergraph.load import load_supergraph
+from gateway.supergraph.query_graph import QueryGraph
 from subgraphs.platform.accounts import DEMO_ACCOUNTS
 from subgraphs.platform.plan import Options
 from subgraphs.platform.sample.catalogue import named_id
@@ -125,7 +125,7 @@ def asked(
 ) -> tuple[Any, list[str]]:
     """The field's value as a subgraph gives it for these headers, and the codes of errors."""
     reference = SUPERGRAPH.subgraphs[service].types[kind].fields[field].type_name
-    below = "{ __typename }" if Graph(SUPERGRAPH).is_composite(reference) else ""
+    below = "{ __typename }" if QueryGraph(SUPERGRAPH).is_composite(reference) else ""
     given = ARGUMENTS.get((service, kind, field), "")
     query = f"query ($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {kind} {{ {field}{given} {below} }} }} }}"
     thing = {"__typename": kind, **things(platform.url)[kind]}

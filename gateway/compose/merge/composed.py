@@ -19,9 +19,9 @@ from graphql.language import DirectiveDefinitionNode, NameNode
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.links import identity_of, version_of
-from gateway.compose.merge.names import marks_of, used_names
+from gateway.compose.merge.names import metadata_of, used_names
 from gateway.compose.merged import ComposedDirectives
-from gateway.compose.model import Composed, SubgraphSchema
+from gateway.compose.model import ComposedDirective, SubgraphSchema
 from gateway.federation.carried import CARRIED
 from gateway.supergraph.api_schema import remade
 from gateway.supergraph.features import Feature
@@ -75,7 +75,7 @@ def compose_directives(schemas: Sequence[SubgraphSchema], report: Report) -> Com
 
 
 def _find(
-    schema: SubgraphSchema, composed: Composed, report: Report
+    schema: SubgraphSchema, composed: ComposedDirective, report: Report
 ) -> tuple[str, Feature, DirectiveDefinitionNode] | None:
     where = {"subgraph": schema.name}
     if not composed.name:
@@ -156,7 +156,10 @@ def _check_applications(schema: SubgraphSchema, specs: Iterable[_Spec], report: 
     chosen = {name: node for spec in specs for name, (_, node) in spec.definitions.items()}
     for item in schema.types.values():
         for applied in (
-            one for marks in marks_of(item) for one in marks.applied if not one.spec and one.name in chosen
+            one
+            for metadata in metadata_of(item)
+            for one in metadata.applied
+            if not one.spec and one.name in chosen
         ):
             node = chosen[applied.name]
             known = {one.name.value: print_ast(one.type).removesuffix("!") for one in node.arguments or ()}

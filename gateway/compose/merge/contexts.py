@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from gateway.compose.diagnostics import Report
-from gateway.compose.merged import ContextArgument
+from gateway.compose.merged import MergedContextArgument
 from gateway.compose.model import FieldDef, InputValue, SubgraphSchema
 from gateway.federation.context_value import context_and_selection
 
@@ -16,7 +16,7 @@ def context_name(subgraph: str, name: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9]', '_', subgraph)}__{name}"
 
 
-def context_arguments(schema: SubgraphSchema, one: FieldDef) -> tuple[ContextArgument, ...]:
+def context_arguments(schema: SubgraphSchema, one: FieldDef) -> tuple[MergedContextArgument, ...]:
     """The arguments of a field that its subgraph takes from contexts."""
     found = []
     for argument in one.arguments.values():
@@ -25,7 +25,7 @@ def context_arguments(schema: SubgraphSchema, one: FieldDef) -> tuple[ContextArg
             name, selection = parsed
             reference = argument.type.removesuffix("!")
             found.append(
-                ContextArgument(argument.name, reference, context_name(schema.name, name), selection)
+                MergedContextArgument(argument.name, reference, context_name(schema.name, name), selection)
             )
     return tuple(found)
 

@@ -9,7 +9,7 @@ from graphql.language import DirectiveDefinitionNode, InputValueDefinitionNode, 
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.merge.inputs import merge_arguments
-from gateway.compose.model import InputValue, Marks, SubgraphSchema
+from gateway.compose.model import InputValue, Metadata, SubgraphSchema
 from gateway.supergraph.api_schema import EXECUTABLE, remade
 
 
@@ -76,4 +76,4 @@ def _merged(
 def read_input(node: InputValueDefinitionNode) -> InputValue:
     """A directive's argument."""
     default = print_ast(node.default_value) if node.default_value else None
-    return InputValue(node.name.value, print_ast(node.type), default, Marks(), node)
+    return InputValue(node.name.value, print_ast(node.type), default, Metadata(), node)

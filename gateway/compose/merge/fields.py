@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from gateway.compose.diagnostics import Report
 from gateway.compose.merge.contexts import context_arguments, without_contextual
 from gateway.compose.merge.inputs import merge_arguments
-from gateway.compose.merge.marks import merge_marks
+from gateway.compose.merge.metadata import merge_metadata
 from gateway.compose.merge.type_references import IsSubtype, widest
 from gateway.compose.merged import JoinArguments, MergedField
 from gateway.compose.model import ROOT_NAMES, FieldDef, SubgraphSchema, TypeDef
@@ -57,21 +57,15 @@ class FieldMerger:
         providing = [side for side in have if side[2].external and self.is_provided(side)]
         self.check_sharing(coordinate, [*settled, *by_interface], providing)
         owners = [side for side in have if not side[2].external] or list(have)
-        reference = widest([one.type for _, _, one in owners], self.is_subtype)
-        if reference is None:
-            shown = ", ".join(f"{one.type} in {schema.name}" for schema, _, one in owners)
-            self.report.error("FIELD_TYPE_MISMATCH", f"{coordinate} is {shown}", coordinate=coordinate)
-            reference = owners[0][2].type
-        elif any(one.type != reference for _, _, one in owners):
-            shown = ", ".join(f"{one.type} in {schema.name}" for schema, _, one in owners)
-            message = f"{coordinate} is {shown}; the supergraph has {reference}"
-            self.report.hint("INCONSISTENT_BUT_COMPATIBLE_FIELD_TYPE", message, coordinate)
+        reference = self.merged_type(coordinate, owners)
         given = [(schema, one.arguments) for schema, _, one in owners]
         arguments = merge_arguments(
             coordinate, without_contextual(coordinate, given, self.report), self.report
         )
         self.check_external(coordinate, have, owners, reference)
-        marks = merge_marks(coordinate, [(schema.name, one.marks) for schema, _, one in owners], self.report)
+        metadata = merge_metadata(
+            coordinate, [(schema.name, one.metadata) for schema, _, one in owners], self.report
+        )
         joins = tuple(join for side in have if (join := self.join(side, reference, overridden, migrating)))
         nobody = (
             len(sides) == 1 and have[0][2].override not in self.subgraphs
@@ -79,8 +73,24 @@ class FieldMerger:
         bare = [replace(join, override=None) if nobody else join for join in joins]
         plain = len(have) == len(sides) and all(join == JoinArguments(join.subgraph) for join in bare)
         return MergedField(
-            have[0][2].name, reference, arguments, marks, () if plain and len(joins) == len(have) else joins
+            have[0][2].name,
+            reference,
+            arguments,
+            metadata,
+            () if plain and len(joins) == len(have) else joins,
         )
+
+    def merged_type(self, coordinate: str, owners: Sequence[Side]) -> str:
+        """The field's type reference in the supergraph; reports types that can't be merged."""
+        reference = widest([one.type for _, _, one in owners], self.is_subtype)
+        shown = ", ".join(f"{one.type} in {schema.name}" for schema, _, one in owners)
+        if reference is None:
+            self.report.error("FIELD_TYPE_MISMATCH", f"{coordinate} is {shown}", coordinate=coordinate)
+            return owners[0][2].type
+        if any(one.type != reference for _, _, one in owners):
+            message = f"{coordinate} is {shown}; the supergraph has {reference}"
+            self.report.hint("INCONSISTENT_BUT_COMPATIBLE_FIELD_TYPE", message, coordinate)
+        return reference
 
     def overridden(self, coordinate: str, have: Sequence[Side]) -> tuple[set[str], dict[str, str]]:
         """The subgraphs whose field another one overrides; and those that still share it, by a label."""

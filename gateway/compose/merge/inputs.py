@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from gateway.compose.diagnostics import Report
-from gateway.compose.merge.marks import merge_marks
+from gateway.compose.merge.metadata import merge_metadata
 from gateway.compose.merge.type_references import narrowest
-from gateway.compose.merged import JoinArguments, MergedInput, MergedMarks
+from gateway.compose.merged import JoinArguments, MergedInput, MergedMetadata
 from gateway.compose.model import InputValue, SubgraphSchema, TypeDef
 from gateway.federation.values import value_key
 
@@ -68,14 +68,7 @@ def _merge_one(
         code = "FIELD_ARGUMENT_TYPE_MISMATCH" if what == "argument" else "FIELD_TYPE_MISMATCH"
         report.error(code, f"{what} {place} is {shown}", coordinate=place)
         reference = have[0][1].type
-    defaults = dict.fromkeys(one.default for _, one in have if one.default is not None)
-    if len({value_key(one) for one in defaults}) > 1:
-        message = f"{what} {place} has the defaults {', '.join(str(item) for item in defaults)}"
-        report.error(f"{prefix}_DEFAULT_MISMATCH", message, coordinate=place)
-    everywhere = all(one.default is not None for _, one in have)
-    if defaults and not everywhere:
-        message = f"{what} {place} has a default in some subgraphs only; it has none in the supergraph"
-        report.hint("INCONSISTENT_DEFAULT_VALUE_PRESENCE", message, place)
+    default = _merged_default(place, have, report, what, prefix)
     if any(one.type != reference for _, one in have):
         shown = ", ".join(f"{one.type} in {schema.name}" for schema, one in have)
         message = f"{what} {place} is {shown}; the supergraph has {reference}"
@@ -85,14 +78,28 @@ def _merge_one(
         JoinArguments(schema.name, type=one.type if one.type != reference else None) for schema, one in have
     )
     plain = all(join.type is None for join in joins)
-    default = next(iter(defaults), None) if everywhere else None
-    marks = merge_marks(place, [(schema.name, one.marks) for schema, one in have], report)
-    return MergedInput(name, reference, default, marks, () if plain else joins)
+    merged = merge_metadata(place, [(schema.name, one.metadata) for schema, one in have], report)
+    return MergedInput(name, reference, default, merged, () if plain else joins)
+
+
+def _merged_default(
+    place: str, have: Sequence[tuple[SubgraphSchema, InputValue]], report: Report, what: str, prefix: str
+) -> str | None:
+    """The default in the supergraph: the subgraphs' common one, None where some subgraph has none."""
+    defaults = dict.fromkeys(one.default for _, one in have if one.default is not None)
+    if len({value_key(one) for one in defaults}) > 1:
+        message = f"{what} {place} has the defaults {', '.join(str(item) for item in defaults)}"
+        report.error(f"{prefix}_DEFAULT_MISMATCH", message, coordinate=place)
+    everywhere = all(one.default is not None for _, one in have)
+    if defaults and not everywhere:
+        message = f"{what} {place} has a default in some subgraphs only; it has none in the supergraph"
+        report.hint("INCONSISTENT_DEFAULT_VALUE_PRESENCE", message, place)
+    return next(iter(defaults), None) if everywhere else None
 
 
 def merge_enum(
     name: str, sides: Sequence[tuple[SubgraphSchema, TypeDef]], used_in: bool, used_out: bool, report: Report
-) -> tuple[tuple[str, MergedMarks, tuple[str, ...]], ...]:
+) -> tuple[tuple[str, MergedMetadata, tuple[str, ...]], ...]:
     """An enum's values: all of them where it is only answered, the common ones where it is only accepted."""
     everything = dict.fromkeys(value for _, item in sides for value in item.values)
     merged = []
@@ -108,10 +115,10 @@ def merge_enum(
                 message = f"enum value {name}.{value} is left out: not every subgraph has it"
                 report.hint("INCONSISTENT_ENUM_VALUE_FOR_INPUT_ENUM", message, f"{name}.{value}")
             continue
-        marks = merge_marks(
+        metadata = merge_metadata(
             f"{name}.{value}", [(schema.name, item.values[value]) for schema, item in have], report
         )
-        merged.append((value, marks, tuple(schema.name for schema, _ in have)))
+        merged.append((value, metadata, tuple(schema.name for schema, _ in have)))
     if not merged and everything:
         message = f"the subgraphs' definitions of enum {name} have no value in common"
         report.error("EMPTY_MERGED_ENUM_TYPE", message, coordinate=name)

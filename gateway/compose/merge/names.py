@@ -6,7 +6,7 @@ One name in all of them, for it stands in the supergraph.
 from collections.abc import Iterator, Mapping, Sequence
 
 from gateway.compose.diagnostics import Report
-from gateway.compose.model import Marks, SubgraphSchema, TypeDef
+from gateway.compose.model import Metadata, SubgraphSchema, TypeDef
 from gateway.federation.carried import CARRIED
 
 
@@ -29,28 +29,28 @@ def used_names(schema: SubgraphSchema) -> set[str]:
     """The canonical names of the directives of a subgraph that the supergraph carries in some form, where
     they are applied.
     """
-    used: set[str] = {"tag"} if schema.marks.tags else set()
+    used: set[str] = {"tag"} if schema.metadata.tags else set()
     for node in schema.directives.values():
         applied = (one.name.value for argument in node.arguments or () for one in argument.directives or ())
         used.update(name for local in applied if (name := schema.links.names.get(local)) in CARRIED and name)
     for item in schema.types.values():
         used.update(["context"] if item.contexts else [])
-        for marks in marks_of(item):
-            used.update(one.name for one in marks.applied if one.spec and one.name in CARRIED)
-            if any(one.spec for one in marks.routed):
+        for metadata in metadata_of(item):
+            used.update(one.name for one in metadata.applied if one.spec and one.name in CARRIED)
+            if any(one.spec for one in metadata.routed):
                 used.add("cacheTag")
-            if marks.tags:
+            if metadata.tags:
                 used.add("tag")
-            if marks.inaccessible:
+            if metadata.inaccessible:
                 used.add("inaccessible")
     return used
 
 
-def marks_of(item: TypeDef) -> Iterator[Marks]:
-    """The marks of a type and of all in it."""
-    yield item.marks
+def metadata_of(item: TypeDef) -> Iterator[Metadata]:
+    """The metadata of a type and of all in it."""
+    yield item.metadata
     yield from item.values.values()
-    yield from (one.marks for one in item.inputs.values())
+    yield from (one.metadata for one in item.inputs.values())
     for field in item.fields.values():
-        yield field.marks
-        yield from (one.marks for one in field.arguments.values())
+        yield field.metadata
+        yield from (one.metadata for one in field.arguments.values())

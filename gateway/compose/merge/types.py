@@ -14,11 +14,11 @@ from gateway.compose.merge.contexts import context_name
 from gateway.compose.merge.executable import executable_directives
 from gateway.compose.merge.fields import FieldMerger, Side
 from gateway.compose.merge.inputs import merge_enum, merge_input_fields
-from gateway.compose.merge.marks import merge_marks
+from gateway.compose.merge.metadata import merge_metadata
 from gateway.compose.merge.names import carried_names
 from gateway.compose.merge.requirements import check_requirements
 from gateway.compose.merged import JoinArguments, MergedField, MergedSchema, MergedType
-from gateway.compose.model import ROOT_NAMES, Marks, SubgraphSchema, TypeDef
+from gateway.compose.model import ROOT_NAMES, Metadata, SubgraphSchema, TypeDef
 from gateway.federation.field_set import print_field_set
 from gateway.supergraph.model import Kind
 
@@ -45,8 +45,8 @@ def merge_schema(schemas: Sequence[SubgraphSchema], report: Report) -> MergedSch
         report.error("NO_QUERIES", "no subgraph has a query")
     names = carried_names(schemas, report)
     hint_inconsistencies(merger.sides, merger.used_in, merger.used_out, report)
-    marks = merge_marks("the schema", [(schema.name, schema.marks) for schema in schemas], report)
-    return MergedSchema(types, roots, tuple(executable.values()), composed, names, marks)
+    metadata = merge_metadata("the schema", [(schema.name, schema.metadata) for schema in schemas], report)
+    return MergedSchema(types, roots, tuple(executable.values()), composed, names, metadata)
 
 
 def with_query(schema: SubgraphSchema) -> SubgraphSchema:
@@ -54,7 +54,7 @@ def with_query(schema: SubgraphSchema) -> SubgraphSchema:
     query = ROOT_NAMES["query"]
     if query in schema.types:
         return schema
-    empty = TypeDef(query, "object", Marks(), ObjectTypeDefinitionNode(name=NameNode(value=query)))
+    empty = TypeDef(query, "object", Metadata(), ObjectTypeDefinitionNode(name=NameNode(value=query)))
     return replace(schema, types={**schema.types, query: empty})
 
 
@@ -98,16 +98,14 @@ class _Merger:
         merged = MergedType(
             name=name,
             kind=kind,
-            marks=merge_marks(name, [(schema.name, item.marks) for schema, item in sides], self.report),
+            metadata=merge_metadata(
+                name, [(schema.name, item.metadata) for schema, item in sides], self.report
+            ),
             subgraphs=tuple(schema.name for schema, _ in sides),
             joins=tuple(join for schema, item in sides for join in _type_joins(schema, item)),
             contexts=tuple(context_name(schema.name, one) for schema, item in sides for one in item.contexts),
         )
-        if not any(item.base for _, item in sides) and name not in ROOT_NAMES.values():
-            names = ", ".join(schema.name for schema, _ in sides)
-            self.report.error(
-                "EXTENSION_WITH_NO_BASE", f"{name} is only extended, in {names}", coordinate=name
-            )
+        self.check_base(name, sides)
         if len({_merged_kind(item) for _, item in sides}) > 1:
             return merged  # what is reported already would only make more errors
         if kind in ("object", "interface"):
@@ -121,6 +119,13 @@ class _Merger:
             values = merge_enum(name, sides, name in self.used_in, name in self.used_out, self.report)
             return replace(merged, values=values)
         return replace(merged, members=_by_subgraph(sides, "members")) if kind == "union" else merged
+
+    def check_base(self, name: str, sides: Sides) -> None:
+        """Report a type that every subgraph only extends. Root types need no definition."""
+        if not any(item.base for _, item in sides) and name not in ROOT_NAMES.values():
+            names = ", ".join(schema.name for schema, _ in sides)
+            message = f"{name} is only extended (in {names}); define it in one subgraph"
+            self.report.error("EXTENSION_WITH_NO_BASE", message, coordinate=name)
 
     def kind(self, name: str, sides: Sides) -> Kind:
         """The kind of a type: an interface where subgraphs have its @interfaceObject, else the one that
@@ -224,7 +229,7 @@ def _with_interface_object_fields(
                     continue
                 have = {one.name for one in implementation.fields}
                 added = tuple(
-                    MergedField(one.name, one.type, one.arguments, one.marks, (JoinArguments(None),))
+                    MergedField(one.name, one.type, one.arguments, one.metadata, (JoinArguments(None),))
                     for key, one in fields.items()
                     if key in item.fields and key not in have
                 )

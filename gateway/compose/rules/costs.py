@@ -13,7 +13,7 @@ def check_costs(schema: SubgraphSchema, report: Report) -> None:
     for item in schema.types.values():
         for one in item.fields.values():
             coordinate = f"{item.name}.{one.name}"
-            for applied in one.marks.applied:
+            for applied in one.metadata.applied:
                 for code, message in _complaints(schema, item, one, applied):
                     text = f"@{applied.local} on {coordinate}: {message}"
                     report.error(code, text, subgraph=schema.name, coordinate=coordinate, node=one.node)

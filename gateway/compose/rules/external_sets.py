@@ -14,7 +14,7 @@ def check_requires(schema: SubgraphSchema, report: Report) -> None:
     """Check every @requires of a subgraph."""
     for item, one in _fields(schema):
         if one.requires is not None:
-            check = _Check(schema, item, one, report, "requires")
+            check = _FieldSetCheck(schema, item, one, report, "requires")
             if item.kind == "interface":
                 check.complain("UNSUPPORTED_ON_INTERFACE", "it can't stand on a field of an interface")
             check.fields(item.name, one.requires, arguments=True)
@@ -24,7 +24,7 @@ def check_provides(schema: SubgraphSchema, report: Report) -> None:
     """Check every @provides of a subgraph."""
     for item, one in _fields(schema):
         if one.provides is not None:
-            check = _Check(schema, item, one, report, "provides")
+            check = _FieldSetCheck(schema, item, one, report, "provides")
             target = schema.types.get(one.type_name)
             if item.kind == "interface":
                 check.complain("UNSUPPORTED_ON_INTERFACE", "it can't stand on a field of an interface")
@@ -38,7 +38,7 @@ def _fields(schema: SubgraphSchema) -> list[tuple[TypeDef, FieldDef]]:
     return [(item, one) for item in schema.types.values() for one in item.fields.values()]
 
 
-class _Check:
+class _FieldSetCheck:
     """One field with one of the directives; the codes of complaints begin with the directive's name."""
 
     def __init__(

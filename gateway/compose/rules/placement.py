@@ -34,7 +34,12 @@ def _complaints(schema: SubgraphSchema, item: TypeDef, one: FieldDef) -> list[tu
         if one.provides is not None:
             message = "@external beside @provides contradicts it"
             found.append(("EXTERNAL_COLLISION_WITH_ANOTHER_DIRECTIVE", message))
-        if one.marks.applied or one.marks.tags or one.marks.inaccessible or one.marks.deprecated is not None:
+        if (
+            one.metadata.applied
+            or one.metadata.tags
+            or one.metadata.inaccessible
+            or one.metadata.deprecated is not None
+        ):
             message = (
                 "a directive that is merged says nothing beside @external; put it where the field is resolved"
             )

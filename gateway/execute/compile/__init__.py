@@ -1,7 +1,7 @@
-"""A plan compiled to callables.
+"""A plan compiled to Python functions: typed decoding of each reply, requests from byte templates, and one
+encoding of the whole response.
 
-Typed decoding per fetch, requests from byte templates, one encoding of the whole answer.
-
-What is unusual (errors, values that don't fit, nulls where none may be) is left to the exact path, with the
-same results: `Unusual` says so, and what subgraphs have answered until then is not asked again.
+The compiled path handles replies without errors whose values fit their types. Anything else (errors, values
+of a wrong type, forbidden nulls) raises `NeedsExactPath`: the exact path then produces the response from the
+same replies, and sends no call twice.
 """

@@ -1,37 +1,35 @@
-"""The answer's layout, worked out of a plan.
+"""The layout of a response, computed from a plan: which fetch returns which field of which object.
 
-Which fetch brings which field of which object, and what the client sees of it.
-
-A Node is one place of the answer as one object type; a place of an interface or a union has a node for each
-of its types. A node's own fields come with it, in the reply that brings the object; others are looked up.
-Plans with more than that (values from several subgraphs, contexts, renamed keys, interface objects) have no
-layout: they run exactly.
+A `LayoutNode` is one place of the response as one object type; a place with an interface or union type has a
+node for each of its object types. The fields of a node come in the reply that returns the object, or from
+lookups at the node. Plans with other features (mutation stages, contexts, renamed keys, values from several
+subgraphs, interface objects) have no layout: the exact path runs them.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from gateway.plan.nodes import Fetch, Path, Plan, RepField, Representation, Selection, Target
+from gateway.plan.nodes import Fetch, Path, Plan, Representation, RepresentationField, Selection, Target
 from gateway.request.operation import Field, Operation, Selections
 from gateway.supergraph.model import Supergraph, named
 
-NODES = (
-    400  # what is larger is asked once in a while, and compiling it would take longer than running it exactly
-)
+MAX_NODES = 400  # compiling a larger, rarely repeated operation takes longer than the exact path does
 
 
 class NoLayout(Exception):
-    """The plan is one for the exact path."""
+    """The plan has no layout, so the exact path runs it."""
 
 
 @dataclass(slots=True, eq=False)
-class Slot:
-    """One key of a node: its type reference, the lookup that brings it (None.
+class NodeSlot:
+    """One response key of a node.
 
-    It comes with the object), and the nodes below.
-
-    `asked`: the client sees it; the planner may need others. `attribute` is its name in the node's struct.
-    `abstract`: each object's type decides which of the nodes it is.
+    - `type`: the field's type reference. `name`: the field's name.
+    - `lookup`: the lookup that returns the value; None where it comes with the object.
+    - `origin`: the fetch and the number of its lookup whose reply has the value.
+    - `nodes`: the nodes of a composite value. `abstract`: the run-time type of each object selects the node.
+    - `selected`: the client selected it; other slots are needed by the plan only.
+    - `attribute`: the name of the attribute in the node's struct.
     """
 
     key: str
@@ -39,118 +37,127 @@ class Slot:
     type: str
     lookup: "NodeLookup | None"
     origin: tuple[int, int]
-    nodes: "tuple[Node, ...]" = ()
+    nodes: "tuple[LayoutNode, ...]" = ()
     abstract: bool = False
-    asked: bool = False
+    selected: bool = False
     attribute: str = ""
 
     @property
     def is_list(self) -> bool:
-        """Whether its value is a list."""
+        """Whether the value is a list."""
         return self.type.startswith("[")
 
     @property
-    def below(self) -> "Node | None":
-        """The only node below, where no type has to decide."""
+    def below(self) -> "LayoutNode | None":
+        """The only node of an object value of one type; None for leaves and abstract types."""
         return self.nodes[0] if self.nodes and not self.abstract else None
 
 
 @dataclass(slots=True, eq=False)
-class Node:
-    """One place of the answer. `origin` is the fetch (and its lookup) in whose reply the object comes.
+class LayoutNode:
+    """One place of the response as one object type.
 
-    `lost`: the plan brings not all that such an object needs, as none can stand here; if one does, the exact
-    path has to see to it.
+    - `origin`: the fetch and the number of its lookup in whose reply the objects come.
+    - `slots`: by response key. `order`: the selected keys in the client's order.
+    - `lookups`: the entity lookups at this node.
+    - `parent` and `key`: the node and the slot that hold this node.
+    - `incomplete`: the plan does not fetch all selected fields of such objects, because no subgraph should
+      return one here; a reply with one goes to the exact path.
     """
 
     type: str
     origin: tuple[int, int]
-    slots: dict[str, Slot] = field(default_factory=dict)
+    slots: dict[str, NodeSlot] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     lookups: "list[NodeLookup]" = field(default_factory=list)
-    parent: "Node | None" = None
+    parent: "LayoutNode | None" = None
     key: str = ""
-    lost: bool = False
+    incomplete: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class NodeLookup:
-    """A lookup at one node: the fetch, the lookup in it, and how an object becomes a representation."""
+    """A lookup at one node: the fetch, the number of the lookup in it, and the `__typename` and fields of the
+    representations.
+    """
 
-    node: Node
+    node: LayoutNode
     fetch: int
     lookup: int
     typename: str
-    fields: tuple[RepField, ...]
+    fields: tuple[RepresentationField, ...]
 
 
 @dataclass(slots=True)
 class Layout:
-    """The root node, and every lookup by fetch and number in it (entities of one lookup may stand at
-    several nodes).
+    """The layout of a plan: the root node, all nodes, and the node lookups by (fetch, number of the lookup).
+
+    The entities of one lookup may be at several nodes.
     """
 
-    root: Node
+    root: LayoutNode
     lookups: dict[tuple[int, int], list[NodeLookup]]
-    nodes: list[Node]
+    nodes: list[LayoutNode]
 
     @property
-    def abstract(self) -> Iterator[tuple[Node, Slot]]:
-        """Every slot whose objects' types decide, with the node that has it; outer ones first."""
+    def abstract(self) -> Iterator[tuple[LayoutNode, NodeSlot]]:
+        """Every slot with an abstract type and its node, outer ones first."""
         return ((node, slot) for node in self.nodes for slot in node.slots.values() if slot.abstract)
 
 
 def lay_out(supergraph: Supergraph, operation: Operation, plan: Plan) -> Layout:
-    """The layout of a plan; NoLayout where the exact path has to run it."""
-    return _Builder(supergraph, plan).build(operation)
+    """The layout of a plan. Raises NoLayout where the exact path must run it."""
+    return _LayoutBuilder(supergraph, plan).build(operation)
 
 
-class _Builder:
+class _LayoutBuilder:
     def __init__(self, supergraph: Supergraph, plan: Plan) -> None:
         self.supergraph = supergraph
         self.plan = plan
-        self.root = Node(supergraph.roots[plan.kind], (-1, -1))
+        self.root = LayoutNode(supergraph.roots[plan.kind], (-1, -1))
         self.nodes = [self.root]
         self.lookups: dict[tuple[int, int], list[NodeLookup]] = {}
 
     def build(self, operation: Operation) -> Layout:
-        """Place every fetch, then mark what the client asked."""
-        if len(self.plan.stages) != 1 or any(fetch.renames or fetch.pieces for fetch in self.plan.fetches):
+        """Add the fields of every fetch, then mark the selected ones."""
+        if len(self.plan.stages) != 1 or any(
+            fetch.renames or fetch.request_parts for fetch in self.plan.fetches
+        ):
             raise NoLayout
         for fetch in self.plan.fetches:
-            self.place(fetch)
-        self.ask(self.root, operation.selections)
+            self.add_fetch(fetch)
+        self.mark_selected(self.root, operation.selections)
         return Layout(self.root, self.lookups, self.nodes)
 
-    def place(self, fetch: Fetch) -> None:
-        """The fields that a fetch brings."""
+    def add_fetch(self, fetch: Fetch) -> None:
+        """Add the fields that a fetch returns."""
         for number, lookup in enumerate(fetch.lookups):
             origin = (fetch.id, number)
             self.lookups[origin] = []
             for target in lookup.targets:
-                nodes = self.at(target.path)
+                nodes = self.nodes_at(target.path)
                 if lookup.field is None:
                     if nodes != [self.root]:
                         raise NoLayout
-                    self.fill(self.root, lookup.selection, origin, None)
+                    self.add_fields(self.root, lookup.selection, origin, None)
                     continue
                 for node in nodes:
-                    template = template_for(target, node.type)
+                    template = representation_for(target, node.type)
                     if template is not None:
-                        self.look_up(node, template, lookup.selection, origin)
+                        self.add_lookup(node, template, lookup.selection, origin)
 
-    def look_up(
-        self, node: Node, template: Representation, selection: Selection, origin: tuple[int, int]
+    def add_lookup(
+        self, node: LayoutNode, template: Representation, selection: Selection, origin: tuple[int, int]
     ) -> None:
-        """A lookup at one node, and what it brings there."""
-        fields = joined(one for one in template.fields if one.types is None or node.type in one.types)
+        """Add a lookup at one node, and the fields that it returns there."""
+        fields = merged_fields(one for one in template.fields if one.types is None or node.type in one.types)
         self.check_inputs(node, fields)
         made = NodeLookup(node, *origin, template.typename or node.type, fields)
         node.lookups.append(made)
         self.lookups[origin].append(made)
-        self.fill(node, selection, origin, made)
+        self.add_fields(node, selection, origin, made)
 
-    def at(self, path: Path) -> list[Node]:
+    def nodes_at(self, path: Path) -> list[LayoutNode]:
         """The nodes at a path."""
         nodes = [self.root]
         for step in path:
@@ -161,10 +168,10 @@ class _Builder:
                 raise NoLayout
         return nodes
 
-    def fill(
-        self, node: Node, selection: Selection, origin: tuple[int, int], lookup: NodeLookup | None
+    def add_fields(
+        self, node: LayoutNode, selection: Selection, origin: tuple[int, int], lookup: NodeLookup | None
     ) -> None:
-        """Put a selection's fields on a node."""
+        """Add a reply selection's fields to a node."""
         types_here = self.supergraph.field_types.get(node.type, {})
         for out in selection.fields:
             slot = node.slots.get(out.key)
@@ -172,37 +179,39 @@ class _Builder:
                 reference = "String!" if out.name == "__typename" else types_here.get(out.name)
                 if reference is None:
                     raise NoLayout
-                slot = Slot(out.key, out.name, reference, lookup, origin, attribute=f"a{len(node.slots)}")
+                slot = NodeSlot(out.key, out.name, reference, lookup, origin, attribute=f"a{len(node.slots)}")
                 node.slots[out.key] = slot
                 if out.below is not None:
-                    self.hang(node, slot)
+                    self.add_nodes_below(node, slot)
             elif slot.name != out.name or (
                 out.below is not None and (slot.origin, slot.lookup) != (origin, lookup)
             ):
                 raise NoLayout
             if out.below is not None:
                 for inner in slot.nodes:
-                    self.fill(inner, out.below, origin, None)
+                    self.add_fields(inner, out.below, origin, None)
         for types, inner_selection in selection.fragments:
             if node.type in types:
-                self.fill(node, inner_selection, origin, lookup)
+                self.add_fields(node, inner_selection, origin, lookup)
 
-    def hang(self, node: Node, slot: Slot) -> None:
-        """The nodes below a slot."""
+    def add_nodes_below(self, node: LayoutNode, slot: NodeSlot) -> None:
+        """Create the nodes of a composite slot."""
         name = named(slot.type)
         slot.abstract = self.supergraph.kinds.get(name) != "object"
-        seen = self.supergraph.api.type_map  # what clients can't see, the exact path hides
+        seen = self.supergraph.api.type_map  # the exact path hides objects of inaccessible types
         types = sorted(self.supergraph.possible[name] & seen.keys()) if slot.abstract else [name]
         views = (subgraph.types.get(name) for subgraph in self.supergraph.subgraphs.values())
         if slot.abstract and any(view is not None and view.interface_object for view in views):
-            raise NoLayout  # some subgraphs don't know an object's type
-        slot.nodes = tuple(Node(one, slot.origin, parent=node, key=slot.key) for one in types)
+            raise NoLayout  # some subgraphs do not know the run-time types
+        slot.nodes = tuple(LayoutNode(one, slot.origin, parent=node, key=slot.key) for one in types)
         self.nodes.extend(slot.nodes)
-        if len(self.nodes) > NODES:
+        if len(self.nodes) > MAX_NODES:
             raise NoLayout
 
-    def check_inputs(self, node: Node, fields: tuple[RepField, ...]) -> None:
-        """Inputs lie on the object itself, or on single objects that came with their parent."""
+    def check_inputs(self, node: LayoutNode, fields: tuple[RepresentationField, ...]) -> None:
+        """Raise NoLayout unless a representation's fields are on the object itself, or on single objects that
+        came in the same reply as their parent.
+        """
         for one in fields:
             slot = node.slots.get(one.key)
             if slot is None:
@@ -218,51 +227,57 @@ class _Builder:
             elif slot.nodes:
                 raise NoLayout
 
-    def ask(self, node: Node, selections: Selections) -> None:
-        """Mark what the client asked, in its order."""
+    def mark_selected(self, node: LayoutNode, selections: Selections) -> None:
+        """Mark the slots that the client selected, in the client's order."""
         for item in selections:
             if not isinstance(item, Field):
                 if node.type in self.supergraph.possible.get(item.type, {item.type}):
-                    self.ask(node, item.selections)
+                    self.mark_selected(node, item.selections)
                 continue
             slot = node.slots.get(item.key)
             if slot is None or slot.name != item.name or bool(item.selections) != bool(slot.nodes):
                 raise NoLayout
-            if not slot.asked:
-                slot.asked = True
+            if not slot.selected:
+                slot.selected = True
                 node.order.append(item.key)
             for inner in slot.nodes:
-                self.ask_below(slot, inner, item.selections)
-            if slot.nodes and all(inner.lost for inner in slot.nodes):
+                self.mark_selected_below(slot, inner, item.selections)
+            if slot.nodes and all(inner.incomplete for inner in slot.nodes):
                 raise NoLayout
 
-    def ask_below(self, slot: Slot, node: Node, selections: Selections) -> None:
-        """The same for a node; one of several types that some subgraph does not know may be lost."""
+    def mark_selected_below(self, slot: NodeSlot, node: LayoutNode, selections: Selections) -> None:
+        """Mark the selected slots of a nested node; of an abstract type, a node without a selected slot is
+        marked as incomplete.
+        """
         try:
-            self.ask(node, selections)
+            self.mark_selected(node, selections)
         except NoLayout:
             if not slot.abstract:
                 raise
-            node.lost = True
+            node.incomplete = True
 
 
-def joined(fields: Iterable[RepField]) -> tuple[RepField, ...]:
-    """The fields of a representation, each name once: what two field sets read of one value goes together."""
-    found: dict[str, RepField] = {}
+def merged_fields(fields: Iterable[RepresentationField]) -> tuple[RepresentationField, ...]:
+    """The fields of a representation, each name once; fields that two field sets select below one name are
+    merged.
+
+    Raises NoLayout where one name has two meanings.
+    """
+    found: dict[str, RepresentationField] = {}
     for one in fields:
         known = found.setdefault(one.name, one)
         if (known.key, known.types) != (one.key, one.types):
             raise NoLayout
-        found[one.name] = replace(known, below=joined((*known.below, *one.below)))
+        found[one.name] = replace(known, below=merged_fields((*known.below, *one.below)))
     return tuple(found.values())
 
 
-def template_for(target: Target, type_name: str) -> Representation | None:
-    """How objects of a type become representations at a target, if at all."""
+def representation_for(target: Target, type_name: str) -> Representation | None:
+    """How objects of a type become representations at a target; None if they are not looked up."""
     fitting = (one for one in target.representations if one.types is None or type_name in one.types)
     return next(fitting, None)
 
 
-def entity_slots(lookups: list[NodeLookup]) -> dict[str, Slot]:
-    """What one lookup brings, by key: the slots of whichever of its nodes take them from it."""
+def entity_slots(lookups: list[NodeLookup]) -> dict[str, NodeSlot]:
+    """The slots that one lookup fills, by response key, over all of its nodes."""
     return {slot.key: slot for one in lookups for slot in one.node.slots.values() if slot.lookup is one}

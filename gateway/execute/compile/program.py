@@ -1,5 +1,17 @@
-"""A compiled plan: what is left to do for a request once everything that does not depend on its variables
-has been done.
+"""Compiling a plan: everything that does not depend on a request's variables is done once.
+
+Example: `{ product { stock } }`, with fetch 0 `{product{id}}` from a and fetch 1, an `_entities` request with
+the representations `Product { id }`, from b. The `Program` has two `CompiledFetch`. Fetch 0 needs no
+generated function; for fetch 1 and the whole plan `source` generates
+
+    collect_0(s)                 the products in s.data_0, and the first of those with equal ids
+    prepare_1(s)                 ([b'{"__typename":"Product","id":"1"}'],), one list for each lookup
+    accept_1(s, data, counts)    assigns stock of each entity in data to the product with its id
+    finish(s)                    removes the ids, which the client did not select
+    check(s)                     raises NeedsExactPath for a forbidden null in a custom scalar
+
+`compile/run` calls `prepare`, `decode` and `accept` for each fetch, and `encode_answer` at the end, which
+returns `{"data":{"product":{"stock":3}}}`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,66 +24,77 @@ from msgspec import UNSET, Raw
 
 from gateway.core.numbers import exact_number
 from gateway.execute.compile.layout import Layout, NoLayout, lay_out
-from gateway.execute.compile.runtime import NULL, State, Unusual, by_type, decoded_text, encode, entity
-from gateway.execute.compile.source import Writer, null_in
+from gateway.execute.compile.runtime import (
+    NULL,
+    NeedsExactPath,
+    RunState,
+    by_type,
+    decoded_text,
+    encode,
+    entity,
+)
+from gateway.execute.compile.source import SourceWriter, null_in
 from gateway.execute.compile.structs import Structs
 from gateway.execute.schedule import Schedule, schedule_of
 from gateway.plan.nodes import Fetch, Plan
 from gateway.request.operation import Operation
 from gateway.supergraph.model import Supergraph
-from gateway.transport.template import Template, template_of
+from gateway.transport.template import RequestTemplate, template_of
 
-USED = {
+RUNTIME_NAMES = {
     "encode": encode,
     "Raw": Raw,
     "UNSET": UNSET,
     "NULL": NULL,
-    "Unusual": Unusual,
+    "NeedsExactPath": NeedsExactPath,
     "by_type": by_type,
     "entity": entity,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One fetch: its request as a template, and its callables.
+class CompiledFetch:
+    """One fetch: its request as a template, and its functions.
 
-    `prepare` is None for a request without representations.
-
-    `slot` is where its data goes in the state; `index` is its position in the program. `passes_values`: its
-    reply has values of custom scalars that can't be null, which are not looked into while they are decoded.
+    - `slot`: the attribute of the run state for the reply's data. `index`: the position in the program.
+    - `decode`: decodes a reply. `prepare`: the representations for each lookup; None for a request without
+      any.
+    - `accept`: assigns the entities of a reply to their objects; None where nothing is to be done.
+    - `has_raw_values`: the reply has non-null custom scalars, whose values are not decoded and so not
+      checked.
     """
 
     fetch: Fetch
-    template: Template
+    template: RequestTemplate
     slot: str
     index: int
     decode: Callable[[bytes], Any]
-    prepare: Callable[[State], Sequence[list[bytes]]] | None
-    accept: Callable[[State, Any, Sequence[int]], None] | None
-    passes_values: bool
+    prepare: Callable[[RunState], Sequence[list[bytes]]] | None
+    accept: Callable[[RunState, Any, Sequence[int]], None] | None
+    has_raw_values: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A plan as steps, and how the answer is written.
+    """A compiled plan: its fetches, their schedule, and how the response is encoded.
 
-    `through`: the one reply is the answer, if it is what it should be.
-
-    `extensions`: the keys of subgraphs' extensions that go on to the client.
+    - `reply_is_answer`: the plan has one fetch, whose reply is the response if it decodes.
+    - `check`, `finish`: generated functions (see `source`). `answer`: the struct type of the response's data.
+    - `parts`: for each root field its attribute, and the attribute of the run state that holds its reply.
+    - `extensions`: the keys of subgraphs' extensions that the client receives.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[CompiledFetch, ...]
     schedule: Schedule
-    through: bool
-    check: Callable[[State], None]
-    finish: Callable[[State], None]
+    reply_is_answer: bool
+    check: Callable[[RunState], None]
+    finish: Callable[[RunState], None]
     answer: Callable[..., Any]
     parts: tuple[tuple[str, str], ...]
     extensions: frozenset[str]
 
-    def written(self, state: State) -> bytes:
-        """The body of the answer. Raises Unusual where it would have a null that must not be there."""
+    def encode_answer(self, state: RunState) -> bytes:
+        """The body of the response. Raises NeedsExactPath for a forbidden null."""
         if state.has_null:
             self.check(state)
         self.finish(state)
@@ -82,20 +105,22 @@ class Program:
 def compile_plan(
     supergraph: Supergraph, operation: Operation, plan: Plan, extensions: frozenset[str] = frozenset()
 ) -> Program | None:
-    """Compile a plan; None where it has to run exactly."""
+    """Compile a plan; None where the exact path must run it."""
     if not plan.fetches or any(fetch.kind != plan.kind for fetch in plan.fetches if not fetch.after):
         return None
     try:
         layout = lay_out(supergraph, operation, plan)
     except NoLayout:
         return None
-    through = _passes_through(layout, plan)
-    structs = Structs(supergraph.api, layout, through, bool(extensions))
-    writer = Writer(layout, plan, structs)
+    reply_is_answer = _reply_is_answer(layout, plan)
+    structs = Structs(supergraph.api, layout, reply_is_answer, bool(extensions))
+    writer = SourceWriter(layout, plan, structs)
     source = writer.write()
-    names: dict[str, Any] = {**writer.constants, **USED}
-    exec(compile(source, "<compiled plan>", "exec"), names)  # noqa: S102 - made of our own names alone
-    steps = tuple(_step(fetch, index, structs, names, layout) for index, fetch in enumerate(plan.fetches))
+    names: dict[str, Any] = {**writer.constants, **RUNTIME_NAMES}
+    exec(compile(source, "<compiled plan>", "exec"), names)  # noqa: S102 - generated names and constants only
+    steps = tuple(
+        _compiled_fetch(fetch, index, structs, names, layout) for index, fetch in enumerate(plan.fetches)
+    )
     parts = tuple(
         (slot.attribute, f"data_{slot.origin[0]}")
         for slot in (layout.root.slots[key] for key in layout.root.order)
@@ -103,7 +128,7 @@ def compile_plan(
     return Program(
         steps=steps,
         schedule=schedule_of(plan.fetches),
-        through=through,
+        reply_is_answer=reply_is_answer,
         check=names["check"],
         finish=names["finish"],
         answer=structs.answer(),
@@ -112,35 +137,36 @@ def compile_plan(
     )
 
 
-def _passes_through(layout: Layout, plan: Plan) -> bool:
-    """Whether the one reply has what the client asked and nothing else, in its order."""
+def _reply_is_answer(layout: Layout, plan: Plan) -> bool:
+    """Whether the only reply has exactly the selected fields, in their order."""
     if len(plan.fetches) != 1:
         return False
     return all(list(node.slots) == node.order for node in layout.nodes) and not any(layout.abstract)
 
 
-def _passes_values(layout: Layout, structs: Structs, fetch: Fetch) -> bool:
-    """Whether a fetch brings values that can't be null and pass as they were written."""
+def _has_raw_values(layout: Layout, structs: Structs, fetch: Fetch) -> bool:
+    """Whether a fetch returns non-null values that are not decoded."""
     slots = (slot for node in layout.nodes for slot in node.slots.values() if slot.origin[0] == fetch.id)
-    return any(slot.asked and structs.passes(slot) and null_in(slot.type) for slot in slots)
+    return any(slot.selected and structs.is_raw(slot) and null_in(slot.type) for slot in slots)
 
 
 def _decoder(layout: Layout, structs: Structs, fetch: Fetch) -> Callable[[bytes], Any]:
-    """What decodes a fetch's reply. Raises msgspec.DecodeError, UnicodeDecodeError or RecursionError.
+    """The decoder for a fetch's reply. It raises msgspec.DecodeError, UnicodeDecodeError or RecursionError.
 
-    A value that passes as it was written is not decoded, so its text is checked: clients and subgraphs could
-    not read what is no UTF-8.
+    Values that are not decoded must still be UTF-8, since clients and subgraphs receive them.
     """
     decode = msgspec.json.Decoder(structs.reply(fetch), float_hook=exact_number).decode
     slots = [slot for node in layout.nodes for slot in node.slots.values() if slot.origin[0] == fetch.id]
-    if any(structs.passes(slot) or (not slot.nodes and structs.type_of(slot) is Raw) for slot in slots):
+    if any(structs.is_raw(slot) or (not slot.nodes and structs.type_of(slot) is Raw) for slot in slots):
         return partial(decoded_text, decode)
     return decode
 
 
-def _step(fetch: Fetch, index: int, structs: Structs, names: Mapping[str, Any], layout: Layout) -> Step:
+def _compiled_fetch(
+    fetch: Fetch, index: int, structs: Structs, names: Mapping[str, Any], layout: Layout
+) -> CompiledFetch:
     pairs = [(one.variable, one.field) for one in fetch.lookups if one.variable and one.field]
-    return Step(
+    return CompiledFetch(
         fetch=fetch,
         template=template_of(fetch.text, fetch.operation_name, pairs, len(pairs) == len(fetch.lookups)),
         slot=f"data_{fetch.id}",
@@ -148,5 +174,5 @@ def _step(fetch: Fetch, index: int, structs: Structs, names: Mapping[str, Any], 
         decode=_decoder(layout, structs, fetch),
         prepare=names.get(f"prepare_{fetch.id}"),
         accept=names.get(f"accept_{fetch.id}"),
-        passes_values=_passes_values(layout, structs, fetch),
+        has_raw_values=_has_raw_values(layout, structs, fetch),
     )

@@ -1,7 +1,7 @@
-"""Running a compiled plan: requests go out as soon as what they wait for is there; a reply is worked on in
-the callback that brings it.
+"""Running a compiled plan: calls are sent as soon as their predecessors have ended, and each reply is
+processed in its callback.
 
-No task and no future is made for a fetch: either costs as much as a small reply.
+No task and no future is created for a fetch: either costs as much as processing a small reply.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,41 +11,39 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import UNSET
 
-from gateway.execute.compile.program import Program, Step
-from gateway.execute.compile.runtime import State, Unusual
+from gateway.execute.compile.program import CompiledFetch, Program
+from gateway.execute.compile.runtime import NeedsExactPath, RunState
 from gateway.execute.extensions import merge_extensions, with_extensions
-from gateway.execute.inputs import Inputs
-from gateway.execute.receipts import Receipt
+from gateway.execute.inputs import ExecutionInputs
 from gateway.execute.schedule import Progress
+from gateway.execute.sent_calls import SentCall
 from gateway.observe.facts import InternalFailure
 from gateway.transport.base import Handle, Outcome, Reply, Transport
 from gateway.transport.template import members_of
 
-Receipts = dict[int, Receipt]
-Ended = Callable[[bytes | None, Receipts], None]
+SentCalls = dict[int, SentCall]
+Ended = Callable[[bytes | None, SentCalls], None]
 _NO_REPRESENTATIONS: tuple[list[bytes], ...] = ()
 
 
 class CompiledRun(Protocol):
-    """One run of a program. At its end it calls back with the body of the answer.
+    """One run of a program. It calls `ended(body, sent_calls)` once, with the body of the response.
 
-    With None, the exact path takes over.
-
-    It also hands over the calls that it has sent, by fetch: the exact path goes on with their replies, also
-    with those that are still to come.
+    `body` is None when the exact path must take over. `sent_calls` are the calls that were sent, by fetch id,
+    so that the exact path can use their replies, those still to come included.
     """
 
     def begin(self) -> None:
-        """Send the first requests."""
+        """Send the first calls."""
         ...
 
     def cancel(self) -> None:
-        """Stop; nobody is called back."""
+        """Stop the run; `ended` is not called."""
         ...
 
 
 class MergingRun:
-    """A run that puts the answer together out of its replies."""
+    """A run that merges several replies into the response."""
 
     __slots__ = (
         "ended",
@@ -53,19 +51,19 @@ class MergingRun:
         "inputs",
         "program",
         "progress",
-        "receipts",
+        "sent_calls",
         "state",
         "transport",
         "under_way",
     )
 
-    def __init__(self, program: Program, transport: Transport, inputs: Inputs, ended: Ended) -> None:
+    def __init__(self, program: Program, transport: Transport, inputs: ExecutionInputs, ended: Ended) -> None:
         self.program = program
         self.transport = transport
         self.inputs = inputs
         self.ended: Ended | None = ended
-        self.state = State()
-        self.receipts: Receipts = {}
+        self.state = RunState()
+        self.sent_calls: SentCalls = {}
         self.extensions: dict[int, Any] = {}
         self.under_way: list[Handle] = []
         self.progress = Progress(program.schedule)
@@ -80,112 +78,112 @@ class MergingRun:
             handle.cancel()
 
     def start(self, index: int) -> None:
-        """Send a step's request, or pass it over when it has no entities to ask for."""
-        step = self.program.steps[index]
-        fetch = step.fetch
+        """Send the call of a fetch; a fetch without any entity to look up ends at once."""
+        compiled = self.program.steps[index]
+        fetch = compiled.fetch
         members = members_of(fetch.variables, self.inputs.variables) if fetch.variables else []
         representations: Sequence[list[bytes]] = _NO_REPRESENTATIONS
-        if step.prepare is not None:
+        if compiled.prepare is not None:
             try:
-                representations = step.prepare(self.state)
+                representations = compiled.prepare(self.state)
             except (
-                Unusual,
+                NeedsExactPath,
                 TypeError,
                 ValueError,
                 RecursionError,
-            ):  # a value that is no key, or that JSON can't hold
-                self.fail()
+            ):  # an unhashable or unencodable value
+                self.leave_to_exact_path()
                 return
-            if step.template.entities_only and not any(representations):
-                self.done(step)
+            if compiled.template.entities_only and not any(representations):
+                self.fetch_ended(compiled)
                 return
-        call = self.inputs.call(fetch, step.template, members, representations)
-        receipt = self.receipts[fetch.id] = Receipt(call)
-        self.under_way.append(self.transport.post(call, partial(self.replied, step, receipt)))
+        call = self.inputs.call(fetch, compiled.template, members, representations)
+        sent_call = self.sent_calls[fetch.id] = SentCall(call)
+        self.under_way.append(self.transport.post(call, partial(self.replied, compiled, sent_call)))
 
-    def replied(self, step: Step, receipt: Receipt, outcome: Outcome) -> None:
-        """A reply has come, or a failure."""
-        receipt.arrived(outcome)
+    def replied(self, compiled: CompiledFetch, sent_call: SentCall, outcome: Outcome) -> None:
+        """Process the outcome of a call."""
+        sent_call.arrived(outcome)
         if self.ended is None:
             return
         try:
             if not isinstance(outcome, Reply) or outcome.status != 200:
-                self.fail()
+                self.leave_to_exact_path()
             else:
-                self.read(step, outcome, [len(one) for one in receipt.call.representations])
-        except (msgspec.DecodeError, UnicodeDecodeError, Unusual):
-            self.fail()
-        except Exception as error:  # nobody awaits a callback: what goes wrong in it must end the run
+                self.accept_reply(compiled, outcome, [len(one) for one in sent_call.call.representations])
+        except (msgspec.DecodeError, UnicodeDecodeError, NeedsExactPath):
+            self.leave_to_exact_path()
+        except Exception as error:  # no caller awaits a callback, so the error must end the run here
             context = self.inputs.context
             context.observer.emit(InternalFailure(context.id, error))
-            self.fail()
+            self.leave_to_exact_path()
 
-    def read(self, step: Step, reply: Reply, counts: Sequence[int]) -> None:
-        """Decode a reply, and put what it brings where it belongs."""
-        decoded = step.decode(reply.body)
+    def accept_reply(self, compiled: CompiledFetch, reply: Reply, counts: Sequence[int]) -> None:
+        """Decode a reply, and assign its values to their objects."""
+        decoded = compiled.decode(reply.body)
         if decoded.errors is not None:
-            raise Unusual
+            raise NeedsExactPath
         if self.program.extensions and decoded.extensions is not UNSET:
-            self.extensions[step.fetch.id] = decoded.extensions
-        setattr(self.state, step.slot, decoded.data)
-        if step.passes_values and b"null" in reply.body:
+            self.extensions[compiled.fetch.id] = decoded.extensions
+        setattr(self.state, compiled.slot, decoded.data)
+        if compiled.has_raw_values and b"null" in reply.body:
             self.state.has_null = True
-        if step.accept is not None:
-            step.accept(self.state, decoded.data, counts)
-        self.done(step)
+        if compiled.accept is not None:
+            compiled.accept(self.state, decoded.data, counts)
+        self.fetch_ended(compiled)
 
-    def done(self, step: Step) -> None:
-        """A step is over: those that waited for it alone start."""
+    def fetch_ended(self, compiled: CompiledFetch) -> None:
+        """Start the fetches that waited only for this one."""
         progress = self.progress
-        for index in progress.ended(step.index):
-            if self.ended is not None:  # else a step before it has left the rest to the exact path
+        for index in progress.ended(compiled.index):
+            if self.ended is not None:  # else an earlier one led to the exact path
                 self.start(index)
         if not progress.left:
             self.finish()
 
     def finish(self) -> None:
-        """Every step is over: write the answer, once."""
+        """Encode the response when every fetch has ended."""
         if self.ended is None:
             return
         try:
-            body = self.program.written(self.state)
-        except (TypeError, ValueError, Unusual):
-            self.fail()
+            body = self.program.encode_answer(self.state)
+        except (TypeError, ValueError, NeedsExactPath):
+            self.leave_to_exact_path()
             return
         if self.extensions:
             body = with_extensions(body, merge_extensions(self.extensions, self.program.extensions))
         self.end(body)
 
-    def fail(self) -> None:
-        """Leave the rest to the exact path, with the calls that are under way."""
+    def leave_to_exact_path(self) -> None:
+        """End the run without a body; calls under way are handed over."""
         self.end(None)
 
     def end(self, body: bytes | None) -> None:
-        """Call back, once."""
+        """Call `ended`, once."""
         ended, self.ended = self.ended, None
         if ended is not None:
-            ended(body, self.receipts)
+            ended(body, self.sent_calls)
 
 
 class PassingRun:
-    """A run of a program whose one reply is the answer as it is, if it is what it should be."""
+    """A run of a program whose only reply is the response itself, if it decodes."""
 
-    __slots__ = ("ended", "handle", "inputs", "program", "receipt", "transport")
+    __slots__ = ("ended", "handle", "inputs", "program", "sent_call", "transport")
 
-    def __init__(self, program: Program, transport: Transport, inputs: Inputs, ended: Ended) -> None:
+    def __init__(self, program: Program, transport: Transport, inputs: ExecutionInputs, ended: Ended) -> None:
         self.program = program
         self.transport = transport
         self.inputs = inputs
         self.ended: Ended | None = ended
         self.handle: Handle | None = None
-        self.receipt: Receipt | None = None
+        self.sent_call: SentCall | None = None
 
     def begin(self) -> None:
-        step = self.program.steps[0]
-        fetch = step.fetch
+        compiled = self.program.steps[0]
+        fetch = compiled.fetch
         members = members_of(fetch.variables, self.inputs.variables) if fetch.variables else ()
-        call = self.inputs.call(fetch, step.template, members, ())
-        self.receipt = Receipt(call)
+        call = self.inputs.call(fetch, compiled.template, members, ())
+        self.sent_call = SentCall(call)
         self.handle = self.transport.post(call, self.replied)
 
     def cancel(self) -> None:
@@ -194,36 +192,36 @@ class PassingRun:
             self.handle.cancel()
 
     def replied(self, outcome: Outcome) -> None:
-        """The reply has come, or a failure."""
+        """Process the outcome of the call."""
         ended, self.ended = self.ended, None
-        receipt = self.receipt
-        if ended is None or receipt is None:
+        sent_call = self.sent_call
+        if ended is None or sent_call is None:
             return
-        receipt.arrived(outcome)
-        ended(self.answer_of(outcome), {receipt.call.fetch: receipt})
+        sent_call.arrived(outcome)
+        ended(self.answer_of(outcome), {sent_call.call.fetch: sent_call})
 
     def answer_of(self, outcome: Outcome) -> bytes | None:
-        """The answer, if the reply is what it should be."""
+        """The body of the response; None when the exact path must take over."""
         if not isinstance(outcome, Reply) or outcome.status != 200:
             return None
-        step = self.program.steps[0]
+        compiled = self.program.steps[0]
         try:
-            decoded = step.decode(outcome.body)
-            if step.passes_values and b"null" in outcome.body:
-                self.check(step, decoded.data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Unusual):
+            decoded = compiled.decode(outcome.body)
+            if compiled.has_raw_values and b"null" in outcome.body:
+                self.check(compiled, decoded.data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, NeedsExactPath):
             return None
         extensions = decoded.extensions
         return outcome.body if extensions is UNSET else self.extended(outcome.body, extensions)
 
-    def check(self, step: Step, data: Any) -> None:
-        """Raise Unusual for a null that must not be there."""
-        state = State()
-        setattr(state, step.slot, data)
+    def check(self, compiled: CompiledFetch, data: Any) -> None:
+        """Raise NeedsExactPath for a forbidden null."""
+        state = RunState()
+        setattr(state, compiled.slot, data)
         self.program.check(state)
 
     def extended(self, body: bytes, extensions: Any) -> bytes:
-        """The answer for a reply that has extensions: those that are let through."""
+        """The body of a response whose reply has extensions: only the allowed ones are kept."""
         allowed = self.program.extensions
         return with_extensions(
             b'{"data":%b}' % bytes(data_of(body).data), merge_extensions({0: extensions}, allowed)

@@ -1,4 +1,4 @@
-"""What the source of a plan uses when it runs."""
+"""The functions and types that the generated source of a plan uses."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,20 +6,19 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-encode = (
-    msgspec.json.Encoder().encode
-)  # the encoder of `core.envelope.encode_json`, which the exact path uses
+encode = msgspec.json.Encoder().encode  # must write values as `core.envelope.encode_json` does
 NULL = Raw(b"null")
 
 
-class Unusual(Exception):
-    """Something that the compiled path leaves to the exact one."""
+class NeedsExactPath(Exception):
+    """The exact path must produce the response; see `execute.compile`."""
 
 
-class State:
-    """What one run has of its replies; attributes are named by the source: `data_F`, `firsts_N` and so on.
+class RunState:
+    """The state of one run; the generated source names its attributes (`data_F`, `firsts_N`, ...).
 
-    None: not there yet. `has_null`: a reply with values that pass as they were written has a null somewhere.
+    An attribute that is not set yet is None. `has_null`: a reply with values that are not decoded has a null
+    in it.
     """
 
     has_null = False
@@ -36,22 +35,22 @@ _typed = msgspec.json.Decoder(_Typed).decode
 
 
 def by_type(raw: Raw | None, decoders: Mapping[str, Callable[[Raw], Any]], null: bool) -> Any:
-    """An object of one of several types.
+    """Decode an object of an abstract type with the decoder of its run-time type.
 
-    Raises Unusual for a null that may not be, and for a type that can't stand here.
+    `null`: null is allowed. Raises NeedsExactPath for a forbidden null, and for a type without a decoder.
     """
     if raw is None or raw == NULL:
         if null:
             return None
-        raise Unusual
+        raise NeedsExactPath
     decoder = decoders.get(_typed(raw).typename)
     if decoder is None:
-        raise Unusual
+        raise NeedsExactPath
     return decoder(raw)
 
 
 def entity(found: dict[int, Any], raws: list[Raw], place: int, decoder: Callable[[Raw], Any]) -> Any:
-    """The entity at a place of a reply, decoded once; None for null."""
+    """The entity at an index of a reply, decoded once and remembered in `found`; None for null."""
     if place not in found:
         raw = raws[place]
         found[place] = None if raw == NULL else decoder(raw)
@@ -59,7 +58,7 @@ def entity(found: dict[int, Any], raws: list[Raw], place: int, decoder: Callable
 
 
 def decoded_text(decode: Callable[[bytes], Any], body: bytes) -> Any:
-    """What `decode` makes of a body that is all text. Raises UnicodeDecodeError, and as `decode` does."""
+    """Decode a body that must be UTF-8 throughout. Raises UnicodeDecodeError, and what `decode` raises."""
     if not body.isascii():
         body.decode()
     return decode(body)

@@ -1,47 +1,45 @@
-"""The source of a plan's callables.
+"""Generating the source of a plan's functions, from generated names and constants only.
 
-Only names that are made here and constants from a table stand in it, never text of anybody else.
-
-For each fetch: `prepare` (collect the objects, write the representations, one for each distinct entity) and
-`accept` (put what came to those). For the whole: `finish`. An object of a node with lookups is collected
-once; of objects that are equal in all that lookups need (`firsts`), one stands for all, and gives the others
-its values, or its encoding, at the end.
+Each fetch has `prepare` (collect the objects, and encode one representation for each distinct entity) and
+`accept` (assign the entities to the objects), the plan has `finish` and `check`. The objects of a node with
+lookups are collected once. Of objects with equal representation fields the first stands for all (`firsts`);
+in the end the others get its looked-up values, or its encoding.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.execute.compile.layout import Layout, Node, NodeLookup, Slot, entity_slots
+from gateway.execute.compile.layout import Layout, LayoutNode, NodeLookup, NodeSlot, entity_slots
 from gateway.execute.compile.structs import Structs
-from gateway.plan.nodes import Fetch, Plan, RepField
+from gateway.plan.nodes import Fetch, Plan, RepresentationField
 from gateway.supergraph.model import named
 from gateway.supergraph.scalars import SCALARS
 
 
 @dataclass(slots=True)
-class Writer:
-    """Lines of source, and the constants that they use."""
+class SourceWriter:
+    """The lines of the source, and the constants that they use."""
 
     layout: Layout
     plan: Plan
     structs: Structs
     lines: list[str] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
-    numbers: dict[Node, int] = field(default_factory=dict)
+    numbers: dict[LayoutNode, int] = field(default_factory=dict)
 
-    def number(self, node: Node) -> int:
-        """A node's number, for the names of what belongs to it."""
+    def number(self, node: LayoutNode) -> int:
+        """A node's number, for the generated names."""
         return self.numbers.setdefault(node, len(self.numbers))
 
     def constant(self, value: Any) -> str:
-        """A name for a constant."""
+        """The generated name of a constant."""
         name = f"C{len(self.constants)}"
         self.constants[name] = value
         return name
 
     def line(self, depth: int, text: str) -> None:
-        """One line."""
+        """Append a line at an indentation depth."""
         self.lines.append("    " * depth + text)
 
     def write(self) -> str:
@@ -60,7 +58,7 @@ class Writer:
         return "\n".join(self.lines) + "\n"
 
     def prepare(self, fetch: Fetch) -> None:
-        """`prepare_F(s)`: lists of representations, one for each lookup."""
+        """Write `prepare_F(s)`: it returns a list of representations for each lookup."""
         self.line(0, f"def prepare_{fetch.id}(s):")
         names = []
         for number, lookup in enumerate(fetch.lookups):
@@ -69,7 +67,7 @@ class Writer:
             names.append(f"reps{number}")
             self.line(1, f"reps{number} = []")
             lookups = self.layout.lookups[fetch.id, number]
-            for kind in kinds_of(lookups):
+            for kind in typenames_of(lookups):
                 self.line(1, "known = {}")
                 for index, one in enumerate(lookups):
                     if one.typename == kind:
@@ -77,7 +75,7 @@ class Writer:
         self.line(1, f"return ({', '.join(names)},)")
 
     def represent(self, one: NodeLookup, number: int, index: int) -> None:
-        """The representations of one node's objects."""
+        """Write the representations of one node's objects."""
         node = self.number(one.node)
         self.line(1, f"if s.firsts_{node} is None: collect_{node}(s)")
         self.line(1, "places = []")
@@ -85,31 +83,31 @@ class Writer:
         values = list(inputs(one.node, one.fields, "x"))
         for position, (expression, checks) in enumerate(values):
             for check in checks:
-                self.line(2, f"if {check}: raise Unusual")
+                self.line(2, f"if {check}: raise NeedsExactPath")
             self.line(2, f"k{position} = {expression}")
         keys = ", ".join(f"k{position}" for position in range(len(values)))
         self.line(2, f"k = ({keys},)" if len(values) != 1 else "k = k0")
         self.line(2, "i = known.get(k)")
         self.line(2, "if i is None:")
         self.line(3, f"i = known[k] = len(reps{number})")
-        template = self.constant(template_of(one))
+        template = self.constant(representation_template(one))
         encoded = ", ".join(f"encode(k{position})" for position in range(len(values)))
         self.line(3, f"reps{number}.append({template} % ({encoded},))")
         self.line(2, "places.append(i)")
         self.line(1, f"s.places_{one.fetch}_{number}_{index} = places")
 
     def accept(self, fetch: Fetch) -> None:
-        """`accept_F(s, data)`: what came is put to the objects that stand for all."""
+        """Write `accept_F(s, data, counts)`: it assigns the entities of a reply to the first objects."""
         self.line(0, f"def accept_{fetch.id}(s, data, counts):")
         position = 0
         for number, lookup in enumerate(fetch.lookups):
             if lookup.field is None:
                 continue
             self.line(1, f"es = data.e{number}")
-            self.line(1, f"if len(es) != counts[{position}]: raise Unusual")
+            self.line(1, f"if len(es) != counts[{position}]: raise NeedsExactPath")
             position += 1
             lookups = self.layout.lookups[fetch.id, number]
-            kinds = kinds_of(lookups)
+            kinds = typenames_of(lookups)
             for kind in kinds:
                 same = [one for one in lookups if one.typename == kind]
                 get = "es[i]"
@@ -117,16 +115,16 @@ class Writer:
                     self.line(1, "found = {}")
                     get = f"entity(found, es, i, {self.constant(self.structs.entity_decoder(same))})"
                 for one in same:
-                    self.take(one, lookups.index(one), list(entity_slots(same)), get)
+                    self.assign(one, lookups.index(one), list(entity_slots(same)), get)
         for node, slot in self.layout.abstract:
             if slot.origin[0] == fetch.id:
-                self.tell_apart(node, slot)
+                self.decode_abstract(node, slot)
         self.line(1, "return")
 
-    def take(self, one: NodeLookup, index: int, keys: list[str], get: str) -> None:
-        """What entities bring to one node's objects; `get` is the entity at place i."""
+    def assign(self, one: NodeLookup, index: int, keys: list[str], get: str) -> None:
+        """Write the assignment of entities to one node's objects; `get` is the expression of entity i."""
         slots = [slot for slot in one.node.slots.values() if slot.lookup is one]
-        if not slots:  # what it brings, another lookup brings, too
+        if not slots:  # another lookup returns the same fields
             return
         node = self.number(one.node)
         self.line(1, f"for x, i in zip(s.firsts_{node}, s.places_{one.fetch}_{one.lookup}_{index}):")
@@ -134,7 +132,7 @@ class Writer:
         self.line(2, "if e is None:")
         needed = {field.key for lookup in one.node.lookups for field in lookup.fields}
         if any(slot.type.endswith("!") or slot.key in needed for slot in slots):
-            self.line(3, "raise Unusual")  # an entity that is not known is no input for anything
+            self.line(3, "raise NeedsExactPath")  # an unknown entity has no input values
         else:
             for slot in slots:
                 self.line(3, f"x.{slot.attribute} = None")
@@ -142,25 +140,27 @@ class Writer:
         for slot in slots:
             self.line(3, f"x.{slot.attribute} = e.b{keys.index(slot.key)}")
 
-    def tell_apart(self, node: Node, slot: Slot) -> None:
-        """The objects of an abstract slot become those of their types' nodes."""
+    def decode_abstract(self, node: LayoutNode, slot: NodeSlot) -> None:
+        """Write the decoding of an abstract slot's objects by their run-time types."""
         if node is self.layout.root:
             depth, item = 1, f"s.data_{slot.origin[0]}"
         elif slot.lookup is not None:
             self.line(1, f"for x in s.firsts_{self.number(node)}:")
             depth, item = 2, "x"
         else:
-            depth, item, _ = self.walk(node)
-        decoders = self.constant(self.structs.variants(slot))
+            depth, item, _ = self.loop_to_objects(node)
+        decoders = self.constant(self.structs.decoders_by_type(slot))
         value = f"{item}.{slot.attribute}"
-        self.line(depth, f"{value} = {told(slot.type, value, decoders)}")
+        self.line(depth, f"{value} = {decode_expression(slot.type, value, decoders)}")
 
-    def collect(self, node: Node) -> None:
-        """`collect_N(s)`: all objects of a node, and one of each that are equal in what lookups need."""
+    def collect(self, node: LayoutNode) -> None:
+        """Write `collect_N(s)`: all objects of a node, and the first of those with equal representation
+        fields.
+        """
         number = self.number(node)
         self.line(0, f"def collect_{number}(s):")
         self.line(1, "known, firsts, objects, places, parents = {}, [], [], [], []")
-        depth, item, parent = self.walk(node)
+        depth, item, parent = self.loop_to_objects(node)
         used = own_inputs(node)
         values = [expression for one in used for expression, _ in inputs(node, (one,), item)]
         self.line(depth, f"k = ({', '.join(values)},)" if len(values) != 1 else f"k = {values[0]}")
@@ -174,10 +174,10 @@ class Writer:
         self.line(1, f"s.firsts_{number}, s.objects_{number} = firsts, objects")
         self.line(1, f"s.same_{number}, s.parents_{number} = places, parents")
 
-    def walk(self, node: Node) -> tuple[int, str, str]:
+    def loop_to_objects(self, node: LayoutNode) -> tuple[int, str, str]:
         """Write loops to every object of a node.
 
-        Returns the depth inside, the name of the object and of its parent.
+        Returns the depth inside, and the names of the object and of its parent.
         """
         chain = [node]
         while chain[0].parent is not None and chain[0].parent.slots[chain[0].key].lookup is None:
@@ -198,14 +198,14 @@ class Writer:
             if slot is None:
                 raise AssertionError("only the root has no parent")
             parent, item = item, f"x{step}"
-            depth = self.enter(depth, slot, parent, item)
+            depth = self.loop_into_slot(depth, slot, parent, item)
             if slot.abstract:
                 kind = self.constant(self.structs.node(one))
                 self.line(depth, f"if {item}.__class__ is not {kind}: continue")
         return depth, item, parent
 
-    def enter(self, depth: int, slot: Slot, parent: str, item: str) -> int:
-        """Loops from an object to the objects in one of its slots, nulls passed over."""
+    def loop_into_slot(self, depth: int, slot: NodeSlot, parent: str, item: str) -> int:
+        """Write loops over the objects in a slot, skipping nulls; returns the depth inside."""
         self.line(depth, f"{item} = {parent}.{slot.attribute}")
         reference = slot.type
         level = 0
@@ -228,37 +228,32 @@ class Writer:
         return depth
 
     def finish(self) -> None:
-        """`finish(s)`: what is equal is made equal, what the client did not ask for is taken out.
-
-        The deepest nodes first.
-        """
+        """Write `finish(s)`: it completes equal objects and removes unselected values, nested nodes first."""
         self.line(0, "def finish(s):")
         for node in sorted(self.layout.nodes[1:], key=lambda one: -depth_of(one)):
             number = self.number(node)
-            hidden = [slot.attribute for slot in node.slots.values() if not slot.asked]
+            hidden = [slot.attribute for slot in node.slots.values() if not slot.selected]
             if node.lookups:
-                self.spread(node, number, hidden)
+                self.copy_to_equal(node, number, hidden)
             elif hidden:
-                self.hide(node, number, hidden)
+                self.remove_hidden(node, number, hidden)
         self.line(1, "return")
 
     def check(self) -> None:
-        """`check(s)`: raises Unusual for a null among values that pass as they were written, where none may
-        be.
-        """
+        """Write `check(s)`: it raises NeedsExactPath for a forbidden null in values that are not decoded."""
         self.line(0, "def check(s):")
         for node in self.layout.nodes:
-            slots = [slot for slot in node.slots.values() if slot.asked and self.structs.passes(slot)]
+            slots = [slot for slot in node.slots.values() if slot.selected and self.structs.is_raw(slot)]
             tests = [(slot, test) for slot in slots if (test := null_in(slot.type))]
             if tests:
-                depth, item = self.loop(node)
+                depth, item = self.loop_over(node)
                 for slot, test in tests:
                     self.line(depth, f"v = {item or f's.data_{slot.origin[0]}'}.{slot.attribute}")
-                    self.line(depth, f"if {test}: raise Unusual")
+                    self.line(depth, f"if {test}: raise NeedsExactPath")
         self.line(1, "return")
 
-    def loop(self, node: Node) -> tuple[int, str]:
-        """Write a loop over a node's objects; returns the depth inside and the name of the object, "" for the
+    def loop_over(self, node: LayoutNode) -> tuple[int, str]:
+        """Write a loop over a node's objects; returns the depth inside and the object's name, "" for the
         root.
         """
         if node is self.layout.root:
@@ -266,13 +261,13 @@ class Writer:
         if node.lookups:
             self.line(1, f"for x in s.firsts_{self.number(node)} or ():")
             return 2, "x"
-        depth, item, _ = self.walk(node)
+        depth, item, _ = self.loop_to_objects(node)
         return depth, item
 
-    def spread(self, node: Node, number: int, hidden: list[str]) -> None:
-        """The objects of a node get what was looked up for the one that stands for them."""
+    def copy_to_equal(self, node: LayoutNode, number: int, hidden: list[str]) -> None:
+        """Write the copying of looked-up values from each first object to the objects equal to it."""
         taken_out = "; ".join(f"x.{name} = UNSET" for name in hidden)
-        copied = [slot.attribute for slot in node.slots.values() if slot.lookup is not None and slot.asked]
+        copied = [slot.attribute for slot in node.slots.values() if slot.lookup is not None and slot.selected]
         self.line(1, f"if s.firsts_{number}:")
         self.line(2, f"firsts, objects = s.firsts_{number}, s.objects_{number}")
         self.line(2, "if len(firsts) == len(objects):")
@@ -293,37 +288,37 @@ class Writer:
             self.line(4, f"x.{name} = UNSET")
         self.line(4, "pass")
 
-    def hide(self, node: Node, number: int, hidden: list[str]) -> None:
-        """What only the planner needed is taken out of objects that nothing was looked up for."""
+    def remove_hidden(self, node: LayoutNode, number: int, hidden: list[str]) -> None:
+        """Write the removal of unselected values from objects of a node without lookups."""
         self.line(1, f"hide_{number}(s)")
         at = self.lines.index("def finish(s):")
         inside, self.lines = self.lines, []
         self.line(0, f"def hide_{number}(s):")
-        depth, item, _ = self.walk(node)
+        depth, item, _ = self.loop_to_objects(node)
         for name in hidden:
             self.line(depth, f"{item}.{name} = UNSET")
         self.lines = [*inside[:at], *self.lines, *inside[at:]]
 
 
-def kinds_of(lookups: list[NodeLookup]) -> list[str]:
-    """The types of a lookup's entities; those of different ones are not equal, and bring different things."""
+def typenames_of(lookups: list[NodeLookup]) -> list[str]:
+    """The distinct `__typename`s of a lookup; entities of different types have different fields."""
     return list(dict.fromkeys(one.typename for one in lookups))
 
 
-def told(reference: str, value: str, decoders: str) -> str:
-    """An expression for a value of abstract objects, each decoded by its type."""
+def decode_expression(reference: str, value: str, decoders: str) -> str:
+    """An expression that decodes a value with objects of an abstract type."""
     null = "False" if reference.endswith("!") else "True"
     bare = reference.removesuffix("!")
     if not bare.startswith("["):
         return f"by_type({value}, {decoders}, {null})"
-    inner = f"[{told(bare[1:-1], 'r', decoders)} for r in {value}]"
+    inner = f"[{decode_expression(bare[1:-1], 'r', decoders)} for r in {value}]"
     return f"({inner} if {value} is not None else None)"
 
 
 def null_in(reference: str, value: str = "v") -> str:
     """An expression that is true where a value has a null that its type forbids; empty where it forbids none.
 
-    Example: for `[Date!]` it is `v is not None and any(r == NULL for r in v)`.
+    Example: for `[Date!]` it is `(v is not None and any(r == NULL for r in v))`.
     """
     bare = reference.removesuffix("!")
     if not bare.startswith("["):
@@ -332,14 +327,14 @@ def null_in(reference: str, value: str = "v") -> str:
     return f"({value} is not None and any({inner} for r in {value}))" if inner else ""
 
 
-def depth_of(node: Node) -> int:
-    """How far from the root a node is."""
+def depth_of(node: LayoutNode) -> int:
+    """The distance of a node from the root."""
     return 0 if node.parent is None else 1 + depth_of(node.parent)
 
 
-def own_inputs(node: Node) -> list[RepField]:
-    """What a node's lookups need of what comes with the object itself, each once."""
-    found: list[RepField] = []
+def own_inputs(node: LayoutNode) -> list[RepresentationField]:
+    """The distinct fields of the object itself that a node's lookups send."""
+    found: list[RepresentationField] = []
     for lookup in node.lookups:
         for one in lookup.fields:
             if node.slots[one.key].lookup is None and one not in found:
@@ -347,8 +342,12 @@ def own_inputs(node: Node) -> list[RepField]:
     return found
 
 
-def inputs(node: Node, fields: tuple[RepField, ...], item: str) -> Iterator[tuple[str, list[str]]]:
-    """Expressions for the values of a representation, leaf by leaf, and what must be there before."""
+def inputs(
+    node: LayoutNode, fields: tuple[RepresentationField, ...], item: str
+) -> Iterator[tuple[str, list[str]]]:
+    """The expressions of a representation's leaf values, each with the conditions under which it is
+    missing.
+    """
     for one in fields:
         slot = node.slots[one.key]
         value = f"{item}.{slot.attribute}"
@@ -362,14 +361,14 @@ def inputs(node: Node, fields: tuple[RepField, ...], item: str) -> Iterator[tupl
             yield f"({inner} if {value} is not None else None)", [*checks, f"{value} is None", *more]
 
 
-def _may_be_null(slot: Slot) -> bool:
-    """Whether a slot is decoded as it stands in the reply, so that null passes where the type forbids it."""
+def _may_be_null(slot: NodeSlot) -> bool:
+    """Whether a slot is not decoded, so that a reply may have null where the type forbids it."""
     name = named(slot.type)
-    return name not in (SCALARS if slot.asked else ("ID", "String"))
+    return name not in (SCALARS if slot.selected else ("ID", "String"))
 
 
-def template_of(one: NodeLookup) -> bytes:
-    """A representation with %b for every value."""
+def representation_template(one: NodeLookup) -> bytes:
+    """A representation as bytes, with %b for every value."""
     return (
         b"{"
         + b",".join([_pair("__typename", f'"{one.typename}"'.encode()), *map(_member, one.fields)])
@@ -377,7 +376,7 @@ def template_of(one: NodeLookup) -> bytes:
     )
 
 
-def _member(one: RepField) -> bytes:
+def _member(one: RepresentationField) -> bytes:
     if one.below:
         return _pair(one.name, b"{" + b",".join(map(_member, one.below)) + b"}")
     return _pair(one.name, b"%b")
@@ -387,12 +386,13 @@ def _pair(name: str, value: bytes) -> bytes:
     return f'"{name}":'.encode() + value
 
 
-def shares_encoding(node: Node) -> bool:
-    """Whether equal objects can share one encoding.
+def shares_encoding(node: LayoutNode) -> bool:
+    """Whether equal objects may share one encoding.
 
-    All that the client sees is what lookups need or bring, in a single place each.
+    They may when all selected fields are looked up or are representation fields, and each object is a single
+    value of its parent.
     """
     if node.parent is None or node.parent.slots[node.key].is_list:
         return False
     needed = {one.key for one in own_inputs(node) if not one.below}
-    return all(slot.lookup is not None or slot.key in needed for slot in node.slots.values() if slot.asked)
+    return all(slot.lookup is not None or slot.key in needed for slot in node.slots.values() if slot.selected)

@@ -1,10 +1,9 @@
-"""Struct types for replies, made from a layout.
+"""msgspec struct types for replies, created from a layout; msgspec checks each value's GraphQL type while
+decoding.
 
-Msgspec checks every value against its GraphQL type while it decodes.
-
-The fields of a node's struct stand in the client's order, those of its lookups among them; what was not set
-is not encoded. So the objects that were decoded are themselves the answer, once the rest is filled in and
-what only the planner needed is taken out.
+A node's struct has the selected fields in the client's order, those of lookups included; unset fields are not
+encoded. So the decoded objects themselves are encoded as the response, after the looked-up values are
+assigned and the unselected ones are removed.
 """
 
 from typing import Any, Literal
@@ -13,16 +12,17 @@ import msgspec
 from graphql import GraphQLEnumType, GraphQLSchema
 from msgspec import UNSET, Raw, Struct
 
-from gateway.execute.compile.layout import Layout, Node, NodeLookup, Slot, entity_slots
+from gateway.execute.compile.layout import Layout, LayoutNode, NodeLookup, NodeSlot, entity_slots
 from gateway.plan.nodes import Fetch
 from gateway.supergraph.model import named
 from gateway.supergraph.scalars import SCALARS
 
 
 class Structs:
-    """The struct types of one plan; `strict`: nothing may be in a reply's data that was not asked for.
+    """The struct types of one plan.
 
-    `extensions`: those of replies are looked at; else they are passed over.
+    `strict`: replies with other fields than the requested ones are refused. `extensions`: decode the
+    extensions of replies.
     """
 
     def __init__(self, schema: GraphQLSchema, layout: Layout, strict: bool, extensions: bool = False) -> None:
@@ -30,13 +30,13 @@ class Structs:
         self.extensions = extensions
         self.schema = schema
         self.layout = layout
-        self._nodes: dict[Node, type[Struct]] = {}
+        self._nodes: dict[LayoutNode, type[Struct]] = {}
 
-    def node(self, node: Node) -> type[Struct]:
-        """The type of the objects at a node."""
+    def node(self, node: LayoutNode) -> type[Struct]:
+        """The struct type of the objects at a node."""
         if node not in self._nodes:
             ordered = [node.slots[key] for key in node.order]
-            hidden = [slot for slot in node.slots.values() if not slot.asked]
+            hidden = [slot for slot in node.slots.values() if not slot.selected]
             fields: list[Any] = []
             for slot in (*ordered, *hidden):
                 if slot.lookup is None:
@@ -48,12 +48,14 @@ class Structs:
             )
         return self._nodes[node]
 
-    def variants(self, slot: Slot) -> dict[str, Any]:
-        """What decodes the objects of an abstract slot, by their types."""
-        return {one.type: msgspec.json.Decoder(self.node(one)).decode for one in slot.nodes if not one.lost}
+    def decoders_by_type(self, slot: NodeSlot) -> dict[str, Any]:
+        """The decoders for the objects of an abstract slot, by object type."""
+        return {
+            one.type: msgspec.json.Decoder(self.node(one)).decode for one in slot.nodes if not one.incomplete
+        }
 
     def reply(self, fetch: Fetch) -> type[Struct]:
-        """The type of a fetch's reply."""
+        """The struct type of a fetch's reply."""
         fields: list[Any] = []
         names: dict[str, str] = {}
         for number, lookup in enumerate(fetch.lookups):
@@ -77,20 +79,19 @@ class Structs:
         return msgspec.defstruct("Reply", whole, gc=False, forbid_unknown_fields=self.strict)
 
     def entity_decoder(self, lookups: list[NodeLookup]) -> Any:
-        """What decodes one entity of a lookup that asks for several types."""
+        """The decoder for the entities of one type, for a lookup of several types."""
         return msgspec.json.Decoder(self.entity(lookups)).decode
 
     def entity(self, lookups: list[NodeLookup]) -> Any:
-        """The type of what is brought of an entity to these nodes.
-
-        Attributes are b0, b1 … in the order of `entity_slots`.
+        """The struct type of a lookup's entities; the attributes b0, b1, ... are in the order of
+        `entity_slots`.
         """
         slots = list(entity_slots(lookups).values())
         fields: list[Any] = [(f"b{index}", self.type_of(slot)) for index, slot in enumerate(slots)]
         return self._make("Entity", fields, {f"b{index}": slot.key for index, slot in enumerate(slots)})
 
     def answer(self) -> type[Struct]:
-        """The type of the answer's data."""
+        """The struct type of the response's data."""
         ordered = [self.layout.root.slots[key] for key in self.layout.root.order]
         return self._make(
             "Answer",
@@ -98,36 +99,36 @@ class Structs:
             {slot.attribute: slot.key for slot in ordered},
         )
 
-    def type_of(self, slot: Slot) -> Any:
-        """The Python type of a slot's values, null only where GraphQL allows it.
+    def type_of(self, slot: NodeSlot) -> Any:
+        """The Python type of a slot's values; None is allowed where GraphQL allows null.
 
-        A leaf that only the planner needs may have any value, since the client does not see it. It goes into
-        keys of dictionaries, where 1, 1.0 and true are one: so it stays as it was written, or has a type
-        without such pairs.
+        An unselected leaf may have any value, since the client does not receive it. Its value is used in
+        dictionary keys, where 1, 1.0 and True are equal: so it is kept as raw JSON, or has a type without
+        such equal values.
         """
-        if slot.asked or slot.nodes:
+        if slot.selected or slot.nodes:
             return self._type(slot, slot.type)
         if slot.type.removesuffix("!") not in ("ID", "String"):
             return Raw
         return str | int if slot.type.endswith("!") else str | int | None
 
-    def _type(self, slot: Slot, reference: str) -> Any:
+    def _type(self, slot: NodeSlot, reference: str) -> Any:
         if not reference.endswith("!"):
             inner = self._type(slot, f"{reference}!")
-            return inner if inner is Raw else inner | None  # typing.Union would keep the types in a cache
+            return inner if inner is Raw else inner | None  # typing.Union would cache the types forever
         bare = reference[:-1]
         if bare.startswith("["):
             return list[self._type(slot, bare[1:-1])]  # type: ignore[misc]
         if slot.abstract:
-            return Raw  # its type is looked at first
+            return Raw  # decoded by its `__typename` later
         if slot.below is not None:
             return self.node(slot.below)
         if slot.name == "__typename":
             return str
         return self._leaf(named(bare))
 
-    def passes(self, slot: Slot) -> bool:
-        """Whether a slot's values pass as they were written, which leaves nulls in them unseen."""
+    def is_raw(self, slot: NodeSlot) -> bool:
+        """Whether a slot's values are not decoded, so that nulls in them are not checked."""
         return not slot.nodes and slot.name != "__typename" and self._leaf(named(slot.type)) is Raw
 
     def _leaf(self, name: str) -> Any:
@@ -136,7 +137,7 @@ class Structs:
         item = self.schema.type_map.get(name)
         if isinstance(item, GraphQLEnumType):
             return Literal[tuple(item.values)]
-        return Raw  # a custom scalar passes as it is
+        return Raw  # a custom scalar is not decoded
 
     def _make(self, name: str, fields: list[Any], names: dict[str, str]) -> type[Struct]:
         return msgspec.defstruct(

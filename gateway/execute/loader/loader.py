@@ -1,27 +1,26 @@
-"""Entity fetches that ask the same of their entities, for callers with the same headers, go out as one
-request.
+"""A dataloader over concurrent requests: entity fetches with the same selection and the same headers are sent
+as one call.
 
-The dataloader of the literature, across requests: what comes within one turn of the event loop goes together.
-While a fetch to the same subgraph is on its way, more is gathered: until that one is back, 5 ms have passed
-or the batch is full. Each distinct representation is asked for once. Everything that can change the answer is
-in the key: subgraph, text, variables, headers but for those that only trace a request, and the partition of
-the request.
+Calls that come within one turn of the event loop form a batch. While another call to the same subgraph is
+under way, a batch collects more: until that call has ended, 5 ms have passed, or the batch is full. Each
+distinct representation is sent once. The key of a batch holds everything that can change the reply: subgraph,
+request text, variables, headers except those that only trace a request, and the request's partition.
 """
 
 from collections import defaultdict
 from collections.abc import Hashable
 
 from gateway.core.clock import SYSTEM_CLOCK, Clock
-from gateway.execute.loader.batch import Batch, Joined
+from gateway.execute.loader.batch import BatchedCall, CallBatch
 from gateway.transport.base import Call, Done, Handle, Transport
 
-SIZE = 1_000  # representations
-WAIT = 0.005  # seconds
-PRIVATE = 1_000  # fetches that are known to bring what is for one user alone
+SIZE = 1_000  # representations in a batch, at most
+WAIT = 0.005  # seconds that a batch waits at most
+PRIVATE = 1_000  # fetches with private replies that are remembered
 
 
 class Loader:
-    """A transport that joins the repeatable calls that ask for entities alone, and passes on all others."""
+    """A transport that batches repeatable entity-only calls, and passes all other calls on."""
 
     def __init__(
         self, transport: Transport, *, size: int = SIZE, wait: float = WAIT, clock: Clock = SYSTEM_CLOCK
@@ -30,49 +29,49 @@ class Loader:
         self.clock = clock
         self.size = size
         self.wait = wait
-        self.open: dict[Hashable, Batch] = {}
-        self.waiting: dict[str, list[Batch]] = defaultdict(list)
+        self.open: dict[Hashable, CallBatch] = {}
+        self.waiting: dict[str, list[CallBatch]] = defaultdict(list)
         self.under_way: dict[str, int] = defaultdict(int)
         self.private: dict[Hashable, None] = {}
 
     def post(self, call: Call, done: Done) -> Handle:
-        """Send a call; one that asks for entities gets a reply with its own entities alone."""
+        """Send a call; a batched call gets a reply with only its own entities."""
         template = call.template
         if not template.entities_only or not call.repeatable:
             return self.transport.post(call, done)
         fetch = (call.subgraph, template.start, template.end)
         if fetch in self.private:
             return self.transport.post(call, done)
-        key = (*fetch, *call.members, call.sharing)
+        key = (*fetch, *call.members, call.sharing_key)
         count = sum(map(len, call.representations))
         batch = self.open.get(key)
         if batch is not None and batch.count + count > self.size:
-            self.go(batch)
+            self.send_batch(batch)
             batch = None
         if batch is None:
             now = self.clock.time()
-            batch = self.open[key] = Batch(self, key, call, now)
-            self.clock.call_soon(self.turn, batch)
-        joined = Joined(batch, call, done)
+            batch = self.open[key] = CallBatch(self, key, call, now)
+            self.clock.call_soon(self.send_or_wait, batch)
+        joined = BatchedCall(batch, call, done)
         batch.calls.append(joined)
         batch.count += count
         return joined
 
-    def turn(self, batch: Batch) -> None:
-        """A turn of the loop later: the batch goes out, or waits while a fetch to its subgraph is on its
-        way.
+    def send_or_wait(self, batch: CallBatch) -> None:
+        """Send a batch after one turn of the event loop, or wait while a call to its subgraph is
+        under way.
         """
         if batch.closed:
             return
         if not self.under_way[batch.subgraph]:
-            self.go(batch)
+            self.send_batch(batch)
             return
         until = min(batch.opened + self.wait, *(one.call.deadline for one in batch.calls))
-        batch.timer = self.clock.call_at(until, self.go, batch)
+        batch.timer = self.clock.call_at(until, self.send_batch, batch)
         self.waiting[batch.subgraph].append(batch)
 
-    def go(self, batch: Batch) -> None:
-        """Close the batch and send it, unless every call in it was cancelled."""
+    def send_batch(self, batch: CallBatch) -> None:
+        """Close a batch and send it, unless every caller has cancelled."""
         if batch.closed:
             return
         batch.closed = True
@@ -84,14 +83,14 @@ class Loader:
         if batch.send():
             self.under_way[batch.subgraph] += 1
 
-    def returned(self, subgraph: str) -> None:
-        """A fetch is back, or was given up: the batches that wait for it go."""
+    def request_ended(self, subgraph: str) -> None:
+        """A call has ended or was cancelled: send the batches that wait for its subgraph."""
         self.under_way[subgraph] -= 1
         for batch in list(self.waiting[subgraph]):
-            self.go(batch)
+            self.send_batch(batch)
 
-    def keep_apart(self, batch: Batch) -> None:
-        """The reply to this fetch is for one user alone: from now on no other call joins it."""
+    def mark_private(self, batch: CallBatch) -> None:
+        """Never batch calls of this fetch again: its replies are for one user."""
         if len(self.private) >= PRIVATE:
             self.private.pop(next(iter(self.private)))
         template = batch.first.template

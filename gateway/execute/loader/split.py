@@ -1,6 +1,5 @@
-"""Taking the reply to a batch apart, so that each caller gets the reply to its own representations.
-
-Entities are not looked into: their bytes are put together anew.
+"""Splitting the reply to a batch into one reply per caller. Entities are not decoded; their bytes are
+reassembled.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from gateway.core.envelope import encode_json
 from gateway.core.numbers import exact_number
 from gateway.transport.base import Reply
-from gateway.transport.template import Template
+from gateway.transport.template import RequestTemplate
 
 Places = Sequence[Sequence[int]]
 
@@ -26,25 +25,25 @@ class _Body(Struct):
 decode = msgspec.json.Decoder(_Body, float_hook=exact_number).decode
 
 
-class Parts:
-    """A reply to a batch. `sizes`: how many representations of each lookup were asked for."""
+class SplitReply:
+    """A batch's reply. `sizes`: the number of representations sent for each lookup."""
 
-    def __init__(self, template: Template, reply: Reply, sizes: Sequence[int]) -> None:
-        """Raises ValueError for a reply that can't be told apart by callers."""
+    def __init__(self, template: RequestTemplate, reply: Reply, sizes: Sequence[int]) -> None:
+        """Raises ValueError for a reply that can't be split by callers."""
         if reply.status != 200:
-            raise ValueError("a status")
+            raise ValueError("the status is not 200")
         self.reply = reply
         self.fields = template.fields
         found = decode(reply.body)
         self.entities = [found.data.get(field, []) for field in self.fields]
         if [len(one) for one in self.entities] != list(sizes):
-            raise ValueError("another number of entities")
+            raise ValueError("the number of entities is wrong")
         self.extensions = found.extensions
         self.errors = [self._placed(error) for error in found.errors or ()]
         self._known: dict[Any, Reply] = {}
 
     def _placed(self, error: dict[str, Any]) -> tuple[int, int, dict[str, Any]]:
-        """The lookup and the position that an error names; ValueError when it names none."""
+        """An error with its lookup and position. Raises ValueError when its path names no entity."""
         path = error.get("path")
         if (
             not isinstance(path, list)
@@ -52,14 +51,14 @@ class Parts:
             or path[0] not in self.fields
             or type(path[1]) is not int
         ):
-            raise ValueError("an error without a position")
+            raise ValueError("an error names no entity")
         lookup = self.fields.index(path[0])
         if not 0 <= path[1] < len(self.entities[lookup]):
-            raise ValueError("an error at a position that was not asked")
+            raise ValueError("an error names an entity that was not requested")
         return lookup, path[1], error
 
     def of(self, places: Places) -> Reply:
-        """The reply for one caller, whose representations are at these places of the batch."""
+        """The reply for the caller whose representations were sent at these positions."""
         key = tuple([tuple(one) for one in places])
         found = self._known.get(key)
         if found is None:

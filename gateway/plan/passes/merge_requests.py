@@ -1,23 +1,22 @@
-"""Entity requests to one subgraph become one, where that makes no answer later.
+"""Merge entity requests to one subgraph into one, where no value arrives later because of it.
 
-Two requests can be one when neither waits for the other, and when the one that could run earlier is not
-waited for so soon that the whole plan would take a round more. Lookups at the same place are joined, others
-stand side by side in the request (`_entities` twice, under two aliases): two entity fetches in the same round
-cost one request.
+Two groups can be merged when neither waits for the other, and when delaying the earlier one to the round of
+the later one does not add a round to the plan. Lookups at the same place are merged; others stand side by
+side in one request (`_entities` twice, under two aliases).
 
-Pair by pair over all groups this is cubic, and an operation with a thousand aliases makes a thousand groups.
-Those of one round never wait for each other, so they are joined in one sweep; what is left is a group for
-each subgraph and round.
+Comparing all pairs of groups is cubic, and an operation with a thousand aliases makes a thousand groups. So
+groups of the same round, which never wait for each other, are first merged in one sweep; the pairwise
+comparison then sees at most one group per subgraph and round.
 """
 
 from collections.abc import Iterable
 
-from gateway.plan.fetch_graph import DraftLookup, Group, ancestors, levels
+from gateway.plan.fetch_graph import DraftLookup, FetchGroup, ancestors, levels
 from gateway.plan.nodes import Path
 
 
-def merge_requests(groups: list[Group]) -> list[Group]:
-    """The groups with those merged that may be; the number of rounds stays."""
+def merge_requests(groups: list[FetchGroup]) -> list[FetchGroup]:
+    """The groups after merging; the number of rounds stays the same."""
     groups = _merge_rounds(groups)
     while pair := _find_pair(groups):
         early, late = pair
@@ -25,15 +24,15 @@ def merge_requests(groups: list[Group]) -> list[Group]:
     return groups
 
 
-def _entity_groups(groups: Iterable[Group]) -> list[Group]:
+def _entity_groups(groups: Iterable[FetchGroup]) -> list[FetchGroup]:
     return [group for group in groups if not any(lookup.root for lookup in group.lookups)]
 
 
-def _merge_rounds(groups: list[Group]) -> list[Group]:
-    """Join the requests to one subgraph in one round."""
+def _merge_rounds(groups: list[FetchGroup]) -> list[FetchGroup]:
+    """Merge the entity requests to one subgraph in the same round."""
     level = levels(groups)
-    first: dict[tuple[str, int], Group] = {}
-    into: dict[Group, Group] = {}
+    first: dict[tuple[str, int], FetchGroup] = {}
+    into: dict[FetchGroup, FetchGroup] = {}
     for group in _entity_groups(groups):
         target = first.setdefault((group.subgraph, level[group]), group)
         if target is not group:
@@ -41,9 +40,9 @@ def _merge_rounds(groups: list[Group]) -> list[Group]:
     return _join(groups, into) if into else groups
 
 
-def _join(groups: list[Group], into: dict[Group, Group]) -> list[Group]:
-    """The groups with some put into others, which then wait for what either waits for."""
-    places: dict[Group, dict[Path, list[DraftLookup]]] = {}
+def _join(groups: list[FetchGroup], into: dict[FetchGroup, FetchGroup]) -> list[FetchGroup]:
+    """Merge the groups in `into` into their targets, which then wait for the parents of both."""
+    places: dict[FetchGroup, dict[Path, list[DraftLookup]]] = {}
     for group, target in into.items():
         known = places.setdefault(target, {})
         if not known:
@@ -58,8 +57,9 @@ def _join(groups: list[Group], into: dict[Group, Group]) -> list[Group]:
     return kept
 
 
-def _find_pair(groups: list[Group]) -> tuple[Group, Group] | None:
-    by_subgraph: dict[str, list[Group]] = {}
+def _find_pair(groups: list[FetchGroup]) -> tuple[FetchGroup, FetchGroup] | None:
+    """An earlier and a later group that can be merged; None if there are none."""
+    by_subgraph: dict[str, list[FetchGroup]] = {}
     for group in _entity_groups(groups):
         by_subgraph.setdefault(group.subgraph, []).append(group)
     if all(len(same) < 2 for same in by_subgraph.values()):
@@ -75,8 +75,8 @@ def _find_pair(groups: list[Group]) -> tuple[Group, Group] | None:
     return None
 
 
-def _latest(groups: list[Group], level: dict[Group, int]) -> dict[Group, int]:
-    """The last round in which each group can run without the plan taking longer."""
+def _latest(groups: list[FetchGroup], level: dict[FetchGroup, int]) -> dict[FetchGroup, int]:
+    """The last round in which each group can run without adding a round to the plan."""
     last = max(level.values())
     latest = dict.fromkeys(groups, last)
     for group in sorted(groups, key=lambda item: -level[item]):
@@ -85,18 +85,22 @@ def _latest(groups: list[Group], level: dict[Group, int]) -> dict[Group, int]:
     return latest
 
 
-def _add(group: Group, lookup: DraftLookup, known: dict[Path, list[DraftLookup]]) -> None:
+def _add(group: FetchGroup, lookup: DraftLookup, known: dict[Path, list[DraftLookup]]) -> None:
     for mine in known.get(lookup.path, ()):
-        same = (mine.root, mine.contexts, mine.apart) == (lookup.root, lookup.contexts, lookup.apart)
+        same = (mine.root, mine.contexts, mine.separate) == (lookup.root, lookup.contexts, lookup.separate)
         if same and _compatible(mine, lookup):
-            mine.draft.absorb(lookup.draft)
+            mine.draft.merge(lookup.draft)
             for representation in lookup.representations:
-                mine.represent(representation)
+                mine.add_representation(representation)
             return
     group.lookups.append(lookup)
     known.setdefault(lookup.path, []).append(lookup)
 
 
 def _compatible(one: DraftLookup, other: DraftLookup) -> bool:
-    """Whether no object would get two representations, and no key stand for two fields."""
-    return all(one.fits(theirs) for theirs in other.representations) and not one.draft.clashes(other.draft)
+    """Whether two lookups can be merged: no object would have two representations, and no key two
+    meanings.
+    """
+    return all(
+        one.fits(theirs) for theirs in other.representations
+    ) and not one.draft.conflicts_with_selection(other.draft)

@@ -43,11 +43,11 @@ def test_requests_share_within_one_partition_and_identity() -> None:
     """Two requests of nobody in particular may share; others with their like."""
     one = context()
     assert one.identity is ANONYMOUS
-    assert one.sharing() is None
+    assert one.sharing_key() is None
     one.partition = "eu"
     other = context()
     other.identity = Identity("kim", key="kim")
-    assert len({one.sharing(), other.sharing(), context().sharing()}) == 3
+    assert len({one.sharing_key(), other.sharing_key(), context().sharing_key()}) == 3
 
 
 @pytest.mark.parametrize(("left", "due"), [(None, 30.0), (5.0, 5.0), (60.0, 30.0)])

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.engine import Engine
 from gateway.execution import execute
-from gateway.pipeline import Prepared, check, pick, prepare, run
+from gateway.pipeline import PreparedOperation, check, pick, prepare, run
 from gateway.transport.fake import FakeTransport
 from tests.fuzz.rig import written
 from tests.gateway.execute.random_replies import RandomReplies
@@ -66,7 +66,7 @@ def setup() -> tuple[Engine, FakeTransport]:
     return engine_of(supergraph_of(SDLS), transport), transport
 
 
-async def both(prepared: Prepared, replies: RandomReplies) -> tuple[tuple[Any, list[str]], ...]:
+async def both(prepared: PreparedOperation, replies: RandomReplies) -> tuple[tuple[Any, list[str]], ...]:
     """The responses and the requests of both paths; the compiled one may leave the rest to the exact one."""
     engine, transport = setup()
     transport.replying = replies

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.execute.extensions import merge_extensions
 from gateway.http.respond import encode
-from gateway.request.ask import Ask
+from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import Settings
 from gateway.transport.base import Call
 from gateway.transport.fake import FakeTransport
@@ -19,10 +19,12 @@ SDLS = {
     "a": 'type Query { thing: Thing } type Thing @key(fields: "id") { id: ID! name: String }',
     "b": 'type Thing @key(fields: "id") { id: ID! color: String }',
 }
-ONE, TWO = Ask("{ thing { name } }"), Ask("{ thing { name color } }")
+ONE, TWO = GraphQLRequest("{ thing { name } }"), GraphQLRequest("{ thing { name color } }")
 
 
-async def respond(ask: Ask, a: Any, b: Any, **settings: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+async def respond(
+    ask: GraphQLRequest, a: Any, b: Any, **settings: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The response to an operation whose subgraphs say these extensions, the first time and once it is
     known.
     """
@@ -41,7 +43,7 @@ async def respond(ask: Ask, a: Any, b: Any, **settings: Any) -> tuple[dict[str, 
 @pytest.mark.parametrize("compile", [True, False])
 @pytest.mark.parametrize("ask", [ONE, TWO])
 @pytest.mark.parametrize("given", [{"cost": 1, "secret": 2}, {"secret": 2}, {}, None, 5, [1], "x"])
-async def test_what_is_not_allowed_goes_nowhere(compile: bool, ask: Ask, given: Any) -> None:
+async def test_what_is_not_allowed_goes_nowhere(compile: bool, ask: GraphQLRequest, given: Any) -> None:
     """Without an allow-list there are no extensions; with one only its keys, and only of objects."""
     for response in await respond(ask, given, given, compile=compile):
         assert "extensions" not in response
@@ -65,7 +67,7 @@ async def test_the_plan_stands_beside_them() -> None:
     """The gateway's own extension and those of subgraphs in one object."""
     transport = FakeTransport(lambda _: {"data": {"thing": {"name": "x"}}, "extensions": {"cost": 1}})
     gateway = gateway_of(SDLS, transport, Settings(extensions=frozenset({"cost"})))
-    response = orjson.loads(encode(await gateway.answer(Ask(ONE.query, plan=True), {})))
+    response = orjson.loads(encode(await gateway.answer(GraphQLRequest(ONE.query, plan=True), {})))
     assert set(response["extensions"]) == {"cost", "plan"}
 
 

@@ -31,7 +31,7 @@ async def test_a_head_has_a_limit(start: bytes) -> None:
 )
 async def test_sending_has_a_time(monkeypatch: pytest.MonkeyPatch, some: bytes, answers: int) -> None:
     """Who begins a request and does not end it, or never begins one, is not waited for."""
-    monkeypatch.setattr("gateway.http.direct.SENDING", 0.1)
+    monkeypatch.setattr("gateway.http.direct.REQUEST_SECONDS", 0.1)
     async with serving(timeout_keep_alive=0.1) as served:
         async with connected(served) as (reader, writer):
             writer.write(some)

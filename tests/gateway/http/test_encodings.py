@@ -68,7 +68,7 @@ async def test_a_packed_body(served: Served, encoding: bytes, body: bytes, line:
         ),
         (b"gzip", gzip.compress(b" " * 1_500_000, mtime=0), 413, "REQUEST_TOO_LARGE", "when unpacked"),
         (b"deflate", zlib.compress(b" " * 1_500_000), 413, "REQUEST_TOO_LARGE", "when unpacked"),
-        (b"gzip", gzip.compress(BODY, 0, mtime=0) * 30, 413, "REQUEST_TOO_LARGE", "larger than 2,000 bytes"),
+        (b"gzip", gzip.compress(BODY, 0, mtime=0) * 30, 413, "REQUEST_TOO_LARGE", "at most 2,000 bytes"),
     ],
 )
 async def test_what_can_not_be_unpacked(

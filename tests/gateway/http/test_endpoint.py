@@ -135,7 +135,7 @@ async def test_introspection_and_graphiql_can_be_off() -> None:
     app = create_app(supergraph_of(SDLS), settings, {"a": hello})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
         refused = await client.post("/graphql", json={"query": "{ __schema { types { name } } }"})
-        assert "introspection is off" in refused.json()["errors"][0]["message"]
+        assert "introspection is disabled" in refused.json()["errors"][0]["message"]
         assert (
             "extensions"
             not in (

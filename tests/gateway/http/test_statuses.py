@@ -14,9 +14,9 @@ from gateway.core.headers import RequestHeaders
 from gateway.http.endpoint import Endpoint
 from gateway.http.negotiate import GRAPHQL, JSON
 from gateway.http.respond import HttpReply
-from gateway.http.statuses import ANSWER, MODES, PARTIAL, STATUSES, Mode
+from gateway.http.statuses import ANSWER, MODES, PARTIAL, STATUSES, StatusMode
 from gateway.plugins import Hooks
-from gateway.request.ask import Ask
+from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import Limits, Settings
 from gateway.transport.base import Call
 from tests.gateway.http.sockets import connected, post, read_one, serving
@@ -69,7 +69,7 @@ REQUESTS: Table = {  # body, statuses: json, audited, draft
 }
 
 
-def endpoint_of(mode: Mode, *plugins: object) -> Endpoint:
+def endpoint_of(mode: StatusMode, *plugins: object) -> Endpoint:
     """An endpoint whose replies have the statuses of a mode."""
     engine, _ = fake_engine(SDLS, subgraph, Settings(limits=Limits(depth=20)))
     return Endpoint(Gateway(engine, Hooks(plugins)), 4_000, mode)
@@ -83,7 +83,7 @@ async def reply(endpoint: Endpoint, body: bytes, media: str, **headers: str) -> 
     return await endpoint.reply("POST", b"", RequestHeaders(raw_headers, None), content)
 
 
-def expected(row: tuple[int, int, int], media: str, mode: Mode) -> int:
+def expected(row: tuple[int, int, int], media: str, mode: StatusMode) -> int:
     """Which status of a row counts."""
     return row[0] if media == JSON else row[1 + MODES.index(mode)]
 
@@ -91,7 +91,7 @@ def expected(row: tuple[int, int, int], media: str, mode: Mode) -> int:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("media", [JSON, GRAPHQL])
 @pytest.mark.parametrize("name", REQUESTS)
-async def test_a_request(name: str, media: str, mode: Mode) -> None:
+async def test_a_request(name: str, media: str, mode: StatusMode) -> None:
     """Its status; the body is the same whatever the status is."""
     body, *row = REQUESTS[name]
     found = await reply(endpoint_of(mode), body, media)
@@ -107,7 +107,7 @@ class Refusing:
     def __init__(self, code: str, status: int | None = None) -> None:
         self.code, self.status = code, status
 
-    def on_request(self, context: RequestContext, ask: Ask) -> None:
+    def on_request(self, context: RequestContext, ask: GraphQLRequest) -> None:
         """Refuse."""
         raise RequestError("no", self.code, status=self.status)
 
@@ -115,7 +115,7 @@ class Refusing:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("media", [JSON, GRAPHQL])
 @pytest.mark.parametrize("code", [code for code in STATUSES if code in CODES])
-async def test_a_row(code: str, media: str, mode: Mode) -> None:
+async def test_a_row(code: str, media: str, mode: StatusMode) -> None:
     """Whoever raises its code."""
     found = await reply(endpoint_of(mode, Refusing(code)), query("{ x }"), media)
     assert found.status == expected(STATUSES[code], media, mode)
@@ -123,7 +123,7 @@ async def test_a_row(code: str, media: str, mode: Mode) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("media", [JSON, GRAPHQL])
-async def test_a_status_that_a_plugin_names(media: str, mode: Mode) -> None:
+async def test_a_status_that_a_plugin_names(media: str, mode: StatusMode) -> None:
     """Counts as it is; a code without a row is 400."""
     assert (await reply(endpoint_of(mode, Refusing("SAGA_STATE", 409)), query("{ x }"), media)).status == 409
     assert (await reply(endpoint_of(mode, Refusing("SAGA_STATE")), query("{ x }"), media)).status == 400
@@ -140,7 +140,7 @@ def test_the_table_is_whole() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_method_that_is_not_allowed(method: str, mode: Mode) -> None:
+async def test_a_method_that_is_not_allowed(method: str, mode: StatusMode) -> None:
     """Says which are."""
     asked = b"query=mutation%7Bm%7D"
     found = await endpoint_of(mode).reply(method, asked, RequestHeaders([], None), b"")
@@ -149,7 +149,7 @@ async def test_a_method_that_is_not_allowed(method: str, mode: Mode) -> None:
 
 @pytest.mark.parametrize("line", [b"POST /graphql HTTP/1.1", b"POST /graphql?long HTTP/1.1"])
 @pytest.mark.parametrize(("mode", "statuses"), [("audited", (200, 400)), ("draft-2026", (294, 422))])
-async def test_both_doors(line: bytes, mode: Mode, statuses: tuple[int, ...]) -> None:
+async def test_both_doors(line: bytes, mode: StatusMode, statuses: tuple[int, ...]) -> None:
     """Write it, with a status line that clients read."""
     accept = b"Accept: application/graphql-response+json"
     async with serving(settings=Settings(http_status=mode)) as served, connected(served) as (reader, writer):

@@ -9,7 +9,7 @@ import pytest
 from gateway.core.context import RequestContext
 from gateway.core.envelope import Envelope
 from gateway.observe.facts import Fact, InternalFailure
-from gateway.request.ask import Ask
+from gateway.request.graphql_request import GraphQLRequest
 from tests.gateway.http.sockets import HELLO, body_of, connected, post, read_one, serving, until
 
 CHUNKED = b"transfer-encoding: chunked\r\n"
@@ -25,7 +25,7 @@ class Streaming:
         self.go = asyncio.Event()
         self.closed = 0
 
-    def on_request(self, context: RequestContext, ask: Ask) -> Envelope | None:
+    def on_request(self, context: RequestContext, ask: GraphQLRequest) -> Envelope | None:
         """The stream."""
         return Envelope(self.parts(ask.query), media="multipart/mixed") if "hello" not in ask.query else None
 

@@ -8,7 +8,7 @@ import pytest
 from gateway.core.errors import SettingsError
 from gateway.http import direct, strict
 from gateway.http.uvicorn_internals import METHODS, STATE, HttpToolsProtocol, check_uvicorn
-from gateway.reload import Source
+from gateway.reload import GatewaySource
 from gateway.serve import serve
 
 
@@ -53,7 +53,7 @@ def test_serving_checks_it_first(monkeypatch: pytest.MonkeyPatch) -> None:
     def lacking() -> None:
         raise SettingsError("uvicorn lacks a part", "BAD_OPTION")
 
-    def never() -> Source:
+    def never() -> GatewaySource:
         raise AssertionError("the supergraph is read too early")
 
     monkeypatch.setattr("gateway.serve.check_uvicorn", lacking)

@@ -13,11 +13,11 @@ from gateway.compose.ingest import SubgraphSource
 from gateway.pipeline import check, pick, prepare, variables_for
 from gateway.plan import planner
 from gateway.plan.explain import print_plan
-from gateway.plan.fetch_graph import Group
+from gateway.plan.fetch_graph import FetchGroup
 from gateway.plan.passes import PASSES
 from gateway.request.operation import print_selections
 from gateway.shape.introspect import without_meta
-from gateway.supergraph.graph import Graph
+from gateway.supergraph.query_graph import QueryGraph
 from gateway.transport.local import LocalTransport
 from tests.gateway.support import engine_of
 from tests.gateway.test_cases import CASES, expect
@@ -25,7 +25,7 @@ from tests.gateway.test_cases import CASES, expect
 PAGES = sorted((CASES / "plan").glob("*.txt"))
 
 
-def place(groups: list[Group]) -> list[Group]:
+def place(groups: list[FetchGroup]) -> list[FetchGroup]:
     """A pass that changes nothing: it shows what the passes begin with."""
     return groups
 
@@ -45,7 +45,7 @@ def stages(page: Path) -> tuple[str, str]:
     node = pick(checked, None)
     prepared = prepare(engine, checked, node, variables_for(engine, node, {}), labels)
     operation = without_meta(prepared.operation, engine.supergraph.roots.values())
-    plan = planner.plan_operation(Graph(engine.supergraph, labels), operation, explain=True)
+    plan = planner.plan_operation(QueryGraph(engine.supergraph, labels), operation, explain=True)
     parts = [f"== normalize\n{operation.kind} {print_selections(operation.selections)}\n"]
     before = ""
     for name, text in plan.explained:

@@ -3,12 +3,12 @@
 import pytest
 
 from gateway.core.errors import SagaError
-from gateway.saga.definition import Definitions, Retry, Saga, Step
+from gateway.saga.definition import Definitions, RetryPolicy, Saga, Step
 from gateway.saga.machine import (
     ACTIVE,
     VERBS,
     Attempt,
-    State,
+    SagaState,
     Status,
     StepState,
     StepStatus,
@@ -22,9 +22,9 @@ from gateway.saga.machine import (
 )
 
 
-def state(status: Status, *steps: StepStatus) -> State:
+def state(status: Status, *steps: StepStatus) -> SagaState:
     """A state with steps a, b, c …"""
-    return State(status, tuple(StepState(name, one) for name, one in zip("abcdef", steps, strict=False)))
+    return SagaState(status, tuple(StepState(name, one) for name, one in zip("abcdef", steps, strict=False)))
 
 
 def test_the_straight_way() -> None:
@@ -171,6 +171,6 @@ def test_versions() -> None:
 
 def test_pauses_grow_and_are_spread() -> None:
     """Exponential backoff with full jitter, up to the longest pause."""
-    retry = Retry(first=0.2, factor=2.0, longest=1.0)
+    retry = RetryPolicy(first=0.2, factor=2.0, longest=1.0)
     assert [retry.delay(failures, 1.0) for failures in (1, 2, 3, 4, 50)] == [0.2, 0.4, 0.8, 1.0, 1.0]
     assert retry.delay(3, 0.0) == 0.0

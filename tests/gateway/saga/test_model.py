@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.core.errors import SagaError
-from gateway.saga.definition import Call, Definitions, Refused, Retry, Saga, Step
-from gateway.saga.journal import Change, LostLease, Record, Request
+from gateway.saga.definition import Definitions, RetryPolicy, Saga, Step, StepCall, StepRefused
+from gateway.saga.journal import LostLease, SagaChange, SagaRecord, SagaRequest
 from gateway.saga.machine import ACTIVE, VERBS, Verb
 from gateway.saga.memory import MemoryJournal
-from gateway.saga.runner import Pace, Runner
+from gateway.saga.runner import Runner, RunnerSettings
 
 NAMES = "abcd"
 LEASE = 10.0
@@ -37,7 +37,7 @@ class Mortal(MemoryJournal):
         self.dies_in: int | None = None
         self.before = True
 
-    async def write(self, record: Record, change: Change) -> None:
+    async def write(self, record: SagaRecord, change: SagaChange) -> None:
         """See Journal."""
         dies = self.dies_in == 0
         if self.dies_in is not None:
@@ -58,11 +58,11 @@ class Services:
         self.held: dict[tuple[UUID, str], int] = {}
         self.problems: list[Any] = []
 
-    async def call(self, call: Call) -> Any:
+    async def call(self, call: StepCall) -> Any:
         """A step, done or undone; the next planned problem comes before it or, as a lost answer, after it."""
         problem = self.problems.pop(0) if self.problems else None
         if problem == "refused" and call.direction == "do" and (call.saga_id, call.step) not in self.states:
-            raise Refused("no")
+            raise StepRefused("no")
         if problem == "fails":
             raise RuntimeError
         self.take(call)
@@ -70,7 +70,7 @@ class Services:
             raise TimeoutError
         return {"step": call.step}
 
-    def take(self, call: Call) -> None:
+    def take(self, call: StepCall) -> None:
         """The effect, with its row of memory."""
         key = (call.saga_id, call.step)
         if call.token < self.tokens.get(key, 0):
@@ -82,7 +82,7 @@ class Services:
                 self.states[key] = "done"
                 self.held[key] = self.held.get(key, 0) + 1
             elif state != "done":
-                raise Refused("it was undone")
+                raise StepRefused("it was undone")
         elif state == "done":
             self.states[key] = "undone"
             self.held[key] -= 1
@@ -96,32 +96,32 @@ class EngineMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.journal, self.services = Mortal(), Services()
-        retry = Retry(attempts=3, first=1.0)
+        retry = RetryPolicy(attempts=3, first=1.0)
         steps = [
             Step(name, self.services.call, self.services.call, retry=retry, undo_retry=retry)
             for name in NAMES
         ]
         self.definitions = Definitions.of([Saga("s", tuple(steps), deadline=1_000.0)])
-        self.stale: list[Record] = []
+        self.stale: list[SagaRecord] = []
         self.skipped: set[UUID] = set()
 
-    def carry(self, record: Record) -> None:
+    def carry(self, record: SagaRecord) -> None:
         """Let a worker carry a saga on, until it rests, loses it or dies."""
-        worker = Runner(self.journal, self.definitions, Pace(lease=LEASE), chance=lambda: 1.0)
+        worker = Runner(self.journal, self.definitions, RunnerSettings(lease=LEASE), chance=lambda: 1.0)
         try:
             asyncio.run(worker.carry(record))
             asyncio.run(self.journal.release(record))
         except (Died, LostLease):
             self.stale.append(record)
 
-    def claim(self) -> list[Record]:
+    def claim(self) -> list[SagaRecord]:
         """What is due."""
         return list(asyncio.run(self.journal.claim("w", [("s", 1)], LEASE, 2)))
 
     @rule(key=st.integers(0, 5))
     def start(self, key: int) -> None:
         """A saga; the same key is the same saga."""
-        request = Request(self.definitions.newest("s"), f"k{key}", {"key": key})
+        request = SagaRequest(self.definitions.newest("s"), f"k{key}", {"key": key})
         first, _ = asyncio.run(self.journal.start(request))
         assert asyncio.run(self.journal.start(request)) == (first, False)
 

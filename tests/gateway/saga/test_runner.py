@@ -13,16 +13,16 @@ import orjson
 import pytest
 
 from gateway.core.errors import SagaError
-from gateway.saga.definition import Call, Definitions, Refused, Retry, Saga, Step
-from gateway.saga.journal import Change, LostLease, Request, View
+from gateway.saga.definition import Definitions, RetryPolicy, Saga, Step, StepCall, StepRefused
+from gateway.saga.journal import LostLease, SagaChange, SagaRequest, SagaView
 from gateway.saga.machine import ACTIVE, begun, next_move
 from gateway.saga.postgres import PostgresJournal
-from gateway.saga.runner import Pace, Runner
+from gateway.saga.runner import Runner, RunnerSettings
 from subgraphs.kit.testing import fresh_database
 from tests.gateway.support import until
 
-FAST = Retry(attempts=3, first=0.001, longest=0.001)
-PACE = Pace(lease=5.0, poll=0.02)
+FAST = RetryPolicy(attempts=3, first=0.001, longest=0.001)
+PACE = RunnerSettings(lease=5.0, poll=0.02)
 
 
 class World:
@@ -32,15 +32,15 @@ class World:
     """
 
     def __init__(self) -> None:
-        self.calls: list[Call] = []
+        self.calls: list[StepCall] = []
         self.effects: list[str] = []
         self.failing: dict[str, list[Any]] = {}
         self.hold: dict[str, asyncio.Event] = {}
 
-    def action(self, name: str, direction: str) -> Callable[[Call], Awaitable[Any]]:
+    def action(self, name: str, direction: str) -> Callable[[StepCall], Awaitable[Any]]:
         """The action of a step in a direction."""
 
-        async def act(call: Call) -> Any:
+        async def act(call: StepCall) -> Any:
             self.calls.append(call)
             if f"{direction}:{name}" in self.hold:
                 await self.hold[f"{direction}:{name}"].wait()
@@ -83,14 +83,14 @@ def journal(pool: asyncpg.Pool) -> PostgresJournal:
     return PostgresJournal(pool)
 
 
-async def seen(journal: PostgresJournal, saga_id: UUID) -> View:
+async def seen(journal: PostgresJournal, saga_id: UUID) -> SagaView:
     """A saga that is there."""
     found = await journal.view(saga_id)
     assert found is not None
     return found
 
 
-async def run_to_rest(journal: PostgresJournal, saga: Saga, saga_id: UUID) -> View:
+async def run_to_rest(journal: PostgresJournal, saga: Saga, saga_id: UUID) -> SagaView:
     """Let a worker carry sagas of a kind until this one rests."""
     worker = Runner(journal, Definitions.of([saga]), PACE, owner="w0")
     await worker.start()
@@ -105,9 +105,9 @@ async def run_to_rest(journal: PostgresJournal, saga: Saga, saga_id: UUID) -> Vi
 
 async def begin(journal: PostgresJournal, saga: Saga, data: Mapping[str, Any] | None = None) -> UUID:
     """Start a saga under a key of its own."""
-    return (await journal.start(Request(saga, uuid4().hex, data or {"n": 1}, by="kim", correlation_id="c1")))[
-        0
-    ]
+    return (
+        await journal.start(SagaRequest(saga, uuid4().hex, data or {"n": 1}, by="kim", correlation_id="c1"))
+    )[0]
 
 
 async def test_all_steps(journal: PostgresJournal) -> None:
@@ -150,7 +150,7 @@ async def test_failures_are_tried_again(journal: PostgresJournal) -> None:
 async def test_a_refused_step_undoes_those_before(journal: PostgresJournal) -> None:
     """In reverse order, once; the reason is kept."""
     world = World()
-    world.failing["do:c"] = [Refused("the musician is taken", "TAKEN")]
+    world.failing["do:c"] = [StepRefused("the musician is taken", "TAKEN")]
     saga = world.saga()
     found = await run_to_rest(journal, saga, await begin(journal, saga))
     assert (found.status, found.code, found.error) == ("compensated", "TAKEN", "c: the musician is taken")
@@ -177,7 +177,7 @@ async def test_undoing_that_fails_waits_for_a_person(journal: PostgresJournal) -
     Told to retry, it goes on, and the words are in the log.
     """
     world = World()
-    world.failing["do:c"] = [Refused("no")]
+    world.failing["do:c"] = [StepRefused("no")]
     world.failing["undo:b"] = [RuntimeError()] * 3
     saga = world.saga()
     saga_id = await begin(journal, saga)
@@ -199,7 +199,7 @@ async def test_calling_off_while_a_step_runs(journal: PostgresJournal) -> None:
     world.hold["do:b"] = asyncio.Event()
     saga = world.saga()
     saga_id = await begin(journal, saga)
-    slow = Runner(journal, Definitions.of([saga]), Pace(lease=0.2, poll=0.02), owner="slow")
+    slow = Runner(journal, Definitions.of([saga]), RunnerSettings(lease=0.2, poll=0.02), owner="slow")
     await slow.start()
     await until(lambda: len(world.calls) == 2)
     world.effects.append("b")  # it has happened
@@ -215,7 +215,7 @@ async def test_a_result_that_is_too_large_turns_back(journal: PostgresJournal) -
     world = World()
     saga = world.saga()
 
-    async def much(call: Call) -> Any:
+    async def much(call: StepCall) -> Any:
         await world.action("b", "do")(call)
         return "x" * 70_000
 
@@ -255,12 +255,12 @@ async def test_a_worker_that_is_gone_is_replaced(journal: PostgresJournal) -> No
     move = next_move(mine.state)
     assert move is not None
     assert not isinstance(move, str)
-    await journal.write(mine, Change("begin", begun(mine.state, move), begun=move))
+    await journal.write(mine, SagaChange("begin", begun(mine.state, move), begun=move))
     assert await journal.claim("other", kinds, 5.0, 10) == []
     found = await run_to_rest(journal, saga, saga_id)
     assert (found.status, [call.attempt for call in world.calls]) == ("completed", [2, 1, 1])
     assert world.calls[0].token > mine.token
-    for attempt in (journal.write(mine, Change("late", mine.state)), journal.renew(mine, 5.0)):
+    for attempt in (journal.write(mine, SagaChange("late", mine.state)), journal.renew(mine, 5.0)):
         with pytest.raises(LostLease):
             await attempt
     await journal.release(mine)
@@ -271,7 +271,7 @@ async def test_a_deadline(journal: PostgresJournal) -> None:
     """After it no step is begun: what was done is undone."""
     world = World()
     world.failing["do:b"] = [RuntimeError()] * 100
-    retry = Retry(attempts=1000, first=0.02, factor=1.0)
+    retry = RetryPolicy(attempts=1000, first=0.02, factor=1.0)
     saga = world.saga(deadline=0.1, step={"retry": retry})
     found = await run_to_rest(journal, saga, await begin(journal, saga))
     assert (found.status, found.code, world.effects) == ("compensated", "DEADLINE", [])
@@ -293,7 +293,7 @@ async def test_versions_are_pinned(journal: PostgresJournal) -> None:
     assert (await seen(journal, saga_id)).status == "started"
     both = Runner(journal, Definitions.of([old, new]), PACE)
     await both.start()
-    second = (await journal.start(Request(new, "two", {})))[0]
+    second = (await journal.start(SagaRequest(new, "two", {})))[0]
     await until(lambda: sorted(world.effects) == ["a", "a", "b", "b", "c"])
     await both.stop()
     assert len((await seen(journal, second)).steps) == 3
@@ -305,7 +305,7 @@ async def test_stopping_gives_sagas_back(journal: PostgresJournal) -> None:
     world.hold["do:a"] = asyncio.Event()
     saga = world.saga()
     saga_id = await begin(journal, saga)
-    worker = Runner(journal, Definitions.of([saga]), Pace(lease=600.0, poll=0.02))
+    worker = Runner(journal, Definitions.of([saga]), RunnerSettings(lease=600.0, poll=0.02))
     await worker.start()
     await until(lambda: len(world.calls) == 1)
     await worker.stop()

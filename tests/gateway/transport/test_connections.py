@@ -275,7 +275,7 @@ async def test_the_first_byte_has_a_time_of_its_own() -> None:
         writer.close()
 
     async with server(silent, Wire(first_byte_timeout=0.2)) as transport:
-        with pytest.raises(SubgraphError, match=r"no sign within 0\.2 s") as caught:
+        with pytest.raises(SubgraphError, match=r"no byte of its reply within 0\.2 s") as caught:
             await payload_from(transport, 60.0)
         assert caught.value.code == "SUBGRAPH_TIMEOUT"
     async with server(slow, Wire(first_byte_timeout=0.2)) as transport:

@@ -247,7 +247,7 @@ async def test_a_mutation_takes_no_connection_that_was_idle_for_long(monkeypatch
         for _ in range(2):
             await payload_from(transport, query="mutation{x}", repeatable=False)
         assert connections == 1
-        monkeypatch.setattr("gateway.transport.exchange.FRESH", 0.0)
+        monkeypatch.setattr("gateway.transport.exchange.MAX_IDLE_FOR_MUTATION", 0.0)
         await payload_from(transport, query="mutation{x}", repeatable=False)
         assert connections == 2
         await payload_from(transport, 5)

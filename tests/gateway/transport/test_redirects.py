@@ -4,7 +4,7 @@ import pytest
 
 from gateway.core.errors import SubgraphError
 from gateway.transport.base import Reply, read_payload
-from gateway.transport.redirects import where_to
+from gateway.transport.redirects import describe_redirect
 from tests.gateway.support import payload_from
 from tests.gateway.transport.test_http_faults import OK, answering, reply, subgraph
 
@@ -29,13 +29,13 @@ LACKS = "lacks the slash at its end"
         (b"/x", "", "a redirect to /x;"),
         (b"http://h/" + b"y" * 5_000, "http://h/g", "a redirect to http://h/" + "y" * 191 + "...;"),
         (b"/\xc3\xa9\x1b[31m", "http://h/g", "a redirect to http://h/???[31m;"),
-        (b"http://[", "http://h/g", "a redirect to what is no URL"),
+        (b"http://[", "http://h/g", "a redirect to an invalid URL"),
         (b"", "http://h/g", "a redirect without a target"),
     ],
 )
 def test_a_target_is_named(location: bytes, address: str, words: str) -> None:
     """As far as it is of use to a person, with what is wrong about the address."""
-    found = where_to([(b"Location", location)], address)
+    found = describe_redirect([(b"Location", location)], address)
     assert words in found
     assert "s3cret" not in found
     assert len(found) < 500 and found.isprintable() and found.isascii()

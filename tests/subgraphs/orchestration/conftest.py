@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import insert, text
 
-from gateway.saga.runner import Pace
+from gateway.saga.runner import RunnerSettings
 from gateway.transport.local import LocalTransport
 from subgraphs.calendar.app import bootstrap as calendar
 from subgraphs.kit.service import Service
@@ -105,7 +105,9 @@ async def town(running: Running, keys: Keys) -> AsyncIterator[Town]:
 
         def make(settings: ServiceSettings) -> Service:
             return orchestration(
-                replace(settings, jwt_private_key_file=keys.service), way, Pace(lease=5.0, poll=0.02)
+                replace(settings, jwt_private_key_file=keys.service),
+                way,
+                RunnerSettings(lease=5.0, poll=0.02),
             )
 
         services["orchestration"] = await stack.enter_async_context(running("orchestration", make))

@@ -12,7 +12,7 @@ from gateway.execute.compile.run import MergingRun
 from gateway.execution import execute
 from gateway.http.respond import encode
 from gateway.pipeline import check, pick, prepare, run
-from gateway.request.ask import Ask
+from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import Settings
 from gateway.transport.base import Call
 from gateway.transport.fake import FakeTransport
@@ -142,7 +142,7 @@ async def test_a_mistake_in_a_callback_ends_the_run(monkeypatch: pytest.MonkeyPa
     def broken(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(MergingRun, "read", broken)
+    monkeypatch.setattr(MergingRun, "accept_reply", broken)
     compiled, exact, asked, _ = await both(QUERY, data(), entities(ENTITY))
     assert compiled == exact
     assert asked == ["a", "b"]
@@ -168,7 +168,7 @@ async def test_a_known_operation_touches_neither_parser_nor_planner() -> None:
     """The second time, an operation is found with its plan; other variables don't matter."""
     gateway = gateway_of(SDLS, FakeTransport(replying({"data": {"add": None}}, None)), Settings())
     for number in range(5):
-        ask = Ask("mutation($n: Int!) { add(n: $n) { name } }", {"n": number})
+        ask = GraphQLRequest("mutation($n: Int!) { add(n: $n) { name } }", {"n": number})
         assert orjson.loads(encode(await gateway.answer(ask, {}))) == {"data": {"add": None}}
     assert (gateway.documents.misses, gateway.plans.misses, gateway.operations.misses) == (1, 1, 1)
 
@@ -179,14 +179,17 @@ async def test_a_new_supergraph_knows_what_was_asked_last() -> None:
     What the new supergraph does not have any more is left out.
     """
     before = gateway_of(SDLS, FakeTransport(replying(data(), entities(ENTITY))), Settings())
-    for ask in (Ask(QUERY), Ask("query A { things { size } } query B { one { name } }", {}, "A")):
+    for ask in (
+        GraphQLRequest(QUERY),
+        GraphQLRequest("query A { things { size } } query B { one { name } }", {}, "A"),
+    ):
         await before.answer(ask, {})
     smaller = {**SDLS, "a": SDLS["a"].replace("size: Size", "")}
     after = gateway_of(smaller, FakeTransport(replying(data(), entities(ENTITY))), Settings())
-    await before.answer(Ask("{ things { name color } }"), {})
+    await before.answer(GraphQLRequest("{ things { name color } }"), {})
     after.warm(before)
     known = (after.documents.misses, after.plans.misses, after.operations.misses)
-    assert orjson.loads(encode(await after.answer(Ask("{ things { name color } }"), {})))["data"]
+    assert orjson.loads(encode(await after.answer(GraphQLRequest("{ things { name color } }"), {})))["data"]
     assert (after.documents.misses, after.plans.misses, after.operations.misses) == known
     assert list(after.operations.values) == [("{ things { name color } }", None)]
 
@@ -196,7 +199,7 @@ async def test_what_was_compiled_for_evicted_plans_is_collected() -> None:
     gateway = gateway_of(SDLS, FakeTransport(replying(data(), entities(ENTITY))), Settings(plan_cache=5))
     live = []
     for number in range(90):
-        await gateway.answer(Ask(f"{{ a{number}: things {{ name color }} }}"), {})
+        await gateway.answer(GraphQLRequest(f"{{ a{number}: things {{ name color }} }}"), {})
         if number % 30 == 29:
             live.append(_live_types())
     assert live[0] > 0
@@ -217,12 +220,12 @@ async def test_requests_leave_nothing_for_the_garbage_collector(query: str, sett
     """A request's objects form no circle: they go when it is answered."""
     gateway = gateway_of(SDLS, FakeTransport(replying(data(), entities(ENTITY))), settings)
     for _ in range(3):
-        await gateway.answer(Ask(query), {})
+        await gateway.answer(GraphQLRequest(query), {})
     gc.collect()
     gc.disable()
     try:
         for _ in range(5):
-            await gateway.answer(Ask(query), {})
+            await gateway.answer(GraphQLRequest(query), {})
         ours = gc.collect()
     finally:
         gc.enable()

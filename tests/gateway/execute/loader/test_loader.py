@@ -15,7 +15,7 @@ from gateway.core.clock import FakeClock
 from gateway.core.errors import SubgraphError
 from gateway.execute.loader.loader import Loader
 from gateway.http.respond import encode
-from gateway.request.ask import Ask
+from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import Settings
 from gateway.transport.base import Call, Done, Handle, Outcome, Reply, run_in_task
 from gateway.transport.headers import NO_HEADERS
@@ -79,13 +79,13 @@ class Subgraphs:
         """Nothing is open."""
 
 
-def query(id_: str, kind: str = "query", extra: str = "") -> Ask:
+def query(id_: str, kind: str = "query", extra: str = "") -> GraphQLRequest:
     """Ask for one thing's color; `extra` tells operations apart that ask the same of b."""
     field = "one" if kind == "query" else "change"
-    return Ask(f"{kind}($id: ID!) {{ {extra} {field}(id: $id) {{ color }} }}", {"id": id_})
+    return GraphQLRequest(f"{kind}($id: ID!) {{ {extra} {field}(id: $id) {{ color }} }}", {"id": id_})
 
 
-async def together(gateway: Gateway, *asks: tuple[Ask, dict[str, str]]) -> list[Any]:
+async def together(gateway: Gateway, *asks: tuple[GraphQLRequest, dict[str, str]]) -> list[Any]:
     """The responses to requests that are under way at the same time."""
     answers = await asyncio.gather(*(gateway.answer(ask, headers) for ask, headers in asks))
     return [orjson.loads(encode(one)) for one in answers]
@@ -104,7 +104,7 @@ def colors(responses: list[Any]) -> list[str]:
 
 
 async def test_what_comes_at_once_goes_together(settings: Settings) -> None:
-    """One request for all, with each entity once; everyone gets what they asked."""
+    """One request for all, with each entity once; every call gets the entities that it asked for."""
     transport = Subgraphs()
     ids = ["1", "2", "1", "3", "2"]
     responses = await together(gateway_of(SDLS, transport, settings), *((query(one), KIM) for one in ids))
@@ -139,9 +139,9 @@ async def test_another_selection_or_argument_is_another_batch(settings: Settings
     sized = "query($id: ID!, $u: String) { one(id: $id) { size(unit: $u) } }"
     asks = [
         query("1"),
-        Ask(sized, {"id": "2", "u": "m"}),
-        Ask(sized, {"id": "3", "u": "m"}),
-        Ask(sized, {"id": "4"}),
+        GraphQLRequest(sized, {"id": "2", "u": "m"}),
+        GraphQLRequest(sized, {"id": "3", "u": "m"}),
+        GraphQLRequest(sized, {"id": "4"}),
     ]
     await together(gateway_of(SDLS, transport, settings), *((ask, KIM) for ask in asks))
     assert sorted(transport.asked) == [["1"], ["2", "3"], ["4"]]

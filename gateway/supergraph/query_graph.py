@@ -1,7 +1,7 @@
 """Who can answer what, from where: the questions that planning and satisfiability ask of a supergraph.
 
 An Arrival is an object as one subgraph hands it out: the subgraph, its own type for it, and what @provides
-adds. From arrivals at one object, `reach` finds every subgraph that can be entered by a key, in rounds: a key
+adds. From vertices at one object, `reach` finds every subgraph that can be entered by a key, in rounds: a key
 may need what another jump brings. The answers depend on the supergraph alone, so they are kept; what stays
 small is bounded (types x subgraphs).
 """
@@ -19,7 +19,7 @@ _REMEMBERED = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class Vertex:
     """An object as seen from one subgraph.
 
     `type` is the subgraph's type for it, `provided` what @provides makes known. `mixed`: the subgraph knows
@@ -33,8 +33,8 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
-    """A field that an arrival resolves: the subgraph's field, and what is provided below it.
+class FieldEdge:
+    """A field that an vertex resolves: the subgraph's field, and what is provided below it.
 
     `hasty`: it is asked of objects of other types, too, which it takes along when it fails.
     """
@@ -50,32 +50,32 @@ class Local:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KeyEdge:
     """A way into a subgraph: as which of its types an object is looked up, and by which key.
 
     A root type needs no key.
     """
 
-    arrival: Arrival
+    vertex: Vertex
     key: FieldSet
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How an arrival is come by: after how many rounds of fetches, and through which entry (None.
+    """How an vertex is come by: after how many rounds of fetches, and through which key_edge (None.
 
     It was there).
     """
 
     depth: int
-    entry: Entry | None = None
+    key_edge: KeyEdge | None = None
 
 
 def _is_in_key(view: SubgraphType, name: str) -> bool:
     return any(name == one.name for key in view.keys for one in top_fields(key.fields))
 
 
-class Graph:
+class QueryGraph:
     """The questions, with their answers remembered.
 
     `labels` are the progressive overrides that are on. `careful`: no way may ask objects of another type for
@@ -93,21 +93,21 @@ class Graph:
             if supergraph.kinds.get(abstract) == "interface":
                 for member in members:
                     self.interfaces_of[member] = (*self.interfaces_of.get(member, ()), abstract)
-        self._entries: dict[str, tuple[Entry, ...]] = {}
-        self._reach: dict[tuple[str, frozenset[Arrival]], Mapping[Arrival, Reach]] = {}
-        self._local: dict[tuple[Arrival, str], Local | None] = {}
-        self._obtained: dict[tuple[str, FieldSet, frozenset[tuple[Arrival, Reach]]], int | None] = {}
+        self._key_edges: dict[str, tuple[KeyEdge, ...]] = {}
+        self._reach: dict[tuple[str, frozenset[Vertex]], Mapping[Vertex, Reach]] = {}
+        self._field_edges: dict[tuple[Vertex, str], FieldEdge | None] = {}
+        self._obtained: dict[tuple[str, FieldSet, frozenset[tuple[Vertex, Reach]]], int | None] = {}
         self._open: set[tuple[object, ...]] = set()
-        self._finding: set[tuple[str, frozenset[Arrival]]] = set()
+        self._finding: set[tuple[str, frozenset[Vertex]]] = set()
         self._cuts = 0
 
-    def view(self, arrival: Arrival) -> SubgraphType | None:
-        """The subgraph's own definition of the arrival's type."""
-        return self.supergraph.subgraphs[arrival.subgraph].types.get(arrival.type)
+    def view(self, vertex: Vertex) -> SubgraphType | None:
+        """The subgraph's own definition of the vertex's type."""
+        return self.supergraph.subgraphs[vertex.subgraph].types.get(vertex.type)
 
-    def possible(self, arrival: Arrival) -> frozenset[str]:
+    def possible(self, vertex: Vertex) -> frozenset[str]:
         """The object types that the subgraph may hand out there."""
-        view = self.view(arrival)
+        view = self.view(vertex)
         return view.possible if view else frozenset()
 
     def is_abstract(self, type_name: str) -> bool:
@@ -118,51 +118,51 @@ class Graph:
         """Whether a type of the supergraph has selections."""
         return self.supergraph.kinds.get(type_name) in ("object", "interface", "union")
 
-    def local(self, arrival: Arrival, name: str) -> Local | None:
-        """The field as the arrival's subgraph resolves it; None when it can't.
+    def field_edge(self, vertex: Vertex, name: str) -> FieldEdge | None:
+        """The field as the vertex's subgraph resolves it; None when it can't.
 
         A field of an interface counts only if every implementation that the subgraph knows resolves it
         without further input.
         """
-        key = (arrival, name)
-        if key not in self._local:
-            if len(self._local) > _REMEMBERED:
-                self._local.clear()
-            self._local[key] = self._find_local(arrival, name)
-        return self._local[key]
+        key = (vertex, name)
+        if key not in self._field_edges:
+            if len(self._field_edges) > _REMEMBERED:
+                self._field_edges.clear()
+            self._field_edges[key] = self._find_field_edge(vertex, name)
+        return self._field_edges[key]
 
-    def _find_local(self, arrival: Arrival, name: str) -> Local | None:
-        view = self.view(arrival)
+    def _find_field_edge(self, vertex: Vertex, name: str) -> FieldEdge | None:
+        view = self.view(vertex)
         if view is None:
             return None
         if name == TYPENAME:
-            return None if view.interface_object else Local(SubgraphField(TYPENAME, "String!"))
+            return None if view.interface_object else FieldEdge(SubgraphField(TYPENAME, "String!"))
         found = view.fields.get(name)
         if found is None or (found.label is not None and (found.label in self.labels) != found.when_on):
             return None
         names = frozenset({view.name, *view.interfaces, *self.interfaces_of.get(view.name, ())})
-        hit, below = provided_below(arrival.provided, names, name)
+        hit, below = provided_below(vertex.provided, names, name)
         if found.external and not hit:
             return None
-        hasty = arrival.mixed and self._takes_along(view, found)
+        hasty = vertex.mixed and self._failure_nulls_parent(view, found)
         if hasty and self.is_careful:
             return None
         if view.kind == "interface":
             everywhere: FieldSet | None = None
             for member in sorted(view.possible):
-                inner = self.local(Arrival(arrival.subgraph, member, arrival.provided), name)
+                inner = self.field_edge(Vertex(vertex.subgraph, member, vertex.provided), name)
                 if inner is None or inner.requires or inner.field.contexts:
                     return None
                 everywhere = inner.provided if everywhere is None else common(everywhere, inner.provided)
             below = (*below, *(everywhere or ()))
-        return Local(found, (*found.provides, *below), hasty)
+        return FieldEdge(found, (*found.provides, *below), hasty)
 
     @cached_property
-    def careful(self) -> "Graph":
+    def careful(self) -> "QueryGraph":
         """The same supergraph without hasty ways."""
-        return self if self.is_careful else Graph(self.supergraph, self.labels, careful=True)
+        return self if self.is_careful else QueryGraph(self.supergraph, self.labels, careful=True)
 
-    def takes_along(self, type_name: str, name: str) -> bool:
+    def failure_nulls_parent(self, type_name: str, name: str) -> bool:
         """Whether a field that fails makes its object null in some subgraph."""
         views = [
             view
@@ -173,7 +173,7 @@ class Graph:
         return any(view.fields[name].type.endswith("!") and not _is_in_key(view, name) for view in views)
 
     @staticmethod
-    def _takes_along(view: SubgraphType, found: SubgraphField) -> bool:
+    def _failure_nulls_parent(view: SubgraphType, found: SubgraphField) -> bool:
         """Whether a field that fails makes its object null, though the object might be looked up without it.
 
         Fields of keys are asked of all objects in any case.
@@ -188,14 +188,14 @@ class Graph:
         possible = self.supergraph.possible
         return any(one == type_name or type_name in possible.get(one, ()) for one in setters)
 
-    def below(self, arrival: Arrival, local: Local) -> Arrival:
-        """The arrival at a composite field's value."""
-        return Arrival(arrival.subgraph, local.field.type_name, local.provided)
+    def below(self, vertex: Vertex, edge: FieldEdge) -> Vertex:
+        """The vertex at a composite field's value."""
+        return Vertex(vertex.subgraph, edge.field.type_name, edge.provided)
 
-    def entries(self, type_name: str) -> tuple[Entry, ...]:
+    def key_edges(self, type_name: str) -> tuple[KeyEdge, ...]:
         """Every way to look up an object of this type, in all subgraphs."""
-        if type_name not in self._entries:
-            found: list[Entry] = []
+        if type_name not in self._key_edges:
+            found: list[KeyEdge] = []
             roots = self.supergraph.roots.values()
             for subgraph in self.supergraph.subgraphs.values():
                 for name in (type_name, *self.interfaces_of.get(type_name, ())):
@@ -203,15 +203,17 @@ class Graph:
                     if view is None or (name != type_name and not view.interface_object):
                         continue
                     if name in roots:
-                        found.append(Entry(Arrival(subgraph.name, name), ()))
+                        found.append(KeyEdge(Vertex(subgraph.name, name), ()))
                     found.extend(
-                        Entry(Arrival(subgraph.name, name), key.fields) for key in view.keys if key.resolvable
+                        KeyEdge(Vertex(subgraph.name, name), key.fields)
+                        for key in view.keys
+                        if key.resolvable
                     )
-            self._entries[type_name] = tuple(found)
-        return self._entries[type_name]
+            self._key_edges[type_name] = tuple(found)
+        return self._key_edges[type_name]
 
-    def reach(self, type_name: str, have: Iterable[Arrival]) -> Mapping[Arrival, Reach]:
-        """Every arrival that can be had at an object, given some.
+    def reach(self, type_name: str, have: Iterable[Vertex]) -> Mapping[Vertex, Reach]:
+        """Every vertex that can be had at an object, given some.
 
         Those themselves at depth 0, others by rounds of jumps.
         """
@@ -223,7 +225,7 @@ class Graph:
                 self._reach.clear()
             if key in self._finding:  # a circle of nested keys
                 self._cuts += 1
-                return {arrival: Reach(0) for arrival in start}
+                return {vertex: Reach(0) for vertex in start}
             self._finding.add(key)
             cuts = self._cuts
             found = self._find_reach(type_name, start)
@@ -232,26 +234,24 @@ class Graph:
                 self._reach[key] = found
         return found
 
-    def _find_reach(self, type_name: str, have: frozenset[Arrival]) -> Mapping[Arrival, Reach]:
-        reached = {arrival: Reach(0) for arrival in sorted(have, key=lambda item: (item.subgraph, item.type))}
-        entries = self.entries(type_name)
+    def _find_reach(self, type_name: str, have: frozenset[Vertex]) -> Mapping[Vertex, Reach]:
+        reached = {vertex: Reach(0) for vertex in sorted(have, key=lambda item: (item.subgraph, item.type))}
+        edges = self.key_edges(type_name)
         while True:
-            found: dict[Arrival, Reach] = {}
-            for entry in entries:
-                if entry.arrival in reached:
+            found: dict[Vertex, Reach] = {}
+            for edge in edges:
+                if edge.vertex in reached:
                     continue
-                depth = self.obtain(type_name, entry.key, reached)
-                if depth is not None and (
-                    entry.arrival not in found or found[entry.arrival].depth > depth + 1
-                ):
-                    found[entry.arrival] = Reach(depth + 1, entry)
+                depth = self.obtain(type_name, edge.key, reached)
+                if depth is not None and (edge.vertex not in found or found[edge.vertex].depth > depth + 1):
+                    found[edge.vertex] = Reach(depth + 1, edge)
             if not found:
                 return reached
             nearest = min(item.depth for item in found.values())
-            reached.update({arrival: item for arrival, item in found.items() if item.depth == nearest})
+            reached.update({vertex: item for vertex, item in found.items() if item.depth == nearest})
 
-    def obtain(self, type_name: str, fields: FieldSet, have: Mapping[Arrival, Reach]) -> int | None:
-        """After how many rounds a field set is known at an object with these arrivals; None: never.
+    def obtain(self, type_name: str, fields: FieldSet, have: Mapping[Vertex, Reach]) -> int | None:
+        """After how many rounds a field set is known at an object with these vertices; None: never.
 
         A field that itself has @requires costs a round more, if what it requires can be obtained. A
         requirement that comes back to itself can't be met on that way; answers found while such a way was cut
@@ -271,14 +271,14 @@ class Graph:
         return found
 
     def _obtain_item(
-        self, type_name: str, item: FieldSetField | FieldSetFragment, have: Mapping[Arrival, Reach]
+        self, type_name: str, item: FieldSetField | FieldSetFragment, have: Mapping[Vertex, Reach]
     ) -> int | None:
         if isinstance(item, FieldSetField):
             return self._obtain_field(type_name, item, have)
         condition = item.type_condition or type_name
-        narrowed: dict[Arrival, Reach] = {}
-        for arrival, reach in have.items():
-            if narrow := self.narrow(arrival, condition):
+        narrowed: dict[Vertex, Reach] = {}
+        for vertex, reach in have.items():
+            if narrow := self.narrow(vertex, condition):
                 narrowed[narrow] = reach
         if not narrowed:
             return 0
@@ -286,18 +286,18 @@ class Graph:
             return self.obtain(condition, item.selections, narrowed)
         return self._obtain_below(condition, item.selections, narrowed)
 
-    def _obtain_field(self, type_name: str, item: FieldSetField, have: Mapping[Arrival, Reach]) -> int | None:
+    def _obtain_field(self, type_name: str, item: FieldSetField, have: Mapping[Vertex, Reach]) -> int | None:
         best: int | None = None
-        children: dict[Arrival, Reach] = {}
-        for arrival, reach in have.items():
-            local = self.local(arrival, item.name)
-            depth = reach.depth if local else None
-            if local and local.requires:
-                depth = self._with_inputs(type_name, arrival, local, have)
-            if local is None or depth is None:
+        children: dict[Vertex, Reach] = {}
+        for vertex, reach in have.items():
+            edge = self.field_edge(vertex, item.name)
+            depth = reach.depth if edge else None
+            if edge and edge.requires:
+                depth = self._with_inputs(type_name, vertex, edge, have)
+            if edge is None or depth is None:
                 continue
             if item.selections:
-                children[self.below(arrival, local)] = Reach(depth)
+                children[self.below(vertex, edge)] = Reach(depth)
             else:
                 best = depth if best is None else min(best, depth)
         if not item.selections or not children:
@@ -309,19 +309,19 @@ class Graph:
         return min(known) if known else self._obtain_below(child, item.selections, children)
 
     def _with_inputs(
-        self, type_name: str, arrival: Arrival, local: Local, have: Mapping[Arrival, Reach]
+        self, type_name: str, vertex: Vertex, edge: FieldEdge, have: Mapping[Vertex, Reach]
     ) -> int | None:
         """The rounds until a field with @requires is known."""
-        mark = (type_name, arrival, local.field.name)
+        mark = (type_name, vertex, edge.field.name)
         if mark in self._open:
             self._cuts += 1
             return None
         self._open.add(mark)
-        needed = self.obtain(type_name, local.requires, have)
+        needed = self.obtain(type_name, edge.requires, have)
         self._open.discard(mark)
-        return None if needed is None else max(have[arrival].depth, needed) + 1
+        return None if needed is None else max(have[vertex].depth, needed) + 1
 
-    def _obtain_below(self, child: str, fields: FieldSet, have: Mapping[Arrival, Reach]) -> int | None:
+    def _obtain_below(self, child: str, fields: FieldSet, have: Mapping[Vertex, Reach]) -> int | None:
         near = self.obtain(child, fields, have)
         if near is not None:
             return near
@@ -344,26 +344,26 @@ class Graph:
                     views.setdefault(name, set()).add(view.possible)
         return any(len(different) > 1 for different in views.values())
 
-    def narrowed(self, arrivals: Iterable[Arrival], condition: str) -> tuple[Arrival, ...]:
-        """The arrivals for objects of a narrower type."""
-        found = (self.narrow(item, condition) for item in arrivals)
+    def narrowed(self, vertices: Iterable[Vertex], condition: str) -> tuple[Vertex, ...]:
+        """The vertices for objects of a narrower type."""
+        found = (self.narrow(item, condition) for item in vertices)
         return tuple(dict.fromkeys(item for item in found if item is not None))
 
-    def narrow(self, arrival: Arrival, condition: str) -> Arrival | None:
-        """The arrival for objects of a narrower type; None when the subgraph never hands one out there."""
-        view = self.view(arrival)
+    def narrow(self, vertex: Vertex, condition: str) -> Vertex | None:
+        """The vertex for objects of a narrower type; None when the subgraph never hands one out there."""
+        view = self.view(vertex)
         if view is None:
             return None
         if view.name == condition:
-            return arrival
+            return vertex
         if view.interface_object:
             covered = self.supergraph.possible.get(condition, frozenset({condition}))
-            return arrival if view.possible <= covered else replace(arrival, mixed=True)
-        types = self.supergraph.subgraphs[arrival.subgraph].types
+            return vertex if view.possible <= covered else replace(vertex, mixed=True)
+        types = self.supergraph.subgraphs[vertex.subgraph].types
         known = types.get(condition)
         wanted = known.possible if known else self.supergraph.possible.get(condition, frozenset())
         if not view.possible & wanted:
             return None
         if view.kind == "object":
-            return arrival
-        return replace(arrival, type=condition) if known else None
+            return vertex
+        return replace(vertex, type=condition) if known else None

@@ -1,9 +1,9 @@
 """Checks of a request's head that the parser leaves to the server (RFC 9112), and heads without an upgrade.
 
 Example: `Connection: Upgrade, HTTP2-Settings` with `Upgrade: h2c` asks for another protocol (RFC 9110, 7.8).
-llhttp then stops behind the head and hands out no body. A server that accepts no upgrade must read the
-request as if it had not asked, so `without_upgrade` writes the head without `upgrade` in `Connection`, and
-the connection parses it, and the bytes behind it, anew.
+llhttp then stops after the head and returns no body. A server without upgrades must process the request as if
+it had not asked, so `without_upgrade` writes the head again without `upgrade` in `Connection`, and the
+connection parses that head and the bytes after it.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ WEBSOCKET = b"websocket"
 VERSIONS = frozenset({"1.0", "1.1"})
 
 
-class Refused(Exception):
-    """A request that ends its connection: the HTTP status, and a text that says why."""
+class RequestRefused(Exception):
+    """A request that is refused and ends its connection: the HTTP status, and the text of the reply."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -23,14 +23,14 @@ class Refused(Exception):
 
 
 def check_head(method: bytes, version: str, headers: RawHeaders) -> None:
-    """Raise Refused for a head after which nobody can say where the request ends or whom it is for."""
+    """Raise RequestRefused for a head that leaves the end or the recipient of the request unclear."""
     if method == b"CONNECT":
-        raise Refused(405, "CONNECT is not served: this server is no proxy")
+        raise RequestRefused(405, "CONNECT is not supported: this server is not a proxy")
     if version not in VERSIONS:
-        raise Refused(505, f"expected HTTP/1.0 or HTTP/1.1, got HTTP/{version}")
+        raise RequestRefused(505, f"expected HTTP/1.0 or HTTP/1.1, got HTTP/{version}")
     hosts = sum(name == b"host" for name, _ in headers)
     if hosts > 1 or (not hosts and version == "1.1"):
-        raise Refused(400, f"expected one Host header, got {hosts}")
+        raise RequestRefused(400, f"expected one Host header, got {hosts}")
     _check_codings(b",".join([value for name, value in headers if name == b"transfer-encoding"]))
 
 
@@ -38,7 +38,7 @@ def _check_codings(codings: bytes) -> None:
     given = codings.strip().lower()
     if given and given != b"chunked":
         shown = given[:40].decode("ascii", "backslashreplace")
-        raise Refused(501, f"the transfer coding {shown!r} is not served; send chunked alone")
+        raise RequestRefused(501, f"expected the transfer coding chunked or none, got {shown!r}")
 
 
 def has_body(headers: RawHeaders) -> bool:
@@ -51,7 +51,7 @@ def has_body(headers: RawHeaders) -> bool:
 def without_upgrade(method: bytes, target: bytes, version: str, headers: RawHeaders) -> bytes:
     """The head of the same request without the wish for another protocol.
 
-    `Upgrade: websocket` stays, without effect, so that the endpoint can say that it serves no WebSocket.
+    `Upgrade: websocket` is kept, so that the endpoint can reply that it does not support WebSocket.
     """
     lines = [b"%b %b HTTP/%b" % (method, target, version.encode())]
     for name, value in headers:
@@ -64,12 +64,12 @@ def without_upgrade(method: bytes, target: bytes, version: str, headers: RawHead
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def refusal(status_line: bytes, standing: bytes, text: str) -> bytes:
-    """The whole reply to a request whose connection ends with it.
+def refusal_reply(status_line: bytes, default_headers: bytes, text: str) -> bytes:
+    """The complete reply to a refused request, whose connection is closed after it.
 
-    `status_line` and `standing` (the server's own headers) end with a line break.
+    `status_line` and `default_headers` (those of the server) end with a line break.
     """
     body = text.encode("ascii", "backslashreplace")
     allow = b"allow: GET, POST\r\n" if status_line.startswith(b"HTTP/1.1 405 ") else b""
     head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-    return status_line + standing + allow + head % len(body) + body
+    return status_line + default_headers + allow + head % len(body) + body

@@ -8,35 +8,35 @@ from collections.abc import Sequence
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.merge.applications import merge_applications
-from gateway.compose.merged import MergedMarks
-from gateway.compose.model import Marks
+from gateway.compose.merged import MergedMetadata
+from gateway.compose.model import Metadata
 
 
-def merge_marks(coordinate: str, sides: Sequence[tuple[str, Marks]], report: Report) -> MergedMarks:
-    """The marks of an element over all subgraphs that have it, given as pairs of the subgraph's name and
-    its marks.
+def merge_metadata(coordinate: str, sides: Sequence[tuple[str, Metadata]], report: Report) -> MergedMetadata:
+    """The metadata of an element over all subgraphs that have it, given as pairs of the subgraph's name and
+    its metadata.
     """
-    everyone = [one for _, one in sides]
-    described = Counter(one.description for one in everyone if one.description)
+    every = [one for _, one in sides]
+    described = Counter(one.description for one in every if one.description)
     if len(described) > 1:
         report.hint(
             "INCONSISTENT_DESCRIPTION", f"{coordinate} is described differently by its subgraphs", coordinate
         )
     stated = {
-        "deprecated": {one.deprecated for one in everyone if one.deprecated is not None},
-        "specifiedBy": {one.specified_by for one in everyone if one.specified_by is not None},
+        "deprecated": {one.deprecated for one in every if one.deprecated is not None},
+        "specifiedBy": {one.specified_by for one in every if one.specified_by is not None},
     }
     for name, given in stated.items():
         if len(given) > 1:
             message = f"@{name} has different arguments on {coordinate}"
             report.hint("INCONSISTENT_NON_REPEATABLE_DIRECTIVE_ARGUMENTS", message, coordinate)
-    return MergedMarks(
+    return MergedMetadata(
         description=max(described, key=lambda one: described[one], default=None),
-        deprecated=next((one.deprecated for one in everyone if one.deprecated is not None), None),
-        inaccessible=any(one.inaccessible for one in everyone),
-        tags=tuple(dict.fromkeys(tag for one in everyone for tag in one.tags)),
-        specified_by=next((one.specified_by for one in everyone if one.specified_by), None),
-        one_of=any(one.one_of for one in everyone),
+        deprecated=next((one.deprecated for one in every if one.deprecated is not None), None),
+        inaccessible=any(one.inaccessible for one in every),
+        tags=tuple(dict.fromkeys(tag for one in every for tag in one.tags)),
+        specified_by=next((one.specified_by for one in every if one.specified_by), None),
+        one_of=any(one.one_of for one in every),
         applied=merge_applications(coordinate, [(name, one.applied) for name, one in sides], report),
         routed=tuple((name, application) for name, one in sides for application in one.routed),
     )

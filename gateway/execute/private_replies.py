@@ -1,4 +1,4 @@
-"""What is not shared between callers: replies for one user alone."""
+"""Replies that must not be shared between callers."""
 
 from collections.abc import Iterable
 
@@ -6,10 +6,7 @@ from gateway.transport.base import RawHeaders
 
 
 def is_private(replies: Iterable[RawHeaders]) -> bool:
-    """Whether the headers of a subgraph's reply say that it is for one user alone (RFC 9111, 5.2.2.
-
-    RFC 6265).
-    """
+    """Whether a reply's headers restrict it to one user (RFC 9111, 5.2.2; RFC 6265)."""
     for headers in replies:
         for name, value in headers:
             lower = name.lower()

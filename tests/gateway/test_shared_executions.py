@@ -8,7 +8,7 @@ import pytest
 
 from gateway.answering import Gateway
 from gateway.http.respond import encode
-from gateway.request.ask import Ask
+from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import Settings
 from gateway.transport.base import Call, Done, Handle, Reply, run_in_task
 from tests.gateway.support import gateway_of
@@ -48,7 +48,9 @@ def gateway_over(transport: Waiting, *, share: bool = True) -> Gateway:
     return gateway_of({"a": SDL}, transport, Settings(share=share))
 
 
-async def together(gateway: Gateway, transport: Waiting, *asks: tuple[Ask, dict[str, str]]) -> list[Any]:
+async def together(
+    gateway: Gateway, transport: Waiting, *asks: tuple[GraphQLRequest, dict[str, str]]
+) -> list[Any]:
     """The answers to requests that are under way at the same time."""
     transport.go.set()
     for ask, headers in asks:  # so that their plans are known
@@ -61,7 +63,7 @@ async def together(gateway: Gateway, transport: Waiting, *asks: tuple[Ask, dict[
     return [orjson.loads(encode(await task))["data"] for task in tasks]
 
 
-ME = Ask("query { me }")
+ME = GraphQLRequest("query { me }")
 KIM, LEE = {"authorization": "kim"}, {"authorization": "lee"}
 
 
@@ -76,7 +78,7 @@ async def test_equal_queries_are_asked_once() -> None:
     assert transport.asked == 1
     await gateway.answer(ME, KIM)
     assert transport.asked == 2
-    assert not gateway.flights.open
+    assert not gateway.shared_executions.open
 
 
 async def test_users_share_nothing() -> None:
@@ -90,22 +92,28 @@ async def test_users_share_nothing() -> None:
 @pytest.mark.parametrize(
     ("other", "asked"),
     [
-        ((Ask("query($n: Int) { me(n: $n) }", {"n": 2}), KIM), 2),
-        ((Ask("query($n: Int) { me(n: $n) }", {"n": 1}), {**KIM, "accept-language": "de"}), 2),
+        ((GraphQLRequest("query($n: Int) { me(n: $n) }", {"n": 2}), KIM), 2),
+        ((GraphQLRequest("query($n: Int) { me(n: $n) }", {"n": 1}), {**KIM, "accept-language": "de"}), 2),
         (
-            (Ask("query($n: Int) { me(n: $n) }", {"n": 1}), {**KIM, "traceparent": "b", "x-request-id": "2"}),
+            (
+                GraphQLRequest("query($n: Int) { me(n: $n) }", {"n": 1}),
+                {**KIM, "traceparent": "b", "x-request-id": "2"},
+            ),
             1,
         ),
-        ((Ask("query($n: Int) { me(n: $n) }", {"n": 1}), {**KIM, "x-not-forwarded": "1"}), 1),
+        ((GraphQLRequest("query($n: Int) { me(n: $n) }", {"n": 1}), {**KIM, "x-not-forwarded": "1"}), 1),
     ],
 )
-async def test_what_counts_as_equal(other: tuple[Ask, dict[str, str]], asked: int) -> None:
+async def test_what_counts_as_equal(other: tuple[GraphQLRequest, dict[str, str]], asked: int) -> None:
     """Variables and forwarded headers tell requests apart.
 
     What only traces them, or goes nowhere, does not.
     """
     transport = Waiting()
-    first = (Ask("query($n: Int) { me(n: $n) }", {"n": 1}), {**KIM, "traceparent": "a", "x-request-id": "1"})
+    first = (
+        GraphQLRequest("query($n: Int) { me(n: $n) }", {"n": 1}),
+        {**KIM, "traceparent": "a", "x-request-id": "1"},
+    )
     await together(gateway_over(transport), transport, first, other)
     assert transport.asked == asked
 
@@ -113,7 +121,7 @@ async def test_what_counts_as_equal(other: tuple[Ask, dict[str, str]], asked: in
 async def test_mutations_are_never_shared() -> None:
     """Every mutation is run, however equal."""
     transport = Waiting()
-    await together(gateway_over(transport), transport, *[(Ask("mutation { change }"), KIM)] * 5)
+    await together(gateway_over(transport), transport, *[(GraphQLRequest("mutation { change }"), KIM)] * 5)
     assert transport.asked == 5
 
 
@@ -147,14 +155,14 @@ async def test_a_caller_that_leaves_takes_nobody_along() -> None:
     done = await asyncio.gather(*tasks, return_exceptions=True)
     assert [isinstance(one, BaseException) for one in done] == [True, False, True, False]
     assert transport.asked == 1
-    assert not gateway.flights.open
+    assert not gateway.shared_executions.open
     transport.go.clear()
     tasks = [asyncio.ensure_future(gateway.answer(ME, KIM)) for _ in range(3)]
     await asyncio.sleep(0.01)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert not gateway.flights.open
+    assert not gateway.shared_executions.open
     assert (transport.asked, transport.answered) == (2, 2)
 
 

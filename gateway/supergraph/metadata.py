@@ -1,4 +1,4 @@
-"""Field facts: what a supergraph says of its types and fields besides their shape.
+"""Field metadata: what a supergraph says of its types and fields besides their shape.
 
 Demands on who may ask, costs and sizes of lists, cache hints and tags, read under whatever name the
 supergraph imports their directives. Nothing here acts on them.
@@ -62,7 +62,7 @@ class CacheHint:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ElementMetadata:
     """What is said of one type or field.
 
     `cache_tags`: templates of names for invalidation; `arguments`: costs by argument.
@@ -77,7 +77,7 @@ class Facts:
     arguments: Mapping[str, int] = field(default_factory=dict)
 
 
-NO_FACTS = Facts()
+NO_METADATA = ElementMetadata()
 _SPEC_OF = {"listSize": "cost"}
 _DIRECTIVES = (
     "authenticated",
@@ -89,27 +89,27 @@ _DIRECTIVES = (
     "tag",
     "cacheTag",
 )
-Applied = dict[str, list[Mapping[str, Any]]]
+AppliedArguments = dict[str, list[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class FactTable:
-    """All facts of a supergraph. Types and fields of which nothing is said are not in it."""
+class MetadataTable:
+    """All metadata of a supergraph. Types and fields of which nothing is said are not in it."""
 
-    types: Mapping[str, Facts] = field(default_factory=dict)
-    fields: Mapping[tuple[str, str], Facts] = field(default_factory=dict)
+    types: Mapping[str, ElementMetadata] = field(default_factory=dict)
+    fields: Mapping[tuple[str, str], ElementMetadata] = field(default_factory=dict)
 
-    def of_type(self, name: str) -> Facts:
+    def of_type(self, name: str) -> ElementMetadata:
         """What is said of a type."""
-        return self.types.get(name, NO_FACTS)
+        return self.types.get(name, NO_METADATA)
 
-    def of_field(self, type_name: str, name: str) -> Facts:
+    def of_field(self, type_name: str, name: str) -> ElementMetadata:
         """What is said of a field of a type."""
-        return self.fields.get((type_name, name), NO_FACTS)
+        return self.fields.get((type_name, name), NO_METADATA)
 
 
 def local_names(features: Iterable[Feature]) -> dict[str, str]:
-    """The directives that carry facts, by the names under which this supergraph has them.
+    """The directives that carry metadata, by the names under which this supergraph has them.
 
     A directive that nobody imports is known by its own name: what is used without a link counts as what it is
     called.
@@ -126,44 +126,44 @@ def local_names(features: Iterable[Feature]) -> dict[str, str]:
     return names
 
 
-def read_facts(types: Mapping[str, TypeDefinitionNode], features: Iterable[Feature]) -> FactTable:
-    """The facts of a supergraph's types and fields.
+def read_metadata(types: Mapping[str, TypeDefinitionNode], features: Iterable[Feature]) -> MetadataTable:
+    """The metadata of a supergraph's types and fields.
 
     Raises SupergraphError INVALID_SUPERGRAPH where a directive's arguments are not of the shape that its spec
     gives.
     """
     names = local_names(features)
-    of_types: dict[str, Facts] = {}
-    of_fields: dict[tuple[str, str], Facts] = {}
+    of_types: dict[str, ElementMetadata] = {}
+    of_fields: dict[tuple[str, str], ElementMetadata] = {}
     for name, node in types.items():
-        if found := _facts(node.directives, names):
+        if found := _metadata(node.directives, names):
             of_types[name] = found
         if isinstance(node, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode):
             for item in node.fields or ():
-                if found := _field_facts(item, names):
+                if found := _field_metadata(item, names):
                     of_fields[name, item.name.value] = found
-    return FactTable(of_types, of_fields)
+    return MetadataTable(of_types, of_fields)
 
 
-def _field_facts(node: FieldDefinitionNode, names: Mapping[str, str]) -> Facts | None:
+def _field_metadata(node: FieldDefinitionNode, names: Mapping[str, str]) -> ElementMetadata | None:
     costs = {}
     for argument in node.arguments or ():
         for given in _applied(argument.directives, names).get("cost", ()):
             costs[argument.name.value] = int(given["weight"])
-    return _facts(node.directives, names, costs)
+    return _metadata(node.directives, names, costs)
 
 
-def _facts(
+def _metadata(
     directives: Iterable[ConstDirectiveNode] | None,
     names: Mapping[str, str],
     costs: Mapping[str, int] | None = None,
-) -> Facts | None:
+) -> ElementMetadata | None:
     applied = _applied(directives, names)
     if not applied and not costs:
         return None
     nodes = list(directives or ())
     try:
-        return Facts(
+        return ElementMetadata(
             access=_access(applied),
             cost=next((int(given["weight"]) for given in applied.get("cost", ())), None),
             list_size=next((_list_size(given) for given in applied.get("listSize", ())), None),
@@ -180,12 +180,12 @@ def _facts(
         raise SupergraphError(message, "INVALID_SUPERGRAPH", locations=where) from error
 
 
-def _applied(directives: Iterable[ConstDirectiveNode] | None, names: Mapping[str, str]) -> Applied:
-    """The arguments of each directive that carries facts.
+def _applied(directives: Iterable[ConstDirectiveNode] | None, names: Mapping[str, str]) -> AppliedArguments:
+    """The arguments of each directive that carries metadata.
 
     What stands in @join__directive counts as itself.
     """
-    found: Applied = {}
+    found: AppliedArguments = {}
     for node in directives or ():
         given = {one.name.value: value_from_ast_untyped(one.value) for one in node.arguments or ()}
         name = names.get(node.name.value)
@@ -197,7 +197,7 @@ def _applied(directives: Iterable[ConstDirectiveNode] | None, names: Mapping[str
     return found
 
 
-def _access(applied: Applied) -> Access | None:
+def _access(applied: AppliedArguments) -> Access | None:
     scopes = [_alternatives(given["scopes"]) for given in applied.get("requiresScopes", ())]
     policies = [_alternatives(given["policies"]) for given in applied.get("policy", ())]
     authenticated = "authenticated" in applied

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 NO_VARIABLES: Mapping[str, Any] = MappingProxyType({})
 
 
-class Ask(NamedTuple):
+class GraphQLRequest(NamedTuple):
     """What a client asks: a document, which of its operations, and the variables.
 
     `query_only`: it came by GET, which changes nothing. `plan`: the client wants to see the plan, too.

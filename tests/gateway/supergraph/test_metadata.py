@@ -1,12 +1,12 @@
-"""Field facts: read of every directive that carries them, under whatever name a supergraph has it."""
+"""Field metadata: read of every directive that carries them, under whatever name a supergraph has it."""
 
 import pytest
 
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import SupergraphError
-from gateway.supergraph.facts import NO_FACTS, Access, CacheHint, ListSize
 from gateway.supergraph.load import load_supergraph
+from gateway.supergraph.metadata import NO_METADATA, Access, CacheHint, ListSize
 from gateway.supergraph.model import Supergraph
 
 SPECS = "https://specs.apollo.dev"
@@ -34,8 +34,8 @@ def test_access_under_any_name(rename: str, name: str) -> None:
     field = f'secret: Int @{name} @needs(scopes: [["a", "b"], ["c"]]) @needs(scopes: [["d"]]) free: Int'
     graph = loaded(links, field)
     scopes = (frozenset({"a", "b", "d"}), frozenset({"c", "d"}))
-    assert graph.facts.of_field("Query", "secret").access == Access(True, scopes)
-    assert graph.facts.of_field("Query", "free") is NO_FACTS
+    assert graph.metadata.of_field("Query", "secret").access == Access(True, scopes)
+    assert graph.metadata.of_field("Query", "free") is NO_METADATA
 
 
 def test_costs_sizes_hints_and_tags() -> None:
@@ -51,13 +51,13 @@ def test_costs_sizes_hints_and_tags() -> None:
         @listSize(slicingArguments: ["first"], assumedSize: 10, requireOneSlicingArgument: false)
         @cacheControl(maxAge: 60, scope: PRIVATE)
         @join__directive(graphs: [A], name: "federation__cacheTag", args: {format: "thing-{$args.first}"})"""
-    facts = loaded(links, field).facts.of_field("Query", "things")
-    assert facts.cost == 5
-    assert facts.arguments == {"first": 3}
-    assert facts.list_size == ListSize(10, ("first",), (), one_required=False)
-    assert facts.cache == CacheHint(60, "PRIVATE")
-    assert facts.tags == {"public", "b"}
-    assert facts.cache_tags == ("thing-{$args.first}",)
+    metadata = loaded(links, field).metadata.of_field("Query", "things")
+    assert metadata.cost == 5
+    assert metadata.arguments == {"first": 3}
+    assert metadata.list_size == ListSize(10, ("first",), (), one_required=False)
+    assert metadata.cache == CacheHint(60, "PRIVATE")
+    assert metadata.tags == {"public", "b"}
+    assert metadata.cache_tags == ("thing-{$args.first}",)
 
 
 def test_what_our_own_composition_writes() -> None:
@@ -68,9 +68,9 @@ def test_what_our_own_composition_writes() -> None:
         type Thing @key(fields: "id") @authenticated @label(name: "x") @cost(weight: 7) { id: ID! }"""
     graph = load_supergraph(compose([SubgraphSource("a", "http://a", sdl)]).supergraph)
     policies = (frozenset({"p"}), frozenset({"q", "r"}))
-    assert graph.facts.of_field("Query", "thing").access == Access(policies=policies)
-    assert graph.facts.of_field("Query", "thing").cache_tags == ("all",)
-    thing = graph.facts.of_type("Thing")
+    assert graph.metadata.of_field("Query", "thing").access == Access(policies=policies)
+    assert graph.metadata.of_field("Query", "thing").cache_tags == ("all",)
+    thing = graph.metadata.of_type("Thing")
     assert (thing.access, thing.cost) == (Access(True), 7)
     assert thing.tags == {"x"}
 
@@ -79,10 +79,10 @@ def test_what_our_own_composition_writes() -> None:
 def test_a_single_value_is_a_list_of_one(scopes: str) -> None:
     """As everywhere in GraphQL."""
     fields = f'x: Int @requiresScopes(scopes: {scopes}) y: [Int] @listSize(slicingArguments: "first")'
-    facts = loaded("", f"{fields} z: Int @policy(policies: 5)").facts
-    assert facts.of_field("Query", "z").access == Access(policies=(frozenset({"5"}),))
-    assert facts.of_field("Query", "x").access == Access(scopes=(frozenset({"a"}),))
-    assert facts.of_field("Query", "y").list_size == ListSize(slicing=("first",))
+    metadata = loaded("", f"{fields} z: Int @policy(policies: 5)").metadata
+    assert metadata.of_field("Query", "z").access == Access(policies=(frozenset({"5"}),))
+    assert metadata.of_field("Query", "x").access == Access(scopes=(frozenset({"a"}),))
+    assert metadata.of_field("Query", "y").list_size == ListSize(slicing=("first",))
 
 
 @pytest.mark.parametrize(

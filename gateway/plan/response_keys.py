@@ -1,0 +1,79 @@
+"""The response keys that an operation uses at each place, and unused keys for fields that the
+planner adds.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from gateway.request.operation import Field, Fragment, Selections
+
+Arguments = tuple[tuple[str, str], ...]
+Meaning = tuple[str, Arguments, tuple[str, ...]]
+
+
+@dataclass(slots=True, eq=False)
+class ResponseKeys:
+    """The response keys at one place, over all type conditions.
+
+    - `keys`: for each key the distinct fields that use it, as (name, arguments, directives).
+    - `selected`: for each key the selections below it, one for each use.
+    - `client_keys`: the keys that the client's operation uses.
+    - `children`: the keys at the places below.
+    """
+
+    keys: dict[str, set[Meaning]] = field(default_factory=dict)
+    selected: dict[str, list[Selections]] = field(default_factory=dict)
+    client_keys: set[str] = field(default_factory=set)
+    children: "dict[str, ResponseKeys]" = field(default_factory=dict)
+
+    def child(self, key: str) -> "ResponseKeys":
+        """The keys at the place below a key."""
+        return self.children.setdefault(key, ResponseKeys())
+
+    def add_client_field(self, item: Field) -> None:
+        """Note that the client's operation uses the key of a field."""
+        self.keys.setdefault(item.key, set()).add((item.name, item.arguments, item.directives))
+        self.selected.setdefault(item.key, []).append(item.selections)
+        self.client_keys.add(item.key)
+
+    def key_for(self, item: Field, may_share_key: Callable[[str, Selections], bool]) -> str:
+        """The key for a field that a representation needs.
+
+        The client's key is used where it stands for the same field without directives (a directive may change
+        the value), else an unused key such as `_id_1`. `may_share_key(key, selections)` decides whether the
+        field may use a key below which other selections exist already.
+        """
+        meaning: set[Meaning] = {(item.name, item.arguments, ())}
+        for key in self._candidates(item.name):
+            known = self.selected.setdefault(key, [])
+            if self.keys.get(key, meaning) != meaning:
+                continue
+            if item.selections in known or all(may_share_key(key, one) for one in known):
+                self.keys[key] = meaning
+                known.append(item.selections)
+                return key
+        raise AssertionError("unreachable: the candidate keys are endless")
+
+    @staticmethod
+    def _candidates(name: str) -> Iterator[str]:
+        yield name
+        number = 0
+        while True:
+            number += 1
+            yield f"_{name}_{number}"
+
+
+def names_of(selections: Selections) -> ResponseKeys:
+    """The keys of an operation's root selection and of all places below."""
+    names = ResponseKeys()
+    _add_client_fields(names, selections)
+    return names
+
+
+def _add_client_fields(names: ResponseKeys, selections: Iterable[Field | Fragment]) -> None:
+    for item in selections:
+        if isinstance(item, Fragment):
+            _add_client_fields(names, item.selections)
+        else:
+            names.add_client_field(item)
+            _add_client_fields(names.child(item.key), item.selections)

@@ -65,7 +65,8 @@ class Placer:
 
     def root(self, type_name: str, selections: Selections) -> Site:
         """The site of the operation's root, which every subgraph that has the root type can resolve."""
-        return Site(ResponsePlace((), names_of(selections)), type_name)
+        keys = names_of(type_name, selections, self.graph.supergraph.possible)
+        return Site(ResponsePlace((), keys), type_name)
 
     def place(self, site: Site, selections: Selections) -> None:
         """Place a client's selection on a site."""
@@ -364,9 +365,12 @@ class Placer:
         """Whether an input is looked up separately, so that its failure nulls no other field.
 
         Only careful plans do that. A hasty plan selects the input in the request that selects the other
-        fields, and notes its key as hasty. No plan does it for an input that the client selects too.
+        fields, and notes its key as hasty. No plan does it for an input that the client selects of all objects
+        here, too.
         """
-        if key in site.place.keys.client_keys or not self.graph.failure_nulls_parent(site.type, name):
+        types = self.graph.supergraph.possible.get(site.type, frozenset())
+        selected = types <= site.place.keys.client_types.get(key, frozenset())
+        if selected or not self.graph.failure_nulls_parent(site.type, name):
             return False
         self.paths.hasty.add(key)
         return self.graph.is_careful

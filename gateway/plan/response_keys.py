@@ -2,13 +2,14 @@
 planner adds.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gateway.request.operation import Field, Fragment, Selections
 
 Arguments = tuple[tuple[str, str], ...]
 Meaning = tuple[str, Arguments, tuple[str, ...]]
+PossibleTypes = Mapping[str, frozenset[str]]
 
 
 @dataclass(slots=True, eq=False)
@@ -17,24 +18,24 @@ class ResponseKeys:
 
     - `keys`: for each key the distinct fields that use it, as (name, arguments, directives).
     - `selected`: for each key the selections below it, one for each use.
-    - `client_keys`: the keys that the client's operation uses.
+    - `client_types`: for each key of the client's operation the object types of which it is selected.
     - `children`: the keys at the places below.
     """
 
     keys: dict[str, set[Meaning]] = field(default_factory=dict)
     selected: dict[str, list[Selections]] = field(default_factory=dict)
-    client_keys: set[str] = field(default_factory=set)
+    client_types: dict[str, frozenset[str]] = field(default_factory=dict)
     children: "dict[str, ResponseKeys]" = field(default_factory=dict)
 
     def child(self, key: str) -> "ResponseKeys":
         """The keys at the place below a key."""
         return self.children.setdefault(key, ResponseKeys())
 
-    def add_client_field(self, item: Field) -> None:
-        """Note that the client's operation uses the key of a field."""
+    def add_client_field(self, item: Field, types: frozenset[str]) -> None:
+        """Note that the client's operation selects a field on objects of these types."""
         self.keys.setdefault(item.key, set()).add((item.name, item.arguments, item.directives))
         self.selected.setdefault(item.key, []).append(item.selections)
-        self.client_keys.add(item.key)
+        self.client_types[item.key] = self.client_types.get(item.key, frozenset()) | types
 
     def key_for(self, item: Field, may_share_key: Callable[[str, Selections], bool]) -> str:
         """The key for a field that a representation needs.
@@ -63,17 +64,24 @@ class ResponseKeys:
             yield f"_{name}_{number}"
 
 
-def names_of(selections: Selections) -> ResponseKeys:
+def names_of(root: str, selections: Selections, possible: PossibleTypes) -> ResponseKeys:
     """The keys of an operation's root selection and of all places below."""
     names = ResponseKeys()
-    _add_client_fields(names, selections)
+    _add_client_fields(names, selections, frozenset({root}), possible)
     return names
 
 
-def _add_client_fields(names: ResponseKeys, selections: Iterable[Field | Fragment]) -> None:
+def _add_client_fields(
+    names: ResponseKeys,
+    selections: Iterable[Field | Fragment],
+    types: frozenset[str],
+    possible: PossibleTypes,
+) -> None:
     for item in selections:
         if isinstance(item, Fragment):
-            _add_client_fields(names, item.selections)
-        else:
-            names.add_client_field(item)
-            _add_client_fields(names.child(item.key), item.selections)
+            narrowed = types & possible.get(item.type, frozenset())
+            _add_client_fields(names, item.selections, narrowed, possible)
+            continue
+        names.add_client_field(item, types)
+        below = possible.get(item.type_name, frozenset())
+        _add_client_fields(names.child(item.key), item.selections, below, possible)

@@ -313,6 +313,12 @@ MUTANTS: tuple[Mutant, ...] = (
         'self.slot_with_inputs(site, option, new, "")',
     ),
     Mutant(
+        "plan: an input that the client selects on some type is safe on all",
+        _PLACE,
+        "selected = types <= site.place.keys.client_types.get(key, frozenset())",
+        "selected = key in site.place.keys.client_types",
+    ),
+    Mutant(
         "graph: inputs of a type come from one subgraph",
         _GRAPH,
         "return self._obtain_below(condition, item.selections, narrowed)",

@@ -53,6 +53,8 @@ class Paths:
     - `split_fields`: interface fields that no single subgraph could resolve for all types, for the error
       message.
     - `hasty`: the response keys of the fields that were placed by a hasty option (see `plan.nodes.Plan`).
+    - `ambiguous`: a key that stands for different fields, by type, was placed where a subgraph does not know
+      the types.
     - `is_mutation`: the operation is a mutation, of which no part may run twice.
     - `context_prefix`: the start of variable names for contexts, different from all names in `taken`.
     """
@@ -66,6 +68,7 @@ class Paths:
         self.weighed = 0
         self.split_fields: set[str] = set()
         self.hasty: set[str] = set()
+        self.ambiguous = False
         self.is_mutation = False
         self._sets: dict[tuple[str, FieldSet], Selections] = {}
 

@@ -117,6 +117,8 @@ class Placer:
             new = DraftField(key, item.name, reference, arguments, item.variables, directives=item.directives)
             if option.edge.hasty:
                 self.paths.hasty.add(key)
+            if option.source.mixed and site.place.keys.is_ambiguous(key):
+                self.paths.ambiguous = True
             slot = (separate and self.slot_alone(site, option, new)) or self.slot_for(
                 site, option, new, separate
             )

@@ -51,6 +51,8 @@ def plan_operation(
         fetches = assemble(graph, operation, groups, count, True)
         count += len(fetches)
         stages.append(fetches)
+    if paths.ambiguous:  # an object of one type might keep the value of another type's field
+        return plan_operation(graph.by_type, operation, limit, explain)
     if any(fetch.request_parts for stage in stages for fetch in stage):
         stages = [tuple(replace(fetch, shared=False) for fetch in stage) for stage in stages]
     made = Plan(operation.kind, tuple(stages), tuple(notes))

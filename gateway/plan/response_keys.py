@@ -37,6 +37,10 @@ class ResponseKeys:
         self.selected.setdefault(item.key, []).append(item.selections)
         self.client_types[item.key] = self.client_types.get(item.key, frozenset()) | types
 
+    def is_ambiguous(self, key: str) -> bool:
+        """Whether a key stands for different fields, or for a field with different arguments or directives."""
+        return len(self.keys.get(key, ())) > 1
+
     def key_for(self, item: Field, may_share_key: Callable[[str, Selections], bool]) -> str:
         """The key for a field that a representation needs.
 

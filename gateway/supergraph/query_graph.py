@@ -79,15 +79,22 @@ class QueryGraph:
     """The questions, with their answers remembered.
 
     `labels` are the progressive overrides that are on. `careful`: no way may ask objects of another type for
-    a field that can't be null; otherwise such ways are found, and marked as hasty.
+    a field that can't be null; otherwise such ways are found, and marked as hasty. `by_type`: no way may ask
+    objects of another type for any field, so a subgraph that knows them as an interface object is entered
+    after their type is known.
     """
 
     def __init__(
-        self, supergraph: Supergraph, labels: frozenset[str] = frozenset(), careful: bool = False
+        self,
+        supergraph: Supergraph,
+        labels: frozenset[str] = frozenset(),
+        careful: bool = False,
+        by_type: bool = False,
     ) -> None:
         self.supergraph = supergraph
         self.labels = labels
-        self.is_careful = careful
+        self.is_careful = careful or by_type
+        self.is_by_type = by_type
         self.interfaces_of: dict[str, tuple[str, ...]] = {}
         for abstract, members in supergraph.possible.items():
             if supergraph.kinds.get(abstract) == "interface":
@@ -161,6 +168,11 @@ class QueryGraph:
     def careful(self) -> "QueryGraph":
         """The same supergraph without hasty ways."""
         return self if self.is_careful else QueryGraph(self.supergraph, self.labels, careful=True)
+
+    @cached_property
+    def by_type(self) -> "QueryGraph":
+        """The same supergraph with ways that ask for fields by type only."""
+        return self if self.is_by_type else QueryGraph(self.supergraph, self.labels, by_type=True)
 
     def failure_nulls_parent(self, type_name: str, name: str) -> bool:
         """Whether a field that fails makes its object null in some subgraph."""
@@ -358,7 +370,8 @@ class QueryGraph:
             return vertex
         if view.interface_object:
             covered = self.supergraph.possible.get(condition, frozenset({condition}))
-            return vertex if view.possible <= covered else replace(vertex, mixed=True)
+            mixed = None if self.is_by_type else replace(vertex, mixed=True)
+            return vertex if view.possible <= covered else mixed
         types = self.supergraph.subgraphs[vertex.subgraph].types
         known = types.get(condition)
         wanted = known.possible if known else self.supergraph.possible.get(condition, frozenset())

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.features import FEATURES, Figures
-from tests.fuzz.mutants import MUTANTS, ROOT, Mutant
+from tests.fuzz.mutant_list import MUTANTS, Mutant
+from tests.fuzz.mutants import ROOT
 from tests.fuzz.replay import outcome_of
 from tests.fuzz.run import fuzz
 

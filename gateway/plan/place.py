@@ -338,6 +338,8 @@ class Placer:
                 got, more = self.demand(part, fields, self.reached(part))
                 made.extend(replace(item, types=item.types or part.types) for item in got)
                 groups |= more
+        if made:  # the type decides which of the fields an object has
+            groups |= groups_fetching_type(self.graph, site)
         return tuple(made), groups
 
     def demand_field(self, site: Site, item: FieldSetField, reached: Reached, is_input: bool) -> Template:

@@ -42,7 +42,9 @@ class _MemberFilter:
         """A selection set on a type; `members`: the object types that may be selected, None for all."""
         out: list[Field | Fragment] = []
         for item in selections:
-            if isinstance(item, Field):
+            if isinstance(item, Field) and self.members_differ(item, type_name, vertices):
+                out.extend(self.field_by_type(item, type_name, vertices))
+            elif isinstance(item, Field):
                 out.append(self.field(item, type_name, vertices))
             else:
                 out.extend(self.fragments(item, type_name, vertices, members))
@@ -53,10 +55,36 @@ class _MemberFilter:
         if not item.selections:
             return item
         below = tuple(dict.fromkeys(self.below(type_name, item.name, vertices)))
-        members = None
-        if self.graph.supergraph.kinds.get(item.type_name) == "union" and below:
-            members = frozenset.intersection(*map(self.graph.possible, below))
+        members = self.members(below) if self.graph.supergraph.kinds.get(item.type_name) == "union" else None
         return replace(item, selections=self.level(item.selections, item.type_name, below, members))
+
+    def members(self, vertices: Vertices) -> frozenset[str] | None:
+        """The members of a union that each subgraph knows that can resolve it; None where none can."""
+        return frozenset.intersection(*map(self.graph.possible, vertices)) if vertices else None
+
+    def members_differ(self, item: Field, type_name: str, vertices: Vertices) -> bool:
+        """Whether the members of an interface's field depend on the type of the object that has the field.
+
+        Other subgraphs may be able to resolve it for each type.
+        """
+        is_union = self.graph.supergraph.kinds.get(item.type_name) == "union"
+        if not is_union or not self.graph.is_abstract(type_name):
+            return False
+        found = {
+            self.members(tuple(self.below(name, item.name, narrowed)))
+            for name in self.possible.get(type_name, ())
+            if (narrowed := self.graph.narrowed(vertices, name))
+        }
+        return len(found - {None}) > 1
+
+    def field_by_type(self, item: Field, type_name: str, vertices: Vertices) -> Iterator[Fragment]:
+        """A field in a fragment for each object type."""
+        types = self.graph.supergraph.field_types
+        for name in sorted(self.possible.get(type_name, ())):
+            if narrowed := self.graph.narrowed(vertices, name):
+                reference = types.get(name, {}).get(item.name, item.type)
+                own = replace(item, parent=name, type=reference)
+                yield Fragment(name, (self.field(own, name, narrowed),))
 
     def below(self, type_name: str, name: str, vertices: Vertices) -> Iterator[Vertex]:
         """The vertices at a field's value, by every option that a plan could choose."""

@@ -77,7 +77,7 @@ def test_plan_prints_text_and_json(supergraph: Path) -> None:
         (["compose", "--subgraph", "u=http://127.0.0.1:9/"], None, "SUBGRAPH_UNREACHABLE: subgraph u"),
         (["serve"], None, "either --supergraph FILE or --subgraph"),
         (["serve", "--supergraph", "SUPERGRAPH", "--subgraph-url", "x=http://y/"], None, "UNKNOWN_SUBGRAPH"),
-        (["serve", "--supergraph", "SUPERGRAPH", "--subgraph-url", "users=y"], None, "must be http://"),
+        (["serve", "--supergraph", "SUPERGRAPH", "--subgraph-url", "users=y"], None, "expected http(s)://"),
     ],
 )
 def test_mistakes_are_explained(

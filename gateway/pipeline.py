@@ -150,7 +150,7 @@ async def _run_plan(engine: Engine, prepared: PreparedOperation, plan: Plan, thi
     this.data.update(introspect(engine.supergraph.api, prepared.operation, inputs.variables))
 
     def goes_on(stage: Sequence[Fetch]) -> bool:
-        return not prepared.projector.is_lost(this.data, root_keys(stage), this.errors)
+        return not prepared.projector.is_null(this.data, root_keys(stage), this.errors)
 
     await run_plan(plan, this, goes_on)
     return this

@@ -31,7 +31,7 @@ from graphql.language import (
 
 from gateway.core.errors import SettingsError, SupergraphError
 from gateway.federation.carried import CARRIED
-from gateway.supergraph.api_schema import remade
+from gateway.supergraph.api_schema import copied
 from gateway.supergraph.features import Feature, arguments_of, read_features, text
 from gateway.supergraph.load import load_supergraph, parse_supergraph
 
@@ -211,7 +211,7 @@ class _ContractFilter:
             present = tuple(getattr(node, "directives", None) or ())
             if coordinate not in self.hidden or any(one.name.value == hiding for one in present):
                 return node
-            return remade(node, directives=(*present, mark))
+            return copied(node, directives=(*present, mark))
 
         def argument(node: InputValueDefinitionNode, coordinate: str) -> InputValueDefinitionNode:
             return marked(node, f"{coordinate}({node.name.value}:)")
@@ -219,18 +219,18 @@ class _ContractFilter:
         def child(node: FieldDefinitionNode, name: str) -> FieldDefinitionNode:
             coordinate = f"{name}.{node.name.value}"
             arguments = tuple(argument(one, coordinate) for one in node.arguments or ())
-            return marked(remade(node, arguments=arguments), coordinate)
+            return marked(copied(node, arguments=arguments), coordinate)
 
         def whole(node: TypeDefinitionNode) -> TypeDefinitionNode:
             name = node.name.value
             if isinstance(node, Composite):
-                node = remade(node, fields=tuple(child(one, name) for one in node.fields or ()))
+                node = copied(node, fields=tuple(child(one, name) for one in node.fields or ()))
             elif isinstance(node, InputObjectTypeDefinitionNode):
-                node = remade(
+                node = copied(
                     node, fields=tuple(marked(one, f"{name}.{one.name.value}") for one in node.fields or ())
                 )
             elif isinstance(node, EnumTypeDefinitionNode):
-                node = remade(
+                node = copied(
                     node, values=tuple(marked(one, f"{name}.{one.name.value}") for one in node.values or ())
                 )
             return marked(node, name)
@@ -252,7 +252,7 @@ class _ContractFilter:
             schema, definition = extra.definitions
             link = tuple(getattr(schema, "directives", ()))
             definitions = [
-                remade(node, directives=(*(node.directives or ()), *link))
+                copied(node, directives=(*(node.directives or ()), *link))
                 if isinstance(node, SchemaDefinitionNode)
                 else node
                 for node in definitions

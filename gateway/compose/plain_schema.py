@@ -41,7 +41,7 @@ from gateway.compose.directive_values import wrong_values
 from gateway.compose.links import SPECS, Links, identity_of
 from gateway.compose.spec_definitions import LINK
 from gateway.federation.spec import GENERATED_FIELDS
-from gateway.supergraph.api_schema import remade
+from gateway.supergraph.api_schema import copied
 from gateway.supergraph.features import Feature
 from gateway.supergraph.model import RootKind
 
@@ -149,7 +149,7 @@ def _unnamed_roots(
 def _with_roots(node: DefinitionNode, roots: Sequence[OperationTypeDefinitionNode]) -> DefinitionNode:
     if not isinstance(node, SchemaDefinitionNode):
         return node
-    return remade(node, operation_types=(*node.operation_types, *roots))
+    return copied(node, operation_types=(*node.operation_types, *roots))
 
 
 def _place(node: DefinitionNode) -> tuple[bool, str]:
@@ -191,5 +191,5 @@ def _lenient(node: DefinitionNode, query: str, strips: bool) -> DefinitionNode:
     if isinstance(node, ObjectTypeDefinitionNode | ObjectTypeExtensionNode) and node.name.value == query:
         given = node.fields or ()
         fields = tuple(item for item in given if not strips or item.name.value not in GENERATED_FIELDS)
-        return remade(node, fields=fields or (_SERVICE,))
+        return copied(node, fields=fields or (_SERVICE,))
     return node

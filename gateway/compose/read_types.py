@@ -39,7 +39,7 @@ from gateway.federation.field_set import (
     FieldSetField,
     parse_field_set,
     top_fields,
-    with_usual_names,
+    with_default_type_names,
 )
 from gateway.supergraph.features import arguments_of, text
 from gateway.supergraph.model import Kind
@@ -319,7 +319,7 @@ class TypeReader:
             self.report.error(f"{prefix}_INVALID_FIELDS_TYPE", message, node=directive.node, **where)
             return None
         try:
-            return with_usual_names(parse_field_set(value.value), self.vocabulary.usual)
+            return with_default_type_names(parse_field_set(value.value), self.vocabulary.usual)
         except ValueError as error:
             message = (
                 f'the fields "{value.value}" of @{directive.name} on {coordinate} can\'t be read: {error}'

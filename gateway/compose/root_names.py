@@ -9,7 +9,7 @@ from typing import Any
 from graphql import Visitor, visit
 from graphql.language import DefinitionNode, NamedTypeNode, NameNode, TypeDefinitionNode, TypeExtensionNode
 
-from gateway.supergraph.api_schema import remade
+from gateway.supergraph.api_schema import copied
 
 
 class _Renamer(Visitor):
@@ -23,7 +23,7 @@ class _Renamer(Visitor):
             isinstance(node, NamedTypeNode | TypeDefinitionNode | TypeExtensionNode)
             and node.name.value in self.names
         ):
-            return remade(node, name=NameNode(value=self.names[node.name.value]), loc=node.loc)
+            return copied(node, name=NameNode(value=self.names[node.name.value]), loc=node.loc)
         return None
 
 

@@ -88,13 +88,13 @@ def _print(item: FieldSetField | FieldSetFragment) -> str:
     return f"{item.name}({arguments}){below}" if arguments else f"{item.name}{below}"
 
 
-def with_usual_names(fields: FieldSet, names: Mapping[str, str]) -> FieldSet:
+def with_default_type_names(fields: FieldSet, names: Mapping[str, str]) -> FieldSet:
     """The field set with other names for the types of its fragments."""
     if not names:
         return fields
     out: list[FieldSetField | FieldSetFragment] = []
     for item in fields:
-        inner = with_usual_names(item.selections, names)
+        inner = with_default_type_names(item.selections, names)
         if isinstance(item, FieldSetField):
             out.append(replace(item, selections=inner))
         else:

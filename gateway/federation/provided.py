@@ -21,7 +21,7 @@ def provided_below(fields: FieldSet, type_names: frozenset[str], name: str) -> t
     return hit, tuple(below)
 
 
-def common(one: FieldSet, other: FieldSet) -> FieldSet:
+def intersection(one: FieldSet, other: FieldSet) -> FieldSet:
     """What both field sets cover: `a { b c }` and `a { c } d` give `a { c }`.
 
     A fragment covers what stands in it for its own type alone: `x` and `... on T { x }` give `... on T { x
@@ -30,23 +30,23 @@ def common(one: FieldSet, other: FieldSet) -> FieldSet:
     found: list[FieldSetField | FieldSetFragment] = []
     for mine in one:
         for theirs in other:
-            found.extend(_common_of(mine, theirs))
+            found.extend(_intersection_of(mine, theirs))
     return tuple(dict.fromkeys(found))
 
 
-def _common_of(
+def _intersection_of(
     mine: FieldSetField | FieldSetFragment, theirs: FieldSetField | FieldSetFragment
 ) -> Iterator[FieldSetField | FieldSetFragment]:
     if isinstance(mine, FieldSetField):
         if isinstance(theirs, FieldSetFragment):
-            yield from _common_of(theirs, mine)
+            yield from _intersection_of(theirs, mine)
         elif mine.name == theirs.name:
-            both = common(mine.selections, theirs.selections)
+            both = intersection(mine.selections, theirs.selections)
             if both or not mine.selections:
                 yield replace(mine, selections=both)
         return
     same = isinstance(theirs, FieldSetFragment) and theirs.type_condition == mine.type_condition
     if isinstance(theirs, FieldSetField) or same:
-        both = common(mine.selections, theirs.selections if same else (theirs,))
+        both = intersection(mine.selections, theirs.selections if same else (theirs,))
         if both:
             yield replace(mine, selections=both)

@@ -1,9 +1,8 @@
-"""Introspection (`__schema`, `__type`) and the root's `__typename`.
+"""Introspection (`__schema`, `__type`) and the root's `__typename`, from the API schema and never from a
+subgraph.
 
-Answered from the API schema, never by a subgraph.
-
-A query root can also be met further down (`{ viewer { query { __schema { ... } } } }`); what is asked there
-is kept under a key that no client can use, by field.
+A query root may also be nested (`{ viewer { query { __schema { ... } } } }`); the values for nested fields
+are stored under a key that no client can use, by field.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,13 +15,12 @@ from gateway.request.operation import Field, Fragment, Operation, Selections, pr
 
 INTROSPECTION = frozenset({"__schema", "__type"})
 META = INTROSPECTION | {"__typename"}
-NESTED = "nested introspection"  # no response key has a space
+NESTED = "nested introspection"  # response keys have no spaces
 
 
 def without_meta(operation: Operation) -> Operation:
-    """The operation as subgraphs are asked.
-
-    Without the root's meta fields, and without introspection anywhere.
+    """The operation for the subgraphs: without the root's meta fields, and without any introspection
+    fields.
     """
     rest = tuple(item for item in operation.selections if not (isinstance(item, Field) and item.name in META))
     if any(_below(rest)):
@@ -48,14 +46,13 @@ def _below(selections: Selections) -> Iterator[Field]:
 
 
 def meta_fields(operation: Operation) -> tuple[Field, ...]:
-    """The introspection fields of an operation, wherever they stand."""
+    """The introspection fields of an operation, at any depth."""
     return tuple(_below(operation.selections))
 
 
 def introspect(schema: GraphQLSchema, operation: Operation, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the root's introspection fields, by key; those of nested ones under NESTED.
-
-    Nothing when there are none.
+    """The values of the root's introspection fields by key, and those of nested ones under NESTED; empty if
+    there are none.
     """
     own = tuple(
         item for item in operation.selections if isinstance(item, Field) and item.name in INTROSPECTION

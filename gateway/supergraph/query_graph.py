@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from gateway.federation.field_set import FieldSet, FieldSetField, FieldSetFragment, top_fields
-from gateway.federation.provided import common, provided_below
+from gateway.federation.provided import intersection, provided_below
 from gateway.supergraph.model import SubgraphField, SubgraphType, Supergraph
 
 TYPENAME = "__typename"
-_REMEMBERED = 50_000
+_CACHE_SIZE = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class QueryGraph:
         """
         key = (vertex, name)
         if key not in self._field_edges:
-            if len(self._field_edges) > _REMEMBERED:
+            if len(self._field_edges) > _CACHE_SIZE:
                 self._field_edges.clear()
             self._field_edges[key] = self._find_field_edge(vertex, name)
         return self._field_edges[key]
@@ -153,7 +153,9 @@ class QueryGraph:
                 inner = self.field_edge(Vertex(vertex.subgraph, member, vertex.provided), name)
                 if inner is None or inner.requires or inner.field.contexts:
                     return None
-                everywhere = inner.provided if everywhere is None else common(everywhere, inner.provided)
+                everywhere = (
+                    inner.provided if everywhere is None else intersection(everywhere, inner.provided)
+                )
             below = (*below, *(everywhere or ()))
         return FieldEdge(found, (*found.provides, *below), hasty)
 
@@ -221,7 +223,7 @@ class QueryGraph:
         key = (type_name, start)
         found = self._reach.get(key)
         if found is None:
-            if len(self._reach) > _REMEMBERED:
+            if len(self._reach) > _CACHE_SIZE:
                 self._reach.clear()
             if key in self._finding:  # a circle of nested keys
                 self._cuts += 1
@@ -265,7 +267,7 @@ class QueryGraph:
         known = [depth for depth in depths if depth is not None]
         found = max(known, default=0) if len(known) == len(depths) else None
         if cuts == self._cuts:
-            if len(self._obtained) > _REMEMBERED:
+            if len(self._obtained) > _CACHE_SIZE:
                 self._obtained.clear()
             self._obtained[key] = found
         return found

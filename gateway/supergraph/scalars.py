@@ -27,7 +27,7 @@ class Scalar:
     name: str
     accepts: Callable[[Any], bool]
     decoded: Any
-    written: Callable[[Any], Any] = lambda value: value
+    serialize: Callable[[Any], Any] = lambda value: value
 
 
 def _is_int(value: Any) -> bool:
@@ -51,7 +51,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-def keep_numbers(schema: GraphQLSchema) -> None:
+def keep_number_text(schema: GraphQLSchema) -> None:
     """Let the custom scalars of a schema read literals as JSON is read: decimals as they are written.
 
     graphql-core copies a type that coerces literals (to sort or change a schema) only if the type has a

@@ -23,7 +23,7 @@ from gateway.compose.merge.names import metadata_of, used_names
 from gateway.compose.merged import ComposedDirectives
 from gateway.compose.model import ComposedDirective, SubgraphSchema
 from gateway.federation.carried import CARRIED
-from gateway.supergraph.api_schema import remade
+from gateway.supergraph.api_schema import copied
 from gateway.supergraph.features import Feature
 
 _ERROR = "DIRECTIVE_COMPOSITION_ERROR"
@@ -42,7 +42,7 @@ class _Spec:
 
     def definition(self, name: str) -> DirectiveDefinitionNode:
         """The newest definition of a directive, for every place where some subgraph may use it."""
-        return remade(self.definitions[name][1], locations=tuple(self.places[name].values()))
+        return copied(self.definitions[name][1], locations=tuple(self.places[name].values()))
 
 
 def compose_directives(schemas: Sequence[SubgraphSchema], report: Report) -> ComposedDirectives:

@@ -10,7 +10,7 @@ from graphql.language import DirectiveDefinitionNode, InputValueDefinitionNode, 
 from gateway.compose.diagnostics import Report
 from gateway.compose.merge.inputs import merge_arguments
 from gateway.compose.model import InputValue, Metadata, SubgraphSchema
-from gateway.supergraph.api_schema import EXECUTABLE, remade
+from gateway.supergraph.api_schema import EXECUTABLE_LOCATIONS, copied
 
 
 def executable_directives(
@@ -21,7 +21,7 @@ def executable_directives(
         name for schema in schemas for name in schema.directives if name not in composed
     ):
         have = [(one, one.directives[name]) for one in schemas if name in one.directives]
-        places = [{item.value for item in node.locations} & EXECUTABLE for _, node in have]
+        places = [{item.value for item in node.locations} & EXECUTABLE_LOCATIONS for _, node in have]
         if not any(places):
             continue
         coordinate = f"@{name}"
@@ -64,8 +64,8 @@ def _merged(
                 parse_const_value(merged.default, no_location=True) if merged.default is not None else None
             )
             type_node = parse_type(merged.type, no_location=True)
-            arguments.append(remade(item, type=type_node, default_value=default))
-    return remade(
+            arguments.append(copied(item, type=type_node, default_value=default))
+    return copied(
         first,
         repeatable=all(node.repeatable for node in nodes),
         locations=tuple(NameNode(value=item.value) for item in first.locations if item.value in common),

@@ -109,7 +109,7 @@ class EngineMachine(RuleBasedStateMachine):
         """Let a worker carry a saga on, until it rests, loses it or dies."""
         worker = Runner(self.journal, self.definitions, RunnerSettings(lease=LEASE), chance=lambda: 1.0)
         try:
-            asyncio.run(worker.carry(record))
+            asyncio.run(worker.run_saga(record))
             asyncio.run(self.journal.release(record))
         except (Died, LostLease):
             self.stale.append(record)

@@ -143,7 +143,7 @@ async def test_failures_are_tried_again(journal: PostgresJournal) -> None:
     assert (found.status, world.effects) == ("completed", ["a", "b", "c"])
     tries = [one for one in found.attempts if one.step == "b"]
     assert [(one.number, one.outcome) for one in tries] == [(1, "failed"), (2, "failed"), (3, "done")]
-    assert [one.error for one in tries] == ["b: RuntimeError", "b: no answer in time", None]
+    assert [one.error for one in tries] == ["b: RuntimeError", "b: timed out", None]
     assert len({call.key for call in world.calls if call.step == "b"}) == 1
 
 

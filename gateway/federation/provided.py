@@ -1,4 +1,4 @@
-"""What a field set of @provides makes known: of a field, and of several types together."""
+"""The fields that a @provides field set covers."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,7 +7,7 @@ from gateway.federation.field_set import FieldSet, FieldSetField, FieldSetFragme
 
 
 def provided_below(fields: FieldSet, type_names: frozenset[str], name: str) -> tuple[bool, FieldSet]:
-    """Whether a provided field set covers a field of one of these types, and the field set below it."""
+    """Whether a field set covers a field of one of these types, and the field set below that field."""
     hit, below = False, list[FieldSetField | FieldSetFragment]()
     for item in fields:
         if isinstance(item, FieldSetField):
@@ -22,10 +22,9 @@ def provided_below(fields: FieldSet, type_names: frozenset[str], name: str) -> t
 
 
 def intersection(one: FieldSet, other: FieldSet) -> FieldSet:
-    """What both field sets cover: `a { b c }` and `a { c } d` give `a { c }`.
+    """The fields that both field sets cover: `a { b c }` and `a { c } d` give `a { c }`.
 
-    A fragment covers what stands in it for its own type alone: `x` and `... on T { x }` give `... on T { x
-    }`.
+    A fragment covers its fields for its own type only: `x` and `... on T { x }` give `... on T { x }`.
     """
     found: list[FieldSetField | FieldSetFragment] = []
     for mine in one:

@@ -51,7 +51,7 @@ def test_versions_that_are_refused(header: str) -> None:
         with pytest.raises(SupergraphError) as caught:
             load(sdl)
         assert caught.value.code == "INVALID_SUPERGRAPH"
-        assert "join v0.2 to v0.5 can be read" in caught.value.message
+        assert "expected join v0.2 to v0.5" in caught.value.message
         assert "is written in join v" in caught.value.message
 
 

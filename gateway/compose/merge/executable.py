@@ -1,6 +1,4 @@
-"""Directives for operations: those that every subgraph defines, with the places and arguments that all of
-them know.
-"""
+"""Executable directives: those that every subgraph defines, with the common locations and arguments."""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -16,7 +14,7 @@ from gateway.supergraph.api_schema import EXECUTABLE_LOCATIONS, copied
 def executable_directives(
     schemas: Sequence[SubgraphSchema], composed: Collection[str], report: Report
 ) -> Iterator[tuple[str, str]]:
-    """The names and definitions (SDL) of those that stand in the supergraph, without the composed ones."""
+    """The names and definitions (SDL) of the merged executable directives, without composed ones."""
     for name in dict.fromkeys(
         name for schema in schemas for name in schema.directives if name not in composed
     ):
@@ -32,11 +30,11 @@ def executable_directives(
             continue
         common = set.intersection(*places)
         if not common:
-            message = f"{coordinate} is left out: no place for it is common to all subgraphs"
+            message = f"{coordinate} is left out: its definitions have no location in common"
             report.hint("NO_EXECUTABLE_DIRECTIVE_INTERSECTION", message, coordinate)
             continue
         if any(one != places[0] for one in places):
-            message = f"{coordinate} may stand in different places in different subgraphs"
+            message = f"{coordinate} has different locations in different subgraphs"
             report.hint("INCONSISTENT_EXECUTABLE_DIRECTIVE_LOCATIONS", message, coordinate)
         yield name, print_ast(_merged(have, common, coordinate, report))
 
@@ -74,6 +72,6 @@ def _merged(
 
 
 def read_input(node: InputValueDefinitionNode) -> InputValue:
-    """A directive's argument."""
+    """An argument of a directive."""
     default = print_ast(node.default_value) if node.default_value else None
     return InputValue(node.name.value, print_ast(node.type), default, Metadata(), node)

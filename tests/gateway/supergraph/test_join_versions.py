@@ -70,4 +70,4 @@ def test_commands_refuse_federation_1(tmp_path: Path) -> None:
         done = gateway(*command)
         assert done.returncode == 1, command
         assert "INVALID_SUPERGRAPH: the supergraph is written in join v0.1 (Federation 1)" in done.stderr
-        assert "Compose it anew" in done.stderr
+        assert "Compose it again" in done.stderr

@@ -1,6 +1,5 @@
-"""`gateway check` and `gateway contract`.
-
-What changes for clients, judged by what they ask; what some of them may see.
+"""`gateway check` and `gateway contract`: what changes for clients, by their operations; what some of them
+may see.
 """
 
 import json
@@ -44,7 +43,7 @@ input By { id: ID! name: String = "x" }
 
 
 def supergraphs() -> tuple[Supergraph, Supergraph]:
-    """The old and the new one."""
+    """The old and the new supergraph."""
     return load_supergraph(supergraph_of({"a": OLD})), load_supergraph(supergraph_of({"a": NEW}))
 
 

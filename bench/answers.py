@@ -18,7 +18,7 @@ Entity = Callable[[Resolved], Resolved]
 
 
 def executable(sdl: str, entities: Mapping[str, Entity]) -> GraphQLSchema:
-    """A subgraph's SDL as a schema that can be executed, with the fields that gateways ask."""
+    """A subgraph's SDL as an executable schema, with the fields that gateways query."""
     more = f"""
         scalar _Any
         union _Entity = {" | ".join(entities)}
@@ -31,14 +31,14 @@ def executable(sdl: str, entities: Mapping[str, Entity]) -> GraphQLSchema:
 
 
 def _plain(node: DefinitionNode) -> DefinitionNode | None:
-    """An extension of an entity is its definition here; only Query is defined elsewhere."""
+    """The SDL with entity extensions as definitions: a subgraph schema is built alone."""
     if isinstance(node, ObjectTypeExtensionNode) and node.name.value != "Query":
         return ObjectTypeDefinitionNode(name=node.name, fields=node.fields)
     return node if isinstance(node, ObjectTypeExtensionNode | ObjectTypeDefinitionNode) else None
 
 
 class Subgraph:
-    """One subgraph: root fields and entities as functions, over its SDL."""
+    """One subgraph: resolvers for root fields and entities, over its SDL."""
 
     def __init__(self, sdl: str, roots: Resolved, entities: Mapping[str, Entity]) -> None:
         self.schema = executable(sdl, entities)
@@ -54,14 +54,14 @@ class Subgraph:
         self.requests = 0
 
     def reply(self, body: bytes) -> bytes:
-        """The answer to a request's body."""
+        """The reply to a request's body."""
         self.requests += 1
         return self.kept.get(body) or self._keep(body, json.loads(body))
 
     async def call(
         self, query: str, variables: Mapping[str, Any] | None, name: str | None, headers: Mapping[str, str]
     ) -> dict[str, Any]:
-        """The same as a direct call in the process; the answer is the caller's to change."""
+        """The reply as a direct call in the process; the caller may change it."""
         self.requests += 1
         key = (query, orjson.dumps(variables))
         kept = self.kept.get(key) or self._keep(

@@ -32,14 +32,14 @@ TEXT = "Over HTTP. The first row is CPU of the gateway for a new operation less 
 
 
 def new_bodies(start: int) -> Iterator[bytes]:
-    """Requests with the heavy query, each with an alias of its own."""
+    """Requests with the heavy query, each with another alias, so that none is cached."""
     query = json.loads(read_query("heavy").body)["query"]
     for number in range(start, 1_000_000):
         yield json.dumps({"query": query.replace("body", f"b{number}: body")}).encode()
 
 
 async def make_known(port: int, count: int) -> None:
-    """Let the subgraphs compute the answers that the first new operations will need."""
+    """Let the subgraphs compute and cache the replies to the first new operations."""
     urls = {name: f"http://127.0.0.1:{port}/{name}" for name in SUBGRAPHS}
     door = Door(
         create_app(
@@ -52,7 +52,7 @@ async def make_known(port: int, count: int) -> None:
 
 
 def ask(system: Running, body: bytes) -> None:
-    """One request over HTTP, which has to succeed."""
+    """Send one request over HTTP, which must succeed."""
     url = f"http://127.0.0.1:{system.port}{system.path}"
     answer = httpx.post(url, content=body, headers={"content-type": "application/json"}, timeout=60)
     if answer.status_code != 200 or b'"errors"' in answer.content:
@@ -60,7 +60,7 @@ def ask(system: Running, body: bytes) -> None:
 
 
 def cpu_of(system: Running, bodies: Iterator[bytes]) -> float:
-    """CPU of the gateway per request, in ms."""
+    """The gateway's CPU time per request, in ms."""
     before = cpu_ms(system.pid)
     for _ in range(UNSEEN):
         ask(system, next(bodies))
@@ -68,7 +68,7 @@ def cpu_of(system: Running, bodies: Iterator[bytes]) -> float:
 
 
 def light_beside(system: Running, bodies: Iterator[bytes] | None) -> float:
-    """p99 of light queries while other requests come at a steady pace, or none."""
+    """The p99 latency of light queries while other requests come at a constant rate, or without any."""
     process = start_load(system.port, system.path, read_query("light").body, 10, SECONDS)
     while bodies is not None and process.poll() is None:
         ask(system, next(bodies))
@@ -77,7 +77,7 @@ def light_beside(system: Running, bodies: Iterator[bytes] | None) -> float:
 
 
 def stage_ms(bodies: Iterator[bytes]) -> tuple[float, float]:
-    """Medians in this process: parse and validate; normalise, plan and compile."""
+    """Medians measured in this process, in ms: parse and validate; normalize, plan and compile."""
     engine = create_gateway((folder() / "supergraph.graphql").read_text(), Settings()).engine
     first, second = [], []
     for _ in range(UNSEEN):
@@ -92,7 +92,7 @@ def stage_ms(bodies: Iterator[bytes]) -> tuple[float, float]:
 
 
 def rows_of(system: Running) -> list[tuple[str, str]]:
-    """All figures: each time of medians over rounds, the kinds interleaved."""
+    """All results: the median of each time over interleaved rounds."""
     known, unseen = cycle([read_query("heavy").body]), new_bodies(0)
     cpu_of(system, known)
     costs = [cpu_of(system, unseen) - cpu_of(system, known) for _ in range(ROUNDS)]
@@ -113,7 +113,7 @@ def rows_of(system: Running) -> list[tuple[str, str]]:
 
 
 def main() -> None:
-    """Measure, print and keep the figures."""
+    """Measure, print and save the results."""
     compile_load()
     pin_self()
     with start_subgraphs() as port:

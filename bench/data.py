@@ -1,4 +1,4 @@
-"""What is measured: the two queries with their exact answers, from SHARED/bench."""
+"""The two benchmark queries with their exact answers, from SHARED/bench."""
 
 import json
 import os
@@ -17,14 +17,14 @@ PORT = 4200  # where supergraph.graphql says that the subgraphs are
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One query: the body of its request and the data of its answer."""
+    """One query: the request's body, and the expected data."""
 
     name: str
     body: bytes
     expected: Any
 
     def check(self, answer: bytes, system: str) -> None:
-        """See that an answer is the expected one; SystemExit that names the system when it is not."""
+        """Exit with an error that names the system if a response is not the expected one."""
         try:
             found = json.loads(answer)
         except ValueError:
@@ -34,7 +34,7 @@ class Query:
 
 
 def folder() -> Path:
-    """SHARED/bench; SystemExit with what to do where it is absent."""
+    """The folder SHARED/bench; exits with instructions if it is missing."""
     found = Path(os.environ.get("SHARED", ROOT.parent / "shared")) / "bench"
     if not (found / "data.json").exists():
         sys.exit(
@@ -50,5 +50,5 @@ def read_query(name: str) -> Query:
 
 
 def supergraph(port: int) -> str:
-    """The composed supergraph, with the subgraphs at a port."""
+    """The supergraph of the subgraphs, which listen on this port."""
     return (folder() / "supergraph.graphql").read_text().replace(f"127.0.0.1:{PORT}", f"127.0.0.1:{port}")

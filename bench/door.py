@@ -1,4 +1,4 @@
-"""Requests to our ASGI application in this process: what a server would hand it, without the server."""
+"""Requests to an ASGI application in this process, without a server."""
 
 import asyncio
 from collections.abc import MutableMapping
@@ -8,13 +8,13 @@ from starlette.types import ASGIApp
 
 
 class Door:
-    """Posts bodies to an application; each answer has to be a 200."""
+    """Posts bodies to an application; each response must have the status 200."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def post(self, body: bytes) -> bytes:
-        """One request and its answer."""
+        """Send one request, and return the body of the response."""
         length = str(len(body)).encode()
         headers = [
             (b"host", b"bench"),
@@ -44,7 +44,9 @@ class Door:
 
 
 class _Exchange:
-    """One request's two channels. After the body, `receive` never returns: the client stays."""
+    """The ASGI channels of one request. After the body `receive` never returns, as if the client stayed
+    connected.
+    """
 
     def __init__(self, body: bytes) -> None:
         self.body: bytes | None = body

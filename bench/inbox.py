@@ -34,7 +34,7 @@ _INSERT = text("INSERT INTO heard (times) VALUES (:times)")
 
 @dataclass(frozen=True, kw_only=True)
 class BellRang(Event):
-    """A bell rang so many times."""
+    """An event with a counter."""
 
     aggregate_type: ClassVar[str] = "bell"
     aggregate_key: ClassVar[str] = "bell_id"
@@ -43,16 +43,16 @@ class BellRang(Event):
 
 
 async def nothing(uow: UnitOfWork, envelope: Envelope) -> None:
-    """The kit's own work alone."""
+    """A handler without work: measures the kit's own cost."""
 
 
 async def insert(uow: UnitOfWork, envelope: Envelope) -> None:
-    """One small statement an event."""
+    """A handler with one small statement."""
     await uow.execute(_INSERT.bindparams(times=envelope.payload["times"]))
 
 
 async def published(tower: Database, queue: Queue, count: int, *, versions: bool) -> None:
-    """Write events and let the relay carry all of them to the queue."""
+    """Write events, and let the relay publish all of them."""
     bells = [uuid4() for _ in range(AGGREGATES)]
     for start in range(0, count, 500):
         async with UnitOfWork(tower) as uow:
@@ -67,13 +67,13 @@ async def published(tower: Database, queue: Queue, count: int, *, versions: bool
 
 
 async def reached(read: Callable[[], Awaitable[Any]], wanted: int) -> None:
-    """Wait until a count is there."""
+    """Wait until a count is reached."""
     while await read() != wanted:  # noqa: ASYNC110 - nothing tells of it, one has to look
         await asyncio.sleep(0.01)
 
 
 async def measure(postgres: str, valkey: str, handler: EventHandler, count: int, *, versions: bool) -> float:
-    """Events per second."""
+    """The number of events per second."""
     async with fresh_database(postgres, "tower") as tower_url, fresh_database(postgres, "ear") as ear_url:
         tower, ear, queue = Database(tower_url), Database(ear_url), Queue(valkey)
         for database in (tower, ear):
@@ -94,7 +94,7 @@ async def measure(postgres: str, valkey: str, handler: EventHandler, count: int,
 
 
 def main() -> None:
-    """Print the figures."""
+    """Print the results."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

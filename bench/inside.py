@@ -18,14 +18,14 @@ from gateway.settings import Settings
 
 
 def without_sharing(settings: Settings) -> Settings:
-    """The same settings with executions not shared, where the gateway can share any."""
+    """The settings with shared executions disabled, if the gateway has that setting."""
     known = {field.name for field in fields(settings)} & {"share", "batch"}
     changes: Any = dict.fromkeys(known, False)
     return replace(settings, **changes)
 
 
 def counting(app: ASGIApp, subgraphs: dict[str, Subgraph]) -> ASGIApp:
-    """An application that also tells how often each subgraph was called."""
+    """An application that also serves the number of calls of each subgraph."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("path") not in ("/counts", "/reset"):
@@ -48,7 +48,7 @@ def counting(app: ASGIApp, subgraphs: dict[str, Subgraph]) -> ASGIApp:
 
 
 def main(port: int) -> None:
-    """Serve until killed."""
+    """Serve until terminated."""
     subgraphs = load_subgraphs(folder())
     local = {name: one.call for name, one in subgraphs.items()}
     app = create_app(supergraph(PORT), without_sharing(Settings(graphiql=False)), local)

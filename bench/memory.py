@@ -33,8 +33,8 @@ TEXT = "Light-sized operations, Zipf 1.1 over 10,000 distinct ones, plan cache o
 
 
 def bodies(seed: int) -> Iterator[bytes]:
-    """Requests without end: each operation has a name and an alias of its own, and is the rarer the higher
-    its number.
+    """An endless sequence of requests: each operation has its own name and alias, and the higher its number,
+    the rarer it is.
     """
     weights = list(accumulate((number + 1) ** -EXPONENT for number in range(DISTINCT)))
     random.seed(seed)
@@ -45,20 +45,20 @@ def bodies(seed: int) -> Iterator[bytes]:
 
 
 def compiled_types() -> int:
-    """How many struct types are alive: the modules' own and those that plans were compiled to."""
+    """The number of existing struct types: those of modules, and those of compiled plans."""
     gc.collect()
     return len(msgspec.Struct.__subclasses__())
 
 
 async def top_products(query: str, *_: object) -> dict[str, Any]:
-    """The one subgraph, which keeps nothing: two products under the alias that it is asked for."""
+    """A subgraph without state: it returns two products under the requested alias."""
     alias = query[query.index("n", query.index("topProducts") + len("topProducts")) :].partition(":")[0]
     return {"data": {"topProducts": [{alias: "Table", "price": 899}, {alias: "Couch", "price": 1299}]}}
 
 
 async def measure(requests: int) -> list[tuple[int, float, int]]:
-    """Resident size (MB) and live struct types after each tenth of the requests, and after a fifth of
-    them.
+    """The resident memory in MB and the number of struct types, after each tenth and after a fifth of the
+    requests.
     """
     settings = without_sharing(Settings(graphiql=False, plan_cache=CACHE))
     door, asked = Door(create_app(supergraph(PORT), settings, {"products": top_products})), bodies(1)
@@ -81,9 +81,9 @@ async def measure(requests: int) -> list[tuple[int, float, int]]:
 
 
 def main() -> None:
-    """Measure, print and keep the figures.
+    """Measure, print and save the results.
 
-    Exit code 1 when memory has grown by more than 5 % after the first fifth.
+    The exit code is 1 when memory has grown by more than 5 % after the first fifth.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=500_000)

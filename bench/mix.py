@@ -35,14 +35,14 @@ machine. Requests per second per core: for one second of CPU of the gateway, and
 
 @dataclass(slots=True)
 class Mix:
-    """Requests as bytes, and what came of them: a latency (ms) each."""
+    """Requests as bytes, and the latencies of their responses in ms."""
 
     port: int
     requests: Sequence[bytes]
     latencies: list[float] = field(default_factory=list)
 
     async def client(self, seed: int, end: float) -> None:
-        """One connection, one request at a time, until the end."""
+        """Use one connection, with one request at a time, until the end."""
         order = random.Random(seed)
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         while time.perf_counter() < end:
@@ -57,14 +57,14 @@ class Mix:
         writer.close()
 
     async def run(self, seconds: float, connections: int = CONNECTIONS) -> None:
-        """Some connections for some seconds; latencies of what came before are forgotten."""
+        """Use several connections for so many seconds; earlier latencies are discarded."""
         self.latencies.clear()
         end = time.perf_counter() + seconds
         await asyncio.gather(*(self.client(seed, end) for seed in range(connections)))
 
 
 def slowest(port: int, requests: Mapping[str, bytes]) -> str:
-    """The three operations that take longest when nothing else goes on, with their medians."""
+    """The three slowest operations on an otherwise idle platform, with their median latencies."""
     medians = {}
     for name, request in requests.items():
         mix = Mix(port, [request])
@@ -77,9 +77,9 @@ def slowest(port: int, requests: Mapping[str, bytes]) -> str:
 
 @contextmanager
 def platform() -> Iterator[tuple[int, int]]:
-    """A platform with its small sample, in a folder of its own, on all cores.
+    """Run a platform with its small sample in its own folder, on all cores.
 
-    Its process and the gateway's port.
+    Yields its process and the gateway's port.
     """
     os.sched_setaffinity(0, CORES)
     port = next(
@@ -95,7 +95,7 @@ def platform() -> Iterator[tuple[int, int]]:
 
 
 def wait_for_sample(port: int) -> None:
-    """Wait until the platform says that it runs, which is after its sample is loaded."""
+    """Wait until the platform reports that it runs, after it has loaded its sample."""
     log = ROOT / ".data" / "bench" / "platform.log"
     for _ in range(600):
         if "MussikOn runs." in log.read_text():
@@ -105,13 +105,13 @@ def wait_for_sample(port: int) -> None:
 
 
 def post(port: int, query: str, variables: Any) -> Any:
-    """One request's data."""
+    """Send one request, and return the data of the response."""
     body = {"query": query, "variables": variables}
     return httpx.post(f"http://127.0.0.1:{port}/graphql", json=body, timeout=30).json()["data"]
 
 
 def token(port: int, login: str) -> str:
-    """A demo account's token."""
+    """The token of a demo account."""
     query = "mutation ($input: LogInInput!) { logIn(input: $input) { token } }"
     found: str = post(port, query, {"input": {"login": login, "password": DEMO_PASSWORD}})["logIn"]["token"]
     return found
@@ -136,7 +136,9 @@ def read_requests(port: int) -> dict[str, bytes]:
 
 
 def measure(pid: int, port: int) -> list[tuple[str, str]]:
-    """Warm up, then a run; latencies and what a core of the gateway and of the platform gives."""
+    """Warm up, then measure latencies, and the requests per second per core of the gateway and of the
+    platform.
+    """
     requests = read_requests(port)
     mix = Mix(port, list(requests.values()))
     gateway = listener(port)
@@ -159,7 +161,7 @@ def measure(pid: int, port: int) -> list[tuple[str, str]]:
 
 
 def main() -> None:
-    """Measure, print and keep the figures."""
+    """Measure, print and save the results."""
     with platform() as (pid, port):
         save_rows("mix", "MussikOn's mix", TEXT, measure(pid, port))
 

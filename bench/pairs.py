@@ -27,7 +27,7 @@ STARTS = 5
 
 
 def systems(before: Path) -> list[System]:
-    """The other checkout twice and this one, not sharing executions and sharing them."""
+    """The other checkout twice, and this one with and without shared executions."""
     python = str(before / ".venv/bin/python")
     found = []
     for shared in (False, True):
@@ -40,7 +40,7 @@ def systems(before: Path) -> list[System]:
 
 
 def seconds_to_import(python: str, folder: Path) -> float:
-    """CPU seconds of a process that imports the command and ends."""
+    """The CPU seconds of a process that imports the command and exits."""
     command = [python, "-X", "importtime", "-P", "-c", "import gateway.serve"]
     environment = {"PYTHONPATH": str(folder)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
@@ -48,7 +48,7 @@ def seconds_to_import(python: str, folder: Path) -> float:
 
 
 def print_ratios(found: dict[tuple[str, bool], dict[str, list[float]]]) -> None:
-    """A line for each query: medians, the range of the A/A ratios, and the ratio of this checkout."""
+    """Print for each query the medians, the range of the A/A ratios, and the ratio of this checkout."""
     print(f"\n{'query':16} {'before':>9} {'now':>9}   now/before (A/A pairs)")
     for (query, shared), cpu in found.items():
         before, again, now = cpu["before"], cpu["before again"], cpu["now"]
@@ -63,7 +63,7 @@ def print_ratios(found: dict[tuple[str, bool], dict[str, list[float]]]) -> None:
 
 
 def main() -> None:
-    """Measure rounds of all three, print ratios, start-up and memory."""
+    """Measure all of them in rounds; print ratios, start-up time and memory."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("before", type=Path, help="the other checkout")
     parser.add_argument("--rounds", type=int, default=10)

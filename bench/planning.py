@@ -31,7 +31,7 @@ Case = tuple[Mapping[str, str], str]
 
 
 def many_keys(fields: int, subgraphs: int, keys: int) -> Case:
-    """One entity with many keys, all of them in every subgraph, which all can resolve every field."""
+    """An entity with many keys, in subgraphs that all have every key and resolve every field."""
     names = [f"k{number}" for number in range(keys)]
     key = " ".join(f'@key(fields: "{name}")' for name in names)
     body = " ".join(f"{name}: ID!" for name in names) + " " + " ".join(f"f{n}: Int" for n in range(fields))
@@ -43,8 +43,8 @@ def many_keys(fields: int, subgraphs: int, keys: int) -> Case:
 
 
 def nested(depth: int, subgraphs: int, width: int) -> Case:
-    """An entity that leads to itself by fields that every subgraph has, deep down, with fields of each
-    subgraph on the way.
+    """A deeply nested entity: every subgraph resolves the fields that lead to it, and has fields of its own
+    on it.
     """
     own = [" ".join(f"o{n}x{w}: Int" for w in range(width)) for n in range(subgraphs)]
     sdls = {
@@ -59,7 +59,7 @@ def nested(depth: int, subgraphs: int, width: int) -> Case:
 
 
 def layered_requires(layers: int, width: int) -> Case:
-    """Fields that require all fields of the layer before, each layer in a subgraph of its own."""
+    """Fields that each require all fields of the layer before, with each layer in another subgraph."""
     sdls = {"s0": f'{LINK}type Query {{ e: E }} type E @key(fields: "id") {{ id: ID! {_fields(0, width)} }}'}
     for layer in range(1, layers + 1):
         needed = " ".join(f"l{layer - 1}x{w}" for w in range(width))
@@ -74,7 +74,7 @@ def _fields(layer: int, width: int) -> str:
 
 
 def unions(members: int, subgraphs: int, depth: int) -> Case:
-    """A union of entities in every subgraph, asked for through itself."""
+    """A union of entities in every subgraph, nested in itself."""
     types = " ".join(
         f'type M{n} @key(fields: "id") {{ id: ID! u: [U] @shareable x: Int @shareable }}'
         for n in range(members)
@@ -116,7 +116,7 @@ def _measure(text: str, query: str, answers: "multiprocessing.Queue[tuple[float,
 
 
 def main() -> None:
-    """Plan every case and print what it took; exit code 1 when one is out of bounds."""
+    """Plan every case and print its cost; the exit code is 1 when one exceeds its limits."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", help="only cases whose name holds this text", default="")
     wanted = parser.parse_args().case

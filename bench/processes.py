@@ -20,13 +20,15 @@ PINNED = len(CORES) > 1 and shutil.which("taskset") is not None
 
 
 def pin_self() -> None:
-    """Keep this process, and what it starts without a core of its own, off the gateways' core."""
+    """Keep this process, and the processes that it starts without a core of their own, off the gateways'
+    core.
+    """
     if PINNED:
         os.sched_setaffinity(0, set(CORES[:-1]))
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -34,7 +36,7 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether a port can be listened on."""
+    """Whether a port has no listener."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -48,7 +50,7 @@ def is_free(port: int) -> bool:
 def running(
     name: str, command: Sequence[str], environment: Mapping[str, str] | None = None, *, gateway: bool = True
 ) -> Iterator[int]:
-    """Run a program until the block ends and give its process id; a gateway gets the last core for itself."""
+    """Run a program during the block, and yield its process id; a gateway gets the last core for itself."""
     WORK.mkdir(parents=True, exist_ok=True)
     prefix = ["taskset", "-c", str(CORES[-1])] if PINNED and gateway else []
     with (WORK / f"{name.replace(' ', '-')}.log").open("wb") as log:
@@ -67,7 +69,7 @@ def running(
 
 
 def wait_for(name: str, url: str, seconds: float = 40.0) -> None:
-    """Wait until something answers a POST at an address; SystemExit with its last words when nothing does."""
+    """Wait until a POST to a URL gets a response; exits with the end of the log if none does."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -81,7 +83,7 @@ def wait_for(name: str, url: str, seconds: float = 40.0) -> None:
 
 
 def family(pid: int) -> list[int]:
-    """A process and all that it has started."""
+    """The ids of a process and of all its descendants."""
     found = [pid]
     for parent in found:
         for thread in Path(f"/proc/{parent}/task").glob("*"):
@@ -90,7 +92,7 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_ms(pid: int) -> float:
-    """User and system time that a process and its children have taken until now."""
+    """The user and system time of a process and its descendants so far, in ms."""
     ticks = 0
     for one in family(pid):
         fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
@@ -99,13 +101,13 @@ def cpu_ms(pid: int) -> float:
 
 
 def rss_mb(pid: int) -> float:
-    """Resident memory of a process and its children."""
+    """The resident memory of a process and its descendants, in MB."""
     pages = sum(int(Path(f"/proc/{one}/statm").read_text().split()[1]) for one in family(pid))
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def listener(port: int) -> int:
-    """The process that listens on a port of this machine; SystemExit when none of ours does."""
+    """The id of the process that listens on a port; exits if none is found."""
     wanted = f":{port:04X}"
     rows = [
         line.split()

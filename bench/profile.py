@@ -24,9 +24,9 @@ Row = tuple[float, float, float, str]
 
 
 async def ask(door: Door, query: Query, requests: int) -> float:
-    """Many requests, 50 at once; CPU per request in µs.
+    """Send many requests, 50 at once; returns the CPU time per request in µs.
 
-    All answers have to be the first one, which is the expected one.
+    All responses must be equal to the expected one.
     """
     first = await door.post(query.body)
 
@@ -41,7 +41,7 @@ async def ask(door: Door, query: Query, requests: int) -> float:
 
 
 def place(file: str, line: int, function: str) -> str:
-    """A function by its file in the house or in a package, and its name."""
+    """A function's file (within the repository or a package) and name."""
     path = Path(file)
     if path.is_relative_to(ROOT) and ".venv" not in path.parts:
         return f"{path.relative_to(ROOT)}:{line} {function}"
@@ -49,7 +49,9 @@ def place(file: str, line: int, function: str) -> str:
 
 
 def rows_of(profile: cProfile.Profile, requests: int) -> list[Row]:
-    """Per request and function: calls, µs in itself, µs with what it calls; the costliest first."""
+    """For each function the calls per request, its own time and its total time in µs; the most expensive
+    first.
+    """
     rows = []
     for entry in profile.getstats():
         code = entry.code
@@ -68,7 +70,7 @@ def rows_of(profile: cProfile.Profile, requests: int) -> list[Row]:
 
 
 async def profile(door: Door, query: Query, requests: int, top: int) -> None:
-    """Profile one query and print its table."""
+    """Profile one query, and print its table."""
     query.check(await door.post(query.body), "ours")
     await ask(door, query, AT_ONCE * 4)
     plain = await ask(door, query, requests)
@@ -85,7 +87,7 @@ async def profile(door: Door, query: Query, requests: int, top: int) -> None:
 
 
 async def profile_all(port: int, requests: int, top: int) -> None:
-    """The heavy and the light query through one gateway."""
+    """Profile the heavy and the light query in one gateway."""
     urls = {name: f"http://127.0.0.1:{port}/{name}" for name in SUBGRAPHS}
     door = Door(create_app(supergraph(port), without_sharing(Settings(urls=urls, graphiql=False))))
     for name in QUERIES:
@@ -93,7 +95,7 @@ async def profile_all(port: int, requests: int, top: int) -> None:
 
 
 def main() -> None:
-    """Print where the time goes."""
+    """Print the profiles."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--requests", type=int, default=1_000, help="heavy ones; ten times as many light ones"

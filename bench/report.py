@@ -44,8 +44,8 @@ beside the table above. `PEER=name=url make bench` measures any gateway that run
 
 @dataclass(slots=True)
 class Figure:
-    """One system with one query: CPU and subgraph requests per query, throughput, latency, memory, CPU
-    against the ceiling's.
+    """The results of one system with one query: CPU time and subgraph requests per query, throughput,
+    latency, memory, and the CPU time relative to the ceiling's.
     """
 
     system: str
@@ -62,12 +62,12 @@ class Figure:
 
     @property
     def key(self) -> tuple[str, str, bool, int]:
-        """What it is a figure of."""
+        """The system, query and number of connections."""
         return self.system, self.query, self.shared, self.connections
 
     @classmethod
     def median(cls, figures: Sequence["Figure"], middle: Callable[[list[float]], float]) -> "Figure":
-        """The figure whose every number is the middle one of those given."""
+        """A figure with the median of each number."""
         first = asdict(figures[0])
         for name in NUMBERS:
             first[name] = round(middle([getattr(one, name) for one in figures]), 4)
@@ -86,7 +86,7 @@ def cells(figure: Figure) -> tuple[str, ...]:
 
 
 def print_figures(figures: Sequence[Figure]) -> None:
-    """The table on the screen."""
+    """Print the table of figures."""
     rows = [HEAD, *(cells(figure) for figure in figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     for row in rows:
@@ -99,18 +99,18 @@ def print_figures(figures: Sequence[Figure]) -> None:
 
 
 def save(name: str, value: Any) -> None:
-    """Keep one program's results."""
+    """Save one program's results."""
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(value, indent=1) + "\n")
 
 
 def save_figures(figures: Sequence[Figure]) -> None:
-    """Keep a run's figures."""
+    """Save a run's figures."""
     save("latest", [asdict(figure) for figure in figures])
 
 
 def read(name: str) -> Any:
-    """One program's results; None when it was not run yet."""
+    """One program's saved results; None if there are none."""
     file = RESULTS / f"{name}.json"
     return json.loads(file.read_text()) if file.exists() else None
 
@@ -122,7 +122,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def verdicts(figures: Sequence[Figure]) -> Iterator[tuple[str, str, str]]:
-    """What was aimed at, the bound, and what came out, for our gateway."""
+    """The target, the limit and the result of each goal, for our gateway."""
     by_key = {figure.key: figure for figure in figures}
 
     def ratio(query: str, shared: bool) -> str:
@@ -141,7 +141,7 @@ def verdicts(figures: Sequence[Figure]) -> Iterator[tuple[str, str, str]]:
 
 
 def sections() -> Iterator[str]:
-    """The parts of the page, of what was measured so far."""
+    """The sections of the page, as far as they were measured."""
     figures = [Figure(**row) for row in read("latest") or ()]
     yield "## What was aimed at\n\n" + table(("what", "bound", "measured"), list(verdicts(figures)))
     by = sorted(figures, key=lambda one: (one.query, -one.connections, one.shared))
@@ -155,7 +155,7 @@ def sections() -> Iterator[str]:
 
 
 def save_rows(name: str, title: str, text: str, rows: Sequence[tuple[str, str]]) -> None:
-    """Print and keep the results of one of the smaller programs."""
+    """Print and save the results of a smaller program."""
     print(f"{title}")
     for what, measured in rows:
         print(f"  {what:60} {measured}")
@@ -163,13 +163,13 @@ def save_rows(name: str, title: str, text: str, rows: Sequence[tuple[str, str]])
 
 
 def machine() -> str:
-    """The processor and the Python that were measured."""
+    """The processor and the Python version."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"{len(models)} cores of {models[0] if models else platform.machine()}, Python {platform.python_version()}"
 
 
 def write_page() -> None:
-    """Write docs/performance.md from what lies in bench/results."""
+    """Write docs/performance.md from the results in bench/results."""
     intro = f"# Performance\n\nPrinted by `make bench` on {datetime.now(UTC):%Y-%m-%d} ({machine()}). {INTRO}"
     PAGE.write_text("\n\n".join((intro, *sections())) + "\n")

@@ -28,7 +28,7 @@ Key = tuple[str, str, bool, int]
 
 
 def ask_once(system: Running, query: Query) -> None:
-    """One request; its answer has to be right."""
+    """Send one request, which must get the expected response."""
     answer = httpx.post(
         f"http://127.0.0.1:{system.port}{system.path}",
         content=query.body,
@@ -39,7 +39,7 @@ def ask_once(system: Running, query: Query) -> None:
 
 
 def counts(port: int, *, reset: bool = False) -> int:
-    """How many requests the subgraphs have got since the last reset."""
+    """The number of requests to the subgraphs since the last reset."""
     path = "reset" if reset else "counts"
     found: dict[str, int] = httpx.request(
         "POST" if reset else "GET", f"http://127.0.0.1:{port}/{path}"
@@ -48,7 +48,7 @@ def counts(port: int, *, reset: bool = False) -> int:
 
 
 def measure(system: Running, query: Query, connections: int, seconds: float) -> Figure:
-    """One run of one query through one system."""
+    """Measure one query through one system, once."""
     ask_once(system, query)
     counts(system.counts, reset=True)
     what = f"{system.system.title}, {query.name}, {connections} connections"
@@ -75,9 +75,9 @@ def measure(system: Running, query: Query, connections: int, seconds: float) -> 
 
 
 def one_round(systems: Sequence[Running], queries: Sequence[Query], scale: float) -> Iterator[Figure]:
-    """Each query with each number of connections through each system, one after the other.
+    """Measure each query with each number of connections through each system, one after the other.
 
-    Ratios within the round.
+    Ratios are computed within the round.
     """
     for query in queries:
         for connections, seconds in ((50, 2.0), (1, 1.0)):
@@ -90,7 +90,7 @@ def one_round(systems: Sequence[Running], queries: Sequence[Query], scale: float
 
 
 def medians(rounds: Sequence[Figure]) -> list[Figure]:
-    """One figure of each kind: every number of it is the median of the rounds'."""
+    """One figure for each key, with the median of each number over all rounds."""
     groups: dict[Key, list[Figure]] = defaultdict(list)
     for figure in rounds:
         groups[figure.key].append(figure)
@@ -98,7 +98,7 @@ def medians(rounds: Sequence[Figure]) -> list[Figure]:
 
 
 def measure_all(*, quick: bool, rounds: int) -> list[Figure]:
-    """Start every system, warm each up, and measure them in rounds."""
+    """Start and warm up every system, then measure them in rounds."""
     compile_load()
     queries = [read_query(name) for name in QUERIES]
     chosen = [*ceilings(), *ours(), *(() if quick else peers())]
@@ -115,7 +115,7 @@ def measure_all(*, quick: bool, rounds: int) -> list[Figure]:
 
 
 def main() -> None:
-    """Measure, print, and write docs/performance.md and bench/results/ unless it is a quick look."""
+    """Measure and print; without --quick also write docs/performance.md and bench/results/."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="a short look without the peers; nothing is written"

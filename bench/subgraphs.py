@@ -17,7 +17,7 @@ from bench.data import folder
 
 
 class Connection(asyncio.Protocol):
-    """One client's keep-alive connection."""
+    """A client's keep-alive connection."""
 
     transport: asyncio.Transport
 
@@ -27,11 +27,11 @@ class Connection(asyncio.Protocol):
         self.url, self.body = b"", b""
 
     def connection_made(self, transport: Any) -> None:
-        """The client is there; uvloop's transports are no asyncio.Transport by class."""
+        """A client has connected; uvloop's transports are not instances of asyncio.Transport."""
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of requests; what is not HTTP ends the connection."""
+        """Parse data of requests; invalid HTTP closes the connection."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError:
@@ -42,11 +42,11 @@ class Connection(asyncio.Protocol):
         self.url += url
 
     def on_body(self, body: bytes) -> None:
-        """A piece of its body."""
+        """A piece of the request's body."""
         self.body += body
 
     def on_message_complete(self) -> None:
-        """A whole request: answered at once."""
+        """Reply to a complete request."""
         url, body, self.url, self.body = self.url, self.body, b"", b""
         answer = self.answer(url, body)
         status = b"200 OK" if answer is not None else b"404 Not Found"
@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def answer(self, url: bytes, body: bytes) -> bytes | None:
-        """The body of the reply; None where there is nothing at this path."""
+        """The body of the reply; None for an unknown path."""
         subgraph = self.subgraphs.get(url)
         if subgraph is not None:
             return subgraph.reply(body)
@@ -73,13 +73,13 @@ class Connection(asyncio.Protocol):
 
 
 async def serve(port: int) -> asyncio.Server:
-    """Listen on a port of this machine's own address; 0 takes a free one."""
+    """Listen on a port of 127.0.0.1; 0 chooses a free one."""
     subgraphs = {f"/{name}".encode(): one for name, one in load_subgraphs(folder()).items()}
     return await asyncio.get_running_loop().create_server(lambda: Connection(subgraphs), "127.0.0.1", port)
 
 
 async def main(port: int) -> None:
-    """Serve until killed."""
+    """Serve until terminated."""
     async with await serve(port) as server:
         await server.serve_forever()
 

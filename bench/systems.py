@@ -43,15 +43,13 @@ class System:
 
     @property
     def title(self) -> str:
-        """Its name, with the way it runs."""
+        """The name of the system, with its variant."""
         return f"{self.name}, shared" if self.shared else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A system that runs: its process, its port and path, and the port at which its subgraph requests are
-    counted.
-    """
+    """A running system: its process, port and path, and the port that counts its subgraph requests."""
 
     system: System
     pid: int
@@ -89,7 +87,7 @@ SERVE = (PYTHON, "-m", "gateway.cli", "serve", "--port", "{port}", "--supergraph
 
 
 def known_flags() -> set[str]:
-    """The options that `gateway serve` has."""
+    """The options of `gateway serve`."""
     commands = typer.main.get_command(command_line)
     assert isinstance(commands, typer.core.TyperGroup | click.Group)  # noqa: S101
     options = commands.commands["serve"].params
@@ -97,7 +95,7 @@ def known_flags() -> set[str]:
 
 
 def ours() -> Iterator[System]:
-    """Our gateway in the variants that it knows; those that it does not know are named."""
+    """Our gateway in all variants that it supports; unsupported ones are reported."""
     known = known_flags()
     for variant in VARIANTS:
         if missing := [flag for flag in variant.needs if flag not in known]:
@@ -112,7 +110,7 @@ def ours() -> Iterator[System]:
 
 
 def ceilings() -> Iterator[System]:
-    """The plan by hand, with equal queries shared and not."""
+    """The hand-written plan, with and without sharing equal queries."""
     for share in (False, True):
         environment = {"SUBGRAPHS": "127.0.0.1:{subgraphs}", "PORT": "{port}", "SHARE": str(int(share))}
         yield System(CEILING, share, (PYTHON, "bench/ceiling.py"), environment, (50,) if share else (50, 1))
@@ -139,7 +137,7 @@ def install_peers() -> str | None:
 
 
 def peers() -> Iterator[System]:
-    """The gateways on Node, as each is served in production."""
+    """The gateways on Node, each as it is run in production."""
     node = install_peers()
     if node is None:
         print("skipped: the peers from npm: no Node on this machine")
@@ -154,7 +152,7 @@ def peers() -> Iterator[System]:
 
 
 def fill(text: str, values: Mapping[str, object]) -> str:
-    """A command's word with its blanks filled in."""
+    """An argument of a command with its placeholders replaced."""
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", str(value))
     return text
@@ -162,7 +160,7 @@ def fill(text: str, values: Mapping[str, object]) -> str:
 
 @contextmanager
 def start(system: System, subgraphs: int) -> Iterator[Running]:
-    """Run a system over the subgraphs at a port, until the block ends."""
+    """Run a system over the subgraphs at a port during the block."""
     port, file = free_port(), WORK / "supergraph.graphql"
     WORK.mkdir(parents=True, exist_ok=True)
     file.write_text(supergraph(subgraphs))
@@ -176,7 +174,7 @@ def start(system: System, subgraphs: int) -> Iterator[Running]:
 
 @contextmanager
 def start_subgraphs() -> Iterator[int]:
-    """The four subgraphs in a process of their own; their port is the supergraph's unless it is taken."""
+    """Run the four subgraphs in their own process, on the supergraph's port if it is free."""
     port = PORT if is_free(PORT) else free_port()
     if port != PORT and os.environ.get("PEER"):
         sys.exit(f"bench: port {PORT} is taken; a gateway given as PEER expects the subgraphs there")
@@ -186,7 +184,7 @@ def start_subgraphs() -> Iterator[int]:
 
 
 def strangers(subgraphs: int) -> Iterator[Running]:
-    """Gateways that run already: PEER=name=url, several by spaces, shared or not as the name says."""
+    """Gateways that run already, from PEER="name=url ..."."""
     for word in os.environ.get("PEER", "").split():
         name, _, url = word.partition("=")
         parts = urlsplit(url)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from gateway.core.envelope import PRIVATE, UNSAID, Envelope
+from gateway.core.envelope import NO_CACHE_POLICY, PRIVATE, Envelope
 from gateway.engine import Engine
 from gateway.execute.compile.run import CompiledRun, MergingRun, PassingRun, SentCalls
 from gateway.execute.inputs import ExecutionInputs
@@ -68,7 +68,7 @@ class Execution:
         replies = [
             sent.outcome.raw_headers for sent in sent_calls.values() if isinstance(sent.outcome, Reply)
         ]
-        self.end(Envelope(body, cache=PRIVATE if is_private(replies) else UNSAID))
+        self.end(Envelope(body, cache=PRIVATE if is_private(replies) else NO_CACHE_POLICY))
 
     def run_exactly(self, sent_calls: SentCalls) -> None:
         """Run the exact path in a task."""

@@ -11,7 +11,7 @@ from typing import Any
 from graphql import DocumentNode
 from graphql.language import OperationDefinitionNode
 
-from gateway.core.envelope import PRIVATE, UNSAID, Envelope
+from gateway.core.envelope import NO_CACHE_POLICY, PRIVATE, Envelope
 from gateway.core.errors import RequestError
 from gateway.engine import Engine
 from gateway.execute.compile.program import Program, compile_plan
@@ -142,7 +142,7 @@ async def run(
     response: dict[str, Any] = {"errors": this.errors, "data": data} if this.errors else {"data": data}
     if extensions := merge_extensions(this.extensions, engine.settings.extensions):
         response["extensions"] = extensions
-    return Envelope(response, cache=PRIVATE if is_private(this.replies) else UNSAID)
+    return Envelope(response, cache=PRIVATE if is_private(this.replies) else NO_CACHE_POLICY)
 
 
 async def _run_plan(engine: Engine, prepared: PreparedOperation, plan: Plan, this: ExactRun) -> ExactRun:
@@ -150,7 +150,7 @@ async def _run_plan(engine: Engine, prepared: PreparedOperation, plan: Plan, thi
     this.data.update(introspect(engine.supergraph.api, prepared.operation, inputs.variables))
 
     def goes_on(stage: Sequence[Fetch]) -> bool:
-        return not prepared.projector.is_lost(this.data, root_keys(stage), this.errors)
+        return not prepared.projector.is_null(this.data, root_keys(stage), this.errors)
 
     await run_plan(plan, this, goes_on)
     return this

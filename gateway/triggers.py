@@ -17,7 +17,7 @@ from graphql.language import FieldNode, OperationDefinitionNode, OperationType, 
 from graphql.utilities import value_from_ast_untyped
 
 from gateway.core.errors import SagaError, SubgraphError
-from gateway.core.numbers import plain
+from gateway.core.numbers import plain_numbers
 from gateway.saga.definition import Definitions
 from gateway.saga.journal import Journal, SagaRequest, wait_until_settled
 from gateway.transport.base import (
@@ -155,7 +155,7 @@ class TriggeringTransport:
             message = f"{trigger.mutation}: expected an idempotency key of 1 to 100 characters in "
             raise SagaError(f"{message}{' or '.join(ways)}, got {found}", "INVALID_KEY")
         user = hashlib.sha256(headers.get(trigger.user_header, "").encode()).hexdigest()[:32]
-        data = {name: plain(arguments.get(argument)) for name, argument in trigger.inputs.items()}
+        data = {name: plain_numbers(arguments.get(argument)) for name, argument in trigger.inputs.items()}
         saga = self.sagas.definitions.newest(trigger.saga)
         saga_id, _ = await self.sagas.journal.start(SagaRequest(saga, f"{user}:{key}", data, user, key))
         return saga_id

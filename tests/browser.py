@@ -1,4 +1,4 @@
-"""A real browser without a window, for the tests that look at pages."""
+"""A headless browser for tests of web pages."""
 
 import shutil
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ needs_browser = pytest.mark.skipif(
 
 @contextmanager
 def open_browser(profile: Path, *words: str) -> Iterator[Chrome]:
-    """A headless browser with a fresh profile that looks nowhere else; `words` are more of its switches."""
+    """A headless browser with a fresh profile and without other network access; `words`: further switches."""
     options = ChromeOptions()
     options.binary_location = CHROMIUM or ""
     quiet = "headless=new no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-sync"
@@ -33,6 +33,6 @@ def open_browser(profile: Path, *words: str) -> Iterator[Chrome]:
 
 
 def complaints(browser: Chrome) -> list[str]:
-    """What the page has done wrong, by the browser's own log."""
+    """The errors in the browser's log of the page."""
     log: list[dict[str, str]] = browser.execute("getLog", {"type": "browser"})["value"]
     return [entry["message"] for entry in log if entry["level"] == "SEVERE"]

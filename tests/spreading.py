@@ -1,4 +1,6 @@
-"""How the tests are spread over the workers of `make test`: what stays together, and what begins first."""
+"""Distributing the tests over the workers of `make test`: which tests stay together, and which begin
+first.
+"""
 
 import re
 
@@ -34,18 +36,18 @@ _WAY = re.compile(r"tests/system/.*\[(?:.*-)?(processes|in-process)(?:-.*)?\]$")
 
 
 def group_of(nodeid: str) -> str:
-    """The group of a test: its file, whose fixtures are then made once, or the platform that it asks."""
+    """The group of a test: its file, so that fixtures are created once, or the platform that it uses."""
     way = _WAY.match(nodeid)
     return f"system {way[1]}" if way else nodeid.split("::", 1)[0]
 
 
 def rank_of(nodeid: str) -> int:
-    """When a test's group begins: the longest first, the others as they were collected."""
+    """The order of a test's group: the longest first, the others as collected."""
     return _RANKS.get(group_of(nodeid), len(LONGEST))
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc]  # the plugin has no types
-    """Give whole groups to workers: `--dist loadgroup` can't, as pytest 9.2 ignores its marks."""
+    """Assign whole groups to workers: `--dist loadgroup` can't, since pytest 9.2 ignores its marks."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)

@@ -1,8 +1,8 @@
-"""The figures of the house: sizes, documentation, circles and exceptions, over all of our own sources.
+"""Limits on the code: sizes, docstrings, import cycles, and exceptions from the types.
 
-What does not meet a figure yet stands in house_exceptions.txt, which may only shrink: a new offender fails,
-and so does an entry that offends no more. `REWRITE=1 make test ARGS=tests/test_house.py` takes out what is
-mended, and never puts anything in.
+house_exceptions.txt lists what exceeds a limit; the list may only shrink. A new or larger excess fails, and
+so does an entry that is no longer needed. `REWRITE=1 make test ARGS=tests/test_house.py` removes such
+entries, and never adds any.
 """
 
 import ast
@@ -24,7 +24,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @cache
 def files(*folders: str) -> tuple[Path, ...]:
-    """Every Python file of ours below these folders, without built or installed ones."""
+    """Every Python file below these folders, without generated or installed ones."""
     found = (path for folder in folders for path in (ROOT / folder).rglob("*.py"))
     return tuple(sorted(path for path in found if "node_modules" not in path.parts))
 
@@ -66,7 +66,7 @@ def functions(path: Path) -> Iterator[Function]:
 
 
 def length(path: Path, node: Function) -> int:
-    """Lines of code of a function, its signature included."""
+    """The lines of code of a function, its signature included."""
     return len(code_lines(path).intersection(range(node.lineno, (node.end_lineno or node.lineno) + 1)))
 
 
@@ -78,14 +78,14 @@ def test_files_are_short() -> None:
 
 
 def statements(node: ast.AST) -> Iterator[ast.AST]:
-    """The statements, handlers and cases right below a node; expressions hold none that count here."""
+    """The statements, handlers and cases directly below a node."""
     for name in ("body", "orelse", "finalbody", "handlers", "cases"):
         below = getattr(node, name, ())
         yield from below if isinstance(below, list) else ()
 
 
 def named_functions(path: Path) -> Iterator[tuple[str, Function]]:
-    """Every function of a file with the names of what it stands in: Class.method, outer.inner."""
+    """Every function of a file with its qualified name: Class.method, outer.inner."""
 
     def inside(node: ast.AST, names: tuple[str, ...]) -> Iterator[tuple[str, Function]]:
         for child in statements(node):
@@ -123,7 +123,7 @@ def text_lines(path: Path) -> list[str]:
 
 
 def characters(path: Path, node: Function) -> int:
-    """Characters of a function's body: no indentation, no comments of a line's own, no docstring."""
+    """The characters of a function's body, without indentation, comment lines and docstring."""
     lines = text_lines(path)
     body = node.body[1:] if ast.get_docstring(node) else node.body
     inside = range(body[0].lineno, (node.end_lineno or node.lineno) + 1) if body else range(0)
@@ -134,7 +134,7 @@ EXCEPTIONS = Path(__file__).with_name("house_exceptions.txt")
 
 
 def offenders() -> dict[str, int]:
-    """What does not meet a figure today: the figure's name and the place, and how much there is of it."""
+    """What exceeds a limit: the limit and the place, with the amount."""
     found: dict[str, int] = {}
     for path in files(*SOURCES):
         where, folder = path.relative_to(ROOT), path.relative_to(ROOT).parts[0]
@@ -183,7 +183,7 @@ def test_functions_are_short() -> None:
 
 
 def public_definitions(body: list[ast.stmt]) -> Iterator[ast.ClassDef | Function]:
-    """Classes and functions that are public by name, methods of public classes included."""
+    """The public classes and functions, methods of public classes included."""
     for node in body:
         if isinstance(
             node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -194,7 +194,7 @@ def public_definitions(body: list[ast.stmt]) -> Iterator[ast.ClassDef | Function
 
 
 def promises() -> frozenset[str]:
-    """The methods that a protocol documents: what implements them need not say it again."""
+    """The methods that a protocol documents; implementations need no docstring."""
     return frozenset(
         method.name
         for path in files(*SOURCES)
@@ -231,7 +231,7 @@ def module_name(path: Path) -> str:
 
 
 def imports(path: Path, modules: set[str]) -> set[str]:
-    """The modules of ours that a file imports, wherever in the file."""
+    """The modules of this repository that a file imports."""
     found: set[str] = set()
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):

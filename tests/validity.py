@@ -1,4 +1,4 @@
-"""Whether requests to subgraphs are valid for them: checked against each subgraph's own SDL."""
+"""Checking requests to subgraphs against each subgraph's SDL."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -22,7 +22,7 @@ class RequestChecker:
         self.schemas = {name: schema_of(sdl) for name, sdl in sdls.items()}
 
     def problem(self, subgraph: str, query: str) -> str | None:
-        """What is wrong with a request to a subgraph; None when it is valid, or nobody knows the subgraph."""
+        """The error of a request to a subgraph; None if it is valid, or the subgraph is unknown."""
         schema = self.schemas.get(subgraph)
         errors = validate(schema, parse(query)) if schema else []
         return f"{errors[0].message} in the request to {subgraph}: {query}" if errors else None
@@ -30,7 +30,7 @@ class RequestChecker:
 
 @lru_cache(maxsize=256)
 def schema_of(sdl: str) -> GraphQLSchema:
-    """The executable schema of a subgraph's SDL, with `_entities` where it has entities."""
+    """The executable schema of a subgraph's SDL, with `_entities` if it has entities."""
     document = _with_bases(parse(sdl, no_location=True))
     types = [one for one in document.definitions if isinstance(one, _Definitions)]
     entities = {
@@ -54,7 +54,7 @@ def schema_of(sdl: str) -> GraphQLSchema:
 
 
 def _with_bases(document: DocumentNode) -> DocumentNode:
-    """The document with a definition in place of the first extension of a type that it does not define."""
+    """The document with a definition in place of the first extension of a type without a definition."""
     known = {one.name.value for one in document.definitions if isinstance(one, ObjectTypeDefinitionNode)}
     out: list[DefinitionNode] = []
     for one in document.definitions:

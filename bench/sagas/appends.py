@@ -17,7 +17,7 @@ EACH = 250
 
 
 async def appends_per_second(url: str) -> float:
-    """Each writer appends to a stream of its own, one event a transaction."""
+    """Appends per second, where each writer appends to its own stream, one event per transaction."""
     database = Database(url)
     context = Context(created_by="bench", correlation_id=uuid4())
 

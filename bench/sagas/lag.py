@@ -32,7 +32,7 @@ STATE = "{ readModels { name eventsApplied latency { events p50Ms p95Ms p99Ms } 
 
 
 async def change(service: Service, keys: Keys) -> int:
-    """Make profiles and change them at the rate; answer how many events that were."""
+    """Create profiles and change them at the rate; returns the number of events."""
     client = Client(service)
     people = [Person.make(keys, "musician") for _ in range(MUSICIANS)]
     for number, person in enumerate(people):
@@ -50,7 +50,7 @@ async def change(service: Service, keys: Keys) -> int:
 
 
 async def latencies(port: int, keys: Keys, events: int) -> dict[str, float]:
-    """What the read side says of the newest events, once it has all of them."""
+    """The latencies of the newest events, once the read side has all events."""
     headers = Person.make(keys, "admin").headers
     async with httpx.AsyncClient() as client:
         for _ in range(600):
@@ -85,7 +85,7 @@ async def _measure(settings: ServiceSettings, keys: Keys, port: int) -> dict[str
 
 
 def projection_lag(folder: Path, postgres_url: str, keys: Keys) -> dict[str, float]:
-    """Milliseconds from a change to its being visible: p50Ms, p95Ms, p99Ms of the newest thousand events."""
+    """The milliseconds until a change is visible: p50Ms, p95Ms, p99Ms of the newest thousand events."""
     databases = asyncio.run(_databases(postgres_url))
     port = free_port()
     with ExitStack() as stack:

@@ -17,7 +17,7 @@ from tests.crash.services import SERVICES
 
 
 async def main() -> None:
-    """Carry sagas."""
+    """Run sagas until terminated."""
     told = json.loads(os.environ["SAGA_BENCH"])
     urls = {name: f"http://127.0.0.1:{told['port']}/{name}" for name in SERVICES}
     engine = Engine(

@@ -39,7 +39,7 @@ with durable settings, for the services and for both engines' journals; two work
 
 
 def dbos_python() -> Path:
-    """The Python of an environment with DBOS, made the first time; nothing of ours depends on it."""
+    """The Python of an environment with DBOS, created on first use; our code does not depend on it."""
     folder = ROOT / ".data" / "bench" / "dbos"
     python = folder / "bin" / "python"
     if not (folder / ".installed").exists():
@@ -61,7 +61,7 @@ def dbos_python() -> Path:
 
 
 async def cases(place: Ground, count: int) -> list[dict[str, str]]:
-    """So many requests with a musician who has applied; each with an id for its saga."""
+    """So many requests with one application each, with an id for the saga."""
     town = place.where.town()
     made = [await town.case(SCENARIOS[0]) for _ in range(count)]
     await town.close()
@@ -69,7 +69,7 @@ async def cases(place: Ground, count: int) -> list[dict[str, str]]:
 
 
 async def start_ours(place: Ground, made: Sequence[dict[str, str]]) -> None:
-    """Our sagas, waiting for workers."""
+    """Start our sagas, before the workers run."""
     town = place.where.town()
     saga = Definitions.of(town.sagas).newest(ASSIGNMENT)
     async with asyncpg.create_pool(place.where.journal, min_size=4, max_size=8) as pool:
@@ -79,7 +79,7 @@ async def start_ours(place: Ground, made: Sequence[dict[str, str]]) -> None:
 
 
 async def wait_until_completed(place: Ground, count: int) -> None:
-    """Until so many sagas are completed; an error when one ends otherwise."""
+    """Wait until so many sagas are completed; raises an error when one ends differently."""
     connection = await asyncpg.connect(place.where.journal)
     while True:
         rows = await connection.fetch("SELECT status, count(*) AS sagas FROM sagas GROUP BY status")
@@ -92,8 +92,8 @@ async def wait_until_completed(place: Ground, count: int) -> None:
     await connection.close()
 
 
-def told(place: Ground, port: int, file: Path) -> dict[str, str]:
-    """What the processes are told, by the environment."""
+def worker_environment(place: Ground, port: int, file: Path) -> dict[str, str]:
+    """The environment variables of a worker process."""
     keys = place.where.keys
     about: dict[str, Any] = {
         "port": port,
@@ -113,7 +113,7 @@ def told(place: Ground, port: int, file: Path) -> dict[str, str]:
 def workers(
     commands: Sequence[Sequence[str]], environment: dict[str, str]
 ) -> Iterator[list["subprocess.Popen[str]"]]:
-    """Processes that have said that they are ready, until the block ends."""
+    """Run worker processes during the block; waits until they are ready."""
     started = [
         subprocess.Popen(
             command,
@@ -138,7 +138,7 @@ def workers(
 
 
 def ours(place: Ground, environment: dict[str, str], count: int) -> float:
-    """Sagas per second of our engine, the starts included."""
+    """Sagas per second of our engine, including their start."""
     made = asyncio.run(cases(place, count))
     with workers([[PYTHON, "-m", "bench.sagas.ours"]] * WORKERS, environment):
         begun = time.perf_counter()
@@ -152,7 +152,7 @@ async def start_and_wait(place: Ground, made: Sequence[dict[str, str]]) -> None:
 
 
 def dbos(place: Ground, environment: dict[str, str], file: Path, count: int) -> float:
-    """Sagas per second of DBOS, the starts included."""
+    """Sagas per second of DBOS, including their start."""
     file.write_text(json.dumps(asyncio.run(cases(place, count))))
     program = [str(dbos_python()), str(FOLDER / "dbos_worker.py")]
     with workers(
@@ -172,14 +172,14 @@ def dbos(place: Ground, environment: dict[str, str], file: Path, count: int) -> 
 
 
 def main() -> None:
-    """Measure both, print, and keep the figures."""
+    """Measure both, print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sagas", type=int, default=400)
     options = parser.parse_args()
     port = free_port()
     with ground() as place, ExitStack() as stack:
         file = place.folder / "cases.json"
-        environment = told(place, port, file)
+        environment = worker_environment(place, port, file)
         command = [PYTHON, "-m", "bench.sagas.services"]
         stack.enter_context(running("services", command, environment, gateway=False))
         wait_for("services", f"http://127.0.0.1:{port}/requests")

@@ -16,7 +16,7 @@ from tests.crash.services import Town
 
 
 async def main() -> None:
-    """Serve each service under its name until killed."""
+    """Serve each service under its name until terminated."""
     told = json.loads(os.environ["SAGA_BENCH"])
     town = Town(told["services"], Keys(Path(told["private"]), Path(told["public"])))
 

@@ -1,1 +1,1 @@
-"""Comparing two supergraphs as their clients see them: what breaks, what may surprise, what is safe."""
+"""Comparing two supergraphs from the clients' view: breaking, dangerous and safe changes."""

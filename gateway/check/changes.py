@@ -1,7 +1,7 @@
-"""What changed between two API schemas, each change with its coordinate and how much it matters.
+"""The changes between two API schemas, each with its coordinate and its level.
 
-Breaking: a valid operation may become invalid, or get an answer of another shape. Dangerous: operations stay
-valid, but clients may meet values that they did not know. Safe: everything else.
+Breaking: a valid operation may become invalid, or its response may have another shape. Dangerous: operations
+stay valid, but clients may receive values that they do not know. Safe: all other changes.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,10 +33,10 @@ Composite = GraphQLObjectType | GraphQLInterfaceType
 
 @dataclass(frozen=True, slots=True)
 class SchemaChange:
-    """One change. `coordinate` is what an operation must use to be touched by it (schema coordinates,
+    """One change. `coordinate`: what an operation must use to be affected (a schema coordinate such as
     `Type.field(argument:)`).
 
-    `used_by` are the operations that do, where some were given.
+    `used_by`: the given operations that use it.
     """
 
     level: Level
@@ -46,7 +46,7 @@ class SchemaChange:
 
 
 def compare(old: GraphQLSchema, new: GraphQLSchema) -> tuple[SchemaChange, ...]:
-    """Every change from the old schema to the new one, in the order of the coordinates."""
+    """Every change from the old to the new schema, sorted by coordinate."""
     found = [*_types(old, new), *_roots(old, new), *_directives(old, new)]
     return tuple(sorted(found, key=lambda change: (change.coordinate, change.message)))
 
@@ -62,16 +62,16 @@ def _named(schema: GraphQLSchema) -> dict[str, GraphQLNamedType]:
 def _types(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[SchemaChange]:
     before, after = _named(old), _named(new)
     for name in before.keys() - after.keys():
-        yield SchemaChange("breaking", name, f"the type {name} is gone")
+        yield SchemaChange("breaking", name, f"the type {name} was removed")
     for name in after.keys() - before.keys():
-        yield SchemaChange("safe", name, f"the type {name} is new")
+        yield SchemaChange("safe", name, f"the type {name} was added")
     for name in before.keys() & after.keys():
         one, other = before[name], after[name]
         if type(one) is not type(other):
             yield SchemaChange("breaking", name, f"{name} was {_kind(one)} and is {_kind(other)}")
             continue
         if (one.description or "") != (other.description or ""):
-            yield SchemaChange("safe", name, f"{name} is described anew")
+            yield SchemaChange("safe", name, f"the description of {name} changed")
         for kind, compare_kind in _KINDS:
             if isinstance(one, kind):
                 yield from compare_kind(one, other)
@@ -93,9 +93,9 @@ def _kind(item: GraphQLNamedType) -> str:
 
 def _fields(one: Composite, other: Composite) -> Iterator[SchemaChange]:
     for name in one.fields.keys() - other.fields.keys():
-        yield SchemaChange("breaking", f"{one.name}.{name}", f"the field {one.name}.{name} is gone")
+        yield SchemaChange("breaking", f"{one.name}.{name}", f"the field {one.name}.{name} was removed")
     for name in other.fields.keys() - one.fields.keys():
-        yield SchemaChange("safe", f"{one.name}.{name}", f"the field {one.name}.{name} is new")
+        yield SchemaChange("safe", f"{one.name}.{name}", f"the field {one.name}.{name} was added")
     for name in one.fields.keys() & other.fields.keys():
         coordinate = f"{one.name}.{name}"
         before, after = one.fields[name], other.fields[name]
@@ -113,10 +113,12 @@ def _interfaces(one: Composite, other: Composite) -> Iterator[SchemaChange]:
     after = {item.name for item in other.interfaces}
     for name in before - after:
         for touched in (one.name, name):
-            yield SchemaChange("breaking", touched, f"{one.name} does not implement {name} any more")
+            yield SchemaChange("breaking", touched, f"{one.name} no longer implements {name}")
     for name in after - before:
         yield SchemaChange(
-            "dangerous", name, f"{one.name} implements {name}: fragments and switches may meet a new type"
+            "dangerous",
+            name,
+            f"{one.name} implements {name}: fragments and type switches may receive a new type",
         )
 
 
@@ -125,14 +127,14 @@ def _arguments(
 ) -> Iterator[SchemaChange]:
     for name in before.keys() - after.keys():
         yield SchemaChange(
-            "breaking", f"{coordinate}({name}:)", f"the argument {coordinate}({name}:) is gone"
+            "breaking", f"{coordinate}({name}:)", f"the argument {coordinate}({name}:) was removed"
         )
     for name in after.keys() - before.keys():
         place = f"{coordinate}({name}:)"
         if _required(after[name]):
-            yield SchemaChange("breaking", coordinate, f"{place} is new and required")
+            yield SchemaChange("breaking", coordinate, f"{place} was added and is required")
         else:
-            yield SchemaChange("safe", place, f"the argument {place} is new")
+            yield SchemaChange("safe", place, f"the argument {place} was added")
     for name in before.keys() & after.keys():
         yield from _value(f"{coordinate}({name}:)", coordinate, before[name], after[name])
 
@@ -143,9 +145,9 @@ def _value(
     before: GraphQLArgument | GraphQLInputField,
     after: GraphQLArgument | GraphQLInputField,
 ) -> Iterator[SchemaChange]:
-    """An argument or input field: what was accepted must stay accepted.
+    """The changes of an argument or input field: values that were accepted must stay accepted.
 
-    One that becomes required touches whoever uses its owner.
+    One that becomes required affects every use of its owner.
     """
     if str(before.type) != str(after.type):
         if _narrower(str(after.type), str(before.type)):
@@ -154,9 +156,9 @@ def _value(
             touched = owner if _required(after) and not _required(before) else place
             yield SchemaChange("breaking", touched, f"{place} was {before.type} and is {after.type}")
     elif _required(after) and not _required(before):
-        yield SchemaChange("breaking", owner, f"{place} has lost its default and is required")
+        yield SchemaChange("breaking", owner, f"{place} lost its default and is required")
     if not same_value(_default_node(before), _default_node(after)):
-        message = f"{place} had the default {_default(before)} and has {_default(after)}"
+        message = f"the default of {place} was {_default(before)} and is {_default(after)}"
         yield SchemaChange("dangerous", owner, message)
 
 
@@ -174,7 +176,7 @@ def _required(item: GraphQLArgument | GraphQLInputField) -> bool:
 
 
 def _narrower(wide: str, narrow: str) -> bool:
-    """Whether a type reference only promises more than another: non-null where null could stand."""
+    """Whether a type reference differs from another one only by more non-null."""
     if narrow.endswith("!"):
         return _narrower(wide.removesuffix("!"), narrow[:-1])
     if wide.endswith("!"):
@@ -186,29 +188,31 @@ def _narrower(wide: str, narrow: str) -> bool:
 
 def _inputs(one: GraphQLInputObjectType, other: GraphQLInputObjectType) -> Iterator[SchemaChange]:
     for name in one.fields.keys() - other.fields.keys():
-        yield SchemaChange("breaking", f"{one.name}.{name}", f"the input field {one.name}.{name} is gone")
+        yield SchemaChange("breaking", f"{one.name}.{name}", f"the input field {one.name}.{name} was removed")
     for name in other.fields.keys() - one.fields.keys():
         if _required(other.fields[name]):
-            yield SchemaChange("breaking", one.name, f"the input field {one.name}.{name} is new and required")
+            yield SchemaChange(
+                "breaking", one.name, f"the input field {one.name}.{name} was added and is required"
+            )
         else:
-            yield SchemaChange("safe", f"{one.name}.{name}", f"the input field {one.name}.{name} is new")
+            yield SchemaChange("safe", f"{one.name}.{name}", f"the input field {one.name}.{name} was added")
     for name in one.fields.keys() & other.fields.keys():
         yield from _value(f"{one.name}.{name}", one.name, one.fields[name], other.fields[name])
 
 
 def _enums(one: GraphQLEnumType, other: GraphQLEnumType) -> Iterator[SchemaChange]:
     for name in one.values.keys() - other.values.keys():
-        yield SchemaChange("breaking", f"{one.name}.{name}", f"the value {one.name}.{name} is gone")
+        yield SchemaChange("breaking", f"{one.name}.{name}", f"the value {one.name}.{name} was removed")
     for name in other.values.keys() - one.values.keys():
         yield SchemaChange(
-            "dangerous", one.name, f"the value {one.name}.{name} is new: clients may not know it"
+            "dangerous", one.name, f"the value {one.name}.{name} was added: clients may not know it"
         )
 
 
 def _unions(one: GraphQLUnionType, other: GraphQLUnionType) -> Iterator[SchemaChange]:
     before, after = {item.name for item in one.types}, {item.name for item in other.types}
     for name in before - after:
-        yield SchemaChange("breaking", f"{one.name}|{name}", f"{name} is no member of {one.name} any more")
+        yield SchemaChange("breaking", f"{one.name}|{name}", f"{name} is no longer a member of {one.name}")
     for name in after - before:
         yield SchemaChange(
             "dangerous", one.name, f"{name} is a new member of {one.name}: clients may not know it"
@@ -228,14 +232,14 @@ def _directives(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[SchemaChange
     before = {item.name: item for item in old.directives if not is_specified_directive(item)}
     after = {item.name: item for item in new.directives if not is_specified_directive(item)}
     for name in before.keys() - after.keys():
-        yield SchemaChange("breaking", f"@{name}", f"the directive @{name} is gone")
+        yield SchemaChange("breaking", f"@{name}", f"the directive @{name} was removed")
     for name in after.keys() - before.keys():
-        yield SchemaChange("safe", f"@{name}", f"the directive @{name} is new")
+        yield SchemaChange("safe", f"@{name}", f"the directive @{name} was added")
     for name in before.keys() & after.keys():
         if before[name].is_repeatable and not after[name].is_repeatable:
-            yield SchemaChange("breaking", f"@{name}", f"@{name} can stand only once any more")
+            yield SchemaChange("breaking", f"@{name}", f"@{name} is no longer repeatable")
         for place in _gone(before[name].locations, after[name].locations):
-            yield SchemaChange("breaking", f"@{name}", f"@{name} can't stand on {place} any more")
+            yield SchemaChange("breaking", f"@{name}", f"@{name} is no longer allowed on {place}")
         yield from _arguments(f"@{name}", before[name].args, after[name].args)
 
 

@@ -1,4 +1,4 @@
-"""The page of a check: compare > look who uses what changed > try every operation on the new supergraph."""
+"""The stages of a check: compare > find the operations that use a change > validate the operations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ LEVELS: Sequence[Level] = ("breaking", "dangerous", "safe")
 
 @dataclass(frozen=True, slots=True)
 class BrokenOperation:
-    """An operation that is valid on the old supergraph and not on the new one, and why."""
+    """An operation that is not valid, and why."""
 
     name: str
     problems: tuple[str, ...]
@@ -26,7 +26,9 @@ class BrokenOperation:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """All changes, what operations break, and which given operations were not valid before."""
+    """The result of a check: all changes, the operations that break, and the given operations that were not
+    valid before.
+    """
 
     changes: tuple[SchemaChange, ...]
     broken: tuple[BrokenOperation, ...] = ()
@@ -41,8 +43,9 @@ class Judgement:
 def judge(
     old: Supergraph, new: Supergraph, operations: Mapping[str, str] | None, limits: Limits
 ) -> Judgement:
-    """Compare two supergraphs. With operations (texts by name), a breaking change that none of them uses
-    is safe.
+    """Compare two supergraphs.
+
+    `operations`: texts by name; a breaking or dangerous change that none of them uses counts as safe.
     """
     changes = compare(old.api, new.api)
     if operations is None:
@@ -63,7 +66,7 @@ def judge(
 
 
 def _valid(supergraph: Supergraph, text: str, limits: Limits) -> tuple[DocumentNode | None, tuple[str, ...]]:
-    """The document if it can be asked, else what is wrong with it."""
+    """The document if it is valid, else None and the errors."""
     try:
         document = parse_document(text, limits)
     except GatewayError as error:
@@ -72,7 +75,7 @@ def _valid(supergraph: Supergraph, text: str, limits: Limits) -> tuple[DocumentN
     if errors:
         return None, tuple(_placed(error) for error in errors)
     if not any(isinstance(node, OperationDefinitionNode) for node in document.definitions):
-        return None, ("it holds no operation",)
+        return None, ("the document has no operation",)
     return document, ()
 
 

@@ -1,4 +1,4 @@
-"""A judgement as text for people and as JSON for tools."""
+"""The result of a check as text for people and as JSON for tools."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from gateway.check.judge import LEVELS, Judgement
 
 
 def print_judgement(judgement: Judgement, *, everything: bool) -> str:
-    """Changes by level, the breaking ones first; safe ones are only counted unless `everything`."""
+    """The changes by level, breaking ones first; safe ones are only counted unless `everything`."""
     lines: list[str] = []
     for level in LEVELS:
         found = [change for change in judgement.changes if change.level == level]
@@ -20,12 +20,12 @@ def print_judgement(judgement: Judgement, *, everything: bool) -> str:
         lines.append(f"operation {one.name} breaks")
         lines.extend(f"  {problem}" for problem in one.problems)
     for one in judgement.skipped:
-        lines.append(f"operation {one.name} was not valid before, and is left out: {one.problems[0]}")
+        lines.append(f"operation {one.name} is skipped, it was not valid before: {one.problems[0]}")
     return "\n".join(lines) + "\n"
 
 
 def judgement_json(judgement: Judgement) -> dict[str, Any]:
-    """The same as JSON: `breaks`, `changes`, `operations` that break and `skipped` ones."""
+    """The result as JSON: `breaks`, `changes`, the `operations` that break, and `skipped` ones."""
     return {
         "breaks": judgement.breaks,
         "changes": [

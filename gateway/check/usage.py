@@ -1,6 +1,6 @@
-"""What operations use of a schema, as coordinates: fields, arguments, types, enum values and input fields.
+"""The schema coordinates that operations use: fields, arguments, types, enum values and input fields.
 
-What comes by a variable is not known before it comes, so all of its type counts as used.
+The value of a variable is unknown, so everything in its type counts as used.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ from graphql.language import (
 
 
 def used_coordinates(schema: GraphQLSchema, document: DocumentNode) -> frozenset[str]:
-    """Every coordinate that a document uses; what the schema does not have is left out."""
+    """Every coordinate that a document uses; unknown elements are left out."""
     info = TypeInfo(schema)
     used = _CoordinateCollector(schema, info)
     visit(document, TypeInfoVisitor(info, used))
@@ -47,7 +47,7 @@ class _CoordinateCollector(Visitor):
         self.variables: set[str] = set()
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
-        """A field, the type that it is asked on, and the type that it has."""
+        """Collect a field, its parent type and its own type."""
         parent, result = self.info.get_parent_type(), self.info.get_type()
         if parent is None:
             return
@@ -56,17 +56,14 @@ class _CoordinateCollector(Visitor):
             self.answered(get_named_type(result).name)
 
     def answered(self, name: str) -> None:
-        """A type whose values an answer may hold.
-
-        With all values of an enum, and all types of an abstract one.
-        """
+        """Collect a type whose values a response may have, with all values of an enum."""
         item = self.schema.type_map.get(name)
         self.found.add(name)
         if isinstance(item, GraphQLEnumType):
             self.found.update(f"{name}.{value}" for value in item.values)
 
     def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
-        """An argument of a field or directive."""
+        """Collect an argument of a field or directive."""
         parent, field, directive = (
             self.info.get_parent_type(),
             self.info.get_field_def(),
@@ -83,20 +80,20 @@ class _CoordinateCollector(Visitor):
                 self.found.add(f"{parent.name}.{name}({node.name.value}:)")
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
-        """A directive."""
+        """Collect a directive."""
         self.found.add(f"@{node.name.value}")
 
     def enter_inline_fragment(self, node: InlineFragmentNode, *_: Any) -> None:
-        """A fragment on another type."""
+        """Collect the type condition of an inline fragment."""
         if node.type_condition:
             self.condition(node.type_condition.name.value)
 
     def enter_fragment_definition(self, node: FragmentDefinitionNode, *_: Any) -> None:
-        """A named fragment."""
+        """Collect the type condition of a named fragment."""
         self.condition(node.type_condition.name.value)
 
     def condition(self, name: str) -> None:
-        """A type condition: it uses the type, and that it is one of the abstract types around it."""
+        """Collect a type condition: the type, and its membership in unions and in the parent type."""
         self.found.add(name)
         parent = self.info.get_parent_type()
         for item in self.schema.type_map.values():
@@ -106,25 +103,25 @@ class _CoordinateCollector(Visitor):
             self.found.add(parent.name)
 
     def enter_enum_value(self, node: EnumValueNode, *_: Any) -> None:
-        """An enum value that is written out."""
+        """Collect an enum value."""
         item = self.info.get_input_type()
         if item is not None:
             self.found.add(f"{get_named_type(item).name}.{node.value}")
 
     def enter_object_field(self, node: ObjectFieldNode, *_: Any) -> None:
-        """An input field that is written out."""
+        """Collect an input field."""
         parent = self.info.get_parent_input_type()
         if parent is not None:
             self.found |= {get_named_type(parent).name, f"{get_named_type(parent).name}.{node.name.value}"}
 
     def enter_variable_definition(self, node: VariableDefinitionNode, *_: Any) -> None:
-        """A variable may hold anything of its type."""
+        """Collect everything in a variable's type."""
         item = self.info.get_input_type()
         if item is not None:
             self.accepted(get_named_type(item).name)
 
     def accepted(self, name: str) -> None:
-        """A type whose values a variable may hold."""
+        """Collect a type whose values a variable may have."""
         if name in self.variables:
             return
         self.variables.add(name)

@@ -1,1 +1,1 @@
-"""Composition: the subgraphs' SDLs become one supergraph SDL, or every reason why they can't."""
+"""Composition: the subgraphs' SDLs become one supergraph SDL, or a list of all errors."""

@@ -1,9 +1,8 @@
-"""Access over the whole graph.
+"""Access requirements across subgraphs: interfaces inherit those of their objects, and a field must have
+those of the fields that it needs.
 
-Interfaces take what guards their objects, and a field is guarded as what it needs.
-
-A field that needs another one by @requires or @fromContext would otherwise hand out, in its own words, what
-the client may not see.
+A field that uses another field by @requires or @fromContext could otherwise expose that field's value to
+clients without access to it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,9 +26,9 @@ Guards = Mapping[str, list[frozenset[str]]]
 
 
 def spread_access(merged: MergedSchema, report: Report) -> MergedSchema:
-    """The schema with its interfaces guarded as their objects are.
+    """The schema with the access requirements of objects on their interfaces.
 
-    MISSING_TRANSITIVE_AUTH_REQUIREMENTS where something leaks.
+    Reports MISSING_TRANSITIVE_AUTH_REQUIREMENTS for fields that need a field with stricter requirements.
     """
     if not any(name in merged.names for name in ACCESS):
         return merged
@@ -64,7 +63,7 @@ def _access(metadata: MergedMetadata) -> list[Application]:
 
 
 def _check(item: MergedType, one: MergedField, types: Mapping[str, MergedType], report: Report) -> None:
-    """Whatever a field needs is guarded by no more than the field and its type are."""
+    """Report a field that needs a field with stricter requirements than those of the field and its type."""
     own = _guards([*_access(item.metadata), *_access(one.metadata)])
     for join in one.joins:
         sets = [(item.name, join.requires)] if join.requires else []
@@ -77,16 +76,14 @@ def _check(item: MergedType, one: MergedField, types: Mapping[str, MergedType], 
         for type_name, selection in sets:
             for coordinate, needed in _needed(type_name, selection, types):
                 if not _implies(own, needed):
-                    message = (
-                        f"{item.name}.{one.name} needs {coordinate}, and is not guarded by all that guards it"
-                    )
+                    message = f"{item.name}.{one.name} needs {coordinate}, but lacks some of its access rules"
                     code = "MISSING_TRANSITIVE_AUTH_REQUIREMENTS"
                     report.error(code, message, subgraph=join.subgraph, coordinate=f"{item.name}.{one.name}")
                     return
 
 
 def _guards(applied: Sequence[Application]) -> Guards:
-    """What must hold, by directive, in disjunctive normal form."""
+    """The access requirements by directive, in disjunctive normal form."""
     found: dict[str, list[list[list[str]]]] = {}
     for one in applied:
         values = [value_from_ast_untyped(parse_const_value(text)) for _, text in one.arguments]
@@ -97,9 +94,8 @@ def _guards(applied: Sequence[Application]) -> Guards:
 
 
 def _implies(own: Guards, needed: Guards) -> bool:
-    """Whether who passes the first passes the second.
-
-    Each alternative of the first holds one of the second.
+    """Whether a caller who meets `own` also meets `needed`: each alternative of the first contains one of the
+    second.
     """
     return all(
         name in own and all(any(group >= other for other in groups) for group in own[name])
@@ -108,7 +104,7 @@ def _implies(own: Guards, needed: Guards) -> bool:
 
 
 def _needed(type_name: str, selection: str, types: Mapping[str, MergedType]) -> Iterator[tuple[str, Guards]]:
-    """What guards each field of a selection, with the types on the way."""
+    """The access requirements of each field of a selection, and of the types on the way."""
     text = selection if selection.startswith("{") else "{" + selection + "}"
     try:
         first = parse(f"fragment F on {type_name} {text}", no_location=True).definitions[0]

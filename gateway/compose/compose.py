@@ -1,6 +1,5 @@
-"""The page of composition: ingest > rules > merge > emit > satisfiable.
-
-All that is wrong in a step is reported at once.
+"""The stages of composition: ingest > rules > merge > emit > satisfiable. Each stage reports all of its
+errors at once.
 """
 
 from collections.abc import Sequence
@@ -24,17 +23,14 @@ from gateway.supergraph.load import load_supergraph
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """The supergraph SDL, and what its authors may want to look at."""
+    """A supergraph SDL, and hints for its authors."""
 
     supergraph: str
     hints: tuple[Hint, ...] = ()
 
 
 def compose(sources: Sequence[SubgraphSource]) -> Composition:
-    """Compose subgraphs into a supergraph.
-
-    Raises CompositionFailed with every problem of the first step that has any.
-    """
+    """Compose subgraphs. Raises CompositionFailed with all errors of the first stage that has any."""
     report = Report()
     for name in {one.name for one in sources if sum(other.name == one.name for other in sources) > 1}:
         report.error("INVALID_SUBGRAPH_NAME", f'two subgraphs are named "{name}"', subgraph=name)

@@ -1,10 +1,9 @@
-"""Contracts: a supergraph for some of its clients, by tags.
+"""Contracts: a supergraph reduced by tags to what some clients may see. Hidden elements become @inaccessible,
+and plans still use them.
 
-What they may not see becomes @inaccessible; plans still use it.
-
-Whatever carries an excluded tag is hidden. With included tags, fields of objects and interfaces are hidden
-unless they or their type carry one. Then what has become empty, what refers to something hidden, and types
-that nothing visible leads to are hidden, too.
+Elements with an excluded tag are hidden. If there are included tags, fields of objects and interfaces are
+hidden unless they or their type carry one. Afterwards empty types, references to hidden elements, and
+unreachable types are hidden too.
 """
 
 from collections.abc import Collection, Iterator
@@ -31,7 +30,7 @@ from graphql.language import (
 
 from gateway.core.errors import SettingsError, SupergraphError
 from gateway.federation.carried import CARRIED
-from gateway.supergraph.api_schema import remade
+from gateway.supergraph.api_schema import copied
 from gateway.supergraph.features import Feature, arguments_of, read_features, text
 from gateway.supergraph.load import load_supergraph, parse_supergraph
 
@@ -40,10 +39,10 @@ N = TypeVar("N", bound=Node)
 
 
 def contract(supergraph: str, include: Collection[str] = (), exclude: Collection[str] = ()) -> str:
-    """The supergraph SDL for a contract.
+    """The supergraph SDL of a contract.
 
-    Raises SettingsError BAD_OPTION for a tag that the supergraph does not have, SupergraphError where nothing
-    valid is left.
+    Raises SettingsError BAD_OPTION for a tag that the supergraph does not have, and SupergraphError when no
+    valid schema is left.
     """
     document = parse_supergraph(supergraph)
     features = {feature.name: feature for feature in read_features(document)}
@@ -54,7 +53,7 @@ def contract(supergraph: str, include: Collection[str] = (), exclude: Collection
     try:
         load_supergraph(text)
     except SupergraphError as error:
-        message = f"with these tags nothing valid is left: {error.message}"
+        message = f"the contract has no valid schema: {error.message}; check its tags"
         raise SupergraphError(message, "INVALID_SUPERGRAPH") from error
     return text + "\n"
 
@@ -65,7 +64,9 @@ def _required(node: InputValueDefinitionNode) -> bool:
 
 @dataclass(slots=True)
 class _ContractFilter:
-    """One cut. `hidden` are coordinates: types, `Type.field`, `Type.field(argument:)`, enum values."""
+    """One contract. `hidden`: coordinates of types, `Type.field`, `Type.field(argument:)`, and enum
+    values.
+    """
 
     document: DocumentNode
     features: dict[str, Feature]
@@ -75,7 +76,7 @@ class _ContractFilter:
 
     @property
     def types(self) -> dict[str, TypeDefinitionNode]:
-        """The types that are the supergraph's own."""
+        """The supergraph's own types, without those of linked specs."""
         return {
             node.name.value: node
             for node in self.document.definitions
@@ -84,7 +85,7 @@ class _ContractFilter:
         }
 
     def tags(self, node: Node) -> frozenset[str]:
-        """The tags on an element."""
+        """The tags of an element."""
         name = self.features["tag"].local("@tag") if "tag" in self.features else "tag"
         directives = getattr(node, "directives", None) or ()
         return frozenset(
@@ -92,16 +93,16 @@ class _ContractFilter:
         )
 
     def check_tags(self) -> None:
-        """A tag that nothing carries is a typo."""
+        """Raise SettingsError BAD_OPTION for a tag that no element carries."""
         known = {tag for _, node, _ in self.elements() for tag in self.tags(node)}
         if unknown := sorted((self.include | self.exclude) - known):
             shown = ", ".join(sorted(known)) or "none"
             raise SettingsError(
-                f"nothing carries the tag {', '.join(unknown)}; there is {shown}", "BAD_OPTION"
+                f"no element carries the tag {', '.join(unknown)}; the supergraph has {shown}", "BAD_OPTION"
             )
 
     def elements(self) -> Iterator[tuple[str, Node, Node | None]]:
-        """Every element with its coordinate and what it belongs to."""
+        """Every element with its coordinate and its parent element."""
         for name, item in self.types.items():
             yield name, item, None
             for child in (*getattr(item, "fields", ()), *getattr(item, "values", ())):
@@ -110,7 +111,7 @@ class _ContractFilter:
                     yield f"{name}.{child.name.value}({argument.name.value}:)", argument, child
 
     def cut(self) -> None:
-        """Decide what is hidden: by tags first, then by what follows, until nothing changes."""
+        """Hide elements: first by tags, then those that depend on hidden ones, until nothing changes."""
         for coordinate, node, owner in self.elements():
             tags = self.tags(node)
             wanted = tags | (self.tags(owner) if owner is not None else frozenset())
@@ -121,7 +122,7 @@ class _ContractFilter:
             continue
 
     def follow(self) -> bool:
-        """Hide what is empty or refers to something hidden; whether anything was."""
+        """Hide empty types and references to hidden elements; returns whether any was hidden."""
         before = len(self.hidden)
         for name, item in self.types.items():
             children = [
@@ -149,7 +150,7 @@ class _ContractFilter:
         return len(self.hidden) > before
 
     def unreachable(self) -> bool:
-        """Hide types that no visible field leads to; whether there were any."""
+        """Hide types that no visible field refers to; returns whether there were any."""
         types = self.types
         waiting = [
             name
@@ -174,13 +175,13 @@ class _ContractFilter:
         return ["Query", "Mutation", "Subscription"]
 
     def of_directives(self) -> Iterator[str]:
-        """The types that the arguments of directives have."""
+        """The types of the arguments of directives."""
         for node in self.document.definitions:
             if isinstance(node, DirectiveDefinitionNode):
                 yield from (print_ast(argument.type).strip("[]!") for argument in node.arguments or ())
 
     def leads_to(self, name: str, types: dict[str, TypeDefinitionNode]) -> Iterator[str]:
-        """The types that one can come to from a type."""
+        """The types that a type refers to."""
         item = types[name]
         for child in getattr(item, "fields", ()) or ():
             if f"{name}.{child.name.value}" in self.hidden:
@@ -199,7 +200,7 @@ class _ContractFilter:
                     yield other.name.value
 
     def written(self) -> DocumentNode:
-        """The document with @inaccessible on everything hidden."""
+        """The document with @inaccessible on every hidden element."""
         hiding = (
             self.features["inaccessible"].local("@inaccessible")
             if "inaccessible" in self.features
@@ -211,7 +212,7 @@ class _ContractFilter:
             present = tuple(getattr(node, "directives", None) or ())
             if coordinate not in self.hidden or any(one.name.value == hiding for one in present):
                 return node
-            return remade(node, directives=(*present, mark))
+            return copied(node, directives=(*present, mark))
 
         def argument(node: InputValueDefinitionNode, coordinate: str) -> InputValueDefinitionNode:
             return marked(node, f"{coordinate}({node.name.value}:)")
@@ -219,18 +220,18 @@ class _ContractFilter:
         def child(node: FieldDefinitionNode, name: str) -> FieldDefinitionNode:
             coordinate = f"{name}.{node.name.value}"
             arguments = tuple(argument(one, coordinate) for one in node.arguments or ())
-            return marked(remade(node, arguments=arguments), coordinate)
+            return marked(copied(node, arguments=arguments), coordinate)
 
         def whole(node: TypeDefinitionNode) -> TypeDefinitionNode:
             name = node.name.value
             if isinstance(node, Composite):
-                node = remade(node, fields=tuple(child(one, name) for one in node.fields or ()))
+                node = copied(node, fields=tuple(child(one, name) for one in node.fields or ()))
             elif isinstance(node, InputObjectTypeDefinitionNode):
-                node = remade(
+                node = copied(
                     node, fields=tuple(marked(one, f"{name}.{one.name.value}") for one in node.fields or ())
                 )
             elif isinstance(node, EnumTypeDefinitionNode):
-                node = remade(
+                node = copied(
                     node, values=tuple(marked(one, f"{name}.{one.name.value}") for one in node.values or ())
                 )
             return marked(node, name)
@@ -243,7 +244,7 @@ class _ContractFilter:
         return self.linked(definitions, hiding)
 
     def linked(self, definitions: list[DefinitionNode], hiding: str) -> DocumentNode:
-        """The document with the link to the spec of @inaccessible, and its definition."""
+        """The document with a link to the spec of @inaccessible, and its definition."""
         if "inaccessible" not in self.features:
             spec = CARRIED["inaccessible"]
             extra = parse(
@@ -252,7 +253,7 @@ class _ContractFilter:
             schema, definition = extra.definitions
             link = tuple(getattr(schema, "directives", ()))
             definitions = [
-                remade(node, directives=(*(node.directives or ()), *link))
+                copied(node, directives=(*(node.directives or ()), *link))
                 if isinstance(node, SchemaDefinitionNode)
                 else node
                 for node in definitions

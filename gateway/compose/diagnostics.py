@@ -1,6 +1,5 @@
-"""What composition has to say: errors that stop it, hints that don't.
-
-Each names the subgraph, the element and the place.
+"""The results of composition: errors, which stop it, and hints. Each names the subgraph, the element and the
+place.
 """
 
 import re
@@ -19,7 +18,7 @@ _LINE_END = re.compile(r"\r\n|[\n\r]")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One error of composition. `coordinate` is a schema coordinate such as `Product.price` or
+    """An error of composition. `coordinate`: a schema coordinate such as `Product.price` or
     `Query.user(id:)`.
     """
 
@@ -38,7 +37,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Something that composes, but that its authors may not have meant."""
+    """A hint: the SDL composes, but its authors may not have meant it so."""
 
     code: str
     message: str
@@ -46,7 +45,7 @@ class Hint:
 
     @property
     def level(self) -> Level:
-        """How much it matters."""
+        """The level of the hint."""
         return HINTS[self.code].level
 
     def __str__(self) -> str:
@@ -55,9 +54,9 @@ class Hint:
 
 @dataclass(slots=True)
 class Report:
-    """Collects problems and hints over all of composition's steps.
+    """Collects the errors and hints of all stages.
 
-    `places` finds the definition of a coordinate.
+    `places(coordinate, subgraph)`: finds the AST node that defines a coordinate.
     """
 
     places: Callable[[str, str | None], Node | None] = lambda coordinate, subgraph: None
@@ -67,17 +66,17 @@ class Report:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """The errors so far, each once, in the order in which they were found."""
+        """The errors so far, without duplicates, in the order of their report."""
         return tuple(self._problems)
 
     @property
     def hints(self) -> tuple[Hint, ...]:
-        """The hints so far, each once."""
+        """The hints so far, without duplicates."""
         return tuple(self._hints)
 
     @property
     def count(self) -> int:
-        """How many errors there are so far."""
+        """The number of errors so far."""
         return len(self._problems)
 
     def error(
@@ -89,7 +88,7 @@ class Report:
         coordinate: str | None = None,
         node: Node | None = None,
     ) -> None:
-        """Add an error; its place is that of the AST node, or else of the coordinate's definition in a
+        """Add an error. Its place is that of the AST node, else that of the coordinate's definition in the
         subgraph.
         """
         location = None
@@ -100,7 +99,7 @@ class Report:
         self._problems[Problem(code, message, subgraph, coordinate, location)] = None
 
     def _location(self, source: Source, start: int) -> Location:
-        """The line and column of an offset; where lines begin is worked out once per source."""
+        """The line and column of an offset in a source."""
         starts = self._lines.get(id(source))
         if starts is None:
             starts = [0, *(match.end() for match in _LINE_END.finditer(source.body))]
@@ -109,12 +108,12 @@ class Report:
         return Location(line, start - starts[line - 1] + 1, source.name)
 
     def hint(self, code: str, message: str, coordinate: str) -> None:
-        """Add a hint; its code stands in HINTS."""
+        """Add a hint; its code must be in HINTS."""
         self._hints[Hint(HINTS[code].name, message, coordinate)] = None
 
 
 class CompositionFailed(ComposeError):
-    """Subgraphs that cannot be composed, with every problem that was found."""
+    """The subgraphs can't be composed; `problems` are all errors."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)

@@ -1,6 +1,6 @@
-"""The arguments of directives in an SDL against the types that the directives' definitions give them.
+"""Checking the arguments of directives in an SDL against the types in the directives' definitions.
 
-GraphQL's own rules for SDLs look at the names of these arguments only.
+GraphQL's own rules for SDLs check only the names of these arguments.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ from graphql.language import (
 
 
 def wrong_values(schema: GraphQLSchema, document: DocumentNode) -> Iterator[GraphQLError]:
-    """An error for each argument of a directive in the document whose value is not one of its type."""
+    """An error for each directive argument in a document whose value does not have its type."""
     found = _Applied()
     visit(document, found)
     for node in found.directives:
@@ -42,7 +42,7 @@ def wrong_values(schema: GraphQLSchema, document: DocumentNode) -> Iterator[Grap
             argument = directive.args.get(item.name.value) if directive else None
             if argument is not None and not _fits(item.value, argument.type):
                 place = f"@{node.name.value}({item.name.value}:)"
-                yield GraphQLError(f"{place} must be {argument.type}, not {print_ast(item.value)}", node)
+                yield GraphQLError(f"{place}: expected {argument.type}, got {print_ast(item.value)}", node)
 
 
 class _Applied(Visitor):
@@ -57,8 +57,8 @@ class _Applied(Visitor):
 
 
 def _fits(value: ValueNode, wanted: GraphQLInputType) -> bool:
-    """Whether a value is one of a type. As with Apollo's composition, a string may name an enum value, and an
-    input object may leave out its required fields.
+    """Whether a value has a type. As in Apollo's composition, a string may name an enum value, and an input
+    object may lack required fields.
     """
     if isinstance(wanted, GraphQLNonNull):
         return not isinstance(value, NullValueNode) and _fits(value, wanted.of_type)
@@ -81,5 +81,5 @@ def _fits_named(
             for item in value.fields
         )
     if wanted.ast_node is not None:
-        return True  # a scalar of the SDL: nobody knows its values
+        return True  # a scalar of the SDL may have any value
     return value_from_ast(value, wanted) is not Undefined

@@ -1,5 +1,5 @@
-"""Writing the supergraph SDL with the join and link specs (join v0.3 to v0.5), as Apollo's tools read and
-write it.
+"""Writing the supergraph SDL with the join and link specs (join v0.3 to v0.5), compatible with Apollo's
+tools.
 """
 
 import re
@@ -23,7 +23,7 @@ BUILT_IN = frozenset(SCALARS)
 
 
 def emit(merged: MergedSchema, schemas: Sequence[SubgraphSchema]) -> str:
-    """The supergraph SDL; types by name, so that equal input gives equal text."""
+    """The supergraph SDL; types are sorted by name, so that equal input gives equal text."""
     writer = _SdlWriter(graph_names([schema.name for schema in schemas]), merged.names)
     types = [merged.types[name] for name in sorted(merged.types) if name not in BUILT_IN]
     body = "\n".join(writer.type(item) for item in types)
@@ -36,9 +36,8 @@ def emit(merged: MergedSchema, schemas: Sequence[SubgraphSchema]) -> str:
 
 
 def graph_names(names: Iterable[str]) -> dict[str, str]:
-    """Each subgraph's name in the enum join__Graph.
-
-    Upper case, what is no name character as _, numbered where equal.
+    """The name of each subgraph in the enum join__Graph: upper case, other characters as _, numbered if not
+    unique.
     """
     taken: dict[str, str] = {}
     for name in names:
@@ -66,14 +65,14 @@ def _description(metadata: MergedMetadata, indent: str) -> str:
 class _SdlWriter:
     """Writes elements.
 
-    `graphs`: names of subgraphs in the enum; `names`: what the subgraphs call carried directives.
+    `graphs`: the subgraphs' names in the enum. `names`: the local names of carried directives.
     """
 
     graphs: Mapping[str, str]
     names: Mapping[str, str]
 
     def graph_enum(self, schemas: Sequence[SubgraphSchema]) -> str:
-        """The subgraphs and their addresses."""
+        """The enum of subgraphs with their URLs."""
         lines = [
             f"  {self.graphs[one.name]} @join__graph(name: {_quote(one.name)}, url: {_quote(one.url)})"
             for one in schemas
@@ -81,13 +80,13 @@ class _SdlWriter:
         return "enum join__Graph {\n" + "\n".join(lines) + "\n}\n"
 
     def routed(self, subgraph: str, one: Application) -> str:
-        """A directive that the supergraph notes for one subgraph."""
+        """A directive of one subgraph, as @join__directive."""
         arguments = ", ".join(f"{name}: {value}" for name, value in one.arguments)
         args = f", args: {{{arguments}}}" if arguments else ""
         return f"@join__directive(graphs: [{self.graphs[subgraph]}], name: {_quote(one.name)}{args})"
 
     def metadata(self, metadata: MergedMetadata) -> list[str]:
-        """The directives that an element carries."""
+        """The directives of an element."""
         out = [self.routed(subgraph, one) for subgraph, one in metadata.routed]
         out += [f"@{self.names.get('tag', 'tag')}(name: {_quote(tag)})" for tag in metadata.tags]
         if metadata.inaccessible:
@@ -137,7 +136,7 @@ class _SdlWriter:
         return _description(metadata, "  ") + f"  {value} {' '.join((*joins, *self.metadata(metadata)))}"
 
     def field(self, item: MergedField) -> str:
-        """A field of an object or interface type."""
+        """A field of an object or interface."""
         arguments = ", ".join(self.argument(one) for one in item.arguments)
         text = f"  {item.name}({arguments}): {item.type}" if arguments else f"  {item.name}: {item.type}"
         return _description(item.metadata, "  ") + " ".join(
@@ -158,7 +157,7 @@ class _SdlWriter:
         )
 
     def joins(self, joins: Sequence[JoinArguments]) -> list[str]:
-        """What each subgraph has of a field."""
+        """The @join__field directives of a field."""
         out = []
         for join in joins:
             arguments = [f"graph: {self.graphs[join.subgraph]}"] if join.subgraph else []

@@ -1,7 +1,7 @@
-"""The head of a supergraph: the specs that it links, and the definitions of their elements.
+"""The start of a supergraph SDL: the linked specs, and the definitions of their elements.
 
-The join spec is written in the oldest version that says all there is to say, so that older routers load what
-they can.
+The join spec is used in the oldest version that has the needed elements, so that older routers can load the
+SDL.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ _CONTEXT_ARGUMENT = """input join__ContextArgument {
 
 
 def schema_head(merged: MergedSchema, body: str, on_schema: Sequence[str]) -> str:
-    """The schema definition: links of every spec that the body uses, and the roots."""
+    """The schema definition: links to all specs that the body uses, and the root types."""
     links = ['@link(url: "https://specs.apollo.dev/link/v1.0")']
     links.append(f'@link(url: "https://specs.apollo.dev/join/v{join_version(body)}", for: EXECUTION)')
     by_spec: dict[str, list[tuple[str, str]]] = {}
@@ -60,7 +60,7 @@ def schema_head(merged: MergedSchema, body: str, on_schema: Sequence[str]) -> st
 
 
 def join_version(body: str) -> str:
-    """The oldest version of the join spec that has what the body uses."""
+    """The oldest version of the join spec with all elements that the body uses."""
     if "contextArguments: [" in body or "@join__directive(" in body:
         return "0.5"
     return "0.4" if "overrideLabel: " in body else "0.3"
@@ -121,7 +121,7 @@ def _join_field(body: str) -> str:
 
 
 def spec_types(merged: MergedSchema, body: str) -> list[str]:
-    """The scalars and enums of the specs."""
+    """The scalars, inputs and enums of the specs."""
     out = ["scalar join__FieldSet\n"]
     if join_version(body) == "0.5":
         out += ["scalar join__DirectiveArguments\n", "scalar join__FieldValue\n", _CONTEXT_ARGUMENT]

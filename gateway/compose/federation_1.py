@@ -1,4 +1,4 @@
-"""What Federation 1 subgraphs ask of the others, whom they are composed with."""
+"""Rules for Federation 1 subgraphs that depend on the other subgraphs."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,9 @@ from gateway.compose.model import SubgraphSchema
 
 
 def check_federation_1(schemas: Sequence[SubgraphSchema], report: Report) -> None:
-    """Report types that are extended without a base elsewhere, and interface keys beside @interfaceObject."""
+    """Report types that are extended but not defined elsewhere, and interface keys beside an
+    @interfaceObject.
+    """
     for schema in schemas:
         if schema.old is not None:
             _check_extensions(schema, schemas, report)
@@ -15,10 +17,10 @@ def check_federation_1(schemas: Sequence[SubgraphSchema], report: Report) -> Non
 
 
 def _check_extensions(schema: SubgraphSchema, schemas: Sequence[SubgraphSchema], report: Report) -> None:
-    """A type with @extends, or that is only extended, is defined by another subgraph."""
+    """Report types with @extends, or only extensions, that no other subgraph defines."""
     bases = {name for other in schemas if other is not schema for name in _based(other)}
     for name in sorted(schema.old.extended - bases) if schema.old else ():
-        message = f"{name} is extended here, and no other subgraph defines it; define it, without @extends"
+        message = f"{name} is extended, but no other subgraph defines it; define it without @extends"
         report.error("EXTENSION_WITH_NO_BASE", message, subgraph=schema.name, coordinate=name)
 
 
@@ -29,15 +31,15 @@ def _based(schema: SubgraphSchema) -> frozenset[str]:
 
 
 def _check_interface_keys(schema: SubgraphSchema, schemas: Sequence[SubgraphSchema], report: Report) -> None:
-    """A @key on an interface did not let Federation 1 look an interface's objects up, as @interfaceObject
-    needs it.
+    """Report a @key on an interface that is an @interfaceObject elsewhere: in Federation 1 such a key does
+    not allow lookups, which @interfaceObject needs.
     """
     for name in sorted(schema.old.keyed) if schema.old else ():
         having = [one.name for one in schemas if name in one.types and one.types[name].interface_object]
         if having:
             message = (
-                f"{name} is an @interfaceObject in {', '.join(having)}: others look its objects up by the"
-                f" interface's @key. In {schema.name}, a Federation 1 subgraph, this key says nothing; link"
-                " federation v2.3 there, or remove the @key from the interface"
+                f"{name} is an @interfaceObject in {', '.join(having)}, whose objects are looked up by the"
+                f" interface's @key, but in {schema.name}, a Federation 1 subgraph, that @key has no effect;"
+                " link federation v2.3 there, or remove the @key from the interface"
             )
             report.error("INTERFACE_OBJECT_USAGE_ERROR", message, subgraph=schema.name, coordinate=name)

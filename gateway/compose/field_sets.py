@@ -1,4 +1,14 @@
-"""Walking a field set over a subgraph's types: is it a selection of them, and which fields does it use?"""
+"""Checking field sets against a subgraph's types, and finding the fields that they use.
+
+Example, for a subgraph with `type Product { id: ID! maker: Maker tags(n: Int): [String] }` and `type Maker {
+name: String }`, as `check_selection` reports a key (`arguments=False`):
+
+    "id maker { name }"   valid; used_fields: (Product, id, leaf), (Product, maker), (Maker, name, leaf)
+    "id color"            INVALID_FIELDS: Product has no field color
+    "maker"               INVALID_FIELDS: Product.maker needs a selection of its fields
+    "id { x }"            INVALID_FIELDS: Product.id has no fields to select
+    "tags"                FIELDS_HAS_ARGS: Product.tags has arguments
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -22,7 +32,7 @@ TYPENAME = "__typename"
 def used_fields(
     schema: SubgraphSchema, type_name: str, fields: FieldSet
 ) -> Iterator[tuple[str, FieldDef, bool]]:
-    """Each field of a field set as (type, field, is it a leaf); unknown ones are passed over."""
+    """Each field of a field set as (type, field, whether it is a leaf); unknown fields are skipped."""
     for item in fields:
         if not isinstance(item, FieldSetField):
             condition = item.type_condition if item.type_condition in schema.types else type_name
@@ -38,8 +48,8 @@ def used_fields(
 
 
 def mentioned_fields(schema: SubgraphSchema) -> set[tuple[str, str]]:
-    """The (type, field) that a key, @requires or @provides of a subgraph mentions, or that an interface
-    there asks for.
+    """The (type, field) pairs that a @key, @requires, @provides, @fromContext or interface of a subgraph
+    refers to.
     """
     found: set[tuple[str, str]] = set()
     for item in schema.types.values():
@@ -49,7 +59,7 @@ def mentioned_fields(schema: SubgraphSchema) -> set[tuple[str, str]]:
         sets += list(_context_selections(schema, item))
         for name, fields in sets:
             if has_unknown_field(schema, name, fields):
-                continue  # it is reported, and uses nothing
+                continue  # reported elsewhere
             found.update((parent, one.name) for parent, one, _ in used_fields(schema, name, fields))
         for interface in item.interfaces:
             above = schema.types.get(interface)
@@ -58,7 +68,7 @@ def mentioned_fields(schema: SubgraphSchema) -> set[tuple[str, str]]:
 
 
 def has_unknown_field(schema: SubgraphSchema, type_name: str, fields: FieldSet) -> bool:
-    """Whether a field set names a field that its type does not have."""
+    """Whether a field set has a field that its type does not define."""
     parent = schema.types.get(type_name)
     for item in fields:
         if not isinstance(item, FieldSetField):
@@ -75,7 +85,7 @@ def has_unknown_field(schema: SubgraphSchema, type_name: str, fields: FieldSet) 
 
 
 def _context_selections(schema: SubgraphSchema, item: TypeDef) -> Iterator[tuple[str, FieldSet]]:
-    """What the fields of a type take from contexts, on each type that sets the context."""
+    """The selections of the @fromContext arguments of a type, on each type that sets the context."""
     for one in item.fields.values():
         for argument in one.arguments.values():
             parsed = context_and_selection(argument.context) if argument.context else None
@@ -85,16 +95,16 @@ def _context_selections(schema: SubgraphSchema, item: TypeDef) -> Iterator[tuple
             try:
                 fields = parse_field_set(selection if selection.startswith("{") else f"{{{selection}}}")
             except ValueError:
-                continue  # reported by the rule for contexts
+                continue  # reported by rules/contexts
             yield from ((other.name, fields) for other in schema.types.values() if name in other.contexts)
 
 
 def check_selection(
     schema: SubgraphSchema, type_name: str, fields: FieldSet, complain: ReportProblem, *, arguments: bool
 ) -> None:
-    """Complain (with the end of a code, and a message) where a field set is no selection of a type.
+    """Report where a field set is not a valid selection on a type: the end of an error code, and a message.
 
-    `arguments`: whether its fields may have arguments; that is a question only where it is a selection.
+    `arguments`: fields with arguments are allowed. They are reported only if nothing else is wrong.
     """
     found = list(_misfits(schema, type_name, fields, arguments))
     broken = any(code == "INVALID_FIELDS" for code, _ in found)
@@ -108,20 +118,20 @@ def _misfits(
 ) -> Iterator[tuple[str, str]]:
     for item in fields:
         if unknown := [name for name in item.directives if name not in ("skip", "include")]:
-            yield ("INVALID_FIELDS", f"there is no directive @{unknown[0]} that could stand in a field set")
+            yield ("INVALID_FIELDS", f"the directive @{unknown[0]} is not allowed in a field set")
         elif item.directives:
-            yield ("DIRECTIVE_IN_FIELDS_ARG", "a field set can't hold directives")
+            yield ("DIRECTIVE_IN_FIELDS_ARG", "directives are not allowed in a field set")
         if not isinstance(item, FieldSetField):
             parent = schema.types.get(type_name)
             if parent is not None and parent.interface_object and item.type_condition not in schema.types:
                 yield from _misfits(schema, type_name, item.selections, arguments)
             elif item.type_condition and item.type_condition not in schema.types:
-                yield ("INVALID_FIELDS", f"there is no type {item.type_condition}")
+                yield ("INVALID_FIELDS", f"the type {item.type_condition} does not exist")
             else:
                 yield from _misfits(schema, item.type_condition or type_name, item.selections, arguments)
             continue
         if item.alias:
-            yield ("INVALID_FIELDS", f'"{item.alias}: {item.name}": a field set can\'t hold aliases')
+            yield ("INVALID_FIELDS", f'"{item.alias}: {item.name}": aliases are not allowed')
         if item.name == TYPENAME:
             continue
         parent = schema.types.get(type_name)
@@ -135,7 +145,7 @@ def _misfits(
         elif found.arguments and not arguments and not item.alias:
             yield ("FIELDS_HAS_ARGS", f"{type_name}.{item.name} has arguments")
         if any("$" in value for _, value in item.arguments):
-            yield ("INVALID_FIELDS", f"{type_name}.{item.name}: a field set can't hold variables")
+            yield ("INVALID_FIELDS", f"{type_name}.{item.name}: variables are not allowed")
         below = schema.types.get(found.type_name)
         composite = below is not None and below.kind in ("object", "interface", "union")
         if composite and not item.selections:
@@ -157,11 +167,11 @@ _SPECIFIED = (
 def check_arguments(
     schema: SubgraphSchema, type_name: str, fields: FieldSet, complain: ReportProblem
 ) -> None:
-    """Complain about arguments that don't fit and fragments that can't apply, by GraphQL's own rules."""
+    """Report wrong arguments and impossible fragments, by GraphQL's own rules."""
     if _only_fields(fields) and not any(
         one.arguments for _, one, _ in used_fields(schema, type_name, fields)
     ):
-        return  # nothing that these rules look at
+        return  # nothing to check
     document = parse(f"fragment F on {type_name} {{ {print_field_set(fields)} }}", no_location=True)
     for error in validate(schema.graphql, document, _SPECIFIED):
         complain("INVALID_FIELDS", error.message)
@@ -174,11 +184,11 @@ def _only_fields(fields: FieldSet) -> bool:
 def leaves_not_external(
     schema: SubgraphSchema, type_name: str, fields: FieldSet, known: bool = False
 ) -> Iterator[str]:
-    """The leaves of a field set that the subgraph resolves itself.
+    """The leaves of a field set that the subgraph resolves itself: neither they nor a field above is
+    @external.
 
-    Neither they nor anything above them is @external. A field of an interface with a selection counts as
-    @external where that of an implementation is: there the selection says something. Of __typename only one
-    below something @external does.
+    A composite field of an interface counts as @external if that of an implementing type is; `__typename`
+    counts as @external only below an @external field.
     """
     parent = schema.types.get(type_name)
     for item in fields:
@@ -195,7 +205,7 @@ def leaves_not_external(
 
 
 def implementations(schema: SubgraphSchema, type_name: str, name: str) -> Iterator[tuple[str, FieldDef]]:
-    """The objects behind an interface of a subgraph, each with its field of a name; none for other types."""
+    """The object types of an interface with their field of this name; empty for other types."""
     item = schema.types.get(type_name)
     for member in sorted(schema.possible(type_name)) if item and item.kind == "interface" else ():
         below = schema.types.get(member)

@@ -1,7 +1,4 @@
-"""Where the subgraphs define what.
-
-The place of an error that is about an element in several subgraphs, or in the whole graph.
-"""
+"""Finding the AST node of a schema coordinate, for the place of an error."""
 
 import re
 from collections.abc import Sequence
@@ -14,9 +11,8 @@ _COORDINATE = re.compile(r"(?P<type>\w+)(\.(?P<member>\w+)(\((?P<argument>\w+):\
 
 
 def find_node(schemas: Sequence[SubgraphSchema], coordinate: str, subgraph: str | None = None) -> Node | None:
-    """The definition of a schema coordinate in a subgraph, or in the first that has it.
-
-    Of its type where it has no node of its own.
+    """The node that defines a coordinate in a subgraph, or in the first subgraph that has it; the node of its
+    type if it has none.
     """
     match = _COORDINATE.fullmatch(coordinate)
     if match is None:

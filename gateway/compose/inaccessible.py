@@ -1,4 +1,4 @@
-"""@inaccessible must leave a schema that stands on its own: nothing visible refers to what is hidden."""
+"""Checking that @inaccessible leaves a consistent schema: no visible element may refer to a hidden one."""
 
 from collections.abc import Iterator, Mapping
 
@@ -28,7 +28,7 @@ def check_inaccessible(merged: MergedSchema, report: Report) -> None:
 
 
 def _check_directives(merged: MergedSchema, hidden: set[str], report: Report) -> None:
-    """What stands in the definition of a directive can't be hidden."""
+    """Report @inaccessible on the arguments of directives, and hidden types of their arguments."""
     hiding = merged.names.get("inaccessible", "inaccessible")
     for text in (*merged.executable, *merged.composed.definitions):
         node = parse(text, no_location=True).definitions[0]
@@ -42,12 +42,12 @@ def _check_directives(merged: MergedSchema, hidden: set[str], report: Report) ->
                 continue
             if hides:
                 message = (
-                    f"{place} can't be @inaccessible: the directive would mean something else without it"
+                    f"{place} must not be @inaccessible: the directive would have another meaning without it"
                 )
                 report.error("DISALLOWED_INACCESSIBLE", message, coordinate=place)
             elif reference in hidden and reference.partition("__")[0] in merged.composed.namespaces:
                 message = (
-                    f"{reference} belongs to the spec of a composed directive and can't be @inaccessible"
+                    f"{reference} belongs to the spec of a composed directive and must not be @inaccessible"
                 )
                 report.error("DISALLOWED_INACCESSIBLE", message, coordinate=reference)
             else:
@@ -62,7 +62,7 @@ def _check_type(item: MergedType, hidden: set[str], report: Report) -> None:
         members and set(members) <= hidden
     )
     if none_left:
-        message = f"{item.name} is visible, but everything in it is @inaccessible"
+        message = f"{item.name} is visible, but all of its elements are @inaccessible"
         report.error("ONLY_INACCESSIBLE_CHILDREN", message, coordinate=item.name)
     for one in item.fields:
         if not one.metadata.inaccessible:
@@ -96,7 +96,7 @@ def _check_reference(coordinate: str, reference: str, hidden: set[str], report: 
 def _check_implemented(
     item: MergedType, types: Mapping[str, MergedType], hidden: set[str], report: Report
 ) -> None:
-    """A visible interface's visible fields are visible in what implements it, with their arguments."""
+    """Report hidden fields and arguments that implement visible ones of a visible interface."""
     fields = {one.name: one for one in item.fields}
     for name, _ in item.interfaces:
         above = types.get(name)
@@ -130,7 +130,7 @@ def _inputs(item: MergedType) -> Iterator[tuple[str, MergedInput]]:
 def _check_default(
     coordinate: str, value: MergedInput, types: Mapping[str, MergedType], report: Report
 ) -> None:
-    """A visible default value uses nothing that is hidden."""
+    """Report a visible default value that uses a hidden element."""
     if value.default is None:
         return
     for used in _hidden_in(parse_value(value.default, no_location=True), value.type.strip("[]!"), types):

@@ -1,11 +1,11 @@
-"""Fields of interfaces that no single subgraph can answer for all of the objects that it hands out.
+"""Fields of interfaces that no single subgraph can resolve for all objects that it returns.
 
-An operation that selects such a field on the interface is refused, as a subgraph that is asked for the
-objects may hand out one whose field it can neither resolve nor have looked up. In fragments on the concrete
-types, each can be asked where it is resolved.
+The planner refuses an operation that selects such a field on the interface: the subgraph that returns the
+objects may return one whose field neither it nor a lookup can resolve. In fragments on the object types, each
+field can be resolved by its own subgraph.
 
-Example: a and b share `Query.asset: Asset`, both hand out Car and Boat, a resolves Boat.tag alone and b
-Car.tag alone, and no key leads from one to the other: `{ asset { tag } }` has no plan.
+Example: a and b share `Query.asset: Asset`, both return Car and Boat, only a resolves Boat.tag, only b
+resolves Car.tag, and there is no key: `{ asset { tag } }` has no plan.
 """
 
 from collections.abc import Iterable
@@ -18,9 +18,7 @@ JUMPS = 1
 
 
 def hint_interface_fields(graph: QueryGraph, states: Iterable[WalkState], report: Report) -> None:
-    """Hint INTERFACE_FIELD_SPLIT_BETWEEN_SUBGRAPHS for every such field, with the states that clients can
-    come to.
-    """
+    """Hint INTERFACE_FIELD_SPLIT_BETWEEN_SUBGRAPHS for every such field in the reachable states."""
     hinted: set[str] = set()
     for state in states:
         if graph.supergraph.kinds.get(state.type) != "interface":
@@ -34,12 +32,14 @@ def hint_interface_fields(graph: QueryGraph, states: Iterable[WalkState], report
 
 
 def _answers(graph: QueryGraph, interface: str, vertex: Vertex, name: str) -> bool:
-    """Whether a field can be had for all objects behind an vertex: on the interface, or for each type."""
+    """Whether a field can be resolved for all objects of a vertex: on the interface, or for each
+    object type.
+    """
     if _is_near(graph, interface, vertex, name):
         return True
     members = graph.possible(vertex)
     if not members and graph.supergraph.possible.get(interface):
-        return True  # the subgraph hands out none of the objects
+        return True  # the subgraph returns no such objects
     narrowed = {member: graph.narrow(vertex, member) for member in members}
     return bool(members) and all(
         one is not None and _is_near(graph, member, one, name) for member, one in narrowed.items()
@@ -47,7 +47,7 @@ def _answers(graph: QueryGraph, interface: str, vertex: Vertex, name: str) -> bo
 
 
 def _is_near(graph: QueryGraph, type_name: str, vertex: Vertex, name: str) -> bool:
-    """Whether a field is resolved where an object is, or after one entity lookup."""
+    """Whether a field can be resolved at a vertex, or after one entity lookup."""
     if graph.field_edge(vertex, name):
         return True
     reached = graph.reach(type_name, {vertex})
@@ -58,8 +58,7 @@ def _message(graph: QueryGraph, state: WalkState, name: str) -> str:
     names = ", ".join(sorted({one.subgraph for one in state.vertices}))
     types = ", ".join(sorted({member for one in state.vertices for member in graph.possible(one)}))
     return (
-        f"{state.type}.{name}: no subgraph that returns {state.type} ({names}) can answer it for all objects"
-        f" that it returns ({types or 'none'}), neither itself nor by one lookup; where no single one can,"
-        " an operation that selects the field on the interface is refused; select it in fragments on the"
-        " concrete types"
+        f"{state.type}.{name}: no subgraph that returns {state.type} ({names}) can resolve it for all objects"
+        f" that it returns ({types or 'none'}), neither itself nor by one lookup; operations that select the"
+        " field on the interface may be refused; select it in fragments on the object types"
     )

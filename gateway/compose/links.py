@@ -1,7 +1,7 @@
-"""The @links of a subgraph: which specs it uses, in which versions, and what it calls their elements here.
+"""The @links of a subgraph: the specs that it uses, their versions, and the local names of their elements.
 
 Link spec v1.0 (https://specs.apollo.dev/link/v1.0): a feature is linked once, its elements are called
-`name__element` or as an import says, and no two features may lay claim to one name.
+`name__element` or by an import, and no two features may define the same name.
 """
 
 import re
@@ -44,9 +44,10 @@ _USAGE = "INVALID_LINK_DIRECTIVE_USAGE"
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """What a subgraph links. `names`: local names of federation's directives to their canonical ones.
+    """The linked specs of a subgraph.
 
-    `own_specs`: the features of those that come from a spec of their own (tag, cost, ...), linked by itself.
+    `names`: the canonical names of federation directives, by local name. `own_specs`: the features of
+    directives that are linked by a spec of their own (tag, cost, ...).
     """
 
     features: tuple[Feature, ...]
@@ -56,11 +57,13 @@ class Links:
 
     @property
     def version(self) -> tuple[int, int]:
-        """The version of the federation spec; (1, 0) where none is linked."""
+        """The version of the federation spec; (1, 0) if none is linked."""
         return version_of(self.federation) if self.federation else (1, 0)
 
     def definition(self, local: str) -> str:
-        """The SDL of a directive as its linked spec has it. KeyError when `local` is not in `names`."""
+        """The SDL of a directive as its linked spec defines it. Raises KeyError if `local` is not in
+        `names`.
+        """
         spec = BY_NAME[self.names[local]]
         feature = self.own_specs.get(local)
         if feature is None:
@@ -86,7 +89,7 @@ class Links:
 
 
 def _same_federation(feature: Feature) -> tuple[int, int] | None:
-    """The federation version with the same definitions as a spec of its own; None when it is not known."""
+    """The federation version with the same definitions as a separate spec; None if unknown."""
     return OWN_SPEC_VERSIONS.get(feature.name, ONLY_VERSION).get(feature.version)
 
 
@@ -97,12 +100,12 @@ def version_of(feature: Feature) -> tuple[int, int]:
 
 
 def identity_of(feature: Feature) -> str:
-    """A feature's url without its version."""
+    """A feature's URL without its version."""
     return feature.url.rstrip("/").rpartition("/v")[0]
 
 
 def read_links(document: DocumentNode, subgraph: str, report: Report) -> Links | None:
-    """Read and check the links of a subgraph's SDL; None when nothing more can be said about it."""
+    """Read and check the links of a subgraph's SDL. Reports errors, and returns None if there are any."""
     reader = _LinkReader(subgraph, report)
     before = report.count
     for definition in document.definitions:
@@ -130,7 +133,7 @@ def _hint_upgrade(
 
 
 def _own_specs(features: Iterable[Feature]) -> Iterator[tuple[str, Feature]]:
-    """The directives of specs that are linked by themselves, under their local names."""
+    """The directives of separately linked specs, by local name."""
     for feature in features:
         if feature.name in BY_NAME and feature.url.startswith(SPECS) and _same_federation(feature):
             for name in OWN_SPEC_DIRECTIVES.get(feature.name, (feature.name,)):
@@ -159,56 +162,56 @@ class _LinkReader:
         self.report.error(code, message, subgraph=self.subgraph, node=node)
 
     def read(self, node: ConstDirectiveNode) -> None:
-        """One @link."""
+        """Read one @link."""
         url = text(arguments_of(node).get("url") or arguments_of(node).get("feature"))
         feature = read_feature(node)
         if feature is None or (url or "").endswith("/"):
             self.error(
-                "INVALID_LINK_IDENTIFIER", f'"{url or ""}" is not the url of a version of a spec', node
+                "INVALID_LINK_IDENTIFIER",
+                f'expected the URL of a spec with its version, got "{url or ""}"',
+                node,
             )
             return
         self.check_arguments(node)
         if identity_of(feature) == f"{SPECS}federation":
             version = version_of(feature)
             if not (2, 0) <= version <= LATEST:
-                message = f"federation v{feature.version} is not known"
+                message = f"federation v{feature.version} is not supported"
                 self.error("UNKNOWN_FEDERATION_LINK_VERSION", message, node)
                 return
             for item in _items(arguments_of(node).get("import")):
                 self.check_import(item, version, node)
         if feature.name == "link" and feature.version != "1.0":
-            self.error("UNKNOWN_LINK_VERSION", f"link v{feature.version} is not known", node)
+            self.error("UNKNOWN_LINK_VERSION", f"link v{feature.version} is not supported", node)
         if identity_of(feature) == f"{SPECS}core":
-            message = (
-                f"core v{feature.version} came before link v1.0, and is not read; link the specs with @link"
-            )
+            message = f"core v{feature.version} is not supported; link the specs with @link (link v1.0)"
             self.error("INVALID_GRAPHQL", message, node)
         self.check_conflicts(feature, node)
         self.features.append(feature)
 
     def check_arguments(self, node: ConstDirectiveNode) -> None:
-        """The shape of what a @link says beside its url."""
+        """Check the arguments of a @link other than its url."""
         arguments = arguments_of(node)
         imports = arguments.get("import")
         if imports is not None and not isinstance(imports, ListValueNode):
-            self.error(_USAGE, "import: is a list of names", node)
+            self.error(_USAGE, "expected a list of names as import:", node)
         namespace = arguments.get("as")
         if namespace is not None and not isinstance(namespace, NullValueNode):
             given = text(namespace) or ""
             if not given or "__" in given or given.endswith("_"):
                 self.error(
                     _USAGE,
-                    f'"{given}" can\'t name a spec: it is not empty, has no __ and no _ at its end',
+                    f'as: expected a name without __ and without _ at its end, got "{given}"',
                     node,
                 )
             elif not _NAME.fullmatch(given):
                 self.error("INVALID_GRAPHQL", f'"{given}" is not a name', node)
         purpose = text(arguments.get("for"))
         if purpose is not None and purpose not in ("SECURITY", "EXECUTION"):
-            self.error("INVALID_GRAPHQL", f"for: is SECURITY or EXECUTION, not {purpose}", node)
+            self.error("INVALID_GRAPHQL", f"for: expected SECURITY or EXECUTION, got {purpose}", node)
 
     def check_import(self, item: ConstValueNode, version: tuple[int, int], node: ConstDirectiveNode) -> None:
-        """One entry of the `import:` of the federation spec."""
+        """Check one entry of `import:` for the federation spec."""
         given = (
             {one.name.value: text(one.value) for one in item.fields}
             if isinstance(item, ObjectValueNode)
@@ -216,7 +219,7 @@ class _LinkReader:
         )
         name = item.value if isinstance(item, StringValueNode) else given.get("name")
         if not name or set(given) - {"name", "as"}:
-            self.error(_USAGE, 'an import is "@name" or {name: "@name", as: "@other"}', node)
+            self.error(_USAGE, 'expected "@name" or {name: "@name", as: "@other"} as an import', node)
             return
         plain, directive = name.removeprefix("@"), name.startswith("@")
         since = (
@@ -233,10 +236,12 @@ class _LinkReader:
             self.error(_USAGE, message, node)
         alias = given.get("as")
         if alias and alias.startswith("@") != directive:
-            self.error(_USAGE, f'"{name}" is imported as "{alias}": both begin with @, or neither', node)
+            self.error(
+                _USAGE, f'"{name}" is imported as "{alias}": expected both or neither to begin with @', node
+            )
 
     def check_conflicts(self, feature: Feature, node: ConstDirectiveNode) -> None:
-        """Against what is linked already."""
+        """Check a feature against those that are already linked."""
         for other in self.features:
             if identity_of(other) == identity_of(feature):
                 self.error(_USAGE, f"{identity_of(feature)} is linked twice", node)
@@ -248,7 +253,7 @@ class _LinkReader:
             for _, ours in feature.imports:
                 if ours.removeprefix("@") == other.namespace and ours.startswith("@"):
                     self.error(
-                        _USAGE, f'"{ours}" of {feature.url} would be taken for that of {other.url}', node
+                        _USAGE, f'"{ours}" of {feature.url} has the name of the spec {other.url}', node
                     )
         names: dict[str, str] = {}
         for theirs, ours in feature.imports:
@@ -257,15 +262,17 @@ class _LinkReader:
             self.check_local_name(feature, theirs, ours, node)
 
     def check_local_name(self, feature: Feature, theirs: str, ours: str, node: ConstDirectiveNode) -> None:
-        """One imported name against GraphQL's own, the namespaces, and the other imports."""
+        """Check an imported name against GraphQL's own names, the namespaces, and other imports."""
         if not _NAME.fullmatch(ours.removeprefix("@")):
-            self.error(_USAGE, f'"{ours}" can\'t be a name', node)
+            self.error(_USAGE, f'"{ours}" is not a valid name', node)
         elif ours in _GRAPHQL:
             self.error(
-                "DIRECTIVE_DEFINITION_INVALID", f"\"{ours}\" is GraphQL's own, and can't name {theirs}", node
+                "DIRECTIVE_DEFINITION_INVALID",
+                f'"{ours}" is a directive of GraphQL, and can\'t be the name of {theirs}',
+                node,
             )
         elif ours in ("@link", "@core") and feature.name != "link":
-            self.error(_USAGE, f'"{ours}" is how links are written, and can\'t name {theirs}', node)
+            self.error(_USAGE, f'"{ours}" is reserved for links, and can\'t be the name of {theirs}', node)
         elif theirs != ours and any(
             ours.removeprefix("@").startswith(f"{one.namespace}__") for one in (feature, *self.features)
         ):

@@ -1,6 +1,5 @@
-"""The merged schema: every type with what each subgraph says of it, as it will stand in the supergraph.
-
-Frozen.
+"""The merged schema, frozen: every type with what each subgraph defines of it, as it will be in the
+supergraph.
 """
 
 from collections.abc import Mapping
@@ -12,9 +11,8 @@ from gateway.supergraph.model import Kind
 
 @dataclass(frozen=True, slots=True)
 class MergedMetadata:
-    """What an element of the supergraph carries.
-
-    `routed` are pairs of a subgraph and what it says for itself alone.
+    """The metadata of an element of the supergraph. `routed`: pairs of a subgraph and a directive of that
+    subgraph alone.
     """
 
     description: str | None = None
@@ -29,9 +27,8 @@ class MergedMetadata:
 
 @dataclass(frozen=True, slots=True)
 class MergedContextArgument:
-    """An argument that a subgraph takes from a context.
-
-    The context's name in the supergraph, and the selection on it.
+    """An argument that comes from a context: the context's name in the supergraph, and the selection
+    on it.
     """
 
     name: str
@@ -42,9 +39,8 @@ class MergedContextArgument:
 
 @dataclass(frozen=True, slots=True)
 class JoinArguments:
-    """One @join__field: the subgraph (None.
-
-    No subgraph, the field comes by an interface object) and its arguments.
+    """The arguments of one @join__field; `subgraph` None: the field exists only through an interface
+    object.
     """
 
     subgraph: str | None
@@ -71,7 +67,7 @@ class MergedInput:
 
 @dataclass(frozen=True, slots=True)
 class MergedField:
-    """A field of the supergraph; no joins: every subgraph with the type resolves it alike."""
+    """A field of the supergraph. Without joins, every subgraph with the type resolves it in the same way."""
 
     name: str
     type: str
@@ -82,7 +78,7 @@ class MergedField:
 
 @dataclass(frozen=True, slots=True)
 class MergedType:
-    """A type of the supergraph. `joins` are the @join__type arguments as text, by subgraph."""
+    """A type of the supergraph. `joins`: the arguments of its @join__type directives as text, by subgraph."""
 
     name: str
     kind: Kind
@@ -99,11 +95,8 @@ class MergedType:
 
 @dataclass(frozen=True, slots=True)
 class ComposedDirectives:
-    """What @composeDirective brings.
-
-    Definitions and @links to their specs, as SDL, and the directives' names.
-
-    `namespaces` are those of the specs.
+    """The results of @composeDirective: definitions and @links as SDL, and the names of the directives and of
+    their specs' namespaces.
     """
 
     definitions: tuple[str, ...] = ()
@@ -116,9 +109,8 @@ class ComposedDirectives:
 class MergedSchema:
     """The whole supergraph before it is written.
 
-    `executable` are the definitions of directives for operations, as SDL.
-
-    `names` is what the subgraphs call the directives of carried specs.
+    `executable`: the definitions of executable directives as SDL. `names`: the local names of carried
+    directives.
     """
 
     types: Mapping[str, MergedType]

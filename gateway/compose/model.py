@@ -1,8 +1,7 @@
-"""A subgraph's schema as composition works on it.
+"""A subgraph's schema during composition: definitions and extensions are merged, and federation's directives
+are read.
 
-Definitions and extensions in one, federation's directives read.
-
-Directive names are canonical here (`key`, whatever the SDL calls it). Type references and default values are
+Directive names are canonical (`key`, whatever the SDL calls it). Type references and default values are
 GraphQL text.
 """
 
@@ -20,12 +19,10 @@ from gateway.supergraph.model import Kind, RootKind
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A directive that composition carries along.
+    """A directive that composition carries into the supergraph.
 
-    `spec`: it is one of federation's, under its canonical name.
-
-    Arguments are GraphQL text. `local` is what the subgraph calls the directive. `defaults` are the values
-    that arguments have when they are left out (null where the definition says nothing).
+    - `name`: canonical. `local`: the subgraph's name for it. `spec`: it is one of federation's.
+    - `arguments`: GraphQL text. `defaults`: the defaults of missing arguments (null if there is none).
     """
 
     name: str
@@ -37,18 +34,16 @@ class Application:
 
     @property
     def value(self) -> Hashable:
-        """What two applications of one directive share exactly when they say the same."""
+        """A key that two applications of a directive share exactly when their arguments are equal."""
         given = {**dict(self.defaults), **dict(self.arguments)}
         return frozenset((name, value_key(text)) for name, text in given.items())
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What any element can carry.
+    """The metadata of any element: description, deprecation, tags, visibility, and carried directives.
 
-    Description, deprecation, tags, hidden or not, and directives that are only carried along.
-
-    `routed` are directives that the supergraph notes for their subgraph alone, as @join__directive.
+    `routed`: directives that are carried for their subgraph alone, as @join__directive.
     """
 
     description: str | None = None
@@ -63,7 +58,7 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class InputValue:
-    """An argument or an input field. `context`: the text of its @fromContext."""
+    """An argument or input field. `context`: the text of its @fromContext."""
 
     name: str
     type: str
@@ -80,10 +75,7 @@ class InputValue:
 
 @dataclass(frozen=True, slots=True)
 class FieldDef:
-    """A field of an object or interface type.
-
-    Field sets are None where the directive is absent or could not be read.
-    """
+    """A field of an object or interface. Field sets are None where the directive is missing or not valid."""
 
     name: str
     type: str
@@ -99,13 +91,13 @@ class FieldDef:
 
     @property
     def type_name(self) -> str:
-        """The name of the type without lists and non-null."""
+        """The name of the type without list and non-null."""
         return self.type.strip("[]!")
 
 
 @dataclass(frozen=True, slots=True)
 class KeyDef:
-    """One @key; its fields None where they could not be read."""
+    """One @key; `fields` is None if it is not valid."""
 
     fields: FieldSet | None
     resolvable: bool
@@ -115,9 +107,8 @@ class KeyDef:
 
 @dataclass(frozen=True, slots=True)
 class TypeDef:
-    """A type of one subgraph, its extensions included.
-
-    `base`: it has a definition that is no extension. `extends`: something of it carries @extends.
+    """A type of one subgraph, with its extensions. `base`: it has a definition, not only extensions.
+    `extends`: a part of it has @extends.
     """
 
     name: str
@@ -138,7 +129,7 @@ class TypeDef:
 
 @dataclass(frozen=True, slots=True)
 class ComposedDirective:
-    """One @composeDirective: the name it gives, if it gives one, and where."""
+    """One @composeDirective: the name that it gives, if any, and its node."""
 
     name: str | None
     node: Node
@@ -146,10 +137,10 @@ class ComposedDirective:
 
 @dataclass(frozen=True, slots=True)
 class Federation1:
-    """What a Federation 1 subgraph says that its upgrade leaves out.
+    """Facts about a Federation 1 subgraph that its upgrade removes.
 
-    `based`: the types with a definition that is no extension; `extended`: the objects and interfaces that it
-    only extends, by @extends or `extend`; `keyed`: its interfaces with a @key.
+    `based`: the types with a definition. `extended`: the objects and interfaces that it only extends, by
+    @extends or `extend`. `keyed`: its interfaces with a @key.
     """
 
     based: frozenset[str]
@@ -159,10 +150,11 @@ class Federation1:
 
 @dataclass(frozen=True, slots=True)
 class SubgraphSchema:
-    """One subgraph, read. `federation` is the version of the federation spec it links (None: Federation 1).
+    """One subgraph.
 
-    `composed` are the arguments of its @composeDirective; `routed` what stands on its schema for itself
-    alone; `metadata` what the schema carries; `old` what its upgrade has left out.
+    - `federation`: the version of the linked federation spec; None for Federation 1.
+    - `composed`: its @composeDirectives. `routed`: directives of its schema for this subgraph alone.
+    - `metadata`: of the schema itself. `old`: what its upgrade from Federation 1 has removed.
     """
 
     name: str
@@ -178,7 +170,7 @@ class SubgraphSchema:
     old: Federation1 | None = None
 
     def possible(self, name: str) -> frozenset[str]:
-        """The object types that a type of this subgraph may be."""
+        """The object types of a type of this subgraph."""
         item = self.types.get(name)
         if item is None or item.kind == "object":
             return frozenset({name})

@@ -1,8 +1,8 @@
-"""A mutation runs once: a root mutation field that several subgraphs share is sent to one of them, and that
-one, with the entity lookups that are possible from there, must be able to answer every selection on it.
+"""A mutation runs once: a root mutation field that several subgraphs share is sent to one of them. That
+subgraph, with the entity lookups that are possible from it, must resolve every selection on the field.
 
-Example: a and b share `Mutation.make: Made`, a has `Made.left` and b has `Made.right`. As a query
-`{ make { left right } }` could ask both; as a mutation it would run twice, so composition refuses it, unless
+Example: a and b share `Mutation.make: Made`, a has `Made.left` and b has `Made.right`. As a query `{ make {
+left right } }` could be sent to both; as a mutation it would run twice. So composition refuses it, unless
 Made has a key by which the other field can be looked up.
 """
 
@@ -15,10 +15,11 @@ from gateway.supergraph.query_graph import QueryGraph
 
 
 def check_mutations(graph: QueryGraph, sound: Set[WalkState], reported: set[str], report: Report) -> None:
-    """Report SATISFIABILITY_ERROR for each root mutation field that no single subgraph can complete.
+    """Report SATISFIABILITY_ERROR for each root mutation field that no single subgraph can resolve
+    completely.
 
-    `sound` are states from which everything is known to be answered; `reported` the coordinates of errors so
-    far, which are not reported again.
+    `sound`: states from which everything can be resolved. `reported`: the coordinates with errors, which are
+    not reported again.
     """
     root = graph.supergraph.roots.get("mutation")
     if root is None:
@@ -38,8 +39,8 @@ def check_mutations(graph: QueryGraph, sound: Set[WalkState], reported: set[str]
 
 
 def _failures(graph: QueryGraph, visit: Visit, known: set[WalkState]) -> list[tuple[str, str]]:
-    """For each subgraph that shares a field, the subgraph and what it can't complete; empty when one of them
-    can complete everything. States that are found to be sound join the known ones.
+    """For each subgraph that shares a field, the subgraph and a selection that it can't resolve; empty when
+    one of them resolves everything. Adds sound states to `known`.
     """
     failures: list[tuple[str, str]] = []
     for subgraph in sorted({vertex.subgraph for vertex in visit.state.vertices}):
@@ -55,8 +56,8 @@ def _failures(graph: QueryGraph, visit: Visit, known: set[WalkState]) -> list[tu
 
 
 def _first_failure(graph: QueryGraph, start: Visit, known: Set[WalkState], seen: set[WalkState]) -> str:
-    """What can't be answered from a state, in words; empty when everything can. `seen` gets the states on the
-    way.
+    """A description of a selection that can't be resolved from a state; empty if there is none. Adds visited
+    states to `seen`.
     """
     waiting = deque([start])
     while waiting and len(seen) < LIMIT:
@@ -76,6 +77,6 @@ def _message(coordinate: str, failures: list[tuple[str, str]]) -> str:
     names = ", ".join(name for name, _ in failures)
     each = "\n  ".join(f"in {name}: {failure}" for name, failure in failures)
     return (
-        f"{coordinate} is shared by {names}; a mutation runs in one subgraph only, and none of them can"
-        f" answer everything that may be selected on it, not even with lookups by key in others:\n  {each}"
+        f"{coordinate} is shared by {names}; a mutation runs in one subgraph, and none of them can resolve"
+        f" everything that may be selected on it, even with lookups in other subgraphs:\n  {each}"
     )

@@ -1,7 +1,6 @@
-"""A subgraph's SDL as plain GraphQL: what it leaves out of the specs that it links is added, and all of it
-validated.
+"""A subgraph's SDL as plain GraphQL: the definitions of linked specs are added, and the result is validated.
 
-An element that the SDL defines itself is used as it is defined there, for its own applications, too.
+An element that the SDL defines itself is used as it is defined there.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +40,7 @@ from gateway.compose.directive_values import wrong_values
 from gateway.compose.links import SPECS, Links, identity_of
 from gateway.compose.spec_definitions import LINK
 from gateway.federation.spec import GENERATED_FIELDS
-from gateway.supergraph.api_schema import remade
+from gateway.supergraph.api_schema import copied
 from gateway.supergraph.features import Feature
 from gateway.supergraph.model import RootKind
 
@@ -68,7 +67,7 @@ _SERVICE = FieldDefinitionNode(
 
 
 def is_connect(feature: Feature | None) -> bool:
-    """Whether a feature is the connect spec, in a version that is known."""
+    """Whether a feature is the connect spec, in a supported version."""
     known = ("0.1", "0.2", "0.3", "0.4")
     return feature is not None and identity_of(feature) == f"{SPECS}connect" and feature.version in known
 
@@ -80,9 +79,9 @@ def plain_schema(
     links: Links,
     report: Report,
 ) -> GraphQLSchema | None:
-    """The SDL as plain GraphQL. Reports INVALID_GRAPHQL, and returns None, when it is not valid.
+    """The SDL as a GraphQL schema; reports INVALID_GRAPHQL and returns None when it is not valid.
 
-    `roots` are the names of its root types, whether they are there or not.
+    `roots`: the names of its root types, whether they exist or not.
     """
     document = _document(nodes, roots, links)
     schema, problems = _build(document)
@@ -98,7 +97,7 @@ def plain_schema(
 
 
 def _build(document: DocumentNode) -> tuple[GraphQLSchema | None, list[GraphQLError]]:
-    """The schema of a document, and all that is wrong with it."""
+    """The schema of a document, and its errors."""
     if problems := list(validate_sdl(document)):
         return None, problems
     try:
@@ -128,7 +127,7 @@ def _query(name: str) -> ObjectTypeDefinitionNode:
 def _unnamed_roots(
     nodes: Sequence[DefinitionNode], roots: Mapping[RootKind, str]
 ) -> list[OperationTypeDefinitionNode]:
-    """The roots that are there, but that no schema definition names: they have their usual names."""
+    """The existing root types with default names that no schema definition lists."""
     objects = (ObjectTypeDefinitionNode, ObjectTypeExtensionNode)
     defined = {node.name.value for node in nodes if isinstance(node, objects)}
     named = {
@@ -149,19 +148,17 @@ def _unnamed_roots(
 def _with_roots(node: DefinitionNode, roots: Sequence[OperationTypeDefinitionNode]) -> DefinitionNode:
     if not isinstance(node, SchemaDefinitionNode):
         return node
-    return remade(node, operation_types=(*node.operation_types, *roots))
+    return copied(node, operation_types=(*node.operation_types, *roots))
 
 
 def _place(node: DefinitionNode) -> tuple[bool, str]:
-    """What a definition defines: whether it is a directive, and its name."""
+    """Whether a definition is that of a directive, and its name."""
     name = getattr(node, "name", None)
     return isinstance(node, DirectiveDefinitionNode), name.value if name is not None else ""
 
 
 def _with_bases(own: Sequence[DefinitionNode]) -> Iterator[DefinitionNode]:
-    """The definitions, with extensions that have none here as definitions, so that plain GraphQL tools
-    accept them.
-    """
+    """The definitions; an extension without a definition becomes one, as plain GraphQL requires."""
     defined = {node.name.value for node in own if isinstance(node, TypeDefinitionNode)}
     for node in own:
         if isinstance(node, TypeExtensionNode) and node.name.value not in defined:
@@ -173,7 +170,7 @@ def _with_bases(own: Sequence[DefinitionNode]) -> Iterator[DefinitionNode]:
 
 
 def _spec_elements(links: Links) -> tuple[DefinitionNode, ...]:
-    """The definitions of what the subgraph links."""
+    """The definitions of the linked specs."""
     added = [f"scalar {name}" for name in links.scalars()]
     added += [links.definition(local) for local in links.names]
     added += [LINK, _LINK_TYPES]
@@ -184,12 +181,11 @@ def _spec_elements(links: Links) -> tuple[DefinitionNode, ...]:
 
 
 def _lenient(node: DefinitionNode, query: str, strips: bool) -> DefinitionNode:
-    """A definition as plain GraphQL tools take it.
-
-    `strips`: the query root loses its generated fields (one stands in where nothing else is left).
+    """A definition as plain GraphQL accepts it; `strips`: the query root loses its generated fields, and gets
+    a placeholder if no other field is left.
     """
     if isinstance(node, ObjectTypeDefinitionNode | ObjectTypeExtensionNode) and node.name.value == query:
         given = node.fields or ()
         fields = tuple(item for item in given if not strips or item.name.value not in GENERATED_FIELDS)
-        return remade(node, fields=fields or (_SERVICE,))
+        return copied(node, fields=fields or (_SERVICE,))
     return node

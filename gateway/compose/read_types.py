@@ -1,5 +1,5 @@
-"""The type definitions and extensions of one subgraph become TypeDefs, with federation's directives read
-off them.
+"""Reading the type definitions and extensions of one subgraph, with federation's directives, into
+TypeDefs.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,7 +39,7 @@ from gateway.federation.field_set import (
     FieldSetField,
     parse_field_set,
     top_fields,
-    with_usual_names,
+    with_default_type_names,
 )
 from gateway.supergraph.features import arguments_of, text
 from gateway.supergraph.model import Kind
@@ -57,10 +57,7 @@ _BUILT_IN = frozenset({"deprecated", "specifiedBy", "oneOf"})
 
 @dataclass(frozen=True, slots=True)
 class AppliedDirective:
-    """A directive as applied. `name` is canonical for the directives of GraphQL and federation.
-
-    Empty for all others.
-    """
+    """An applied directive. `name`: canonical for the directives of GraphQL and federation, else ""."""
 
     name: str
     local: str
@@ -68,26 +65,25 @@ class AppliedDirective:
     node: Node
 
     def text(self, name: str) -> str | None:
-        """A string argument."""
+        """The value of a string argument."""
         return text(self.arguments.get(name))
 
     def application(
         self, name: str, *, spec: bool, repeatable: bool = False, defaults: Defaults = ()
     ) -> Application:
-        """As what is carried into the supergraph."""
+        """The directive as an application to carry into the supergraph."""
         arguments = tuple((key, print_ast(value)) for key, value in self.arguments.items())
         return Application(name, self.local, arguments, spec, repeatable, defaults)
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What a subgraph's directives mean.
+    """The meaning of a subgraph's directives.
 
-    `names`: local names of federation's to canonical ones; `modern`: Federation 2.
-
-    `custom`: the names of other directives that are carried, and whether they are repeatable; `routed`: those
-    of connectors; `usual`: the usual names of its root types, where it has others; `defaults`: what the
-    arguments of carried directives are when they are left out.
+    - `names`: the canonical names of federation's directives, by local name. `modern`: Federation 2.
+    - `custom`: other carried directives, and whether they are repeatable. `routed`: those of connectors.
+    - `usual`: the default names of root types that have other names.
+    - `defaults`: the defaults of the arguments of carried directives.
     """
 
     subgraph: str
@@ -100,7 +96,7 @@ class Vocabulary:
 
 
 def kind_of(node: TypeNode) -> Kind:
-    """The kind of a definition or extension."""
+    """The kind of a type definition or extension."""
     words = type(node).__name__
     for start, kind in _KINDS.items():
         if words.startswith(start):
@@ -130,7 +126,7 @@ def read_types(nodes: Iterable[DefinitionNode], vocabulary: Vocabulary, report: 
 
 
 def read_schema_metadata(nodes: Iterable[Node], vocabulary: Vocabulary, report: Report) -> Metadata:
-    """What the schema itself carries: its description, and tags."""
+    """The description and the tags of the schema itself."""
     reader = TypeReader(vocabulary, report)
     metadata = [reader.metadata(node, reader.applied(node)) for node in nodes]
     return Metadata(
@@ -165,7 +161,7 @@ def _joined(one: TypeDef, other: TypeDef) -> TypeDef:
 
 
 class TypeReader:
-    """Reads elements of one subgraph."""
+    """Reads the elements of one subgraph."""
 
     def __init__(self, vocabulary: Vocabulary, report: Report) -> None:
         self.vocabulary = vocabulary
@@ -173,7 +169,7 @@ class TypeReader:
         self.report = report
 
     def applied(self, node: Node) -> list[AppliedDirective]:
-        """The directives on an element."""
+        """The directives of an element."""
         directives: Iterable[ConstDirectiveNode] = getattr(node, "directives", None) or ()
         found = []
         for item in directives:
@@ -183,7 +179,7 @@ class TypeReader:
         return found
 
     def metadata(self, node: Node, directives: list[AppliedDirective]) -> Metadata:
-        """What any element can carry."""
+        """The metadata of an element."""
         description = getattr(node, "description", None)
         deprecated = next((one for one in directives if one.name == "deprecated"), None)
         return Metadata(
@@ -198,7 +194,7 @@ class TypeReader:
         )
 
     def carried(self, directives: Iterable[AppliedDirective]) -> Iterator[Application]:
-        """The directives that the supergraph carries as they are."""
+        """The directives to carry into the supergraph."""
         for one in directives:
             if one.name in CARRIED and one.name not in ("tag", "inaccessible"):
                 defaults = self.vocabulary.defaults.get(one.local, ())
@@ -209,7 +205,7 @@ class TypeReader:
                 yield one.application(one.local, spec=False, repeatable=repeatable, defaults=defaults)
 
     def routed(self, directives: Iterable[AppliedDirective]) -> Iterator[Application]:
-        """The directives that the supergraph notes for this subgraph alone."""
+        """The directives to carry for this subgraph alone."""
         for one in directives:
             if one.name == "cacheTag":
                 yield one.application("federation__cacheTag", spec=True, repeatable=True)
@@ -217,7 +213,7 @@ class TypeReader:
                 yield one.application(one.local, spec=False, repeatable=True)
 
     def type(self, node: TypeNode) -> TypeDef:
-        """One definition or extension."""
+        """A type definition or extension."""
         directives = self.applied(node)
         found = {one.name for one in directives}
         item = TypeDef(
@@ -233,7 +229,7 @@ class TypeReader:
         return self.with_members(item, node, directives)
 
     def with_members(self, item: TypeDef, node: TypeNode, directives: list[AppliedDirective]) -> TypeDef:
-        """The type with its fields, members, values or input fields."""
+        """A type with its fields, members, values or input fields."""
         if isinstance(node, Composite):
             return self.composite(item, node, directives)
         if isinstance(node, UnionTypeDefinitionNode | UnionTypeExtensionNode):
@@ -271,7 +267,7 @@ class TypeReader:
         )
 
     def field(self, node: FieldDefinitionNode, parent: str, shared: bool, external: bool) -> FieldDef:
-        """A field with its federation directives; some hold for all fields of the type."""
+        """A field; `shared` and `external`: the type's own directives, which apply to all of its fields."""
         directives = self.applied(node)
         found = {one.name: one for one in directives}
         coordinate = f"{parent}.{node.name.value}"
@@ -295,7 +291,9 @@ class TypeReader:
         )
 
     def check_shareable_once(self, directives: Iterable[AppliedDirective], coordinate: str) -> None:
-        """@shareable is repeatable only so that a type and its extensions can have it."""
+        """Report a repeated @shareable: it is repeatable only so that a type and its extensions can
+        have it.
+        """
         found = [one for one in directives if one.name == "shareable"]
         if len(found) > 1:
             message = f"@shareable stands twice on {coordinate}"
@@ -309,7 +307,7 @@ class TypeReader:
         return KeyDef(self.field_set(directive, type_name, "KEY"), flag, directive.node, extension)
 
     def field_set(self, directive: AppliedDirective, coordinate: str, prefix: str) -> FieldSet | None:
-        """The `fields` argument, read; a problem is reported where it can't be."""
+        """The field set in `fields`; reports an error and returns None if it is not valid."""
         value = directive.arguments.get("fields")
         where = {"subgraph": self.subgraph, "coordinate": coordinate}
         if not self.vocabulary.modern:
@@ -319,7 +317,7 @@ class TypeReader:
             self.report.error(f"{prefix}_INVALID_FIELDS_TYPE", message, node=directive.node, **where)
             return None
         try:
-            return with_usual_names(parse_field_set(value.value), self.vocabulary.usual)
+            return with_default_type_names(parse_field_set(value.value), self.vocabulary.usual)
         except ValueError as error:
             message = (
                 f'the fields "{value.value}" of @{directive.name} on {coordinate} can\'t be read: {error}'
@@ -328,9 +326,8 @@ class TypeReader:
             return None
 
     def settled(self, item: TypeDef) -> TypeDef:
-        """What follows from the whole type.
-
-        Key fields are shareable, Federation 1 shares everything and knows its keys.
+        """A type after its extensions are merged: key fields are shareable, and in Federation 1 all fields
+        are.
         """
         keyed = {one.name for key in item.keys if key.fields for one in top_fields(key.fields)}
         extended = {
@@ -346,10 +343,7 @@ class TypeReader:
 
 
 def share_key_fields(types: Mapping[str, TypeDef]) -> dict[str, TypeDef]:
-    """The types with the fields inside of nested keys shareable, as those of plain keys are.
-
-    Who has the key has them.
-    """
+    """The types with the fields of nested keys marked as shareable, like those of plain keys."""
     out = dict(types)
 
     def walk(type_name: str, fields: FieldSet) -> None:
@@ -371,7 +365,7 @@ def share_key_fields(types: Mapping[str, TypeDef]) -> dict[str, TypeDef]:
 
 
 def _lenient_fields(value: ConstValueNode | None) -> ConstValueNode | None:
-    """Federation 1 took a name, or a list of field sets, for a field set, too."""
+    """A field set; Federation 1 also allowed a name, or a list of field sets."""
     if isinstance(value, EnumValueNode):
         return StringValueNode(value=value.value)
     if isinstance(value, ListValueNode):

@@ -1,7 +1,4 @@
-"""Root types under their usual names.
-
-A subgraph may call its query root as it likes, the supergraph's is Query.
-"""
+"""Renaming root types to their default names: the supergraph has Query, whatever the subgraphs call it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +6,7 @@ from typing import Any
 from graphql import Visitor, visit
 from graphql.language import DefinitionNode, NamedTypeNode, NameNode, TypeDefinitionNode, TypeExtensionNode
 
-from gateway.supergraph.api_schema import remade
+from gateway.supergraph.api_schema import copied
 
 
 class _Renamer(Visitor):
@@ -18,17 +15,17 @@ class _Renamer(Visitor):
         self.names = names
 
     def leave(self, node: Any, *_: object) -> Any:
-        """A definition or reference under its usual name; everything else as it is."""
+        """Rename a definition or reference."""
         if (
             isinstance(node, NamedTypeNode | TypeDefinitionNode | TypeExtensionNode)
             and node.name.value in self.names
         ):
-            return remade(node, name=NameNode(value=self.names[node.name.value]), loc=node.loc)
+            return copied(node, name=NameNode(value=self.names[node.name.value]), loc=node.loc)
         return None
 
 
 def with_usual_roots(nodes: Iterable[DefinitionNode], names: Mapping[str, str]) -> list[DefinitionNode]:
-    """The definitions with their roots renamed, local name to usual one; places in the source stay."""
+    """The definitions with root types renamed by `names`; source locations are kept."""
     if not names:
         return list(nodes)
     renamer = _Renamer(names)

@@ -1,7 +1,7 @@
-"""Satisfiability: every query that the supergraph's schema allows can be answered through the subgraphs.
+"""Satisfiability: the subgraphs can resolve every query that the supergraph's schema allows.
 
-Checking every query is endless, so the states of objects are walked from the roots, each once, with the query
-that first led there.
+There are infinitely many queries. So the finitely many states of objects (see `states`) are visited from the
+root types, each once, with the first query that leads to it.
 """
 
 from collections import deque
@@ -18,12 +18,10 @@ EXHAUSTED = 5
 
 
 def check_satisfiable(supergraph: Supergraph, report: Report) -> tuple[QueryGraph, Set[WalkState]]:
-    """Report SATISFIABILITY_ERROR, with an example query, for every field of a state that no way leads to.
+    """Report SATISFIABILITY_ERROR, with an example query, for every field of a state that can't be resolved.
 
-    The graph without progressive overrides, and its states (none where something was reported of them).
-
-    It must hold whichever progressive overrides are on: all combinations of a few labels, each alone and all
-    but each of many.
+    Returns the query graph without override labels, and its states (empty if an error was reported for them).
+    The check covers all combinations of a few labels; of many labels each alone, and all but each.
     """
     reported: set[str] = set()
     walked: list[tuple[QueryGraph, Set[WalkState]]] = []
@@ -48,9 +46,7 @@ def _combinations(labels: list[str]) -> Iterator[frozenset[str]]:
 
 
 def _walk(graph: QueryGraph, reported: set[str], report: Report) -> Set[WalkState]:
-    """Walk all states. The states from which everything can be answered: all of them, or (where something
-    can't) none.
-    """
+    """Visit all states; returns those from which everything can be resolved: all, or after an error none."""
     waiting: deque[Visit] = deque()
     seen: set[WalkState] = set()
     sound = True
@@ -70,7 +66,7 @@ def _walk(graph: QueryGraph, reported: set[str], report: Report) -> Set[WalkStat
             elif following is not None:
                 waiting.append(following)
     if waiting and len(seen) >= LIMIT:
-        message = f"satisfiability would look at more than {LIMIT:,} ways to arrive at types"
+        message = f"checking satisfiability would visit more than {LIMIT:,} states"
         report.error("MAX_VALIDATION_SUBGRAPH_PATHS_EXCEEDED", message, coordinate=waiting[0].state.type)
         sound = False
     return seen if sound else frozenset()

@@ -1,10 +1,10 @@
-"""A subgraph may define the elements of the specs that it links itself, as libraries do.
+"""Checking the definitions of spec elements in a subgraph's SDL, which some libraries print.
 
-Then nearly as the spec has them: other names of scalars, more non-null arguments, fewer locations and a
-lack of optional arguments change nothing for composition, and libraries differ in all of these.
+They may differ slightly from the spec: other scalar names, more non-null arguments, fewer locations, and
+missing optional arguments do not matter for composition, and libraries differ in all of them.
 
-Example: `directive @key(resolvable: Boolean! = true, fields: String!) repeatable on OBJECT` is accepted, and
-holds from then on: a @key on an interface of the same subgraph is refused.
+Example: `directive @key(resolvable: Boolean! = true, fields: String!) repeatable on OBJECT` is accepted and
+used: then a @key on an interface of the same subgraph is refused.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,9 +38,10 @@ _FED1_FIELDS = ("String", "_FieldSet", "FieldSet")
 
 
 def without_old_mistakes(nodes: Iterable[DefinitionNode], links: Links) -> list[DefinitionNode]:
-    """The definitions of an SDL, without those of Federation 1 that libraries were known to write wrongly.
+    """The definitions of an SDL, without Federation 1 definitions that libraries were known to get wrong.
 
-    There @key, @requires and @provides without arguments, or with nullable `fields` alone, mean the spec's.
+    A definition of @key, @requires or @provides without arguments, or only with nullable `fields`, is
+    replaced by the spec's.
     """
     return [node for node in nodes if links.federation is not None or not _old_mistake(node)]
 
@@ -59,8 +60,8 @@ def _old_mistake(node: DefinitionNode) -> bool:
 def check_spec_definitions(
     nodes: Sequence[DefinitionNode], links: Links, subgraph: str, report: Report
 ) -> None:
-    """Report DIRECTIVE_DEFINITION_INVALID and TYPE_DEFINITION_INVALID where a definition is not the
-    spec's.
+    """Report DIRECTIVE_DEFINITION_INVALID and TYPE_DEFINITION_INVALID for definitions that contradict the
+    spec.
     """
     before = report.count
     for node, name in _unknown_types(nodes):
@@ -72,7 +73,7 @@ def check_spec_definitions(
 
 
 def _unknown_types(nodes: Sequence[DefinitionNode]) -> Iterator[tuple[DirectiveDefinitionNode, str]]:
-    """The types of directives' arguments that the SDL neither defines nor extends: those of specs, too."""
+    """The argument types of directive definitions that the SDL neither defines nor extends."""
     known = {one.name.value for one in nodes if isinstance(one, TypeDefinitionNode | TypeExtensionNode)}
     known |= specified_scalar_types.keys()
     for node in filter(_is_directive, nodes):
@@ -82,7 +83,7 @@ def _unknown_types(nodes: Sequence[DefinitionNode]) -> Iterator[tuple[DirectiveD
 
 
 class _DefinitionCheck:
-    """The definitions of one subgraph against the specs that it links."""
+    """The definitions of one subgraph, compared with its linked specs."""
 
     def __init__(self, nodes: Sequence[DefinitionNode], links: Links, subgraph: str, report: Report) -> None:
         self.nodes = nodes
@@ -96,7 +97,7 @@ class _DefinitionCheck:
         self.checks_link = _is_linked(links) and not (given and _is_bootstrap(given, links))
 
     def directives(self) -> None:
-        """Report directives that are not defined as their spec has them."""
+        """Report directives that contradict their spec."""
         for node in filter(_is_directive, self.nodes):
             name = node.name.value
             wanted = self.links.definition(name) if name in self.links.names else None
@@ -109,7 +110,7 @@ class _DefinitionCheck:
                 )
 
     def link(self, node: DirectiveDefinitionNode) -> None:
-        """Report what each link needs by a definition of @link, and may lack by its spec."""
+        """Report required arguments of @link that the link spec makes optional."""
         for one in node.arguments or ():
             required = isinstance(one.type, NonNullTypeNode) and not one.default_value
             if one.name.value != "url" and required:
@@ -117,13 +118,13 @@ class _DefinitionCheck:
                 self.error("INVALID_GRAPHQL", message, node)
 
     def types(self) -> None:
-        """Report types with a name of a spec that are not what the spec means by it."""
+        """Report types that contradict the spec that their name belongs to."""
         for node in self.nodes:
             if isinstance(node, TypeDefinitionNode) and (message := self.misfit(node)):
                 self.error("TYPE_DEFINITION_INVALID", message, node)
 
     def misfit(self, node: TypeDefinitionNode) -> str:
-        """Why a type is not what a linked spec means by its name; empty when nothing is wrong."""
+        """Why a type contradicts a linked spec; "" if it does not."""
         name = node.name.value
         if name in self.scalars or (self.checks_link and name == "link__Import"):
             fits, due = isinstance(node, ScalarTypeDefinitionNode), "a scalar"
@@ -143,14 +144,13 @@ def _is_directive(node: DefinitionNode) -> TypeGuard[DirectiveDefinitionNode]:
 
 
 def _is_linked(links: Links) -> bool:
-    """Whether @link means the link spec's directive here, and not one that the subgraph made up itself."""
+    """Whether @link is the link spec's directive, and not one of the subgraph's own."""
     return any(identity_of(one) in (f"{SPECS}link", f"{SPECS}federation") for one in links.features)
 
 
 def _is_bootstrap(node: DirectiveDefinitionNode, links: Links) -> bool:
-    """Whether a definition of @link is good enough to read the links by.
-
-    Where the subgraph links the link spec itself, the rest of such a definition is its own affair.
+    """Whether a definition of @link is sufficient to read the links; a subgraph that links the link spec
+    itself may define the rest freely.
     """
     given = {one.name.value: print_ast(one.type) for one in node.arguments or ()}
     return (
@@ -169,7 +169,7 @@ def _spec(text: str) -> DirectiveDefinitionNode:
 def _differences(
     node: DirectiveDefinitionNode, wanted: DirectiveDefinitionNode, custom: frozenset[str]
 ) -> Iterator[str]:
-    """What a definition has otherwise than its spec, in words."""
+    """The differences of a definition from its spec, in words."""
     mine = {one.name.value: one for one in node.arguments or ()}
     theirs = {one.name.value: one for one in wanted.arguments or ()}
     for name, argument in theirs.items():
@@ -182,7 +182,7 @@ def _differences(
 
 
 def _use_differences(node: DirectiveDefinitionNode, wanted: DirectiveDefinitionNode) -> Iterator[str]:
-    """Where and how often the directive may stand."""
+    """The differences in locations and in repeatability."""
     places = {one.value for one in node.locations}
     if extra := sorted(places - {one.value for one in wanted.locations}):
         yield f"it can't stand on {', '.join(extra)}"
@@ -209,8 +209,8 @@ def _argument_differences(
 
 
 def _may_stand_for(given: TypeNode, wanted: TypeNode, custom: frozenset[str]) -> bool:
-    """Whether an argument may have a type in place of the spec's: anything but another custom scalar may
-    stand for a scalar of the spec, inside the same lists.
+    """Whether an argument may have a type in place of the spec's: inside the same lists, any type but another
+    custom scalar may replace a scalar of the spec.
     """
     if isinstance(wanted, ListTypeNode):
         return isinstance(given, ListTypeNode) and _may_stand_for(given.type, wanted.type, custom)

@@ -1,10 +1,8 @@
-"""What can be asked at an object: its states, and the states that follow from each.
+"""The states of objects: an object's type and the vertices that lead to it determine what can be resolved, so
+there are finitely many states.
 
-What can be asked depends only on an object's type and on how subgraphs have brought it, and there are
-finitely many such states.
-
-Example: `Query.top` of two subgraphs a and b gives the state (Product, {a's Product, b's Product}); from
-there `Product.price`, which c alone has, can be asked when a key of c can be had from a or b.
+Example: `Query.top` of two subgraphs a and b gives the state (Product, {Product of a, Product of b}). There
+`Product.price`, which only c has, can be resolved if a key of c can be fetched from a or b.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -16,14 +14,13 @@ from gateway.compose.diagnostics import Report
 from gateway.supergraph.model import ContextArgument, SubgraphField, SubgraphType
 from gateway.supergraph.query_graph import FieldEdge, QueryGraph, Reach, Vertex
 
-LIMIT = 100_000  # states, before a walk is given up
+LIMIT = 100_000  # states to visit, at most
 ContextSetter = tuple[str, str, frozenset[Vertex]]
 
 
 @dataclass(frozen=True, slots=True)
 class WalkState:
-    """An object of a type, how subgraphs have brought it, and what sets each context above it.
-
+    """A type, the vertices at which its objects are returned, and the objects above that set each context, as
     (context, type, vertices).
     """
 
@@ -34,14 +31,14 @@ class WalkState:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A state, and the steps of the query that has led to it."""
+    """A state, and the steps of the first query that leads to it."""
 
     state: WalkState
     path: tuple[str, ...]
 
 
 def follow(graph: QueryGraph, visit: Visit, report: Report) -> Iterator[tuple[Visit | None, str]]:
-    """The states after one, and the coordinates that can't be had in it."""
+    """The states that follow a state; for a field that can't be resolved, None and its coordinate."""
     state = visit.state
     if graph.is_abstract(state.type):
         yield from _narrow(graph, visit)
@@ -79,10 +76,9 @@ def follow(graph: QueryGraph, visit: Visit, report: Report) -> Iterator[tuple[Vi
 def check_runtime_types(
     graph: QueryGraph, coordinate: str, vertices: Collection[Vertex], report: Report
 ) -> None:
-    """A shared field of an abstract type must be able to return the same objects, whichever subgraph is
-    asked.
+    """Compare the object types that subgraphs may return for a shared field of an abstract type.
 
-    SHAREABLE_HAS_MISMATCHED_RUNTIME_TYPES where no object type is common to all; a hint where some are not.
+    Reports SHAREABLE_HAS_MISMATCHED_RUNTIME_TYPES if they have none in common, and a hint if they differ.
     """
     possible: dict[str, frozenset[str]] = {}
     for vertex in vertices:
@@ -95,7 +91,7 @@ def check_runtime_types(
     shown = "; ".join(
         f"{', '.join(sorted(types)) or 'nothing'} in {name}" for name, types in possible.items()
     )
-    message = f"{coordinate} is shared, but may be {shown}"
+    message = f"{coordinate} is shared, but returns different object types: {shown}"
     if not frozenset.intersection(*sets):
         report.error("SHAREABLE_HAS_MISMATCHED_RUNTIME_TYPES", message, coordinate=coordinate)
     else:
@@ -103,7 +99,7 @@ def check_runtime_types(
 
 
 def visible(graph: QueryGraph, type_name: str) -> Collection[str]:
-    """The fields that clients can ask for."""
+    """The fields that clients can select."""
     found = graph.supergraph.api.type_map.get(type_name)
     return found.fields if isinstance(found, GraphQLObjectType | GraphQLInterfaceType) else ()
 
@@ -111,9 +107,8 @@ def visible(graph: QueryGraph, type_name: str) -> Collection[str]:
 def _inputs_are_known(
     graph: QueryGraph, type_name: str, vertex: Vertex, edge: FieldEdge, reached: Mapping[Vertex, Reach]
 ) -> bool:
-    """Whether what a @requires asks for can be had, and the subgraph be given it.
-
-    By a key, which root types don't have.
+    """Whether the inputs of a @requires can be fetched, and sent to the subgraph: by a key, which root types
+    lack.
     """
     if graph.obtain(type_name, edge.requires, {vertex: Reach(0)}) == 0:
         return True
@@ -125,7 +120,7 @@ def _inputs_are_known(
 
 
 def _contexts_below(graph: QueryGraph, state: WalkState) -> frozenset[ContextSetter]:
-    """The contexts for the fields of an object: its own come before those from further up."""
+    """The contexts for the fields of an object: its own replace those from objects above."""
     own = {name for name in graph.supergraph.contexts if graph.sets_context(state.type, name)}
     if not own:
         return state.above
@@ -134,7 +129,7 @@ def _contexts_below(graph: QueryGraph, state: WalkState) -> frozenset[ContextSet
 
 
 def _context_is_known(graph: QueryGraph, argument: ContextArgument, above: frozenset[ContextSetter]) -> bool:
-    """Whether something above sets the context, and what is selected on it can be had there."""
+    """Whether an object above sets the context, and the selection on it can be resolved."""
     return any(
         name == argument.context
         and graph.obtain(type_name, argument.selection, graph.reach(type_name, vertices)) is not None
@@ -161,7 +156,9 @@ def _narrow(graph: QueryGraph, visit: Visit) -> Iterator[tuple[Visit | None, str
 
 
 def explain(graph: QueryGraph, visit: Visit, coordinate: str) -> str:
-    """The query that comes to a field that can't be had, and why no subgraph with the field helps."""
+    """An example query for a field that can't be resolved, and why each subgraph with the field does not
+    help.
+    """
     type_name, field = coordinate.split(".")
     reference = graph.supergraph.field_types.get(type_name, {}).get(field, "")
     below = " { ... }" if graph.is_composite(reference.strip("[]!")) else ""
@@ -170,11 +167,11 @@ def explain(graph: QueryGraph, visit: Visit, coordinate: str) -> str:
         query = f"{step} {{ {query} }}"
     come = ", ".join(sorted({vertex.subgraph for vertex in visit.state.vertices})) or "the root"
     why = "; ".join(_reasons(graph, type_name, field, come)) or "no subgraph resolves it"
-    return f"this query can't be answered: {query}\n    {coordinate} can't be had from {come}: {why}"
+    return f"this query can't be resolved: {query}\n    {coordinate} can't be reached from {come}: {why}"
 
 
 def _reasons(graph: QueryGraph, type_name: str, field: str, come: str) -> Iterator[str]:
-    """For each subgraph that has the field: why it can't be asked."""
+    """For each subgraph with the field the reason why it can't be used."""
     for name, subgraph in graph.supergraph.subgraphs.items():
         view = subgraph.types.get(type_name)
         found = view.fields.get(field) if view else None
@@ -186,11 +183,11 @@ def _reason(graph: QueryGraph, view: SubgraphType, found: SubgraphField, come: s
     if found.external:
         return "has it only as @external"
     if found.label is not None and (found.label in graph.labels) != found.when_on:
-        return f'has it only while the label "{found.label}" is {"on" if found.when_on else "off"}'
+        return f'resolves it only while the label "{found.label}" is {"on" if found.when_on else "off"}'
     if found.contexts:
-        return f"needs the context {found.contexts[0].context}, which nothing above sets"
+        return f"needs the context {found.contexts[0].context}, which no object above sets"
     if found.requires:
-        return f"would need what its @requires asks for, which can't be had from {come}"
+        return f"needs its @requires fields, which can't be reached from {come}"
     if not any(key.resolvable for key in view.keys):
         return f"has no resolvable @key on {view.name}"
-    return f"has keys on {view.name}, but none that {come} can supply"
+    return f"has keys on {view.name}, but {come} can't provide the fields of any"

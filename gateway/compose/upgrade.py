@@ -1,7 +1,7 @@
-"""Federation 1 subgraphs are read as if written for Federation 2: what the older spec ignored is dropped.
+"""Reading Federation 1 subgraphs as Federation 2: what Federation 1 ignored is removed.
 
-Everything may be shared, interfaces have no @external, @provides stands on objects, and an @external field
-that nothing uses says nothing.
+All fields are shareable, interfaces have no @external, @provides applies to object fields only, and unused
+@external fields are removed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,9 +14,8 @@ from gateway.federation.field_set import FieldSet, FieldSetField, FieldSetFragme
 
 
 def upgrade(schema: SubgraphSchema, report: Report) -> SubgraphSchema:
-    """A Federation 1 subgraph as one of Federation 2; others as they are.
-
-    Raises nothing, reports what is left without fields.
+    """A Federation 1 subgraph as Federation 2; others are returned as they are. Reports types without any
+    field left.
     """
     if schema.federation is not None:
         return schema
@@ -35,7 +34,7 @@ def upgrade(schema: SubgraphSchema, report: Report) -> SubgraphSchema:
 
 
 def _old(types: Iterable[TypeDef]) -> Federation1:
-    """What is needed later, and lost by the upgrade."""
+    """The facts about a Federation 1 subgraph that later rules need."""
     composite = [item for item in types if item.kind in ("object", "interface")]
     extended = (item for item in composite if item.extends or not item.base)
     return Federation1(
@@ -70,7 +69,7 @@ def _plain(item: TypeDef, types: Mapping[str, TypeDef]) -> TypeDef:
 def _of_others(
     type_name: str, fields: FieldSet, types: Mapping[str, TypeDef], known: bool = False
 ) -> FieldSet:
-    """A field set without the leaves that the subgraph resolves itself anyway."""
+    """A field set without the leaves that the subgraph resolves itself."""
     out: list[FieldSetField | FieldSetFragment] = []
     item = types.get(type_name)
     for one in fields:

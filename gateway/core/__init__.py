@@ -1,1 +1,1 @@
-"""What every room may use: errors and their codes, deadlines."""
+"""What every package may use: errors and their codes, the clock, contexts, envelopes, JSON and numbers."""

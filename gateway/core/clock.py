@@ -1,7 +1,7 @@
-"""Time, as everything in the gateway reads it: a clock that tests can replace by one that they advance.
+"""The clock through which the gateway reads time and starts timers; tests replace it by one that they
+advance.
 
-This module is the only one of `core` that knows the event loop, since a timer belongs to the clock that fires
-it.
+This is the only module of `core` that uses the event loop, since timers need one.
 """
 
 import asyncio
@@ -14,22 +14,22 @@ from typing import Any, Protocol
 
 
 class Timer(Protocol):
-    """A call that is due later."""
+    """A scheduled call."""
 
     def cancel(self) -> object:
-        """Do not call any more; does nothing when the call was made."""
+        """Cancel the call; has no effect after the call was made."""
         ...
 
 
 class Clock(Protocol):
-    """Reads time and calls back later. `time` and `now` are in seconds."""
+    """Reads time and schedules calls. All times are in seconds."""
 
     def time(self) -> float:
-        """Seconds since an arbitrary moment; never goes back. For deadlines and durations."""
+        """Monotonic time, for deadlines and durations."""
         ...
 
     def now(self) -> float:
-        """Seconds since 1970-01-01 UTC. For what people and other machines read."""
+        """Seconds since 1970-01-01 UTC, for people and other machines."""
         ...
 
     def call_at(self, when: float, call: Callable[..., object], *arguments: Any) -> Timer:
@@ -46,7 +46,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock, with timers of the running event loop."""
+    """The system's clock, with timers of the running event loop."""
 
     time = staticmethod(monotonic)
     now = staticmethod(epoch_time)
@@ -74,8 +74,8 @@ class _FakeTimer:
 
 
 class FakeClock:
-    """A clock for tests: it stands still until `advance` moves it, which makes every call that is due by
-    then.
+    """A clock for tests: time stands still until `advance` moves it, which makes all calls that
+    become due.
     """
 
     def __init__(self, start: float = 1_000.0, epoch: float = 1_700_000_000.0) -> None:
@@ -104,20 +104,20 @@ class FakeClock:
         await waiting
 
     async def advance(self, seconds: float) -> None:
-        """Move on by so many seconds.
+        """Move time forward by so many seconds.
 
-        Each timer fires at its own moment, and what it starts may run before the next.
+        Each timer fires at its own time; the callbacks that it starts run before the next timer fires.
         """
         end = self._time + seconds
-        await settled()
+        await run_ready_callbacks()
         while self._timers and self._timers[0][0] <= end:
             when, _, timer = heapq.heappop(self._timers)
             if timer.call is not None:
                 self._time = max(self._time, when)
                 timer.call()
-                await settled()
+                await run_ready_callbacks()
         self._time = end
-        await settled()
+        await run_ready_callbacks()
 
 
 def _finish(waiting: "asyncio.Future[None]") -> None:
@@ -125,7 +125,7 @@ def _finish(waiting: "asyncio.Future[None]") -> None:
         waiting.set_result(None)
 
 
-async def settled(turns: int = 10) -> None:
-    """Let the event loop run what is ready, so many turns deep."""
+async def run_ready_callbacks(turns: int = 10) -> None:
+    """Run the callbacks that are ready in the event loop, for so many turns."""
     for _ in range(turns):
         await asyncio.sleep(0)

@@ -1,34 +1,35 @@
-"""Unpacking compressed bodies within limits: nothing is expanded beyond what is allowed."""
+"""Decompressing bodies within a size limit."""
 
 import zlib
 
-READABLE = ("gzip", "deflate")
-"""The names of the encodings that can be read (RFC 9110, 8.4.1), `identity` apart."""
-PIECE = 65_536  # bytes that are unpacked at a time
-MEMBERS = 1_000  # of one body
+SUPPORTED_ENCODINGS = ("gzip", "deflate")
+"""The supported content encodings (RFC 9110, 8.4.1), besides `identity`."""
+PIECE = 65_536  # compressed bytes that are processed at a time
+MEMBERS = 1_000  # gzip members of a body, at most
 GZIP = zlib.MAX_WBITS | 16
 ZLIB = zlib.MAX_WBITS
 RAW = -zlib.MAX_WBITS
 
 
 class UnknownEncoding(Exception):
-    """A body is encoded in a way that nobody asked for and that can't be read."""
+    """The content encoding of a body is not supported."""
 
 
-class Unreadable(Exception):
-    """A compressed body is broken or cut off."""
+class CorruptBody(Exception):
+    """A compressed body is corrupt or truncated."""
 
 
-class TooLarge(Exception):
-    """A compressed body unpacks to more than is allowed."""
+class BodyTooLarge(Exception):
+    """A decompressed body exceeds the limit."""
 
 
 def unpack(body: bytes, encoding: str, limit: int) -> bytes:
-    """The content of a body with a Content-Encoding, at most `limit` bytes.
+    """The decompressed content of a body; `limit`: its maximum size in bytes.
 
-    gzip may have several members (RFC 1952, 2.2), deflate may lack the zlib wrapper, as some servers send it.
+    gzip data may have several members (RFC 1952, 2.2); deflate data may lack the zlib wrapper, as some
+    servers send it.
 
-    Raises UnknownEncoding, Unreadable or TooLarge.
+    Raises UnknownEncoding, CorruptBody or BodyTooLarge.
     """
     name = encoding.strip().lower()
     if name in ("", "identity") or not body:
@@ -39,13 +40,15 @@ def unpack(body: bytes, encoding: str, limit: int) -> bytes:
         if name == "deflate":
             return _unpacked(body, ZLIB if _is_zlib(body) else RAW, limit)
     except zlib.error as error:
-        raise Unreadable(f"the {name} data is broken: {error}") from error
+        raise CorruptBody(f"the {name} data is corrupt: {error}") from error
     shown = name[:40].encode("ascii", "backslashreplace").decode()
-    raise UnknownEncoding(f"it is encoded as {shown!r}, which can't be read; {' and '.join(READABLE)} can")
+    raise UnknownEncoding(
+        f"it is encoded as {shown!r}, which can't be read; {' and '.join(SUPPORTED_ENCODINGS)} can"
+    )
 
 
 def _is_zlib(body: bytes) -> bool:
-    """Whether a body begins as zlib's do (RFC 1950, 2.2)."""
+    """Whether a body starts with a zlib header (RFC 1950, 2.2)."""
     return len(body) > 1 and body[0] & 0x0F == 8 and (body[0] << 8 | body[1]) % 31 == 0
 
 
@@ -58,21 +61,21 @@ def _unpacked(body: bytes, window: int, limit: int) -> bytes:
         while piece:
             if unpacker.eof:
                 if window != GZIP or not piece.strip(b"\0"):
-                    break  # padding behind the last member
+                    break  # padding after the last member
                 members += 1
                 unpacker = _next_member(members)
             part = unpacker.decompress(piece, limit - size + 1)
             size += len(part)
             if size > limit:
-                raise TooLarge(f"it is larger than {limit} bytes when unpacked")
+                raise BodyTooLarge(f"more than {limit} decompressed bytes")
             found.append(part)
             piece = unpacker.unused_data
     if not unpacker.eof:
-        raise Unreadable("the compressed data is cut off")
+        raise CorruptBody("the compressed data is truncated")
     return b"".join(found)
 
 
 def _next_member(number: int) -> "zlib._Decompress":
     if number > MEMBERS:
-        raise Unreadable(f"the gzip data has more than {MEMBERS:,} members")
+        raise CorruptBody(f"the gzip data has more than {MEMBERS:,} members")
     return zlib.decompressobj(GZIP)

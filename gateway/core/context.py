@@ -1,4 +1,4 @@
-"""What belongs to one request, from the door to the last subgraph call."""
+"""The context of one request, from the HTTP request to the last subgraph call."""
 
 import re
 import uuid
@@ -15,11 +15,11 @@ CLIENT_VERSIONS = ("graphql-client-version", "apollographql-client-version", "x-
 
 
 class FactSink(Protocol):
-    """Receives facts; `observe.observer.Observer` is one."""
+    """Receives facts; implemented by `observe.observer.Observer`."""
 
     @property
     def watches_stages(self) -> bool:
-        """Whether anybody listens to the start and end of stages."""
+        """Whether there are listeners for the start and the end of stages."""
         ...
 
     def emit(self, fact: Any) -> None:
@@ -27,23 +27,23 @@ class FactSink(Protocol):
         ...
 
     def started(self, stage: str, context: "RequestContext", detail: str = "") -> float:
-        """Report that a stage has started; returns the moment, for `ended`."""
+        """Report the start of a stage; returns its time, for `ended`."""
         ...
 
     def ended(
         self, stage: str, context: "RequestContext", since: float, detail: str = "", error: str | None = None
     ) -> None:
-        """Report that a stage has ended, `since` being what `started` returned; `error` is a code."""
+        """Report the end of a stage. `since`: the result of `started`. `error`: an error code."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks. `key` tells callers apart wherever answers are shared.
+    """The caller.
 
-    Two identities with one key see the same.
-
-    `subject` is None for an anonymous caller; `claims` are those of a verified token.
+    - `subject`: None for an anonymous caller. `claims`: those of a verified token.
+    - `key`: identifies the caller where responses are shared; two identities with the same key may share
+      them.
     """
 
     subject: str | None = None
@@ -57,9 +57,8 @@ ANONYMOUS = Identity()
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The trace that a request belongs to.
-
-    The values of its headers `traceparent` and `tracestate` (W3C Trace Context).
+    """The trace of a request: the values of the headers `traceparent` and `tracestate` (W3C Trace
+    Context).
     """
 
     parent: str
@@ -67,24 +66,22 @@ class Trace:
 
 
 class RequestContext:
-    """What belongs to one request; the door creates it, and every stage and every call to a subgraph has it.
+    """The context of one request, available to every stage and every subgraph call.
 
-    Most of it is read from headers when it is first asked for: a request that nobody asks about pays for one
-    object.
+    Most values are read from the headers on first use, so that a simple request costs one object.
 
     - `headers`: the client's, by lower-case name.
-    - `identity`: who asks, set by whoever verified it. `partition`: set it when something other than
-      forwarded headers
-      makes this request's answers differ from another's; requests of different partitions share nothing.
-    - `deadline`: the moment of `clock.time()` by which the answer must be there; None if there is no such
-      moment.
-    - `labels`: the progressive overrides that are on, set by answering.
-    - `cost`: what this request may still cost, in the units of the supergraph's @cost; None for no limit.
-    - `observer`: receives facts about this request. `notes`: for plugins, from one hook to the next.
+    - `identity`: the caller, set by a plugin that has verified it.
+    - `partition`: set it when something other than forwarded headers makes the responses of requests differ;
+      requests with different partitions share nothing.
+    - `deadline`: the `clock.time()` by which the response must be ready; None for no deadline.
+    - `labels`: the active labels of progressive overrides.
+    - `cost`: the cost that is left for this request, in the units of @cost; None for no limit.
+    - `observer`: receives facts about this request. `notes`: values that plugins pass between hooks.
     """
 
-    # Defaults stand on the class, not in slots: most requests set few of them, and each costs as much as a
-    # small call.
+    # Class attributes as defaults: most requests set few of these, and setting one costs as much as a small
+    # function call.
     identity: Identity = ANONYMOUS
     partition: Hashable = None
     deadline: float | None = None
@@ -100,9 +97,7 @@ class RequestContext:
 
     @property
     def id(self) -> str:
-        """The client's `x-request-id` if it has at most 128 plain characters, else one that is made up
-        now.
-        """
+        """The client's `x-request-id` if it has 1 to 128 of the allowed characters, else a random id."""
         if self._id is None:
             given = self.headers.get(REQUEST_ID, "")
             self._id = given if _ID.fullmatch(given) else uuid.uuid4().hex
@@ -110,19 +105,18 @@ class RequestContext:
 
     @property
     def client_name(self) -> str | None:
-        """The client's name, if it says one."""
+        """The client's name, if it sends one."""
         return self._first(CLIENT_NAMES)
 
     @property
     def client_version(self) -> str | None:
-        """The client's version, if it says one."""
+        """The client's version, if it sends one."""
         return self._first(CLIENT_VERSIONS)
 
     @property
     def cache_directives(self) -> frozenset[str]:
-        """The directives of the client's Cache-Control, in lower case.
-
-        `no-cache`, `max-age=0` (RFC 9111, 5.2.1).
+        """The directives of the client's Cache-Control, in lower case: `no-cache`, `max-age=0` (RFC 9111,
+        5.2.1).
         """
         given = self.headers.get("cache-control", "")
         return frozenset(one.strip().lower() for one in given.split(",") if one.strip())
@@ -135,22 +129,19 @@ class RequestContext:
 
     @property
     def notes(self) -> dict[str, Any]:
-        """Whatever plugins keep for later hooks of the same request."""
+        """Values that plugins store for later hooks of the same request."""
         if self._notes is None:
             self._notes = {}
         return self._notes
 
     def sharing_key(self) -> Hashable:
-        """What two requests must have in common, besides headers, to share anything.
-
-        None for nothing special.
-        """
+        """What two requests must have in common, besides headers, to share anything; None by default."""
         if self.partition is None and self.identity.key is None:
             return None
         return self.partition, self.identity.key
 
     def due(self, timeout: float) -> float:
-        """The deadline of a call that may take `timeout` seconds, within what is left to the request."""
+        """The deadline of a call with this timeout in seconds, within the request's deadline."""
         end = self.clock.time() + timeout
         return end if self.deadline is None else min(end, self.deadline)
 

@@ -1,4 +1,4 @@
-"""The response envelope: what a request's answer consists of, whichever door it leaves by."""
+"""The response envelope: the parts of a response, independent of the protocol."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -7,18 +7,17 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gateway.core.errors import RequestError
-from gateway.core.numbers import written
+from gateway.core.numbers import encode_exact_number
 
 BY_CODE = 0
-"""In place of an HTTP status: the codes of the errors decide (`http/statuses`)."""
+"""The value of `refused` when the error codes determine the HTTP status (`http/statuses`)."""
 Response = bytes | Mapping[str, Any] | AsyncIterator[bytes]
-_encode = msgspec.json.Encoder(enc_hook=written).encode
+_encode = msgspec.json.Encoder(enc_hook=encode_exact_number).encode
 
 
 def encode_json(value: Any) -> bytes:
-    """A value as JSON. Raises TypeError for what JSON can't hold.
-
-    Nesting hundreds of levels deep, half a surrogate pair.
+    """A value as JSON. Raises TypeError for a value that JSON can't represent, such as deeply nested lists or
+    half of a surrogate pair.
     """
     try:
         return _encode(value)
@@ -28,10 +27,9 @@ def encode_json(value: Any) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class CachePolicy:
-    """How long and for whom an answer may be kept (RFC 9111).
+    """How long and for whom a response may be cached (RFC 9111).
 
-    `lifetime`: seconds, None where nobody has said. `private`: it is for one user alone. `tags`: names by
-    which it can be invalidated.
+    `lifetime`: seconds, None if unknown. `private`: for one user only. `tags`: names for invalidation.
     """
 
     lifetime: float | None = None
@@ -39,30 +37,33 @@ class CachePolicy:
     tags: frozenset[str] = frozenset()
 
 
-UNSAID = CachePolicy()
+NO_CACHE_POLICY = CachePolicy()
 PRIVATE = CachePolicy(private=True)
 
 
 class Envelope(NamedTuple):
-    """An answer: a GraphQL response, as an object or already as a body, or a stream of parts.
+    """A response: a GraphQL response as an object or as an encoded body, or a stream of parts.
 
-    `refused` is None for a request that was run, else its HTTP status, or BY_CODE. `headers` are added to
-    those of the reply; a stream's `media` is its media type. (A named tuple costs a third of a frozen
-    dataclass, for every answer.)
+    - `refused`: None for a request that was executed; else its HTTP status, or BY_CODE.
+    - `headers`: added to those of the HTTP reply. `media`: the media type of a stream.
+
+    A named tuple: a frozen dataclass costs three times as much, for every response.
     """
 
     response: Response
     refused: int | None = None
-    cache: CachePolicy = UNSAID
+    cache: CachePolicy = NO_CACHE_POLICY
     headers: tuple[tuple[bytes, bytes], ...] = ()
     media: str | None = None
 
     def with_headers(self, *headers: tuple[bytes, bytes]) -> "Envelope":
-        """The same with more headers, each a lower-case name and a value."""
+        """The envelope with further headers, each a lower-case name and a value."""
         return self._replace(headers=(*self.headers, *headers))
 
     def shared(self) -> "Envelope":
-        """The same for several takers: the body is written once. Left as it is where JSON can't hold it."""
+        """The envelope with an encoded body, to be sent several times; unchanged if JSON can't
+        represent it.
+        """
         if not isinstance(self.response, Mapping):
             return self
         try:
@@ -72,7 +73,7 @@ class Envelope(NamedTuple):
 
 
 def error_envelope(error: RequestError) -> Envelope:
-    """The answer to a request that is not run; each error says what to do next."""
+    """The response to a request that is not executed; each error has a next step."""
     formatted = []
     for one in error.errors:
         entry = one.formatted()

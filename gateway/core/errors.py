@@ -1,7 +1,7 @@
-"""One tree of errors and one table of codes.
+"""The exception classes, each with a code of the table CODES.
 
-Every code that leaves the gateway stands in CODES with what it means and what to do next; `gateway errors`
-prints the table as docs/errors.md, and a test fails when a code is raised that the table does not know.
+`gateway errors` prints the table as docs/errors.md; a test fails when the code of an exception is not in the
+table.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in a source text: 1-based line and column, and the name of the source."""
+    """A place in a source text: line and column, from 1, and the name of the source."""
 
     line: int
     column: int
@@ -35,9 +35,9 @@ class Location:
 
 
 class GatewayError(Exception):
-    """The root: a message for a person, a code for a program, and where it went wrong.
+    """The base class: a message for people, a code for programs, and the place of the error.
 
-    `code` must be in CODES. `extensions` are added to those of the GraphQL error.
+    `extensions` are added to those of the GraphQL error. Raises KeyError for a code that is not in CODES.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class GatewayError(Exception):
 
     @property
     def next_step(self) -> str:
-        """What a person does about it."""
+        """What a person can do about the error."""
         return CODES[self.code].next_step
 
     def formatted(self) -> dict[str, Any]:
@@ -75,21 +75,21 @@ class GatewayError(Exception):
 
 
 class ComposeError(GatewayError):
-    """Something in the subgraphs' SDLs that keeps them from being composed."""
+    """An error in the subgraphs' SDLs that prevents composition."""
 
 
 class SupergraphError(GatewayError):
-    """A supergraph SDL that cannot be loaded or served."""
+    """A supergraph SDL that can't be loaded or served."""
 
 
 class SettingsError(GatewayError):
-    """An option or a file that a person gave and that cannot be used."""
+    """An invalid option or file."""
 
 
 class RequestError(GatewayError):
-    """A request that is answered without running anything.
+    """A request that is answered without being executed.
 
-    `status` is its HTTP status, None where the code decides (`http/statuses`).
+    `status`: its HTTP status; None if the code determines it (`http/statuses`).
     """
 
     def __init__(self, message: str, code: str, *, status: int | None = None, **rest: Any) -> None:
@@ -98,23 +98,20 @@ class RequestError(GatewayError):
 
     @property
     def errors(self) -> "tuple[RequestError, ...]":
-        """Everything that is wrong with the request."""
+        """All errors of the request."""
         return (self,)
 
 
 class PlanError(RequestError):
-    """A valid operation that no plan was found for, or none within the limits."""
+    """A valid operation that can't be planned, or not within the limits."""
 
 
 class SagaError(GatewayError):
-    """Something about a saga that can't be.
-
-    An unknown one, a key used twice, an operator's word at the wrong time.
-    """
+    """An operation on a saga that is not possible: an unknown saga, a reused key, a wrong status."""
 
 
 class SubgraphError(GatewayError):
-    """A subgraph that gave no usable answer: unreachable, too slow, or not speaking GraphQL."""
+    """A subgraph call without a usable reply. The message is a predicate: "could not be reached"."""
 
     def __init__(self, message: str, code: str, *, subgraph: str, **rest: Any) -> None:
         super().__init__(message, code, **rest)

@@ -1,4 +1,4 @@
-"""A value that could not be had, as it stands in the tree of an answer that is being put together."""
+"""A failed value in the response data, before projection."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,11 +8,14 @@ ResponsePath = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Stands in the answer's tree for a value that could not be had.
+    """Takes the place of a value in the response data that could not be fetched.
 
-    It becomes null, with this error at its path. A `quiet` one becomes null without an error: what a subgraph
-    would have brought of an entity that it does not know. It is no input for anything. One that
-    `reads_as_null` is a field's own failure: as an input it is null, where that may be.
+    Projection replaces it by null, and reports the error at its path. It can't be used as a value in a
+    representation.
+
+    - `quiet`: no error is reported: the fields of an entity that the subgraph does not know.
+    - `reads_as_null`: the failure of a field that lacks an input; as a representation value it is null, where
+      null is allowed.
     """
 
     message: str
@@ -21,12 +24,12 @@ class Failure:
     quiet: bool = False
     reads_as_null: bool = False
 
-    def loud(self) -> "Failure":
-        """The failure for a field that needs the value."""
+    def as_error(self) -> "Failure":
+        """The same failure, reported as an error."""
         return replace(self, quiet=False) if self.quiet else self
 
-    def of_field(self) -> "Failure":
-        """The failure of a field that lacks this value."""
+    def as_field_failure(self) -> "Failure":
+        """The failure of a field whose input has this failure."""
         return replace(self, quiet=False, reads_as_null=True)
 
     def error(self, path: ResponsePath) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A request's headers, decoded when they are read."""
+"""A request's headers, decoded on access."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -22,10 +22,10 @@ def _joined(raw: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 
 class RequestHeaders(Mapping[str, str]):
-    """Headers by their names in lower case.
+    """The headers of a client's request, by lower-case name.
 
-    `x-forwarded-for` is the client's address, whatever the client says. A header that comes several times has
-    all of its values, with commas in between (RFC 9110, 5.2).
+    `x-forwarded-for` is always the address of the client. The values of a repeated header are joined by
+    commas (RFC 9110, 5.2).
     """
 
     __slots__ = ("address", "raw")
@@ -36,14 +36,16 @@ class RequestHeaders(Mapping[str, str]):
         self.address = address
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The value of a header as text, by its name in lower case; `default` where the request has none."""
+        """The value of a header as text, by its lower-case name; `default` if it is missing."""
         if name == FORWARDED:
             return self.address or default
         found = self.raw.get(_bytes(name))
         return default if found is None else found.decode("latin-1")
 
     def chosen(self, names: Iterable[bytes], address: bool) -> tuple[tuple[bytes, bytes], ...]:
-        """Those of these headers that the request has; with `address`, the client's as `x-forwarded-for`."""
+        """These headers, as far as the request has them; `address`: also the client's address as
+        `x-forwarded-for`.
+        """
         raw = self.raw
         found = [(name, raw[name]) for name in names if name in raw]
         if address and self.address is not None:

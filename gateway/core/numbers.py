@@ -1,8 +1,8 @@
-"""Numbers of JSON and GraphQL as they were written.
+"""Numbers of JSON and GraphQL that keep their text.
 
-Python's floats write 1.10 as 1.1, 1e400 not at all, and 0.1000000000000000055 as 0.1. A custom scalar may
-need what was written, so a number that a float would write otherwise keeps its text. Whole numbers need no
-such care: Python's have any length.
+Python writes the floats 1.10 as 1.1, 0.1000000000000000055 as 0.1, and can't represent 1e400. A custom scalar
+may need the original text, so a number that a float would write differently keeps it. Integers have any
+length in Python.
 """
 
 from collections.abc import Hashable
@@ -11,22 +11,22 @@ from typing import Any
 
 import msgspec
 
-LONGEST = 4_000  # digits of a number that are compared as a number, not as text
-WIDEST = 400  # zeros behind the digits of such a number
+LONGEST = 4_000  # digits; longer numbers are compared as text
+WIDEST = 400  # trailing zeros up to which a number is compared as an int
 _encode = msgspec.json.Encoder().encode
 
 
 class ExactNumber(float):
-    """A float with the text that it was written as; infinite where the text is beyond floats.
+    """A float with its original text; infinite where the text is outside of the range of floats.
 
-    It compares as the float does; `number_mark` tells apart what is equal only as a float.
+    It compares as a float; `number_key` distinguishes numbers that are equal only as floats.
     """
 
     __slots__ = ("text",)
     text: str
 
     def __new__(cls, text: str) -> "ExactNumber":
-        """The number for a text that Python's float reads. Raises ValueError for another one."""
+        """The number for a text that `float` accepts. Raises ValueError for any other text."""
         made = super().__new__(cls, text)
         made.text = text
         return made
@@ -41,7 +41,7 @@ class ExactNumber(float):
 
 
 def exact_number(text: str) -> float:
-    """The value of a decimal: a plain float where that is written as the text is, else an ExactNumber."""
+    """The value of a decimal: a float if it is written like the text, else an ExactNumber."""
     value = float(text)
     short = len(text) < 16 and text[-1] != "0"  # so many digits a float holds, and no zero is lost
     if short and text.replace(".", "").lstrip("-").isdigit() and abs(value) >= 0.001:
@@ -49,24 +49,24 @@ def exact_number(text: str) -> float:
     return value if _encode(value) == text.encode() else ExactNumber(text)
 
 
-def written(value: Any) -> msgspec.Raw:
-    """An ExactNumber as JSON: the hook of encoders. Raises TypeError for anything else."""
+def encode_exact_number(value: Any) -> msgspec.Raw:
+    """The hook of JSON encoders: an ExactNumber as JSON. Raises TypeError for any other value."""
     if isinstance(value, ExactNumber):
         return msgspec.Raw(value.text.encode())
     raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
 
 
-def plain(value: Any) -> Any:
-    """The same value with floats in place of finite ExactNumbers, for what knows floats alone."""
+def plain_numbers(value: Any) -> Any:
+    """The same value with floats in place of finite ExactNumbers, for code that needs floats."""
     if isinstance(value, ExactNumber):
         return float(value) if isfinite(value) else value
     if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items()}
-    return [plain(inner) for inner in value] if isinstance(value, list) else value
+        return {key: plain_numbers(inner) for key, inner in value.items()}
+    return [plain_numbers(inner) for inner in value] if isinstance(value, list) else value
 
 
-def number_mark(value: float) -> Hashable:
-    """What numbers of equal value share, however they are written: 1, 1.0 and 10e-1 are one number."""
+def number_key(value: float) -> Hashable:
+    """A key that numbers of equal value share, however they are written: 1, 1.0 and 10e-1."""
     if isinstance(value, int):
         return value
     mantissa, _, power = repr(value).lower().partition("e")

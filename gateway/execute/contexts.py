@@ -101,7 +101,7 @@ def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], Entity
             values = {one.variable: _context_value(one, chain) for one in lookup.contexts}
             failure = next((value for value in values.values() if isinstance(value, Failure)), None)
             if failure is not None:
-                fail(item, lookup.selection, failure.loud())
+                fail(item, lookup.selection, failure.as_error())
                 continue
             _, batch, known = found.setdefault(representation_key(values), (values, EntityBatch(lookup), {}))
             add(batch, known, target, item, where)

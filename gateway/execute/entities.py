@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.core.envelope import encode_json
 from gateway.core.failure import Failure, ResponsePath
-from gateway.core.numbers import number_mark
+from gateway.core.numbers import number_key
 from gateway.plan.nodes import Lookup, Path, Representation, RepresentationField, Selection, Target
 
 Tree = dict[str, Any]
@@ -57,7 +57,7 @@ def _value_key(value: Any) -> Hashable:
     if isinstance(value, list):
         return tuple([_value_key(inner) for inner in value])
     if isinstance(value, float):
-        return number_mark(value)
+        return number_key(value)
     return (value,) if isinstance(value, bool) else value
 
 
@@ -123,7 +123,7 @@ def add(
         if made is not None and batch.missing_inputs is not None:
             batch.missing_inputs.append((item, where))
         else:
-            fail(item, batch.lookup.selection, failure if made is None else failure.of_field())
+            fail(item, batch.lookup.selection, failure if made is None else failure.as_field_failure())
         return
     if made is None:
         return
@@ -185,7 +185,7 @@ def _add_field(made: dict[str, Any], one: RepresentationField, item: Tree) -> Fa
             else _missing(one, f"null for {one.name}, which can't be null")
         )
     if isinstance(value, Failure):
-        return value.loud()
+        return value.as_error()
     made[one.name] = _merged(made[one.name], value) if one.below and one.name in made else value
     return None
 

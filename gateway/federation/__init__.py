@@ -1,1 +1,1 @@
-"""The words of the federation spec: directives, links between specs, field sets."""
+"""The elements of the federation spec: directives, links, field sets."""

@@ -1,9 +1,8 @@
-"""The specs whose directives composition carries into the supergraph, and how the subgraphs' applications
-become one.
+"""The specs whose directives composition copies into the supergraph, and how differing applications are
+merged.
 
-Each spec is linked in the supergraph under its own url (https://specs.apollo.dev/NAME/VERSION). How arguments
-of a directive that is not repeatable are merged, where subgraphs differ, is part of the federation spec: the
-strategies below.
+The supergraph links each spec under its own URL (https://specs.apollo.dev/NAME/VERSION). The federation spec
+defines how the arguments of a directive that is not repeatable are merged: the strategies below.
 """
 
 from collections.abc import Mapping
@@ -15,9 +14,10 @@ Strategy = Literal["max", "union", "and", "dnf"]
 
 @dataclass(frozen=True, slots=True)
 class CarriedSpec:
-    """A directive with a spec of its own.
+    """A directive that composition copies into the supergraph.
 
-    The spec's name, version and purpose, and its definition in the supergraph.
+    `spec`, `version`, `purpose`: of its spec. `signature`: its definition, without the name. `scalar`: the
+    scalar that its arguments use. `merged`: the strategy for each argument.
     """
 
     spec: str
@@ -29,7 +29,7 @@ class CarriedSpec:
 
     @property
     def url(self) -> str:
-        """The address under which a supergraph links the spec."""
+        """The URL of the spec."""
         return f"https://specs.apollo.dev/{self.spec}/v{self.version}"
 
 

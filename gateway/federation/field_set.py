@@ -1,7 +1,6 @@
 """Field sets: the selections in `@key(fields:)`, `@requires(fields:)` and `@provides(fields:)`.
 
-Federation spec, scalar FieldSet. Arguments are kept as printed GraphQL, so that a field set can be compared
-and hashed.
+Arguments are stored as printed GraphQL, so that field sets can be compared and hashed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +13,7 @@ from graphql.language import FieldNode, InlineFragmentNode, OperationDefinitionN
 
 @dataclass(frozen=True, slots=True)
 class FieldSetField:
-    """One field of a field set, with the selections below it."""
+    """A field of a field set, with the selections below it."""
 
     name: str
     arguments: tuple[tuple[str, str], ...] = ()
@@ -25,7 +24,7 @@ class FieldSetField:
 
 @dataclass(frozen=True, slots=True)
 class FieldSetFragment:
-    """An inline fragment of a field set: selections for one type."""
+    """An inline fragment of a field set."""
 
     type_condition: str | None
     selections: "FieldSet"
@@ -35,11 +34,10 @@ class FieldSetFragment:
 FieldSet = tuple["FieldSetField | FieldSetFragment", ...]
 
 
-@lru_cache(maxsize=8_192)  # the field sets of some supergraphs
+@lru_cache(maxsize=8_192)  # enough for several supergraphs
 def parse_field_set(text: str) -> FieldSet:
-    """Read `"id organization { id }"`, with or without outer braces.
-
-    Raises ValueError with the parser's words when the text is not a selection set.
+    """Parse `"id organization { id }"`, with or without outer braces. Raises ValueError for any
+    other text.
     """
     stripped = text.strip()
     source = stripped if stripped.startswith("{") else "{" + stripped + "}"
@@ -49,7 +47,7 @@ def parse_field_set(text: str) -> FieldSet:
         raise ValueError(error.message) from error
     first = document.definitions[0]
     if len(document.definitions) != 1 or not isinstance(first, OperationDefinitionNode):
-        raise ValueError("a field set is one selection set")
+        raise ValueError("expected one selection set")
     return _selections(first.selection_set)
 
 
@@ -67,7 +65,7 @@ def _selections(node: SelectionSetNode | None) -> FieldSet:
                 FieldSetFragment(condition, _selections(selection.selection_set), _directives(selection))
             )
         else:
-            raise ValueError("a field set has no named fragments")
+            raise ValueError("named fragments are not allowed")
     return tuple(out)
 
 
@@ -76,7 +74,7 @@ def _directives(node: FieldNode | InlineFragmentNode) -> tuple[str, ...]:
 
 
 def print_field_set(fields: FieldSet) -> str:
-    """The canonical text: one space between fields, none at the ends."""
+    """The canonical text of a field set: single spaces, no outer braces."""
     return " ".join(_print(item) for item in fields)
 
 
@@ -88,13 +86,13 @@ def _print(item: FieldSetField | FieldSetFragment) -> str:
     return f"{item.name}({arguments}){below}" if arguments else f"{item.name}{below}"
 
 
-def with_usual_names(fields: FieldSet, names: Mapping[str, str]) -> FieldSet:
-    """The field set with other names for the types of its fragments."""
+def with_default_type_names(fields: FieldSet, names: Mapping[str, str]) -> FieldSet:
+    """The field set with the type conditions renamed."""
     if not names:
         return fields
     out: list[FieldSetField | FieldSetFragment] = []
     for item in fields:
-        inner = with_usual_names(item.selections, names)
+        inner = with_default_type_names(item.selections, names)
         if isinstance(item, FieldSetField):
             out.append(replace(item, selections=inner))
         else:

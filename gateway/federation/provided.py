@@ -1,4 +1,4 @@
-"""What a field set of @provides makes known: of a field, and of several types together."""
+"""The fields that a @provides field set covers."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,7 +7,7 @@ from gateway.federation.field_set import FieldSet, FieldSetField, FieldSetFragme
 
 
 def provided_below(fields: FieldSet, type_names: frozenset[str], name: str) -> tuple[bool, FieldSet]:
-    """Whether a provided field set covers a field of one of these types, and the field set below it."""
+    """Whether a field set covers a field of one of these types, and the field set below that field."""
     hit, below = False, list[FieldSetField | FieldSetFragment]()
     for item in fields:
         if isinstance(item, FieldSetField):
@@ -21,32 +21,31 @@ def provided_below(fields: FieldSet, type_names: frozenset[str], name: str) -> t
     return hit, tuple(below)
 
 
-def common(one: FieldSet, other: FieldSet) -> FieldSet:
-    """What both field sets cover: `a { b c }` and `a { c } d` give `a { c }`.
+def intersection(one: FieldSet, other: FieldSet) -> FieldSet:
+    """The fields that both field sets cover: `a { b c }` and `a { c } d` give `a { c }`.
 
-    A fragment covers what stands in it for its own type alone: `x` and `... on T { x }` give `... on T { x
-    }`.
+    A fragment covers its fields for its own type only: `x` and `... on T { x }` give `... on T { x }`.
     """
     found: list[FieldSetField | FieldSetFragment] = []
     for mine in one:
         for theirs in other:
-            found.extend(_common_of(mine, theirs))
+            found.extend(_intersection_of(mine, theirs))
     return tuple(dict.fromkeys(found))
 
 
-def _common_of(
+def _intersection_of(
     mine: FieldSetField | FieldSetFragment, theirs: FieldSetField | FieldSetFragment
 ) -> Iterator[FieldSetField | FieldSetFragment]:
     if isinstance(mine, FieldSetField):
         if isinstance(theirs, FieldSetFragment):
-            yield from _common_of(theirs, mine)
+            yield from _intersection_of(theirs, mine)
         elif mine.name == theirs.name:
-            both = common(mine.selections, theirs.selections)
+            both = intersection(mine.selections, theirs.selections)
             if both or not mine.selections:
                 yield replace(mine, selections=both)
         return
     same = isinstance(theirs, FieldSetFragment) and theirs.type_condition == mine.type_condition
     if isinstance(theirs, FieldSetField) or same:
-        both = common(mine.selections, theirs.selections if same else (theirs,))
+        both = intersection(mine.selections, theirs.selections if same else (theirs,))
         if both:
             yield replace(mine, selections=both)

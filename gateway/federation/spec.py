@@ -1,6 +1,6 @@
-"""The federation spec's own elements: its directives by version, as GraphQL text.
+"""The directives and types of the federation spec by version, as GraphQL text.
 
-Source: https://specs.apollo.dev/federation; directive signatures as published there.
+Source: https://specs.apollo.dev/federation; the signatures are those published there.
 """
 
 import re
@@ -12,15 +12,15 @@ LATEST = (2, 14)
 
 @dataclass(frozen=True, slots=True)
 class SpecDirective:
-    """A directive of the spec: since which version it exists, and its arguments and locations as text."""
+    """A directive of the spec: the version that introduced it, and its definition without the name."""
 
     name: str
     since: tuple[int, int]
     signature: str
 
     def definition(self, local: str, version: tuple[int, int], scalars: Mapping[str, str]) -> str:
-        """The SDL under a local name, as a version of the spec has it, with the local names of the spec's
-        scalars.
+        """The SDL of the directive in a version of the spec, under a local name and with local
+        scalar names.
         """
         signature = self.signature
         for since, older, newer in _GROWN.get(self.name, ()):
@@ -79,7 +79,7 @@ DIRECTIVES: tuple[SpecDirective, ...] = (
     SpecDirective("cacheTag", (2, 12), "(format: String!) repeatable on OBJECT | FIELD_DEFINITION"),
 )
 
-# what an older version of the spec has in place of the newest text: (since, older, newer)
+# changes of signatures: (version, text before that version, text since that version)
 _SINCE_TAG_02 = (
     (1, 0),
     "",
@@ -99,9 +99,8 @@ SPEC_TYPES: Mapping[str, tuple[int, int]] = {
     "ContextFieldValue": (2, 8),
 }
 SERVICE_TYPES = frozenset({"_Any", "_Entity", "_Service"})
-# Specs that are linked by themselves, in place of or beside federation: their directives (the spec's own name
-# where none are listed), and for each version the federation spec that has the same definitions; (0, 1) is
-# older than all of those.
+# Specs that can be linked separately from federation: their directives (by default the one with the spec's
+# name), and for each version the federation version with the same definitions; (0, 1) is older than all.
 OWN_SPEC_DIRECTIVES: Mapping[str, tuple[str, ...]] = {"cost": ("cost", "listSize")}
 OWN_SPEC_VERSIONS: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "tag": {"0.1": (0, 1), "0.2": (2, 0), "0.3": (2, 3)},

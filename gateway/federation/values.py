@@ -1,8 +1,8 @@
-"""Constant GraphQL values, compared by what they say and not by how they are written.
+"""Comparing constant GraphQL values by value, however they are written.
 
-Example: `{w: [1], v: 1.0}` and `{v: 1, w: [1.00]}` are one value, and so are a string and a block string of
-the same text; `1` and `"1"`, `true` and `1`, `[1]` and `1` are not. Defaults and arguments of directives are
-compared by this module alone.
+Example: `{w: [1], v: 1.0}` and `{v: 1, w: [1.00]}` are equal, and so are a string and a block string with the
+same text; `1` and `"1"`, `true` and `1`, `[1]` and `1` are not. Defaults and directive arguments are compared
+only by this module.
 """
 
 from collections.abc import Hashable
@@ -24,15 +24,15 @@ Constant = str | ValueNode | None
 
 
 def same_value(one: Constant, other: Constant) -> bool:
-    """Whether two constants, as GraphQL text or as AST, are the same value. None is the absence of one."""
+    """Whether two constants, as GraphQL text or AST, are equal. None means that there is no value."""
     return value_key(one) == value_key(other)
 
 
 def value_key(value: Constant) -> Hashable:
-    """A key that two constants share exactly when they are the same value.
+    """A key that two constants share exactly when they are equal.
 
-    An enum value and a string of the same letters share one: a custom scalar reads both as the same text, and
-    no other type allows both. Raises GraphQLError when a text is not a constant.
+    An enum value and a string with the same letters are equal: a custom scalar reads both as the same text,
+    and no other type allows both. Raises GraphQLError when a text is not a constant.
     """
     if value is None:
         return None
@@ -54,9 +54,8 @@ def _key(node: ValueNode) -> Hashable:
 
 
 def _number(written: str) -> Hashable:
-    """An integer exactly, another number as the double that GraphQL's Float takes it for.
-
-    Its text where it is beyond both.
+    """An integer exactly, any other number as the double that a GraphQL Float is; its text if it is outside
+    of both.
     """
     try:
         exact = Decimal(written)

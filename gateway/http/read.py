@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from gateway.core.compression import READABLE, TooLarge, UnknownEncoding, Unreadable, unpack
+from gateway.core.compression import SUPPORTED_ENCODINGS, BodyTooLarge, CorruptBody, UnknownEncoding, unpack
 from gateway.core.errors import RequestError
 from gateway.core.jsontext import NotJson, read_json
 from gateway.request.graphql_request import NO_VARIABLES, GraphQLRequest
 
-ACCEPTED = ", ".join(READABLE).encode()
+ACCEPTED = ", ".join(SUPPORTED_ENCODINGS).encode()
 """The supported content encodings, as the value of an Accept-Encoding header."""
 
 
@@ -22,9 +22,9 @@ def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
         return unpack(body, encoding, limit)
     except UnknownEncoding as error:
         raise RequestError(f"the body can't be read: {error}", "UNSUPPORTED_CONTENT_ENCODING") from error
-    except TooLarge as error:
+    except BodyTooLarge as error:
         raise too_large(limit, " when unpacked") from error
-    except Unreadable as error:
+    except CorruptBody as error:
         raise RequestError(f"the body can't be read: {error}", "BAD_REQUEST") from error
 
 

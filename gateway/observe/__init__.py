@@ -1,1 +1,1 @@
-"""What the gateway tells about itself: facts from a closed list, and those who listen."""
+"""Facts about the running gateway, and the listeners that receive them."""

@@ -1,4 +1,4 @@
-"""The closed list of facts that the gateway reports; logs, metrics and traces listen to them."""
+"""The closed list of facts that the gateway reports to listeners: logs, metrics and traces."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from typing import NamedTuple
 class StageStarted(NamedTuple):
     """A stage of a request has started.
 
-    `at`: seconds of the request's clock; `detail`: a subgraph's name for a call.
+    `request`: the request's id. `at`: seconds of the request's clock. `detail`: the subgraph of a call.
     """
 
     stage: str
@@ -17,7 +17,7 @@ class StageStarted(NamedTuple):
 
 
 class StageEnded(NamedTuple):
-    """A stage of a request has ended after `seconds`; `error` is a code, None when nothing went wrong."""
+    """A stage of a request has ended after `seconds`; `error`: an error code, None after success."""
 
     stage: str
     request: str
@@ -31,8 +31,8 @@ REQUEST = "request"
 PREPARE = "prepare"
 EXECUTE = "execute"
 CALL = "call"
-"""The stages of a request: all of it; parsing, validating and planning of an operation that is not known yet;
-the execution of its plan; one call to a subgraph.
+"""The stages of a request: the whole request; parsing, validating and planning of an operation that is not
+cached; the execution of its plan; one call to a subgraph.
 """
 
 
@@ -46,14 +46,14 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """Another supergraph is served from now on."""
+    """Another supergraph is served."""
 
     subgraphs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadRefused:
-    """A supergraph or settings that were to be served next can't be; those before are served on."""
+    """A new supergraph or new settings are not valid; the old ones are still served."""
 
     code: str
     message: str
@@ -62,7 +62,7 @@ class ReloadRefused:
 
 @dataclass(frozen=True, slots=True)
 class SubgraphFailed:
-    """A request to a subgraph brought no usable answer. `request`: the id of the client's request."""
+    """A subgraph call had no usable reply. `request`: the id of the client's request."""
 
     subgraph: str
     code: str
@@ -72,7 +72,7 @@ class SubgraphFailed:
 
 @dataclass(frozen=True, slots=True)
 class InternalFailure:
-    """A mistake of the gateway's own; `id` is the request's, which the client was told."""
+    """An unexpected exception. `id`: the request's id, which the client has received too."""
 
     id: str
     error: BaseException
@@ -80,7 +80,9 @@ class InternalFailure:
 
 @dataclass(frozen=True, slots=True)
 class PlanRunAgain:
-    """A field failed that a hasty plan had asked of too much: the careful plan runs. `request`: its id."""
+    """A field failed that a hasty plan had fetched for too many objects, so the careful plan runs. `request`:
+    the request's id.
+    """
 
     request: str
 

@@ -1,4 +1,4 @@
-"""Facts as structured log lines on standard error: for people on a terminal, as JSON elsewhere."""
+"""Logging facts to standard error: readable lines on a terminal, JSON lines otherwise."""
 
 import sys
 from typing import Any, TextIO
@@ -20,10 +20,10 @@ from gateway.observe.facts import (
 
 
 class Log:
-    """A listener that writes facts.
+    """A listener that logs facts.
 
-    `json`: whether as JSON lines; by default unless standard error is a terminal. `stream`: where to, by
-    default what standard error is when a line is written.
+    `json`: JSON lines; by default unless the stream is a terminal. `stream`: by default standard error at the
+    time of the fact.
     """
 
     def __init__(self, json: bool | None = None, stream: TextIO | None = None) -> None:
@@ -31,7 +31,7 @@ class Log:
         self.stream = stream
 
     def __call__(self, fact: Fact) -> None:
-        """Write one fact."""
+        """Log one fact."""
         log = self._logger()
         match fact:
             case Started():

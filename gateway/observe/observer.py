@@ -1,4 +1,4 @@
-"""The observer of one engine: it passes facts to whoever listens."""
+"""The observer of one engine: it passes facts to listeners."""
 
 from collections.abc import Callable, Iterable
 
@@ -9,8 +9,7 @@ Listener = Callable[[Fact], None]
 
 
 class Observer:
-    """Passes facts to `listeners`, and the start and end of every stage of every request to
-    `stage_listeners`.
+    """Passes facts to `listeners`, and the start and end of each stage of a request to `stage_listeners`.
 
     Without stage listeners no stage is timed.
     """
@@ -21,14 +20,11 @@ class Observer:
         self.watches_stages = bool(self.stage_listeners)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Pass each fact, but for those of stages, to a listener from now on.
-
-        Calling the result ends that.
-        """
+        """Add a listener for all facts except stages; calling the result removes it."""
         self.listeners = (*self.listeners, listener)
 
         def stop() -> None:
-            self.listeners = tuple(one for one in self.listeners if one is not listener)
+            self.listeners = tuple(item for item in self.listeners if item is not listener)
 
         return stop
 

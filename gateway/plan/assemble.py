@@ -29,8 +29,8 @@ _NAMED = "F"  # begins the names of named fragments
 class _RequestWriter:
     """The state of writing one request.
 
-    `variables`: the client's variables in use. `fragments`: the names of named fragments, by what follows them.
-    `inline`: named fragments are not allowed.
+    `variables`: the client's variables in use. `fragments`: the names of named fragments, by the text that
+    follows the name. `inline`: named fragments are not allowed.
     """
 
     graph: QueryGraph
@@ -105,13 +105,11 @@ def _fetch(
     plain = [f"${name}:{types[name]}" for name in used]
     declared += [*plain, *(f"${name}:{reference}" for name, reference in contexts.items())]
     head = start + (f"({','.join(declared)})" if declared else "") + here
-    defined = (f" fragment {name} {rest}" for rest, name in writing.fragments.items())
-    body = "{" + " ".join(parts) + "}" + "".join(defined)
     after = tuple(sorted(ids[parent] for parent in group.parents if parent in ids))
     return Fetch(
         id=number,
         subgraph=group.subgraph,
-        text=body if head == "query" else head + body,
+        text=_request_text(head, parts, writing),
         operation_name=name,
         kind=kind,
         variables=used,
@@ -120,6 +118,12 @@ def _fetch(
         renames=writing.renames,
         request_parts=RequestParts(start, (*plain,), (*parts,), here) if contexts else None,
     )
+
+
+def _request_text(head: str, parts: Sequence[str], writing: _RequestWriter) -> str:
+    defined = (f" fragment {name} {rest}" for rest, name in writing.fragments.items())
+    body = "{" + " ".join(parts) + "}" + "".join(defined)
+    return body if head == "query" else head + body
 
 
 def _lookups(

@@ -369,8 +369,8 @@ class Placer:
         """Whether an input is looked up separately, so that its failure nulls no other field.
 
         Only careful plans do that. A hasty plan selects the input in the request that selects the other
-        fields, and notes its key as hasty. No plan does it for an input that the client selects of all objects
-        here, too.
+        fields, and notes its key as hasty. No plan does it for an input that the client selects, too, of
+        all objects here.
         """
         types = self.graph.supergraph.possible.get(site.type, frozenset())
         selected = types <= site.place.keys.client_types.get(key, frozenset())

@@ -56,10 +56,15 @@ def plan_operation(
     if any(fetch.request_parts for stage in stages for fetch in stage):
         stages = [tuple(replace(fetch, shared=False) for fetch in stage) for stage in stages]
     made = Plan(operation.kind, tuple(stages), tuple(notes))
-    if not paths.hasty or graph.is_careful:
+    return _with_careful(made, paths, operation, limit, explain)
+
+
+def _with_careful(made: Plan, paths: Paths, operation: Operation, limit: int, explain: bool) -> Plan:
+    """A hasty plan with its careful plan, or the careful plan for a mutation; other plans as they are."""
+    if not paths.hasty or paths.graph.is_careful:
         return made
     try:
-        careful = plan_operation(graph.careful, operation, limit, explain)
+        careful = plan_operation(paths.graph.careful, operation, limit, explain)
     except PlanError:  # only the hasty plan exists
         return made
     if operation.kind == "mutation":  # a hasty plan may have to run again, a mutation must not
@@ -118,7 +123,7 @@ def _mutation_stages(paths: Paths, operation: Operation) -> list[list[FetchGroup
 
 
 def _nesting(items: Sequence[Field | Fragment]) -> Nesting | None:
-    """The fragments around a root field, outer ones first; None where its selections are in different ones."""
+    """The fragments around a root field, outer ones first; None where its selections are in several."""
     found = {nesting for item in items for nesting in _nestings(item)}
     return found.pop() if len(found) == 1 else None
 

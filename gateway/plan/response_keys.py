@@ -38,7 +38,7 @@ class ResponseKeys:
         self.client_types[item.key] = self.client_types.get(item.key, frozenset()) | types
 
     def is_ambiguous(self, key: str) -> bool:
-        """Whether a key stands for different fields, or for a field with different arguments or directives."""
+        """Whether a key stands for fields that differ in name, arguments or directives."""
         return len(self.keys.get(key, ())) > 1
 
     def key_for(self, item: Field, may_share_key: Callable[[str, Selections], bool]) -> str:

@@ -1,1 +1,3 @@
-"""From a document's text to a normalised operation: parse, validate, variables, normalize. Pure."""
+"""From the text of a document to a normalised operation: parse, validate, coerce variables,
+normalize. Pure.
+"""

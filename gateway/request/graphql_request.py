@@ -1,4 +1,4 @@
-"""A GraphQL request as a client sends it, whatever carried it here."""
+"""A GraphQL request as a client sends it, independent of the protocol."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,9 +8,9 @@ NO_VARIABLES: Mapping[str, Any] = MappingProxyType({})
 
 
 class GraphQLRequest(NamedTuple):
-    """What a client asks: a document, which of its operations, and the variables.
+    """A document, the name of the operation in it, and the variables.
 
-    `query_only`: it came by GET, which changes nothing. `plan`: the client wants to see the plan, too.
+    `query_only`: it came by GET, so only a query may run. `plan`: the client wants the plan in the response.
     """
 
     query: str

@@ -1,7 +1,8 @@
-"""Progressive @override: which labels are on for a request, and which of them matter to it.
+"""Progressive @override: which labels are active for a request, and which of them can affect its plan.
 
-`percent(20)` is on for a fifth of the requests: a point between 0 and 100 is drawn for each request, or
-belongs to its user, so that a user stays on one side. Every other label is on when the settings say so.
+`percent(20)` is active for a fifth of the requests: each request has a point between 0 and 100, which is
+random or belongs to the user, so that a user always gets the same result. Any other label is active when the
+settings name it.
 """
 
 import hashlib
@@ -19,16 +20,16 @@ _PERCENT = re.compile(r"percent\((?P<share>\d+(\.\d+)?)\)")
 
 @dataclass(frozen=True, slots=True)
 class LabelIndex:
-    """The labels of a supergraph by the names of the fields that they move.
+    """The labels of a supergraph, by the names of the fields that they move between subgraphs.
 
-    `always` may matter to any operation.
+    `always`: the labels that can affect any operation.
     """
 
     by_field: Mapping[str, frozenset[str]] = field(default_factory=dict)
     always: frozenset[str] = frozenset()
 
     def of(self, document: DocumentNode) -> tuple[str, ...]:
-        """The labels that may decide how a document is planned, in a fixed order."""
+        """The labels that can affect the plan of a document, sorted."""
         if not self.by_field:
             return ()
         names = _FieldNames()
@@ -43,13 +44,13 @@ class _FieldNames(Visitor):
         self.found: set[str] = set()
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
-        """Note a field."""
+        """Collect the name of a field."""
         self.found.add(node.name.value)
 
 
 def index_labels(supergraph: Supergraph) -> LabelIndex:
-    """Collect the labels. One that moves a field of a key, @requires or context can matter to any
-    operation.
+    """The label index of a supergraph. A label that moves a field of a key, @requires or context can affect
+    any operation.
     """
     by_field: dict[str, set[str]] = {}
     needed: set[str] = set()
@@ -81,7 +82,7 @@ def _names(fields: FieldSet) -> Iterator[str]:
 
 
 def labels_on(labels: Iterable[str], switched_on: Collection[str], point: float) -> frozenset[str]:
-    """Which of the labels are on, for a request at this point (0 to 100)."""
+    """The active labels, for a request with this point (0 to 100)."""
     on = set()
     for label in labels:
         match = _PERCENT.fullmatch(label)
@@ -91,6 +92,6 @@ def labels_on(labels: Iterable[str], switched_on: Collection[str], point: float)
 
 
 def point_of(user: str) -> float:
-    """The point that belongs to a user: the same for each of the user's requests."""
+    """The point of a user, from 0 to 100; the same for all of the user's requests."""
     digest = hashlib.blake2b(user.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64 * 100

@@ -1,10 +1,8 @@
-"""A valid operation becomes a normalised one.
+"""Normalising a valid operation: fragments are expanded, conditions evaluated, and duplicate fields merged.
 
-Fragments written in place, conditions settled, repetitions merged.
-
-After it, a selection set holds each response key once per type condition, and fragments only where the type
-really narrows. What is written out is limited, selections and arguments: fragments that spread each other can
-otherwise grow beyond any document's size.
+Afterwards a selection set has each response key once per type condition, and fragments only where the type is
+really narrower. The expanded size is limited (selections and arguments), since fragments that spread each
+other can grow far beyond the size of the document.
 """
 
 from collections.abc import Mapping
@@ -47,10 +45,10 @@ _Arguments = tuple[tuple[tuple[str, str], ...], frozenset[str]]
 
 @dataclass(slots=True)
 class _Level:
-    """One selection set while it is collected.
+    """One selection set during collection: field nodes by response key, and levels by type condition, in
+    order.
 
-    Field nodes by response key, and levels by type condition, in order. `directives`: the directives of the
-    fragment that it stands for.
+    `directives`: those of the fragment that it stands for.
     """
 
     parent: str
@@ -66,10 +64,10 @@ def normalize(
     conditions: Mapping[str, Any],
     limits: Limits,
 ) -> Operation:
-    """Normalise one operation of a valid document for the given values of the variables in its conditions.
+    """Normalise one operation of a valid document.
 
-    Raises RequestError TOO_COMPLEX when writing out its fragments takes more selections, or longer arguments,
-    than allowed.
+    `conditions`: the values of the variables in @skip and @include. Raises RequestError TOO_COMPLEX when the
+    expanded operation exceeds the limits.
     """
     root = supergraph.api.get_root_type(operation.operation)
     if root is None:
@@ -77,35 +75,37 @@ def normalize(
     normalizer = _Normalizer(supergraph, document, conditions, limits)
     selections = normalizer.selections(root.name, [operation])
     variables = tuple(
-        (item.variable.name.value, _declared(item)) for item in operation.variable_definitions or ()
+        (item.variable.name.value, _declaration(item)) for item in operation.variable_definitions or ()
     )
-    name, directives = operation.name.value if operation.name else None, _operation_directives(operation)
-    return Operation(operation.operation.value, name, root.name, variables, selections, directives)
+    name, own = operation.name.value if operation.name else None, _operation_directives(operation)
+    return Operation(operation.operation.value, name, root.name, variables, selections, own)
 
 
 def _operation_directives(operation: OperationDefinitionNode) -> FragmentDirectives | None:
     own = directives_of(operation)
-    return FragmentDirectives(own, None, variables_in(_kept(operation))) if own else None
+    return FragmentDirectives(own, None, variables_in(_forwarded_directives(operation))) if own else None
 
 
-def _declared(node: VariableDefinitionNode) -> str:
-    """A variable's type with its default: only with it may a nullable variable stand where null may not."""
+def _declaration(node: VariableDefinitionNode) -> str:
+    """A variable's type, default and directives. With a default, a nullable variable may be used where null
+    is forbidden.
+    """
     default = f"={print_ast(node.default_value)}" if node.default_value else ""
     return print_ast(node.type) + default + directives_of(node)
 
 
 def directives_of(node: Node) -> str:
-    """A node's directives as text, without the conditions (@skip, @include), which are settled here."""
-    return "".join(map(_written, _kept(node)))
+    """A node's directives as text, without @skip and @include, which are evaluated here."""
+    return "".join(map(_print_directive, _forwarded_directives(node)))
 
 
-def _kept(*nodes: Node | None) -> tuple[DirectiveNode, ...]:
-    """The directives of nodes that go on to subgraphs."""
+def _forwarded_directives(*nodes: Node | None) -> tuple[DirectiveNode, ...]:
+    """The directives of these nodes that subgraphs receive."""
     given = [one for node in nodes for one in getattr(node, "directives", None) or ()]
     return tuple(one for one in given if one.name.value not in CONDITIONS)
 
 
-def _written(node: DirectiveNode) -> str:
+def _print_directive(node: DirectiveNode) -> str:
     arguments = ",".join(f"{one.name.value}:{print_ast(one.value)}" for one in node.arguments or ())
     return f"@{node.name.value}({arguments})" if arguments else f"@{node.name.value}"
 
@@ -135,7 +135,7 @@ class _Normalizer:
         return self.freeze(level)
 
     def collect(self, node: SelectionNode, level: _Level) -> None:
-        """Put one selection into its place in a level."""
+        """Add one selection to a level."""
         self.count_selection(level)
         if not included(tuple(node.directives or ()), self.conditions):
             return
@@ -143,8 +143,8 @@ class _Normalizer:
             key = node.alias.value if node.alias else node.name.value
             if key == "__typename" != node.name.value:
                 message = (
-                    f'"__typename" can\'t be an alias of {node.name.value}: under this name the gateway '
-                    "reads the types of objects; choose another alias"
+                    f'"__typename" can\'t be an alias of {node.name.value}: the gateway reads the types of '
+                    "objects under this key; choose another alias"
                 )
                 raise RequestError(message, "GRAPHQL_VALIDATION_FAILED")
             entry = level.entries.setdefault(key, [])
@@ -153,50 +153,52 @@ class _Normalizer:
         elif isinstance(node, FragmentSpreadNode):
             fragment = self.fragments[node.name.value]
             directives = self.fragment_directives(node, fragment)
-            self.enter(
+            self.add_fragment(
                 fragment.type_condition.name.value, fragment.selection_set.selections, level, directives
             )
         elif isinstance(node, InlineFragmentNode):
             condition = node.type_condition.name.value if node.type_condition else level.parent
-            self.enter(condition, node.selection_set.selections, level, self.fragment_directives(node))
+            self.add_fragment(condition, node.selection_set.selections, level, self.fragment_directives(node))
 
     def fragment_directives(
         self, node: FragmentSpreadNode | InlineFragmentNode, definition: FragmentDefinitionNode | None = None
     ) -> FragmentDirectives | None:
-        """The directives of a fragment, where it is used and at its definition; None when it has none."""
+        """The directives of a fragment, at its use and at its definition; None if it has none."""
         here = directives_of(node)
         there = directives_of(definition) if definition else None
         if not here and not there:
             return None
         self.count_characters(len(here) + len(there or ""))
-        known = (self.schema.get_directive(one.name.value) for one in _kept(node))
+        known = (self.schema.get_directive(one.name.value) for one in _forwarded_directives(node))
         inline = all(one and DirectiveLocation.INLINE_FRAGMENT in one.locations for one in known)
-        return FragmentDirectives(here, there, variables_in(_kept(node, definition)), inline and not there)
+        return FragmentDirectives(
+            here, there, variables_in(_forwarded_directives(node, definition)), inline and not there
+        )
 
     def count_selection(self, level: _Level) -> None:
-        """Count one more selection, and stop over the limits.
+        """Count a selection. Raises RequestError TOO_COMPLEX above the limits.
 
-        Introspection costs its size for each element of the schema.
+        Introspection has a lower limit: each selection of it is evaluated for every element of the schema.
         """
         self.count += 1
         self.introspection += level.parent.startswith("__")
         for count, limit, what in (
             (self.count, self.limits.selections, "selections"),
-            (self.introspection, self.limits.introspection, "selections of introspection"),
+            (self.introspection, self.limits.introspection, "introspection selections"),
         ):
             if count > limit:
-                message = f"the operation has more than {limit} {what} when its fragments are written out"
+                message = f"expected at most {limit} {what} after fragments are expanded, got more"
                 raise RequestError(message, "TOO_COMPLEX")
 
-    def enter(
+    def add_fragment(
         self,
         condition: str,
         nodes: tuple[SelectionNode, ...],
         level: _Level,
         directives: FragmentDirectives | None,
     ) -> None:
-        """Follow a fragment: into this level when it neither narrows the type nor has directives, else into
-        a level of its own.
+        """Add the selections of a fragment: to this level if it neither narrows the type nor has directives,
+        else to a level of its own.
         """
         both = level.possible & self.possible.of(condition)
         if not both and condition != level.parent:
@@ -204,26 +206,26 @@ class _Normalizer:
         target = level
         narrows = not (both == level.possible and self.fits(condition, level.parent))
         if narrows or directives:
-            target = self.narrower(condition if narrows else level.parent, both, level, directives)
+            target = self.fragment_level(condition if narrows else level.parent, both, level, directives)
         for node in nodes:
             self.collect(node, target)
 
     @staticmethod
-    def narrower(
+    def fragment_level(
         condition: str, possible: frozenset[str], level: _Level, directives: FragmentDirectives | None
     ) -> _Level:
-        """The level of a fragment: the last one if that has the same condition and directives, else one of
-        its own, to keep the fields' order.
+        """The level of a fragment: the last one if it has the same condition and directives, else a new one,
+        so that the order of fields stays the same.
         """
         last = next(reversed(level.entries.values()), None)
         if isinstance(last, _Level) and (last.parent, last.directives) == (condition, directives):
             return last
         made = _Level(condition, possible, directives=directives)
-        level.entries[f"on {condition} {len(level.entries)}"] = made  # a response key never holds a space
+        level.entries[f"on {condition} {len(level.entries)}"] = made  # response keys have no spaces
         return made
 
     def fits(self, condition: str, parent: str) -> bool:
-        """Whether fields of the condition's type are fields of the parent, too."""
+        """Whether all fields of the condition's type are fields of the parent type, too."""
         if condition == parent:
             return True
         abstract, own = self.schema.type_map[condition], self.schema.type_map[parent]
@@ -236,7 +238,7 @@ class _Normalizer:
         )
 
     def freeze(self, level: _Level) -> Selections:
-        """The level as it stands in the operation; what became empty is left out."""
+        """The frozen selections of a level, without empty fragments."""
         out: list[Field | Fragment] = []
         for entry in level.entries.values():
             if isinstance(entry, _Level):
@@ -262,17 +264,16 @@ class _Normalizer:
         return Field(key, name, parent, reference, arguments, variables | more, below, directives)
 
     def field_directives(self, nodes: list[FieldNode]) -> tuple[tuple[str, ...], frozenset[str]]:
-        """The distinct directives of one key's nodes, and the variables in them; empty for none."""
+        """The distinct directives of one key's nodes, and the variables in them; empty if there are none."""
         texts = tuple(dict.fromkeys(map(directives_of, nodes)))
         if not any(texts):
             return (), frozenset()
         self.count_characters(sum(map(len, texts)))
-        return texts, variables_in(_kept(*nodes))
+        return texts, variables_in(_forwarded_directives(*nodes))
 
     def arguments(self, node: FieldNode) -> _Arguments:
-        """A field's arguments as text, and the variables in them.
-
-        Printed once, however often a fragment brings the field.
+        """A field's arguments as text, and the variables in them; printed once, however often a fragment is
+        spread.
         """
         known = self.known_arguments.get(id(node))
         if known is None:
@@ -282,17 +283,17 @@ class _Normalizer:
         return known
 
     def count_characters(self, count: int) -> None:
-        """Count characters of arguments and directives, and stop over the limit."""
+        """Count characters of arguments and directives. Raises RequestError TOO_COMPLEX above the limit."""
         self.characters += count
         if self.characters > self.limits.body:
             message = (
-                f"the arguments and directives are longer than {self.limits.body:,} characters when the "
-                "operation's fragments are written out"
+                f"expected at most {self.limits.body:,} characters of arguments and directives after "
+                "fragments are expanded, got more"
             )
             raise RequestError(message, "TOO_COMPLEX")
 
     def composite(self, name: str) -> Composite:
-        """A type that has fields, by name."""
+        """A type with fields, by name."""
         found = self.schema.type_map[name]
         if not isinstance(found, GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType):
             raise RequestError(f"{name} has no fields", "GRAPHQL_VALIDATION_FAILED")
@@ -305,12 +306,12 @@ class _Variables(Visitor):
         self.names: set[str] = set()
 
     def enter_variable(self, node: VariableNode, *_: object) -> None:
-        """Note a variable."""
+        """Collect the name of a variable."""
         self.names.add(node.name.value)
 
 
 def variables_in(nodes: tuple[Node, ...]) -> frozenset[str]:
-    """The variables used in some arguments."""
+    """The names of the variables in these nodes."""
     visitor = _Variables()
     for node in nodes:
         visit(node, visitor)

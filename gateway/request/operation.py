@@ -1,10 +1,7 @@
-"""The normalised operation: what the client asks, without fragments spreads, conditions and repetitions.
+"""The normalised operation, frozen: no fragment spreads, conditions, or duplicate fields.
 
-Frozen.
-
-Arguments are GraphQL text, variables in them by name. Conditions (@skip, @include) are settled before: an
-operation is normalised for given values of the variables in its conditions. Other directives are kept as
-text, for the subgraphs.
+Arguments are GraphQL text; variables in them keep their names. Conditions (@skip, @include) are evaluated for
+given values of their variables. Other directives are kept as text, for the subgraphs.
 
 Example: `{ a @x { b } a { c } ...F @y } fragment F on Query { d }` becomes the field `a` with the directives
 `("@x", "")` (one text for each of its two nodes) and the selections b and c, and a fragment around d with
@@ -20,10 +17,13 @@ OperationKind = Literal["query", "mutation", "subscription"]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of the answer: `key` is its name there, `type` a type reference of the API schema.
+    """A field of the response.
 
-    `directives`: the directives of each of its nodes as text, every distinct text once; empty when no node
-    has any. `variables` are those in arguments and directives.
+    - `key`: the response key. `parent`: the type that it is selected on. `type`: a type reference of the API
+      schema.
+    - `arguments`: pairs of name and GraphQL text. `variables`: those in arguments and directives.
+    - `directives`: the directives of each of its nodes as text, each distinct text once; empty if no node has
+      any.
     """
 
     key: str
@@ -37,16 +37,16 @@ class Field:
 
     @property
     def type_name(self) -> str:
-        """The name of the field's type without lists and non-null."""
+        """The name of the type without list and non-null."""
         return self.type.strip("[]!")
 
 
 @dataclass(frozen=True, slots=True)
 class FragmentDirectives:
-    """The directives of a fragment as text: where it is used (`here`), and at its definition.
+    """The directives of a fragment as text: at its use (`here`), and at its definition.
 
-    `definition` is None for an inline fragment, and empty for a definition without directives. `inline`: the
-    directives may stand at an inline fragment.
+    `definition`: None for an inline fragment, "" for a definition without directives. `inline`: the
+    directives are allowed on an inline fragment.
     """
 
     here: str
@@ -57,9 +57,8 @@ class FragmentDirectives:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """Selections for objects of one type (an object type, an interface or a union).
-
-    `directives` are None for a fragment without directives.
+    """Selections for objects of one type (object, interface or union); `directives`: None if there
+    are none.
     """
 
     type: str
@@ -87,7 +86,7 @@ class Operation:
 
 
 def fields_of(selections: Selections) -> Iterator[Field]:
-    """The fields of one level, those in fragments included."""
+    """The fields of a selection set, those in fragments included."""
     for item in selections:
         if isinstance(item, Field):
             yield item
@@ -96,7 +95,7 @@ def fields_of(selections: Selections) -> Iterator[Field]:
 
 
 def print_selections(selections: Selections) -> str:
-    """The selections as GraphQL text, braces included; nothing for none."""
+    """The selections as GraphQL text with braces; "" for none."""
     if not selections:
         return ""
     return "{" + " ".join(_print(item) for item in selections) + "}"

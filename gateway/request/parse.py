@@ -1,4 +1,4 @@
-"""A document's text becomes an AST, within limits on its tokens and its depth."""
+"""Parsing a document, with limits on its tokens and its depth."""
 
 from collections.abc import Iterable
 
@@ -16,33 +16,38 @@ from gateway.core.errors import Location, RequestError
 from gateway.settings import Limits
 
 
-def places(error: GraphQLError) -> list[Location]:
-    """Where graphql-core saw an error."""
+def locations_of(error: GraphQLError) -> list[Location]:
+    """The locations of an error of graphql-core."""
     return [Location(place.line, place.column) for place in error.locations or ()]
 
 
 def parse_document(text: str, limits: Limits) -> DocumentNode:
     """Parse an executable document.
 
-    Raises RequestError: GRAPHQL_PARSE_FAILED at the place where the syntax breaks, TOO_COMPLEX over a limit.
+    Raises RequestError: GRAPHQL_PARSE_FAILED with the place of the syntax error, TOO_COMPLEX above a limit.
     """
     try:
         document = parse(text, max_tokens=limits.tokens)
     except GraphQLError as error:
-        if error.message.endswith("Parsing aborted."):  # the library's words at a limit of its own, too
+        if error.message.endswith("Parsing aborted."):  # graphql-core's token limits
             message = error.message.removeprefix("Syntax Error: ").removesuffix(" Parsing aborted.")
-            raise RequestError(message, "TOO_COMPLEX", locations=places(error)) from error
-        raise RequestError(error.message, "GRAPHQL_PARSE_FAILED", locations=places(error)) from error
+            raise RequestError(message, "TOO_COMPLEX", locations=locations_of(error)) from error
+        raise RequestError(error.message, "GRAPHQL_PARSE_FAILED", locations=locations_of(error)) from error
     except RecursionError as error:
-        raise RequestError(f"the document is nested deeper than {limits.depth}", "TOO_COMPLEX") from error
+        raise RequestError(
+            f"expected at most {limits.depth} nested levels, got more", "TOO_COMPLEX"
+        ) from error
     _check_depth(document, limits)
     return document
 
 
-def _check_depth(document: DocumentNode, limits: Limits) -> None:
-    """Refuse what is nested too deeply or has too many fields in one place.
+def _too_deep(limits: Limits) -> RequestError:
+    return RequestError(f"expected at most {limits.depth} nested levels, got more", "TOO_COMPLEX")
 
-    Each fragment is measured once.
+
+def _check_depth(document: DocumentNode, limits: Limits) -> None:
+    """Raise RequestError TOO_COMPLEX for too deep nesting or too many fields in a selection set; each
+    fragment is measured once.
     """
     fragments = {
         item.name.value: item for item in document.definitions if isinstance(item, FragmentDefinitionNode)
@@ -53,10 +58,12 @@ def _check_depth(document: DocumentNode, limits: Limits) -> None:
         if selections is None:
             return 0
         if len(selections.selections) > limits.aliases:
-            raise RequestError(f"a selection set has more than {limits.aliases} fields", "TOO_COMPLEX")
+            raise RequestError(
+                f"expected at most {limits.aliases} fields in a selection set, got more", "TOO_COMPLEX"
+            )
         deepest = 1 + max((below(item, seen) for item in selections.selections), default=0)
         if deepest > limits.depth:
-            raise RequestError(f"the operation is nested deeper than {limits.depth}", "TOO_COMPLEX")
+            raise _too_deep(limits)
         return deepest
 
     def below(
@@ -64,7 +71,7 @@ def _check_depth(document: DocumentNode, limits: Limits) -> None:
     ) -> int:
         if isinstance(item, FragmentSpreadNode):
             name = item.name.value
-            if name in seen or name not in fragments:  # validation reports circles and unknown names
+            if name in seen or name not in fragments:  # validation reports cycles and unknown names
                 return 0
             if name not in known:
                 known[name] = depth(fragments[name].selection_set, seen | {name})
@@ -78,7 +85,9 @@ def _check_depth(document: DocumentNode, limits: Limits) -> None:
             if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
                 depth(definition.selection_set, frozenset())
     except RecursionError as error:
-        raise RequestError(f"the document is nested deeper than {limits.depth}", "TOO_COMPLEX") from error
+        raise RequestError(
+            f"expected at most {limits.depth} nested levels, got more", "TOO_COMPLEX"
+        ) from error
 
 
 def pick_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
@@ -94,7 +103,9 @@ def pick_operation(document: DocumentNode, name: str | None) -> OperationDefinit
     if len(operations) == 1:
         return operations[0]
     trouble = (
-        "the document has no operation" if not operations else f"say operationName: {_named(operations)}"
+        "expected an operation in the document, found none"
+        if not operations
+        else f"expected an operationName, got none; {_named(operations)}"
     )
     raise RequestError(trouble, "OPERATION_RESOLUTION_FAILURE")
 

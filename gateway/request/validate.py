@@ -1,25 +1,25 @@
-"""Validation of a document against the API schema (GraphQL spec, section 5)."""
+"""Validating a document against the API schema (GraphQL spec, section 5)."""
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, specified_rules, validate
 
 from gateway.core.errors import RequestError
-from gateway.request.parse import places
+from gateway.request.parse import locations_of
 from gateway.settings import Limits
 
 
 def validate_document(
     schema: GraphQLSchema, document: DocumentNode, limits: Limits
 ) -> tuple[RequestError, ...]:
-    """Everything that is wrong with a document, up to the limit; nothing when it is valid."""
+    """The errors of a document, up to the limit; empty when it is valid."""
     try:
         found = validate(schema, document, specified_rules, max_errors=limits.validation_errors)
     except RecursionError:
-        return (RequestError(f"the document is nested deeper than {limits.depth}", "TOO_COMPLEX"),)
-    return tuple(RequestError(item.message, _code(item), locations=places(item)) for item in found)
+        return (RequestError(f"expected at most {limits.depth} nested levels, got more", "TOO_COMPLEX"),)
+    return tuple(RequestError(item.message, _code(item), locations=locations_of(item)) for item in found)
 
 
 def _code(error: GraphQLError) -> str:
-    """The library ends its list with an error of its own when there are too many."""
+    """The code of a validation error; the library appends an error of its own when there are too many."""
     return (
         "TOO_COMPLEX"
         if error.message.startswith(("Too many validation errors", "Validation aborted"))

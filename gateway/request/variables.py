@@ -1,6 +1,4 @@
-"""Variables: coerced by their types (GraphQL spec, CoerceVariableValues), and those that conditions depend
-on.
-"""
+"""Coercing variables (GraphQL spec, CoerceVariableValues), and finding those in conditions."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,21 +15,21 @@ from graphql.language import (
 )
 
 from gateway.core.errors import RequestError
-from gateway.request.parse import places
+from gateway.request.parse import locations_of
 
-DEEPEST = 200  # lists and objects in each other; encoders and subgraphs give up a little further down
+MAX_DEPTH = 200  # nested lists and objects; encoders and subgraphs fail at a slightly higher depth
 
 
 def coerce_variables(
     schema: GraphQLSchema, operation: OperationDefinitionNode, given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The variables' values with defaults filled in; one that is absent without a default stays absent.
+    """The values of the variables, with defaults; a missing variable without a default stays missing.
 
-    Raises RequestError BAD_USER_INPUT that names the variable and says which value does not fit.
+    Raises RequestError BAD_USER_INPUT with the name of the variable and the value that does not fit.
     """
     if not operation.variable_definitions:
         return {}
-    if _is_deeper(given, DEEPEST):
+    if _is_deeper(given, MAX_DEPTH):
         raise _too_deep()
     try:
         values = get_variable_values(schema, operation.variable_definitions or (), dict(given), max_errors=10)
@@ -39,12 +37,14 @@ def coerce_variables(
         raise _too_deep() from error
     if isinstance(values, list):
         first: GraphQLError = values[0]
-        raise RequestError(first.message, "BAD_USER_INPUT", locations=places(first))
+        raise RequestError(first.message, "BAD_USER_INPUT", locations=locations_of(first))
     return dict(values.coerced)
 
 
 def _too_deep() -> RequestError:
-    return RequestError(f"the variables are nested deeper than {DEEPEST}", "BAD_USER_INPUT")
+    return RequestError(
+        f"expected variables with at most {MAX_DEPTH} nested levels, got more", "BAD_USER_INPUT"
+    )
 
 
 def _is_deeper(value: Any, limit: int) -> bool:
@@ -71,7 +71,7 @@ class _Conditions(Visitor):
         self.names: set[str] = set()
 
     def enter_directive(self, node: DirectiveNode | ConstDirectiveNode, *_: object) -> None:
-        """Note the variable of an @skip or @include."""
+        """Collect the variable of an @skip or @include."""
         if node.name.value in CONDITIONS:
             self.names.update(
                 item.value.name.value for item in node.arguments or () if isinstance(item.value, VariableNode)
@@ -79,14 +79,14 @@ class _Conditions(Visitor):
 
 
 def condition_variables(document: DocumentNode) -> tuple[str, ...]:
-    """The names of the variables in @skip and @include, sorted: plans differ by their values."""
+    """The names of the variables in @skip and @include, sorted; plans differ by their values."""
     visitor = _Conditions()
     visit(document, visitor)
     return tuple(sorted(visitor.names))
 
 
 def included(directives: tuple[DirectiveNode, ...] | None, conditions: Mapping[str, Any]) -> bool:
-    """Whether @skip and @include leave a selection in (GraphQL spec, section 3.13)."""
+    """Whether @skip and @include let a selection be executed (GraphQL spec, section 3.13)."""
     for node in directives or ():
         if node.name.value in CONDITIONS:
             value = next((item.value for item in node.arguments or () if item.name.value == "if"), None)

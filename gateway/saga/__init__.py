@@ -1,4 +1,3 @@
-"""Sagas: named steps that happen all or are undone, whatever dies on the way.
-
-Knows neither GraphQL nor any domain.
+"""Sagas: sequences of named steps that all happen, or are undone, even when processes crash. Independent of
+GraphQL and of any domain.
 """

@@ -1,5 +1,5 @@
-"""A saga as data: named steps in order, each with what does it and what undoes it (Garcia-Molina and
-Salem, "Sagas", 1987).
+"""The definition of a saga: named steps in order, each with an action that does it and one that undoes it
+(Garcia-Molina and Salem, "Sagas", 1987).
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -13,7 +13,7 @@ Direction = Literal["do", "undo"]
 
 
 class StepRefused(Exception):
-    """A step was turned down and nothing has happened: trying again is of no use."""
+    """A step was refused and has had no effect; it is not tried again."""
 
     def __init__(self, message: str, code: str = "REFUSED") -> None:
         super().__init__(message)
@@ -23,11 +23,14 @@ class StepRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StepCall:
-    """What a step's action is told.
+    """The argument of a step's action.
 
-    `data` is the saga's input, `results` what steps gave so far, by their names, `request` what the step made
-    of both. `key` is the same for every attempt in this direction: who has had it does nothing again. `token`
-    is higher in each process that takes the saga over: who has seen a higher one refuses.
+    - `data`: the saga's input. `results`: the results of earlier steps, by name.
+    - `request`: the result of the step's `request` function.
+    - `key`: the idempotency key, equal for all attempts in one direction. An action that was done under this
+      key must not be done again.
+    - `token`: the fencing token; it increases with each process that takes over the saga. An action must
+      refuse a token lower than one that it has seen.
     """
 
     saga_id: UUID
@@ -42,7 +45,7 @@ class StepCall:
 
     @property
     def key(self) -> str:
-        """The idempotency key: saga, step and direction."""
+        """The idempotency key: saga id, step and direction."""
         return f"{self.saga_id}:{self.step}:{self.direction}"
 
 
@@ -51,9 +54,9 @@ Action = Callable[[StepCall], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often something is tried, and how long in between: exponential backoff with full jitter.
+    """The number of attempts, and the pauses between them: exponential backoff with full jitter.
 
-    Times in seconds.
+    `first` and `longest`: seconds.
     """
 
     attempts: int = 6
@@ -62,16 +65,17 @@ class RetryPolicy:
     longest: float = 30.0
 
     def delay(self, failures: int, chance: float) -> float:
-        """The pause after so many failures; `chance` is a random number from 0 to 1."""
+        """The pause in seconds after so many failures; `chance`: a random number from 0 to 1."""
         return chance * min(self.first * self.factor ** (failures - 1), self.longest)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. `undo` None: there is nothing to undo. `timeout`: seconds for one attempt.
+    """One step.
 
-    `request` makes what is asked out of the saga's input and earlier results; it is kept in the journal.
-    `service` and `operation` say to people where it happens.
+    - `undo`: None if there is nothing to undo. `timeout`: seconds for one attempt.
+    - `request`: computes the request from the saga's input and earlier results; it is stored in the journal.
+    - `service`, `operation`: where the step runs, for people.
     """
 
     name: str
@@ -87,9 +91,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Saga:
-    """A kind of saga. A saga that was started goes on with the version it was started with.
+    """A type of saga. A started saga keeps the version that it was started with.
 
-    `deadline`: seconds after the start from which no step is begun any more, and what was done is undone.
+    `deadline`: seconds after the start, from which no step is begun, and the completed steps are undone.
+    Raises SagaError INVALID_SAGA unless the steps have unique names without colons.
     """
 
     type: str
@@ -101,11 +106,12 @@ class Saga:
         names = [step.name for step in self.steps]
         if not names or len(set(names)) != len(names) or any(not name or ":" in name for name in names):
             raise SagaError(
-                f"saga {self.type} needs steps with names of their own, without colons", "INVALID_SAGA"
+                f"saga {self.type}: expected steps with unique names without colons, got {names}",
+                "INVALID_SAGA",
             )
 
     def step(self, number: int) -> Step:
-        """A step by its place, from 0."""
+        """The step with this number, from 0."""
         return self.steps[number]
 
 
@@ -117,23 +123,25 @@ class Definitions:
 
     @classmethod
     def of(cls, sagas: Iterable[Saga]) -> "Definitions":
-        """Index sagas; SagaError INVALID_SAGA where two are the same."""
+        """An index of sagas. Raises SagaError INVALID_SAGA for two with the same type and version."""
         known: dict[tuple[str, int], Saga] = {}
         for saga in sagas:
             if known.setdefault((saga.type, saga.version), saga) is not saga:
-                raise SagaError(f"there are two sagas {saga.type} of version {saga.version}", "INVALID_SAGA")
+                raise SagaError(f"saga {saga.type}: version {saga.version} is defined twice", "INVALID_SAGA")
         return cls(known)
 
     def newest(self, saga_type: str) -> Saga:
-        """The version that new sagas of a type get; SagaError UNKNOWN_SAGA."""
+        """The newest version of a saga type. Raises SagaError UNKNOWN_SAGA."""
         versions = [saga for saga in self.known.values() if saga.type == saga_type]
         if not versions:
-            raise SagaError(f"there is no saga {saga_type}", "UNKNOWN_SAGA")
+            raise SagaError(f"there is no saga of the type {saga_type}", "UNKNOWN_SAGA")
         return max(versions, key=lambda saga: saga.version)
 
     def pinned(self, saga_type: str, version: int) -> Saga:
-        """The version that a saga was started with; SagaError UNKNOWN_SAGA."""
+        """The given version of a saga type. Raises SagaError UNKNOWN_SAGA."""
         saga = self.known.get((saga_type, version))
         if saga is None:
-            raise SagaError(f"there is no version {version} of saga {saga_type} here", "UNKNOWN_SAGA")
+            raise SagaError(
+                f"saga {saga_type}: version {version} is not defined in this process", "UNKNOWN_SAGA"
+            )
         return saga

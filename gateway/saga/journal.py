@@ -1,6 +1,5 @@
-"""What is known of sagas, durably: the protocol of the journal, and its records.
-
-Every method is one transaction.
+"""The journal: the durable state of all sagas, as a protocol and its records. Each method is one
+transaction.
 """
 
 import hashlib
@@ -17,22 +16,21 @@ from gateway.core.errors import SagaError
 from gateway.saga.definition import Direction, Saga
 from gateway.saga.machine import ACTIVE, Attempt, SagaState, Verb
 
-MOST = 65_536  # bytes of a saga's input, and of what one step gives
-LONGEST_KEY = 200  # characters
+MAX_PAYLOAD = 65_536  # bytes of a saga's input, a step's request or a step's result
+MAX_KEY = 200  # characters of an idempotency key
 
 
 class LostLease(Exception):
-    """Another process has taken the saga over, or an operator has changed it.
-
-    Whoever held it writes nothing more.
+    """Another process has taken over the saga, or an operator has changed it; the former holder must not
+    write.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class SagaRequest:
-    """A saga that is to be started. `key`: equal keys of one type are one saga.
+    """A saga to start. `key`: the idempotency key; a type has one saga per key.
 
-    `by` and `correlation_id` say who and because of what.
+    `by`: the caller. `correlation_id`: the request or process that caused it.
     """
 
     saga: Saga
@@ -43,28 +41,39 @@ class SagaRequest:
 
     @property
     def digest(self) -> bytes:
-        """What equal inputs share; SagaError for one that is no JSON or too large, or a key that is none."""
-        if not 0 < len(self.key) <= LONGEST_KEY:
-            raise SagaError(f"an idempotency key has 1 to {LONGEST_KEY} characters", "INVALID_KEY")
+        """The hash of the input, for comparing inputs.
+
+        Raises SagaError: INVALID_KEY, PAYLOAD_INVALID or PAYLOAD_TOO_LARGE.
+        """
+        if not 0 < len(self.key) <= MAX_KEY:
+            found = len(self.key)
+            raise SagaError(
+                f"idempotency key must have 1 to {MAX_KEY} characters, got {found}", "INVALID_KEY"
+            )
         return hashlib.sha256(payload(self.data, f"the input of saga {self.saga.type}", sort=True)).digest()
 
 
 def payload(value: Any, what: str, *, sort: bool = False) -> bytes:
-    """A value as JSON; SagaError PAYLOAD_INVALID or PAYLOAD_TOO_LARGE."""
+    """A value as JSON; `what`: its name in errors; `sort`: sort keys. Raises SagaError PAYLOAD_INVALID or
+    PAYLOAD_TOO_LARGE.
+    """
     try:
         found = orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort else 0)
     except TypeError as error:
-        raise SagaError(f"{what} can't be written as JSON: {error}", "PAYLOAD_INVALID") from error
-    if len(found) > MOST:
-        raise SagaError(f"{what} has {len(found):,} bytes; {MOST:,} are allowed", "PAYLOAD_TOO_LARGE")
+        raise SagaError(f"{what} can't be encoded as JSON: {error}", "PAYLOAD_INVALID") from error
+    if len(found) > MAX_PAYLOAD:
+        raise SagaError(
+            f"{what} may have at most {MAX_PAYLOAD:,} bytes, got {len(found):,}", "PAYLOAD_TOO_LARGE"
+        )
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class SagaRecord:
-    """A saga as the journal has it.
+    """A saga as the journal stores it.
 
-    `token` is the fencing token of the lease under which it was read; `results` are by step.
+    `token`: the fencing token of the lease under which it was read. `results`: by step name. `late`: its
+    deadline has passed.
     """
 
     id: UUID
@@ -79,11 +88,12 @@ class SagaRecord:
 
 @dataclass(frozen=True, slots=True)
 class SagaChange:
-    """One write about a saga: its state afterwards, and what there is to say about it.
+    """One write to a saga: the state afterwards, and details for people.
 
-    `name` says to people and to failpoints which write it is. `ended` is the attempt that ends with
-    `outcome`, `begun` the one that begins; the end of a step and the beginning of the next are one write.
-    `wake_after`: seconds until the saga goes on.
+    - `name`: describes the write, for people and failpoints.
+    - `ended`: the attempt that has ended, with `outcome`, `result`, `error` and `code`. `begun`: the attempt
+      that begins, with `request`. The end of a step and the beginning of the next one are one write.
+    - `wake_after`: seconds until the saga continues.
     """
 
     name: str
@@ -98,7 +108,7 @@ class SagaChange:
     wake_after: float = 0.0
 
     def then(self, following: "SagaChange") -> "SagaChange":
-        """This and what follows it as one write."""
+        """This change and a following one as one write."""
         told = (self.error or following.error, self.code or following.code)
         return SagaChange(
             f"{self.name}, {following.name}",
@@ -115,7 +125,7 @@ class SagaChange:
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """A step for people to look at."""
+    """A step, for people."""
 
     number: int
     name: str
@@ -131,7 +141,7 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class AttemptView:
-    """One attempt, or one word of an operator (then `direction` is the verb, and `error` the reason)."""
+    """One attempt, or one operation of an operator (`direction` is the verb, and `error` the reason)."""
 
     step: str
     direction: Direction | Verb
@@ -145,7 +155,7 @@ class AttemptView:
 
 @dataclass(frozen=True, slots=True)
 class SagaView:
-    """A saga for people to look at, whole."""
+    """A saga with all details, for people."""
 
     id: UUID
     saga_type: str
@@ -165,58 +175,60 @@ class SagaView:
 
     @property
     def current(self) -> StepView | None:
-        """The step that it is at: the last that is not as it was in the beginning."""
+        """The last step that is not pending; None if all are."""
         touched = [step for step in self.steps if step.status != "pending"]
         return touched[-1] if touched else None
 
 
 class Journal(Protocol):
-    """Where sagas are kept. Times are the journal's own: the clocks of processes don't matter."""
+    """Stores sagas. Times are those of the journal's own clock; the clocks of processes do not matter."""
 
     async def start(self, request: SagaRequest) -> tuple[UUID, bool]:
-        """The saga of a key, and whether it is new.
+        """The id of the saga with a key, and whether it is new.
 
-        SagaError IDEMPOTENCY_KEY_REUSED for a key with another input.
+        Raises SagaError IDEMPOTENCY_KEY_REUSED for a key with another input.
         """
         ...
 
     async def claim(
         self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int
     ) -> Sequence[SagaRecord]:
-        """Take over sagas that are due and that nobody works on, for some seconds."""
+        """Lease up to `most` sagas of these kinds that are due and not leased, for `lease` seconds."""
         ...
 
     async def renew(self, record: SagaRecord, lease: float) -> None:
-        """Keep a saga for some seconds more; LostLease."""
+        """Extend a lease to so many seconds from now. Raises LostLease."""
         ...
 
     async def write(self, record: SagaRecord, change: SagaChange) -> None:
-        """Write a change, if the saga is still held under the record's token; LostLease."""
+        """Write a change, if the lease with the record's token is still held. Raises LostLease."""
         ...
 
     async def release(self, record: SagaRecord) -> None:
-        """Give a saga back. Nothing happens when it is held by somebody else already."""
+        """End a lease; has no effect when another process holds the saga."""
         ...
 
     async def operate(self, saga_id: UUID, verb: Verb, by: str, reason: str) -> None:
-        """An operator's word; whoever works on the saga loses it. SagaError SAGA_STATE, UNKNOWN_SAGA."""
+        """Apply an operator's operation; a lease on the saga is lost. Raises SagaError SAGA_STATE or
+        UNKNOWN_SAGA.
+        """
         ...
 
     async def view(self, saga_id: UUID) -> SagaView | None:
-        """A saga with its steps and attempts."""
+        """A saga with its steps and attempts; None if there is no such saga."""
         ...
 
     async def due_in(self, kinds: Collection[tuple[str, int]]) -> float | None:
-        """Seconds until the next saga is due, None when none waits."""
+        """Seconds until the next saga is due; None if none is waiting."""
         ...
 
 
 async def wait_until_settled(
     journal: Journal, saga_id: UUID, seconds: float, clock: Clock = SYSTEM_CLOCK
 ) -> SagaView | None:
-    """A saga when it has ended or waits for an operator, or as it is when time is up.
+    """A saga when it has ended or waits for an operator, at the latest after so many seconds.
 
-    None where there is none.
+    Returns None if there is no such saga.
     """
     pause, until = 0.01, clock.time() + seconds
     while (found := await journal.view(saga_id)) and found.status in ACTIVE and clock.time() < until:

@@ -1,6 +1,5 @@
-"""The state machine of a saga, as tables.
-
-No I/O, no clock: what is the case goes in, what is to be done comes out.
+"""The state machine of a saga, as tables: from a state to the next move, and from a state and an event to the
+next state. No I/O, no clock.
 """
 
 from dataclasses import dataclass, replace
@@ -37,9 +36,10 @@ UNDOABLE: frozenset[StepStatus] = frozenset({"completed", "in_progress", "compen
 
 @dataclass(frozen=True, slots=True)
 class StepState:
-    """One step. `uncertain`: it failed, and may have happened all the same, so it has to be undone.
+    """The state of one step.
 
-    `failures` in the direction that the saga goes now; `attempts` in both.
+    `uncertain`: it has failed, but may have taken effect, so it must be undone. `failures`: in the current
+    direction; `attempts`: in both directions.
     """
 
     name: str
@@ -51,28 +51,28 @@ class StepState:
 
 @dataclass(frozen=True, slots=True)
 class SagaState:
-    """A saga as far as the machine cares. `cancelled`: it was called off, which is how it will end."""
+    """The state of a saga. `cancelled`: it was cancelled, so it ends with that status."""
 
     status: Status
     steps: tuple[StepState, ...]
     cancelled: bool = False
 
     def with_step(self, number: int, **changes: object) -> "SagaState":
-        """The same with one step changed."""
+        """The state with one step changed."""
         changed = replace(self.steps[number], **changes)  # type: ignore[arg-type]
         return replace(self, steps=(*self.steps[:number], changed, *self.steps[number + 1 :]))
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The next thing to do: a step, in a direction."""
+    """The next attempt: a step and a direction."""
 
     number: int
     direction: Direction
 
 
 def next_move(state: SagaState, late: bool = False) -> Attempt | Status | None:
-    """What is to be done: an attempt, a new status, or nothing (the saga rests).
+    """The next move: an attempt, a new status, or None when the saga has ended or waits for an operator.
 
     `late`: its deadline has passed.
     """
@@ -85,19 +85,21 @@ def next_move(state: SagaState, late: bool = False) -> Attempt | Status | None:
         return "completed"
     if state.status == "compensating":
         for number in reversed(range(len(state.steps))):
-            if to_be_undone(state.steps[number]):
+            if needs_undo(state.steps[number]):
                 return Attempt(number, "undo")
         return end_of(state)
     return None
 
 
-def to_be_undone(step: StepState) -> bool:
-    """Whether a step has happened, or may have."""
+def needs_undo(step: StepState) -> bool:
+    """Whether a step has or may have taken effect."""
     return step.status in UNDOABLE or (step.status == "failed" and step.uncertain)
 
 
 def end_of(state: SagaState) -> Status:
-    """How a saga ends whose steps are undone: nothing had happened, it was called off, or it was undone."""
+    """The final status of a saga whose steps are undone: cancelled, compensated, or failed if nothing had to
+    be undone.
+    """
     if state.cancelled:
         return "cancelled"
     return (
@@ -106,7 +108,7 @@ def end_of(state: SagaState) -> Status:
 
 
 def begun(state: SagaState, move: Attempt) -> SagaState:
-    """An attempt begins."""
+    """The state when an attempt begins."""
     status: Status = "in_progress" if move.direction == "do" else "compensating"
     step = state.steps[move.number]
     now: StepStatus = "in_progress" if move.direction == "do" else "compensating"
@@ -114,15 +116,15 @@ def begun(state: SagaState, move: Attempt) -> SagaState:
 
 
 def done(state: SagaState, move: Attempt) -> SagaState:
-    """An attempt has succeeded."""
+    """The state after a successful attempt."""
     now: StepStatus = "completed" if move.direction == "do" else "compensated"
     return state.with_step(move.number, status=now, failures=0, uncertain=False)
 
 
 def failed(state: SagaState, move: Attempt, allowed: int, refused: bool) -> SagaState:
-    """An attempt has failed; `allowed` is how often it may.
+    """The state after a failed attempt; `allowed`: the maximum number of attempts.
 
-    `refused`: surely nothing happened, and it is not tried again.
+    `refused`: the step surely had no effect, and is not tried again.
     """
     failures = state.steps[move.number].failures + 1
     if move.direction == "undo":
@@ -134,17 +136,17 @@ def failed(state: SagaState, move: Attempt, allowed: int, refused: bool) -> Saga
         return state.with_step(move.number, failures=failures, uncertain=True)
     uncertain = state.steps[move.number].uncertain or not refused
     lost = state.with_step(move.number, status="failed", failures=failures, uncertain=uncertain)
-    return turned_back(lost)
+    return start_compensation(lost)
 
 
-def turned_back(state: SagaState) -> SagaState:
-    """From now on the saga undoes; what failed on the way there counts no more."""
+def start_compensation(state: SagaState) -> SagaState:
+    """The state from which completed steps are undone; earlier failures are not counted any more."""
     return replace(
         state, status="compensating", steps=tuple(replace(step, failures=0) for step in state.steps)
     )
 
 
-# What an operator may do in which status; the value is what it is called when it is not possible.
+# The statuses in which an operator may apply each operation.
 VERBS: dict[Verb, frozenset[Status]] = {
     "retry": frozenset({"started", "in_progress", "compensating", "compensation_failed"}),
     "skip": frozenset({"in_progress", "compensation_failed"}),
@@ -154,21 +156,26 @@ VERBS: dict[Verb, frozenset[Status]] = {
 
 
 def operated(state: SagaState, verb: Verb) -> SagaState:
-    """A saga after an operator's word; SagaError SAGA_STATE where it makes no sense."""
+    """The state after an operator's operation. Raises SagaError SAGA_STATE if the status does not
+    allow it.
+    """
     if state.status not in VERBS[verb]:
-        raise SagaError(f"a saga that is {state.status} can't be told to {verb}", "SAGA_STATE")
+        raise SagaError(
+            f"{verb} needs the status {' or '.join(sorted(VERBS[verb]))}, the saga has {state.status}",
+            "SAGA_STATE",
+        )
     if verb == "cancel":
-        return replace(turned_back(state), cancelled=True)
+        return replace(start_compensation(state), cancelled=True)
     if verb == "compensate":
-        return turned_back(_unstuck(state, "compensating"))
+        return start_compensation(_retry_failed_undo(state, "compensating"))
     if verb == "skip":
         return _skipped(state)
     fresh = tuple(replace(step, failures=0) for step in state.steps)
-    return replace(_unstuck(replace(state, steps=fresh), "compensating"))
+    return replace(_retry_failed_undo(replace(state, steps=fresh), "compensating"))
 
 
-def _unstuck(state: SagaState, status: StepStatus) -> SagaState:
-    """Steps whose undoing was given up are tried again."""
+def _retry_failed_undo(state: SagaState, status: StepStatus) -> SagaState:
+    """The state in which failed undo steps are tried again."""
     steps = tuple(
         replace(step, status=status, failures=0) if step.status == "compensation_failed" else step
         for step in state.steps
@@ -178,10 +185,10 @@ def _unstuck(state: SagaState, status: StepStatus) -> SagaState:
 
 
 def _skipped(state: SagaState) -> SagaState:
-    """The step that does not succeed is passed over: somebody has seen to it by hand."""
+    """The state without the step that does not succeed: a person has handled it."""
     for number, step in enumerate(state.steps):
         if step.status == "compensation_failed":
             return replace(state.with_step(number, status="skipped", failures=0), status="compensating")
         if state.status == "in_progress" and step.status in ("pending", "in_progress"):
             return state.with_step(number, status="skipped", failures=0)
-    raise SagaError("there is no step that could be skipped", "SAGA_STATE")
+    raise SagaError("the saga has no failing or pending step to skip", "SAGA_STATE")

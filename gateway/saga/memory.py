@@ -1,6 +1,5 @@
-"""A journal in memory, for unit tests.
-
-The same promises as the real one, kept by one process, with a clock that tests move.
+"""A journal in memory for unit tests, with the same guarantees within one process, and a clock that tests
+set.
 """
 
 from collections.abc import Collection, Sequence
@@ -42,7 +41,7 @@ class _StoredSaga:
 
 
 class MemoryJournal:
-    """See Journal. `now` are seconds; nothing moves it but the test."""
+    """A Journal in memory. `now`: seconds, changed only by tests. `writes`: the names of all changes."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -51,14 +50,14 @@ class MemoryJournal:
         self.writes: list[str] = []
 
     async def start(self, request: SagaRequest) -> tuple[UUID, bool]:
-        """See Journal."""
         saga, digest = request.saga, request.digest
         known = self.keys.get((saga.type, request.key))
         if known is not None:
             if self.rows[known].request.digest != digest:
-                raise SagaError(f"the idempotency key {request.key!r} was used", "IDEMPOTENCY_KEY_REUSED")
+                message = f"the idempotency key {request.key!r} was used with another input"
+                raise SagaError(message, "IDEMPOTENCY_KEY_REUSED")
             return known, False
-        saga_id = UUID(int=len(self.rows) + 1)  # a test sees the same ids each time
+        saga_id = UUID(int=len(self.rows) + 1)  # the same ids in each test run
         state = SagaState("started", tuple(StepState(step.name) for step in saga.steps))
         data = orjson.loads(orjson.dumps(request.data))
         record = SagaRecord(saga_id, saga.type, saga.version, state, data, {}, 0)
@@ -70,7 +69,6 @@ class MemoryJournal:
     async def claim(
         self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int
     ) -> Sequence[SagaRecord]:
-        """See Journal."""
         found: list[SagaRecord] = []
         for row in sorted(self.rows.values(), key=lambda one: one.wake_at or 0.0):
             due = row.wake_at is not None and row.wake_at <= self.now
@@ -83,17 +81,14 @@ class MemoryJournal:
         return found
 
     async def renew(self, record: SagaRecord, lease: float) -> None:
-        """See Journal."""
         self._held(record).held_until = self.now + lease
 
     async def release(self, record: SagaRecord) -> None:
-        """See Journal."""
         row = self.rows[record.id]
         if row.record.token == record.token:
             row.held_until = None
 
     async def write(self, record: SagaRecord, change: SagaChange) -> None:
-        """See Journal."""
         row = self._held(record)
         self.writes.append(change.name)
         self._apply(row, change)
@@ -124,7 +119,6 @@ class MemoryJournal:
         row.error, row.code = change.error or row.error, change.code or row.code
 
     async def operate(self, saga_id: UUID, verb: Verb, by: str, reason: str) -> None:
-        """See Journal."""
         row = self.rows.get(saga_id)
         if row is None:
             raise SagaError(f"there is no saga {saga_id}", "UNKNOWN_SAGA")
@@ -136,7 +130,6 @@ class MemoryJournal:
         row.attempts.append(AttemptView("", verb, 0, "told", reason, by, now, now))
 
     async def view(self, saga_id: UUID) -> SagaView | None:
-        """See Journal."""
         row = self.rows.get(saga_id)
         if row is None:
             return None
@@ -167,7 +160,6 @@ class MemoryJournal:
         return StepView(number, step.name, step.service, step.operation, *about)
 
     async def due_in(self, kinds: Collection[tuple[str, int]]) -> float | None:
-        """See Journal."""
         times = [
             max(row.wake_at, row.held_until or row.wake_at) - self.now
             for row in self.rows.values()

@@ -1,4 +1,4 @@
-"""Many sagas at a glance, for lists and dashboards."""
+"""Lists and statistics of sagas, for dashboards."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +23,8 @@ _FAILING = """SELECT saga_type, name AS step, direction, count(*) AS failures, m
 
 @dataclass(frozen=True, slots=True)
 class SagaFilter:
-    """Which sagas: what is None does not narrow.
-
-    `before`: those that started before this one, by its start and id.
+    """A filter for sagas; None does not restrict. `before`: only sagas that started before this
+    (start, id).
     """
 
     status: str | None = None
@@ -35,15 +34,15 @@ class SagaFilter:
 
 
 async def newest(pool: asyncpg.Pool, wanted: SagaFilter, most: int) -> Sequence[UUID]:
-    """The ids of sagas, newest first."""
+    """The ids of at most `most` sagas, newest first."""
     before = wanted.before or (None, None)
     rows = await pool.fetch(_LIST, wanted.status, wanted.saga_type, wanted.by, *before, most)
     return [row["id"] for row in rows]
 
 
 async def statistics(pool: asyncpg.Pool) -> dict[str, Any]:
-    """Counts by type and status, durations (seconds, median and 95th of the last day), and the steps that
-    fail most.
+    """Counts by type and status, durations of the last day (seconds, median and 95th percentile), and the
+    steps that fail most.
     """
     counts, durations, failing = (
         await pool.fetch(_COUNTS),

@@ -42,8 +42,8 @@ _TRIED = "SELECT * FROM saga_attempts WHERE saga_id = ANY($1) ORDER BY id"
 _RENEW = """UPDATE sagas SET lease_until = clock_timestamp() + $3 * interval '1 second'
     WHERE id = $1 AND fencing_token = $2 AND lease_owner IS NOT NULL"""
 _RELEASE = "UPDATE sagas SET lease_owner = NULL, lease_until = NULL WHERE id = $1 AND fencing_token = $2"
-# One statement is one round trip and one commit. The saga's row comes first: it shows whether the token still
-# counts.
+# One statement means one round trip and one commit. The update of the saga's row comes first: it checks the
+# fencing token, and the other parts join its result.
 _WRITE = """WITH saga AS (
     UPDATE sagas SET status = $3, cancelled = $4, current_step = $5,
         wake_at = CASE WHEN $6::float8 IS NULL THEN NULL ELSE clock_timestamp() + $6 * interval '1 second' END,
@@ -78,9 +78,8 @@ _DUE = """SELECT extract(epoch FROM min(greatest(wake_at, coalesce(lease_until, 
 
 
 class PostgresJournal:
-    """The journal over a pool of connections, or one at an address, to be opened first.
-
-    Its tables are made by `create`.
+    """The journal over a connection pool, or over a DSN that `open` connects to. `create` creates
+    its tables.
     """
 
     def __init__(self, pool: asyncpg.Pool | str) -> None:
@@ -88,13 +87,13 @@ class PostgresJournal:
 
     @property
     def pool(self) -> asyncpg.Pool:
-        """The connections."""
+        """The connection pool. Raises SagaError before `open`."""
         if isinstance(self._pool, str):
-            raise SagaError("the journal is not open", "SAGA_STATE")
+            raise SagaError("the journal is not open; call open() first", "SAGA_STATE")
         return self._pool
 
     async def open(self) -> None:
-        """Connect, where only an address was given, and make the tables."""
+        """Connect, if only a DSN was given, and create the tables."""
         if isinstance(self._pool, str):
             self._pool = await asyncpg.create_pool(
                 self._pool, min_size=1, max_size=8, timeout=5, command_timeout=30
@@ -106,7 +105,7 @@ class PostgresJournal:
         await self.pool.close()
 
     async def create(self) -> None:
-        """Make the tables, unless they are there."""
+        """Create the tables, unless they exist."""
         script = files("gateway.saga").joinpath("journal.sql").read_text(encoding="utf-8")
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(
@@ -115,7 +114,6 @@ class PostgresJournal:
             await connection.execute(script)
 
     async def start(self, request: SagaRequest) -> tuple[UUID, bool]:
-        """See Journal."""
         saga, digest = request.saga, request.digest
         data = payload(request.data, "the input").decode()
         about = (request.key, digest, request.by, request.correlation_id, saga.deadline)
@@ -137,7 +135,6 @@ class PostgresJournal:
     async def claim(
         self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int
     ) -> Sequence[SagaRecord]:
-        """See Journal."""
         types, versions = [kind for kind, _ in kinds], [version for _, version in kinds]
         async with self.pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_CLAIM, owner, lease, most, types, versions)
@@ -148,20 +145,16 @@ class PostgresJournal:
         return [_record(row, by_saga[row["id"]]) for row in rows]
 
     async def renew(self, record: SagaRecord, lease: float) -> None:
-        """See Journal."""
         if await self.pool.execute(_RENEW, record.id, record.token, lease) != "UPDATE 1":
             raise LostLease
 
     async def release(self, record: SagaRecord) -> None:
-        """See Journal."""
         await self.pool.execute(_RELEASE, record.id, record.token)
 
     async def write(self, record: SagaRecord, change: SagaChange) -> None:
-        """See Journal."""
         await _write(self.pool, record.id, record.token, record.state, change)
 
     async def operate(self, saga_id: UUID, verb: Verb, by: str, reason: str) -> None:
-        """See Journal."""
         async with self.pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(
                 "SELECT *, false AS late FROM sagas WHERE id = $1 FOR UPDATE", saga_id
@@ -177,12 +170,11 @@ class PostgresJournal:
             await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
 
     async def view(self, saga_id: UUID) -> SagaView | None:
-        """See Journal."""
         found = await self.views([saga_id])
         return found[0] if found else None
 
     async def views(self, ids: Sequence[UUID]) -> list[SagaView]:
-        """Sagas with their steps and attempts, in the order of their ids here; those that there are."""
+        """The existing ones of these sagas, with steps and attempts, in the given order."""
         async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             rows = {
                 row["id"]: row
@@ -195,13 +187,12 @@ class PostgresJournal:
         return [_view(rows[key], steps[key], attempts[key]) for key in ids if key in rows]
 
     async def due_in(self, kinds: Collection[tuple[str, int]]) -> float | None:
-        """See Journal."""
         found = await self.pool.fetchval(_DUE, [kind for kind, _ in kinds], [version for _, version in kinds])
         return None if found is None else float(found)
 
 
 async def _write(session: Any, saga_id: UUID, token: int, before: SagaState, change: SagaChange) -> None:
-    """A change, on a connection or a pool; LostLease."""
+    """Write a change, over a connection or a pool. Raises LostLease."""
     after, ended, begun = change.state, change.ended, change.begun
     wake = change.wake_after if after.status in ACTIVE else None
     at = next(
@@ -231,7 +222,7 @@ async def _write(session: Any, saga_id: UUID, token: int, before: SagaState, cha
 
 
 def _steps(before: SagaState, change: SagaChange) -> Iterator[bytes]:
-    """The steps that change, as JSON; results and requests are JSON already."""
+    """The changed steps as JSON; results and requests are encoded already."""
     for number, (old, new) in enumerate(zip(before.steps, change.state.steps, strict=True)):
         if old == new:
             continue

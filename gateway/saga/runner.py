@@ -1,9 +1,8 @@
-"""A worker: takes sagas over, carries them on step by step, and gives them back.
+"""A worker: it claims sagas, runs them step by step, and releases them. Any number of workers share one
+journal.
 
-Any number of them share one journal.
-
-Everything is written before it is done and after; whatever dies in between, another worker goes on from
-there. The lease says who works on a saga; the fencing token keeps out whoever only thinks so.
+Each step is written before and after it is done; when a worker crashes, another one continues from there. A
+lease says which worker runs a saga; the fencing token keeps a worker whose lease has expired from writing.
 """
 
 import asyncio
@@ -22,13 +21,22 @@ from gateway.observe.log import Log
 from gateway.observe.observer import Observer
 from gateway.saga.definition import Action, Definitions, Saga, Step, StepCall, StepRefused
 from gateway.saga.journal import Journal, LostLease, SagaChange, SagaRecord, payload
-from gateway.saga.machine import Attempt, SagaState, Status, begun, done, failed, next_move, turned_back
+from gateway.saga.machine import (
+    Attempt,
+    SagaState,
+    Status,
+    begun,
+    done,
+    failed,
+    next_move,
+    start_compensation,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class RunnerSettings:
-    """Seconds of a lease, how many sagas at once, and seconds between two looks when nothing says that
-    there is something new.
+    """`lease`: seconds of a lease. `at_once`: the number of concurrent sagas. `poll`: seconds between two
+    queries of the journal when no notification comes.
     """
 
     lease: float = 15.0
@@ -37,9 +45,10 @@ class RunnerSettings:
 
 
 class Runner:
-    """One worker. `chance` gives random numbers from 0 to 1, for the jitter of retries.
+    """One worker.
 
-    `observer` is told of mistakes; by default they are logged.
+    `chance`: returns random numbers from 0 to 1, for the jitter of retries. `observer`: receives unexpected
+    errors; by default they are logged.
     """
 
     def __init__(
@@ -61,56 +70,56 @@ class Runner:
         self.observer = observer or Observer([Log()])
         self.clock = clock
         self.woken = asyncio.Event()
-        self.carrying: set[asyncio.Task[None]] = set()
+        self.running: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to work in the background."""
+        """Start to work in the background."""
         self._task = asyncio.create_task(self.run(), name=f"sagas {self.owner}")
 
     async def stop(self) -> None:
-        """End: steps under way are broken off, and their sagas given back for others to go on with."""
-        tasks = [*([self._task] if self._task else []), *self.carrying]
+        """Stop: running steps are cancelled, and their sagas released for other workers."""
+        tasks = [*([self._task] if self._task else []), *self.running]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def wake(self) -> None:
-        """There is something new: look at once."""
+        """Query the journal now."""
         self.woken.set()
 
     async def run(self) -> None:
-        """Work until cancelled; a journal that is away is waited for."""
+        """Work until cancelled; retries when the journal is not available."""
         pause = 0.05
         while True:
             try:
                 self.woken.clear()
-                if not await self.take_over():
-                    await self.rest()
+                if not await self.claim():
+                    await self.wait()
                 pause = 0.05
-            except Exception as error:  # whatever is wrong with the journal, it may be right again
+            except Exception as error:  # the journal may become available again
                 self.observer.emit(InternalFailure("sagas", error))
                 await self.clock.sleep(pause)
                 pause = min(pause * 2, 2.0)
 
-    async def take_over(self) -> int:
-        """Claim what is due, as far as there is room; how many that were."""
-        room = self.pace.at_once - len(self.carrying)
+    async def claim(self) -> int:
+        """Claim due sagas up to the maximum, and run them; returns their number."""
+        room = self.pace.at_once - len(self.running)
         if room <= 0:
             return 0
         records = await self.journal.claim(self.owner, self.definitions.known.keys(), self.pace.lease, room)
         for record in records:
-            task = asyncio.create_task(self.keep(record))
-            self.carrying.add(task)
+            task = asyncio.create_task(self.run_with_lease(record))
+            self.running.add(task)
             task.add_done_callback(self._over)
         return len(records)
 
     def _over(self, task: "asyncio.Task[None]") -> None:
-        self.carrying.discard(task)
+        self.running.discard(task)
         self.woken.set()
 
-    async def rest(self) -> None:
-        """Wait for something new, for a timer, or for a while."""
+    async def wait(self) -> None:
+        """Wait for a notification, until the next saga is due, or for the polling interval."""
         due = await self.journal.due_in(self.definitions.known.keys())
         with suppress(TimeoutError):
             async with asyncio.timeout(
@@ -118,10 +127,10 @@ class Runner:
             ):
                 await self.woken.wait()
 
-    async def keep(self, record: SagaRecord) -> None:
-        """Carry a saga on, as long as it is ours."""
-        work = asyncio.create_task(self.carry(record))
-        beat = asyncio.create_task(self.hold(record))
+    async def run_with_lease(self, record: SagaRecord) -> None:
+        """Run a saga while its lease is renewed."""
+        work = asyncio.create_task(self.run_saga(record))
+        beat = asyncio.create_task(self.renew_lease(record))
         try:
             await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -129,13 +138,13 @@ class Runner:
             work.cancel()
             outcome = (await asyncio.gather(work, beat, return_exceptions=True))[0]
             if not isinstance(outcome, LostLease):
-                with suppress(Exception):  # the lease ends by itself, too
+                with suppress(Exception):  # else the lease expires
                     await self.journal.release(record)
         if isinstance(outcome, Exception) and not isinstance(outcome, LostLease):
             self.observer.emit(InternalFailure(f"saga {record.id}", outcome))
 
-    async def hold(self, record: SagaRecord) -> None:
-        """Renew the lease until it is lost, or can't have been renewed in time."""
+    async def renew_lease(self, record: SagaRecord) -> None:
+        """Renew the lease until it is lost, or could not be renewed in time."""
         clock = asyncio.get_running_loop().time
         until = clock() + self.pace.lease
         while clock() < until:
@@ -144,22 +153,22 @@ class Runner:
                 await self.journal.renew(record, self.pace.lease)
             except LostLease:
                 return
-            except Exception:  # noqa: S112 - there is time left for another try
+            except Exception:  # noqa: S112 - retried until the lease expires
                 continue
             until = clock() + self.pace.lease
 
-    async def carry(self, record: SagaRecord) -> None:
-        """Step after step, until the saga rests.
+    async def run_saga(self, record: SagaRecord) -> None:
+        """Run the steps until the saga has ended or must wait.
 
-        The end of each step is written together with what follows it.
+        The end of each step is written together with the beginning of the next one.
         """
         saga = self.definitions.pinned(record.saga_type, record.version)
         last: SagaChange | None = None
         while (move := next_move(record.state if last is None else last.state, record.late)) is not None:
             state = record.state if last is None else last.state
             if not isinstance(move, Attempt):
-                change = self.becoming(state, move, record.late)
-                record = replace(await self.written(record, last, change), late=False)
+                change = self.status_change(state, move, record.late)
+                record = replace(await self.write(record, last, change), late=False)
                 last = None
                 continue
             step = saga.step(move.number)
@@ -168,30 +177,32 @@ class Runner:
                 change = SagaChange(f"pass {move.direction}:{step.name}", done(begun(state, move), move))
                 last = change if last is None else last.then(change)
                 continue
-            record, last, waits = await self.take_step(record, last, saga, move, action)
+            record, last, waits = await self.attempt(record, last, saga, move, action)
             if waits:
                 break
         if last is not None:
             await self.journal.write(record, last)
 
-    def becoming(self, state: SagaState, status: Status, late: bool) -> SagaChange:
-        """The saga turns back, or ends."""
+    def status_change(self, state: SagaState, status: Status, late: bool) -> SagaChange:
+        """The change to another status: compensation, or the end."""
         if status != "compensating":
             return SagaChange(f"become {status}", replace(state, status=status))
-        told = ("the deadline has passed", "DEADLINE") if late else (None, None)
-        return SagaChange(f"become {status}", turned_back(state), error=told[0], code=told[1])
+        reason_and_code = ("the deadline has passed", "DEADLINE") if late else (None, None)
+        return SagaChange(
+            f"become {status}", start_compensation(state), error=reason_and_code[0], code=reason_and_code[1]
+        )
 
-    async def take_step(
+    async def attempt(
         self, record: SagaRecord, last: SagaChange | None, saga: Saga, move: Attempt, action: Action
     ) -> tuple[SagaRecord, SagaChange, bool]:
-        """One attempt at a step: the record, the change that is still to be written, and whether the saga
+        """Attempt a step; returns the record, the change that is still to be written, and whether the saga
         waits then.
         """
         step = saga.step(move.number)
         state = begun(record.state if last is None else last.state, move)
-        request, asked, broken = ask(step, record)
+        request, asked, broken = build_request(step, record)
         beginning = SagaChange(f"begin {move.direction}:{step.name}", state, begun=move, request=asked)
-        record = await self.written(record, last, beginning)
+        record = await self.write(record, last, beginning)
         call = _call(record, saga, move, state, request)
         try:
             if broken is not None:
@@ -212,9 +223,9 @@ class Runner:
     def failure(
         self, state: SagaState, step: Step, move: Attempt, error: Exception
     ) -> tuple[SagaChange, bool]:
-        """What becomes of a saga when an attempt fails, and whether it waits."""
+        """The change after a failed attempt, and whether the saga waits for a retry."""
         retry = step.retry if move.direction == "do" else step.undo_retry
-        final = isinstance(error, SagaError)  # a result that can't be kept will be the same the next time
+        final = isinstance(error, SagaError)  # an invalid result would be the same next time
         allowed = 1 if final else retry.attempts
         refused = isinstance(error, StepRefused)
         after = failed(state, move, allowed, refused)
@@ -233,18 +244,15 @@ class Runner:
             name, after, move, outcome=outcome, error=message, code=code, wake_after=delay
         ), again
 
-    async def written(self, record: SagaRecord, last: SagaChange | None, change: SagaChange) -> SagaRecord:
-        """The record after a change, and after the one before it if that was not written yet."""
+    async def write(self, record: SagaRecord, last: SagaChange | None, change: SagaChange) -> SagaRecord:
+        """Write a change, together with an unwritten one before it; returns the new record."""
         whole = change if last is None else last.then(change)
         await self.journal.write(record, whole)
         return replace(record, state=whole.state)
 
 
-def ask(step: Step, record: SagaRecord) -> tuple[Any, bytes | None, SagaError | None]:
-    """What is asked of a step, also as JSON.
-
-    Or why it can't be asked, which will be so the next time, too.
-    """
+def build_request(step: Step, record: SagaRecord) -> tuple[Any, bytes | None, SagaError | None]:
+    """The request of a step, also as JSON; or the error for a request that can't be built, which is final."""
     if step.request is None:
         return None, None, None
     try:
@@ -253,12 +261,12 @@ def ask(step: Step, record: SagaRecord) -> tuple[Any, bytes | None, SagaError | 
     except SagaError as error:
         return None, None, error
     except Exception as error:
-        message = f"the request of step {step.name} can't be made: {error!r}"
+        message = f"the request of step {step.name} can't be built: {error!r}"
         return None, None, SagaError(message, "PAYLOAD_INVALID")
 
 
 def _call(record: SagaRecord, saga: Saga, move: Attempt, state: SagaState, request: Any) -> StepCall:
-    """What a step's action is given."""
+    """The argument of a step's action."""
     step, attempt = saga.step(move.number), state.steps[move.number].attempts
     about = (
         record.id,
@@ -274,9 +282,9 @@ def _call(record: SagaRecord, saga: Saga, move: Attempt, state: SagaState, reque
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, for people: nothing of an unexpected error but its kind."""
+    """The reason of a failure, for people; of an unexpected exception only the class is shown."""
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return "timed out"
     if isinstance(error, StepRefused | SagaError):
         return error.message
     message = getattr(error, "message", None)

@@ -1,1 +1,1 @@
-"""Giving the merged tree the operation's shape: projection, null propagation, introspection. Pure."""
+"""Shaping the merged data into the response: projection, null propagation, introspection. Pure."""

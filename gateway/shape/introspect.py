@@ -1,9 +1,8 @@
-"""Introspection (`__schema`, `__type`) and the `__typename` of root types.
+"""Introspection (`__schema`, `__type`) and the `__typename` of root types, from the API schema and never from
+a subgraph.
 
-Answered from the API schema, never by a subgraph.
-
-A query root can also be met further down (`{ viewer { query { __schema { ... } } } }`); what is asked there
-is kept under a key that no client can use, by field.
+A query root may also be nested (`{ viewer { query { __schema { ... } } } }`); the values for nested fields
+are stored under a key that no client can use, by field.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -15,14 +14,14 @@ from graphql import GraphQLSchema, graphql_sync
 from gateway.request.operation import Field, Fragment, Operation, Selections, print_selections
 
 INTROSPECTION = frozenset({"__schema", "__type"})
-NESTED = "nested introspection"  # no response key has a space
+NESTED = "nested introspection"  # response keys have no spaces
 
 
 def without_meta(operation: Operation, roots: Collection[str]) -> Operation:
-    """The operation as subgraphs are asked; `roots` are the names of the root types.
+    """The operation for the subgraphs: without introspection, and without the `__typename` of root types,
+    whose names may differ in a subgraph. A fragment that is empty after that is removed too.
 
-    Without introspection, and without the `__typename` of root types, for which a subgraph may have names of
-    its own. A fragment in which nothing is left is left out.
+    `roots`: the names of the root types.
     """
     return replace(operation, selections=_stripped(operation.selections, roots))
 
@@ -50,14 +49,13 @@ def _below(selections: Selections) -> Iterator[Field]:
 
 
 def meta_fields(operation: Operation) -> tuple[Field, ...]:
-    """The introspection fields of an operation, wherever they stand."""
+    """The introspection fields of an operation, at any depth."""
     return tuple(_below(operation.selections))
 
 
 def introspect(schema: GraphQLSchema, operation: Operation, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the root's introspection fields, by key; those of nested ones under NESTED.
-
-    Nothing when there are none.
+    """The values of the root's introspection fields by key, and those of nested ones under NESTED; empty if
+    there are none.
     """
     own = tuple(
         item for item in operation.selections if isinstance(item, Field) and item.name in INTROSPECTION

@@ -1,10 +1,9 @@
-"""The merged tree becomes the answer.
+"""Projection: the merged data becomes the response data, with the selected fields in order and null
+propagation (GraphQL spec, 6.4.4).
 
-The operation's fields in its order, nulls where they must be (GraphQL spec, 6.4.4).
-
-The tree holds more than was asked (keys, inputs) and may lack what failed. A null in a non-null position
-takes its parent with it, up to the nearest nullable one; when no subgraph explained it, an error at its path
-does.
+The merged data also has fields that only the plan needs (key fields, inputs), and may lack failed fields. A
+null in a non-null position makes its parent null, up to the nearest nullable one; if no subgraph has reported
+an error for it, an error is added at its path.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from graphql import GraphQLEnumType, GraphQLObjectType, is_composite_type
 
+from gateway.core.envelope import encode_json
 from gateway.core.failure import Failure
 from gateway.request.operation import Field, Fragment, Operation, Selections, fields_of
 from gateway.shape.introspect import INTROSPECTION, NESTED
@@ -23,11 +23,11 @@ Path = tuple[str | int, ...]
 
 
 class _Null(Exception):
-    """A null on its way up to the nearest nullable position."""
+    """A null that propagates to the nearest nullable position."""
 
 
 class Projector:
-    """Projects answers of one operation; what depends on the operation alone is worked out once."""
+    """Projects the data of one operation; what depends on the operation alone is computed once."""
 
     def __init__(self, supergraph: Supergraph, operation: Operation) -> None:
         self.schema = supergraph.api
@@ -37,7 +37,7 @@ class Projector:
         self.possible = supergraph.shown
 
     def project(self, data: dict[str, Any], errors: list[dict[str, Any]]) -> dict[str, Any] | None:
-        """The answer's `data`; errors of failures and of unexplained nulls are added to `errors`."""
+        """The response's `data`; errors for failures and unexplained nulls are added to `errors`."""
         for error in [error for error in errors if "path" in error]:
             path = self.visible(error.pop("path"), data)
             if path is None:
@@ -50,8 +50,8 @@ class Projector:
         except _Null:
             return None
 
-    def is_lost(self, data: dict[str, Any], keys: Collection[str], errors: Sequence[dict[str, Any]]) -> bool:
-        """Whether one of these root fields makes the whole answer null, whatever else comes."""
+    def is_null(self, data: dict[str, Any], keys: Collection[str], errors: Sequence[dict[str, Any]]) -> bool:
+        """Whether one of these root fields makes the whole data null, whatever the other fields are."""
         run = _Run(self, [dict(error) for error in errors], {})
         try:
             for item in self.collected(self.operation.selections, self.operation.root):
@@ -62,10 +62,10 @@ class Projector:
         return False
 
     def visible(self, path: list[str | int], data: Any) -> list[str | int] | None:
-        """A path as far as the client's own keys go.
+        """An error's path, as far as the client selected its keys.
 
-        An error in what only the planner asked for is one of the object. None where the client asked for the
-        key, but of objects of another type, here or further up: what failed there is no part of the answer.
+        An error in a field that only the plan needs is an error of its object. Returns None where the client
+        selected the key only on other types: the failed field is not part of the response.
         """
         here = anywhere = self.operation.selections
         for index, step in enumerate(path):
@@ -81,9 +81,8 @@ class Projector:
         return path
 
     def below(self, selections: Selections, key: str, data: Any) -> Selections | None:
-        """What is asked for below a key of this object, as far as its run-time type is known.
-
-        None where the key is not asked for.
+        """The selections below a key of an object, as far as its run-time type is known; None if the key is
+        not selected.
         """
         typename = data.get("__typename") if isinstance(data, dict) else None
         fields: dict[str, Field] = {}
@@ -116,28 +115,37 @@ class Projector:
 
 
 def needs_type(selections: Selections) -> bool:
-    """Whether a selection can only be answered for a known run-time type."""
+    """Whether a selection can be projected only for a known run-time type."""
     return any(isinstance(item, Fragment) or item.name == "__typename" for item in selections)
 
 
+def shown(value: Any) -> str:
+    """A value for an error message: a leaf as JSON, at most 40 characters of a string."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    return encode_json(value[:40] if isinstance(value, str) else value).decode()
+
+
 class _Run:
-    """One projection."""
+    """One projection. `error_prefixes`: the paths of all errors and their prefixes; `error_paths`: the paths
+    alone.
+    """
 
     def __init__(self, projector: Projector, errors: list[dict[str, Any]], nested: Mapping[int, Any]) -> None:
         self.projector = projector
         self.nested = nested
         self.errors = errors
-        self.explained = {
+        self.error_prefixes = {
             tuple(error["path"][:end])
             for error in errors
             if "path" in error
             for end in range(len(error["path"]) + 1)
         }
-        self.exact = {tuple(error["path"]) for error in errors if "path" in error}
-        self.unplaced = any("path" not in error for error in errors)
+        self.error_paths = {tuple(error["path"]) for error in errors if "path" in error}
+        self.has_error_without_path = any("path" not in error for error in errors)
 
     def object(self, selections: Selections, static: str, data: dict[str, Any], path: Path) -> dict[str, Any]:
-        """One object."""
+        """Project an object; `static`: the type of its field."""
         typename = self.typename(static, data)
         out: dict[str, Any] = {}
         for item in self.projector.collected(selections, typename):
@@ -154,7 +162,7 @@ class _Run:
         return out
 
     def typename(self, static: str, data: dict[str, Any]) -> str | None:
-        """An object's run-time type; None when nobody said it."""
+        """An object's run-time type; None if no subgraph has returned it."""
         kind = self.projector.schema.type_map.get(static)
         if isinstance(kind, GraphQLObjectType):
             return static
@@ -162,7 +170,7 @@ class _Run:
         return found if isinstance(found, str) else None
 
     def type_for(self, item: Field, typename: str | None) -> str:
-        """The field's type; an object type may promise more than the interface that it was asked on."""
+        """The field's type reference; that of an object type may be narrower than that of the interface."""
         if typename is None or typename == item.parent:
             return item.type
         kind = self.projector.schema.type_map.get(typename)
@@ -170,11 +178,11 @@ class _Run:
         return str(definition.type) if definition else item.type
 
     def complete(self, item: Field, reference: str, value: Any, path: Path) -> Any:
-        """A value of some type (GraphQL spec, CompleteValue)."""
+        """Project a value of any type (GraphQL spec, CompleteValue)."""
         if reference.endswith("!"):
             result = self.complete(item, reference[:-1], value, path)
             if result is None:
-                self.explain(item, path)
+                self.report_null(item, path)
                 raise _Null
             return result
         try:
@@ -183,7 +191,7 @@ class _Run:
             return None
 
     def nullable(self, item: Field, reference: str, value: Any, path: Path) -> Any:
-        """A value where null may stand."""
+        """Project a value of a nullable type."""
         if value is None:
             return None
         if isinstance(value, Failure):
@@ -192,71 +200,70 @@ class _Run:
             return None
         if reference.startswith("["):
             if not isinstance(value, list):
-                return self.wrong(item, "a list", path)
+                return self.report_wrong_value(item, "a list", value, path)
             inner = reference[1:-1]
             return [self.complete(item, inner, one, (*path, index)) for index, one in enumerate(value)]
         if item.selections or is_composite_type(self.projector.schema.type_map.get(reference)):
             if not isinstance(value, dict):
-                return self.wrong(item, "an object", path)
+                return self.report_wrong_value(item, "an object", value, path)
             typename = self.typename(reference, value)
             if typename is not None and typename not in self.projector.possible.of(reference):
-                return self.out_of_place(item, path)
+                return self.report_forbidden_type(item, path)
             if typename is None and needs_type(item.selections):
-                return self.untyped(item, path)
+                return self.report_unknown_type(item, path)
             return self.object(item.selections, reference, value, path)
         return self.leaf(item, reference, value, path)
 
-    def out_of_place(self, item: Field, path: Path) -> None:
-        """An object of a type that clients may not see, or that can't stand here, is null with an error.
-
-        The error does not name the type, which may be hidden.
+    def report_forbidden_type(self, item: Field, path: Path) -> None:
+        """Report an object of an inaccessible or impossible type, which becomes null. The error does not name
+        the type.
         """
-        message = f"the object for {item.parent}.{item.name} is of a type that the schema does not have here"
-        if path not in self.explained:
+        message = (
+            f"{item.parent}.{item.name}: the subgraph returned an object of a type that is not allowed here"
+        )
+        if path not in self.error_prefixes:
             self.report(
                 {"message": message, "path": list(path), "extensions": {"code": "SUBGRAPH_WRONG_VALUE"}}, path
             )
 
-    def untyped(self, item: Field, path: Path) -> None:
-        """An object of which nobody said what it is can't be answered by type.
-
-        Null, with an error unless one explains it.
-        """
-        if path not in self.explained:
-            message = f"no subgraph said which type {item.parent}.{item.name} has"
+    def report_unknown_type(self, item: Field, path: Path) -> None:
+        """Report an object without a run-time type, which becomes null, unless an error is there already."""
+        if path not in self.error_prefixes:
+            message = f"{item.parent}.{item.name}: no subgraph returned the type (__typename) of the object"
             self.report(
                 {"message": message, "path": list(path), "extensions": {"code": "SUBGRAPH_BAD_RESPONSE"}},
                 path,
             )
 
     def leaf(self, item: Field, reference: str, value: Any, path: Path) -> Any:
-        """A scalar or an enum value; custom scalars pass as they are."""
+        """Project a scalar or enum value; custom scalars are not checked."""
         scalar = SCALARS.get(reference)
         if scalar is not None:
             if not scalar.accepts(value):
-                return self.wrong(item, f"a valid {reference}", path)
-            return scalar.written(value)
+                article = "an" if reference in ("Int", "ID") else "a"
+                return self.report_wrong_value(item, f"{article} {reference}", value, path)
+            return scalar.serialize(value)
         kind = self.projector.schema.type_map.get(reference)
         if isinstance(kind, GraphQLEnumType) and (not isinstance(value, str) or value not in kind.values):
-            return self.wrong(item, f"a value of {reference}", path)
+            return self.report_wrong_value(item, f"a value of the enum {reference}", value, path)
         return value
 
-    def wrong(self, item: Field, wanted: str, path: Path) -> None:
-        """A value that does not fit its type is null, with an error."""
-        message = f"{item.parent}.{item.name} was to be {wanted}"
+    def report_wrong_value(self, item: Field, wanted: str, value: Any, path: Path) -> None:
+        """Report a value of a wrong type, which becomes null."""
+        message = f"{item.parent}.{item.name}: expected {wanted}, the subgraph returned {shown(value)}"
         self.report(
             {"message": message, "path": list(path), "extensions": {"code": "SUBGRAPH_WRONG_VALUE"}}, path
         )
 
-    def explain(self, item: Field, path: Path) -> None:
-        """Say why a null went up, unless an error did."""
+    def report_null(self, item: Field, path: Path) -> None:
+        """Report a null in a non-null position, unless an error is there already."""
         if (
-            path in self.explained
-            or self.unplaced
-            or any(path[:end] in self.exact for end in range(len(path)))
+            path in self.error_prefixes
+            or self.has_error_without_path
+            or any(path[:end] in self.error_paths for end in range(len(path)))
         ):
             return
-        message = f"null came for {item.parent}.{item.name}, which can't be null"
+        message = f"{item.parent}.{item.name}: expected a non-null value, the subgraph returned null"
         self.report(
             {"message": message, "path": list(path), "extensions": {"code": "NULL_IN_NON_NULL"}}, path
         )
@@ -264,5 +271,5 @@ class _Run:
     def report(self, error: dict[str, Any], path: Path) -> None:
         """Add an error."""
         self.errors.append(error)
-        self.exact.add(path)
-        self.explained.update(path[:end] for end in range(len(path) + 1))
+        self.error_paths.add(path)
+        self.error_prefixes.update(path[:end] for end in range(len(path) + 1))

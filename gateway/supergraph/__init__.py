@@ -1,1 +1,1 @@
-"""The supergraph: what every subgraph knows of every type, read from an SDL with the join spec."""
+"""The supergraph: the types of each subgraph, read from an SDL with the join spec."""

@@ -1,5 +1,5 @@
-"""The API schema: what clients see of a supergraph, without the composition's own elements and what is
-@inaccessible.
+"""The API schema: the part of a supergraph that clients see, without join elements and @inaccessible
+elements.
 """
 
 from collections.abc import Iterable
@@ -23,20 +23,20 @@ from graphql.language import (
 
 from gateway.core.errors import SupergraphError
 from gateway.supergraph.features import Feature
-from gateway.supergraph.scalars import keep_numbers
+from gateway.supergraph.scalars import keep_number_text
 
-KEPT = frozenset({"deprecated", "specifiedBy", "oneOf"})
+VISIBLE_DIRECTIVES = frozenset({"deprecated", "specifiedBy", "oneOf"})
 N = TypeVar("N", bound=Node)
 
 
-def remade(node: N, **changes: object) -> N:
-    """A copy of an AST node with some of its attributes changed."""
+def copied(node: N, **changes: object) -> N:
+    """A copy of an AST node with some attributes changed."""
     values: dict[str, Any] = {key: getattr(node, key, None) for key in node.keys if key != "loc"}
     values.update(changes)
     return type(node)(**values)
 
 
-class _Api:
+class _ApiSchemaBuilder:
     def __init__(self, features: Iterable[Feature]) -> None:
         self.features = tuple(features)
         hiding = next((item for item in self.features if item.name == "inaccessible"), None)
@@ -54,15 +54,16 @@ class _Api:
         return any(feature.owns(name.value, directive) for feature in self.features)
 
     def visible(self, node: Node) -> bool:
-        """Whether an element is not marked @inaccessible."""
+        """Whether an element is not @inaccessible."""
         directives = getattr(node, "directives", None) or ()
         return all(item.name.value != self.inaccessible for item in directives)
 
     def clean(self, node: N) -> N:
-        """The element with only the directives that clients may see, its children cleaned, too."""
+        """An element and its children, with only the directives that clients may see."""
         changes: dict[str, object] = {}
         if getattr(node, "directives", None):
-            changes["directives"] = tuple(item for item in node.directives if item.name.value in KEPT)  # type: ignore[attr-defined]
+            own = node.directives  # type: ignore[attr-defined]
+            changes["directives"] = tuple(item for item in own if item.name.value in VISIBLE_DIRECTIVES)
         if isinstance(
             node, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode | InputObjectTypeDefinitionNode
         ):
@@ -77,15 +78,15 @@ class _Api:
             changes["arguments"] = tuple(
                 self.clean(item) for item in node.arguments or () if self.visible(item)
             )
-        return remade(node, **changes)
+        return copied(node, **changes)
 
     def roots(self, node: SchemaDefinitionNode) -> SchemaDefinitionNode:
-        """The schema definition without its directives, and without roots that are hidden."""
+        """The schema definition without directives and without inaccessible root types."""
         shown = tuple(item for item in node.operation_types if item.type.name.value not in self.hidden)
-        return remade(node, directives=(), operation_types=shown)
+        return copied(node, directives=(), operation_types=shown)
 
 
-EXECUTABLE = frozenset(
+EXECUTABLE_LOCATIONS = frozenset(
     {
         "QUERY",
         "MUTATION",
@@ -100,19 +101,16 @@ EXECUTABLE = frozenset(
 
 
 def _executable(node: DefinitionNode) -> DefinitionNode | None:
-    """A directive definition cut down to the places where clients may use it; None when there are none."""
+    """A directive definition with only its executable locations; None if it has none."""
     if not isinstance(node, DirectiveDefinitionNode):
         return node
-    locations = tuple(item for item in node.locations if item.value in EXECUTABLE)
-    return remade(node, locations=locations) if locations else None
+    locations = tuple(item for item in node.locations if item.value in EXECUTABLE_LOCATIONS)
+    return copied(node, locations=locations) if locations else None
 
 
 def api_schema(document: DocumentNode, features: Iterable[Feature]) -> GraphQLSchema:
-    """Build the API schema of a supergraph document.
-
-    Raises SupergraphError (INVALID_SUPERGRAPH) when what remains is not a valid schema.
-    """
-    api = _Api(features)
+    """The API schema of a supergraph. Raises SupergraphError INVALID_SUPERGRAPH when it is not valid."""
+    api = _ApiSchemaBuilder(features)
     own = [node for node in document.definitions if not api.is_feature(node)]
     api.hidden = {
         node.name.value for node in own if isinstance(node, TypeDefinitionNode) and not api.visible(node)
@@ -128,10 +126,10 @@ def api_schema(document: DocumentNode, features: Iterable[Feature]) -> GraphQLSc
         schema = build_ast_schema(DocumentNode(definitions=tuple(definitions)), assume_valid_sdl=True)
     except (GraphQLError, TypeError) as error:
         raise SupergraphError(
-            f"the supergraph's API schema is broken: {error}", "INVALID_SUPERGRAPH"
+            f"the supergraph's API schema can't be built: {error}", "INVALID_SUPERGRAPH"
         ) from error
     if problems := validate_schema(schema):
         text = "; ".join(problem.message for problem in problems[:5])
         raise SupergraphError(f"the supergraph's API schema is not valid: {text}", "INVALID_SUPERGRAPH")
-    keep_numbers(schema)
+    keep_number_text(schema)
     return schema

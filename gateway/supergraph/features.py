@@ -1,7 +1,8 @@
-"""The features (`@link`, or `@core` of old) of a supergraph SDL, and the names that belong to them.
+"""The features (linked specs) of a supergraph SDL, by `@link` or the older `@core`, and the names that belong
+to them.
 
-Link spec v1.0: an element of a feature is called `name__element`, or by what an import says; the feature's
-main directive is `@name`. What belongs to a feature is not part of the schema that clients see.
+Link spec v1.0: an element of a feature is called `name__element`, or by the name of an import; the feature's
+main directive is `@name`. Elements of features are not part of the API schema.
 """
 
 import re
@@ -29,7 +30,11 @@ _URL = re.compile(r"/(?P<name>[A-Za-z][\w-]*)/v(?P<version>[0-9]{1,4}\.[0-9]{1,4
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One linked spec: its identity, version, local namespace, imports (theirs → ours), and purpose."""
+    """One linked spec.
+
+    `namespace`: the prefix of its elements in this document. `imports`: pairs of the spec's name and the
+    local name. `purpose`: SECURITY, EXECUTION or None.
+    """
 
     url: str
     name: str
@@ -39,7 +44,7 @@ class Feature:
     purpose: str | None
 
     def local(self, element: str) -> str:
-        """The local name of a directive (`@tag`) or type of this feature, without the @."""
+        """The local name, without @, of a directive (`@tag`) or type of this feature."""
         for theirs, ours in self.imports:
             if theirs == element:
                 return ours.removeprefix("@")
@@ -49,7 +54,7 @@ class Feature:
         return f"{self.namespace}__{plain}"
 
     def owns(self, name: str, directive: bool) -> bool:
-        """Whether this local name is an element of the feature."""
+        """Whether a local name belongs to the feature; `directive`: it names a directive."""
         if name.startswith(f"{self.namespace}__") or (directive and name == self.namespace):
             return True
         return any(ours == (f"@{name}" if directive else name) for _, ours in self.imports)
@@ -61,7 +66,7 @@ def arguments_of(node: ConstDirectiveNode) -> dict[str, ConstValueNode]:
 
 
 def text(value: ValueNode | None) -> str | None:
-    """The text of a string (or the name of an enum value); None when it is absent or something else."""
+    """The text of a string, or the name of an enum value; None for any other value."""
     if isinstance(value, StringValueNode):
         return value.value
     found = getattr(value, "value", None)
@@ -69,7 +74,7 @@ def text(value: ValueNode | None) -> str | None:
 
 
 def read_imports(value: ValueNode | None) -> tuple[tuple[str, str], ...]:
-    """The `import:` list as pairs (theirs, ours); entries of a wrong shape are left out."""
+    """The `import:` list as pairs (name in the spec, local name); invalid entries are left out."""
     pairs: list[tuple[str, str]] = []
     for item in value.values if isinstance(value, ListValueNode) else ():
         if isinstance(item, StringValueNode):
@@ -82,9 +87,8 @@ def read_imports(value: ValueNode | None) -> tuple[tuple[str, str], ...]:
 
 
 def read_feature(node: ConstDirectiveNode) -> Feature | None:
-    """A `@link(url:, as:, import:, for:)` or `@core(feature:, as:, for:)`.
-
-    None when the url names no spec.
+    """The feature of a `@link(url:, as:, import:, for:)` or `@core(feature:, as:, for:)`; None when the url
+    is not that of a spec.
     """
     arguments = arguments_of(node)
     url = text(arguments.get("url") or arguments.get("feature"))
@@ -97,20 +101,20 @@ def read_feature(node: ConstDirectiveNode) -> Feature | None:
 
 
 def check_join_version(features: Iterable[Feature]) -> None:
-    """Raise SupergraphError INVALID_SUPERGRAPH where a supergraph links a join version that is not read."""
+    """Raise SupergraphError INVALID_SUPERGRAPH for an unsupported version of the join spec."""
     for feature in features:
         if feature.url.startswith(_JOIN) and feature.version not in JOIN_VERSIONS:
             known = f"v{JOIN_VERSIONS[0]} to v{JOIN_VERSIONS[-1]}"
             found = f"v{feature.version}{' (Federation 1)' if feature.version == '0.1' else ''}"
             message = (
-                f"the supergraph is written in join {found}, and join {known} can be read; compose its"
-                " subgraphs anew (`gateway compose` reads Federation 1 subgraphs, too)"
+                f"the supergraph is written in join {found}, expected join {known}; compose its"
+                " subgraphs again (`gateway compose` supports Federation 1 subgraphs too)"
             )
             raise SupergraphError(message, "INVALID_SUPERGRAPH")
 
 
 def read_features(document: DocumentNode) -> tuple[Feature, ...]:
-    """All features that the schema definition and its extensions link."""
+    """The features that the schema definition and its extensions link."""
     found: list[Feature] = []
     for definition in document.definitions:
         if isinstance(definition, SchemaDefinitionNode | SchemaExtensionNode):

@@ -1,7 +1,7 @@
-"""A supergraph SDL (join spec v0.2 to v0.5, written by us or another tool) becomes a Supergraph.
+"""Loading a supergraph SDL (join spec v0.2 to v0.5, from `gateway compose` or another tool).
 
-Naive would be to build each subgraph's schema again as text and parse it; the join directives already say
-everything, so they are read straight into each subgraph's view.
+The join directives are read directly into each subgraph's types; printing and parsing a schema for each
+subgraph would only repeat them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -76,22 +76,22 @@ class _Join:
 
 
 def load_supergraph(sdl: str) -> Supergraph:
-    """Read a supergraph SDL. Raises SupergraphError INVALID_SUPERGRAPH when it is no supergraph."""
+    """The supergraph of an SDL. Raises SupergraphError INVALID_SUPERGRAPH when it is not valid."""
     document = parse_supergraph(sdl)
     features = read_features(document)
     try:
         return _Loader(document, features).load(sdl, features)
     except ValueError as error:
         raise SupergraphError(
-            f"the supergraph has a broken field set: {error}", "INVALID_SUPERGRAPH"
+            f"the supergraph has an invalid field set: {error}", "INVALID_SUPERGRAPH"
         ) from error
 
 
 def parse_supergraph(sdl: str) -> DocumentNode:
     """The document of a supergraph SDL.
 
-    Raises SupergraphError INVALID_SUPERGRAPH where it is no GraphQL, or written in a join version that is
-    not read.
+    Raises SupergraphError INVALID_SUPERGRAPH for invalid GraphQL, and for an unsupported version of the join
+    spec.
     """
     document = _parse(sdl)
     check_join_version(read_features(document))
@@ -124,7 +124,7 @@ def _context_arguments(value: ConstValueNode | None) -> tuple[ContextArgument, .
 
 
 def _field_types(types: Mapping[str, TypeDefinitionNode]) -> dict[str, dict[str, str]]:
-    """The type reference of every field, by type and name."""
+    """The type reference of every field, by type and field name."""
     return {
         name: {item.name.value: print_ast(item.type) for item in node.fields or ()}
         for name, node in types.items()
@@ -147,7 +147,7 @@ def _names(features: Iterable[Feature]) -> tuple[str, str]:
 
 
 class _Loader:
-    """One reading of one document; holds what every step needs."""
+    """Loads one document."""
 
     def __init__(self, document: DocumentNode, features: Iterable[Feature]) -> None:
         self.document = document
@@ -161,7 +161,7 @@ class _Loader:
         self.field_joins: dict[int, tuple[list[_Join], str]] = {}
 
     def load(self, sdl: str, features: tuple[Feature, ...]) -> Supergraph:
-        """All of it."""
+        """The supergraph."""
         subgraphs = {
             name: Subgraph(name, url, self._view(graph)) for graph, (name, url) in self.graphs.items()
         }
@@ -204,7 +204,7 @@ class _Loader:
     def _graphs(self) -> dict[str, tuple[str, str]]:
         node = self.types.get(f"{self.prefix}__Graph")
         if not isinstance(node, EnumTypeDefinitionNode):
-            message = "this is not a supergraph: it has no enum join__Graph; compose the subgraphs first (`gateway compose`)"
+            message = "expected a supergraph, found no enum join__Graph; compose the subgraphs first (`gateway compose`)"
             raise SupergraphError(message, "INVALID_SUPERGRAPH")
         graphs = {}
         for value in node.values or ():
@@ -237,10 +237,7 @@ class _Loader:
         return {name: frozenset(members) for name, members in possible.items()}
 
     def _views(self) -> dict[str, dict[str, list[_Join]]]:
-        """For each subgraph its types, with what the supergraph says of them there.
-
-        One walk over all types.
-        """
+        """The types of each subgraph with their @join__type directives, in one walk over all types."""
         views: dict[str, dict[str, list[_Join]]] = {graph: {} for graph in self.graphs}
         for name, node in self.types.items():
             joins = self._joins(node.directives, "type")
@@ -308,7 +305,7 @@ class _Loader:
         return frozenset(join.get("member") or "" for join in joins if join.get("graph") == graph)
 
     def _contexts(self) -> dict[str, frozenset[str]]:
-        """The types of each context; those that an abstract type stands for are found by `possible`."""
+        """The types with a @context directive, by context."""
         found: dict[str, set[str]] = {}
         for name, node in self.types.items():
             for directive in node.directives or ():
@@ -327,17 +324,20 @@ class _Loader:
         name, (joins, reference) = node.name.value, self.field_joins[id(node)]
         if not joins:
             return [SubgraphField(name, reference)]
-        return [
-            SubgraphField(
-                name,
-                join.get("type") or reference,
-                external=(join.flag("external") or join.flag("usedOverridden")) and name not in fake,
-                requires=self._field_set(type_name, join.fields("requires")),
-                provides=self._field_set(reference.strip("[]!"), join.fields("provides")),
-                contexts=join.contexts,
-                label=join.get("overrideLabel"),
-                when_on=join.get("override") is not None,
-            )
-            for join in joins
-            if join.get("graph") == graph
-        ]
+        here = [join for join in joins if join.get("graph") == graph]
+        return [self._joined_field(type_name, name, reference, join, fake) for join in here]
+
+    def _joined_field(
+        self, type_name: str, name: str, reference: str, join: _Join, fake: set[str]
+    ) -> SubgraphField:
+        """A field as one join directive describes it; `reference` is its type in the supergraph."""
+        return SubgraphField(
+            name,
+            join.get("type") or reference,
+            external=(join.flag("external") or join.flag("usedOverridden")) and name not in fake,
+            requires=self._field_set(type_name, join.fields("requires")),
+            provides=self._field_set(reference.strip("[]!"), join.fields("provides")),
+            contexts=join.contexts,
+            label=join.get("overrideLabel"),
+            when_on=join.get("override") is not None,
+        )

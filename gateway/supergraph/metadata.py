@@ -1,7 +1,7 @@
-"""Field metadata: what a supergraph says of its types and fields besides their shape.
+"""Metadata: what a supergraph says of its types and fields besides their structure.
 
-Demands on who may ask, costs and sizes of lists, cache hints and tags, read under whatever name the
-supergraph imports their directives. Nothing here acts on them.
+That is access requirements, costs and list sizes, cache hints and tags, read under the names that the
+supergraph imports their directives by. This module only reads them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,14 +20,13 @@ from gateway.core.errors import Location, SupergraphError
 from gateway.supergraph.features import Feature
 
 Alternatives = tuple[frozenset[str], ...]
-"""Sets of names of which one has to be there whole: `[["a", "b"], ["c"]]` is (a and b) or c."""
+"""Alternative sets of names, of which one must be complete: `[["a", "b"], ["c"]]` is (a and b) or c."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may ask.
-
-    `authenticated`: only a known caller; `scopes` and `policies`: what the caller must have.
+    """Access requirements. `authenticated`: the caller must be authenticated. `scopes`, `policies`: what the
+    caller must have.
     """
 
     authenticated: bool = False
@@ -37,10 +36,11 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class ListSize:
-    """How long a list is (IBM's cost specification, @listSize).
+    """The length of a list (IBM's cost specification, @listSize).
 
-    `assumed`: elements where nothing else tells; `slicing`: arguments that say it, of which exactly one must
-    be given if `one_required`; `sized`: the fields below that hold the list.
+    - `assumed`: the number of elements if no argument gives it.
+    - `slicing`: the arguments that give it; exactly one of them must be used if `one_required`.
+    - `sized`: the fields of the value that hold the list.
     """
 
     assumed: int | None = None
@@ -51,9 +51,8 @@ class ListSize:
 
 @dataclass(frozen=True, slots=True)
 class CacheHint:
-    """@cacheControl.
-
-    `max_age`: seconds; `scope`: for everyone or for one user; `inherit`: the age of what is above.
+    """@cacheControl. `max_age`: seconds. `scope`: for all users or for one. `inherit`: use the parent's max
+    age.
     """
 
     max_age: int | None = None
@@ -63,9 +62,9 @@ class CacheHint:
 
 @dataclass(frozen=True, slots=True)
 class ElementMetadata:
-    """What is said of one type or field.
+    """The metadata of a type or field.
 
-    `cache_tags`: templates of names for invalidation; `arguments`: costs by argument.
+    `cache_tags`: templates of names for invalidation. `arguments`: the costs of arguments.
     """
 
     access: Access | None = None
@@ -94,25 +93,24 @@ AppliedArguments = dict[str, list[Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class MetadataTable:
-    """All metadata of a supergraph. Types and fields of which nothing is said are not in it."""
+    """The metadata of a supergraph. Types and fields without metadata are not in it."""
 
     types: Mapping[str, ElementMetadata] = field(default_factory=dict)
     fields: Mapping[tuple[str, str], ElementMetadata] = field(default_factory=dict)
 
     def of_type(self, name: str) -> ElementMetadata:
-        """What is said of a type."""
+        """The metadata of a type."""
         return self.types.get(name, NO_METADATA)
 
     def of_field(self, type_name: str, name: str) -> ElementMetadata:
-        """What is said of a field of a type."""
+        """The metadata of a field."""
         return self.fields.get((type_name, name), NO_METADATA)
 
 
 def local_names(features: Iterable[Feature]) -> dict[str, str]:
-    """The directives that carry metadata, by the names under which this supergraph has them.
+    """The directives with metadata, by their names in this supergraph.
 
-    A directive that nobody imports is known by its own name: what is used without a link counts as what it is
-    called.
+    A directive that no link imports is recognised by its own name.
     """
     known = tuple(features)
     names: dict[str, str] = {}
@@ -129,8 +127,7 @@ def local_names(features: Iterable[Feature]) -> dict[str, str]:
 def read_metadata(types: Mapping[str, TypeDefinitionNode], features: Iterable[Feature]) -> MetadataTable:
     """The metadata of a supergraph's types and fields.
 
-    Raises SupergraphError INVALID_SUPERGRAPH where a directive's arguments are not of the shape that its spec
-    gives.
+    Raises SupergraphError INVALID_SUPERGRAPH where the arguments of a directive do not fit its spec.
     """
     names = local_names(features)
     of_types: dict[str, ElementMetadata] = {}
@@ -176,15 +173,12 @@ def _metadata(
         place = nodes[0].loc if nodes else None
         where = [Location(place.start_token.line, place.start_token.column)] if place else []
         used = ", ".join(f"@{name}" for name in applied)
-        message = f"the arguments of {used} are not as the specification has them: {error}"
+        message = f"the arguments of {used} do not fit the directive's specification: {error}"
         raise SupergraphError(message, "INVALID_SUPERGRAPH", locations=where) from error
 
 
 def _applied(directives: Iterable[ConstDirectiveNode] | None, names: Mapping[str, str]) -> AppliedArguments:
-    """The arguments of each directive that carries metadata.
-
-    What stands in @join__directive counts as itself.
-    """
+    """The arguments of each directive with metadata; a directive in @join__directive counts as itself."""
     found: AppliedArguments = {}
     for node in directives or ():
         given = {one.name.value: value_from_ast_untyped(one.value) for one in node.arguments or ()}
@@ -211,22 +205,22 @@ def _alternatives(value: Any) -> Alternatives:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    """The names in a list; scopes and policies are custom scalars, so a number is a name, too."""
+    """The names in a list; scopes and policies are custom scalars, so numbers are allowed too."""
     names = _list(value)
     if not all(isinstance(name, str | int | float) for name in names):
-        raise TypeError(f"{value!r} is not a list of names")
+        raise TypeError(f"expected a list of names, got {value!r}")
     return tuple(str(name) for name in names)
 
 
 def _list(value: Any) -> list[Any]:
-    """A value where a list is expected: a single one is a list of one (GraphQL spec, 3.12)."""
+    """A value as a list; a single value is a list of one (GraphQL spec, 3.12)."""
     if value is None:
-        raise TypeError("null is not a list")
+        raise TypeError("expected a list, got null")
     return value if isinstance(value, list) else [value]
 
 
 def _all_of(demands: list[Alternatives]) -> Alternatives:
-    """Several demands as one: what meets each of them."""
+    """Several requirements as one that requires all of them."""
     together: Alternatives = ()
     for one in demands:
         together = tuple(a | b for a in together for b in one) if together else one
@@ -246,5 +240,5 @@ def _list_size(given: Mapping[str, Any]) -> ListSize:
 def _cache_hint(given: Mapping[str, Any]) -> CacheHint:
     age, scope = given.get("maxAge"), given.get("scope")
     if scope not in (None, "PUBLIC", "PRIVATE"):
-        raise ValueError(f"the scope {scope!r} is neither PUBLIC nor PRIVATE")
+        raise ValueError(f"expected the scope PUBLIC or PRIVATE, got {scope!r}")
     return CacheHint(None if age is None else int(age), scope, given.get("inheritMaxAge") is True)

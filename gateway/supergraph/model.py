@@ -1,7 +1,6 @@
-"""The supergraph as metadata: each subgraph's own view of the types, frozen.
+"""The supergraph as frozen values: each subgraph's own definition of its types.
 
-A subgraph is known by its name. Types are referred to by name, type references are GraphQL text
-(`[Review!]!`).
+Subgraphs and types are referred to by name; type references are GraphQL text (`[Review!]!`).
 """
 
 from collections.abc import Mapping
@@ -19,13 +18,13 @@ RootKind = Literal["query", "mutation", "subscription"]
 
 
 def named(reference: str) -> str:
-    """The name inside a type reference: `[Review!]!` gives `Review`."""
+    """The type name in a type reference: `[Review!]!` gives `Review`."""
     return reference.strip("[]!")
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An entity's key in one subgraph; one that is not resolvable only names the entity."""
+    """A key of an entity in one subgraph; one that is not resolvable can't be used for lookups there."""
 
     fields: FieldSet
     resolvable: bool = True
@@ -33,11 +32,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class ContextArgument:
-    """An argument that comes from a context (@fromContext).
+    """An argument whose value comes from a context (@fromContext): a selection on the nearest object above
+    that sets the context.
 
-    A selection on the nearest object above that sets the context.
-
-    `type` is the argument's type reference in the subgraph.
+    `type`: the argument's type reference in the subgraph.
     """
 
     name: str
@@ -48,11 +46,11 @@ class ContextArgument:
 
 @dataclass(frozen=True, slots=True)
 class SubgraphField:
-    """A field as one subgraph has it.
+    """A field as one subgraph defines it.
 
-    `external`: the subgraph names the field but does not resolve it (outside of @provides). `label`: of a
-    progressive @override; the subgraph resolves the field while the label is on (`when_on`), or while it is
-    off.
+    - `external`: the subgraph does not resolve the field, except below a @provides.
+    - `label`: of a progressive @override; the subgraph resolves the field while the label is active
+      (`when_on`), or while it is not.
     """
 
     name: str
@@ -66,13 +64,13 @@ class SubgraphField:
 
     @property
     def type_name(self) -> str:
-        """The name of the field's type without lists and non-null."""
+        """The name of the type without list and non-null."""
         return named(self.type)
 
 
 @dataclass(frozen=True, slots=True)
 class SubgraphType:
-    """A type as one subgraph has it. `possible` are the object types that may stand for it at run time."""
+    """A type as one subgraph defines it. `possible`: the object types that it may be at run time."""
 
     name: str
     kind: Kind
@@ -85,7 +83,7 @@ class SubgraphType:
 
 @dataclass(frozen=True, slots=True)
 class Subgraph:
-    """One subgraph: its name, the address in the supergraph (may be empty), and its types by name."""
+    """One subgraph: its name, its URL in the supergraph ("" if there is none), and its types by name."""
 
     name: str
     url: str
@@ -94,13 +92,18 @@ class Subgraph:
 
 @dataclass(frozen=True, slots=True)
 class Supergraph:
-    """All subgraphs, the schema that clients see, and what is hidden from them.
+    """A supergraph.
 
-    `possible` are the object types behind every type, inaccessible ones included; `shown` those that clients
-    may see. `roots` are the names of the root types. `contexts` are the types that set each context; `labels`
-    those of all progressive overrides. `metadata`: access requirements, costs, cache hints and tags.
-    `unenforced`: the features that the supergraph requires and the gateway does not enforce; such a
-    supergraph can be loaded and planned, and must not be served.
+    - `api`: the schema that clients see.
+    - `roots`: the names of the root types. `kinds`: the kind of each type.
+    - `possible`: the object types of each type, inaccessible ones included; `shown`: those that clients may
+      see.
+    - `field_types`: the type reference of each field, by type and field name.
+    - `features`: the URLs of the linked specs.
+    - `contexts`: the types that set each context. `labels`: the labels of all progressive overrides.
+    - `metadata`: access requirements, costs, cache hints and tags.
+    - `unenforced`: the features that the supergraph requires and the gateway does not enforce; such a
+      supergraph can be loaded and planned, and must not be served.
     """
 
     sdl: str

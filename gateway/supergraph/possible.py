@@ -1,17 +1,17 @@
-"""Which object types a type of the API schema may be at run time."""
+"""The object types that a type of the API schema may be at run time."""
 
 from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema, GraphQLUnionType
 
 
 class PossibleTypes:
-    """The object types behind each composite type of a schema; nothing for other types and unknown names."""
+    """The object types of each composite type of a schema; empty for other types and unknown names."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self.schema = schema
         self._known: dict[str, frozenset[str]] = {}
 
     def of(self, name: str) -> frozenset[str]:
-        """The object types of one type, of those that clients may see."""
+        """The visible object types of one type."""
         if name not in self._known:
             self._known[name] = frozenset(self._find(name))
         return self._known[name]

@@ -1,9 +1,10 @@
-"""Who can answer what, from where: the questions that planning and satisfiability ask of a supergraph.
+"""The query graph of a supergraph: which fields each subgraph can resolve, and how its entities are reached.
 
-An Arrival is an object as one subgraph hands it out: the subgraph, its own type for it, and what @provides
-adds. From vertices at one object, `reach` finds every subgraph that can be entered by a key, in rounds: a key
-may need what another jump brings. The answers depend on the supergraph alone, so they are kept; what stays
-small is bounded (types x subgraphs).
+A vertex is an object as one subgraph returns it: the subgraph, its type for the object, and the fields that a
+@provides adds. A field edge leads to the value of a field that the subgraph resolves; a key edge leads to the
+same object in another subgraph, by an entity lookup. `reach` finds every vertex of an object that key edges
+lead to, in rounds, since a key may need fields that another lookup returns. All answers depend on the
+supergraph alone and are cached.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,19 +12,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from gateway.federation.field_set import FieldSet, FieldSetField, FieldSetFragment, top_fields
-from gateway.federation.provided import common, provided_below
+from gateway.federation.provided import intersection, provided_below
 from gateway.supergraph.model import SubgraphField, SubgraphType, Supergraph
 
 TYPENAME = "__typename"
-_REMEMBERED = 50_000
+_CACHE_SIZE = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Vertex:
-    """An object as seen from one subgraph.
+    """An object as one subgraph returns it.
 
-    `type` is the subgraph's type for it, `provided` what @provides makes known. `mixed`: the subgraph knows
-    the objects as an interface object only, and those here are of more types than the one that is asked for.
+    `type`: the subgraph's type. `provided`: the field set that a @provides adds. `mixed`: the subgraph knows
+    the objects only as an interface object, and these objects have more types than the one in question.
     """
 
     subgraph: str
@@ -34,9 +35,9 @@ class Vertex:
 
 @dataclass(frozen=True, slots=True)
 class FieldEdge:
-    """A field that an vertex resolves: the subgraph's field, and what is provided below it.
+    """A field that the subgraph of a vertex resolves; `provided`: the field set that is provided below it.
 
-    `hasty`: it is asked of objects of other types, too, which it takes along when it fails.
+    `hasty`: the field would also be fetched for objects of other types, whose parents its failure would null.
     """
 
     field: SubgraphField
@@ -45,16 +46,13 @@ class FieldEdge:
 
     @property
     def requires(self) -> FieldSet:
-        """What the subgraph must be given before it can resolve the field."""
+        """The field set that the subgraph needs before it can resolve the field."""
         return self.field.requires
 
 
 @dataclass(frozen=True, slots=True)
 class KeyEdge:
-    """A way into a subgraph: as which of its types an object is looked up, and by which key.
-
-    A root type needs no key.
-    """
+    """A way to look up an object in a subgraph: the vertex, and the key. A root type needs no key."""
 
     vertex: Vertex
     key: FieldSet
@@ -62,10 +60,7 @@ class KeyEdge:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How an vertex is come by: after how many rounds of fetches, and through which key_edge (None.
-
-    It was there).
-    """
+    """How a vertex is reached: the rounds of fetches, and the last key edge (None for a start vertex)."""
 
     depth: int
     key_edge: KeyEdge | None = None
@@ -76,12 +71,11 @@ def _is_in_key(view: SubgraphType, name: str) -> bool:
 
 
 class QueryGraph:
-    """The questions, with their answers remembered.
+    """The query graph, with its cache.
 
-    `labels` are the progressive overrides that are on. `careful`: no way may ask objects of another type for
-    a field that can't be null; otherwise such ways are found, and marked as hasty. `by_type`: no way may ask
-    objects of another type for any field, so a subgraph that knows them as an interface object is entered
-    after their type is known.
+    `labels`: the active labels of progressive overrides. `careful`: no hasty field edges exist (see
+    `FieldEdge`). `by_type`: no edge leads from objects of different types to a field that is selected on some
+    of the types only, so a subgraph with an interface object is entered after the objects' type is known.
     """
 
     def __init__(
@@ -109,31 +103,31 @@ class QueryGraph:
         self._cuts = 0
 
     def view(self, vertex: Vertex) -> SubgraphType | None:
-        """The subgraph's own definition of the vertex's type."""
+        """The subgraph's definition of the vertex's type; None if it has none."""
         return self.supergraph.subgraphs[vertex.subgraph].types.get(vertex.type)
 
     def possible(self, vertex: Vertex) -> frozenset[str]:
-        """The object types that the subgraph may hand out there."""
+        """The object types that the subgraph may return there."""
         view = self.view(vertex)
         return view.possible if view else frozenset()
 
     def is_abstract(self, type_name: str) -> bool:
-        """Whether a type of the supergraph is an interface or a union."""
+        """Whether a type of the supergraph is an interface or union."""
         return self.supergraph.kinds.get(type_name) in ("interface", "union")
 
     def is_composite(self, type_name: str) -> bool:
-        """Whether a type of the supergraph has selections."""
+        """Whether a type of the supergraph is an object, interface or union."""
         return self.supergraph.kinds.get(type_name) in ("object", "interface", "union")
 
     def field_edge(self, vertex: Vertex, name: str) -> FieldEdge | None:
-        """The field as the vertex's subgraph resolves it; None when it can't.
+        """The field as the subgraph of a vertex resolves it; None if it does not.
 
-        A field of an interface counts only if every implementation that the subgraph knows resolves it
-        without further input.
+        A field of an interface counts only if the subgraph resolves it for every implementing type without
+        inputs.
         """
         key = (vertex, name)
         if key not in self._field_edges:
-            if len(self._field_edges) > _REMEMBERED:
+            if len(self._field_edges) > _CACHE_SIZE:
                 self._field_edges.clear()
             self._field_edges[key] = self._find_field_edge(vertex, name)
         return self._field_edges[key]
@@ -160,22 +154,24 @@ class QueryGraph:
                 inner = self.field_edge(Vertex(vertex.subgraph, member, vertex.provided), name)
                 if inner is None or inner.requires or inner.field.contexts:
                     return None
-                everywhere = inner.provided if everywhere is None else common(everywhere, inner.provided)
+                everywhere = (
+                    inner.provided if everywhere is None else intersection(everywhere, inner.provided)
+                )
             below = (*below, *(everywhere or ()))
         return FieldEdge(found, (*found.provides, *below), hasty)
 
     @cached_property
     def careful(self) -> "QueryGraph":
-        """The same supergraph without hasty ways."""
+        """The query graph of the same supergraph without hasty field edges."""
         return self if self.is_careful else QueryGraph(self.supergraph, self.labels, careful=True)
 
     @cached_property
     def by_type(self) -> "QueryGraph":
-        """The same supergraph with ways that ask for fields by type only."""
+        """The query graph of the same supergraph in which fields are resolved by type only."""
         return self if self.is_by_type else QueryGraph(self.supergraph, self.labels, by_type=True)
 
     def failure_nulls_parent(self, type_name: str, name: str) -> bool:
-        """Whether a field that fails makes its object null in some subgraph."""
+        """Whether a failure of the field makes its object null in some subgraph."""
         views = [
             view
             for one in (type_name, *self.supergraph.possible.get(type_name, ()))
@@ -186,16 +182,17 @@ class QueryGraph:
 
     @staticmethod
     def _failure_nulls_parent(view: SubgraphType, found: SubgraphField) -> bool:
-        """Whether a field that fails makes its object null, though the object might be looked up without it.
+        """Whether a failure of the field makes its object null, although the object could be looked up
+        without it.
 
-        Fields of keys are asked of all objects in any case.
+        Key fields do not count: they are fetched for all objects anyway.
         """
         if not found.type.endswith("!") or not any(key.resolvable for key in view.keys):
             return False
         return not _is_in_key(view, found.name)
 
     def sets_context(self, type_name: str, context: str) -> bool:
-        """Whether an object of this type sets a context, itself or by an interface or union that it is of."""
+        """Whether objects of this type set a context, by their own type or by an interface or union."""
         setters = self.supergraph.contexts.get(context, frozenset())
         possible = self.supergraph.possible
         return any(one == type_name or type_name in possible.get(one, ()) for one in setters)
@@ -225,17 +222,16 @@ class QueryGraph:
         return self._key_edges[type_name]
 
     def reach(self, type_name: str, have: Iterable[Vertex]) -> Mapping[Vertex, Reach]:
-        """Every vertex that can be had at an object, given some.
-
-        Those themselves at depth 0, others by rounds of jumps.
+        """Every vertex that can be reached at an object, given some start vertices, with the rounds of
+        fetches.
         """
         start = frozenset(have)
         key = (type_name, start)
         found = self._reach.get(key)
         if found is None:
-            if len(self._reach) > _REMEMBERED:
+            if len(self._reach) > _CACHE_SIZE:
                 self._reach.clear()
-            if key in self._finding:  # a circle of nested keys
+            if key in self._finding:  # a cycle of nested keys
                 self._cuts += 1
                 return {vertex: Reach(0) for vertex in start}
             self._finding.add(key)
@@ -263,11 +259,12 @@ class QueryGraph:
             reached.update({vertex: item for vertex, item in found.items() if item.depth == nearest})
 
     def obtain(self, type_name: str, fields: FieldSet, have: Mapping[Vertex, Reach]) -> int | None:
-        """After how many rounds a field set is known at an object with these vertices; None: never.
+        """The rounds of fetches until all fields of a field set are known at an object; None if they never
+        are.
 
-        A field that itself has @requires costs a round more, if what it requires can be obtained. A
-        requirement that comes back to itself can't be met on that way; answers found while such a way was cut
-        are not remembered, as others might not cut it.
+        `have`: the reachable vertices. A field with @requires takes one more round than its inputs. A
+        requirement that leads back to itself can't be met on that path; results during which a path was cut
+        are not cached, because another path might not be cut.
         """
         key = (type_name, fields, frozenset(have.items()))
         if key in self._obtained:
@@ -277,7 +274,7 @@ class QueryGraph:
         known = [depth for depth in depths if depth is not None]
         found = max(known, default=0) if len(known) == len(depths) else None
         if cuts == self._cuts:
-            if len(self._obtained) > _REMEMBERED:
+            if len(self._obtained) > _CACHE_SIZE:
                 self._obtained.clear()
             self._obtained[key] = found
         return found
@@ -348,7 +345,7 @@ class QueryGraph:
 
     @cached_property
     def unions_differ(self) -> bool:
-        """Whether subgraphs give some union different members."""
+        """Whether subgraphs define some union with different members."""
         views: dict[str, set[frozenset[str]]] = {}
         for subgraph in self.supergraph.subgraphs.values():
             for name, view in subgraph.types.items():
@@ -362,16 +359,14 @@ class QueryGraph:
         return tuple(dict.fromkeys(item for item in found if item is not None))
 
     def narrow(self, vertex: Vertex, condition: str) -> Vertex | None:
-        """The vertex for objects of a narrower type; None when the subgraph never hands one out there."""
+        """The vertex for objects of a narrower type; None when the subgraph never returns one there."""
         view = self.view(vertex)
         if view is None:
             return None
         if view.name == condition:
             return vertex
         if view.interface_object:
-            covered = self.supergraph.possible.get(condition, frozenset({condition}))
-            mixed = None if self.is_by_type else replace(vertex, mixed=True)
-            return vertex if view.possible <= covered else mixed
+            return self._narrow_interface_object(vertex, view, condition)
         types = self.supergraph.subgraphs[vertex.subgraph].types
         known = types.get(condition)
         wanted = known.possible if known else self.supergraph.possible.get(condition, frozenset())
@@ -380,3 +375,9 @@ class QueryGraph:
         if view.kind == "object":
             return vertex
         return replace(vertex, type=condition) if known else None
+
+    def _narrow_interface_object(self, vertex: Vertex, view: SubgraphType, condition: str) -> Vertex | None:
+        """The vertex of an interface object for objects of a type that its subgraph does not know."""
+        if view.possible <= self.supergraph.possible.get(condition, frozenset({condition})):
+            return vertex
+        return None if self.is_by_type else replace(vertex, mixed=True)

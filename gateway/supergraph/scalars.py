@@ -1,7 +1,7 @@
-"""The built-in scalars, and what a subgraph may give for each (GraphQL spec, 3.5).
+"""The built-in scalars, and the values that subgraphs may return for them (GraphQL spec, 3.5).
 
-The exact path asks `accepts`; compiled plans decode with `decoded`, which refuses the same values. A test
-compares them.
+The exact path uses `accepts`; compiled plans decode with `decoded`, which refuses the same values. A test
+compares the two.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,14 +20,16 @@ INT_MIN, INT_MAX = -(2**31), 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One built-in scalar: whether a value is one, the type that msgspec decodes it as, and how the exact
-    path writes it.
+    """One built-in scalar.
+
+    `accepts`: whether a value is valid. `decoded`: the type that msgspec decodes. `serialize`: the value in
+    the response on the exact path.
     """
 
     name: str
     accepts: Callable[[Any], bool]
     decoded: Any
-    written: Callable[[Any], Any] = lambda value: value
+    serialize: Callable[[Any], Any] = lambda value: value
 
 
 def _is_int(value: Any) -> bool:
@@ -43,7 +45,7 @@ def _is_id(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A Float without the text that it was written as: both paths write the same."""
+    """A Float without its original text, so that both paths write the same."""
     return float(value) if isinstance(value, ExactNumber) else value
 
 
@@ -51,11 +53,11 @@ def _same(value: Any) -> Any:
     return value
 
 
-def keep_numbers(schema: GraphQLSchema) -> None:
-    """Let the custom scalars of a schema read literals as JSON is read: decimals as they are written.
+def keep_number_text(schema: GraphQLSchema) -> None:
+    """Let the custom scalars of a schema coerce literals as JSON is read: decimals keep their text.
 
-    graphql-core copies a type that coerces literals (to sort or change a schema) only if the type has a
-    function of its own for values, too.
+    graphql-core copies a scalar with a function for literals (when it sorts or changes a schema) only if it
+    also has one for values, so both are set.
     """
     for item in schema.type_map.values():
         if isinstance(item, GraphQLScalarType) and not is_specified_scalar_type(item):
@@ -64,7 +66,7 @@ def keep_numbers(schema: GraphQLSchema) -> None:
 
 
 def literal_value(node: ValueNode, variables: Any = None) -> Any:
-    """The value of a literal that has no type of its own; `variables` as graphql-core gives them."""
+    """The value of a literal of a custom scalar; `variables` as graphql-core passes them."""
     if isinstance(node, FloatValueNode):
         return exact_number(node.value)
     if isinstance(node, ListValueNode):
@@ -78,7 +80,7 @@ SCALARS: Mapping[str, Scalar] = {
     one.name: one
     for one in (
         Scalar("String", lambda value: isinstance(value, str), str),
-        # numbers are written as text, which the exact path does: compiled plans leave them to it
+        # a number becomes text; compiled plans accept only text, so the exact path handles it
         Scalar("ID", _is_id, str, str),
         Scalar("Int", _is_int, Annotated[int, Meta(ge=INT_MIN, le=INT_MAX)]),
         Scalar("Float", _is_float, int | float, _plain),

@@ -1,11 +1,10 @@
-"""What a supergraph asks for and this gateway does not do.
+"""The features that a supergraph requires and this gateway does not enforce. Serving it would expose
+protected data.
 
-Serving it all the same would hand out what its authors protect.
-
-Names say nothing: a directive may be imported under another one, so features are known by their specs' urls,
-and so is what stands in @join__directive. A directive that is used without being linked counts as what it is
-called. In doubt it is refused: a purpose that is no plain EXECUTION counts as SECURITY, and links are read
-under their own name alone.
+A directive may be imported under any name, so features are identified by the URLs of their specs, in
+@join__directive too. A directive that is used without a link is identified by its name. In doubt a feature is
+refused: any purpose but EXECUTION counts as SECURITY, and links are recognised only under the name @link (or
+@core).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -42,7 +41,7 @@ Arguments = Mapping[str, ValueNode]
 
 
 class _DirectiveCollector(Visitor):
-    """The names of all directives that are applied, and what @join__directive stands for."""
+    """Collects the names of all applied directives, and the arguments of @join__directive."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +49,7 @@ class _DirectiveCollector(Visitor):
         self.links: list[Arguments] = []
 
     def enter_directive(self, node: DirectiveNode, *_: object) -> None:
-        """Note a directive."""
+        """Collect a directive."""
         self.names.add(node.name.value)
         if node.name.value.endswith("__directive"):
             given = {one.name.value: one.value for one in node.arguments or ()}
@@ -61,7 +60,7 @@ class _DirectiveCollector(Visitor):
 
 
 def unenforced(document: DocumentNode, features: Iterable[Feature]) -> Iterator[str]:
-    """Each feature that is asked for and not enforced, as its url or the directive's name."""
+    """Each required feature that is not enforced, as its URL or the directive's name."""
     used = _DirectiveCollector()
     visit(document, used)
     for name, arguments in _links(document):
@@ -84,7 +83,7 @@ def unenforced(document: DocumentNode, features: Iterable[Feature]) -> Iterator[
 
 
 def _links(document: DocumentNode) -> Iterator[tuple[str, Arguments]]:
-    """Whatever stands on the schema with the url of a spec, under whatever name."""
+    """The directives on the schema that link a spec, under whatever name."""
     for definition in document.definitions:
         if isinstance(definition, SchemaDefinitionNode | SchemaExtensionNode):
             for node in definition.directives or ():
@@ -95,7 +94,7 @@ def _links(document: DocumentNode) -> Iterator[tuple[str, Arguments]]:
 
 
 def _protects(arguments: Arguments) -> bool:
-    """Whether a link asks for something that protects, and that is not done here."""
+    """Whether a link requires protection that the gateway does not enforce."""
     url = _text(arguments.get("url") or arguments.get("feature"))
     imported = {theirs.removeprefix("@") for theirs, _ in read_imports(arguments.get("import"))}
     if imported & PROTECTIVE or ("inaccessible" in imported and not url.startswith(f"{_SPECS}inaccessible/")):
@@ -115,7 +114,7 @@ def _text(value: ValueNode | None) -> str:
 
 
 def refuse_unenforced(supergraph: Supergraph) -> None:
-    """Raise SupergraphError UNSUPPORTED_FEATURE for a supergraph that must not be served by this gateway."""
+    """Raise SupergraphError UNSUPPORTED_FEATURE for a supergraph that must not be served."""
     if supergraph.unenforced:
         shown = ", ".join(supergraph.unenforced)
         message = f"the supergraph uses {shown}, which this gateway does not enforce"

@@ -11,7 +11,7 @@ from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.context import RequestContext
 from gateway.core.errors import SubgraphError
 from gateway.core.jsontext import NotJson, read_json
-from gateway.core.numbers import plain
+from gateway.core.numbers import plain_numbers
 from gateway.transport.headers import NO_HEADERS, Headers
 from gateway.transport.redirects import describe_redirect
 from gateway.transport.template import Representations, RequestTemplate, members_of, template_of
@@ -272,7 +272,7 @@ def _bad_status(subgraph: str, reply: Reply) -> SubgraphError:
 
 async def send_and_read(transport: Transport, call: Call) -> Any:
     """Send a call and return the payload of its reply, with plain numbers. Raises SubgraphError."""
-    return plain(read_payload(call.subgraph, await send(transport, call)))
+    return plain_numbers(read_payload(call.subgraph, await send(transport, call)))
 
 
 def run_in_task(work: Coroutine[Any, Any, Reply], done: Done) -> Handle:

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 import httptools
 
-from gateway.core.compression import TooLarge, UnknownEncoding, Unreadable, unpack
+from gateway.core.compression import BodyTooLarge, CorruptBody, UnknownEncoding, unpack
 from gateway.transport.base import Reply
 
 MAX_HEAD = 262_144  # bytes of a reply's head
@@ -132,7 +132,7 @@ class Connection(asyncio.Protocol):
             if self._encoding:
                 try:
                     body = unpack(body, self._encoding.decode("latin-1"), self.max_reply)
-                except (Unreadable, TooLarge, UnknownEncoding) as error:
+                except (CorruptBody, BodyTooLarge, UnknownEncoding) as error:
                     if self._parser.get_status_code() < 300:
                         self.close()
                         owner.failed(self, error)

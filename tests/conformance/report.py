@@ -1,6 +1,5 @@
-"""`make conformance`: the audit's suites per source, and the subgraph requests beside the peers'.
-
-Exits with 1 on a failure.
+"""`make conformance`: the audit's suites by source, and the subgraph requests compared with other gateways.
+The exit code is 1 after a failure.
 """
 
 import asyncio
@@ -26,7 +25,7 @@ NO_WASTE = "no test takes more subgraph requests than the best peer that passes 
 
 
 async def run_all(served: Served) -> Results:
-    """Every suite from every source in every way."""
+    """Run every suite from every source in every mode."""
     return {
         (source, way): {name: await run_suite(name, source, way, served) for name in SUITES}
         for source in SOURCES
@@ -35,7 +34,7 @@ async def run_all(served: Served) -> Results:
 
 
 def print_failures(results: Results) -> int:
-    """A line per source and way, and one per failure; the number of failures."""
+    """Print a line for each source and mode, and one for each failure; returns the number of failures."""
     failures = 0
     for (source, way), suites in results.items():
         wrong = [
@@ -50,8 +49,8 @@ def print_failures(results: Results) -> int:
 
 
 def peer_requests(peers: Any, peer: str) -> str:
-    """A peer's subgraph requests over a suite, and how many tests it fails (their requests are not
-    counted).
+    """Another gateway's subgraph requests in a suite, and the number of tests that it fails, whose requests
+    do not count.
     """
     passed = [len(test[peer]["fetches"]) for test in peers.values() if test[peer]["pass"]]
     failed = len(peers) - len(passed)
@@ -59,7 +58,9 @@ def peer_requests(peers: Any, peer: str) -> str:
 
 
 def print_requests(results: Results) -> int:
-    """The table of subgraph requests per suite; the number of tests that take more than the best peer."""
+    """Print the subgraph requests of each suite; returns the number of tests that need more than the best
+    other gateway.
+    """
     peers, wasteful, sums = read_peers(), 0, [0, 0]
     print(
         f"\n{'subgraph requests':34} {'tests':>5} {'ours':>5} {'best':>5}"
@@ -88,7 +89,7 @@ def print_requests(results: Results) -> int:
 
 
 def main() -> int:
-    """Run, print, and say by the exit code whether all is well."""
+    """Run the suites, print the report, and return the exit code."""
     if not SUITES:
         print(ABSENT)
         return 1

@@ -1,6 +1,5 @@
-"""The public federation audit's suites (SHARED/conformance).
-
-Served, run through our gateway, and compared with the peers' requests.
+"""The suites of the public federation audit (SHARED/conformance): served, run through the gateway, and
+compared with the requests of other gateways.
 """
 
 import importlib.util
@@ -35,21 +34,20 @@ PEERS = ("apollo_gateway", "hive_gateway", "hive_rust")
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The suites' subgraphs: as objects, and over HTTP on a port."""
+    """The suites' subgraphs, as objects and over HTTP."""
 
     subgraphs: dict[str, Any]
     port: int
 
     def url(self, suite: str, subgraph: str) -> str:
-        """The address of one subgraph."""
+        """The URL of one subgraph."""
         return f"http://127.0.0.1:{self.port}/{suite}/{subgraph}"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One test of a suite: what was wrong with the answer (None.
-
-    Nothing), and the subgraphs that were asked.
+    """The result of one test: the error of the response (None if there is none), and the subgraphs that were
+    called.
     """
 
     wrong: str | None
@@ -62,13 +60,13 @@ def read(name: str) -> Any:
 
 
 def read_peers() -> Any:
-    """For each suite and test: what each peer made of it."""
+    """The results of other gateways, by suite and test."""
     return json.loads((FOLDER / "peers.json").read_text())["suites"]
 
 
 @contextmanager
 def serve() -> Iterator[Served]:
-    """The suites' own server, in this process, on a free port."""
+    """Run the suites' server in this process, on a free port."""
     sys.path.insert(0, str(FOLDER))
     spec = importlib.util.spec_from_file_location("conformance_subgraphs", FOLDER / "subgraphs.py")
     assert spec and spec.loader
@@ -87,7 +85,7 @@ def serve() -> Iterator[Served]:
 
 
 class Counting:
-    """A transport that notes which subgraphs were asked, and which requests are not valid for them."""
+    """A transport that records the called subgraphs and the requests that are not valid for them."""
 
     def __init__(self, inner: Transport, sdls: Mapping[str, str]) -> None:
         self.inner = inner
@@ -96,14 +94,14 @@ class Counting:
         self.invalid: list[str] = []
 
     def post(self, call: Call, done: Done) -> Handle:
-        """Note and pass on."""
+        """Record the call, and pass it on."""
         self.asked.append(call.subgraph)
         if problem := self.checker.problem(call.subgraph, call.query):
             self.invalid.append(problem)
         return self.inner.post(call, done)
 
     async def close(self) -> None:
-        """Pass on."""
+        """Close the inner transport."""
         await self.inner.close()
 
 
@@ -123,7 +121,7 @@ def local_executor(subgraph: Any) -> LocalExecutor:
 
 
 def sources(name: str, served: Served) -> list[SubgraphSource]:
-    """A suite's subgraphs as composition takes them, at their addresses."""
+    """A suite's subgraphs for composition, with their URLs."""
     return [
         SubgraphSource(one["name"], served.url(name, one["name"]), one["sdl"])
         for one in read(name)["subgraphs"]
@@ -131,14 +129,14 @@ def sources(name: str, served: Served) -> list[SubgraphSource]:
 
 
 def instance(test: Any) -> tuple[str, Any]:
-    """A test's query and expectation, with a fresh token where the suite keeps state."""
+    """A test's query and expected response, with a new token where the suite has state."""
     token = uuid.uuid4().hex
     expected = json.loads(json.dumps(test["expected"]).replace("__RANDOM_ID__", token))
     return test["query"].replace("__RANDOM_ID__", token), expected
 
 
 def judge(answer: Any, expected: Any) -> str | None:
-    """What is wrong with an answer; None when nothing is."""
+    """The error of a response; None if it is the expected one."""
     if answer.get("data") != expected.get("data"):
         return f"data is {answer.get('data')}, errors {answer.get('errors')}"
     if isinstance(expected.get("errors"), bool) and bool(answer.get("errors")) != expected["errors"]:
@@ -147,8 +145,8 @@ def judge(answer: Any, expected: Any) -> str | None:
 
 
 async def run_suite(name: str, source: str, way: str, served: Served) -> list[Outcome]:
-    """Every test of a suite, from the `given` supergraph or from one `composed` by us, `local`ly or by
-    `http`; `exact`: not compiled.
+    """Run every test of a suite, over the `given` supergraph or a `composed` one, `local`ly or by `http`;
+    `exact`: without compiled plans.
     """
     suite = read(name)
     supergraph = suite["supergraph"] if source == "given" else compose(sources(name, served)).supergraph
@@ -175,5 +173,5 @@ async def run_suite(name: str, source: str, way: str, served: Served) -> list[Ou
 
 
 def best(peers: Any) -> int | None:
-    """The fewest subgraph requests of the peers that pass a test; None when none does."""
+    """The fewest subgraph requests of the other gateways that pass a test; None if none does."""
     return min((len(one["fetches"]) for one in peers.values() if one["pass"]), default=None)

@@ -1,6 +1,5 @@
-"""The public federation audit's suites.
-
-From the given supergraph and from our own composition, in process and over HTTP.
+"""The public federation audit's suites, over the given and the composed supergraph, in process and
+over HTTP.
 """
 
 from collections.abc import Iterator

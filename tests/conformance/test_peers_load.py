@@ -1,7 +1,4 @@
-"""Our supergraphs in other people's gateways.
-
-Apollo Gateway and Hive Gateway load them and answer over real subgraphs.
-"""
+"""Other gateways load our supergraphs: Apollo Gateway and Hive Gateway, over running subgraphs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +34,7 @@ def served() -> Iterator[Served]:
 
 
 def shape(introspection: Any) -> str:
-    """A schema as sorted SDL, as far as introspection tells it."""
+    """A schema as sorted SDL, as far as introspection returns it."""
     return print_schema(lexicographic_sort_schema(build_client_schema(introspection)))
 
 

@@ -25,41 +25,41 @@ _LATER = """UPDATE sagas SET wake_at = wake_at - $1 * interval '1 second',
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A journal, and a way to let its own clock go on."""
+    """A journal, and a function that moves its clock forward."""
 
     journal: Journal
     later: Callable[[float], Awaitable[None]]
 
     async def start(self, saga: Saga, key: str = "k", data: Any = None) -> UUID:
-        """A new saga."""
+        """Start a new saga."""
         request = SagaRequest(saga, key, data or {"n": 1}, by="kim", correlation_id="c1")
         saga_id, new = await self.journal.start(request)
         assert new
         return saga_id
 
     async def claim(self, saga: Saga, lease: float = 10.0, most: int = 10) -> list[SagaRecord]:
-        """What a worker takes over of a kind of saga."""
+        """Claim the due sagas of a kind."""
         return list(await self.journal.claim("worker", [(saga.type, saga.version)], lease, most))
 
     async def take(self, saga: Saga, lease: float = 10.0) -> SagaRecord:
-        """The one saga of this kind that is due."""
+        """Claim the only due saga of a kind."""
         (record,) = await self.claim(saga, lease)
         return record
 
     async def view(self, saga_id: UUID) -> SagaView:
-        """A saga that is there."""
+        """A saga that exists."""
         found = await self.journal.view(saga_id)
         assert found is not None
         return found
 
     async def due_in(self, saga: Saga) -> float | None:
-        """Seconds until a saga of this kind is due."""
+        """The seconds until a saga of this kind is due."""
         return await self.journal.due_in([(saga.type, saga.version)])
 
 
 @pytest.fixture(scope="module")
 async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
-    """Connections to a database of this module's own."""
+    """Connections to a database of this module."""
     async with fresh_database(postgres_url, "journal") as url:
         pool = await asyncpg.create_pool(url, min_size=1, max_size=8)
         await PostgresJournal(pool).create()
@@ -69,7 +69,7 @@ async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
 
 @pytest.fixture(params=["memory", "postgres"])
 def kept(request: pytest.FixtureRequest) -> Kept:
-    """Each implementation. For PostgreSQL, everything that waits moves into the past instead of time
+    """Each implementation. For PostgreSQL, all times in the database move into the past instead of time
     passing.
     """
     if request.param == "memory":
@@ -88,22 +88,22 @@ def kept(request: pytest.FixtureRequest) -> Kept:
 
 
 async def act(_: StepCall) -> None:
-    """An action that is never called here."""
+    """An action that is never called."""
 
 
 def saga_of(names: str = "ab", **settings: Any) -> Saga:
-    """A saga of a type of its own."""
+    """A saga with a type of its own."""
     steps = tuple(Step(name, act, service=f"of-{name}", operation=f"do-{name}") for name in names)
     return Saga(f"s-{uuid4().hex[:8]}", steps, **settings)
 
 
 def beginning(record: SagaRecord, move: Attempt) -> SagaChange:
-    """The write before an attempt."""
+    """The change that begins an attempt."""
     return SagaChange("begin", begun(record.state, move), begun=move)
 
 
 async def refusal(of: Awaitable[Any]) -> str:
-    """The code of the error that something ends with."""
+    """The code of the error that is raised."""
     with pytest.raises(SagaError) as caught:
         await of
     return caught.value.code

@@ -1,5 +1,5 @@
-"""What every transport promises (gateway.transport.base.Transport), asked of each one and of each that
-wraps another.
+"""The contract of `gateway.transport.base.Transport`, run against every transport and every wrapper of a
+transport.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ Making = Callable[[Execute], AbstractAsyncContextManager[Transport]]
 
 @asynccontextmanager
 async def over_http(execute: Execute) -> AsyncIterator[Transport]:
-    """A transport to a real server."""
+    """A transport to a server."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -72,7 +72,7 @@ async def in_process(execute: Execute) -> AsyncIterator[Transport]:
 
 
 def wrapped(wrap: Callable[[Transport], Transport]) -> Making:
-    """A transport around one in the process."""
+    """A wrapped transport to a function."""
 
     @asynccontextmanager
     async def make(execute: Execute) -> AsyncIterator[Transport]:
@@ -86,14 +86,14 @@ class Passing:
     """A plugin that changes nothing."""
 
     def on_call(self, context: RequestContext | None, call: Call) -> None:
-        """Let the call pass."""
+        """Pass the call on."""
 
     def on_reply(self, context: RequestContext | None, call: Call, outcome: Outcome) -> None:
-        """Let the reply pass."""
+        """Pass the reply on."""
 
 
 def triggering(inner: Transport) -> Transport:
-    """One that starts sagas for a mutation that nobody sends here."""
+    """A transport that starts sagas, for a mutation that no test sends."""
     return TriggeringTransport(inner, Sagas(MemoryJournal(), Definitions(), [Trigger("begin", "saga")]))
 
 
@@ -109,13 +109,13 @@ TRANSPORTS: dict[str, Making] = {
 
 @pytest.fixture(params=list(TRANSPORTS.values()), ids=list(TRANSPORTS))
 def making(request: pytest.FixtureRequest) -> Making:
-    """Each way to a subgraph."""
+    """Each transport."""
     made: Making = request.param
     return made
 
 
 async def echo(asked: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
-    """A subgraph that replies with what it was asked."""
+    """A subgraph that replies with the request."""
     found = {
         "query": asked["query"],
         "variables": asked.get("variables") or {},

@@ -8,9 +8,10 @@ from tests.fuzz.rig import Outcome
 FEATURES = (
     "key", "several keys", "composite keys", "nested keys", "resolvable: false", "requires",
     "requires, nested", "requires, with arguments", "requires, with fragments", "requires, chained",
-    "provides", "shareable", "override", "progressive override", "contexts", "interfaces", "unions", "interface objects", "enums",
-    "lists of lists", "input objects", "custom root names", "mutations in series", "big numbers",
-    "executable directives", "hasty plans", "fallbacks for missing inputs",
+    "provides", "shareable", "override", "progressive override", "contexts", "interfaces", "unions",
+    "interface objects", "enums", "lists of lists", "input objects", "custom root names",
+    "mutations in series", "big numbers", "executable directives", "hasty plans",
+    "fallbacks for missing inputs",
 )  # fmt: skip
 
 

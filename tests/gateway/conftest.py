@@ -1,4 +1,4 @@
-"""What every test of the gateway has to leave behind: no request that a subgraph would refuse."""
+"""A check after every gateway test: all requests to subgraphs were valid."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from tests.gateway.support import INVALID_REQUESTS
 
 @pytest.fixture(autouse=True)
 def valid_requests() -> Iterator[None]:
-    """Each request that the test's engines have sent is valid for the subgraph's SDL."""
+    """Check that each request that the test's engines sent is valid for the subgraph's SDL."""
     INVALID_REQUESTS.clear()
     yield
     assert INVALID_REQUESTS == []

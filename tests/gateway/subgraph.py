@@ -1,4 +1,4 @@
-"""Subgraphs for tests: a federation SDL answered by graphql-core over plain data, called in process."""
+"""Subgraphs for tests: a federation SDL executed by graphql-core over plain data, in process."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,11 +24,10 @@ directive @fromContext(field: String) on ARGUMENT_DEFINITION
 
 
 class Subgraph:
-    """One subgraph. `data` holds the root fields under "Query" and entities by "Type:id".
+    """One subgraph.
 
-    A callable is given arguments.
-
-    Requests that came are kept, with their variables.
+    `data` has root fields under "Query" and entities under "Type:id"; callables receive the arguments.
+    Requests are recorded with their variables.
     """
 
     def __init__(self, sdl: str, data: Data) -> None:
@@ -46,7 +45,7 @@ class Subgraph:
         operation_name: str | None,
         headers: Mapping[str, str],
     ) -> dict[str, Any]:
-        """Answer a request."""
+        """Execute a request."""
         self.asked.append((query, variables or {}))
         result = graphql_sync(
             self.schema,
@@ -72,5 +71,5 @@ class Subgraph:
 
 
 def transport_of(subgraphs: Mapping[str, Subgraph]) -> LocalTransport:
-    """The way to them."""
+    """The transport to these subgraphs."""
     return LocalTransport(dict(subgraphs))

@@ -1,7 +1,4 @@
-"""What the gateway's tests share.
-
-Engines over small supergraphs, and running a query through the pipeline.
-"""
+"""Helpers of the gateway tests: engines over small supergraphs, and running a query."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -32,7 +29,7 @@ INVALID_REQUESTS: list[str] = []  # of the test that runs; `tests/gateway/confte
 
 
 def supergraph_of(sdls: Mapping[str, str], linked: bool = True) -> str:
-    """Compose small SDLs; `linked` puts the link to Federation 2 in front of each."""
+    """Compose small SDLs; `linked`: add the link to Federation 2 to each."""
     sources = [
         SubgraphSource(name, f"http://{name}", (LINK if linked else "") + sdl) for name, sdl in sdls.items()
     ]
@@ -50,7 +47,7 @@ def inputs_of(
     headers: Headers = NO_HEADERS,
     timeout: float = 30.0,
 ) -> ExecutionInputs:
-    """What a request without a door gives to an execution."""
+    """The execution inputs of a request that did not come over HTTP."""
     return ExecutionInputs(variables or {}, headers, timeout, engine.context({}))
 
 
@@ -62,7 +59,7 @@ def gateway_of(sdls: Mapping[str, str], transport: Transport, settings: Settings
 def fake_engine(
     sdls: Mapping[str, str], replying: Replying, settings: Settings | None = None
 ) -> tuple[Engine, FakeTransport]:
-    """An engine over small SDLs whose subgraphs answer by a function; each request must be valid for them."""
+    """An engine over small SDLs whose subgraphs reply by a function; each request must be valid for them."""
     checker = RequestChecker({name: LINK + sdl for name, sdl in sdls.items()})
 
     def checked(call: Call) -> Any:
@@ -75,7 +72,7 @@ def fake_engine(
 
 
 async def ask(engine: Engine, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Run one operation and return the response."""
+    """Run one operation, and return the response."""
     checked = check(engine, query)
     node = pick(checked, None)
     values = variables_for(engine, node, variables or {})
@@ -94,13 +91,13 @@ async def payload_from(
     repeatable: bool = True,
     headers: Headers = NO_HEADERS,
 ) -> Any:
-    """What a subgraph replies to a call by itself, within so many seconds."""
+    """A subgraph's payload for a single call, within so many seconds."""
     call = call_for(subgraph, query, headers=headers, repeatable=repeatable, timeout=timeout)
     return await send_and_read(transport, call)
 
 
 async def until(there: Callable[[], bool]) -> None:
-    """Wait for something that takes its time."""
+    """Wait until a condition holds."""
     async with asyncio.timeout(60):
         while not there():  # noqa: ASYNC110 - nobody tells when
             await asyncio.sleep(0.001)

@@ -1,6 +1,6 @@
-"""Cases as text: SDLs and what composition makes of them, queries and their plans.
+"""Cases as text: SDLs and the result of their composition, queries and their plans.
 
-`REWRITE=1 make test ARGS=tests/gateway/test_cases.py` writes the expectations anew; look at the diff.
+`REWRITE=1 make test ARGS=tests/gateway/test_cases.py` rewrites the expected texts; check the diff.
 """
 
 import os
@@ -21,7 +21,7 @@ REWRITE = os.environ.get("REWRITE") == "1"
 
 
 def expect(path: Path, got: str) -> None:
-    """Compare with a file, or write it."""
+    """Compare a text with a file; with REWRITE=1 write the file first."""
     if REWRITE:
         path.write_text(got)
     assert path.read_text() == got

@@ -1,4 +1,4 @@
-"""The `gateway` command as a person types it: what it prints, and what a mistake is answered with."""
+"""The `gateway` command: its output, and its error messages."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def gateway(*arguments: str, stdin: str | None = None) -> subprocess.CompletedPr
 
 @pytest.fixture(scope="module")
 def supergraph(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A supergraph that `gateway compose` wrote."""
+    """A supergraph that `gateway compose` has written."""
     file = tmp_path_factory.mktemp("cli") / "supergraph.graphql"
     files = [f"--subgraph={name}={CASE / name}.graphql" for name in ("users", "reviews")]
     done = gateway("compose", *files, "--subgraph-url", "users=http://127.0.0.1:9/", "-o", str(file))
@@ -77,7 +77,7 @@ def test_plan_prints_text_and_json(supergraph: Path) -> None:
         (["compose", "--subgraph", "u=http://127.0.0.1:9/"], None, "SUBGRAPH_UNREACHABLE: subgraph u"),
         (["serve"], None, "either --supergraph FILE or --subgraph"),
         (["serve", "--supergraph", "SUPERGRAPH", "--subgraph-url", "x=http://y/"], None, "UNKNOWN_SUBGRAPH"),
-        (["serve", "--supergraph", "SUPERGRAPH", "--subgraph-url", "users=y"], None, "must be http://"),
+        (["serve", "--supergraph", "SUPERGRAPH", "--subgraph-url", "users=y"], None, "expected http(s)://"),
     ],
 )
 def test_mistakes_are_explained(

@@ -54,21 +54,21 @@ numbers = pytest.mark.parametrize("number", NUMBERS)
 
 
 def gateway_of(replying: Replying, compiled: bool, batch: bool = False) -> tuple[Endpoint, FakeTransport]:
-    """An endpoint over subgraphs that reply with bytes."""
+    """An endpoint over subgraphs that reply with these bytes."""
     transport = FakeTransport(lambda call: Reply(200, replying(call)))
     engine = engine_of(supergraph_of(SDLS), transport, Settings(compile=compiled, batch=batch))
     return Endpoint(Gateway(engine), 1_000_000), transport
 
 
 async def post(endpoint: Endpoint, query: str, variables: str = "{}") -> str:
-    """What a client reads."""
+    """The body of the response to a POST."""
     body = b'{"query":%b,"variables":%b}' % (orjson.dumps(query), variables.encode())
     headers = RequestHeaders([(b"content-type", b"application/json")], None)
     return (await endpoint.reply("POST", b"", headers, body)).body.decode()
 
 
 async def get(endpoint: Endpoint, query: str, variables: str = "{}") -> str:
-    """The same by GET."""
+    """The body of the response to a GET."""
     asked = urlencode({"query": query, "variables": variables}).encode()
     return (await endpoint.reply("GET", asked, RequestHeaders([], None), b"")).body.decode()
 

@@ -1,4 +1,4 @@
-"""Asking subgraphs for their SDLs: what `gateway compose` and `gateway serve` say about an address."""
+"""Fetching the SDLs of subgraphs, for `gateway compose` and `gateway serve`."""
 
 import pytest
 

@@ -1,4 +1,6 @@
-"""Options that name a setting: every limit and wire setting can be set, and a typo says what was meant."""
+"""Options of the form NAME=VALUE: every limit and connection setting can be set, and errors help
+with typos.
+"""
 
 from dataclasses import fields
 from typing import Any

@@ -1,4 +1,6 @@
-"""Hooks: what each may do, on both doors and both paths, and that they cost nothing where there are none."""
+"""Plugins: the effect of each hook over both protocols and on both paths, and that gateways without hooks do
+not pay for them.
+"""
 
 import asyncio
 import re
@@ -48,12 +50,12 @@ async def client(*plugins: object, **settings: Any) -> AsyncIterator[httpx.Async
 
 
 async def ask(http: httpx.AsyncClient, query: str = QUERY, **headers: str) -> Any:
-    """One answer."""
+    """One response."""
     return (await http.post("/graphql", json={"query": query}, headers=headers)).json()
 
 
 class Noting:
-    """Has every hook, and notes in which order they are called."""
+    """Has every hook, and records the order of the calls."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -114,7 +116,7 @@ async def test_both_doors_call_them() -> None:
 
 
 class Answering:
-    """Answers some requests by itself, refuses others, and fails at the rest."""
+    """Answers some requests itself, refuses others, and raises an exception for the rest."""
 
     def on_request(self, context: RequestContext, ask: GraphQLRequest) -> Envelope | None:
         """By what the query says."""
@@ -138,7 +140,9 @@ async def test_a_plugin_answers_refuses_and_fails() -> None:
 
 
 class Identifying:
-    """Says who asks by a header that is not forwarded, and tells subgraphs in another one."""
+    """Identifies the caller by a header that is not forwarded, and sends the identity to subgraphs in another
+    header.
+    """
 
     def on_request(self, context: RequestContext, ask: GraphQLRequest) -> None:
         """Set the identity."""
@@ -229,7 +233,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "contributing.md"
 
 
 def examples() -> list[str]:
-    """The plugins that the documents show, as code."""
+    """The plugins in the documentation, as code."""
     return [
         code for code in re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL) if "plugins=" in code
     ]

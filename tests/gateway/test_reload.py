@@ -1,6 +1,5 @@
-"""SIGHUP serves another supergraph.
-
-No connection is dropped, no request fails, and one that can't be loaded changes nothing.
+"""SIGHUP loads another supergraph: no connection is closed, no request fails, and an invalid supergraph
+changes nothing.
 """
 
 import http.client
@@ -28,7 +27,7 @@ FIELDS = '{ __type(name: "Query") { fields { name } } }'
 
 
 class Client:
-    """One connection that is kept."""
+    """One keep-alive connection."""
 
     def __init__(self, port: int) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -42,7 +41,7 @@ class Client:
         self.connection.close()
 
     def ask(self, query: str) -> Any:
-        """An answer over the same connection; fails when that was closed in between."""
+        """A response over the same connection; fails if it was closed."""
         assert self.connection.sock is not None, "the server has closed the connection"
         assert self.connection.sock.getsockname() == self.address
         self.connection.request(
@@ -51,12 +50,12 @@ class Client:
         return json.loads(self.connection.getresponse().read())
 
     def fields(self) -> list[str]:
-        """The fields of the query type that is served now."""
+        """The fields of the current query type."""
         return [one["name"] for one in self.ask(FIELDS)["data"]["__type"]["fields"]]
 
 
 def until(there: Any) -> None:
-    """Wait for something that takes its time, for 60 s at most."""
+    """Wait until a condition holds, for 60 s at most."""
     deadline = time.monotonic() + 60
     while not there():
         assert time.monotonic() < deadline, "it does not come"
@@ -64,7 +63,7 @@ def until(there: Any) -> None:
 
 
 def answers(port: int) -> bool:
-    """Whether somebody listens."""
+    """Whether a port has a listener."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 

@@ -1,4 +1,4 @@
-"""Equal queries under way share one execution; nothing that could differ between callers is shared."""
+"""Equal concurrent queries share one execution; nothing is shared that could differ between callers."""
 
 import asyncio
 from typing import Any
@@ -17,7 +17,7 @@ SDL = "type Query { me(n: Int): String } type Mutation { change: String }"
 
 
 class Waiting:
-    """Answers with the caller and the number of the request, once it is let; with headers as they are set."""
+    """Replies with the caller and the number of the request, once it is released, with the given headers."""
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
@@ -40,18 +40,18 @@ class Waiting:
         return Reply(200, orjson.dumps({"data": {key: f"{user} {number}"}}), self.headers)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 def gateway_over(transport: Waiting, *, share: bool = True) -> Gateway:
-    """A gateway that knows the test's operations already."""
+    """A gateway that has the test's operations cached."""
     return gateway_of({"a": SDL}, transport, Settings(share=share))
 
 
 async def together(
     gateway: Gateway, transport: Waiting, *asks: tuple[GraphQLRequest, dict[str, str]]
 ) -> list[Any]:
-    """The answers to requests that are under way at the same time."""
+    """The responses to concurrent requests."""
     transport.go.set()
     for ask, headers in asks:  # so that their plans are known
         await gateway.answer(ask, headers)

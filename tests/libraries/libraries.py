@@ -24,9 +24,8 @@ SUBGRAPH_VERSIONS = ("2.0", "2.2", "2.4", "2.7", "2.9", "2.12", "2.14")
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A library: the tool that runs it, its folder, and the command (which fetches what is missing).
-
-    `bounded`: it is among those that every run of the tests takes.
+    """A library: the tool that runs it, its folder, and the command (which installs missing packages).
+    `bounded`: every run of the tests includes it.
     """
 
     name: str
@@ -37,14 +36,14 @@ class Library:
 
     @property
     def lacks(self) -> str:
-        """Why it can't run on this machine; empty when it can."""
+        """Why it can't run on this machine; "" if it can."""
         there = find_node() if self.tool == "node" else shutil.which(self.tool)
         return "" if there else f"{self.name}: there is no {self.tool} on this machine"
 
 
 @cache
 def python_of_libraries() -> str:
-    """The Python of an environment of its own, with the locked packages."""
+    """The Python of a separate environment with the locked packages."""
     uv = Path(sys.executable).parent / "uv"
     home = Path(sys.prefix) / "libraries"
     lock = PYTHON / "requirements.lock"

@@ -1,7 +1,7 @@
-"""SDLs as libraries print them: composed by us as by Apollo's composition, and served through the gateway.
+"""SDLs that libraries print: composed as by Apollo's composition, and served through the gateway.
 
-`make test-libraries` takes all libraries, and skips by name what the machine lacks; every other run takes
-those of Node and Python.
+`make test-libraries` tests all libraries, and names those whose tools are missing; other runs test those of
+Node and Python.
 """
 
 import asyncio
@@ -33,14 +33,14 @@ pytestmark = pytest.mark.skipif(find_node() is None, reason=NO_NODE)
 
 
 class Served:
-    """A library's subgraph while it runs."""
+    """A library's running subgraph."""
 
     def __init__(self, library: Library) -> None:
         self.conversation = Conversation(library.command(), library.folder)
         self.asked: list[str] = []
 
     def ask(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The answer to one request."""
+        """The reply to one request."""
         self.asked.append(query)
         return dict(self.conversation.ask({"query": query, "variables": dict(variables or {})}))
 
@@ -51,13 +51,13 @@ class Served:
         operation_name: str | None,
         headers: Mapping[str, str],
     ) -> dict[str, Any]:
-        """Answer the gateway."""
+        """Reply to the gateway."""
         return await asyncio.to_thread(self.ask, query, variables)
 
 
 @pytest.fixture(scope="module", params=CHOSEN, ids=lambda one: str(one.name))
 def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    """Each library in turn; skipped where the machine lacks its tool."""
+    """Each library in turn; skipped if its tool is missing."""
     library: Library = request.param
     if library.lacks:
         pytest.skip(library.lacks)
@@ -67,7 +67,7 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
 
 
 def sdls_of(served: Served) -> dict[str, str]:
-    """The library's own SDL, and a hand-written subgraph beside it."""
+    """The library's SDL, and a hand-written subgraph."""
     answer = served.ask("{ _service { sdl } }")
     assert not answer.get("errors")
     return {"products": answer["data"]["_service"]["sdl"], "reviews": link("2.3") + REVIEWS}

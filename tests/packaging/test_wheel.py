@@ -1,7 +1,4 @@
-"""The wheel in an empty environment.
-
-It is the gateway alone, it serves, and it names the extra that is missing.
-"""
+"""The wheel in an empty environment: it has only the gateway, it serves, and it names a missing extra."""
 
 import json
 import os
@@ -57,7 +54,7 @@ ANSWER = {"data": {"me": {"name": "Ada", "reviews": [{"stars": 5}, {"stars": 3}]
 
 
 def uv(*arguments: str) -> None:
-    """Run uv as `make env` does: pip's settings of a mirror and of a certificate hold for it, too."""
+    """Run uv like `make env`, with pip's settings of an index and a certificate."""
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     for ours, pips in (("SSL_CERT_FILE", "PIP_CERT"), ("UV_DEFAULT_INDEX", "PIP_INDEX_URL")):
         if value := environment.get(pips):
@@ -79,7 +76,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of an environment that holds the wheel and what it needs, in the locked versions."""
+    """The programs of an environment with the wheel and its locked dependencies."""
     folder = tmp_path_factory.mktemp("environment") / "venv"
     uv("venv", "--python", sys.executable, str(folder))
     python = str(folder / "bin" / "python")
@@ -88,14 +85,14 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(installed: Path, folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of that environment, in a folder where nothing of the project is."""
+    """Run a program of that environment, outside of the project's folder."""
     given = [str(installed / command[0]), *command[1:]]
     return subprocess.run(given, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture(scope="module")
 def served(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an installed gateway in front of two subgraphs."""
+    """The URL of an installed gateway in front of two subgraphs."""
     port = free_port()
     folder = tmp_path_factory.mktemp("served")
     words = folder / "words"

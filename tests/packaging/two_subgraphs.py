@@ -1,4 +1,4 @@
-"""Two small subgraphs over HTTP, of the tests' own environment: accounts and reviews."""
+"""Two small subgraphs over HTTP, in the tests' environment: accounts and reviews."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ _REVIEWS = {"Query": {}, "User:1": {"__typename": "User", "reviews": [{"stars": 
 
 
 class _Server(ThreadingHTTPServer):
-    """A server of one subgraph; `_service` gives its SDL."""
+    """A server of one subgraph; `_service` returns its SDL."""
 
     daemon_threads = True
 
@@ -28,7 +28,7 @@ class _Server(ThreadingHTTPServer):
         self.subgraph = Subgraph(sdl, data)
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a request's body."""
+        """The reply to a request's body."""
         if "_service" in body["query"]:
             return {"data": {"_service": {"sdl": self.sdl}}}
         return asyncio.run(self.subgraph(body["query"], body.get("variables"), body.get("operationName"), {}))
@@ -38,7 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        """Answer a GraphQL request."""
+        """Reply to a GraphQL request."""
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         answer = json.dumps(self.server.answer(body)).encode()
         self.send_response(200)
@@ -48,12 +48,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def two_subgraphs() -> Iterator[dict[str, str]]:
-    """The subgraphs' addresses by name."""
+    """The URLs of the subgraphs by name."""
     servers = {"accounts": _Server(ACCOUNTS, _ACCOUNTS), "reviews": _Server(REVIEWS, _REVIEWS)}
     threads = [threading.Thread(target=one.serve_forever, daemon=True) for one in servers.values()]
     for thread in threads:

@@ -1,1 +1,1 @@
-"""Merging the subgraphs' types: unions of what is answered, intersections of what is accepted."""
+"""Merging the subgraphs' types: the union of output elements, the intersection of input elements."""

@@ -1,7 +1,4 @@
-"""Merging the directives that are carried along.
-
-All of them where they are repeatable, else by the strategy of their spec.
-"""
+"""Merging carried directives: all applications of repeatable ones, else by the strategy of their spec."""
 
 import json
 from collections import Counter
@@ -18,7 +15,7 @@ Sided = Sequence[tuple[str, Sequence[Application]]]
 
 
 def merge_applications(coordinate: str, sides: Sided, report: Report) -> tuple[Application, ...]:
-    """The carried directives of one element, from pairs of a subgraph's name and what it applies."""
+    """The merged directives of one element; `sides`: pairs of a subgraph and its applications."""
     named: dict[tuple[str, bool], list[tuple[str, Application]]] = {}
     for subgraph, applied in sides:
         for one in applied:
@@ -49,7 +46,7 @@ def _merge(
         if given:
             merged[name] = merge_values(strategy, given)
     message = (
-        f"@{first.local} has different arguments on {coordinate}; they were merged by {dict(strategies)}"
+        f"@{first.local} has different arguments on {coordinate}, which were merged by {dict(strategies)}"
     )
     report.hint("MERGED_NON_REPEATABLE_DIRECTIVE_ARGUMENTS", message, coordinate)
     arguments = tuple((name, json.dumps(value)) for name, value in merged.items())
@@ -60,7 +57,7 @@ def _most_frequent(coordinate: str, found: Sequence[tuple[str, Application]], re
     counts = Counter(one.value for _, one in found)
     chosen = max((one for _, one in found), key=lambda one: counts[one.value])
     shown = ", ".join(f"{dict(one.arguments)} in {subgraph}" for subgraph, one in found)
-    message = f"@{chosen.local} can stand once on {coordinate}, but has different arguments: {shown}"
+    message = f"@{chosen.local} is not repeatable, but has different arguments on {coordinate}: {shown}"
     report.hint("INCONSISTENT_NON_REPEATABLE_DIRECTIVE_ARGUMENTS", message, coordinate)
     return chosen
 
@@ -70,9 +67,7 @@ def _values(one: Application) -> Mapping[str, Any]:
 
 
 def merge_values(strategy: Strategy, given: Sequence[Any]) -> Any:
-    """One value out of several: the greatest, all members, true where all are, or every alternative of
-    each with each other's.
-    """
+    """One value for several: the maximum, the union, the logical and, or the conjunction of alternatives."""
     if strategy == "max":
         return max(given)
     if strategy == "and":
@@ -83,11 +78,10 @@ def merge_values(strategy: Strategy, given: Sequence[Any]) -> Any:
 
 
 def conjunction(given: Sequence[list[list[str]]]) -> list[list[str]]:
-    """Requirements in disjunctive normal form, all of which must hold.
+    """Requirements in disjunctive normal form, all of which must hold: [[a], [b]] and [[c]] give [[a, c], [b,
+    c]].
 
-    [[a], [b]] and [[c]] give [[a, c], [b, c]].
-
-    What another alternative implies is left out.
+    Alternatives that another one implies are left out.
     """
     out: list[frozenset[str]] = [frozenset()]
     for one in given:

@@ -1,8 +1,7 @@
-"""@composeDirective: directives of other specs that the supergraph carries, with the newest definition of
-each.
+"""@composeDirective: directives of other specs that the supergraph carries, each with its newest definition.
 
-A composed directive is defined in its subgraph, belongs to a linked spec, and keeps its name everywhere; a
-spec has one major version over all subgraphs that compose from it.
+A composed directive is defined in its subgraph, belongs to a linked spec, and has the same name everywhere;
+all subgraphs that compose from a spec use the same major version.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +22,7 @@ from gateway.compose.merge.names import metadata_of, used_names
 from gateway.compose.merged import ComposedDirectives
 from gateway.compose.model import ComposedDirective, SubgraphSchema
 from gateway.federation.carried import CARRIED
-from gateway.supergraph.api_schema import remade
+from gateway.supergraph.api_schema import copied
 from gateway.supergraph.features import Feature
 
 _ERROR = "DIRECTIVE_COMPOSITION_ERROR"
@@ -31,8 +30,8 @@ _ERROR = "DIRECTIVE_COMPOSITION_ERROR"
 
 @dataclass(slots=True)
 class _Spec:
-    """One spec: its versions by subgraph, and the composed directives of it (local name to the name in the
-    spec).
+    """One spec: its versions by subgraph, and its composed directives (`elements`: the spec's name by local
+    name).
     """
 
     versions: dict[str, tuple[Feature, DirectiveDefinitionNode]] = field(default_factory=dict)
@@ -41,8 +40,8 @@ class _Spec:
     places: dict[str, dict[str, NameNode]] = field(default_factory=dict)
 
     def definition(self, name: str) -> DirectiveDefinitionNode:
-        """The newest definition of a directive, for every place where some subgraph may use it."""
-        return remade(self.definitions[name][1], locations=tuple(self.places[name].values()))
+        """The newest definition of a directive, with every location that some subgraph allows."""
+        return copied(self.definitions[name][1], locations=tuple(self.places[name].values()))
 
 
 def compose_directives(schemas: Sequence[SubgraphSchema], report: Report) -> ComposedDirectives:
@@ -79,20 +78,20 @@ def _find(
 ) -> tuple[str, Feature, DirectiveDefinitionNode] | None:
     where = {"subgraph": schema.name}
     if not composed.name:
-        report.error(_ERROR, "@composeDirective needs the name of a directive", node=composed.node, **where)
+        report.error(_ERROR, "@composeDirective: expected a directive's name", node=composed.node, **where)
         return None
     if not composed.name.startswith("@"):
-        message = f'@composeDirective(name: "{composed.name}"): a directive\'s name begins with @'
+        message = f'@composeDirective(name: "{composed.name}"): expected a name that begins with @'
         report.error(_ERROR, message, node=composed.node, **where)
         return None
     name = composed.name.removeprefix("@")
     canonical = schema.links.names.get(name)
     if canonical in CARRIED:
-        message = f"@{name} is composed anyway; @composeDirective is not needed for it"
+        message = f"@{name} is always composed; @composeDirective is not needed for it"
         report.hint("DIRECTIVE_COMPOSITION_INFO", message, f"@{name}")
         return None
     if canonical is not None:
-        message = f"@{name} is federation's, which speaks to composition alone"
+        message = f"@{name} is a federation directive, which can't be composed"
         report.error(_ERROR, message, node=composed.node, **where)
         return None
     node = schema.directives.get(name)
@@ -102,7 +101,7 @@ def _find(
         return None
     feature = next((one for one in schema.links.features if one.owns(name, True)), None)
     if feature is None:
-        message = f"@{name} is composed, but belongs to no linked spec; add a @link that imports it"
+        message = f"@{name} is composed, but no linked spec has it; add a @link that imports it"
         report.error(_ERROR, message, node=composed.node, **where)
         return None
     return name, feature, node
@@ -128,7 +127,7 @@ def _add(
 
 
 def _element(feature: Feature, name: str) -> str:
-    """What the spec itself calls a directive."""
+    """A directive's name in its spec."""
     for theirs, ours in feature.imports:
         if ours == f"@{name}":
             return theirs.removeprefix("@")
@@ -152,7 +151,7 @@ def _check_majors(schemas: Sequence[SubgraphSchema], specs: Mapping[str, _Spec],
 
 
 def _check_applications(schema: SubgraphSchema, specs: Iterable[_Spec], report: Report) -> None:
-    """What one subgraph applies must fit the definition that the supergraph takes from another."""
+    """Report applications that do not fit the definition that the supergraph uses."""
     chosen = {name: node for spec in specs for name, (_, node) in spec.definitions.items()}
     for item in schema.types.values():
         for applied in (
@@ -171,7 +170,9 @@ def _check_applications(schema: SubgraphSchema, specs: Iterable[_Spec], report: 
                     and value_from_ast(parse_value(value), scalar) is Undefined
                 )
                 if name not in known or misfit:
-                    message = f"@{applied.local}({name}: {value}) on {item.name} does not fit its definition elsewhere"
+                    message = (
+                        f"@{applied.local}({name}: {value}) on {item.name} does not fit its newest definition"
+                    )
                     report.error("INVALID_GRAPHQL", message, subgraph=schema.name, node=item.node)
 
 
@@ -186,7 +187,7 @@ def _hint_other_name(spec: _Spec, schema: SubgraphSchema, feature: Feature, repo
 
 
 def _check_conflict(name: str, schemas: Sequence[SubgraphSchema], report: Report) -> None:
-    """A composed name is not what another subgraph calls a directive that is carried anyway."""
+    """Report a composed name that another subgraph uses for a federation directive."""
     for schema in schemas:
         canonical = schema.links.names.get(name)
         if canonical is not None and canonical in used_names(schema):

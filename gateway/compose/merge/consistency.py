@@ -1,4 +1,4 @@
-"""Hints about types that their subgraphs define differently, where that can be merged all the same."""
+"""Hints about types that the subgraphs define differently but that can be merged."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -11,7 +11,7 @@ Sides = Sequence[tuple[SubgraphSchema, TypeDef]]
 def hint_inconsistencies(
     types: Mapping[str, Sides], used_in: Collection[str], used_out: Collection[str], report: Report
 ) -> None:
-    """Look at every type that more than one subgraph has, and at unused enums."""
+    """Check every type that several subgraphs define, and find unused enums."""
     for name, sides in types.items():
         kinds = {item.kind for _, item in sides}
         if "enum" in kinds:
@@ -46,7 +46,7 @@ def _hint_partly(code: str, name: str, sides: Sequence[tuple[str, Iterable[str]]
 
 def _hint_enum(name: str, sides: Sides, used_in: bool, used_out: bool, report: Report) -> None:
     if not used_in and not used_out:
-        report.hint("UNUSED_ENUM_TYPE", f"enum {name} is used nowhere", name)
+        report.hint("UNUSED_ENUM_TYPE", f"enum {name} is not used", name)
     if not used_in:
         values = [(schema.name, item.values) for schema, item in sides]
         _hint_partly("INCONSISTENT_ENUM_VALUE_FOR_OUTPUT_ENUM", name, values, report)

@@ -1,4 +1,4 @@
-"""@fromContext: arguments that a subgraph is given from an object further up, which clients do not see."""
+"""@fromContext: arguments whose values come from objects above, and which clients do not see."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,12 @@ Sided = Sequence[tuple[SubgraphSchema, Mapping[str, InputValue]]]
 
 
 def context_name(subgraph: str, name: str) -> str:
-    """A context's name in the supergraph: subgraphs don't share contexts."""
+    """A context's name in the supergraph; subgraphs do not share contexts."""
     return f"{re.sub(r'[^A-Za-z0-9]', '_', subgraph)}__{name}"
 
 
 def context_arguments(schema: SubgraphSchema, one: FieldDef) -> tuple[MergedContextArgument, ...]:
-    """The arguments of a field that its subgraph takes from contexts."""
+    """The arguments of a field that come from contexts."""
     found = []
     for argument in one.arguments.values():
         parsed = context_and_selection(argument.context) if argument.context is not None else None
@@ -31,7 +31,7 @@ def context_arguments(schema: SubgraphSchema, one: FieldDef) -> tuple[MergedCont
 
 
 def without_contextual(coordinate: str, sides: Sided, report: Report) -> Sided:
-    """The arguments without those that any subgraph takes from a context."""
+    """The arguments without those that come from a context in any subgraph."""
     contextual = {name for _, values in sides for name, one in values.items() if one.context is not None}
     for name in sorted(contextual):
         for schema, values in sides:

@@ -1,6 +1,4 @@
-"""Directives for operations: those that every subgraph defines, with the places and arguments that all of
-them know.
-"""
+"""Executable directives: those that every subgraph defines, with the common locations and arguments."""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -10,18 +8,18 @@ from graphql.language import DirectiveDefinitionNode, InputValueDefinitionNode, 
 from gateway.compose.diagnostics import Report
 from gateway.compose.merge.inputs import merge_arguments
 from gateway.compose.model import InputValue, Metadata, SubgraphSchema
-from gateway.supergraph.api_schema import EXECUTABLE, remade
+from gateway.supergraph.api_schema import EXECUTABLE_LOCATIONS, copied
 
 
 def executable_directives(
     schemas: Sequence[SubgraphSchema], composed: Collection[str], report: Report
 ) -> Iterator[tuple[str, str]]:
-    """The names and definitions (SDL) of those that stand in the supergraph, without the composed ones."""
+    """The names and definitions (SDL) of the merged executable directives, without composed ones."""
     for name in dict.fromkeys(
         name for schema in schemas for name in schema.directives if name not in composed
     ):
         have = [(one, one.directives[name]) for one in schemas if name in one.directives]
-        places = [{item.value for item in node.locations} & EXECUTABLE for _, node in have]
+        places = [{item.value for item in node.locations} & EXECUTABLE_LOCATIONS for _, node in have]
         if not any(places):
             continue
         coordinate = f"@{name}"
@@ -32,11 +30,11 @@ def executable_directives(
             continue
         common = set.intersection(*places)
         if not common:
-            message = f"{coordinate} is left out: no place for it is common to all subgraphs"
+            message = f"{coordinate} is left out: its definitions have no location in common"
             report.hint("NO_EXECUTABLE_DIRECTIVE_INTERSECTION", message, coordinate)
             continue
         if any(one != places[0] for one in places):
-            message = f"{coordinate} may stand in different places in different subgraphs"
+            message = f"{coordinate} has different locations in different subgraphs"
             report.hint("INCONSISTENT_EXECUTABLE_DIRECTIVE_LOCATIONS", message, coordinate)
         yield name, print_ast(_merged(have, common, coordinate, report))
 
@@ -64,8 +62,8 @@ def _merged(
                 parse_const_value(merged.default, no_location=True) if merged.default is not None else None
             )
             type_node = parse_type(merged.type, no_location=True)
-            arguments.append(remade(item, type=type_node, default_value=default))
-    return remade(
+            arguments.append(copied(item, type=type_node, default_value=default))
+    return copied(
         first,
         repeatable=all(node.repeatable for node in nodes),
         locations=tuple(NameNode(value=item.value) for item in first.locations if item.value in common),
@@ -74,6 +72,6 @@ def _merged(
 
 
 def read_input(node: InputValueDefinitionNode) -> InputValue:
-    """A directive's argument."""
+    """An argument of a directive."""
     default = print_ast(node.default_value) if node.default_value else None
     return InputValue(node.name.value, print_ast(node.type), default, Metadata(), node)

@@ -1,4 +1,4 @@
-"""Merging the fields of object and interface types: who resolves each, and as which type."""
+"""Merging the fields of object and interface types: which subgraphs resolve them, and their types."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -20,8 +20,10 @@ Used = frozenset[tuple[str, str, str]]
 
 @dataclass(frozen=True, slots=True)
 class FieldMerger:
-    """Merges fields; `used` are the (subgraph, type, field) that a field set there mentions, `provided`
-    those in @provides.
+    """Merges fields.
+
+    `used`: the (subgraph, type, field) that a field set of that subgraph uses. `provided`: those in a
+    @provides.
     """
 
     is_subtype: IsSubtype
@@ -43,7 +45,7 @@ class FieldMerger:
     def field(
         self, coordinate: str, have: Sequence[Side], sides: Sequence[tuple[SubgraphSchema, TypeDef]]
     ) -> MergedField:
-        """One field over all subgraphs that have it."""
+        """One field of all subgraphs that define it."""
         overridden, migrating = self.overridden(coordinate, have)
         by_interface = self.by_interface_objects(have)
         self.check_override_of_interface_objects(coordinate, have, by_interface)
@@ -93,7 +95,7 @@ class FieldMerger:
         return reference
 
     def overridden(self, coordinate: str, have: Sequence[Side]) -> tuple[set[str], dict[str, str]]:
-        """The subgraphs whose field another one overrides; and those that still share it, by a label."""
+        """The subgraphs whose field another one overrides, and those whose field moves by a label."""
         by_name = {schema.name: one for schema, _, one in have}
         found: set[str] = set()
         migrating: dict[str, str] = {}
@@ -121,9 +123,7 @@ class FieldMerger:
         return found, migrating
 
     def by_interface_objects(self, have: Sequence[Side]) -> list[Side]:
-        """The @interfaceObjects that resolve a field of an object type, too, by the interfaces of that
-        type.
-        """
+        """The @interfaceObjects that also resolve a field of an object type, by the type's interfaces."""
         first = have[0]
         if first[1].kind != "object" or first[1].interface_object:
             return []
@@ -133,8 +133,8 @@ class FieldMerger:
     def check_override_of_interface_objects(
         self, coordinate: str, have: Sequence[Side], by_interface: Sequence[Side]
     ) -> None:
-        """A field can't move between a type and an @interfaceObject of its interface, or between two of
-        those.
+        """Report an @override between a type and an @interfaceObject of its interface, or between two of
+        them.
         """
         names = {schema.name for schema, _, _ in (*have, *by_interface)}
         sides = [*by_interface, *(side for side in have if side[1].interface_object or by_interface)]
@@ -145,18 +145,18 @@ class FieldMerger:
                 self.report.error(code, message, coordinate=coordinate, node=one.node, subgraph=schema.name)
 
     def hint_no_source(self, coordinate: str, source: str) -> None:
-        """An @override from a subgraph that does not have the field, or is not there."""
+        """Hint at an @override from a subgraph that lacks the field, or does not exist."""
         if source in self.subgraphs:
             message = (
                 f'{coordinate} overrides "{source}", which does not have it any more; remove the @override'
             )
             self.report.hint("OVERRIDE_DIRECTIVE_CAN_BE_REMOVED", message, coordinate)
         else:
-            message = f'{coordinate} overrides "{source}", but there is no such subgraph'
+            message = f'{coordinate} overrides "{source}", but no such subgraph exists'
             self.report.hint("FROM_SUBGRAPH_DOES_NOT_EXIST", message, coordinate)
 
     def hint_overridden(self, coordinate: str, source: str, one: FieldDef) -> None:
-        """An overridden field does nothing where it was."""
+        """Hint at an overridden field, which is not used any more."""
         if one.external:
             message = f'{coordinate} overrides "{source}", where it is @external only; remove the @override'
             self.report.hint("OVERRIDE_DIRECTIVE_CAN_BE_REMOVED", message, coordinate)
@@ -165,14 +165,12 @@ class FieldMerger:
             self.report.hint("OVERRIDDEN_FIELD_CAN_BE_REMOVED", message, coordinate)
 
     def is_provided(self, side: Side) -> bool:
-        """Whether a subgraph resolves its @external field on some ways."""
+        """Whether a subgraph resolves its @external field below a @provides."""
         schema, item, one = side
         return (schema.name, item.name, one.name) in self.provided and schema.federation is not None
 
     def check_sharing(self, coordinate: str, resolving: Sequence[Side], providing: Sequence[Side]) -> None:
-        """A field of an object type that several subgraphs resolve, if only on some ways, must be
-        shareable in its owners.
-        """
+        """Report a field that several subgraphs resolve and not all of them mark as @shareable."""
         objects = [side for side in resolving if side[1].kind == "object"]
         resolving = objects if any(side[1].interface_object for side in objects) else resolving
         subscription = coordinate.startswith(f"{ROOT_NAMES['subscription']}.")
@@ -189,7 +187,7 @@ class FieldMerger:
     def check_external(
         self, coordinate: str, have: Sequence[Side], owners: Sequence[Side], reference: str
     ) -> None:
-        """An @external field is declared as its owner declares it."""
+        """Report an @external field that differs from the field of the resolving subgraph."""
         for schema, _, one in have:
             if not one.external or any(one is owner for _, _, owner in owners):
                 continue
@@ -212,10 +210,7 @@ class FieldMerger:
     def join(
         self, side: Side, reference: str, overridden: Collection[str], migrating: Mapping[str, str]
     ) -> JoinArguments | None:
-        """What the supergraph says of one subgraph's field.
-
-        None when it is overridden and nothing there uses it.
-        """
+        """The @join__field of one subgraph; None for an overridden field that is not used."""
         schema, item, one = side
         used_overridden = schema.name in overridden and not one.external
         if used_overridden and (schema.name, item.name, one.name) not in self.used:
@@ -238,12 +233,12 @@ _LABEL = re.compile(r"[a-zA-Z][a-zA-Z0-9_\-:./]*|percent\((\d{1,2}(\.\d{1,8})?|1
 
 
 def override_problem(one: FieldDef, source: FieldDef) -> tuple[str, str] | None:
-    """Why a field can't override another (code, message); None when it can."""
+    """Why a field can't override another, as (code, message); None if it can."""
     if source.override is not None:
-        return "OVERRIDE_SOURCE_HAS_OVERRIDE", "the field there overrides another one itself"
+        return "OVERRIDE_SOURCE_HAS_OVERRIDE", "the field there has an @override too"
     if source.requires is not None or source.provides is not None:
         return "OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", "the field there carries @requires or @provides"
     if one.label and not _LABEL.fullmatch(one.label):
-        message = f'"{one.label}" is no label: a letter, then letters, digits and _-:./, or percent(0) to percent(100)'
+        message = f'expected the label to be a letter, then letters, digits and _-:./, or percent(0) to percent(100), got "{one.label}"'
         return "OVERRIDE_LABEL_INVALID", message
     return None

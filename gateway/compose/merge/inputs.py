@@ -1,4 +1,4 @@
-"""Merging arguments, input types, and enums by how they are used."""
+"""Merging arguments, input types, and enums."""
 
 from collections.abc import Mapping, Sequence
 
@@ -85,7 +85,7 @@ def _merge_one(
 def _merged_default(
     place: str, have: Sequence[tuple[SubgraphSchema, InputValue]], report: Report, what: str, prefix: str
 ) -> str | None:
-    """The default in the supergraph: the subgraphs' common one, None where some subgraph has none."""
+    """The default in the supergraph: the common one of the subgraphs, None if some subgraph has none."""
     defaults = dict.fromkeys(one.default for _, one in have if one.default is not None)
     if len({value_key(one) for one in defaults}) > 1:
         message = f"{what} {place} has the defaults {', '.join(str(item) for item in defaults)}"
@@ -100,7 +100,7 @@ def _merged_default(
 def merge_enum(
     name: str, sides: Sequence[tuple[SubgraphSchema, TypeDef]], used_in: bool, used_out: bool, report: Report
 ) -> tuple[tuple[str, MergedMetadata, tuple[str, ...]], ...]:
-    """An enum's values: all of them where it is only answered, the common ones where it is only accepted."""
+    """The values of an enum: all values of an output enum, the common values of an input enum."""
     everything = dict.fromkeys(value for _, item in sides for value in item.values)
     merged = []
     for value in everything:

@@ -1,6 +1,5 @@
-"""Merging what any element carries.
-
-The description that most have, hidden if hidden anywhere, all tags, directives by their rules.
+"""Merging the metadata of an element: the most frequent description, hidden if hidden in any subgraph, all
+tags, and directives by their strategies.
 """
 
 from collections import Counter
@@ -13,9 +12,7 @@ from gateway.compose.model import Metadata
 
 
 def merge_metadata(coordinate: str, sides: Sequence[tuple[str, Metadata]], report: Report) -> MergedMetadata:
-    """The metadata of an element over all subgraphs that have it, given as pairs of the subgraph's name and
-    its metadata.
-    """
+    """The merged metadata of an element; `sides`: pairs of a subgraph and its metadata."""
     every = [one for _, one in sides]
     described = Counter(one.description for one in every if one.description)
     if len(described) > 1:

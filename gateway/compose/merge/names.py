@@ -1,6 +1,5 @@
-"""What the subgraphs call the directives that are carried along.
-
-One name in all of them, for it stands in the supergraph.
+"""The local names of carried directives, which must be equal in all subgraphs, since the supergraph uses
+them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,9 +25,7 @@ def carried_names(schemas: Sequence[SubgraphSchema], report: Report) -> Mapping[
 
 
 def used_names(schema: SubgraphSchema) -> set[str]:
-    """The canonical names of the directives of a subgraph that the supergraph carries in some form, where
-    they are applied.
-    """
+    """The canonical names of the carried directives that a subgraph applies."""
     used: set[str] = {"tag"} if schema.metadata.tags else set()
     for node in schema.directives.values():
         applied = (one.name.value for argument in node.arguments or () for one in argument.directives or ())
@@ -47,7 +44,7 @@ def used_names(schema: SubgraphSchema) -> set[str]:
 
 
 def metadata_of(item: TypeDef) -> Iterator[Metadata]:
-    """The metadata of a type and of all in it."""
+    """The metadata of a type and of its elements."""
     yield item.metadata
     yield from item.values.values()
     yield from (one.metadata for one in item.inputs.values())

@@ -1,7 +1,4 @@
-"""@requires over the whole graph.
-
-The arguments that it gives to other subgraphs' fields are ones that those know.
-"""
+"""@requires across subgraphs: the arguments in its field set must exist in the supergraph's fields."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -14,7 +11,7 @@ from gateway.federation.field_set import FieldSet, FieldSetField
 def check_requirements(
     types: Mapping[str, MergedType], schemas: Sequence[SubgraphSchema], report: Report
 ) -> None:
-    """Report REQUIRES_INVALID_FIELDS for arguments that the supergraph's field does not have."""
+    """Report REQUIRES_INVALID_FIELDS for unknown arguments."""
     for schema in schemas:
         for item in schema.types.values():
             for one in item.fields.values():

@@ -1,4 +1,4 @@
-"""Merging type references: the widest that all answers fit, the narrowest that all subgraphs accept."""
+"""Merging type references: the widest for outputs, the narrowest for inputs."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,9 +6,8 @@ IsSubtype = Callable[[str, str], bool]
 
 
 def widest(references: Sequence[str], is_subtype: IsSubtype) -> str | None:
-    """The output type: nullable where any is, of the named type that covers the others.
-
-    None when there is none.
+    """The merged output type: nullable if any is, of the named type that covers the others; None if there is
+    none.
     """
     distinct = list(dict.fromkeys(references))
     if len(distinct) == 1:
@@ -28,14 +27,14 @@ def _narrowest(references: Sequence[str], _: IsSubtype) -> str | None:
 
 
 def narrowest(references: Sequence[str]) -> str | None:
-    """The input type: non-null where any is; the named types must be the same."""
+    """The merged input type: non-null if any is; None if the named types differ."""
     distinct = list(dict.fromkeys(references))
     if len(distinct) == 1:
         return distinct[0]
     inner = _inner([one.removesuffix("!") for one in distinct], _same, _narrowest)
     bang = "!" if any(one.endswith("!") for one in distinct) else ""
     found = None if inner is None else inner + bang
-    return found if found in distinct else None  # one that no subgraph has would be none's contract
+    return found if found in distinct else None  # must be the type of some subgraph
 
 
 def _inner(

@@ -1,4 +1,4 @@
-"""Merging whole types, kind by kind, and the schema out of them."""
+"""Merging types, and the schema."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -26,10 +26,7 @@ Sides = Sequence[tuple[SubgraphSchema, TypeDef]]
 
 
 def merge_schema(schemas: Sequence[SubgraphSchema], report: Report) -> MergedSchema:
-    """Merge all subgraphs. Reports what can't be merged.
-
-    The result is of use only when nothing was reported.
-    """
+    """Merge all subgraphs; the result may be used only if no error was reported."""
     composed = compose_directives(schemas, report)
     executable = dict(executable_directives(schemas, composed.names, report))
     merger = _Merger(schemas, composed.names | executable.keys(), report)
@@ -42,7 +39,7 @@ def merge_schema(schemas: Sequence[SubgraphSchema], report: Report) -> MergedSch
         kind: name for kind, name in ROOT_NAMES.items() if name in types and types[name].fields
     }
     if "query" not in roots:
-        report.error("NO_QUERIES", "no subgraph has a query")
+        report.error("NO_QUERIES", "expected a query in at least one subgraph, found none")
     names = carried_names(schemas, report)
     hint_inconsistencies(merger.sides, merger.used_in, merger.used_out, report)
     metadata = merge_metadata("the schema", [(schema.name, schema.metadata) for schema in schemas], report)
@@ -50,7 +47,9 @@ def merge_schema(schemas: Sequence[SubgraphSchema], report: Report) -> MergedSch
 
 
 def with_query(schema: SubgraphSchema) -> SubgraphSchema:
-    """Every subgraph has a query root, if only for `_entities`: routers take it for what they may ask it."""
+    """The schema with a query root: routers treat it as the entry for `_entities`, so every subgraph needs
+    one.
+    """
     query = ROOT_NAMES["query"]
     if query in schema.types:
         return schema
@@ -59,7 +58,7 @@ def with_query(schema: SubgraphSchema) -> SubgraphSchema:
 
 
 class _Merger:
-    """One merge. `directives` are the names of those whose definitions the supergraph has."""
+    """One merge. `directives`: the names of the directives whose definitions the supergraph has."""
 
     def __init__(
         self, schemas: Sequence[SubgraphSchema], directives: Collection[str], report: Report
@@ -81,7 +80,7 @@ class _Merger:
         )
 
     def is_subtype(self, name: str, other: str) -> bool:
-        """Whether every value of a type is one of the other, by what any subgraph says."""
+        """Whether a type is a subtype of another one in any subgraph."""
         if name == other:
             return True
         for schema in self.schemas:
@@ -93,7 +92,7 @@ class _Merger:
         return False
 
     def type(self, name: str, sides: Sides) -> MergedType:
-        """One type over all subgraphs that have it."""
+        """One type of all subgraphs that define it."""
         kind = self.kind(name, sides)
         merged = MergedType(
             name=name,
@@ -107,7 +106,7 @@ class _Merger:
         )
         self.check_base(name, sides)
         if len({_merged_kind(item) for _, item in sides}) > 1:
-            return merged  # what is reported already would only make more errors
+            return merged  # the reported error would only cause further ones
         if kind in ("object", "interface"):
             return replace(
                 merged, fields=self.fields.merge(name, sides), interfaces=_by_subgraph(sides, "interfaces")
@@ -128,9 +127,7 @@ class _Merger:
             self.report.error("EXTENSION_WITH_NO_BASE", message, coordinate=name)
 
     def kind(self, name: str, sides: Sides) -> Kind:
-        """The kind of a type: an interface where subgraphs have its @interfaceObject, else the one that
-        all agree on.
-        """
+        """The kind of a type: interface for an @interfaceObject, else the subgraphs' common kind."""
         kinds = {_merged_kind(item): schema.name for schema, item in sides}
         if len(kinds) > 1:
             shown = ", ".join(f"{kind} in {schema}" for kind, schema in kinds.items())
@@ -166,14 +163,14 @@ def _by_subgraph(sides: Sides, attribute: str) -> tuple[tuple[str, tuple[str, ..
 
 
 def _used(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, str]]:
-    """The fields that something in their own subgraph needs, whoever resolves them."""
+    """The fields that a directive of their own subgraph uses."""
     return frozenset(
         (schema.name, parent, name) for schema in schemas for parent, name in mentioned_fields(schema)
     )
 
 
 def _provided(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, str]]:
-    """The fields that a @provides of their own subgraph mentions, with those of an interface's objects."""
+    """The fields in a @provides of their own subgraph, with those of an interface's objects."""
     found: set[tuple[str, str, str]] = set()
     for schema in schemas:
         for field in (one for item in schema.types.values() for one in item.fields.values()):
@@ -197,7 +194,7 @@ def _interface_objects(schemas: Iterable[SubgraphSchema]) -> dict[tuple[str, str
 
 
 def _usage(schemas: Iterable[SubgraphSchema], directives: Collection[str]) -> tuple[set[str], set[str]]:
-    """The types used as input (by arguments of `directives`, too), and those used as output."""
+    """The types that are used as input (also by arguments of `directives`), and those used as output."""
     inputs: set[str] = set()
     outputs: set[str] = set()
     for schema in schemas:
@@ -214,10 +211,7 @@ def _usage(schemas: Iterable[SubgraphSchema], directives: Collection[str]) -> tu
 def _with_interface_object_fields(
     types: Mapping[str, MergedType], schemas: Sequence[SubgraphSchema]
 ) -> dict[str, MergedType]:
-    """Implementations get the fields that their interface has only by an @interfaceObject.
-
-    No subgraph has them there.
-    """
+    """Add to implementing types the fields that their interface has only through an @interfaceObject."""
     out = dict(types)
     for schema in schemas:
         for item in schema.types.values():
@@ -238,7 +232,7 @@ def _with_interface_object_fields(
 
 
 def _check_interfaces(types: Mapping[str, MergedType], report: Report) -> None:
-    """Every implementation has every field of its interfaces, from whichever subgraph."""
+    """Report an object type that lacks a field of its interfaces in all subgraphs."""
     for item in types.values():
         if item.kind != "object":
             continue
@@ -256,9 +250,8 @@ def _check_interfaces(types: Mapping[str, MergedType], report: Report) -> None:
 def _check_interface_entities(
     types: Mapping[str, MergedType], schemas: Sequence[SubgraphSchema], report: Report
 ) -> None:
-    """A subgraph that looks up an interface by key knows all its objects.
-
-    An @interfaceObject stands for a real interface.
+    """Report a @key on an interface in a subgraph that lacks some implementing type, and an @interfaceObject
+    without an interface elsewhere.
     """
     for schema in schemas:
         for item in schema.types.values():
@@ -274,7 +267,7 @@ def _check_interface_entities(
             if item.kind == "interface" and any(key.resolvable for key in item.keys):
                 if lacking := sorted(members - set(schema.types)):
                     message = (
-                        f"{item.name} has a @key here, but {', '.join(lacking)} implements it elsewhere only"
+                        f"{item.name} has a @key, but {', '.join(lacking)}, which implements it, is missing"
                     )
                     report.error(
                         "INTERFACE_KEY_MISSING_IMPLEMENTATION_TYPE", message, node=item.node, **where

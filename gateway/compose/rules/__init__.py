@@ -1,7 +1,4 @@
-"""What must hold inside one subgraph.
-
-Each rule is a function in a file of its own, their order does not matter.
-"""
+"""The rules for a single subgraph. Each rule is a function in its own module; their order does not matter."""
 
 from collections.abc import Callable
 

@@ -1,6 +1,5 @@
-"""@authenticated, @requiresScopes and @policy stand on what is resolved, not on interfaces.
-
-Those take it from their objects.
+"""@authenticated, @requiresScopes and @policy must not be applied to interfaces, which inherit them from
+their objects.
 """
 
 from gateway.compose.diagnostics import Report
@@ -9,7 +8,7 @@ from gateway.federation.carried import ACCESS
 
 
 def check_access(schema: SubgraphSchema, report: Report) -> None:
-    """Check where access is restricted in a subgraph."""
+    """Report access requirements on interfaces."""
     for item in schema.types.values():
         guarded: list[tuple[str, Metadata]] = []
         if item.kind == "interface" or item.interface_object:
@@ -20,7 +19,7 @@ def check_access(schema: SubgraphSchema, report: Report) -> None:
             for applied in metadata.applied:
                 if applied.spec and applied.name in ACCESS:
                     message = (
-                        f"@{applied.local} can't stand on {coordinate}; put it on the implementing types"
+                        f"@{applied.local} is not allowed on {coordinate}; apply it to the implementing types"
                     )
                     code = "AUTH_REQUIREMENTS_APPLIED_ON_INTERFACE"
                     report.error(code, message, subgraph=schema.name, coordinate=coordinate, node=item.node)

@@ -1,5 +1,5 @@
-"""@context and @fromContext: names that are set, selections of one value that fits, on fields that can be
-entered by a key.
+"""@context and @fromContext: contexts must be set, selections must select one value of the argument's type,
+and the field's type must have a key.
 """
 
 import re
@@ -12,7 +12,7 @@ from gateway.compose.diagnostics import Report
 from gateway.compose.model import FieldDef, InputValue, SubgraphSchema, TypeDef
 from gateway.federation.context_value import context_and_selection
 
-_NOTHING = "nothing is selected there"
+_NOTHING = "it selects no value"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 
 
@@ -23,7 +23,7 @@ def check_contexts(schema: SubgraphSchema, report: Report) -> None:
         for name in item.contexts:
             setters.setdefault(name, []).append(item)
             if not _NAME.fullmatch(name):
-                message = f'the context "{name}" on {item.name}: a name is letters and digits'
+                message = f'expected letters and digits as the name of a context, got "{name}" on {item.name}'
                 report.error(
                     "CONTEXT_NAME_INVALID",
                     message,
@@ -55,7 +55,7 @@ def _complaints(
     if argument.context is None:
         return
     if item.kind == "interface":
-        yield "CONTEXT_NOT_SET", "it can't stand on a field of an interface"
+        yield "CONTEXT_NOT_SET", "it is not allowed on a field of an interface"
         return
     for name in item.interfaces:
         above = schema.types.get(name)
@@ -64,20 +64,20 @@ def _complaints(
             and one.name in above.fields
             and argument.name in above.fields[one.name].arguments
         ):
-            yield "CONTEXT_NOT_SET", f"the argument is one of the interface {name}, so clients give it"
+            yield "CONTEXT_NOT_SET", f"the interface {name} has the argument too, so clients set it"
             return
     if argument.default is not None:
-        yield "CONTEXT_NOT_SET", "an argument from a context has no default"
+        yield "CONTEXT_NOT_SET", "an argument from a context must not have a default"
         return
     if not any(key.resolvable for key in item.keys):
-        yield "CONTEXT_NO_RESOLVABLE_KEY", f"{item.name} has no resolvable @key to be entered by"
+        yield "CONTEXT_NO_RESOLVABLE_KEY", f"{item.name} has no resolvable @key to look it up by"
     parsed = context_and_selection(argument.context)
     if parsed is None:
         yield "NO_CONTEXT_IN_SELECTION", f'"{argument.context}" names no context; write "$name {{ field }}"'
         return
     name, selection = parsed
     if name not in setters:
-        yield "CONTEXT_NOT_SET", f'no type here sets the context "{name}"'
+        yield "CONTEXT_NOT_SET", f'no type of this subgraph sets the context "{name}"'
         return
     for message in check_selection(schema, selection, argument.type, setters[name]):
         yield "CONTEXT_INVALID_SELECTION", message
@@ -86,7 +86,7 @@ def _complaints(
 def check_selection(
     schema: SubgraphSchema, selection: str, wanted: str, setters: list[TypeDef]
 ) -> Iterator[str]:
-    """What is wrong with a selection on the types that set its context, for an argument of this type."""
+    """The errors of a selection on the types that set its context, for an argument of this type."""
     text = selection if selection.startswith("{") else "{" + selection + "}"
     try:
         document = parse(f"fragment F on X {text}", no_location=True, max_tokens=1000)
@@ -95,7 +95,7 @@ def check_selection(
         return
     first = document.definitions[0]
     if len(document.definitions) != 1 or not isinstance(first, FragmentDefinitionNode):
-        yield "it is not one selection"
+        yield "expected one selection set"
         return
     for setter in setters:
         problem = _on_setter(schema, first.selection_set, setter, wanted)
@@ -104,7 +104,7 @@ def check_selection(
 
 
 def _on_setter(schema: SubgraphSchema, selections: SelectionSetNode, setter: TypeDef, wanted: str) -> str:
-    """Fields are selected on the setter itself; fragments must fit its objects, at least one of them."""
+    """The error of a selection on one type; its fragments must fit at least one object type."""
     fragments = any(isinstance(node, InlineFragmentNode) for node in selections.selections)
     if setter.kind == "object" or not fragments:
         return _selected(schema, selections, setter.name, wanted)
@@ -114,11 +114,11 @@ def _on_setter(schema: SubgraphSchema, selections: SelectionSetNode, setter: Typ
 
 
 def _selected(schema: SubgraphSchema, selections: SelectionSetNode, type_name: str, wanted: str) -> str:
-    """What is wrong with the one value that a selection takes from a type; empty where nothing is."""
+    """The error of a selection that must select one value; empty if there is none."""
     fitting = []
     for node in selections.selections:
         if node.directives:
-            return "a selection from a context can't hold directives"
+            return "directives are not allowed"
         if isinstance(node, InlineFragmentNode):
             condition = node.type_condition.name.value if node.type_condition else type_name
             if condition == type_name or type_name in schema.possible(condition):
@@ -126,7 +126,7 @@ def _selected(schema: SubgraphSchema, selections: SelectionSetNode, type_name: s
         elif isinstance(node, FieldNode):
             fitting.append(_field(schema, node, type_name, wanted))
         else:
-            return "a selection from a context can't hold named fragments"
+            return "named fragments are not allowed"
     if len(fitting) != 1:
         return "it selects more than one value" if fitting else _NOTHING
     return fitting[0]
@@ -134,7 +134,7 @@ def _selected(schema: SubgraphSchema, selections: SelectionSetNode, type_name: s
 
 def _field(schema: SubgraphSchema, node: FieldNode, type_name: str, wanted: str) -> str:
     if node.alias:
-        return "a selection from a context can't hold aliases"
+        return "aliases are not allowed"
     parent = schema.graphql.type_map.get(type_name)
     if not is_object_type(parent) and not is_interface_type(parent):
         return f"{type_name} has no fields"
@@ -149,5 +149,5 @@ def _field(schema: SubgraphSchema, node: FieldNode, type_name: str, wanted: str)
             reference, wanted = reference[1:-1], wanted[1:-1]
         return _selected(schema, node.selection_set, reference, wanted)
     if reference != wanted:
-        return f"it selects {reference} (what it is taken from may be absent), but the argument is {wanted}"
+        return f"it selects {reference} (nullable, as it may be absent), but the argument is {wanted}"
     return ""

@@ -1,4 +1,4 @@
-"""@cost and @listSize: on what they can weigh."""
+"""@cost and @listSize must be applied to elements that they can weigh."""
 
 from collections.abc import Iterable, Iterator
 
@@ -23,15 +23,18 @@ def _complaints(
     schema: SubgraphSchema, item: TypeDef, one: FieldDef, applied: Application
 ) -> Iterator[tuple[str, str]]:
     if applied.name == "cost" and item.kind == "interface":
-        yield "COST_APPLIED_TO_INTERFACE_FIELD", "an interface's fields cost what their implementations cost"
+        yield (
+            "COST_APPLIED_TO_INTERFACE_FIELD",
+            "it is not allowed on a field of an interface; apply it to the implementing types",
+        )
     if applied.name != "listSize" or not applied.spec:
         return
     values = {name: value_from_ast_untyped(parse_const_value(text)) for name, text in applied.arguments}
     sized = values.get("sizedFields")
     if not sized and not one.type.removesuffix("!").startswith("["):
-        yield "LIST_SIZE_APPLIED_TO_NON_LIST", f"{one.type} is no list"
+        yield "LIST_SIZE_APPLIED_TO_NON_LIST", f"{one.type} is not a list"
     if isinstance(values.get("assumedSize"), int) and values["assumedSize"] < 0:
-        yield "LIST_SIZE_INVALID_ASSUMED_SIZE", "the size is negative"
+        yield "LIST_SIZE_INVALID_ASSUMED_SIZE", "assumedSize must not be negative"
     for name in values.get("slicingArguments") or ():
         argument = one.arguments.get(str(name))
         if argument is None:
@@ -48,4 +51,7 @@ def _sized(schema: SubgraphSchema, one: FieldDef, names: Iterable[object]) -> It
         if found is None:
             yield "LIST_SIZE_INVALID_SIZED_FIELD", f"{one.type} has no field {name}"
         elif not found.type.removesuffix("!").startswith("["):
-            yield "LIST_SIZE_APPLIED_TO_NON_LIST", f"the field {name} is {found.type}, which is no list"
+            yield (
+                "LIST_SIZE_APPLIED_TO_NON_LIST",
+                f"the field {name} has the type {found.type}, which is not a list",
+            )

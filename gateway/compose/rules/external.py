@@ -1,4 +1,4 @@
-"""@external: used by something in the subgraph, and not on interfaces."""
+"""@external fields must be used in the subgraph, and must not be on interfaces."""
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.field_sets import mentioned_fields
@@ -16,7 +16,7 @@ _FIELD_SETS = (
 def check_external(schema: SubgraphSchema, report: Report) -> None:
     """Check every @external of a subgraph.
 
-    Where a field set is broken, nobody knows which fields it was to use: unused ones are then not reported.
+    If a field set is not valid, its fields are unknown, so unused @external fields are not reported.
     """
     broken = any(one.subgraph == schema.name and one.code.startswith(_FIELD_SETS) for one in report.problems)
     used = mentioned_fields(schema)
@@ -26,7 +26,7 @@ def check_external(schema: SubgraphSchema, report: Report) -> None:
             if not one.external:
                 continue
             if item.kind == "interface":
-                message = f"@external on {coordinate}: it can't stand on a field of an interface"
+                message = f"@external on {coordinate}: it is not allowed on a field of an interface"
                 report.error(
                     "EXTERNAL_ON_INTERFACE",
                     message,

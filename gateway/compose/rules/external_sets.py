@@ -1,7 +1,7 @@
-"""@requires and @provides: their fields are a selection of a type, and external here.
+"""@requires and @provides: their field sets must be valid selections of @external fields.
 
-@requires selects fields of the type that it stands on, and may give arguments; @provides selects fields of
-its field's type, and may not.
+@requires selects fields of its own type, which may have arguments; @provides selects fields of its field's
+type, which may not.
 """
 
 from gateway.compose.diagnostics import Report
@@ -16,7 +16,7 @@ def check_requires(schema: SubgraphSchema, report: Report) -> None:
         if one.requires is not None:
             check = _FieldSetCheck(schema, item, one, report, "requires")
             if item.kind == "interface":
-                check.complain("UNSUPPORTED_ON_INTERFACE", "it can't stand on a field of an interface")
+                check.complain("UNSUPPORTED_ON_INTERFACE", "it is not allowed on a field of an interface")
             check.fields(item.name, one.requires, arguments=True)
 
 
@@ -27,7 +27,7 @@ def check_provides(schema: SubgraphSchema, report: Report) -> None:
             check = _FieldSetCheck(schema, item, one, report, "provides")
             target = schema.types.get(one.type_name)
             if item.kind == "interface":
-                check.complain("UNSUPPORTED_ON_INTERFACE", "it can't stand on a field of an interface")
+                check.complain("UNSUPPORTED_ON_INTERFACE", "it is not allowed on a field of an interface")
             elif target is None or target.kind not in ("object", "interface", "union"):
                 check.complain("ON_NON_OBJECT_FIELD", f"{one.type} has no fields")
             else:
@@ -39,7 +39,7 @@ def _fields(schema: SubgraphSchema) -> list[tuple[TypeDef, FieldDef]]:
 
 
 class _FieldSetCheck:
-    """One field with one of the directives; the codes of complaints begin with the directive's name."""
+    """The check of one field's directive; error codes begin with the directive's name."""
 
     def __init__(
         self, schema: SubgraphSchema, item: TypeDef, one: FieldDef, report: Report, directive: str
@@ -63,9 +63,9 @@ class _FieldSetCheck:
         )
 
     def fields(self, type_name: str, fields: FieldSet, *, arguments: bool) -> None:
-        """Check the selection; its arguments only where nothing else is wrong."""
+        """Check the selection; its arguments only if nothing else is wrong."""
         if not fields:
-            self.complain("INVALID_FIELDS", "its fields are empty")
+            self.complain("INVALID_FIELDS", "the field set is empty")
         check_selection(self.schema, type_name, fields, self.complain, arguments=arguments)
         if not self.complaints:
             check_arguments(self.schema, type_name, fields, self.complain)

@@ -1,4 +1,4 @@
-"""@key: its fields are a selection without arguments, of plain and object fields."""
+"""@key: its field set must be a selection of leaf and object fields without arguments."""
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.field_sets import check_arguments, check_selection, has_unknown_field, used_fields
@@ -33,9 +33,9 @@ def check_keys(schema: SubgraphSchema, report: Report) -> None:
 
 
 def _check_implementations(schema: SubgraphSchema, item: TypeDef, broken: set[str], report: Report) -> None:
-    """An object is looked up by its interface's key, so it must have that key itself.
+    """Report an implementing type that lacks a key of its interface, by which it is looked up.
 
-    `broken` have keys that are none.
+    `broken`: the types with invalid keys, which are skipped.
     """
     for key in item.keys:
         for member in sorted(schema.possible(item.name) - {item.name} - broken):
@@ -51,14 +51,12 @@ def _check_implementations(schema: SubgraphSchema, item: TypeDef, broken: set[st
 
 def _allows_interface_keys(schema: SubgraphSchema) -> bool:
     if schema.federation is None:
-        return True  # Federation 1 let them stand, and ignored them
+        return True  # Federation 1 allowed and ignored them
     return tuple(int(part) for part in schema.federation.split(".")) >= (2, 3)
 
 
 def _keys_are_read(schema: SubgraphSchema, item: TypeDef, report: Report) -> bool:
-    """Check the keys of a type; whether all of them name its fields, if not always in a way that is
-    allowed.
-    """
+    """Check the keys of a type; returns whether all of them select existing fields."""
     for key in item.keys:
         _check(schema, item, key, report)
     return not any(
@@ -78,11 +76,13 @@ def _check(schema: SubgraphSchema, item: TypeDef, key: KeyDef, report: Report) -
         report.error(f"KEY_{code}", text, subgraph=schema.name, coordinate=item.name, node=key.node)
 
     if not key.fields:
-        complain("INVALID_FIELDS", "its fields are empty")
+        complain("INVALID_FIELDS", "the field set is empty")
     check_selection(schema, item.name, key.fields, complain, arguments=False)
     if not complaints and key.fields:
         check_arguments(schema, item.name, key.fields, complain)
     for parent, found, _ in used_fields(schema, item.name, key.fields):
         below = schema.types.get(found.type_name)
         if below is not None and below.kind in ("interface", "union"):
-            complain("FIELDS_SELECT_INVALID_TYPE", f"{parent}.{found.name} is the {below.kind} {found.type}")
+            complain(
+                "FIELDS_SELECT_INVALID_TYPE", f"{parent}.{found.name} has the {below.kind} type {found.type}"
+            )

@@ -1,11 +1,13 @@
-"""Directives beside each other, or on kinds of types, where they mean nothing or contradict each other."""
+"""Directives that have no meaning on their element, or contradict each other."""
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.model import FieldDef, SubgraphSchema, TypeDef
 
 
 def check_placement(schema: SubgraphSchema, report: Report) -> None:
-    """Check @override, @shareable and @external against what they stand on and beside."""
+    """Check @override, @shareable and @external against the elements and directives that they are combined
+    with.
+    """
     for item in schema.types.values():
         for one in item.fields.values():
             for code, message in _complaints(schema, item, one):
@@ -23,16 +25,16 @@ def _complaints(schema: SubgraphSchema, item: TypeDef, one: FieldDef) -> list[tu
     found: list[tuple[str, str]] = []
     if one.override is not None:
         if item.kind == "interface":
-            found.append(("OVERRIDE_ON_INTERFACE", "@override can't stand on a field of an interface"))
+            found.append(("OVERRIDE_ON_INTERFACE", "@override is not allowed on a field of an interface"))
         if one.override == schema.name:
             found.append(("OVERRIDE_FROM_SELF_ERROR", f'@override names its own subgraph "{schema.name}"'))
         if one.external:
             found.append(
-                ("OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", "@override beside @external contradicts it")
+                ("OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", "@override can't be combined with @external")
             )
     if one.external and schema.federation is not None:
         if one.provides is not None:
-            message = "@external beside @provides contradicts it"
+            message = "@external can't be combined with @provides"
             found.append(("EXTERNAL_COLLISION_WITH_ANOTHER_DIRECTIVE", message))
         if (
             one.metadata.applied
@@ -41,9 +43,9 @@ def _complaints(schema: SubgraphSchema, item: TypeDef, one: FieldDef) -> list[tu
             or one.metadata.deprecated is not None
         ):
             message = (
-                "a directive that is merged says nothing beside @external; put it where the field is resolved"
+                "a merged directive has no effect beside @external; apply it where the field is resolved"
             )
             found.append(("MERGED_DIRECTIVE_APPLICATION_ON_EXTERNAL", message))
     if item.kind == "interface" and one.shareable and schema.federation is not None and not item.keys:
-        found.append(("INVALID_SHAREABLE_USAGE", "@shareable can't stand on a field of an interface"))
+        found.append(("INVALID_SHAREABLE_USAGE", "@shareable is not allowed on a field of an interface"))
     return found

@@ -1,7 +1,4 @@
-"""What a bomb is, and how one is set off.
-
-With a bound on its processor time, and whatever comes out of it as a word.
-"""
+"""Hostile inputs ("bombs"), and running one with a limit on CPU time."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -16,8 +13,8 @@ SECONDS = 6.0  # of processor time for one bomb: ten times what the slowest take
 
 @dataclass(frozen=True, slots=True)
 class Bomb:
-    """Hostile input: what it is called, what it comes to (a code, or a word for success), and how to set
-    it off.
+    """A hostile input: its name, the expected outcome (an error code, or a word for success), and the
+    function that processes it.
     """
 
     name: str
@@ -26,12 +23,12 @@ class Bomb:
 
 
 class TooSlow(Exception):
-    """A bomb took more processor time than it may."""
+    """A bomb took more CPU time than allowed."""
 
 
 @contextmanager
 def bounded() -> Iterator[None]:
-    """Raise TooSlow inside when it takes more than SECONDS of processor time."""
+    """Raise TooSlow in the block after SECONDS of CPU time."""
 
     def stop(_: int, frame: FrameType | None) -> None:
         raise TooSlow(f"at {frame.f_code.co_filename}:{frame.f_lineno}" if frame else "")
@@ -46,7 +43,7 @@ def bounded() -> Iterator[None]:
 
 
 def outcome(run: Callable[[], str]) -> str:
-    """How it ended: its word, the code of its refusal, or the exception that must not be."""
+    """The outcome of a bomb: its word, an error code, or the class of a forbidden exception."""
     try:
         with bounded():
             return run()

@@ -1,6 +1,5 @@
-"""Sets off every bomb in a process of its own, under limits that the system keeps.
-
-Prints a line for each, before and after.
+"""Run every bomb in a process of its own, under limits of the operating system; print a line before and after
+each.
 """
 
 import json
@@ -24,18 +23,18 @@ def bombs() -> Iterator[Bomb]:
 
 
 def address_space() -> int:
-    """The bytes of address space that this process has now."""
+    """The current size of the address space in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 def say(*words: object) -> None:
-    """A line of JSON to whoever started this process, at once: the next moment may be the last."""
+    """Print a line of JSON and flush it: the process may end at any moment."""
     sys.stdout.write(json.dumps(words) + "\n")
     sys.stdout.flush()
 
 
 def main() -> None:
-    """Set them off, one after the other."""
+    """Run the bombs, one after the other."""
     allowed = address_space() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
     resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR, PROCESSOR))

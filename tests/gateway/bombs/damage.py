@@ -1,4 +1,4 @@
-"""Honest texts, damaged: cut off after each token, tokens taken for others, and bytes that are noise."""
+"""Valid texts, damaged: truncated after each token, with tokens replaced, or with random bytes."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +16,7 @@ EXTRA = tuple(_EXTRA.split())
 
 
 def tokens(text: str) -> list[str]:
-    """The tokens of a GraphQL text, as they are written."""
+    """The tokens of a GraphQL text."""
     lexer = Lexer(Source(text))
     found = []
     while (token := lexer.advance()).kind is not TokenKind.EOF:
@@ -25,19 +25,18 @@ def tokens(text: str) -> list[str]:
 
 
 def kind_of(token: str) -> str:
-    """A rough kind: names, texts, all else."""
+    """A rough kind of a token: name, text, or other."""
     return "text" if token.startswith('"') else "name" if token[0].isalpha() or token[0] == "_" else "sign"
 
 
 def cut_off(words: list[str]) -> Iterator[str]:
-    """The text up to each of its tokens."""
+    """The text, truncated before each of its tokens."""
     return (" ".join(words[:index]) for index in range(1, len(words)))
 
 
 def spoiled(words: list[str], chance: random.Random) -> str:
-    """One to three tokens lost, doubled, or taken for others, mostly of their kind.
-
-    What still parses goes deeper.
+    """A text with one to three tokens removed, doubled, or replaced, mostly by tokens of the same kind, so
+    that many results still parse.
     """
     words = list(words)
     for _ in range(chance.randint(1, 3)):
@@ -54,7 +53,7 @@ def spoiled(words: list[str], chance: random.Random) -> str:
 
 
 def damaged(text: str, *, seed: int, count: int) -> Iterator[tuple[str, list[str]]]:
-    """Kinds of damage by name, each with its texts; the same ones for a seed."""
+    """The damaged texts by kind of damage; reproducible by the seed."""
     chance = random.Random(seed)
     words = tokens(text)
     yield "cut off at every token", list(cut_off(words))
@@ -64,7 +63,7 @@ def damaged(text: str, *, seed: int, count: int) -> Iterator[tuple[str, list[str
 
 
 def survive(texts: Iterable[str], read: Callable[[str], object]) -> str:
-    """Read each text; the first that raises what is no refusal says so, with its text."""
+    """Process each text; reports the first that raises an unexpected exception."""
     for text in texts:
         try:
             read(text)

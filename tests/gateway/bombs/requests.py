@@ -1,4 +1,4 @@
-"""Operations that are small to send and huge to work on."""
+"""Operations that are small to send and expensive to process."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -36,14 +36,14 @@ def many(count: int, text: Callable[[int], str]) -> str:
 
 
 def nested(depth: int, start: str, text: Callable[[str], str]) -> str:
-    """A text put into itself."""
+    """A text, nested in itself."""
     for _ in range(depth):
         start = text(start)
     return start
 
 
 def lists(depth: int) -> list[Any]:
-    """Lists in each other."""
+    """Nested lists."""
     value: list[Any] = []
     for _ in range(depth):
         value = [value]
@@ -171,13 +171,13 @@ VARIABLES: tuple[tuple[str, str, str, Any], ...] = (
 
 
 def asked(engine: Engine, query: str, variables: dict[str, Any]) -> str:
-    """Run an operation, whatever it is answered."""
+    """Run an operation, whatever its response is."""
     asyncio.run(ask(engine, query, variables))
     return ANSWERED
 
 
 def bombs() -> Iterator[Bomb]:
-    """All of them; subgraphs answer with an error, at once."""
+    """All of them; the subgraphs reply with an error at once."""
     engine, _ = fake_engine(SDLS, lambda _: {"data": None, "errors": [{"message": "no"}]})
     for name, end, query in OPERATIONS:
         yield Bomb(name, end, partial(asked, engine, query, {}))

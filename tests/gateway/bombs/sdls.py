@@ -1,7 +1,4 @@
-"""SDLs that are no honest subgraph's.
-
-Too deep, too many, hostile names, broken links, cut off anywhere, noise.
-"""
+"""Hostile subgraph SDLs: too deep, too many, hostile names, invalid links, truncated, random bytes."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -56,12 +53,12 @@ def keyed(fields: str) -> str:
 
 
 def linking(link: str) -> str:
-    """A subgraph with this link alone."""
+    """A subgraph with only this link."""
     return f"extend schema {link} type Query {{ q: Int }}"
 
 
 def chained(number: int) -> str:
-    """One of many subgraphs that are entered by a key and left by the next."""
+    """One of many subgraphs in a chain of keys."""
     one, other = f"k{number}", f"k{number + 1}"
     root = "type Query {q: E0} " if number == 0 else ""
     fields = f"{{{one}: ID! {other}: ID! f{number}: "
@@ -210,7 +207,7 @@ SETS: tuple[tuple[str, str, dict[str, str]], ...] = (
 
 
 def reading(text: str) -> str:
-    """Compose a text with an honest subgraph."""
+    """Compose a text together with a valid subgraph."""
     return composing({"a": text, "b": OTHER}, "")
 
 

@@ -1,7 +1,4 @@
-"""Supergraph SDLs that no composition wrote.
-
-Join directives that lie, enums that are missing, texts cut off.
-"""
+"""Hostile supergraph SDLs: contradictory join directives, missing enums, truncated texts."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -128,7 +125,7 @@ ONE: tuple[tuple[str, str, str], ...] = (
 
 
 def serving(supergraph: str) -> str:
-    """Load a supergraph and plan what it allows of a few queries; what it does not have is refused."""
+    """Load a supergraph, and plan those of a few queries that are valid for it."""
     loaded = load_supergraph(supergraph)
     refuse_unenforced(loaded)
     engine = engine_of(supergraph, FakeTransport(lambda _: None), Settings())

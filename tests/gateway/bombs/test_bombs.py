@@ -1,7 +1,8 @@
-"""Hostile input: refused with a code or answered, never anything else, in bounded memory and work.
+"""Hostile input gets an error code or a response, and never anything else, within limits on memory and CPU
+time.
 
-All bombs go off in one child process under RLIMIT_AS and RLIMIT_CPU, each with a bound of its own on
-processor time: what would hang or grow fails by a signal, and the test says which bomb it was.
+All bombs run in one child process under RLIMIT_AS and RLIMIT_CPU, each with its own CPU limit: a bomb that
+hangs or grows is ended by a signal, and the test names it.
 """
 
 import json
@@ -26,7 +27,7 @@ NAMES = [bomb.name for bomb in bombs()]
 
 @pytest.fixture(scope="module")
 def ends() -> dict[str, list[Any]]:
-    """What every bomb came to, in the child; with one element where it had begun and not ended."""
+    """The outcome of each bomb; a single element where a bomb began and did not end."""
     command = [sys.executable, "-m", "tests.gateway.bombs.child"]
     child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     found = {line[0]: line for line in map(json.loads, child.stdout.splitlines())}
@@ -49,7 +50,7 @@ def test_bomb(ends: dict[str, list[Any]], name: str) -> None:
 
 
 async def echo(query: str, variables: Any, operation_name: str | None, headers: Any) -> dict[str, Any]:
-    """A subgraph that says something, and something deep when it is asked for that."""
+    """A subgraph with a simple and a deeply nested value."""
     deep: list[Any] = []
     for _ in range(5_000):
         deep = [deep]
@@ -66,7 +67,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 
 def nested(depth: int) -> bytes:
-    """A request whose variable is lists in each other."""
+    """A request with a variable of nested lists."""
     return (
         b'{"query": "query($a: Any) { any(a: $a) }", "variables": {"a": '
         + b"[" * depth
@@ -76,7 +77,7 @@ def nested(depth: int) -> bytes:
 
 
 def asking(query: str) -> bytes:
-    """A request for this."""
+    """A request with this query."""
     return json.dumps({"query": query}).encode()
 
 

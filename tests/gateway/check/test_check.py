@@ -1,6 +1,5 @@
-"""`gateway check` and `gateway contract`.
-
-What changes for clients, judged by what they ask; what some of them may see.
+"""`gateway check` and `gateway contract`: what changes for clients, by their operations; what some of them
+may see.
 """
 
 import json
@@ -44,7 +43,7 @@ input By { id: ID! name: String = "x" }
 
 
 def supergraphs() -> tuple[Supergraph, Supergraph]:
-    """The old and the new one."""
+    """The old and the new supergraph."""
     return load_supergraph(supergraph_of({"a": OLD})), load_supergraph(supergraph_of({"a": NEW}))
 
 
@@ -53,23 +52,23 @@ def test_every_change_has_its_level() -> None:
     old, new = supergraphs()
     found = {(change.level, change.message) for change in compare(old.api, new.api)}
     assert {message for level, message in found if level == "breaking"} == {
-        "the field Query.old is gone",
-        "the value Kind.A is gone",
+        "the field Query.old was removed",
+        "the value Kind.A was removed",
         "Thing.size was Float and is Int",
-        "Stone is no member of Any any more",
+        "Stone is no longer a member of Any",
         "By.id was ID and is ID!",
     }
     assert {message for level, message in found if level == "dangerous"} == {
-        "Query.things(first:) had the default 10 and has 20",
-        "the value Kind.C is new: clients may not know it",
+        "the default of Query.things(first:) was 10 and is 20",
+        "the value Kind.C was added: clients may not know it",
         "Water is a new member of Any: clients may not know it",
     }
     safe = {message for level, message in found if level == "safe"}
     assert {"Thing.name was String and is String!", "Query.things was [Thing] and is [Thing!]"} <= safe
     assert {
-        "the argument Thing.size(digits:) is new",
-        "the field Query.new is new",
-        "the type Water is new",
+        "the argument Thing.size(digits:) was added",
+        "the field Query.new was added",
+        "the type Water was added",
     } <= safe
 
 

@@ -1,6 +1,5 @@
-"""Our composer against @apollo/composition.
-
-Codes, hints, the schema clients see, and what each subgraph is said to resolve.
+"""Composition compared with @apollo/composition: codes, hints, the API schema, and which subgraph resolves
+what.
 """
 
 from collections.abc import Sequence
@@ -26,14 +25,14 @@ needs_node = pytest.mark.skipif(find_node() is None, reason=NO_NODE)
 
 @cache
 def pages() -> tuple[tuple[SdlSet, Verdict], ...]:
-    """Every set of the pages, with the oracle's verdict."""
+    """Every set of the pages, with the oracle's result."""
     sets = read_pages()
     return tuple(zip(sets, ask_oracle(sets), strict=True))
 
 
 @cache
 def broken() -> tuple[tuple[str, SdlSet, Verdict], ...]:
-    """Made-up sets that the oracle refuses, each with the code that its edit was made for."""
+    """Generated sets that the oracle refuses, each with the code that its edit should cause."""
     made = list(broken_sets(4))
     verdicts = ask_oracle(one for _, one in made)
     return tuple(
@@ -42,10 +41,7 @@ def broken() -> tuple[tuple[str, SdlSet, Verdict], ...]:
 
 
 def disagreements(sets: Sequence[SdlSet], verdicts: Sequence[Verdict]) -> str:
-    """A line for each thing that differs, but for known differences.
-
-    And for supergraphs of ours that Apollo's code cannot load.
-    """
+    """A line for each unknown difference, and for each of our supergraphs that Apollo's code can't load."""
     ours = [compose_ours(one) for one in sets]
     found = {
         one.name: list(differences(said, mine))
@@ -60,7 +56,7 @@ def disagreements(sets: Sequence[SdlSet], verdicts: Sequence[Verdict]) -> str:
 
 
 def only_consequences(said: Verdict, mine: Verdict) -> bool:
-    """Whether the oracle only adds codes that follow from one that both report."""
+    """Whether the oracle only adds codes that follow from a code that both report."""
     more = set(said.codes) ^ set(mine.codes)
     return any(
         code in mine.codes and more and more <= follow | {code} for code, (follow, _) in CONSEQUENCES.items()
@@ -68,7 +64,7 @@ def only_consequences(said: Verdict, mine: Verdict) -> bool:
 
 
 def stops(said: Verdict, mine: Verdict) -> bool:
-    """Whether the oracle stopped with an exception of its own, where we refuse with a code."""
+    """Whether the oracle fails with an internal exception where we report a code."""
     return any(code.startswith("(") for code in said.codes) and bool(mine.codes)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.compression import MEMBERS, PIECE, TooLarge, UnknownEncoding, Unreadable, unpack
+from gateway.core.compression import MEMBERS, PIECE, BodyTooLarge, CorruptBody, UnknownEncoding, unpack
 
 WORDS = b'{"data":{"x":1}}'
 
@@ -54,7 +54,7 @@ def test_the_limit_is_exact(content: bytes, allowed: bool) -> None:
     if allowed:
         assert unpack(gzip.compress(content, mtime=0), "gzip", 100) == content
     else:
-        with pytest.raises(TooLarge, match="larger than 100 bytes"):
+        with pytest.raises(BodyTooLarge, match="more than 100 decompressed bytes"):
             unpack(gzip.compress(content, mtime=0), "gzip", 100)
 
 
@@ -64,7 +64,7 @@ def test_a_bomb_is_not_unpacked(name: str) -> None:
     packer = zlib.compressobj(9, wbits=31 if name == "gzip" else 15)
     body = b"".join([packer.compress(bytes(1_000_000)) for _ in range(200)]) + packer.flush()
     tracemalloc.start()
-    with pytest.raises(TooLarge):
+    with pytest.raises(BodyTooLarge):
         unpack(body, name, 100_000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -74,20 +74,20 @@ def test_a_bomb_is_not_unpacked(name: str) -> None:
 @pytest.mark.parametrize(
     ("body", "name", "words"),
     [
-        (gzip.compress(WORDS, mtime=0)[:-1], "gzip", "cut off"),
-        (gzip.compress(WORDS, mtime=0)[:5], "gzip", "cut off"),
-        (gzip.compress(WORDS, mtime=0)[:-8] + b"\0" * 8, "gzip", "broken"),
-        (gzip.compress(WORDS, mtime=0) + WORDS, "gzip", "broken"),
+        (gzip.compress(WORDS, mtime=0)[:-1], "gzip", "truncated"),
+        (gzip.compress(WORDS, mtime=0)[:5], "gzip", "truncated"),
+        (gzip.compress(WORDS, mtime=0)[:-8] + b"\0" * 8, "gzip", "corrupt"),
+        (gzip.compress(WORDS, mtime=0) + WORDS, "gzip", "corrupt"),
         (gzip.compress(b"", mtime=0) * (MEMBERS + 1), "gzip", "more than 1,000 members"),
-        (WORDS, "gzip", "broken"),
-        (zlib.compress(WORDS)[:-1], "deflate", "cut off"),
-        (zlib.compress(WORDS)[:-1] + b"\0", "deflate", "broken"),
-        (b"\xff" * 50, "deflate", "broken"),
+        (WORDS, "gzip", "corrupt"),
+        (zlib.compress(WORDS)[:-1], "deflate", "truncated"),
+        (zlib.compress(WORDS)[:-1] + b"\0", "deflate", "corrupt"),
+        (b"\xff" * 50, "deflate", "corrupt"),
     ],
 )
 def test_what_is_broken(body: bytes, name: str, words: str) -> None:
     """Is refused with the reason; a checksum counts."""
-    with pytest.raises(Unreadable, match=words):
+    with pytest.raises(CorruptBody, match=words):
         unpack(body, name, 100_000)
 
 

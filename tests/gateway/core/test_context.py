@@ -1,4 +1,4 @@
-"""The request context: what is read of headers, what tells requests apart, what is left of the time."""
+"""The request context: values from headers, the sharing key, and deadlines."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from gateway.observe.observer import Observer
 
 
 def context(**headers: str) -> RequestContext:
-    """The context of a request with these headers; an underscore stands for a hyphen."""
+    """The context of a request with these headers; underscores stand for hyphens."""
     return RequestContext(
         {name.replace("_", "-"): value for name, value in headers.items()}, Observer(), FakeClock()
     )

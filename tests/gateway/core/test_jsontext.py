@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.core.jsontext import EXPLAINED, NotJson, read_json
+from gateway.core.jsontext import MAX_EXPLAINED, NotJson, read_json
 
 SURROGATE = "half of a surrogate pair"
 WRONG: list[tuple[bytes, str]] = [
@@ -44,8 +44,8 @@ WRONG: list[tuple[bytes, str]] = [
     (b'{"a":"' + b"1" * 5_000 + b'"} x', "something else stands behind the first value, at byte 5009"),
     (b'{"a":1,}', "property name enclosed in double quotes at byte"),
     (b"[1,]", "at byte 3"),
-    (b" " * EXPLAINED + b"{}{}", r"trailing characters \(byte 1000003\)"),
-    (b'{"a":"' + b"x" * EXPLAINED, "truncated"),
+    (b" " * MAX_EXPLAINED + b"{}{}", r"trailing characters \(byte 1000003\)"),
+    (b'{"a":"' + b"x" * MAX_EXPLAINED, "truncated"),
 ]
 
 

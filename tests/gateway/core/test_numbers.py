@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.core.envelope import encode_json
 from gateway.core.jsontext import read_json
-from gateway.core.numbers import ExactNumber, exact_number, number_mark, plain
+from gateway.core.numbers import ExactNumber, exact_number, number_key, plain_numbers
 
 DIGITS = st.text("0123456789", min_size=1, max_size=25)
 WHOLE = st.just("0") | DIGITS.map(lambda digits: f"1{digits}")
@@ -64,7 +64,7 @@ def test_all_numbers_are_written_as_they_were_read(text: str) -> None:
 @given(NUMBERS, NUMBERS)
 def test_marks_are_equal_when_values_are(first: str, second: str) -> None:
     """However they are written; a difference beyond what floats hold counts."""
-    marks = [number_mark(read_json(text)) for text in (first, second)]
+    marks = [number_key(read_json(text)) for text in (first, second)]
     assert (marks[0] == marks[1]) == (Decimal(first) == Decimal(second))
 
 
@@ -82,7 +82,7 @@ def test_marks_are_equal_when_values_are(first: str, second: str) -> None:
 )
 def test_one_number_has_one_mark(texts: list[str]) -> None:
     """Also where a float is not exact, and where there is none."""
-    marks = {number_mark(read_json(text)) for text in texts}
+    marks = {number_key(read_json(text)) for text in texts}
     assert len(marks) == 1
 
 
@@ -97,13 +97,13 @@ def test_one_number_has_one_mark(texts: list[str]) -> None:
 )
 def test_other_numbers_have_other_marks(first: str, second: str) -> None:
     """Though their floats are equal."""
-    assert number_mark(read_json(first)) != number_mark(read_json(second))
+    assert number_key(read_json(first)) != number_key(read_json(second))
 
 
 @pytest.mark.parametrize("text", ["1e" + "9" * 5_000, "0." + "1" * 5_000, "1" * 4_300 + ".5"])
 def test_monstrous_numbers_are_marked_by_their_text(text: str) -> None:
     """Comparing them costs no more than that."""
-    assert number_mark(read_json(text)) == number_mark(read_json(text))
+    assert number_key(read_json(text)) == number_key(read_json(text))
     assert encode_json(read_json(text)) == text.encode()
 
 
@@ -121,7 +121,7 @@ def test_it_is_a_float() -> None:
 
 def test_plain_numbers() -> None:
     """For what knows floats alone; one beyond them stays what it is, and is refused there."""
-    found = plain(read_json('{"a":[1.10,{"b":2.50}],"c":"1.10","d":1e400,"e":7,"f":null}'))
+    found = plain_numbers(read_json('{"a":[1.10,{"b":2.50}],"c":"1.10","d":1e400,"e":7,"f":null}'))
     assert found == {"a": [1.1, {"b": 2.5}], "c": "1.10", "d": inf, "e": 7, "f": None}
     assert {type(one) for one in (found["a"][0], found["a"][1]["b"])} == {float}
     assert type(found["d"]) is ExactNumber

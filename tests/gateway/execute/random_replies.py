@@ -1,7 +1,7 @@
-"""Replies by chance for valid requests: mostly right, sometimes wrong in a way that subgraphs are wrong.
+"""Random replies to valid requests: mostly valid, sometimes faulty as subgraphs are faulty.
 
-A reply depends on the seed, the subgraph, the request's text and each representation by itself, not on the
-order of representations: two executions that ask for the same get the same.
+A reply depends on the seed, the subgraph, the request text and each representation, but not on the order of
+representations: two executions with the same calls get the same replies.
 """
 
 import json
@@ -42,7 +42,7 @@ MISSING = object()
 
 
 class RandomReplies:
-    """Replies to calls; `share` of all values are faulty in some way."""
+    """Replies to calls; `share` of all values are faulty."""
 
     def __init__(self, sdls: dict[str, str], seed: int, share: float) -> None:
         self.schemas = {
@@ -59,7 +59,7 @@ class RandomReplies:
         return made
 
     def __call__(self, call: Call) -> Any:
-        """The reply to a call: a payload, or an exception for a subgraph that can't be reached."""
+        """The reply to a call: a payload, or an exception for a subgraph that is not reachable."""
         schema = self.schemas[call.subgraph]
         r = Random(f"{self.seed} {call.subgraph} {call.query}")
         if r.random() < self.share / 4:
@@ -112,7 +112,7 @@ class RandomReplies:
         path: list[Any],
         errors: list[dict[str, Any]],
     ) -> dict[str, Any]:
-        """An object of a type, with what is selected on it."""
+        """An object of a type, with the selected fields."""
         out: dict[str, Any] = {}
         for item in fields_of(selections, schema, kind):
             key = item.alias.value if item.alias else item.name.value
@@ -189,7 +189,7 @@ class RandomReplies:
 def fields_of(
     selections: SelectionSetNode, schema: GraphQLSchema | None = None, kind: GraphQLObjectType | None = None
 ) -> Iterator[FieldNode]:
-    """The fields selected on an object of a type."""
+    """The fields that are selected on an object of a type."""
     for item in selections.selections:
         if isinstance(item, FieldNode):
             yield item

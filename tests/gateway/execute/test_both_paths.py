@@ -61,13 +61,13 @@ QUERIES = (
 
 @cache
 def setup() -> tuple[Engine, FakeTransport]:
-    """The engine of all tests here, whose subgraphs reply to nothing yet."""
+    """The engine of all tests in this module; its subgraphs have no replies yet."""
     transport = FakeTransport(lambda _: None)
     return engine_of(supergraph_of(SDLS), transport), transport
 
 
 async def both(prepared: PreparedOperation, replies: RandomReplies) -> tuple[tuple[Any, list[str]], ...]:
-    """The responses and the requests of both paths; the compiled one may leave the rest to the exact one."""
+    """The responses and the requests of both paths; the compiled one may hand over to the exact one."""
     engine, transport = setup()
     transport.replying = replies
     found = []
@@ -84,7 +84,7 @@ async def both(prepared: PreparedOperation, replies: RandomReplies) -> tuple[tup
 
 
 def unordered(errors: list[Any]) -> list[str]:
-    """Errors in a form in which their order does not count."""
+    """Errors without their order."""
     return sorted(json.dumps(error, sort_keys=True) for error in errors)
 
 

@@ -1,6 +1,5 @@
-"""The compiled path gives up, and the exact one goes on.
-
-Nothing is asked twice, whatever the values and whenever replies come.
+"""The compiled path hands over to the exact one: no call is sent twice, whatever the values and the times of
+the replies.
 """
 
 import asyncio
@@ -34,10 +33,7 @@ SDLS = {
 
 
 def body(call: Call, things: bytes) -> bytes:
-    """Subgraph a's things as they are written.
-
-    B and c leave the first entity without a value that may not be null.
-    """
+    """Subgraph a's things as JSON; b and c omit a non-null value of the first entity."""
     if call.subgraph == "a":
         return b'{"data":{"things":[%b]}}' % things
     count = len(call.variables["representations"])
@@ -46,7 +42,7 @@ def body(call: Call, things: bytes) -> bytes:
 
 
 async def both(query: str, things: bytes) -> tuple[Any, Any, list[str], list[str]]:
-    """The answers of both paths, and the requests that each has made."""
+    """The responses of both paths, and the requests of each."""
     transport = FakeTransport(lambda call: Reply(200, body(call, things)))
     engine = engine_of(supergraph_of(SDLS), transport, Settings(batch=False))
     checked = check(engine, query)
@@ -95,7 +91,7 @@ async def test_equal_values_are_one_entity_on_both_paths() -> None:
 
 
 class Slow:
-    """Subgraph a answers what does not fit at once; c answers when it is let."""
+    """Subgraph a replies at once with a value that does not fit; c replies when it is released."""
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
@@ -103,7 +99,7 @@ class Slow:
         self.cancelled = 0
 
     def post(self, call: Call, done: Done) -> Handle:
-        """Note the call, and reply in a task."""
+        """Record the call, and reply in a task."""
         self.calls.append(call)
         return run_in_task(self._reply(call), done)
 
@@ -118,7 +114,7 @@ class Slow:
         return Reply(200, b'{"data":{"late":7}}')
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 async def test_a_call_under_way_is_waited_for() -> None:
@@ -153,7 +149,7 @@ async def test_a_caller_that_leaves_ends_what_is_under_way() -> None:
 
 
 def made_by(made: bytes, call: Call) -> Reply:
-    """What a mutation makes; no other subgraph knows it."""
+    """The result of a mutation; no other subgraph knows it."""
     return Reply(200, made if call.subgraph == "a" else b'{"data":{"_entities":[null]}}')
 
 

@@ -1,4 +1,4 @@
-"""A gateway on real sockets, for all tests of a module."""
+"""A gateway on sockets, for all tests of a module."""
 
 from collections.abc import AsyncIterator
 
@@ -10,7 +10,7 @@ from tests.gateway.http.sockets import Served, Watched, gone, serving
 
 @pytest.fixture(scope="module")
 async def pair() -> AsyncIterator[tuple[Served, Served]]:
-    """The gateway on the short way, and on uvicorn's."""
+    """The gateway on the direct path, and on uvicorn's."""
     settings = Settings(limits=Limits(body=2_000))
     async with serving(Watched, settings) as direct, serving("httptools", settings) as plain:
         yield direct, plain
@@ -18,7 +18,7 @@ async def pair() -> AsyncIterator[tuple[Served, Served]]:
 
 @pytest.fixture
 async def served(pair: tuple[Served, Served]) -> AsyncIterator[Served]:
-    """The one on the short way, as if it were new; afterwards no connection may be left."""
+    """The gateway on the direct path, with its state reset; afterwards no connection may be open."""
     pair[0].subgraph.renew()
     Watched.short = Watched.pieces = 0
     yield pair[0]

@@ -1,4 +1,4 @@
-"""The gateway behind uvicorn on a free port, in the test's event loop, and raw sockets to it."""
+"""The gateway behind uvicorn on a free port, in the test's event loop, and socket connections to it."""
 
 import asyncio
 import random
@@ -28,13 +28,13 @@ GUARD = 30  # seconds after which a test hangs
 
 
 class Subgraph:
-    """Answers at once, but for the name "wait": then when `go` is set. `calls` are the names it was given."""
+    """Replies at once; for the name "wait" when `go` is set. `calls`: the names that it received."""
 
     def __init__(self) -> None:
         self.renew()
 
     def renew(self) -> None:
-        """Forget what was."""
+        """Reset the state."""
         self.calls: list[str | None] = []
         self.started, self.cancelled, self.go = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -45,7 +45,7 @@ class Subgraph:
         operation_name: str | None,
         headers: Mapping[str, str],
     ) -> dict[str, Any]:
-        """See LocalExecutor."""
+        """Reply to a call."""
         name = (variables or {}).get("n")
         self.calls.append(name)
         if name == "wait":
@@ -63,18 +63,18 @@ class Subgraph:
 
 
 class Watched(DirectProtocol):
-    """The protocol, counting what it answers on the short way and the pieces in which requests come."""
+    """The protocol, counting direct responses and pieces of requests."""
 
     short = 0
     pieces = 0
 
     def write_reply(self, cycle: DirectCycle, reply: HttpReply) -> None:
-        """Count, and write."""
+        """Count and write."""
         Watched.short += 1
         super().write_reply(cycle, reply)
 
     def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
+        """Count and parse."""
         Watched.pieces += 1
         super().data_received(data)
 
@@ -99,7 +99,7 @@ class Served:
 async def serving(
     http: Any = Watched, settings: Settings | None = None, plugins: Iterable[object] = (), **options: Any
 ) -> AsyncIterator[Served]:
-    """The gateway in this event loop on a free port; `options` are uvicorn's."""
+    """Serve the gateway in this event loop on a free port; `options` are uvicorn's."""
     Watched.short = Watched.pieces = 0
     subgraph = Subgraph()
     observer = Observer()
@@ -139,7 +139,7 @@ def raw(
     line: bytes = b"POST /graphql HTTP/1.1",
     kind: bytes = b"application/json",
 ) -> bytes:
-    """A request with some lines of its head and a content-length."""
+    """A request with some header lines and a content length."""
     lines = (line, b"Host: gateway", b"Content-Type: " + kind, b"Content-Length: %d" % len(body), *head)
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
@@ -161,14 +161,14 @@ LAST = b"GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 
 
 async def read_one(reader: asyncio.StreamReader) -> bytes:
-    """One reply, head and body."""
+    """One reply: head and body."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = re.search(rb"content-length: (\d+)", head)
     return head + (await reader.readexactly(int(length[1])) if length else b"")
 
 
 def body_of(reply: bytes) -> Any:
-    """What a reply's body says."""
+    """The JSON of a reply."""
     return orjson.loads(reply.partition(b"\r\n\r\n")[2])
 
 
@@ -176,9 +176,8 @@ def body_of(reply: bytes) -> Any:
 async def connected(
     served: Served, buffer: int | None = None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection, for no longer than a test may last.
-
-    `buffer`: bytes that it takes before somebody reads.
+    """A connection that is closed after the maximum time of a test. `buffer`: the size of its receive buffer
+    in bytes.
     """
     with socket.socket() as client:
         if buffer is not None:
@@ -194,7 +193,7 @@ async def connected(
 
 
 async def talk(served: Served, *requests: bytes) -> bytes:
-    """All that comes back for requests, each sent when the one before is answered, and LAST behind them."""
+    """All replies to requests, each sent after the reply to the one before, followed by LAST."""
     got = b""
     async with connected(served) as (reader, writer):
         for request in (*requests, LAST):
@@ -208,22 +207,22 @@ async def talk(served: Served, *requests: bytes) -> bytes:
 
 
 async def until(fact: Callable[[], object]) -> None:
-    """Wait until something holds."""
+    """Wait until a condition holds."""
     async with asyncio.timeout(GUARD):
         while not fact():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0)
 
 
 def under_way(served: Served) -> int:
-    """How many requests are being answered on the short way."""
+    """The number of requests that are processed on the direct path."""
     return sum(one.direct is not None for one in served.connections)
 
 
 async def gone(served: Served) -> None:
-    """Wait until it has no connection."""
+    """Wait until the server has no connection."""
     await until(lambda: not served.connections)
 
 
 async def well(served: Served) -> None:
-    """The server answers on a new connection."""
+    """Check that the server replies on a new connection."""
     assert b'{"hello":"new"}' in await talk(served, post(HELLO, "new"))

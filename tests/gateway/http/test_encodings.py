@@ -54,9 +54,9 @@ async def test_a_packed_body(served: Served, encoding: bytes, body: bytes, line:
         (b"gzip, gzip", BODY, 415, "UNSUPPORTED_CONTENT_ENCODING", "encoded as 'gzip, gzip'"),
         (b"gzip\r\nContent-Encoding: br", BODY, 415, "UNSUPPORTED_CONTENT_ENCODING", "encoded as 'gzip, br'"),
         (b"\xff\xfe", BODY, 415, "UNSUPPORTED_CONTENT_ENCODING", "encoded as"),
-        (b"gzip", BODY, 400, "BAD_REQUEST", "gzip data is broken"),
-        (b"gzip", gzip.compress(BODY, mtime=0)[:-4], 400, "BAD_REQUEST", "cut off"),
-        (b"deflate", BODY, 400, "BAD_REQUEST", "deflate data is broken"),
+        (b"gzip", BODY, 400, "BAD_REQUEST", "gzip data is corrupt"),
+        (b"gzip", gzip.compress(BODY, mtime=0)[:-4], 400, "BAD_REQUEST", "truncated"),
+        (b"deflate", BODY, 400, "BAD_REQUEST", "deflate data is corrupt"),
         (b"gzip", gzip.compress(b"{", mtime=0), 400, "INVALID_JSON", "ends at byte 1"),
         (b"gzip", b"", 400, "INVALID_JSON", "it is empty"),
         (

@@ -18,7 +18,7 @@ from gateway.saga.machine import (
     failed,
     next_move,
     operated,
-    turned_back,
+    start_compensation,
 )
 
 
@@ -77,7 +77,7 @@ def test_nothing_happened() -> None:
 
 def test_undoing_that_fails_waits_for_a_person() -> None:
     """After all tries the saga rests as compensation_failed; retry goes on, skip passes it over."""
-    here = turned_back(state("in_progress", "completed", "completed"))
+    here = start_compensation(state("in_progress", "completed", "completed"))
     move = Attempt(1, "undo")
     for _ in range(3):
         assert here.status == "compensating"

@@ -1,9 +1,8 @@
-"""The engine against a model.
+"""The saga engine against a model: workers that crash at any write, stale workers, time, failures and
+operators, in any order.
 
-Workers that die at any write, stale ones that wake up, time, failures and operators, in any order.
-
-Services are a model of what `kit.idempotency` does. Whatever happens: an effect never holds twice, and in the
-end all of a saga's effects hold, or none.
+The services model `kit.idempotency`. In every case an effect is never applied twice, and in the end all of a
+saga's effects are applied, or none.
 """
 
 import asyncio
@@ -26,11 +25,11 @@ LEASE = 10.0
 
 
 class Died(BaseException):
-    """The process is gone."""
+    """The process has crashed."""
 
 
 class Mortal(MemoryJournal):
-    """A journal whose process dies at a write: before it or after it."""
+    """A journal whose process crashes before or after a write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +37,7 @@ class Mortal(MemoryJournal):
         self.before = True
 
     async def write(self, record: SagaRecord, change: SagaChange) -> None:
-        """See Journal."""
+        """Write, and crash."""
         dies = self.dies_in == 0
         if self.dies_in is not None:
             self.dies_in -= 1
@@ -50,7 +49,7 @@ class Mortal(MemoryJournal):
 
 
 class Services:
-    """What the services remember of each step, and which effects hold."""
+    """What the services have stored for each step, and the applied effects."""
 
     def __init__(self) -> None:
         self.states: dict[tuple[UUID, str], str] = {}
@@ -59,7 +58,7 @@ class Services:
         self.problems: list[Any] = []
 
     async def call(self, call: StepCall) -> Any:
-        """A step, done or undone; the next planned problem comes before it or, as a lost answer, after it."""
+        """Do or undo a step; the next planned failure comes before it, or after it as a lost reply."""
         problem = self.problems.pop(0) if self.problems else None
         if problem == "refused" and call.direction == "do" and (call.saga_id, call.step) not in self.states:
             raise StepRefused("no")
@@ -71,7 +70,7 @@ class Services:
         return {"step": call.step}
 
     def take(self, call: StepCall) -> None:
-        """The effect, with its row of memory."""
+        """Apply the effect, and store it."""
         key = (call.saga_id, call.step)
         if call.token < self.tokens.get(key, 0):
             raise LostLease
@@ -91,7 +90,7 @@ class Services:
 
 
 class EngineMachine(RuleBasedStateMachine):
-    """Anything may happen at any time."""
+    """The events that can happen at any time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,33 +105,33 @@ class EngineMachine(RuleBasedStateMachine):
         self.skipped: set[UUID] = set()
 
     def carry(self, record: SagaRecord) -> None:
-        """Let a worker carry a saga on, until it rests, loses it or dies."""
+        """Let a worker run a saga until it settles, loses it or crashes."""
         worker = Runner(self.journal, self.definitions, RunnerSettings(lease=LEASE), chance=lambda: 1.0)
         try:
-            asyncio.run(worker.carry(record))
+            asyncio.run(worker.run_saga(record))
             asyncio.run(self.journal.release(record))
         except (Died, LostLease):
             self.stale.append(record)
 
     def claim(self) -> list[SagaRecord]:
-        """What is due."""
+        """Claim the due sagas."""
         return list(asyncio.run(self.journal.claim("w", [("s", 1)], LEASE, 2)))
 
     @rule(key=st.integers(0, 5))
     def start(self, key: int) -> None:
-        """A saga; the same key is the same saga."""
+        """Start a saga; the same key means the same saga."""
         request = SagaRequest(self.definitions.newest("s"), f"k{key}", {"key": key})
         first, _ = asyncio.run(self.journal.start(request))
         assert asyncio.run(self.journal.start(request)) == (first, False)
 
     @rule(problems=st.lists(st.sampled_from([None, "refused", "fails", "lost"]), max_size=6))
     def plan(self, problems: list[Any]) -> None:
-        """What will go wrong next."""
+        """Plan the next failure."""
         self.services.problems = problems
 
     @rule(dies_in=st.none() | st.integers(0, 8), before=st.booleans())
     def work(self, dies_in: int | None, before: bool) -> None:
-        """A worker takes over what is due; it may die at a write."""
+        """Let a worker claim and run the due sagas; it may crash at a write."""
         self.journal.dies_in, self.journal.before = dies_in, before
         for record in self.claim():
             self.carry(record)
@@ -141,20 +140,20 @@ class EngineMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.stale)
     @rule(which=st.integers(0, 20))
     def wake_up(self, which: int) -> None:
-        """Somebody who was thought dead goes on where they were, after another has taken over."""
+        """Let a stale worker continue, after another one has taken over."""
         record = self.stale.pop(which % len(self.stale))
         if self.journal.rows[record.id].record.token != record.token:
             self.carry(record)
 
     @rule(seconds=st.floats(0.1, 15.0))
     def wait(self, seconds: float) -> None:
-        """Time goes by."""
+        """Let time pass."""
         self.journal.now += seconds
 
     @precondition(lambda self: self.journal.rows)
     @rule(which=st.integers(0, 20), verb=st.sampled_from(sorted(VERBS)))
     def operate(self, which: int, verb: Verb) -> None:
-        """An operator says something; at the wrong time it is refused, and changes nothing."""
+        """Apply an operation; one that the status does not allow is refused and changes nothing."""
         saga_id = sorted(self.journal.rows, key=str)[which % len(self.journal.rows)]
         before = self.journal.rows[saga_id].record.state
         try:
@@ -167,12 +166,12 @@ class EngineMachine(RuleBasedStateMachine):
 
     @invariant()
     def never_twice(self) -> None:
-        """No effect holds twice."""
+        """No effect is applied twice."""
         assert all(held in (0, 1) for held in self.services.held.values())
 
     def teardown(self) -> None:
-        """Left alone, every saga ends, with all of its effects or none (but for what an operator has
-        skipped).
+        """Without further failures every saga ends, with all of its effects or none (except for skipped
+        steps).
         """
         self.services.problems = []
         for _ in range(200):

@@ -1,7 +1,4 @@
-"""The saga engine against PostgreSQL.
-
-Steps, retries, compensation, leases, timers, and what operators say.
-"""
+"""The saga engine with PostgreSQL: steps, retries, compensation, leases, timers, and operations."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -26,9 +23,8 @@ PACE = RunnerSettings(lease=5.0, poll=0.02)
 
 
 class World:
-    """What the steps a, b and c do: notes each call, and fails as it is told.
-
-    `effects` are those that hold.
+    """The actions of the steps a, b and c: records each call, and fails as set. `effects`: those that are
+    applied.
     """
 
     def __init__(self) -> None:
@@ -69,7 +65,7 @@ class World:
 
 @pytest.fixture(scope="module")
 async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
-    """A database of this module's own, with the journal's tables."""
+    """A database of this module, with the journal's tables."""
     async with fresh_database(postgres_url, "sagas") as url:
         pool = await asyncpg.create_pool(url, min_size=1, max_size=8)
         await asyncio.gather(*(PostgresJournal(pool).create() for _ in range(3)))
@@ -84,14 +80,14 @@ def journal(pool: asyncpg.Pool) -> PostgresJournal:
 
 
 async def seen(journal: PostgresJournal, saga_id: UUID) -> SagaView:
-    """A saga that is there."""
+    """A saga that exists."""
     found = await journal.view(saga_id)
     assert found is not None
     return found
 
 
 async def run_to_rest(journal: PostgresJournal, saga: Saga, saga_id: UUID) -> SagaView:
-    """Let a worker carry sagas of a kind until this one rests."""
+    """Let a worker run sagas of a kind until this one settles."""
     worker = Runner(journal, Definitions.of([saga]), PACE, owner="w0")
     await worker.start()
     try:
@@ -104,7 +100,7 @@ async def run_to_rest(journal: PostgresJournal, saga: Saga, saga_id: UUID) -> Sa
 
 
 async def begin(journal: PostgresJournal, saga: Saga, data: Mapping[str, Any] | None = None) -> UUID:
-    """Start a saga under a key of its own."""
+    """Start a saga with a new key."""
     return (
         await journal.start(SagaRequest(saga, uuid4().hex, data or {"n": 1}, by="kim", correlation_id="c1"))
     )[0]
@@ -143,7 +139,7 @@ async def test_failures_are_tried_again(journal: PostgresJournal) -> None:
     assert (found.status, world.effects) == ("completed", ["a", "b", "c"])
     tries = [one for one in found.attempts if one.step == "b"]
     assert [(one.number, one.outcome) for one in tries] == [(1, "failed"), (2, "failed"), (3, "done")]
-    assert [one.error for one in tries] == ["b: RuntimeError", "b: no answer in time", None]
+    assert [one.error for one in tries] == ["b: RuntimeError", "b: timed out", None]
     assert len({call.key for call in world.calls if call.step == "b"}) == 1
 
 

@@ -51,7 +51,7 @@ def test_versions_that_are_refused(header: str) -> None:
         with pytest.raises(SupergraphError) as caught:
             load(sdl)
         assert caught.value.code == "INVALID_SUPERGRAPH"
-        assert "join v0.2 to v0.5 can be read" in caught.value.message
+        assert "expected join v0.2 to v0.5" in caught.value.message
         assert "is written in join v" in caught.value.message
 
 
@@ -70,4 +70,4 @@ def test_commands_refuse_federation_1(tmp_path: Path) -> None:
         done = gateway(*command)
         assert done.returncode == 1, command
         assert "INVALID_SUPERGRAPH: the supergraph is written in join v0.1 (Federation 1)" in done.stderr
-        assert "Compose it anew" in done.stderr
+        assert "Compose it again" in done.stderr

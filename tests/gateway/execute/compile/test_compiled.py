@@ -1,5 +1,5 @@
-"""Compiled plans: the same answers as the exact path, nothing done twice, nothing kept for plans that are
-gone.
+"""Compiled plans: the same responses as the exact path, no call sent twice, and no memory kept for
+old plans.
 """
 
 import gc
@@ -34,7 +34,7 @@ QUERY = "{ things { name size any ratio count color price tags } }"
 
 
 def replying(a: Any, b: Any) -> Any:
-    """Subgraph a answers with one thing, b with one entity, or as said."""
+    """Subgraph a returns one object and b one entity, or as given."""
 
     def reply(request: Call) -> Any:
         return a if request.subgraph == "a" else b
@@ -43,8 +43,8 @@ def replying(a: Any, b: Any) -> Any:
 
 
 async def both(query: str, a: Any, b: Any) -> tuple[Any, Any, list[str], bool]:
-    """The answers of the compiled and of the exact path, which subgraphs the first asked, and whether it
-    came through compiled.
+    """The responses of both paths, the subgraphs that the compiled one called, and whether it produced the
+    response itself.
     """
     engine, transport = fake_engine(SDLS, replying(a, b))
     checked = check(engine, query)
@@ -59,12 +59,12 @@ async def both(query: str, a: Any, b: Any) -> tuple[Any, Any, list[str], bool]:
 
 
 def data(**changes: Any) -> Any:
-    """Subgraph a's answer with some values changed."""
+    """Subgraph a's reply, with some values changed."""
     return {"data": {"things": [{**THING, **changes}]}}
 
 
 def entities(*items: Any) -> Any:
-    """Subgraph b's answer."""
+    """Subgraph b's reply."""
     return {"data": {"_entities": list(items)}}
 
 

@@ -1,6 +1,5 @@
-"""Compiled plans where an object's type decides.
-
-Interfaces and unions, their entities, and what the exact path has to see to.
+"""Compiled plans with abstract types: interfaces and unions, their entities, and the cases that the exact
+path handles.
 """
 
 from collections.abc import Callable
@@ -50,8 +49,8 @@ B: dict[str, Callable[[str], Any]] = {
 
 
 async def both(query: str, a: Any, b: Any = None) -> tuple[Any, Any, bool, list[Call]]:
-    """The answers of the compiled and of the exact path, whether the first came through compiled, and what
-    it asked.
+    """The responses of both paths, whether the compiled one produced it itself, and the subgraphs that it
+    called.
     """
 
     def reply(request: Call) -> Any:

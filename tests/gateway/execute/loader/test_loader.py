@@ -1,7 +1,4 @@
-"""Entity fetches of requests under way at the same time.
-
-What goes together, what never does, and that nobody pays for another.
-"""
+"""Batching of entity fetches: what is batched, what never is, and that no request suffers from another."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -31,14 +28,13 @@ Color = Callable[[str, str], Any]
 
 
 def colored(id_: str, user: str) -> Any:
-    """An entity, as subgraph b gives it to a user."""
+    """An entity, as subgraph b returns it to a user."""
     return {"color": f"{id_} for {user}"}
 
 
 class Subgraphs:
-    """Subgraph a has every thing; b answers what it is set to.
-
-    `asked`: the ids of each of b's requests; `hold` keeps replies back.
+    """Subgraph a has all things; b replies as set. `asked`: the ids in each of b's requests. `hold` delays
+    replies.
     """
 
     def __init__(self, entity: Color = colored) -> None:
@@ -54,7 +50,7 @@ class Subgraphs:
         return run_in_task(self.answer(call), done)
 
     async def answer(self, call: Call) -> Reply:
-        """One reply, in its own time."""
+        """One reply, possibly delayed."""
         variables = call.variables
         if call.subgraph == "a":
             field = "change" if "mutation" in call.query else "one"
@@ -76,29 +72,29 @@ class Subgraphs:
         return Reply(200, orjson.dumps(found), self.headers)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 def query(id_: str, kind: str = "query", extra: str = "") -> GraphQLRequest:
-    """Ask for one thing's color; `extra` tells operations apart that ask the same of b."""
+    """A query for one thing's color; `extra` makes different operations with the same request to b."""
     field = "one" if kind == "query" else "change"
     return GraphQLRequest(f"{kind}($id: ID!) {{ {extra} {field}(id: $id) {{ color }} }}", {"id": id_})
 
 
 async def together(gateway: Gateway, *asks: tuple[GraphQLRequest, dict[str, str]]) -> list[Any]:
-    """The responses to requests that are under way at the same time."""
+    """The responses to concurrent requests."""
     answers = await asyncio.gather(*(gateway.answer(ask, headers) for ask, headers in asks))
     return [orjson.loads(encode(one)) for one in answers]
 
 
 @pytest.fixture(params=[True, False], ids=["compiled", "exact"])
 def settings(request: pytest.FixtureRequest) -> Settings:
-    """Both paths; equal queries are executed each, so that only the loader can share."""
+    """Both paths; equal queries are executed separately, so that only the loader can share."""
     return Settings(compile=request.param, share=False)
 
 
 def colors(responses: list[Any]) -> list[str]:
-    """The colors in responses that have no errors."""
+    """The colors in responses without errors."""
     assert not any("errors" in one for one in responses), responses
     return [one["data"]["one"]["color"] for one in responses]
 
@@ -184,7 +180,7 @@ def error(**more: Any) -> dict[str, Any]:
 
 
 def without_two(id_: str, user: str) -> Any:
-    """The second entity is missing."""
+    """A reply without the second entity."""
     return None if id_ == "2" else colored(id_, user)
 
 
@@ -247,7 +243,7 @@ TEMPLATE = template_of("query($representations:[_Any!]!){x}", None, [("represent
 
 
 def load(loader: Loader, ids: Sequence[str], into: list[Outcome], timeout: float = 5.0) -> Handle:
-    """Ask for entities."""
+    """A call for entities."""
     representations = [[b'{"id":"%b"}' % one.encode() for one in ids]]
     deadline = loader.clock.time() + timeout
     call = Call("b", 1, TEMPLATE, (), representations, NO_HEADERS, True, deadline, timeout)
@@ -255,7 +251,7 @@ def load(loader: Loader, ids: Sequence[str], into: list[Outcome], timeout: float
 
 
 async def settle(turns: int = 6) -> None:
-    """Let callbacks run, without time going by."""
+    """Run callbacks, without time passing."""
     for _ in range(turns):
         await asyncio.sleep(0)
 

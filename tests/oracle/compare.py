@@ -1,4 +1,4 @@
-"""Our composer and the oracle on one set of SDLs: what differs, in words."""
+"""Compare the result of our composer with that of the composition oracle for one set of SDLs."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -17,7 +17,9 @@ from tests.oracle.sets import SdlSet, Verdict
 
 
 def compose_ours(one: SdlSet) -> Verdict:
-    """Our composer's verdict on a set; equal sets are composed once."""
+    """Compose a set with our composer and return the result in the oracle's form; results are cached
+    by set.
+    """
     return _compose(tuple(one.subgraphs.items()))
 
 
@@ -33,8 +35,8 @@ def _compose(subgraphs: tuple[tuple[str, str], ...]) -> Verdict:
 
 
 def differences(oracle: Verdict, ours: Verdict) -> Iterator[str]:
-    """What differs: error codes; else hints, the schema clients see, and what each subgraph is said to
-    resolve.
+    """List the differences between the two results: error codes first; if both compose, hints, the API
+    schema, and the join metadata of each subgraph.
     """
     if oracle.codes != ours.codes:
         yield f"codes: {oracle.note} / ours: {ours.note}"
@@ -58,7 +60,9 @@ def _schemas(theirs: Supergraph, mine: Supergraph) -> Iterator[str]:
 
 
 def _subgraphs(theirs: Supergraph, mine: Supergraph) -> Iterator[str]:
-    """Types, fields, keys and field sets of every subgraph, as a gateway reads them from the supergraph."""
+    """Read the types, fields, keys and field sets of every subgraph from the supergraph, as a
+    gateway does.
+    """
     left, right = _facts(theirs), _facts(mine)
     for name in sorted(left.keys() | right.keys()):
         if left.get(name) != right.get(name):
@@ -66,7 +70,9 @@ def _subgraphs(theirs: Supergraph, mine: Supergraph) -> Iterator[str]:
 
 
 def _facts(supergraph: Supergraph) -> dict[str, Any]:
-    """What is said of each element of each subgraph, under its coordinate."""
+    """Map the coordinate of each element to its join metadata, for every subgraph; add contexts, labels and
+    features.
+    """
     facts: dict[str, Any] = {"contexts": supergraph.contexts, "labels": supergraph.labels}
     facts["features"] = {one for one in supergraph.features if "/join/" not in one and "/link/" not in one}
     for name, subgraph in supergraph.subgraphs.items():

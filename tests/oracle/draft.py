@@ -1,6 +1,6 @@
-"""A set of subgraphs while it is being made up.
+"""A generated set of subgraphs under construction.
 
-Types and fields by name, printed with one field a line so that breakers can edit lines.
+Types and fields are stored by name and printed one field a line, so that breakers can edit single lines.
 """
 
 import random
@@ -29,7 +29,7 @@ KNOWN = tuple(name for _, names in DIRECTIVES for name in names)
 
 @dataclass(slots=True)
 class TypeDraft:
-    """One definition: what stands before the brace, and its lines by name."""
+    """One type definition: the text before the brace, and the lines between the braces by name."""
 
     head: str
     lines: dict[str, str] = field(default_factory=dict)
@@ -37,9 +37,8 @@ class TypeDraft:
 
 @dataclass(slots=True)
 class SubgraphDraft:
-    """One subgraph: federation's version (None.
-
-    Federation 1), how it names directives, and its definitions.
+    """One subgraph: its federation version (None means federation 1), the style of its directive names, and
+    its definitions.
     """
 
     name: str
@@ -50,13 +49,12 @@ class SubgraphDraft:
     schema: str = ""
 
     def at_least(self, minor: int) -> bool:
-        """Whether the subgraph links federation 2.minor or newer."""
+        """Return whether the subgraph links federation version 2.`minor` or newer."""
         return self.version is not None and int(self.version.split(".")[1]) >= minor
 
     def add(self, name: str, head: str, **lines: str) -> None:
-        """Add lines to a definition, which is made where it is new.
-
-        `_` before a keyword's name is dropped.
+        """Add lines to a definition, creating it if needed; a leading `_`, used for Python keywords, is
+        removed.
         """
         item = self.types.setdefault(name, TypeDraft(head))
         item.lines.update(
@@ -64,11 +62,11 @@ class SubgraphDraft:
         )
 
     def query(self, **lines: str) -> None:
-        """Add fields of the query root."""
+        """Add fields to the Query type."""
         self.add("Query", "type Query", **lines)
 
     def print(self, rng: random.Random) -> str:
-        """The SDL; federation's directives under the names that the subgraph imports them by."""
+        """Print the SDL, with federation's directives under the names that the subgraph imports them by."""
         parts = list(self.lines)
         for name in rng.sample(sorted(self.types), len(self.types)):
             item = self.types[name]
@@ -80,7 +78,7 @@ class SubgraphDraft:
         return self._header() + re.sub(r"@(\w+)", lambda found: f"@{self.local(found[1])}", text)
 
     def local(self, name: str) -> str:
-        """What the subgraph calls a directive."""
+        """Return the name that the subgraph uses for a federation directive."""
         if name not in KNOWN or name in MERGED or self.style == "imported":
             return name
         return f"fed__{name}" if self.style == "namespaced" else f"my_{name}"
@@ -102,37 +100,41 @@ def _renamed(name: str) -> str:
 
 @dataclass(slots=True)
 class Draft:
-    """All subgraphs of a set, a source of chance, and a counter for names."""
+    """All subgraphs of a generated set, its random generator, and a counter for unique names."""
 
     rng: random.Random
     subgraphs: list[SubgraphDraft]
     count: int = 0
 
     def name(self, prefix: str) -> str:
-        """A type's name that is not taken."""
+        """Return a type name that is not used yet."""
         self.count += 1
         return f"{prefix}{self.count}"
 
     def pick(self, number: int, minor: int = 0) -> list[SubgraphDraft]:
-        """Some subgraphs of Federation 2.minor or newer; fewer where there are not so many. minor -1: any."""
+        """Choose random subgraphs of federation version 2.`minor` or newer, fewer if not enough exist;
+        `minor` -1 means any version.
+        """
         fit = [one for one in self.subgraphs if minor < 0 or one.at_least(minor)]
         return self.rng.sample(fit, min(number, len(fit)))
 
     def chance(self, part: float = 0.5) -> bool:
-        """True in this part of all cases."""
+        """Return True with the given probability."""
         return self.rng.random() < part
 
     def scalar(self) -> str:
-        """A type that needs no definition."""
+        """Choose a random type built from built-in scalars, such as `[ID!]`."""
         return self.rng.choice(["Int", "String!", "Boolean", "Float!", "[ID!]", "[[Int!]!]!"])
 
     def print(self) -> dict[str, str]:
-        """The SDLs by subgraph."""
+        """Print the SDL of each subgraph."""
         return {one.name: one.print(self.rng) for one in self.subgraphs}
 
 
 def new_draft(rng: random.Random) -> Draft:
-    """Empty subgraphs of several versions and styles, each with a query of its own."""
+    """Create two to five subgraphs with random federation versions and directive name styles; most get a
+    query field of their own.
+    """
     kind = rng.choice(["mixed", "newest", "newest", "with federation 1"])
     subgraphs = []
     for index in range(rng.randint(2, 5)):

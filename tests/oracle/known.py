@@ -1,6 +1,5 @@
-"""Where our composer differs from the oracle and is right, each with the reason.
-
-And the codes that no set of SDLs raises.
+"""Sets for which our composer differs from the oracle on purpose, each with the reason, and the error codes
+that no set of SDLs can raise.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,5 @@
-"""`python -m tests.oracle.note`.
-
-Asks the oracle about every set of the pages and writes its verdicts behind their names.
+"""`python -m tests.oracle.note`: ask the oracle about every set of the pages and write its verdicts after the
+sets' names.
 """
 
 from tests.oracle.sets import ask_oracle, read_pages, write_notes

@@ -1,6 +1,6 @@
-"""The Node programs of this folder.
+"""Run the Node programs of this folder with JSON lines as input and output.
 
-Installs their packages when the lock has changed; JSON lines go in and come out.
+Their packages are installed again when the lock file has changed.
 """
 
 import atexit

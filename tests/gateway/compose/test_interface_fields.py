@@ -55,4 +55,4 @@ def test_fields_that_no_subgraph_answers(sdls: dict[str, str], fields: list[str]
     made = compose([SubgraphSource(name, "", link("2.3") + sdl) for name, sdl in sdls.items()])
     found = [hint for hint in made.hints if hint.code == CODE]
     assert [hint.coordinate for hint in found] == fields
-    assert all(hint.level == "WARN" and "fragments on the concrete types" in hint.message for hint in found)
+    assert all(hint.level == "WARN" and "fragments on the object types" in hint.message for hint in found)

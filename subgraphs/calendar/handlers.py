@@ -61,7 +61,7 @@ async def _clear(uow: UnitOfWork, musician_id: UUID, span: Span) -> None:
 
 
 async def _take(uow: UnitOfWork, span: Span, values: Mapping[str, Any]) -> Row[Any]:
-    row = await store.take(uow, {"id": uuid4(), "during": store.range_of(span), **values})
+    row = await store.add_slot(uow, {"id": uuid4(), "during": store.range_of(span), **values})
     if row is None:
         raise Conflict("You have been booked in this time just now")
     if row.kind == "blocked":
@@ -76,10 +76,10 @@ def facts_of(row: Row[Any]) -> dict[str, Any]:
     return {"slot_id": row.id, **named, "starts_at": span.starts_at, "ends_at": span.ends_at}
 
 
-async def keep_musician(uow: UnitOfWork, envelope: Envelope) -> None:
+async def store_musician(uow: UnitOfWork, envelope: Envelope) -> None:
     """Remember which user a musician is, for what musicians do with their own time."""
     facts = envelope.read(messages.MusicianFacts)
-    await store.remember_musician(uow, facts.musician_id, facts.user_id, envelope.position)
+    await store.upsert_musician(uow, facts.musician_id, facts.user_id, envelope.position)
 
 
 COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
@@ -87,6 +87,6 @@ COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
     messages.FreeTime: free_time,
 }
 EVENT_HANDLERS: Mapping[str, EventHandler] = {
-    "MusicianProfileCreated": keep_musician,
-    "MusicianProfileUpdated": keep_musician,
+    "MusicianProfileCreated": store_musician,
+    "MusicianProfileUpdated": store_musician,
 }

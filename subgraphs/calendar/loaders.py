@@ -8,10 +8,10 @@ from subgraphs.calendar.model import Span
 from subgraphs.kit import loaders
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 
 
-class CalendarContext(Context):
+class CalendarContext(ServiceContext):
     """The loader of one request."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:

@@ -19,7 +19,7 @@ from subgraphs.calendar.types import (
 )
 from subgraphs.kit import budget, checks
 from subgraphs.kit.graphql import Schema, object_type, resolver
-from subgraphs.kit.steps import StepOrder, step_field, take_step
+from subgraphs.kit.steps import StepOrder, run_step, step_field
 
 
 @object_type()
@@ -85,7 +85,7 @@ class Mutation:
             "timeZone": checks.time_zone(time_zone),
             "title": model.check_title(title),
         }
-        return await take_step(info.context, order, given, steps.block, steps.unblock)
+        return await run_step(info.context, order, given, steps.block, steps.unblock)
 
     @step_field
     async def release_availability(
@@ -93,7 +93,7 @@ class Mutation:
     ) -> JSON | None:
         """Let go of the time of a booking, or take that back."""
         given = {"bookingId": str(checks.identifier(booking_id, "bookingId"))}
-        return await take_step(info.context, order, given, steps.release, steps.unrelease)
+        return await run_step(info.context, order, given, steps.release, steps.unrelease)
 
 
 schema = Schema(Query, Mutation, types=[Musician])

@@ -24,7 +24,7 @@ async def block(uow: UnitOfWork, given: Given) -> Given:
     text = {"time_zone": given["timeZone"], "title": given["title"]}
     if await store.lock_of_booking(uow, about["booking_id"]) is not None:
         raise Conflict("The booking has its time already")
-    row = await store.take(
+    row = await store.add_slot(
         uow, {"id": uuid4(), "kind": "booked", "during": store.range_of(span), **about, **text}
     )
     if row is None:
@@ -57,7 +57,7 @@ async def unrelease(uow: UnitOfWork, given: Given, done: Given) -> Given:
     row = await _locked(uow, done)
     if row.cancelled_by != "release":
         raise Conflict("What had taken this time was taken back")
-    if not await store.take_again(uow, row.id):
+    if not await store.restore_slot(uow, row.id):
         raise Conflict(_TAKEN)
     uow.emit(messages.SlotTaken(**facts_of(row)))
     return {"slotId": str(row.id)}

@@ -52,7 +52,7 @@ async def calendar_of(session: Session, user_id: UUID, span: Span) -> Sequence[R
     return await session.fetch_all(own.order_by(func.lower(slots.c.during), slots.c.id).limit(MOST))
 
 
-async def take(session: Session, values: Mapping[str, Any]) -> Row[Any] | None:
+async def add_slot(session: Session, values: Mapping[str, Any]) -> Row[Any] | None:
     """Add a slot; None if it overlaps with another that is busy, or its booking has one."""
     added = postgresql.insert(slots).values(**values).on_conflict_do_nothing().returning(slots)
     return await session.fetch_one(added)
@@ -98,7 +98,7 @@ async def mark_undone(session: Session, slot_id: UUID) -> None:
     await session.execute(chosen.values(cancelled_at=first, cancelled_by="undo"))
 
 
-async def take_again(session: Session, slot_id: UUID) -> bool:
+async def restore_slot(session: Session, slot_id: UUID) -> bool:
     """Have a slot hold again; False if something else is there by now, which breaks the transaction."""
     chosen = update(slots).where(slots.c.id == slot_id)
     try:
@@ -115,7 +115,7 @@ async def lock_musician_of(session: Session, user_id: UUID) -> UUID | None:
     return found if found is None else UUID(str(found))
 
 
-async def remember_musician(session: Session, musician_id: UUID, user_id: UUID, position: int) -> None:
+async def upsert_musician(session: Session, musician_id: UUID, user_id: UUID, position: int) -> None:
     """Keep which user a musician is, unless something newer is known."""
     row = {"musician_id": musician_id, "user_id": user_id, "position": position}
     added = postgresql.insert(known_musicians).values(row)

@@ -23,14 +23,14 @@ class AuditFilter:
     since: datetime | None = strawberry.field(default=None, description="Not before.")
     until: datetime | None = strawberry.field(default=None, description="Before.")
 
-    def read(self) -> store.Wanted:
+    def read(self) -> store.AuditCriteria:
         """The filter, checked."""
         about = None if self.aggregate_id is None else checks.identifier(self.aggregate_id, "aggregateId")
         words = (self.correlation_id, self.created_by, self.service, self.type)
         correlation, by, service, kind = (
             None if word is None else checks.text(word, "filter", 100) for word in words
         )
-        return store.Wanted(about, correlation, by, service, kind, self.since, self.until)
+        return store.AuditCriteria(about, correlation, by, service, kind, self.since, self.until)
 
 
 @object_type()

@@ -23,7 +23,7 @@ MOST = 200  # consequences of one event, and events of one chain
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AuditCriteria:
     """Which events; what is None does not narrow."""
 
     aggregate_id: UUID | None = None
@@ -74,12 +74,12 @@ async def consequences(session: Session, ids: Sequence[UUID]) -> Mapping[UUID, l
     return found
 
 
-async def page(session: Session, wanted: Wanted, page: Page) -> Sequence[Row[Any]]:
+async def page(session: Session, wanted: AuditCriteria, page: Page) -> Sequence[Row[Any]]:
     """A page of events, newest first."""
     return await session.fetch_all(page.select(select(audit_events).where(*wanted.conditions())))
 
 
-async def count(session: Session, wanted: Wanted) -> int:
+async def count(session: Session, wanted: AuditCriteria) -> int:
     """How many events there are."""
     counted = select(func.count()).select_from(audit_events).where(*wanted.conditions())
     return int(await session.fetch_value(counted))

@@ -13,10 +13,10 @@ from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.graphql import object_type, resolver
 from subgraphs.kit.loaders import uuid_of
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 
 
-class EventsContext(Context):
+class EventsContext(ServiceContext):
     """The loaders of one request."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:

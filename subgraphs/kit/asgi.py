@@ -26,7 +26,7 @@ class _Refused(Exception):
         self.message = message
 
 
-class Door:
+class GraphQLEndpoint:
     """Reads requests, has them executed, writes answers."""
 
     def __init__(self, execute: Execute, is_ready: Callable[[], Awaitable[bool]]) -> None:

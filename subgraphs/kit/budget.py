@@ -14,23 +14,23 @@ from subgraphs.kit.errors import BadUserInput
 MOST_ELEMENTS = 10_000
 
 
-class TooMuch(BadUserInput):
+class TooManyElements(BadUserInput):
     """The request wants more elements of lists than one request may."""
 
 
 @dataclass(slots=True)
-class Budget:
+class ElementBudget:
     """What is left for one request."""
 
     left: int = MOST_ELEMENTS
 
 
-_budget: ContextVar[Budget | None] = ContextVar("budget", default=None)
+_budget: ContextVar[ElementBudget | None] = ContextVar("budget", default=None)
 
 
 def begin() -> None:
     """Give the request that is executed from here on a budget of its own."""
-    _budget.set(Budget())
+    _budget.set(ElementBudget())
 
 
 def spend(elements: int) -> None:
@@ -40,6 +40,6 @@ def spend(elements: int) -> None:
         return
     budget.left -= elements
     if budget.left < 0:
-        raise TooMuch(
+        raise TooManyElements(
             f"This asks for more than {MOST_ELEMENTS} elements of lists: ask for fewer, or in several requests"
         )

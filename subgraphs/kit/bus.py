@@ -32,7 +32,7 @@ class Bus:
     async def handle(self, command: Command[Result], command_id: UUID | None = None) -> Result:
         """Carry out a command: all of it and its events, or nothing; under one id, once."""
         if self._log is not None:
-            found: Result = await self._log.carry_out(command, command_id)
+            found: Result = await self._log.execute(command, command_id)
             return found
         async with UnitOfWork(self._database) as uow:
             result: Result = await self._handlers[type(command)](uow, command)

@@ -23,11 +23,11 @@ from subgraphs.kit import checks
 from subgraphs.kit.cause import Cause, because
 from subgraphs.kit.database import Session
 from subgraphs.kit.errors import BadUserInput
-from subgraphs.kit.event_store.sourced import Sourced
+from subgraphs.kit.event_store.sourced import EventSourcedTable
 from subgraphs.kit.graphql import field_with
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.queue.inbox import EventHandler
-from subgraphs.kit.service import Context
+from subgraphs.kit.service import ServiceContext
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 BUCKETS = 64
@@ -71,7 +71,7 @@ class Repairable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Keyed:
+class KeyedTable:
     """A table whose rows have a key and the version of what they tell of.
 
     `told` makes of a row `it` what is published of it.
@@ -114,7 +114,7 @@ class Copy:
     Where, and the handler of the event by which it learns of a change.
     """
 
-    keyed: Keyed
+    keyed: KeyedTable
     source: str
     aggregate_type: str
     event_type: str
@@ -133,11 +133,11 @@ class Copy:
             await uow.execute(
                 self.keyed.sql("SELECT 1 FROM {table} WHERE {key} = :key FOR UPDATE").bindparams(key=key)
             )
-        if not await saw(uow, consumer, self.source, key, version):
+        if not await record_version(uow, consumer, self.source, key, version):
             return False
         if self.is_replaced:
             await uow.execute(self.keyed.sql("DELETE FROM {table} WHERE {key} = :key").bindparams(key=key))
-        envelope = told_by(
+        envelope = event_from_original(
             self.source, self.aggregate_type, self.event_type, key, version, told, uow.clock.now()
         )
         with because(Cause("service:sync", str(uuid4()))):
@@ -153,14 +153,14 @@ ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = excluded.ve
 )
 
 
-async def saw(uow: UnitOfWork, consumer: str, source: str, key: UUID, version: int) -> bool:
+async def record_version(uow: UnitOfWork, consumer: str, source: str, key: UUID, version: int) -> bool:
     """Have events of an aggregate up to a version change nothing any more; False where a newer one has been
     applied."""
     seen = _SEEN.bindparams(consumer=consumer, source=source, key=key, version=version)
     return await uow.execute(seen) > 0
 
 
-def told_by(
+def event_from_original(
     source: str,
     aggregate_type: str,
     event_type: str,
@@ -189,7 +189,7 @@ _DIGESTED = text(
 ).bindparams(bindparam("keys", type_=ARRAY(Uuid)), bindparam("versions", type_=ARRAY(Integer)))
 
 
-async def digested(session: Session, versions: Mapping[UUID, int]) -> dict[str, list[Any]]:
+async def digests_of(session: Session, versions: Mapping[UUID, int]) -> dict[str, list[Any]]:
     """The digests of things that are kept elsewhere than in a table, from their versions by key."""
     found = await session.fetch_all(_DIGESTED, keys=list(versions), versions=list(versions.values()))
     return {str(row.bucket): [row.rows, row.hash] for row in found}
@@ -210,7 +210,7 @@ class _Original(msgspec.Struct):
 def digests_field(tables: Mapping[str, Comparable]) -> StrawberryField:
     """The field that answers with the digests of a table, by what it holds."""
 
-    async def digests(info: strawberry.Info[Context, None], kind: str) -> JSON | None:
+    async def digests(info: strawberry.Info[ServiceContext, None], kind: str) -> JSON | None:
         """How many rows each bucket has, and a hash of their keys and versions; for the sync service."""
         info.context.require_service()
         return JSON(await _of(tables, kind).digests(info.context.database))
@@ -221,7 +221,7 @@ def digests_field(tables: Mapping[str, Comparable]) -> StrawberryField:
 def versions_field(tables: Mapping[str, Comparable]) -> StrawberryField:
     """The field that answers with the versions of a bucket's rows."""
 
-    async def versions(info: strawberry.Info[Context, None], kind: str, bucket: int) -> JSON | None:
+    async def versions(info: strawberry.Info[ServiceContext, None], kind: str, bucket: int) -> JSON | None:
         """The versions of a bucket's rows by key; for the sync service."""
         info.context.require_service()
         wanted = checks.whole(bucket, "bucket", 0, BUCKETS - 1)
@@ -233,7 +233,9 @@ def versions_field(tables: Mapping[str, Comparable]) -> StrawberryField:
 def rows_field(tables: Mapping[str, Comparable]) -> StrawberryField:
     """The field that answers with what is told of some rows."""
 
-    async def rows(info: strawberry.Info[Context, None], kind: str, keys: list[strawberry.ID]) -> JSON | None:
+    async def rows(
+        info: strawberry.Info[ServiceContext, None], kind: str, keys: list[strawberry.ID]
+    ) -> JSON | None:
         """What is told of some rows, with their versions, by key; for the sync service."""
         info.context.require_service()
         wanted = checks.identifiers(keys, "keys", MOST)
@@ -245,7 +247,7 @@ def rows_field(tables: Mapping[str, Comparable]) -> StrawberryField:
 def repair_field(copies: Mapping[str, Repairable], consumer: str) -> StrawberryField:
     """The mutation that puts in place of copies what their owner tells."""
 
-    async def repair(info: strawberry.Info[Context, None], kind: str, originals: JSON) -> int | None:
+    async def repair(info: strawberry.Info[ServiceContext, None], kind: str, originals: JSON) -> int | None:
         """Put in place of copies what their owner tells; answers how many. For the sync service."""
         info.context.require_service()
         copy: Repairable = _of(copies, kind)
@@ -266,17 +268,17 @@ def repair_field(copies: Mapping[str, Repairable], consumer: str) -> StrawberryF
     return field_with(inaccessible=True, shareable=True)(repair)
 
 
-def verify_field(sourced: Mapping[str, Sourced[Any]]) -> StrawberryField:
+def verify_field(sourced: Mapping[str, EventSourcedTable[Any]]) -> StrawberryField:
     """The mutation that compares a service's rows with the streams of events that they follow from."""
 
     async def verify(
-        info: strawberry.Info[Context, None], kind: str, after: strawberry.ID | None = None
+        info: strawberry.Info[ServiceContext, None], kind: str, after: strawberry.ID | None = None
     ) -> JSON | None:
         """Compare rows with their events and put right those that differ: how many were looked at, which
         differed, and where to go on. For the sync service.
         """
         info.context.require_service()
-        about: Sourced[Any] = _of(sourced, kind)
+        about: EventSourcedTable[Any] = _of(sourced, kind)
         begin = UUID(int=0) if after is None else checks.identifier(after, "after")
         async with UnitOfWork(info.context.database) as uow:
             found = await about.verify(uow, begin)

@@ -67,7 +67,7 @@ class RateLimited(DomainError):
         super().__init__(message, retryAfterSeconds=retry_after_seconds)
 
 
-def shown(error: GraphQLError) -> GraphQLFormattedError:
+def format_error(error: GraphQLError) -> GraphQLFormattedError:
     """The form in which an error of an execution leaves the service."""
     original = error.original_error
     formatted = error.formatted

@@ -99,7 +99,7 @@ def field_with(**directives: Any) -> Callable[[Callable[..., Any]], StrawberryFi
     return decorate
 
 
-def given(changes: object) -> dict[str, Any]:
+def provided(changes: object) -> dict[str, Any]:
     """The fields of an input that the caller gave: those that are not `UNSET`."""
     return {name: value for name, value in vars(changes).items() if value is not strawberry.UNSET}
 

@@ -19,11 +19,11 @@ from subgraphs.kit.database import Session
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.event_store.aggregate import Loaded
 from subgraphs.kit.event_store.events import StoredEvent
-from subgraphs.kit.event_store.sourced import Sourced
+from subgraphs.kit.event_store.sourced import EventSourcedTable
 from subgraphs.kit.event_store.tables import every_event
 from subgraphs.kit.graphql import object_type, resolver
 from subgraphs.kit.pagination import DEFAULT_FIRST, MAX_FIRST, First
-from subgraphs.kit.service import Context
+from subgraphs.kit.service import ServiceContext
 
 Before = Annotated[int | None, strawberry.argument(description="Changes before this version.")]
 Version = Annotated[
@@ -66,7 +66,7 @@ class PastState:
 
 async def entries(
     session: Session,
-    about: Sourced[Any],
+    about: EventSourcedTable[Any],
     key: UUID,
     first: int = DEFAULT_FIRST,
     before: int | None = None,
@@ -88,7 +88,7 @@ async def entries(
 
 
 async def as_of(
-    session: Session, about: Sourced[Any], key: UUID, version: int | None, time: datetime | None
+    session: Session, about: EventSourcedTable[Any], key: UUID, version: int | None, time: datetime | None
 ) -> PastState:
     """What a thing was after a version or at a time, or what it is. Raises NoSuchVersion, BadUserInput."""
     loaded = await _load(session, about, key, version, time)
@@ -98,7 +98,7 @@ async def as_of(
 
 
 async def _load(
-    session: Session, about: Sourced[Any], key: UUID, version: int | None, time: datetime | None
+    session: Session, about: EventSourcedTable[Any], key: UUID, version: int | None, time: datetime | None
 ) -> Loaded[Any]:
     stream = about.aggregate.stream(key)
     if version is not None and time is not None:
@@ -120,11 +120,11 @@ Owner = Callable[[Any, str], Awaitable[UUID]]
 """The id of a thing that the caller of a request (its `info`) may know all of; NotFound or Forbidden."""
 
 
-def history_field(about: Sourced[Any], owner: Owner, description: str) -> StrawberryField:
+def history_field(about: EventSourcedTable[Any], owner: Owner, description: str) -> StrawberryField:
     """The field that tells every change of a thing to those who may know."""
 
     async def history(
-        info: strawberry.Info[Context, None],
+        info: strawberry.Info[ServiceContext, None],
         id: strawberry.ID,
         first: First = DEFAULT_FIRST,
         before: Before = None,
@@ -136,11 +136,14 @@ def history_field(about: Sourced[Any], owner: Owner, description: str) -> Strawb
     return resolver(history)
 
 
-def as_of_field(about: Sourced[Any], owner: Owner, description: str) -> StrawberryField:
+def as_of_field(about: EventSourcedTable[Any], owner: Owner, description: str) -> StrawberryField:
     """The field that tells what a thing was to those who may know."""
 
     async def past(
-        info: strawberry.Info[Context, None], id: strawberry.ID, version: Version = None, time: Time = None
+        info: strawberry.Info[ServiceContext, None],
+        id: strawberry.ID,
+        version: Version = None,
+        time: Time = None,
     ) -> PastState | None:
         return await as_of(info.context.database, about, await owner(info, id), version, time)
 

@@ -50,7 +50,7 @@ class AlreadyUndone(Conflict):
     code = "ALREADY_UNDONE"
 
 
-class KeyReused(Conflict):
+class IdempotencyKeyReused(Conflict):
     """The key was used with another input."""
 
     code = "IDEMPOTENCY_KEY_REUSED"
@@ -66,7 +66,7 @@ class SagaCall:
     token: int
 
 
-async def once(
+async def run_once(
     uow: UnitOfWork, call: SagaCall, given: Mapping[str, Any], effect: Effect
 ) -> Mapping[str, Any] | None:
     """Have an effect once, and give its result each time; None where an undo found nothing to undo.
@@ -98,7 +98,7 @@ async def _do(
     if row.state != "done":
         raise AlreadyUndone("This step was undone")
     if bytes(row.input_hash) != input_hash:
-        raise KeyReused("This step was done with another input")
+        raise IdempotencyKeyReused("This step was done with another input")
     await uow.execute(_SEEN.bindparams(**about))
     found: Mapping[str, Any] = _json(row.result)
     return found

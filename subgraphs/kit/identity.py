@@ -43,7 +43,7 @@ class Identity:
         """Whether this user may see and do what belongs to others."""
         return self.role == "admin"
 
-    def may_see(self, owner: UUID | None) -> bool:
+    def is_owner_or_admin(self, owner: UUID | None) -> bool:
         """Whether what belongs to this owner may be shown: to themselves and to admins."""
         return self.is_admin or self.user_id == owner
 

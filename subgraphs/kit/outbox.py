@@ -52,7 +52,7 @@ outbox = Table(
 )
 
 
-class Told(NamedTuple):
+class OutboxEvent(NamedTuple):
     """An event to publish, its cause, and the version of its aggregate after it (0.
 
     The aggregate has none).
@@ -63,7 +63,7 @@ class Told(NamedTuple):
     version: int
 
 
-async def append(connection: AsyncConnection, events: Sequence[Told]) -> None:
+async def append(connection: AsyncConnection, events: Sequence[OutboxEvent]) -> None:
     """Write events with their causes in the connection's transaction, in their order."""
     rows = [
         {

@@ -14,7 +14,7 @@ class RebuildRunning(Conflict):
 
 
 @asynccontextmanager
-async def alone(database: Database, name: str) -> AsyncIterator[None]:
+async def exclusive(database: Database, name: str) -> AsyncIterator[None]:
     """Hold the lock of a rebuild: that of a database session, which ends with its process. Raises
     RebuildRunning."""
     connection = await database.listener()

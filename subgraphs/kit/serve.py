@@ -23,8 +23,8 @@ import uvicorn
 from subgraphs.kit.logs import configure
 from subgraphs.kit.migrations import MigrationError
 from subgraphs.kit.service import Service
-from subgraphs.kit.settings import ServiceSettings, SettingsError
-from subgraphs.kit.tasks import end
+from subgraphs.kit.settings import ServiceSettings, ServiceSettingsError
+from subgraphs.kit.tasks import cancel
 
 log = structlog.get_logger("subgraphs.serve")
 
@@ -40,7 +40,7 @@ def bootstrap_of(name: str, package: str | None = None) -> Bootstrap:
     SettingsError."""
     module = f"{package or f'subgraphs.{name}'}.app"
     if not name.isidentifier() or _spec_of(module) is None:
-        raise SettingsError(f"there is no service {name!r}; there are {', '.join(_present())}")
+        raise ServiceSettingsError(f"there is no service {name!r}; there are {', '.join(_present())}")
     found: Bootstrap = importlib.import_module(module).bootstrap
     return found
 
@@ -98,12 +98,12 @@ async def serve(service: Service, host: str, port: int) -> None:
     try:
         await service.start()
     except (OSError, asyncpg.PostgresError) as error:
-        raise SettingsError(f"{service!r} cannot start: {error}") from error
+        raise ServiceSettingsError(f"{service!r} cannot start: {error}") from error
     watch = asyncio.create_task(_watch_parent(parent, server))
     try:
         await server.serve()
     finally:
-        await end(watch)
+        await cancel(watch)
         await service.stop()
 
 
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         run(arguments[0], os.environ)
-    except (SettingsError, MigrationError, OSError) as error:
+    except (ServiceSettingsError, MigrationError, OSError) as error:
         sys.stderr.write(f"{arguments[0]}: {error}\n")
         return 1
     return 0

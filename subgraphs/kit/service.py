@@ -14,11 +14,11 @@ from strawberry.printer import print_schema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from subgraphs.kit import budget
-from subgraphs.kit.asgi import Door
+from subgraphs.kit.asgi import GraphQLEndpoint
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.cause import Cause, because, correlation_of
 from subgraphs.kit.database import Database
-from subgraphs.kit.errors import BadUserInput, DomainError, Forbidden, Unauthenticated, refusal, shown
+from subgraphs.kit.errors import BadUserInput, DomainError, Forbidden, Unauthenticated, format_error, refusal
 from subgraphs.kit.graphql import Schema
 from subgraphs.kit.identity import SERVICE, Identity, TokenVerifier
 
@@ -35,7 +35,7 @@ class Caller:
     authorization: str | None = field(default=None, repr=False)
 
 
-class Context:
+class ServiceContext:
     """What the resolvers of one request share; services add their data loaders in a subclass."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
@@ -73,10 +73,10 @@ class Context:
             raise Forbidden("Only for sagas")
         return identity
 
-    def require_sight(self, owner: Any) -> Identity:
+    def require_owner_or_admin(self, owner: Any) -> Identity:
         """The identity of the caller, who must be this owner or an admin."""
         identity = self.require()
-        if not identity.may_see(owner):
+        if not identity.is_owner_or_admin(owner):
             raise Forbidden("This belongs to somebody else")
         return identity
 
@@ -93,7 +93,7 @@ class Part(Protocol):
         ...
 
 
-ContextFactory = Callable[[Caller], Context]
+ContextFactory = Callable[[Caller], ServiceContext]
 
 
 class Service:
@@ -118,7 +118,7 @@ class Service:
         self._migrations = migrations
         self.parts = parts
         self._started: list[Part] = []
-        self.asgi: ASGIApp = Door(self.execute, database.is_ready)
+        self.asgi: ASGIApp = GraphQLEndpoint(self.execute, database.is_ready)
 
     def __repr__(self) -> str:
         return f"Service({self.name!r}, {self.database!r})"
@@ -175,7 +175,7 @@ class Service:
             return refusal(BadUserInput(_reason(error)))
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
-            answer["errors"] = [shown(error) for error in _telling(result.errors)]
+            answer["errors"] = [format_error(error) for error in _telling(result.errors)]
         if context.extensions:
             answer["extensions"] = context.extensions
         return answer
@@ -183,8 +183,10 @@ class Service:
 
 def _telling(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
     """Errors, without the thousands that say the same: that the request wants too much."""
-    same = [error for error in errors if isinstance(error.original_error, budget.TooMuch)]
-    return [error for error in errors if not isinstance(error.original_error, budget.TooMuch)] + same[:1]
+    same = [error for error in errors if isinstance(error.original_error, budget.TooManyElements)]
+    return [error for error in errors if not isinstance(error.original_error, budget.TooManyElements)] + same[
+        :1
+    ]
 
 
 def _reason(error: Exception) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
 
 
-class SettingsError(Exception):
+class ServiceSettingsError(Exception):
     """A setting is missing or makes no sense; the message says which and what to do."""
 
 
@@ -39,7 +39,7 @@ class ServiceSettings:
             key for key in ("DATABASE_URL", "REDIS_URL", "JWT_PUBLIC_KEY_FILE") if not environment.get(key)
         ]
         if missing:
-            raise SettingsError(f"service {name}: set {', '.join(missing)} in the environment")
+            raise ServiceSettingsError(f"service {name}: set {', '.join(missing)} in the environment")
         private = environment.get("JWT_PRIVATE_KEY_FILE")
         return cls(
             name=name,
@@ -58,7 +58,7 @@ class ServiceSettings:
 def _existing(name: str, key: str, value: str) -> Path:
     path = Path(value)
     if not path.is_file():
-        raise SettingsError(f"service {name}: {key} names {path}, which is no readable file")
+        raise ServiceSettingsError(f"service {name}: {key} names {path}, which is no readable file")
     return path
 
 
@@ -68,11 +68,11 @@ def _urls(name: str, key: str, environment: Mapping[str, str]) -> Mapping[str, s
     except ValueError:
         found = None
     if not isinstance(found, dict) or not all(isinstance(url, str) for url in found.values()):
-        raise SettingsError(f"service {name}: {key} must be a JSON object of names and addresses")
+        raise ServiceSettingsError(f"service {name}: {key} must be a JSON object of names and addresses")
     return found
 
 
 def _port(name: str, value: str) -> int:
     if not value.isascii() or not value.isdigit() or int(value) > 65535:
-        raise SettingsError(f"service {name}: PORT must be a number from 0 to 65535, not {value!r}")
+        raise ServiceSettingsError(f"service {name}: PORT must be a number from 0 to 65535, not {value!r}")
     return int(value)

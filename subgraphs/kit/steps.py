@@ -19,8 +19,8 @@ from subgraphs.kit.cause import Cause, because
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import field_with
-from subgraphs.kit.idempotency import SagaCall, once
-from subgraphs.kit.service import Context
+from subgraphs.kit.idempotency import SagaCall, run_once
+from subgraphs.kit.service import ServiceContext
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 Given = Mapping[str, Any]
@@ -67,7 +67,9 @@ def step_field(function: Callable[..., Any]) -> StrawberryField:
     return field_with(inaccessible=True)(function)
 
 
-async def take_step(context: Context, order: StepOrder, given: Given, do: Do, undo: Undo) -> JSON | None:
+async def run_step(
+    context: ServiceContext, order: StepOrder, given: Given, do: Do, undo: Undo
+) -> JSON | None:
     """Do a step, or undo it: its effect once, its result each time; null where there was nothing to undo."""
     context.require_service()
     database: Database = context.database
@@ -78,5 +80,5 @@ async def take_step(context: Context, order: StepOrder, given: Given, do: Do, un
 
         call = order.read()
         with because(Cause("service:orchestration", str(call.saga_id))):
-            found = await once(uow, call, given, effect)
+            found = await run_once(uow, call, given, effect)
     return None if found is None else JSON(found)

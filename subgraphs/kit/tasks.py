@@ -20,14 +20,14 @@ class Background(ABC):
     async def stop(self) -> None:
         """End; what was not committed is done after the next start, or by another process."""
         if self._task is not None:
-            await end(self._task)
+            await cancel(self._task)
 
     @abstractmethod
     async def _run(self) -> None:
         """The loop, which ends when it is cancelled."""
 
 
-async def end(task: "asyncio.Task[None]") -> None:
+async def cancel(task: "asyncio.Task[None]") -> None:
     """Cancel a task until it is gone.
 
     Once is not always enough: a library beneath may lose a cancellation that arrives together with a result

@@ -42,14 +42,14 @@ async def fresh_database(postgres_url: str, name: str) -> AsyncIterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class SigningKeys:
     """A pair of keys in files, and tokens signed with it."""
 
     private: Path
     public: Path
 
     @classmethod
-    def make(cls, folder: Path) -> "Keys":
+    def make(cls, folder: Path) -> "SigningKeys":
         """A new pair in this folder."""
         keys = cls(folder / "jwt.pem", folder / "jwt.pub.pem")
         make_key_pair(keys.private, keys.public)
@@ -71,7 +71,7 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class ApiUser:
     """A user of tests."""
 
     id: UUID
@@ -79,7 +79,7 @@ class Person:
     headers: Mapping[str, str]
 
     @classmethod
-    def make(cls, keys: Keys, role: str = "client", user_id: UUID | None = None) -> "Person":
+    def make(cls, keys: SigningKeys, role: str = "client", user_id: UUID | None = None) -> "ApiUser":
         """Somebody with this role."""
         chosen = user_id or uuid4()
         return cls(chosen, role, keys.headers(chosen, role))
@@ -91,11 +91,11 @@ class Client:
 
     service: Service
 
-    async def ask(self, query: str, person: Person | None = None, **variables: Any) -> dict[str, Any]:
+    async def ask(self, query: str, person: ApiUser | None = None, **variables: Any) -> dict[str, Any]:
         """The whole answer."""
         return await self.service.execute(query, variables, None, dict(person.headers) if person else {})
 
-    async def data(self, query: str, person: Person | None = None, **variables: Any) -> dict[str, Any]:
+    async def data(self, query: str, person: ApiUser | None = None, **variables: Any) -> dict[str, Any]:
         """The data of an answer that must have no errors."""
         answer = await self.ask(query, person, **variables)
         if "errors" in answer:
@@ -103,13 +103,13 @@ class Client:
         data: dict[str, Any] = answer["data"]
         return data
 
-    async def codes(self, query: str, person: Person | None = None, **variables: Any) -> list[str]:
+    async def codes(self, query: str, person: ApiUser | None = None, **variables: Any) -> list[str]:
         """The codes of an answer's errors."""
         answer = await self.ask(query, person, **variables)
         return [error["extensions"]["code"] for error in answer.get("errors", [])]
 
     async def entities(
-        self, typename: str, ids: list[Any], selection: str, person: Person | None = None
+        self, typename: str, ids: list[Any], selection: str, person: ApiUser | None = None
     ) -> dict[str, Any]:
         """The whole answer of `_entities` for entities with these ids."""
         query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {selection} }} }} }}"
@@ -145,7 +145,7 @@ def counted_statements(database: Database) -> Iterator[list[str]]:
         _counting.reset(token)
 
 
-async def put(redis: Redis, service: str, fields: Mapping[Any, Any]) -> None:
+async def publish_entry(redis: Redis, service: str, fields: Mapping[Any, Any]) -> None:
     """Put an entry on the stream of its aggregate, as the service's relay would."""
     given = fields.get(b"aggregate_id") or fields["aggregate_id"]
     aggregate = UUID(given.decode() if isinstance(given, bytes) else given)

@@ -25,7 +25,7 @@ class UnitOfWork:
         self.database = database
         self.clock = database.clock
         self._connection: AsyncConnection | None = None
-        self._events: list[outbox.Told] = []
+        self._events: list[outbox.OutboxEvent] = []
         self._before_commit: list[Callable[[], Awaitable[None]]] = []
 
     def emit(self, event: Event, version: int = 0) -> None:
@@ -33,7 +33,7 @@ class UnitOfWork:
 
         `version` is that of its aggregate after it.
         """
-        self._events.append(outbox.Told(event, cause.current(), version))
+        self._events.append(outbox.OutboxEvent(event, cause.current(), version))
 
     def before_commit(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do something last, before the commit; if it raises, the transaction is rolled back."""

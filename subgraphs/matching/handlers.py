@@ -35,7 +35,7 @@ def command_handlers(matcher: Matcher) -> Mapping[type[Command[Any]], CommandHan
         request = (await store.requests_by_ids(uow, [command.request_id])).get(command.request_id)
         if request is None:
             raise NotFound("There is no such request, or it has not arrived here yet: try again in a moment")
-        if not command.by.may_see(request.client_id):
+        if not command.by.is_owner_or_admin(request.client_id):
             raise Forbidden("This request belongs to somebody else")
         if request.status not in _LOOKING:
             raise Conflict(f"The request is {request.status}, so it looks for nobody")
@@ -46,14 +46,14 @@ def command_handlers(matcher: Matcher) -> Mapping[type[Command[Any]], CommandHan
     return {FindMatches: find_matches}
 
 
-async def keep_musician(uow: UnitOfWork, envelope: Envelope) -> None:
+async def store_musician(uow: UnitOfWork, envelope: Envelope) -> None:
     """Copy what the musicians service says of a musician."""
-    await store.keep_musician(uow, {**_values(envelope.read(MusicianFacts)), **_place(envelope)})
+    await store.upsert_musician(uow, {**_values(envelope.read(MusicianFacts)), **_place(envelope)})
 
 
-async def keep_request(uow: UnitOfWork, envelope: Envelope) -> None:
+async def store_request(uow: UnitOfWork, envelope: Envelope) -> None:
     """Copy what the requests service says of a request."""
-    await store.keep_request(uow, {**_values(envelope.read(RequestFacts)), **_place(envelope)})
+    await store.upsert_request(uow, {**_values(envelope.read(RequestFacts)), **_place(envelope)})
 
 
 def _place(envelope: Envelope) -> dict[str, int]:
@@ -65,8 +65,8 @@ def _values(facts: msgspec.Struct) -> dict[str, Any]:
 
 
 EVENT_HANDLERS: Mapping[str, EventHandler] = {
-    "MusicianProfileCreated": keep_musician,
-    "MusicianProfileUpdated": keep_musician,
-    "RequestPublished": keep_request,
-    "RequestUpdated": keep_request,
+    "MusicianProfileCreated": store_musician,
+    "MusicianProfileUpdated": store_musician,
+    "RequestPublished": store_request,
+    "RequestUpdated": store_request,
 }

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 
 from subgraphs.kit.database import Database
-from subgraphs.matching.model import Columns, Wanted, hours_between, unit_vectors
+from subgraphs.matching.model import Columns, Requirements, hours_between, unit_vectors
 
 _WORD = 64
 _FULL_WORD = (1 << _WORD) - 1
@@ -97,14 +97,14 @@ class Index:
             self._view = _cut(self._columns, len(self))
         return self._view
 
-    def wanted(self, request: Any) -> Wanted:
+    def wanted(self, request: Any) -> Requirements:
         """A row of `matching_requests` in the terms of the columns."""
         skills = np.zeros(len(self._columns.skills), np.uint64)
         for skill in request.skill_ids:
             bit = self._skill_bits.get(skill)
             if bit is not None:
                 skills[bit // _WORD] |= np.uint64(1 << bit % _WORD)
-        return Wanted(
+        return Requirements(
             latitude=request.latitude,
             longitude=request.longitude,
             hours=hours_between(request.starts_at, request.ends_at),

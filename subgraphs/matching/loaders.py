@@ -10,14 +10,14 @@ from sqlalchemy import Row
 from subgraphs.kit import loaders
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.matching import store
 from subgraphs.matching.handlers import chosen
 from subgraphs.matching.index import Index
 from subgraphs.matching.matcher import Matcher
 
 
-class MatchingContext(Context):
+class MatchingContext(ServiceContext):
     """The loaders of one request."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus, matcher: Matcher) -> None:

@@ -63,7 +63,7 @@ def parameters_of(document: Any) -> Parameters:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Requirements:
     """What a request asks for, in the terms of the columns."""
 
     latitude: float
@@ -139,7 +139,7 @@ OTHER_CURRENCY = 50.0
 """The price score of a rate in another currency: unknown, neither good nor bad."""
 
 
-def rank(columns: Columns, wanted: Wanted, parameters: Parameters, limit: int = STORED) -> Ranking:
+def rank(columns: Columns, wanted: Requirements, parameters: Parameters, limit: int = STORED) -> Ranking:
     """Rank the musicians in reach who have at least one of the skills."""
     places, cosines = _in_reach(columns, wanted, parameters.radius_km)
     skill = _skill_scores(columns, places, wanted)
@@ -165,7 +165,7 @@ def rank(columns: Columns, wanted: Wanted, parameters: Parameters, limit: int = 
     )
 
 
-def _in_reach(columns: Columns, wanted: Wanted, radius_km: float) -> tuple[Places, Floats]:
+def _in_reach(columns: Columns, wanted: Requirements, radius_km: float) -> tuple[Places, Floats]:
     x, y, z = unit_vectors(np.array([wanted.latitude]), np.array([wanted.longitude]))
     cosines = columns.x * x[0]
     cosines += columns.y * y[0]
@@ -174,7 +174,7 @@ def _in_reach(columns: Columns, wanted: Wanted, radius_km: float) -> tuple[Place
     return places, cosines[places]
 
 
-def _skill_scores(columns: Columns, places: Places, wanted: Wanted) -> Floats:
+def _skill_scores(columns: Columns, places: Places, wanted: Requirements) -> Floats:
     if wanted.skill_count == 0:
         return np.full(len(places), 100.0)
     shared = np.zeros(len(places), np.uint8)
@@ -183,7 +183,7 @@ def _skill_scores(columns: Columns, places: Places, wanted: Wanted) -> Floats:
     return shared.astype(np.float64) * (100.0 / wanted.skill_count)
 
 
-def _price_scores(columns: Columns, places: Places, wanted: Wanted) -> Floats:
+def _price_scores(columns: Columns, places: Places, wanted: Requirements) -> Floats:
     prices = price_scores(columns.rates[places] * wanted.hours, wanted.budget_min, wanted.budget_max)
     return np.where(columns.currencies[places] == wanted.currency, prices, OTHER_CURRENCY)
 

@@ -8,7 +8,7 @@ from subgraphs.kit.copies import digests_field, repair_field, rows_field, versio
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
-from subgraphs.kit.steps import StepOrder, step_field, take_step
+from subgraphs.kit.steps import StepOrder, run_step, step_field
 from subgraphs.matching import steps, store
 from subgraphs.matching.copies import COPIES, KEYED
 from subgraphs.matching.messages import FindMatches
@@ -34,7 +34,7 @@ class Query:
         if row is None:
             return None
         request = await info.context.requests.load(row.request_id)
-        info.context.require_sight(request.client_id if request is not None else None)
+        info.context.require_owner_or_admin(request.client_id if request is not None else None)
         return MatchingResult.of(row)
 
     copy_digests = digests_field(KEYED)
@@ -80,7 +80,7 @@ class Mutation:
             "requestId": str(checks.identifier(request_id, "requestId")),
             "musicianId": str(checks.identifier(musician_id, "musicianId")),
         }
-        return await take_step(info.context, order, given, steps.validate, steps.unvalidate)
+        return await run_step(info.context, order, given, steps.validate, steps.unvalidate)
 
 
 schema = Schema(Query, Mutation, types=[Musician, MusicianRequest])

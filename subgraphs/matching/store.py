@@ -63,12 +63,12 @@ async def add_results(session: Session, rows: Sequence[Mapping[str, Any]]) -> Se
     return await session.fetch_all(insert(results).values([dict(row) for row in rows]).returning(results))
 
 
-async def keep_musician(session: Session, values: Mapping[str, Any]) -> None:
+async def upsert_musician(session: Session, values: Mapping[str, Any]) -> None:
     """Keep a copy of a musician, unless a newer one is here."""
     await _keep(session, musicians, "musician_id", values)
 
 
-async def keep_request(session: Session, values: Mapping[str, Any]) -> None:
+async def upsert_request(session: Session, values: Mapping[str, Any]) -> None:
     """Keep a copy of a request, unless a newer one is here."""
     await _keep(session, requests, "request_id", values)
 

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import msgspec
 
-from subgraphs.kit.copies import Keyed
+from subgraphs.kit.copies import KeyedTable
 from subgraphs.kit.event_store.aggregate import Aggregate
-from subgraphs.kit.event_store.sourced import Sourced, merged
+from subgraphs.kit.event_store.sourced import EventSourcedTable, merge_changes
 from subgraphs.musicians.store import profiles
 
 _NOBODY: Final = UUID(int=0)
@@ -37,8 +37,8 @@ class ProfileState(msgspec.Struct, frozen=True):
     profile_document: dict[str, Any] | None = None
 
 
-PROFILES: Final = Sourced(
-    Aggregate(aggregate_type="musician", initial=ProfileState(), apply=merged), profiles
+PROFILES: Final = EventSourcedTable(
+    Aggregate(aggregate_type="musician", initial=ProfileState(), apply=merge_changes), profiles
 )
-ORIGINALS: Final = {"musician": Keyed("musician_profiles", "id", "profile_facts(it)")}
+ORIGINALS: Final = {"musician": KeyedTable("musician_profiles", "id", "profile_facts(it)")}
 """What others keep copies of."""

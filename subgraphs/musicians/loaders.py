@@ -3,11 +3,11 @@
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.loaders import many, one
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.musicians import store
 
 
-class MusiciansContext(Context):
+class MusiciansContext(ServiceContext):
     """The context of a request to the musicians service."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:

@@ -11,7 +11,7 @@ from subgraphs.kit import checks
 from subgraphs.kit.commands.status import CommandId, CommandStatus, command_id_of, status_of
 from subgraphs.kit.copies import digests_field, rows_field, verify_field, versions_field
 from subgraphs.kit.errors import BadUserInput, NotFound
-from subgraphs.kit.graphql import Schema, given, object_type, resolver
+from subgraphs.kit.graphql import Schema, object_type, provided, resolver
 from subgraphs.kit.history import as_of_field, history_field
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.musicians import store
@@ -37,7 +37,7 @@ async def _own_profile(info: Info, id: str) -> UUID:
     profile = await info.context.profiles.load(checks.identifier(id, "id"))
     if profile is None:
         raise NotFound("There is no such musician")
-    info.context.require_sight(profile.user_id)
+    info.context.require_owner_or_admin(profile.user_id)
     return profile.id
 
 
@@ -127,14 +127,14 @@ class Mutation:
 
 def _values(input: CreateMusicianProfileInput | UpdateMusicianProfileInput) -> dict[str, Any]:
     """The fields that the caller gave, as plain values."""
-    values = given(input)
+    values = provided(input)
     if values.get("location") is not None:
         values["location"] = asdict(values["location"])
     return values
 
 
 async def _conditions(info: Info, wanted: MusicianFilter) -> list[ColumnElement[bool]]:
-    values = given(wanted)
+    values = provided(wanted)
     for name, field in (("min_rate", "minRate"), ("max_rate", "maxRate")):
         if values[name] is not None:
             values[name] = checks.money(values[name], field)

@@ -10,11 +10,11 @@ from subgraphs.kit import loaders
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.pagination import Page
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.notifications import store
 
 
-class NotificationsContext(Context):
+class NotificationsContext(ServiceContext):
     """The loaders of one request."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:

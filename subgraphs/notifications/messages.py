@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.messages import Command, Event
-from subgraphs.notifications.model import Settings
+from subgraphs.notifications.model import DeliverySettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class MarkAllRead(Command[int]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UpdateSettings(Command[Settings]):
+class UpdateSettings(Command[DeliverySettings]):
     """Change how one wants to be told; what is not named stays. Answers the settings."""
 
     by: Identity
@@ -60,14 +60,14 @@ class NotificationDue(Event):
     is_urgent: bool
 
 
-class Registered(msgspec.Struct, frozen=True):
+class RegisteredUser(msgspec.Struct, frozen=True):
     """A new user."""
 
     user_id: UUID
     username: str
 
 
-class Applied(msgspec.Struct, frozen=True):
+class ApplicationFacts(msgspec.Struct, frozen=True):
     """An application and what became of it."""
 
     application_id: UUID
@@ -80,7 +80,7 @@ class Applied(msgspec.Struct, frozen=True):
     booking_id: UUID | None = None
 
 
-class Booked(msgspec.Struct, frozen=True):
+class BookingFacts(msgspec.Struct, frozen=True):
     """A booking and what became of it."""
 
     booking_id: UUID
@@ -94,7 +94,7 @@ class Booked(msgspec.Struct, frozen=True):
     cancelled_by: UUID | None = None
 
 
-class Reviewed(msgspec.Struct, frozen=True):
+class ReviewFacts(msgspec.Struct, frozen=True):
     """A review that was published."""
 
     review_id: UUID

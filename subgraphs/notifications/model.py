@@ -22,7 +22,7 @@ SOON = timedelta(hours=48)
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class DeliverySettings:
     """How a user wants to be told; the defaults hold for whoever has not said anything."""
 
     user_id: UUID
@@ -57,7 +57,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Telling:
+class NotificationDraft:
     """Something that one user is to be told."""
 
     user_id: UUID
@@ -69,7 +69,9 @@ class Telling:
     appears_at: datetime | None = None
 
 
-def row_of(telling: Telling, settings: Settings, event_id: UUID, now: datetime) -> dict[str, Any]:
+def row_of(
+    telling: NotificationDraft, settings: DeliverySettings, event_id: UUID, now: datetime
+) -> dict[str, Any]:
     """The row of a notification for a user with these settings."""
     appears_at = telling.appears_at or now
     return {

@@ -8,7 +8,7 @@ from strawberry.scalars import JSON
 from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import Schema, object_type, resolver
-from subgraphs.kit.steps import StepOrder, step_field, take_step
+from subgraphs.kit.steps import StepOrder, run_step, step_field
 from subgraphs.notifications import steps
 from subgraphs.notifications.messages import MarkAllRead, MarkRead, UpdateSettings
 from subgraphs.notifications.model import TYPES
@@ -76,7 +76,7 @@ class Mutation:
             "message": checks.text(message, "message", 2000),
             "data": {str(name): str(value) for name, value in dict(about).items()},
         }
-        return await take_step(info.context, order, given, steps.notify, steps.take_back)
+        return await run_step(info.context, order, given, steps.notify, steps.retract)
 
 
 schema = Schema(Query, Mutation, types=[Notification, User])

@@ -15,7 +15,7 @@ async def notify(uow: UnitOfWork, given: Given) -> Given:
     return {"notificationId": str(await _tell(uow, given, given["title"], given["message"]))}
 
 
-async def take_back(uow: UnitOfWork, given: Given, done: Given) -> Given:
+async def retract(uow: UnitOfWork, given: Given, done: Given) -> Given:
     """What was not read yet was never said; whoever has read it hears that it does not hold."""
     if await store.remove_unread(uow, UUID(done["notificationId"])):
         return {"removed": True}
@@ -28,7 +28,7 @@ async def take_back(uow: UnitOfWork, given: Given, done: Given) -> Given:
 async def _tell(uow: UnitOfWork, given: Given, title: str, message: str) -> UUID:
     now = uow.clock.now()
     user_id = UUID(given["userId"])
-    telling = model.Telling(
+    telling = model.NotificationDraft(
         user_id=user_id,
         kind=given["type"],
         title=title,

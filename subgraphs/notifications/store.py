@@ -12,13 +12,13 @@ from sqlalchemy.dialects import postgresql
 
 from subgraphs.kit.database import Session
 from subgraphs.kit.pagination import Order, Page
-from subgraphs.notifications.model import Settings
+from subgraphs.notifications.model import DeliverySettings
 from subgraphs.notifications.tables import notifications, settings
 
 NEWEST = Order(
     "notifications_newest", notifications.c.appears_at, datetime, notifications.c.id, descending=True
 )
-_SETTINGS_COLUMNS = [settings.c[item.name] for item in fields(Settings)]
+_SETTINGS_COLUMNS = [settings.c[item.name] for item in fields(DeliverySettings)]
 
 
 def _shown(unread_only: bool) -> list[ColumnElement[bool]]:
@@ -54,14 +54,14 @@ async def count_of_each(session: Session, users: Sequence[UUID], unread_only: bo
     return {UUID(str(key)): int(count) for key, count in map(tuple, rows)}
 
 
-async def settings_of(session: Session, users: Sequence[UUID]) -> dict[UUID, Settings]:
+async def settings_of(session: Session, users: Sequence[UUID]) -> dict[UUID, DeliverySettings]:
     """How these users want to be told; the defaults for those who have not said anything."""
     rows = await session.fetch_all(select(*_SETTINGS_COLUMNS).where(_one_of(settings.c.user_id, users)))
-    said = {row.user_id: Settings(**row._mapping) for row in rows}
-    return {user: said.get(user) or Settings(user) for user in users}
+    said = {row.user_id: DeliverySettings(**row._mapping) for row in rows}
+    return {user: said.get(user) or DeliverySettings(user) for user in users}
 
 
-async def change_settings(session: Session, user_id: UUID, changes: Mapping[str, Any]) -> Settings:
+async def change_settings(session: Session, user_id: UUID, changes: Mapping[str, Any]) -> DeliverySettings:
     """Set what is named for one user; types are added to those that were set before."""
     values = dict(changes)
     types = values.pop("notification_types", {})
@@ -73,7 +73,7 @@ async def change_settings(session: Session, user_id: UUID, changes: Mapping[str,
         *_SETTINGS_COLUMNS
     )
     rows = await session.fetch_all(statement)
-    return Settings(**rows[0]._mapping)
+    return DeliverySettings(**rows[0]._mapping)
 
 
 async def add(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -90,7 +90,7 @@ async def remove_unread(session: Session, notification_id: UUID) -> bool:
     return await session.execute(delete(notifications).where(unread)) == 1
 
 
-async def forget_reminders(session: Session, booking_id: str) -> None:
+async def delete_reminders(session: Session, booking_id: str) -> None:
     """Take back the reminders of a booking that have not appeared."""
     waiting = (notifications.c.type == "reminder") & notifications.c.sent_at.is_(None)
     about = notifications.c.data["booking_id"].astext == booking_id
@@ -112,7 +112,7 @@ async def mark_all_read(session: Session, user_id: UUID) -> int:
     return await session.execute(chosen.values(is_read=True, read_at=func.now()))
 
 
-async def take_due(session: Session, most: int) -> Sequence[Row[Any]]:
+async def claim_due(session: Session, most: int) -> Sequence[Row[Any]]:
     """Mark as sent what may go out now, and answer it; a second process takes others."""
     waiting = (notifications.c.deliver_after <= func.now()) & notifications.c.sent_at.is_(None)
     due = select(notifications.c.id).where(waiting).order_by(notifications.c.deliver_after).limit(most)

@@ -11,12 +11,12 @@ from strawberry.scalars import JSON
 from strawberry.utils.str_converters import to_camel_case
 
 from subgraphs.kit.errors import BadUserInput
-from subgraphs.kit.graphql import REFERENCE, enum_type, given, input_type, object_type, resolver
+from subgraphs.kit.graphql import REFERENCE, enum_type, input_type, object_type, provided, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.notifications import store
 from subgraphs.notifications.loaders import NotificationsContext
-from subgraphs.notifications.model import TYPES, Settings
+from subgraphs.notifications.model import TYPES, DeliverySettings
 
 Info = strawberry.Info[NotificationsContext, None]
 UNSET = strawberry.UNSET
@@ -89,7 +89,7 @@ class Notification:
         row = await info.context.notifications.load(key) if key else None
         if row is None:
             return None
-        info.context.require_sight(row.user_id)
+        info.context.require_owner_or_admin(row.user_id)
         return cls.of(row)
 
     @classmethod
@@ -132,7 +132,7 @@ class NotificationSettings:
     time_zone: str = strawberry.field(description="The IANA time zone of these times.")
 
     @classmethod
-    def of(cls, settings: Settings) -> "NotificationSettings":
+    def of(cls, settings: DeliverySettings) -> "NotificationSettings":
         """The type of settings."""
         return cls(
             email_enabled=settings.email_enabled,
@@ -160,7 +160,7 @@ class User:
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None, unread_only: bool = False
     ) -> Connection[Notification] | None:
         """What they are told, newest first."""
-        info.context.require_sight(self.key)
+        info.context.require_owner_or_admin(self.key)
         context, page = info.context, Page.of(store.NEWEST, first, after)
         counts = context.unread_counts if unread_only else context.counts
 
@@ -173,14 +173,16 @@ class User:
     @resolver
     async def unread_notification_count(self, info: Info) -> int | None:
         """How many of them they have not read."""
-        info.context.require_sight(self.key)
+        info.context.require_owner_or_admin(self.key)
         return await info.context.unread_counts.load(self.key) or 0
 
     @resolver
     async def notification_settings(self, info: Info) -> NotificationSettings | None:
         """How they want to be told."""
-        info.context.require_sight(self.key)
-        return NotificationSettings.of(await info.context.settings.load(self.key) or Settings(self.key))
+        info.context.require_owner_or_admin(self.key)
+        return NotificationSettings.of(
+            await info.context.settings.load(self.key) or DeliverySettings(self.key)
+        )
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "User | None":
@@ -217,7 +219,7 @@ class NotificationSettingsInput:
 
     def read(self) -> dict[str, Any]:
         """The changes; nothing of it can be unset, so null is refused."""
-        changes = given(self)
+        changes = provided(self)
         if (name := next((name for name, value in changes.items() if value is None), None)) is not None:
             raise BadUserInput(f"'{to_camel_case(name)}' cannot be null", to_camel_case(name))
         if (types := changes.pop("types", None)) is not None:

@@ -12,9 +12,9 @@ from subgraphs.kit.client import ServiceClient, authorization
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.service import Caller, Service
-from subgraphs.kit.settings import ServiceSettings, SettingsError
-from subgraphs.orchestration.engine import Engine
-from subgraphs.orchestration.pages import Pages
+from subgraphs.kit.settings import ServiceSettings, ServiceSettingsError
+from subgraphs.orchestration.engine import SagaEngine
+from subgraphs.orchestration.pages import Dashboard
 from subgraphs.orchestration.sagas import sagas
 from subgraphs.orchestration.schema import schema
 from subgraphs.orchestration.types import OrchestrationContext
@@ -31,12 +31,12 @@ def bootstrap(
     `transport`: the way to the other services, where it is not HTTP at their addresses.
     """
     if settings.jwt_private_key_file is None:
-        raise SettingsError(
+        raise ServiceSettingsError(
             "service orchestration: set JWT_PRIVATE_KEY_FILE, it asks other services as a service"
         )
     way = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
     database = Database(settings.database_url, clock=settings.clock)
-    engine = Engine(
+    engine = SagaEngine(
         database.url,
         sagas(ServiceClient(way, authorization(settings.jwt_private_key_file, SELF, settings.clock))),
         pace,
@@ -55,5 +55,5 @@ def bootstrap(
         migrations=MIGRATIONS,
         parts=[engine],
     )
-    service.asgi = Pages(service.asgi, engine, verifier, settings.clock)
+    service.asgi = Dashboard(service.asgi, engine, verifier, settings.clock)
     return service

@@ -17,7 +17,7 @@ from subgraphs.kit.errors import BadUserInput, Conflict, DomainError, NotFound
 LONGEST_WAIT = 20.0  # seconds
 
 
-class Engine:
+class SagaEngine:
     """Starts sagas, carries them on, and tells of them. It begins to work when it is started."""
 
     def __init__(self, database_url: str, sagas: Sequence[Saga], pace: Pace | None = None) -> None:

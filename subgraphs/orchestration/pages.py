@@ -25,7 +25,7 @@ from subgraphs.kit import checks
 from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
 from subgraphs.kit.errors import BadUserInput, DomainError, Forbidden, Unauthenticated
 from subgraphs.kit.identity import Identity, TokenVerifier
-from subgraphs.orchestration.engine import Engine
+from subgraphs.orchestration.engine import SagaEngine
 
 FOLDER = Path(__file__).parent / "dashboard"
 SHOWN = 50
@@ -40,11 +40,11 @@ STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "NOT_FOUND": 404, "CONFLICT"
 Answer = Callable[[Request, Identity], Awaitable[Any]]
 
 
-class Pages:
+class Dashboard:
     """The service's door with the dashboard beside it."""
 
     def __init__(
-        self, door: ASGIApp, engine: Engine, verifier: TokenVerifier, clock: Clock = SYSTEM_CLOCK
+        self, door: ASGIApp, engine: SagaEngine, verifier: TokenVerifier, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self.clock = clock
         self.door = door

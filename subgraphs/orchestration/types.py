@@ -13,14 +13,14 @@ from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import object_type, resolver
-from subgraphs.kit.service import Caller, Context
-from subgraphs.orchestration.engine import Engine
+from subgraphs.kit.service import Caller, ServiceContext
+from subgraphs.orchestration.engine import SagaEngine
 
 
-class OrchestrationContext(Context):
+class OrchestrationContext(ServiceContext):
     """What one request shares: who asks, and the engine."""
 
-    def __init__(self, caller: Caller, database: Database, bus: Bus, engine: Engine) -> None:
+    def __init__(self, caller: Caller, database: Database, bus: Bus, engine: SagaEngine) -> None:
         """A request's context."""
         super().__init__(caller, database, bus)
         self.engine = engine

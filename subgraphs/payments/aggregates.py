@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from subgraphs.kit.event_store.aggregate import Aggregate
-from subgraphs.kit.event_store.sourced import Sourced, merged
+from subgraphs.kit.event_store.sourced import EventSourcedTable, merge_changes
 from subgraphs.payments.tables import escrows
 
 _NOBODY: Final = UUID(int=0)
@@ -31,4 +31,6 @@ class EscrowState(msgspec.Struct, frozen=True):
     refunded: Decimal = Decimal("0.00")
 
 
-ESCROWS: Final = Sourced(Aggregate(aggregate_type="escrow", initial=EscrowState(), apply=merged), escrows)
+ESCROWS: Final = EventSourcedTable(
+    Aggregate(aggregate_type="escrow", initial=EscrowState(), apply=merge_changes), escrows
+)

@@ -3,12 +3,12 @@
 from subgraphs.kit import loaders
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.payments import store
 from subgraphs.payments.tables import escrows
 
 
-class PaymentsContext(Context):
+class PaymentsContext(ServiceContext):
     """The loaders of one request."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:

@@ -13,7 +13,7 @@ from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.history import as_of_field, history_field
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
-from subgraphs.kit.steps import StepOrder, step_field, take_step
+from subgraphs.kit.steps import StepOrder, run_step, step_field
 from subgraphs.payments import model, steps, store
 from subgraphs.payments.aggregates import ESCROWS
 from subgraphs.payments.types import AccountBalance, Booking, Escrow, Info, Payment
@@ -103,13 +103,13 @@ class Mutation:
             "amount": str(model.check_amount(amount)),
             "currency": checks.currency(currency),
         }
-        return await take_step(info.context, order, given, steps.create, steps.uncreate)
+        return await run_step(info.context, order, given, steps.create, steps.uncreate)
 
     @step_field
     async def release_escrow(self, info: Info, order: StepOrder, booking_id: strawberry.ID) -> JSON | None:
         """Pay the musician of a booking, or take that back."""
         given = {"bookingId": _id(booking_id, "bookingId")}
-        return await take_step(info.context, order, given, steps.release, steps.unrelease)
+        return await run_step(info.context, order, given, steps.release, steps.unrelease)
 
     @step_field
     async def refund_escrow(
@@ -121,7 +121,7 @@ class Mutation:
             "percent": checks.whole(percent, "percent", 0, 100),
             "reason": model.check_reason(reason),
         }
-        return await take_step(info.context, order, given, steps.refund, steps.unrefund)
+        return await run_step(info.context, order, given, steps.refund, steps.unrefund)
 
 
 def _id(value: str, field: str) -> str:

@@ -130,8 +130,8 @@ class Escrow:
         """The type of a row that may be absent, if the caller is one of the two."""
         if row is None:
             return None
-        if not info.context.require().may_see(row.musician_user_id):
-            info.context.require_sight(row.client_id)
+        if not info.context.require().is_owner_or_admin(row.musician_user_id):
+            info.context.require_owner_or_admin(row.client_id)
         return cls.of(row)
 
     @classmethod

@@ -12,7 +12,7 @@ import typer
 from subgraphs.platform import control, seeding
 from subgraphs.platform.console import console, errors, say
 from subgraphs.platform.errors import LaunchError
-from subgraphs.platform.plan import SCHEMA, SIZES, Options
+from subgraphs.platform.options import SCHEMA, SIZES, Options
 from subgraphs.platform.preparation import check_ports, check_schema, claimed, load_sample, prepare_databases
 from subgraphs.platform.server_options import Urls, with_server_options
 from subgraphs.platform.servers import Servers, check_servers, start_servers

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from subgraphs.platform.accounts import DEMO_ACCOUNTS, DEMO_PASSWORD
-from subgraphs.platform.plan import Options
+from subgraphs.platform.options import Options
 from subgraphs.platform.seeding import Progress as Report
 
 console = Console(highlight=False, soft_wrap=True)

@@ -4,13 +4,13 @@ of it."""
 import json
 from collections.abc import Mapping
 
-from subgraphs.platform.plan import Options
-from subgraphs.platform.preparation import Keys
+from subgraphs.platform.options import Options
+from subgraphs.platform.preparation import KeyFiles
 from subgraphs.platform.servers import Servers
 from subgraphs.platform.tables import SERVERS
 
 
-def environment_of(service: str, options: Options, servers: Servers, keys: Keys) -> Mapping[str, str]:
+def environment_of(service: str, options: Options, servers: Servers, keys: KeyFiles) -> Mapping[str, str]:
     """The variables that `ServiceSettings.from_env` reads, for a service as a process or in this one."""
     row = options.services[service]
     found = {

@@ -13,12 +13,12 @@ from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.platform.console import say, step, welcome
 from subgraphs.platform.environment import environment_of
-from subgraphs.platform.plan import Options
-from subgraphs.platform.preparation import Keys, prepare
+from subgraphs.platform.options import Options
+from subgraphs.platform.preparation import KeyFiles, prepare
 from subgraphs.platform.servers import Servers
 
 
-def _services(options: Options, servers: Servers, keys: Keys) -> list[Service]:
+def _services(options: Options, servers: Servers, keys: KeyFiles) -> list[Service]:
     """All services; those that ask others reach them by direct calls."""
     made: dict[str, Service] = {}
     for row in options.services:

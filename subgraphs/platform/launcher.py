@@ -15,8 +15,8 @@ from subgraphs.platform.console import say, step, welcome
 from subgraphs.platform.environment import environment_of
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.forks import Zygote
-from subgraphs.platform.plan import Options
-from subgraphs.platform.preparation import Keys, prepare
+from subgraphs.platform.options import Options
+from subgraphs.platform.preparation import KeyFiles, prepare
 from subgraphs.platform.servers import Servers
 from subgraphs.platform.supervisor import PolledProcess, Process, Supervisor, Unit
 from subgraphs.platform.tables import SERVERS, ServerRow, ServiceRow
@@ -96,7 +96,7 @@ class Launcher:
 
         return launch
 
-    def _service(self, row: ServiceRow, keys: Keys) -> Unit:
+    def _service(self, row: ServiceRow, keys: KeyFiles) -> Unit:
         port, log = self._options.port_of(row.name), self._logs / f"{row.name}.log"
 
         async def launch() -> Process:

@@ -49,7 +49,7 @@ _CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "o
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SystemAccount:
     """The user that the server runs as, when we are root."""
 
     name: str
@@ -99,7 +99,7 @@ def start_postgres(
     )
 
 
-def _account() -> Account | None:
+def _account() -> SystemAccount | None:
     """Whom to run as: ourselves, or someone who is not root."""
     if os.geteuid() != 0:
         return None
@@ -108,14 +108,14 @@ def _account() -> Account | None:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+        return SystemAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
     raise LaunchError(
         "PostgreSQL does not run as root, and this machine has neither a user postgres nor nobody.",
         "Run as another user: su - USER",
     )
 
 
-def _reachable(path: Path, account: Account) -> bool:
+def _reachable(path: Path, account: SystemAccount) -> bool:
     """Whether that user may pass through every folder down to this one."""
     for part in (path, *path.parents):
         facts = part.stat()
@@ -125,7 +125,7 @@ def _reachable(path: Path, account: Account) -> bool:
     return True
 
 
-def _home(folder: Path, account: Account | None) -> Path:
+def _home(folder: Path, account: SystemAccount | None) -> Path:
     """Where the data lives: in the folder itself if the server's user can reach it."""
     folder = folder.resolve()
     if account is None or _reachable(folder, account):
@@ -147,7 +147,7 @@ def _package() -> Path:
     return Path(found.submodule_search_locations[0]).resolve()
 
 
-def _program(home: Path, account: Account | None) -> Path:
+def _program(home: Path, account: SystemAccount | None) -> Path:
     """The folder of the server's programs, copied if the server's user cannot reach the environment."""
     package = _package()
     programs = Path("pginstall/bin")
@@ -164,7 +164,7 @@ def _program(home: Path, account: Account | None) -> Path:
     return copy / package.name / programs
 
 
-def _create(program: Path, data: Path, password: str, account: Account | None, durable: bool) -> None:
+def _create(program: Path, data: Path, password: str, account: SystemAccount | None, durable: bool) -> None:
     """Make the database cluster beside its place and move it there, so that half of one is never taken for
     one.
     """
@@ -198,7 +198,7 @@ def _create(program: Path, data: Path, password: str, account: Account | None, d
     draft.rename(data)
 
 
-def _run(command: list[str], folder: Path, account: Account | None) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], folder: Path, account: SystemAccount | None) -> subprocess.CompletedProcess[str]:
     """Run one of the server's tools to its end, as the server's user."""
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
     if account is None:
@@ -257,7 +257,7 @@ def _end_orphan(data: Path) -> None:
 
 
 def _start_process(
-    command: list[str], data: Path, log: Path, account: Account | None
+    command: list[str], data: Path, log: Path, account: SystemAccount | None
 ) -> subprocess.Popen[bytes]:
     """Start the postmaster; when its parent dies it ends its sessions and goes."""
     log.write_bytes(b"")

@@ -12,14 +12,14 @@ from subgraphs.platform import databases, seeding
 from subgraphs.platform.console import bars, say, step
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.folder import FolderLock, make_folder
-from subgraphs.platform.plan import Options
+from subgraphs.platform.options import Options
 from subgraphs.platform.processes import end_marked, port_is_free
 from subgraphs.platform.servers import Servers, check_servers
 from subgraphs.platform.tables import ServiceTable
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class KeyFiles:
     """The files of the pair that signs and checks tokens of people, and the key that signs those of
     services.
     """
@@ -82,10 +82,10 @@ def check_schema(options: Options) -> None:
         raise LaunchError(f"There is no supergraph in {options.schema}.", "Have it composed: mussikon schema")
 
 
-def make_keys(data: Path) -> Keys:
+def make_keys(data: Path) -> KeyFiles:
     """The pairs of keys, made the first time."""
     folder = make_folder(data / "keys", 0o700).resolve()
-    keys = Keys(folder / "jwt.pem", folder / "jwt.pub.pem", folder / SERVICE_PRIVATE)
+    keys = KeyFiles(folder / "jwt.pem", folder / "jwt.pub.pem", folder / SERVICE_PRIVATE)
     make_key_pair(keys.private, keys.public)
     make_key_pair(keys.service, folder / SERVICE_PUBLIC)
     return keys
@@ -130,7 +130,7 @@ async def load_sample(servers: Servers, services: ServiceTable, size: str) -> No
         await seeding.load(servers.postgres_url, servers.redis_url, services, size, progress)
 
 
-async def prepare(options: Options, servers: Servers) -> tuple[Keys, bool]:
+async def prepare(options: Options, servers: Servers) -> tuple[KeyFiles, bool]:
     """Everything that services need before they start; answers the keys, and whether there is a sample."""
     await check_servers(options)
     keys = make_keys(options.data)

@@ -8,7 +8,7 @@ from strawberry.printer import print_schema
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from subgraphs.kit.graphql import Schema
-from subgraphs.platform.plan import Options
+from subgraphs.platform.options import Options
 from subgraphs.platform.tables import SERVICES, ServiceRow, ServiceTable
 
 SUPERGRAPH = "supergraph.graphql"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from subgraphs.platform import databases
 from subgraphs.platform.console import step
-from subgraphs.platform.plan import Options
+from subgraphs.platform.options import Options
 from subgraphs.platform.roles import logging_in, role_of
 from subgraphs.platform.tables import POSTGRES, SERVERS, VALKEY, EmbeddedServer, Say, ServerRow
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from subgraphs.kit import serve
 from subgraphs.kit.migrations import MigrationError
-from subgraphs.kit.settings import SettingsError
+from subgraphs.kit.settings import ServiceSettingsError
 
 
 def main(descriptor: int, packages: Sequence[str]) -> None:
@@ -95,7 +95,7 @@ def _be(order: dict[str, Any], parent: int, ours: list[socket.socket]) -> int:
         return 1
     try:
         serve.run(order["name"], order["environment"], order["package"])
-    except (SettingsError, MigrationError, OSError) as error:
+    except (ServiceSettingsError, MigrationError, OSError) as error:
         sys.stderr.write(f"{order['name']}: {error}\n")
         return 1
     return 0

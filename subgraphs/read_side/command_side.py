@@ -75,7 +75,7 @@ class CommandSide:
         return [one or {} for one in data["_entities"]]
 
 
-class Way:
+class TransportPart:
     """The transport as a part of the service, which closes it at its end."""
 
     def __init__(self, transport: Transport) -> None:

@@ -9,10 +9,10 @@ from typing import Final
 
 from sqlalchemy import text
 
-from subgraphs.kit.copies import Copy, Keyed
+from subgraphs.kit.copies import Copy, KeyedTable
 from subgraphs.kit.event_store.append import append
 from subgraphs.kit.event_store.events import ANY, NewEvent, Stream
-from subgraphs.kit.event_store.sourced import context
+from subgraphs.kit.event_store.sourced import append_context
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.unit_of_work import UnitOfWork
 
@@ -21,7 +21,7 @@ _LAST = text(
 )
 
 
-async def mend(uow: UnitOfWork, envelope: Envelope) -> None:
+async def append_correction(uow: UnitOfWork, envelope: Envelope) -> None:
     """Add what the owner tells behind the newest event that is known of the thing, and before the next
     that its service tells.
     """
@@ -37,25 +37,25 @@ async def mend(uow: UnitOfWork, envelope: Envelope) -> None:
             "mended": True,
         },
     )
-    await append(uow, Stream(envelope.aggregate_type, envelope.aggregate_id), ANY, [event], context())
+    await append(uow, Stream(envelope.aggregate_type, envelope.aggregate_id), ANY, [event], append_context())
 
 
 COPIES: Final[Mapping[str, Copy]] = {
     "musician": Copy(
-        Keyed("kept_musicians", "aggregate_id", "event_data"),
+        KeyedTable("kept_musicians", "aggregate_id", "event_data"),
         "musicians",
         "musician",
         "MusicianProfileUpdated",
-        mend,
+        append_correction,
         is_replaced=False,
     ),
     "musician_request": Copy(
-        Keyed("kept_requests", "aggregate_id", "event_data"),
+        KeyedTable("kept_requests", "aggregate_id", "event_data"),
         "requests",
         "musician_request",
         "RequestUpdated",
-        mend,
+        append_correction,
         is_replaced=False,
     ),
 }
-KEYED: Final[Mapping[str, Keyed]] = {kind: copy.keyed for kind, copy in COPIES.items()}
+KEYED: Final[Mapping[str, KeyedTable]] = {kind: copy.keyed for kind, copy in COPIES.items()}

@@ -10,7 +10,7 @@ import strawberry
 from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import enum_type, input_type
-from subgraphs.read_side.store import Circle, MusiciansWanted, RequestsWanted
+from subgraphs.read_side.store import Circle, MusicianCriteria, RequestCriteria
 
 MOST_SKILLS = 30
 _HALF_THE_EARTH_KM = 20_040.0
@@ -80,9 +80,9 @@ def musicians_wanted(
     city: str | None,
     available_only: bool,
     near: CircleInput | None,
-) -> MusiciansWanted:
+) -> MusicianCriteria:
     """The arguments of `findMusicians`, checked."""
-    return MusiciansWanted(
+    return MusicianCriteria(
         text=checks.optional_text(text, "text", 200),
         skill_ids=checks.identifiers(skill_ids or (), "skillIds", MOST_SKILLS),
         min_rating=None if min_rating is None else checks.decimal(min_rating, "minRating", 1, 5),
@@ -100,12 +100,12 @@ def requests_wanted(
     starts_from: datetime | None,
     starts_to: datetime | None,
     near: CircleInput | None,
-) -> RequestsWanted:
+) -> RequestCriteria:
     """The arguments of `findRequests`, checked."""
     earliest, latest = _in_utc(starts_from, "startsFrom"), _in_utc(starts_to, "startsTo")
     if earliest and latest and earliest > latest:
         raise BadUserInput("'startsFrom' is after 'startsTo'", "startsFrom")
-    return RequestsWanted(
+    return RequestCriteria(
         text=checks.optional_text(text, "text", 200),
         skill_ids=checks.identifiers(skill_ids or (), "skillIds", MOST_SKILLS),
         statuses=tuple(dict.fromkeys(one.value for one in status or ())),

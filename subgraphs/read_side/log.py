@@ -10,14 +10,14 @@ from sqlalchemy import text
 
 from subgraphs.kit.cause import as_uuid
 from subgraphs.kit.event_store.append import append
-from subgraphs.kit.event_store.events import ANY, Context, NewEvent, Stream, WrongType
+from subgraphs.kit.event_store.events import ANY, AppendContext, NewEvent, Stream, WrongType
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 _KNOWN = text("SELECT 1 FROM every_event WHERE event_id = :event_id")
 
 
-async def keep(uow: UnitOfWork, envelope: Envelope) -> None:
+async def append_to_log(uow: UnitOfWork, envelope: Envelope) -> None:
     """Write an event behind the others of its aggregate.
 
     One that is here already, however long ago it came, is passed over.
@@ -35,7 +35,7 @@ async def keep(uow: UnitOfWork, envelope: Envelope) -> None:
             "occurred_at": envelope.occurred_at,
         },
     )
-    context = Context(
+    context = AppendContext(
         created_by=envelope.created_by,
         correlation_id=as_uuid(envelope.correlation_id or str(envelope.event_id)),
         causation_id=envelope.causation_id,

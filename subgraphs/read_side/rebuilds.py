@@ -15,9 +15,9 @@ from subgraphs.kit.event_store.lag import lag
 from subgraphs.kit.event_store.projection import create
 from subgraphs.kit.event_store.rebuild import rebuild
 from subgraphs.kit.rebuilds import RebuildRunning
-from subgraphs.kit.tasks import end
+from subgraphs.kit.tasks import cancel
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.read_side.projections.base import ReadModel
+from subgraphs.read_side.projections.base import LogProjection
 
 log = structlog.get_logger("subgraphs.rebuilds")
 
@@ -27,7 +27,7 @@ class Rebuilds:
     the start.
     """
 
-    def __init__(self, database: Database, models: Mapping[str, type[ReadModel]]) -> None:
+    def __init__(self, database: Database, models: Mapping[str, type[LogProjection]]) -> None:
         self._database = database
         self._models = models
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -47,7 +47,7 @@ class Rebuilds:
         """Cut off what is under way; the next start goes on with it."""
         for task in list(self._tasks.values()):
             with suppress(Exception):  # it is told in the log
-                await end(task)
+                await cancel(task)
         self._tasks.clear()
 
     async def ask(self, name: str) -> None:

@@ -13,8 +13,9 @@ from subgraphs.kit import budget, checks
 from subgraphs.kit.copies import digests_field, repair_field, rows_field, versions_field
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.pagination import DEFAULT_FIRST, MAX_FIRST, After, Connection, First, Order, Page
-from subgraphs.read_side import instead, store
+from subgraphs.read_side import fallback, store
 from subgraphs.read_side.copies import COPIES, KEYED
+from subgraphs.read_side.fallback import PageRequest
 from subgraphs.read_side.inputs import (
     CircleInput,
     ListingOrder,
@@ -23,18 +24,17 @@ from subgraphs.read_side.inputs import (
     musicians_wanted,
     requests_wanted,
 )
-from subgraphs.read_side.instead import Listed
-from subgraphs.read_side.reading import (
+from subgraphs.read_side.routing import (
     Info,
-    answered,
-    counted,
-    own_cursor,
-    refuse,
-    say_continued,
+    answer,
+    answer_count,
+    refusing,
+    report_continued,
     unavailable,
+    unwrap_cursor,
 )
 from subgraphs.read_side.states import ReadModel, state_of
-from subgraphs.read_side.store import MusiciansWanted, RequestsWanted
+from subgraphs.read_side.store import MusicianCriteria, RequestCriteria
 from subgraphs.read_side.tables import musicians, requests
 from subgraphs.read_side.types import ActiveRequests, MusicianListing, RankedMusician, RequestListing
 
@@ -69,14 +69,14 @@ class Query:
     ) -> Connection[MusicianListing] | None:
         """Musicians with their reputation, from the read model."""
         wanted = musicians_wanted(text, skill_ids, min_rating, max_hourly_rate, city, available_only, near)
-        listed = Listed(first, order_by.value, own_cursor(after))
+        listed = PageRequest(first, order_by.value, unwrap_cursor(after))
         order = store.MUSICIAN_ORDERS[order_by.value]
         listing = _Listing(info, "musicians", musicians, order, listed, after)
         return await listing.find(
             wanted,
             MusicianListing.of,
-            lambda: instead.find_musicians(info, wanted, listed),
-            lambda: instead.count_musicians(info, wanted),
+            lambda: fallback.find_musicians(info, wanted, listed),
+            lambda: fallback.count_musicians(info, wanted),
         )
 
     @resolver
@@ -95,14 +95,14 @@ class Query:
     ) -> Connection[RequestListing] | None:
         """Requests with what is known around them, from the read model."""
         wanted = requests_wanted(text, skill_ids, status, starts_from, starts_to, near)
-        listed = Listed(first, order_by.value, own_cursor(after))
+        listed = PageRequest(first, order_by.value, unwrap_cursor(after))
         order = store.REQUEST_ORDERS[order_by.value]
         listing = _Listing(info, "requests", requests, order, listed, after)
         return await listing.find(
             wanted,
             RequestListing.of,
-            lambda: instead.find_requests(info, wanted, listed),
-            lambda: instead.count_requests(info, wanted),
+            lambda: fallback.find_requests(info, wanted, listed),
+            lambda: fallback.count_requests(info, wanted),
         )
 
     @resolver
@@ -122,10 +122,10 @@ class Query:
             client_id = await store.ranked_for(database, key)
             if client_id is None:
                 return None
-            info.context.require_sight(client_id)
+            info.context.require_owner_or_admin(client_id)
             return [RankedMusician.of(row) for row in await store.ranking(database, key, first)]
 
-        return await answered(info, "matching", read, lambda: instead.ranked_musicians(info, str(key), first))
+        return await answer(info, "matching", read, lambda: fallback.ranked_musicians(info, str(key), first))
 
     @resolver
     async def top_musicians(self, info: Info, first: First = 10) -> list[MusicianListing] | None:
@@ -136,7 +136,7 @@ class Query:
         async def read() -> list[MusicianListing]:
             return [MusicianListing.of(row) for row in await store.top(info.context.database, first)]
 
-        return await answered(info, "musicians", read, refuse("sort by rating"))
+        return await answer(info, "musicians", read, refusing("sort by rating"))
 
     @resolver
     async def active_requests_summary(self, info: Info) -> list[ActiveRequests] | None:
@@ -145,14 +145,14 @@ class Query:
         async def read() -> list[ActiveRequests]:
             return [ActiveRequests.of(row) for row in await store.active(info.context.database)]
 
-        return await answered(info, "requests", read, lambda: instead.active_requests(info))
+        return await answer(info, "requests", read, lambda: fallback.active_requests(info))
 
     @resolver
     async def read_models(self, info: Info) -> list[ReadModel] | None:
         """How the read models are; for admins."""
         info.context.require_role("admin")
-        await info.context.watch.refresh()
-        return [await state_of(info, name) for name in info.context.watch.models]
+        await info.context.freshness.refresh()
+        return [await state_of(info, name) for name in info.context.freshness.models]
 
     copy_digests = digests_field(KEYED)
     copy_versions = versions_field(KEYED)
@@ -173,7 +173,7 @@ class Mutation:
         """
         info.context.require_role("admin")
         await info.context.rebuilds.ask(checks.text(name, "name", 40))
-        await info.context.watch.refresh()
+        await info.context.freshness.refresh()
         return await state_of(info, name)
 
 
@@ -181,7 +181,7 @@ class _Listing:
     """A list, and from where the page that is wanted comes."""
 
     def __init__(
-        self, info: Info, model: str, table: Table, order: Order, listed: Listed, after: str | None
+        self, info: Info, model: str, table: Table, order: Order, listed: PageRequest, after: str | None
     ) -> None:
         self.info = info
         self.model = model
@@ -193,7 +193,7 @@ class _Listing:
 
     async def find(
         self,
-        wanted: MusiciansWanted | RequestsWanted,
+        wanted: MusicianCriteria | RequestCriteria,
         node: Callable[[Row[Any]], Node],
         elsewhere: Callable[[], Any],
         count_elsewhere: Callable[[], Any],
@@ -206,7 +206,7 @@ class _Listing:
             return self.page.connection(rows, node, self._key, count)
 
         async def count() -> int:
-            return await counted(
+            return await answer_count(
                 self.info, self.model, lambda: store.count_of(database, self.table, wanted), count_elsewhere
             )
 
@@ -217,10 +217,10 @@ class _Listing:
             return found
 
         if self.is_continued:
-            say_continued(self.info)
+            report_continued(self.info)
             continuing: Connection[Node] = await elsewhere()
             return continuing
-        return await answered(self.info, self.model, read, begin_elsewhere)
+        return await answer(self.info, self.model, read, begin_elsewhere)
 
     def _key(self, row: Row[Any]) -> tuple[Any, UUID]:
         return getattr(row, self.order.column.key or ""), getattr(row, self.order.id_column.key or "")

@@ -9,7 +9,7 @@ import strawberry
 from subgraphs.kit.graphql import enum_type, object_type
 from subgraphs.read_side import store
 from subgraphs.read_side.errors import why_unreadable
-from subgraphs.read_side.reading import PATIENCE, Info
+from subgraphs.read_side.routing import PATIENCE, Info
 from subgraphs.read_side.tables import matches, musicians, requests
 
 _TABLES = {"musicians": musicians, "requests": requests, "matching": matches}
@@ -76,10 +76,10 @@ class ReadModel:
 
 async def state_of(info: Info, name: str) -> ReadModel:
     """A read model as it was last seen."""
-    watch = info.context.watch
-    look, verdict = watch.look(name), watch.verdict(name)
+    freshness = info.context.freshness
+    look, verdict = freshness.observation(name), freshness.verdict(name)
     serving, shadow = look.serving, look.shadow
-    latencies = watch.models[name].latencies
+    latencies = freshness.models[name].latencies
     p50, p95, p99 = latencies.percentiles((50, 95, 99))
     if verdict.trusted:
         state = ReadModelState.SERVING if shadow is None else ReadModelState.REBUILDING

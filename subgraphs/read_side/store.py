@@ -60,7 +60,7 @@ class Circle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MusiciansWanted:
+class MusicianCriteria:
     """Which musicians; what is empty or None does not narrow."""
 
     text: str | None = None
@@ -90,7 +90,7 @@ class MusiciansWanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestsWanted:
+class RequestCriteria:
     """Which requests; what is empty or None does not narrow."""
 
     text: str | None = None
@@ -127,14 +127,14 @@ def _matches(table: Table, words: str) -> ColumnElement[bool]:
 
 
 async def page_of(
-    session: Session, table: Table, wanted: MusiciansWanted | RequestsWanted, page: Page
+    session: Session, table: Table, wanted: MusicianCriteria | RequestCriteria, page: Page
 ) -> Sequence[Row[Any]]:
     """A page of what is wanted."""
     columns = [column for column in table.c if column.name != "search"]
     return await session.fetch_all(page.select(select(*columns).where(*wanted.conditions())))
 
 
-async def count_of(session: Session, table: Table, wanted: MusiciansWanted | RequestsWanted) -> int:
+async def count_of(session: Session, table: Table, wanted: MusicianCriteria | RequestCriteria) -> int:
     """How many there are of what is wanted."""
     return int(await session.fetch_value(select(func.count()).select_from(table).where(*wanted.conditions())))
 

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from subgraphs.kit.graphql import REFERENCE, object_type, resolver
 from subgraphs.read_side.inputs import RequestStatus, UrgencyLevel
-from subgraphs.read_side.reading import Info
+from subgraphs.read_side.routing import Info
 
 
 @object_type(keys=[REFERENCE])
@@ -166,7 +166,9 @@ class RequestListing:
     def total_applications(self, info: Info) -> int | None:
         """How many have applied, those who were turned down too; for the client, null for others."""
         identity = info.context.identity
-        return self.applications if identity is not None and identity.may_see(self.client_id) else None
+        return (
+            self.applications if identity is not None and identity.is_owner_or_admin(self.client_id) else None
+        )
 
     @classmethod
     def of(cls, row: Row[Any]) -> "RequestListing":

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from subgraphs.kit.copies import Keyed
+from subgraphs.kit.copies import KeyedTable
 from subgraphs.kit.event_store.aggregate import Aggregate
-from subgraphs.kit.event_store.sourced import Sourced, merged
+from subgraphs.kit.event_store.sourced import EventSourcedTable, merge_changes
 from subgraphs.requests.tables import bookings, requests
 
 _NOBODY: Final = UUID(int=0)
@@ -57,10 +57,12 @@ class BookingState(msgspec.Struct, frozen=True):
     status: str = "pending"
 
 
-REQUESTS: Final = Sourced(
-    Aggregate(aggregate_type="musician_request", initial=RequestState(), apply=merged),
+REQUESTS: Final = EventSourcedTable(
+    Aggregate(aggregate_type="musician_request", initial=RequestState(), apply=merge_changes),
     requests,
 )
-BOOKINGS: Final = Sourced(Aggregate(aggregate_type="booking", initial=BookingState(), apply=merged), bookings)
-ORIGINALS: Final = {"musician_request": Keyed("musician_requests", "id", "request_facts(it)")}
+BOOKINGS: Final = EventSourcedTable(
+    Aggregate(aggregate_type="booking", initial=BookingState(), apply=merge_changes), bookings
+)
+ORIGINALS: Final = {"musician_request": KeyedTable("musician_requests", "id", "request_facts(it)")}
 """What others keep copies of."""

@@ -25,7 +25,7 @@ from subgraphs.requests.tables import applications, bookings, requests
 
 async def publish_request(uow: UnitOfWork, command: messages.PublishRequest) -> Row[Any]:
     """Publish what a client looks for."""
-    slot = model.slot_of(command.times, uow.clock.now())
+    slot = model.time_range_of(command.times, uow.clock.now())
     budget = model.check_budget(command.budget)
     place = msgspec.to_builtins(model.check_place(command.place))
     values = {
@@ -268,7 +268,7 @@ def present(row: Row[Any] | None, what: str) -> Row[Any]:
 
 
 def _check_owner(by: Identity, *owners: UUID) -> None:
-    if not any(by.may_see(owner) for owner in owners):
+    if not any(by.is_owner_or_admin(owner) for owner in owners):
         raise Forbidden("This belongs to somebody else")
 
 
@@ -307,10 +307,10 @@ class _MusicianFacts(msgspec.Struct):
     user_id: UUID
 
 
-async def keep_musician(uow: UnitOfWork, envelope: Envelope) -> None:
+async def store_musician(uow: UnitOfWork, envelope: Envelope) -> None:
     """Remember which user a musician is, for applying and for what musicians may see."""
     facts = envelope.read(_MusicianFacts)
-    await store.remember_musician(uow, facts.musician_id, facts.user_id, envelope.position)
+    await store.upsert_musician(uow, facts.musician_id, facts.user_id, envelope.position)
 
 
 COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
@@ -354,6 +354,6 @@ RESULTS: Mapping[type[Command[Any]], Reload] = {
 }
 """What commands answer, found again for whoever sends one twice."""
 EVENT_HANDLERS: Mapping[str, EventHandler] = {
-    "MusicianProfileCreated": keep_musician,
-    "MusicianProfileUpdated": keep_musician,
+    "MusicianProfileCreated": store_musician,
+    "MusicianProfileUpdated": store_musician,
 }

@@ -10,14 +10,14 @@ from subgraphs.kit import loaders
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.pagination import Page
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.requests import store
 from subgraphs.requests.tables import applications, bookings, requests
 
 _FetchPages = Callable[[Sequence[UUID], Page], Awaitable[Mapping[UUID, list[Row[Any]]]]]
 
 
-class RequestsContext(Context):
+class RequestsContext(ServiceContext):
     """The loaders of one request."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:

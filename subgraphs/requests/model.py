@@ -31,7 +31,7 @@ _BOOKING_STEPS = {"pending": {"confirmed", "cancelled"}, "confirmed": {"complete
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class TimeRange:
     """When an event is, in UTC."""
 
     starts_at: datetime
@@ -57,7 +57,7 @@ def zone_of(name: str) -> ZoneInfo:
     raise BadUserInput("'timeZone' must be an IANA name such as Europe/Berlin", "timeZone")
 
 
-def slot_of(times: WallTimes, now: datetime) -> Slot:
+def time_range_of(times: WallTimes, now: datetime) -> TimeRange:
     """Turn wall-clock times into UTC and check them against each other and the present."""
     if times.start_time.tzinfo or times.end_time.tzinfo:
         raise BadUserInput(
@@ -73,7 +73,7 @@ def slot_of(times: WallTimes, now: datetime) -> Slot:
         raise BadUserInput("The event starts in the past", "eventDate")
     if starts_at > now + FARTHEST:
         raise BadUserInput("The event is more than three years away", "eventDate")
-    return Slot(starts_at, ends_at)
+    return TimeRange(starts_at, ends_at)
 
 
 def _end_date(times: WallTimes) -> date:

@@ -13,7 +13,7 @@ from subgraphs.kit.graphql import Schema, field_with, object_type, resolver
 from subgraphs.kit.history import as_of_field, history_field
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
-from subgraphs.kit.steps import StepOrder, step_field, take_step
+from subgraphs.kit.steps import StepOrder, run_step, step_field
 from subgraphs.requests import messages, steps, store
 from subgraphs.requests.aggregates import BOOKINGS, ORIGINALS, REQUESTS
 from subgraphs.requests.enums import RequestOrder
@@ -31,7 +31,7 @@ async def _own_request(info: Info, id: str) -> UUID:
     row = await info.context.requests.load(checks.identifier(id, "id"))
     if row is None:
         raise NotFound("There is no such request")
-    info.context.require_sight(row.client_id)
+    info.context.require_owner_or_admin(row.client_id)
     return UUID(str(row.id))
 
 
@@ -223,14 +223,14 @@ class Mutation:
             "clientId": str(checks.identifier(client_id, "clientId")),
             "musicianId": str(checks.identifier(musician_id, "musicianId")),
         }
-        return await take_step(info.context, order, given, steps.assign, steps.unassign)
+        return await run_step(info.context, order, given, steps.assign, steps.unassign)
 
     @step_field
     async def settle_booking(
         self, info: Info, order: StepOrder, booking_id: strawberry.ID, by_user_id: strawberry.ID
     ) -> JSON | None:
         """Confirm a booking for one of its parties, or take that back."""
-        return await take_step(
+        return await run_step(
             info.context, order, _party(booking_id, by_user_id), steps.confirm, steps.unconfirm
         )
 
@@ -239,7 +239,7 @@ class Mutation:
         self, info: Info, order: StepOrder, booking_id: strawberry.ID, by_user_id: strawberry.ID
     ) -> JSON | None:
         """Cancel a booking with its request for one of its parties, or take that back."""
-        return await take_step(
+        return await run_step(
             info.context, order, _party(booking_id, by_user_id), steps.cancel, steps.uncancel
         )
 

@@ -212,7 +212,7 @@ async def active_booking(session: Session, request_id: UUID) -> Row[Any] | None:
     return await session.fetch_one(select(bookings).where(counting).with_for_update())
 
 
-async def remember_musician(session: Session, musician_id: UUID, user_id: UUID, position: int) -> None:
+async def upsert_musician(session: Session, musician_id: UUID, user_id: UUID, position: int) -> None:
     """Keep which user a musician is, unless something newer is known."""
     row = {"musician_id": musician_id, "user_id": user_id, "position": position}
     added = postgresql.insert(known_musicians).values(row)

@@ -67,7 +67,7 @@ class User:
 
         Musicians find theirs in their profile.
         """
-        info.context.require_sight(self.key)
+        info.context.require_owner_or_admin(self.key)
         context, page = info.context, Page.of(store.LATEST_BOOKINGS, first, after)
         return await _connection(
             context.bookings_of_clients, context.client_booking_counts, self.key, page, Booking.of
@@ -96,7 +96,7 @@ class Musician:
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> "Connection[Application] | None":
         """What this musician has applied to, newest first; for themselves."""
-        await self._require_sight(info)
+        await self._require_owner_or_admin(info)
         context, page = info.context, Page.of(store.NEWEST_APPLICATIONS, first, after)
         return await _connection(
             context.applications_of_musicians,
@@ -111,15 +111,15 @@ class Musician:
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> "Connection[Booking] | None":
         """What this musician is booked for, the latest event first; for themselves."""
-        await self._require_sight(info)
+        await self._require_owner_or_admin(info)
         context, page = info.context, Page.of(store.LATEST_BOOKINGS, first, after)
         return await _connection(
             context.bookings_of_musicians, context.musician_booking_counts, self.key, page, Booking.of
         )
 
-    async def _require_sight(self, info: Info) -> None:
+    async def _require_owner_or_admin(self, info: Info) -> None:
         info.context.require()
-        info.context.require_sight(await info.context.users_of_musicians.load(self.key))
+        info.context.require_owner_or_admin(await info.context.users_of_musicians.load(self.key))
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Musician | None":
@@ -179,7 +179,7 @@ class MusicianRequest:
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> "Connection[Application] | None":
         """Who has applied, newest first; for the client."""
-        info.context.require_sight(self.row.client_id)
+        info.context.require_owner_or_admin(self.row.client_id)
         context, page = info.context, Page.of(store.NEWEST_APPLICATIONS, first, after)
         return await _connection(
             context.applications_of_requests, context.application_counts, self.row.id, page, Application.of
@@ -272,10 +272,10 @@ class Application:
         """The application with this id, if the caller may see it."""
         identity = info.context.require()
         row = await info.context.applications.load(key) if key else None
-        if row is None or identity.may_see(row.musician_user_id):
+        if row is None or identity.is_owner_or_admin(row.musician_user_id):
             return cls.of_any(row)
         request = await info.context.requests.load(row.request_id)
-        info.context.require_sight(request.client_id if request is not None else None)
+        info.context.require_owner_or_admin(request.client_id if request is not None else None)
         return cls.of(row)
 
     @classmethod
@@ -344,8 +344,8 @@ class Booking:
         """The type of a row that may be absent, if the caller is one of the two."""
         if row is None:
             return None
-        if not info.context.require().may_see(row.musician_user_id):
-            info.context.require_sight(row.client_id)
+        if not info.context.require().is_owner_or_admin(row.musician_user_id):
+            info.context.require_owner_or_admin(row.client_id)
         return cls.of(row)
 
     @classmethod

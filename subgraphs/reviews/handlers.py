@@ -44,7 +44,7 @@ async def rate_booking(uow: UnitOfWork, command: RateBooking) -> ReviewRecord:
 async def on_booking_completed(uow: UnitOfWork, envelope: Envelope) -> None:
     """Remember a booking that may be rated from now on."""
     booking = envelope.read(BookingCompleted)
-    await store.keep_completed_booking(uow, {**asdict(booking), "completed_at": envelope.occurred_at})
+    await store.upsert_completed_booking(uow, {**asdict(booking), "completed_at": envelope.occurred_at})
 
 
 COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {RateBooking: rate_booking}

@@ -5,11 +5,11 @@ from functools import partial
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.loaders import one, pages
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.reviews import store
 
 
-class ReviewsContext(Context):
+class ReviewsContext(ServiceContext):
     """The context of a request to the reviews service."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:

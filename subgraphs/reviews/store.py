@@ -132,7 +132,7 @@ async def completed_booking(session: Session, booking_id: UUID) -> CompletedBook
     return CompletedBooking(**row._asdict()) if row else None
 
 
-async def keep_completed_booking(session: Session, values: Mapping[str, Any]) -> None:
+async def upsert_completed_booking(session: Session, values: Mapping[str, Any]) -> None:
     """Keep a copy of a completed booking; a second telling changes nothing, for completion is final."""
     await session.execute(insert(bookings).values(**values).on_conflict_do_nothing())
 

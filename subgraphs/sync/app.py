@@ -10,14 +10,14 @@ from subgraphs.kit.bus import Bus
 from subgraphs.kit.client import ServiceClient, authorization
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.queue.inbox import EVERY, Inbox
+from subgraphs.kit.queue.inbox import ANY_TYPE, Inbox
 from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.service import Service
-from subgraphs.kit.settings import ServiceSettings, SettingsError
+from subgraphs.kit.settings import ServiceSettings, ServiceSettingsError
+from subgraphs.sync.confirmation_reader import ConfirmationReader
 from subgraphs.sync.consistency import Checker
 from subgraphs.sync.handlers import command_handlers
-from subgraphs.sync.keeping import see
-from subgraphs.sync.listener import Listener
+from subgraphs.sync.recording import record_event
 from subgraphs.sync.schema import schema
 from subgraphs.sync.types import SyncContext
 
@@ -48,8 +48,8 @@ def bootstrap(settings: ServiceSettings, transport: Transport | None = None) -> 
         migrations=MIGRATIONS,
         parts=[
             queue,
-            Listener(database, queue.redis, settings.name, settings.event_sources),
-            Inbox(database, queue.redis, settings.name, settings.event_sources, {EVERY: see}),
+            ConfirmationReader(database, queue.redis, settings.name, settings.event_sources),
+            Inbox(database, queue.redis, settings.name, settings.event_sources, {ANY_TYPE: record_event}),
             checker,
         ],
     )
@@ -58,7 +58,9 @@ def bootstrap(settings: ServiceSettings, transport: Transport | None = None) -> 
 def _checked(settings: ServiceSettings) -> Path:
     """The key of services. Raises SettingsError where a setting is missing that this service needs."""
     if settings.jwt_private_key_file is None:
-        raise SettingsError("service sync: set JWT_PRIVATE_KEY_FILE, it asks other services as a service")
+        raise ServiceSettingsError(
+            "service sync: set JWT_PRIVATE_KEY_FILE, it asks other services as a service"
+        )
     if not settings.event_sources:
-        raise SettingsError("service sync: set EVENT_SOURCES, the names of the other services")
+        raise ServiceSettingsError("service sync: set EVENT_SOURCES, the names of the other services")
     return settings.jwt_private_key_file

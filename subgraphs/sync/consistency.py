@@ -34,7 +34,7 @@ _VERIFY = "mutation($kind: String!, $after: ID) { found: verifyRows(kind: $kind,
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class CopyPair:
     """Who owns a kind of thing, and who keeps copies."""
 
     kind: str
@@ -43,10 +43,10 @@ class Pair:
 
 
 PAIRS: Final = (
-    Pair("musician", "musicians", "matching"),
-    Pair("musician_request", "requests", "matching"),
-    Pair("musician", "musicians", "read_side"),
-    Pair("musician_request", "requests", "read_side"),
+    CopyPair("musician", "musicians", "matching"),
+    CopyPair("musician_request", "requests", "matching"),
+    CopyPair("musician", "musicians", "read_side"),
+    CopyPair("musician_request", "requests", "read_side"),
 )
 
 
@@ -57,10 +57,10 @@ def _chunks(keys: Iterable[str]) -> Iterator[list[str]]:
 
 
 ROWS_OF_EVENTS: Final = (
-    Pair("musician", "musicians", "musicians"),
-    Pair("musician_request", "requests", "requests"),
-    Pair("booking", "requests", "requests"),
-    Pair("escrow", "payments", "payments"),
+    CopyPair("musician", "musicians", "musicians"),
+    CopyPair("musician_request", "requests", "requests"),
+    CopyPair("booking", "requests", "requests"),
+    CopyPair("escrow", "payments", "payments"),
 )
 """What services keep of their own events: rows, which have to be what the events say.
 
@@ -69,10 +69,10 @@ Compared in depth only.
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PairReport:
     """What a check of one pair has found; `error` where it could not be made."""
 
-    pair: Pair
+    pair: CopyPair
     compared: int
     drift: Drift
     repaired: int
@@ -105,8 +105,8 @@ class Checker(Background):
         database: Database,
         client: ServiceClient,
         *,
-        pairs: Sequence[Pair] = PAIRS,
-        rows: Sequence[Pair] = ROWS_OF_EVENTS,
+        pairs: Sequence[CopyPair] = PAIRS,
+        rows: Sequence[CopyPair] = ROWS_OF_EVENTS,
         settling: float = SETTLING,
     ) -> None:
         self._database = database
@@ -116,7 +116,7 @@ class Checker(Background):
         self._settling = settling
         self._alone = asyncio.Lock()
 
-    async def check(self, *, deep: bool = False) -> list[Report]:
+    async def check(self, *, deep: bool = False) -> list[PairReport]:
         """Check all pairs, write down what was found, and answer it.
 
         `deep`: compare what is told as well, not versions alone.
@@ -138,21 +138,21 @@ class Checker(Background):
             except Exception as error:
                 log.warning("the consistency check failed", reason=repr(error))
 
-    async def _checked(self, pair: Pair, deep: bool) -> Report:
+    async def _checked(self, pair: CopyPair, deep: bool) -> PairReport:
         begun = time.perf_counter()
         try:
             compared, found = await self._drift(pair, deep)
             repaired = await self._repair(pair, found.repairable)
         except SubgraphError as error:
-            return Report(pair, 0, Drift(), 0, (time.perf_counter() - begun) * 1000, str(error))
+            return PairReport(pair, 0, Drift(), 0, (time.perf_counter() - begun) * 1000, str(error))
         if found != Drift():
             counts = {name: len(getattr(found, name)) for name in Drift.__dataclass_fields__}
             log.warning(
                 "copies had drifted", kind=pair.kind, source=pair.source, target=pair.target, **counts
             )
-        return Report(pair, compared, found, repaired, (time.perf_counter() - begun) * 1000)
+        return PairReport(pair, compared, found, repaired, (time.perf_counter() - begun) * 1000)
 
-    async def _verified(self, pair: Pair) -> Report:
+    async def _verified(self, pair: CopyPair) -> PairReport:
         begun, compared, drifted = time.perf_counter(), 0, set[str]()
         after: str | None = None
         error: str | None = None
@@ -166,9 +166,9 @@ class Checker(Background):
         except SubgraphError as failed:
             error = str(failed)
         drift = Drift(different=frozenset(drifted))
-        return Report(pair, compared, drift, len(drifted), (time.perf_counter() - begun) * 1000, error)
+        return PairReport(pair, compared, drift, len(drifted), (time.perf_counter() - begun) * 1000, error)
 
-    async def _drift(self, pair: Pair, deep: bool) -> tuple[int, Drift]:
+    async def _drift(self, pair: CopyPair, deep: bool) -> tuple[int, Drift]:
         originals, copies = await self._both(pair, DIGESTS_QUERY)
         compared = sum(int(rows) for rows, _ in originals.values())
         buckets = differing(originals, copies)
@@ -179,7 +179,7 @@ class Checker(Background):
             found = found & await self._look(pair, look_into, deep)
         return compared, found
 
-    async def _look(self, pair: Pair, buckets: Iterable[int], deep: bool) -> Drift:
+    async def _look(self, pair: CopyPair, buckets: Iterable[int], deep: bool) -> Drift:
         found = Drift()
         for bucket in buckets:
             originals, copies = await self._both(pair, VERSIONS_QUERY, bucket=bucket)
@@ -189,7 +189,7 @@ class Checker(Background):
                 found |= Drift(different=different(*rows))
         return found
 
-    async def _repair(self, pair: Pair, keys: Iterable[str]) -> int:
+    async def _repair(self, pair: CopyPair, keys: Iterable[str]) -> int:
         repaired = 0
         for some in _chunks(keys):
             originals = await self._ask(pair.source, ROWS_QUERY, kind=pair.kind, keys=some)
@@ -197,7 +197,7 @@ class Checker(Background):
         return repaired
 
     async def _both(
-        self, pair: Pair, query: str, **variables: Any
+        self, pair: CopyPair, query: str, **variables: Any
     ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """The copies are asked for last.
 

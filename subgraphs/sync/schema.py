@@ -45,9 +45,9 @@ class SyncFilter:
     target: str | None = strawberry.field(default=None, description="To one service.")
     entity_id: strawberry.ID | None = strawberry.field(default=None, description="Of one thing.")
 
-    def read(self) -> store.Wanted:
+    def read(self) -> store.SyncCriteria:
         """The filter, checked."""
-        return store.Wanted(
+        return store.SyncCriteria(
             status=self.status and self.status.value,
             source_service=_word(self.source, "source"),
             target_service=_word(self.target, "target"),
@@ -65,9 +65,9 @@ class SyncLogFilter:
     entity_id: strawberry.ID | None = strawberry.field(default=None, description="Of one thing.")
     sync_id: strawberry.ID | None = strawberry.field(default=None, description="Of one sync.")
 
-    def read(self) -> store.Wanted:
+    def read(self) -> store.SyncCriteria:
         """The filter, checked."""
-        return store.Wanted(
+        return store.SyncCriteria(
             outcome=self.outcome and self.outcome.value,
             source_service=_word(self.source, "source"),
             target_service=_word(self.target, "target"),
@@ -139,7 +139,7 @@ class Query:
             rows,
             ConsistencyCheck.of,
             lambda row: (row.created_at, row.id),
-            lambda: store.count(database, consistency_checks, store.Wanted()),
+            lambda: store.count(database, consistency_checks, store.SyncCriteria()),
         )
 
 

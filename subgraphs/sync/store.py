@@ -44,7 +44,7 @@ _CONFLICT = ("stale", "gap")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SyncCriteria:
     """Which rows; what is None does not narrow."""
 
     status: str | None = None
@@ -63,21 +63,21 @@ class Wanted:
         ]
 
 
-def _narrowed(table: Any, wanted: Wanted) -> Select[Any]:
+def _narrowed(table: Any, wanted: SyncCriteria) -> Select[Any]:
     return select(table).where(*wanted.conditions(table))
 
 
-async def syncs_page(session: Session, wanted: Wanted, page: Page) -> Sequence[Row[Any]]:
+async def syncs_page(session: Session, wanted: SyncCriteria, page: Page) -> Sequence[Row[Any]]:
     """A page of syncs, newest first."""
     return await session.fetch_all(page.select(_narrowed(pending_syncs, wanted)))
 
 
-async def logs_page(session: Session, wanted: Wanted, page: Page) -> Sequence[Row[Any]]:
+async def logs_page(session: Session, wanted: SyncCriteria, page: Page) -> Sequence[Row[Any]]:
     """A page of what was said, newest first."""
     return await session.fetch_all(page.select(_narrowed(sync_logs, wanted)))
 
 
-async def count(session: Session, table: Any, wanted: Wanted) -> int:
+async def count(session: Session, table: Any, wanted: SyncCriteria) -> int:
     """How many rows there are."""
     counted = select(func.count()).select_from(table).where(*wanted.conditions(table))
     return int(await session.fetch_value(counted))

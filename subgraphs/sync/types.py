@@ -11,11 +11,11 @@ from strawberry.scalars import JSON
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.graphql import enum_type, object_type
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.sync.consistency import Checker
 
 
-class SyncContext(Context):
+class SyncContext(ServiceContext):
     """Who asks, and the check of consistency."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus, checker: Checker) -> None:

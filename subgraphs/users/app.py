@@ -8,7 +8,7 @@ from subgraphs.kit.identity import TokenSigner, TokenVerifier
 from subgraphs.kit.queue import streams
 from subgraphs.kit.queue.relay import Relay
 from subgraphs.kit.service import Service
-from subgraphs.kit.settings import ServiceSettings, SettingsError
+from subgraphs.kit.settings import ServiceSettings, ServiceSettingsError
 from subgraphs.users.handlers import COMMAND_HANDLERS
 from subgraphs.users.loaders import UsersContext
 from subgraphs.users.schema import schema
@@ -19,7 +19,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 def bootstrap(settings: ServiceSettings) -> Service:
     """The users service with these settings, not yet started."""
     if settings.jwt_private_key_file is None:
-        raise SettingsError("service users: set JWT_PRIVATE_KEY_FILE, it signs the tokens")
+        raise ServiceSettingsError("service users: set JWT_PRIVATE_KEY_FILE, it signs the tokens")
     database = Database(settings.database_url, clock=settings.clock)
     bus = Bus(database, COMMAND_HANDLERS)
     signer = TokenSigner(settings.jwt_private_key_file)

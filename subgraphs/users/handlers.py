@@ -51,7 +51,7 @@ async def log_in(uow: UnitOfWork, command: LogIn) -> Account:
     account = await _account(uow, found.id)
     if not account.is_active:
         raise Forbidden("This account is closed")
-    await store.forget_attempts(uow, _of_account(limits), noted)
+    await store.delete_attempts(uow, _of_account(limits), noted)
     if PASSWORDS.is_outdated(found.password_hash):
         await store.change(uow, found.id, password_hash=await PASSWORDS.hash(command.password))
     return account
@@ -74,7 +74,7 @@ async def change_password(uow: UnitOfWork, command: ChangePassword) -> Account:
         raise Forbidden("The present password is another", field="currentPassword")
     password = model.password(command.new_password, "newPassword", found.username, found.email)
     await store.change(uow, command.user_id, password_hash=await PASSWORDS.hash(password))
-    await store.forget_attempts(uow, _of_account(limits), noted)
+    await store.delete_attempts(uow, _of_account(limits), noted)
     return await _account(uow, command.user_id)
 
 

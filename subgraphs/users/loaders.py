@@ -4,11 +4,11 @@ from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenSigner
 from subgraphs.kit.loaders import one
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.users import store
 
 
-class UsersContext(Context):
+class UsersContext(ServiceContext):
     """The context of a request to the users service."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus, signer: TokenSigner) -> None:

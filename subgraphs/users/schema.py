@@ -4,7 +4,7 @@ import strawberry
 
 from subgraphs.kit import checks
 from subgraphs.kit.errors import Unauthenticated
-from subgraphs.kit.graphql import Schema, given, object_type, resolver
+from subgraphs.kit.graphql import Schema, object_type, provided, resolver
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.users import store
@@ -79,7 +79,7 @@ class Mutation:
     @resolver
     async def update_profile(self, info: Info, input: UpdateProfileInput) -> User | None:
         """Change one's own profile."""
-        command = UpdateProfile(info.context.require().user_id, given(input))
+        command = UpdateProfile(info.context.require().user_id, provided(input))
         return User.of(await info.context.bus.handle(command))
 
     @resolver

@@ -174,7 +174,7 @@ async def attempt(session: Session, limits: Mapping[str, int], window: timedelta
     return [row.id for row in await session.fetch_all(noted)], 0
 
 
-async def forget_attempts(session: Session, subjects: Collection[str], ids: Collection[int]) -> None:
+async def delete_attempts(session: Session, subjects: Collection[str], ids: Collection[int]) -> None:
     """Take back the attempts on these subjects, and these single ones."""
     singles = attempts.c.id == any_(literal(list(ids), ARRAY(BigInteger)))
     await session.execute(delete(attempts).where(_among(subjects) | singles))

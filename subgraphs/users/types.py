@@ -70,7 +70,7 @@ class User:
         return self._own(info).updated_at
 
     def _own(self, info: Info) -> Account:
-        info.context.require_sight(self.account.id)
+        info.context.require_owner_or_admin(self.account.id)
         return self.account
 
     @classmethod

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from subgraphs.platform.plan import Options
+from subgraphs.platform.options import Options
 from subgraphs.platform.tables import SERVERS, SERVICES
 
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ import pytest
 from gateway.supergraph.graph import Graph
 from gateway.supergraph.load import load_supergraph
 from subgraphs.platform.accounts import DEMO_ACCOUNTS
-from subgraphs.platform.plan import Options
+from subgraphs.platform.options import Options
 from subgraphs.platform.sample.catalogue import named_id
 from tests.system.conftest import Platform
 

@@ -93,7 +93,7 @@ class CommandLog:
         self._results = results
         self.types = {kind.__name__: kind for kind in handlers}
 
-    async def carry_out(self, command: Command[Any], command_id: UUID | None) -> Any:
+    async def execute(self, command: Command[Any], command_id: UUID | None) -> Any:
         """Accept a command and carry it out: its answer, also when it was carried out before.
 
         Raises CommandIdReused, CommandFailed, BadUserInput for what cannot be written down, and what the

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from subgraphs.kit.database import Session
 from subgraphs.kit.event_store.append import append
 from subgraphs.kit.event_store.events import (
-    Context,
+    AppendContext,
     NewEvent,
     NoSuchVersion,
     StoredEvent,
@@ -109,7 +109,7 @@ class Aggregate(Generic[State]):
         return await self._build(session, stream, version or 0)
 
     async def save(
-        self, uow: UnitOfWork, loaded: Loaded[State], events: Sequence[NewEvent], context: Context
+        self, uow: UnitOfWork, loaded: Loaded[State], events: Sequence[NewEvent], context: AppendContext
     ) -> Loaded[State]:
         """Append events to what was loaded, with a snapshot whenever ten have come since the last.
 

@@ -11,7 +11,7 @@ from subgraphs.kit.database import Session
 from subgraphs.kit.event_store.events import (
     ANY,
     NO_STREAM,
-    Context,
+    AppendContext,
     NewEvent,
     StoredEvent,
     Stream,
@@ -69,7 +69,7 @@ _ACTUAL = text("SELECT aggregate_type, current_version FROM event_streams WHERE 
 
 
 async def append(
-    uow: UnitOfWork, stream: Stream, expected_version: int, events: Sequence[NewEvent], context: Context
+    uow: UnitOfWork, stream: Stream, expected_version: int, events: Sequence[NewEvent], context: AppendContext
 ) -> list[StoredEvent]:
     """Write events behind the newest of the stream, in the transaction of the unit of work.
 

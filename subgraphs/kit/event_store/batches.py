@@ -19,7 +19,7 @@ BatchHandler = Callable[[UnitOfWork, Sequence[StoredEvent], int], Awaitable[None
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProjectionStep:
     """One handler for all events of some types. A type may be in several steps."""
 
     types: frozenset[str]
@@ -35,7 +35,7 @@ class BatchProjection(Projection):
 
     @property
     @abstractmethod
-    def steps(self) -> Sequence[Step]:
+    def steps(self) -> Sequence[ProjectionStep]:
         """What is done with a batch."""
 
     @property

@@ -40,7 +40,7 @@ class NewEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class AppendContext:
     """Who appends, in the course of which request, and from which event or command it follows.
 
     A service that acts on another's event gives that event's id as `causation_id` and passes its

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.projection import BATCH, Projection, apply_to, create
-from subgraphs.kit.rebuilds import alone
+from subgraphs.kit.rebuilds import exclusive
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 _GENERATIONS = text(
@@ -38,7 +38,7 @@ async def rebuild(
     its tables: `resume` goes on with them, if they are of the same revision; otherwise they are dropped.
     `begun` is called with the generation when its tables are there. Raises RebuildRunning.
     """
-    async with alone(database, projection.name):
+    async with exclusive(database, projection.name):
         generation = await _begin(database, projection, resume=resume)
         if begun is not None:
             begun(generation)

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from subgraphs.kit import cause
 from subgraphs.kit.event_store.aggregate import Aggregate, Loaded
-from subgraphs.kit.event_store.events import Context, NewEvent, StoredEvent, VersionConflict
+from subgraphs.kit.event_store.events import AppendContext, NewEvent, StoredEvent, VersionConflict
 from subgraphs.kit.messages import Event
 from subgraphs.kit.unit_of_work import UnitOfWork
 
@@ -34,7 +34,7 @@ _REPAIRING = text(
 )  # or the trigger would take it for somebody's change
 
 
-def merged(state: State, event: StoredEvent) -> State:
+def merge_changes(state: State, event: StoredEvent) -> State:
     """The state with the fields that an event has changed.
 
     An event's data are the new values by their names.
@@ -43,7 +43,7 @@ def merged(state: State, event: StoredEvent) -> State:
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class RowDrift:
     """A row that is not what its stream says, and the columns that differ; it was written from the stream."""
 
     aggregate_id: UUID
@@ -51,18 +51,18 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class Verification:
     """So many rows were compared, and those that differed written anew.
 
     `next` is where to go on, None at the end.
     """
 
     compared: int
-    drifts: Sequence[Drift]
+    drifts: Sequence[RowDrift]
     next: UUID | None
 
 
-class Sourced(Generic[State]):
+class EventSourcedTable(Generic[State]):
     """A type of aggregate and the table of its rows, with the columns `id`, `version`, `updated_at` and
     fields of the state.
 
@@ -104,14 +104,14 @@ class Sourced(Generic[State]):
         uow.emit(event(**facts(changed), event_id=event_id), loaded.version)
         return changed
 
-    async def verify(self, uow: UnitOfWork, after: UUID = UUID(int=0)) -> Verified:
+    async def verify(self, uow: UnitOfWork, after: UUID = UUID(int=0)) -> Verification:
         """Compare the next rows (by id) with their streams and repair those that differ.
 
         A row without a stream stays as it is.
         """
         wanted = select(self.table).where(self.table.c.id > bindparam("after")).order_by(self.table.c.id)
         rows = await uow.fetch_all(wanted.limit(VERIFIED).with_for_update(), after=after)
-        found: list[Drift] = []
+        found: list[RowDrift] = []
         for row in rows:
             loaded = await self.aggregate.load(uow, self.aggregate.stream(row.id))
             if not loaded.version:  # its stream says nothing, which is no reason to make nothing of the row
@@ -126,15 +126,15 @@ class Sourced(Generic[State]):
                 await uow.fetch_value(_REPAIRING, on="on")
                 await self._write(uow, loaded)
                 await uow.fetch_value(_REPAIRING, on="")
-                found.append(Drift(row.id, differing))
-        return Verified(len(rows), found, rows[-1].id if len(rows) == VERIFIED else None)
+                found.append(RowDrift(row.id, differing))
+        return Verification(len(rows), found, rows[-1].id if len(rows) == VERIFIED else None)
 
     async def _append(
         self, uow: UnitOfWork, loaded: Loaded[State], event: type[Event], values: Mapping[str, Any]
     ) -> tuple[UUID, Loaded[State]]:
         data: Any = msgspec.to_builtins(dict(values))
         new = NewEvent(event_type=event.__name__, data=data, event_id=uuid4())
-        return new.event_id, await self.aggregate.save(uow, loaded, [new], context())
+        return new.event_id, await self.aggregate.save(uow, loaded, [new], append_context())
 
     async def _write(self, uow: UnitOfWork, loaded: Loaded[State]) -> Row[Any]:
         changes = {**self._row_of(loaded.state), "version": loaded.version, "updated_at": func.now()}
@@ -146,10 +146,10 @@ class Sourced(Generic[State]):
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
 
 
-def context() -> Context:
+def append_context() -> AppendContext:
     """Who appends and why, from `kit/cause`; a correlation id that is no UUID stands for one."""
     now = cause.current()
-    return Context(
+    return AppendContext(
         created_by=now.created_by,
         correlation_id=cause.as_uuid(now.correlation_id),
         causation_id=now.causation_id,

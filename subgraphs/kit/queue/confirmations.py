@@ -71,7 +71,7 @@ class Confirmation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hello:
+class Subscription:
     """A consumer listens, to events of these types ("*": all)."""
 
     consumer: str
@@ -79,14 +79,17 @@ class Hello:
     event_types: tuple[str, ...]
 
 
-_KINDS: Mapping[bytes, type[Confirmation] | type[Hello]] = {b"confirmation": Confirmation, b"hello": Hello}
+_KINDS: Mapping[bytes, type[Confirmation] | type[Subscription]] = {
+    b"confirmation": Confirmation,
+    b"hello": Subscription,
+}
 
 
-async def tell(redis: Redis, said: Iterable[Confirmation | Hello]) -> None:
+async def publish(redis: Redis, said: Iterable[Confirmation | Subscription]) -> None:
     """Put these on the streams of their sources."""
     async with redis.pipeline(transaction=False) as pipeline:
         for each in said:
-            kind = "hello" if isinstance(each, Hello) else "confirmation"
+            kind = "hello" if isinstance(each, Subscription) else "confirmation"
             fields: dict[Any, Any] = {kind: msgspec.json.encode(each)}
             pipeline.xadd(
                 confirmations_of(each.source), fields, maxlen=LONGEST_CONFIRMATIONS, approximate=True
@@ -94,9 +97,9 @@ async def tell(redis: Redis, said: Iterable[Confirmation | Hello]) -> None:
         await pipeline.execute()
 
 
-def heard(entries: Iterable[Mapping[bytes, bytes]]) -> tuple[Sequence[Hello], Sequence[Confirmation]]:
+def decode(entries: Iterable[Mapping[bytes, bytes]]) -> tuple[Sequence[Subscription], Sequence[Confirmation]]:
     """What entries say; one that says nothing known is passed over."""
-    found: list[Confirmation | Hello] = []
+    found: list[Confirmation | Subscription] = []
     for fields in entries:
         for key, kind in _KINDS.items():
             if key in fields:
@@ -104,5 +107,5 @@ def heard(entries: Iterable[Mapping[bytes, bytes]]) -> tuple[Sequence[Hello], Se
                     found.append(msgspec.json.decode(fields[key], type=kind))
                 except msgspec.MsgspecError:
                     continue
-    hellos = [each for each in found if isinstance(each, Hello)]
+    hellos = [each for each in found if isinstance(each, Subscription)]
     return hellos, [each for each in found if isinstance(each, Confirmation)]

@@ -15,7 +15,7 @@ from sqlalchemy import Column, MetaData, Table, Text, any_, bindparam, func, sel
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from subgraphs.kit.database import Database, Session
-from subgraphs.kit.queue.streams import newest_id, place_of
+from subgraphs.kit.queue.streams import newest_id, numeric_id
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 inbox_cursors = Table(
@@ -45,7 +45,7 @@ _SAVE = _moved.on_conflict_do_update(
 _BEGIN = _moved.on_conflict_do_nothing()
 
 
-class Entry(NamedTuple):
+class StreamEntry(NamedTuple):
     """An entry of a stream."""
 
     stream: str
@@ -53,33 +53,33 @@ class Entry(NamedTuple):
     fields: Mapping[bytes, bytes]
 
 
-async def load(session: Session, consumer: str, streams: Sequence[str]) -> dict[str, str]:
+async def load_positions(session: Session, consumer: str, streams: Sequence[str]) -> dict[str, str]:
     """How far a consumer has come in each of these streams."""
     rows = await session.fetch_all(_LOAD, consumer=consumer, streams=list(streams))
     return dict.fromkeys(streams, START) | {row.stream: row.last_id for row in rows}
 
 
-async def save(uow: UnitOfWork, consumer: str, places: Mapping[str, str]) -> None:
+async def save_positions(uow: UnitOfWork, consumer: str, places: Mapping[str, str]) -> None:
     """Remember how far a consumer has come."""
     await (await uow.connection()).execute(
         _SAVE, {"consumer": consumer, "streams": list(places), "ids": list(places.values())}
     )
 
 
-async def checked(redis: Redis, places: Mapping[str, str]) -> dict[str, str]:
+async def valid_positions(redis: Redis, places: Mapping[str, str]) -> dict[str, str]:
     """The places, but the beginning where a stream has not come so far.
 
     Then the server has lost it, and what is in it is new.
     """
     return {
-        stream: START if place_of(place) > await newest_id(redis, stream) else place
+        stream: START if numeric_id(place) > await newest_id(redis, stream) else place
         for stream, place in places.items()
     }
 
 
-async def read(
+async def read_entries(
     redis: Redis, places: Mapping[str, str], count: int, block_ms: int | None = None
-) -> list[Entry]:
+) -> list[StreamEntry]:
     """What follows these places, at most `count` entries a stream.
 
     Wait for it so long when there is nothing yet.
@@ -87,13 +87,13 @@ async def read(
     wanted: dict[Any, Any] = dict(places)
     found: Any = await redis.xread(wanted, count=count, block=block_ms)
     return [
-        Entry(stream.decode(), entry_id.decode(), fields)
+        StreamEntry(stream.decode(), entry_id.decode(), fields)
         for stream, entries in found or []
         for entry_id, fields in entries
     ]
 
 
-class Tail:
+class SharedReader:
     """Reads streams as one reader, however many processes run it.
 
     They take turns by the rows of the cursors.
@@ -104,30 +104,32 @@ class Tail:
         self._redis = redis
         self._reader = reader
         self._streams = sorted(streams)
-        self._places: dict[str, str] = {}
+        self._positions: dict[str, str] = {}
 
     async def open(self) -> None:
         """Find the cursors, and begin anew where the server has lost a stream."""
         async with UnitOfWork(self._database) as uow:
             await (await uow.connection()).execute(_BEGIN, self._values(dict.fromkeys(self._streams, START)))
             locked = {row.stream: row.last_id for row in await uow.fetch_all(_LOCK, **self._names())}
-            self._places = await checked(self._redis, locked)
-            await save(uow, self._reader, self._places)
+            self._positions = await valid_positions(self._redis, locked)
+            await save_positions(uow, self._reader, self._positions)
 
-    async def wait(self, seconds: float) -> bool:
+    async def wait_for_entries(self, seconds: float) -> bool:
         """Whether there is something new, looked for so long."""
-        return bool(await read(self._redis, self._places, 1, int(seconds * 1000)))
+        return bool(await read_entries(self._redis, self._positions, 1, int(seconds * 1000)))
 
-    async def take(self, handle: Callable[[UnitOfWork, Sequence[Entry]], Awaitable[None]], count: int) -> int:
+    async def handle_new(
+        self, handle: Callable[[UnitOfWork, Sequence[StreamEntry]], Awaitable[None]], count: int
+    ) -> int:
         """Handle what is new in one transaction with the cursors; answer how much it was."""
         async with UnitOfWork(self._database) as uow:
             places = {row.stream: row.last_id for row in await uow.fetch_all(_LOCK, **self._names())}
-            entries = await read(self._redis, places, count)
+            entries = await read_entries(self._redis, places, count)
             if entries:
                 await handle(uow, entries)
                 places |= {entry.stream: entry.id for entry in entries}
-                await save(uow, self._reader, places)
-        self._places = places
+                await save_positions(uow, self._reader, places)
+        self._positions = places
         return len(entries)
 
     def _names(self) -> dict[str, Any]:

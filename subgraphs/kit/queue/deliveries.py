@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.outbox import outbox
-from subgraphs.kit.queue.confirmations import Confirmation, Hello, heard
-from subgraphs.kit.queue.cursors import Entry
+from subgraphs.kit.queue.confirmations import Confirmation, Subscription, decode
+from subgraphs.kit.queue.cursors import StreamEntry
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 CHECKED = 500
@@ -78,27 +78,27 @@ _FORGET = (
 )
 
 
-def pause(seconds: float) -> ColumnElement[Any]:
+def check_interval(seconds: float) -> ColumnElement[Any]:
     """How long after its publication an event is looked at, by how often that was in vain."""
     doubled = func.power(2, func.least(outbox.c.attempts, DOUBLINGS))
     return func.make_interval(0, 0, 0, 0, 0, 0, literal(seconds, Float) * doubled)
 
 
-async def listen(uow: UnitOfWork, entries: Sequence[Entry]) -> None:
+async def record_entries(uow: UnitOfWork, entries: Sequence[StreamEntry]) -> None:
     """Write down what consumers said."""
-    hellos, confirmations = heard(entry.fields for entry in entries)
+    hellos, confirmations = decode(entry.fields for entry in entries)
     for hello in {each.consumer: each for each in hellos}.values():
-        await greet(uow, hello)
+        await record_subscription(uow, hello)
     if confirmations:
-        await confirm(uow, confirmations)
+        await record_confirmations(uow, confirmations)
 
 
-async def greet(uow: UnitOfWork, hello: Hello) -> None:
+async def record_subscription(uow: UnitOfWork, hello: Subscription) -> None:
     """Remember that a consumer listens, and to what."""
     await uow.execute(_HELLO.bindparams(consumer=hello.consumer, types=list(hello.event_types)))
 
 
-async def confirm(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> None:
+async def record_confirmations(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> None:
     """Remember what became of events.
 
     Of each event and consumer what is final, or else what was said last.
@@ -136,7 +136,7 @@ async def republish(database: Database, seconds: float) -> int:
             return again
 
 
-async def forget(database: Database) -> None:
+async def delete_old(database: Database) -> None:
     """Delete what is old: a delivered event after 7 days, any published one after 30, what was heard of
     others after 30, and consumers that have not said anything for 30 days.
     """

@@ -32,7 +32,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from subgraphs.kit.database import Session
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.queue.cursors import Entry
+from subgraphs.kit.queue.cursors import StreamEntry
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 inbox_failures = Table(
@@ -86,7 +86,7 @@ _DUE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RetryPolicy:
     """How often and after what pauses an event is tried again."""
 
     max_retries: int = 3
@@ -101,12 +101,14 @@ class Pace:
         return timedelta(seconds=self.seconds * self.factor**retries * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
 
 
-def described(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Class and message of an error, bounded, as a database can hold it."""
     return f"{type(error).__name__}: {error}".replace("\0", "")[:LONGEST_ERROR]
 
 
-def row_of(consumer: str, partition: int, envelope: Envelope, entry: Entry, pace: Pace) -> dict[str, Any]:
+def row_of(
+    consumer: str, partition: int, envelope: Envelope, entry: StreamEntry, retry_policy: RetryPolicy
+) -> dict[str, Any]:
     """The row of an event that is to wait; what is not said here is the table's default."""
     return {
         "consumer": consumer,
@@ -117,12 +119,12 @@ def row_of(consumer: str, partition: int, envelope: Envelope, entry: Entry, pace
         "position": envelope.position,
         "version": envelope.version,
         "fields": _kept(entry),
-        "max_retries": pace.max_retries,
+        "max_retries": retry_policy.max_retries,
     }
 
 
 def malformed_row_of(
-    consumer: str, source: str, partition: int, entry: Entry, error: Exception
+    consumer: str, source: str, partition: int, entry: StreamEntry, error: Exception
 ) -> dict[str, Any]:
     """The row of an entry that is no event: there is nothing to try again, only something to look at."""
     return {
@@ -136,11 +138,11 @@ def malformed_row_of(
         "fields": _kept(entry),
         "max_retries": 0,
         "status": "failed",
-        "error_message": described(error),
+        "error_message": error_text(error),
     }
 
 
-def _kept(entry: Entry) -> dict[str, str]:
+def _kept(entry: StreamEntry) -> dict[str, str]:
     texts = (
         (key.decode(errors="replace"), value.decode(errors="replace")) for key, value in entry.fields.items()
     )
@@ -152,7 +154,7 @@ def fields_of(row: Row[Any]) -> dict[bytes, bytes]:
     return {key.encode(): value.encode() for key, value in row.fields.items()}
 
 
-async def about(
+async def known_failures(
     session: Session, consumer: str, events: Collection[UUID], aggregates: Collection[UUID]
 ) -> Sequence[Row[Any]]:
     """What is known of these events, and what these aggregates wait for."""
@@ -180,14 +182,14 @@ async def remove(uow: UnitOfWork, row: Row[Any]) -> None:
     await uow.execute(inbox_failures.delete().where(_this(row.consumer, row.event_id)))
 
 
-async def again(uow: UnitOfWork, row: Row[Any], pace: Pace, error: str) -> bool:
+async def record_retry(uow: UnitOfWork, row: Row[Any], retry_policy: RetryPolicy, error: str) -> bool:
     """Count a try that failed; answer whether it was the last."""
     retries = row.retry_count + 1
     last: bool = retries >= row.max_retries
     values: dict[str, Any] = {
         "status": "failed" if last else "retry",
         "retry_count": retries,
-        "next_at": func.clock_timestamp() + pace.pause(retries),
+        "next_at": func.clock_timestamp() + retry_policy.pause(retries),
         "updated_at": func.clock_timestamp(),
         "error_message": error,
     }
@@ -195,7 +197,7 @@ async def again(uow: UnitOfWork, row: Row[Any], pace: Pace, error: str) -> bool:
     return last
 
 
-async def go_on(uow: UnitOfWork, row: Row[Any]) -> None:
+async def release_next(uow: UnitOfWork, row: Row[Any]) -> None:
     """Let the aggregate's next event have its turn."""
     hers = (
         (_columns.consumer == row.consumer)
@@ -209,7 +211,7 @@ async def go_on(uow: UnitOfWork, row: Row[Any]) -> None:
     await uow.execute(turn.values(status="retry", next_at=func.clock_timestamp()))
 
 
-async def wake(uow: UnitOfWork, consumer: str, source: str, aggregate_id: UUID) -> None:
+async def retry_now(uow: UnitOfWork, consumer: str, source: str, aggregate_id: UUID) -> None:
     """What waits for an event of this aggregate may be tried now."""
     waiting = (
         (_columns.consumer == consumer)

@@ -17,16 +17,16 @@ from redis.exceptions import RedisError
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.queue import confirmations, cursors
-from subgraphs.kit.queue.confirmations import Confirmation, Hello
-from subgraphs.kit.queue.cursors import Entry
-from subgraphs.kit.queue.failures import Pace
-from subgraphs.kit.queue.intake import EVERY, EventHandler, Intake
+from subgraphs.kit.queue.applier import ANY_TYPE, EventApplier, EventHandler
+from subgraphs.kit.queue.confirmations import Confirmation, Subscription
+from subgraphs.kit.queue.cursors import StreamEntry
+from subgraphs.kit.queue.failures import RetryPolicy
 from subgraphs.kit.queue.leases import LeaseLost, Leases
 from subgraphs.kit.queue.outages import is_outage
 from subgraphs.kit.queue.streams import replays_of, run_id, stream_of
-from subgraphs.kit.tasks import end
+from subgraphs.kit.tasks import cancel
 
-__all__ = ["EVERY", "EventHandler", "Inbox"]
+__all__ = ["ANY_TYPE", "EventHandler", "Inbox"]
 
 log = structlog.get_logger("subgraphs.inbox")
 
@@ -47,7 +47,7 @@ class Inbox:
         sources: Sequence[str],
         handlers: Mapping[str, EventHandler],
         *,
-        pace: Pace | None = None,
+        retry_policy: RetryPolicy | None = None,
         lease_seconds: float = 10.0,
     ) -> None:
         self._redis = redis
@@ -57,49 +57,49 @@ class Inbox:
         self.sources = sources
         self.handlers = handlers
         self._hellos = [
-            Hello(consumer=consumer, source=source, event_types=tuple(handlers)) for source in sources
+            Subscription(consumer=consumer, source=source, event_types=tuple(handlers)) for source in sources
         ]
-        pace = pace or Pace()
-        self._retry_look = pace.seconds / 2
+        retry_policy = retry_policy or RetryPolicy()
+        self._retry_interval = retry_policy.seconds / 2
         self._leases = Leases(database, consumer, lease_seconds)
-        self._intake = Intake(database, consumer, handlers, self._leases, pace)
+        self._intake = EventApplier(database, consumer, handlers, self._leases, retry_policy)
         self._replays = replays_of(consumer)
-        self._places: dict[str, str] = {}
+        self._positions: dict[str, str] = {}
         self._tokens: dict[int, int] = {}
         self._run_id = ""
-        self._changed = asyncio.Event()
+        self._leases_changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin to consume in the background."""
-        loops = {"tend": self._tend, "greet": self._greet, "consume": self._run}
+        loops = {"tend": self._renew_leases, "greet": self._announce, "consume": self._run}
         for name, loop in loops.items():
             self._tasks.append(asyncio.create_task(loop(), name=f"inbox {self._consumer} {name}"))
 
     async def stop(self) -> None:
         """End, and give the partitions back at once; what was not committed is handled by who comes next."""
         while self._tasks:
-            await end(self._tasks.pop())
+            await cancel(self._tasks.pop())
         try:
             await self._leases.release()
         except Exception as error:
             log.info("the leases end by themselves", consumer=self._consumer, reason=repr(error))
 
-    async def _tend(self) -> None:
+    async def _renew_leases(self) -> None:
         while True:
             try:
-                await self._leases.tend()
-                self._changed.set()
+                await self._leases.renew()
+                self._leases_changed.set()
             except Exception as error:
                 log.warning("leases wait for the database", consumer=self._consumer, reason=repr(error))
             await self._clock.sleep(self._leases.seconds / 5)
 
-    async def _greet(self) -> None:
+    async def _announce(self) -> None:
         """Say to each sender which events are wanted here, again and again: the queue may lose it."""
         while True:
             pause = HELLO_SECONDS
             try:
-                await confirmations.tell(self._redis, self._hellos)
+                await confirmations.publish(self._redis, self._hellos)
             except (RedisError, OSError):
                 pause = 1.0
             await self._clock.sleep(pause)
@@ -108,7 +108,7 @@ class Inbox:
         delay = 0.1
         while True:
             try:
-                await self._work()
+                await self._process_available()
                 delay = 0.1
             except LeaseLost as lost:
                 log.info("another process goes on", consumer=self._consumer, reason=str(lost))
@@ -120,29 +120,29 @@ class Inbox:
                 await self._clock.sleep(delay)
                 delay = min(delay * 2, 2.0)
 
-    async def _work(self) -> None:
+    async def _process_available(self) -> None:
         """One look at everything: what is to be tried again, and what is new."""
         tokens = dict(self._leases.held)
         if not tokens:
             await self._wait_for_leases()
             return
-        await self._find_places(tokens)
+        await self._find_positions(tokens)
         await self._retry(tokens)
-        block = min(_BLOCK_MS, int(self._retry_look * 1000) + 1)
-        entries = await cursors.read(self._redis, self._places, _READ, block)
+        block = min(_BLOCK_MS, int(self._retry_interval * 1000) + 1)
+        entries = await cursors.read_entries(self._redis, self._positions, _READ, block)
         replays = [entry for entry in entries if entry.stream == self._replays]
         if replays:
             await self._intake.replay(replays, tokens)
-            self._places[self._replays] = replays[-1].id
+            self._positions[self._replays] = replays[-1].id
         events = [entry for entry in entries if entry.stream != self._replays]
         for start in range(0, len(events), BATCH):
             await self._process(events[start : start + BATCH], tokens)
 
     async def _wait_for_leases(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
+        self._leases_changed.clear()
+        await self._leases_changed.wait()
 
-    async def _find_places(self, tokens: dict[int, int]) -> None:
+    async def _find_positions(self, tokens: dict[int, int]) -> None:
         """Where to read on: as the last owner left it, or from the beginning when the server has lost the
         stream.
         """
@@ -151,8 +151,8 @@ class Inbox:
             wanted = [stream_of(source, partition) for source in self.sources for partition in tokens]
             if 0 in tokens:
                 wanted.append(self._replays)
-            known = await cursors.load(self._database, self._consumer, wanted)
-            self._places = await cursors.checked(self._redis, known)
+            known = await cursors.load_positions(self._database, self._consumer, wanted)
+            self._positions = await cursors.valid_positions(self._redis, known)
             self._tokens, self._run_id = tokens, current
 
     async def _retry(self, tokens: Mapping[int, int]) -> None:
@@ -160,9 +160,9 @@ class Inbox:
             for row in rows:
                 await self._confirm(await self._intake.retry(row, tokens))
 
-    async def _process(self, entries: Sequence[Entry], tokens: Mapping[int, int]) -> None:
+    async def _process(self, entries: Sequence[StreamEntry], tokens: Mapping[int, int]) -> None:
         try:
-            said = await self._intake.take(entries, tokens)
+            said = await self._intake.apply_batch(entries, tokens)
         except Exception as error:
             if isinstance(error, LeaseLost) or is_outage(error):
                 raise
@@ -170,15 +170,15 @@ class Inbox:
                 for entry in entries:
                     await self._process([entry], tokens)
                 return
-            said = await self._intake.put_aside(entries[0], tokens, error)
-        self._places.update({entry.stream: entry.id for entry in entries})
+            said = await self._intake.store_failed(entries[0], tokens, error)
+        self._positions.update({entry.stream: entry.id for entry in entries})
         await self._confirm(said)
 
     async def _confirm(self, said: Sequence[Confirmation]) -> None:
         """Without the queue it is not said; the sender then asks by publishing the event again."""
         if said:
             try:
-                await confirmations.tell(self._redis, said)
+                await confirmations.publish(self._redis, said)
             except (RedisError, OSError) as error:
                 log.warning(
                     "events not confirmed", consumer=self._consumer, count=len(said), reason=repr(error)

@@ -18,12 +18,12 @@ WHERE consumer = :consumer AND status IN ('retry', 'waiting')
 )
 
 
-async def waiting(session: Session, redis: Redis, consumer: str, sources: Sequence[str]) -> float:
+async def seconds_waiting(session: Session, redis: Redis, consumer: str, sources: Sequence[str]) -> float:
     """Seconds for which the oldest event has waited that a consumer has not handled; 0.0 where none does.
 
     Raises what the connections raise: then nobody knows. A stream that is not there yet has nothing waiting.
     """
-    places = await cursors.load(
+    places = await cursors.load_positions(
         session, consumer, [stream for source in sources for stream in streams_of(source)]
     )
     aside = float(await session.fetch_value(_ASIDE, consumer=consumer))

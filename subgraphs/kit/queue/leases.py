@@ -72,7 +72,7 @@ class Leases:
         self.held: Mapping[int, int] = {}
         """The token of each partition that was held at the last look."""
 
-    async def tend(self, unit: UnitOfWork | None = None) -> None:
+    async def renew(self, unit: UnitOfWork | None = None) -> None:
         """Say that we live, renew what we hold, take what is free, give back what is over our share.
 
         In this unit of work, or its own.

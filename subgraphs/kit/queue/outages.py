@@ -9,11 +9,11 @@ _CLASSES = ("08", "40", "53", "57")
 _IDLE = "25P03"
 
 
-class ServerAway(Exception):
+class ServerUnavailable(Exception):
     """A server that a handler writes to does not answer. The inbox waits for it and counts no try."""
 
 
-class NoConnection(Exception):
+class ConnectFailed(Exception):
     """The database let nobody in, for whatever reason."""
 
 
@@ -22,7 +22,7 @@ async def connect(uow: UnitOfWork) -> None:
     try:
         await uow.connection()
     except Exception as error:
-        raise NoConnection(repr(error)) from error
+        raise ConnectFailed(repr(error)) from error
 
 
 def is_outage(error: Exception) -> bool:
@@ -32,4 +32,4 @@ def is_outage(error: Exception) -> bool:
         return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    return isinstance(error, ServerAway | NoConnection | OSError | InterfaceError | OperationalError)
+    return isinstance(error, ServerUnavailable | ConnectFailed | OSError | InterfaceError | OperationalError)

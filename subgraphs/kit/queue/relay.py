@@ -22,7 +22,7 @@ from subgraphs.kit import outbox
 from subgraphs.kit.clock import wait
 from subgraphs.kit.database import Database
 from subgraphs.kit.queue import deliveries
-from subgraphs.kit.queue.cursors import Tail
+from subgraphs.kit.queue.cursors import SharedReader
 from subgraphs.kit.queue.streams import (
     RETENTION_MS,
     confirmations_of,
@@ -31,7 +31,7 @@ from subgraphs.kit.queue.streams import (
     run_id,
     streams_of,
 )
-from subgraphs.kit.tasks import end
+from subgraphs.kit.tasks import cancel
 
 log = structlog.get_logger("subgraphs.relay")
 
@@ -51,7 +51,7 @@ return 1
 """
 
 
-class Restarted(Exception):
+class ServerRestarted(Exception):
     """The queue's server is another than the one that was compared with the outbox."""
 
 
@@ -76,29 +76,29 @@ class Relay:
         self._streams = streams_of(service)
         self._poll = poll_seconds
         self._confirm = confirm_seconds
-        self._tail = Tail(database, redis, "relay", [confirmations_of(service)])
+        self._confirmations = SharedReader(database, redis, "relay", [confirmations_of(service)])
         self._publish = redis.register_script(_PUBLISH)
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._listener: asyncpg.Connection | None = None
         self._run_id = ""
-        self._chores_at = -math.inf
+        self._cleanup_due = -math.inf
 
     async def start(self) -> None:
         """Begin to publish, and to listen to the consumers, in the background."""
-        loops = (self._publish_all, self._listen)
+        loops = (self._publish_all, self._read_confirmations)
         self._tasks = [
-            asyncio.create_task(self._forever(loop), name=f"relay {self._service}") for loop in loops
+            asyncio.create_task(self._run_forever(loop), name=f"relay {self._service}") for loop in loops
         ]
 
     async def stop(self) -> None:
         """End; what is left in the outbox waits for the next start."""
         while self._tasks:
-            await end(self._tasks.pop())
+            await cancel(self._tasks.pop())
         if self._listener is not None:
             await self._listener.close(timeout=2)
 
-    async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _run_forever(self, work: Callable[[], Awaitable[None]]) -> None:
         delay = 0.1
         while True:
             try:
@@ -117,9 +117,9 @@ class Relay:
         await self._compare_after_restart()
         while await self.publish_batch() == BATCH:
             pass
-        if self._clock.monotonic() > self._chores_at:
-            await self._chores()
-            self._chores_at = self._clock.monotonic() + CHORES_SECONDS
+        if self._clock.monotonic() > self._cleanup_due:
+            await self._delete_old()
+            self._cleanup_due = self._clock.monotonic() + CHORES_SECONDS
         await wait(self._clock, self._wake, self._poll)
         self._wake.clear()
 
@@ -131,9 +131,9 @@ class Relay:
             rows = await outbox.unpublished(connection, BATCH)
             if rows:
                 if not await self._publish(keys=self._streams, args=self._arguments(rows)):
-                    raise Restarted(self._service)
+                    raise ServerRestarted(self._service)
                 await outbox.mark_published(
-                    connection, [row.id for row in rows], deliveries.pause(self._confirm)
+                    connection, [row.id for row in rows], deliveries.check_interval(self._confirm)
                 )
             return len(rows)
 
@@ -150,14 +150,14 @@ class Relay:
         if current != self._run_id:
             async with self._database.engine.begin() as connection:
                 await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-                present, above = await self._present()
+                present, above = await self._published_positions()
                 if lost := await outbox.publish_again(connection, above, present):
                     log.warning(
                         "the queue lost events, they are sent again", service=self._service, count=lost
                     )
             self._run_id = current
 
-    async def _present(self) -> tuple[set[int], int]:
+    async def _published_positions(self) -> tuple[set[int], int]:
         """The positions of the streams' newest entries, and the one above which these are all."""
         present: set[int] = set()
         above = 0
@@ -169,14 +169,14 @@ class Relay:
                 above = max(above, min(found))
         return present, above
 
-    async def _listen(self) -> None:
+    async def _read_confirmations(self) -> None:
         """Hear what consumers confirm, and publish again what they don't."""
-        await self._tail.open()
+        await self._confirmations.open()
         look = self._confirm / 3
         due = self._clock.monotonic() + look
         while True:
-            if await self._tail.wait(min(look, 1.0)):
-                await self._tail.take(deliveries.listen, BATCH)
+            if await self._confirmations.wait_for_entries(min(look, 1.0)):
+                await self._confirmations.handle_new(deliveries.record_entries, BATCH)
             if self._clock.monotonic() > due:
                 if again := await deliveries.republish(self._database, self._confirm):
                     log.warning(
@@ -185,10 +185,10 @@ class Relay:
                     self._wake.set()
                 due = self._clock.monotonic() + look
 
-    async def _chores(self) -> None:
+    async def _delete_old(self) -> None:
         """Forget what is old: the streams keep a week, the tables what `deliveries` says."""
         for stream in self._streams:
             await self._redis.xtrim(
                 stream, minid=int(self._clock.now().timestamp() * 1000) - RETENTION_MS, approximate=True
             )
-        await deliveries.forget(self._database)
+        await deliveries.delete_old(self._database)

@@ -117,10 +117,10 @@ async def newest_id(redis: Redis, stream: str) -> tuple[int, int]:
         about: Any = await redis.xinfo_stream(stream)
     except ResponseError:
         return (0, 0)
-    return place_of(about["last-generated-id"].decode())
+    return numeric_id(about["last-generated-id"].decode())
 
 
-def place_of(entry_id: str) -> tuple[int, int]:
+def numeric_id(entry_id: str) -> tuple[int, int]:
     """An entry's id as numbers, which compare as the server compares ids."""
     high, _, low = entry_id.partition("-")
     return int(high), int(low or 0)

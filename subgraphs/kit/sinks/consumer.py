@@ -13,13 +13,13 @@ from redis.asyncio import Redis
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.queue.failures import Pace
+from subgraphs.kit.queue.failures import RetryPolicy
 from subgraphs.kit.queue.inbox import Inbox
-from subgraphs.kit.queue.lag import waiting
+from subgraphs.kit.queue.lag import seconds_waiting
 from subgraphs.kit.sinks import generations
 from subgraphs.kit.sinks.sink import Sink
 from subgraphs.kit.sinks.target import Write
-from subgraphs.kit.tasks import end
+from subgraphs.kit.tasks import cancel
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 log = structlog.get_logger("subgraphs.sinks")
@@ -41,7 +41,7 @@ class SinkConsumer:
         service: str,
         sink: Sink,
         *,
-        pace: Pace | None = None,
+        retry_policy: RetryPolicy | None = None,
         lease_seconds: float = 10.0,
     ) -> None:
         self.name = f"{service}.{sink.name}"
@@ -51,7 +51,13 @@ class SinkConsumer:
         self._redis = redis
         handlers = dict.fromkeys(sink.translations, self.apply)
         self._inbox = Inbox(
-            database, redis, self.name, sink.sources, handlers, pace=pace, lease_seconds=lease_seconds
+            database,
+            redis,
+            self.name,
+            sink.sources,
+            handlers,
+            retry_policy=retry_policy,
+            lease_seconds=lease_seconds,
         )
         self._writes: WeakKeyDictionary[UnitOfWork, list[Write]] = WeakKeyDictionary()
         self._opening: asyncio.Task[None] | None = None
@@ -64,7 +70,7 @@ class SinkConsumer:
     async def stop(self) -> None:
         """End; what was not committed is written again by who comes next."""
         if self._opening is not None:
-            await end(self._opening)
+            await cancel(self._opening)
         await self._inbox.stop()
 
     async def lag(self) -> float:
@@ -72,7 +78,7 @@ class SinkConsumer:
 
         Raises what the connections raise: then nobody knows.
         """
-        return await waiting(self.database, self._redis, self.name, self.sink.sources)
+        return await seconds_waiting(self.database, self._redis, self.name, self.sink.sources)
 
     async def settle(self) -> None:
         """Make the target what the table of generations says."""

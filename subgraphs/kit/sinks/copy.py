@@ -32,7 +32,7 @@ class SinkCopy:
 
     async def digests(self, session: Session) -> dict[str, list[Any]]:
         """Counts and hashes by bucket, computed from the versions in the target."""
-        return await copies.digested(session, await self._every_version(session))
+        return await copies.digests_of(session, await self._every_version(session))
 
     async def versions(self, session: Session, bucket: int) -> dict[str, int]:
         """Versions by key, as the target has them."""
@@ -54,7 +54,7 @@ class SinkCopy:
     ) -> bool:
         """Write what the owner tells; `consumer` is the service's name, and the sink is known under
         its own."""
-        if not await copies.saw(uow, self.consumer.name, self.source, key, version):
+        if not await copies.record_version(uow, self.consumer.name, self.source, key, version):
             return False
         envelope = self.original(key, version, told)
         with because(Cause("service:sync", str(envelope.event_id))):
@@ -64,7 +64,9 @@ class SinkCopy:
     def original(self, key: UUID, version: int, told: Mapping[str, Any]) -> Envelope:
         """What the owner tells, as the event that would have told it."""
         now = self.consumer.database.clock.now()
-        return copies.told_by(self.source, self.aggregate_type, self.event_type, key, version, told, now)
+        return copies.event_from_original(
+            self.source, self.aggregate_type, self.event_type, key, version, told, now
+        )
 
     async def _every_version(self, session: Session) -> dict[UUID, int]:
         generation = await generations.serving(session, self.consumer.sink.name)

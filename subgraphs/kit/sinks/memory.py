@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from subgraphs.kit.sinks.target import Document, Stored, TargetAway, Write
+from subgraphs.kit.sinks.target import Document, Stored, TargetUnavailable, Write
 
 
 class MemoryTarget:
@@ -64,4 +64,4 @@ class MemoryTarget:
 
     def _check(self) -> None:
         if self.away:
-            raise TargetAway("the target in memory is away")
+            raise TargetUnavailable("the target in memory is away")

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.rebuilds import alone
+from subgraphs.kit.rebuilds import exclusive
 from subgraphs.kit.sinks import generations
 from subgraphs.kit.sinks.consumer import SinkConsumer
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -32,7 +32,7 @@ async def rebuild(
     the originals raise.
     """
     sink = consumer.sink
-    async with alone(consumer.database, f"sink {sink.name}"):
+    async with exclusive(consumer.database, f"sink {sink.name}"):
         async with UnitOfWork(consumer.database) as uow:
             generation = await generations.begin(uow, sink.name, sink.target)
         if begun is not None:

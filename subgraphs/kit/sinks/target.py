@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from subgraphs.kit.queue.outages import ServerAway
+from subgraphs.kit.queue.outages import ServerUnavailable
 
 Document = Mapping[str, Any]
 """JSON values by name."""
 
 
-class TargetAway(ServerAway):
+class TargetUnavailable(ServerUnavailable):
     """The target does not answer. Whoever writes to it waits and tries again."""
 
 

@@ -20,7 +20,7 @@ from subgraphs.platform.sample.catalogue import (
     SkillEntry,
     named_id,
 )
-from subgraphs.platform.sample.people import Musician, People, Person, Weighted
+from subgraphs.platform.sample.people import People, SampleMusician, SamplePerson, Weighted
 
 _GENRE = {one.name: one for one in GENRES}
 _STYLE = {one.name: one for one in STYLES}
@@ -30,11 +30,11 @@ URGENCIES = Weighted(("low", "medium", "high", "urgent"), (20, 55, 18, 7))
 
 
 @dataclass(slots=True)
-class Application:
+class SampleApplication:
     """A musician offers to play."""
 
     id: UUID
-    musician: Musician
+    musician: SampleMusician
     price: Decimal
     message: str
     status: str
@@ -46,7 +46,7 @@ class Gig:
     """A request with all that came of it. `booking_status` is None where nobody is booked."""
 
     id: UUID
-    client: Person
+    client: SamplePerson
     title: str
     day: date
     start: time
@@ -60,8 +60,8 @@ class Gig:
     urgency: str
     status: str
     at: datetime
-    applications: list[Application] = field(default_factory=list)
-    booked: Application | None = None
+    applications: list[SampleApplication] = field(default_factory=list)
+    booked: SampleApplication | None = None
     booking_id: UUID | None = None
     booking_status: str | None = None
 
@@ -69,10 +69,10 @@ class Gig:
 class Nearby:
     """Musicians by city and skill, to find applicants."""
 
-    def __init__(self, musicians: Sequence[Musician]) -> None:
-        self.by_city: dict[tuple[str, str], list[Musician]] = defaultdict(list)
-        self.by_skill: dict[tuple[str, str, str], list[Musician]] = defaultdict(list)
-        self.by_country: dict[str, list[Musician]] = defaultdict(list)
+    def __init__(self, musicians: Sequence[SampleMusician]) -> None:
+        self.by_city: dict[tuple[str, str], list[SampleMusician]] = defaultdict(list)
+        self.by_skill: dict[tuple[str, str, str], list[SampleMusician]] = defaultdict(list)
+        self.by_country: dict[str, list[SampleMusician]] = defaultdict(list)
         for one in musicians:
             place = (one.person.city.country, one.person.city.name)
             self.by_city[place].append(one)
@@ -82,11 +82,11 @@ class Nearby:
                     self.by_skill[(*place, skill.name)].append(one)
         self.stars = {place: max(there, key=lambda one: one.quality) for place, there in self.by_city.items()}
 
-    def star(self, client: Person) -> Musician | None:
+    def star(self, client: SamplePerson) -> SampleMusician | None:
         """The best musician of a client's city, whom everybody there has heard of."""
         return self.stars.get((client.city.country, client.city.name))
 
-    def some(self, random: Random, client: Person, instrument: str, count: int) -> list[Musician]:
+    def some(self, random: Random, client: SamplePerson, instrument: str, count: int) -> list[SampleMusician]:
         """Up to `count` musicians: those who play it in the city, then others there, then in the country."""
         place = (client.city.country, client.city.name)
         for pool in (self.by_skill[(*place, instrument)], self.by_city[place], self.by_country[place[0]]):
@@ -133,7 +133,7 @@ class GigMaker:
                 gig.booking_id = named_id(f"booking/{name}")
             yield gig
 
-    def request(self, client: Person, occasion: Occasion, days: int) -> Gig:
+    def request(self, client: SamplePerson, occasion: Occasion, days: int) -> Gig:
         """A request for an event so many days from now, on a weekend where the occasion likes it."""
         random = self.random
         day = (self.now + timedelta(days=days)).date()
@@ -199,22 +199,22 @@ class GigMaker:
             gig.status = "cancelled"
         return gig
 
-    def application(self, gig: Gig, musician: Musician) -> Application:
+    def application(self, gig: Gig, musician: SampleMusician) -> SampleApplication:
         """An offer somewhere around the musician's rate."""
         random = self.random
         hours = (gig.ends_at.timestamp() - gig.starts_at.timestamp()) / 3600
         price = _money(float(musician.rate) * hours * random.uniform(0.9, 1.15))
         message = f"I would love to play at your event. {musician.bio}"
         at = gig.at + (min(self.now, gig.starts_at) - gig.at) * random.uniform(0.05, 0.6)
-        return Application(
+        return SampleApplication(
             UUID(int=random.getrandbits(128), version=4), musician, price, message, "pending", at
         )
 
-    def is_free(self, musician: Musician, gig: Gig) -> bool:
+    def is_free(self, musician: SampleMusician, gig: Gig) -> bool:
         """Whether a musician has nothing else at that time."""
         return all(gig.ends_at <= start or end <= gig.starts_at for start, end in self.taken[musician.id])
 
-    def book(self, gig: Gig, chosen: Application, status: str) -> None:
+    def book(self, gig: Gig, chosen: SampleApplication, status: str) -> None:
         """Book one applicant, and turn the others down."""
         self.taken[chosen.musician.id].append((gig.starts_at, gig.ends_at))
         for one in gig.applications:

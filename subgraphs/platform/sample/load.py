@@ -23,7 +23,7 @@ from subgraphs.platform.accounts import DEMO_PASSWORD
 from subgraphs.platform.sample import reads
 from subgraphs.platform.sample.catalogue import PRAISE
 from subgraphs.platform.sample.gigs import Gig, GigMaker
-from subgraphs.platform.sample.people import Musician, People, make_people
+from subgraphs.platform.sample.people import People, SampleMusician, make_people
 from subgraphs.platform.sample.places import cities
 
 SEED = 20_261_122
@@ -199,7 +199,7 @@ def _applications(world: World) -> Iterator[Row]:
             yield one.id, gig.id, *who, one.message, one.price, one.status, one.at, one.at
 
 
-def _booked(world: World, status: str | None = None) -> Iterator[tuple[Gig, Musician]]:
+def _booked(world: World, status: str | None = None) -> Iterator[tuple[Gig, SampleMusician]]:
     for gig in world.gigs:
         if gig.booked is not None and status in (None, gig.booking_status):
             yield gig, gig.booked.musician

@@ -29,7 +29,7 @@ SAMPLE_YEAR = 2026  # people are as old as in this year, so that the sample is t
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class SamplePerson:
     """A user of the platform, with their profile."""
 
     id: UUID
@@ -45,11 +45,11 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Musician:
+class SampleMusician:
     """A musician's profile. `quality` (0 to 1) shows in their reviews, and nowhere else."""
 
     id: UUID
-    person: Person
+    person: SamplePerson
     stage_name: str
     bio: str
     rate: Decimal
@@ -80,11 +80,11 @@ def some(random: Random, entries: Weighted, count: int) -> list[SkillEntry]:
     return list(dict.fromkeys(entries.draw(random) for _ in range(count)))
 
 
-def make_person(random: Random, number: int, user_type: str, city: City, now: datetime) -> Person:
+def make_person(random: Random, number: int, user_type: str, city: City, now: datetime) -> SamplePerson:
     """A person who exists nowhere else."""
     first, last = random.choice(FIRST_NAMES), random.choice(LAST_NAMES)
     username = f"{first}.{last}.{number}".lower()
-    return Person(
+    return SamplePerson(
         id=UUID(int=random.getrandbits(128), version=4),
         username=username,
         email=f"{username}@mussikon.example",
@@ -98,11 +98,11 @@ def make_person(random: Random, number: int, user_type: str, city: City, now: da
     )
 
 
-def demo_person(account: DemoAccount, city: City, now: datetime) -> Person:
+def demo_person(account: DemoAccount, city: City, now: datetime) -> SamplePerson:
     """A demo account as a person."""
     first, last = account.username.title().split("_")
     since = now - timedelta(days=400)
-    return Person(
+    return SamplePerson(
         account.id,
         account.username,
         account.email,
@@ -125,14 +125,14 @@ class MusicianMaker:
         self.genres = Weighted(GENRES, [one.share for one in GENRES])
         self.styles = Weighted(STYLES, [one.share for one in STYLES])
 
-    def make(self, person: Person) -> Musician:
+    def make(self, person: SamplePerson) -> SampleMusician:
         """The profile of a person who is a musician."""
         random = self.random
         age = SAMPLE_YEAR - person.born.year
         experience = min(int(random.gammavariate(2.0, 4.0)), max(age - 15, 0), 60)
         skills = self._skills()
         latitude, longitude = person.city.near(random, 6)
-        return Musician(
+        return SampleMusician(
             id=named_id(f"musician/{person.username}")
             if person.username.startswith("demo_")
             else UUID(int=random.getrandbits(128), version=4),
@@ -159,12 +159,12 @@ class MusicianMaker:
         chosen += some(random, self.styles, random.choice((1, 1, 2, 3)))
         return tuple(chosen)
 
-    def _stage_name(self, person: Person) -> str:
+    def _stage_name(self, person: SamplePerson) -> str:
         if self.random.random() < 0.35:
             return f"{self.random.choice(BAND_WORDS)} {self.random.choice(BAND_THINGS)}"
         return f"{person.first_name} {person.last_name}"
 
-    def _bio(self, person: Person, skills: Sequence[SkillEntry], experience: int) -> str:
+    def _bio(self, person: SamplePerson, skills: Sequence[SkillEntry], experience: int) -> str:
         played = " and ".join(one.name.lower() for one in skills if one.category == "instrument")
         genres = ", ".join(one.name for one in skills if one.category == "genre")
         years = f"{experience} years on stage" if experience > 1 else "New on stage"
@@ -210,9 +210,9 @@ def random_subset(random: Random, items: Sequence[str], share: float) -> list[st
 class People:
     """Everybody."""
 
-    clients: list[Person]
-    musicians: list[Musician]
-    admins: list[Person]
+    clients: list[SamplePerson]
+    musicians: list[SampleMusician]
+    admins: list[SamplePerson]
 
 
 def make_people(seed: int, musicians: int, places: Sequence[City], now: datetime) -> People:

@@ -16,9 +16,9 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.projection import apply_next
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.platform.sample.gigs import Gig
-from subgraphs.platform.sample.people import Musician, People, Person
+from subgraphs.platform.sample.people import People, SampleMusician, SamplePerson
 from subgraphs.read_side.app import MODELS
-from subgraphs.read_side.projections.base import ReadModel
+from subgraphs.read_side.projections.base import LogProjection
 
 STREAM_COLUMNS: Final = "aggregate_id aggregate_type current_version last_transaction_id"
 EVENT_COLUMNS: Final = (
@@ -37,7 +37,7 @@ _VERSIONED: Final = frozenset({"musician", "musician_request"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _SampleEvent:
     """The one event of an aggregate; what is told later by its service comes behind it (`position` 0)."""
 
     source: str
@@ -78,7 +78,7 @@ async def project(url: str, progress: Callable[[str, int, int], None]) -> None:
 
 
 async def _fill(
-    database: Database, model: ReadModel, total: int, progress: Callable[[str, int, int], None]
+    database: Database, model: LogProjection, total: int, progress: Callable[[str, int, int], None]
 ) -> None:
     done, read = 0, 1
     while read:
@@ -88,7 +88,7 @@ async def _fill(
         progress(f"read_side: read model of {model.name}", done, total)
 
 
-def _told(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]) -> Iterator[_Told]:
+def _told(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]) -> Iterator[_SampleEvent]:
     yield from (_user(one) for one in people.clients)
     yield from (_user(one.person) for one in people.musicians)
     yield from (_user(one) for one in people.admins)
@@ -106,15 +106,15 @@ def _told(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]])
             "author_id": author_id,
             "rating": rating,
         }
-        yield _Told("reviews", "review", review_id, "ReviewPublished", facts, at, author_id)
+        yield _SampleEvent("reviews", "review", review_id, "ReviewPublished", facts, at, author_id)
 
 
-def _user(one: Person) -> _Told:
+def _user(one: SamplePerson) -> _SampleEvent:
     facts = {"user_id": one.id, "username": one.username, "user_type": one.user_type}
-    return _Told("users", "user", one.id, "UserRegistered", facts, one.since, one.id)
+    return _SampleEvent("users", "user", one.id, "UserRegistered", facts, one.since, one.id)
 
 
-def _profile(one: Musician) -> _Told:
+def _profile(one: SampleMusician) -> _SampleEvent:
     city, skills = one.person.city, sorted(one.skills, key=lambda skill: skill.id)
     facts = {
         "musician_id": one.id,
@@ -135,12 +135,12 @@ def _profile(one: Musician) -> _Told:
         "portfolio_urls": list(one.portfolio),
         "created_at": one.person.since,
     }
-    return _Told(
+    return _SampleEvent(
         "musicians", "musician", one.id, "MusicianProfileCreated", facts, one.person.since, one.person.id
     )
 
 
-def _request(gig: Gig) -> _Told:
+def _request(gig: Gig) -> _SampleEvent:
     city = gig.client.city
     facts = {
         "request_id": gig.id,
@@ -166,10 +166,12 @@ def _request(gig: Gig) -> _Told:
         "country": city.country,
         "created_at": gig.at,
     }
-    return _Told("requests", "musician_request", gig.id, "RequestPublished", facts, gig.at, gig.client.id)
+    return _SampleEvent(
+        "requests", "musician_request", gig.id, "RequestPublished", facts, gig.at, gig.client.id
+    )
 
 
-def _applications(gig: Gig) -> Iterator[_Told]:
+def _applications(gig: Gig) -> Iterator[_SampleEvent]:
     for one in gig.applications:
         facts = {
             "application_id": one.id,
@@ -181,4 +183,4 @@ def _applications(gig: Gig) -> Iterator[_Told]:
             "urgency_level": gig.urgency,
         }
         by = one.musician.person.id
-        yield _Told("requests", "application", one.id, "ApplicationSubmitted", facts, one.at, by)
+        yield _SampleEvent("requests", "application", one.id, "ApplicationSubmitted", facts, one.at, by)

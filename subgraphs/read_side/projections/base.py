@@ -17,7 +17,7 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.read_side.model import Latencies
 
 
-class ReadModel(BatchProjection):
+class LogProjection(BatchProjection):
     """A projection of the read side."""
 
     ddl: ClassVar[Sequence[str]]

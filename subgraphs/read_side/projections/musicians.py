@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from subgraphs.kit.event_store.batches import Step
+from subgraphs.kit.event_store.batches import ProjectionStep
 from subgraphs.kit.event_store.events import StoredEvent
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.read_side.projections.base import ReadModel
+from subgraphs.read_side.projections.base import LogProjection
 
 _PROFILE = frozenset({"MusicianProfileCreated", "MusicianProfileUpdated"})
 _ACTIVITY = _PROFILE | {
@@ -116,7 +116,7 @@ ON CONFLICT (musician_id) DO UPDATE SET last_active = greatest(own.last_active, 
 """
 
 
-class Musicians(ReadModel):
+class Musicians(LogProjection):
     """`last_active`: the newest event about the profile, an application or a booking of theirs."""
 
     name: ClassVar[str] = "musicians"
@@ -135,13 +135,13 @@ class Musicians(ReadModel):
     }
 
     @property
-    def steps(self) -> Sequence[Step]:
+    def steps(self) -> Sequence[ProjectionStep]:
         """See BatchProjection."""
         return (
-            Step(frozenset({"UserRegistered", "UserUpdated"}), self._accounts),
-            Step(_PROFILE, self._profiles),
-            Step(frozenset({"ReviewPublished"}), self._reviews),
-            Step(_ACTIVITY, self._activity),
+            ProjectionStep(frozenset({"UserRegistered", "UserUpdated"}), self._accounts),
+            ProjectionStep(_PROFILE, self._profiles),
+            ProjectionStep(frozenset({"ReviewPublished"}), self._reviews),
+            ProjectionStep(_ACTIVITY, self._activity),
         )
 
     async def _accounts(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> None:

@@ -6,10 +6,10 @@ from typing import ClassVar
 from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from subgraphs.kit.event_store.batches import Step
+from subgraphs.kit.event_store.batches import ProjectionStep
 from subgraphs.kit.event_store.events import StoredEvent
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.read_side.projections.base import ReadModel
+from subgraphs.read_side.projections.base import LogProjection
 
 _COLUMNS = (
     *(
@@ -134,7 +134,7 @@ ON CONFLICT (request_id) DO UPDATE SET total_applications = own.total_applicatio
 """
 
 
-class Requests(ReadModel):
+class Requests(LogProjection):
     """`total_applications` counts all that were made, also those taken back or turned down, as the
     requests service does.
     """
@@ -159,13 +159,13 @@ class Requests(ReadModel):
     }
 
     @property
-    def steps(self) -> Sequence[Step]:
+    def steps(self) -> Sequence[ProjectionStep]:
         """See BatchProjection."""
         return (
-            Step(frozenset({"UserRegistered", "UserUpdated"}), self._clients),
-            Step(frozenset({"MusicianProfileCreated", "MusicianProfileUpdated"}), self._skills),
-            Step(frozenset({"RequestPublished", "RequestUpdated"}), self._requests),
-            Step(frozenset({"ApplicationSubmitted"}), self._applications),
+            ProjectionStep(frozenset({"UserRegistered", "UserUpdated"}), self._clients),
+            ProjectionStep(frozenset({"MusicianProfileCreated", "MusicianProfileUpdated"}), self._skills),
+            ProjectionStep(frozenset({"RequestPublished", "RequestUpdated"}), self._requests),
+            ProjectionStep(frozenset({"ApplicationSubmitted"}), self._applications),
         )
 
     async def _clients(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> None:

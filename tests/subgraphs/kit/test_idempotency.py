@@ -13,7 +13,14 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.idempotency import AlreadyUndone, Direction, KeyReused, SagaCall, Superseded, once
+from subgraphs.kit.idempotency import (
+    AlreadyUndone,
+    Direction,
+    IdempotencyKeyReused,
+    SagaCall,
+    Superseded,
+    run_once,
+)
 from subgraphs.kit.testing import fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 
@@ -41,7 +48,7 @@ class Till:
                     raise RuntimeError
                 return {"amount": amount, "id": str(uuid4())}
 
-            return await once(
+            return await run_once(
                 uow, SagaCall(self.saga, "charge", direction, token), {"amount": amount}, effect
             )
 
@@ -130,7 +137,7 @@ async def test_who_has_lost_the_saga(till: Till) -> None:
 async def test_another_input(till: Till) -> None:
     """The same key with another input is a mistake, not the same call."""
     await till.ask(amount=5)
-    with pytest.raises(KeyReused):
+    with pytest.raises(IdempotencyKeyReused):
         await till.ask(amount=6)
     assert await till.amounts() == [5]
 

@@ -12,16 +12,16 @@ import strawberry
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from subgraphs.kit.asgi import BODY_LIMIT, Door
+from subgraphs.kit.asgi import BODY_LIMIT, GraphQLEndpoint
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import Conflict, RateLimited
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.service import Context, Service
-from subgraphs.kit.testing import Client, Keys, Person, fresh_database
+from subgraphs.kit.service import Service, ServiceContext
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys, fresh_database
 
-Info = strawberry.Info[Context, None]
+Info = strawberry.Info[ServiceContext, None]
 
 
 @object_type(keys=["id"])
@@ -77,7 +77,7 @@ class Query:
 
 
 @pytest.fixture(scope="module")
-async def client(postgres_url: str, keys: Keys) -> AsyncIterator[Client]:
+async def client(postgres_url: str, keys: SigningKeys) -> AsyncIterator[Client]:
     """Asks a service without tables."""
     async with fresh_database(postgres_url, "door") as url:
         database = Database(url)
@@ -85,7 +85,7 @@ async def client(postgres_url: str, keys: Keys) -> AsyncIterator[Client]:
         service = Service(
             "door",
             schema=Schema(Query),
-            context=lambda caller: Context(caller, database, bus),
+            context=lambda caller: ServiceContext(caller, database, bus),
             verifier=TokenVerifier(keys.public),
             database=database,
             migrations=Path(__file__).parent / "no_migrations",
@@ -104,9 +104,9 @@ async def http(client: Client) -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
-async def test_questions_are_answered(http: httpx.AsyncClient, keys: Keys) -> None:
+async def test_questions_are_answered(http: httpx.AsyncClient, keys: SigningKeys) -> None:
     """A POST with JSON is answered, with the identity of its token and with no other."""
-    person = Person.make(keys)
+    person = ApiUser.make(keys)
     headers = {**person.headers, "X-User-Id": "admin", "X-Forwarded-For": "6.6.6.6, 9.9.9.9"}
     body = {"query": "query A { whoami } query B { __typename }", "operationName": "A", "variables": None}
     answer = await http.post("/graphql", json=body, headers=headers)
@@ -180,7 +180,7 @@ async def test_health(http: httpx.AsyncClient) -> None:
     assert (await http.get("/health/live")).json() == {"status": "live"}
     assert (await http.get("/health/ready")).json() == {"status": "ready"}
     gone = Database("postgresql://somebody@127.0.0.1:1/nothing")
-    door = httpx.ASGITransport(Door(refuse, gone.is_ready))
+    door = httpx.ASGITransport(GraphQLEndpoint(refuse, gone.is_ready))
     async with httpx.AsyncClient(transport=door, base_url="http://door") as without:
         assert (await without.get("/health/live")).status_code == 200
         assert (await without.get("/health/ready")).status_code == 503
@@ -256,9 +256,9 @@ async def test_long_queries_are_refused(client: Client) -> None:
     assert answer["errors"][0]["extensions"]["code"] == "GRAPHQL_PARSE_FAILED"
 
 
-async def test_requests_at_once_do_not_mix(client: Client, keys: Keys) -> None:
+async def test_requests_at_once_do_not_mix(client: Client, keys: SigningKeys) -> None:
     """Each of many requests at once sees its own caller."""
-    people = [Person.make(keys) for _ in range(20)]
+    people = [ApiUser.make(keys) for _ in range(20)]
     answers = await asyncio.gather(*[client.data("{ whoami }", person) for person in people])
     assert [answer["whoami"] for answer in answers] == [f"{person.id} None" for person in people]
 
@@ -271,12 +271,12 @@ async def test_the_sdl_is_federations(client: Client) -> None:
     assert 'type Thing @key(fields: "id")' in client.service.sdl
 
 
-async def test_extensions_stand_beside_the_data(client: Client, keys: Keys) -> None:
+async def test_extensions_stand_beside_the_data(client: Client, keys: SigningKeys) -> None:
     """What resolvers have to say is in the answer's extensions, that of one request alone.
 
     Without it there are none.
     """
-    person = Person.make(keys)
+    person = ApiUser.make(keys)
     query = '{ a: noted(word: "x") b: noted(word: "y") taken }'
     answer = await client.ask(query, person)
     header = person.headers["authorization"]

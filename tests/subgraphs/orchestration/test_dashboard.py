@@ -14,7 +14,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from subgraphs.kit.testing import Person
+from subgraphs.kit.testing import ApiUser
 from tests.browser import complaints, needs_browser, open_browser
 from tests.subgraphs.orchestration.conftest import Town
 from tests.subgraphs.orchestration.test_booking_sagas import assign
@@ -38,7 +38,7 @@ async def address(town: Town) -> AsyncIterator[str]:
     await task
 
 
-def token_of(person: Person) -> str:
+def token_of(person: ApiUser) -> str:
     """A person's token."""
     return person.headers["authorization"].removeprefix("Bearer ")
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from subgraphs.platform import cli
 from subgraphs.platform.control import ask
-from subgraphs.platform.plan import Options
+from subgraphs.platform.options import Options
 from subgraphs.platform.tables import SERVERS, SERVICES, ServiceRow
 from subgraphs.sync.consistency import PAIRS, ROWS_OF_EVENTS
 from tests.subgraphs.platform.test_run import free_ports
@@ -63,7 +63,7 @@ RUN = """
 import sys
 from pathlib import Path
 from subgraphs.platform.cli import launch
-from subgraphs.platform.plan import Options
+from subgraphs.platform.options import Options
 from subgraphs.platform.schema_files import write_all
 from subgraphs.platform.tables import SERVICES, ServiceRow, ServiceTable
 

@@ -18,16 +18,16 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.queue.streams import Queue, envelope_of
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Client, Keys, fresh_database, put
+from subgraphs.kit.testing import Client, SigningKeys, fresh_database, publish_entry
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.read_side.app import bootstrap
-from subgraphs.read_side.log import keep
+from subgraphs.read_side.log import append_to_log
 
 BEGIN = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 @dataclass
-class World:
+class EventFeed:
     """Events of the other services as the queue carries them, with positions and times that rise."""
 
     position: int = 0
@@ -178,13 +178,13 @@ async def write(database: Database, events: Sequence[tuple[str, dict[Any, Any]]]
             for name, value in entry.items()
         }
         async with UnitOfWork(database) as uow:
-            await keep(uow, envelope_of(source, fields))
+            await append_to_log(uow, envelope_of(source, fields))
 
 
 async def send(redis: Redis, events: Sequence[tuple[str, dict[Any, Any]]]) -> None:
     """Put events on the queue."""
     for source, entry in events:
-        await put(redis, source, entry)
+        await publish_entry(redis, source, entry)
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
@@ -209,7 +209,7 @@ async def redis(queue_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def start(postgres_url: str, queue_url: str, redis: Redis, keys: Keys) -> Start:
+def start(postgres_url: str, queue_url: str, redis: Redis, keys: SigningKeys) -> Start:
     """Starts the read side on a database of this URL, or a fresh one, with a queue that was emptied
     before.
     """

@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Keys, Person, Running
+from subgraphs.kit.testing import ApiUser, Running, SigningKeys
 from subgraphs.platform.postgres import start_postgres
-from tests.subgraphs.read_side.city import City, city
 from tests.subgraphs.read_side.conftest import until
+from tests.subgraphs.read_side.real_services import RealServices, real_services
 
 MUSICIANS = """query($first: Int! = 20, $after: String, $city: String, $rate: Decimal, $order: ListingOrder! = NEWEST) {
   found: findMusicians(first: $first, after: $after, city: $city, maxHourlyRate: $rate, orderBy: $order) {
@@ -36,8 +36,8 @@ STATES = "{ readModels { name state reason rows generation eventsBehind secondsB
 
 @pytest.fixture
 async def town(
-    running: Running, servers_folder: Path, redis: Any, queue_url: str, keys: Keys
-) -> AsyncIterator[tuple[City, Any]]:
+    running: Running, servers_folder: Path, redis: Any, queue_url: str, keys: SigningKeys
+) -> AsyncIterator[tuple[RealServices, Any]]:
     """The city, with a PostgreSQL for the read side alone: it can be stopped and started."""
     folder = servers_folder / f"reads-{uuid4().hex[:6]}"
     server = start_postgres(folder, durable=False)
@@ -48,13 +48,13 @@ async def town(
 
     settings = ServiceSettings("read_side", server.url, queue_url, keys.public)
     try:
-        async with city(running, settings, keys, threshold=1.0) as made:
+        async with real_services(running, settings, keys, threshold=1.0) as made:
             yield made, (servers, again)
     finally:
         servers[-1].stop()
 
 
-async def heard(made: City) -> None:
+async def heard(made: RealServices) -> None:
     """Wait until the read models hold all that has happened, and are trusted."""
 
     async def all_there() -> bool:
@@ -73,11 +73,11 @@ async def heard(made: City) -> None:
     await until(all_there)
 
 
-async def everything(made: City, wanted: str) -> list[Any]:
+async def everything(made: RealServices, wanted: str) -> list[Any]:
     """The answers to all questions that both sides can answer, each from this source."""
     near = {"latitude": 52.5, "longitude": 13.4, "km": 5}
     times = {"from": "2026-01-01T00:00:00Z", "to": "2100-01-01T00:00:00"}
-    asked: list[tuple[str, Person | None, dict[str, Any]]] = [
+    asked: list[tuple[str, ApiUser | None, dict[str, Any]]] = [
         (MUSICIANS, None, {}),
         (MUSICIANS, None, {"city": "berlin", "rate": "31.00", "order": "RATE_DESC"}),
         (MUSICIANS, None, {"city": "Paris"}),
@@ -99,7 +99,7 @@ async def everything(made: City, wanted: str) -> list[Any]:
     return found
 
 
-async def refused(made: City) -> None:
+async def refused(made: RealServices) -> None:
     """What the command side cannot answer is an error with a code.
 
     Who may not see something may not see it there either.
@@ -118,13 +118,13 @@ async def refused(made: City) -> None:
     for query in ('{ findRequests(text: "band") { totalCount } }', TOP):
         answer = await made.ask(query)
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["READ_MODEL_UNAVAILABLE"]
-    stranger = await made.ask(RANKED, Person.make(made.keys, "client"), id=made.request)
+    stranger = await made.ask(RANKED, ApiUser.make(made.keys, "client"), id=made.request)
     assert [error["extensions"]["code"] for error in stranger["errors"]] == ["FORBIDDEN"]
     unknown = await made.ask(RANKED, made.host, id=str(uuid4()))
     assert [error["extensions"]["code"] for error in unknown["errors"]] == ["NOT_FOUND"]
 
 
-async def pages(made: City) -> None:
+async def pages(made: RealServices) -> None:
     """A list that the command side has begun is gone on with there, whatever became of the read model."""
     names, after = [], None
     for _ in range(3):
@@ -138,7 +138,7 @@ async def pages(made: City) -> None:
     assert not answer["data"]["found"]["pageInfo"]["hasNextPage"]
 
 
-async def test_the_database_is_down(town: tuple[City, Any]) -> None:
+async def test_the_database_is_down(town: tuple[RealServices, Any]) -> None:
     """With the read database stopped the command side gives the same answers.
 
     Once it is back, so is the read model.
@@ -173,7 +173,7 @@ async def test_the_database_is_down(town: tuple[City, Any]) -> None:
     assert continued["extensions"]["readModel"]["found"]["source"] == "command_side"
 
 
-async def only_one_is_missing(made: City) -> bool:
+async def only_one_is_missing(made: RealServices) -> bool:
     """Whether the command side answers for musicians alone; on a slow machine requests may be trusted a
     little later."""
     both = await made.ask("{ found: findMusicians { totalCount } other: findRequests { totalCount } }")
@@ -181,7 +181,7 @@ async def only_one_is_missing(made: City) -> bool:
     return sources == {"found": "command_side", "other": "read_model"}
 
 
-async def test_the_tables_are_gone(town: tuple[City, Any]) -> None:
+async def test_the_tables_are_gone(town: tuple[RealServices, Any]) -> None:
     """Without its tables a read model's questions go to the command side, those of the others do not.
 
     A rebuild mends it.
@@ -201,7 +201,7 @@ async def test_the_tables_are_gone(town: tuple[City, Any]) -> None:
     assert await everything(made, "read_model") == before
 
 
-async def test_it_is_too_far_behind(town: tuple[City, Any]) -> None:
+async def test_it_is_too_far_behind(town: tuple[RealServices, Any]) -> None:
     """While nobody applies events that come in, the read model answers until it is too old, then the
     command side; then it again.
     """
@@ -226,7 +226,7 @@ async def test_it_is_too_far_behind(town: tuple[City, Any]) -> None:
     assert answer["data"]["found"]["edges"][0]["node"]["stageName"] == "latecomer"
 
 
-async def test_the_queue_is_not_heard(town: tuple[City, Any], redis: Any) -> None:
+async def test_the_queue_is_not_heard(town: tuple[RealServices, Any], redis: Any) -> None:
     """Events that wait in the queue make the read models old, too: the projections cannot know of them."""
     made, _ = town
     await heard(made)
@@ -248,7 +248,7 @@ async def test_the_queue_is_not_heard(town: tuple[City, Any], redis: Any) -> Non
     await until(there)
 
 
-async def test_nobody_answers(town: tuple[City, Any]) -> None:
+async def test_nobody_answers(town: tuple[RealServices, Any]) -> None:
     """Without read model and command side there is an error with a code, and the rest of the answer stays."""
     made, (servers, _) = town
     await heard(made)

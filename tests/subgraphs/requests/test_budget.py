@@ -2,14 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
-from subgraphs.kit.testing import Client, Person, counted_statements
+from subgraphs.kit.testing import ApiUser, Client, counted_statements
 from tests.subgraphs.requests.test_requests import publish
 
 ROOT = "requests(filter: {from: $from, to: $to}) { edges { node { title %s } } }"
 STEP = "client { requests { edges { node { id %s } } } }"
 
 
-async def test_a_request_that_wants_too_much(client: Client, host: Person) -> None:
+async def test_a_request_that_wants_too_much(client: Client, host: ApiUser) -> None:
     """Nested lists that grow beyond the budget end in one clear error, after few statements.
 
     The next request is free again.

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.testing import Client, Keys, Person
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 
-Register = Callable[..., Awaitable[Person]]
+Register = Callable[..., Awaitable[ApiUser]]
 REGISTER = """mutation($input: RegisterInput!) {
   register(input: $input) { token expiresAt user { id username email userType isActive preferences profile { firstName } } }
 }"""
@@ -44,7 +44,7 @@ def code(answer: Mapping[str, Any]) -> str:
     return str(errors[0]["extensions"]["code"])
 
 
-async def test_who_registers_is_logged_in(client: Client, keys: Keys) -> None:
+async def test_who_registers_is_logged_in(client: Client, keys: SigningKeys) -> None:
     """A new account comes with a token that every service believes, and with its own private fields."""
     session = (await client.data(REGISTER, input=account("mia", userType="MUSICIAN")))["register"]
     identity = TokenVerifier(keys.public).identity(f"Bearer {session['token']}")
@@ -178,7 +178,7 @@ async def test_changing_the_password(client: Client, register: Register) -> None
     assert await client.codes(CHANGE, None, old=PASSWORD, new="battery staple") == ["UNAUTHENTICATED"]
 
 
-async def test_changing_the_profile(client: Client, ann: Person) -> None:
+async def test_changing_the_profile(client: Client, ann: ApiUser) -> None:
     """What is given is changed, null clears, the rest stays, and nobody changes without a token."""
     changed = await client.data(
         PROFILE, ann, input={"lastName": "Robert'); DROP TABLE users;--", "phone": None}
@@ -212,14 +212,14 @@ async def test_changing_the_profile(client: Client, ann: Person) -> None:
     ],
 )
 async def test_wrong_profiles_are_refused(
-    client: Client, ann: Person, changes: dict[str, Any], field: str
+    client: Client, ann: ApiUser, changes: dict[str, Any], field: str
 ) -> None:
     """Each wrong value of a profile is refused with the name of its field."""
     answer = await client.ask(PROFILE, ann, input=changes)
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
 
 
-async def test_closed_accounts(client: Client, register: Register, admin: Person) -> None:
+async def test_closed_accounts(client: Client, register: Register, admin: ApiUser) -> None:
     """An admin, and nobody else, closes an account: it cannot log in nor be itself, and is not listed."""
     person = await register(name="karl")
     close = "mutation($id: ID!, $open: Boolean!) { setUserActive(id: $id, isActive: $open) { isActive } }"

@@ -24,14 +24,14 @@ _CONTINUED: Final = "command:"
 """Begins the cursors of lists that the command side gives: such a list is gone on with where it was begun."""
 
 
-async def answered(
+async def answer(
     info: Info, model: str, read: Callable[[], Awaitable[Answer]], instead: Callable[[], Awaitable[Answer]]
 ) -> Answer:
     """What `read` finds in a trusted read model, or what `instead` finds elsewhere.
 
     `extensions.readModel` says which.
     """
-    verdict = info.context.watch.verdict(model)
+    verdict = info.context.freshness.verdict(model)
     reason = verdict.reason
     if verdict.trusted:
         found = await _attempt(read)
@@ -39,21 +39,21 @@ async def answered(
             _say(info, "read_model", verdict.seconds, None)
             return found
         reason = found.reason
-        info.context.watch.note(model, reason)
+        info.context.freshness.mark_unreadable(model, reason)
     log.debug("answered by the command side", field=info.field_name, model=model, reason=reason)
     _say(info, "command_side", verdict.seconds, reason)
     return await instead()
 
 
-async def counted(
+async def answer_count(
     info: Info, model: str, read: Callable[[], Awaitable[int]], instead: Callable[[], Awaitable[int]]
 ) -> int:
     """The count of a list that the read model has given; the command side's if that is gone meanwhile."""
-    found = await _attempt(read) if info.context.watch.verdict(model).trusted else _Unreadable("")
+    found = await _attempt(read) if info.context.freshness.verdict(model).trusted else _Unreadable("")
     return await instead() if isinstance(found, _Unreadable) else found
 
 
-def refuse(what: str) -> Callable[[], Awaitable[Any]]:
+def refusing(what: str) -> Callable[[], Awaitable[Any]]:
     """For questions that the command side cannot answer."""
 
     async def refused() -> Any:
@@ -69,17 +69,17 @@ def unavailable(what: str) -> DomainError:
     )
 
 
-def own_cursor(after: str | None) -> str | None:
+def unwrap_cursor(after: str | None) -> str | None:
     """A cursor of the command side in one of ours, if it is one."""
     return after.removeprefix(_CONTINUED) if after is not None and after.startswith(_CONTINUED) else None
 
 
-def continued(cursor: str) -> str:
+def wrap_cursor(cursor: str) -> str:
     """A cursor of the command side as one of ours."""
     return _CONTINUED + cursor
 
 
-def say_continued(info: Info) -> None:
+def report_continued(info: Info) -> None:
     """The list was begun by the command side."""
     _say(info, "command_side", None, "the page before came from there")
 

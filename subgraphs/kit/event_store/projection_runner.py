@@ -15,7 +15,7 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 log = structlog.get_logger("subgraphs.projector")
 
 
-class Projector(Background):
+class ProjectionRunner(Background):
     """A part of the service; each of its processes may have one, one of them at a time applies events."""
 
     def __init__(

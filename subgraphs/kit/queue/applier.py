@@ -19,11 +19,11 @@ from subgraphs.kit.cause import Cause, because
 from subgraphs.kit.database import Database
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.queue import cursors, failures
+from subgraphs.kit.queue.batch_state import BatchState, ReceivedEvent, compare_versions
 from subgraphs.kit.queue.confirmations import Confirmation, Outcome
-from subgraphs.kit.queue.cursors import Entry
-from subgraphs.kit.queue.failures import Pace, described
+from subgraphs.kit.queue.cursors import StreamEntry
+from subgraphs.kit.queue.failures import RetryPolicy, error_text
 from subgraphs.kit.queue.leases import LeaseLost, Leases
-from subgraphs.kit.queue.ledger import Arrival, Ledger, judged
 from subgraphs.kit.queue.outages import connect, is_outage
 from subgraphs.kit.queue.streams import envelope_of, stream_of
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -31,20 +31,20 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 log = structlog.get_logger("subgraphs.inbox")
 
 EventHandler = Callable[[UnitOfWork, Envelope], Awaitable[None]]
-EVERY = "*"  # in place of an event's type: whatever has no handler of its own
+ANY_TYPE = "*"  # in place of an event's type: whatever has no handler of its own
 
 
-class Gap(Exception):
+class MissingEvent(Exception):
     """An event came before one that has to be applied earlier."""
 
 
-def origin_of(entry: Entry) -> tuple[str, int]:
+def origin_of(entry: StreamEntry) -> tuple[str, int]:
     """Service and partition of an entry's stream."""
     source, _, partition = entry.stream.removeprefix("events:").rpartition(":")
     return source, int(partition)
 
 
-class Intake:
+class EventApplier:
     """One consumer's way of applying events."""
 
     def __init__(
@@ -53,37 +53,39 @@ class Intake:
         consumer: str,
         handlers: Mapping[str, EventHandler],
         leases: Leases,
-        pace: Pace,
+        retry_policy: RetryPolicy,
     ) -> None:
         self._database = database
         self._consumer = consumer
         self._handlers = handlers
         self._leases = leases
-        self._pace = pace
+        self._retry_policy = retry_policy
 
-    async def take(self, entries: Sequence[Entry], tokens: Mapping[int, int]) -> list[Confirmation]:
+    async def apply_batch(
+        self, entries: Sequence[StreamEntry], tokens: Mapping[int, int]
+    ) -> list[Confirmation]:
         """Apply entries, all or none of them; raises what went wrong."""
         async with UnitOfWork(self._database) as uow:
-            await self._enter(uow, {origin_of(entry)[1] for entry in entries}, tokens)
-            arrivals = await self._arrivals(uow, entries)
-            ledger = await Ledger.read(uow, self._consumer, self._pace, arrivals)
+            await self._begin(uow, {origin_of(entry)[1] for entry in entries}, tokens)
+            arrivals = await self._received(uow, entries)
+            ledger = await BatchState.read(uow, self._consumer, self._retry_policy, arrivals)
             for arrival in arrivals:
-                await self._arrive(uow, ledger, arrival)
+                await self._process(uow, ledger, arrival)
             await ledger.write(uow)
-            await cursors.save(uow, self._consumer, {entry.stream: entry.id for entry in entries})
+            await cursors.save_positions(uow, self._consumer, {entry.stream: entry.id for entry in entries})
         return ledger.confirmations()
 
-    async def _enter(self, uow: UnitOfWork, partitions: set[int], tokens: Mapping[int, int]) -> None:
+    async def _begin(self, uow: UnitOfWork, partitions: set[int], tokens: Mapping[int, int]) -> None:
         await connect(uow)
         await self._leases.fence(uow, {partition: tokens[partition] for partition in partitions})
 
-    async def _arrivals(self, uow: UnitOfWork, entries: Sequence[Entry]) -> list[Arrival]:
+    async def _received(self, uow: UnitOfWork, entries: Sequence[StreamEntry]) -> list[ReceivedEvent]:
         """The events of entries; what is none is put aside for a person to look at."""
         found = []
         for entry in entries:
             source, partition = origin_of(entry)
             try:
-                found.append(Arrival(entry, envelope_of(source, entry.fields), partition))
+                found.append(ReceivedEvent(entry, envelope_of(source, entry.fields), partition))
             except (KeyError, ValueError) as error:
                 log.error(
                     "no event",
@@ -97,39 +99,43 @@ class Intake:
                 )
         return found
 
-    async def _arrive(self, uow: UnitOfWork, ledger: Ledger, arrival: Arrival) -> None:
+    async def _process(self, uow: UnitOfWork, ledger: BatchState, arrival: ReceivedEvent) -> None:
         envelope, handler = arrival.envelope, self._handler(arrival.envelope)
         if handler is None and not envelope.version:
             return
-        if processed_at := ledger.had.get(envelope.event_id):
-            ledger.say(arrival, "done", handled_at=processed_at)
+        if processed_at := ledger.processed.get(envelope.event_id):
+            ledger.add_outcome(arrival, "done", handled_at=processed_at)
             return
-        if aside := ledger.put_aside.get(envelope.event_id):
+        if aside := ledger.stored_failures.get(envelope.event_id):
             status, retries = aside
-            ledger.say(arrival, "failed" if status == "failed" else "retry", retry_count=retries)
+            ledger.add_outcome(arrival, "failed" if status == "failed" else "retry", retry_count=retries)
             return
         verdict, took = "waiting", 0.0
         if not ledger.must_wait(arrival):
-            verdict = judged(envelope.version, ledger.versions.get(arrival.aggregate))
+            verdict = compare_versions(envelope.version, ledger.versions.get(arrival.aggregate))
         if verdict == "waiting":
-            ledger.keep(arrival, "waiting")
+            ledger.add_failure(arrival, "waiting")
         elif verdict == "gap":
-            ledger.keep(arrival, "retry", described(_gap(envelope, ledger.versions.get(arrival.aggregate))))
+            ledger.add_failure(
+                arrival, "retry", error_text(_gap(envelope, ledger.versions.get(arrival.aggregate)))
+            )
         elif verdict == "next":
             took = await self._apply(uow, envelope)
-            ledger.passed(arrival, handled=handler is not None)
+            ledger.mark_passed(arrival, handled=handler is not None)
         if handler is not None:
-            self._say(ledger, arrival, verdict, took)
+            self._add_outcome(ledger, arrival, verdict, took)
 
-    def _say(self, ledger: Ledger, arrival: Arrival, verdict: str, took: float) -> None:
+    def _add_outcome(self, ledger: BatchState, arrival: ReceivedEvent, verdict: str, took: float) -> None:
         if verdict == "next":
-            ledger.say(arrival, "done", processing_ms=took)
+            ledger.add_outcome(arrival, "done", processing_ms=took)
         elif verdict == "stale":
-            ledger.say(arrival, "stale", error=self._conflict(arrival, ledger.versions[arrival.aggregate]))
+            ledger.add_outcome(
+                arrival, "stale", error=self._log_conflict(arrival, ledger.versions[arrival.aggregate])
+            )
         else:
-            ledger.say(arrival, "retry")
+            ledger.add_outcome(arrival, "retry")
 
-    def _conflict(self, arrival: Arrival, known: int) -> str:
+    def _log_conflict(self, arrival: ReceivedEvent, known: int) -> str:
         """Two writers: the one that came first stands."""
         envelope = arrival.envelope
         said = f"version {envelope.version} came, version {known} was here already"
@@ -143,7 +149,7 @@ class Intake:
         return said
 
     def _handler(self, envelope: Envelope) -> EventHandler | None:
-        return self._handlers.get(envelope.event_type) or self._handlers.get(EVERY)
+        return self._handlers.get(envelope.event_type) or self._handlers.get(ANY_TYPE)
 
     async def _apply(self, uow: UnitOfWork, envelope: Envelope) -> float:
         """Call the handler; answer how many milliseconds it took."""
@@ -155,19 +161,19 @@ class Intake:
             await handler(uow, envelope)
         return (time.perf_counter() - begin) * 1000
 
-    async def put_aside(
-        self, entry: Entry, tokens: Mapping[int, int], error: Exception
+    async def store_failed(
+        self, entry: StreamEntry, tokens: Mapping[int, int], error: Exception
     ) -> list[Confirmation]:
         """Keep an event whose handler failed, to try it again later."""
         source, partition = origin_of(entry)
-        arrival = Arrival(entry, envelope_of(source, entry.fields), partition)
-        ledger = Ledger(self._consumer, self._pace, self._database.clock)
+        arrival = ReceivedEvent(entry, envelope_of(source, entry.fields), partition)
+        ledger = BatchState(self._consumer, self._retry_policy, self._database.clock)
         async with UnitOfWork(self._database) as uow:
-            await self._enter(uow, {partition}, tokens)
-            ledger.keep(arrival, "retry", described(error))
-            ledger.say(arrival, "retry", error=described(error))
+            await self._begin(uow, {partition}, tokens)
+            ledger.add_failure(arrival, "retry", error_text(error))
+            ledger.add_outcome(arrival, "retry", error=error_text(error))
             await ledger.write(uow)
-            await cursors.save(uow, self._consumer, {entry.stream: entry.id})
+            await cursors.save_positions(uow, self._consumer, {entry.stream: entry.id})
         log.warning(
             "event failed, it will be tried again", entry=entry.id, stream=entry.stream, reason=repr(error)
         )
@@ -179,15 +185,15 @@ class Intake:
 
     async def retry(self, row: Row[Any], tokens: Mapping[int, int]) -> list[Confirmation]:
         """Try an event again that was put aside."""
-        entry = Entry(stream_of(row.source, row.partition), "0", failures.fields_of(row))
-        arrival = Arrival(entry, envelope_of(row.source, entry.fields), row.partition)
+        entry = StreamEntry(stream_of(row.source, row.partition), "0", failures.fields_of(row))
+        arrival = ReceivedEvent(entry, envelope_of(row.source, entry.fields), row.partition)
         try:
             async with UnitOfWork(self._database) as uow:
-                await self._enter(uow, {row.partition}, tokens)
-                ledger = await Ledger.read(uow, self._consumer, self._pace, [arrival])
+                await self._begin(uow, {row.partition}, tokens)
+                ledger = await BatchState.read(uow, self._consumer, self._retry_policy, [arrival])
                 await self._resolve(uow, ledger, arrival, row)
                 await ledger.write(uow)
-                await failures.go_on(uow, row)
+                await failures.release_next(uow, row)
         except LeaseLost:
             raise
         except Exception as error:
@@ -196,10 +202,12 @@ class Intake:
             return await self._failed_again(arrival, row, tokens, error)
         return ledger.confirmations()
 
-    async def _resolve(self, uow: UnitOfWork, ledger: Ledger, arrival: Arrival, row: Row[Any]) -> None:
+    async def _resolve(
+        self, uow: UnitOfWork, ledger: BatchState, arrival: ReceivedEvent, row: Row[Any]
+    ) -> None:
         """Apply the event, or let it be if the aggregate has gone past it; the row goes in either case."""
         known = ledger.versions.get(arrival.aggregate)
-        verdict = judged(row.version, known)
+        verdict = compare_versions(row.version, known)
         if verdict == "stale" and row.replays and row.version == known:
             verdict = "next"  # this version was given up, and nothing has come after it
         if verdict == "gap" and row.retry_count + 1 < row.max_retries:
@@ -207,27 +215,27 @@ class Intake:
         took = 0.0
         if verdict != "stale":
             took = await self._apply(uow, arrival.envelope)
-            ledger.passed(arrival, handled=self._handler(arrival.envelope) is not None)
+            ledger.mark_passed(arrival, handled=self._handler(arrival.envelope) is not None)
         await failures.remove(uow, row)
         if self._handler(arrival.envelope) is not None:
             outcome: Outcome = "done" if verdict == "next" else verdict
-            error = self._conflict(arrival, known or 0) if verdict == "stale" else row.error_message
-            ledger.say(arrival, outcome, retry_count=row.retry_count, error=error, processing_ms=took)
+            error = self._log_conflict(arrival, known or 0) if verdict == "stale" else row.error_message
+            ledger.add_outcome(arrival, outcome, retry_count=row.retry_count, error=error, processing_ms=took)
 
     async def _failed_again(
-        self, arrival: Arrival, row: Row[Any], tokens: Mapping[int, int], error: Exception
+        self, arrival: ReceivedEvent, row: Row[Any], tokens: Mapping[int, int], error: Exception
     ) -> list[Confirmation]:
         """Count the try. After the last one the event is given up, and those behind it go on without it."""
-        ledger = Ledger(self._consumer, self._pace, self._database.clock)
+        ledger = BatchState(self._consumer, self._retry_policy, self._database.clock)
         async with UnitOfWork(self._database) as uow:
-            await self._enter(uow, {row.partition}, tokens)
-            last = await failures.again(uow, row, self._pace, described(error))
+            await self._begin(uow, {row.partition}, tokens)
+            last = await failures.record_retry(uow, row, self._retry_policy, error_text(error))
             if last:
                 if row.version:
-                    ledger.reach(arrival.aggregate, row.version)
-                await failures.go_on(uow, row)
+                    ledger.raise_version(arrival.aggregate, row.version)
+                await failures.release_next(uow, row)
             outcome: Outcome = "failed" if last else "retry"
-            ledger.say(arrival, outcome, retry_count=row.retry_count + 1, error=described(error))
+            ledger.add_outcome(arrival, outcome, retry_count=row.retry_count + 1, error=error_text(error))
             await ledger.write(uow)
         if last:
             log.error(
@@ -235,7 +243,7 @@ class Intake:
             )
         return ledger.confirmations()
 
-    async def replay(self, entries: Sequence[Entry], tokens: Mapping[int, int]) -> int:
+    async def replay(self, entries: Sequence[StreamEntry], tokens: Mapping[int, int]) -> int:
         """Have events tried again that a person named; what is no id names none."""
         asked = []
         for entry in entries:
@@ -244,11 +252,11 @@ class Intake:
             except (KeyError, ValueError):
                 log.error("no replay", consumer=self._consumer, entry=entry.id)
         async with UnitOfWork(self._database) as uow:
-            await self._enter(uow, {0}, tokens)
+            await self._begin(uow, {0}, tokens)
             count = await failures.replay(uow, self._consumer, asked)
-            await cursors.save(uow, self._consumer, {entry.stream: entry.id for entry in entries})
+            await cursors.save_positions(uow, self._consumer, {entry.stream: entry.id for entry in entries})
         return count
 
 
-def _gap(envelope: Envelope, known: int | None) -> Gap:
-    return Gap(f"version {envelope.version} came after version {known}, one in between is missing")
+def _gap(envelope: Envelope, known: int | None) -> MissingEvent:
+    return MissingEvent(f"version {envelope.version} came after version {known}, one in between is missing")

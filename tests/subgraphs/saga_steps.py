@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from subgraphs.kit.testing import Client, Person
+from subgraphs.kit.testing import ApiUser, Client
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StepCall:
     """One step: `inputs` declares the arguments of its mutation, `given` are their values."""
 
     client: Client
-    carrier: Person
+    carrier: ApiUser
     mutation: str
     inputs: str
     given: Mapping[str, Any]
@@ -23,7 +23,7 @@ class Step:
         self,
         direction: str = "DO",
         token: int = 1,
-        by: Person | None = None,
+        by: ApiUser | None = None,
         changes: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """The whole answer; `changes` are arguments that differ from what is given."""
@@ -43,13 +43,13 @@ class Step:
 
     async def do(self, token: int = 1, **changes: Any) -> Any:
         """What doing it gives, or the code of the refusal."""
-        return self.told(await self.ask("DO", token, changes=changes))
+        return self.result_of(await self.ask("DO", token, changes=changes))
 
     async def undo(self, token: int = 1) -> Any:
         """What undoing it gives, or the code of the refusal."""
-        return self.told(await self.ask("UNDO", token))
+        return self.result_of(await self.ask("UNDO", token))
 
-    def told(self, answer: Mapping[str, Any]) -> Any:
+    def result_of(self, answer: Mapping[str, Any]) -> Any:
         """The result in an answer, or the code of the refusal."""
         if errors := answer.get("errors"):
             return str(errors[0]["extensions"]["code"])

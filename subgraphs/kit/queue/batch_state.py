@@ -20,7 +20,7 @@ from subgraphs.kit.clock import Clock
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.queue import failures
 from subgraphs.kit.queue.confirmations import Confirmation, Outcome
-from subgraphs.kit.queue.cursors import Entry
+from subgraphs.kit.queue.cursors import StreamEntry
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 Aggregate = tuple[str, UUID]
@@ -43,7 +43,7 @@ ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = greatest(in
 )
 
 
-def judged(version: int, known: int | None) -> Literal["next", "stale", "gap"]:
+def compare_versions(version: int, known: int | None) -> Literal["next", "stale", "gap"]:
     """What an event's version says, where the aggregate has come to a known version here (None.
 
     Nothing is known).
@@ -53,10 +53,10 @@ def judged(version: int, known: int | None) -> Literal["next", "stale", "gap"]:
     return "stale" if version <= known else "gap"
 
 
-class Arrival(NamedTuple):
+class ReceivedEvent(NamedTuple):
     """An event that came by the queue."""
 
-    entry: Entry
+    entry: StreamEntry
     envelope: Envelope
     partition: int
 
@@ -72,92 +72,102 @@ class Arrival(NamedTuple):
 
 
 @dataclass(slots=True)
-class Ledger:
+class BatchState:
     """The state of one transaction."""
 
     consumer: str
-    pace: failures.Pace
+    retry_policy: failures.RetryPolicy
     clock: Clock
-    had: dict[UUID, datetime] = field(default_factory=dict)
-    put_aside: dict[UUID, tuple[str, int]] = field(default_factory=dict)
+    processed: dict[UUID, datetime] = field(default_factory=dict)
+    stored_failures: dict[UUID, tuple[str, int]] = field(default_factory=dict)
     """Status and retries of events that were put aside before."""
-    queues: dict[Aggregate, int] = field(default_factory=dict)
+    waiting_from: dict[Aggregate, int] = field(default_factory=dict)
     """The earliest position at which an aggregate waits."""
     versions: dict[Aggregate, int] = field(default_factory=dict)
     applied: list[UUID] = field(default_factory=list)
-    raised: dict[Aggregate, int] = field(default_factory=dict)
-    kept: list[dict[str, Any]] = field(default_factory=list)
-    woken: set[Aggregate] = field(default_factory=set)
-    said: list[tuple[Arrival, Outcome, dict[str, Any]]] = field(default_factory=list)
+    new_versions: dict[Aggregate, int] = field(default_factory=dict)
+    new_failures: list[dict[str, Any]] = field(default_factory=list)
+    to_retry: set[Aggregate] = field(default_factory=set)
+    outcomes: list[tuple[ReceivedEvent, Outcome, dict[str, Any]]] = field(default_factory=list)
 
     @classmethod
     async def read(
-        cls, uow: UnitOfWork, consumer: str, pace: failures.Pace, arrivals: Sequence[Arrival]
-    ) -> "Ledger":
+        cls,
+        uow: UnitOfWork,
+        consumer: str,
+        retry_policy: failures.RetryPolicy,
+        arrivals: Sequence[ReceivedEvent],
+    ) -> "BatchState":
         """What is known of these events and their aggregates."""
-        ledger = cls(consumer, pace, uow.clock)
+        ledger = cls(consumer, retry_policy, uow.clock)
         events = [arrival.envelope.event_id for arrival in arrivals]
         aggregates = {arrival.envelope.aggregate_id for arrival in arrivals}
         had = await uow.fetch_all(_HAD, consumer=consumer, ids=events)
-        ledger.had = {row.event_id: row.processed_at for row in had}
-        for row in await failures.about(uow, consumer, events, aggregates):
-            ledger._notice(row)
+        ledger.processed = {row.event_id: row.processed_at for row in had}
+        for row in await failures.known_failures(uow, consumer, events, aggregates):
+            ledger._add_known(row)
         if any(arrival.envelope.version for arrival in arrivals):
             rows = await uow.fetch_all(_VERSIONS, consumer=consumer, ids=list(aggregates))
             ledger.versions = {(row.source, row.aggregate_id): row.version for row in rows}
         return ledger
 
-    def _notice(self, row: Row[Any]) -> None:
-        self.put_aside[row.event_id] = row.status, row.retry_count
+    def _add_known(self, row: Row[Any]) -> None:
+        self.stored_failures[row.event_id] = row.status, row.retry_count
         if row.status != "failed":
-            self._queue((row.source, row.aggregate_id), row.position)
+            self._wait_from((row.source, row.aggregate_id), row.position)
 
-    def _queue(self, aggregate: Aggregate, position: int) -> None:
-        self.queues[aggregate] = min(position, self.queues.get(aggregate, position))
+    def _wait_from(self, aggregate: Aggregate, position: int) -> None:
+        self.waiting_from[aggregate] = min(position, self.waiting_from.get(aggregate, position))
 
-    def must_wait(self, arrival: Arrival) -> bool:
+    def must_wait(self, arrival: ReceivedEvent) -> bool:
         """Whether an earlier event of the aggregate is still to come."""
-        return self.queues.get(arrival.aggregate, arrival.envelope.position) < arrival.envelope.position
+        return self.waiting_from.get(arrival.aggregate, arrival.envelope.position) < arrival.envelope.position
 
-    def keep(self, arrival: Arrival, status: Literal["retry", "waiting"], error: str = "") -> None:
+    def add_failure(
+        self, arrival: ReceivedEvent, status: Literal["retry", "waiting"], error: str = ""
+    ) -> None:
         """Put an event aside, and let later ones of its aggregate wait behind it."""
-        row = failures.row_of(self.consumer, arrival.partition, arrival.envelope, arrival.entry, self.pace)
-        pause = self.pace.pause(0)
-        self.kept.append(
+        row = failures.row_of(
+            self.consumer, arrival.partition, arrival.envelope, arrival.entry, self.retry_policy
+        )
+        pause = self.retry_policy.pause(0)
+        self.new_failures.append(
             {**row, "status": status, "error_message": error, "next_at": func.clock_timestamp() + pause}
         )
-        self.put_aside[arrival.envelope.event_id] = status, 0
-        self._queue(arrival.aggregate, arrival.envelope.position)
+        self.stored_failures[arrival.envelope.event_id] = status, 0
+        self._wait_from(arrival.aggregate, arrival.envelope.position)
 
-    def passed(self, arrival: Arrival, *, handled: bool) -> None:
+    def mark_passed(self, arrival: ReceivedEvent, *, handled: bool) -> None:
         """The event is behind us: applied, or of no interest here."""
         if handled:
             self.applied.append(arrival.envelope.event_id)
-            self.had[arrival.envelope.event_id] = self.clock.now()
+            self.processed[arrival.envelope.event_id] = self.clock.now()
         if arrival.envelope.version:
-            self.reach(arrival.aggregate, arrival.envelope.version)
-        if arrival.aggregate in self.queues:
-            self.woken.add(arrival.aggregate)
+            self.raise_version(arrival.aggregate, arrival.envelope.version)
+        if arrival.aggregate in self.waiting_from:
+            self.to_retry.add(arrival.aggregate)
 
-    def reach(self, aggregate: Aggregate, version: int) -> None:
+    def raise_version(self, aggregate: Aggregate, version: int) -> None:
         """The aggregate has come to a version here."""
-        self.versions[aggregate] = self.raised[aggregate] = max(version, self.versions.get(aggregate, 0))
+        self.versions[aggregate] = self.new_versions[aggregate] = max(
+            version, self.versions.get(aggregate, 0)
+        )
 
-    def say(self, arrival: Arrival, outcome: Outcome, **more: Any) -> None:
+    def add_outcome(self, arrival: ReceivedEvent, outcome: Outcome, **more: Any) -> None:
         """Confirm it when the transaction is committed."""
-        self.said.append((arrival, outcome, more))
+        self.outcomes.append((arrival, outcome, more))
 
     async def write(self, uow: UnitOfWork) -> None:
         """Write down what has happened."""
         if self.applied:
             await uow.execute(_REMEMBER.bindparams(consumer=self.consumer, ids=self.applied))
-        for row in self.kept:
+        for row in self.new_failures:
             await failures.add(uow, row)
-        for source, aggregate_id in self.woken:
-            await failures.wake(uow, self.consumer, source, aggregate_id)
-        if self.raised:
-            sources, ids = zip(*self.raised, strict=True)
-            versions = list(self.raised.values())
+        for source, aggregate_id in self.to_retry:
+            await failures.retry_now(uow, self.consumer, source, aggregate_id)
+        if self.new_versions:
+            sources, ids = zip(*self.new_versions, strict=True)
+            versions = list(self.new_versions.values())
             values: dict[str, Any] = {"sources": list(sources), "ids": list(ids), "versions": versions}
             await uow.execute(_RAISE.bindparams(consumer=self.consumer, **values))
 
@@ -168,5 +178,5 @@ class Ledger:
             Confirmation.of(
                 self.consumer, arrival.envelope, outcome, size=arrival.size, **{"handled_at": now, **more}
             )
-            for arrival, outcome, more in self.said
+            for arrival, outcome, more in self.outcomes
         ]

@@ -1,4 +1,4 @@
-"""A tower whose bells ring and a sink that keeps a document of each: what the contract of sinks runs
+"""A publisher whose items ring and a sink that keeps a document of each: what the contract of sinks runs
 against."""
 
 import asyncio
@@ -15,32 +15,32 @@ from sqlalchemy import text
 from gateway.transport.local import LocalTransport
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.client import ServiceClient, authorization
-from subgraphs.kit.copies import Keyed, digests_field, repair_field, rows_field, versions_field
+from subgraphs.kit.copies import KeyedTable, digests_field, repair_field, rows_field, versions_field
 from subgraphs.kit.database import Database
 from subgraphs.kit.graphql import Schema
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.queue.relay import Relay
-from subgraphs.kit.service import Context, Service
+from subgraphs.kit.service import Service, ServiceContext
 from subgraphs.kit.sinks.consumer import SinkConsumer
 from subgraphs.kit.sinks.copy import SinkCopy
 from subgraphs.kit.sinks.originals import OwnersOriginals
 from subgraphs.kit.sinks.sink import Sink
-from subgraphs.kit.sinks.target import SinkTarget, Stored, TargetAway, Write
-from subgraphs.kit.testing import Keys
+from subgraphs.kit.sinks.target import SinkTarget, Stored, TargetUnavailable, Write
+from subgraphs.kit.testing import SigningKeys
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.sync.app import MIGRATIONS as SYNC_MIGRATIONS
-from subgraphs.sync.consistency import Checker, Pair
-from tests.subgraphs.kit.queue.street import QUICK, BellRang, Street
+from subgraphs.sync.consistency import Checker, CopyPair
+from tests.subgraphs.kit.queue.service_pair import QUICK_RETRIES, ItemCounted, ServicePair
 
 MIGRATIONS = Path(__file__).parent / "no_migrations"
-OWNED = Keyed("bells", "bell_id")
+OWNED = KeyedTable("items", "item_id")
 _OWN = text("""
-INSERT INTO bells AS it (bell_id, version, times) VALUES (:bell, 1, :times)
-ON CONFLICT (bell_id) DO UPDATE SET version = it.version + 1, times = excluded.times RETURNING version""")
+INSERT INTO items AS it (item_id, version, times) VALUES (:item, 1, :times)
+ON CONFLICT (item_id) DO UPDATE SET version = it.version + 1, times = excluded.times RETURNING version""")
 
 
-class Watched:
+class FaultyTarget:
     """A target that can be away, hang after a write, or refuse to show another generation."""
 
     def __init__(self, inner: SinkTarget) -> None:
@@ -55,7 +55,7 @@ class Watched:
     def _check(self) -> None:
         if self.away:
             self.refused += 1
-            raise TargetAway("away")
+            raise TargetUnavailable("away")
 
     async def prepare(self, generation: int) -> None:
         """Pass it on."""
@@ -87,7 +87,7 @@ class Watched:
         """Pass it on, and remember it."""
         self._check()
         if self.refuses_to_serve:
-            raise TargetAway("not this one")
+            raise TargetUnavailable("not this one")
         await self._inner.serve(generation)
         self.serving = generation
 
@@ -98,18 +98,18 @@ class Watched:
 
 
 async def translate(uow: UnitOfWork, envelope: Envelope) -> Sequence[Write]:
-    """The document of a bell; one that rings a negative number of times cannot be translated."""
+    """The document of a item; one that rings a negative number of times cannot be translated."""
     if envelope.payload["times"] < 0:
         raise ValueError(envelope.payload["times"])
-    return [Write("bell", envelope.aggregate_id, envelope.version, {"times": envelope.payload["times"]})]
+    return [Write("item", envelope.aggregate_id, envelope.version, {"times": envelope.payload["times"]})]
 
 
 @dataclass
-class Bells:
-    """The tower with its rows, the sink in the ear's service, and the consistency check between them."""
+class SinkSetup:
+    """The publisher, the sink of the consumer service, and the consistency check between them."""
 
-    street: Street
-    target: Watched
+    pair: ServicePair
+    target: FaultyTarget
     consumer: SinkConsumer
     copy: SinkCopy
     checker: Checker
@@ -118,7 +118,7 @@ class Bells:
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def originals(self) -> "Bells":
+    def originals(self) -> "SinkSetup":
         """What the owner tells, once `go_on` is set."""
         return self
 
@@ -133,39 +133,41 @@ class Bells:
         self.building.set()
 
     def relay(self) -> Relay:
-        """The tower's."""
-        return self.street.relay()
+        """The publisher's."""
+        return self.pair.relay()
 
     def new_consumer(self) -> SinkConsumer:
         """The same consumer in another process."""
-        street, sink = self.street, self.consumer.sink
-        return SinkConsumer(street.ear, street.queue.redis, "ear", sink, pace=QUICK, lease_seconds=1.0)
+        pair, sink = self.pair, self.consumer.sink
+        return SinkConsumer(
+            pair.consumer, pair.queue.redis, "consumer", sink, retry_policy=QUICK_RETRIES, lease_seconds=1.0
+        )
 
-    async def ring(self, times: int, bell: UUID | None = None) -> UUID:
-        """Let a bell ring, and answer which."""
-        bell = bell or uuid4()
-        async with UnitOfWork(self.street.tower) as uow:
-            version = await uow.fetch_value(_OWN, bell=bell, times=times)
-            uow.emit(BellRang(bell_id=bell, times=times), version)
-        return bell
+    async def publish(self, times: int, item: UUID | None = None) -> UUID:
+        """Let a item ring, and answer which."""
+        item = item or uuid4()
+        async with UnitOfWork(self.pair.publisher) as uow:
+            version = await uow.fetch_value(_OWN, item=item, times=times)
+            uow.emit(ItemCounted(item_id=item, times=times), version)
+        return item
 
-    async def tell_again(self, bell: UUID, version: int, times: int) -> None:
+    async def tell_again(self, item: UUID, version: int, times: int) -> None:
         """An event that is out of date."""
-        async with UnitOfWork(self.street.tower) as uow:
-            uow.emit(BellRang(bell_id=bell, times=times), version)
+        async with UnitOfWork(self.pair.publisher) as uow:
+            uow.emit(ItemCounted(item_id=item, times=times), version)
 
     async def documents(self) -> dict[UUID, tuple[int, int]]:
-        """Version and times of every bell that readers see."""
+        """Version and times of every item that readers see."""
         if not self.target.serving:
             return {}
-        keys = [key for key, _ in await self.target.versions(self.target.serving, "bell", None, 1000)]
-        found = await self.target.read(self.target.serving, "bell", keys)
+        keys = [key for key, _ in await self.target.versions(self.target.serving, "item", None, 1000)]
+        found = await self.target.read(self.target.serving, "item", keys)
         return {key: (one.version, one.document["times"]) for key, one in found.items()}
 
-    async def times_of(self, *bells: UUID) -> list[int]:
-        """The times of some bells, as readers see them."""
+    async def times_of(self, *items: UUID) -> list[int]:
+        """The times of some items, as readers see them."""
         documents = await self.documents()
-        return [documents[bell][1] for bell in bells if bell in documents]
+        return [documents[item][1] for item in items if item in documents]
 
     async def has_failed_to_write(self) -> bool:
         """Whether the target was asked while it was away."""
@@ -173,7 +175,7 @@ class Bells:
 
     async def generations(self) -> list[tuple[int, str]]:
         """What the service's database says of the target."""
-        rows = await self.street.ear.fetch_all(
+        rows = await self.pair.consumer.fetch_all(
             text("SELECT generation, state FROM sink_generations ORDER BY 1")
         )
         return [(row.generation, row.state) for row in rows]
@@ -184,8 +186,8 @@ class Bells:
         await self.target.discard(1)
         await self.target.prepare(1)
         spoiled = [
-            Write("bell", older, documents[older][0] - 1, {"times": 1}),
-            Write("bell", wrong, 1, {"times": 77}),
+            Write("item", older, documents[older][0] - 1, {"times": 1}),
+            Write("item", wrong, 1, {"times": 77}),
         ]
         await self.target.write(1, spoiled)
 
@@ -196,10 +198,10 @@ class Bells:
         found = report.drift
         return (*map(len, (found.missing, found.older, found.different, found.extra)), report.repaired)
 
-    async def repair(self, bell: UUID, version: int, times: int) -> int:
+    async def repair(self, item: UUID, version: int, times: int) -> int:
         """Repair one copy as the check would; answer how many were."""
-        async with UnitOfWork(self.street.ear) as uow:
-            return int(await self.copy.repair(uow, "ear", bell, version, {"times": times}))
+        async with UnitOfWork(self.pair.consumer) as uow:
+            return int(await self.copy.repair(uow, "consumer", item, version, {"times": times}))
 
 
 def _query(tables: Mapping[str, Any]) -> type:
@@ -213,16 +215,16 @@ def _query(tables: Mapping[str, Any]) -> type:
 
 def _mutation(copies: Mapping[str, Any]) -> type:
     class Mutation:
-        repair_copies = repair_field(copies, "ear")
+        repair_copies = repair_field(copies, "consumer")
 
     return strawberry.type(Mutation)
 
 
-def _service(name: str, schema: Schema, database: Database, keys: Keys) -> Service:
+def _service(name: str, schema: Schema, database: Database, keys: SigningKeys) -> Service:
     return Service(
         name,
         schema=schema,
-        context=lambda caller: Context(caller, database, Bus(database, {})),
+        context=lambda caller: ServiceContext(caller, database, Bus(database, {})),
         verifier=TokenVerifier(keys.public),
         database=database,
         migrations=MIGRATIONS,
@@ -230,22 +232,33 @@ def _service(name: str, schema: Schema, database: Database, keys: Keys) -> Servi
 
 
 @asynccontextmanager
-async def bells_of(street: Street, inner: SinkTarget, keys: Keys, sync_url: str) -> AsyncIterator[Bells]:
-    """Bells over a target."""
-    await street.tower.execute(text("CREATE TABLE bells (bell_id uuid PRIMARY KEY, version int, times int)"))
-    target = Watched(inner)
-    sink = Sink("bells", target, ("tower",), {"BellRang": translate})
-    consumer = SinkConsumer(street.ear, street.queue.redis, "ear", sink, pace=QUICK, lease_seconds=1.0)
-    copy = SinkCopy(consumer, "bell", "tower", "bell", "BellRang")
-    tower = _service("tower", Schema(query=_query({"bell": OWNED})), street.tower, keys)
-    ear = _service(
-        "ear", Schema(query=_query({"bell": copy}), mutation=_mutation({"bell": copy})), street.ear, keys
+async def sink_setup_of(
+    pair: ServicePair, inner: SinkTarget, keys: SigningKeys, sync_url: str
+) -> AsyncIterator[SinkSetup]:
+    """A sink over a target, with its queue, its services and the consistency check."""
+    await pair.publisher.execute(
+        text("CREATE TABLE items (item_id uuid PRIMARY KEY, version int, times int)")
     )
-    way = LocalTransport({"tower": tower.execute, "ear": ear.execute})
+    target = FaultyTarget(inner)
+    sink = Sink("items", target, ("publisher",), {"ItemCounted": translate})
+    consumer = SinkConsumer(
+        pair.consumer, pair.queue.redis, "consumer", sink, retry_policy=QUICK_RETRIES, lease_seconds=1.0
+    )
+    copy = SinkCopy(consumer, "item", "publisher", "item", "ItemCounted")
+    publisher = _service("publisher", Schema(query=_query({"item": OWNED})), pair.publisher, keys)
+    copies_service = _service(
+        "consumer",
+        Schema(query=_query({"item": copy}), mutation=_mutation({"item": copy})),
+        pair.consumer,
+        keys,
+    )
+    way = LocalTransport({"publisher": publisher.execute, "consumer": copies_service.execute})
     client = ServiceClient(way, authorization(keys.service, UUID(int=1)))
     async with AsyncExitStack() as stack:
         sync = Database(sync_url)
         stack.push_async_callback(sync.close)
         await sync.migrate(SYNC_MIGRATIONS)
-        checker = Checker(sync, client, pairs=[Pair("bell", "tower", "ear")], rows=[], settling=0.0)
-        yield Bells(street, target, consumer, copy, checker, client)
+        checker = Checker(
+            sync, client, pairs=[CopyPair("item", "publisher", "consumer")], rows=[], settling=0.0
+        )
+        yield SinkSetup(pair, target, consumer, copy, checker, client)

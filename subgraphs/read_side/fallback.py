@@ -15,8 +15,8 @@ from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import MAX_FIRST, Connection, Count, Edge, PageInfo
 from subgraphs.read_side.command_side import CommandSide
 from subgraphs.read_side.inputs import RequestStatus
-from subgraphs.read_side.reading import Info, continued, unavailable
-from subgraphs.read_side.store import MusiciansWanted, RequestsWanted
+from subgraphs.read_side.routing import Info, unavailable, wrap_cursor
+from subgraphs.read_side.store import MusicianCriteria, RequestCriteria
 from subgraphs.read_side.types import ActiveRequests, MusicianListing, RankedMusician, RequestListing
 
 Node = TypeVar("Node")
@@ -47,7 +47,7 @@ _SCORES = "rankingPosition totalScore skillScore experienceScore priceScore dist
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class PageRequest:
     """What part of a list is wanted.
 
     How many, in which order, and behind which cursor of the command side.
@@ -58,7 +58,9 @@ class Listed:
     after: str | None
 
 
-async def find_musicians(info: Info, wanted: MusiciansWanted, listed: Listed) -> Connection[MusicianListing]:
+async def find_musicians(
+    info: Info, wanted: MusicianCriteria, listed: PageRequest
+) -> Connection[MusicianListing]:
     """The musicians service's list, with what the reviews service says of them."""
     filters = _musician_filter(wanted, listed.order)
     side = info.context.command_side
@@ -73,7 +75,7 @@ async def find_musicians(info: Info, wanted: MusiciansWanted, listed: Listed) ->
     return _connection(found, lambda node: MusicianListing.of_node(node, known[node["id"]]), count)
 
 
-async def count_musicians(info: Info, wanted: MusiciansWanted) -> int:
+async def count_musicians(info: Info, wanted: MusicianCriteria) -> int:
     """How many musicians the list has."""
     data = await info.context.command_side.ask(
         "musicians", _COUNT_MUSICIANS, {"filter": _musician_filter(wanted, "newest")}
@@ -81,7 +83,7 @@ async def count_musicians(info: Info, wanted: MusiciansWanted) -> int:
     return int(data["found"]["totalCount"])
 
 
-def _musician_filter(wanted: MusiciansWanted, order: str) -> dict[str, Any]:
+def _musician_filter(wanted: MusicianCriteria, order: str) -> dict[str, Any]:
     cannot = {
         "search by text": wanted.text,
         "filter by rating": wanted.min_rating,
@@ -98,7 +100,9 @@ def _musician_filter(wanted: MusiciansWanted, order: str) -> dict[str, Any]:
     return {name: value for name, value in filters.items() if value is not None}
 
 
-async def find_requests(info: Info, wanted: RequestsWanted, listed: Listed) -> Connection[RequestListing]:
+async def find_requests(
+    info: Info, wanted: RequestCriteria, listed: PageRequest
+) -> Connection[RequestListing]:
     """The requests service's list, with the names that the users service knows."""
     filters = _request_filter(wanted)
     side = info.context.command_side
@@ -114,7 +118,7 @@ async def find_requests(info: Info, wanted: RequestsWanted, listed: Listed) -> C
     return _connection(found, lambda node: RequestListing.of_node(node, names[node["client"]["id"]]), count)
 
 
-async def count_requests(info: Info, wanted: RequestsWanted) -> int:
+async def count_requests(info: Info, wanted: RequestCriteria) -> int:
     """How many requests the list has."""
     data = await info.context.command_side.ask(
         "requests", _COUNT_REQUESTS, {"filter": _request_filter(wanted)}
@@ -122,7 +126,7 @@ async def count_requests(info: Info, wanted: RequestsWanted) -> int:
     return int(data["found"]["totalCount"])
 
 
-def _request_filter(wanted: RequestsWanted) -> dict[str, Any]:
+def _request_filter(wanted: RequestCriteria) -> dict[str, Any]:
     _check({"search by text": wanted.text})
     near = wanted.near
     filters = {
@@ -145,7 +149,7 @@ async def ranked_musicians(info: Info, request_id: str, first: int) -> list[Rank
     )
     if data["request"] is None:
         raise NotFound("There is no such request")
-    info.context.require_sight(uuid_of(data["request"]["client"]["id"]))
+    info.context.require_owner_or_admin(uuid_of(data["request"]["client"]["id"]))
     selection = f"matches(first: {first}) {{ {_SCORES} }}"
     (found,) = await side.entities("matching", "MusicianRequest", [request_id], selection)
     return (
@@ -195,7 +199,7 @@ def _check(cannot: Mapping[str, Any]) -> None:
 
 
 async def _list(
-    side: CommandSide, service: str, query: str, listed: Listed, filters: Mapping[str, Any]
+    side: CommandSide, service: str, query: str, listed: PageRequest, filters: Mapping[str, Any]
 ) -> dict[str, Any]:
     variables = {
         "first": listed.first,
@@ -211,9 +215,9 @@ def _connection(found: Mapping[str, Any], node: Callable[[Any], Node], count: Co
     budget.spend(len(found["edges"]))
     info, ends = found["pageInfo"], {}
     for name in ("startCursor", "endCursor"):
-        ends[name] = continued(info[name]) if info[name] is not None else None
+        ends[name] = wrap_cursor(info[name]) if info[name] is not None else None
     return Connection(
-        edges=[Edge(cursor=continued(edge["cursor"]), node=node(edge["node"])) for edge in found["edges"]],
+        edges=[Edge(cursor=wrap_cursor(edge["cursor"]), node=node(edge["node"])) for edge in found["edges"]],
         page_info=PageInfo(
             has_next_page=info["hasNextPage"],
             has_previous_page=info["hasPreviousPage"],

@@ -9,13 +9,13 @@ from typing import Final
 import asyncpg
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.tasks import end
+from subgraphs.kit.tasks import cancel
 
 CHANNEL: Final = "log"
 _AGAIN: Final = 1.0  # seconds until a lost connection is made anew; projectors look by themselves meanwhile
 
 
-class Alarm:
+class LogListener:
     """A part of the service. It only makes things sooner: nothing is lost when it is deaf."""
 
     def __init__(self, database: Database, wakes: Sequence[Callable[[], None]]) -> None:
@@ -31,24 +31,24 @@ class Alarm:
     async def stop(self) -> None:
         """End."""
         if self._task is not None:
-            await end(self._task)
+            await cancel(self._task)
         if self._listener is not None:
             await self._listener.close(timeout=2)
 
     async def _run(self) -> None:
         while True:
             if self._listener is None or self._listener.is_closed():
-                self._listener = await self._listening()
+                self._listener = await self._connect()
             await self._database.clock.sleep(_AGAIN)
 
-    async def _listening(self) -> asyncpg.Connection | None:
+    async def _connect(self) -> asyncpg.Connection | None:
         try:
             listener = await self._database.listener()
-            await listener.add_listener(CHANNEL, self._ring)
+            await listener.add_listener(CHANNEL, self._wake_all)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return None
         return listener
 
-    def _ring(self, *_: object) -> None:
+    def _wake_all(self, *_: object) -> None:
         for wake in self._wakes:
             wake()

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.queue.confirmations import Confirmation, Hello
+from subgraphs.kit.queue.confirmations import Confirmation, Subscription
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.sync.model import operation_of, status_of
 
@@ -60,7 +60,7 @@ DELETE FROM pending_syncs WHERE created_at < now() - CASE WHEN status IN ('faile
 )
 
 
-async def see(uow: UnitOfWork, envelope: Envelope) -> None:
+async def record_event(uow: UnitOfWork, envelope: Envelope) -> None:
     """An event is under way to all who want it."""
     await uow.execute(
         _SEE.bindparams(
@@ -76,7 +76,7 @@ async def see(uow: UnitOfWork, envelope: Envelope) -> None:
     )
 
 
-async def greet(uow: UnitOfWork, hellos: Sequence[Hello]) -> None:
+async def record_subscriptions(uow: UnitOfWork, hellos: Sequence[Subscription]) -> None:
     """These listen."""
     said = {
         (hello.source, hello.consumer): {
@@ -90,7 +90,7 @@ async def greet(uow: UnitOfWork, hellos: Sequence[Hello]) -> None:
         await uow.execute(_GREET.bindparams(said=list(said.values())))
 
 
-async def confirm(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> None:
+async def record_confirmations(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> None:
     """This became of events: several words on one event in their order, for a statement changes a row only
     once.
     """
@@ -128,7 +128,7 @@ def _said(confirmation: Confirmation) -> dict[str, Any]:
     }
 
 
-async def forget(database: Database) -> None:
+async def delete_old(database: Database) -> None:
     """Delete what is older than 7 days, what failed after 30, and consumers that have said nothing for 30
     days.
     """

@@ -15,11 +15,11 @@ from sqlalchemy import text
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.lag import Lag, lag
 from subgraphs.kit.event_store.projection import checked
-from subgraphs.kit.queue.lag import waiting
-from subgraphs.kit.tasks import end
+from subgraphs.kit.queue.lag import seconds_waiting
+from subgraphs.kit.tasks import cancel
 from subgraphs.read_side.errors import why_unreadable
 from subgraphs.read_side.model import TOO_FAR_BEHIND, Verdict, judge
-from subgraphs.read_side.projections.base import ReadModel
+from subgraphs.read_side.projections.base import LogProjection
 
 log = structlog.get_logger("subgraphs.watch")
 
@@ -34,7 +34,7 @@ _PATIENCE: Final = 2.0  # seconds for one look
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Observation:
     """What was last seen of a read model.
 
     Its generations, none where the database did not answer, and when.
@@ -55,7 +55,7 @@ class Look:
         return next((one for one in reversed(self.generations) if not one.serving), None)
 
 
-class Watch:
+class FreshnessMonitor:
     """A part of the service. What it has not seen for longer than the threshold it does not vouch for."""
 
     def __init__(
@@ -64,7 +64,7 @@ class Watch:
         redis: Redis,
         name: str,
         sources: Sequence[str],
-        models: Mapping[str, ReadModel],
+        models: Mapping[str, LogProjection],
         threshold: float = TOO_FAR_BEHIND,
     ) -> None:
         """`name`: that of the service, under which the queue knows it."""
@@ -75,31 +75,34 @@ class Watch:
         self._redis = redis
         self._name = name
         self._sources = sources
-        self._looks = {
-            model: Look((), self._clock.monotonic(), "it has not been looked at yet") for model in models
+        self._observations = {
+            model: Observation((), self._clock.monotonic(), "it has not been looked at yet")
+            for model in models
         }
-        self._heard_at = self._clock.monotonic()
-        self._waiting = 0.0
+        self._queue_read_at = self._clock.monotonic()
+        self._queue_seconds_waiting = 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Look for the first time, and go on in the background."""
-        await asyncio.gather(self._look(), self._hear())
-        self._tasks = [asyncio.create_task(self._forever(each)) for each in (self._look, self._hear)]
+        await asyncio.gather(self._read_models(), self._read_queue())
+        self._tasks = [
+            asyncio.create_task(self._repeat(each)) for each in (self._read_models, self._read_queue)
+        ]
 
     async def stop(self) -> None:
         """End."""
         for task in self._tasks:
-            await end(task)
+            await cancel(task)
         self._tasks.clear()
 
-    def look(self, name: str) -> Look:
+    def observation(self, name: str) -> Observation:
         """What was last seen of a read model."""
-        return self._looks[name]
+        return self._observations[name]
 
     def verdict(self, name: str) -> Verdict:
         """Whether a read model may answer now."""
-        look, now = self._looks[name], self._clock.monotonic()
+        look, now = self._observations[name], self._clock.monotonic()
         serving = look.serving
         if look.trouble is not None or serving is None:
             return Verdict(False, None, look.trouble or "its tables are not there yet")
@@ -110,25 +113,25 @@ class Watch:
 
     def _queue_seconds(self, now: float) -> float:
         """For how long something may have been waiting in the queue."""
-        silent = now - self._heard_at
-        return silent if silent > self.threshold else self._waiting
+        silent = now - self._queue_read_at
+        return silent if silent > self.threshold else self._queue_seconds_waiting
 
-    def note(self, name: str, trouble: str) -> None:
+    def mark_unreadable(self, name: str, trouble: str) -> None:
         """Somebody could not read the model; it is not asked again before the next look."""
-        if self._looks[name].trouble != trouble:
+        if self._observations[name].trouble != trouble:
             log.warning("a read model cannot be trusted", model=name, reason=trouble)
-        self._looks[name] = Look((), self._clock.monotonic(), trouble)
+        self._observations[name] = Observation((), self._clock.monotonic(), trouble)
 
     async def refresh(self) -> None:
         """Look now."""
-        await asyncio.gather(self._look(), self._hear())
+        await asyncio.gather(self._read_models(), self._read_queue())
 
-    async def _forever(self, look: Callable[[], Awaitable[None]]) -> None:
+    async def _repeat(self, look: Callable[[], Awaitable[None]]) -> None:
         while True:
             await self._clock.sleep(_EVERY)
             await look()
 
-    async def _look(self) -> None:
+    async def _read_models(self) -> None:
         for name, model in self.models.items():
             try:
                 async with asyncio.timeout(_PATIENCE):
@@ -136,12 +139,16 @@ class Watch:
                     for plain in model.tables:
                         await self._database.fetch_value(text(f"SELECT 1 FROM {checked(plain)} LIMIT 1"))  # noqa: S608 - checked
             except Exception as error:  # whatever the driver says, nobody knows how far the model is
-                self.note(name, why_unreadable(error) or f"nobody can look at it ({type(error).__name__})")
+                self.mark_unreadable(
+                    name, why_unreadable(error) or f"nobody can look at it ({type(error).__name__})"
+                )
             else:
-                self._looks[name] = Look(generations, self._clock.monotonic())
+                self._observations[name] = Observation(generations, self._clock.monotonic())
 
-    async def _hear(self) -> None:
+    async def _read_queue(self) -> None:
         with suppress(Exception):  # silence is what `_heard_at` tells of
             async with asyncio.timeout(_PATIENCE):
-                self._waiting = await waiting(self._database, self._redis, self._name, self._sources)
-                self._heard_at = self._clock.monotonic()
+                self._queue_seconds_waiting = await seconds_waiting(
+                    self._database, self._redis, self._name, self._sources
+                )
+                self._queue_read_at = self._clock.monotonic()

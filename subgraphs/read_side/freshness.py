@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.lag import Lag, lag
-from subgraphs.kit.event_store.projection import checked
+from subgraphs.kit.event_store.projection import checked_table_name
 from subgraphs.kit.queue.lag import seconds_waiting
 from subgraphs.kit.tasks import cancel
 from subgraphs.read_side.errors import why_unreadable
@@ -137,7 +137,8 @@ class FreshnessMonitor:
                 async with asyncio.timeout(_PATIENCE):
                     generations = await lag(self._database, name, MOST_COUNTED)
                     for plain in model.tables:
-                        await self._database.fetch_value(text(f"SELECT 1 FROM {checked(plain)} LIMIT 1"))  # noqa: S608 - checked
+                        statement = f"SELECT 1 FROM {checked_table_name(plain)} LIMIT 1"  # noqa: S608
+                        await self._database.fetch_value(text(statement))
             except Exception as error:  # whatever the driver says, nobody knows how far the model is
                 self.mark_unreadable(
                     name, why_unreadable(error) or f"nobody can look at it ({type(error).__name__})"

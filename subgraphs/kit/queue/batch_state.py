@@ -1,9 +1,10 @@
-"""What a consumer knows of the events of one transaction, and what it has to write down of them.
+"""What is stored about the events of one batch, and what the batch changes of it.
 
-Read and written once a batch.
+It is read once and written once per batch. The rules of order are here: which event is a duplicate, which one
+has to wait behind another event of its aggregate, and what follows from an event's version.
 
-The rules of order stand here: what is a duplicate, what has to wait behind what, and what an event's version
-says.
+Example: version 3 of an aggregate was applied. Version 4 is "next", version 3 is "stale", and version 5 is a
+"gap": it is stored and retried until version 4 has arrived, or applied without it at the last retry.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 
 Aggregate = tuple[str, UUID]
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
-_HAD = text(
+_PROCESSED = text(
     "SELECT event_id, processed_at FROM inbox WHERE consumer = :consumer AND event_id = ANY(:ids)"
 ).bindparams(_IDS)
 _VERSIONS = text("""
@@ -44,9 +45,9 @@ ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = greatest(in
 
 
 def compare_versions(version: int, known: int | None) -> Literal["next", "stale", "gap"]:
-    """What an event's version says, where the aggregate has come to a known version here (None.
+    """Compare an event's version with the last version of its aggregate that was applied.
 
-    Nothing is known).
+    `version` 0: the aggregate has no versions; `known` None: no event of the aggregate was applied before.
     """
     if not version or known is None or version == known + 1:
         return "next"
@@ -54,7 +55,7 @@ def compare_versions(version: int, known: int | None) -> Literal["next", "stale"
 
 
 class ReceivedEvent(NamedTuple):
-    """An event that came by the queue."""
+    """An event from the queue, with the stream entry that carried it and its partition."""
 
     entry: StreamEntry
     envelope: Envelope
@@ -62,28 +63,30 @@ class ReceivedEvent(NamedTuple):
 
     @property
     def aggregate(self) -> Aggregate:
-        """The aggregate, by service and id."""
+        """Service and id of the event's aggregate."""
         return self.envelope.source, self.envelope.aggregate_id
 
     @property
     def size(self) -> int:
-        """Bytes on the queue."""
+        """Size of the stream entry in bytes."""
         return sum(len(key) + len(value) for key, value in self.entry.fields.items())
 
 
 @dataclass(slots=True)
 class BatchState:
-    """The state of one transaction."""
+    """The state of one batch: what the database has stored before, and what is to be written."""
 
     consumer: str
     retry_policy: failures.RetryPolicy
     clock: Clock
     processed: dict[UUID, datetime] = field(default_factory=dict)
+    """When events were applied, by event id."""
     stored_failures: dict[UUID, tuple[str, int]] = field(default_factory=dict)
-    """Status and retries of events that were put aside before."""
+    """Status and retries of stored events, by event id."""
     waiting_from: dict[Aggregate, int] = field(default_factory=dict)
-    """The earliest position at which an aggregate waits."""
+    """The position of the first stored, unfinished event of an aggregate; later ones have to wait."""
     versions: dict[Aggregate, int] = field(default_factory=dict)
+    """The last version of each aggregate that was applied."""
     applied: list[UUID] = field(default_factory=list)
     new_versions: dict[Aggregate, int] = field(default_factory=dict)
     new_failures: list[dict[str, Any]] = field(default_factory=list)
@@ -96,20 +99,20 @@ class BatchState:
         uow: UnitOfWork,
         consumer: str,
         retry_policy: failures.RetryPolicy,
-        arrivals: Sequence[ReceivedEvent],
+        received: Sequence[ReceivedEvent],
     ) -> "BatchState":
-        """What is known of these events and their aggregates."""
-        ledger = cls(consumer, retry_policy, uow.clock)
-        events = [arrival.envelope.event_id for arrival in arrivals]
-        aggregates = {arrival.envelope.aggregate_id for arrival in arrivals}
-        had = await uow.fetch_all(_HAD, consumer=consumer, ids=events)
-        ledger.processed = {row.event_id: row.processed_at for row in had}
-        for row in await failures.known_failures(uow, consumer, events, aggregates):
-            ledger._add_known(row)
-        if any(arrival.envelope.version for arrival in arrivals):
+        """Read what the database has stored about events and their aggregates."""
+        state = cls(consumer, retry_policy, uow.clock)
+        event_ids = [event.envelope.event_id for event in received]
+        aggregates = {event.envelope.aggregate_id for event in received}
+        processed = await uow.fetch_all(_PROCESSED, consumer=consumer, ids=event_ids)
+        state.processed = {row.event_id: row.processed_at for row in processed}
+        for row in await failures.known_failures(uow, consumer, event_ids, aggregates):
+            state._add_known(row)
+        if any(event.envelope.version for event in received):
             rows = await uow.fetch_all(_VERSIONS, consumer=consumer, ids=list(aggregates))
-            ledger.versions = {(row.source, row.aggregate_id): row.version for row in rows}
-        return ledger
+            state.versions = {(row.source, row.aggregate_id): row.version for row in rows}
+        return state
 
     def _add_known(self, row: Row[Any]) -> None:
         self.stored_failures[row.event_id] = row.status, row.retry_count
@@ -119,46 +122,44 @@ class BatchState:
     def _wait_from(self, aggregate: Aggregate, position: int) -> None:
         self.waiting_from[aggregate] = min(position, self.waiting_from.get(aggregate, position))
 
-    def must_wait(self, arrival: ReceivedEvent) -> bool:
-        """Whether an earlier event of the aggregate is still to come."""
-        return self.waiting_from.get(arrival.aggregate, arrival.envelope.position) < arrival.envelope.position
+    def must_wait(self, event: ReceivedEvent) -> bool:
+        """Return whether an earlier event of the aggregate is stored and not finished."""
+        return self.waiting_from.get(event.aggregate, event.envelope.position) < event.envelope.position
 
-    def add_failure(
-        self, arrival: ReceivedEvent, status: Literal["retry", "waiting"], error: str = ""
-    ) -> None:
-        """Put an event aside, and let later ones of its aggregate wait behind it."""
-        row = failures.row_of(
-            self.consumer, arrival.partition, arrival.envelope, arrival.entry, self.retry_policy
-        )
+    def add_failure(self, event: ReceivedEvent, status: Literal["retry", "waiting"], error: str = "") -> None:
+        """Store an event as a failure; later events of its aggregate in this batch will wait behind it."""
+        row = failures.row_of(self.consumer, event.partition, event.envelope, event.entry, self.retry_policy)
         pause = self.retry_policy.pause(0)
         self.new_failures.append(
             {**row, "status": status, "error_message": error, "next_at": func.clock_timestamp() + pause}
         )
-        self.stored_failures[arrival.envelope.event_id] = status, 0
-        self._wait_from(arrival.aggregate, arrival.envelope.position)
+        self.stored_failures[event.envelope.event_id] = status, 0
+        self._wait_from(event.aggregate, event.envelope.position)
 
-    def mark_passed(self, arrival: ReceivedEvent, *, handled: bool) -> None:
-        """The event is behind us: applied, or of no interest here."""
+    def mark_passed(self, event: ReceivedEvent, *, handled: bool) -> None:
+        """Record that an event was applied; `handled` False: it has no handler here, only its version
+        counts.
+        """
         if handled:
-            self.applied.append(arrival.envelope.event_id)
-            self.processed[arrival.envelope.event_id] = self.clock.now()
-        if arrival.envelope.version:
-            self.raise_version(arrival.aggregate, arrival.envelope.version)
-        if arrival.aggregate in self.waiting_from:
-            self.to_retry.add(arrival.aggregate)
+            self.applied.append(event.envelope.event_id)
+            self.processed[event.envelope.event_id] = self.clock.now()
+        if event.envelope.version:
+            self.raise_version(event.aggregate, event.envelope.version)
+        if event.aggregate in self.waiting_from:
+            self.to_retry.add(event.aggregate)
 
     def raise_version(self, aggregate: Aggregate, version: int) -> None:
-        """The aggregate has come to a version here."""
+        """Record a version as applied, unless a higher one was."""
         self.versions[aggregate] = self.new_versions[aggregate] = max(
             version, self.versions.get(aggregate, 0)
         )
 
-    def add_outcome(self, arrival: ReceivedEvent, outcome: Outcome, **more: Any) -> None:
-        """Confirm it when the transaction is committed."""
-        self.outcomes.append((arrival, outcome, more))
+    def add_outcome(self, event: ReceivedEvent, outcome: Outcome, **details: Any) -> None:
+        """Add a confirmation of an event; `details` are further fields of the Confirmation."""
+        self.outcomes.append((event, outcome, details))
 
     async def write(self, uow: UnitOfWork) -> None:
-        """Write down what has happened."""
+        """Write the changes to the database."""
         if self.applied:
             await uow.execute(_REMEMBER.bindparams(consumer=self.consumer, ids=self.applied))
         for row in self.new_failures:
@@ -172,11 +173,11 @@ class BatchState:
             await uow.execute(_RAISE.bindparams(consumer=self.consumer, **values))
 
     def confirmations(self) -> list[Confirmation]:
-        """What to tell the senders, now that it is committed."""
+        """Return the confirmations to publish when the transaction is committed."""
         now = self.clock.now()
         return [
             Confirmation.of(
-                self.consumer, arrival.envelope, outcome, size=arrival.size, **{"handled_at": now, **more}
+                self.consumer, event.envelope, outcome, size=event.size, **{"handled_at": now, **details}
             )
-            for arrival, outcome, more in self.outcomes
+            for event, outcome, details in self.outcomes
         ]

@@ -1,11 +1,11 @@
-"""The inbox hands the events of other services to this one's handlers: at least once on the wire, once in the
-database, in order per aggregate.
+"""The inbox reads the events of other services and calls the handlers, once per event, in order per
+aggregate.
 
-The processes of a service share the partitions by leases; each reads those that it holds. A batch is tried as
-one transaction first; only if that fails, event by event. An event that fails is put aside in the consumer's
-own database and tried again with growing pauses, at last given up for a person to look at; a database that is
-away is nobody's fault: the inbox waits for it and counts no try. What became of an event is confirmed to its
-sender, which publishes it again until then.
+The processes of a service share the partitions of the events by leases; each reads the partitions that it has
+leased. A batch is applied in one transaction; if that fails, its events are applied one by one. An event that
+fails is stored in the consumer's database, retried after growing pauses, and at last marked as `failed`. If
+the database is unavailable, the inbox waits for it and counts no retry. The outcome of each event is
+confirmed to its publisher, which publishes unconfirmed events again.
 """
 
 import asyncio
@@ -30,14 +30,17 @@ __all__ = ["ANY_TYPE", "EventHandler", "Inbox"]
 
 log = structlog.get_logger("subgraphs.inbox")
 
-BATCH = 100  # events a transaction
-_READ = 50  # entries a stream
+BATCH = 100  # events per transaction
+_READ = 50  # entries per stream and read
 _BLOCK_MS = 500
 HELLO_SECONDS = 60.0
 
 
 class Inbox:
-    """Consumes the events of `sources` as `consumer` until it is stopped."""
+    """Consumes the events of `sources`, under the name `consumer`, until it is stopped.
+
+    `handlers` are by event type, or by ANY_TYPE for all types without a handler of their own.
+    """
 
     def __init__(
         self,
@@ -56,7 +59,7 @@ class Inbox:
         self._consumer = consumer
         self.sources = sources
         self.handlers = handlers
-        self._hellos = [
+        self._subscriptions = [
             Subscription(consumer=consumer, source=source, event_types=tuple(handlers)) for source in sources
         ]
         retry_policy = retry_policy or RetryPolicy()
@@ -71,19 +74,19 @@ class Inbox:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to consume in the background."""
-        loops = {"tend": self._renew_leases, "greet": self._announce, "consume": self._run}
+        """Start to consume in the background."""
+        loops = {"renew leases": self._renew_leases, "subscribe": self._subscribe, "consume": self._run}
         for name, loop in loops.items():
             self._tasks.append(asyncio.create_task(loop(), name=f"inbox {self._consumer} {name}"))
 
     async def stop(self) -> None:
-        """End, and give the partitions back at once; what was not committed is handled by who comes next."""
+        """Stop, and release the leases; the next owner applies the events that were not committed."""
         while self._tasks:
             await cancel(self._tasks.pop())
         try:
             await self._leases.release()
         except Exception as error:
-            log.info("the leases end by themselves", consumer=self._consumer, reason=repr(error))
+            log.info("leases could not be released; they expire", consumer=self._consumer, reason=repr(error))
 
     async def _renew_leases(self) -> None:
         while True:
@@ -91,15 +94,17 @@ class Inbox:
                 await self._leases.renew()
                 self._leases_changed.set()
             except Exception as error:
-                log.warning("leases wait for the database", consumer=self._consumer, reason=repr(error))
+                log.warning(
+                    "leases could not be renewed; retrying", consumer=self._consumer, reason=repr(error)
+                )
             await self._clock.sleep(self._leases.seconds / 5)
 
-    async def _announce(self) -> None:
-        """Say to each sender which events are wanted here, again and again: the queue may lose it."""
+    async def _subscribe(self) -> None:
+        """Publish the subscriptions again and again: the queue may lose them."""
         while True:
             pause = HELLO_SECONDS
             try:
-                await confirmations.publish(self._redis, self._hellos)
+                await confirmations.publish(self._redis, self._subscriptions)
             except (RedisError, OSError):
                 pause = 1.0
             await self._clock.sleep(pause)
@@ -111,17 +116,17 @@ class Inbox:
                 await self._process_available()
                 delay = 0.1
             except LeaseLost as lost:
-                log.info("another process goes on", consumer=self._consumer, reason=str(lost))
+                log.info("lease lost; another process continues", consumer=self._consumer, reason=str(lost))
                 self._tokens = {}
                 await self._clock.sleep(0.1)
             except Exception as error:
-                log.warning("events wait in the queue", consumer=self._consumer, reason=repr(error))
+                log.warning("events could not be read; retrying", consumer=self._consumer, reason=repr(error))
                 self._tokens, self._run_id = {}, ""
                 await self._clock.sleep(delay)
                 delay = min(delay * 2, 2.0)
 
     async def _process_available(self) -> None:
-        """One look at everything: what is to be tried again, and what is new."""
+        """Retry the stored events that are due, then read and apply new entries."""
         tokens = dict(self._leases.held)
         if not tokens:
             await self._wait_for_leases()
@@ -143,15 +148,15 @@ class Inbox:
         await self._leases_changed.wait()
 
     async def _find_positions(self, tokens: dict[int, int]) -> None:
-        """Where to read on: as the last owner left it, or from the beginning when the server has lost the
-        stream.
+        """Load the positions of the leased partitions after leases changed or the queue's server
+        restarted.
         """
         current = await run_id(self._redis) if not self._run_id or tokens != self._tokens else self._run_id
         if current != self._run_id or tokens != self._tokens:
-            wanted = [stream_of(source, partition) for source in self.sources for partition in tokens]
+            streams = [stream_of(source, partition) for source in self.sources for partition in tokens]
             if 0 in tokens:
-                wanted.append(self._replays)
-            known = await cursors.load_positions(self._database, self._consumer, wanted)
+                streams.append(self._replays)
+            known = await cursors.load_positions(self._database, self._consumer, streams)
             self._positions = await cursors.valid_positions(self._redis, known)
             self._tokens, self._run_id = tokens, current
 
@@ -162,7 +167,7 @@ class Inbox:
 
     async def _process(self, entries: Sequence[StreamEntry], tokens: Mapping[int, int]) -> None:
         try:
-            said = await self._intake.apply_batch(entries, tokens)
+            outcomes = await self._intake.apply_batch(entries, tokens)
         except Exception as error:
             if isinstance(error, LeaseLost) or is_outage(error):
                 raise
@@ -170,16 +175,19 @@ class Inbox:
                 for entry in entries:
                     await self._process([entry], tokens)
                 return
-            said = await self._intake.store_failed(entries[0], tokens, error)
+            outcomes = await self._intake.store_failed(entries[0], tokens, error)
         self._positions.update({entry.stream: entry.id for entry in entries})
-        await self._confirm(said)
+        await self._confirm(outcomes)
 
-    async def _confirm(self, said: Sequence[Confirmation]) -> None:
-        """Without the queue it is not said; the sender then asks by publishing the event again."""
-        if said:
+    async def _confirm(self, outcomes: Sequence[Confirmation]) -> None:
+        """Publish confirmations. If that fails, the publisher publishes the events again."""
+        if outcomes:
             try:
-                await confirmations.publish(self._redis, said)
+                await confirmations.publish(self._redis, outcomes)
             except (RedisError, OSError) as error:
                 log.warning(
-                    "events not confirmed", consumer=self._consumer, count=len(said), reason=repr(error)
+                    "confirmations could not be published",
+                    consumer=self._consumer,
+                    count=len(outcomes),
+                    reason=repr(error),
                 )

@@ -12,7 +12,7 @@ from sqlalchemy import Row, text
 
 from subgraphs.kit.event_store.batches import BatchProjection
 from subgraphs.kit.event_store.events import StoredEvent
-from subgraphs.kit.event_store.projection import checked
+from subgraphs.kit.event_store.projection import checked_table_name
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.read_side.model import Latencies
 
@@ -50,10 +50,10 @@ class LogProjection(BatchProjection):
     async def show(self, uow: UnitOfWork, generation: int) -> None:
         """See Projection; views on the read model are made anew with it."""
         for name in self.views:
-            await uow.execute(text(f"DROP VIEW IF EXISTS {checked(name)}"))
+            await uow.execute(text(f"DROP VIEW IF EXISTS {checked_table_name(name)}"))
         await super().show(uow, generation)
         for name, query in self.views.items():
-            await uow.execute(text(f"CREATE VIEW {checked(name)} AS {query}"))
+            await uow.execute(text(f"CREATE VIEW {checked_table_name(name)} AS {query}"))
 
     async def apply(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> int:
         """See Projection."""
@@ -71,7 +71,9 @@ class LogProjection(BatchProjection):
 
     def named(self, statement: str, generation: int) -> str:
         """A statement with the names of the tables in a generation."""
-        return statement.format_map({plain: self.table(checked(plain), generation) for plain in self.tables})
+        return statement.format_map(
+            {plain: self.table(checked_table_name(plain), generation) for plain in self.tables}
+        )
 
     async def execute(
         self, uow: UnitOfWork, statement: str, events: Sequence[StoredEvent], generation: int

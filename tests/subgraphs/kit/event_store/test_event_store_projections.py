@@ -19,7 +19,7 @@ from subgraphs.kit.event_store.batches import BatchProjection, ProjectionStep
 from subgraphs.kit.event_store.events import ANY, START, AppendContext, NewEvent, StoredEvent, Stream
 from subgraphs.kit.event_store.feed import read_after
 from subgraphs.kit.event_store.lag import lag
-from subgraphs.kit.event_store.projection import Handler, Projection, apply_next, apply_to, checked
+from subgraphs.kit.event_store.projection import Handler, Projection, apply_next, apply_to, checked_table_name
 from subgraphs.kit.event_store.projection_runner import ProjectionRunner
 from subgraphs.kit.event_store.rebuild import rebuild
 from subgraphs.kit.event_store.restored import adopt
@@ -284,7 +284,7 @@ async def test_what_is_no_projection(database: Database) -> None:
     """Names that could be more than a name are refused, and so is a generation that does not exist."""
     for name in ("", "Scores", "a; drop table users", 'a"', "a" * 42):
         with pytest.raises(ValueError):
-            checked(name)
+            checked_table_name(name)
     with pytest.raises(LookupError):
         async with UnitOfWork(database) as uow:
             await apply_to(uow, Scores(), 7)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from subgraphs.kit.errors import BadUserInput
 
-MOST_ELEMENTS = 10_000
+MAX_ELEMENTS = 10_000
 
 
 class TooManyElements(BadUserInput):
@@ -22,7 +22,7 @@ class TooManyElements(BadUserInput):
 class ElementBudget:
     """What is left for one request."""
 
-    left: int = MOST_ELEMENTS
+    left: int = MAX_ELEMENTS
 
 
 _budget: ContextVar[ElementBudget | None] = ContextVar("budget", default=None)
@@ -41,5 +41,5 @@ def spend(elements: int) -> None:
     budget.left -= elements
     if budget.left < 0:
         raise TooManyElements(
-            f"This asks for more than {MOST_ELEMENTS} elements of lists: ask for fewer, or in several requests"
+            f"This asks for more than {MAX_ELEMENTS} elements of lists: ask for fewer, or in several requests"
         )

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from uuid import UUID, uuid4, uuid5
 
-LONGEST = 100
+MAX_LENGTH = 100
 _NAMES = UUID("5d3a3f43-31a5-4b0f-8d5e-3c0f6b1f6c52")
 
 
@@ -51,7 +51,7 @@ def because(cause: Cause) -> Iterator[None]:
 def correlation_of(header: str | None) -> str:
     """The id that a caller gave its request, if it is one that can be kept; a new one otherwise."""
     given = (header or "").strip()
-    return given if 0 < len(given) <= LONGEST and given.isprintable() and given.isascii() else uuid4().hex
+    return given if 0 < len(given) <= MAX_LENGTH and given.isprintable() and given.isascii() else uuid4().hex
 
 
 def as_uuid(correlation_id: str) -> UUID:

@@ -103,7 +103,7 @@ class FakeClock:
                 await asyncio.sleep(0)
         self._elapsed = end
 
-    async def asleep(self, count: int = 1) -> None:
+    async def wait_for_sleepers(self, count: int = 1) -> None:
         """Wait until so many sleep: then what came before their sleep has been done."""
         while sum(not waking.done() for _, waking in self._sleepers) < count:
             self._fell_asleep.clear()

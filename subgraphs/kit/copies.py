@@ -31,7 +31,7 @@ from subgraphs.kit.service import ServiceContext
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 BUCKETS = 64
-MOST = 500  # rows at once
+MAX_ROWS = 500  # rows at once
 DIGESTS_QUERY = "query($kind: String!) { found: copyDigests(kind: $kind) }"
 VERSIONS_QUERY = "query($kind: String!, $bucket: Int!) { found: copyVersions(kind: $kind, bucket: $bucket) }"
 ROWS_QUERY = "query($kind: String!, $keys: [ID!]!) { found: copyRows(kind: $kind, keys: $keys) }"
@@ -145,7 +145,7 @@ class Copy:
         return True
 
 
-_SEEN = text(
+_RECORD_VERSION = text(
     """
 INSERT INTO inbox_versions AS known (consumer, source, aggregate_id, version) VALUES (:consumer, :source, :key, :version)
 ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = excluded.version WHERE known.version <= excluded.version
@@ -156,7 +156,7 @@ ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = excluded.ve
 async def record_version(uow: UnitOfWork, consumer: str, source: str, key: UUID, version: int) -> bool:
     """Have events of an aggregate up to a version change nothing any more; False where a newer one has been
     applied."""
-    seen = _SEEN.bindparams(consumer=consumer, source=source, key=key, version=version)
+    seen = _RECORD_VERSION.bindparams(consumer=consumer, source=source, key=key, version=version)
     return await uow.execute(seen) > 0
 
 
@@ -183,7 +183,7 @@ def event_from_original(
     )
 
 
-_DIGESTED = text(
+_DIGESTS = text(
     f"SELECT {_BUCKET.format(key='key')} AS bucket, count(*) AS rows,"  # noqa: S608 - our own text
     f" bit_xor({_HASH.format(key='key')})::text AS hash FROM unnest(:keys, :versions) AS it (key, version) GROUP BY 1"
 ).bindparams(bindparam("keys", type_=ARRAY(Uuid)), bindparam("versions", type_=ARRAY(Integer)))
@@ -191,7 +191,7 @@ _DIGESTED = text(
 
 async def digests_of(session: Session, versions: Mapping[UUID, int]) -> dict[str, list[Any]]:
     """The digests of things that are kept elsewhere than in a table, from their versions by key."""
-    found = await session.fetch_all(_DIGESTED, keys=list(versions), versions=list(versions.values()))
+    found = await session.fetch_all(_DIGESTS, keys=list(versions), versions=list(versions.values()))
     return {str(row.bucket): [row.rows, row.hash] for row in found}
 
 
@@ -213,7 +213,7 @@ def digests_field(tables: Mapping[str, Comparable]) -> StrawberryField:
     async def digests(info: strawberry.Info[ServiceContext, None], kind: str) -> JSON | None:
         """How many rows each bucket has, and a hash of their keys and versions; for the sync service."""
         info.context.require_service()
-        return JSON(await _of(tables, kind).digests(info.context.database))
+        return JSON(await _find(tables, kind).digests(info.context.database))
 
     return field_with(inaccessible=True, shareable=True)(digests)
 
@@ -225,7 +225,7 @@ def versions_field(tables: Mapping[str, Comparable]) -> StrawberryField:
         """The versions of a bucket's rows by key; for the sync service."""
         info.context.require_service()
         wanted = checks.whole(bucket, "bucket", 0, BUCKETS - 1)
-        return JSON(await _of(tables, kind).versions(info.context.database, wanted))
+        return JSON(await _find(tables, kind).versions(info.context.database, wanted))
 
     return field_with(inaccessible=True, shareable=True)(versions)
 
@@ -238,8 +238,8 @@ def rows_field(tables: Mapping[str, Comparable]) -> StrawberryField:
     ) -> JSON | None:
         """What is told of some rows, with their versions, by key; for the sync service."""
         info.context.require_service()
-        wanted = checks.identifiers(keys, "keys", MOST)
-        return JSON(await _of(tables, kind).rows(info.context.database, wanted))
+        wanted = checks.identifiers(keys, "keys", MAX_ROWS)
+        return JSON(await _find(tables, kind).rows(info.context.database, wanted))
 
     return field_with(inaccessible=True, shareable=True)(rows)
 
@@ -250,12 +250,12 @@ def repair_field(copies: Mapping[str, Repairable], consumer: str) -> StrawberryF
     async def repair(info: strawberry.Info[ServiceContext, None], kind: str, originals: JSON) -> int | None:
         """Put in place of copies what their owner tells; answers how many. For the sync service."""
         info.context.require_service()
-        copy: Repairable = _of(copies, kind)
+        copy: Repairable = _find(copies, kind)
         repaired = 0
         try:
             given = msgspec.convert(originals, dict[UUID, _Original])
-            if len(given) > MOST:
-                raise BadUserInput(f"'originals' holds more than {MOST}", "originals")
+            if len(given) > MAX_ROWS:
+                raise BadUserInput(f"'originals' holds more than {MAX_ROWS}", "originals")
             async with UnitOfWork(info.context.database) as uow:
                 for key, original in sorted(given.items()):
                     repaired += await copy.repair(uow, consumer, key, original.version, original.told)
@@ -278,7 +278,7 @@ def verify_field(sourced: Mapping[str, EventSourcedTable[Any]]) -> StrawberryFie
         differed, and where to go on. For the sync service.
         """
         info.context.require_service()
-        about: EventSourcedTable[Any] = _of(sourced, kind)
+        about: EventSourcedTable[Any] = _find(sourced, kind)
         begin = UUID(int=0) if after is None else checks.identifier(after, "after")
         async with UnitOfWork(info.context.database) as uow:
             found = await about.verify(uow, begin)
@@ -290,7 +290,7 @@ def verify_field(sourced: Mapping[str, EventSourcedTable[Any]]) -> StrawberryFie
     return field_with(inaccessible=True, shareable=True)(verify)
 
 
-def _of(tables: Mapping[str, Any], kind: str) -> Any:
+def _find(tables: Mapping[str, Any], kind: str) -> Any:
     if kind not in tables:
         raise BadUserInput(
             f"There is nothing of this kind here; there is {', '.join(tables) or 'none'}", "kind"

@@ -19,7 +19,7 @@ from strawberry.types.private import is_private
 
 from subgraphs.kit.errors import BadUserInput
 
-MOST_TOKENS = 15_000
+MAX_TOKENS = 15_000
 _CACHED = 512
 
 Class = TypeVar("Class", bound=type)
@@ -119,7 +119,7 @@ class Schema(strawberry.federation.Schema):
             mutation=mutation,
             types=types,
             extensions=[
-                lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
+                lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
                 lambda: ParserCache(maxsize=_CACHED),
                 lambda: ValidationCache(maxsize=_CACHED),
             ],

@@ -35,7 +35,7 @@ _DONE = text(
 _UNDONE = text(
     "UPDATE saga_calls SET state = :state, undo_result = :result, token = :token WHERE saga_id = :saga_id AND step = :step"
 )
-_SEEN = text("UPDATE saga_calls SET token = :token WHERE saga_id = :saga_id AND step = :step")
+_SET_TOKEN = text("UPDATE saga_calls SET token = :token WHERE saga_id = :saga_id AND step = :step")
 
 
 class Superseded(Conflict):
@@ -99,7 +99,7 @@ async def _do(
         raise AlreadyUndone("This step was undone")
     if bytes(row.input_hash) != input_hash:
         raise IdempotencyKeyReused("This step was done with another input")
-    await uow.execute(_SEEN.bindparams(**about))
+    await uow.execute(_SET_TOKEN.bindparams(**about))
     found: Mapping[str, Any] = _json(row.result)
     return found
 
@@ -116,7 +116,7 @@ async def _undo(
         written = orjson.dumps(result).decode()
         await uow.execute(_UNDONE.bindparams(**about, state="undone", result=written))
         return result
-    await uow.execute(_SEEN.bindparams(**about))
+    await uow.execute(_SET_TOKEN.bindparams(**about))
     return None if row.undo_result is None else _json(row.undo_result)
 
 

@@ -27,8 +27,8 @@ SERVICE = "service"
 SERVICE_PRIVATE, SERVICE_PUBLIC = "service.pem", "service.pub.pem"
 ROLES = ("client", "musician", "admin", SERVICE)
 LIFETIME_SECONDS = 8 * 3600
-REMEMBERED = 4096  # tokens
-_REFUSED = "The token is not valid or has expired: log in again"
+CACHED_TOKENS = 4096  # tokens
+_INVALID = "The token is not valid or has expired: log in again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class TokenVerifier:
             exp={"essential": True},
             sub={"essential": True},
         )
-        self._known: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
+        self._cached: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
 
     def identity(self, authorization: str | None) -> Identity | None:
         """The identity in an `Authorization` header.
@@ -92,16 +92,16 @@ class TokenVerifier:
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("Send the token as 'Authorization: Bearer <token>'")
         digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
-        expires, identity = self._known.get(digest) or self._remember(digest, self._verify(token))
+        expires, identity = self._cached.get(digest) or self._cache(digest, self._verify(token))
         if expires <= self._clock.now().timestamp():
-            self._known.pop(digest, None)
-            raise Unauthenticated(_REFUSED)
+            self._cached.pop(digest, None)
+            raise Unauthenticated(_INVALID)
         return identity
 
-    def _remember(self, digest: bytes, found: tuple[float, Identity]) -> tuple[float, Identity]:
-        self._known[digest] = found
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+    def _cache(self, digest: bytes, found: tuple[float, Identity]) -> tuple[float, Identity]:
+        self._cached[digest] = found
+        if len(self._cached) > CACHED_TOKENS:
+            self._cached.popitem(last=False)
         return found
 
     def _verify(self, token: str) -> tuple[float, Identity]:
@@ -113,7 +113,7 @@ class TokenVerifier:
                 raise ValueError("the wrong key for this role")
             return float(claims["exp"]), Identity(UUID(claims["sub"]), _role(claims))
         except (JoseError, ValueError, TypeError, KeyError, AttributeError, OSError) as error:
-            raise Unauthenticated(_REFUSED) from error
+            raise Unauthenticated(_INVALID) from error
 
     def _key_for(self, token: Any) -> ECKey:
         if token.headers().get("kid") != SERVICE:

@@ -16,7 +16,7 @@ Value = TypeVar("Value")
 Argument = TypeVar("Argument", bound=Hashable)
 Fetch = Callable[[Sequence[Key]], Awaitable[Mapping[Key, Value]]]
 
-MOST_KEYS = 1000
+MAX_KEYS = 1000
 
 
 def one(fetch: Fetch[Key, Value]) -> "DataLoader[Key, Value | None]":
@@ -26,7 +26,7 @@ def one(fetch: Fetch[Key, Value]) -> "DataLoader[Key, Value | None]":
         found = await fetch(keys)
         return [found.get(key) for key in keys]
 
-    return DataLoader(load, max_batch_size=MOST_KEYS)
+    return DataLoader(load, max_batch_size=MAX_KEYS)
 
 
 def many(fetch: Fetch[Key, list[Value]]) -> "DataLoader[Key, list[Value]]":
@@ -36,7 +36,7 @@ def many(fetch: Fetch[Key, list[Value]]) -> "DataLoader[Key, list[Value]]":
         found = await fetch(keys)
         return [found.get(key, []) for key in keys]
 
-    return DataLoader(load, max_batch_size=MOST_KEYS)
+    return DataLoader(load, max_batch_size=MAX_KEYS)
 
 
 def pages(
@@ -52,7 +52,7 @@ def pages(
         found = {argument: await fetch(keys, argument) for argument, keys in groups.items()}
         return [found[argument].get(key, []) for key, argument in pairs]
 
-    return DataLoader(load, max_batch_size=MOST_KEYS)
+    return DataLoader(load, max_batch_size=MAX_KEYS)
 
 
 def uuid_of(value: object) -> UUID | None:

@@ -35,12 +35,12 @@ Bootstrap = Callable[..., Service]
 """Settings in, service out; the bootstrap of a service that asks others also takes the transport to them."""
 
 
-def bootstrap_of(name: str, package: str | None = None) -> Bootstrap:
+def load_bootstrap(name: str, package: str | None = None) -> Bootstrap:
     """The `bootstrap` of the service whose code is in `package` (None: `subgraphs.<name>`). Raises
     SettingsError."""
     module = f"{package or f'subgraphs.{name}'}.app"
     if not name.isidentifier() or _spec_of(module) is None:
-        raise ServiceSettingsError(f"there is no service {name!r}; there are {', '.join(_present())}")
+        raise ServiceSettingsError(f"there is no service {name!r}; there are {', '.join(_service_names())}")
     found: Bootstrap = importlib.import_module(module).bootstrap
     return found
 
@@ -52,7 +52,7 @@ def _spec_of(module: str) -> ModuleSpec | None:
         return None
 
 
-def _present() -> list[str]:
+def _service_names() -> list[str]:
     """The services whose code lies beside the kit."""
     return sorted(path.parent.name for path in Path(__file__).parents[1].glob("*/app.py"))
 
@@ -122,7 +122,9 @@ def die_with_parent() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run the service that the command line names."""
     if len(arguments) != 1:
-        sys.stderr.write(f"usage: python -m subgraphs.kit.serve SERVICE, one of {', '.join(_present())}\n")
+        sys.stderr.write(
+            f"usage: python -m subgraphs.kit.serve SERVICE, one of {', '.join(_service_names())}\n"
+        )
         return 2
     try:
         run(arguments[0], os.environ)
@@ -134,7 +136,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def run(name: str, environment: Mapping[str, str], package: str | None = None) -> None:
     """Be the process of this service until it ends; also the way for one that was forked."""
-    bootstrap, settings = bootstrap_of(name, package), ServiceSettings.from_env(name, environment)
+    bootstrap, settings = load_bootstrap(name, package), ServiceSettings.from_env(name, environment)
     die_with_parent()
     configure(name)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -175,13 +175,13 @@ class Service:
             return refusal(BadUserInput(_reason(error)))
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
-            answer["errors"] = [format_error(error) for error in _telling(result.errors)]
+            answer["errors"] = [format_error(error) for error in _without_repeats(result.errors)]
         if context.extensions:
             answer["extensions"] = context.extensions
         return answer
 
 
-def _telling(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
+def _without_repeats(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
     """Errors, without the thousands that say the same: that the request wants too much."""
     same = [error for error in errors if isinstance(error.original_error, budget.TooManyElements)]
     return [error for error in errors if not isinstance(error.original_error, budget.TooManyElements)] + same[

@@ -27,7 +27,7 @@ Given = Mapping[str, Any]
 Do = Callable[[UnitOfWork, Given], Awaitable[Given]]
 Undo = Callable[[UnitOfWork, Given, Given], Awaitable[Given]]
 """What takes a step back is told its input, and what doing it gave."""
-LONGEST = 100
+MAX_STEP_LENGTH = 100
 
 
 @strawberry.federation.enum(inaccessible=True, description="Whether a step is done or undone.")
@@ -54,8 +54,8 @@ class StepOrder:
 
     def read(self) -> SagaCall:
         """The order, checked."""
-        if not 0 < len(self.step) <= LONGEST:
-            raise BadUserInput(f"'step' has 1 to {LONGEST} characters", "step")
+        if not 0 < len(self.step) <= MAX_STEP_LENGTH:
+            raise BadUserInput(f"'step' has 1 to {MAX_STEP_LENGTH} characters", "step")
         if not (self.token.isascii() and self.token.isdigit() and len(self.token) < 19):
             raise BadUserInput("'token' must be a number", "token")
         direction: Any = self.direction.value

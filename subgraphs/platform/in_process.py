@@ -8,7 +8,7 @@ import uvicorn
 from gateway.app import create_app
 from gateway.settings import Settings
 from gateway.transport.local import LocalTransport
-from subgraphs.kit.serve import Server, bootstrap_of
+from subgraphs.kit.serve import Server, load_bootstrap
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.platform.console import say, step, welcome
@@ -23,7 +23,7 @@ def _services(options: Options, servers: Servers, keys: KeyFiles) -> list[Servic
     made: dict[str, Service] = {}
     for row in options.services:
         settings = ServiceSettings.from_env(row.name, environment_of(row.name, options, servers, keys))
-        bootstrap = bootstrap_of(row.name, row.module)
+        bootstrap = load_bootstrap(row.name, row.module)
         if row.asks:
             made[row.name] = bootstrap(
                 settings, LocalTransport({name: made[name].execute for name in row.asks})

@@ -30,7 +30,7 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.projection import apply_next
 from subgraphs.kit.messages import Envelope, Event
 from subgraphs.kit.queue.inbox import ANY_TYPE, EventHandler, Inbox
-from subgraphs.kit.serve import bootstrap_of
+from subgraphs.kit.serve import load_bootstrap
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.testing import SigningKeys, fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -190,7 +190,7 @@ def inboxes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Inbox]:
             ),
             event_sources=SERVICES.others(row.name),
         )
-        parts = bootstrap_of(row.name)(settings).parts
+        parts = load_bootstrap(row.name)(settings).parts
         found.update((row.name, part) for part in parts if isinstance(part, Inbox))
     return found
 

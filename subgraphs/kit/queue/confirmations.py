@@ -14,7 +14,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.queue.streams import LONGEST_CONFIRMATIONS, confirmations_of
+from subgraphs.kit.queue.streams import MAX_CONFIRMATIONS, confirmations_of
 
 Outcome = Literal["done", "retry", "failed", "stale", "gap"]
 """The outcome of an event at a consumer.
@@ -95,7 +95,7 @@ async def publish(redis: Redis, messages: Iterable[Confirmation | Subscription])
             kind = "hello" if isinstance(message, Subscription) else "confirmation"
             fields: dict[Any, Any] = {kind: msgspec.json.encode(message)}
             pipeline.xadd(
-                confirmations_of(message.source), fields, maxlen=LONGEST_CONFIRMATIONS, approximate=True
+                confirmations_of(message.source), fields, maxlen=MAX_CONFIRMATIONS, approximate=True
             )
         await pipeline.execute()
 

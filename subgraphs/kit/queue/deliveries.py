@@ -17,7 +17,7 @@ from subgraphs.kit.queue.confirmations import Confirmation, Subscription, decode
 from subgraphs.kit.queue.cursors import StreamEntry
 from subgraphs.kit.unit_of_work import UnitOfWork
 
-CHECKED = 500
+CHECK_BATCH = 500
 DOUBLINGS = 7
 """The longest interval between two checks of an event is 2**7 times the first: an hour if that is 30 s."""
 
@@ -61,7 +61,7 @@ WITH due AS (
         AND seen_at > clock_timestamp() - interval '3 minutes'
         AND since < clock_timestamp() - make_interval(secs => :seconds)) AS again
     FROM outbox WHERE published_at IS NOT NULL AND delivered_at IS NULL AND check_at <= clock_timestamp()
-    ORDER BY check_at LIMIT {CHECKED} FOR UPDATE SKIP LOCKED)
+    ORDER BY check_at LIMIT {CHECK_BATCH} FOR UPDATE SKIP LOCKED)
 UPDATE outbox SET attempts = attempts + 1,
     delivered_at = CASE WHEN NOT owed THEN clock_timestamp() END,
     published_at = CASE WHEN NOT again THEN published_at END,
@@ -133,7 +133,7 @@ async def republish(database: Database, seconds: float) -> int:
         async with UnitOfWork(database) as uow:
             rows = await uow.fetch_all(_CHECK, seconds=seconds, doublings=DOUBLINGS)
         again += sum(bool(row.again) for row in rows)
-        if len(rows) < CHECKED:
+        if len(rows) < CHECK_BATCH:
             return again
 
 

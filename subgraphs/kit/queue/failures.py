@@ -53,7 +53,7 @@ inbox_failures = Table(
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
 )
-LONGEST_ERROR = 500
+MAX_ERROR_LENGTH = 500
 _MALFORMED = UUID("6d616c66-6f72-4d65-8d00-000000000000")
 _columns = inbox_failures.c
 _OF_CONSUMER = _columns.consumer == bindparam("consumer")
@@ -101,7 +101,7 @@ class RetryPolicy:
 
 def error_text(error: BaseException) -> str:
     """Return class and message of an error, without NUL characters and at most LONGEST_ERROR long."""
-    return f"{type(error).__name__}: {error}".replace("\0", "")[:LONGEST_ERROR]
+    return f"{type(error).__name__}: {error}".replace("\0", "")[:MAX_ERROR_LENGTH]
 
 
 def row_of(

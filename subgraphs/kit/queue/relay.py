@@ -36,7 +36,7 @@ from subgraphs.kit.tasks import cancel
 log = structlog.get_logger("subgraphs.relay")
 
 BATCH = 500
-COMPARED = 1000  # newest entries of each partition that are compared with the outbox
+COMPARED_ENTRIES = 1000  # newest entries of each partition that are compared with the outbox
 POLL_SECONDS = 2.0
 CLEANUP_SECONDS = 3600.0
 CONFIRM_SECONDS = 30.0
@@ -173,10 +173,10 @@ class Relay:
         present: set[int] = set()
         above = 0
         for stream in self._streams:
-            newest: Any = await self._redis.xrevrange(stream, count=COMPARED)
+            newest: Any = await self._redis.xrevrange(stream, count=COMPARED_ENTRIES)
             found = [int(fields[b"position"]) for _, fields in newest if b"position" in fields]
             present.update(found)
-            if len(newest) == COMPARED and found:
+            if len(newest) == COMPARED_ENTRIES and found:
                 above = max(above, min(found))
         return present, above
 

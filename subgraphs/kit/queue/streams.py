@@ -26,7 +26,7 @@ RETENTION_MS = 7 * 24 * 3600 * 1000
 
 For a consumer that was down for longer, events are published again, behind newer ones.
 """
-LONGEST_CONFIRMATIONS = 100_000
+MAX_CONFIRMATIONS = 100_000
 
 
 class Queue:

@@ -13,7 +13,14 @@ from joserfc.util import urlsafe_b64encode
 
 from subgraphs.kit.clock import FakeClock
 from subgraphs.kit.errors import Unauthenticated
-from subgraphs.kit.identity import REMEMBERED, SERVICE, SERVICE_PUBLIC, Identity, TokenSigner, TokenVerifier
+from subgraphs.kit.identity import (
+    CACHED_TOKENS,
+    SERVICE,
+    SERVICE_PUBLIC,
+    Identity,
+    TokenSigner,
+    TokenVerifier,
+)
 from subgraphs.kit.keys import load_key, make_key_pair
 from subgraphs.kit.testing import SigningKeys
 
@@ -145,11 +152,11 @@ async def test_a_remembered_token_still_ends(keys: SigningKeys) -> None:
 def test_what_is_remembered_of_tokens(keys: SigningKeys) -> None:
     """A bounded number of digests: no token can be read out of the verifier."""
     verifier, signer = TokenVerifier(keys.public), TokenSigner(keys.private)
-    tokens = [signer.sign(USER, "client").value for _ in range(REMEMBERED + 3)]
+    tokens = [signer.sign(USER, "client").value for _ in range(CACHED_TOKENS + 3)]
     for token in tokens:
         verifier.identity(f"Bearer {token}")
     known = vars(verifier)["_known"]
-    assert len(known) == REMEMBERED
+    assert len(known) == CACHED_TOKENS
     assert not set(tokens) & set(map(str, known))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from subgraphs.kit.serve import bootstrap_of, config_of, main
+from subgraphs.kit.serve import config_of, load_bootstrap, main
 from subgraphs.kit.settings import ServiceSettings, ServiceSettingsError
 from subgraphs.kit.testing import SigningKeys, fresh_database
 
@@ -53,7 +53,7 @@ def test_idle_connections_stay_open(postgres_url: str, queue_url: str, keys: Sig
 
     Closed by us under a mutation, nobody could tell whether that was done.
     """
-    service = bootstrap_of("users")(
+    service = load_bootstrap("users")(
         ServiceSettings("users", postgres_url, queue_url, keys.public, keys.private)
     )
     assert config_of(service, "127.0.0.1", 0).timeout_keep_alive >= 600
@@ -118,7 +118,7 @@ def test_what_is_missing_is_said(
     assert "there is no service 'nix'" in said
     assert "set DATABASE_URL, REDIS_URL, JWT_PUBLIC_KEY_FILE" in said
     with pytest.raises(ServiceSettingsError, match="JWT_PRIVATE_KEY_FILE"):
-        bootstrap_of("users")(ServiceSettings("users", "postgresql://a/b", "redis://a", keys.public))
+        load_bootstrap("users")(ServiceSettings("users", "postgresql://a/b", "redis://a", keys.public))
 
 
 def test_settings_name_what_is_wrong(keys: SigningKeys, tmp_path: Path) -> None:

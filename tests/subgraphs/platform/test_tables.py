@@ -29,12 +29,12 @@ SERVICE = {
 import strawberry
 from sqlalchemy import text
 from subgraphs.kit.graphql import Schema
-from subgraphs.kit.service import Context
+from subgraphs.kit.service import ServiceContext
 
 @strawberry.type
 class Query:
     @strawberry.field
-    async def entry(self, info: strawberry.Info[Context, None]) -> str | None:
+    async def entry(self, info: strawberry.Info[ServiceContext, None]) -> str | None:
         return await info.context.database.fetch_value(text("SELECT said FROM entries"))
 
 schema = Schema(query=Query)
@@ -44,7 +44,7 @@ from pathlib import Path
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.service import Context, Service
+from subgraphs.kit.service import ServiceContext, Service
 from guestbook.schema import schema
 
 def bootstrap(settings):
@@ -52,7 +52,7 @@ def bootstrap(settings):
     return Service(
         settings.name,
         schema=schema,
-        context=lambda caller: Context(caller, database, Bus(database, {})),
+        context=lambda caller: ServiceContext(caller, database, Bus(database, {})),
         verifier=TokenVerifier(settings.jwt_public_key_file),
         database=database,
         migrations=Path(__file__).parent / "migrations",

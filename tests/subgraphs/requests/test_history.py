@@ -110,7 +110,7 @@ async def test_changes_count_as_elements_of_lists(client: Client, host: ApiUser)
     """A request may not ask for more of them than of anything else."""
     request = UUID(await retitled(client, host, 4))
     budget.begin()
-    budget.spend(budget.MOST_ELEMENTS - 7)
+    budget.spend(budget.MAX_ELEMENTS - 7)
     assert len(await entries(client.service.database, REQUESTS, request)) == 5
     with pytest.raises(budget.TooManyElements):
         await entries(client.service.database, REQUESTS, request)

@@ -391,7 +391,7 @@ async def test_woken(database: Database) -> None:
     database.clock = clock = FakeClock()
     part = ProjectionRunner(database, Scores(), poll_seconds=3600)
     await part.start()
-    await clock.asleep()
+    await clock.wait_for_sleepers()
     await score(database, "ada")
     assert await goals(database) == {}
     part.wake()

@@ -1,9 +1,8 @@
-"""How much one request may ask for.
+"""A limit on the list elements that one request may load.
 
-Lists within lists grow by a hundred at each step, and a short question can want millions.
-
-Every element of a list is counted as it is found. Depth and `first` say little beforehand: most lists are
-short.
+Each level of nested lists can multiply the elements by a hundred, so a short query can request millions.
+Elements are counted when they are loaded. A limit on depth or on `first` would refuse too much, as most lists
+are short.
 """
 
 from contextvars import ContextVar
@@ -15,12 +14,12 @@ MAX_ELEMENTS = 10_000
 
 
 class TooManyElements(BadUserInput):
-    """The request wants more elements of lists than one request may."""
+    """The request loads more list elements than one request may."""
 
 
 @dataclass(slots=True)
 class ElementBudget:
-    """What is left for one request."""
+    """The number of list elements that one request may still load."""
 
     left: int = MAX_ELEMENTS
 
@@ -29,17 +28,20 @@ _budget: ContextVar[ElementBudget | None] = ContextVar("budget", default=None)
 
 
 def begin() -> None:
-    """Give the request that is executed from here on a budget of its own."""
+    """Start a new budget for the request that is executed in this context."""
     _budget.set(ElementBudget())
 
 
 def spend(elements: int) -> None:
-    """Count elements; raises when there are too many, and from then on at every list."""
+    """Count loaded elements. Raises TooManyElements when the budget is used up, then at every further
+    list.
+    """
     budget = _budget.get()
     if budget is None:
         return
     budget.left -= elements
     if budget.left < 0:
         raise TooManyElements(
-            f"This asks for more than {MAX_ELEMENTS} elements of lists: ask for fewer, or in several requests"
+            f"A request may load at most {MAX_ELEMENTS} list elements:"
+            " request fewer, or split them into several requests"
         )

@@ -226,7 +226,7 @@ async def test_errors_have_codes(client: Client) -> None:
         answer = await client.ask(query)
         assert answer["errors"][0]["extensions"] == extensions, query
     unnamed = await client.service.execute("query A { whoami } query B { whoami }", None, "C")
-    assert unnamed["errors"][0]["message"] == "There is no operation 'C' to execute"
+    assert unnamed["errors"][0]["message"] == "The document has no operation 'C'"
 
 
 async def test_representations_are_checked(client: Client) -> None:

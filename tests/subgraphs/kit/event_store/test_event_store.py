@@ -330,7 +330,7 @@ async def test_upcasters(database: Database) -> None:
     plain = replace(ACCOUNT, upcasters=Upcasters({}), schema_version=9)
     with pytest.raises(UnknownSchemaVersion):
         await plain.load(database, stream)
-    with pytest.raises(UnknownSchemaVersion, match="no step from version 1"):
+    with pytest.raises(UnknownSchemaVersion, match="no upcaster from schema version 1"):
         Upcasters({("Deposited", 2): dict})
 
 

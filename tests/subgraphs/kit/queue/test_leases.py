@@ -221,9 +221,9 @@ async def _lapsed(pair: ServicePair) -> int:
 
 async def _silence(inbox: Any) -> None:
     """Stop the task that renews the leases: what a pause of the process does, too."""
-    (tend,) = [task for task in asyncio.all_tasks() if task.get_name() == "inbox consumer tend"]
-    tend.cancel()
-    await asyncio.wait([tend])
+    (renewal,) = [task for task in asyncio.all_tasks() if task.get_name() == "inbox consumer renew leases"]
+    renewal.cancel()
+    await asyncio.wait([renewal])
 
 
 def test_partitions_are_the_same_everywhere() -> None:

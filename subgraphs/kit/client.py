@@ -56,7 +56,7 @@ class ServiceClient:
         call_to_send = call_for(service, query, variables, headers=headers, timeout=TIMEOUT)
         return _result(service, field, await send_and_read(self.transport, call_to_send))
 
-    async def ask(self, service: str, query: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def query(self, service: str, query: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         """Send an operation and return the response's data. Raises SubgraphError if it has errors or no
         data.
         """

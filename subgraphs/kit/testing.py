@@ -91,13 +91,13 @@ class Client:
 
     service: Service
 
-    async def ask(self, query: str, person: ApiUser | None = None, **variables: Any) -> dict[str, Any]:
+    async def send(self, query: str, person: ApiUser | None = None, **variables: Any) -> dict[str, Any]:
         """Execute an operation and return the response."""
         return await self.service.execute(query, variables, None, dict(person.headers) if person else {})
 
     async def data(self, query: str, person: ApiUser | None = None, **variables: Any) -> dict[str, Any]:
         """Execute an operation and return the response's data. Raises AssertionError if it has errors."""
-        answer = await self.ask(query, person, **variables)
+        answer = await self.send(query, person, **variables)
         if "errors" in answer:
             raise AssertionError(answer["errors"])
         data: dict[str, Any] = answer["data"]
@@ -105,7 +105,7 @@ class Client:
 
     async def codes(self, query: str, person: ApiUser | None = None, **variables: Any) -> list[str]:
         """Execute an operation and return the codes of the response's errors."""
-        answer = await self.ask(query, person, **variables)
+        answer = await self.send(query, person, **variables)
         return [error["extensions"]["code"] for error in answer.get("errors", [])]
 
     async def entities(
@@ -113,7 +113,7 @@ class Client:
     ) -> dict[str, Any]:
         """Execute `_entities` for entities with these ids and return the response."""
         query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {selection} }} }} }}"
-        return await self.ask(query, person, r=[{"__typename": typename, "id": str(key)} for key in ids])
+        return await self.send(query, person, r=[{"__typename": typename, "id": str(key)} for key in ids])
 
 
 async def load_rows(database: Database, *statements: str) -> None:

@@ -1,4 +1,4 @@
-"""`mussikon run --in-process`: all services and the gateway in one process, over servers that run."""
+"""`mussikon run --in-process`: all services and the gateway in one process, with running servers."""
 
 import asyncio
 import signal
@@ -19,14 +19,14 @@ from subgraphs.platform.servers import Servers
 
 
 def _services(options: Options, servers: Servers, keys: KeyFiles) -> list[Service]:
-    """All services; those that ask others reach them by direct calls."""
+    """Make all services; those that call others do so by direct calls."""
     made: dict[str, Service] = {}
     for row in options.services:
         settings = ServiceSettings.from_env(row.name, environment_of(row.name, options, servers, keys))
         bootstrap = load_bootstrap(row.name, row.module)
-        if row.asks:
+        if row.calls:
             made[row.name] = bootstrap(
-                settings, LocalTransport({name: made[name].execute for name in row.asks})
+                settings, LocalTransport({name: made[name].execute for name in row.calls})
             )
         else:
             made[row.name] = bootstrap(settings)
@@ -34,7 +34,7 @@ def _services(options: Options, servers: Servers, keys: KeyFiles) -> list[Servic
 
 
 async def run_in_process(options: Options, servers: Servers) -> None:
-    """Serve until a signal comes."""
+    """Prepare and serve the platform until SIGINT, SIGTERM or SIGHUP. Raises LaunchError."""
     keys, has_sample = await prepare(options, servers)
     services = _services(options, servers, keys)
     started: list[Service] = []
@@ -71,9 +71,9 @@ async def _serve(options: Options, services: list[Service], has_sample: bool) ->
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(ending, server.handle_exit, ending, None)
     serving = asyncio.create_task(server.serve())
-    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells nobody
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
     if server.started:
         welcome(options, has_sample)
     await serving
-    say("Ending ...")
+    say("Stopping ...")

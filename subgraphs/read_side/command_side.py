@@ -29,7 +29,7 @@ class CommandSide:
         """Whether it asks for somebody."""
         return self._headers is not NO_HEADERS
 
-    async def ask(
+    async def query(
         self, service: str, query: str, variables: Mapping[str, Any], optional: Sequence[str] = ()
     ) -> dict[str, Any]:
         """The data of an answer. Errors below a field of `optional` are passed over.
@@ -71,7 +71,7 @@ class CommandSide:
             return []
         query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {selection} }} }} }}"
         given = {"r": [{"__typename": typename, "id": one} for one in ids]}
-        data = await self.ask(service, query, given)
+        data = await self.query(service, query, given)
         return [one or {} for one in data["_entities"]]
 
 

@@ -77,7 +77,7 @@ async def find_musicians(
 
 async def count_musicians(info: Info, wanted: MusicianCriteria) -> int:
     """How many musicians the list has."""
-    data = await info.context.command_side.ask(
+    data = await info.context.command_side.query(
         "musicians", _COUNT_MUSICIANS, {"filter": _musician_filter(wanted, "newest")}
     )
     return int(data["found"]["totalCount"])
@@ -120,7 +120,7 @@ async def find_requests(
 
 async def count_requests(info: Info, wanted: RequestCriteria) -> int:
     """How many requests the list has."""
-    data = await info.context.command_side.ask(
+    data = await info.context.command_side.query(
         "requests", _COUNT_REQUESTS, {"filter": _request_filter(wanted)}
     )
     return int(data["found"]["totalCount"])
@@ -144,7 +144,7 @@ async def ranked_musicians(info: Info, request_id: str, first: int) -> list[Rank
     knows them.
     """
     side = info.context.command_side
-    data = await side.ask(
+    data = await side.query(
         "requests", "query($id: ID!) { request(id: $id) { client { id } } }", {"id": request_id}
     )
     if data["request"] is None:
@@ -163,7 +163,7 @@ async def active_requests(info: Info) -> list[ActiveRequests]:
     after: str | None = None
     for _ in range(MOST_PAGES):
         variables = {"after": after, "filter": {"status": ["OPEN", "IN_PROGRESS"]}}
-        found = (await info.context.command_side.ask("requests", _SUMMED, variables))["found"]
+        found = (await info.context.command_side.query("requests", _SUMMED, variables))["found"]
         for edge in found["edges"]:
             node = edge["node"]
             groups.setdefault((node["status"].lower(), node["currency"]), []).append(node)
@@ -207,7 +207,7 @@ async def _list(
         "filter": filters,
         "order": listed.order.upper(),
     }
-    found: dict[str, Any] = (await side.ask(service, query, variables, optional=["applications"]))["found"]
+    found: dict[str, Any] = (await side.query(service, query, variables, optional=["applications"]))["found"]
     return found
 
 

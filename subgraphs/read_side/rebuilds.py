@@ -50,7 +50,7 @@ class Rebuilds:
                 await cancel(task)
         self._tasks.clear()
 
-    async def ask(self, name: str) -> None:
+    async def start_rebuild(self, name: str) -> None:
         """Begin to rebuild a read model; answers when its new tables are there.
 
         Raises NotFound or RebuildRunning.

@@ -172,7 +172,7 @@ class Mutation:
         For admins.
         """
         info.context.require_role("admin")
-        await info.context.rebuilds.ask(checks.text(name, "name", 40))
+        await info.context.rebuilds.start_rebuild(checks.text(name, "name", 40))
         await info.context.freshness.refresh()
         return await state_of(info, name)
 

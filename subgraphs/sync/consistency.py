@@ -207,4 +207,4 @@ class Checker(Background):
         return originals, await self._ask(pair.target, query, kind=pair.kind, **variables)
 
     async def _ask(self, service: str, query: str, **variables: Any) -> Any:
-        return (await self._client.ask(service, query, variables))["found"]
+        return (await self._client.query(service, query, variables))["found"]

@@ -19,7 +19,7 @@ class StepCall:
     given: Mapping[str, Any]
     saga_id: UUID = field(default_factory=uuid4)
 
-    async def ask(
+    async def send(
         self,
         direction: str = "DO",
         token: int = 1,
@@ -37,17 +37,17 @@ class StepCall:
             "direction": direction,
             "token": str(token),
         }
-        return await self.client.ask(
+        return await self.client.send(
             query, by or self.carrier, order=order, **{**self.given, **(changes or {})}
         )
 
     async def do(self, token: int = 1, **changes: Any) -> Any:
         """What doing it gives, or the code of the refusal."""
-        return self.result_of(await self.ask("DO", token, changes=changes))
+        return self.result_of(await self.send("DO", token, changes=changes))
 
     async def undo(self, token: int = 1) -> Any:
         """What undoing it gives, or the code of the refusal."""
-        return self.result_of(await self.ask("UNDO", token))
+        return self.result_of(await self.send("UNDO", token))
 
     def result_of(self, answer: Mapping[str, Any]) -> Any:
         """The result in an answer, or the code of the refusal."""

@@ -24,12 +24,12 @@ class OwnersOriginals:
         for kind in self.kinds:
             for bucket in range(copies.BUCKETS):
                 variables = {"kind": kind.kind, "bucket": bucket}
-                versions = (await self.client.ask(kind.source, copies.VERSIONS_QUERY, variables))["found"]
+                versions = (await self.client.query(kind.source, copies.VERSIONS_QUERY, variables))["found"]
                 keys = sorted(versions)
                 for start in range(0, len(keys), BATCH):
                     yield await self._read(kind, keys[start : start + BATCH])
 
     async def _read(self, kind: SinkCopy, keys: Sequence[str]) -> Sequence[Envelope]:
         variables = {"kind": kind.kind, "keys": list(keys)}
-        rows = (await self.client.ask(kind.source, copies.ROWS_QUERY, variables))["found"]
+        rows = (await self.client.query(kind.source, copies.ROWS_QUERY, variables))["found"]
         return [kind.original(UUID(key), row["version"], row["told"]) for key, row in rows.items()]

@@ -71,7 +71,7 @@ class Player:
         """The whole answer to `blockTime` or `freeTime`."""
         query = f"mutation($input: TimeInput!) {{ {what}(input: $input) {{ id kind startsAt }} }}"
         given = {"startsAt": at(start), "endsAt": at(end), **changes}
-        return await self.client.ask(query, self.person, input=given)
+        return await self.client.send(query, self.person, input=given)
 
 
 def hours(moment: str) -> float:

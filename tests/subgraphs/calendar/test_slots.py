@@ -154,7 +154,7 @@ async def test_the_database_refuses_what_is_no_slot(
 )
 async def test_wrong_orders_are_refused(player: Player, changes: dict[str, str], field: str) -> None:
     """Each wrong value is named."""
-    answer = await player.block(20, 24).ask(changes=changes)
+    answer = await player.block(20, 24).send(changes=changes)
     assert [error["extensions"] for error in answer["errors"]] == [{"code": "BAD_USER_INPUT", "field": field}]
 
 
@@ -163,7 +163,7 @@ async def test_nobody_but_sagas_takes_time_for_bookings(player: Player, keys: Si
     block = player.block(20, 24)
     for person in (player.person, ApiUser.make(keys, "admin")):
         for step in (block, player.release(block)):
-            answer = await step.ask(by=person)
+            answer = await step.send(by=person)
             assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"]
 
 

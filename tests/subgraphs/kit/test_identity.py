@@ -155,7 +155,7 @@ def test_what_is_remembered_of_tokens(keys: SigningKeys) -> None:
     tokens = [signer.sign(USER, "client").value for _ in range(CACHED_TOKENS + 3)]
     for token in tokens:
         verifier.identity(f"Bearer {token}")
-    known = vars(verifier)["_known"]
+    known = vars(verifier)["_cached"]
     assert len(known) == CACHED_TOKENS
     assert not set(tokens) & set(map(str, known))
 

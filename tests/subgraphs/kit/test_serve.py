@@ -116,7 +116,7 @@ def test_what_is_missing_is_said(
     said = capsys.readouterr().err
     assert "usage:" in said
     assert "there is no service 'nix'" in said
-    assert "set DATABASE_URL, REDIS_URL, JWT_PUBLIC_KEY_FILE" in said
+    assert "lacks DATABASE_URL, REDIS_URL, JWT_PUBLIC_KEY_FILE" in said
     with pytest.raises(ServiceSettingsError, match="JWT_PRIVATE_KEY_FILE"):
         load_bootstrap("users")(ServiceSettings("users", "postgresql://a/b", "redis://a", keys.public))
 

@@ -198,7 +198,7 @@ async def test_the_unexpected_is_masked(client: Client) -> None:
     The log has the trace, without parameters.
     """
     with capture_logs() as logs:
-        answer = await client.ask("{ broken whoami }")
+        answer = await client.send("{ broken whoami }")
     error = answer["errors"][0]
     assert answer["data"] == {"broken": None, "whoami": "None None"}
     assert (error["message"], error["path"]) == ("Internal error", ["broken"])
@@ -223,7 +223,7 @@ async def test_errors_have_codes(client: Client) -> None:
         "query($a: Boolean!) { whoami @skip(if: $a) }": {"code": "BAD_USER_INPUT"},
     }
     for query, extensions in cases.items():
-        answer = await client.ask(query)
+        answer = await client.send(query)
         assert answer["errors"][0]["extensions"] == extensions, query
     unnamed = await client.service.execute("query A { whoami } query B { whoami }", None, "C")
     assert unnamed["errors"][0]["message"] == "The document has no operation 'C'"
@@ -244,7 +244,7 @@ async def test_representations_are_checked(client: Client) -> None:
     given.append({"__typename": "Thing", "id": "1", "more": 1})
     given.append({"__typename": "Query"})
     query = "query($given: [_Any!]!) { _entities(representations: $given) { ... on Thing { id } } }"
-    answer = await client.ask(query, given=given)
+    answer = await client.send(query, given=given)
     assert answer["data"]["_entities"] == [{"id": "1"}, None, None, None, None, None, None]
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
     assert given[0] == {"__typename": "Thing", "id": "1"}
@@ -252,7 +252,7 @@ async def test_representations_are_checked(client: Client) -> None:
 
 async def test_long_queries_are_refused(client: Client) -> None:
     """A query of too many tokens is refused before it costs anything."""
-    answer = await client.ask("{" + " whoami" * 20_000 + "}")
+    answer = await client.send("{" + " whoami" * 20_000 + "}")
     assert answer["errors"][0]["extensions"]["code"] == "GRAPHQL_PARSE_FAILED"
 
 
@@ -278,10 +278,10 @@ async def test_extensions_stand_beside_the_data(client: Client, keys: SigningKey
     """
     person = ApiUser.make(keys)
     query = '{ a: noted(word: "x") b: noted(word: "y") taken }'
-    answer = await client.ask(query, person)
+    answer = await client.send(query, person)
     header = person.headers["authorization"]
     assert answer["extensions"] == {"notes": {"a": f"x {header}", "b": f"y {header}"}}
     assert answer["data"] == {"a": "x", "b": "y", "taken": None}
-    other = await client.ask('{ c: noted(word: "z") }')
+    other = await client.send('{ c: noted(word: "z") }')
     assert other == {"data": {"c": "z"}, "extensions": {"notes": {"c": "z None"}}}
-    assert "extensions" not in await client.ask("{ whoami }")
+    assert "extensions" not in await client.send("{ whoami }")

@@ -177,7 +177,7 @@ async def test_price_bands_of_many_take_one_look(client: Client, tell: Any) -> N
         data = await client.data(query, None, r=representations)
     assert [entity["priceBand"] for entity in data["_entities"]] == ["BUDGET", "STANDARD", "PREMIUM"]
     assert len(statements) == 1
-    lacking = await client.ask(query, None, r=[{"__typename": "Musician", "id": str(uuid4())}])
+    lacking = await client.send(query, None, r=[{"__typename": "Musician", "id": str(uuid4())}])
     assert lacking["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 

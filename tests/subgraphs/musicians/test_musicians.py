@@ -170,6 +170,6 @@ async def test_bad_arguments_are_refused(client: Client) -> None:
         ({"first": 5, "filter": {"city": "a\0b"}}, "city"),
     ]
     for variables, field in cases:
-        answer = await client.ask(PAGE, **variables)
+        answer = await client.send(PAGE, **variables)
         assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
     assert await client.codes(PAGE, first=5, order="random") == ["BAD_USER_INPUT"]

@@ -154,7 +154,7 @@ async def test_wrong_input_is_named(
     client: Client, player: ApiUser, changes: dict[str, Any], field: str
 ) -> None:
     """Each wrong value is refused with the name of its field, and leaves nothing behind."""
-    answer = await client.ask(CREATE, player, input={**PROFILE, **changes})
+    answer = await client.send(CREATE, player, input={**PROFILE, **changes})
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
     answer = await client.entities("User", [player.id], "musicianProfile { id }")
     assert answer["data"]["_entities"][0]["musicianProfile"] is None

@@ -175,7 +175,7 @@ async def test_one_of_many_pays_once(deal: Deal) -> None:
 )
 async def test_wrong_orders_are_refused(deal: Deal, changes: dict[str, str], field: str) -> None:
     """Each wrong value is named."""
-    answer = await deal.create().ask(changes=changes)
+    answer = await deal.create().send(changes=changes)
     assert [error["extensions"] for error in answer["errors"]] == [{"code": "BAD_USER_INPUT", "field": field}]
 
 
@@ -195,7 +195,7 @@ async def test_nobody_but_sagas_moves_money(deal: Deal, keys: SigningKeys) -> No
     create = deal.create()
     for person in (deal.host, deal.player, ApiUser.make(keys, "admin")):
         for step in (create, deal.release(), deal.refund(100)):
-            answer = await step.ask(by=person)
+            answer = await step.send(by=person)
             assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"]
     await create.do(token=5)
     assert await create.do(token=4) == "SUPERSEDED"

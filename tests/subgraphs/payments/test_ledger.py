@@ -175,7 +175,7 @@ async def test_any_sequence_leaves_the_books_in_order(
     done: list[int] = []
     for which, direction, token in calls:
         step = steps[which]
-        answer = step.result_of(await step.ask(direction, token))
+        answer = step.result_of(await step.send(direction, token))
         assert isinstance(answer, dict | None) or answer in REFUSALS
         if isinstance(answer, dict):
             assert told.setdefault((which, direction), answer) == answer

@@ -58,7 +58,7 @@ class RealServices:
     request: str
     musicians: list[str]
 
-    async def ask(self, query: str, person: ApiUser | None = None, **variables: Any) -> dict[str, Any]:
+    async def send(self, query: str, person: ApiUser | None = None, **variables: Any) -> dict[str, Any]:
         """The gateway's answer."""
         headers = dict(person.headers) if person else {}
         body = {"query": query, "variables": variables}
@@ -73,7 +73,7 @@ class RealServices:
         """The gateway's answer as soon as the field `found` comes from this source, within twenty seconds."""
         answer: dict[str, Any] = {}
         for _ in range(200):
-            answer = await self.ask(query, person, **variables)
+            answer = await self.send(query, person, **variables)
             if answer.get("extensions", {}).get("readModel", {}).get("found", {}).get("source") == wanted:
                 return answer
             await asyncio.sleep(0.1)
@@ -173,7 +173,7 @@ async def _patiently(client: Client, query: str, person: ApiUser, key: str) -> N
     """What may be refused until the service has heard of the others."""
     answer: dict[str, Any] = {}
     for _ in range(500):
-        answer = await client.ask(query, person, id=key)
+        answer = await client.send(query, person, id=key)
         if "errors" not in answer:
             return
         await asyncio.sleep(0.02)

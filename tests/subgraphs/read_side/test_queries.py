@@ -91,7 +91,7 @@ async def town(start: Start, redis: Any, host: ApiUser) -> AsyncIterator[Town]:
         await send(redis, world.events)
 
         async def all_there() -> bool:
-            answer = await client.ask(
+            answer = await client.send(
                 '{ findRequests { totalCount } rankedMusicians(requestId: "'
                 + str(garden)
                 + '") { key: rankingPosition } }',
@@ -132,7 +132,7 @@ async def test_musicians_are_found(town: Town) -> None:
         ({"order": "RATE_DESC", "rate": "30"}, [3, 2, 1, 0]),
     ]
     for variables, expected in cases:
-        answer = await town.client.ask(MUSICIANS, **variables)
+        answer = await town.client.send(MUSICIANS, **variables)
         assert names(answer["data"]) == [f"Band {number}" for number in expected], variables
         assert answer["data"]["found"]["totalCount"] == len(expected)
         told = answer["extensions"]["readModel"]["found"]

@@ -123,7 +123,7 @@ async def test_a_rebuild_beside_queries(start: Start, redis: Any, url: str, admi
 
         async def query() -> None:
             while True:
-                answers.append(await client.ask(LIST))
+                answers.append(await client.send(LIST))
 
         querying = asyncio.create_task(query())
         made = (await client.data(REBUILD, admin, name="musicians"))["rebuildReadModel"]
@@ -261,7 +261,7 @@ async def test_the_queue_is_gone(servers_folder: Path, url: str, keys: SigningKe
         assert await trusted()
         valkey.stop()
         await until(refused)
-        answer = await client.ask("{ topMusicians { stageName } }")
+        answer = await client.send("{ topMusicians { stageName } }")
         assert "not heard" in answer["extensions"]["readModel"]["topMusicians"]["reason"]
         valkey = start_valkey(folder, durable=False)
         await until(trusted)

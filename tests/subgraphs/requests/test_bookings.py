@@ -215,7 +215,7 @@ async def test_a_musicians_own_lists(client: Client, host: ApiUser, player: Play
 async def test_a_bad_token_refuses_the_whole(client: Client, keys: SigningKeys, tmp_path: Path) -> None:
     """A token of another key is not read as nobody's."""
     other = ApiUser.make(SigningKeys.make(tmp_path), "admin")
-    answer = await client.ask("{ requests { totalCount } }", other)
+    answer = await client.send("{ requests { totalCount } }", other)
     assert answer["data"] is None
     assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 

@@ -26,9 +26,9 @@ async def test_a_request_that_wants_too_much(client: Client, host: ApiUser) -> N
         return f"query($from: DateTime!, $to: DateTime!) {{ {ROOT % inner} }}"
 
     with counted_statements(client.service.database) as statements:
-        answer = await client.ask(nested(12), host, **around)
+        answer = await client.send(nested(12), host, **around)
     assert [
-        (error["extensions"]["code"], "10000 elements" in error["message"]) for error in answer["errors"]
+        (error["extensions"]["code"], "10000 list elements" in error["message"]) for error in answer["errors"]
     ] == [("BAD_USER_INPUT", True)]
     assert len(statements) <= 3
     data = await client.data(nested(3), host, **around)

@@ -70,7 +70,7 @@ async def test_wrong_input_is_refused(
     client: Client, host: ApiUser, changes: dict[str, Any], field: str
 ) -> None:
     """Each wrong input gets BAD_USER_INPUT with its field."""
-    answer = await client.ask(PUBLISH, host, input=wanted(**changes))
+    answer = await client.send(PUBLISH, host, input=wanted(**changes))
     assert [error["extensions"] for error in answer["errors"]] == [{"code": "BAD_USER_INPUT", "field": field}]
 
 

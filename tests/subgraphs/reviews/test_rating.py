@@ -86,7 +86,7 @@ async def test_only_its_client(client: Client, gig: Gig, keys: SigningKeys) -> N
 )
 async def test_wrong_input_is_named(client: Client, gig: Gig, changes: dict[str, Any], field: str) -> None:
     """Each wrong value is refused with the name of its field."""
-    answer = await client.ask(RATE, gig.host, input=said(gig, **{"rating": 5, **changes}))
+    answer = await client.send(RATE, gig.host, input=said(gig, **{"rating": 5, **changes}))
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
 
 

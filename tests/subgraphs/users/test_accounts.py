@@ -91,7 +91,7 @@ async def test_nobody_becomes_admin(client: Client) -> None:
 )
 async def test_wrong_input_is_named(client: Client, changes: dict[str, Any], field: str) -> None:
     """Each wrong value is refused with the name of its field."""
-    answer = await client.ask(REGISTER, input=account("wrong", **changes))
+    answer = await client.send(REGISTER, input=account("wrong", **changes))
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
     assert (
         await client.service.database.fetch_value(text("SELECT count(*) FROM users WHERE username = 'wrong'"))
@@ -101,13 +101,13 @@ async def test_wrong_input_is_named(client: Client, changes: dict[str, Any], fie
 
 async def test_names_are_taken_once(client: Client) -> None:
     """Of many who ask for one name at once, one gets it; capital letters make no other name."""
-    answers = await asyncio.gather(*[client.ask(REGISTER, input=account("zoe")) for _ in range(5)])
+    answers = await asyncio.gather(*[client.send(REGISTER, input=account("zoe")) for _ in range(5)])
     assert sorted(code(answer) for answer in answers) == ["", *["CONFLICT"] * 4]
     for taken, field in [
         (account("ZOE", email="other@b.cd"), "username"),
         (account("zoe2", email="Zoe@Mail.Example"), "email"),
     ]:
-        answer = await client.ask(REGISTER, input=taken)
+        answer = await client.send(REGISTER, input=taken)
         assert answer["errors"][0]["extensions"] == {"code": "CONFLICT", "field": field}
 
 
@@ -215,7 +215,7 @@ async def test_wrong_profiles_are_refused(
     client: Client, ann: ApiUser, changes: dict[str, Any], field: str
 ) -> None:
     """Each wrong value of a profile is refused with the name of its field."""
-    answer = await client.ask(PROFILE, ann, input=changes)
+    answer = await client.send(PROFILE, ann, input=changes)
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
 
 

@@ -42,7 +42,7 @@ async def test_who_sees_a_field(
     """
     for person, refused in [(ann, ""), (admin, ""), (bob, "FORBIDDEN"), (None, "UNAUTHENTICATED")]:
         answer = await client.entities("User", [ann.id], FIELDS[field], person)
-        same = await client.ask(
+        same = await client.send(
             f"query($id: ID!) {{ user(id: $id) {{ {FIELDS[field]} }} }}", person, id=str(ann.id)
         )
         assert answer["data"]["_entities"][0] == same["data"]["user"]
@@ -175,6 +175,6 @@ async def test_bad_pages_are_refused(client: Client) -> None:
         ({"first": 5, "filter": {"search": "x" * 101}}, "search"),
     ]
     for variables, field in cases:
-        answer = await client.ask(PAGE, **variables)
+        answer = await client.send(PAGE, **variables)
         assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
     assert await client.codes(PAGE, first=2**40) == ["BAD_USER_INPUT"]

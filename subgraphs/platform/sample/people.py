@@ -1,4 +1,4 @@
-"""Who there is: clients and musicians, with what they play, where, and for how much."""
+"""The users of the sample data: clients, and musicians with their skills, places and rates."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ from subgraphs.platform.sample.places import City
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 DEMO_CITY = "Berlin"
-SAMPLE_YEAR = 2026  # people are as old as in this year, so that the sample is the same on every day
+SAMPLE_YEAR = 2026  # ages are computed for this year, so that the sample is the same on every day
 
 
 @dataclass(frozen=True, slots=True)
 class SamplePerson:
-    """A user of the platform, with their profile."""
+    """A user with a profile; `since` is the time of the registration."""
 
     id: UUID
     username: str
@@ -46,7 +46,7 @@ class SamplePerson:
 
 @dataclass(frozen=True, slots=True)
 class SampleMusician:
-    """A musician's profile. `quality` (0 to 1) shows in their reviews, and nowhere else."""
+    """A musician's profile. `quality` (0 to 1) decides on the ratings in reviews."""
 
     id: UUID
     person: SamplePerson
@@ -64,24 +64,24 @@ class SampleMusician:
 
 
 class Weighted:
-    """Draws from a sequence by weights; the sums are made once."""
+    """Draws items of a sequence with probabilities proportional to their weights."""
 
     def __init__(self, items: Sequence[Any], weights: Iterator[float] | Sequence[float]) -> None:
         self.items = items
         self.sums = list(accumulate(weights))
 
     def draw(self, random: Random) -> Any:
-        """One item."""
+        """Draw one item."""
         return random.choices(self.items, cum_weights=self.sums)[0]
 
 
-def some(random: Random, entries: Weighted, count: int) -> list[SkillEntry]:
-    """Up to `count` different entries."""
+def draw_distinct(random: Random, entries: Weighted, count: int) -> list[SkillEntry]:
+    """Draw `count` entries and return them without repetitions."""
     return list(dict.fromkeys(entries.draw(random) for _ in range(count)))
 
 
 def make_person(random: Random, number: int, user_type: str, city: City, now: datetime) -> SamplePerson:
-    """A person who exists nowhere else."""
+    """Return an invented user; `number` makes the username unique."""
     first, last = random.choice(FIRST_NAMES), random.choice(LAST_NAMES)
     username = f"{first}.{last}.{number}".lower()
     return SamplePerson(
@@ -99,7 +99,7 @@ def make_person(random: Random, number: int, user_type: str, city: City, now: da
 
 
 def demo_person(account: DemoAccount, city: City, now: datetime) -> SamplePerson:
-    """A demo account as a person."""
+    """Return the user of a demo account."""
     first, last = account.username.title().split("_")
     since = now - timedelta(days=400)
     return SamplePerson(
@@ -117,7 +117,7 @@ def demo_person(account: DemoAccount, city: City, now: datetime) -> SamplePerson
 
 
 class MusicianMaker:
-    """Makes musicians; what they play goes together, and the price with it."""
+    """Makes the profiles of musicians; the rate depends on city, skills and experience."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -126,7 +126,7 @@ class MusicianMaker:
         self.styles = Weighted(STYLES, [one.share for one in STYLES])
 
     def make(self, person: SamplePerson) -> SampleMusician:
-        """The profile of a person who is a musician."""
+        """Return the musician's profile of a user."""
         random = self.random
         age = SAMPLE_YEAR - person.born.year
         experience = min(int(random.gammavariate(2.0, 4.0)), max(age - 15, 0), 60)
@@ -154,9 +154,9 @@ class MusicianMaker:
 
     def _skills(self) -> tuple[SkillEntry, ...]:
         random = self.random
-        chosen = some(random, self.instruments, random.choice((1, 1, 1, 2, 2, 3)))
-        chosen += some(random, self.genres, random.choice((1, 2, 2, 3, 4)))
-        chosen += some(random, self.styles, random.choice((1, 1, 2, 3)))
+        chosen = draw_distinct(random, self.instruments, random.choice((1, 1, 1, 2, 2, 3)))
+        chosen += draw_distinct(random, self.genres, random.choice((1, 2, 2, 3, 4)))
+        chosen += draw_distinct(random, self.styles, random.choice((1, 1, 2, 3)))
         return tuple(chosen)
 
     def _stage_name(self, person: SamplePerson) -> str:
@@ -202,13 +202,13 @@ class MusicianMaker:
 
 
 def random_subset(random: Random, items: Sequence[str], share: float) -> list[str]:
-    """Each item with the same chance."""
+    """Return the items, each with the probability `share`."""
     return [one for one in items if random.random() < share]
 
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Everybody."""
+    """All users of the sample data by type."""
 
     clients: list[SamplePerson]
     musicians: list[SampleMusician]
@@ -216,7 +216,7 @@ class People:
 
 
 def make_people(seed: int, musicians: int, places: Sequence[City], now: datetime) -> People:
-    """So many musicians, half as many clients, and the demo accounts; the same for the same seed."""
+    """Return `musicians` musicians, half as many clients, and the demo accounts; the same for the same seed."""
     random = Random(f"{seed}/people")
     drawn = Weighted(places, [one.population**0.85 for one in places])
     demo_city = next(one for one in places if one.name == DEMO_CITY)

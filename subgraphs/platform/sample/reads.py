@@ -1,7 +1,4 @@
-"""The local log of the read side.
-
-The sample as the services would have told it in events, for the projections to start from.
-"""
+"""The sample data as events in the read side's local log, and the read models that are computed from them."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,11 +22,8 @@ EVENT_COLUMNS: Final = (
     "event_id aggregate_id aggregate_type version event_type schema_version event_data metadata occurred_at created_by "
     "correlation_id transaction_id"
 )
-_LONG_AGO: Final = 3
-"""The number of a transaction that every server has had.
-
-Whoever reads the log may read these events at once.
-"""
+_OLD_TRANSACTION: Final = 3
+"""A transaction id that is lower than that of any running transaction, so that the events are final at once."""
 
 
 _BATCH: Final = 2_000
@@ -38,7 +32,7 @@ _VERSIONED: Final = frozenset({"musician", "musician_request"})
 
 @dataclass(frozen=True, slots=True)
 class _SampleEvent:
-    """The one event of an aggregate; what is told later by its service comes behind it (`position` 0)."""
+    """The only event of an aggregate; its `position` is 0, so that later events of its service come behind it."""
 
     source: str
     aggregate_type: str
@@ -49,25 +43,28 @@ class _SampleEvent:
     by: UUID
 
     def row(self) -> Sequence[Any]:
-        """The row of the event; it did not come by the queue, so it has no time there."""
+        """Return the row of the event; its metadata lacks `occurred_at`, which only events from the queue have."""
         event_id = uuid5(self.aggregate_id, self.event_type)
         metadata = {"source": self.source, "version": int(self.aggregate_type in _VERSIONED), "position": 0}
         own = (event_id, self.aggregate_id, self.aggregate_type, 1, self.event_type, 1)
-        return *own, self.payload, metadata, self.at, str(self.by), event_id, _LONG_AGO
+        return *own, self.payload, metadata, self.at, str(self.by), event_id, _OLD_TRANSACTION
 
 
 def streams(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
-    """The rows of the streams, each of one event."""
-    return ((one.aggregate_id, one.aggregate_type, 1, _LONG_AGO) for one in _told(people, gigs, reviews))
+    """Yield the rows of the streams, each of which has one event."""
+    return (
+        (one.aggregate_id, one.aggregate_type, 1, _OLD_TRANSACTION)
+        for one in _sample_events(people, gigs, reviews)
+    )
 
 
 def events(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
-    """The rows of the events."""
-    return (one.row() for one in _told(people, gigs, reviews))
+    """Yield the rows of the events."""
+    return (one.row() for one in _sample_events(people, gigs, reviews))
 
 
 async def project(url: str, progress: Callable[[str, int, int], None]) -> None:
-    """Make the read models of the log, side by side, so that the first question finds them."""
+    """Compute the read models from the log, all at the same time, so that they serve the first query."""
     database = Database(url)
     try:
         total = int(await database.fetch_value(text("SELECT count(*) FROM events")))
@@ -88,7 +85,9 @@ async def _fill(
         progress(f"read_side: read model of {model.name}", done, total)
 
 
-def _told(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]) -> Iterator[_SampleEvent]:
+def _sample_events(
+    people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]
+) -> Iterator[_SampleEvent]:
     yield from (_user(one) for one in people.clients)
     yield from (_user(one.person) for one in people.musicians)
     yield from (_user(one) for one in people.admins)

@@ -15,7 +15,7 @@ from subgraphs.kit.messages import Command, Event
 
 @dataclass(frozen=True, kw_only=True)
 class BlockTime(Command[Row[Any]]):
-    """Take no bookings in a span; answers the slot's row."""
+    """Take no bookings in a span; returns the slot's row."""
 
     by: Identity
     span: Span
@@ -25,7 +25,7 @@ class BlockTime(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class FreeTime(Command[Row[Any]]):
-    """Take bookings in a span, whatever was blocked in it; answers the slot's row."""
+    """Take bookings in a span, whatever was blocked in it; returns the slot's row."""
 
     by: Identity
     span: Span

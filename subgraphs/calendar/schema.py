@@ -24,7 +24,7 @@ from subgraphs.kit.steps import StepOrder, run_step, step_field
 
 @object_type()
 class Query:
-    """What can be asked about time."""
+    """Queries about time."""
 
     @resolver
     async def musician_availability(

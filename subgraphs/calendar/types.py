@@ -72,7 +72,7 @@ class CalendarSlot:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "CalendarSlot":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         span = store.span_of(row)
         return cls(
             id=strawberry.ID(str(row.id)),

@@ -39,7 +39,7 @@ class Query:
 
     @resolver
     async def audit_event(self, info: Info, id: strawberry.ID) -> AuditEvent | None:
-        """One event, or null when there is none with this id."""
+        """The event with this id; null if there is none."""
         return await AuditEvent.load(info, id)
 
     @resolver

@@ -75,7 +75,7 @@ class AuditEvent:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "AuditEvent":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.event_id)),
             service=row.source,

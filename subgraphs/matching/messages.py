@@ -15,7 +15,7 @@ from subgraphs.kit.messages import Command, Event
 
 @dataclass(frozen=True, kw_only=True)
 class FindMatches(Command[UUID]):
-    """Rank the musicians for a request; answers the id of the stored result."""
+    """Rank the musicians for a request; returns the id of the stored result."""
 
     by: Identity
     request_id: UUID

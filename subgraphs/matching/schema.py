@@ -18,7 +18,7 @@ from subgraphs.matching.types import Info, MatchingAlgorithm, MatchingResult, Mu
 
 @object_type()
 class Query:
-    """What can be asked about matching."""
+    """Queries about matching."""
 
     @resolver
     async def matching_algorithms(self, info: Info) -> list[MatchingAlgorithm] | None:

@@ -100,7 +100,7 @@ class Match:
 
     @classmethod
     def of(cls, match: model.Match) -> "Match":
-        """The type of a match in a ranking."""
+        """Return the GraphQL type of a match in a ranking."""
         return cls(
             total_score=match.total_score,
             skill_score=match.skill_score,
@@ -182,7 +182,7 @@ class MatchingAlgorithm:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "MatchingAlgorithm":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         parameters = model.parameters_of(row.parameters)
         weights = parameters.weights
         return cls(
@@ -234,7 +234,7 @@ class MatchingResult:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "MatchingResult":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             candidates=row.candidates,

@@ -113,4 +113,4 @@ async def _again(session: Session, musician_id: UUID) -> Profile | None:
 
 
 RESULTS: Mapping[type[Command[Any]], Reload] = {CreateProfile: _again, UpdateProfile: _again}
-"""What commands answer, found again for whoever sends one twice."""
+"""How the result of a command that was executed before is loaded."""

@@ -8,7 +8,7 @@ from subgraphs.musicians import store
 
 
 class MusiciansContext(ServiceContext):
-    """The context of a request to the musicians service."""
+    """The context of a request to the musicians service, with its data loaders."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)

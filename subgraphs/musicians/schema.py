@@ -43,11 +43,11 @@ async def _own_profile(info: Info, id: str) -> UUID:
 
 @object_type()
 class Query:
-    """What can be asked about musicians."""
+    """Queries about musicians."""
 
     @resolver
     async def musician(self, info: Info, id: strawberry.ID) -> Musician | None:
-        """One musician, or null when there is none with this id."""
+        """The musician with this id; null if there is none."""
         return await Musician.resolve_reference(info, id)
 
     @resolver
@@ -73,7 +73,7 @@ class Query:
 
     @resolver
     async def skill(self, info: Info, id: strawberry.ID) -> Skill | None:
-        """One skill, or null when there is none with this id."""
+        """The skill with this id; null if there is none."""
         return await Skill.resolve_reference(info, id)
 
     @resolver

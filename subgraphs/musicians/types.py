@@ -48,14 +48,14 @@ class Skill:
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Skill | None":
-        """The skill of a representation; null when there is none."""
+        """Return the skill with this id, None if there is none."""
         skill_id = uuid_of(id)
         record = await info.context.skills.load(skill_id) if skill_id else None
         return cls.of(record) if record else None
 
     @classmethod
     def of(cls, record: SkillRecord) -> "Skill":
-        """The type of a record."""
+        """Return the GraphQL type of a record."""
         return cls(
             id=strawberry.ID(str(record.id)),
             name=record.name,
@@ -128,14 +128,14 @@ class Musician:
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Musician | None":
-        """The musician of a representation; null when there is none."""
+        """Return the musician with this id, None if there is none."""
         musician_id = uuid_of(id)
         profile = await info.context.profiles.load(musician_id) if musician_id else None
         return cls.of(profile) if profile else None
 
     @classmethod
     def of(cls, profile: Profile) -> "Musician":
-        """The type of a profile."""
+        """Return the GraphQL type of a profile."""
         return cls(
             id=strawberry.ID(str(profile.id)),
             stage_name=profile.stage_name,
@@ -165,7 +165,7 @@ class User:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "User":
-        """The user of a representation; whether there is one, the users service knows."""
+        """Return the user with this id; whether it exists is not checked here but in the users service."""
         return cls(id=id)
 
 

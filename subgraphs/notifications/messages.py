@@ -16,7 +16,7 @@ from subgraphs.notifications.model import DeliverySettings
 
 @dataclass(frozen=True, kw_only=True)
 class MarkRead(Command[Row[Any]]):
-    """Mark a notification as read; answers its row."""
+    """Mark a notification as read; returns its row."""
 
     by: Identity
     notification_id: UUID
@@ -24,14 +24,14 @@ class MarkRead(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class MarkAllRead(Command[int]):
-    """Mark all that one has as read; answers how many were not."""
+    """Mark all that one has as read; returns how many were not."""
 
     by: Identity
 
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateSettings(Command[DeliverySettings]):
-    """Change how one wants to be told; what is not named stays. Answers the settings."""
+    """Change how one wants to be told; what is not named stays. Returns the settings."""
 
     by: Identity
     changes: Mapping[str, Any]
@@ -39,7 +39,7 @@ class UpdateSettings(Command[DeliverySettings]):
 
 @dataclass(frozen=True, kw_only=True)
 class SendDue(Command[int]):
-    """Let go out what has waited long enough; answers how many."""
+    """Let go out what has waited long enough; returns how many."""
 
     most: int = 100
 

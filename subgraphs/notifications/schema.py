@@ -33,7 +33,7 @@ class Query:
 
 @object_type()
 class Mutation:
-    """What can be done with notifications."""
+    """Mutations of notifications."""
 
     @resolver
     async def mark_notification_read(self, info: Info, id: strawberry.ID) -> Notification | None:

@@ -94,7 +94,7 @@ class Notification:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "Notification":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             type=NotificationType(row.type),

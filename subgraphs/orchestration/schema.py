@@ -38,7 +38,7 @@ class SagaVerb(Enum):
 
 @object_type()
 class Query:
-    """What can be asked about sagas."""
+    """Queries about sagas."""
 
     @resolver
     async def saga(self, info: Info, id: strawberry.ID) -> Saga | None:

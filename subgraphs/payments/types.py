@@ -136,7 +136,7 @@ class Escrow:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "Escrow":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             amount=row.amount,
@@ -192,7 +192,7 @@ class Payment:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "Payment":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             amount=row.amount,
@@ -217,5 +217,5 @@ class AccountBalance:
 
     @classmethod
     def of(cls, balance: Balance) -> "AccountBalance":
-        """The type of a balance."""
+        """Return the GraphQL type of a balance."""
         return cls(account=balance.account, currency=balance.currency, amount=balance.amount)

@@ -161,7 +161,7 @@ class Query:
 
 @object_type()
 class Mutation:
-    """What can be done with the read models."""
+    """Mutations of the read models."""
 
     repair_copies = repair_field(COPIES, "read_side")
 

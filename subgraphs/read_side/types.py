@@ -234,7 +234,7 @@ class RankedMusician:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "RankedMusician":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         scores = "total_score skill_score experience_score price_score distance_score distance_km"
         return cls(
             **{name: getattr(row, name) for name in (*scores.split(), "ranking_position", "is_recommended")},
@@ -272,6 +272,6 @@ class ActiveRequests:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "ActiveRequests":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         same = "currency requests mean_age_days mean_budget_min mean_budget_max"
         return cls(status=RequestStatus(row.status), **{name: getattr(row, name) for name in same.split()})

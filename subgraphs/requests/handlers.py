@@ -352,7 +352,7 @@ RESULTS: Mapping[type[Command[Any]], Reload] = {
         _again(bookings),
     ),
 }
-"""What commands answer, found again for whoever sends one twice."""
+"""How the result of a command that was executed before is loaded."""
 EVENT_HANDLERS: Mapping[str, EventHandler] = {
     "MusicianProfileCreated": store_musician,
     "MusicianProfileUpdated": store_musician,

@@ -45,7 +45,7 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishRequest(Command[Row[Any]]):
-    """Publish a request; answers its row."""
+    """Publish a request; returns its row."""
 
     by: Identity
     title: str
@@ -59,7 +59,7 @@ class PublishRequest(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateRequest(Command[Row[Any]]):
-    """Change a request that nobody is booked for; None leaves a value as it is. Answers its row."""
+    """Change a request that nobody is booked for; None leaves a value as it is. Returns its row."""
 
     by: Identity
     request_id: UUID
@@ -73,7 +73,7 @@ class UpdateRequest(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class CancelRequest(Command[Row[Any]]):
-    """Withdraw a request, and with it its booking; answers the request's row."""
+    """Withdraw a request, and with it its booking; returns the request's row."""
 
     by: Identity
     request_id: UUID
@@ -81,7 +81,7 @@ class CancelRequest(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class ApplyToRequest(Command[Row[Any]]):
-    """Apply as the musician that the caller is; answers the application's row."""
+    """Apply as the musician that the caller is; returns the application's row."""
 
     by: Identity
     request_id: UUID
@@ -91,7 +91,7 @@ class ApplyToRequest(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptApplication(Command[Row[Any]]):
-    """Choose a musician; answers the row of the new booking."""
+    """Choose a musician; returns the row of the new booking."""
 
     by: Identity
     application_id: UUID
@@ -99,7 +99,7 @@ class AcceptApplication(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class RejectApplication(Command[Row[Any]]):
-    """Turn a musician down; answers the application's row."""
+    """Turn a musician down; returns the application's row."""
 
     by: Identity
     application_id: UUID
@@ -107,7 +107,7 @@ class RejectApplication(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class WithdrawApplication(Command[Row[Any]]):
-    """Take one's own application back; answers its row."""
+    """Take one's own application back; returns its row."""
 
     by: Identity
     application_id: UUID
@@ -115,7 +115,7 @@ class WithdrawApplication(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class ConfirmBooking(Command[Row[Any]]):
-    """The musician agrees; answers the booking's row."""
+    """The musician agrees; returns the booking's row."""
 
     by: Identity
     booking_id: UUID
@@ -123,7 +123,7 @@ class ConfirmBooking(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class CompleteBooking(Command[Row[Any]]):
-    """One of the two says that the event took place; answers the booking's row."""
+    """One of the two says that the event took place; returns the booking's row."""
 
     by: Identity
     booking_id: UUID
@@ -131,7 +131,7 @@ class CompleteBooking(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class CancelBooking(Command[Row[Any]]):
-    """One of the two cannot; the request looks for somebody again. Answers the booking's row."""
+    """One of the two cannot; the request looks for somebody again. Returns the booking's row."""
 
     by: Identity
     booking_id: UUID

@@ -45,11 +45,11 @@ async def _own_booking(info: Info, id: str) -> UUID:
 
 @object_type()
 class Query:
-    """What can be asked about requests."""
+    """Queries about requests."""
 
     @resolver
     async def request(self, info: Info, id: strawberry.ID) -> MusicianRequest | None:
-        """One request, or null when there is none with this id."""
+        """The request with this id; null if there is none."""
         return await MusicianRequest.load(info, uuid_of(id))
 
     @resolver

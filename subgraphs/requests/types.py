@@ -199,7 +199,7 @@ class MusicianRequest:
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "MusicianRequest | None":
-        """The request of a representation; null when there is none."""
+        """Return the request with this id, None if there is none."""
         return await cls.load(info, uuid_of(id))
 
     @classmethod
@@ -210,7 +210,7 @@ class MusicianRequest:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "MusicianRequest":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             title=row.title,
@@ -280,12 +280,12 @@ class Application:
 
     @classmethod
     def of_any(cls, row: Row[Any] | None) -> "Application | None":
-        """The type of a row that may be absent."""
+        """Return the GraphQL type of a row that may be absent."""
         return cls.of(row) if row is not None else None
 
     @classmethod
     def of(cls, row: Row[Any]) -> "Application":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             message=row.message,
@@ -350,7 +350,7 @@ class Booking:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "Booking":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             starts_at=row.starts_at,

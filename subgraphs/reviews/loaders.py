@@ -1,4 +1,4 @@
-"""What one request knows: who asks, and the loaders of reviews and what follows from them."""
+"""The context of a request to the reviews service, with its data loaders."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from subgraphs.reviews import store
 
 
 class ReviewsContext(ServiceContext):
-    """The context of a request to the reviews service."""
+    """The loaders of reviews, reputations and counts."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)

@@ -84,7 +84,7 @@ class PendingSync:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "PendingSync":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             event_id=strawberry.ID(str(row.event_id)),
@@ -131,7 +131,7 @@ class SyncLog:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "SyncLog":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             sync_id=strawberry.ID(str(row.sync_id)),
@@ -183,7 +183,7 @@ class SyncTarget:
 
     @classmethod
     def of(cls, row: Row[Any], conflict: Row[Any] | None) -> "SyncTarget":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         latency = row.latencies and SyncLatency(
             p50=row.latencies[0], p95=row.latencies[1], p99=row.latencies[2]
         )
@@ -227,7 +227,7 @@ class ConsistencyCheck:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "ConsistencyCheck":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             entity_type=row.entity_type,

@@ -1,4 +1,4 @@
-"""What one request knows: who asks, and the users that were looked up for it."""
+"""The context of a request to the users service, with its data loaders."""
 
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
@@ -9,7 +9,7 @@ from subgraphs.users import store
 
 
 class UsersContext(ServiceContext):
-    """The context of a request to the users service."""
+    """The signer of tokens, and the loader of accounts."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus, signer: TokenSigner) -> None:
         super().__init__(caller, database, bus)

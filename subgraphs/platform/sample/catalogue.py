@@ -115,8 +115,8 @@ SKILLS = INSTRUMENTS + GENRES + STYLES
 class Occasion:
     """A kind of event.
 
-    `share`: its relative frequency; `hours`: its possible durations; `starts`: first and last hour of its start;
-    `weekend`: the probability that it is on a weekend.
+    `share`: its relative frequency; `hours`: its possible durations; `starts`: first and last hour of its
+    start; `weekend`: the probability that it is on a weekend.
     """
 
     titles: tuple[str, ...]

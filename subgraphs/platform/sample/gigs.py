@@ -1,4 +1,6 @@
-"""The requests of the sample data, with applications of musicians who live near, and bookings without overlaps."""
+"""The requests of the sample data, with applications of musicians who live near, and bookings without
+overlaps.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -23,7 +25,9 @@ from subgraphs.platform.sample.people import People, SampleMusician, SamplePerso
 _GENRE = {one.name: one for one in GENRES}
 _STYLE = {one.name: one for one in STYLES}
 BEST_APPLIES = 0.85
-"""The probability that a city's best musician applies, so that a few musicians have many bookings and most few."""
+"""The probability that a city's best musician applies, so that a few musicians have many bookings and most
+few.
+"""
 URGENCIES = Weighted(("low", "medium", "high", "urgent"), (20, 55, 18, 7))
 
 
@@ -117,8 +121,8 @@ class GigMaker:
             yield self.with_outcome(self.request(client, self.occasions.draw(self.random), days or 1))
 
     def demo(self) -> Iterator[Gig]:
-        """Yield the demo client's requests: one open, one with applications, one booked, two completed (one of them
-        not rated).
+        """Yield the demo client's requests: one open, one with applications, one booked, two completed
+        (one of them not rated).
         """
         client, player = self.people.clients[0], self.people.musicians[0]
         stories = (("open", 40, "open"), ("choosing", 30, "in_progress"), ("booked", 20, "assigned"), ("played", -20, "completed"), ("unrated", -4, "completed"))  # fmt: skip

@@ -1,7 +1,8 @@
 """Loading of the sample data: it is generated in memory, then copied into the databases in bulk.
 
-The services' copies of other services' data are filled as if events had arrived, but no events are published for
-sample data. Only the read side gets events, in its local log, because its read models are computed from them alone.
+The services' copies of other services' data are filled as if events had arrived, but no events are published
+for sample data. Only the read side gets events, in its local log, because its read models are computed from
+them alone.
 """
 
 import asyncio

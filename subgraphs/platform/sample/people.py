@@ -216,7 +216,9 @@ class People:
 
 
 def make_people(seed: int, musicians: int, places: Sequence[City], now: datetime) -> People:
-    """Return `musicians` musicians, half as many clients, and the demo accounts; the same for the same seed."""
+    """Return `musicians` musicians, half as many clients, and the demo accounts; the same for the same
+    seed.
+    """
     random = Random(f"{seed}/people")
     drawn = Weighted(places, [one.population**0.85 for one in places])
     demo_city = next(one for one in places if one.name == DEMO_CITY)

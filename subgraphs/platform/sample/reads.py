@@ -23,7 +23,9 @@ EVENT_COLUMNS: Final = (
     "correlation_id transaction_id"
 )
 _OLD_TRANSACTION: Final = 3
-"""A transaction id that is lower than that of any running transaction, so that the events are final at once."""
+"""A transaction id that is lower than that of any running transaction, so that the events are final at
+once.
+"""
 
 
 _BATCH: Final = 2_000
@@ -32,7 +34,9 @@ _VERSIONED: Final = frozenset({"musician", "musician_request"})
 
 @dataclass(frozen=True, slots=True)
 class _SampleEvent:
-    """The only event of an aggregate; its `position` is 0, so that later events of its service come behind it."""
+    """The only event of an aggregate; its `position` is 0, so that later events of its service come behind
+    it.
+    """
 
     source: str
     aggregate_type: str
@@ -43,7 +47,9 @@ class _SampleEvent:
     by: UUID
 
     def row(self) -> Sequence[Any]:
-        """Return the row of the event; its metadata lacks `occurred_at`, which only events from the queue have."""
+        """Return the row of the event; its metadata lacks `occurred_at`, which only events from the queue
+        have.
+        """
         event_id = uuid5(self.aggregate_id, self.event_type)
         metadata = {"source": self.source, "version": int(self.aggregate_type in _VERSIONED), "position": 0}
         own = (event_id, self.aggregate_id, self.aggregate_type, 1, self.event_type, 1)

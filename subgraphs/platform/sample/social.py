@@ -1,7 +1,8 @@
 """Connections between people for a social graph, with a degree distribution as in real networks.
 
-Degrees follow a power law with a maximum: most people have few connections, some very many. Edges are drawn by the
-configuration model (Molloy and Reed, 1995), 60 % of them within a city; loops and repetitions are dropped.
+Degrees follow a power law with a maximum: most people have few connections, some very many. Edges are drawn
+by the configuration model (Molloy and Reed, 1995), 60 % of them within a city; loops and repetitions are
+dropped.
 """
 
 from collections import defaultdict

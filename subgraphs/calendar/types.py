@@ -100,7 +100,9 @@ class Musician:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Musician | None":
-        """The musician of a representation; that there is one, the musicians service says."""
+        """Return the musician with this id; whether it exists is not checked here but in the musicians
+        service.
+        """
         key = uuid_of(id)
         return cls(id=id, key=key) if key else None
 

@@ -73,7 +73,9 @@ class Musician:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID, **given: Any) -> "Musician | None":
-        """The musician of a representation; that there is one, the musicians service says."""
+        """Return the musician with this id; whether it exists is not checked here but in the musicians
+        service.
+        """
         return cls(id=id, given=given) if uuid_of(id) else None
 
 
@@ -147,7 +149,9 @@ class MusicianRequest:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "MusicianRequest | None":
-        """The request of a representation; that there is one, the requests service says."""
+        """Return the request with this id; whether it exists is not checked here but in the requests
+        service.
+        """
         return cls.of(uuid_of(id))
 
     @classmethod

@@ -1,7 +1,4 @@
-"""Profiles as event-sourced aggregates.
-
-Their state, and the table that shows most of it (skills and documents have their own).
-"""
+"""Musicians' profiles as event-sourced aggregates. Skills and documents have tables of their own."""
 
 from decimal import Decimal
 from typing import Any, Final
@@ -18,7 +15,7 @@ _NOBODY: Final = UUID(int=0)
 
 
 class ProfileState(msgspec.Struct, frozen=True):
-    """What a musician says of themselves."""
+    """The state of a musician's profile."""
 
     user_id: UUID = _NOBODY
     stage_name: str = ""
@@ -41,4 +38,4 @@ PROFILES: Final = EventSourcedTable(
     Aggregate(aggregate_type="musician", initial=ProfileState(), apply=merge_changes), profiles
 )
 ORIGINALS: Final = {"musician": KeyedTable("musician_profiles", "id", "profile_facts(it)")}
-"""What others keep copies of."""
+"""The tables of which other services have copies, by kind."""

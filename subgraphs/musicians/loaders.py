@@ -1,4 +1,4 @@
-"""What one request knows: who asks, and the loaders of musicians and their parts."""
+"""The data loaders of the musicians service."""
 
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database

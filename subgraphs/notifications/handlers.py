@@ -20,7 +20,7 @@ async def mark_read(uow: UnitOfWork, command: messages.MarkRead) -> Row[Any]:
     if known is None:
         raise NotFound("There is no such notification")
     if known.user_id != command.by.user_id:
-        raise Forbidden("This belongs to somebody else")
+        raise Forbidden("This belongs to another user")
     row = await store.mark_read(uow, known.id)
     if row is None:
         raise NotFound("There is no such notification")

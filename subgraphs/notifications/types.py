@@ -186,7 +186,7 @@ class User:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "User | None":
-        """The user of a representation; that there is one, the users service says."""
+        """Return the user with this id; whether it exists is not checked here but in the users service."""
         key = uuid_of(id)
         return cls(id=id, key=key) if key else None
 

@@ -165,7 +165,9 @@ class Booking:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Booking | None":
-        """The booking of a representation; that there is one, the requests service says."""
+        """Return the booking with this id; whether it exists is not checked here but in the requests
+        service.
+        """
         return cls.of(uuid_of(id))
 
     @classmethod

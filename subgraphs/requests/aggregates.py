@@ -1,4 +1,4 @@
-"""Requests and bookings as event-sourced aggregates: their states, and the tables that show them."""
+"""Requests and bookings as event-sourced aggregates: their states, and the tables with the current states."""
 
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -17,7 +17,7 @@ _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RequestState(msgspec.Struct, frozen=True):
-    """What a client looks for, and how far it has come."""
+    """The state of a client's request."""
 
     client_id: UUID = _NOBODY
     title: str = ""
@@ -42,7 +42,7 @@ class RequestState(msgspec.Struct, frozen=True):
 
 
 class BookingState(msgspec.Struct, frozen=True):
-    """Who plays for whom, when and for how much, and whether that holds."""
+    """The state of a booking."""
 
     request_id: UUID = _NOBODY
     application_id: UUID | None = None
@@ -65,4 +65,4 @@ BOOKINGS: Final = EventSourcedTable(
     Aggregate(aggregate_type="booking", initial=BookingState(), apply=merge_changes), bookings
 )
 ORIGINALS: Final = {"musician_request": KeyedTable("musician_requests", "id", "request_facts(it)")}
-"""What others keep copies of."""
+"""The tables of which other services have copies, by kind."""

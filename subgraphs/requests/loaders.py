@@ -1,4 +1,4 @@
-"""What one request shares: who asks, and a loader for every entity and list."""
+"""The data loaders of the requests service."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -18,10 +18,9 @@ _FetchPages = Callable[[Sequence[UUID], Page], Awaitable[Mapping[UUID, list[Row[
 
 
 class RequestsContext(ServiceContext):
-    """The loaders of one request."""
+    """The data loaders of one GraphQL request, one for each entity and list."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
-        """Fresh loaders over the service's database."""
         super().__init__(caller, database, bus)
         self.requests = loaders.one(self._rows(requests))
         self.applications = loaders.one(self._rows(applications))

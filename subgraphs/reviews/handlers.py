@@ -18,7 +18,9 @@ from subgraphs.reviews.model import ReviewRecord
 
 
 async def rate_booking(uow: UnitOfWork, command: RateBooking) -> ReviewRecord:
-    """Publish the review of a completed booking. Raises NotFound, Forbidden, and Conflict for a second review."""
+    """Publish the review of a completed booking. Raises NotFound, Forbidden, and Conflict for a second
+    review.
+    """
     rating, text = model.rating(command.rating), model.text(command.text)
     booking = await store.completed_booking(uow, command.booking_id)
     if booking is None:

@@ -99,7 +99,9 @@ class Musician:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Musician":
-        """Return the musician with this id; whether it exists is not checked here but in the musicians service."""
+        """Return the musician with this id; whether it exists is not checked here but in the musicians
+        service.
+        """
         return cls(id=id)
 
 
@@ -118,7 +120,9 @@ class Booking:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Booking":
-        """Return the booking with this id; whether it exists is not checked here but in the requests service."""
+        """Return the booking with this id; whether it exists is not checked here but in the requests
+        service.
+        """
         return cls(id=id)
 
 

@@ -41,7 +41,8 @@ async def register(uow: UnitOfWork, command: Register) -> Account:
 
 
 async def log_in(uow: UnitOfWork, command: LogIn) -> Account:
-    """Check name and password. The error does not say which of them is wrong, so that names cannot be guessed.
+    """Check name and password. The error does not say which of them is wrong, so that names cannot be
+    guessed.
 
     Raises RateLimited, Unauthenticated, Forbidden for a deactivated account.
     """
@@ -92,7 +93,9 @@ async def set_active(uow: UnitOfWork, command: SetActive) -> Account:
 
 
 async def _attempt(uow: UnitOfWork, limits: Mapping[str, int]) -> list[int]:
-    """Record an attempt in a transaction of its own, which is committed also if the log-in fails; return its ids."""
+    """Record an attempt in a transaction of its own, which is committed also if the log-in fails; return
+    its ids.
+    """
     async with UnitOfWork(uow.database) as counting:
         attempt_ids, seconds = await store.attempt(counting, limits, model.LOGIN_WINDOW)
     if seconds:

@@ -21,7 +21,9 @@ class Register(Command[Account]):
 
 @dataclass(frozen=True)
 class LogIn(Command[Account]):
-    """Check a name (or email address) and a password. `address`: the caller's, by which attempts are limited."""
+    """Check a name (or email address) and a password. `address`: the caller's, by which attempts are
+    limited.
+    """
 
     login: str
     password: str

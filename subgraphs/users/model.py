@@ -56,7 +56,8 @@ def password(value: str, field: str, *names: str) -> str:
     """Check a password: 8 to 128 characters (longer ones take too long to hash), and none of `names`."""
     if not SHORTEST_PASSWORD <= len(value) <= LONGEST_PASSWORD:
         raise BadUserInput(
-            f"'{field}' must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters, got {len(value)}", field
+            f"'{field}' must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters, got {len(value)}",
+            field,
         )
     if value.lower() in {name.lower() for name in names}:
         raise BadUserInput(f"'{field}' must not be your user name or email address", field)
@@ -66,7 +67,9 @@ def password(value: str, field: str, *names: str) -> str:
 def open_type(value: str) -> str:
     """Check that a user type can register. Raises Forbidden."""
     if value not in OPEN_TYPES:
-        raise Forbidden(f"'userType' must be CLIENT or MUSICIAN to register, got {value.upper()}", field="userType")
+        raise Forbidden(
+            f"'userType' must be CLIENT or MUSICIAN to register, got {value.upper()}", field="userType"
+        )
     return value
 
 
@@ -81,8 +84,8 @@ def profile_changes(changes: Mapping[str, Any], today: date) -> dict[str, Any]:
 def login_limits(login: str, address: str | None) -> dict[str, int]:
     """Return how many log-in attempts are allowed in LOGIN_WINDOW, by subject.
 
-    Few from one address to one account; more to one account from all addresses, so that a stranger cannot lock out
-    its owner with five requests; and a limit for one address over all accounts.
+    Few from one address to one account; more to one account from all addresses, so that a stranger cannot
+    lock out its owner with five requests; and a limit for one address over all accounts.
     """
     account = login.strip().lower()
     limits = {

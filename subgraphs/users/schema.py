@@ -98,7 +98,9 @@ class Mutation:
 
 
 def _session(info: Info, account: Account) -> Session:
-    """Return a token, and make the user the request's identity, so that the response can have private fields."""
+    """Return a token, and make the user the request's identity, so that the response can have private
+    fields.
+    """
     info.context.identity = Identity(account.id, account.user_type)
     token = info.context.signer.sign(account.id, account.user_type)
     return Session(token=token.value, expires_at=token.expires_at, user=User.of(account))

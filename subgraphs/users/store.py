@@ -163,8 +163,8 @@ async def change_profile(session: Session, user_id: UUID, values: Mapping[str, A
 async def attempt(session: Session, limits: Mapping[str, int], window: timedelta) -> tuple[list[int], int]:
     """Record an attempt for each subject, unless one has reached its limit.
 
-    Returns the ids of the new rows and 0, or no ids and the seconds to wait. Locks on the subjects, acquired in
-    their order, serialise attempts on the same account, so that concurrent attempts cannot exceed a limit.
+    Returns the ids of the new rows and 0, or no ids and the seconds to wait. Locks on the subjects, acquired
+    in their order, serialise attempts on the same account, so that concurrent attempts cannot exceed a limit.
     """
     subjects = sorted(limits)
     await session.execute(_LOCK.bindparams(subjects=subjects))

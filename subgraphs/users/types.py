@@ -39,7 +39,9 @@ class User:
     id: strawberry.ID = strawberry.field(description="The user's id.")
     username: str = strawberry.field(description="The public name, with which the user logs in.")
     user_type: UserType = strawberry.field(description="Client, musician or admin.")
-    is_active: bool = strawberry.field(description="Whether the account is active; otherwise it cannot log in.")
+    is_active: bool = strawberry.field(
+        description="Whether the account is active; otherwise it cannot log in."
+    )
     created_at: datetime = strawberry.field(description="When the account was created.")
     profile: UserProfile | None = strawberry.field(description="Names and picture.")
     account: strawberry.Private[Account]

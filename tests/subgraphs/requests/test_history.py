@@ -20,7 +20,7 @@ from subgraphs.kit.testing import ApiUser, Client, load_rows
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.requests import store
 from subgraphs.requests.aggregates import BOOKINGS, REQUESTS
-from subgraphs.requests.handlers import put_request
+from subgraphs.requests.handlers import change_request_unchecked
 from subgraphs.requests.tables import requests
 from tests.subgraphs.requests.test_bookings import Player, booked, publish, step
 
@@ -217,7 +217,7 @@ async def test_of_two_writers_one_is_refused(client: Client, host: ApiUser) -> N
 
     async def retitle(title: str) -> None:
         async with UnitOfWork(database) as uow:
-            await put_request(uow, seen, {"title": title})
+            await change_request_unchecked(uow, seen, {"title": title})
 
     results = await asyncio.gather(retitle("one"), retitle("two"), return_exceptions=True)
     assert [type(result) for result in results if result is not None] == [VersionConflict]

@@ -122,7 +122,7 @@ class Copy:
     `handler` is the inbox's handler of the event `event_type`, which writes the copy.
     """
 
-    keyed: KeyedTable
+    table: KeyedTable
     source: str
     aggregate_type: str
     event_type: str
@@ -142,12 +142,12 @@ class Copy:
             self.is_replaced
         ):  # lock the row, then the version: the inbox's order, so that they do not deadlock
             await uow.execute(
-                self.keyed.sql("SELECT 1 FROM {table} WHERE {key} = :key FOR UPDATE").bindparams(key=key)
+                self.table.sql("SELECT 1 FROM {table} WHERE {key} = :key FOR UPDATE").bindparams(key=key)
             )
         if not await record_version(uow, consumer, self.source, key, version):
             return False
         if self.is_replaced:
-            await uow.execute(self.keyed.sql("DELETE FROM {table} WHERE {key} = :key").bindparams(key=key))
+            await uow.execute(self.table.sql("DELETE FROM {table} WHERE {key} = :key").bindparams(key=key))
         envelope = event_from_original(
             self.source, self.aggregate_type, self.event_type, key, version, told, uow.clock.now()
         )

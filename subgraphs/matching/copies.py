@@ -1,4 +1,4 @@
-"""What this service keeps of others' data, for the comparison with the originals."""
+"""The copies of other services' data in this service, for the consistency check."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -22,4 +22,4 @@ COPIES: Final[Mapping[str, Copy]] = {
         store_request,
     ),
 }
-KEYED: Final[Mapping[str, KeyedTable]] = {kind: copy.keyed for kind, copy in COPIES.items()}
+COPY_TABLES: Final[Mapping[str, KeyedTable]] = {kind: copy.table for kind, copy in COPIES.items()}

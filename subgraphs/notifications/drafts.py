@@ -1,4 +1,4 @@
-"""What the events of other services tell whom: a table from the event's name to sentences."""
+"""The notifications that follow from other services' events: a table from event types to functions."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -15,7 +15,7 @@ MakeDrafts = Callable[[Envelope, datetime], Iterable[NotificationDraft]]
 
 
 def _data(facts: msgspec.Struct, **more: UUID | None) -> dict[str, str]:
-    """The ids in an event, but for those of users: what the notification is about."""
+    """Return the ids in an event except those of users, as the notification's data."""
     ids = {name: getattr(facts, name) for name in facts.__struct_fields__ if name.endswith("_id")} | more
     private = {"client_id", "musician_user_id", "user_id"}
     return {name: str(value) for name, value in ids.items() if value is not None and name not in private}
@@ -138,6 +138,6 @@ DRAFTS: Mapping[str, MakeDrafts] = {
 
 
 def booking_of(envelope: Envelope) -> str:
-    """The booking that an event is about."""
-    found: Any = envelope.payload.get("booking_id", "")
-    return str(found)
+    """Return the id of the booking that an event is about, "" if there is none."""
+    booking_id: Any = envelope.payload.get("booking_id", "")
+    return str(booking_id)

@@ -15,30 +15,30 @@ from subgraphs.notifications.drafts import DRAFTS, booking_of
 
 
 async def mark_read(uow: UnitOfWork, command: messages.MarkRead) -> Row[Any]:
-    """Mark a notification of one's own as read."""
+    """Mark the caller's notification as read. Raises NotFound, Forbidden."""
     known = (await store.by_ids(uow, [command.notification_id])).get(command.notification_id)
     if known is None:
-        raise NotFound("There is no such notification")
+        raise NotFound(f"There is no notification with the id {command.notification_id}")
     if known.user_id != command.by.user_id:
         raise Forbidden("This belongs to another user")
     row = await store.mark_read(uow, known.id)
     if row is None:
-        raise NotFound("There is no such notification")
+        raise NotFound(f"There is no notification with the id {command.notification_id}")
     return row
 
 
 async def mark_all_read(uow: UnitOfWork, command: messages.MarkAllRead) -> int:
-    """Mark all that one has as read."""
+    """Mark all of the caller's visible notifications as read; return how many were unread."""
     return await store.mark_all_read(uow, command.by.user_id)
 
 
 async def update_settings(uow: UnitOfWork, command: messages.UpdateSettings) -> model.DeliverySettings:
-    """Change how one wants to be told."""
+    """Change the caller's settings for notifications. Raises BadUserInput."""
     return await store.change_settings(uow, command.by.user_id, model.check_changes(command.changes))
 
 
 async def send_due(uow: UnitOfWork, command: messages.SendDue) -> int:
-    """Let go out what has waited long enough: the event and the mark are one transaction."""
+    """Publish an event for each notification that is due, and mark it as sent; return how many were due."""
     rows = await store.claim_due(uow, command.most)
     for row in rows:
         if row.channels:
@@ -57,17 +57,17 @@ async def send_due(uow: UnitOfWork, command: messages.SendDue) -> int:
 
 
 async def notify(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Tell whom an event concerns, each in their own way."""
+    """Add the notifications that follow from an event, with the channels and times of their users."""
     now = uow.clock.now()
-    tellings = list(DRAFTS[envelope.event_type](envelope, now))
-    settings = await store.settings_of(uow, [telling.user_id for telling in tellings])
-    rows = [model.row_of(telling, settings[telling.user_id], envelope.event_id, now) for telling in tellings]
+    drafts = list(DRAFTS[envelope.event_type](envelope, now))
+    settings = await store.settings_of(uow, [draft.user_id for draft in drafts])
+    rows = [model.row_of(draft, settings[draft.user_id], envelope.event_id, now) for draft in drafts]
     if rows:
         await store.add(uow, rows)
 
 
 async def notify_of_cancellation(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Nobody is reminded of what does not take place."""
+    """Delete the reminders of a cancelled booking, and add the notifications about the cancellation."""
     await store.delete_reminders(uow, booking_of(envelope))
     await notify(uow, envelope)
 

@@ -1,4 +1,4 @@
-"""Orders to the notifications service, its events, and what it reads in the events of others."""
+"""Commands and events of the notifications service, and the fields of others' events that it reads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ class MarkRead(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class MarkAllRead(Command[int]):
-    """Mark all that one has as read; returns how many were not."""
+    """Mark all of a user's visible notifications as read; returns how many were unread."""
 
     by: Identity
 
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateSettings(Command[DeliverySettings]):
-    """Change how one wants to be told; what is not named stays. Returns the settings."""
+    """Change some of a user's settings, given by name; returns all settings."""
 
     by: Identity
     changes: Mapping[str, Any]
@@ -39,14 +39,16 @@ class UpdateSettings(Command[DeliverySettings]):
 
 @dataclass(frozen=True, kw_only=True)
 class SendDue(Command[int]):
-    """Let go out what has waited long enough; returns how many."""
+    """Send the notifications that are due, at most `most`; returns how many were due."""
 
     most: int = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class NotificationDue(Event):
-    """A notification goes out now by these channels; whoever sends mail, pushes or texts listens for it."""
+    """A notification is to be sent now by these channels; services that send mail, push or SMS consume the
+    event.
+    """
 
     aggregate_type: ClassVar[str] = "notification"
     aggregate_key: ClassVar[str] = "notification_id"
@@ -61,14 +63,14 @@ class NotificationDue(Event):
 
 
 class RegisteredUser(msgspec.Struct, frozen=True):
-    """A new user."""
+    """The fields of an event about a registered user."""
 
     user_id: UUID
     username: str
 
 
 class ApplicationFacts(msgspec.Struct, frozen=True):
-    """An application and what became of it."""
+    """The fields of the events about an application."""
 
     application_id: UUID
     request_id: UUID
@@ -81,7 +83,7 @@ class ApplicationFacts(msgspec.Struct, frozen=True):
 
 
 class BookingFacts(msgspec.Struct, frozen=True):
-    """A booking and what became of it."""
+    """The fields of the events about a booking."""
 
     booking_id: UUID
     request_id: UUID
@@ -95,7 +97,7 @@ class BookingFacts(msgspec.Struct, frozen=True):
 
 
 class ReviewFacts(msgspec.Struct, frozen=True):
-    """A review that was published."""
+    """The fields of an event about a published review."""
 
     review_id: UUID
     booking_id: UUID

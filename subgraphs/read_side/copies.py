@@ -58,4 +58,4 @@ COPIES: Final[Mapping[str, Copy]] = {
         is_replaced=False,
     ),
 }
-KEYED: Final[Mapping[str, KeyedTable]] = {kind: copy.keyed for kind, copy in COPIES.items()}
+COPY_TABLES: Final[Mapping[str, KeyedTable]] = {kind: copy.table for kind, copy in COPIES.items()}

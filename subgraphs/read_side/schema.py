@@ -14,7 +14,7 @@ from subgraphs.kit.copies import digests_field, repair_field, rows_field, versio
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.pagination import DEFAULT_FIRST, MAX_FIRST, After, Connection, First, Order, Page
 from subgraphs.read_side import fallback, store
-from subgraphs.read_side.copies import COPIES, KEYED
+from subgraphs.read_side.copies import COPIES, COPY_TABLES
 from subgraphs.read_side.fallback import PageRequest
 from subgraphs.read_side.inputs import (
     CircleInput,
@@ -154,9 +154,9 @@ class Query:
         await info.context.freshness.refresh()
         return [await state_of(info, name) for name in info.context.freshness.models]
 
-    copy_digests = digests_field(KEYED)
-    copy_versions = versions_field(KEYED)
-    copy_rows = rows_field(KEYED)
+    copy_digests = digests_field(COPY_TABLES)
+    copy_versions = versions_field(COPY_TABLES)
+    copy_rows = rows_field(COPY_TABLES)
 
 
 @object_type()

@@ -1,4 +1,4 @@
-"""What one request to the calendar service shares: who asks, and its loader."""
+"""The data loader of the calendar service."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -12,10 +12,9 @@ from subgraphs.kit.service import Caller, ServiceContext
 
 
 class CalendarContext(ServiceContext):
-    """The loader of one request."""
+    """The data loader of one GraphQL request."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
-        """A fresh loader over the service's database."""
         super().__init__(caller, database, bus)
         self.busy_times = loaders.pages(self._busy_times)
 

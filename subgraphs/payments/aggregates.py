@@ -1,6 +1,6 @@
-"""Escrows as event-sourced aggregates: their state, and the table that shows them.
+"""Escrows as event-sourced aggregates: their state, and the table with the current states.
 
-What the money does is in the ledger.
+The movements of money are in the ledger.
 """
 
 from decimal import Decimal
@@ -17,7 +17,7 @@ _NOBODY: Final = UUID(int=0)
 
 
 class EscrowState(msgspec.Struct, frozen=True):
-    """What was charged for a booking, and what has become of it."""
+    """The state of the escrow of a booking: the charged amount, and what was paid out of it."""
 
     booking_id: UUID = _NOBODY
     request_id: UUID = _NOBODY

@@ -1,4 +1,4 @@
-"""What one request to the payments service shares: who asks, and its loaders."""
+"""The data loaders of the payments service."""
 
 from subgraphs.kit import loaders
 from subgraphs.kit.bus import Bus
@@ -9,10 +9,9 @@ from subgraphs.payments.tables import escrows
 
 
 class PaymentsContext(ServiceContext):
-    """The loaders of one request."""
+    """The data loaders of one GraphQL request."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
-        """Fresh loaders over the service's database."""
         super().__init__(caller, database, bus)
         self.escrows = loaders.one(lambda ids: store.by_ids(database, escrows, ids))
         self.escrows_of_bookings = loaders.one(lambda ids: store.escrows_of_bookings(database, ids))

@@ -130,4 +130,4 @@ def test_a_home_that_is_closed(server: PostgresServer, folder: Path) -> None:
         ).stdout
 
     assert said(server.url) == "connected\n"
-    assert "Set HOME to a folder of your own" in said(server.url.replace("?sslmode=disable", ""))
+    assert "Set HOME to a folder that you may read" in said(server.url.replace("?sslmode=disable", ""))

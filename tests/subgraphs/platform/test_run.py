@@ -286,11 +286,13 @@ def test_wrong_options(tmp_path: Path) -> None:
     """Servers that are not there, a folder that is none, a size that is none, nothing that runs."""
     (tmp_path / "file").touch()
     port = str(free_ports(len(SERVICES) + 1))
-    assert "is a file" in refused("run", "--port", port, "--data", str(tmp_path / "file"))
+    assert "it is a file" in refused("run", "--port", port, "--data", str(tmp_path / "file"))
     assert "no sample 'huge'" in refused(
         "run", "--port", port, "--size", "huge", "--data", str(tmp_path / "data")
     )
-    assert "Nothing that takes orders runs" in refused("stop", "users", "--data", str(tmp_path / "data"))
+    assert "No platform that accepts orders runs" in refused(
+        "stop", "users", "--data", str(tmp_path / "data")
+    )
     nowhere = f"postgresql://me:secret@127.0.0.1:{processes.free_port()}/postgres"
     said = refused(
         "migrate", "--data", str(tmp_path / "d2"), "--postgres-url", nowhere, "--redis-url", "redis://x"

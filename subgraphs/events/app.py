@@ -1,4 +1,4 @@
-"""The events service, put together."""
+"""Composition of the events service."""
 
 from pathlib import Path
 
@@ -19,14 +19,16 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 async def store_event(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Keep an event, of whatever kind."""
+    """Store an event of any type."""
     await store.add(uow, envelope)
 
 
 def bootstrap(settings: ServiceSettings) -> Service:
-    """Settings in, service out."""
+    """Return the events service, not started. Raises ServiceSettingsError without EVENT_SOURCES."""
     if not settings.event_sources:
-        raise ServiceSettingsError("service events: set EVENT_SOURCES, the names of the other services")
+        raise ServiceSettingsError(
+            "service events: the environment lacks EVENT_SOURCES: set it to the names of the other services"
+        )
     database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)
     return Service(

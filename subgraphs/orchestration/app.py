@@ -1,4 +1,4 @@
-"""The orchestration service, put together."""
+"""Composition of the orchestration service."""
 
 from pathlib import Path
 from uuid import UUID
@@ -26,19 +26,21 @@ SELF = UUID(int=0x6F7263686573747261)
 def bootstrap(
     settings: ServiceSettings, transport: Transport | None = None, pace: Pace | None = None
 ) -> Service:
-    """Settings in, service out.
+    """Return the orchestration service, not started. Raises ServiceSettingsError without
+    JWT_PRIVATE_KEY_FILE.
 
-    `transport`: the way to the other services, where it is not HTTP at their addresses.
+    `transport`: the transport to the other services, by default HTTP to `settings.service_urls`.
     """
     if settings.jwt_private_key_file is None:
         raise ServiceSettingsError(
-            "service orchestration: set JWT_PRIVATE_KEY_FILE, it asks other services as a service"
+            "service orchestration: the environment lacks JWT_PRIVATE_KEY_FILE:"
+            " set it to the key that signs services' tokens"
         )
-    way = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
+    transport = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
     database = Database(settings.database_url, clock=settings.clock)
     engine = SagaEngine(
         database.url,
-        sagas(ServiceClient(way, authorization(settings.jwt_private_key_file, SELF, settings.clock))),
+        sagas(ServiceClient(transport, authorization(settings.jwt_private_key_file, SELF, settings.clock))),
         pace,
     )
 

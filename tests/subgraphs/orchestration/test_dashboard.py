@@ -110,7 +110,7 @@ async def test_others_see_nothing(town: Town, address: str, tmp_path: Path) -> N
 
     def look(browser: Chrome) -> None:
         log_in(browser, address, token_of(town.host))
-        until(browser, lambda: "Only for admins" in browser.find_element(By.ID, "problem").text)
+        until(browser, lambda: "for admins only" in browser.find_element(By.ID, "problem").text)
         assert not browser.find_element(By.TAG_NAME, "main").is_displayed()
 
     with open_browser(tmp_path) as browser:

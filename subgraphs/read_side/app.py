@@ -1,4 +1,4 @@
-"""The read side, put together."""
+"""Composition of the read side."""
 
 from pathlib import Path
 from typing import Final
@@ -18,33 +18,34 @@ from subgraphs.read_side.freshness import FreshnessMonitor
 from subgraphs.read_side.loaders import ReadContext, ReadSideParts
 from subgraphs.read_side.log import append_to_log
 from subgraphs.read_side.log_listener import LogListener
-from subgraphs.read_side.model import TOO_FAR_BEHIND
+from subgraphs.read_side.model import MAX_SECONDS_BEHIND
 from subgraphs.read_side.projections.base import LogProjection
-from subgraphs.read_side.projections.musicians import Musicians
-from subgraphs.read_side.projections.rankings import Rankings
-from subgraphs.read_side.projections.requests import Requests
+from subgraphs.read_side.projections.musicians import MusiciansProjection
+from subgraphs.read_side.projections.rankings import RankingsProjection
+from subgraphs.read_side.projections.requests import RequestsProjection
 from subgraphs.read_side.rebuilds import Rebuilds
 from subgraphs.read_side.schema import schema
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SOURCES: Final = ("users", "musicians", "requests", "reviews", "matching")
-MODELS: Final[tuple[type[LogProjection], ...]] = (Musicians, Requests, Rankings)
+MODELS: Final[tuple[type[LogProjection], ...]] = (MusiciansProjection, RequestsProjection, RankingsProjection)
 
 
 def bootstrap(
-    settings: ServiceSettings, transport: Transport | None = None, threshold: float = TOO_FAR_BEHIND
+    settings: ServiceSettings, transport: Transport | None = None, threshold: float = MAX_SECONDS_BEHIND
 ) -> Service:
-    """Settings in, service out.
+    """Return the read side, not started.
 
-    `transport`: the way to the command side, where it is not HTTP at the services' addresses.
+    `transport`: the transport to the command side, by default HTTP to `settings.service_urls`. `threshold`: a
+    read model that is more seconds behind does not answer queries.
     """
     database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)
     models = {model.name: model() for model in MODELS}
     freshness = FreshnessMonitor(database, queue.redis, settings.name, SOURCES, models, threshold)
     rebuilds = Rebuilds(database, {model.name: model for model in MODELS})
-    way = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
-    parts = ReadSideParts(freshness, rebuilds, way)
+    transport = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
+    parts = ReadSideParts(freshness, rebuilds, transport)
     projectors = [ProjectionRunner(database, model, committed=model.committed) for model in models.values()]
     return Service(
         settings.name,
@@ -54,7 +55,7 @@ def bootstrap(
         database=database,
         migrations=MIGRATIONS,
         parts=[
-            TransportPart(way),
+            TransportPart(transport),
             queue,
             Inbox(database, queue.redis, settings.name, SOURCES, {ANY_TYPE: append_to_log}),
             rebuilds,

@@ -1,7 +1,4 @@
-"""What the local log keeps of others' data, for the comparison with the originals.
-
-Where it lacks something, an event is added.
-"""
+"""The objects in the local log as copies, for the consistency check. A repair appends an event to the log."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -22,18 +19,18 @@ _LAST = text(
 
 
 async def append_correction(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Add what the owner tells behind the newest event that is known of the thing, and before the next
-    that its service tells.
+    """Append the owner's data as an event, with a position behind the last known event of the object and
+    before the next one that its service will publish.
     """
     last = await uow.fetch_value(_LAST, aggregate_id=envelope.aggregate_id, kind=envelope.aggregate_type)
-    place = Decimal(0) if last is None else (last + last // 1 + 1) / 2
+    position = Decimal(0) if last is None else (last + last // 1 + 1) / 2
     event = NewEvent(
         event_type=envelope.event_type,
         data=envelope.payload,
         metadata={
             "source": envelope.source,
             "version": envelope.version,
-            "position": float(place),
+            "position": float(position),
             "mended": True,
         },
     )

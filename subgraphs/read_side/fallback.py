@@ -1,6 +1,5 @@
-"""What the command side is asked in place of a read model.
-
-The same questions, as far as it can answer them.
+"""The queries to the command side that replace those of a read model, as far as the command side supports
+them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +20,8 @@ from subgraphs.read_side.types import ActiveRequests, MusicianListing, RankedMus
 
 Node = TypeVar("Node")
 
-MOST_PAGES: Final = 20
-"""How much of the command side is read for a summary."""
+MAX_PAGES: Final = 20
+"""The greatest number of pages that are read for a summary."""
 
 _PAGE = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node"
 _MUSICIANS = f"""query($first: Int!, $after: String, $filter: MusicianFilter, $order: MusicianOrder!) {{
@@ -48,9 +47,8 @@ _SCORES = "rankingPosition totalScore skillScore experienceScore priceScore dist
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """What part of a list is wanted.
-
-    How many, in which order, and behind which cursor of the command side.
+    """The requested page of a list: number of elements, order, and the command side's cursor to start
+    behind.
     """
 
     first: int
@@ -61,7 +59,9 @@ class PageRequest:
 async def find_musicians(
     info: Info, wanted: MusicianCriteria, listed: PageRequest
 ) -> Connection[MusicianListing]:
-    """The musicians service's list, with what the reviews service says of them."""
+    """Return a page of musicians from the musicians service, with their reputation from the reviews
+    service.
+    """
     filters = _musician_filter(wanted, listed.order)
     side = info.context.command_side
     found = await _list(side, "musicians", _MUSICIANS, listed, filters)
@@ -76,7 +76,7 @@ async def find_musicians(
 
 
 async def count_musicians(info: Info, wanted: MusicianCriteria) -> int:
-    """How many musicians the list has."""
+    """Return the number of musicians in the list."""
     data = await info.context.command_side.query(
         "musicians", _COUNT_MUSICIANS, {"filter": _musician_filter(wanted, "newest")}
     )
@@ -84,14 +84,14 @@ async def count_musicians(info: Info, wanted: MusicianCriteria) -> int:
 
 
 def _musician_filter(wanted: MusicianCriteria, order: str) -> dict[str, Any]:
-    cannot = {
+    unsupported = {
         "search by text": wanted.text,
         "filter by rating": wanted.min_rating,
         "filter by availability": wanted.available_only,
         "filter by distance": wanted.near,
         "sort by rating": order == "rating",
     }
-    _check(cannot)
+    _refuse_unsupported(unsupported)
     filters = {
         "skills": [str(key) for key in wanted.skill_ids] or None,
         "city": wanted.city,
@@ -103,7 +103,7 @@ def _musician_filter(wanted: MusicianCriteria, order: str) -> dict[str, Any]:
 async def find_requests(
     info: Info, wanted: RequestCriteria, listed: PageRequest
 ) -> Connection[RequestListing]:
-    """The requests service's list, with the names that the users service knows."""
+    """Return a page of requests from the requests service, with the clients' names from the users service."""
     filters = _request_filter(wanted)
     side = info.context.command_side
     more = "applications(first: 1) { totalCount }" if side.knows_caller else ""
@@ -119,7 +119,7 @@ async def find_requests(
 
 
 async def count_requests(info: Info, wanted: RequestCriteria) -> int:
-    """How many requests the list has."""
+    """Return the number of requests in the list."""
     data = await info.context.command_side.query(
         "requests", _COUNT_REQUESTS, {"filter": _request_filter(wanted)}
     )
@@ -127,7 +127,7 @@ async def count_requests(info: Info, wanted: RequestCriteria) -> int:
 
 
 def _request_filter(wanted: RequestCriteria) -> dict[str, Any]:
-    _check({"search by text": wanted.text})
+    _refuse_unsupported({"search by text": wanted.text})
     near = wanted.near
     filters = {
         "status": [status.upper() for status in wanted.statuses] or None,
@@ -140,15 +140,16 @@ def _request_filter(wanted: RequestCriteria) -> dict[str, Any]:
 
 
 async def ranked_musicians(info: Info, request_id: str, first: int) -> list[RankedMusician] | None:
-    """The matching service's ranking, for the client of the request and admins, as the requests service
-    knows them.
+    """Return the ranking of the matching service for a request. Raises NotFound, Unauthenticated, Forbidden.
+
+    Only the client of the request, as the requests service returns it, and admins may see the ranking.
     """
     side = info.context.command_side
     data = await side.query(
         "requests", "query($id: ID!) { request(id: $id) { client { id } } }", {"id": request_id}
     )
     if data["request"] is None:
-        raise NotFound("There is no such request")
+        raise NotFound(f"There is no request with the id {request_id}")
     info.context.require_owner_or_admin(uuid_of(data["request"]["client"]["id"]))
     selection = f"matches(first: {first}) {{ {_SCORES} }}"
     (found,) = await side.entities("matching", "MusicianRequest", [request_id], selection)
@@ -158,10 +159,12 @@ async def ranked_musicians(info: Info, request_id: str, first: int) -> list[Rank
 
 
 async def active_requests(info: Info) -> list[ActiveRequests]:
-    """The summary, added up from the requests service's list as long as that is not too long."""
+    """Return the summary, computed from the list of the requests service. Raises ReadModelUnavailable if
+    the list has more than MAX_PAGES pages.
+    """
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     after: str | None = None
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         variables = {"after": after, "filter": {"status": ["OPEN", "IN_PROGRESS"]}}
         found = (await info.context.command_side.query("requests", _SUMMED, variables))["found"]
         for edge in found["edges"]:
@@ -171,7 +174,7 @@ async def active_requests(info: Info) -> list[ActiveRequests]:
             now = info.context.database.clock.now()
             return [_summary(*key, groups[key], now) for key in sorted(groups)]
         after = found["pageInfo"]["endCursor"]
-    raise unavailable(f"add up more than {MOST_PAGES * MAX_FIRST} requests")
+    raise unavailable(f"add up more than {MAX_PAGES * MAX_FIRST} requests")
 
 
 def _summary(status: str, currency: str, nodes: Sequence[Mapping[str, Any]], now: datetime) -> ActiveRequests:
@@ -192,9 +195,9 @@ def _summary(status: str, currency: str, nodes: Sequence[Mapping[str, Any]], now
     )
 
 
-def _check(cannot: Mapping[str, Any]) -> None:
-    for what, wanted in cannot.items():
-        if wanted not in (None, False):
+def _refuse_unsupported(unsupported: Mapping[str, Any]) -> None:
+    for what, value in unsupported.items():
+        if value not in (None, False):
             raise unavailable(what)
 
 

@@ -1,6 +1,4 @@
-"""The watch looks twice a second how far each read model is behind, so that a query knows without asking
-the database first.
-"""
+"""Monitors twice a second how far each read model is behind, so that a query need not measure it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -18,45 +16,45 @@ from subgraphs.kit.event_store.projection import checked_table_name
 from subgraphs.kit.queue.lag import seconds_waiting
 from subgraphs.kit.tasks import cancel
 from subgraphs.read_side.errors import why_unreadable
-from subgraphs.read_side.model import TOO_FAR_BEHIND, Verdict, judge
+from subgraphs.read_side.model import MAX_SECONDS_BEHIND, Verdict, judge
 from subgraphs.read_side.projections.base import LogProjection
 
 log = structlog.get_logger("subgraphs.watch")
 
-MOST_COUNTED: Final = 10_000
-"""Events that a look counts at most.
+MAX_COUNTED: Final = 10_000
+"""The greatest number of events that an observation counts, because counting a long log takes long."""
 
-While a long log is read anew, looking must not take as long as reading.
-"""
-
-_EVERY: Final = 0.5  # seconds between two looks
-_PATIENCE: Final = 2.0  # seconds for one look
+_INTERVAL: Final = 0.5  # seconds between two observations
+_TIMEOUT: Final = 2.0  # seconds for one observation
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What was last seen of a read model.
+    """The last observation of a read model: its generations, or the problem why they could not be read.
 
-    Its generations, none where the database did not answer, and when.
+    `at`: the monotonic time of the observation.
     """
 
     generations: Sequence[Lag]
     at: float
-    trouble: str | None = None
+    problem: str | None = None
 
     @property
     def serving(self) -> Lag | None:
-        """The generation that answers queries."""
-        return next((one for one in self.generations if one.serving), None)
+        """The generation that serves queries."""
+        return next((generation for generation in self.generations if generation.serving), None)
 
     @property
     def shadow(self) -> Lag | None:
-        """The generation that is being filled."""
-        return next((one for one in reversed(self.generations) if not one.serving), None)
+        """The generation that a rebuild fills."""
+        return next((generation for generation in reversed(self.generations) if not generation.serving), None)
 
 
 class FreshnessMonitor:
-    """A part of the service. What it has not seen for longer than the threshold it does not vouch for."""
+    """A part of the service that observes the read models and the queue in the background.
+
+    A read model is not fresh if its last observation is older than the threshold.
+    """
 
     def __init__(
         self,
@@ -65,9 +63,9 @@ class FreshnessMonitor:
         name: str,
         sources: Sequence[str],
         models: Mapping[str, LogProjection],
-        threshold: float = TOO_FAR_BEHIND,
+        threshold: float = MAX_SECONDS_BEHIND,
     ) -> None:
-        """`name`: that of the service, under which the queue knows it."""
+        """`name`: the service's name as a consumer of `sources`; `threshold`: in seconds."""
         self.models = models
         self.threshold = threshold
         self._database = database
@@ -76,79 +74,80 @@ class FreshnessMonitor:
         self._name = name
         self._sources = sources
         self._observations = {
-            model: Observation((), self._clock.monotonic(), "it has not been looked at yet")
-            for model in models
+            model: Observation((), self._clock.monotonic(), "it was not observed yet") for model in models
         }
         self._queue_read_at = self._clock.monotonic()
         self._queue_seconds_waiting = 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Look for the first time, and go on in the background."""
+        """Make the first observation, and start to repeat it in the background."""
         await asyncio.gather(self._read_models(), self._read_queue())
         self._tasks = [
             asyncio.create_task(self._repeat(each)) for each in (self._read_models, self._read_queue)
         ]
 
     async def stop(self) -> None:
-        """End."""
+        """Stop the observations."""
         for task in self._tasks:
             await cancel(task)
         self._tasks.clear()
 
     def observation(self, name: str) -> Observation:
-        """What was last seen of a read model."""
+        """Return the last observation of a read model."""
         return self._observations[name]
 
     def verdict(self, name: str) -> Verdict:
-        """Whether a read model may answer now."""
-        look, now = self._observations[name], self._clock.monotonic()
-        serving = look.serving
-        if look.trouble is not None or serving is None:
-            return Verdict(False, None, look.trouble or "its tables are not there yet")
-        if now - look.at > self.threshold:
-            return Verdict(False, None, f"nobody has looked at it for {now - look.at:.1f} s")
+        """Return whether a read model is fresh."""
+        last, now = self._observations[name], self._clock.monotonic()
+        serving = last.serving
+        if last.problem is not None or serving is None:
+            return Verdict(False, None, last.problem or "its tables do not exist yet")
+        if now - last.at > self.threshold:
+            return Verdict(False, None, f"it could not be observed for {now - last.at:.1f} s")
         agree = serving.revision == self.models[name].revision
         return judge(serving.seconds, self._queue_seconds(now), agree, self.threshold)
 
     def _queue_seconds(self, now: float) -> float:
-        """For how long something may have been waiting in the queue."""
-        silent = now - self._queue_read_at
-        return silent if silent > self.threshold else self._queue_seconds_waiting
+        """Return the age of the oldest event in the queue, or of the last read of the queue if it failed
+        since.
+        """
+        unread = now - self._queue_read_at
+        return unread if unread > self.threshold else self._queue_seconds_waiting
 
-    def mark_unreadable(self, name: str, trouble: str) -> None:
-        """Somebody could not read the model; it is not asked again before the next look."""
-        if self._observations[name].trouble != trouble:
-            log.warning("a read model cannot be trusted", model=name, reason=trouble)
-        self._observations[name] = Observation((), self._clock.monotonic(), trouble)
+    def mark_unreadable(self, name: str, problem: str) -> None:
+        """Record that a query could not read the model; it is not fresh until the next observation."""
+        if self._observations[name].problem != problem:
+            log.warning("read model is not fresh", model=name, reason=problem)
+        self._observations[name] = Observation((), self._clock.monotonic(), problem)
 
     async def refresh(self) -> None:
-        """Look now."""
+        """Observe the read models and the queue now."""
         await asyncio.gather(self._read_models(), self._read_queue())
 
-    async def _repeat(self, look: Callable[[], Awaitable[None]]) -> None:
+    async def _repeat(self, observe: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await self._clock.sleep(_EVERY)
-            await look()
+            await self._clock.sleep(_INTERVAL)
+            await observe()
 
     async def _read_models(self) -> None:
         for name, model in self.models.items():
             try:
-                async with asyncio.timeout(_PATIENCE):
-                    generations = await lag(self._database, name, MOST_COUNTED)
+                async with asyncio.timeout(_TIMEOUT):
+                    generations = await lag(self._database, name, MAX_COUNTED)
                     for plain in model.tables:
                         statement = f"SELECT 1 FROM {checked_table_name(plain)} LIMIT 1"  # noqa: S608
                         await self._database.fetch_value(text(statement))
-            except Exception as error:  # whatever the driver says, nobody knows how far the model is
+            except Exception as error:  # any error of the driver means that the lag is not known
                 self.mark_unreadable(
-                    name, why_unreadable(error) or f"nobody can look at it ({type(error).__name__})"
+                    name, why_unreadable(error) or f"it could not be observed ({type(error).__name__})"
                 )
             else:
                 self._observations[name] = Observation(generations, self._clock.monotonic())
 
     async def _read_queue(self) -> None:
-        with suppress(Exception):  # silence is what `_heard_at` tells of
-            async with asyncio.timeout(_PATIENCE):
+        with suppress(Exception):  # `_queue_read_at` then stays at the last successful read
+            async with asyncio.timeout(_TIMEOUT):
                 self._queue_seconds_waiting = await seconds_waiting(
                     self._database, self._redis, self._name, self._sources
                 )

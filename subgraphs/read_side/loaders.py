@@ -1,7 +1,4 @@
-"""What one request to the read side shares.
-
-Who asks, the watch, the rebuilds, and the way to the command side.
-"""
+"""The context of a request to the read side."""
 
 from dataclasses import dataclass
 
@@ -16,7 +13,7 @@ from subgraphs.read_side.rebuilds import Rebuilds
 
 @dataclass(frozen=True, slots=True)
 class ReadSideParts:
-    """What lives as long as the service."""
+    """The parts of the service that all requests share."""
 
     freshness: FreshnessMonitor
     rebuilds: Rebuilds
@@ -24,7 +21,7 @@ class ReadSideParts:
 
 
 class ReadContext(ServiceContext):
-    """The context of a request to the read side."""
+    """The context of one GraphQL request, with the shared parts and the command side for its caller."""
 
     def __init__(self, caller: Caller, database: Database, parts: ReadSideParts) -> None:
         super().__init__(caller, database, Bus(database, {}))

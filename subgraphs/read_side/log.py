@@ -1,7 +1,7 @@
-"""The local log: every event that the read models follow from, kept here, so that they can be made anew from
-the first one.
+"""The local log: all events from which the read models are computed, so that they can be rebuilt from the
+first one.
 
-The inbox does nothing but write it; what the events mean is a matter of the projections.
+The inbox only appends to the log; the projections interpret the events.
 """
 
 from uuid import uuid5
@@ -18,10 +18,7 @@ _KNOWN = text("SELECT 1 FROM every_event WHERE event_id = :event_id")
 
 
 async def append_to_log(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Write an event behind the others of its aggregate.
-
-    One that is here already, however long ago it came, is passed over.
-    """
+    """Append an event to the stream of its aggregate, unless the log has an event with this id."""
     if await uow.fetch_value(_KNOWN, event_id=envelope.event_id) is not None:
         return
     event = NewEvent(

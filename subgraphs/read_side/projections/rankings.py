@@ -57,11 +57,8 @@ FROM jsonb_to_recordset(cast(:told AS jsonb)) AS told (request_id uuid, matches 
 """  # noqa: S608 - names of columns, nothing from outside
 
 
-class Rankings(LogProjection):
-    """Rankings by the default algorithm.
-
-    Those that somebody asked for by another name are a matter of theirs.
-    """
+class RankingsProjection(LogProjection):
+    """The projection of rankings by the default algorithm; rankings by other algorithms are ignored."""
 
     name: ClassVar[str] = "matching"
     tables: ClassVar[tuple[str, ...]] = ("matching_read_model", "matching_rankings")
@@ -74,7 +71,7 @@ class Rankings(LogProjection):
 
     @property
     def steps(self) -> Sequence[ProjectionStep]:
-        """See BatchProjection."""
+        """The only step: rankings."""
         return (ProjectionStep(frozenset({"MatchesRanked"}), self._rankings),)
 
     async def _rankings(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> None:

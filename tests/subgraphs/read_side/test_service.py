@@ -22,7 +22,7 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.platform.valkey import start_valkey
 from subgraphs.read_side.app import MIGRATIONS, MODELS, bootstrap
 from subgraphs.read_side.model import Latencies, judge
-from subgraphs.read_side.projections.musicians import Musicians
+from subgraphs.read_side.projections.musicians import MusiciansProjection
 from tests.subgraphs.read_side.conftest import EventFeed, Start, caught_up, send, until, write
 
 LIST = "{ findMusicians(first: 100, orderBy: RATING) { totalCount edges { node { stageName rating totalReviews } } } }"
@@ -184,7 +184,7 @@ async def test_a_rebuild_that_was_cut_off(start: Start, url: str, admin: ApiUser
     await database.migrate(MIGRATIONS)
     await write(database, world.events)
 
-    class Cut(Musicians):
+    class Cut(MusiciansProjection):
         async def apply(self, uow: UnitOfWork, events: Any, generation: int) -> int:
             """Break in the second batch of the shadow."""
             if generation == 2 and events[0].cursor.position > 50:
@@ -262,7 +262,7 @@ async def test_the_queue_is_gone(servers_folder: Path, url: str, keys: SigningKe
         valkey.stop()
         await until(refused)
         answer = await client.send("{ topMusicians { stageName } }")
-        assert "not heard" in answer["extensions"]["readModel"]["topMusicians"]["reason"]
+        assert "could not be read" in answer["extensions"]["readModel"]["topMusicians"]["reason"]
         valkey = start_valkey(folder, durable=False)
         await until(trusted)
     finally:

@@ -1,4 +1,4 @@
-"""Reads what all consumers confirm to all services, as one reader however many processes the service has."""
+"""Reads the confirmations of all consumers; the processes of the service share one position."""
 
 import math
 from collections.abc import Sequence
@@ -17,16 +17,15 @@ from subgraphs.sync import recording
 log = structlog.get_logger("subgraphs.sync")
 
 _BATCH = 500
-_CHORES_SECONDS = 3600.0
+_CLEANUP_SECONDS = 3600.0
 
 
 class ConfirmationReader(Background):
-    """Keeps what was confirmed, until it is stopped.
-
-    What `name` itself confirms is left out: it says nothing of others.
+    """Records confirmations and subscriptions until it is stopped, except those of the consumer `name`, the
+    sync service itself.
     """
 
-    task_name = "sync listener"
+    task_name = "confirmation reader"
 
     def __init__(self, database: Database, redis: Redis, name: str, sources: Sequence[str]) -> None:
         self._database = database
@@ -47,15 +46,17 @@ class ConfirmationReader(Background):
                     delay = 0.1
                     if self._database.clock.monotonic() > self._cleanup_due:
                         await recording.delete_old(self._database)
-                        self._cleanup_due = self._database.clock.monotonic() + _CHORES_SECONDS
+                        self._cleanup_due = self._database.clock.monotonic() + _CLEANUP_SECONDS
             except Exception as error:
-                log.warning("confirmations wait in the queue", reason=repr(error))
+                log.warning("confirmations could not be read, will retry", reason=repr(error))
                 await self._database.clock.sleep(delay)
                 delay = min(delay * 2, 2.0)
 
     async def _record(self, uow: UnitOfWork, entries: Sequence[StreamEntry]) -> None:
-        hellos, confirmations = decode(entry.fields for entry in entries)
-        await recording.record_subscriptions(uow, [hello for hello in hellos if hello.consumer != self._name])
+        subscriptions, confirmations = decode(entry.fields for entry in entries)
+        await recording.record_subscriptions(
+            uow, [each for each in subscriptions if each.consumer != self._name]
+        )
         await recording.record_confirmations(
             uow, [each for each in confirmations if each.consumer != self._name]
         )

@@ -26,7 +26,7 @@ from subgraphs.payments.app import bootstrap as payments
 from subgraphs.read_side.app import bootstrap as read_side
 from subgraphs.requests.app import bootstrap as requests
 from subgraphs.sync.app import bootstrap as sync
-from subgraphs.sync.consistency import SETTLING
+from subgraphs.sync.consistency import SETTLING_SECONDS
 from tests.subgraphs.kit.queue.service_pair import until
 from tests.subgraphs.musicians.test_profiles import make
 from tests.subgraphs.requests.test_requests import publish
@@ -64,7 +64,7 @@ class Settling(SystemClock):
 
     async def sleep(self, seconds: float) -> None:
         """Sleep, or settle."""
-        if seconds != SETTLING:
+        if seconds != SETTLING_SECONDS:
             await super().sleep(seconds)
             return
         self.settles.set()

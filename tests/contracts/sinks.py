@@ -147,7 +147,7 @@ class SinkContract:
             await setup.publish(2, item=item)
             await until(setup.documents, {item: (2, 2)})
             await setup.pair.consumer.execute(text("DELETE FROM inbox_versions"))
-            await setup.tell_again(item, version=1, times=1)
+            await setup.publish_again(item, version=1, times=1)
             after = await setup.publish(7)
             await until(setup.documents, {item: (2, 2), after: (1, 7)})
             await until(lambda: setup.pair.count("inbox", "consumer"), 4)
@@ -170,7 +170,7 @@ class SinkContract:
             await until(setup.documents, {old: (1, 1), changed: (1, 2)})
             await setup.target.write(
                 1, [Write("item", uuid4(), 1, {"times": 99})]
-            )  # of a item that never was
+            )  # of an item that never was
             building = asyncio.create_task(rebuild(setup.consumer, setup.originals, begun=setup.begun))
             await asyncio.wait_for(setup.building.wait(), 15)
             await setup.publish(3, item=changed)

@@ -1,4 +1,4 @@
-"""What tests of saga steps share: one step of one saga, asked for as the carrier of sagas asks for it."""
+"""One step of a saga, requested as the saga engine requests it; shared by the tests of saga steps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from subgraphs.kit.testing import ApiUser, Client
 
 @dataclass(frozen=True, slots=True)
 class StepCall:
-    """One step: `inputs` declares the arguments of its mutation, `given` are their values."""
+    """One step; `inputs` declares the arguments of its mutation, `given` has their values."""
 
     client: Client
     carrier: ApiUser
@@ -26,7 +26,7 @@ class StepCall:
         by: ApiUser | None = None,
         changes: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """The whole answer; `changes` are arguments that differ from what is given."""
+        """Send the step, and return the whole response; `changes` override arguments in `given`."""
         names = [part.partition(":")[0].strip() for part in self.inputs.split(",")]
         declared = ", ".join(f"${part.strip()}" for part in self.inputs.split(","))
         passed = ", ".join(f"{name}: ${name}" for name in names)
@@ -42,15 +42,15 @@ class StepCall:
         )
 
     async def do(self, token: int = 1, **changes: Any) -> Any:
-        """What doing it gives, or the code of the refusal."""
+        """Do the step, and return its result or error code."""
         return self.result_of(await self.send("DO", token, changes=changes))
 
     async def undo(self, token: int = 1) -> Any:
-        """What undoing it gives, or the code of the refusal."""
+        """Undo the step, and return the result or error code."""
         return self.result_of(await self.send("UNDO", token))
 
     def result_of(self, answer: Mapping[str, Any]) -> Any:
-        """The result in an answer, or the code of the refusal."""
+        """Return the result in a response, or the error code."""
         if errors := answer.get("errors"):
             return str(errors[0]["extensions"]["code"])
         return answer["data"][self.mutation]

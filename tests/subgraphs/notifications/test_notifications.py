@@ -21,7 +21,7 @@ READ = "mutation($id: ID!) { markNotificationRead(id: $id) { isRead readAt } }"
 
 
 async def told(client: Client, person: ApiUser) -> list[Any]:
-    """What a user is told, newest first."""
+    """Return a user's notifications, newest first."""
     answer = await client.entities("User", [person.id], OWN, person)
     assert "errors" not in answer
     found = answer["data"]["_entities"][0]

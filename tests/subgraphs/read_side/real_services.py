@@ -1,4 +1,4 @@
-"""The services that the read side hears and asks, all real, behind a real gateway, in one process."""
+"""The read side and the services that it depends on, all real, behind a real gateway, in one process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -48,7 +48,7 @@ COMPLETED = text(
 
 @dataclass
 class RealServices:
-    """The services by name, the gateway, and the people."""
+    """The services by name, the gateway, and the users of the test."""
 
     services: dict[str, Service]
     gateway: httpx.AsyncClient
@@ -59,7 +59,7 @@ class RealServices:
     musicians: list[str]
 
     async def send(self, query: str, person: ApiUser | None = None, **variables: Any) -> dict[str, Any]:
-        """The gateway's answer."""
+        """Send a query to the gateway, and return the response."""
         headers = dict(person.headers) if person else {}
         body = {"query": query, "variables": variables}
         found: dict[str, Any] = (
@@ -70,7 +70,7 @@ class RealServices:
     async def source(
         self, query: str, wanted: str, person: ApiUser | None = None, **variables: Any
     ) -> dict[str, Any]:
-        """The gateway's answer as soon as the field `found` comes from this source, within twenty seconds."""
+        """Repeat a query until the field `found` comes from the source `wanted`, for up to twenty seconds."""
         answer: dict[str, Any] = {}
         for _ in range(200):
             answer = await self.send(query, person, **variables)
@@ -80,11 +80,11 @@ class RealServices:
         raise AssertionError(answer)
 
     def client(self, service: str) -> Client:
-        """Asks a service."""
+        """Return a client of a service."""
         return Client(self.services[service])
 
     async def musician(self, name: str, rate: int, city: str = "Berlin") -> tuple[ApiUser, str]:
-        """A musician with a profile, who plays the piano."""
+        """Create a musician with a profile, who plays the piano."""
         person = await self.person("musician", name)
         place = {"latitude": 52.5, "longitude": 13.4, "city": city, "country": "DE"}
         given = {
@@ -98,7 +98,7 @@ class RealServices:
         return person, made["createMusicianProfile"]["id"]
 
     async def person(self, role: str, name: str) -> ApiUser:
-        """Somebody with an account."""
+        """Register a user."""
         account = {
             "username": name,
             "email": f"{name}@mail.example",
@@ -170,7 +170,7 @@ async def _populate(made: RealServices) -> None:
 
 
 async def _patiently(client: Client, query: str, person: ApiUser, key: str) -> None:
-    """What may be refused until the service has heard of the others."""
+    """Repeat a request that fails until the service has received the events of the others."""
     answer: dict[str, Any] = {}
     for _ in range(500):
         answer = await client.send(query, person, id=key)

@@ -1,4 +1,4 @@
-"""An consumer in a process of its own, for tests that pause it or kill it.
+"""A consumer in its own process, for tests that pause or kill it.
 
 `python -m tests.subgraphs.kit.queue.consumer_process DATABASE_URL QUEUE_URL`.
 """
@@ -16,13 +16,13 @@ from tests.subgraphs.kit.queue.service_pair import QUICK_RETRIES, record
 
 
 async def slowly(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Hear, and take some time for it, so that a signal finds a transaction open."""
+    """Record the event slowly, so that a signal arrives during an open transaction."""
     await record(uow, envelope)
     await asyncio.sleep(0.002)
 
 
 async def main(database_url: str, queue_url: str) -> None:
-    """Listen until SIGTERM."""
+    """Consume events until SIGTERM."""
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     database, queue = Database(database_url), Queue(queue_url)

@@ -1,4 +1,4 @@
-"""A publisher that tells and an consumer that listens: what the tests of outbox, relay and inbox share."""
+"""A publisher and a consumer of events, shared by the tests of outbox, relay and inbox."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -24,7 +24,7 @@ QUICK_RETRIES = RetryPolicy(max_retries=3, seconds=0.05, factor=2.0)
 
 @dataclass(frozen=True, kw_only=True)
 class ItemCounted(Event):
-    """A item rang so many times."""
+    """An item was counted."""
 
     aggregate_type: ClassVar[str] = "item"
     aggregate_key: ClassVar[str] = "item_id"
@@ -34,7 +34,7 @@ class ItemCounted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ItemRenamed(Event):
-    """Nobody listens to this."""
+    """An event that no handler consumes."""
 
     aggregate_type: ClassVar[str] = "item"
     aggregate_key: ClassVar[str] = "item_id"
@@ -43,13 +43,13 @@ class ItemRenamed(Event):
 
 @dataclass(frozen=True)
 class Count:
-    """What the listener wants of it."""
+    """The fields of an ItemCounted that the consumer reads."""
 
     times: int
 
 
 async def record(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Add what was heard; a item that rings a negative number of times breaks the listener."""
+    """Record the event; a negative count raises ValueError."""
     times = envelope.read(Count).times
     if times < 0:
         raise ValueError(times)
@@ -64,7 +64,7 @@ HANDLERS: dict[str, EventHandler] = {"ItemCounted": record}
 
 @dataclass
 class ServicePair:
-    """A publisher that tells, and an consumer that listens, each with its own database."""
+    """A publisher and a consumer, each with its own database, and their queue."""
 
     publisher: Database
     consumer: Database
@@ -72,51 +72,51 @@ class ServicePair:
     versions: dict[UUID, int] = field(default_factory=dict)
 
     async def publish(self, *times: int, item: UUID | None = None, version: int = 0) -> None:
-        """Let items ring (each another, or all this one), each in a transaction of its own."""
+        """Publish an event for each count, of `item` or of new items, each in its own transaction."""
         for each in times:
             async with UnitOfWork(self.publisher) as uow:
                 uow.emit(ItemCounted(item_id=item or uuid4(), times=each), version)
 
     async def received(self, item: UUID | None = None) -> list[int]:
-        """What the consumer has received (of one item), in its order."""
+        """Return the counts that the consumer has received (of one item), in order of arrival."""
         rows = await self.consumer.fetch_all(text("SELECT times, item FROM received ORDER BY id"))
         return [row.times for row in rows if item in (None, row.item)]
 
     async def sorted(self) -> list[int]:
-        """What the consumer has heard, by number."""
+        """Return the counts that the consumer has received, sorted."""
         return sorted(await self.received())
 
     async def waiting(self) -> int:
-        """How many events the publisher has not told."""
+        """Return the number of events in the outbox that are not published."""
         return await self.count("outbox WHERE published_at IS NULL")
 
     async def undelivered(self) -> int:
-        """How many events of the publisher are not confirmed by all who want them."""
+        """Return the number of events in the outbox that not all consumers have confirmed."""
         return await self.count("outbox WHERE delivered_at IS NULL")
 
     async def count(self, rows: str, where: str = "publisher") -> int:
-        """How many rows there are, by a FROM clause."""
+        """Return the number of rows of a FROM clause."""
         database = self.publisher if where == "publisher" else self.consumer
         return int(await database.fetch_value(text(f"SELECT count(*) FROM {rows}")))
 
     async def failures(self) -> list[Any]:
-        """What the consumer has put aside, in the order of the publisher."""
+        """Return the consumer's stored failures, in the publisher's order."""
         found = "SELECT * FROM inbox_failures ORDER BY position"
         return list(await self.consumer.fetch_all(text(found)))
 
     async def statuses(self) -> list[tuple[str, int]]:
-        """Status and retries of what the consumer has put aside."""
+        """Return status and number of retries of the consumer's stored failures."""
         return [(row.status, row.retry_count) for row in await self.failures()]
 
     async def outcomes(self) -> list[str]:
-        """What the consumer has confirmed, in the order of the publisher."""
+        """Return the outcomes that the consumer has confirmed, in the publisher's order."""
         rows = await self.publisher.fetch_all(
             text("SELECT outcome FROM outbox_deliveries ORDER BY outbox_id")
         )
         return [row.outcome for row in rows]
 
     def relay(self, confirm_seconds: float = 30.0) -> Relay:
-        """A relay that looks often."""
+        """Return a relay that polls often."""
         return Relay(
             self.publisher, self.queue.redis, "publisher", poll_seconds=0.1, confirm_seconds=confirm_seconds
         )
@@ -128,7 +128,7 @@ class ServicePair:
         lease_seconds: float = 1.0,
         consumer: str = "consumer",
     ) -> Inbox:
-        """An inbox that gives up quickly."""
+        """Return an inbox that retries quickly and gives up soon."""
         redis = self.queue.redis
         return Inbox(
             self.consumer,
@@ -143,7 +143,7 @@ class ServicePair:
 
 @asynccontextmanager
 async def service_pair_of(postgres_url: str, queue_url: str) -> AsyncIterator[ServicePair]:
-    """A pair on fresh databases."""
+    """Yield a pair on fresh databases."""
     async with (
         fresh_database(postgres_url, "publisher") as publisher_url,
         fresh_database(postgres_url, "consumer") as consumer_url,
@@ -164,7 +164,7 @@ async def service_pair_of(postgres_url: str, queue_url: str) -> AsyncIterator[Se
 
 @asynccontextmanager
 async def started(*parts: Any) -> AsyncIterator[None]:
-    """The parts, running meanwhile."""
+    """Start the parts, and stop them on exit."""
     for part in parts:
         await part.start()
     try:
@@ -175,7 +175,7 @@ async def started(*parts: Any) -> AsyncIterator[None]:
 
 
 async def until(read: Callable[[], Awaitable[Any]], wanted: Any, seconds: float = 60.0) -> None:
-    """Wait until something reads as wanted."""
+    """Wait until `read` returns `wanted`; fail after `seconds`."""
     found = None
     for _ in range(int(seconds / 0.02)):
         if (found := await read()) == wanted:

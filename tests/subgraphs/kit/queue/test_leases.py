@@ -64,7 +64,7 @@ async def test_a_dead_process_loses_its_partitions(pair: ServicePair) -> None:
 
 
 async def test_order_survives_a_change_of_owners(pair: ServicePair) -> None:
-    """While processes come and go, each item is heard once a ring, in order."""
+    """While processes come and go, each event of an item is received once, in order."""
     items = [uuid4() for _ in range(12)]
 
     async def publish() -> None:

@@ -53,8 +53,8 @@ async def owners(pair: ServicePair) -> set[int]:
     return {int(row.owner.split("-")[-2]) for row in await pair.consumer.fetch_all(_OWNERS)}
 
 
-async def ring_all(pair: ServicePair, rounds: range) -> None:
-    """Every item rings once a round; half of the items have versions."""
+async def publish_all(pair: ServicePair, rounds: range) -> None:
+    """Publish one event for every item in each round; half of the items have versions."""
     for number in rounds:
         async with UnitOfWork(pair.publisher) as uow:
             for place, item in enumerate(ITEMS):
@@ -76,14 +76,14 @@ async def test_a_paused_process_commits_nothing(pair: ServicePair, queue_url: st
     with consumer_processes(pair, queue_url, 2) as (paused, other):
         await until(lambda: owners(pair), {paused.pid, other.pid})
         async with started(pair.relay()):
-            await ring_all(pair, range(30))
+            await publish_all(pair, range(30))
             while await pair.count("received", "consumer") <= 100:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.005)
             os.kill(paused.pid, signal.SIGSTOP)
             await until(lambda: owners(pair), {other.pid})
             await all_in_order(pair, 30)
             os.kill(paused.pid, signal.SIGCONT)
-            await ring_all(pair, range(30, 40))
+            await publish_all(pair, range(30, 40))
             await until(lambda: owners(pair), {paused.pid, other.pid})
             await all_in_order(pair, 40)
     assert await pair.failures() == []
@@ -94,7 +94,7 @@ async def test_a_killed_process_loses_nothing(pair: ServicePair, queue_url: str)
     with consumer_processes(pair, queue_url, 2) as (killed, other):
         await until(lambda: owners(pair), {killed.pid, other.pid})
         async with started(pair.relay()):
-            await ring_all(pair, range(30))
+            await publish_all(pair, range(30))
             while await pair.count("received", "consumer") <= 100:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.005)
             killed.kill()

@@ -38,8 +38,8 @@ async def serving(folder: Path, *, durable: bool) -> AsyncIterator[ValkeyServer]
         server.stop()
 
 
-async def ring_all(pair: ServicePair, rounds: range) -> None:
-    """Every item rings once a round, each an event of its own version; half of the items have none."""
+async def publish_all(pair: ServicePair, rounds: range) -> None:
+    """Publish one event for every item in each round; half of the items have versions."""
     for number in rounds:
         async with UnitOfWork(pair.publisher) as uow:
             for place, item in enumerate(ITEMS):
@@ -73,10 +73,10 @@ async def test_a_thousand_events_wait_for_the_queue(postgres_url: str, tmp_path:
         service_pair_of(postgres_url, server.url) as pair,
         started(pair.relay(), pair.inbox(), pair.inbox()),
     ):
-        await ring_all(pair, range(2))
+        await publish_all(pair, range(2))
         await until(lambda: pair.count("received", "consumer"), 2 * len(ITEMS))
         server.stop()
-        await ring_all(pair, range(2, 23))
+        await publish_all(pair, range(2, 23))
         assert await pair.waiting() >= 1000
         assert await pair.count("received", "consumer") == 2 * len(ITEMS)
         async with serving(tmp_path / "valkey", durable=durable):
@@ -103,14 +103,14 @@ async def test_the_queue_is_killed_and_wiped(postgres_url: str, tmp_path: Path) 
             pair.inbox({"ItemCounted": slowly}),
         ),
     ):
-        await ring_all(pair, range(40))
+        await publish_all(pair, range(40))
         for _ in range(1000):
             if await pair.count("received", "consumer") > 200:
                 break
             await asyncio.sleep(0.005)
         server.process.kill()
         server.process.wait()
-        await ring_all(pair, range(40, 45))
+        await publish_all(pair, range(40, 45))
         handled, published = await pair.count("received", "consumer"), 45 * len(ITEMS) - await pair.waiting()
         assert 200 < handled < published < 45 * len(ITEMS)
         async with serving(tmp_path / "valkey", durable=False) as empty:
@@ -128,12 +128,12 @@ async def test_published_and_not_read_when_it_is_wiped(postgres_url: str, tmp_pa
         started(pair.relay()),
     ):
         async with started(pair.inbox()):
-            await ring_all(pair, range(3))
+            await publish_all(pair, range(3))
             await all_in_order(pair, 3)
-        await ring_all(pair, range(3, 25))
+        await publish_all(pair, range(3, 25))
         await until(pair.waiting, 0)
         server.process.kill()
         server.process.wait()
-        await ring_all(pair, range(25, 30))
+        await publish_all(pair, range(25, 30))
         async with serving(tmp_path / "valkey", durable=False), started(pair.inbox()):
             await all_in_order(pair, 30)

@@ -1,5 +1,4 @@
-"""A publisher whose items ring and a sink that keeps a document of each: what the contract of sinks runs
-against."""
+"""A publisher of items and a sink that stores a document for each, shared by the contract tests of sinks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -41,7 +40,7 @@ ON CONFLICT (item_id) DO UPDATE SET version = it.version + 1, times = excluded.t
 
 
 class FaultyTarget:
-    """A target that can be away, hang after a write, or refuse to show another generation."""
+    """A target that can be unavailable, hang after a write, or refuse to serve another generation."""
 
     def __init__(self, inner: SinkTarget) -> None:
         self._inner = inner
@@ -58,12 +57,12 @@ class FaultyTarget:
             raise TargetUnavailable("away")
 
     async def prepare(self, generation: int) -> None:
-        """Pass it on."""
+        """Forward to the inner target."""
         self._check()
         await self._inner.prepare(generation)
 
     async def write(self, generation: int, writes: Sequence[Write]) -> None:
-        """Pass it on, and perhaps never return."""
+        """Forward to the inner target, then hang if the test wants it."""
         self._check()
         await self._inner.write(generation, writes)
         self.writes += 1
@@ -74,17 +73,17 @@ class FaultyTarget:
     async def versions(
         self, generation: int, kind: str, after: UUID | None, limit: int
     ) -> Sequence[tuple[UUID, int]]:
-        """Pass it on."""
+        """Forward to the inner target."""
         self._check()
         return list(await self._inner.versions(generation, kind, after, limit))
 
     async def read(self, generation: int, kind: str, keys: Sequence[UUID]) -> Mapping[UUID, Stored]:
-        """Pass it on."""
+        """Forward to the inner target."""
         self._check()
         return await self._inner.read(generation, kind, keys)
 
     async def serve(self, generation: int) -> None:
-        """Pass it on, and remember it."""
+        """Forward to the inner target, and record the generation."""
         self._check()
         if self.refuses_to_serve:
             raise TargetUnavailable("not this one")
@@ -92,13 +91,13 @@ class FaultyTarget:
         self.serving = generation
 
     async def discard(self, generation: int) -> None:
-        """Pass it on."""
+        """Forward to the inner target."""
         self._check()
         await self._inner.discard(generation)
 
 
 async def translate(uow: UnitOfWork, envelope: Envelope) -> Sequence[Write]:
-    """The document of a item; one that rings a negative number of times cannot be translated."""
+    """Return the write of an item's document. Raises ValueError for a negative count."""
     if envelope.payload["times"] < 0:
         raise ValueError(envelope.payload["times"])
     return [Write("item", envelope.aggregate_id, envelope.version, {"times": envelope.payload["times"]})]
@@ -119,45 +118,45 @@ class SinkSetup:
 
     @property
     def originals(self) -> "SinkSetup":
-        """What the owner tells, once `go_on` is set."""
+        """The originals for a rebuild, which wait until `go_on` is set."""
         return self
 
     async def batches(self) -> AsyncIterator[Sequence[Envelope]]:
-        """Wait, and tell."""
+        """Wait for `go_on`, then yield the owner's rows."""
         await self.go_on.wait()
         async for batch in OwnersOriginals(self.client, [self.copy]).batches():
             yield batch
 
     def begun(self, generation: int) -> None:
-        """A rebuild has its generation."""
+        """Note that a rebuild has started to fill its generation."""
         self.building.set()
 
     def relay(self) -> Relay:
-        """The publisher's."""
+        """Return a relay of the publisher."""
         return self.pair.relay()
 
     def new_consumer(self) -> SinkConsumer:
-        """The same consumer in another process."""
+        """Return a second consumer of the same sink, as another process would have it."""
         pair, sink = self.pair, self.consumer.sink
         return SinkConsumer(
             pair.consumer, pair.queue.redis, "consumer", sink, retry_policy=QUICK_RETRIES, lease_seconds=1.0
         )
 
     async def publish(self, times: int, item: UUID | None = None) -> UUID:
-        """Let a item ring, and answer which."""
+        """Change an item, publish the event, and return the item's id."""
         item = item or uuid4()
         async with UnitOfWork(self.pair.publisher) as uow:
             version = await uow.fetch_value(_OWN, item=item, times=times)
             uow.emit(ItemCounted(item_id=item, times=times), version)
         return item
 
-    async def tell_again(self, item: UUID, version: int, times: int) -> None:
-        """An event that is out of date."""
+    async def publish_again(self, item: UUID, version: int, times: int) -> None:
+        """Publish an outdated event."""
         async with UnitOfWork(self.pair.publisher) as uow:
             uow.emit(ItemCounted(item_id=item, times=times), version)
 
     async def documents(self) -> dict[UUID, tuple[int, int]]:
-        """Version and times of every item that readers see."""
+        """Return version and count of every item in the served generation."""
         if not self.target.serving:
             return {}
         keys = [key for key, _ in await self.target.versions(self.target.serving, "item", None, 1000)]
@@ -165,23 +164,23 @@ class SinkSetup:
         return {key: (one.version, one.document["times"]) for key, one in found.items()}
 
     async def times_of(self, *items: UUID) -> list[int]:
-        """The times of some items, as readers see them."""
+        """Return the counts of these items in the served generation."""
         documents = await self.documents()
         return [documents[item][1] for item in items if item in documents]
 
     async def has_failed_to_write(self) -> bool:
-        """Whether the target was asked while it was away."""
+        """Return whether a write has failed because the target was unavailable."""
         return self.target.refused > 1
 
     async def generations(self) -> list[tuple[int, str]]:
-        """What the service's database says of the target."""
+        """Return the generations of the target and their states, from the consumer's database."""
         rows = await self.pair.consumer.fetch_all(
             text("SELECT generation, state FROM sink_generations ORDER BY 1")
         )
         return [(row.generation, row.state) for row in rows]
 
     async def spoil(self, lost: UUID, older: UUID, wrong: UUID) -> None:
-        """What can go wrong in a target: a document is lost, one is old, one tells something else."""
+        """Damage the target: delete one document, make one older, and change the content of one."""
         documents = await self.documents()
         await self.target.discard(1)
         await self.target.prepare(1)
@@ -192,14 +191,14 @@ class SinkSetup:
         await self.target.write(1, spoiled)
 
     async def check(self, *, deep: bool = False) -> tuple[int, ...]:
-        """Missing, older, different, extra, repaired."""
+        """Run a check, and return the numbers of missing, older, different, extra and repaired documents."""
         [report] = await self.checker.check(deep=deep)
         assert report.error is None
         found = report.drift
         return (*map(len, (found.missing, found.older, found.different, found.extra)), report.repaired)
 
     async def repair(self, item: UUID, version: int, times: int) -> int:
-        """Repair one copy as the check would; answer how many were."""
+        """Repair one copy as the check would, and return the number of repaired copies."""
         async with UnitOfWork(self.pair.consumer) as uow:
             return int(await self.copy.repair(uow, "consumer", item, version, {"times": times}))
 
@@ -235,7 +234,7 @@ def _service(name: str, schema: Schema, database: Database, keys: SigningKeys) -
 async def sink_setup_of(
     pair: ServicePair, inner: SinkTarget, keys: SigningKeys, sync_url: str
 ) -> AsyncIterator[SinkSetup]:
-    """A sink over a target, with its queue, its services and the consistency check."""
+    """Yield a sink with this target, and its queue, services and consistency check."""
     await pair.publisher.execute(
         text("CREATE TABLE items (item_id uuid PRIMARY KEY, version int, times int)")
     )
@@ -252,8 +251,8 @@ async def sink_setup_of(
         pair.consumer,
         keys,
     )
-    way = LocalTransport({"publisher": publisher.execute, "consumer": copies_service.execute})
-    client = ServiceClient(way, authorization(keys.service, UUID(int=1)))
+    transport = LocalTransport({"publisher": publisher.execute, "consumer": copies_service.execute})
+    client = ServiceClient(transport, authorization(keys.service, UUID(int=1)))
     async with AsyncExitStack() as stack:
         sync = Database(sync_url)
         stack.push_async_callback(sync.close)

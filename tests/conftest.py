@@ -16,7 +16,7 @@ import pytest
 from subgraphs.platform.postgres import start_postgres
 from subgraphs.platform.valkey import start_valkey
 from tests.folders import SEEDED, make_folder, temporary_folder
-from tests.spreading import Groups, rank_of
+from tests.worker_groups import Groups, rank_of
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.append import append
-from subgraphs.kit.event_store.events import Context, NewEvent, Stream
+from subgraphs.kit.event_store.events import AppendContext, NewEvent, Stream
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 WRITERS = 8
@@ -19,7 +19,7 @@ EACH = 250
 async def appends_per_second(url: str) -> float:
     """Appends per second, where each writer appends to its own stream, one event per transaction."""
     database = Database(url)
-    context = Context(created_by="bench", correlation_id=uuid4())
+    context = AppendContext(created_by="bench", correlation_id=uuid4())
 
     async def write(count: int) -> None:
         stream = Stream("bench", uuid4())

@@ -19,7 +19,7 @@ from sqlalchemy import make_url
 from bench.processes import free_port, running, wait_for
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Client, Keys, Person
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 from subgraphs.musicians.app import bootstrap
 from subgraphs.platform.valkey import start_valkey
 
@@ -31,10 +31,10 @@ UPDATE = "mutation($rate: Decimal!) { updateMusicianProfile(input: {hourlyRate: 
 STATE = "{ readModels { name eventsApplied latency { events p50Ms p95Ms p99Ms } } }"
 
 
-async def change(service: Service, keys: Keys) -> int:
+async def change(service: Service, keys: SigningKeys) -> int:
     """Create profiles and change them at the rate; returns the number of events."""
     client = Client(service)
-    people = [Person.make(keys, "musician") for _ in range(MUSICIANS)]
+    people = [ApiUser.make(keys, "musician") for _ in range(MUSICIANS)]
     for number, person in enumerate(people):
         await client.data(CREATE, person, name=f"Band {number}")
     loop = asyncio.get_running_loop()
@@ -49,9 +49,9 @@ async def change(service: Service, keys: Keys) -> int:
     return MUSICIANS + RATE * SECONDS
 
 
-async def latencies(port: int, keys: Keys, events: int) -> dict[str, float]:
+async def latencies(port: int, keys: SigningKeys, events: int) -> dict[str, float]:
     """The latencies of the newest events, once the read side has all events."""
-    headers = Person.make(keys, "admin").headers
+    headers = ApiUser.make(keys, "admin").headers
     async with httpx.AsyncClient() as client:
         for _ in range(600):
             answer = await client.post(
@@ -75,7 +75,7 @@ async def _databases(url: str) -> dict[str, str]:
     return made
 
 
-async def _measure(settings: ServiceSettings, keys: Keys, port: int) -> dict[str, float]:
+async def _measure(settings: ServiceSettings, keys: SigningKeys, port: int) -> dict[str, float]:
     service = bootstrap(settings)
     await service.start()
     try:
@@ -84,7 +84,7 @@ async def _measure(settings: ServiceSettings, keys: Keys, port: int) -> dict[str
         await service.stop()
 
 
-def projection_lag(folder: Path, postgres_url: str, keys: Keys) -> dict[str, float]:
+def projection_lag(folder: Path, postgres_url: str, keys: SigningKeys) -> dict[str, float]:
     """The milliseconds until a change is visible: p50Ms, p95Ms, p99Ms of the newest thousand events."""
     databases = asyncio.run(_databases(postgres_url))
     port = free_port()

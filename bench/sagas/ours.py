@@ -11,7 +11,7 @@ from pathlib import Path
 from gateway.transport.http import HttpTransport
 from subgraphs.kit.client import ServiceClient, authorization
 from subgraphs.orchestration.app import SELF
-from subgraphs.orchestration.engine import Engine
+from subgraphs.orchestration.engine import SagaEngine
 from subgraphs.orchestration.sagas import sagas
 from tests.crash.services import SERVICES
 
@@ -20,7 +20,7 @@ async def main() -> None:
     """Run sagas until terminated."""
     told = json.loads(os.environ["SAGA_BENCH"])
     urls = {name: f"http://127.0.0.1:{told['port']}/{name}" for name in SERVICES}
-    engine = Engine(
+    engine = SagaEngine(
         told["journal"], sagas(ServiceClient(HttpTransport(urls), authorization(Path(told["service"]), SELF)))
     )
     await engine.start()

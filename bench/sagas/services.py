@@ -11,14 +11,14 @@ from typing import Any
 
 import uvicorn
 
-from subgraphs.kit.testing import Keys
+from subgraphs.kit.testing import SigningKeys
 from tests.crash.services import Town
 
 
 async def main() -> None:
     """Serve each service under its name until terminated."""
     told = json.loads(os.environ["SAGA_BENCH"])
-    town = Town(told["services"], Keys(Path(told["private"]), Path(told["public"])))
+    town = Town(told["services"], SigningKeys(Path(told["private"]), Path(told["public"])))
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":

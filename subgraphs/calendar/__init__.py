@@ -1,1 +1,1 @@
-"""The service of the calendar: when musicians are busy. It owns slots of time, not bookings."""
+"""The calendar service: the times at which musicians are busy. It owns slots, not bookings."""

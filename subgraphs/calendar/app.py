@@ -1,4 +1,4 @@
-"""The wiring of the calendar service."""
+"""Composition of the calendar service."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def bootstrap(settings: ServiceSettings) -> Service:
-    """The calendar service with these settings, not yet started."""
+    """Return the calendar service, not started."""
     database = Database(settings.database_url, clock=settings.clock)
     bus = Bus(database, COMMAND_HANDLERS)
     queue = Queue(settings.redis_url)

@@ -1,4 +1,4 @@
-"""What one request to the calendar service shares: who asks, and its loader."""
+"""The data loader of the calendar service."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -8,14 +8,13 @@ from subgraphs.calendar.model import Span
 from subgraphs.kit import loaders
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 
 
-class CalendarContext(Context):
-    """The loader of one request."""
+class CalendarContext(ServiceContext):
+    """The data loader of one GraphQL request."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
-        """A fresh loader over the service's database."""
         super().__init__(caller, database, bus)
         self.busy_times = loaders.pages(self._busy_times)
 

@@ -1,4 +1,4 @@
-"""Orders to the calendar service, what it tells the others, and what it reads in the events of others."""
+"""Commands and events of the calendar service, and the fields of others' events that it reads."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from subgraphs.kit.messages import Command, Event
 
 @dataclass(frozen=True, kw_only=True)
 class BlockTime(Command[Row[Any]]):
-    """Take no bookings in a span; answers the slot's row."""
+    """Block a span in a musician's calendar; returns the slot's row."""
 
     by: Identity
     span: Span
@@ -25,7 +25,7 @@ class BlockTime(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class FreeTime(Command[Row[Any]]):
-    """Take bookings in a span, whatever was blocked in it; answers the slot's row."""
+    """Mark a span in a musician's calendar as free; returns the slot's row."""
 
     by: Identity
     span: Span
@@ -49,16 +49,16 @@ class _SlotFacts(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SlotTaken(_SlotFacts):
-    """A musician is busy then: booked, or blocked by themselves."""
+    """A musician has become busy in this time, by a booking or an own block."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlotFreed(_SlotFacts):
-    """What was taken holds no longer."""
+    """A musician is not busy in this time any more."""
 
 
 class MusicianFacts(msgspec.Struct, frozen=True):
-    """What this service reads in the musicians' events."""
+    """The fields of the musicians' events that this service reads."""
 
     musician_id: UUID
     user_id: UUID

@@ -1,4 +1,4 @@
-"""Queries and mutations of the calendar subgraph, and the steps by which sagas take a musician's time."""
+"""Queries and mutations of the calendar subgraph, and the steps of sagas that block a musician's time."""
 
 from datetime import datetime
 
@@ -19,26 +19,23 @@ from subgraphs.calendar.types import (
 )
 from subgraphs.kit import budget, checks
 from subgraphs.kit.graphql import Schema, object_type, resolver
-from subgraphs.kit.steps import StepOrder, step_field, take_step
+from subgraphs.kit.steps import StepOrder, run_step, step_field
 
 
 @object_type()
 class Query:
-    """What can be asked about time."""
+    """Queries about musicians' calendars."""
 
     @resolver
     async def musician_availability(
         self, info: Info, musician_id: strawberry.ID, start: From, to: To
     ) -> list[BusyTime] | None:
-        """When a musician cannot be booked, in order; with what they are busy is not said."""
+        """The times at which a musician cannot be booked, in order, without the reasons."""
         return await busy_times(info, checks.identifier(musician_id, "musicianId"), window(start, to))
 
     @resolver
     async def my_calendar(self, info: Info, start: From, to: To) -> list[CalendarSlot] | None:
-        """All that the caller has in their calendar, in order.
-
-        Bookings, what they blocked, and when they said to be free.
-        """
+        """The caller's calendar as a musician, in order: bookings, blocked times and free times."""
         user_id = info.context.require().user_id
         rows = await store.calendar_of(info.context.database, user_id, window(start, to))
         budget.spend(len(rows))
@@ -47,17 +44,17 @@ class Query:
 
 @object_type()
 class Mutation:
-    """What musicians do with their time."""
+    """Mutations of musicians' calendars."""
 
     @resolver
     async def block_time(self, info: Info, input: TimeInput) -> CalendarSlot | None:
-        """Take no bookings for a while; for musicians."""
+        """Block a time for bookings; for musicians."""
         command = input.read_block(info.context.require_role("musician"))
         return CalendarSlot.of(await info.context.bus.handle(command))
 
     @resolver
     async def free_time(self, info: Info, input: TimeInput) -> CalendarSlot | None:
-        """Say that one is free: what one has blocked in this time is blocked no longer. For musicians."""
+        """Mark a time as free, which ends own blocks in it; for musicians."""
         command = input.read_free(info.context.require_role("musician"))
         return CalendarSlot.of(await info.context.bus.handle(command))
 
@@ -74,8 +71,8 @@ class Mutation:
         time_zone: str,
         title: str,
     ) -> JSON | None:
-        """Take a musician's time for a booking, or take that back."""
-        span = model.check_span(starts_at, ends_at, model.LONGEST_EVENT)
+        """Step of a saga: block a musician's time for a booking, or undo that."""
+        span = model.check_span(starts_at, ends_at, model.MAX_EVENT)
         given = {
             "bookingId": str(checks.identifier(booking_id, "bookingId")),
             "musicianId": str(checks.identifier(musician_id, "musicianId")),
@@ -85,15 +82,15 @@ class Mutation:
             "timeZone": checks.time_zone(time_zone),
             "title": model.check_title(title),
         }
-        return await take_step(info.context, order, given, steps.block, steps.unblock)
+        return await run_step(info.context, order, given, steps.block, steps.unblock)
 
     @step_field
     async def release_availability(
         self, info: Info, order: StepOrder, booking_id: strawberry.ID
     ) -> JSON | None:
-        """Let go of the time of a booking, or take that back."""
+        """Step of a saga: release the time of a booking, or undo that."""
         given = {"bookingId": str(checks.identifier(booking_id, "bookingId"))}
-        return await take_step(info.context, order, given, steps.release, steps.unrelease)
+        return await run_step(info.context, order, given, steps.release, steps.unrelease)
 
 
 schema = Schema(Query, Mutation, types=[Musician])

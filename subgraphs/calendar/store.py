@@ -1,4 +1,4 @@
-"""What the calendar service reads and writes; the tables themselves are in tables.py and migrations/."""
+"""The statements of the calendar service; its tables are in tables.py and migrations/."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,19 +14,19 @@ from subgraphs.calendar.model import Span
 from subgraphs.calendar.tables import known_musicians, slots
 from subgraphs.kit.database import Session, among_ids
 
-MOST = 1000
-"""How many slots of one musician are answered at once."""
-_HOLDS = slots.c.cancelled_at.is_(None)
-_BUSY = (slots.c.kind != "free") & _HOLDS
+MAX_SLOTS = 1000
+"""The greatest number of slots that are returned at once."""
+_ACTIVE = slots.c.cancelled_at.is_(None)
+_BUSY = (slots.c.kind != "free") & _ACTIVE
 
 
 def range_of(span: Span) -> Range[Any]:
-    """A span as the database keeps it."""
+    """Return a span as PostgreSQL's range."""
     return Range(span.starts_at, span.ends_at, bounds="[)")
 
 
 def span_of(row: Row[Any]) -> Span:
-    """When a slot is."""
+    """Return the span of a slot."""
     return Span(row.during.lower, row.during.upper)
 
 
@@ -35,50 +35,50 @@ def _overlaps(span: Span) -> ColumnElement[bool]:
 
 
 async def busy_times(session: Session, ids: Sequence[UUID], span: Span) -> Mapping[UUID, list[Span]]:
-    """When these musicians are busy within a span, in one statement."""
+    """Return the busy spans of musicians that overlap a span, by musician, with one statement."""
     columns = select(slots.c.musician_id, slots.c.during).where(
         among_ids(slots.c.musician_id), _BUSY, _overlaps(span)
     )
     rows = await session.fetch_all(columns.order_by(func.lower(slots.c.during)), ids=ids)
-    found: dict[UUID, list[Span]] = defaultdict(list)
+    by_musician: dict[UUID, list[Span]] = defaultdict(list)
     for row in rows:
-        found[row.musician_id].append(span_of(row))
-    return found
+        by_musician[row.musician_id].append(span_of(row))
+    return by_musician
 
 
 async def calendar_of(session: Session, user_id: UUID, span: Span) -> Sequence[Row[Any]]:
-    """All that a user has in their calendar as a musician within a span."""
-    own = select(slots).where(slots.c.musician_user_id == user_id, _HOLDS, _overlaps(span))
-    return await session.fetch_all(own.order_by(func.lower(slots.c.during), slots.c.id).limit(MOST))
+    """Return the slots in a user's calendar as a musician that overlap a span."""
+    own = select(slots).where(slots.c.musician_user_id == user_id, _ACTIVE, _overlaps(span))
+    return await session.fetch_all(own.order_by(func.lower(slots.c.during), slots.c.id).limit(MAX_SLOTS))
 
 
-async def take(session: Session, values: Mapping[str, Any]) -> Row[Any] | None:
-    """Add a slot; None if it overlaps with another that is busy, or its booking has one."""
+async def add_slot(session: Session, values: Mapping[str, Any]) -> Row[Any] | None:
+    """Insert a slot and return it; None if it overlaps a busy slot, or its booking has a slot."""
     added = postgresql.insert(slots).values(**values).on_conflict_do_nothing().returning(slots)
     return await session.fetch_one(added)
 
 
 async def lock(session: Session, slot_id: UUID) -> Row[Any] | None:
-    """A slot that nobody else changes until the transaction ends."""
+    """Return a slot, locked until the transaction ends; None if there is none."""
     return await session.fetch_one(select(slots).where(slots.c.id == slot_id).with_for_update())
 
 
 async def lock_of_booking(session: Session, booking_id: UUID) -> Row[Any] | None:
-    """The slot that a booking holds, locked."""
-    held = select(slots).where(slots.c.booking_id == booking_id, _HOLDS)
-    return await session.fetch_one(held.with_for_update())
+    """Return the active slot of a booking, locked; None if there is none."""
+    active = select(slots).where(slots.c.booking_id == booking_id, _ACTIVE)
+    return await session.fetch_one(active.with_for_update())
 
 
 async def own_within(session: Session, musician_id: UUID, span: Span) -> Sequence[Row[Any]]:
-    """What a musician has blocked or said to be free and is touched by a span, locked."""
+    """Return a musician's own slots, blocked or free, that overlap a span; locked."""
     own = select(slots).where(
-        slots.c.musician_id == musician_id, slots.c.kind != "booked", _HOLDS, _overlaps(span)
+        slots.c.musician_id == musician_id, slots.c.kind != "booked", _ACTIVE, _overlaps(span)
     )
     return await session.fetch_all(own.order_by(slots.c.id).with_for_update())
 
 
 async def is_booked(session: Session, musician_id: UUID, span: Span) -> bool:
-    """Whether a musician has a booking within a span."""
+    """Return whether a musician has a booking that overlaps a span."""
     booked = select(slots.c.id).where(
         slots.c.musician_id == musician_id, slots.c.kind == "booked", _BUSY, _overlaps(span)
     )
@@ -86,20 +86,23 @@ async def is_booked(session: Session, musician_id: UUID, span: Span) -> bool:
 
 
 async def cancel(session: Session, ids: Sequence[UUID], by: str) -> None:
-    """Have slots hold no longer."""
+    """Cancel slots. `by`: the reason ("musician" or "release")."""
     chosen = update(slots).where(slots.c.id.in_(ids))
     await session.execute(chosen.values(cancelled_at=func.now(), cancelled_by=by))
 
 
 async def mark_undone(session: Session, slot_id: UUID) -> None:
-    """Have a slot hold no longer, and never again: who made it has taken it back."""
+    """Cancel a slot for good, because the step that made it was undone."""
     first = func.coalesce(slots.c.cancelled_at, func.now())
     chosen = update(slots).where(slots.c.id == slot_id)
     await session.execute(chosen.values(cancelled_at=first, cancelled_by="undo"))
 
 
-async def take_again(session: Session, slot_id: UUID) -> bool:
-    """Have a slot hold again; False if something else is there by now, which breaks the transaction."""
+async def restore_slot(session: Session, slot_id: UUID) -> bool:
+    """Make a cancelled slot active again; return False if it overlaps a busy slot now.
+
+    After False the transaction has to be rolled back.
+    """
     chosen = update(slots).where(slots.c.id == slot_id)
     try:
         await session.execute(chosen.values(cancelled_at=None, cancelled_by=None))
@@ -109,14 +112,16 @@ async def take_again(session: Session, slot_id: UUID) -> bool:
 
 
 async def lock_musician_of(session: Session, user_id: UUID) -> UUID | None:
-    """Which musician this user is; whoever changes their own calendar holds this row, one after another."""
+    """Return the musician's id of a user, and lock its row, to serialise changes of one calendar; None if
+    unknown.
+    """
     chosen = select(known_musicians.c.musician_id).where(known_musicians.c.user_id == user_id)
-    found = await session.fetch_value(chosen.with_for_update())
-    return found if found is None else UUID(str(found))
+    musician_id = await session.fetch_value(chosen.with_for_update())
+    return musician_id if musician_id is None else UUID(str(musician_id))
 
 
-async def remember_musician(session: Session, musician_id: UUID, user_id: UUID, position: int) -> None:
-    """Keep which user a musician is, unless something newer is known."""
+async def upsert_musician(session: Session, musician_id: UUID, user_id: UUID, position: int) -> None:
+    """Store the user of a musician, unless an event with a higher position was stored."""
     row = {"musician_id": musician_id, "user_id": user_id, "position": position}
     added = postgresql.insert(known_musicians).values(row)
     newer = known_musicians.c.position < added.excluded.position

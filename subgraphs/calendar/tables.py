@@ -1,4 +1,4 @@
-"""The tables of the calendar service as SQLAlchemy knows them; migrations/ makes them."""
+"""The tables of the calendar service for SQLAlchemy; they are created in migrations/."""
 
 from sqlalchemy import BigInteger, Column, DateTime, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import TSTZRANGE

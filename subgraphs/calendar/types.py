@@ -1,4 +1,6 @@
-"""The types of the calendar subgraph. When a musician is busy is public; with what, is theirs."""
+"""The types of the calendar subgraph. A musician's busy times are public; the slots are for the musician
+only.
+"""
 
 import enum
 from datetime import datetime
@@ -18,61 +20,66 @@ from subgraphs.kit.loaders import uuid_of
 
 Info = strawberry.Info[CalendarContext, None]
 From = Annotated[
-    datetime, strawberry.argument(name="from", description="From when on; without an offset it is UTC.")
+    datetime,
+    strawberry.argument(
+        name="from", description="The start of the time; a time without an offset is in UTC."
+    ),
 ]
-To = Annotated[datetime, strawberry.argument(description="Until when, at most 366 days later.")]
+To = Annotated[
+    datetime, strawberry.argument(description="The end of the time, at most 366 days after `from`.")
+]
 
 
 def window(start: datetime, end: datetime) -> model.Span:
-    """The span that a caller asks for."""
-    return model.check_span(start, end, model.LONGEST, ("from", "to"))
+    """Return the span between the arguments `from` and `to`. Raises BadUserInput."""
+    return model.check_span(start, end, model.MAX_SPAN, ("from", "to"))
 
 
 @enum_type
 class SlotKind(enum.Enum):
-    """What a slot of time is."""
+    """The kind of a slot."""
 
-    BOOKED = enum_value("booked", "A booking has it.")
-    BLOCKED = enum_value("blocked", "The musician takes no bookings.")
-    FREE = enum_value("free", "The musician says that they are free.")
+    BOOKED = enum_value("booked", "The musician has a booking.")
+    BLOCKED = enum_value("blocked", "The musician has blocked the time.")
+    FREE = enum_value("free", "The musician has marked the time as free.")
 
 
 @object_type()
 class BusyTime:
-    """When a musician cannot be booked."""
+    """A time at which a musician cannot be booked."""
 
-    starts_at: datetime = strawberry.field(description="From when on, in UTC.")
-    ends_at: datetime = strawberry.field(description="Until when, in UTC.")
+    starts_at: datetime = strawberry.field(description="The start of the time, in UTC.")
+    ends_at: datetime = strawberry.field(description="The end of the time, in UTC.")
 
 
 @object_type(keys=[REFERENCE])
 class Booking:
-    """A booking, of which only the id is known here."""
+    """A booking, of which this subgraph has the id only."""
 
     id: strawberry.ID = strawberry.field(description="The id of the booking.")
 
 
 @object_type()
 class CalendarSlot:
-    """Something in a musician's calendar; for themselves."""
+    """A slot in the caller's calendar as a musician."""
 
     id: strawberry.ID = strawberry.field(description="The id of the slot.")
-    kind: SlotKind = strawberry.field(description="What it is.")
-    starts_at: datetime = strawberry.field(description="When it begins, in UTC.")
-    ends_at: datetime = strawberry.field(description="When it ends, in UTC.")
-    time_zone: str = strawberry.field(description="The IANA time zone in which it was meant.")
-    title: str = strawberry.field(description="What it is about.")
-    created_at: datetime = strawberry.field(description="Since when it is there.")
+    kind: SlotKind = strawberry.field(description="Booked, blocked or free.")
+    starts_at: datetime = strawberry.field(description="The start of the slot, in UTC.")
+    ends_at: datetime = strawberry.field(description="The end of the slot, in UTC.")
+    time_zone: str = strawberry.field(description="The IANA time zone in which to show the slot.")
+    title: str = strawberry.field(description="The title of the slot.")
+    created_at: datetime = strawberry.field(description="When the slot was added.")
     booking_id: strawberry.Private[UUID | None]
 
     @resolver
     def booking(self) -> Booking | None:
-        """The booking that has it, if one does."""
+        """The booking of the slot; null for other kinds."""
         return Booking(id=strawberry.ID(str(self.booking_id))) if self.booking_id else None
 
     @classmethod
     def of(cls, row: Row[Any]) -> "CalendarSlot":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         span = store.span_of(row)
         return cls(
             id=strawberry.ID(str(row.id)),
@@ -88,53 +95,61 @@ class CalendarSlot:
 
 @object_type(keys=["id"])
 class Musician:
-    """A musician, as far as their time goes."""
+    """A musician, with their busy times."""
 
     id: strawberry.ID = strawberry.field(description="The musician's id.")
     key: strawberry.Private[UUID]
 
     @resolver
     async def busy_times(self, info: Info, start: From, to: To) -> list[BusyTime] | None:
-        """When they cannot be booked, in order; with what they are busy is not said."""
+        """The times at which the musician cannot be booked, in order, without the reasons."""
         return await busy_times(info, self.key, window(start, to))
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Musician | None":
-        """The musician of a representation; that there is one, the musicians service says."""
+        """Return the musician with this id; whether it exists is not checked here but in the musicians
+        service.
+        """
         key = uuid_of(id)
         return cls(id=id, key=key) if key else None
 
 
 async def busy_times(info: Info, musician_id: UUID, span: model.Span) -> list[BusyTime]:
-    """When a musician is busy within a span; the loader asks for all musicians of a request at once."""
-    found = await info.context.busy_times.load((musician_id, span))
-    budget.spend(len(found))
-    return [BusyTime(starts_at=one.starts_at, ends_at=one.ends_at) for one in found]
+    """Return a musician's busy times within a span. Raises TooManyElements."""
+    spans = await info.context.busy_times.load((musician_id, span))
+    budget.spend(len(spans))
+    return [BusyTime(starts_at=busy.starts_at, ends_at=busy.ends_at) for busy in spans]
 
 
 @input_type
 class TimeInput:
-    """A stretch of one's own time."""
+    """A time in the caller's calendar."""
 
-    starts_at: datetime = strawberry.field(description="From when on; without an offset it is UTC.")
-    ends_at: datetime = strawberry.field(description="Until when, at most 366 days later.")
-    time_zone: str = strawberry.field(default="UTC", description="The IANA time zone in which it is meant.")
-    title: str = strawberry.field(default="", description="What it is about; only you see it.")
+    starts_at: datetime = strawberry.field(
+        description="The start of the time; a time without an offset is in UTC."
+    )
+    ends_at: datetime = strawberry.field(
+        description="The end of the time, at most 366 days after `startsAt`."
+    )
+    time_zone: str = strawberry.field(
+        default="UTC", description="The IANA time zone in which to show the time."
+    )
+    title: str = strawberry.field(default="", description="A title, which only you can see.")
 
     def read_block(self, by: Identity) -> BlockTime:
-        """The order to block it."""
+        """Return the caller's command to block the time. Raises BadUserInput."""
         return BlockTime(
             by=by, span=self._span(), time_zone=checks.time_zone(self.time_zone), title=self._title()
         )
 
     def read_free(self, by: Identity) -> FreeTime:
-        """The order to free it."""
+        """Return the caller's command to free the time. Raises BadUserInput."""
         return FreeTime(
             by=by, span=self._span(), time_zone=checks.time_zone(self.time_zone), title=self._title()
         )
 
     def _span(self) -> model.Span:
-        return model.check_span(self.starts_at, self.ends_at, model.LONGEST)
+        return model.check_span(self.starts_at, self.ends_at, model.MAX_SPAN)
 
     def _title(self) -> str:
         return model.check_title(self.title)

@@ -1,1 +1,1 @@
-"""The events service: the audit over all services, who did what, when, and because of what."""
+"""The events service: an audit of the events of all services."""

@@ -1,4 +1,4 @@
-"""The events service, put together."""
+"""Composition of the events service."""
 
 from pathlib import Path
 
@@ -9,24 +9,26 @@ from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.queue.inbox import EVERY, Inbox
+from subgraphs.kit.queue.inbox import ANY_TYPE, Inbox
 from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.service import Service
-from subgraphs.kit.settings import ServiceSettings, SettingsError
+from subgraphs.kit.settings import ServiceSettings, ServiceSettingsError
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-async def keep(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Keep an event, of whatever kind."""
+async def store_event(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Store an event of any type."""
     await store.add(uow, envelope)
 
 
 def bootstrap(settings: ServiceSettings) -> Service:
-    """Settings in, service out."""
+    """Return the events service, not started. Raises ServiceSettingsError without EVENT_SOURCES."""
     if not settings.event_sources:
-        raise SettingsError("service events: set EVENT_SOURCES, the names of the other services")
+        raise ServiceSettingsError(
+            "service events: the environment lacks EVENT_SOURCES: set it to the names of the other services"
+        )
     database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)
     return Service(
@@ -36,5 +38,8 @@ def bootstrap(settings: ServiceSettings) -> Service:
         verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
-        parts=[queue, Inbox(database, queue.redis, settings.name, settings.event_sources, {EVERY: keep})],
+        parts=[
+            queue,
+            Inbox(database, queue.redis, settings.name, settings.event_sources, {ANY_TYPE: store_event}),
+        ],
     )

@@ -1,4 +1,4 @@
-"""Queries of the events subgraph; nothing can be done to the audit."""
+"""Queries of the events subgraph; it has no mutations, because the audit cannot be changed."""
 
 from datetime import datetime
 
@@ -13,58 +13,68 @@ from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Pa
 
 @input_type
 class AuditFilter:
-    """Which events; what is not given does not narrow."""
+    """Conditions on events, joined by AND."""
 
-    aggregate_id: strawberry.ID | None = strawberry.field(default=None, description="To one thing.")
-    correlation_id: str | None = strawberry.field(default=None, description="Of one request or saga.")
-    created_by: str | None = strawberry.field(default=None, description="By a user, or by service:NAME.")
-    service: str | None = strawberry.field(default=None, description="In one service.")
-    type: str | None = strawberry.field(default=None, description="Of one type.")
-    since: datetime | None = strawberry.field(default=None, description="Not before.")
-    until: datetime | None = strawberry.field(default=None, description="Before.")
+    aggregate_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Events of the object with this id."
+    )
+    correlation_id: str | None = strawberry.field(
+        default=None, description="Events of the request or saga with this id."
+    )
+    created_by: str | None = strawberry.field(
+        default=None, description="Events by this user's id, or by service:NAME."
+    )
+    service: str | None = strawberry.field(default=None, description="Events of this service.")
+    type: str | None = strawberry.field(default=None, description="Events of this type.")
+    since: datetime | None = strawberry.field(default=None, description="Events at this time or later.")
+    until: datetime | None = strawberry.field(default=None, description="Events before this time.")
 
-    def read(self) -> store.Wanted:
-        """The filter, checked."""
-        about = None if self.aggregate_id is None else checks.identifier(self.aggregate_id, "aggregateId")
+    def read(self) -> store.AuditCriteria:
+        """Check and convert the filter. Raises BadUserInput."""
+        aggregate_id = (
+            None if self.aggregate_id is None else checks.identifier(self.aggregate_id, "aggregateId")
+        )
         words = (self.correlation_id, self.created_by, self.service, self.type)
         correlation, by, service, kind = (
             None if word is None else checks.text(word, "filter", 100) for word in words
         )
-        return store.Wanted(about, correlation, by, service, kind, self.since, self.until)
+        return store.AuditCriteria(aggregate_id, correlation, by, service, kind, self.since, self.until)
 
 
 @object_type()
 class Query:
-    """The audit, for admins."""
+    """Queries of the audit, for admins."""
 
     @resolver
     async def audit_event(self, info: Info, id: strawberry.ID) -> AuditEvent | None:
-        """One event, or null when there is none with this id."""
+        """The event with this id; null if there is none."""
         return await AuditEvent.load(info, id)
 
     @resolver
     async def audit(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None, filter: AuditFilter | None = None
     ) -> Connection[AuditEvent] | None:
-        """What happened, newest first."""
+        """The events of all services, the newest first."""
         info.context.require_role("admin")
-        page, wanted = Page.of(store.NEWEST, first, after), (filter or AuditFilter()).read()
+        page, criteria = Page.of(store.NEWEST, first, after), (filter or AuditFilter()).read()
         database = info.context.database
-        rows = await store.page(database, wanted, page)
+        rows = await store.page(database, criteria, page)
         return page.connection(
             rows,
             AuditEvent.of,
             lambda row: (row.occurred_at, row.event_id),
-            lambda: store.count(database, wanted),
+            lambda: store.count(database, criteria),
         )
 
     @resolver
     async def audit_trail(self, info: Info, correlation_id: str) -> list[AuditEvent] | None:
-        """All that followed from one request or saga (by its id), in every service, in the order in which
-        it happened; 200 at most.
+        """The events of all services that followed from one request or saga, in the order of their times;
+        at most 200.
         """
         info.context.require_role("admin")
-        rows = await store.together(info.context.database, checks.text(correlation_id, "correlationId", 100))
+        rows = await store.by_correlation(
+            info.context.database, checks.text(correlation_id, "correlationId", 100)
+        )
         return [AuditEvent.of(row) for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""What the events service reads and writes; the table itself is in tables.py and migrations/."""
+"""The statements of the events service; its table is in tables.py and migrations/."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,13 @@ from subgraphs.kit.pagination import Order, Page
 
 NEWEST = Order("audit_newest", audit_events.c.occurred_at, datetime, audit_events.c.event_id, descending=True)
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
-_GIVEN = [column.name for column in audit_events.c if column.name != "recorded_at"]
-MOST = 200  # consequences of one event, and events of one chain
+_ENVELOPE_COLUMNS = [column.name for column in audit_events.c if column.name != "recorded_at"]
+MAX_EVENTS = 200  # effects of one event, and events of one correlation id
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which events; what is None does not narrow."""
+class AuditCriteria:
+    """Conditions on events, joined by AND; a None field is no condition."""
 
     aggregate_id: UUID | None = None
     correlation_id: str | None = None
@@ -35,26 +35,26 @@ class Wanted:
     until: datetime | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """The filter in SQL."""
+        """Return the SQL conditions."""
         columns = audit_events.c
         equal = ("aggregate_id", "correlation_id", "created_by", "source", "event_type")
-        found = [columns[name] == getattr(self, name) for name in equal if getattr(self, name) is not None]
+        clauses = [columns[name] == getattr(self, name) for name in equal if getattr(self, name) is not None]
         if self.since is not None:
-            found.append(columns.occurred_at >= self.since)
+            clauses.append(columns.occurred_at >= self.since)
         if self.until is not None:
-            found.append(columns.occurred_at < self.until)
-        return found
+            clauses.append(columns.occurred_at < self.until)
+        return clauses
 
 
 async def add(session: Session, envelope: Envelope) -> None:
-    """Keep an event; one that is here already stays as it is."""
-    row = {name: getattr(envelope, name) for name in _GIVEN}
+    """Store an event; a stored event with the same id is not changed."""
+    row = {name: getattr(envelope, name) for name in _ENVELOPE_COLUMNS}
     row["payload"] = dict(envelope.payload)
     await session.execute(postgresql.insert(audit_events).values(row).on_conflict_do_nothing())
 
 
 async def by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
-    """Events by id."""
+    """Return events by id."""
     rows = await session.fetch_all(
         select(audit_events).where(audit_events.c.event_id == any_(_IDS)), ids=list(ids)
     )
@@ -62,31 +62,31 @@ async def by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
 
 
 async def consequences(session: Session, ids: Sequence[UUID]) -> Mapping[UUID, list[Row[Any]]]:
-    """The events that some events led to, in their order."""
-    led = select(audit_events).where(audit_events.c.causation_id == any_(_IDS))
+    """Return the direct effects of events, by the causing event, ordered by time; at most MAX_EVENTS each."""
+    effects = select(audit_events).where(audit_events.c.causation_id == any_(_IDS))
     rows = await session.fetch_all(
-        led.order_by(audit_events.c.occurred_at, audit_events.c.event_id), ids=list(ids)
+        effects.order_by(audit_events.c.occurred_at, audit_events.c.event_id), ids=list(ids)
     )
-    found: dict[UUID, list[Row[Any]]] = defaultdict(list)
+    by_cause: dict[UUID, list[Row[Any]]] = defaultdict(list)
     for row in rows:
-        if len(found[row.causation_id]) < MOST:
-            found[row.causation_id].append(row)
-    return found
+        if len(by_cause[row.causation_id]) < MAX_EVENTS:
+            by_cause[row.causation_id].append(row)
+    return by_cause
 
 
-async def page(session: Session, wanted: Wanted, page: Page) -> Sequence[Row[Any]]:
-    """A page of events, newest first."""
-    return await session.fetch_all(page.select(select(audit_events).where(*wanted.conditions())))
+async def page(session: Session, criteria: AuditCriteria, page: Page) -> Sequence[Row[Any]]:
+    """Return the rows of a page of events, and one more if there is a next page."""
+    return await session.fetch_all(page.select(select(audit_events).where(*criteria.conditions())))
 
 
-async def count(session: Session, wanted: Wanted) -> int:
-    """How many events there are."""
-    counted = select(func.count()).select_from(audit_events).where(*wanted.conditions())
+async def count(session: Session, criteria: AuditCriteria) -> int:
+    """Return the number of events that fulfil the criteria."""
+    counted = select(func.count()).select_from(audit_events).where(*criteria.conditions())
     return int(await session.fetch_value(counted))
 
 
-async def together(session: Session, correlation_id: str) -> Sequence[Row[Any]]:
-    """What belongs to one request or saga, in the order in which it happened."""
+async def by_correlation(session: Session, correlation_id: str) -> Sequence[Row[Any]]:
+    """Return the events of a request or saga, ordered by time; at most MAX_EVENTS."""
     columns = audit_events.c
-    found = select(audit_events).where(columns.correlation_id == correlation_id)
-    return await session.fetch_all(found.order_by(columns.occurred_at, columns.event_id).limit(MOST))
+    events = select(audit_events).where(columns.correlation_id == correlation_id)
+    return await session.fetch_all(events.order_by(columns.occurred_at, columns.event_id).limit(MAX_EVENTS))

@@ -1,4 +1,4 @@
-"""The table of the events service as SQLAlchemy knows it; migrations/ makes it."""
+"""The table of the events service for SQLAlchemy; it is created in migrations/."""
 
 from sqlalchemy import BigInteger, Column, DateTime, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB

@@ -13,14 +13,13 @@ from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.graphql import object_type, resolver
 from subgraphs.kit.loaders import uuid_of
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 
 
-class EventsContext(Context):
-    """The loaders of one request."""
+class EventsContext(ServiceContext):
+    """The context of one GraphQL request, with its data loaders."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
-        """Fresh loaders over the service's database."""
         super().__init__(caller, database, bus)
         self.events = loaders.one(lambda ids: store.by_ids(database, ids))
         self.consequences = loaders.one(lambda ids: store.consequences(database, ids))
@@ -31,43 +30,43 @@ Info = strawberry.Info[EventsContext, None]
 
 @object_type(keys=["id"])
 class AuditEvent:
-    """Something that happened in a service: who, what, when and why. For admins."""
+    """An event of a service, with its author and its cause. For admins."""
 
     id: strawberry.ID = strawberry.field(description="The id of the event.")
-    service: str = strawberry.field(description="Where it happened.")
-    type: str = strawberry.field(description="What happened.")
-    aggregate_type: str = strawberry.field(description="To what kind of thing.")
-    aggregate_id: strawberry.ID = strawberry.field(description="To which one.")
-    payload: JSON = strawberry.field(description="All that the event says.")
-    created_by: str | None = strawberry.field(description="The user who did it, or service:NAME.")
+    service: str = strawberry.field(description="The service that published the event.")
+    type: str = strawberry.field(description="The type of the event.")
+    aggregate_type: str = strawberry.field(description="The type of the changed object.")
+    aggregate_id: strawberry.ID = strawberry.field(description="The id of the changed object.")
+    payload: JSON = strawberry.field(description="The fields of the event.")
+    created_by: str | None = strawberry.field(description="The user's id, or service:NAME.")
     correlation_id: str | None = strawberry.field(
-        description="What it shares with all that follows from one request or saga."
+        description="The id that all events of the same request or saga share."
     )
-    occurred_at: datetime = strawberry.field(description="When it happened.")
-    recorded_at: datetime = strawberry.field(description="When the audit heard of it.")
+    occurred_at: datetime = strawberry.field(description="When the event occurred.")
+    recorded_at: datetime = strawberry.field(description="When the audit stored the event.")
     row: strawberry.Private[Any]
 
     @resolver
     async def cause(self, info: Info) -> "AuditEvent | None":
-        """The event that led to it."""
+        """The event that caused this event; null if there is none."""
         if self.row.causation_id is None:
             return None
-        found = await info.context.events.load(self.row.causation_id)
-        return None if found is None else AuditEvent.of(found)
+        row = await info.context.events.load(self.row.causation_id)
+        return None if row is None else AuditEvent.of(row)
 
     @resolver
     async def consequences(self, info: Info) -> "list[AuditEvent] | None":
-        """The events that it led to, 200 at most."""
+        """The events that this event caused directly, at most 200."""
         return [AuditEvent.of(row) for row in await info.context.consequences.load(self.row.event_id) or ()]
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "AuditEvent | None":
-        """The event of a representation."""
+        """Return the event with this id, None if there is none. Raises Forbidden."""
         return await cls.load(info, id)
 
     @classmethod
     async def load(cls, info: Info, id: str) -> "AuditEvent | None":
-        """The event with this id, for admins."""
+        """Return the event with this id, None if there is none. Raises Unauthenticated, Forbidden."""
         info.context.require_role("admin")
         key = uuid_of(id)
         row = await info.context.events.load(key) if key else None
@@ -75,7 +74,7 @@ class AuditEvent:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "AuditEvent":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.event_id)),
             service=row.source,

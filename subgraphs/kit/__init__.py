@@ -1,1 +1,1 @@
-"""What every service of the street is built from: its door, its database, its events, its callers."""
+"""The library of all services: HTTP endpoint, database, events, commands, identity, and GraphQL helpers."""

@@ -1,4 +1,6 @@
-"""The door of a service: GraphQL over HTTP and two health checks, as a bare ASGI application."""
+"""The HTTP endpoint of a service: GraphQL and two health checks, as an ASGI application without a
+framework.
+"""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -6,7 +8,7 @@ from typing import Any
 import orjson
 import structlog
 
-log = structlog.get_logger("subgraphs.door")
+log = structlog.get_logger("subgraphs.http")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -16,7 +18,7 @@ Execute = Callable[[str, dict[str, Any] | None, str | None, dict[str, str]], Awa
 
 BODY_LIMIT = 1_000_000
 TRUSTED_PROXIES = frozenset({"127.0.0.1", "::1"})
-"""Only callers of this machine (the gateway) may say for whom they ask."""
+"""Peers whose `x-forwarded-for` is trusted: the gateway on this machine."""
 
 
 class _Refused(Exception):
@@ -26,23 +28,26 @@ class _Refused(Exception):
         self.message = message
 
 
-class Door:
-    """Reads requests, has them executed, writes answers."""
+class GraphQLEndpoint:
+    """Serves `/graphql`, `/health/live` and `/health/ready`.
+
+    `execute` gets query, variables, operation name and headers, and returns the response.
+    """
 
     def __init__(self, execute: Execute, is_ready: Callable[[], Awaitable[bool]]) -> None:
         self._execute = execute
         self._is_ready = is_ready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request; scopes other than HTTP are ignored."""
         if scope["type"] != "http":
             return
-        status, answer = await self._answer(scope, receive)
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+        status, body = await self._respond(scope, receive)
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+    async def _respond(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         try:
             match scope["method"], scope["path"]:
                 case "POST", "/graphql":
@@ -52,11 +57,15 @@ class Door:
                 case "GET" | "HEAD", "/health/ready":
                     return await self._ready()
                 case _, "/graphql" | "/health/live" | "/health/ready":
+                    expected = "POST" if scope["path"] == "/graphql" else "GET"
                     raise _Refused(
-                        405, "This path wants POST" if scope["path"] == "/graphql" else "This path wants GET"
+                        405, f"{scope['path']} must be requested by {expected}, got {scope['method']}"
                     )
                 case _:
-                    raise _Refused(404, "There is /graphql, /health/live and /health/ready")
+                    raise _Refused(
+                        404,
+                        f"There is no path {scope['path']}: use /graphql, /health/live or /health/ready",
+                    )
         except _Refused as refused:
             error = {"message": refused.message, "extensions": {"code": "BAD_REQUEST"}}
             return refused.status, orjson.dumps({"errors": [error]})
@@ -64,7 +73,7 @@ class Door:
     async def _ready(self) -> tuple[int, bytes]:
         if await self._is_ready():
             return 200, b'{"status":"ready"}'
-        return 503, b'{"status":"the database does not answer"}'
+        return 503, b'{"status":"not ready: the database does not answer"}'
 
     async def _graphql(self, scope: Scope, receive: Receive) -> bytes:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -72,21 +81,22 @@ class Door:
         _check_length(headers)
         request = _read(await _body(receive))
         _set_address(scope, headers)
-        answer = await self._execute(
+        response = await self._execute(
             request["query"], request.get("variables"), request.get("operationName"), headers
         )
-        return orjson.dumps(answer, option=orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(response, option=orjson.OPT_NON_STR_KEYS)
 
 
 def _check_media_type(headers: dict[str, str]) -> None:
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise _Refused(415, "Send the request as application/json")
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise _Refused(415, f"The content type must be application/json, got {media_type or 'none'}")
 
 
 def _check_length(headers: dict[str, str]) -> None:
     length = headers.get("content-length", "0")
     if length.isdigit() and int(length) > BODY_LIMIT:
-        raise _Refused(413, f"The body is larger than {BODY_LIMIT} bytes")
+        raise _Refused(413, f"The body must have at most {BODY_LIMIT} bytes, got {length}")
 
 
 async def _body(receive: Receive) -> bytes:
@@ -95,11 +105,11 @@ async def _body(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _Refused(400, "The body is not complete")
+            raise _Refused(400, "The client disconnected before the end of the body")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > BODY_LIMIT:
-            raise _Refused(413, f"The body is larger than {BODY_LIMIT} bytes")
+            raise _Refused(413, f"The body must have at most {BODY_LIMIT} bytes, got at least {size}")
         if not message.get("more_body"):
             return b"".join(parts)
 
@@ -107,19 +117,19 @@ async def _body(receive: Receive) -> bytes:
 def _read(body: bytes) -> dict[str, Any]:
     try:
         request = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise _Refused(400, "The body is not JSON") from None
+    except orjson.JSONDecodeError as error:
+        raise _Refused(400, f"The body is not JSON: {error}") from None
     if not isinstance(request, dict) or not isinstance(request.get("query"), str):
         raise _Refused(400, "The body must be an object with a string 'query'")
     if not isinstance(request.get("variables"), dict | None):
-        raise _Refused(400, "'variables' must be an object")
+        raise _Refused(400, "'variables' must be an object or null")
     if not isinstance(request.get("operationName"), str | None):
-        raise _Refused(400, "'operationName' must be a string")
+        raise _Refused(400, "'operationName' must be a string or null")
     return request
 
 
 def _set_address(scope: Scope, headers: dict[str, str]) -> None:
-    """Believe `x-forwarded-for` only from a proxy of ours; otherwise the address is the peer's."""
+    """Replace `x-forwarded-for` by the peer's address, unless the peer is a trusted proxy."""
     peer = (scope.get("client") or ("127.0.0.1", 0))[0]
     if peer not in TRUSTED_PROXIES:
         headers["x-forwarded-for"] = peer

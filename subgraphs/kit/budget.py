@@ -1,9 +1,8 @@
-"""How much one request may ask for.
+"""A limit on the list elements that one request may load.
 
-Lists within lists grow by a hundred at each step, and a short question can want millions.
-
-Every element of a list is counted as it is found. Depth and `first` say little beforehand: most lists are
-short.
+Each level of nested lists can multiply the elements by a hundred, so a short query can request millions.
+Elements are counted when they are loaded. A limit on depth or on `first` would refuse too much, as most lists
+are short.
 """
 
 from contextvars import ContextVar
@@ -11,35 +10,38 @@ from dataclasses import dataclass
 
 from subgraphs.kit.errors import BadUserInput
 
-MOST_ELEMENTS = 10_000
+MAX_ELEMENTS = 10_000
 
 
-class TooMuch(BadUserInput):
-    """The request wants more elements of lists than one request may."""
+class TooManyElements(BadUserInput):
+    """The request loads more list elements than one request may."""
 
 
 @dataclass(slots=True)
-class Budget:
-    """What is left for one request."""
+class ElementBudget:
+    """The number of list elements that one request may still load."""
 
-    left: int = MOST_ELEMENTS
+    left: int = MAX_ELEMENTS
 
 
-_budget: ContextVar[Budget | None] = ContextVar("budget", default=None)
+_budget: ContextVar[ElementBudget | None] = ContextVar("budget", default=None)
 
 
 def begin() -> None:
-    """Give the request that is executed from here on a budget of its own."""
-    _budget.set(Budget())
+    """Start a new budget for the request that is executed in this context."""
+    _budget.set(ElementBudget())
 
 
 def spend(elements: int) -> None:
-    """Count elements; raises when there are too many, and from then on at every list."""
+    """Count loaded elements. Raises TooManyElements when the budget is used up, then at every further
+    list.
+    """
     budget = _budget.get()
     if budget is None:
         return
     budget.left -= elements
     if budget.left < 0:
-        raise TooMuch(
-            f"This asks for more than {MOST_ELEMENTS} elements of lists: ask for fewer, or in several requests"
+        raise TooManyElements(
+            f"A request may load at most {MAX_ELEMENTS} list elements:"
+            " request fewer, or split them into several requests"
         )

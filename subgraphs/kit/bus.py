@@ -1,4 +1,4 @@
-"""The bus takes a command to its handler, inside a unit of work."""
+"""The bus calls the handler of a command in a unit of work."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,9 +13,9 @@ __all__ = ["Bus", "CommandHandler"]
 
 
 class Bus:
-    """Knows the handler of every command of a service.
+    """Dispatches the commands of a service to their handlers.
 
-    With a `log`, they have ids and are carried out once: see `kit/commands/log`.
+    With a `log`, each command has an id and is executed once (`kit/commands/log`).
     """
 
     def __init__(
@@ -30,10 +30,13 @@ class Bus:
         self._log = log
 
     async def handle(self, command: Command[Result], command_id: UUID | None = None) -> Result:
-        """Carry out a command: all of it and its events, or nothing; under one id, once."""
+        """Execute a command and return its result; its changes and its events are one transaction.
+
+        `command_id`: the id that the caller chose, ignored without a log. Raises the errors of the handler.
+        """
         if self._log is not None:
-            found: Result = await self._log.carry_out(command, command_id)
-            return found
+            logged: Result = await self._log.execute(command, command_id)
+            return logged
         async with UnitOfWork(self._database) as uow:
             result: Result = await self._handlers[type(command)](uow, command)
         return result

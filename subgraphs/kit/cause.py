@@ -1,9 +1,7 @@
-"""Who does what is being done, and because of what.
+"""The cause of the current work: its author, its request or saga, and the event that led to it.
 
-It goes with every event, so that a change can be followed across services.
-
-Set where something comes in (a request, an event of another service, a saga's step) and read where an event
-is emitted.
+It is stored with every event, so that a change can be traced across services. It is set where work arrives (a
+request, an event of another service, a saga's step) and read where an event is emitted.
 """
 
 from collections.abc import Iterator
@@ -12,16 +10,17 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from uuid import UUID, uuid4, uuid5
 
-LONGEST = 100
+MAX_LENGTH = 100
 _NAMES = UUID("5d3a3f43-31a5-4b0f-8d5e-3c0f6b1f6c52")
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """`created_by`: the user, or `service:<name>` for what a service does by itself.
+    """The author and origin of a change.
 
-    `correlation_id` is shared by all that follows from one request or saga; `causation_id` is the event that
-    led to this.
+    `created_by`: the id of the user, or `service:<name>` for a service's own work. `correlation_id` is shared
+    by all events that follow from one request or saga. `causation_id`: the event or command that led to the
+    change.
     """
 
     created_by: str = ""
@@ -34,13 +33,13 @@ _current: ContextVar[Cause] = ContextVar("cause", default=_NOBODY)
 
 
 def current() -> Cause:
-    """The cause of what is being done now."""
+    """Return the cause of the current work; empty fields outside of `because`."""
     return _current.get()
 
 
 @contextmanager
 def because(cause: Cause) -> Iterator[None]:
-    """What is done inside is done because of this."""
+    """Set the cause of the work inside the `with` block."""
     token = _current.set(cause)
     try:
         yield
@@ -49,15 +48,14 @@ def because(cause: Cause) -> Iterator[None]:
 
 
 def correlation_of(header: str | None) -> str:
-    """The id that a caller gave its request, if it is one that can be kept; a new one otherwise."""
-    given = (header or "").strip()
-    return given if 0 < len(given) <= LONGEST and given.isprintable() and given.isascii() else uuid4().hex
+    """Return the caller's request id if it is printable ASCII of 1 to 100 characters, else a new id."""
+    value = (header or "").strip()
+    return value if 0 < len(value) <= MAX_LENGTH and value.isprintable() and value.isascii() else uuid4().hex
 
 
 def as_uuid(correlation_id: str) -> UUID:
-    """A correlation id as a UUID.
-
-    Itself if it is one, the same one for the same text otherwise, a new one for none.
+    """Return a correlation id as a UUID: a UUID is parsed, another text gives always the same UUID, "" a
+    new one.
     """
     if not correlation_id:
         return uuid4()

@@ -1,6 +1,5 @@
-"""Asking another service by GraphQL, over the gateway's own way to subgraphs.
-
-A saga's steps, and what services tell services.
+"""GraphQL requests from one service to another, over the gateway's transports: steps of sagas, and
+queries.
 """
 
 import asyncio
@@ -22,13 +21,13 @@ FINAL = frozenset(
     {"BAD_USER_INPUT", "CONFLICT", "NOT_FOUND", "FORBIDDEN", "ALREADY_UNDONE", "IDEMPOTENCY_KEY_REUSED"}
 )
 TIMEOUT = 8.0  # seconds
-LIFETIME = 600  # seconds of a token
+_UNREADABLE = "expected a GraphQL response with data or errors, got something else"
+LIFETIME = 600  # seconds until a token expires
 
 
 class ServiceClient:
-    """Calls the steps of services.
-
-    `authorization` gives the value of the header, a new one when the last is about to end.
+    """Sends GraphQL requests to services. `authorization` returns the value of the header of the same
+    name.
     """
 
     def __init__(self, transport: Transport, authorization: Callable[[], str]) -> None:
@@ -38,11 +37,11 @@ class ServiceClient:
     async def step(
         self, service: str, field: str, call: StepCall, inputs: str, given: Mapping[str, Any]
     ) -> Any:
-        """Do or undo a step by a service's mutation: its result.
+        """Do or undo a saga's step by the mutation `field` of a service; return its result.
 
-        `inputs` declares the mutation's own arguments, such as `bookingId: ID!`; `given` are their values.
-        Raises Refused for an answer that will not change, LostLease when somebody with a newer token was
-        there, and SubgraphError for all that may get better.
+        `inputs` declares the mutation's arguments, such as `bookingId: ID!`; `given` are their values. Raises
+        Refused for an error that a retry cannot change, LostLease if a process with a newer token has called
+        the step, and SubgraphError for all other errors, which may be temporary.
         """
         names = [part.partition(":")[0].strip() for part in inputs.split(",")] if inputs else []
         declared = "".join(f", ${part.strip()}" for part in inputs.split(",")) if inputs else ""
@@ -56,32 +55,33 @@ class ServiceClient:
         }
         headers = Headers.of([("authorization", self.authorization())])
         variables = {"order": order, **{name: given[name] for name in names}}
-        asked = call_for(service, query, variables, headers=headers, timeout=TIMEOUT)
-        return _result(service, field, await send_and_read(self.transport, asked))
+        call_to_send = call_for(service, query, variables, headers=headers, timeout=TIMEOUT)
+        return _result(service, field, await send_and_read(self.transport, call_to_send))
 
-    async def ask(self, service: str, query: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The data of an answer that has no errors. Raises SubgraphError."""
+    async def query(self, service: str, query: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Send an operation and return the response's data. Raises SubgraphError if it has errors or no
+        data.
+        """
         headers = Headers.of([("authorization", self.authorization())])
-        asked = call_for(service, query, variables, headers=headers, timeout=TIMEOUT)
-        # In a task of its own: a service in the same process counts its own work, not ours.
-        found = await asyncio.create_task(send_and_read(self.transport, asked))
-        payload = found if isinstance(found, dict) else {}
+        call = call_for(service, query, variables, headers=headers, timeout=TIMEOUT)
+        # In a new task, so that a service in the same process counts list elements in a budget of its own.
+        response = await asyncio.create_task(send_and_read(self.transport, call))
+        payload = response if isinstance(response, dict) else {}
         data, errors = payload.get("data"), payload.get("errors")
         if errors or not isinstance(data, dict):
-            said = (
+            message = (
                 errors[0].get("message")
                 if isinstance(errors, list) and errors and isinstance(errors[0], dict)
                 else None
             )
-            raise SubgraphError(
-                str(said or "gave no answer that can be read"), "SUBGRAPH_ERROR", subgraph=service
-            )
+            raise SubgraphError(str(message or _UNREADABLE), "SUBGRAPH_ERROR", subgraph=service)
         return data
 
 
 def authorization(private_key: Path, self_id: UUID, clock: Clock = SYSTEM_CLOCK) -> Callable[[], str]:
-    """What gives the value of a service's header `authorization`: its token, signed anew halfway through its
-    lifetime."""
+    """Return a function that returns a service's `authorization` header; it signs a new token when the
+    last one is halfway through its lifetime.
+    """
     signer = TokenSigner(private_key, LIFETIME, clock)
     value, until = "", -math.inf
 
@@ -101,7 +101,7 @@ def _result(service: str, field: str, payload: Any) -> Any:
     error = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
     extensions = error.get("extensions")
     code = extensions.get("code") if isinstance(extensions, dict) else None
-    message = str(error.get("message", "gave no answer that can be read"))
+    message = str(error.get("message", _UNREADABLE))
     if code == "SUPERSEDED":
         raise LostLease
     if code in FINAL:

@@ -1,8 +1,8 @@
-"""Time, as services read it: what decides by the time asks a clock, so that tests advance one instead of
+"""The clock of a service: code that depends on the time reads a Clock, so that tests can advance it without
 waiting.
 
-Times that the database compares with its own (leases, retries, check times) are computed by the database; a
-clock is for the rest. Durations that are only reported are measured with `time.perf_counter`.
+Times that the database compares with its own (leases, retries, check times) are computed by the database.
+Durations that are only reported are measured with `time.perf_counter`.
 """
 
 import asyncio
@@ -12,14 +12,16 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Reads the time and waits."""
+    """The present time, and pauses."""
 
     def now(self) -> datetime:
-        """The time in UTC, with its time zone."""
+        """Return the time in UTC, with its time zone."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds since some moment; never goes back. For pauses and ages within one process."""
+        """Return seconds since an arbitrary moment; never decreases. For pauses and ages within one
+        process.
+        """
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -47,7 +49,7 @@ SYSTEM_CLOCK = SystemClock()
 
 
 async def wait(clock: Clock, event: asyncio.Event, seconds: float) -> bool:
-    """Wait until an event is set, at most so many seconds; answers whether it is set."""
+    """Wait until an event is set, `seconds` at most; return whether it is set."""
     if event.is_set():
         return True
     tasks = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(clock.sleep(seconds))]
@@ -69,15 +71,15 @@ class FakeClock:
         self._fell_asleep = asyncio.Event()
 
     def now(self) -> datetime:
-        """The start, and how far it was advanced."""
+        """Return the start plus the seconds by which the clock was advanced."""
         return self._start + timedelta(seconds=self._elapsed)
 
     def monotonic(self) -> float:
-        """Seconds by which it was advanced."""
+        """Return the seconds by which the clock was advanced."""
         return self._elapsed
 
     async def sleep(self, seconds: float) -> None:
-        """Return when the clock was advanced so far; a sleep of no time only lets others run."""
+        """Return when the clock has been advanced by `seconds`; for 0 seconds, only let other tasks run."""
         if seconds <= 0:
             await asyncio.sleep(0)
             return
@@ -91,8 +93,9 @@ class FakeClock:
             self._sleepers.remove(sleeper)
 
     async def advance(self, seconds: float) -> None:
-        """Move the time on, and wake who sleeps, each at its own time; what they do until they sleep again
-        happens in it."""
+        """Advance the time, and wake the sleeping tasks, each at its time; each runs until it sleeps
+        again.
+        """
         end = self._elapsed + seconds
         while due := sorted({at for at, waking in self._sleepers if at <= end and not waking.done()}):
             self._elapsed = max(self._elapsed, due[0])
@@ -103,8 +106,8 @@ class FakeClock:
                 await asyncio.sleep(0)
         self._elapsed = end
 
-    async def asleep(self, count: int = 1) -> None:
-        """Wait until so many sleep: then what came before their sleep has been done."""
+    async def wait_for_sleepers(self, count: int = 1) -> None:
+        """Wait until `count` tasks sleep: the work before their sleep is then done."""
         while sum(not waking.done() for _, waking in self._sleepers) < count:
             self._fell_asleep.clear()
             await self._fell_asleep.wait()

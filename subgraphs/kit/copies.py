@@ -1,8 +1,11 @@
-"""Comparing what one service owns with the copies that others keep of it, and repairing copies, without
-either reading the other's tables.
+"""Comparison of the rows that a service owns with other services' copies of them, and repair of the copies,
+over GraphQL fields that only the `sync` service may use.
 
-Rows are counted and hashed by buckets of their ids, so that equal ones cost next to nothing; where a bucket
-differs, versions are compared row by row. Only the `sync` service asks for any of this; clients don't see it.
+Ids are assigned to buckets. Each side returns a count and a hash of ids and versions per bucket, so equal
+buckets cost little. For a bucket that differs, versions are compared row by row. No service reads another's
+tables.
+
+Example: `copyDigests(kind: "musician")` returns {"7": [3, "-12345"]}: bucket 7 has 3 rows, and their hash.
 """
 
 import re
@@ -23,15 +26,15 @@ from subgraphs.kit import checks
 from subgraphs.kit.cause import Cause, because
 from subgraphs.kit.database import Session
 from subgraphs.kit.errors import BadUserInput
-from subgraphs.kit.event_store.sourced import Sourced
+from subgraphs.kit.event_store.sourced import EventSourcedTable
 from subgraphs.kit.graphql import field_with
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.queue.inbox import EventHandler
-from subgraphs.kit.service import Context
+from subgraphs.kit.service import ServiceContext
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 BUCKETS = 64
-MOST = 500  # rows at once
+MAX_ROWS = 500  # rows of one request
 DIGESTS_QUERY = "query($kind: String!) { found: copyDigests(kind: $kind) }"
 VERSIONS_QUERY = "query($kind: String!, $bucket: Int!) { found: copyVersions(kind: $kind, bucket: $bucket) }"
 ROWS_QUERY = "query($kind: String!, $keys: [ID!]!) { found: copyRows(kind: $kind, keys: $keys) }"
@@ -44,37 +47,38 @@ _HASH = "hashtextextended({key}::text || ':' || version, 0)"
 
 
 class Comparable(Protocol):
-    """Things with keys and versions, which can be compared with others of the same kind elsewhere."""
+    """Objects with keys and versions, which can be compared with the same objects in another service."""
 
     async def digests(self, session: Session) -> dict[str, list[Any]]:
-        """How many things each bucket has, and a hash of their keys and versions, by bucket."""
+        """Return the number of objects and the hash of their keys and versions, by bucket."""
         ...
 
     async def versions(self, session: Session, bucket: int) -> dict[str, int]:
-        """The versions of a bucket's things by key."""
+        """Return the versions of a bucket's objects by key."""
         ...
 
     async def rows(self, session: Session, keys: Sequence[UUID]) -> dict[str, dict[str, Any]]:
-        """What is told of some things, with their versions, by key."""
+        """Return the objects with these keys: {"version": ..., "told": the published facts} by key."""
         ...
 
 
 class Repairable(Protocol):
-    """A copy in which a thing can be replaced by what its owner tells."""
+    """Copies of objects that can be replaced by the owner's data."""
 
     async def repair(
         self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]
     ) -> bool:
-        """Replace a copy by what its owner tells; answer False where a newer event has come since the owner
-        was asked."""
+        """Replace the copy with this key by the owner's facts `told` at a version.
+
+        Returns False, with nothing changed, if an event with a higher version was applied meanwhile.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Keyed:
-    """A table whose rows have a key and the version of what they tell of.
-
-    `told` makes of a row `it` what is published of it.
+class KeyedTable:
+    """A table whose rows have a key and a version. `told`: an SQL expression for the published facts of a
+    row `it`.
     """
 
     table: str
@@ -82,62 +86,69 @@ class Keyed:
     told: str = "to_jsonb(it)"
 
     def sql(self, statement: str) -> TextClause:
-        """A statement over it; names are ours, never a caller's."""
+        """Return a statement with {table}, {key}, {told}, {bucket} and {hash} replaced.
+
+        The names come from this code base, never from a caller. Raises ValueError for one that is not a plain
+        name.
+        """
         if not all(_NAME.fullmatch(name) for name in (self.table, self.key)):
-            raise ValueError(self)
-        named = statement.replace("{bucket}", _BUCKET).replace("{hash}", _HASH)
-        return text(named.format(table=self.table, key=self.key, told=self.told))
+            raise ValueError(f"table and key must match {_NAME.pattern}, got {self.table!r} and {self.key!r}")
+        expanded = statement.replace("{bucket}", _BUCKET).replace("{hash}", _HASH)
+        return text(expanded.format(table=self.table, key=self.key, told=self.told))
 
     async def digests(self, session: Session) -> dict[str, list[Any]]:
-        """How many rows each bucket has, and a hash of their keys and versions, by bucket."""
-        counted = "SELECT {bucket} AS bucket, count(*) AS rows, bit_xor({hash})::text AS hash FROM {table} GROUP BY 1"
-        return {str(row.bucket): [row.rows, row.hash] for row in await session.fetch_all(self.sql(counted))}
+        """Return the number of rows and the hash of their keys and versions, by bucket."""
+        statement = "SELECT {bucket} AS bucket, count(*) AS rows, bit_xor({hash})::text AS hash FROM {table} GROUP BY 1"
+        return {str(row.bucket): [row.rows, row.hash] for row in await session.fetch_all(self.sql(statement))}
 
     async def versions(self, session: Session, bucket: int) -> dict[str, int]:
-        """The versions of a bucket's rows by key."""
-        found = self.sql("SELECT {key} AS key, version FROM {table} WHERE {bucket} = :bucket")
-        return {str(row.key): row.version for row in await session.fetch_all(found, bucket=bucket)}
+        """Return the versions of a bucket's rows by key."""
+        statement = self.sql("SELECT {key} AS key, version FROM {table} WHERE {bucket} = :bucket")
+        return {str(row.key): row.version for row in await session.fetch_all(statement, bucket=bucket)}
 
     async def rows(self, session: Session, keys: Sequence[UUID]) -> dict[str, dict[str, Any]]:
-        """What is told of some rows, with their versions, by key."""
-        found = self.sql(
+        """Return versions and published facts of rows by key."""
+        statement = self.sql(
             "SELECT {key} AS key, version, {told} AS told FROM {table} AS it WHERE {key} = ANY (:keys)"
         )
-        rows = await session.fetch_all(found, keys=list(keys))
+        rows = await session.fetch_all(statement, keys=list(keys))
         return {str(row.key): {"version": row.version, "told": _decoded(row.told)} for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What a service keeps of another's.
+    """A table in which a service stores copies of another service's objects.
 
-    Where, and the handler of the event by which it learns of a change.
+    `handler` is the inbox's handler of the event `event_type`, which writes the copy.
     """
 
-    keyed: Keyed
+    table: KeyedTable
     source: str
     aggregate_type: str
     event_type: str
     handler: EventHandler
     is_replaced: bool = True
-    """Whether the row goes before the handler writes it anew; a log is written on instead."""
+    """Whether a repair deletes the row before the handler writes it; False for a log, to which it appends."""
 
     async def repair(
         self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]
     ) -> bool:
-        """Put in place of a copy what its owner tells; events up to its version change nothing any more.
+        """Replace the copy with this key by the owner's facts; later, events up to `version` are skipped as
+        stale.
 
-        Answers False, with nothing changed, where a newer event has come since the owner was asked.
+        Returns False, with nothing changed, if an event with a higher version was applied meanwhile.
         """
-        if self.is_replaced:  # locked first, as the inbox does: the row, then the version
+        if (
+            self.is_replaced
+        ):  # lock the row, then the version: the inbox's order, so that they do not deadlock
             await uow.execute(
-                self.keyed.sql("SELECT 1 FROM {table} WHERE {key} = :key FOR UPDATE").bindparams(key=key)
+                self.table.sql("SELECT 1 FROM {table} WHERE {key} = :key FOR UPDATE").bindparams(key=key)
             )
-        if not await saw(uow, consumer, self.source, key, version):
+        if not await record_version(uow, consumer, self.source, key, version):
             return False
         if self.is_replaced:
-            await uow.execute(self.keyed.sql("DELETE FROM {table} WHERE {key} = :key").bindparams(key=key))
-        envelope = told_by(
+            await uow.execute(self.table.sql("DELETE FROM {table} WHERE {key} = :key").bindparams(key=key))
+        envelope = event_from_original(
             self.source, self.aggregate_type, self.event_type, key, version, told, uow.clock.now()
         )
         with because(Cause("service:sync", str(uuid4()))):
@@ -145,7 +156,7 @@ class Copy:
         return True
 
 
-_SEEN = text(
+_RECORD_VERSION = text(
     """
 INSERT INTO inbox_versions AS known (consumer, source, aggregate_id, version) VALUES (:consumer, :source, :key, :version)
 ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = excluded.version WHERE known.version <= excluded.version
@@ -153,14 +164,16 @@ ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = excluded.ve
 )
 
 
-async def saw(uow: UnitOfWork, consumer: str, source: str, key: UUID, version: int) -> bool:
-    """Have events of an aggregate up to a version change nothing any more; False where a newer one has been
-    applied."""
-    seen = _SEEN.bindparams(consumer=consumer, source=source, key=key, version=version)
-    return await uow.execute(seen) > 0
+async def record_version(uow: UnitOfWork, consumer: str, source: str, key: UUID, version: int) -> bool:
+    """Record a version of an aggregate as applied, so that events up to it are skipped as stale.
+
+    Returns False if a higher version was applied before.
+    """
+    statement = _RECORD_VERSION.bindparams(consumer=consumer, source=source, key=key, version=version)
+    return await uow.execute(statement) > 0
 
 
-def told_by(
+def event_from_original(
     source: str,
     aggregate_type: str,
     event_type: str,
@@ -169,7 +182,7 @@ def told_by(
     told: Mapping[str, Any],
     at: datetime,
 ) -> Envelope:
-    """What an owner tells of an aggregate at a moment, as the event that would have told it."""
+    """Return an owner's facts about an aggregate at a time as an event, as if the owner had published it."""
     return Envelope(
         event_id=uuid4(),
         source=source,
@@ -183,115 +196,119 @@ def told_by(
     )
 
 
-_DIGESTED = text(
+_DIGESTS = text(
     f"SELECT {_BUCKET.format(key='key')} AS bucket, count(*) AS rows,"  # noqa: S608 - our own text
     f" bit_xor({_HASH.format(key='key')})::text AS hash FROM unnest(:keys, :versions) AS it (key, version) GROUP BY 1"
 ).bindparams(bindparam("keys", type_=ARRAY(Uuid)), bindparam("versions", type_=ARRAY(Integer)))
 
 
-async def digested(session: Session, versions: Mapping[UUID, int]) -> dict[str, list[Any]]:
-    """The digests of things that are kept elsewhere than in a table, from their versions by key."""
-    found = await session.fetch_all(_DIGESTED, keys=list(versions), versions=list(versions.values()))
-    return {str(row.bucket): [row.rows, row.hash] for row in found}
+async def digests_of(session: Session, versions: Mapping[UUID, int]) -> dict[str, list[Any]]:
+    """Compute the digests of objects that are not in a table, from their versions by key."""
+    rows = await session.fetch_all(_DIGESTS, keys=list(versions), versions=list(versions.values()))
+    return {str(row.bucket): [row.rows, row.hash] for row in rows}
 
 
 def bucket_of(key: UUID) -> int:
-    """The bucket of a key, as the statements compute it."""
+    """Return the bucket of a key, as the SQL statements compute it."""
     return key.bytes[15] % BUCKETS
 
 
 class _Original(msgspec.Struct):
-    """What an owner tells of one thing."""
+    """The owner's data of one object: its version and its published facts."""
 
     version: int
     told: dict[str, Any]
 
 
 def digests_field(tables: Mapping[str, Comparable]) -> StrawberryField:
-    """The field that answers with the digests of a table, by what it holds."""
+    """Return the query field for the digests of a table; `tables` are by kind of object."""
 
-    async def digests(info: strawberry.Info[Context, None], kind: str) -> JSON | None:
-        """How many rows each bucket has, and a hash of their keys and versions; for the sync service."""
+    async def digests(info: strawberry.Info[ServiceContext, None], kind: str) -> JSON | None:
+        """For the sync service: the number of rows and the hash of their keys and versions, by bucket."""
         info.context.require_service()
-        return JSON(await _of(tables, kind).digests(info.context.database))
+        return JSON(await _find(tables, kind).digests(info.context.database))
 
     return field_with(inaccessible=True, shareable=True)(digests)
 
 
 def versions_field(tables: Mapping[str, Comparable]) -> StrawberryField:
-    """The field that answers with the versions of a bucket's rows."""
+    """Return the query field for the versions of a bucket's rows."""
 
-    async def versions(info: strawberry.Info[Context, None], kind: str, bucket: int) -> JSON | None:
-        """The versions of a bucket's rows by key; for the sync service."""
+    async def versions(info: strawberry.Info[ServiceContext, None], kind: str, bucket: int) -> JSON | None:
+        """For the sync service: the versions of a bucket's rows by key."""
         info.context.require_service()
-        wanted = checks.whole(bucket, "bucket", 0, BUCKETS - 1)
-        return JSON(await _of(tables, kind).versions(info.context.database, wanted))
+        checked = checks.whole(bucket, "bucket", 0, BUCKETS - 1)
+        return JSON(await _find(tables, kind).versions(info.context.database, checked))
 
     return field_with(inaccessible=True, shareable=True)(versions)
 
 
 def rows_field(tables: Mapping[str, Comparable]) -> StrawberryField:
-    """The field that answers with what is told of some rows."""
+    """Return the query field for versions and published facts of rows."""
 
-    async def rows(info: strawberry.Info[Context, None], kind: str, keys: list[strawberry.ID]) -> JSON | None:
-        """What is told of some rows, with their versions, by key; for the sync service."""
+    async def rows(
+        info: strawberry.Info[ServiceContext, None], kind: str, keys: list[strawberry.ID]
+    ) -> JSON | None:
+        """For the sync service: versions and published facts of rows by key."""
         info.context.require_service()
-        wanted = checks.identifiers(keys, "keys", MOST)
-        return JSON(await _of(tables, kind).rows(info.context.database, wanted))
+        ids = checks.identifiers(keys, "keys", MAX_ROWS)
+        return JSON(await _find(tables, kind).rows(info.context.database, ids))
 
     return field_with(inaccessible=True, shareable=True)(rows)
 
 
 def repair_field(copies: Mapping[str, Repairable], consumer: str) -> StrawberryField:
-    """The mutation that puts in place of copies what their owner tells."""
+    """Return the mutation that replaces copies by their owner's data."""
 
-    async def repair(info: strawberry.Info[Context, None], kind: str, originals: JSON) -> int | None:
-        """Put in place of copies what their owner tells; answers how many. For the sync service."""
+    async def repair(info: strawberry.Info[ServiceContext, None], kind: str, originals: JSON) -> int | None:
+        """For the sync service: replace copies by their owner's data; returns how many were replaced."""
         info.context.require_service()
-        copy: Repairable = _of(copies, kind)
+        copy: Repairable = _find(copies, kind)
         repaired = 0
         try:
-            given = msgspec.convert(originals, dict[UUID, _Original])
-            if len(given) > MOST:
-                raise BadUserInput(f"'originals' holds more than {MOST}", "originals")
+            by_key = msgspec.convert(originals, dict[UUID, _Original])
+            if len(by_key) > MAX_ROWS:
+                raise BadUserInput(
+                    f"'originals' must have at most {MAX_ROWS} keys, got {len(by_key)}", "originals"
+                )
             async with UnitOfWork(info.context.database) as uow:
-                for key, original in sorted(given.items()):
+                for key, original in sorted(by_key.items()):
                     repaired += await copy.repair(uow, consumer, key, original.version, original.told)
         except msgspec.ValidationError as error:
             raise BadUserInput(
-                f"'originals' are not versions and facts by key: {error}", "originals"
+                f"'originals' must be versions and facts by key: {error}", "originals"
             ) from error
         return repaired
 
     return field_with(inaccessible=True, shareable=True)(repair)
 
 
-def verify_field(sourced: Mapping[str, Sourced[Any]]) -> StrawberryField:
-    """The mutation that compares a service's rows with the streams of events that they follow from."""
+def verify_field(sourced: Mapping[str, EventSourcedTable[Any]]) -> StrawberryField:
+    """Return the mutation that compares a service's rows with their event streams and repairs them."""
 
     async def verify(
-        info: strawberry.Info[Context, None], kind: str, after: strawberry.ID | None = None
+        info: strawberry.Info[ServiceContext, None], kind: str, after: strawberry.ID | None = None
     ) -> JSON | None:
-        """Compare rows with their events and put right those that differ: how many were looked at, which
-        differed, and where to go on. For the sync service.
+        """For the sync service: compare some rows with their events and repair those that differ. Returns
+        the number of compared rows, the columns that differed by id, and the id to continue behind.
         """
         info.context.require_service()
-        about: Sourced[Any] = _of(sourced, kind)
+        table: EventSourcedTable[Any] = _find(sourced, kind)
         begin = UUID(int=0) if after is None else checks.identifier(after, "after")
         async with UnitOfWork(info.context.database) as uow:
-            found = await about.verify(uow, begin)
-        drifted = {str(one.aggregate_id): list(one.columns) for one in found.drifts}
-        return JSON(
-            {"compared": found.compared, "drifted": drifted, "next": str(found.next) if found.next else None}
-        )
+            result = await table.verify(uow, begin)
+        drifted = {str(drift.aggregate_id): list(drift.columns) for drift in result.drifts}
+        following = str(result.next) if result.next else None
+        return JSON({"compared": result.compared, "drifted": drifted, "next": following})
 
     return field_with(inaccessible=True, shareable=True)(verify)
 
 
-def _of(tables: Mapping[str, Any], kind: str) -> Any:
+def _find(tables: Mapping[str, Any], kind: str) -> Any:
     if kind not in tables:
         raise BadUserInput(
-            f"There is nothing of this kind here; there is {', '.join(tables) or 'none'}", "kind"
+            f"'kind' must be one of {', '.join(tables) or '(none)'}, got {kind!r}",
+            "kind",
         )
     return tables[kind]
 

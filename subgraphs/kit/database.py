@@ -18,20 +18,22 @@ from subgraphs.kit.migrations import migrate
 
 StatementListener = Callable[[str], None]
 IDLE_MS = 60_000
-"""How long a transaction may do nothing: a process that is paused in one must not hold its locks for ever."""
+"""Milliseconds after which the server ends an idle transaction: a paused process must not hold its locks
+forever.
+"""
 
 
 def among_ids(column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether a column holds one of the parameter `ids`.
+    """Return the condition that a column equals an element of the array parameter `ids`.
 
-    One array parameter makes one prepared statement for any number of ids; and a statement that is built
-    once, with its values given to `fetch_all`, saves SQLAlchemy a third of its work.
+    With one array parameter the same prepared statement serves any number of ids. Building a statement once
+    and passing its values to `fetch_all` saves SQLAlchemy a third of its work.
     """
     return column == any_(bindparam("ids", type_=ARRAY(Uuid)))
 
 
 class Session(Protocol):
-    """Where statements are executed: a `Database` (each on its own) or a `UnitOfWork` (all or none)."""
+    """Executes statements: a `Database` (each in its own transaction) or a `UnitOfWork` (all in one)."""
 
     @property
     def clock(self) -> Clock:
@@ -39,24 +41,24 @@ class Session(Protocol):
         ...
 
     async def fetch_all(self, statement: Executable, **parameters: Any) -> Sequence[Row[Any]]:
-        """All rows of a statement with these values of its parameters."""
+        """Execute a statement with these parameters and return all rows."""
         ...
 
     async def fetch_one(self, statement: Executable, **parameters: Any) -> Row[Any] | None:
-        """The first row of a statement, if there is one."""
+        """Execute a statement and return its first row, None if there is none."""
         ...
 
     async def fetch_value(self, statement: Executable, **parameters: Any) -> Any:
-        """The first column of the first row, or None."""
+        """Execute a statement and return the first column of the first row, None if there is none."""
         ...
 
     async def execute(self, statement: Executable, parameters: Sequence[dict[str, Any]] | None = None) -> int:
-        """Execute a statement and answer how many rows it changed."""
+        """Execute a statement, once for each set of parameters; return how many rows it changed."""
         ...
 
 
 class Database:
-    """The pool of connections to one database, and the clock of the service that works on it."""
+    """The connection pool of one database, and the clock of the service that uses it."""
 
     def __init__(self, url: str, pool_size: int = 10, clock: Clock = SYSTEM_CLOCK) -> None:
         self.clock = clock
@@ -78,55 +80,55 @@ class Database:
 
     @property
     def url(self) -> str:
-        """The address with its password, as asyncpg wants it."""
+        """The URL with its password, as asyncpg expects it."""
         return self._url.render_as_string(hide_password=False)
 
     async def _connect(self) -> asyncpg.Connection:
-        """The address is read by asyncpg alone: SQLAlchemy would not take all of it (`sslmode`)."""
+        """Let asyncpg read the URL: SQLAlchemy does not understand all of its options (`sslmode`)."""
         settings = {"timezone": "UTC", "jit": "off", "idle_in_transaction_session_timeout": str(IDLE_MS)}
         return await asyncpg.connect(self.url, timeout=5, command_timeout=30, server_settings=settings)
 
     async def fetch_all(self, statement: Executable, **parameters: Any) -> Sequence[Row[Any]]:
-        """All rows of a statement, executed on its own."""
+        """Execute a statement in autocommit and return all rows."""
         async with self._reads.connect() as connection:
             return (await connection.execute(statement, parameters)).all()
 
     async def fetch_one(self, statement: Executable, **parameters: Any) -> Row[Any] | None:
-        """The first row of a statement, executed on its own."""
+        """Execute a statement in autocommit and return its first row, None if there is none."""
         async with self._reads.connect() as connection:
             return (await connection.execute(statement, parameters)).first()
 
     async def fetch_value(self, statement: Executable, **parameters: Any) -> Any:
-        """The first column of the first row, or None."""
+        """Execute a statement and return the first column of the first row, None if there is none."""
         async with self._reads.connect() as connection:
             return (await connection.execute(statement, parameters)).scalar()
 
     async def execute(self, statement: Executable, parameters: Sequence[dict[str, Any]] | None = None) -> int:
-        """Execute a statement in a transaction of its own and answer how many rows it changed."""
+        """Execute a statement in a transaction of its own; return how many rows it changed."""
         async with self.engine.begin() as connection:
             return (await connection.execute(statement, parameters)).rowcount
 
     async def connect(self) -> AsyncConnection:
-        """A connection of the pool; the caller ends its transaction and closes it."""
+        """Return a connection of the pool; the caller ends its transaction and closes it."""
         return await self.engine.connect()
 
     async def listener(self) -> asyncpg.Connection:
-        """A connection outside the pool, for LISTEN."""
+        """Open a connection outside the pool, for LISTEN and session locks; the caller closes it."""
         return await asyncpg.connect(self.url, timeout=5)
 
     async def migrate(self, folder: Path) -> list[str]:
-        """Apply the kit's and the folder's migrations that are new; answer their names."""
+        """Apply the kit's and the folder's new migrations; return their names. Raises MigrationError."""
         return await migrate(self.url, folder)
 
     async def is_ready(self) -> bool:
-        """Whether the database answers."""
+        """Return whether the database answers."""
         try:
             return bool(await self.fetch_value(text("SELECT 1")))
-        except Exception:  # whatever the driver says, the answer to "ready?" is no
+        except Exception:  # any error of the driver means that the database is not ready
             return False
 
     def on_statement(self, listener: StatementListener) -> Callable[[], None]:
-        """Call the listener with the text of every statement; the function answered takes it off again."""
+        """Call the listener with the text of every statement; return a function that removes the listener."""
 
         def before(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
             listener(statement)

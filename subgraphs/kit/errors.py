@@ -1,7 +1,7 @@
-"""The one tree of errors that a service may show, and the masking of all others.
+"""The errors that a service shows to callers, and the masking of all others.
 
-A resolver raises one of these; anything else that escapes (a bug, a database that is gone) reaches the caller
-as "Internal error" with an id, under which the log has the whole story.
+A resolver raises a DomainError. Any other exception (a bug, an unavailable database) reaches the caller as
+"Internal error" with an id; the log has the traceback under the same id.
 """
 
 import re
@@ -17,7 +17,7 @@ _DETAIL = re.compile(r"(DETAIL:|Failing row contains).*")
 
 
 class DomainError(Exception):
-    """Something that the caller did and may be told; `code` ends up in `extensions.code`."""
+    """An error whose message and extensions are shown to the caller; `code` becomes `extensions.code`."""
 
     code = "BAD_USER_INPUT"
 
@@ -28,38 +28,40 @@ class DomainError(Exception):
 
 
 class BadUserInput(DomainError):
-    """A value that breaks a rule; `field` names it."""
+    """An input value is not valid; `field` names it."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message, **({"field": field} if field else {}))
 
 
 class Unauthenticated(DomainError):
-    """Nobody is logged in, or the token is not valid."""
+    """The request has no token, or one that is not valid."""
 
     code = "UNAUTHENTICATED"
 
 
 class Forbidden(DomainError):
-    """Logged in, but not allowed to."""
+    """The caller is logged in, but not allowed to do this."""
 
     code = "FORBIDDEN"
 
 
 class NotFound(DomainError):
-    """What the caller named does not exist."""
+    """The object that the caller names does not exist."""
 
     code = "NOT_FOUND"
 
 
 class Conflict(DomainError):
-    """The state of things does not allow it: already taken, already done."""
+    """The present state does not allow the operation, such as a name that is taken or a booking that is
+    cancelled.
+    """
 
     code = "CONFLICT"
 
 
 class RateLimited(DomainError):
-    """Too many attempts; `retryAfterSeconds` in the extensions says when to come back."""
+    """Too many attempts; `retryAfterSeconds` in the extensions says after how many seconds to retry."""
 
     code = "RATE_LIMITED"
 
@@ -67,8 +69,8 @@ class RateLimited(DomainError):
         super().__init__(message, retryAfterSeconds=retry_after_seconds)
 
 
-def shown(error: GraphQLError) -> GraphQLFormattedError:
-    """The form in which an error of an execution leaves the service."""
+def format_error(error: GraphQLError) -> GraphQLFormattedError:
+    """Return an execution's error as it is sent to the caller; errors that are not for callers are masked."""
     original = error.original_error
     formatted = error.formatted
     if isinstance(original, DomainError):
@@ -82,7 +84,7 @@ def shown(error: GraphQLError) -> GraphQLFormattedError:
 
 
 def refusal(error: DomainError) -> dict[str, Any]:
-    """A whole answer for a request that is refused before it is executed."""
+    """Return the response to a request that is refused before its execution."""
     return {
         "data": None,
         "errors": [{"message": error.message, "extensions": {"code": error.code, **error.extensions}}],
@@ -90,8 +92,10 @@ def refusal(error: DomainError) -> dict[str, Any]:
 
 
 def _logged(error: BaseException, path: list[str | int] | None) -> str:
-    """The trace is written out here: a renderer with local variables would put passwords into the log, and so
-    would PostgreSQL's details, which quote rows.
+    """Log an error with its traceback and return the id of the log entry.
+
+    The traceback is formatted here, without local variables and without PostgreSQL's details, which quote
+    rows: passwords must not get into the log.
     """
     error_id = uuid.uuid4().hex
     trace = _DETAIL.sub(r"\1 (left out)", "".join(traceback.format_exception(error)))
@@ -100,10 +104,7 @@ def _logged(error: BaseException, path: list[str | int] | None) -> str:
 
 
 def _code(error: GraphQLError) -> str:
-    """graphql-core's own errors carry no code.
-
-    Syntax, rules and coercion are told apart by what they know.
-    """
+    """Return the code of an error of graphql-core, which has none itself: by its path and its message."""
     if error.path:
         return "BAD_USER_INPUT"
     if error.message.startswith("Syntax Error"):

@@ -1,6 +1,5 @@
-"""Strawberry as the services use it.
-
-Descriptions come from docstrings, and a schema that guards its own entrances.
+"""Strawberry for the services: descriptions from docstrings, nullable fields of entities, a schema with
+limits.
 """
 
 import enum
@@ -19,7 +18,7 @@ from strawberry.types.private import is_private
 
 from subgraphs.kit.errors import BadUserInput
 
-MOST_TOKENS = 15_000
+MAX_TOKENS = 15_000
 _CACHED = 512
 
 Class = TypeVar("Class", bound=type)
@@ -32,11 +31,11 @@ Enum = TypeVar("Enum", bound=type[enum.Enum])
 def object_type(
     *, keys: Sequence[str | Key] = (), name: str | None = None, **directives: Any
 ) -> Callable[[Class], Class]:
-    """A GraphQL object type; its docstring is its description, `keys` make it an entity.
+    """Decorate a class as a GraphQL object type; its docstring is the description, `keys` make it an entity.
 
-    Every plain field of an entity but its key is nullable in the SDL, whatever its type here: an entity is
-    put together by several subgraphs, and one that is down shall cost its own fields, not the whole object.
-    Resolvers say so themselves.
+    Every plain field of an entity but its keys is nullable in the SDL, whatever its Python type: if a
+    subgraph is down, its fields are null, but not the whole entity. Resolvers declare nullable types
+    themselves.
     """
 
     def decorate(cls: Class) -> Class:
@@ -54,7 +53,7 @@ def object_type(
     kw_only_default=True, field_specifiers=(strawberry.field, strawberry.federation.field, StrawberryField)
 )
 def input_type(cls: Class) -> Class:
-    """A GraphQL input type; its docstring is its description."""
+    """Decorate a class as a GraphQL input type; its docstring is the description."""
     return strawberry.input(cls, description=_doc(cls))
 
 
@@ -62,45 +61,45 @@ def _key_fields(key: str | Key) -> list[str]:
     return (key if isinstance(key, str) else str(key.fields)).split()
 
 
-def _make_nullable(cls: type, kept: set[str]) -> None:
+def _make_nullable(cls: type, keys: set[str]) -> None:
     for attribute, annotation in list(cls.__annotations__.items()):
-        if attribute not in kept and not is_private(annotation):
-            cls.__annotations__[attribute] = Optional[annotation]  # noqa: UP045 - the annotation may be a string
+        if attribute not in keys and not is_private(annotation):
+            cls.__annotations__[attribute] = Optional[annotation]  # noqa: UP045 - it may be a string
 
 
 def enum_type(cls: Enum) -> Enum:
-    """A GraphQL enum; its docstring is its description."""
+    """Decorate a class as a GraphQL enum; its docstring is the description."""
     return strawberry.enum(cls, description=_doc(cls))
 
 
 REFERENCE: Any = Key(fields=FieldSet("id"), resolvable=False)
-"""The key of an entity that is only named here: other subgraphs know more of it."""
+"""The key of an entity that this subgraph only references and does not resolve."""
 
 
 def enum_value(value: str, description: str) -> Any:
-    """A value of an enum and what it means; strawberry leaves the plain string in the enum."""
+    """Return an enum value with its description."""
     return strawberry.enum_value(value, description=description)
 
 
 def resolver(function: Callable[..., Any]) -> StrawberryField:
-    """A field that a function answers; the function's docstring is the field's description."""
+    """Decorate a function as a field's resolver; its docstring is the field's description."""
     return field_with()(function)
 
 
 def field_with(**directives: Any) -> Callable[[Callable[..., Any]], StrawberryField]:
-    """A resolver with federation's directives, such as `requires=["hourlyRate"]` or `shareable=True`."""
+    """Return a decorator like `resolver` with federation directives, such as `requires=["hourlyRate"]`."""
 
     def decorate(function: Callable[..., Any]) -> StrawberryField:
-        made: StrawberryField = strawberry.federation.field(
+        field: StrawberryField = strawberry.federation.field(
             resolver=function, description=_doc(function), **directives
         )
-        return made
+        return field
 
     return decorate
 
 
-def given(changes: object) -> dict[str, Any]:
-    """The fields of an input that the caller gave: those that are not `UNSET`."""
+def provided(changes: object) -> dict[str, Any]:
+    """Return the fields of an input that the caller provided, that is, those that are not `UNSET`."""
     return {name: value for name, value in vars(changes).items() if value is not strawberry.UNSET}
 
 
@@ -109,8 +108,8 @@ def _doc(thing: Any) -> str | None:
 
 
 class Schema(strawberry.federation.Schema):
-    """A federation schema with cached parsing and validation, whose `_entities` refuses what is no
-    representation.
+    """A federation schema with cached parsing and validation, a limit on tokens, and checked
+    representations.
     """
 
     def __init__(self, query: type, mutation: type | None = None, types: Sequence[type] = ()) -> None:
@@ -119,7 +118,7 @@ class Schema(strawberry.federation.Schema):
             mutation=mutation,
             types=types,
             extensions=[
-                lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
+                lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
                 lambda: ParserCache(maxsize=_CACHED),
                 lambda: ValidationCache(maxsize=_CACHED),
             ],
@@ -127,14 +126,13 @@ class Schema(strawberry.federation.Schema):
         )
 
     def process_errors(self, errors: list[Any], execution_context: ExecutionContext | None = None) -> None:
-        """Log nothing here: `errors.shown` logs what is masked, and only that."""
+        """Log nothing: `errors.format_error` logs the errors that it masks."""
 
     def entities_resolver(
         self, info: strawberry.Info, representations: list[FederationAny]
     ) -> list[FederationAny]:
-        """Resolve each representation by its type's `resolve_reference`.
-
-        The caller's variables stay as they are.
+        """Resolve each representation by its type's `resolve_reference`, without changing the caller's
+        variables.
         """
         return [self._entity(info, representation) for representation in representations]
 
@@ -144,6 +142,8 @@ class Schema(strawberry.federation.Schema):
             definition: Any = self.schema_converter.type_map[fields.pop("__typename")].definition
             return definition.origin.resolve_reference(info=info, **fields)
         except (KeyError, TypeError, ValueError, AttributeError):
-            return BadUserInput("A representation names no entity type of this service or lacks its key")
+            return BadUserInput(
+                "A representation must have the __typename of an entity of this service, and its key"
+            )
         except Exception as error:
             return error

@@ -1,6 +1,5 @@
-"""The past of a thing, for those who may see it.
-
-Every change of it, and what it was after any of them or at any time.
+"""GraphQL fields for the history of an event-sourced object: its changes, and its state at a version or
+time.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,17 +18,20 @@ from subgraphs.kit.database import Session
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.event_store.aggregate import Loaded
 from subgraphs.kit.event_store.events import StoredEvent
-from subgraphs.kit.event_store.sourced import Sourced
+from subgraphs.kit.event_store.sourced import EventSourcedTable
 from subgraphs.kit.event_store.tables import every_event
 from subgraphs.kit.graphql import object_type, resolver
 from subgraphs.kit.pagination import DEFAULT_FIRST, MAX_FIRST, First
-from subgraphs.kit.service import Context
+from subgraphs.kit.service import ServiceContext
 
-Before = Annotated[int | None, strawberry.argument(description="Changes before this version.")]
+Before = Annotated[int | None, strawberry.argument(description="Return changes before this version.")]
 Version = Annotated[
-    int | None, strawberry.argument(description="After this version (0: before it was made).")
+    int | None, strawberry.argument(description="Return the state at this version (0: before the first).")
 ]
-Time = Annotated[datetime | None, strawberry.argument(description="At this time, with its offset.")]
+Time = Annotated[
+    datetime | None,
+    strawberry.argument(description="Return the state at this time, which must have an offset."),
+]
 _NEWEST = 2**31 - 1
 _EVENTS = (
     select(every_event)
@@ -41,56 +43,63 @@ _EVENTS = (
 
 @object_type(shareable=True)
 class HistoryEntry:
-    """One change of a thing."""
+    """One change of an object."""
 
-    version: int = strawberry.field(description="The version that it made, from 1 without holes.")
-    type: str = strawberry.field(description="What happened.")
-    changes: JSON = strawberry.field(description="The new values of what changed.")
+    version: int = strawberry.field(
+        description="The object's version after the change; versions start at 1 and have no gaps."
+    )
+    type: str = strawberry.field(description="The type of the event.")
+    changes: JSON = strawberry.field(description="The new values of the changed fields, by name.")
     created_by: str | None = strawberry.field(
-        description="The user who did it, service:NAME, or database for a change by hand (admins see database:USER)."
+        description="The user's id, service:NAME, or database for a change by SQL (admins see database:USER)."
     )
     correlation_id: strawberry.ID = strawberry.field(
-        description="What it shares with all that follows from the same request or saga."
+        description="The id that all events of the same request or saga share."
     )
-    causation_id: strawberry.ID | None = strawberry.field(description="The event that led to it.")
-    occurred_at: datetime = strawberry.field(description="When.")
+    causation_id: strawberry.ID | None = strawberry.field(
+        description="The id of the event or command that led to the change."
+    )
+    occurred_at: datetime = strawberry.field(description="The time of the change.")
 
 
 @object_type(shareable=True)
 class PastState:
-    """What a thing was, rebuilt from its events."""
+    """The state of an object at a version, computed from its events."""
 
-    version: int = strawberry.field(description="The version that it had.")
-    state: JSON = strawberry.field(description="All that was known of it.")
+    version: int = strawberry.field(description="The version of the object.")
+    state: JSON = strawberry.field(description="The object's fields by name; {} before the first version.")
 
 
 async def entries(
     session: Session,
-    about: Sourced[Any],
+    about: EventSourcedTable[Any],
     key: UUID,
     first: int = DEFAULT_FIRST,
     before: int | None = None,
     *,
     is_admin: bool = False,
 ) -> list[HistoryEntry]:
-    """The changes of a thing, newest first, in the shape in which they were stored.
+    """Return the changes of an object as they are stored, not upcast, the newest first.
 
-    Who was at the database only for admins.
+    `about`: the object's type, `key`: its id, `first`: how many, `before`: only changes before this version.
+    Names of database users are only returned with `is_admin`. Raises BadUserInput, TooManyElements.
     """
     limit = checks.whole(first, "first", 1, MAX_FIRST)
-    wanted = _NEWEST if before is None else checks.whole(before, "before", 1, _NEWEST)
-    budget.spend(0)  # nothing is fetched for a request that has had too much
+    version = _NEWEST if before is None else checks.whole(before, "before", 1, _NEWEST)
+    budget.spend(0)  # fails before the query if the request's budget is used up
     rows = await session.fetch_all(
-        _EVENTS, about=about.aggregate.stream(key).aggregate_id, before=wanted, first=limit
+        _EVENTS, about=about.aggregate.stream(key).aggregate_id, before=version, first=limit
     )
     budget.spend(len(rows))
     return [_entry(StoredEvent.of(row), is_admin) for row in rows]
 
 
 async def as_of(
-    session: Session, about: Sourced[Any], key: UUID, version: int | None, time: datetime | None
+    session: Session, about: EventSourcedTable[Any], key: UUID, version: int | None, time: datetime | None
 ) -> PastState:
-    """What a thing was after a version or at a time, or what it is. Raises NoSuchVersion, BadUserInput."""
+    """Return an object's state at a version or at a time, or the newest. Raises NoSuchVersion,
+    BadUserInput.
+    """
     loaded = await _load(session, about, key, version, time)
     return PastState(
         version=loaded.version, state=JSON(msgspec.to_builtins(loaded.state)) if loaded.version else JSON({})
@@ -98,33 +107,35 @@ async def as_of(
 
 
 async def _load(
-    session: Session, about: Sourced[Any], key: UUID, version: int | None, time: datetime | None
+    session: Session, about: EventSourcedTable[Any], key: UUID, version: int | None, time: datetime | None
 ) -> Loaded[Any]:
     stream = about.aggregate.stream(key)
     if version is not None and time is not None:
-        raise BadUserInput("Say 'version' or 'time', not both", "version")
+        raise BadUserInput("Set either 'version' or 'time', not both", "version")
     if version is not None:
         return await about.aggregate.load_at(session, stream, checks.whole(version, "version", 0, _NEWEST))
     if time is None:
         return await about.aggregate.load(session, stream)
     if time.tzinfo is None:
-        raise BadUserInput("'time' needs an offset, such as 2026-11-22T12:00:00Z", "time")
+        raise BadUserInput("'time' must have an offset, such as 2026-11-22T12:00:00Z", "time")
     try:
         moment = time.astimezone(UTC)
     except OverflowError:
-        raise BadUserInput("'time' is outside of the calendar", "time") from None
+        raise BadUserInput("'time' must be in the years 1 to 9999 in UTC", "time") from None
     return await about.aggregate.load_as_of(session, stream, moment)
 
 
 Owner = Callable[[Any, str], Awaitable[UUID]]
-"""The id of a thing that the caller of a request (its `info`) may know all of; NotFound or Forbidden."""
+"""Parses an id and returns it if the request's caller may see the object. Raises NotFound, Forbidden,
+BadUserInput.
+"""
 
 
-def history_field(about: Sourced[Any], owner: Owner, description: str) -> StrawberryField:
-    """The field that tells every change of a thing to those who may know."""
+def history_field(about: EventSourcedTable[Any], owner: Owner, description: str) -> StrawberryField:
+    """Return the field with the changes of an object, for callers that `owner` admits."""
 
     async def history(
-        info: strawberry.Info[Context, None],
+        info: strawberry.Info[ServiceContext, None],
         id: strawberry.ID,
         first: First = DEFAULT_FIRST,
         before: Before = None,
@@ -136,11 +147,14 @@ def history_field(about: Sourced[Any], owner: Owner, description: str) -> Strawb
     return resolver(history)
 
 
-def as_of_field(about: Sourced[Any], owner: Owner, description: str) -> StrawberryField:
-    """The field that tells what a thing was to those who may know."""
+def as_of_field(about: EventSourcedTable[Any], owner: Owner, description: str) -> StrawberryField:
+    """Return the field with the state of an object at a version or time, for callers that `owner` admits."""
 
     async def past(
-        info: strawberry.Info[Context, None], id: strawberry.ID, version: Version = None, time: Time = None
+        info: strawberry.Info[ServiceContext, None],
+        id: strawberry.ID,
+        version: Version = None,
+        time: Time = None,
     ) -> PastState | None:
         return await as_of(info.context.database, about, await owner(info, id), version, time)
 
@@ -149,12 +163,12 @@ def as_of_field(about: Sourced[Any], owner: Owner, description: str) -> Strawber
 
 
 def _entry(event: StoredEvent, is_admin: bool) -> HistoryEntry:
-    by_hand = event.created_by.startswith("database:") and not is_admin
+    hides_user = event.created_by.startswith("database:") and not is_admin
     return HistoryEntry(
         version=event.version,
         type=event.event_type,
         changes=JSON(dict(event.data)),
-        created_by="database" if by_hand else event.created_by or None,
+        created_by="database" if hides_user else event.created_by or None,
         correlation_id=strawberry.ID(str(event.correlation_id)),
         causation_id=strawberry.ID(str(event.causation_id)) if event.causation_id else None,
         occurred_at=event.occurred_at,

@@ -1,11 +1,9 @@
-"""A saga's step in a service.
+"""Idempotent steps of sagas: a step takes effect once, however often it is called, and never after it was
+undone.
 
-Its effect happens once, however often it is asked for, and not at all once it was undone.
-
-What is remembered (key, hash of the input, result, fencing token) is written in the transaction of the
-effect. An undo that comes before its do leaves a tombstone, which refuses the do when that comes at last. A
-call with an older token than one seen comes from a process that only thinks that it carries the saga, and is
-refused.
+Key, hash of the input, result and fencing token are stored in the transaction of the effect. If an undo
+arrives before its do, it stores a tombstone, and the do is refused when it arrives. A call with an older
+token than the stored one comes from a process that has lost the saga's lease, and is refused.
 """
 
 import hashlib
@@ -22,7 +20,9 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 
 Direction = Literal["do", "undo"]
 Effect = Callable[[Mapping[str, Any] | None], Awaitable[Mapping[str, Any]]]
-"""What is to happen; an undo is told what the do gave, a do is told None."""
+"""Does or undoes a step and returns the result. Its argument is None for a do, the do's result for an
+undo.
+"""
 
 _CLAIM = text(
     "INSERT INTO saga_calls (saga_id, step, token, state) VALUES (:saga_id, :step, :token, 'begun') ON CONFLICT DO NOTHING"
@@ -35,30 +35,32 @@ _DONE = text(
 _UNDONE = text(
     "UPDATE saga_calls SET state = :state, undo_result = :result, token = :token WHERE saga_id = :saga_id AND step = :step"
 )
-_SEEN = text("UPDATE saga_calls SET token = :token WHERE saga_id = :saga_id AND step = :step")
+_SET_TOKEN = text("UPDATE saga_calls SET token = :token WHERE saga_id = :saga_id AND step = :step")
 
 
 class Superseded(Conflict):
-    """Somebody with a newer token has been here: the caller has lost its saga."""
+    """A process with a newer fencing token has called the step: the caller has lost the saga's lease."""
 
     code = "SUPERSEDED"
 
 
 class AlreadyUndone(Conflict):
-    """The step was undone before it was done, so it is not done any more."""
+    """The step was undone, so it cannot be done any more."""
 
     code = "ALREADY_UNDONE"
 
 
-class KeyReused(Conflict):
-    """The key was used with another input."""
+class IdempotencyKeyReused(Conflict):
+    """The step was done with another input under the same saga and step name."""
 
     code = "IDEMPOTENCY_KEY_REUSED"
 
 
 @dataclass(frozen=True, slots=True)
 class SagaCall:
-    """Who calls: the saga, its step, the direction, and the fencing token of the process that carries it."""
+    """A call of a step: the saga, the step's name, the direction, and the fencing token of the calling
+    process.
+    """
 
     saga_id: UUID
     step: str
@@ -66,21 +68,25 @@ class SagaCall:
     token: int
 
 
-async def once(
+async def run_once(
     uow: UnitOfWork, call: SagaCall, given: Mapping[str, Any], effect: Effect
 ) -> Mapping[str, Any] | None:
-    """Have an effect once, and give its result each time; None where an undo found nothing to undo.
+    """Run an effect at the first call, and return its result at every call; None if there was nothing to
+    undo.
 
-    `given` is the input, which has to be the same each time. Raises Superseded, AlreadyUndone or KeyReused;
-    what the effect raises leaves no trace, so it may be asked for again.
+    `given` is the input, which has to be the same at each call. Raises Superseded, AlreadyUndone,
+    IdempotencyKeyReused, and the errors of the effect; after those nothing is stored, so the call may be
+    repeated.
     """
-    about: dict[str, Any] = {"saga_id": call.saga_id, "step": call.step}
-    new = await uow.execute(_CLAIM.bindparams(**about, token=call.token)) == 1
-    row = await uow.fetch_one(_LOCK, **about)
+    key: dict[str, Any] = {"saga_id": call.saga_id, "step": call.step}
+    new = await uow.execute(_CLAIM.bindparams(**key, token=call.token)) == 1
+    row = await uow.fetch_one(_LOCK, **key)
     if row is None:
-        raise AssertionError("the row was just written, and is never deleted")
+        raise AssertionError("the row of the step was just written, and is never deleted")
     if call.token < row.token:
-        raise Superseded("A newer process carries this saga")
+        raise Superseded(
+            f"A process with the newer token {row.token} executes this saga, got the token {call.token}"
+        )
     if call.direction == "do":
         return await _do(uow, call, row, _hash(given), effect, new=new)
     return await _undo(uow, call, row, effect, new=new)
@@ -89,34 +95,34 @@ async def once(
 async def _do(
     uow: UnitOfWork, call: SagaCall, row: Row[Any], input_hash: bytes, effect: Effect, *, new: bool
 ) -> Mapping[str, Any]:
-    about: dict[str, Any] = {"saga_id": call.saga_id, "step": call.step, "token": call.token}
+    values: dict[str, Any] = {"saga_id": call.saga_id, "step": call.step, "token": call.token}
     if new:
         result = await effect(None)
-        written = orjson.dumps(result).decode()
-        await uow.execute(_DONE.bindparams(**about, input_hash=input_hash, result=written))
+        encoded = orjson.dumps(result).decode()
+        await uow.execute(_DONE.bindparams(**values, input_hash=input_hash, result=encoded))
         return result
     if row.state != "done":
-        raise AlreadyUndone("This step was undone")
+        raise AlreadyUndone(f"The step {call.step!r} of this saga was undone and cannot be done any more")
     if bytes(row.input_hash) != input_hash:
-        raise KeyReused("This step was done with another input")
-    await uow.execute(_SEEN.bindparams(**about))
-    found: Mapping[str, Any] = _json(row.result)
-    return found
+        raise IdempotencyKeyReused(f"The step {call.step!r} of this saga was done with another input")
+    await uow.execute(_SET_TOKEN.bindparams(**values))
+    stored: Mapping[str, Any] = _json(row.result)
+    return stored
 
 
 async def _undo(
     uow: UnitOfWork, call: SagaCall, row: Row[Any], effect: Effect, *, new: bool
 ) -> Mapping[str, Any] | None:
-    about: dict[str, Any] = {"saga_id": call.saga_id, "step": call.step, "token": call.token}
+    values: dict[str, Any] = {"saga_id": call.saga_id, "step": call.step, "token": call.token}
     if new:
-        await uow.execute(_UNDONE.bindparams(**about, state="tombstone", result=None))
+        await uow.execute(_UNDONE.bindparams(**values, state="tombstone", result=None))
         return None
     if row.state == "done":
         result = await effect(_json(row.result))
-        written = orjson.dumps(result).decode()
-        await uow.execute(_UNDONE.bindparams(**about, state="undone", result=written))
+        encoded = orjson.dumps(result).decode()
+        await uow.execute(_UNDONE.bindparams(**values, state="undone", result=encoded))
         return result
-    await uow.execute(_SEEN.bindparams(**about))
+    await uow.execute(_SET_TOKEN.bindparams(**values))
     return None if row.undo_result is None else _json(row.undo_result)
 
 

@@ -1,7 +1,7 @@
-"""Who is asking: the bearer token, and nothing else that a header may claim.
+"""The identity of a caller, which is read from the signed bearer token alone.
 
-The algorithm is fixed here and never read from the token, so neither `none` nor HS256 keyed with the public
-key gets in.
+The algorithm is fixed here and never read from the token, so tokens with `none` or with HS256 and the public
+key as secret are refused.
 """
 
 import hashlib
@@ -27,43 +27,43 @@ SERVICE = "service"
 SERVICE_PRIVATE, SERVICE_PUBLIC = "service.pem", "service.pub.pem"
 ROLES = ("client", "musician", "admin", SERVICE)
 LIFETIME_SECONDS = 8 * 3600
-REMEMBERED = 4096  # tokens
-_REFUSED = "The token is not valid or has expired: log in again"
+CACHED_TOKENS = 4096
+_INVALID = "The token is not valid or has expired: log in again"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The user that a valid token names."""
+    """The user or service that a valid token names, and its role."""
 
     user_id: UUID
     role: str
 
     @property
     def is_admin(self) -> bool:
-        """Whether this user may see and do what belongs to others."""
+        """Whether the role is `admin`, which may see and change the objects of all users."""
         return self.role == "admin"
 
-    def may_see(self, owner: UUID | None) -> bool:
-        """Whether what belongs to this owner may be shown: to themselves and to admins."""
+    def is_owner_or_admin(self, owner: UUID | None) -> bool:
+        """Return whether the identity is this owner or an admin."""
         return self.is_admin or self.user_id == owner
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A signed token and when it ends."""
+    """A signed token and its expiry."""
 
     value: str
     expires_at: datetime
 
 
 class TokenVerifier:
-    """Checks tokens with the public key; remembers those it has seen, because a signature costs more than the
+    """Verifies tokens with the public key, and caches the identities, because a signature costs more than a
     request.
 
-    It remembers digests, not tokens, each until the token ends and at most 4096 of them.
+    The cache has the digests of up to CACHED_TOKENS tokens, each until the token expires.
 
-    Tokens of services that carry sagas are signed with another key, whose public half lies beside that of
-    people's. Neither key makes tokens of the other kind.
+    Tokens of services are signed with another key; its public key is in the same folder as that for users. A
+    token for a service that is signed with the key for users is refused, and vice versa.
     """
 
     def __init__(self, public_key_file: Path, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -78,31 +78,28 @@ class TokenVerifier:
             exp={"essential": True},
             sub={"essential": True},
         )
-        self._known: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
+        self._cached: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
 
     def identity(self, authorization: str | None) -> Identity | None:
-        """The identity in an `Authorization` header.
-
-        None without a header, `Unauthenticated` for a bad one.
-        """
+        """Return the identity in an `Authorization` header; None without a header. Raises Unauthenticated."""
         if not authorization:
             return None
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
-            raise Unauthenticated("Send the token as 'Authorization: Bearer <token>'")
+            raise Unauthenticated("The authorization header must be 'Bearer <token>'")
         digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
-        expires, identity = self._known.get(digest) or self._remember(digest, self._verify(token))
+        expires, identity = self._cached.get(digest) or self._cache(digest, self._verify(token))
         if expires <= self._clock.now().timestamp():
-            self._known.pop(digest, None)
-            raise Unauthenticated(_REFUSED)
+            self._cached.pop(digest, None)
+            raise Unauthenticated(_INVALID)
         return identity
 
-    def _remember(self, digest: bytes, found: tuple[float, Identity]) -> tuple[float, Identity]:
-        self._known[digest] = found
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-        return found
+    def _cache(self, digest: bytes, entry: tuple[float, Identity]) -> tuple[float, Identity]:
+        self._cached[digest] = entry
+        if len(self._cached) > CACHED_TOKENS:
+            self._cached.popitem(last=False)
+        return entry
 
     def _verify(self, token: str) -> tuple[float, Identity]:
         try:
@@ -110,10 +107,10 @@ class TokenVerifier:
             claims = decoded.claims
             self._claims.validate(claims)
             if (claims["role"] == SERVICE) != (decoded.header.get("kid") == SERVICE):
-                raise ValueError("the wrong key for this role")
+                raise ValueError("the token is not signed with the key for its role")
             return float(claims["exp"]), Identity(UUID(claims["sub"]), _role(claims))
         except (JoseError, ValueError, TypeError, KeyError, AttributeError, OSError) as error:
-            raise Unauthenticated(_REFUSED) from error
+            raise Unauthenticated(_INVALID) from error
 
     def _key_for(self, token: Any) -> ECKey:
         if token.headers().get("kid") != SERVICE:
@@ -124,9 +121,8 @@ class TokenVerifier:
 
 
 class TokenSigner:
-    """Makes tokens with a private key.
-
-    The users service has that for people, the orchestration service that for services.
+    """Signs tokens with a private key: that for users in the users service, that for services in services
+    that call others.
     """
 
     def __init__(
@@ -137,7 +133,7 @@ class TokenSigner:
         self._lifetime = lifetime_seconds
 
     def sign(self, user_id: UUID, role: str) -> Token:
-        """A token for this user."""
+        """Return a token for this user or service."""
         now = int(self._clock.now().timestamp())
         claims = {
             "iss": ISSUER,

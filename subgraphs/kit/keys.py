@@ -1,4 +1,4 @@
-"""The pair of keys that signs and checks tokens: P-256, made once, kept in two PEM files."""
+"""The key pair that signs and verifies tokens: P-256, generated once, stored in two PEM files."""
 
 import os
 import sys
@@ -8,7 +8,10 @@ from joserfc.jwk import ECKey
 
 
 def make_key_pair(private_file: Path, public_file: Path) -> None:
-    """Make a pair where there is none; the private file is readable by its owner only."""
+    """Generate a key pair, unless the private file exists; only its owner may read the private file.
+
+    If only the public file is missing, it is written from the private key.
+    """
     if not private_file.exists():
         key = ECKey.generate_key("P-256", private=True)
         _write(private_file, key.as_pem(private=True), 0o600)
@@ -18,12 +21,14 @@ def make_key_pair(private_file: Path, public_file: Path) -> None:
 
 
 def load_key(file: Path) -> ECKey:
-    """The key in a PEM file."""
+    """Return the key in a PEM file."""
     return ECKey.import_key(file.read_bytes())
 
 
 def _write(file: Path, content: bytes, mode: int) -> None:
-    """A file that appears whole and never with wider rights than it should have."""
+    """Write a file under a temporary name and rename it, so that it is never seen in part or with wider
+    rights.
+    """
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as stream:
@@ -32,7 +37,7 @@ def _write(file: Path, content: bytes, mode: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m subgraphs.kit.keys PRIVATE PUBLIC`: make a pair of files where there is none."""
+    """Run `python -m subgraphs.kit.keys PRIVATE_FILE PUBLIC_FILE`; return the exit code."""
     if len(arguments) != 2:
         print("usage: python -m subgraphs.kit.keys PRIVATE_FILE PUBLIC_FILE", file=sys.stderr)  # noqa: T201 - a command
         return 2

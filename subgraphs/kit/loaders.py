@@ -1,6 +1,6 @@
-"""Data loaders: what the resolvers of one request ask for one by one is fetched by one statement.
+"""Data loaders: keys that the resolvers of one request load one by one are fetched by one statement.
 
-A loader lives as long as its request, so it is a cache of nothing but that request.
+A loader belongs to one request, so it caches values for that request only.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
@@ -16,47 +16,51 @@ Value = TypeVar("Value")
 Argument = TypeVar("Argument", bound=Hashable)
 Fetch = Callable[[Sequence[Key]], Awaitable[Mapping[Key, Value]]]
 
-MOST_KEYS = 1000
+MAX_KEYS = 1000
 
 
 def one(fetch: Fetch[Key, Value]) -> "DataLoader[Key, Value | None]":
-    """A loader of single values; None for keys that the fetched mapping lacks."""
+    """Return a loader of one value per key; None for keys that the fetched mapping lacks."""
 
     async def load(keys: list[Key]) -> list[Value | None]:
-        found = await fetch(keys)
-        return [found.get(key) for key in keys]
+        values = await fetch(keys)
+        return [values.get(key) for key in keys]
 
-    return DataLoader(load, max_batch_size=MOST_KEYS)
+    return DataLoader(load, max_batch_size=MAX_KEYS)
 
 
 def many(fetch: Fetch[Key, list[Value]]) -> "DataLoader[Key, list[Value]]":
-    """A loader of lists; an empty one for keys that the fetched mapping lacks."""
+    """Return a loader of a list per key; an empty one for keys that the fetched mapping lacks."""
 
     async def load(keys: list[Key]) -> list[list[Value]]:
-        found = await fetch(keys)
-        return [found.get(key, []) for key in keys]
+        lists = await fetch(keys)
+        return [lists.get(key, []) for key in keys]
 
-    return DataLoader(load, max_batch_size=MOST_KEYS)
+    return DataLoader(load, max_batch_size=MAX_KEYS)
 
 
 def pages(
     fetch: Callable[[Sequence[Key], Argument], Awaitable[Mapping[Key, list[Value]]]],
 ) -> "DataLoader[tuple[Key, Argument], list[Value]]":
-    """A loader of lists that take an argument (a page, a filter): one statement per distinct argument."""
+    """Return a loader of a list per key and argument (a page, a filter), with one fetch per distinct
+    argument.
+
+    Loading raises TooManyElements when the request's budget is used up.
+    """
 
     async def load(pairs: list[tuple[Key, Argument]]) -> list[list[Value]]:
         groups: dict[Argument, list[Key]] = {}
         for key, argument in pairs:
             groups.setdefault(argument, []).append(key)
-        budget.spend(0)  # nothing is fetched for a request that has had too much
-        found = {argument: await fetch(keys, argument) for argument, keys in groups.items()}
-        return [found[argument].get(key, []) for key, argument in pairs]
+        budget.spend(0)  # fails before the query if the request's budget is used up
+        lists = {argument: await fetch(keys, argument) for argument, keys in groups.items()}
+        return [lists[argument].get(key, []) for key, argument in pairs]
 
-    return DataLoader(load, max_batch_size=MOST_KEYS)
+    return DataLoader(load, max_batch_size=MAX_KEYS)
 
 
 def uuid_of(value: object) -> UUID | None:
-    """The UUID that a caller wrote as an ID, or None: what is no UUID is the id of nothing."""
+    """Parse an ID as a UUID; None if it is not one, because then no object has it."""
     try:
         return UUID(value) if isinstance(value, str) and len(value) <= 45 else None
     except ValueError:

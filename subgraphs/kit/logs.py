@@ -1,4 +1,4 @@
-"""The log of a service process: one JSON object a line on standard error."""
+"""The log of a service process: one JSON object per line on standard error."""
 
 import logging
 import sys
@@ -8,7 +8,7 @@ import structlog
 
 
 def configure(service: str) -> None:
-    """Log from now on as this service."""
+    """Configure structlog, and add the service's name to every line."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -1,4 +1,4 @@
-"""The two kinds of message: commands, which ask for something, and events, which say that it happened."""
+"""Messages: commands, which request a change, and events, which report one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ Reading = TypeVar("Reading")
 
 @dataclass(frozen=True)
 class Command(Generic[Result]):
-    """An order to the service; its handler answers with a `Result`. Subclasses are frozen dataclasses."""
+    """A request to change something; its handler returns a `Result`. Subclasses are frozen dataclasses."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """A fact about one aggregate, named in the past tense.
+    """A change of one aggregate, named in the past tense.
 
-    Subclasses are frozen dataclasses of plain values.
+    Subclasses are frozen dataclasses of plain values. The class name is the event type.
     """
 
     aggregate_type: ClassVar[str]
@@ -32,12 +32,12 @@ class Event:
 
     @property
     def aggregate_id(self) -> UUID:
-        """The id of the aggregate that it happened to."""
-        found: UUID = getattr(self, self.aggregate_key)
-        return found
+        """The id of the changed aggregate."""
+        value: UUID = getattr(self, self.aggregate_key)
+        return value
 
     def payload(self) -> dict[str, Any]:
-        """The fields as JSON values, keys in snake_case: UUIDs, times and decimals as strings."""
+        """Return the fields as JSON values by name; UUIDs, times and decimals are strings."""
         built: dict[str, Any] = msgspec.to_builtins(self)
         del built["event_id"]
         return built
@@ -45,12 +45,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """An event as its consumers get it.
+    """An event as its consumers receive it.
 
-    `position` rises with every event of the same aggregate (it is the id in the sender's outbox), so a
-    consumer keeps the highest position that it applied and drops what arrives late. `version` is that of the
-    aggregate after the event, without holes, for aggregates that have one (0: none). Who made it, what
-    belongs together and which event led to it: see `kit/cause`.
+    `position` is the event's id in the publisher's outbox, which increases with every event of the same
+    aggregate. `version` is the aggregate's version after the event; versions have no gaps (0: the aggregate
+    has no versions). `created_by`, `correlation_id` and `causation_id` are those of `kit/cause`.
     """
 
     event_id: UUID
@@ -67,7 +66,9 @@ class Envelope:
     version: int = 0
 
     def read(self, reading: type[Reading]) -> Reading:
-        """The payload as the consumer's own type (a dataclass or `msgspec.Struct` of the fields that it
-        needs).
+        """Convert the payload to the consumer's type, a dataclass or `msgspec.Struct` of the fields that it
+        needs.
+
+        Raises msgspec.ValidationError.
         """
         return msgspec.convert(self.payload, reading, strict=False)

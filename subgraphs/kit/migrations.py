@@ -1,7 +1,7 @@
-"""Migrations are numbered SQL files, applied once each, in order, and recorded with a checksum.
+"""Migrations: numbered SQL files, each applied once, in order, and recorded with a checksum.
 
-Plain SQL, because a reader of a service should see its tables as the database sees them. An advisory lock
-lets several processes of a service start at once; each file and its record are one transaction.
+They are plain SQL so that readers see the tables as the database has them. An advisory lock lets several
+processes of a service start at once; a file and its record are one transaction.
 """
 
 import hashlib
@@ -23,14 +23,11 @@ _NUMBERED = re.compile(r"\d{4}_\w+\.sql")
 
 
 class MigrationError(Exception):
-    """A script that was applied has changed since, or a file in the folder has no number."""
+    """A script was changed after it was applied, or a file name has no number."""
 
 
 async def migrate(url: str, folder: Path) -> list[str]:
-    """Bring the database up to date with the kit's scripts and those of `folder`.
-
-    Answer the names newly applied.
-    """
+    """Apply the new scripts of the kit and of `folder`; return their names. Raises MigrationError."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
@@ -47,7 +44,9 @@ async def _apply(connection: asyncpg.Connection, known: dict[str, str], name: st
     checksum = hashlib.sha256(script.encode()).hexdigest()
     if name in known:
         if known[name] != checksum:
-            raise MigrationError(f"{name} was changed after it was applied: add a new script instead")
+            raise MigrationError(
+                f"{name} was changed after it was applied to this database: restore it and add a new script"
+            )
         return False
     async with connection.transaction():
         await connection.execute(script)
@@ -60,5 +59,7 @@ async def _apply(connection: asyncpg.Connection, known: dict[str, str], name: st
 def _scripts(owner: str, folder: Path) -> list[tuple[str, Path]]:
     paths = sorted(folder.glob("*.sql"))
     if wrong := [path.name for path in paths if not _NUMBERED.fullmatch(path.name)]:
-        raise MigrationError(f"migrations are named 0001_what_it_does.sql; these are not: {', '.join(wrong)}")
+        raise MigrationError(
+            f"migrations must be named like 0001_what_it_does.sql, got {', '.join(wrong)} in {folder}"
+        )
     return [(f"{owner}/{path.stem}", path) for path in paths]

@@ -1,8 +1,8 @@
-"""The outbox: events in a table of the service's own database.
+"""The outbox: events in a table of the service's database.
 
-Publishing to the queue and committing to the database cannot be one act. So the event is a row of the same
-transaction, and the relay carries it on afterwards, as often as it takes. (Chris Richardson, "Transactional
-outbox")
+A commit to the database and a publication on the queue cannot be one transaction. So the event is a row that
+is written in the transaction of the change; the relay publishes it afterwards and retries until it succeeds.
+(Chris Richardson, "Transactional outbox")
 """
 
 from collections.abc import Collection, Sequence
@@ -52,10 +52,9 @@ outbox = Table(
 )
 
 
-class Told(NamedTuple):
-    """An event to publish, its cause, and the version of its aggregate after it (0.
-
-    The aggregate has none).
+class OutboxEvent(NamedTuple):
+    """An event to publish, its cause, and its aggregate's version after it (0: the aggregate has no
+    versions).
     """
 
     event: Event
@@ -63,8 +62,8 @@ class Told(NamedTuple):
     version: int
 
 
-async def append(connection: AsyncConnection, events: Sequence[Told]) -> None:
-    """Write events with their causes in the connection's transaction, in their order."""
+async def append(connection: AsyncConnection, events: Sequence[OutboxEvent]) -> None:
+    """Insert events in their order, in the connection's transaction."""
     rows = [
         {
             "event_id": event.event_id,
@@ -83,20 +82,25 @@ async def append(connection: AsyncConnection, events: Sequence[Told]) -> None:
 
 
 async def unpublished(connection: AsyncConnection, limit: int) -> Sequence[Row[Any]]:
-    """The oldest events that the queue has not got."""
-    waiting = select(outbox).where(outbox.c.published_at.is_(None)).order_by(outbox.c.id).limit(limit)
-    return (await connection.execute(waiting)).all()
+    """Return the rows of the oldest unpublished events."""
+    rows = select(outbox).where(outbox.c.published_at.is_(None)).order_by(outbox.c.id).limit(limit)
+    return (await connection.execute(rows)).all()
 
 
 async def mark_published(connection: AsyncConnection, ids: Sequence[int], pause: ColumnElement[Any]) -> None:
-    """Remember that the queue has got these, and look after a pause whether they are confirmed."""
+    """Mark rows as published, and schedule the check of their confirmations after `pause`, an SQL
+    interval.
+    """
     chosen = outbox.c.id == any_(literal(list(ids), ARRAY(BigInteger)))
     now = func.clock_timestamp()
     await connection.execute(outbox.update().where(chosen).values(published_at=now, check_at=now + pause))
 
 
 async def publish_again(connection: AsyncConnection, above: int, present: Collection[int]) -> int:
-    """Take back the mark of events above a position that the queue turns out not to hold; answer how many."""
+    """Mark published events as unpublished that the queue has lost; return how many.
+
+    `present`: the positions of events that the queue has; complete for positions greater than `above`.
+    """
     lost = outbox.c.published_at.is_not(None) & (outbox.c.id > above)
     absent = outbox.c.id != all_(literal(list(present), ARRAY(BigInteger)))
     return (await connection.execute(outbox.update().where(lost, absent).values(published_at=None))).rowcount

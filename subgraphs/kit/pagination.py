@@ -1,7 +1,7 @@
-"""Relay cursor connections by keyset: a page starts behind the last row seen, however deep it is.
+"""Relay cursor connections with keyset pagination: a page starts behind the row that a cursor names.
 
-An offset would read and throw away all rows before the page, and skip or repeat rows when others are added. A
-cursor is the sort value and the id of a row, with the name of the order that it belongs to.
+An offset would read all rows before the page, and skip or repeat rows when others are added. A cursor encodes
+the sort value and the id of a row, and the name of the order.
 """
 
 import base64
@@ -28,19 +28,22 @@ _LONGEST_CURSOR = 512
 
 Node = TypeVar("Node")
 Count = Callable[[], Awaitable[int]]
-First = Annotated[int, strawberry.argument(description="How many, 1 to 100.")]
-After = Annotated[str | None, strawberry.argument(description="The cursor behind which the page begins.")]
+First = Annotated[int, strawberry.argument(description="How many elements to return, 1 to 100.")]
+After = Annotated[
+    str | None,
+    strawberry.argument(description="Return the elements behind this cursor: `endCursor` of a page."),
+]
 
 
 @object_type(shareable=True)
 class PageInfo:
-    """Where a page lies in its list."""
+    """The position of a page in its list."""
 
-    has_next_page: bool = strawberry.field(description="Whether there is more after this page.")
-    has_previous_page: bool = strawberry.field(description="Whether something lies before this page.")
-    start_cursor: str | None = strawberry.field(description="The cursor of the first element.")
+    has_next_page: bool = strawberry.field(description="Whether the list has elements after this page.")
+    has_previous_page: bool = strawberry.field(description="Whether the list has elements before this page.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the page's first element.")
     end_cursor: str | None = strawberry.field(
-        description="The cursor of the last element: `after` of the next page."
+        description="The cursor of the page's last element, to pass as `after` for the next page."
     )
 
 
@@ -48,25 +51,25 @@ class PageInfo:
 class Edge(Generic[Node]):
     """An element of a list and its cursor."""
 
-    cursor: str = strawberry.field(description="The place of this element in the list.")
+    cursor: str = strawberry.field(description="The position of the element in the list.")
     node: Node = strawberry.field(description="The element.")
 
 
 @object_type()
 class Connection(Generic[Node]):
-    """A page of a list; the count is only made when it is asked for."""
+    """A page of a list."""
 
     edges: list[Edge[Node]] = strawberry.field(description="The elements of the page.")
-    page_info: PageInfo = strawberry.field(description="Where the page lies in the list.")
+    page_info: PageInfo = strawberry.field(description="The position of the page in the list.")
     count: strawberry.Private[Count]
 
     @resolver
     async def total_count(self) -> int:
-        """How many elements the whole list has."""
+        """The number of elements in the whole list."""
         return await self.count()
 
 
-# What a column of the kind can hold: a forged cursor must not get as far as an error of the database.
+# The values that a column of a type can have: a forged cursor must not cause an error of the database.
 _BOUNDS: Final[Mapping[Any, Any]] = {
     int: Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)],
     str: Annotated[str, msgspec.Meta(pattern=r"^[^\0]*$")],
@@ -78,13 +81,16 @@ def _bounded(value: Any) -> Any:
     if isinstance(value, Decimal) and not (
         value.is_finite() and abs(value) < 10**8 and int(value.as_tuple().exponent) > -100
     ):
-        raise ValueError(value)
+        raise ValueError(f"a decimal in a cursor is out of range: {value}")
     return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """One order of a list: by a column that holds no nulls, then by id, both in the same direction."""
+    """An order of a list: by a column without nulls, then by id, both in the same direction.
+
+    `name` is unique among the orders of all lists, `kind` is the Python type of the column.
+    """
 
     name: str
     column: ColumnElement[Any]
@@ -93,27 +99,29 @@ class Order:
     descending: bool = False
 
     def cursor(self, value: Any, row_id: UUID) -> str:
-        """The cursor of the row with this sort value and id."""
+        """Return the cursor of the row with this sort value and id."""
         return base64.urlsafe_b64encode(msgspec.json.encode((self.name, value, row_id))).decode()
 
     def read(self, cursor: str) -> tuple[Any, UUID]:
-        """The sort value and id in a cursor; one that was not made by this order is refused."""
+        """Return the sort value and the id in a cursor. Raises BadUserInput for a cursor of another order."""
         try:
             if len(cursor) > _LONGEST_CURSOR:
-                raise ValueError(len(cursor))
+                raise ValueError(f"a cursor has at most {_LONGEST_CURSOR} characters, got {len(cursor)}")
             text = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
             name, raw, row_id = msgspec.json.decode(text, type=tuple[str, Any, UUID])
             value = _bounded(msgspec.convert(raw, _BOUNDS.get(self.kind, self.kind), strict=False))
         except (binascii.Error, ValueError, ArithmeticError, msgspec.MsgspecError) as error:
-            raise BadUserInput("'after' is not a cursor of this list", "after") from error
+            raise BadUserInput("'after' must be a cursor of this list, as in `endCursor`", "after") from error
         if name != self.name:
-            raise BadUserInput("'after' is a cursor of another list or order", "after")
+            raise BadUserInput(
+                "'after' must be a cursor of this list, got one of another list or order", "after"
+            )
         return value, row_id
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What part of a list is wanted, in which order."""
+    """The requested part of a list: `first` rows behind the row with the sort value and id `behind`."""
 
     order: Order
     first: int
@@ -121,29 +129,28 @@ class Page:
 
     @classmethod
     def of(cls, order: Order, first: int = DEFAULT_FIRST, after: str | None = None) -> "Page":
-        """Check the arguments of a connection field."""
+        """Return the page for the arguments of a connection field. Raises BadUserInput."""
         if not 1 <= first <= MAX_FIRST:
-            raise BadUserInput(f"'first' must be from 1 to {MAX_FIRST}", "first")
+            raise BadUserInput(f"'first' must be from 1 to {MAX_FIRST}, got {first}", "first")
         return cls(order, first, order.read(after) if after is not None else None)
 
     def select(self, statement: Select[Any]) -> Select[Any]:
-        """Narrow a statement to this page and one row more, which tells whether there is a next page."""
+        """Restrict a statement to this page and one more row, which shows whether there is a next page."""
         column, id_column = self.order.column, self.order.id_column
         if self.behind is not None:
-            place = tuple_(column, id_column)
+            key = tuple_(column, id_column)
             bound = tuple_(literal(self.behind[0], column.type), literal(self.behind[1], id_column.type))
-            statement = statement.where(place < bound if self.order.descending else place > bound)
+            statement = statement.where(key < bound if self.order.descending else key > bound)
         keys = (column.desc(), id_column.desc()) if self.order.descending else (column, id_column)
         return statement.order_by(*keys).limit(self.first + 1)
 
     def select_of_each(
         self, statement: Select[Any], parent: ColumnElement[UUID], ids: Sequence[UUID]
     ) -> Select[Any]:
-        """This page of each parent's list, in one statement.
+        """Return a statement that selects this page of each parent's list.
 
-        A parent's rows are found by the index, not counted out.
-
-        The statement must select the parent's column and those of the order.
+        A lateral join lets PostgreSQL find each parent's rows by the index. `statement` must select the
+        column `parent`, which is compared with `ids`, and the columns of the order.
         """
         parents = select(func.unnest(literal(list(ids), ARRAY(Uuid))).label("id")).subquery()
         rows = self.select(statement.where(parent == parents.c.id)).lateral()
@@ -158,7 +165,10 @@ class Page:
         key: Callable[[Any], tuple[Any, UUID]],
         count: Count,
     ) -> Connection[Node]:
-        """The connection over the rows of `select`; `key` answers sort value and id of a row."""
+        """Return the connection for rows of `select`; `key` returns sort value and id of a row.
+
+        Raises TooManyElements.
+        """
         shown = rows[: self.first]
         budget.spend(len(shown))
         edges: list[Edge[Node]] = [Edge(cursor=self.order.cursor(*key(row)), node=node(row)) for row in shown]

@@ -1,7 +1,6 @@
-"""One service as a process: `python -m subgraphs.kit.serve users`, settings from the environment.
+"""Runs one service as a process: `python -m subgraphs.kit.serve users`, with settings from the environment.
 
-It ends by SIGTERM or SIGINT, after the requests that are under way, and when the process that started it is
-gone.
+After SIGTERM or SIGINT, or when its parent process has ended, it completes the running requests and ends.
 """
 
 import asyncio
@@ -23,8 +22,8 @@ import uvicorn
 from subgraphs.kit.logs import configure
 from subgraphs.kit.migrations import MigrationError
 from subgraphs.kit.service import Service
-from subgraphs.kit.settings import ServiceSettings, SettingsError
-from subgraphs.kit.tasks import end
+from subgraphs.kit.settings import ServiceSettings, ServiceSettingsError
+from subgraphs.kit.tasks import cancel
 
 log = structlog.get_logger("subgraphs.serve")
 
@@ -32,17 +31,23 @@ _PR_SET_PDEATHSIG = 1
 
 
 Bootstrap = Callable[..., Service]
-"""Settings in, service out; the bootstrap of a service that asks others also takes the transport to them."""
+"""Makes a service from its settings. That of a service that calls others has a second parameter, the
+transport.
+"""
 
 
-def bootstrap_of(name: str, package: str | None = None) -> Bootstrap:
-    """The `bootstrap` of the service whose code is in `package` (None: `subgraphs.<name>`). Raises
-    SettingsError."""
+def load_bootstrap(name: str, package: str | None = None) -> Bootstrap:
+    """Return the `bootstrap` of the service whose code is in `package` (None: `subgraphs.<name>`).
+
+    Raises ServiceSettingsError if there is none.
+    """
     module = f"{package or f'subgraphs.{name}'}.app"
     if not name.isidentifier() or _spec_of(module) is None:
-        raise SettingsError(f"there is no service {name!r}; there are {', '.join(_present())}")
-    found: Bootstrap = importlib.import_module(module).bootstrap
-    return found
+        raise ServiceSettingsError(
+            f"there is no service {name!r}: choose one of {', '.join(_service_names())}"
+        )
+    bootstrap: Bootstrap = importlib.import_module(module).bootstrap
+    return bootstrap
 
 
 def _spec_of(module: str) -> ModuleSpec | None:
@@ -52,26 +57,26 @@ def _spec_of(module: str) -> ModuleSpec | None:
         return None
 
 
-def _present() -> list[str]:
-    """The services whose code lies beside the kit."""
+def _service_names() -> list[str]:
+    """Return the names of the services whose code is in the folder of the kit."""
     return sorted(path.parent.name for path in Path(__file__).parents[1].glob("*/app.py"))
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its own signal handling: it would raise a signal again after its end, and kill the
-    process before the parts are stopped."""
+    """uvicorn without its signal handling, which raises a received signal again after the server's end and so
+    kills the process before the service's parts are stopped."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to whoever runs the server."""
+        """Do nothing: the caller of the server handles signals."""
         yield
 
 
 def config_of(service: Service, host: str, port: int) -> uvicorn.Config:
-    """How a service is served.
+    """Return uvicorn's configuration for a service.
 
-    Idle connections are left open for an hour: one that we close while the gateway sends a mutation on it
-    makes an error, for nobody may send a mutation twice.
+    Idle connections stay open for an hour: if the server closed one while the gateway sends a mutation on it,
+    the mutation would fail, because it must not be sent twice.
     """
     return uvicorn.Config(
         service.asgi,
@@ -89,7 +94,7 @@ def config_of(service: Service, host: str, port: int) -> uvicorn.Config:
 
 
 async def serve(service: Service, host: str, port: int) -> None:
-    """Serve until a signal comes or the parent dies."""
+    """Serve until SIGTERM, SIGINT or the end of the parent process. Raises ServiceSettingsError."""
     parent = os.getppid()
     server = Server(config_of(service, host, port))
     loop = asyncio.get_running_loop()
@@ -98,43 +103,48 @@ async def serve(service: Service, host: str, port: int) -> None:
     try:
         await service.start()
     except (OSError, asyncpg.PostgresError) as error:
-        raise SettingsError(f"{service!r} cannot start: {error}") from error
+        raise ServiceSettingsError(f"{service!r} cannot start, its database failed: {error}") from error
     watch = asyncio.create_task(_watch_parent(parent, server))
     try:
         await server.serve()
     finally:
-        await end(watch)
+        await cancel(watch)
         await service.stop()
 
 
 async def _watch_parent(parent: int, server: uvicorn.Server) -> None:
-    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells of an adoption, one has to look
+    while os.getppid() == parent:  # noqa: ASYNC110 - there is no event for a changed parent
         await asyncio.sleep(1)
     server.should_exit = True
 
 
 def die_with_parent() -> None:
-    """Ask Linux for SIGTERM when the parent dies; other systems rely on the look at the parent's id."""
+    """On Linux, have the kernel send SIGTERM to this process when its parent ends; elsewhere do nothing.
+
+    `serve` compares the parent's id every second on all systems.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the service that the command line names."""
+    """Run the service that the command line names; return the exit code."""
     if len(arguments) != 1:
-        sys.stderr.write(f"usage: python -m subgraphs.kit.serve SERVICE, one of {', '.join(_present())}\n")
+        sys.stderr.write(
+            f"usage: python -m subgraphs.kit.serve SERVICE, one of {', '.join(_service_names())}\n"
+        )
         return 2
     try:
         run(arguments[0], os.environ)
-    except (SettingsError, MigrationError, OSError) as error:
+    except (ServiceSettingsError, MigrationError, OSError) as error:
         sys.stderr.write(f"{arguments[0]}: {error}\n")
         return 1
     return 0
 
 
 def run(name: str, environment: Mapping[str, str], package: str | None = None) -> None:
-    """Be the process of this service until it ends; also the way for one that was forked."""
-    bootstrap, settings = bootstrap_of(name, package), ServiceSettings.from_env(name, environment)
+    """Run a service in this process until it ends. Raises ServiceSettingsError, MigrationError, OSError."""
+    bootstrap, settings = load_bootstrap(name, package), ServiceSettings.from_env(name, environment)
     die_with_parent()
     configure(name)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -146,7 +156,7 @@ async def _run(bootstrap: Bootstrap, settings: ServiceSettings) -> None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where there is one."""
+    """Return uvloop's factory if it is installed."""
     try:
         factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
     except ImportError:

@@ -1,5 +1,5 @@
-"""A service: its schema, its database and its background parts, ready to be asked by a gateway or over
-HTTP.
+"""A service: its schema, its database and its background parts; it executes requests in the process or
+over HTTP.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,20 +14,20 @@ from strawberry.printer import print_schema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from subgraphs.kit import budget
-from subgraphs.kit.asgi import Door
+from subgraphs.kit.asgi import GraphQLEndpoint
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.cause import Cause, because, correlation_of
 from subgraphs.kit.database import Database
-from subgraphs.kit.errors import BadUserInput, DomainError, Forbidden, Unauthenticated, refusal, shown
+from subgraphs.kit.errors import BadUserInput, DomainError, Forbidden, Unauthenticated, format_error, refusal
 from subgraphs.kit.graphql import Schema
 from subgraphs.kit.identity import SERVICE, Identity, TokenVerifier
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks (a valid token, or nobody), and from which address as far as it is known.
+    """The caller of a request: the identity in its token (None without a token), and its address, if known.
 
-    `authorization` is the header as it came, for a service that asks another one on behalf of the caller.
+    `authorization` is the received header, for services that call others on behalf of the caller.
     """
 
     identity: Identity | None
@@ -35,8 +35,8 @@ class Caller:
     authorization: str | None = field(default=None, repr=False)
 
 
-class Context:
-    """What the resolvers of one request share; services add their data loaders in a subclass."""
+class ServiceContext:
+    """The state that the resolvers of one request share; services add data loaders in a subclass."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         self.identity = caller.identity
@@ -45,59 +45,67 @@ class Context:
         self.database = database
         self.bus = bus
         self.extensions: dict[str, Any] = {}
-        """What resolvers have to say beside the data; it becomes the answer's `extensions`.
-
-        The gateway passes allowed keys on.
-        """
+        """The response's `extensions`, which resolvers may fill; the gateway forwards allowed keys."""
 
     def require(self) -> Identity:
-        """The identity of the caller, who must be logged in."""
+        """Return the identity of the caller. Raises Unauthenticated without one."""
         if self.identity is None:
-            raise Unauthenticated("Log in first")
+            raise Unauthenticated(
+                "This operation needs a token: log in, and send it as 'Authorization: Bearer'"
+            )
         return self.identity
 
     def require_role(self, *roles: str) -> Identity:
-        """The identity of the caller, who must have one of these roles (admins count as all)."""
+        """Return the identity of the caller, who must have one of these roles or be an admin.
+
+        Raises Unauthenticated, Forbidden.
+        """
         identity = self.require()
         if not identity.is_admin and identity.role not in roles:
-            raise Forbidden(f"Only for: {', '.join(roles)}")
+            raise Forbidden(f"This operation needs the role {' or '.join(roles)}, you have {identity.role}")
         return identity
 
     def require_service(self) -> Identity:
-        """The identity of the caller, who must be a service that carries a saga.
+        """Return the identity of the caller, which must be a service; users, also admins, are refused.
 
-        No person, not even an admin.
+        Raises Unauthenticated, Forbidden.
         """
         identity = self.require()
         if identity.role != SERVICE:
-            raise Forbidden("Only for sagas")
+            raise Forbidden(f"This operation needs the role {SERVICE}, you have {identity.role}")
         return identity
 
-    def require_sight(self, owner: Any) -> Identity:
-        """The identity of the caller, who must be this owner or an admin."""
+    def require_owner_or_admin(self, owner: Any) -> Identity:
+        """Return the identity of the caller, who must be this owner or an admin.
+
+        Raises Unauthenticated, Forbidden.
+        """
         identity = self.require()
-        if not identity.may_see(owner):
-            raise Forbidden("This belongs to somebody else")
+        if not identity.is_owner_or_admin(owner):
+            raise Forbidden("This belongs to another user: only its owner and admins may see or change it")
         return identity
 
 
 class Part(Protocol):
-    """Something that runs beside the requests: a relay, an inbox."""
+    """A background component of a service, such as a relay or an inbox."""
 
     async def start(self) -> None:
-        """Begin."""
+        """Start, and return when the part runs in the background."""
         ...
 
     async def stop(self) -> None:
-        """End, and leave nothing running."""
+        """Stop; no task of the part runs when it returns."""
         ...
 
 
-ContextFactory = Callable[[Caller], Context]
+ContextFactory = Callable[[Caller], ServiceContext]
 
 
 class Service:
-    """One subgraph. `execute` is its door for callers in the process, `asgi` the one over HTTP."""
+    """One subgraph. `execute` serves callers in the same process, `asgi` serves HTTP.
+
+    `context` makes the context of a request; `parts` start in their order and stop in the reverse order.
+    """
 
     def __init__(
         self,
@@ -118,18 +126,18 @@ class Service:
         self._migrations = migrations
         self.parts = parts
         self._started: list[Part] = []
-        self.asgi: ASGIApp = Door(self.execute, database.is_ready)
+        self.asgi: ASGIApp = GraphQLEndpoint(self.execute, database.is_ready)
 
     def __repr__(self) -> str:
         return f"Service({self.name!r}, {self.database!r})"
 
     @property
     def sdl(self) -> str:
-        """The schema as federation's SDL."""
+        """The schema as SDL with federation's directives."""
         return print_schema(self.schema)
 
     async def start(self) -> None:
-        """Bring the database up to date and start the parts; what was started is stopped when one fails."""
+        """Migrate the database and start the parts; if one fails, stop those that were started."""
         await self.database.migrate(self._migrations)
         try:
             for part in self.parts:
@@ -140,7 +148,7 @@ class Service:
             raise
 
     async def stop(self) -> None:
-        """Stop the parts, newest first, and close the database."""
+        """Stop the parts in reverse order, and close the database."""
         while self._started:
             await self._started.pop().stop()
         await self.database.close()
@@ -152,9 +160,9 @@ class Service:
         operation_name: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Answer a GraphQL request; header names are lower-case.
+        """Execute a GraphQL request and return the response.
 
-        The last `x-forwarded-for` is the caller's address.
+        Names of headers are in lower case. The last address in `x-forwarded-for` is the caller's.
         """
         headers = headers or {}
         try:
@@ -173,25 +181,27 @@ class Service:
                 )
         except (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError) as error:
             return refusal(BadUserInput(_reason(error)))
-        answer: dict[str, Any] = {"data": result.data}
+        response: dict[str, Any] = {"data": result.data}
         if result.errors:
-            answer["errors"] = [shown(error) for error in _telling(result.errors)]
+            response["errors"] = [format_error(error) for error in _without_repeats(result.errors)]
         if context.extensions:
-            answer["extensions"] = context.extensions
-        return answer
+            response["extensions"] = context.extensions
+        return response
 
 
-def _telling(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
-    """Errors, without the thousands that say the same: that the request wants too much."""
-    same = [error for error in errors if isinstance(error.original_error, budget.TooMuch)]
-    return [error for error in errors if not isinstance(error.original_error, budget.TooMuch)] + same[:1]
+def _without_repeats(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
+    """Return the errors with only one TooManyElements, because every further list raises it again."""
+    same = [error for error in errors if isinstance(error.original_error, budget.TooManyElements)]
+    return [error for error in errors if not isinstance(error.original_error, budget.TooManyElements)] + same[
+        :1
+    ]
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, CannotGetOperationTypeError):
         return (
-            f"There is no operation {error.operation_name!r} to execute"
+            f"The document has no operation {error.operation_name!r}"
             if error.operation_name
-            else "No operation"
+            else "The document has no operation, or several and no operationName"
         )
-    return str(error) if isinstance(error, MissingQueryError) else "There are no subscriptions here"
+    return str(error) if isinstance(error, MissingQueryError) else "Subscriptions are not supported"

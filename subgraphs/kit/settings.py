@@ -1,4 +1,4 @@
-"""What a service is told from outside: addresses of its servers, keys, and where it listens."""
+"""The settings of a service process: addresses of servers, key files, and the address that it listens on."""
 
 import json
 import os
@@ -9,13 +9,13 @@ from pathlib import Path
 from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
 
 
-class SettingsError(Exception):
-    """A setting is missing or makes no sense; the message says which and what to do."""
+class ServiceSettingsError(Exception):
+    """A setting of a service is missing or not valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """Everything one service process needs to know; passwords in the URLs stay out of its `repr`."""
+    """The settings of one service process; its `repr` has no URLs with passwords."""
 
     name: str
     database_url: str = field(repr=False)
@@ -25,21 +25,23 @@ class ServiceSettings:
     host: str = "127.0.0.1"
     port: int = 0
     service_urls: Mapping[str, str] = field(default_factory=dict)
-    """Where other services answer, for those that ask them; most learn of others by events alone."""
+    """The GraphQL URLs of other services by name, for a service that calls them."""
     event_sources: tuple[str, ...] = ()
-    """The other services of the platform, for those that read everybody's events."""
+    """The names of all other services, for a service that reads the events of all."""
     clock: Clock = SYSTEM_CLOCK
     server_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The addresses of further servers by name: those that sinks write to."""
+    """The URLs of further servers by name: the targets of sinks."""
 
     @classmethod
     def from_env(cls, name: str, environment: Mapping[str, str] = os.environ) -> "ServiceSettings":
-        """Read the settings of the service of this name from environment variables."""
+        """Read the settings of the service `name` from environment variables. Raises ServiceSettingsError."""
         missing = [
             key for key in ("DATABASE_URL", "REDIS_URL", "JWT_PUBLIC_KEY_FILE") if not environment.get(key)
         ]
         if missing:
-            raise SettingsError(f"service {name}: set {', '.join(missing)} in the environment")
+            raise ServiceSettingsError(
+                f"service {name}: the environment lacks {', '.join(missing)}: set each of them"
+            )
         private = environment.get("JWT_PRIVATE_KEY_FILE")
         return cls(
             name=name,
@@ -58,21 +60,23 @@ class ServiceSettings:
 def _existing(name: str, key: str, value: str) -> Path:
     path = Path(value)
     if not path.is_file():
-        raise SettingsError(f"service {name}: {key} names {path}, which is no readable file")
+        raise ServiceSettingsError(f"service {name}: {key} must name a readable file, got {path}")
     return path
 
 
 def _urls(name: str, key: str, environment: Mapping[str, str]) -> Mapping[str, str]:
     try:
-        found = json.loads(environment.get(key) or "{}")
+        urls = json.loads(environment.get(key) or "{}")
     except ValueError:
-        found = None
-    if not isinstance(found, dict) or not all(isinstance(url, str) for url in found.values()):
-        raise SettingsError(f"service {name}: {key} must be a JSON object of names and addresses")
-    return found
+        urls = None
+    if not isinstance(urls, dict) or not all(isinstance(url, str) for url in urls.values()):
+        raise ServiceSettingsError(
+            f'service {name}: {key} must be a JSON object of URLs by name, such as {{"users": "http://..."}}'
+        )
+    return urls
 
 
 def _port(name: str, value: str) -> int:
     if not value.isascii() or not value.isdigit() or int(value) > 65535:
-        raise SettingsError(f"service {name}: PORT must be a number from 0 to 65535, not {value!r}")
+        raise ServiceSettingsError(f"service {name}: PORT must be a number from 0 to 65535, got {value!r}")
     return int(value)

@@ -1,9 +1,8 @@
 """Steps of sagas as GraphQL mutations of a service.
 
-Each has an order that says which saga and step it is, and in which direction.
-
-A step's mutation is hidden from clients (`step_field`), answers with plain JSON, and is for the role
-`service` alone. With direction UNDO the same mutation takes back what it did.
+The argument `order` names the saga, the step and the direction. A step's mutation is hidden from clients
+(`step_field`), returns JSON, and requires the role `service`. With direction UNDO the same mutation undoes
+the step.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,33 +18,31 @@ from subgraphs.kit.cause import Cause, because
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import field_with
-from subgraphs.kit.idempotency import SagaCall, once
-from subgraphs.kit.service import Context
+from subgraphs.kit.idempotency import SagaCall, run_once
+from subgraphs.kit.service import ServiceContext
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 Given = Mapping[str, Any]
 Do = Callable[[UnitOfWork, Given], Awaitable[Given]]
 Undo = Callable[[UnitOfWork, Given, Given], Awaitable[Given]]
-"""What takes a step back is told its input, and what doing it gave."""
-LONGEST = 100
+"""Undoes a step; its arguments are the unit of work, the step's input, and the result of doing the step."""
+MAX_STEP_LENGTH = 100
 
 
-@strawberry.federation.enum(inaccessible=True, description="Whether a step is done or undone.")
+@strawberry.federation.enum(inaccessible=True, description="Whether to do or to undo a step.")
 class StepDirection(Enum):
-    """Whether a step is done or undone."""
+    """Whether to do or to undo a step."""
 
     DO = "do"
     UNDO = "undo"
 
 
 @strawberry.federation.input(
-    inaccessible=True, description="Which step of which saga, in which direction, by whom."
+    inaccessible=True,
+    description="A call of a saga's step: the saga, the step, the direction, and the fencing token.",
 )
 class StepOrder:
-    """Which step of which saga, in which direction, by whom.
-
-    `token` is the fencing token of the process that carries the saga.
-    """
+    """A call of a saga's step. `token` is the fencing token of the process that executes the saga."""
 
     saga_id: strawberry.ID
     step: str
@@ -53,30 +50,38 @@ class StepOrder:
     token: str
 
     def read(self) -> SagaCall:
-        """The order, checked."""
-        if not 0 < len(self.step) <= LONGEST:
-            raise BadUserInput(f"'step' has 1 to {LONGEST} characters", "step")
+        """Check and convert the fields. Raises BadUserInput."""
+        if not 0 < len(self.step) <= MAX_STEP_LENGTH:
+            raise BadUserInput(
+                f"'step' must have 1 to {MAX_STEP_LENGTH} characters, got {len(self.step)}", "step"
+            )
         if not (self.token.isascii() and self.token.isdigit() and len(self.token) < 19):
-            raise BadUserInput("'token' must be a number", "token")
+            raise BadUserInput("'token' must be a number of at most 18 digits", "token")
         direction: Any = self.direction.value
         return SagaCall(checks.identifier(self.saga_id, "sagaId"), self.step, direction, int(self.token))
 
 
 def step_field(function: Callable[..., Any]) -> StrawberryField:
-    """A mutation that sagas alone use; clients don't see it."""
+    """Decorate the resolver of a step's mutation, which is not part of the schema that clients see."""
     return field_with(inaccessible=True)(function)
 
 
-async def take_step(context: Context, order: StepOrder, given: Given, do: Do, undo: Undo) -> JSON | None:
-    """Do a step, or undo it: its effect once, its result each time; null where there was nothing to undo."""
+async def run_step(
+    context: ServiceContext, order: StepOrder, given: Given, do: Do, undo: Undo
+) -> JSON | None:
+    """Do or undo a step once, and return its result at every call; None if there was nothing to undo.
+
+    Raises Unauthenticated or Forbidden for other callers than services, BadUserInput, and the errors of
+    `idempotency.run_once`.
+    """
     context.require_service()
     database: Database = context.database
     async with UnitOfWork(database) as uow:
 
-        async def effect(before: Given | None) -> Given:
-            return await do(uow, given) if before is None else await undo(uow, given, before)
+        async def effect(done: Given | None) -> Given:
+            return await do(uow, given) if done is None else await undo(uow, given, done)
 
         call = order.read()
         with because(Cause("service:orchestration", str(call.saga_id))):
-            found = await once(uow, call, given, effect)
-    return None if found is None else JSON(found)
+            result = await run_once(uow, call, given, effect)
+    return None if result is None else JSON(result)

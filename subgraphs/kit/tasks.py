@@ -1,37 +1,36 @@
-"""Background tasks: a part that is one loop, and the end of a task."""
+"""Background tasks: a part of a service that is one loop, and the cancellation of a task."""
 
 import asyncio
 from abc import ABC, abstractmethod
 
 
 class Background(ABC):
-    """A part of a service that is one loop beside the requests.
-
-    `task_name` names it for whoever looks at tasks.
+    """A part of a service that runs one loop in the background; `task_name` is the name of its asyncio
+    task.
     """
 
     task_name: str
     _task: "asyncio.Task[None] | None" = None
 
     async def start(self) -> None:
-        """Begin in the background."""
+        """Start the loop."""
         self._task = asyncio.create_task(self._run(), name=self.task_name)
 
     async def stop(self) -> None:
-        """End; what was not committed is done after the next start, or by another process."""
+        """Cancel the loop and wait for its end; uncommitted work is repeated after the next start."""
         if self._task is not None:
-            await end(self._task)
+            await cancel(self._task)
 
     @abstractmethod
     async def _run(self) -> None:
-        """The loop, which ends when it is cancelled."""
+        """Run until the task is cancelled."""
 
 
-async def end(task: "asyncio.Task[None]") -> None:
-    """Cancel a task until it is gone.
+async def cancel(task: "asyncio.Task[None]") -> None:
+    """Cancel a task, repeatedly until it has ended. Raises the task's error, if it failed.
 
-    Once is not always enough: a library beneath may lose a cancellation that arrives together with a result
-    (Python 3.11's `wait_for` does), and the task's loop would go on.
+    One cancellation is not always enough: Python 3.11's `wait_for` loses one that arrives together with a
+    result, and the task's loop would continue.
     """
     while not task.done():
         task.cancel()

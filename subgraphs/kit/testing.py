@@ -1,4 +1,4 @@
-"""For tests of services: fresh databases, keys and tokens, and a count of the SQL that a request costs."""
+"""Helpers for tests of services: fresh databases, keys and tokens, requests, and counts of SQL statements."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -24,12 +24,12 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 _counting: ContextVar[list[str] | None] = ContextVar("counting", default=None)
 Bootstrap = Callable[[ServiceSettings], Service]
 Running = Callable[[str, Bootstrap], AbstractAsyncContextManager[Service]]
-"""Runs a service on a fresh database: the fixture `running` of the services' tests."""
+"""The fixture `running` of the services' tests: runs a service on a fresh database."""
 
 
 @asynccontextmanager
 async def fresh_database(postgres_url: str, name: str) -> AsyncIterator[str]:
-    """The URL of an empty database, dropped afterwards."""
+    """Create an empty database, yield its URL, and drop it."""
     database = f"test_{name}_{secrets.token_hex(4)}"
     url = make_url(postgres_url).set(drivername="postgresql")
     admin = await asyncpg.connect(url.render_as_string(hide_password=False))
@@ -42,15 +42,15 @@ async def fresh_database(postgres_url: str, name: str) -> AsyncIterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
-    """A pair of keys in files, and tokens signed with it."""
+class SigningKeys:
+    """Key files for users' and services' tokens; it signs tokens with them."""
 
     private: Path
     public: Path
 
     @classmethod
-    def make(cls, folder: Path) -> "Keys":
-        """A new pair in this folder."""
+    def make(cls, folder: Path) -> "SigningKeys":
+        """Generate the keys in a folder."""
         keys = cls(folder / "jwt.pem", folder / "jwt.pub.pem")
         make_key_pair(keys.private, keys.public)
         make_key_pair(keys.service, keys.public.with_name(SERVICE_PUBLIC))
@@ -58,66 +58,66 @@ class Keys:
 
     @property
     def service(self) -> Path:
-        """The key that signs the tokens of services."""
+        """The private key for services' tokens."""
         return self.private.with_name(SERVICE_PRIVATE)
 
     def headers(
         self, user_id: UUID | str, role: str = "client", lifetime_seconds: int = 600
     ) -> dict[str, str]:
-        """The headers of a request by this user."""
+        """Return the headers of a request by this user."""
         user = user_id if isinstance(user_id, UUID) else UUID(user_id)
         signer = TokenSigner(self.service if role == SERVICE else self.private, lifetime_seconds)
         return {"authorization": f"Bearer {signer.sign(user, role).value}"}
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """A user of tests."""
+class ApiUser:
+    """A user who sends requests in tests."""
 
     id: UUID
     role: str
     headers: Mapping[str, str]
 
     @classmethod
-    def make(cls, keys: Keys, role: str = "client", user_id: UUID | None = None) -> "Person":
-        """Somebody with this role."""
-        chosen = user_id or uuid4()
-        return cls(chosen, role, keys.headers(chosen, role))
+    def make(cls, keys: SigningKeys, role: str = "client", user_id: UUID | None = None) -> "ApiUser":
+        """Return a user with this role, with a random id unless `user_id` is set."""
+        id_or_new = user_id or uuid4()
+        return cls(id_or_new, role, keys.headers(id_or_new, role))
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Asks a service in the process, as a gateway does."""
+    """Sends requests to a service in the same process, as a gateway does."""
 
     service: Service
 
-    async def ask(self, query: str, person: Person | None = None, **variables: Any) -> dict[str, Any]:
-        """The whole answer."""
+    async def send(self, query: str, person: ApiUser | None = None, **variables: Any) -> dict[str, Any]:
+        """Execute an operation and return the response."""
         return await self.service.execute(query, variables, None, dict(person.headers) if person else {})
 
-    async def data(self, query: str, person: Person | None = None, **variables: Any) -> dict[str, Any]:
-        """The data of an answer that must have no errors."""
-        answer = await self.ask(query, person, **variables)
+    async def data(self, query: str, person: ApiUser | None = None, **variables: Any) -> dict[str, Any]:
+        """Execute an operation and return the response's data. Raises AssertionError if it has errors."""
+        answer = await self.send(query, person, **variables)
         if "errors" in answer:
             raise AssertionError(answer["errors"])
         data: dict[str, Any] = answer["data"]
         return data
 
-    async def codes(self, query: str, person: Person | None = None, **variables: Any) -> list[str]:
-        """The codes of an answer's errors."""
-        answer = await self.ask(query, person, **variables)
+    async def codes(self, query: str, person: ApiUser | None = None, **variables: Any) -> list[str]:
+        """Execute an operation and return the codes of the response's errors."""
+        answer = await self.send(query, person, **variables)
         return [error["extensions"]["code"] for error in answer.get("errors", [])]
 
     async def entities(
-        self, typename: str, ids: list[Any], selection: str, person: Person | None = None
+        self, typename: str, ids: list[Any], selection: str, person: ApiUser | None = None
     ) -> dict[str, Any]:
-        """The whole answer of `_entities` for entities with these ids."""
+        """Execute `_entities` for entities with these ids and return the response."""
         query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {selection} }} }} }}"
-        return await self.ask(query, person, r=[{"__typename": typename, "id": str(key)} for key in ids])
+        return await self.send(query, person, r=[{"__typename": typename, "id": str(key)} for key in ids])
 
 
 async def load_rows(database: Database, *statements: str) -> None:
-    """Rows by the crowd, of which nobody is told: as the sample is loaded."""
+    """Execute statements without recording or publishing events for the rows, as for the sample data."""
     async with UnitOfWork(database) as uow:
         await uow.execute(text("SELECT set_config('mussikon.loading', 'on', true)"))
         for statement in statements:
@@ -126,9 +126,9 @@ async def load_rows(database: Database, *statements: str) -> None:
 
 @contextmanager
 def counted_statements(database: Database) -> Iterator[list[str]]:
-    """The SQL statements that the caller, and what it awaits or starts, executes on this database meanwhile.
+    """Yield a list that collects the SQL statements which the `with` block executes on this database.
 
-    A service's own loops (relay, inbox, projections) were started before, and do not count.
+    Statements of tasks that the block starts are included, those of a service's background loops are not.
     """
     statements: list[str] = []
 
@@ -145,17 +145,17 @@ def counted_statements(database: Database) -> Iterator[list[str]]:
         _counting.reset(token)
 
 
-async def put(redis: Redis, service: str, fields: Mapping[Any, Any]) -> None:
-    """Put an entry on the stream of its aggregate, as the service's relay would."""
-    given = fields.get(b"aggregate_id") or fields["aggregate_id"]
-    aggregate = UUID(given.decode() if isinstance(given, bytes) else given)
+async def publish_entry(redis: Redis, service: str, fields: Mapping[Any, Any]) -> None:
+    """Add an entry to the stream of its aggregate, as the service's relay does."""
+    value = fields.get(b"aggregate_id") or fields["aggregate_id"]
+    aggregate = UUID(value.decode() if isinstance(value, bytes) else value)
     await redis.xadd(stream_of(service, partition_of(aggregate)), dict(fields))
 
 
 async def entries_of(redis: Redis, service: str) -> list[dict[bytes, bytes]]:
-    """All that a service has told, partition by partition."""
-    found: list[dict[bytes, bytes]] = []
+    """Return all stream entries that a service has published, partition by partition."""
+    published: list[dict[bytes, bytes]] = []
     for stream in streams_of(service):
         entries: Any = await redis.xrange(stream)
-        found += [fields for _, fields in entries]
-    return found
+        published += [fields for _, fields in entries]
+    return published

@@ -1,6 +1,7 @@
-"""A unit of work: one transaction that changes tables and writes the events which say so, or does neither.
+"""A unit of work: one transaction that changes tables and writes the events about it to the outbox.
 
-It begins at its first statement, so that slow work before it (hashing a password) holds no connection.
+The transaction begins at the first statement, so that slow work before it (hashing a password) holds no
+connection.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,27 +17,27 @@ from subgraphs.kit.messages import Event
 
 
 class UnitOfWork:
-    """A transaction with an outbox; use it with `async with`.
+    """A transaction with an outbox, for `async with`: it commits at the end of the block, or rolls back on an
+    error.
 
-    What must be kept even if it fails goes to `database`.
+    Write to `database` what must be stored even if the transaction is rolled back.
     """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.clock = database.clock
         self._connection: AsyncConnection | None = None
-        self._events: list[outbox.Told] = []
+        self._events: list[outbox.OutboxEvent] = []
         self._before_commit: list[Callable[[], Awaitable[None]]] = []
 
     def emit(self, event: Event, version: int = 0) -> None:
-        """Have an event published if, and only if, the transaction commits.
-
-        `version` is that of its aggregate after it.
+        """Publish an event if the transaction commits. `version`: its aggregate's version after it (0:
+        none).
         """
-        self._events.append(outbox.Told(event, cause.current(), version))
+        self._events.append(outbox.OutboxEvent(event, cause.current(), version))
 
     def before_commit(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do something last, before the commit; if it raises, the transaction is rolled back."""
+        """Call `work` right before the commit; if it raises an error, the transaction is rolled back."""
         self._before_commit.append(work)
 
     async def connection(self) -> AsyncConnection:
@@ -46,19 +47,19 @@ class UnitOfWork:
         return self._connection
 
     async def fetch_all(self, statement: Executable, **parameters: Any) -> Sequence[Row[Any]]:
-        """All rows of a statement."""
+        """Execute a statement and return all rows."""
         return (await (await self.connection()).execute(statement, parameters)).all()
 
     async def fetch_one(self, statement: Executable, **parameters: Any) -> Row[Any] | None:
-        """The first row of a statement, if there is one."""
+        """Execute a statement and return its first row, None if there is none."""
         return (await (await self.connection()).execute(statement, parameters)).first()
 
     async def fetch_value(self, statement: Executable, **parameters: Any) -> Any:
-        """The first column of the first row, or None."""
+        """Execute a statement and return the first column of the first row, None if there is none."""
         return (await (await self.connection()).execute(statement, parameters)).scalar()
 
     async def execute(self, statement: Executable, parameters: Sequence[dict[str, Any]] | None = None) -> int:
-        """Execute a statement and answer how many rows it changed."""
+        """Execute a statement, once for each set of parameters; return how many rows it changed."""
         return (await (await self.connection()).execute(statement, parameters)).rowcount
 
     async def __aenter__(self) -> Self:

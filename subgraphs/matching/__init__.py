@@ -1,1 +1,1 @@
-"""The service of matching: which musicians fit a request, and why."""
+"""The matching service: rankings of musicians for requests."""

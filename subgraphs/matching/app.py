@@ -1,4 +1,4 @@
-"""The wiring of the matching service."""
+"""Composition of the matching service."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def bootstrap(settings: ServiceSettings) -> Service:
-    """The matching service with these settings, not yet started."""
+    """Return the matching service, not started."""
     database = Database(settings.database_url, clock=settings.clock)
     index = Index(database)
     matcher = Matcher(index)

@@ -1,25 +1,25 @@
-"""What this service keeps of others' data, for the comparison with the originals."""
+"""The copies of other services' data in this service, for the consistency check."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from subgraphs.kit.copies import Copy, Keyed
-from subgraphs.matching.handlers import keep_musician, keep_request
+from subgraphs.kit.copies import Copy, KeyedTable
+from subgraphs.matching.handlers import store_musician, store_request
 
 COPIES: Final[Mapping[str, Copy]] = {
     "musician": Copy(
-        Keyed("matching_musicians", "musician_id"),
+        KeyedTable("matching_musicians", "musician_id"),
         "musicians",
         "musician",
         "MusicianProfileUpdated",
-        keep_musician,
+        store_musician,
     ),
     "musician_request": Copy(
-        Keyed("matching_requests", "request_id"),
+        KeyedTable("matching_requests", "request_id"),
         "requests",
         "musician_request",
         "RequestUpdated",
-        keep_request,
+        store_request,
     ),
 }
-KEYED: Final[Mapping[str, Keyed]] = {kind: copy.keyed for kind, copy in COPIES.items()}
+COPY_TABLES: Final[Mapping[str, KeyedTable]] = {kind: copy.table for kind, copy in COPIES.items()}

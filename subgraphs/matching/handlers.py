@@ -16,47 +16,50 @@ from subgraphs.matching import store
 from subgraphs.matching.matcher import Matcher
 from subgraphs.matching.messages import FindMatches, MusicianFacts, RequestFacts
 
-_LOOKING = ("open", "in_progress")
+_OPEN_STATUSES = ("open", "in_progress")
 
 
-def chosen(algorithms: Mapping[str, Row[Any]], name: str) -> Row[Any]:
-    """The algorithm of this name."""
-    if (found := algorithms.get(name)) is None:
-        raise BadUserInput(
-            f"There is no algorithm of this name; there are {', '.join(algorithms)}", "algorithm"
-        )
-    return found
+def algorithm_named(algorithms: Mapping[str, Row[Any]], name: str) -> Row[Any]:
+    """Return the algorithm with this name. Raises BadUserInput."""
+    if (algorithm := algorithms.get(name)) is None:
+        raise BadUserInput(f"'algorithm' must be one of {', '.join(algorithms)}, got {name!r}", "algorithm")
+    return algorithm
 
 
 def command_handlers(matcher: Matcher) -> Mapping[type[Command[Any]], CommandHandler]:
-    """The handlers of the orders, over this matcher."""
+    """Return the command handlers, which rank with this matcher."""
 
     async def find_matches(uow: UnitOfWork, command: FindMatches) -> UUID:
         request = (await store.requests_by_ids(uow, [command.request_id])).get(command.request_id)
         if request is None:
-            raise NotFound("There is no such request, or it has not arrived here yet: try again in a moment")
-        if not command.by.may_see(request.client_id):
-            raise Forbidden("This request belongs to somebody else")
-        if request.status not in _LOOKING:
-            raise Conflict(f"The request is {request.status}, so it looks for nobody")
+            raise NotFound(
+                f"There is no request with the id {command.request_id}, or the matching service has not"
+                " received it yet: try again in a moment"
+            )
+        if not command.by.is_owner_or_admin(request.client_id):
+            raise Forbidden("This request belongs to another user")
+        if request.status not in _OPEN_STATUSES:
+            raise Conflict(f"Musicians are ranked for open requests only, this one is {request.status}")
         algorithms = {row.name: row for row in await store.all_algorithms(uow)}
-        row = await matcher.result(uow, chosen(algorithms, command.algorithm), request, command.force_refresh)
+        row = await matcher.result(
+            uow, algorithm_named(algorithms, command.algorithm), request, command.force_refresh
+        )
         return UUID(str(row.id))
 
     return {FindMatches: find_matches}
 
 
-async def keep_musician(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Copy what the musicians service says of a musician."""
-    await store.keep_musician(uow, {**_values(envelope.read(MusicianFacts)), **_place(envelope)})
+async def store_musician(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Store the copy of a musician from an event of the musicians service."""
+    await store.upsert_musician(uow, {**_values(envelope.read(MusicianFacts)), **_order(envelope)})
 
 
-async def keep_request(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Copy what the requests service says of a request."""
-    await store.keep_request(uow, {**_values(envelope.read(RequestFacts)), **_place(envelope)})
+async def store_request(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Store the copy of a request from an event of the requests service."""
+    await store.upsert_request(uow, {**_values(envelope.read(RequestFacts)), **_order(envelope)})
 
 
-def _place(envelope: Envelope) -> dict[str, int]:
+def _order(envelope: Envelope) -> dict[str, int]:
     return {"position": envelope.position, "version": envelope.version}
 
 
@@ -65,8 +68,8 @@ def _values(facts: msgspec.Struct) -> dict[str, Any]:
 
 
 EVENT_HANDLERS: Mapping[str, EventHandler] = {
-    "MusicianProfileCreated": keep_musician,
-    "MusicianProfileUpdated": keep_musician,
-    "RequestPublished": keep_request,
-    "RequestUpdated": keep_request,
+    "MusicianProfileCreated": store_musician,
+    "MusicianProfileUpdated": store_musician,
+    "RequestPublished": store_request,
+    "RequestUpdated": store_request,
 }

@@ -1,10 +1,10 @@
-"""All musicians in memory, in columns, as this process last saw them in matching's own table.
+"""An index of all musicians in memory, in columns, which follows the service's table of musicians.
 
-Asking PostgreSQL to score 100,000 rows takes a multiple of the 50 ms that a match may take; over columns in
-memory it is a few. The table stays the truth: before each use the index reads what was written since its last
-look. "Since" is exact: each row names the transaction that wrote it, and the index keeps PostgreSQL's
-snapshot of its last look, so it reads the rows whose transaction that snapshot could not see, however late it
-committed. Any number of processes can do so, and one that starts begins with the whole table.
+To score 100,000 rows in PostgreSQL takes a multiple of the 50 ms that a ranking may take; in memory it takes
+a few. The table is the source of truth: before each use the index reads the rows that were written since its
+last read. Each row has the id of the transaction that wrote it, and the index stores PostgreSQL's snapshot of
+its last read. It reads exactly the rows whose transaction was not visible in that snapshot, however late it
+committed. Every process has an index of its own, and reads the whole table at its start.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 
 from subgraphs.kit.database import Database
-from subgraphs.matching.model import Columns, Wanted, hours_between, unit_vectors
+from subgraphs.matching.model import Columns, Requirements, hours_between, unit_vectors
 
 _WORD = 64
 _FULL_WORD = (1 << _WORD) - 1
@@ -32,17 +32,16 @@ from (values (1)) as look left join matching_musicians
     on changed_by >= pg_snapshot_xmin(cast(:seen as text)::pg_snapshot)
     and not pg_visible_in_snapshot(changed_by, cast(:seen as text)::pg_snapshot)
 """)  # noqa: S608 - as above
-# A table restored into another server names transactions that this one has still before it.
+# Rows of a table that was restored into another server may have ids of transactions in that server's future.
 _AFTER_RESTORE = """
 update matching_musicians set changed_by = pg_current_xact_id() where changed_by > pg_current_xact_id()
 """
 
 
 class Index:
-    """The musicians; a part of the service that loads them at its start."""
+    """The index of musicians, as a part of the service, which loads it at its start."""
 
     def __init__(self, database: Database) -> None:
-        """An empty index over this database."""
         self._database = database
         self._snapshot = ""
         self._loading: asyncio.Task[None] | None = None
@@ -52,18 +51,15 @@ class Index:
         self._columns = _empty(1024, 2)
         self._view: Columns | None = None
         self.version = 0
-        """The newest transaction whose musicians are here: it differs when any musician differs."""
+        """The id of the newest transaction in the index, which changes whenever a musician changes."""
 
     async def start(self) -> None:
-        """Begin to read the whole table.
-
-        Whoever needs the musicians waits for the end of it, others do not.
-        """
+        """Start to read the whole table in the background; `catch_up` waits for its end."""
         self._loading = asyncio.create_task(self._load(), name="load the musicians")
         self._loading.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def stop(self) -> None:
-        """Read no more."""
+        """Cancel the reading of the table."""
         if self._loading is not None:
             self._loading.cancel()
             await asyncio.wait([self._loading])
@@ -77,7 +73,7 @@ class Index:
             await connection.close()
 
     async def catch_up(self) -> None:
-        """Read what was written since the last look; all of it, if there was none."""
+        """Read the rows that were written since the last read, or the whole table the first time."""
         if self._snapshot:
             self._apply(await self._database.fetch_all(_CHANGED.bindparams(seen=self._snapshot)))
             return
@@ -87,24 +83,24 @@ class Index:
             await asyncio.shield(self._loading)
 
     def __len__(self) -> int:
-        """How many musicians it knows."""
+        """Return the number of musicians."""
         return len(self._columns.ids)
 
     @property
     def columns(self) -> Columns:
-        """The columns as they are now; valid until the next catching up."""
+        """The columns, which are valid until the next `catch_up`."""
         if self._view is None:
-            self._view = _cut(self._columns, len(self))
+            self._view = _used_part(self._columns, len(self))
         return self._view
 
-    def wanted(self, request: Any) -> Wanted:
-        """A row of `matching_requests` in the terms of the columns."""
+    def requirements_of(self, request: Any) -> Requirements:
+        """Convert a row of `matching_requests` to requirements on the columns."""
         skills = np.zeros(len(self._columns.skills), np.uint64)
         for skill in request.skill_ids:
             bit = self._skill_bits.get(skill)
             if bit is not None:
                 skills[bit // _WORD] |= np.uint64(1 << bit % _WORD)
-        return Wanted(
+        return Requirements(
             latitude=request.latitude,
             longitude=request.longitude,
             hours=hours_between(request.starts_at, request.ends_at),
@@ -116,11 +112,11 @@ class Index:
         )
 
     def currency(self, code: str) -> int:
-        """The number of a currency in the columns."""
+        """Return the number that stands for a currency in the columns."""
         return self._currencies.setdefault(code, len(self._currencies))
 
     def _apply(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Put rows in their places; the first column of each is the snapshot that saw them."""
+        """Write rows into the columns; the first value of each row is the snapshot of the read."""
         self._snapshot = rows[0][0]
         present = [row for row in rows if row[2] is not None]
         if not present:
@@ -152,7 +148,7 @@ class Index:
         return place
 
     def _reserve(self) -> None:
-        """Make room for twice as much when there is too little, so that growing costs little over time."""
+        """Double the columns when they are full, so that the amortised cost of growth is small."""
         old = self._columns
         rows, words = len(old.rates), len(old.skills)
         if len(self) > rows or len(self._skill_bits) > words * _WORD:
@@ -161,14 +157,16 @@ class Index:
             )
 
     def _masks(self, skills: Iterable[Sequence[UUID]]) -> NDArray[np.uint64]:
-        """The skills of each row as bits, a word of them at a time."""
+        """Return the skills of each row as bits, word by word."""
         bits = [sum(1 << self._skill_bits[skill] for skill in set(own)) for own in skills]
         words = range(len(self._columns.skills))
         return np.array([[row >> _WORD * word & _FULL_WORD for row in bits] for word in words], np.uint64)
 
 
 def _empty(rows: int, words: int, old: Columns | None = None) -> Columns:
-    """Room for this many musicians and words of skills, with what the old columns hold."""
+    """Return columns for `rows` musicians and `words` words of skills, with the content of the old
+    columns.
+    """
     columns = Columns(
         ids=old.ids if old else [],
         names=old.names if old else [],
@@ -191,8 +189,8 @@ def _arrays(columns: Columns) -> list[NDArray[Any]]:
     return [columns.x, columns.y, columns.z, columns.rates, columns.years, columns.currencies]
 
 
-def _cut(columns: Columns, size: int) -> Columns:
-    """The part of the columns that is in use, without copying it."""
+def _used_part(columns: Columns, size: int) -> Columns:
+    """Return views on the first `size` rows of the columns."""
     x, y, z, rates, years, currencies = (part[:size] for part in _arrays(columns))
     skills = columns.skills[:, :size]
     return Columns(columns.ids, columns.names, x, y, z, rates, years, currencies, skills)

@@ -1,4 +1,4 @@
-"""What one request to the matching service shares: who asks, loaders, and the matcher."""
+"""The data loaders of the matching service."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -10,40 +10,39 @@ from sqlalchemy import Row
 from subgraphs.kit import loaders
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.matching import store
-from subgraphs.matching.handlers import chosen
+from subgraphs.matching.handlers import algorithm_named
 from subgraphs.matching.index import Index
 from subgraphs.matching.matcher import Matcher
 
 
-class MatchingContext(Context):
-    """The loaders of one request."""
+class MatchingContext(ServiceContext):
+    """The data loaders of one GraphQL request, and the matcher."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus, matcher: Matcher) -> None:
-        """Fresh loaders over the service's database."""
         super().__init__(caller, database, bus)
         self.matcher = matcher
         self.algorithms = loaders.one(lambda ids: store.algorithms_by_ids(database, ids))
         self.requests = loaders.one(lambda ids: store.requests_by_ids(database, ids))
         self.results = loaders.one(lambda ids: store.results_by_ids(database, ids))
         self.rankings = loaders.one(self._rankings)
-        self._look: asyncio.Task[None] | None = None
+        self._catching_up: asyncio.Task[None] | None = None
 
     async def fresh_index(self) -> Index:
-        """The index of all musicians, brought up to date once in this request."""
-        if self._look is None:
-            self._look = asyncio.create_task(self.matcher.index.catch_up())
-        await self._look
+        """Return the index of musicians, which is brought up to date once per GraphQL request."""
+        if self._catching_up is None:
+            self._catching_up = asyncio.create_task(self.matcher.index.catch_up())
+        await self._catching_up
         return self.matcher.index
 
     async def _rankings(self, pairs: Sequence[tuple[UUID, str]]) -> Mapping[tuple[UUID, str], Row[Any]]:
-        """Results by request and name of algorithm: all requests of an algorithm at once."""
+        """Return rankings by pairs of request and algorithm's name, all requests of an algorithm at once."""
         algorithms = {row.name: row for row in await store.all_algorithms(self.database)}
-        found: dict[tuple[UUID, str], Row[Any]] = {}
+        rankings: dict[tuple[UUID, str], Row[Any]] = {}
         for name in dict.fromkeys(name for _, name in pairs):
             ids = [key for key, wanted in pairs if wanted == name]
             copies = [row for row in await self.requests.load_many(ids) if row is not None]
-            ranked = await self.matcher.results(self.database, chosen(algorithms, name), copies)
-            found.update({(key, name): row for key, row in ranked.items()})
-        return found
+            ranked = await self.matcher.results(self.database, algorithm_named(algorithms, name), copies)
+            rankings.update({(key, name): row for key, row in ranked.items()})
+        return rankings

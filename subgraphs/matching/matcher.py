@@ -1,4 +1,6 @@
-"""Ranking requests: what is still true is served again, the rest is computed and stored."""
+"""Rankings for requests: a stored ranking is reused while its inputs have not changed; otherwise it is
+computed.
+"""
 
 import asyncio
 import time
@@ -14,42 +16,44 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.matching import store
 from subgraphs.matching.index import Index
 from subgraphs.matching.messages import MatchesRanked
-from subgraphs.matching.model import DEFAULT_ALGORITHM, TOLD, Parameters, parameters_of, rank
+from subgraphs.matching.model import DEFAULT_ALGORITHM, PUBLISHED, Parameters, parameters_of, rank
 
 
 class Matcher:
-    """Ranks requests by an algorithm, over an index of all musicians."""
+    """Ranks the musicians of an index for requests."""
 
     def __init__(self, index: Index) -> None:
-        """Rank with this index."""
         self.index = index
 
     async def results(
         self, database: Database, algorithm: Row[Any], requests: Sequence[Row[Any]]
     ) -> Mapping[UUID, Row[Any]]:
-        """A stored result for each request.
+        """Return a stored result for each request: the newest one if it is valid, else a new one.
 
-        The newest one if it still holds, otherwise a new one, of which others are told.
+        New results are stored and published.
         """
         begin = time.perf_counter()
         await self.index.catch_up()
         newest = await self._newest(database, algorithm, requests)
-        found = {key: row for key, row in newest.items() if row is not None}
-        missing = [request for request in requests if request.request_id not in found]
+        results = {key: row for key, row in newest.items() if row is not None}
+        missing = [request for request in requests if request.request_id not in results]
         if missing:
             rows = await self._computed(algorithm, missing, begin)
             async with UnitOfWork(database) as uow:
-                found.update({row.request_id: row for row in await _keep(uow, algorithm, missing, rows)})
-        return found
+                results.update({row.request_id: row for row in await _store(uow, algorithm, missing, rows)})
+        return results
 
     async def result(self, uow: UnitOfWork, algorithm: Row[Any], request: Row[Any], force: bool) -> Row[Any]:
-        """A result of its own for one request; one that was served again says so by `cache_hit`."""
+        """Store and return a new result for one request.
+
+        It is a copy with `cache_hit` if the newest stored result is valid, unless `force` is set.
+        """
         begin = time.perf_counter()
         await self.index.catch_up()
         known = None if force else (await self._newest(uow, algorithm, [request])).get(request.request_id)
         if known is None:
             return (
-                await _keep(uow, algorithm, [request], await self._computed(algorithm, [request], begin))
+                await _store(uow, algorithm, [request], await self._computed(algorithm, [request], begin))
             )[0]
         elapsed = (time.perf_counter() - begin) * 1000
         same = {name: known._mapping[name] for name in _COPIED}
@@ -59,7 +63,7 @@ class Matcher:
     async def _newest(
         self, session: Session, algorithm: Row[Any], requests: Sequence[Row[Any]]
     ) -> Mapping[UUID, Row[Any]]:
-        """Stored results from which nothing has changed: not the request, the algorithm, nor any musician."""
+        """Return valid stored results: neither request, algorithm nor any musician has changed since."""
         positions = {request.request_id: request.position for request in requests}
         rows = await store.newest_results(session, algorithm.id, list(positions))
         now = (algorithm.updated_at, self.index.version)
@@ -84,7 +88,7 @@ class Matcher:
     def _compute(
         self, algorithm: Row[Any], parameters: Parameters, request: Row[Any], begin: float
     ) -> dict[str, Any]:
-        ranking = rank(self.index.columns, self.index.wanted(request), parameters)
+        ranking = rank(self.index.columns, self.index.requirements_of(request), parameters)
         return {
             "id": uuid4(),
             "request_id": request.request_id,
@@ -99,10 +103,10 @@ class Matcher:
         }
 
 
-async def _keep(
+async def _store(
     uow: UnitOfWork, algorithm: Row[Any], requests: Sequence[Row[Any]], rows: Sequence[Mapping[str, Any]]
 ) -> Sequence[Row[Any]]:
-    """Store results that were computed just now, and tell of them."""
+    """Store computed results, and publish events about them."""
     owners = {request.request_id: request.client_id for request in requests}
     stored = await store.add_results(uow, rows)
     for row in stored:
@@ -115,7 +119,7 @@ async def _keep(
                 is_default=algorithm.name == DEFAULT_ALGORITHM,
                 candidates=row.candidates,
                 ranked_at=row.created_at,
-                matches=row.musician_scores[:TOLD],
+                matches=row.musician_scores[:PUBLISHED],
             )
         )
     return stored

@@ -1,4 +1,4 @@
-"""Orders to the matching service, what it tells the others, and what it reads in their events."""
+"""Commands and events of the matching service, and the fields of others' events that it reads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,9 @@ from subgraphs.kit.messages import Command, Event
 
 @dataclass(frozen=True, kw_only=True)
 class FindMatches(Command[UUID]):
-    """Rank the musicians for a request; answers the id of the stored result."""
+    """Rank the musicians for a request; returns the id of the stored result. `force_refresh`: always
+    compute it.
+    """
 
     by: Identity
     request_id: UUID
@@ -25,10 +27,10 @@ class FindMatches(Command[UUID]):
 
 @dataclass(frozen=True, kw_only=True)
 class MatchesRanked(Event):
-    """Musicians were ranked anew for a request; `matches` are the best of them, as `model.Match` writes them.
+    """A ranking was computed for a request; `matches` are its best musicians, encoded from `model.Match`.
 
-    An aggregate is one ranking, which never changes; the newest `ranked_at` of a request is the one that
-    counts.
+    An aggregate is one ranking, which never changes. The valid ranking of a request is that with the newest
+    `ranked_at`.
     """
 
     aggregate_type: ClassVar[str] = "matching_result"
@@ -44,7 +46,7 @@ class MatchesRanked(Event):
 
 
 class MusicianFacts(msgspec.Struct, frozen=True):
-    """A musician, as the musicians' events tell it."""
+    """The fields of the musicians' events that this service stores."""
 
     musician_id: UUID
     user_id: UUID
@@ -58,7 +60,7 @@ class MusicianFacts(msgspec.Struct, frozen=True):
 
 
 class RequestFacts(msgspec.Struct, frozen=True):
-    """A request, as the requests' events tell it."""
+    """The fields of the requests' events that this service stores."""
 
     request_id: UUID
     client_id: UUID

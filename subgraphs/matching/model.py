@@ -1,8 +1,8 @@
-"""How well a musician fits a request: four scores of 0 to 100, and their weighted mean.
+"""The ranking of musicians for a request: four scores from 0 to 100, and their weighted mean.
 
-All musicians are scored at once over columns (numpy): first the distance, which leaves few in most places,
-then the rest for those who are in reach. The best are found without sorting the others. bench/matching.py
-measures it.
+All musicians are scored at once in columns (numpy): first by distance, which leaves few in most places, then
+the musicians within the radius by the other scores. The best are selected without sorting the others.
+bench/matching.py measures it.
 """
 
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 
 EARTH_KM = 6371.0088
 STORED = 100
-"""How many of the best a result keeps."""
-TOLD = 50
-"""How many of the best others are told of."""
+"""The number of musicians in a stored result."""
+PUBLISHED = 50
+"""The number of musicians in the published event."""
 DEFAULT_ALGORITHM = "balanced"
-"""The algorithm of those who name none."""
+"""The algorithm that is used by default."""
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
 
 class Weights(msgspec.Struct, frozen=True):
-    """What counts how much; only the proportions matter."""
+    """The weights of the scores; only their proportions matter."""
 
     skill: float
     experience: float
@@ -37,34 +37,37 @@ class Weights(msgspec.Struct, frozen=True):
 
     @property
     def total(self) -> float:
-        """The sum, by which the weighted scores are divided."""
+        """The sum of the weights."""
         return self.skill + self.experience + self.price + self.distance
 
 
 class Parameters(msgspec.Struct, frozen=True):
-    """An algorithm, as `matching_algorithms.parameters` holds it."""
+    """The parameters of an algorithm, as stored in `matching_algorithms.parameters`.
+
+    `recommended_from`: the total score from which a musician is recommended. Raises ValueError.
+    """
 
     weights: Weights
     radius_km: float
     recommended_from: float
 
     def __post_init__(self) -> None:
-        """Refuse what would divide by nothing."""
+        """Check the values. Raises ValueError."""
         weights = self.weights
         if min(weights.skill, weights.experience, weights.price, weights.distance) < 0 or weights.total <= 0:
-            raise ValueError("weights are not negative, and not all of them are 0")
+            raise ValueError(f"weights must not be negative, and not all 0, got {weights}")
         if self.radius_km <= 0:
-            raise ValueError("radius_km is more than 0")
+            raise ValueError(f"radius_km must be greater than 0, got {self.radius_km}")
 
 
 def parameters_of(document: Any) -> Parameters:
-    """Read the parameters of an algorithm."""
+    """Decode the stored parameters of an algorithm. Raises msgspec.ValidationError."""
     return msgspec.convert(document, Parameters, strict=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a request asks for, in the terms of the columns."""
+class Requirements:
+    """The requirements of a request, in the encoding of the columns; `skills` are bits."""
 
     latitude: float
     longitude: float
@@ -78,7 +81,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """All musicians: a place in each array is one musician."""
+    """All musicians in columns: an index is one musician. x, y and z are the place as a unit vector."""
 
     ids: list[UUID]
     names: list[str]
@@ -92,7 +95,7 @@ class Columns:
 
 
 class Match(msgspec.Struct, frozen=True):
-    """One musician in a ranking, as `matching_results.musician_scores` holds it."""
+    """One musician in a ranking, as stored in `matching_results.musician_scores`."""
 
     musician_id: UUID
     stage_name: str
@@ -108,27 +111,29 @@ class Match(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The best musicians for a request, and out of how many."""
+    """The best musicians for a request; `candidates` is the number of all that were scored."""
 
     candidates: int
     matches: Sequence[Match]
 
 
 def unit_vectors(latitudes: Floats, longitudes: Floats) -> tuple[Floats, Floats, Floats]:
-    """Places on the globe as points of a sphere of radius 1: their distance is one scalar product away."""
+    """Convert coordinates to unit vectors: the scalar product of two is the cosine of their angular
+    distance.
+    """
     latitude, longitude = np.radians(latitudes), np.radians(longitudes)
     across = np.cos(latitude)
     return across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)
 
 
 def experience_scores(years: Floats) -> Floats:
-    """40 for a beginner, 6 more for each year, 100 from ten years on."""
+    """Return 40 plus 6 for each year of experience, at most 100."""
     scores: Floats = 40 + 6 * np.minimum(years, 10)
     return scores
 
 
 def price_scores(costs: Floats, budget_min: float, budget_max: float) -> Floats:
-    """100 up to the least of the budget, 70 at its most, and 0 at half as much again."""
+    """Return 100 up to the lowest price of the budget, 70 at its highest, and 0 at 1.5 times the highest."""
     span = max(budget_max - budget_min, 1e-9)
     within = 100 - 30 * np.clip((costs - budget_min) / span, 0, 1)
     beyond = 70 * (1 - (costs - budget_max) / max(budget_max / 2, 1e-9))
@@ -136,11 +141,11 @@ def price_scores(costs: Floats, budget_min: float, budget_max: float) -> Floats:
 
 
 OTHER_CURRENCY = 50.0
-"""The price score of a rate in another currency: unknown, neither good nor bad."""
+"""The price score of a rate in another currency, which cannot be compared."""
 
 
-def rank(columns: Columns, wanted: Wanted, parameters: Parameters, limit: int = STORED) -> Ranking:
-    """Rank the musicians in reach who have at least one of the skills."""
+def rank(columns: Columns, wanted: Requirements, parameters: Parameters, limit: int = STORED) -> Ranking:
+    """Rank the musicians within the radius who have at least one of the skills; return the best `limit`."""
     places, cosines = _in_reach(columns, wanted, parameters.radius_km)
     skill = _skill_scores(columns, places, wanted)
     able = np.flatnonzero(skill > 0)
@@ -165,7 +170,7 @@ def rank(columns: Columns, wanted: Wanted, parameters: Parameters, limit: int = 
     )
 
 
-def _in_reach(columns: Columns, wanted: Wanted, radius_km: float) -> tuple[Places, Floats]:
+def _in_reach(columns: Columns, wanted: Requirements, radius_km: float) -> tuple[Places, Floats]:
     x, y, z = unit_vectors(np.array([wanted.latitude]), np.array([wanted.longitude]))
     cosines = columns.x * x[0]
     cosines += columns.y * y[0]
@@ -174,7 +179,7 @@ def _in_reach(columns: Columns, wanted: Wanted, radius_km: float) -> tuple[Place
     return places, cosines[places]
 
 
-def _skill_scores(columns: Columns, places: Places, wanted: Wanted) -> Floats:
+def _skill_scores(columns: Columns, places: Places, wanted: Requirements) -> Floats:
     if wanted.skill_count == 0:
         return np.full(len(places), 100.0)
     shared = np.zeros(len(places), np.uint8)
@@ -183,13 +188,15 @@ def _skill_scores(columns: Columns, places: Places, wanted: Wanted) -> Floats:
     return shared.astype(np.float64) * (100.0 / wanted.skill_count)
 
 
-def _price_scores(columns: Columns, places: Places, wanted: Wanted) -> Floats:
+def _price_scores(columns: Columns, places: Places, wanted: Requirements) -> Floats:
     prices = price_scores(columns.rates[places] * wanted.hours, wanted.budget_min, wanted.budget_max)
     return np.where(columns.currencies[places] == wanted.currency, prices, OTHER_CURRENCY)
 
 
 def _best(columns: Columns, places: Places, total: Floats, distances: Floats, limit: int) -> list[int]:
-    """The best by total, then nearest, then by id: the same order in every process."""
+    """Return the indexes of the best by total, then distance, then id, so that every process has the same
+    order.
+    """
     chosen = np.arange(len(total))
     if len(total) > limit:
         least = np.partition(total, len(total) - limit)[len(total) - limit]
@@ -217,5 +224,5 @@ def _match(
 
 
 def hours_between(starts_at: datetime, ends_at: datetime) -> float:
-    """How long an event lasts."""
+    """Return the duration of an event in hours."""
     return (ends_at - starts_at).total_seconds() / 3600

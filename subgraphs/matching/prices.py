@@ -1,21 +1,25 @@
-"""How a rate compares with those of musicians of like experience."""
+"""The comparison of a musician's rate with those of musicians of similar experience."""
 
 import numpy as np
 
 from subgraphs.matching.model import Columns
 
 _GROUPS = (0, 3, 6, 11, 1000)
-"""Years of experience that count as alike: 0-2, 3-5, 6-10, 11 and more."""
-_FEWEST = 10
+"""The limits of the groups by years of experience: 0-2, 3-5, 6-10, 11 and more."""
+_MIN_RATES = 10
 _LOW, _HIGH = 0.33, 0.75
 
 
 def band_of(columns: Columns, currency: int, rate: float, years: int) -> str | None:
-    """The band of a rate: its share of lower ones in the group; None where too few can be compared."""
+    """Return "budget", "standard" or "premium" by the share of lower rates in the group of the same
+    experience.
+
+    Returns None if the group has fewer than ten rates in the currency.
+    """
     group = int(np.searchsorted(_GROUPS, max(years, 0), side="right"))
     alike = (columns.years >= _GROUPS[group - 1]) & (columns.years < _GROUPS[min(group, len(_GROUPS) - 1)])
     rates = columns.rates[alike & (columns.currencies == currency)]
-    if len(rates) < _FEWEST:
+    if len(rates) < _MIN_RATES:
         return None
     lower = float(np.count_nonzero(rates < rate)) / len(rates)
     return "budget" if lower < _LOW else "standard" if lower < _HIGH else "premium"

@@ -8,9 +8,9 @@ from subgraphs.kit.copies import digests_field, repair_field, rows_field, versio
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
-from subgraphs.kit.steps import StepOrder, step_field, take_step
+from subgraphs.kit.steps import StepOrder, run_step, step_field
 from subgraphs.matching import steps, store
-from subgraphs.matching.copies import COPIES, KEYED
+from subgraphs.matching.copies import COPIES, COPY_TABLES
 from subgraphs.matching.messages import FindMatches
 from subgraphs.matching.model import DEFAULT_ALGORITHM
 from subgraphs.matching.types import Info, MatchingAlgorithm, MatchingResult, Musician, MusicianRequest
@@ -18,33 +18,35 @@ from subgraphs.matching.types import Info, MatchingAlgorithm, MatchingResult, Mu
 
 @object_type()
 class Query:
-    """What can be asked about matching."""
+    """Queries about matching."""
 
     @resolver
     async def matching_algorithms(self, info: Info) -> list[MatchingAlgorithm] | None:
-        """The ways to rank musicians that can be chosen."""
+        """The active algorithms for ranking musicians."""
         return [MatchingAlgorithm.of(row) for row in await store.all_algorithms(info.context.database)]
 
     @resolver
     async def matching_result(self, info: Info, id: strawberry.ID) -> MatchingResult | None:
-        """A stored ranking, for the client of its request; null when there is none with this id."""
+        """The stored ranking with this id; null if there is none. For the client of its request and
+        admins.
+        """
         info.context.require()
         key = uuid_of(id)
         row = await info.context.results.load(key) if key else None
         if row is None:
             return None
         request = await info.context.requests.load(row.request_id)
-        info.context.require_sight(request.client_id if request is not None else None)
+        info.context.require_owner_or_admin(request.client_id if request is not None else None)
         return MatchingResult.of(row)
 
-    copy_digests = digests_field(KEYED)
-    copy_versions = versions_field(KEYED)
-    copy_rows = rows_field(KEYED)
+    copy_digests = digests_field(COPY_TABLES)
+    copy_versions = versions_field(COPY_TABLES)
+    copy_rows = rows_field(COPY_TABLES)
 
 
 @object_type()
 class Mutation:
-    """What matching can be told to do."""
+    """Mutations of matching."""
 
     repair_copies = repair_field(COPIES, "matching")
 
@@ -56,9 +58,9 @@ class Mutation:
         algorithm: str = DEFAULT_ALGORITHM,
         force_refresh: bool = False,
     ) -> MatchingResult | None:
-        """Rank the musicians for a request of one's own and store the ranking.
+        """Rank the musicians for the caller's request, and store the ranking.
 
-        An earlier one that still holds is served again, unless `forceRefresh` says otherwise.
+        An earlier ranking whose inputs have not changed is reused, unless `forceRefresh` is set.
         """
         command = FindMatches(
             by=info.context.require(),
@@ -68,19 +70,19 @@ class Mutation:
         )
         row = await info.context.results.load(await info.context.bus.handle(command))
         if row is None:
-            raise NotFound("The result is gone")
+            raise NotFound("The stored ranking was deleted: rank again")
         return MatchingResult.of(row)
 
     @step_field
     async def validate_availability(
         self, info: Info, order: StepOrder, request_id: strawberry.ID, musician_id: strawberry.ID
     ) -> JSON | None:
-        """Whether a musician can be booked for a request."""
+        """Step of a saga: check that a musician can be booked for a request."""
         given = {
             "requestId": str(checks.identifier(request_id, "requestId")),
             "musicianId": str(checks.identifier(musician_id, "musicianId")),
         }
-        return await take_step(info.context, order, given, steps.validate, steps.unvalidate)
+        return await run_step(info.context, order, given, steps.validate, steps.unvalidate)
 
 
 schema = Schema(Query, Mutation, types=[Musician, MusicianRequest])

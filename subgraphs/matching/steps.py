@@ -1,4 +1,4 @@
-"""What sagas ask of matching: whether a musician can be booked for a request, as far as is known here."""
+"""The step of sagas in the matching service: a check whether a musician can be booked for a request."""
 
 from typing import Any
 from uuid import UUID
@@ -10,22 +10,29 @@ from subgraphs.matching import store
 
 
 async def validate(uow: UnitOfWork, given: Given) -> Given:
-    """The musician and the request are known, and the request still looks for somebody."""
+    """Check that musician and request exist, that the request is open, and that the rate is within the
+    budget.
+
+    Raises NotFound, Conflict.
+    """
     request_id, musician_id = UUID(given["requestId"]), UUID(given["musicianId"])
     request = (await store.requests_by_ids(uow, [request_id])).get(request_id)
     if request is None:
-        raise NotFound("There is no such request")
+        raise NotFound(f"There is no request with the id {request_id}")
     if request.status not in ("open", "in_progress"):
-        raise Conflict(f"The request is {request.status}, so nobody can be booked for it")
+        raise Conflict(f"Musicians can be booked for open requests only, this one is {request.status}")
     musician = await store.musician(uow, musician_id)
     if musician is None:
-        raise NotFound("There is no such musician")
+        raise NotFound(f"There is no musician with the id {musician_id}")
     if musician.currency == request.currency and musician.hourly_rate > request.budget_max:
-        raise Conflict("The musician's hourly rate is above the whole budget")
-    found: dict[str, Any] = {"stageName": musician.stage_name, "musicianUserId": str(musician.user_id)}
-    return {**found, "title": request.title, "startsAt": request.starts_at.isoformat()}
+        raise Conflict(
+            f"The musician's hourly rate, {musician.hourly_rate}, is above the whole budget,"
+            f" {request.budget_max}"
+        )
+    facts: dict[str, Any] = {"stageName": musician.stage_name, "musicianUserId": str(musician.user_id)}
+    return {**facts, "title": request.title, "startsAt": request.starts_at.isoformat()}
 
 
 async def unvalidate(uow: UnitOfWork, given: Given, done: Given) -> Given:
-    """A look leaves nothing to undo."""
+    """Do nothing: the check has no effect to undo."""
     return {}

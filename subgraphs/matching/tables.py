@@ -1,4 +1,4 @@
-"""The tables of the matching service as SQLAlchemy knows them; migrations/ makes them."""
+"""The tables of the matching service for SQLAlchemy; they are created in migrations/."""
 
 from sqlalchemy import (
     BigInteger,

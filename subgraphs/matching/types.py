@@ -24,7 +24,7 @@ Info = strawberry.Info[MatchingContext, None]
 
 @enum_type
 class PriceBand(enum.Enum):
-    """How an hourly rate compares with those of musicians of like experience who ask in the same currency."""
+    """How an hourly rate compares with those of musicians of similar experience in the same currency."""
 
     BUDGET = "budget"
     STANDARD = "standard"
@@ -33,48 +33,54 @@ class PriceBand(enum.Enum):
 
 @object_type(keys=["id"])
 class Musician:
-    """A musician, with what matching knows to say about them."""
+    """A musician, with the price band."""
 
     id: strawberry.ID = strawberry.field(description="The musician's id.")
-    given: strawberry.Private[dict[str, Any]]
+    representation: strawberry.Private[dict[str, Any]]
 
     @field_with(external=True)
     def hourly_rate(self) -> Decimal | None:
-        """What an hour costs; the musicians service knows it."""
-        rate = self._given("hourlyRate")
+        """The price of an hour, from the musicians service."""
+        rate = self._external("hourlyRate")
         return None if rate is None else Decimal(rate)
 
     @field_with(external=True)
     def currency(self) -> str | None:
-        """The currency's code; the musicians service knows it."""
-        currency = self._given("currency")
+        """The currency's code, from the musicians service."""
+        currency = self._external("currency")
         return None if currency is None else str(currency)
 
     @field_with(external=True)
     def experience_years(self) -> int | None:
-        """Years on stage; the musicians service knows them."""
-        years = self._given("experienceYears")
+        """Years of experience on stage, from the musicians service."""
+        years = self._external("experienceYears")
         return None if years is None else int(years)
 
     @field_with(requires=["hourlyRate", "currency", "experienceYears"])
     async def price_band(self, info: Info) -> PriceBand | None:
-        """Whether the rate is low, usual or high for this experience; null where too few can be compared."""
-        rate, years, currency = (self._given(name) for name in ("hourlyRate", "experienceYears", "currency"))
+        """Whether the rate is low, usual or high for the experience; null if too few rates can be
+        compared.
+        """
+        rate, years, currency = (
+            self._external(name) for name in ("hourlyRate", "experienceYears", "currency")
+        )
         if rate is None or years is None or currency is None:
             return None
         index = await info.context.fresh_index()
         band = band_of(index.columns, index.currency(str(currency)), float(rate), int(years))
         return PriceBand(band) if band else None
 
-    def _given(self, name: str) -> Any:
-        if name not in self.given:
-            raise BadUserInput(f"The representation of the musician lacks '{name}'", name)
-        return self.given[name]
+    def _external(self, name: str) -> Any:
+        if name not in self.representation:
+            raise BadUserInput(f"The musician's representation must have '{name}'", name)
+        return self.representation[name]
 
     @classmethod
-    def resolve_reference(cls, info: Info, id: strawberry.ID, **given: Any) -> "Musician | None":
-        """The musician of a representation; that there is one, the musicians service says."""
-        return cls(id=id, given=given) if uuid_of(id) else None
+    def resolve_reference(cls, info: Info, id: strawberry.ID, **representation: Any) -> "Musician | None":
+        """Return the musician with this id; whether it exists is not checked here but in the musicians
+        service.
+        """
+        return cls(id=id, representation=representation) if uuid_of(id) else None
 
 
 @object_type()
@@ -82,25 +88,35 @@ class Match:
     """A musician in the ranking for a request. All scores are from 0 to 100."""
 
     total_score: float = strawberry.field(description="The weighted mean of the scores below.")
-    skill_score: float = strawberry.field(description="How many of the required skills the musician has.")
-    experience_score: float = strawberry.field(description="Years on stage, up to ten.")
-    price_score: float = strawberry.field(description="The cost of the event against its budget.")
-    distance_score: float = strawberry.field(description="How near the musician lives.")
-    distance_km: float = strawberry.field(description="The way to the event as the crow flies.")
-    ranking_position: int = strawberry.field(description="1 is the best.")
+    skill_score: float = strawberry.field(
+        description="The percentage of the required skills that the musician has."
+    )
+    experience_score: float = strawberry.field(
+        description="40 plus 6 for each year of experience, up to ten years."
+    )
+    price_score: float = strawberry.field(
+        description="The event's cost at the musician's rate compared with the budget: 100 is cheap."
+    )
+    distance_score: float = strawberry.field(
+        description="100 at the place of the event, 0 at the algorithm's radius."
+    )
+    distance_km: float = strawberry.field(
+        description="The distance from the musician's home to the event in kilometres."
+    )
+    ranking_position: int = strawberry.field(description="The position in the ranking; 1 is the best.")
     is_recommended: bool = strawberry.field(
-        description="Whether the total reaches what the algorithm recommends."
+        description="Whether the total score reaches the algorithm's `recommendedFrom`."
     )
     musician_id: strawberry.Private[UUID]
 
     @resolver
     def musician(self) -> Musician | None:
-        """Who it is."""
-        return Musician(id=strawberry.ID(str(self.musician_id)), given={})
+        """The ranked musician."""
+        return Musician(id=strawberry.ID(str(self.musician_id)), representation={})
 
     @classmethod
     def of(cls, match: model.Match) -> "Match":
-        """The type of a match in a ranking."""
+        """Return the GraphQL type of a match in a ranking."""
         return cls(
             total_score=match.total_score,
             skill_score=match.skill_score,
@@ -115,50 +131,54 @@ class Match:
 
 
 def matches_of(row: Row[Any], first: int) -> list[Match]:
-    """The best of a stored result."""
+    """Return the best `first` musicians of a stored result. Raises BadUserInput, TooManyElements."""
     if not 1 <= first <= model.STORED:
-        raise BadUserInput(f"'first' must be from 1 to {model.STORED}", "first")
+        raise BadUserInput(f"'first' must be from 1 to {model.STORED}, got {first}", "first")
     budget.spend(len(row.musician_scores[:first]))
     return [Match.of(match) for match in msgspec.convert(row.musician_scores[:first], list[model.Match])]
 
 
 @object_type(keys=["id"])
 class MusicianRequest:
-    """A request, with the musicians who fit it."""
+    """A request, with its ranking of musicians."""
 
     id: strawberry.ID = strawberry.field(description="The id of the request.")
     key: strawberry.Private[UUID]
 
     @field_with(external=True)
     async def title(self, info: Info) -> str | None:
-        """What is looked for, in a line: matching's copy of it."""
+        """The title of the request, from the matching service's copy."""
         request = await info.context.requests.load(self.key)
         if request is None:
-            raise NotFound("This request has not arrived here yet")
+            raise NotFound(f"The matching service has not received the request {self.key} yet")
         return str(request.title)
 
     @resolver
     async def matches(
         self, info: Info, first: int = 10, algorithm: str = DEFAULT_ALGORITHM
     ) -> list[Match] | None:
-        """The musicians who fit best, at most 100; null for a request that has not arrived here yet."""
+        """The best `first` musicians, at most 100; null if the matching service has not received the
+        request yet.
+        """
         row = await info.context.rankings.load((self.key, algorithm))
         return matches_of(row, first) if row is not None else None
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "MusicianRequest | None":
-        """The request of a representation; that there is one, the requests service says."""
+        """Return the request with this id; whether it exists is not checked here but in the requests
+        service.
+        """
         return cls.of(uuid_of(id))
 
     @classmethod
     def of(cls, key: UUID | None) -> "MusicianRequest | None":
-        """The request with this id."""
+        """Return the request with this id, None without an id."""
         return cls(id=strawberry.ID(str(key)), key=key) if key else None
 
 
 @object_type()
 class AlgorithmWeights:
-    """What counts how much; only the proportions matter."""
+    """The weights of the scores; only their proportions matter."""
 
     skill: float = strawberry.field(description="The weight of the skills.")
     experience: float = strawberry.field(description="The weight of the experience.")
@@ -168,21 +188,23 @@ class AlgorithmWeights:
 
 @object_type()
 class MatchingAlgorithm:
-    """A way to rank musicians."""
+    """An algorithm for ranking musicians."""
 
     id: strawberry.ID = strawberry.field(description="The id of the algorithm.")
-    name: str = strawberry.field(description="Its name, by which it is chosen.")
-    description: str = strawberry.field(description="What it prefers.")
-    weights: AlgorithmWeights = strawberry.field(description="What counts how much.")
-    radius_km: float = strawberry.field(description="How far musicians are looked for.")
+    name: str = strawberry.field(description="The name, to pass as argument `algorithm`.")
+    description: str = strawberry.field(description="Which musicians the algorithm prefers.")
+    weights: AlgorithmWeights = strawberry.field(description="The weights of the scores.")
+    radius_km: float = strawberry.field(
+        description="The greatest distance between musician and event in kilometres."
+    )
     recommended_from: float = strawberry.field(
         description="The total score from which a musician is recommended."
     )
-    is_active: bool = strawberry.field(description="Whether it can be chosen.")
+    is_active: bool = strawberry.field(description="Whether the algorithm can be used for new rankings.")
 
     @classmethod
     def of(cls, row: Row[Any]) -> "MatchingAlgorithm":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         parameters = model.parameters_of(row.parameters)
         weights = parameters.weights
         return cls(
@@ -203,38 +225,38 @@ class MatchingAlgorithm:
 
 @object_type()
 class MatchingResult:
-    """A ranking that was made and stored. Only the client of the request sees it."""
+    """A stored ranking; for the client of the request and admins."""
 
     id: strawberry.ID = strawberry.field(description="The id of the result.")
     candidates: int = strawberry.field(
-        description="How many musicians were in reach and have one of the skills."
+        description="The number of musicians within the radius who have one of the skills."
     )
-    execution_time_ms: float = strawberry.field(description="How long it took.")
+    execution_time_ms: float = strawberry.field(description="The duration of the ranking in milliseconds.")
     cache_hit: bool = strawberry.field(
-        description="Whether an earlier ranking that still holds was served again."
+        description="Whether an earlier ranking was reused because its inputs had not changed."
     )
-    created_at: datetime = strawberry.field(description="When it was made.")
+    created_at: datetime = strawberry.field(description="When the ranking was made.")
     row: strawberry.Private[Any]
 
     @field_with(provides=["title"])
     def request(self) -> MusicianRequest | None:
-        """What musicians were ranked for."""
+        """The request for which musicians were ranked."""
         return MusicianRequest.of(self.row.request_id)
 
     @resolver
     async def algorithm(self, info: Info) -> MatchingAlgorithm | None:
-        """How they were ranked."""
+        """The algorithm of the ranking."""
         row = await info.context.algorithms.load(self.row.algorithm_id)
         return MatchingAlgorithm.of(row) if row is not None else None
 
     @resolver
     def matches(self, first: int = 10) -> list[Match]:
-        """The best of them, at most 100."""
+        """The best `first` musicians, at most 100."""
         return matches_of(self.row, first)
 
     @classmethod
     def of(cls, row: Row[Any]) -> "MatchingResult":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             candidates=row.candidates,

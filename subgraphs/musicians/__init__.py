@@ -1,1 +1,1 @@
-"""The service of musicians: their profiles, skills and portfolios."""
+"""The musicians service: profiles of musicians, and the catalogue of skills."""

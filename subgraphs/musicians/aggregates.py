@@ -1,7 +1,4 @@
-"""Profiles as event-sourced aggregates.
-
-Their state, and the table that shows most of it (skills and documents have their own).
-"""
+"""Musicians' profiles as event-sourced aggregates. Skills and documents have tables of their own."""
 
 from decimal import Decimal
 from typing import Any, Final
@@ -9,16 +6,16 @@ from uuid import UUID
 
 import msgspec
 
-from subgraphs.kit.copies import Keyed
+from subgraphs.kit.copies import KeyedTable
 from subgraphs.kit.event_store.aggregate import Aggregate
-from subgraphs.kit.event_store.sourced import Sourced, merged
+from subgraphs.kit.event_store.sourced import EventSourcedTable, merge_changes
 from subgraphs.musicians.store import profiles
 
 _NOBODY: Final = UUID(int=0)
 
 
 class ProfileState(msgspec.Struct, frozen=True):
-    """What a musician says of themselves."""
+    """The state of a musician's profile."""
 
     user_id: UUID = _NOBODY
     stage_name: str = ""
@@ -37,8 +34,8 @@ class ProfileState(msgspec.Struct, frozen=True):
     profile_document: dict[str, Any] | None = None
 
 
-PROFILES: Final = Sourced(
-    Aggregate(aggregate_type="musician", initial=ProfileState(), apply=merged), profiles
+PROFILES: Final = EventSourcedTable(
+    Aggregate(aggregate_type="musician", initial=ProfileState(), apply=merge_changes), profiles
 )
-ORIGINALS: Final = {"musician": Keyed("musician_profiles", "id", "profile_facts(it)")}
-"""What others keep copies of."""
+ORIGINALS: Final = {"musician": KeyedTable("musician_profiles", "id", "profile_facts(it)")}
+"""The tables of which other services have copies, by kind."""

@@ -23,7 +23,7 @@ from subgraphs.musicians.messages import (
 )
 from subgraphs.musicians.model import Profile, SkillRecord
 
-_TOLD: Final = (
+_PUBLISHED_COLUMNS: Final = (
     *("user_id", "stage_name", "hourly_rate", "currency", "experience_years"),
     *("latitude", "longitude", "bio", "address", "city", "country"),
     *("availability_schedule", "portfolio_urls", "created_at"),
@@ -34,9 +34,9 @@ _PARTS: Final = {"skills", "profile_document"}
 
 
 async def create_profile(uow: UnitOfWork, command: CreateProfile) -> Profile:
-    """Make a user's one profile, with its skills and document."""
+    """Create a user's profile with its skills and document. Raises Conflict if the user has a profile."""
     values = {"user_id": command.user_id, **await _state(uow, command.values)}
-    facts = partial(_told, skills=await _skills_of(uow, None, values.get("skill_ids", ())))
+    facts = partial(_facts, skills=await _skills_of(uow, None, values.get("skill_ids", ())))
     row = await PROFILES.create(uow, uuid4(), values, MusicianProfileCreated, facts)
     if row is None:
         raise Conflict("You have a profile already: change it with updateMusicianProfile")
@@ -45,61 +45,63 @@ async def create_profile(uow: UnitOfWork, command: CreateProfile) -> Profile:
 
 
 async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Profile:
-    """Change a user's profile."""
+    """Change a user's profile. Raises NotFound if the user has none."""
     values = await _state(uow, command.values)
     if (row := await store.lock(uow, command.user_id)) is None:
-        raise NotFound("You have no profile yet: make one with createMusicianProfile")
-    facts = partial(_told, skills=await _skills_of(uow, row.id, values.get("skill_ids")))
+        raise NotFound("You have no profile yet: create one with createMusicianProfile")
+    facts = partial(_facts, skills=await _skills_of(uow, row.id, values.get("skill_ids")))
     changed = await PROFILES.change(uow, row, values, MusicianProfileUpdated, facts)
     await _set_parts(uow, row.id, values)
     return Profile(**changed._asdict())
 
 
 async def skill_ids(session: Session, keys: Sequence[str]) -> tuple[UUID, ...]:
-    """The ids of skills that a caller named by id or name; an unknown one is an error that says which."""
-    wanted = model.skill_keys(keys)
-    known = await store.skills_by_keys(session, wanted) if wanted else {}
-    if unknown := [key for key in wanted if key.lower() not in known]:
-        raise BadUserInput(f"There is no skill {unknown[0]!r}: ask for 'skills' to see all", "skills")
-    return tuple(dict.fromkeys(known[key.lower()] for key in wanted))
+    """Return the ids of skills, given by id or name, without repetitions. Raises BadUserInput for unknown
+    ones.
+    """
+    checked = model.skill_keys(keys)
+    known = await store.skills_by_keys(session, checked) if checked else {}
+    if unknown := [key for key in checked if key.lower() not in known]:
+        raise BadUserInput(f"There is no skill {unknown[0]!r}: query 'skills' for the catalogue", "skills")
+    return tuple(dict.fromkeys(known[key.lower()] for key in checked))
 
 
-async def _state(session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of the state that somebody gave, checked."""
-    values = model.columns({name: value for name, value in given.items() if name not in _PARTS})
-    if "skills" in given:
-        values["skill_ids"] = sorted(await skill_ids(session, given["skills"] or ()))
-    if "profile_document" in given:
-        values["profile_document"] = model.document(given["profile_document"])
+async def _state(session: Session, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the fields of an input, and return them as fields of the state."""
+    values = model.columns({name: value for name, value in fields.items() if name not in _PARTS})
+    if "skills" in fields:
+        values["skill_ids"] = sorted(await skill_ids(session, fields["skills"] or ()))
+    if "profile_document" in fields:
+        values["profile_document"] = model.document(fields["profile_document"])
     return values
 
 
 async def _set_parts(uow: UnitOfWork, musician_id: UUID, values: Mapping[str, Any]) -> None:
-    """Skills and document are tables of their own."""
+    """Write skills and document, which have tables of their own."""
     if "skill_ids" in values:
         await store.set_skills(uow, musician_id, values["skill_ids"])
     if "profile_document" in values:
         await store.set_document(uow, musician_id, values["profile_document"])
 
 
-def _told(row: Row[Any], skills: Sequence[SkillRecord]) -> dict[str, Any]:
+def _facts(row: Row[Any], skills: Sequence[SkillRecord]) -> dict[str, Any]:
     own = {"skill_ids": tuple(skill.id for skill in skills), "skills": tuple(skill.name for skill in skills)}
-    return {"musician_id": row.id, **own, **{name: getattr(row, name) for name in _TOLD}}
+    return {"musician_id": row.id, **own, **{name: getattr(row, name) for name in _PUBLISHED_COLUMNS}}
 
 
 async def _skills_of(
     session: Session, musician_id: UUID | None, ids: Sequence[UUID] | None
 ) -> list[SkillRecord]:
-    """The skills that a musician is about to have: these, or where none were given those that they have."""
+    """Return the skills with these ids, or if `ids` is None the musician's present skills, ordered by id."""
     if ids is not None:
-        found = list((await store.skills_by_ids(session, ids)).values())
+        skills = list((await store.skills_by_ids(session, ids)).values())
     else:
-        found = (
+        skills = (
             (await store.skills_by_musicians(session, [musician_id])).get(musician_id, [])
             if musician_id
             else []
         )
-    return sorted(found, key=lambda skill: skill.id)
+    return sorted(skills, key=lambda skill: skill.id)
 
 
 COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
@@ -108,9 +110,9 @@ COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
 }
 
 
-async def _again(session: Session, musician_id: UUID) -> Profile | None:
+async def _load_profile(session: Session, musician_id: UUID) -> Profile | None:
     return (await store.profiles_by_ids(session, [musician_id])).get(musician_id)
 
 
-RESULTS: Mapping[type[Command[Any]], Reload] = {CreateProfile: _again, UpdateProfile: _again}
-"""What commands answer, found again for whoever sends one twice."""
+RESULTS: Mapping[type[Command[Any]], Reload] = {CreateProfile: _load_profile, UpdateProfile: _load_profile}
+"""How the result of a command that was executed before is loaded."""

@@ -1,14 +1,14 @@
-"""What one request knows: who asks, and the loaders of musicians and their parts."""
+"""The data loaders of the musicians service."""
 
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.loaders import many, one
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.musicians import store
 
 
-class MusiciansContext(Context):
-    """The context of a request to the musicians service."""
+class MusiciansContext(ServiceContext):
+    """The context of a request to the musicians service, with its data loaders."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)

@@ -1,4 +1,4 @@
-"""What the musicians service is asked to do, and what it tells the others."""
+"""Commands and events of the musicians service."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from subgraphs.musicians.model import Profile
 
 @dataclass(frozen=True)
 class CreateProfile(Command[Profile]):
-    """Make the profile of a user; `values` are the fields of the input by name."""
+    """Create the profile of a user; `values` are the fields of the input by name."""
 
     user_id: UUID
     values: Mapping[str, Any]
@@ -21,7 +21,7 @@ class CreateProfile(Command[Profile]):
 
 @dataclass(frozen=True)
 class UpdateProfile(Command[Profile]):
-    """Change the fields of a user's profile that are named."""
+    """Change some fields of a user's profile, given by name."""
 
     user_id: UUID
     values: Mapping[str, Any]
@@ -52,9 +52,9 @@ class _ProfileEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class MusicianProfileCreated(_ProfileEvent):
-    """A musician can be found from now on."""
+    """A profile was created."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MusicianProfileUpdated(_ProfileEvent):
-    """A profile changed; the event carries what it is now."""
+    """A profile was changed; the event has its new values."""

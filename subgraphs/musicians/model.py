@@ -11,8 +11,8 @@ from uuid import UUID
 from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput
 
-MOST_SKILLS: Final = 30
-MOST_URLS: Final = 20
+MAX_SKILLS: Final = 30
+MAX_URLS: Final = 20
 _LARGEST_DOCUMENT: Final = 64_000
 _LARGEST_AVAILABILITY: Final = 8_000
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -21,7 +21,7 @@ _TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A musician's profile, as the database has it."""
+    """A musician's profile, as stored."""
 
     id: UUID
     user_id: UUID
@@ -54,32 +54,32 @@ class SkillRecord:
 
 
 def columns(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The checked columns of a profile for what a musician gave, field by field."""
-    found: dict[str, Any] = {}
+    """Check the fields of a profile's input; return the columns for them. Raises BadUserInput."""
+    checked: dict[str, Any] = {}
     for name, value in values.items():
-        found |= _CHECKS[name](value)
-    return found
+        checked |= _CHECKS[name](value)
+    return checked
 
 
 def document(value: Any) -> dict[str, Any] | None:
-    """The checked free-form document; none is none."""
+    """Check the free-form document of a profile, which may be None. Raises BadUserInput."""
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise BadUserInput("'profileDocument' must be an object", "profileDocument")
+        raise BadUserInput("'profileDocument' must be a JSON object or null", "profileDocument")
     return checks.document(value, "profileDocument", _LARGEST_DOCUMENT)
 
 
 def skill_keys(values: Sequence[str]) -> list[str]:
-    """Ids or names of skills, each once."""
-    if len(values) > MOST_SKILLS:
-        raise BadUserInput(f"'skills' holds more than {MOST_SKILLS}", "skills")
+    """Check ids or names of skills; return them without repetitions. Raises BadUserInput."""
+    if len(values) > MAX_SKILLS:
+        raise BadUserInput(f"'skills' must have at most {MAX_SKILLS} skills, got {len(values)}", "skills")
     return list(dict.fromkeys(checks.text(value, "skills", 100) for value in values))
 
 
-def _given(value: Any, field: str) -> Any:
+def _not_null(value: Any, field: str) -> Any:
     if value is None:
-        raise BadUserInput(f"'{field}' cannot be null", field)
+        raise BadUserInput(f"'{field}' must not be null", field)
     return value
 
 
@@ -99,12 +99,13 @@ def _location(value: Any) -> dict[str, Any]:
 
 
 def _availability(value: Any) -> dict[str, Any]:
-    """A schedule of the week; a slot that ends at or before its start ends on the next day."""
+    """Check a weekly schedule; a slot that ends at or before its start ends on the next day."""
     if value is None:
         return {}
     if not isinstance(value, dict) or not all(_is_day(day, slots) for day, slots in value.items()):
         raise BadUserInput(
-            'A schedule looks like {"monday": [{"from": "18:00", "to": "23:00"}]}, with full names of days in English',
+            '\'availability\' must be like {"monday": [{"from": "18:00", "to": "23:00"}]}, with English'
+            " names of days in full",
             "availability",
         )
     return checks.document(value, "availability", _LARGEST_AVAILABILITY)
@@ -122,20 +123,20 @@ def _is_slot(slot: Any) -> bool:
 
 
 def _urls(values: Sequence[str] | None) -> list[str]:
-    if len(values or ()) > MOST_URLS:
-        raise BadUserInput(f"'portfolioUrls' holds more than {MOST_URLS}", "portfolioUrls")
+    if len(values or ()) > MAX_URLS:
+        raise BadUserInput(f"'portfolioUrls' holds more than {MAX_URLS}", "portfolioUrls")
     return [checks.url(value, "portfolioUrls") for value in values or ()]
 
 
 _CHECKS: Final[Mapping[str, Any]] = {
-    "stage_name": lambda value: {"stage_name": checks.text(_given(value, "stageName"), "stageName", 100)},
+    "stage_name": lambda value: {"stage_name": checks.text(_not_null(value, "stageName"), "stageName", 100)},
     "bio": lambda value: {"bio": checks.optional_text(value, "bio", 5000, lines=True) or ""},
     "hourly_rate": lambda value: {
-        "hourly_rate": checks.money(Decimal(_given(value, "hourlyRate")), "hourlyRate")
+        "hourly_rate": checks.money(Decimal(_not_null(value, "hourlyRate")), "hourlyRate")
     },
-    "currency": lambda value: {"currency": checks.currency(_given(value, "currency"))},
+    "currency": lambda value: {"currency": checks.currency(_not_null(value, "currency"))},
     "experience_years": lambda value: {
-        "experience_years": checks.whole(_given(value, "experienceYears"), "experienceYears", 0, 80)
+        "experience_years": checks.whole(_not_null(value, "experienceYears"), "experienceYears", 0, 80)
     },
     "location": _location,
     "availability": lambda value: {"availability_schedule": _availability(value)},

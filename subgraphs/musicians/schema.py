@@ -11,7 +11,7 @@ from subgraphs.kit import checks
 from subgraphs.kit.commands.status import CommandId, CommandStatus, command_id_of, status_of
 from subgraphs.kit.copies import digests_field, rows_field, verify_field, versions_field
 from subgraphs.kit.errors import BadUserInput, NotFound
-from subgraphs.kit.graphql import Schema, given, object_type, resolver
+from subgraphs.kit.graphql import Schema, object_type, provided, resolver
 from subgraphs.kit.history import as_of_field, history_field
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.musicians import store
@@ -33,21 +33,21 @@ from subgraphs.musicians.types import (
 
 
 async def _own_profile(info: Info, id: str) -> UUID:
-    """The id of a profile that is the caller's; admins see all."""
+    """Return the id of a profile that belongs to the caller, or any profile's for admins."""
     profile = await info.context.profiles.load(checks.identifier(id, "id"))
     if profile is None:
-        raise NotFound("There is no such musician")
-    info.context.require_sight(profile.user_id)
+        raise NotFound(f"There is no musician with the id {id}")
+    info.context.require_owner_or_admin(profile.user_id)
     return profile.id
 
 
 @object_type()
 class Query:
-    """What can be asked about musicians."""
+    """Queries about musicians."""
 
     @resolver
     async def musician(self, info: Info, id: strawberry.ID) -> Musician | None:
-        """One musician, or null when there is none with this id."""
+        """The musician with this id; null if there is none."""
         return await Musician.resolve_reference(info, id)
 
     @resolver
@@ -59,7 +59,7 @@ class Query:
         filter: MusicianFilter | None = None,
         order_by: MusicianOrder = MusicianOrder.NEWEST,
     ) -> Connection[Musician] | None:
-        """Musicians who fulfil a filter, page by page."""
+        """The musicians who fulfil a filter, in pages."""
         order = store.ORDERS[order_by.value]
         page = Page.of(order, first, after)
         conditions = await _conditions(info, filter) if filter else []
@@ -73,26 +73,28 @@ class Query:
 
     @resolver
     async def skill(self, info: Info, id: strawberry.ID) -> Skill | None:
-        """One skill, or null when there is none with this id."""
+        """The skill with this id; null if there is none."""
         return await Skill.resolve_reference(info, id)
 
     @resolver
     async def skills(self, info: Info, category: SkillCategory | None = None) -> list[Skill] | None:
-        """The catalogue of skills, or one category of it."""
+        """The catalogue of skills, or one category."""
         records = await store.catalogue(info.context.database, category.value if category else None)
         return [Skill.of(record) for record in records]
 
     musician_history = history_field(
-        PROFILES, _own_profile, "Every change of a profile, newest first, for its musician."
+        PROFILES, _own_profile, "All changes of a profile, the newest first; for its musician and admins."
     )
 
     musician_as_of = as_of_field(
-        PROFILES, _own_profile, "What a profile was after a version or at a time, for its musician."
+        PROFILES,
+        _own_profile,
+        "The state of a profile at a version or time, by default the newest; for its musician and admins.",
     )
 
     @resolver
     async def musician_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:
-        """How far a command of the caller's about their profile is."""
+        """The status of a command about a profile that the caller has sent."""
         return await status_of(info.context.database, info.context.require(), id)
 
     copy_digests = digests_field(ORIGINALS)
@@ -102,7 +104,7 @@ class Query:
 
 @object_type()
 class Mutation:
-    """What can be done with musicians' profiles."""
+    """Mutations of musicians' profiles."""
 
     verify_rows = verify_field({"musician": PROFILES})
 
@@ -110,7 +112,7 @@ class Mutation:
     async def create_musician_profile(
         self, info: Info, input: CreateMusicianProfileInput, command_id: CommandId = None
     ) -> Musician | None:
-        """Make one's profile; for users who registered as musicians."""
+        """Create the caller's profile; for users who registered as musicians."""
         user_id = info.context.require_role("musician").user_id
         command = CreateProfile(user_id, _values(input))
         return Musician.of(await info.context.bus.handle(command, command_id_of(command_id)))
@@ -119,27 +121,30 @@ class Mutation:
     async def update_musician_profile(
         self, info: Info, input: UpdateMusicianProfileInput, command_id: CommandId = None
     ) -> Musician | None:
-        """Change one's own profile."""
+        """Change the caller's profile."""
         user_id = info.context.require_role("musician").user_id
         command = UpdateProfile(user_id, _values(input))
         return Musician.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
 
 def _values(input: CreateMusicianProfileInput | UpdateMusicianProfileInput) -> dict[str, Any]:
-    """The fields that the caller gave, as plain values."""
-    values = given(input)
+    """Return the provided fields of an input as plain values."""
+    values = provided(input)
     if values.get("location") is not None:
         values["location"] = asdict(values["location"])
     return values
 
 
 async def _conditions(info: Info, wanted: MusicianFilter) -> list[ColumnElement[bool]]:
-    values = given(wanted)
+    values = provided(wanted)
     for name, field in (("min_rate", "minRate"), ("max_rate", "maxRate")):
         if values[name] is not None:
             values[name] = checks.money(values[name], field)
     if wanted.min_rate is not None and wanted.max_rate is not None and wanted.min_rate > wanted.max_rate:
-        raise BadUserInput("'minRate' is greater than 'maxRate'", "minRate")
+        raise BadUserInput(
+            f"'minRate' must not be greater than 'maxRate', got {wanted.min_rate} and {wanted.max_rate}",
+            "minRate",
+        )
     for name in ("city", "search"):
         values[name] = checks.optional_text(values[name], name, 100)
     having = await skill_ids(info.context.database, values["skills"] or ())

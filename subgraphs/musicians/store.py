@@ -1,4 +1,4 @@
-"""The tables of musicians, and the statements over them. The scripts are in `migrations/`."""
+"""The tables of musicians, and the statements over them. The tables are created in `migrations/`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -107,13 +107,13 @@ _SKILLS_OF_MUSICIANS = (
 
 
 async def profiles_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Profile]:
-    """Profiles by their ids, in one statement."""
+    """Return profiles by id, with one statement."""
     rows = await session.fetch_all(_PROFILES_BY_IDS, ids=ids)
     return {row.id: Profile(**row._asdict()) for row in rows}
 
 
 async def profiles_by_users(session: Session, ids: Sequence[UUID]) -> dict[UUID, Profile]:
-    """Profiles by the ids of their users, in one statement."""
+    """Return profiles by the id of their user, with one statement."""
     rows = await session.fetch_all(_PROFILES_BY_USERS, ids=ids)
     return {row.user_id: Profile(**row._asdict()) for row in rows}
 
@@ -121,24 +121,24 @@ async def profiles_by_users(session: Session, ids: Sequence[UUID]) -> dict[UUID,
 async def page_of_profiles(
     session: Session, page: Page, conditions: Sequence[ColumnElement[bool]]
 ) -> list[Profile]:
-    """The profiles of a page of the list."""
+    """Return the profiles of a page, and one more if there is a next page."""
     rows = await session.fetch_all(page.select(select(profiles).where(*conditions)))
     return [Profile(**row._asdict()) for row in rows]
 
 
 async def count_profiles(session: Session, conditions: Sequence[ColumnElement[bool]]) -> int:
-    """How many profiles fulfil the conditions."""
+    """Return the number of profiles that fulfil the conditions."""
     return int(await session.fetch_value(select(func.count()).select_from(profiles).where(*conditions)))
 
 
 def has_skill(skill_id: UUID) -> ColumnElement[bool]:
-    """Whether a musician has this skill; one condition for each skill wanted."""
+    """Return the condition that a musician has a skill."""
     having = select(musician_skills.c.musician_id).where(musician_skills.c.skill_id == skill_id)
     return profiles.c.id.in_(having)
 
 
 def conditions(wanted: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    """The conditions of the list's filters, without that of skills."""
+    """Return the SQL conditions for the filters of the list, except those for skills."""
     return [
         _CONDITIONS[name](value)
         for name, value in wanted.items()
@@ -158,12 +158,12 @@ _CONDITIONS: Mapping[str, Any] = {
 
 
 async def lock(session: Session, user_id: UUID) -> Row[Any] | None:
-    """The row of a user's profile, which nobody else changes until the transaction ends."""
+    """Return the row of a user's profile, locked until the transaction ends; None if there is none."""
     return await session.fetch_one(select(profiles).where(profiles.c.user_id == user_id).with_for_update())
 
 
 async def set_skills(session: Session, musician_id: UUID, skill_ids: Sequence[UUID]) -> None:
-    """Make these the skills of a musician."""
+    """Replace a musician's skills."""
     await session.execute(delete(musician_skills).where(musician_skills.c.musician_id == musician_id))
     if skill_ids:
         rows = [{"musician_id": musician_id, "skill_id": skill_id} for skill_id in skill_ids]
@@ -171,33 +171,35 @@ async def set_skills(session: Session, musician_id: UUID, skill_ids: Sequence[UU
 
 
 async def set_document(session: Session, musician_id: UUID, document: Mapping[str, Any] | None) -> None:
-    """Keep this document for a musician, or none."""
+    """Store a musician's document, or delete it if it is None."""
     if document is None:
         await session.execute(delete(documents).where(documents.c.musician_id == musician_id))
         return
-    kept = insert(documents).values(musician_id=musician_id, document=dict(document))
+    added = insert(documents).values(musician_id=musician_id, document=dict(document))
     await session.execute(
-        kept.on_conflict_do_update(
+        added.on_conflict_do_update(
             index_elements=["musician_id"],
-            set_={"document": kept.excluded.document, "updated_at": func.now()},
+            set_={"document": added.excluded.document, "updated_at": func.now()},
         )
     )
 
 
 async def documents_by_musicians(session: Session, ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
-    """Documents by musician, in one statement."""
+    """Return documents by musician, with one statement."""
     rows = await session.fetch_all(_DOCUMENTS, ids=ids)
     return {row.musician_id: row.document for row in rows}
 
 
 async def skills_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, SkillRecord]:
-    """Skills by id, in one statement."""
+    """Return skills by id, with one statement."""
     rows = await session.fetch_all(_SKILLS_BY_IDS, ids=ids)
     return {row.id: SkillRecord(**row._asdict()) for row in rows}
 
 
 async def skills_by_keys(session: Session, keys: Sequence[str]) -> dict[str, UUID]:
-    """Ids of skills by what a caller may call them: their id, or their name however it is capitalised."""
+    """Return the ids of skills by the given keys, which are ids or names in any case; the result is in
+    lower case.
+    """
     name, wanted = func.lower(skills.c.name), any_(literal([key.lower() for key in keys], ARRAY(Text)))
     called = (name == wanted) | (cast(skills.c.id, Text) == wanted)
     rows = await session.fetch_all(select(skills.c.id, name.label("name")).where(called))
@@ -205,7 +207,7 @@ async def skills_by_keys(session: Session, keys: Sequence[str]) -> dict[str, UUI
 
 
 async def skills_by_musicians(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[SkillRecord]]:
-    """The skills of each musician, by category and name, in one statement."""
+    """Return the skills of each musician, ordered by category and name, with one statement."""
     found: dict[UUID, list[SkillRecord]] = {}
     for row in await session.fetch_all(_SKILLS_OF_MUSICIANS, ids=ids):
         columns = row._asdict()
@@ -214,7 +216,7 @@ async def skills_by_musicians(session: Session, ids: Sequence[UUID]) -> dict[UUI
 
 
 async def catalogue(session: Session, category: str | None) -> list[SkillRecord]:
-    """All skills, or those of a category."""
+    """Return all skills, or those of a category."""
     statement = select(skills).order_by(skills.c.category, skills.c.name)
     chosen = statement.where(skills.c.category == category) if category else statement
     return [SkillRecord(**row._asdict()) for row in await session.fetch_all(chosen)]

@@ -1,1 +1,1 @@
-"""The service of notifications: what users are told of, when, and by which way."""
+"""The notifications service: notifications of users, their delivery times and channels."""

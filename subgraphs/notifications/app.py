@@ -1,4 +1,4 @@
-"""The wiring of the notifications service."""
+"""Composition of the notifications service."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def bootstrap(settings: ServiceSettings) -> Service:
-    """The notifications service with these settings, not yet started."""
+    """Return the notifications service, not started."""
     database = Database(settings.database_url, clock=settings.clock)
     bus = Bus(database, COMMAND_HANDLERS)
     queue = Queue(settings.redis_url)

@@ -11,35 +11,35 @@ from subgraphs.kit.messages import Command, Envelope
 from subgraphs.kit.queue.inbox import EventHandler
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.notifications import messages, model, store
-from subgraphs.notifications.telling import TELLINGS, booking_of
+from subgraphs.notifications.drafts import DRAFTS, booking_of
 
 
 async def mark_read(uow: UnitOfWork, command: messages.MarkRead) -> Row[Any]:
-    """Mark a notification of one's own as read."""
+    """Mark the caller's notification as read. Raises NotFound, Forbidden."""
     known = (await store.by_ids(uow, [command.notification_id])).get(command.notification_id)
     if known is None:
-        raise NotFound("There is no such notification")
+        raise NotFound(f"There is no notification with the id {command.notification_id}")
     if known.user_id != command.by.user_id:
-        raise Forbidden("This belongs to somebody else")
+        raise Forbidden("This belongs to another user")
     row = await store.mark_read(uow, known.id)
     if row is None:
-        raise NotFound("There is no such notification")
+        raise NotFound(f"There is no notification with the id {command.notification_id}")
     return row
 
 
 async def mark_all_read(uow: UnitOfWork, command: messages.MarkAllRead) -> int:
-    """Mark all that one has as read."""
+    """Mark all of the caller's visible notifications as read; return how many were unread."""
     return await store.mark_all_read(uow, command.by.user_id)
 
 
-async def update_settings(uow: UnitOfWork, command: messages.UpdateSettings) -> model.Settings:
-    """Change how one wants to be told."""
+async def update_settings(uow: UnitOfWork, command: messages.UpdateSettings) -> model.DeliverySettings:
+    """Change the caller's settings for notifications. Raises BadUserInput."""
     return await store.change_settings(uow, command.by.user_id, model.check_changes(command.changes))
 
 
 async def send_due(uow: UnitOfWork, command: messages.SendDue) -> int:
-    """Let go out what has waited long enough: the event and the mark are one transaction."""
-    rows = await store.take_due(uow, command.most)
+    """Publish an event for each notification that is due, and mark it as sent; return how many were due."""
+    rows = await store.claim_due(uow, command.most)
     for row in rows:
         if row.channels:
             uow.emit(
@@ -56,20 +56,20 @@ async def send_due(uow: UnitOfWork, command: messages.SendDue) -> int:
     return len(rows)
 
 
-async def tell(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Tell whom an event concerns, each in their own way."""
+async def notify(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Add the notifications that follow from an event, with the channels and times of their users."""
     now = uow.clock.now()
-    tellings = list(TELLINGS[envelope.event_type](envelope, now))
-    settings = await store.settings_of(uow, [telling.user_id for telling in tellings])
-    rows = [model.row_of(telling, settings[telling.user_id], envelope.event_id, now) for telling in tellings]
+    drafts = list(DRAFTS[envelope.event_type](envelope, now))
+    settings = await store.settings_of(uow, [draft.user_id for draft in drafts])
+    rows = [model.row_of(draft, settings[draft.user_id], envelope.event_id, now) for draft in drafts]
     if rows:
         await store.add(uow, rows)
 
 
-async def tell_of_cancellation(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Nobody is reminded of what does not take place."""
-    await store.forget_reminders(uow, booking_of(envelope))
-    await tell(uow, envelope)
+async def notify_of_cancellation(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Delete the reminders of a cancelled booking, and add the notifications about the cancellation."""
+    await store.delete_reminders(uow, booking_of(envelope))
+    await notify(uow, envelope)
 
 
 COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
@@ -79,6 +79,6 @@ COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
     messages.SendDue: send_due,
 }
 EVENT_HANDLERS: Mapping[str, EventHandler] = {
-    **dict.fromkeys(TELLINGS, tell),
-    "BookingCancelled": tell_of_cancellation,
+    **dict.fromkeys(DRAFTS, notify),
+    "BookingCancelled": notify_of_cancellation,
 }

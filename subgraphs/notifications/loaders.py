@@ -1,4 +1,4 @@
-"""What one request to the notifications service shares: who asks, and its loaders."""
+"""The data loaders of the notifications service."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,15 +10,14 @@ from subgraphs.kit import loaders
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.pagination import Page
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.notifications import store
 
 
-class NotificationsContext(Context):
-    """The loaders of one request."""
+class NotificationsContext(ServiceContext):
+    """The data loaders of one GraphQL request."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
-        """Fresh loaders over the service's database."""
         super().__init__(caller, database, bus)
         self.notifications = loaders.one(lambda ids: store.by_ids(database, ids))
         self.settings = loaders.one(lambda users: store.settings_of(database, users))
@@ -26,6 +25,8 @@ class NotificationsContext(Context):
         self.counts = loaders.one(lambda users: store.count_of_each(database, users, unread_only=False))
         self.unread_counts = loaders.one(lambda users: store.count_of_each(database, users, unread_only=True))
 
-    async def _pages(self, users: Sequence[UUID], wanted: tuple[Page, bool]) -> Mapping[UUID, list[Row[Any]]]:
-        page, unread_only = wanted
+    async def _pages(
+        self, users: Sequence[UUID], argument: tuple[Page, bool]
+    ) -> Mapping[UUID, list[Row[Any]]]:
+        page, unread_only = argument
         return await store.page_of_each(self.database, users, page, unread_only)

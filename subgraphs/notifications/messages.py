@@ -1,4 +1,4 @@
-"""Orders to the notifications service, its events, and what it reads in the events of others."""
+"""Commands and events of the notifications service, and the fields of others' events that it reads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from sqlalchemy import Row
 
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.messages import Command, Event
-from subgraphs.notifications.model import Settings
+from subgraphs.notifications.model import DeliverySettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class MarkRead(Command[Row[Any]]):
-    """Mark a notification as read; answers its row."""
+    """Mark a notification as read; returns its row."""
 
     by: Identity
     notification_id: UUID
@@ -24,14 +24,14 @@ class MarkRead(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class MarkAllRead(Command[int]):
-    """Mark all that one has as read; answers how many were not."""
+    """Mark all of a user's visible notifications as read; returns how many were unread."""
 
     by: Identity
 
 
 @dataclass(frozen=True, kw_only=True)
-class UpdateSettings(Command[Settings]):
-    """Change how one wants to be told; what is not named stays. Answers the settings."""
+class UpdateSettings(Command[DeliverySettings]):
+    """Change some of a user's settings, given by name; returns all settings."""
 
     by: Identity
     changes: Mapping[str, Any]
@@ -39,14 +39,16 @@ class UpdateSettings(Command[Settings]):
 
 @dataclass(frozen=True, kw_only=True)
 class SendDue(Command[int]):
-    """Let go out what has waited long enough; answers how many."""
+    """Send the notifications that are due, at most `most`; returns how many were due."""
 
     most: int = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class NotificationDue(Event):
-    """A notification goes out now by these channels; whoever sends mail, pushes or texts listens for it."""
+    """A notification is to be sent now by these channels; services that send mail, push or SMS consume the
+    event.
+    """
 
     aggregate_type: ClassVar[str] = "notification"
     aggregate_key: ClassVar[str] = "notification_id"
@@ -60,15 +62,15 @@ class NotificationDue(Event):
     is_urgent: bool
 
 
-class Registered(msgspec.Struct, frozen=True):
-    """A new user."""
+class RegisteredUser(msgspec.Struct, frozen=True):
+    """The fields of an event about a registered user."""
 
     user_id: UUID
     username: str
 
 
-class Applied(msgspec.Struct, frozen=True):
-    """An application and what became of it."""
+class ApplicationFacts(msgspec.Struct, frozen=True):
+    """The fields of the events about an application."""
 
     application_id: UUID
     request_id: UUID
@@ -80,8 +82,8 @@ class Applied(msgspec.Struct, frozen=True):
     booking_id: UUID | None = None
 
 
-class Booked(msgspec.Struct, frozen=True):
-    """A booking and what became of it."""
+class BookingFacts(msgspec.Struct, frozen=True):
+    """The fields of the events about a booking."""
 
     booking_id: UUID
     request_id: UUID
@@ -94,8 +96,8 @@ class Booked(msgspec.Struct, frozen=True):
     cancelled_by: UUID | None = None
 
 
-class Reviewed(msgspec.Struct, frozen=True):
-    """A review that was published."""
+class ReviewFacts(msgspec.Struct, frozen=True):
+    """The fields of an event about a published review."""
 
     review_id: UUID
     booking_id: UUID

@@ -1,8 +1,8 @@
-"""The rules of telling: what goes out by which way, and when.
+"""The rules of delivery: by which channels a notification is sent, and when.
 
-Inside a user's quiet hours only what is urgent goes out; the rest waits for their end. Quiet hours are
-wall-clock times in the user's zone and usually run over midnight. Where the clock skips their end, they end
-as much later.
+In a user's quiet hours only urgent notifications are sent; others wait for their end. Quiet hours are local
+times in the user's time zone, and usually include midnight. If their end is skipped by a change of the clock,
+they end later by the skipped time.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ from subgraphs.kit.errors import BadUserInput
 TYPES = ("request_update", "new_application", "message", "reminder", "system")
 REMIND_BEFORE = timedelta(hours=24)
 SOON = timedelta(hours=48)
-"""A cancellation this short before the event is urgent."""
+"""The notification of a cancellation is urgent if it comes less than this before the event."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """How a user wants to be told; the defaults hold for whoever has not said anything."""
+class DeliverySettings:
+    """A user's settings for the delivery of notifications; the defaults are for users without settings."""
 
     user_id: UUID
     email_enabled: bool = True
@@ -35,14 +35,14 @@ class Settings:
     time_zone: str = "UTC"
 
     def channels(self, kind: str) -> tuple[str, ...]:
-        """By which ways this type of notification goes out."""
+        """Return the channels by which this type of notification is sent."""
         if not self.notification_types.get(kind, True):
             return ()
-        ways = {"email": self.email_enabled, "push": self.push_enabled, "sms": self.sms_enabled}
-        return tuple(name for name, enabled in ways.items() if enabled)
+        channels = {"email": self.email_enabled, "push": self.push_enabled, "sms": self.sms_enabled}
+        return tuple(name for name, enabled in channels.items() if enabled)
 
     def deliver_after(self, moment: datetime, is_urgent: bool) -> datetime:
-        """When what comes up at this moment may go out."""
+        """Return the earliest time to send a notification that appears at `moment`."""
         local = moment.astimezone(_zone(self.time_zone))
         if is_urgent or not self._is_quiet(local.time()):
             return moment
@@ -57,8 +57,8 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Telling:
-    """Something that one user is to be told."""
+class NotificationDraft:
+    """A notification to add for a user; `appears_at` None: now."""
 
     user_id: UUID
     kind: str
@@ -69,19 +69,21 @@ class Telling:
     appears_at: datetime | None = None
 
 
-def row_of(telling: Telling, settings: Settings, event_id: UUID, now: datetime) -> dict[str, Any]:
-    """The row of a notification for a user with these settings."""
-    appears_at = telling.appears_at or now
+def row_of(
+    draft: NotificationDraft, settings: DeliverySettings, event_id: UUID, now: datetime
+) -> dict[str, Any]:
+    """Return the row of a notification for a user with these settings."""
+    appears_at = draft.appears_at or now
     return {
-        "user_id": telling.user_id,
-        "type": telling.kind,
-        "title": telling.title,
-        "message": telling.message,
-        "data": dict(telling.data),
-        "is_urgent": telling.is_urgent,
+        "user_id": draft.user_id,
+        "type": draft.kind,
+        "title": draft.title,
+        "message": draft.message,
+        "data": dict(draft.data),
+        "is_urgent": draft.is_urgent,
         "appears_at": appears_at,
-        "channels": list(settings.channels(telling.kind)),
-        "deliver_after": settings.deliver_after(appears_at, telling.is_urgent),
+        "channels": list(settings.channels(draft.kind)),
+        "deliver_after": settings.deliver_after(appears_at, draft.is_urgent),
         "event_id": event_id,
     }
 
@@ -91,11 +93,11 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def check_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """What a user may set: a zone that there is, types that there are, and times without an offset."""
+    """Check changes of settings: a known time zone, and times without an offset. Raises BadUserInput."""
     checked = dict(changes)
     if "time_zone" in checked:
         checks.time_zone(checked["time_zone"])
     for name, shown in (("quiet_hours_start", "quietHoursStart"), ("quiet_hours_end", "quietHoursEnd")):
         if name in checked and checked[name].tzinfo is not None:
-            raise BadUserInput(f"'{shown}' is a time of the wall clock, without an offset", shown)
+            raise BadUserInput(f"'{shown}' must be a local time without an offset", shown)
     return checked

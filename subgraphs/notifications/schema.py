@@ -8,7 +8,7 @@ from strawberry.scalars import JSON
 from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import Schema, object_type, resolver
-from subgraphs.kit.steps import StepOrder, step_field, take_step
+from subgraphs.kit.steps import StepOrder, run_step, step_field
 from subgraphs.notifications import steps
 from subgraphs.notifications.messages import MarkAllRead, MarkRead, UpdateSettings
 from subgraphs.notifications.model import TYPES
@@ -23,34 +23,34 @@ from subgraphs.notifications.types import (
 
 @object_type()
 class Query:
-    """What can be asked about notifications; their list is a field of `User`."""
+    """Queries about notifications; their list is a field of `User`."""
 
     @resolver
     async def notification(self, info: Info, id: strawberry.ID) -> Notification | None:
-        """One notification of one's own, or null when there is none with this id."""
+        """The caller's notification with this id; null if there is none."""
         return await Notification.load(info, id)
 
 
 @object_type()
 class Mutation:
-    """What can be done with notifications."""
+    """Mutations of notifications."""
 
     @resolver
     async def mark_notification_read(self, info: Info, id: strawberry.ID) -> Notification | None:
-        """Mark a notification of one's own as read."""
+        """Mark the caller's notification as read."""
         command = MarkRead(by=info.context.require(), notification_id=checks.identifier(id, "id"))
         return Notification.of(await info.context.bus.handle(command))
 
     @resolver
     async def mark_all_notifications_read(self, info: Info) -> int | None:
-        """Mark all that one has as read; answers how many were not."""
+        """Mark all of the caller's visible notifications as read; returns how many were unread."""
         return await info.context.bus.handle(MarkAllRead(by=info.context.require()))
 
     @resolver
     async def update_notification_settings(
         self, info: Info, input: NotificationSettingsInput
     ) -> NotificationSettings | None:
-        """Change how one wants to be told."""
+        """Change the caller's settings for notifications."""
         command = UpdateSettings(by=info.context.require(), changes=input.read())
         return NotificationSettings.of(await info.context.bus.handle(command))
 
@@ -65,18 +65,18 @@ class Mutation:
         message: str,
         data: JSON,
     ) -> JSON | None:
-        """Tell a user something that happens in a saga, or take that back."""
+        """Step of a saga: add a notification for a user, or undo that."""
         if type not in TYPES:
-            raise BadUserInput(f"'type' is one of {', '.join(TYPES)}", "type")
-        about: Any = data
+            raise BadUserInput(f"'type' must be one of {', '.join(TYPES)}, got {type!r}", "type")
+        ids: Any = data
         given = {
             "userId": str(checks.identifier(user_id, "userId")),
             "type": type,
             "title": checks.text(title, "title", 200),
             "message": checks.text(message, "message", 2000),
-            "data": {str(name): str(value) for name, value in dict(about).items()},
+            "data": {str(name): str(value) for name, value in dict(ids).items()},
         }
-        return await take_step(info.context, order, given, steps.notify, steps.take_back)
+        return await run_step(info.context, order, given, steps.notify, steps.retract)
 
 
 schema = Schema(Query, Mutation, types=[Notification, User])

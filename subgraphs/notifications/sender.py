@@ -1,4 +1,4 @@
-"""Lets notifications go out when their time has come: a part of the service that looks every second."""
+"""A background task that sends due notifications, every second."""
 
 import structlog
 
@@ -13,12 +13,11 @@ EVERY_SECONDS = 1.0
 
 
 class Sender(Background):
-    """Takes what is due until it is stopped; several processes share the work."""
+    """Sends due notifications until it is stopped; several processes may run one."""
 
     task_name = "sender of notifications"
 
     def __init__(self, bus: Bus) -> None:
-        """Take over this bus."""
         self._bus = bus
 
     async def _run(self) -> None:
@@ -27,5 +26,5 @@ class Sender(Background):
                 while await self._bus.handle(SendDue(most=BATCH)) == BATCH:
                     pass
             except Exception as error:
-                log.warning("notifications wait", reason=type(error).__name__)
+                log.warning("sending of notifications failed; retrying", reason=type(error).__name__)
             await self._bus.clock.sleep(EVERY_SECONDS)

@@ -1,7 +1,4 @@
-"""What sagas tell people, and how it is taken back.
-
-An unread notice is removed, one that was read is followed by another.
-"""
+"""The step of sagas in the notifications service: add a notification; and its undoing."""
 
 from uuid import UUID, uuid4
 
@@ -11,24 +8,24 @@ from subgraphs.notifications import model, store
 
 
 async def notify(uow: UnitOfWork, given: Given) -> Given:
-    """Tell somebody, in their own way: quiet hours and channels are as they want them."""
-    return {"notificationId": str(await _tell(uow, given, given["title"], given["message"]))}
+    """Add a notification for a user, with the channels and times of the user's settings."""
+    return {"notificationId": str(await _add_notification(uow, given, given["title"], given["message"]))}
 
 
-async def take_back(uow: UnitOfWork, given: Given, done: Given) -> Given:
-    """What was not read yet was never said; whoever has read it hears that it does not hold."""
+async def retract(uow: UnitOfWork, given: Given, done: Given) -> Given:
+    """Undo `notify`: delete the notification if it is unread and not sent, else add one that revokes it."""
     if await store.remove_unread(uow, UUID(done["notificationId"])):
         return {"removed": True}
-    told = await _tell(
+    notification_id = await _add_notification(
         uow, given, f"No longer: {given['title']}"[:200], "This could not be completed after all."
     )
-    return {"removed": False, "notificationId": str(told)}
+    return {"removed": False, "notificationId": str(notification_id)}
 
 
-async def _tell(uow: UnitOfWork, given: Given, title: str, message: str) -> UUID:
+async def _add_notification(uow: UnitOfWork, given: Given, title: str, message: str) -> UUID:
     now = uow.clock.now()
     user_id = UUID(given["userId"])
-    telling = model.Telling(
+    draft = model.NotificationDraft(
         user_id=user_id,
         kind=given["type"],
         title=title,
@@ -37,6 +34,6 @@ async def _tell(uow: UnitOfWork, given: Given, title: str, message: str) -> UUID
     )
     settings = await store.settings_of(uow, [user_id])
     notification_id = uuid4()
-    row = {**model.row_of(telling, settings[user_id], uuid4(), now), "id": notification_id}
+    row = {**model.row_of(draft, settings[user_id], uuid4(), now), "id": notification_id}
     await store.add(uow, [row])
     return notification_id

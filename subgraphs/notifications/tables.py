@@ -1,4 +1,4 @@
-"""The tables of the notifications service as SQLAlchemy knows them; migrations/ makes them."""
+"""The tables of the notifications service for SQLAlchemy; they are created in migrations/."""
 
 from sqlalchemy import Boolean, Column, DateTime, MetaData, Table, Text, Time, Uuid, func
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB

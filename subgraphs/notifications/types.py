@@ -1,4 +1,4 @@
-"""The types of the notifications subgraph. All of it is one's own: admins look, nobody else."""
+"""The types of the notifications subgraph, which are visible to their user and to admins only."""
 
 import enum
 from datetime import datetime, time
@@ -11,12 +11,12 @@ from strawberry.scalars import JSON
 from strawberry.utils.str_converters import to_camel_case
 
 from subgraphs.kit.errors import BadUserInput
-from subgraphs.kit.graphql import REFERENCE, enum_type, given, input_type, object_type, resolver
+from subgraphs.kit.graphql import REFERENCE, enum_type, input_type, object_type, provided, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.notifications import store
 from subgraphs.notifications.loaders import NotificationsContext
-from subgraphs.notifications.model import TYPES, Settings
+from subgraphs.notifications.model import TYPES, DeliverySettings
 
 Info = strawberry.Info[NotificationsContext, None]
 UNSET = strawberry.UNSET
@@ -24,7 +24,7 @@ UNSET = strawberry.UNSET
 
 @enum_type
 class NotificationType(enum.Enum):
-    """What a notification is about."""
+    """The type of a notification."""
 
     REQUEST_UPDATE = "request_update"
     NEW_APPLICATION = "new_application"
@@ -35,66 +35,70 @@ class NotificationType(enum.Enum):
 
 @object_type(keys=[REFERENCE])
 class MusicianRequest:
-    """A request, of which only the id is known here."""
+    """A request, of which this subgraph has the id only."""
 
     id: strawberry.ID = strawberry.field(description="The id of the request.")
 
 
 @object_type(keys=[REFERENCE])
 class Booking:
-    """A booking, of which only the id is known here."""
+    """A booking, of which this subgraph has the id only."""
 
     id: strawberry.ID = strawberry.field(description="The id of the booking.")
 
 
 @object_type(keys=["id"])
 class Notification:
-    """Something that a user is told."""
+    """A notification of a user."""
 
     id: strawberry.ID = strawberry.field(description="The id of the notification.")
-    type: NotificationType = strawberry.field(description="What it is about.")
-    title: str = strawberry.field(description="It in a line.")
-    message: str = strawberry.field(description="It at length.")
-    data: JSON = strawberry.field(description="The ids of what it is about.")
-    is_urgent: bool = strawberry.field(description="Whether it goes out in quiet hours, too.")
-    is_read: bool = strawberry.field(description="Whether the user has read it.")
-    read_at: datetime | None = strawberry.field(description="When the user read it first.")
-    channels: list[str] = strawberry.field(description="By what it goes out: email, push, sms.")
-    deliver_after: datetime = strawberry.field(description="Before when it does not go out.")
-    created_at: datetime = strawberry.field(description="Since when the user sees it.")
+    type: NotificationType = strawberry.field(description="The type of the notification.")
+    title: str = strawberry.field(description="The title, in one line.")
+    message: str = strawberry.field(description="The text.")
+    data: JSON = strawberry.field(description="The ids of the objects that the notification is about.")
+    is_urgent: bool = strawberry.field(description="Whether the notification is sent in quiet hours, too.")
+    is_read: bool = strawberry.field(description="Whether the user has read the notification.")
+    read_at: datetime | None = strawberry.field(description="When the user first read the notification.")
+    channels: list[str] = strawberry.field(
+        description="The channels by which the notification is sent: email, push, sms."
+    )
+    deliver_after: datetime = strawberry.field(
+        description="The earliest time at which the notification is sent."
+    )
+    created_at: datetime = strawberry.field(description="When the notification appeared in the user's list.")
     row: strawberry.Private[Any]
 
     @resolver
     def request(self) -> MusicianRequest | None:
-        """The request that it is about."""
+        """The request that the notification is about."""
         key = self.row.data.get("request_id")
         return MusicianRequest(id=strawberry.ID(key)) if key else None
 
     @resolver
     def booking(self) -> Booking | None:
-        """The booking that it is about."""
+        """The booking that the notification is about."""
         key = self.row.data.get("booking_id")
         return Booking(id=strawberry.ID(key)) if key else None
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Notification | None":
-        """The notification of a representation, if it is the caller's; null when there is none."""
+        """Return the notification with this id, None if there is none. Raises Forbidden."""
         return await cls.load(info, id)
 
     @classmethod
     async def load(cls, info: Info, id: str) -> "Notification | None":
-        """The notification with this id, if it is the caller's."""
+        """Return the notification with this id, None if there is none. Raises Unauthenticated, Forbidden."""
         info.context.require()
         key = uuid_of(id)
         row = await info.context.notifications.load(key) if key else None
         if row is None:
             return None
-        info.context.require_sight(row.user_id)
+        info.context.require_owner_or_admin(row.user_id)
         return cls.of(row)
 
     @classmethod
     def of(cls, row: Row[Any]) -> "Notification":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             type=NotificationType(row.type),
@@ -113,27 +117,33 @@ class Notification:
 
 @object_type()
 class TypeSetting:
-    """Whether a type of notification goes out."""
+    """Whether notifications of a type are sent."""
 
     type: NotificationType = strawberry.field(description="The type.")
-    enabled: bool = strawberry.field(description="Whether it goes out; one sees it in the list in any case.")
+    enabled: bool = strawberry.field(
+        description="Whether notifications of this type are sent; they are in the list in any case."
+    )
 
 
 @object_type()
 class NotificationSettings:
-    """How a user wants to be told."""
+    """A user's settings for the delivery of notifications."""
 
-    email_enabled: bool = strawberry.field(description="Whether by email.")
-    push_enabled: bool = strawberry.field(description="Whether by push.")
-    sms_enabled: bool = strawberry.field(description="Whether by SMS.")
-    types: list[TypeSetting] = strawberry.field(description="Which types go out.")
-    quiet_hours_start: time = strawberry.field(description="From when on only what is urgent goes out.")
-    quiet_hours_end: time = strawberry.field(description="Until when; equal times mean no quiet hours.")
-    time_zone: str = strawberry.field(description="The IANA time zone of these times.")
+    email_enabled: bool = strawberry.field(description="Whether notifications are sent by email.")
+    push_enabled: bool = strawberry.field(description="Whether notifications are sent by push.")
+    sms_enabled: bool = strawberry.field(description="Whether notifications are sent by SMS.")
+    types: list[TypeSetting] = strawberry.field(description="Which types of notifications are sent.")
+    quiet_hours_start: time = strawberry.field(
+        description="The local time from which only urgent notifications are sent."
+    )
+    quiet_hours_end: time = strawberry.field(
+        description="The local time at which quiet hours end; equal times mean no quiet hours."
+    )
+    time_zone: str = strawberry.field(description="The IANA time zone of the quiet hours.")
 
     @classmethod
-    def of(cls, settings: Settings) -> "NotificationSettings":
-        """The type of settings."""
+    def of(cls, settings: DeliverySettings) -> "NotificationSettings":
+        """Return the GraphQL type of settings."""
         return cls(
             email_enabled=settings.email_enabled,
             push_enabled=settings.push_enabled,
@@ -150,7 +160,7 @@ class NotificationSettings:
 
 @object_type(keys=["id"])
 class User:
-    """A user, with what they are told. All of it is for themselves."""
+    """A user, with their notifications; the fields are for the user and admins."""
 
     id: strawberry.ID = strawberry.field(description="The user's id.")
     key: strawberry.Private[UUID]
@@ -159,8 +169,8 @@ class User:
     async def notifications(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None, unread_only: bool = False
     ) -> Connection[Notification] | None:
-        """What they are told, newest first."""
-        info.context.require_sight(self.key)
+        """The user's notifications, the newest first."""
+        info.context.require_owner_or_admin(self.key)
         context, page = info.context, Page.of(store.NEWEST, first, after)
         counts = context.unread_counts if unread_only else context.counts
 
@@ -172,54 +182,64 @@ class User:
 
     @resolver
     async def unread_notification_count(self, info: Info) -> int | None:
-        """How many of them they have not read."""
-        info.context.require_sight(self.key)
+        """The number of unread notifications."""
+        info.context.require_owner_or_admin(self.key)
         return await info.context.unread_counts.load(self.key) or 0
 
     @resolver
     async def notification_settings(self, info: Info) -> NotificationSettings | None:
-        """How they want to be told."""
-        info.context.require_sight(self.key)
-        return NotificationSettings.of(await info.context.settings.load(self.key) or Settings(self.key))
+        """The user's settings for the delivery of notifications."""
+        info.context.require_owner_or_admin(self.key)
+        return NotificationSettings.of(
+            await info.context.settings.load(self.key) or DeliverySettings(self.key)
+        )
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "User | None":
-        """The user of a representation; that there is one, the users service says."""
+        """Return the user with this id; whether it exists is not checked here but in the users service."""
         key = uuid_of(id)
         return cls(id=id, key=key) if key else None
 
 
 @input_type
 class TypeSettingInput:
-    """Whether a type of notification shall go out."""
+    """Whether to send notifications of a type."""
 
     type: NotificationType = strawberry.field(description="The type.")
-    enabled: bool = strawberry.field(description="Whether it shall go out.")
+    enabled: bool = strawberry.field(description="Whether to send notifications of this type.")
 
 
 @input_type
 class NotificationSettingsInput:
-    """What to change; what is left out stays."""
+    """Changes of settings; an absent field is not changed, null is refused."""
 
-    email_enabled: bool | None = strawberry.field(default=UNSET, description="Whether by email.")
-    push_enabled: bool | None = strawberry.field(default=UNSET, description="Whether by push.")
-    sms_enabled: bool | None = strawberry.field(default=UNSET, description="Whether by SMS.")
+    email_enabled: bool | None = strawberry.field(
+        default=UNSET, description="Whether to send notifications by email."
+    )
+    push_enabled: bool | None = strawberry.field(
+        default=UNSET, description="Whether to send notifications by push."
+    )
+    sms_enabled: bool | None = strawberry.field(
+        default=UNSET, description="Whether to send notifications by SMS."
+    )
     types: list[TypeSettingInput] | None = strawberry.field(
         default=UNSET, description="Types to switch on or off."
     )
     quiet_hours_start: time | None = strawberry.field(
-        default=UNSET, description="From when on quiet is wanted."
+        default=UNSET, description="The local time at which quiet hours start."
     )
-    quiet_hours_end: time | None = strawberry.field(default=UNSET, description="Until when quiet is wanted.")
+    quiet_hours_end: time | None = strawberry.field(
+        default=UNSET, description="The local time at which quiet hours end."
+    )
     time_zone: str | None = strawberry.field(
         default=UNSET, description="An IANA time zone, such as Europe/Berlin."
     )
 
     def read(self) -> dict[str, Any]:
-        """The changes; nothing of it can be unset, so null is refused."""
-        changes = given(self)
+        """Return the provided changes by name. Raises BadUserInput for null."""
+        changes = provided(self)
         if (name := next((name for name, value in changes.items() if value is None), None)) is not None:
-            raise BadUserInput(f"'{to_camel_case(name)}' cannot be null", to_camel_case(name))
+            raise BadUserInput(f"'{to_camel_case(name)}' must not be null", to_camel_case(name))
         if (types := changes.pop("types", None)) is not None:
             changes["notification_types"] = {item.type.value: item.enabled for item in types}
         return changes

@@ -1,1 +1,1 @@
-"""The orchestration service: sagas over the other services, and how they go."""
+"""The orchestration service: sagas over the other services, their status, and a dashboard."""

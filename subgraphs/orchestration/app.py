@@ -1,4 +1,4 @@
-"""The orchestration service, put together."""
+"""Composition of the orchestration service."""
 
 from pathlib import Path
 from uuid import UUID
@@ -12,9 +12,9 @@ from subgraphs.kit.client import ServiceClient, authorization
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.service import Caller, Service
-from subgraphs.kit.settings import ServiceSettings, SettingsError
-from subgraphs.orchestration.engine import Engine
-from subgraphs.orchestration.pages import Pages
+from subgraphs.kit.settings import ServiceSettings, ServiceSettingsError
+from subgraphs.orchestration.engine import SagaEngine
+from subgraphs.orchestration.pages import Dashboard
 from subgraphs.orchestration.sagas import sagas
 from subgraphs.orchestration.schema import schema
 from subgraphs.orchestration.types import OrchestrationContext
@@ -26,19 +26,21 @@ SELF = UUID(int=0x6F7263686573747261)
 def bootstrap(
     settings: ServiceSettings, transport: Transport | None = None, pace: RunnerSettings | None = None
 ) -> Service:
-    """Settings in, service out.
+    """Return the orchestration service, not started. Raises ServiceSettingsError without
+    JWT_PRIVATE_KEY_FILE.
 
-    `transport`: the way to the other services, where it is not HTTP at their addresses.
+    `transport`: the transport to the other services, by default HTTP to `settings.service_urls`.
     """
     if settings.jwt_private_key_file is None:
-        raise SettingsError(
-            "service orchestration: set JWT_PRIVATE_KEY_FILE, it asks other services as a service"
+        raise ServiceSettingsError(
+            "service orchestration: the environment lacks JWT_PRIVATE_KEY_FILE:"
+            " set it to the key that signs services' tokens"
         )
-    way = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
+    transport = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
     database = Database(settings.database_url, clock=settings.clock)
-    engine = Engine(
+    engine = SagaEngine(
         database.url,
-        sagas(ServiceClient(way, authorization(settings.jwt_private_key_file, SELF, settings.clock))),
+        sagas(ServiceClient(transport, authorization(settings.jwt_private_key_file, SELF, settings.clock))),
         pace,
     )
 
@@ -55,5 +57,5 @@ def bootstrap(
         migrations=MIGRATIONS,
         parts=[engine],
     )
-    service.asgi = Pages(service.asgi, engine, verifier, settings.clock)
+    service.asgi = Dashboard(service.asgi, engine, verifier, settings.clock)
     return service

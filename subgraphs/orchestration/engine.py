@@ -1,4 +1,4 @@
-"""The engine as a part of the service: the journal's connections, and a worker that carries sagas on."""
+"""The saga engine as a part of the service: the journal, and a worker that executes sagas."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,11 +14,11 @@ from gateway.saga.postgres import CHANNEL, PostgresJournal
 from gateway.saga.runner import Runner, RunnerSettings
 from subgraphs.kit.errors import BadUserInput, Conflict, DomainError, NotFound
 
-LONGEST_WAIT = 20.0  # seconds
+MAX_WAIT = 20.0  # seconds
 
 
-class Engine:
-    """Starts sagas, carries them on, and tells of them. It begins to work when it is started."""
+class SagaEngine:
+    """Starts, executes and queries sagas. Its worker runs from `start` to `stop`."""
 
     def __init__(self, database_url: str, sagas: Sequence[Saga], pace: RunnerSettings | None = None) -> None:
         self.url = database_url
@@ -29,7 +29,7 @@ class Engine:
         self._listener: asyncpg.Connection | None = None
 
     async def start(self) -> None:
-        """See Part."""
+        """Open the journal and start the worker; PostgreSQL's notifications wake it."""
         await self.journal.open()
         runner = self._runner = Runner(self.journal, self.definitions, self.pace)
         await runner.start()
@@ -37,7 +37,7 @@ class Engine:
         await self._listener.add_listener(CHANNEL, lambda *_: runner.wake())
 
     async def stop(self) -> None:
-        """See Part. Sagas under way are given back."""
+        """Stop the worker, release the leases of its sagas, and close the journal."""
         if self._listener is not None:
             await self._listener.close(timeout=2)
         if self._runner is not None:
@@ -45,26 +45,29 @@ class Engine:
         await self.journal.close()
 
     async def begin(self, saga_type: str, key: str, data: Mapping[str, Any], by: str, wait: bool) -> SagaView:
-        """Start a saga, or find the one that the key has started.
+        """Start a saga, or find the one that was started with the same key; return its state.
 
-        With `wait`, until it has ended or time is up.
+        `by`: the user's id; `wait`: wait until the saga has ended, MAX_WAIT at most. Raises NotFound,
+        Conflict, BadUserInput.
         """
         try:
             saga = self.definitions.newest(saga_type)
             saga_id, _ = await self.journal.start(SagaRequest(saga, key, data, by, key))
         except SagaError as error:
             raise as_domain_error(error) from error
-        return await self.view(saga_id, LONGEST_WAIT if wait else 0)
+        return await self.view(saga_id, MAX_WAIT if wait else 0)
 
     async def view(self, saga_id: UUID, wait: float = 0) -> SagaView:
-        """A saga, when it rests or after so many seconds; NotFound."""
-        found = await wait_until_settled(self.journal, saga_id, wait)
-        if found is None:
-            raise NotFound("There is no such saga")
-        return found
+        """Return a saga's state when it rests, or after `wait` seconds. Raises NotFound."""
+        view = await wait_until_settled(self.journal, saga_id, wait)
+        if view is None:
+            raise NotFound(f"There is no saga with the id {saga_id}")
+        return view
 
     async def operate(self, saga_id: UUID, verb: Verb, by: str, reason: str) -> SagaView:
-        """An operator's word."""
+        """Execute an operator's command on a saga; return its state. Raises NotFound, Conflict,
+        BadUserInput.
+        """
         try:
             await self.journal.operate(saga_id, verb, by, reason)
         except SagaError as error:
@@ -73,7 +76,7 @@ class Engine:
 
 
 def as_domain_error(error: SagaError) -> DomainError:
-    """What went wrong, as the service tells it."""
+    """Convert an error of the engine to the service's error."""
     if error.code == "UNKNOWN_SAGA":
         return NotFound(error.message)
     if error.code in ("SAGA_STATE", "IDEMPOTENCY_KEY_REUSED"):

@@ -1,8 +1,8 @@
-"""The dashboard: sagas by status, how long they take, where they fail, one saga's timeline, and an operator's
-words; live.
+"""The dashboard of sagas: live lists by status, durations, failures, a saga's timeline, and operators'
+commands.
 
-Everything but the page itself wants an admin's token in the Authorization header, which no foreign site can
-make a browser send.
+All requests but those for the page itself need an admin's token in the Authorization header, which another
+site cannot make a browser send.
 """
 
 import uuid
@@ -25,36 +25,36 @@ from subgraphs.kit import checks
 from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
 from subgraphs.kit.errors import BadUserInput, DomainError, Forbidden, Unauthenticated
 from subgraphs.kit.identity import Identity, TokenVerifier
-from subgraphs.orchestration.engine import Engine
+from subgraphs.orchestration.engine import SagaEngine
 
 FOLDER = Path(__file__).parent / "dashboard"
-SHOWN = 50
-LOOK = 1.0  # seconds between two looks for something new
+SHOWN_SAGAS = 50
+POLL_SECONDS = 1.0  # between two queries for changes
 HEADERS = {
     "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
-STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "NOT_FOUND": 404, "CONFLICT": 409}
-Answer = Callable[[Request, Identity], Awaitable[Any]]
+STATUS_OF_CODE = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "NOT_FOUND": 404, "CONFLICT": 409}
+Respond = Callable[[Request, Identity], Awaitable[Any]]
 
 
-class Pages:
-    """The service's door with the dashboard beside it."""
+class Dashboard:
+    """An ASGI application that serves the dashboard under /dashboard, and all other paths by `app`."""
 
     def __init__(
-        self, door: ASGIApp, engine: Engine, verifier: TokenVerifier, clock: Clock = SYSTEM_CLOCK
+        self, app: ASGIApp, engine: SagaEngine, verifier: TokenVerifier, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self.clock = clock
-        self.door = door
+        self.app = app
         self.engine = engine
         self.verifier = verifier
         self.pages = Starlette(
             routes=[
                 Route("/dashboard/api/events", self.events),
-                Route("/dashboard/api/sagas/{id}", self.guarded(self.saga)),
-                Route("/dashboard/api/sagas/{id}/{verb}", self.guarded(self.operate), methods=["POST"]),
+                Route("/dashboard/api/sagas/{id}", self.for_admins(self.saga)),
+                Route("/dashboard/api/sagas/{id}/{verb}", self.for_admins(self.operate), methods=["POST"]),
                 Mount("/dashboard", StaticFiles(directory=FOLDER, html=True)),
             ]
         )
@@ -64,77 +64,79 @@ class Pages:
         if scope["type"] == "http" and scope["path"].startswith("/dashboard"):
             await self.pages(scope, receive, _with_headers(send))
         else:
-            await self.door(scope, receive, send)
+            await self.app(scope, receive, send)
 
     def admin(self, request: Request) -> Identity:
-        """Who asks, if it is an admin."""
+        """Return the identity of the caller, who must be an admin. Raises Unauthenticated, Forbidden."""
         identity = self.verifier.identity(request.headers.get("authorization"))
         if identity is None:
-            raise Unauthenticated("Log in as an admin first")
+            raise Unauthenticated("The dashboard needs an admin's token: log in as an admin")
         if not identity.is_admin:
-            raise Forbidden("Only for admins")
+            raise Forbidden(f"The dashboard is for admins only, you have the role {identity.role}")
         return identity
 
-    def guarded(self, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
-        """An answer for admins alone; what is wrong is said as JSON."""
+    def for_admins(self, answer: Respond) -> Callable[[Request], Awaitable[Response]]:
+        """Return an endpoint for admins that returns the result of `answer`, or an error, as JSON."""
 
         async def serve(request: Request) -> Response:
             try:
                 return _json(await answer(request, self.admin(request)))
             except DomainError as error:
-                return refused(error)
+                return error_response(error)
 
         return serve
 
     async def saga(self, request: Request, _: Identity) -> Any:
-        """One saga, whole."""
+        """Return the whole state of a saga."""
         return asdict(await self.engine.view(checks.identifier(request.path_params["id"], "id")))
 
     async def operate(self, request: Request, by: Identity) -> Any:
-        """An operator's word."""
+        """Execute an operator's command on a saga; return its state."""
         verb = request.path_params["verb"]
         if verb not in VERBS:
-            raise BadUserInput(f"An operator says one of {', '.join(VERBS)}")
+            raise BadUserInput(f"The command must be one of {', '.join(VERBS)}, got {verb!r}")
         try:
-            given = orjson.loads(await request.body())
-            reason = checks.text(given["reason"], "reason", 300)
+            body = orjson.loads(await request.body())
+            reason = checks.text(body["reason"], "reason", 300)
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-            raise BadUserInput("Say why: the body is a JSON object with a reason") from error
+            raise BadUserInput('The body must be a JSON object with a reason: {"reason": "..."}') from error
         saga_id = checks.identifier(request.path_params["id"], "id")
         return asdict(await self.engine.operate(saga_id, cast(Verb, verb), str(by.user_id), reason))
 
     async def events(self, request: Request) -> Response:
-        """What there is to see, again whenever it has changed: server-sent events (HTML Standard, 9.2)."""
+        """Stream the list of sagas at every change, as server-sent events (HTML Standard, 9.2)."""
         try:
             self.admin(request)
             status, saga_type = (request.query_params.get(name) or None for name in ("status", "type"))
         except DomainError as error:
-            return refused(error)
+            return error_response(error)
         return StreamingResponse(
             self.changes(request, SagaFilter(status, saga_type)), media_type="text/event-stream"
         )
 
     async def changes(self, request: Request, wanted: SagaFilter) -> AsyncIterator[bytes]:
-        """Each change as an event, and a comment now and then so that a dead connection is noticed."""
+        """Yield an event per change, and a comment every 15 seconds without one, to detect a broken
+        connection.
+        """
         last, quiet = b"", 0
         while not await request.is_disconnected():
-            ids = await newest(self.engine.journal.pool, wanted, SHOWN)
+            ids = await newest(self.engine.journal.pool, wanted, SHOWN_SAGAS)
             sagas = [asdict(view) for view in await self.engine.journal.views(ids)]
-            found = _encode({**await statistics(self.engine.journal.pool), "sagas": sagas})
-            if found != last:
-                last, quiet = found, 0
-                yield b"event: sagas\ndata: " + found + b"\n\n"
+            encoded = _encode({**await statistics(self.engine.journal.pool), "sagas": sagas})
+            if encoded != last:
+                last, quiet = encoded, 0
+                yield b"event: sagas\ndata: " + encoded + b"\n\n"
             else:
                 quiet += 1
                 if quiet % 15 == 0:
                     yield b": still here\n\n"
-            await self.clock.sleep(LOOK)
+            await self.clock.sleep(POLL_SECONDS)
 
 
-def refused(error: DomainError) -> Response:
-    """What is wrong, as JSON."""
+def error_response(error: DomainError) -> Response:
+    """Return an error as a JSON response with the status for its code."""
     body = {"message": error.message, "code": error.code}
-    return Response(orjson.dumps(body), STATUS.get(error.code, 400), media_type="application/json")
+    return Response(orjson.dumps(body), STATUS_OF_CODE.get(error.code, 400), media_type="application/json")
 
 
 def _encode(value: Any) -> bytes:

@@ -1,6 +1,8 @@
-"""MussikOn's sagas. A step is a mutation of a service.
+"""MussikOn's sagas. A step is a mutation of a service; its arguments are computed from the saga's input and
+from the results of earlier steps.
 
-What it is asked follows from the saga's input and from what steps before gave.
+Example: `assignment` calls validateAvailability, updateStatus, notify, createEscrow and blockAvailability. If
+blockAvailability is refused, the steps before it are undone in reverse order.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,12 +21,13 @@ ASSIGNMENT, CONFIRMATION, CANCELLATION = (
     "cancellation_refund",
 )
 
-# How much of the price a client gets back: days before the event, and percent.
+# The refund by the time of the cancellation: at least so many days before the event, and percent of the
+# price.
 POLICY = ((14, 100), (3, 50))
 
 
 class Steps:
-    """Makes steps of services' mutations."""
+    """Makes the steps of sagas from services' mutations."""
 
     def __init__(self, client: ServiceClient) -> None:
         self.client = client
@@ -32,8 +35,10 @@ class Steps:
     def step(
         self, name: str, service: str, field: str, inputs: str, request: Any, *, undone: bool = True
     ) -> Step:
-        """A step: the mutation `field` of a service, which takes it back, too, unless there is nothing to
-        take back.
+        """Return the step that calls the mutation `field` of a service.
+
+        `inputs` declares the mutation's arguments; `request` computes them from the saga's input and the
+        results of earlier steps. `undone` False: the step has no effect to undo.
         """
 
         async def act(call: StepCall) -> Any:
@@ -43,8 +48,10 @@ class Steps:
         undo = action if undone else None
         return Step(name, action, undo, request, service, field, 10.0, RETRY, UNDO_RETRY)
 
-    def notice(self, name: str, user: Any, title: str, message: Any) -> Step:
-        """A step that tells a user something; `user` and `message` are made of the input and the results."""
+    def notification(self, name: str, user: Any, title: str, message: Any) -> Step:
+        """Return a step that adds a notification; `user` and `message` are functions of the input and the
+        results.
+        """
 
         def request(data: Given, results: Given) -> Given:
             return {
@@ -60,22 +67,22 @@ class Steps:
 
 
 def _booking(results: Given) -> Given:
-    """What a step has told of the booking."""
+    """Return the facts about the booking in the results of earlier steps."""
     for name in ("update_status", "confirm_booking", "cancel_booking"):
         if name in results:
-            found: Given = results[name]
-            return found
+            facts: Given = results[name]
+            return facts
     return {}
 
 
 def sagas(client: ServiceClient) -> list[Saga]:
-    """All of them, in their newest version and in those that may still be under way."""
+    """Return all sagas, in the newest version and in earlier ones of which instances may still run."""
     steps = Steps(client)
     return [assignment(steps), confirmation(steps), cancellation(steps)]
 
 
 def assignment(steps: Steps) -> Saga:
-    """A client books a musician for a request: five steps, or none."""
+    """Return the saga in which a client books a musician for a request."""
     musician = "requestId: ID!, musicianId: ID!"
     return Saga(
         ASSIGNMENT,
@@ -89,7 +96,7 @@ def assignment(steps: Steps) -> Saga:
                 undone=False,
             ),
             steps.step("update_status", "requests", "updateStatus", ASSIGNED, _of_data(ASSIGNED)),
-            steps.notice(
+            steps.notification(
                 "notify_musician",
                 lambda _, results: _booking(results)["musicianUserId"],
                 "You are booked",
@@ -122,30 +129,32 @@ def _names(inputs: str) -> list[str]:
 
 
 def _of_data(inputs: str) -> Callable[[Given, Given], Given]:
-    """A request that takes its inputs from the saga's own."""
+    """Return a function that takes a step's arguments from the saga's input."""
     return lambda data, _: {name: data[name] for name in _names(inputs)}
 
 
 def _of_booking(inputs: str, **renamed: str) -> Callable[[Given, Given], Given]:
-    """A request that takes its inputs from what an earlier step has told of the booking."""
+    """Return a function that takes a step's arguments from an earlier step's facts about the booking."""
     return lambda _, results: {name: _booking(results)[renamed.get(name, name)] for name in _names(inputs)}
 
 
 def confirmation(steps: Steps) -> Saga:
-    """The booking is confirmed, and the musician is paid out of the escrow."""
+    """Return the saga in which a booking is confirmed and its escrow is paid to the musician."""
     return Saga(
         CONFIRMATION,
         (
             steps.step("confirm_booking", "requests", "settleBooking", PARTY, _of_data(PARTY)),
             steps.step("release_escrow", "payments", "releaseEscrow", BOOKING, _of_data(BOOKING)),
-            *_both(steps, "The booking is confirmed", "is confirmed and paid"),
+            *_notify_both(steps, "The booking is confirmed", "is confirmed and paid"),
         ),
         deadline=600.0,
     )
 
 
 def cancellation(steps: Steps) -> Saga:
-    """The booking is called off, the evening is free again, and the client gets back what the policy says."""
+    """Return the saga in which a booking is cancelled, its time is released, and the client is refunded by
+    POLICY.
+    """
 
     def refund(data: Given, results: Given) -> Given:
         return {
@@ -162,29 +171,26 @@ def cancellation(steps: Steps) -> Saga:
             steps.step(
                 "refund", "payments", "refundEscrow", f"{BOOKING}, percent: Int!, reason: String!", refund
             ),
-            *_both(steps, "The booking is cancelled", "is cancelled"),
+            *_notify_both(steps, "The booking is cancelled", "is cancelled"),
         ),
         deadline=600.0,
     )
 
 
-def _both(steps: Steps, title: str, what: str) -> tuple[Step, Step]:
+def _notify_both(steps: Steps, title: str, what: str) -> tuple[Step, Step]:
     def message(_: Given, results: Given) -> str:
         return f"The booking for “{_booking(results)['title']}” {what}."
 
     return (
-        steps.notice("notify_client", lambda _, results: _booking(results)["clientId"], title, message),
-        steps.notice(
+        steps.notification("notify_client", lambda _, results: _booking(results)["clientId"], title, message),
+        steps.notification(
             "notify_musician", lambda _, results: _booking(results)["musicianUserId"], title, message
         ),
     )
 
 
 def percent_of(booking: Given) -> int:
-    """How much of the price a client gets back.
-
-    All, when the musician has called it off; otherwise by how early it was.
-    """
+    """Return the percentage of the price to refund: 100 if the musician cancelled, else by POLICY."""
     if booking.get("cancelledBy") == "musician":
         return 100
     ahead = datetime.fromisoformat(booking["startsAt"]) - datetime.fromisoformat(booking["cancelledAt"])

@@ -12,23 +12,28 @@ from subgraphs.kit import checks
 from subgraphs.kit.graphql import Schema, enum_type, object_type, resolver
 from subgraphs.kit.identity import Identity
 from subgraphs.orchestration.sagas import ASSIGNMENT, CANCELLATION, CONFIRMATION
-from subgraphs.orchestration.types import Info, Saga, given, sight
+from subgraphs.orchestration.types import Info, Saga, load_saga, saga_input
 
 Key = Annotated[
     str,
     strawberry.argument(
-        description="Equal keys are one saga: send the same again after a lost answer, another for a new one."
+        description="A key of your choice. A key starts one saga: send it again if you got no answer."
     ),
 ]
 Wait = Annotated[
-    bool, strawberry.argument(description="Answer when it has ended, or after 20 s; else at once.")
+    bool,
+    strawberry.argument(
+        description="Whether to return when the saga has ended, or after 20 s; else at once."
+    ),
 ]
-MOST = 100
+MAX_SAGAS = 100
 
 
 @enum_type
 class SagaVerb(Enum):
-    """What an operator tells a saga."""
+    """An operator's command for a saga: retry or skip the step that failed, undo all steps, or end the
+    saga.
+    """
 
     RETRY = "retry"
     SKIP = "skip"
@@ -38,30 +43,30 @@ class SagaVerb(Enum):
 
 @object_type()
 class Query:
-    """What can be asked about sagas."""
+    """Queries about sagas."""
 
     @resolver
     async def saga(self, info: Info, id: strawberry.ID) -> Saga | None:
-        """One saga with every step and attempt, for whoever started it, and for admins."""
-        return await sight(info, checks.identifier(id, "id"))
+        """The saga with this id; for the user who started it and for admins."""
+        return await load_saga(info, checks.identifier(id, "id"))
 
     @resolver
     async def sagas(
         self, info: Info, first: int = 20, status: str | None = None, type: str | None = None
     ) -> list[Saga] | None:
-        """The newest sagas: one's own, or all for admins."""
+        """The newest sagas: those that the caller started, or all for admins."""
         identity = info.context.require()
         by = None if identity.is_admin else str(identity.user_id)
         engine = info.context.engine
         ids = await newest(
-            engine.journal.pool, SagaFilter(status, type, by), checks.whole(first, "first", 1, MOST)
+            engine.journal.pool, SagaFilter(status, type, by), checks.whole(first, "first", 1, MAX_SAGAS)
         )
         return [Saga.of(view) for view in await engine.journal.views(ids)]
 
 
 @object_type()
 class Mutation:
-    """What happens in several services at once."""
+    """Mutations that start sagas over several services."""
 
     @resolver
     async def assign_musician(
@@ -72,11 +77,11 @@ class Mutation:
         idempotency_key: Key,
         wait: Wait = False,
     ) -> Saga | None:
-        """Book a musician for a request of one's own: the request is assigned, the musician told, the price
-        put into escrow and the evening blocked; or nothing of it.
+        """Book a musician for the caller's request: assign the request, notify the musician, charge the
+        price into escrow and block the musician's time. If one of these fails, all are undone.
         """
         by = info.context.require_role("client")
-        data = given(
+        data = saga_input(
             requestId=checks.identifier(request_id, "requestId"),
             musicianId=checks.identifier(musician_id, "musicianId"),
             clientId=by.user_id,
@@ -87,9 +92,9 @@ class Mutation:
     async def confirm_and_pay(
         self, info: Info, booking_id: strawberry.ID, idempotency_key: Key, wait: Wait = False
     ) -> Saga | None:
-        """Confirm a booking of one's own as its musician; the escrow is released."""
+        """Confirm a booking as its musician; its escrow is paid to the musician."""
         by = info.context.require_role("musician")
-        data = given(bookingId=checks.identifier(booking_id, "bookingId"), byUserId=by.user_id)
+        data = saga_input(bookingId=checks.identifier(booking_id, "bookingId"), byUserId=by.user_id)
         return await _begin(info, CONFIRMATION, idempotency_key, data, by, wait)
 
     @resolver
@@ -101,11 +106,11 @@ class Mutation:
         idempotency_key: Key,
         wait: Wait = False,
     ) -> Saga | None:
-        """Cancel a booking of one's own; the client gets back what the policy says: all of it 14 days before,
-        or when the musician cancels; half of it 3 days before.
+        """Cancel the caller's booking and refund the client: 100 % at least 14 days before the event or if
+        the musician cancels, 50 % at least 3 days before it, else nothing.
         """
         by = info.context.require()
-        data = given(
+        data = saga_input(
             bookingId=checks.identifier(booking_id, "bookingId"),
             byUserId=by.user_id,
             reason=checks.text(reason, "reason", 300),
@@ -114,18 +119,20 @@ class Mutation:
 
     @resolver
     async def operate_saga(self, info: Info, id: strawberry.ID, verb: SagaVerb, reason: str) -> Saga | None:
-        """Tell a saga to retry, to skip the step it is stuck at, to undo everything, or to end.
+        """Retry or skip the failed step of a saga, undo all of its steps, or end it.
 
-        For admins, and logged.
+        For admins; the command and its reason are recorded as an attempt.
         """
         by = info.context.require_role("admin")
         saga_id, why = checks.identifier(id, "id"), checks.text(reason, "reason", 300)
-        told: Verb = verb.value
-        return Saga.of(await info.context.engine.operate(saga_id, told, str(by.user_id), why))
+        command: Verb = verb.value
+        return Saga.of(await info.context.engine.operate(saga_id, command, str(by.user_id), why))
 
 
 async def _begin(info: Info, saga: str, key: str, data: Mapping[str, Any], by: Identity, wait: bool) -> Saga:
-    """Keys are each user's own: nobody finds another's saga by guessing one."""
+    """Start a saga. The key is prefixed by the user's id, so that no user can find another's saga by its
+    key.
+    """
     view = await info.context.engine.begin(
         saga, f"{by.user_id}:{checks.text(key, 'idempotencyKey', 100)}", data, str(by.user_id), wait
     )

@@ -13,15 +13,14 @@ from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import object_type, resolver
-from subgraphs.kit.service import Caller, Context
-from subgraphs.orchestration.engine import Engine
+from subgraphs.kit.service import Caller, ServiceContext
+from subgraphs.orchestration.engine import SagaEngine
 
 
-class OrchestrationContext(Context):
-    """What one request shares: who asks, and the engine."""
+class OrchestrationContext(ServiceContext):
+    """The context of one GraphQL request, with the saga engine."""
 
-    def __init__(self, caller: Caller, database: Database, bus: Bus, engine: Engine) -> None:
-        """A request's context."""
+    def __init__(self, caller: Caller, database: Database, bus: Bus, engine: SagaEngine) -> None:
         super().__init__(caller, database, bus)
         self.engine = engine
 
@@ -31,22 +30,22 @@ Info = strawberry.Info[OrchestrationContext, None]
 
 @object_type()
 class SagaAttempt:
-    """One attempt at a step, or a word of an operator."""
+    """One attempt at a step, or a command of an operator."""
 
-    step: str = strawberry.field(description="The step; empty for a word of an operator.")
-    direction: str = strawberry.field(description="do or undo, or what the operator said.")
-    number: int = strawberry.field(description="Which attempt at the step it was.")
+    step: str = strawberry.field(description="The step; empty for an operator's command.")
+    direction: str = strawberry.field(description="do or undo, or the operator's command.")
+    number: int = strawberry.field(description="The number of the attempt at the step.")
     outcome: str | None = strawberry.field(
-        description="done, failed or refused; told for a word of an operator; null while it is under way."
+        description="done, failed or refused; told for an operator's command; null while the attempt runs."
     )
-    error: str | None = strawberry.field(description="Why it failed, or the operator's reason.")
-    by: str | None = strawberry.field(description="The operator.")
-    started_at: datetime = strawberry.field(description="When it began.")
-    ended_at: datetime | None = strawberry.field(description="When it was over.")
+    error: str | None = strawberry.field(description="The error of the attempt, or the operator's reason.")
+    by: str | None = strawberry.field(description="The operator's user id.")
+    started_at: datetime = strawberry.field(description="When the attempt started.")
+    ended_at: datetime | None = strawberry.field(description="When the attempt ended.")
 
     @classmethod
     def of(cls, view: AttemptView) -> "SagaAttempt":
-        """An attempt out of the journal."""
+        """Return the GraphQL type of an attempt in the journal."""
         return cls(
             step=view.step,
             direction=view.direction,
@@ -63,22 +62,22 @@ class SagaAttempt:
 class SagaStep:
     """One step of a saga."""
 
-    number: int = strawberry.field(description="Its place, from 1.")
-    name: str = strawberry.field(description="What it is called.")
-    service: str = strawberry.field(description="The service where it happens.")
-    operation: str = strawberry.field(description="The service's mutation.")
+    number: int = strawberry.field(description="The position of the step, from 1.")
+    name: str = strawberry.field(description="The name of the step.")
+    service: str = strawberry.field(description="The service that executes the step.")
+    operation: str = strawberry.field(description="The mutation of the service.")
     status: str = strawberry.field(
         description="pending, in_progress, completed, failed, compensating, compensated, compensation_failed or skipped."
     )
-    attempts: int = strawberry.field(description="How often it was tried, in both directions.")
-    result: JSON | None = strawberry.field(description="What it gave.")
-    error: str | None = strawberry.field(description="Why it failed last.")
-    started_at: datetime | None = strawberry.field(description="When it was tried first.")
-    completed_at: datetime | None = strawberry.field(description="When it was done or undone.")
+    attempts: int = strawberry.field(description="The number of attempts to do or undo the step.")
+    result: JSON | None = strawberry.field(description="The result of the step.")
+    error: str | None = strawberry.field(description="The error of the last failed attempt.")
+    started_at: datetime | None = strawberry.field(description="When the first attempt started.")
+    completed_at: datetime | None = strawberry.field(description="When the step was done or undone.")
 
     @classmethod
     def of(cls, view: StepView) -> "SagaStep":
-        """A step out of the journal."""
+        """Return the GraphQL type of a step in the journal."""
         return cls(
             number=view.number + 1,
             name=view.name,
@@ -95,38 +94,38 @@ class SagaStep:
 
 @object_type(keys=["id"])
 class Saga:
-    """Something that happens in several services, whole or not at all.
+    """An operation over several services, which is done in all of them or undone.
 
-    For whoever started it, and for admins.
+    For the user who started it and for admins.
     """
 
     id: strawberry.ID = strawberry.field(description="The id of the saga.")
-    type: str = strawberry.field(description="What kind of saga it is.")
+    type: str = strawberry.field(description="The type of the saga.")
     status: str = strawberry.field(
         description="started, in_progress, completed, failed, compensating, compensated, compensation_failed or cancelled."
     )
-    current_step: str | None = strawberry.field(description="The step that it is at.")
-    total_steps: int = strawberry.field(description="How many steps it has.")
-    data: JSON = strawberry.field(description="What it was started with.")
-    error: str | None = strawberry.field(description="What went wrong last.")
-    error_code: str | None = strawberry.field(description="The code of that.")
-    started_at: datetime = strawberry.field(description="When it was started.")
-    completed_at: datetime | None = strawberry.field(description="When it ended.")
+    current_step: str | None = strawberry.field(description="The name of the current step.")
+    total_steps: int = strawberry.field(description="The number of steps.")
+    data: JSON = strawberry.field(description="The input of the saga.")
+    error: str | None = strawberry.field(description="The message of the last error.")
+    error_code: str | None = strawberry.field(description="The code of the last error.")
+    started_at: datetime = strawberry.field(description="When the saga was started.")
+    completed_at: datetime | None = strawberry.field(description="When the saga ended.")
     view: strawberry.Private[SagaView]
 
     @resolver
     def steps(self) -> list[SagaStep] | None:
-        """Every step, in order."""
+        """The steps, in order."""
         return [SagaStep.of(step) for step in self.view.steps]
 
     @resolver
     def attempts(self) -> list[SagaAttempt] | None:
-        """Every attempt and every word of an operator, in the order in which they began."""
+        """All attempts and operators' commands, in the order of their start."""
         return [SagaAttempt.of(attempt) for attempt in self.view.attempts]
 
     @classmethod
     def of(cls, view: SagaView) -> "Saga":
-        """A saga out of the journal."""
+        """Return the GraphQL type of a saga in the journal."""
         current = view.current
         return cls(
             id=strawberry.ID(str(view.id)),
@@ -144,19 +143,19 @@ class Saga:
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Saga | None":
-        """A saga by its id, for those who may see it."""
-        return await sight(info, checks.identifier(id, "id"))
+        """Return the saga with this id. Raises Unauthenticated, NotFound."""
+        return await load_saga(info, checks.identifier(id, "id"))
 
 
-async def sight(info: Info, saga_id: UUID) -> Saga:
-    """A saga that the caller may see; to others it does not exist."""
+async def load_saga(info: Info, saga_id: UUID) -> Saga:
+    """Return a saga that the caller started, or any saga for admins. Raises Unauthenticated, NotFound."""
     identity = info.context.require()
     view = await info.context.engine.view(saga_id)
     if not identity.is_admin and view.by != str(identity.user_id):
-        raise NotFound("There is no such saga")
+        raise NotFound(f"There is no saga with the id {saga_id}")
     return Saga.of(view)
 
 
-def given(**values: Any) -> dict[str, str]:
-    """The input of a saga: everything as text."""
+def saga_input(**values: Any) -> dict[str, str]:
+    """Return the input of a saga, with all values as text."""
     return {name: str(value) for name, value in values.items()}

@@ -1,3 +1,1 @@
-"""The service of payments: what clients pay waits in escrow, and a ledger that always balances says where
-all money is.
-"""
+"""The payments service: clients pay into escrows, and a ledger with double entries records all money."""

@@ -1,6 +1,6 @@
-"""Escrows as event-sourced aggregates: their state, and the table that shows them.
+"""Escrows as event-sourced aggregates: their state, and the table with the current states.
 
-What the money does is in the ledger.
+The movements of money are in the ledger.
 """
 
 from decimal import Decimal
@@ -10,14 +10,14 @@ from uuid import UUID
 import msgspec
 
 from subgraphs.kit.event_store.aggregate import Aggregate
-from subgraphs.kit.event_store.sourced import Sourced, merged
+from subgraphs.kit.event_store.sourced import EventSourcedTable, merge_changes
 from subgraphs.payments.tables import escrows
 
 _NOBODY: Final = UUID(int=0)
 
 
 class EscrowState(msgspec.Struct, frozen=True):
-    """What was charged for a booking, and what has become of it."""
+    """The state of the escrow of a booking: the charged amount, and what was paid out of it."""
 
     booking_id: UUID = _NOBODY
     request_id: UUID = _NOBODY
@@ -31,4 +31,6 @@ class EscrowState(msgspec.Struct, frozen=True):
     refunded: Decimal = Decimal("0.00")
 
 
-ESCROWS: Final = Sourced(Aggregate(aggregate_type="escrow", initial=EscrowState(), apply=merged), escrows)
+ESCROWS: Final = EventSourcedTable(
+    Aggregate(aggregate_type="escrow", initial=EscrowState(), apply=merge_changes), escrows
+)

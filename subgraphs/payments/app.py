@@ -1,4 +1,4 @@
-"""The wiring of the payments service."""
+"""Composition of the payments service."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def bootstrap(settings: ServiceSettings) -> Service:
-    """The payments service with these settings, not yet started."""
+    """Return the payments service, not started."""
     database = Database(settings.database_url, clock=settings.clock)
     bus = Bus(database, COMMAND_HANDLERS)
     queue = Queue(settings.redis_url)

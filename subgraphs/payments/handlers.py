@@ -1,7 +1,6 @@
-"""The use cases of the payments service but for its steps: there are none.
+"""The command handlers of the payments service: there are none.
 
-Money moves by sagas alone (`steps`), and everything that the service has to know of a booking comes with
-their orders.
+Only sagas move money (`steps`), and their calls carry all facts about a booking that the service needs.
 """
 
 from collections.abc import Mapping

@@ -1,18 +1,17 @@
-"""What one request to the payments service shares: who asks, and its loaders."""
+"""The data loaders of the payments service."""
 
 from subgraphs.kit import loaders
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.payments import store
 from subgraphs.payments.tables import escrows
 
 
-class PaymentsContext(Context):
-    """The loaders of one request."""
+class PaymentsContext(ServiceContext):
+    """The data loaders of one GraphQL request."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
-        """Fresh loaders over the service's database."""
         super().__init__(caller, database, bus)
         self.escrows = loaders.one(lambda ids: store.by_ids(database, escrows, ids))
         self.escrows_of_bookings = loaders.one(lambda ids: store.escrows_of_bookings(database, ids))

@@ -1,4 +1,4 @@
-"""What the payments service tells the others. Nobody orders anything of it but sagas, by its steps."""
+"""The events of the payments service. It has no commands: only steps of sagas change its data."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,21 +29,21 @@ class _EscrowFacts(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class EscrowCreated(_EscrowFacts):
-    """A client was charged, and the money waits."""
+    """A client was charged; the money is in escrow."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EscrowReleased(_EscrowFacts):
-    """The musician was paid."""
+    """The escrow was paid to the musician."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EscrowRefunded(_EscrowFacts):
-    """The client got money back: all of it, or a part, and the musician the rest."""
+    """The client was refunded, wholly or in part; the musician was paid the rest."""
 
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class EscrowRestored(_EscrowFacts):
-    """What was paid out is back in escrow: a saga has taken its step back."""
+    """The payout was undone by a saga; the money is in escrow again."""

@@ -1,7 +1,7 @@
-"""The rules of money: what goes where, to the cent, and in which states of an escrow it may.
+"""The rules of money: amounts to the cent, accounts, and the states of an escrow.
 
-Money moves between accounts in transactions whose entries sum up to nothing. The account of a client shows
-minus what they have paid, that of a musician what they have earned, that of an escrow what waits in it.
+Money moves between accounts in transactions whose entries add up to 0. A client's balance is minus the sum of
+their payments, a musician's balance is the sum of their earnings, an escrow's balance is the money in it.
 """
 
 from collections.abc import Mapping
@@ -12,48 +12,48 @@ from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput, Conflict
 
 Entries = Mapping[str, Decimal]
-"""The entries of one transaction: how much is added to each account."""
+"""The entries of one transaction: the amount that is added to each account."""
 CENT = Decimal("0.01")
 
 
 def client_account(user_id: UUID) -> str:
-    """The account of a client, by their user."""
+    """Return the name of a client's account, by the user's id."""
     return f"client:{user_id}"
 
 
 def escrow_account(escrow_id: UUID) -> str:
-    """The account of what waits in an escrow."""
+    """Return the name of an escrow's account."""
     return f"escrow:{escrow_id}"
 
 
 def musician_account(musician_id: UUID) -> str:
-    """The account of a musician, by their profile."""
+    """Return the name of a musician's account, by the profile's id."""
     return f"musician:{musician_id}"
 
 
-def moved(entries: Entries) -> Entries:
-    """The entries of a transaction without those of nothing; what does not balance is a mistake of ours."""
+def balanced(entries: Entries) -> Entries:
+    """Return the entries without those of amount 0. Raises AssertionError if they do not add up to 0."""
     if sum(entries.values()) != 0:
-        raise AssertionError(f"a transaction that does not balance: {entries}")
+        raise AssertionError(f"the entries of a transaction must add up to 0, got {entries}")
     return {account: amount for account, amount in entries.items() if amount}
 
 
-def taken_back(entries: Entries) -> Entries:
-    """The transaction that has the opposite effect."""
+def reversed_entries(entries: Entries) -> Entries:
+    """Return the entries of the transaction with the opposite effect."""
     return {account: -amount for account, amount in entries.items()}
 
 
 def shares(amount: Decimal, percent: int) -> tuple[Decimal, Decimal]:
-    """What the client gets back and what the musician gets.
+    """Return the client's and the musician's share of a refund of `percent`.
 
-    A half cent is the client's, and nothing is lost between them.
+    Half a cent is rounded in favour of the client; the shares add up to the amount.
     """
     refunded = (amount * percent / 100).quantize(CENT, ROUND_HALF_UP)
     return refunded, amount - refunded
 
 
 def status_of(amount: Decimal, released: Decimal, refunded: Decimal) -> str:
-    """Where an escrow stands that has paid out all of it or nothing."""
+    """Return the status of an escrow that has paid out its whole amount or nothing."""
     if not released and not refunded:
         return "held"
     if released == amount:
@@ -62,18 +62,18 @@ def status_of(amount: Decimal, released: Decimal, refunded: Decimal) -> str:
 
 
 def check_held(status: str) -> None:
-    """Refuse to pay out what was paid out."""
+    """Raise Conflict unless the escrow's money is held."""
     if status != "held":
-        raise Conflict(f"The escrow is {status.replace('_', ' ')}, so there is nothing in it to pay out")
+        raise Conflict(f"Only a held escrow can be paid out, this one is {status.replace('_', ' ')}")
 
 
 def check_amount(amount: Decimal) -> Decimal:
-    """What a client pays: more than nothing."""
+    """Check the amount of a charge, which must be above 0. Raises BadUserInput."""
     if not (checked := checks.money(amount, "amount")):
-        raise BadUserInput("'amount' must be more than nothing", "amount")
+        raise BadUserInput("'amount' must be greater than 0, got 0", "amount")
     return checked
 
 
 def check_reason(reason: str) -> str:
-    """Why a client gets money back, in a line."""
+    """Check the reason of a refund: one line of 1 to 500 characters. Raises BadUserInput."""
     return checks.text(reason, "reason", 500)

@@ -1,4 +1,4 @@
-"""Queries of the payments subgraph, and the steps by which sagas move money."""
+"""Queries of the payments subgraph, and the steps of sagas that move money."""
 
 from decimal import Decimal
 from uuid import UUID
@@ -13,34 +13,34 @@ from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.history import as_of_field, history_field
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
-from subgraphs.kit.steps import StepOrder, step_field, take_step
+from subgraphs.kit.steps import StepOrder, run_step, step_field
 from subgraphs.payments import model, steps, store
 from subgraphs.payments.aggregates import ESCROWS
 from subgraphs.payments.types import AccountBalance, Booking, Escrow, Info, Payment
 
 
 async def _own_escrow(info: Info, id: str) -> UUID:
-    """The id of an escrow that the caller is a side of; admins see all."""
-    found = await Escrow.load(info, checks.identifier(id, "id"))
-    if found is None:
-        raise NotFound("There is no such escrow")
-    return UUID(found.id)
+    """Return the id of an escrow whose client or musician is the caller, or any escrow's for admins."""
+    escrow = await Escrow.load(info, checks.identifier(id, "id"))
+    if escrow is None:
+        raise NotFound(f"There is no escrow with the id {id}")
+    return UUID(escrow.id)
 
 
 @object_type()
 class Query:
-    """What can be asked about payments; the escrow of a booking is a field of `Booking`."""
+    """Queries about payments; the escrow of a booking is a field of `Booking`."""
 
     @resolver
     async def escrow(self, info: Info, id: strawberry.ID) -> Escrow | None:
-        """One escrow, for the client and the musician between whom it is."""
+        """The escrow with this id; for its client, its musician and admins."""
         return await Escrow.load(info, uuid_of(id))
 
     @resolver
     async def my_payments(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> Connection[Payment] | None:
-        """What the caller has paid and is paid, newest first; everybody's for admins."""
+        """The payments by the caller and to the caller, the newest first; all payments for admins."""
         identity, database = info.context.require(), info.context.database
         owner: UUID | None = None if identity.is_admin else identity.user_id
         page = Page.of(store.NEWEST, first, after)
@@ -54,29 +54,29 @@ class Query:
 
     @resolver
     async def account_balance(self, info: Info) -> list[AccountBalance] | None:
-        """What the caller's accounts hold, one for each side of bookings and each currency.
+        """The balances of the caller's accounts as client and as musician, by currency.
 
-        Empty for whoever never paid or earned.
+        The list is empty without any payment.
         """
-        found = await store.balances(info.context.database, info.context.require().user_id)
-        return [AccountBalance.of(balance) for balance in found]
+        balances = await store.balances(info.context.database, info.context.require().user_id)
+        return [AccountBalance.of(balance) for balance in balances]
 
     escrow_history = history_field(
         ESCROWS,
         _own_escrow,
-        "Every change of an escrow, newest first, for the client and the musician between whom it is.",
+        "All changes of an escrow, the newest first; for its client, its musician and admins.",
     )
 
     escrow_as_of = as_of_field(
         ESCROWS,
         _own_escrow,
-        "What an escrow was after a version or at a time, for the two between whom it is.",
+        "The state of an escrow at a version or time, by default the newest; for its parties and admins.",
     )
 
 
 @object_type()
 class Mutation:
-    """The steps of sagas; clients don't see them."""
+    """Steps of sagas, which are not part of the schema for clients."""
 
     verify_rows = verify_field({"escrow": ESCROWS})
 
@@ -93,7 +93,7 @@ class Mutation:
         amount: Decimal,
         currency: str,
     ) -> JSON | None:
-        """Charge a client into the escrow of a booking, or take that back."""
+        """Step of a saga: charge a client into the escrow of a booking, or undo that."""
         given = {
             "bookingId": _id(booking_id, "bookingId"),
             "requestId": _id(request_id, "requestId"),
@@ -103,25 +103,27 @@ class Mutation:
             "amount": str(model.check_amount(amount)),
             "currency": checks.currency(currency),
         }
-        return await take_step(info.context, order, given, steps.create, steps.uncreate)
+        return await run_step(info.context, order, given, steps.create, steps.uncreate)
 
     @step_field
     async def release_escrow(self, info: Info, order: StepOrder, booking_id: strawberry.ID) -> JSON | None:
-        """Pay the musician of a booking, or take that back."""
+        """Step of a saga: pay the escrow of a booking to its musician, or undo that."""
         given = {"bookingId": _id(booking_id, "bookingId")}
-        return await take_step(info.context, order, given, steps.release, steps.unrelease)
+        return await run_step(info.context, order, given, steps.release, steps.unrelease)
 
     @step_field
     async def refund_escrow(
         self, info: Info, order: StepOrder, booking_id: strawberry.ID, percent: int, reason: str
     ) -> JSON | None:
-        """Give the client so many percent back and the musician the rest, or take that back."""
+        """Step of a saga: refund the client by a percentage and pay the rest to the musician, or undo
+        that.
+        """
         given = {
             "bookingId": _id(booking_id, "bookingId"),
             "percent": checks.whole(percent, "percent", 0, 100),
             "reason": model.check_reason(reason),
         }
-        return await take_step(info.context, order, given, steps.refund, steps.unrefund)
+        return await run_step(info.context, order, given, steps.refund, steps.unrefund)
 
 
 def _id(value: str, field: str) -> str:

@@ -1,4 +1,4 @@
-"""What the payments service reads and writes; the tables themselves are in tables.py and migrations/."""
+"""The statements of the payments service; its tables are in tables.py and migrations/."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,20 +17,20 @@ from subgraphs.payments.model import Entries, client_account
 from subgraphs.payments.tables import escrows, ledger_entries, payments, refunds
 
 NEWEST = Order("payments_newest", payments.c.created_at, datetime, payments.c.id, descending=True)
-_COUNTING_FIRST = ((escrows.c.status == "refunded").asc(), escrows.c.created_at.desc())
-"""The escrow of a booking that counts, or else the newest of those that were refunded."""
+_ACTIVE_FIRST = ((escrows.c.status == "refunded").asc(), escrows.c.created_at.desc())
+"""The order of a booking's escrows: one that was not wholly refunded first, then the newest."""
 _OF_BOOKINGS = (
     select(escrows)
     .ext(postgresql.distinct_on(escrows.c.booking_id))
     .where(among_ids(escrows.c.booking_id))
-    .order_by(escrows.c.booking_id, *_COUNTING_FIRST)
+    .order_by(escrows.c.booking_id, *_ACTIVE_FIRST)
 )
 _REFUNDS = select(refunds).where(among_ids(refunds.c.escrow_id)).order_by(refunds.c.created_at, refunds.c.id)
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What one account holds in one currency."""
+    """The balance of an account in one currency."""
 
     account: str
     currency: str
@@ -38,32 +38,32 @@ class Balance:
 
 
 async def by_ids(session: Session, table: Table, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
-    """The rows with these ids."""
+    """Return the rows with these ids, by id."""
     return {
         row.id: row for row in await session.fetch_all(select(table).where(among_ids(table.c.id)), ids=ids)
     }
 
 
 async def escrows_of_bookings(session: Session, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
-    """The escrow that counts of each booking, in one statement."""
+    """Return the escrow of each booking, by booking: the active one, or else the newest refunded one."""
     return {row.booking_id: row for row in await session.fetch_all(_OF_BOOKINGS, ids=ids)}
 
 
 async def refunds_of_escrows(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
-    """What was refunded of each escrow, oldest first, in one statement."""
-    found: dict[UUID, list[Row[Any]]] = defaultdict(list)
+    """Return the refunds of each escrow, the oldest first, with one statement."""
+    by_escrow: dict[UUID, list[Row[Any]]] = defaultdict(list)
     for row in await session.fetch_all(_REFUNDS, ids=ids):
-        found[row.escrow_id].append(row)
-    return found
+        by_escrow[row.escrow_id].append(row)
+    return by_escrow
 
 
 async def payments_page(session: Session, user_id: UUID | None, page: Page) -> Sequence[Row[Any]]:
-    """A page of the payments that a user made or gets; of everybody's for None."""
+    """Return a page of the payments by a user or to a user, of all payments for None; and one more row."""
     return await session.fetch_all(page.select(select(payments).where(*_of_user(user_id))))
 
 
 async def count_payments(session: Session, user_id: UUID | None) -> int:
-    """How many payments a user made or gets; of everybody's for None."""
+    """Return the number of payments by a user or to a user, of all payments for None."""
     return int(
         await session.fetch_value(select(func.count()).select_from(payments).where(*_of_user(user_id)))
     )
@@ -76,7 +76,7 @@ def _of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
 
 
 async def balances(session: Session, user_id: UUID) -> list[Balance]:
-    """What the accounts of a user hold, as a client and as a musician."""
+    """Return the balances of a user's accounts as client and as musician, by account and currency."""
     profile = select(literal("musician:").op("||")(escrows.c.musician_id)).where(
         escrows.c.musician_user_id == user_id
     )
@@ -90,54 +90,53 @@ async def balances(session: Session, user_id: UUID) -> list[Balance]:
 
 
 async def lock(session: Session, escrow_id: UUID) -> Row[Any] | None:
-    """An escrow that nobody else changes until the transaction ends."""
+    """Return an escrow, locked until the transaction ends; None if there is none."""
     return await session.fetch_one(select(escrows).where(escrows.c.id == escrow_id).with_for_update())
 
 
 async def lock_of_booking(session: Session, booking_id: UUID) -> Row[Any] | None:
-    """The escrow of a booking, locked.
-
-    The one that counts, or else the newest of those that were refunded.
+    """Return the escrow of a booking, locked: the active one, or else the newest refunded one; None
+    without any.
     """
-    chosen = select(escrows).where(escrows.c.booking_id == booking_id).order_by(*_COUNTING_FIRST).limit(1)
+    chosen = select(escrows).where(escrows.c.booking_id == booking_id).order_by(*_ACTIVE_FIRST).limit(1)
     return await session.fetch_one(chosen.with_for_update())
 
 
 async def add_payment(session: Session, values: Mapping[str, Any]) -> None:
-    """Remember a charge."""
+    """Insert a charge."""
     await session.execute(insert(payments).values(**values))
 
 
 async def payment_of(session: Session, escrow_id: UUID) -> Row[Any] | None:
-    """The charge that filled an escrow."""
+    """Return the charge of an escrow, None if there is none."""
     return await session.fetch_one(select(payments).where(payments.c.escrow_id == escrow_id))
 
 
 async def void_payment(session: Session, escrow_id: UUID) -> None:
-    """Mark the charge that filled an escrow as taken back."""
+    """Mark the charge of an escrow as voided."""
     chosen = update(payments).where(payments.c.escrow_id == escrow_id)
     await session.execute(chosen.values(status="voided", updated_at=func.now()))
 
 
 async def add_refund(session: Session, values: Mapping[str, Any]) -> None:
-    """Remember what a client got back, and why."""
+    """Insert a refund."""
     await session.execute(insert(refunds).values(**values))
 
 
 async def undo_refunds(session: Session, escrow_id: UUID) -> None:
-    """Mark what was refunded of an escrow as back in it."""
+    """Mark the refunds of an escrow as undone."""
     standing = (refunds.c.escrow_id == escrow_id) & refunds.c.undone_at.is_(None)
     await session.execute(update(refunds).where(standing).values(undone_at=func.now()))
 
 
 async def post(session: Session, escrow: Row[Any], transaction_id: UUID, entries: Entries) -> None:
-    """Write a transaction into the ledger."""
-    about = {"transaction_id": transaction_id, "escrow_id": escrow.id, "currency": escrow.currency}
-    rows = [{**about, "account": account, "amount": amount} for account, amount in entries.items()]
+    """Insert the entries of a transaction into the ledger."""
+    shared = {"transaction_id": transaction_id, "escrow_id": escrow.id, "currency": escrow.currency}
+    rows = [{**shared, "account": account, "amount": amount} for account, amount in entries.items()]
     await session.execute(insert(ledger_entries).values(rows))
 
 
 async def entries_of(session: Session, transaction_id: UUID) -> Entries:
-    """The entries of a transaction."""
-    of_it = select(ledger_entries).where(ledger_entries.c.transaction_id == transaction_id)
-    return {row.account: row.amount for row in await session.fetch_all(of_it)}
+    """Return the entries of a transaction."""
+    statement = select(ledger_entries).where(ledger_entries.c.transaction_id == transaction_id)
+    return {row.account: row.amount for row in await session.fetch_all(statement)}

@@ -1,4 +1,4 @@
-"""The tables of the payments service as SQLAlchemy knows them; migrations/ makes them."""
+"""The tables of the payments service for SQLAlchemy; they are created in migrations/."""
 
 from sqlalchemy import BigInteger, Column, DateTime, Integer, MetaData, Numeric, Table, Text, Uuid
 

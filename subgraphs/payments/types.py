@@ -1,4 +1,4 @@
-"""The types of the payments subgraph. Money is seen by those between whom it moves, and by admins."""
+"""The types of the payments subgraph, which are visible to the client, the musician and admins only."""
 
 import enum
 from datetime import datetime
@@ -19,95 +19,97 @@ Info = strawberry.Info[PaymentsContext, None]
 
 @enum_type
 class EscrowStatus(enum.Enum):
-    """Where the money of an escrow is."""
+    """The status of an escrow."""
 
-    HELD = enum_value("held", "It waits.")
-    RELEASED = enum_value("released", "The musician has got it.")
-    REFUNDED = enum_value("refunded", "The client has got it back.")
-    PARTLY_REFUNDED = enum_value("partly_refunded", "The client has got a part back, the musician the rest.")
+    HELD = enum_value("held", "The money is in escrow.")
+    RELEASED = enum_value("released", "The money was paid to the musician.")
+    REFUNDED = enum_value("refunded", "The money was refunded to the client.")
+    PARTLY_REFUNDED = enum_value(
+        "partly_refunded", "A part was refunded to the client, the rest was paid to the musician."
+    )
 
 
 @enum_type
 class PaymentStatus(enum.Enum):
-    """Whether a charge holds."""
+    """The status of a charge."""
 
     CAPTURED = enum_value("captured", "The client has paid.")
-    VOIDED = enum_value("voided", "It was taken back, because the booking did not come about.")
+    VOIDED = enum_value("voided", "The charge was undone, because the booking could not be made.")
 
 
 @object_type(keys=[REFERENCE])
 class User:
-    """A user, of whom only the id is known here."""
+    """A user, of whom this subgraph has the id only."""
 
     id: strawberry.ID = strawberry.field(description="The user's id.")
 
 
 @object_type(keys=[REFERENCE])
 class Musician:
-    """A musician, of whom only the id is known here."""
+    """A musician, of whom this subgraph has the id only."""
 
     id: strawberry.ID = strawberry.field(description="The musician's id.")
 
 
 @object_type(keys=[REFERENCE])
 class MusicianRequest:
-    """A request, of which only the id is known here."""
+    """A request, of which this subgraph has the id only."""
 
     id: strawberry.ID = strawberry.field(description="The id of the request.")
 
 
 @object_type()
 class Refund:
-    """What a client got back of an escrow."""
+    """A refund to a client from an escrow."""
 
-    amount: Decimal = strawberry.field(description="How much.")
-    reason: str = strawberry.field(description="Why.")
-    created_at: datetime = strawberry.field(description="When.")
+    amount: Decimal = strawberry.field(description="The refunded amount.")
+    reason: str = strawberry.field(description="The reason of the refund.")
+    created_at: datetime = strawberry.field(description="When the client was refunded.")
     undone_at: datetime | None = strawberry.field(
-        description="Since when it no longer holds, if it does not."
+        description="When the refund was undone; null if it was not."
     )
 
 
 @object_type(keys=["id"])
 class Escrow:
-    """What a client paid for a booking, until it goes to the musician or back.
+    """The client's payment for a booking, until it is paid to the musician or refunded.
 
-    Only the two of them see it.
+    For its client, its musician and admins.
     """
 
     id: strawberry.ID = strawberry.field(description="The id of the escrow.")
-    amount: Decimal = strawberry.field(description="What the client paid.")
-    released: Decimal = strawberry.field(description="What the musician has got of it.")
-    refunded: Decimal = strawberry.field(description="What the client has got back of it.")
-    currency: str = strawberry.field(description="The currency's ISO code.")
-    status: EscrowStatus = strawberry.field(description="Where the money is.")
+    amount: Decimal = strawberry.field(description="The amount that the client paid.")
+    released: Decimal = strawberry.field(description="The amount that was paid to the musician.")
+    refunded: Decimal = strawberry.field(description="The amount that was refunded to the client.")
+    currency: str = strawberry.field(description="The currency's code of three letters (ISO 4217).")
+    status: EscrowStatus = strawberry.field(description="The status of the escrow.")
     created_at: datetime = strawberry.field(description="When the client was charged.")
-    updated_at: datetime = strawberry.field(description="When money moved last.")
+    updated_at: datetime = strawberry.field(description="When the escrow was last changed.")
     row: strawberry.Private[Any]
 
     @resolver
     def booking(self) -> "Booking | None":
-        """What it pays."""
+        """The booking that the client paid."""
         return Booking.of(self.row.booking_id)
 
     @resolver
     def request(self) -> MusicianRequest | None:
-        """What the booking came of."""
+        """The request of the booking."""
         return MusicianRequest(id=strawberry.ID(str(self.row.request_id)))
 
     @resolver
     def client(self) -> User | None:
-        """Who pays."""
+        """The client of the booking."""
         return User(id=strawberry.ID(str(self.row.client_id)))
 
     @resolver
     def musician(self) -> Musician | None:
-        """Who plays for it."""
+        """The musician of the booking."""
         return Musician(id=strawberry.ID(str(self.row.musician_id)))
 
     @resolver
     async def refunds(self, info: Info) -> list[Refund] | None:
-        """What the client got back, oldest first."""
+        """The refunds to the client, the oldest first."""
         rows = await info.context.refunds_of_escrows.load(self.row.id)
         return [
             Refund(amount=row.amount, reason=row.reason, created_at=row.created_at, undone_at=row.undone_at)
@@ -116,27 +118,27 @@ class Escrow:
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Escrow | None":
-        """The escrow of a representation, if the caller may see it; null when there is none."""
+        """Return the escrow with this id, None if there is none. Raises Forbidden."""
         return await cls.load(info, uuid_of(id))
 
     @classmethod
     async def load(cls, info: Info, key: UUID | None) -> "Escrow | None":
-        """The escrow with this id, if the caller may see it."""
+        """Return the escrow with this id, None if there is none. Raises Unauthenticated, Forbidden."""
         info.context.require()
-        return cls.shown(info, await info.context.escrows.load(key) if key else None)
+        return cls.of_visible(info, await info.context.escrows.load(key) if key else None)
 
     @classmethod
-    def shown(cls, info: Info, row: Row[Any] | None) -> "Escrow | None":
-        """The type of a row that may be absent, if the caller is one of the two."""
+    def of_visible(cls, info: Info, row: Row[Any] | None) -> "Escrow | None":
+        """Return the GraphQL type of a row that may be absent. Raises Unauthenticated, Forbidden."""
         if row is None:
             return None
-        if not info.context.require().may_see(row.musician_user_id):
-            info.context.require_sight(row.client_id)
+        if not info.context.require().is_owner_or_admin(row.musician_user_id):
+            info.context.require_owner_or_admin(row.client_id)
         return cls.of(row)
 
     @classmethod
     def of(cls, row: Row[Any]) -> "Escrow":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             amount=row.amount,
@@ -152,25 +154,29 @@ class Escrow:
 
 @object_type(keys=["id"])
 class Booking:
-    """A booking, as far as money goes."""
+    """A booking, with its escrow."""
 
     id: strawberry.ID = strawberry.field(description="The id of the booking.")
     key: strawberry.Private[UUID]
 
     @resolver
     async def escrow(self, info: Info) -> Escrow | None:
-        """Where the money for it is; for the client and the musician. Null as long as nobody has paid."""
+        """The escrow of the booking; null before the client has paid. For its client, its musician and
+        admins.
+        """
         info.context.require()
-        return Escrow.shown(info, await info.context.escrows_of_bookings.load(self.key))
+        return Escrow.of_visible(info, await info.context.escrows_of_bookings.load(self.key))
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Booking | None":
-        """The booking of a representation; that there is one, the requests service says."""
+        """Return the booking with this id; whether it exists is not checked here but in the requests
+        service.
+        """
         return cls.of(uuid_of(id))
 
     @classmethod
     def of(cls, key: UUID | None) -> "Booking | None":
-        """The booking with this id."""
+        """Return the booking with this id, None without an id."""
         return cls(id=strawberry.ID(str(key)), key=key) if key else None
 
 
@@ -179,20 +185,20 @@ class Payment:
     """A charge of a client."""
 
     id: strawberry.ID = strawberry.field(description="The id of the payment.")
-    amount: Decimal = strawberry.field(description="How much.")
-    currency: str = strawberry.field(description="The currency's ISO code.")
-    status: PaymentStatus = strawberry.field(description="Whether it holds.")
-    created_at: datetime = strawberry.field(description="When.")
+    amount: Decimal = strawberry.field(description="The charged amount.")
+    currency: str = strawberry.field(description="The currency's code of three letters (ISO 4217).")
+    status: PaymentStatus = strawberry.field(description="The status of the charge.")
+    created_at: datetime = strawberry.field(description="When the client was charged.")
     escrow_id: strawberry.Private[UUID]
 
     @resolver
     async def escrow(self, info: Info) -> Escrow | None:
-        """Where the money went."""
+        """The escrow that the client paid into."""
         return await Escrow.load(info, self.escrow_id)
 
     @classmethod
     def of(cls, row: Row[Any]) -> "Payment":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             amount=row.amount,
@@ -205,17 +211,17 @@ class Payment:
 
 @object_type()
 class AccountBalance:
-    """What one of the caller's accounts in the ledger holds in one currency."""
+    """The balance of one of the caller's accounts in one currency."""
 
     account: str = strawberry.field(
-        description="`client:` or `musician:` and an id: whoever pays has one, whoever earns another."
+        description="The account: `client:` and the user's id, or `musician:` and the profile's id."
     )
-    currency: str = strawberry.field(description="The currency's ISO code.")
+    currency: str = strawberry.field(description="The currency's code of three letters (ISO 4217).")
     amount: Decimal = strawberry.field(
-        description="The sum of its entries: minus what a client has paid, or what a musician has earned."
+        description="The sum of a musician's earnings, or minus the sum of a client's payments."
     )
 
     @classmethod
     def of(cls, balance: Balance) -> "AccountBalance":
-        """The type of a balance."""
+        """Return the GraphQL type of a balance."""
         return cls(account=balance.account, currency=balance.currency, amount=balance.amount)

@@ -1,3 +1,3 @@
-"""The `mussikon` command: servers, databases, sample data, services and the gateway, started and watched
-over.
+"""The `mussikon` command: it starts and supervises servers, services and the gateway, and loads sample
+data.
 """

@@ -1,4 +1,4 @@
-"""The demo accounts of the sample data: made by the generator, printed at every start."""
+"""The demo accounts of the sample data, which are printed at every start."""
 
 from dataclasses import dataclass
 from uuid import UUID, uuid5
@@ -10,25 +10,25 @@ DEMO_PASSWORD = "mussikon-demo"  # noqa: S105 - published on purpose, for sample
 
 @dataclass(frozen=True, slots=True)
 class DemoAccount:
-    """Somebody to log in as, with `DEMO_PASSWORD`."""
+    """A user of the sample data whose password is DEMO_PASSWORD."""
 
     username: str
     user_type: str
-    what: str
+    description: str
 
     @property
     def id(self) -> UUID:
-        """The same in every sample, so that examples can name it."""
+        """The user's id, which is the same in every sample, so that examples can use it."""
         return uuid5(_NAMES, self.username)
 
     @property
     def email(self) -> str:
-        """An address that nobody has."""
+        """The user's email address, in a domain that does not exist."""
         return f"{self.username}@mussikon.example"
 
 
 DEMO_ACCOUNTS = (
     DemoAccount("demo_client", "client", "has requests with applications, bookings and reviews"),
     DemoAccount("demo_musician", "musician", "has a profile, applications and bookings"),
-    DemoAccount("demo_admin", "admin", "may look at everything"),
+    DemoAccount("demo_admin", "admin", "may see and change everything"),
 )

@@ -1,4 +1,4 @@
-"""The `mussikon` command: run, seed, migrate, schema; stop, start and status of what runs."""
+"""The `mussikon` command: run, seed, migrate, schema; and stop, start and status for a running platform."""
 
 import asyncio
 import importlib
@@ -12,42 +12,54 @@ import typer
 from subgraphs.platform import control, seeding
 from subgraphs.platform.console import console, errors, say
 from subgraphs.platform.errors import LaunchError
-from subgraphs.platform.plan import SCHEMA, SIZES, Options
-from subgraphs.platform.preparation import check_ports, check_schema, claimed, load_sample, prepare_databases
+from subgraphs.platform.options import SCHEMA, SIZES, Options
+from subgraphs.platform.preparation import (
+    check_ports,
+    check_schema,
+    load_sample,
+    locked_folder,
+    prepare_databases,
+)
 from subgraphs.platform.server_options import Urls, with_server_options
 from subgraphs.platform.servers import Servers, check_servers, start_servers
 
 app = typer.Typer(
     help="MussikOn: clients book musicians for events.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-Data = Annotated[Path, typer.Option(help="The folder of all data, logs and keys.")]
-Size = Annotated[str | None, typer.Option(help="The sample: small (2,000 musicians) or large (100,000).")]
+Data = Annotated[Path, typer.Option(help="The folder for all data, logs and keys.")]
+Size = Annotated[
+    str | None, typer.Option(help="The size of the sample data: small (2,000 musicians) or large (100,000).")
+]
 
 
 @app.command()
 @with_server_options
 def run(
     port: Annotated[
-        int, typer.Option(min=1, max=65535, help="The gateway's port; services take the next ones.")
+        int, typer.Option(min=1, max=65535, help="The gateway's port; services listen on the next ones.")
     ] = 4000,
     host: Annotated[str, typer.Option(help="The address that the gateway listens on.")] = "127.0.0.1",
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes of the gateway.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="The number of gateway processes.")] = 1,
     data: Data = Path(".data"),
     size: Size = None,
-    sample: Annotated[bool, typer.Option(help="Load sample data the first time.")] = True,
+    sample: Annotated[bool, typer.Option(help="Load sample data at the first start.")] = True,
     in_process: Annotated[
-        bool, typer.Option("--in-process", help="All in one process, without restarts.")
+        bool,
+        typer.Option(
+            "--in-process",
+            help="Run services and gateway in one process, without restarts of single services.",
+        ),
     ] = False,
     *,
     urls: Urls,
 ) -> None:
-    """Start the platform and keep it running until Ctrl-C."""
+    """Start the platform and run it until Ctrl-C."""
     launch(Options(port, host, workers, data, _checked(size), sample, urls, in_process))
 
 
 def launch(options: Options) -> None:
-    """Run a platform until a signal ends it. Raises LaunchError."""
-    with claimed(options.data):
+    """Run a platform until SIGINT, SIGTERM or SIGHUP. Raises LaunchError."""
+    with locked_folder(options.data):
         check_ports(options)
         check_schema(options)
         servers = start_servers(options, say)
@@ -55,11 +67,11 @@ def launch(options: Options) -> None:
             asyncio.run(_runner(options)(servers))
         finally:
             servers.stop()
-    say("Everything has ended.")
+    say("All processes have ended.")
 
 
 def _runner(options: Options) -> Callable[[Servers], Any]:
-    """The way to run: only the one that is taken is imported, for one of them imports every service."""
+    """Import only the needed module: that for one process imports every service, which takes seconds."""
     if options.in_process:
         run_in_process = importlib.import_module("subgraphs.platform.in_process").run_in_process
         return lambda servers: run_in_process(options, servers)
@@ -72,7 +84,7 @@ def _runner(options: Options) -> Callable[[Servers], Any]:
 def seed(
     size: Size = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Remove all data of the services first.")
+        bool, typer.Option("--replace", help="Delete all data of the services first.")
     ] = False,
     data: Data = Path(".data"),
     *,
@@ -84,14 +96,16 @@ def seed(
 
     async def work(servers: Servers) -> None:
         await prepare_databases(servers, options.services)
-        known = await seeding.present(servers.postgres_url)
+        known = await seeding.stored_sample(servers.postgres_url)
         if not replace:
             seeding.check_size(known, wanted)
             if known and known.is_whole:
-                say(f"The sample {known.size} is there; --replace loads it anew.")
+                say(f"The sample data ({known.size}) is loaded already; use --replace to load it again.")
                 return
             if known is None and await seeding.has_own_data(servers.postgres_url):
-                raise LaunchError("There is data already.", "Say --replace to remove all of it")
+                raise LaunchError(
+                    "The databases contain data that is not sample data.", "Use --replace to delete all of it"
+                )
         await load_sample(servers, options.services, wanted or seeding.DEFAULT_SIZE)
 
     _with_servers(options, work)
@@ -100,7 +114,7 @@ def seed(
 @app.command()
 @with_server_options
 def migrate(data: Data = Path(".data"), *, urls: Urls) -> None:
-    """Make the databases and bring them up to date, without starting the platform."""
+    """Create the databases and apply new migrations, without starting the platform."""
     options = Options(data=data, urls=urls)
 
     async def work(servers: Servers) -> None:
@@ -115,7 +129,7 @@ def _with_servers(options: Options, work: Callable[[Servers], Awaitable[None]]) 
         await check_servers(options)
         await work(servers)
 
-    with claimed(options.data):
+    with locked_folder(options.data):
         servers = start_servers(options, say)
         try:
             asyncio.run(checked(servers))
@@ -124,51 +138,51 @@ def _with_servers(options: Options, work: Callable[[Servers], Awaitable[None]]) 
 
 
 @app.command()
-def schema(folder: Annotated[Path, typer.Option(help="Where the files go.")] = SCHEMA) -> None:
-    """Print every service's SDL and the supergraph into files."""
+def schema(folder: Annotated[Path, typer.Option(help="The folder for the files.")] = SCHEMA) -> None:
+    """Write every service's SDL and the supergraph into files."""
     changed = importlib.import_module("subgraphs.platform.schema_files").write_all(folder)
     for path in changed:
         console.print(f"  wrote {path}", markup=False)
     if not changed:
-        console.print("  nothing has changed")
+        console.print("  all files are up to date")
 
 
 @app.command()
 def stop(name: str, data: Data = Path(".data")) -> None:
-    """Stop one service (or the gateway) of a platform that runs; it stays stopped."""
-    console.print(control.ask(data / "run", "stop", name), markup=False)
+    """Stop one service or the gateway of a running platform; it is not restarted."""
+    console.print(control.send_order(data / "run", "stop", name), markup=False)
 
 
 @app.command()
 def start(name: str, data: Data = Path(".data")) -> None:
-    """Start a service again that was stopped."""
-    console.print(control.ask(data / "run", "start", name), markup=False)
+    """Start a stopped service or the gateway of a running platform."""
+    console.print(control.send_order(data / "run", "start", name), markup=False)
 
 
 @app.command()
 def status(data: Data = Path(".data")) -> None:
-    """Show the processes of a platform that runs."""
-    for name, facts in control.ask(data / "run", "status").items():
+    """Show state and process id of each process of a running platform."""
+    for name, facts in control.send_order(data / "run", "status").items():
         console.print(f"  {name:16} {facts['state']:12} {facts['pid'] or ''}", markup=False)
 
 
 def _checked(size: str | None) -> str | None:
     if size is not None and size not in SIZES:
-        raise LaunchError(f"There is no sample {size!r}.", f"Say --size {' or --size '.join(SIZES)}")
+        raise LaunchError(f"There is no sample {size!r}.", f"Use --size {' or --size '.join(SIZES)}")
     return size
 
 
 def main() -> None:
-    """Run the command; what a person can mend is said in two sentences, and the exit code is 1."""
+    """Run the command. A LaunchError is printed as problem and advice, with exit code 1."""
     try:
         app()
     except LaunchError as error:
         _fail(error)
     except BaseExceptionGroup as group:
-        found = [error for error in group.exceptions if isinstance(error, LaunchError)]
-        if not found:
+        launch_errors = [error for error in group.exceptions if isinstance(error, LaunchError)]
+        if not launch_errors:
             raise
-        _fail(found[0])
+        _fail(launch_errors[0])
     except KeyboardInterrupt:
         errors.print("interrupted")
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL for the launcher: open one, or say what to do where none can be had."""
+"""Connections to PostgreSQL for the launcher, with advice in the errors."""
 
 from urllib.parse import urlsplit
 
@@ -8,7 +8,7 @@ from subgraphs.platform.errors import LaunchError
 
 
 async def connect(url: str) -> asyncpg.Connection:
-    """Open a connection. Raises LaunchError with advice for every reason for which there is none."""
+    """Open a connection. Raises LaunchError if that fails."""
     shown = urlsplit(url)
     place = f"{shown.hostname or ''}:{shown.port or 5432}"
     try:
@@ -21,7 +21,7 @@ async def connect(url: str) -> asyncpg.Connection:
         raise LaunchError(
             f"You may not read {error.filename or 'the files for TLS'},"
             " which may be needed to reach PostgreSQL.",
-            "Set HOME to a folder of your own, or end the address in --postgres-url with ?sslmode=disable",
+            "Set HOME to a folder that you may read, or append ?sslmode=disable to the URL in --postgres-url",
         ) from error
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise LaunchError(
@@ -30,5 +30,5 @@ async def connect(url: str) -> asyncpg.Connection:
 
 
 async def check_postgres(url: str) -> None:
-    """Raise LaunchError unless PostgreSQL accepts a connection at this address."""
+    """Raise LaunchError unless PostgreSQL accepts a connection at this URL."""
     await (await connect(url)).close()

@@ -1,4 +1,4 @@
-"""What a person sees while the platform starts: one line for each step, bars for what takes long."""
+"""Output on the terminal while the platform starts: one line per step, progress bars for long steps."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from subgraphs.platform.accounts import DEMO_ACCOUNTS, DEMO_PASSWORD
-from subgraphs.platform.plan import Options
+from subgraphs.platform.options import Options
 from subgraphs.platform.seeding import Progress as Report
 
 console = Console(highlight=False, soft_wrap=True)
@@ -17,30 +17,31 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
-    """A line of its own, with the time."""
+    """Print a line with the time."""
     console.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False)
 
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """Something that may take a while: seen while it goes on, and a line with its time when it is done."""
+    """Show a step while the `with` block runs, and print a line with its duration at the end."""
     begin = time.monotonic()
-    with console.status(name) if console.is_terminal else _line(name):
+    with console.status(name) if console.is_terminal else _no_status(name):
         yield
     console.print(f"  {name:44} {time.monotonic() - begin:6.1f} s", markup=False)
 
 
 @contextmanager
-def _line(name: str) -> Iterator[None]:
-    """Without a terminal there is nothing that turns: only the line at the end."""
+def _no_status(name: str) -> Iterator[None]:
     yield
 
 
 @contextmanager
-def bars() -> Iterator[Report]:
-    """A bar for each step of something long; without a terminal a line when a step is done."""
+def progress_bars() -> Iterator[Report]:
+    """Yield a callback that shows the progress of steps: as bars, or without a terminal as a line per
+    finished step.
+    """
     if not console.is_terminal:
-        yield _tell_finished
+        yield _print_finished
         return
     columns = (TextColumn("  {task.description:32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
@@ -54,13 +55,13 @@ def bars() -> Iterator[Report]:
         yield report
 
 
-def _tell_finished(name: str, done: int, total: int) -> None:
+def _print_finished(name: str, done: int, total: int) -> None:
     if done >= total:
         console.print(f"  {name:44} {done:8}", markup=False)
 
 
 def welcome(options: Options, has_sample: bool) -> None:
-    """Where everything is, who to log in as, and how to end it."""
+    """Print the addresses, the demo accounts, and how to stop the platform."""
     table = Table(box=None, show_header=False, padding=(0, 2))
     table.add_row("GraphiQL", f"{options.gateway_url}/", style="bold")
     table.add_row("GraphQL", f"{options.gateway_url}/graphql")
@@ -74,17 +75,22 @@ def welcome(options: Options, has_sample: bool) -> None:
             f"\nDemo accounts, password {DEMO_PASSWORD}: mutation {{ logIn(input: ...) {{ token }} }}"
         )
         for account in DEMO_ACCOUNTS:
-            console.print(f"  {account.username:16} {account.user_type:10} {account.what}", markup=False)
+            console.print(
+                f"  {account.username:16} {account.user_type:10} {account.description}", markup=False
+            )
     if options.host not in ("127.0.0.1", "localhost", "::1"):
         console.print(
-            "\nOther machines can reach the gateway, demo accounts included: close them or use --no-sample."
+            "\nOther machines can reach the gateway and log in with the demo accounts:"
+            " deactivate them (setUserActive), or start with new data and --no-sample."
         )
     console.print(f"\n{_how_to_end(options)}\n", markup=False)
 
 
 def _how_to_end(options: Options) -> str:
-    ending = "Ctrl-C ends all of it."
+    ending = "Ctrl-C stops everything."
     if options.in_process:
         return ending
     folder = "" if str(options.data) == ".data" else f" --data {options.data}"
-    return f"{ending} One service alone: mussikon stop users{folder}, and mussikon start users{folder}."
+    return (
+        f"{ending} To stop and start one service: mussikon stop users{folder}, mussikon start users{folder}."
+    )

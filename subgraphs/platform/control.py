@@ -1,7 +1,8 @@
-"""Orders to a launcher that runs: a Unix socket in its data folder, one JSON object there, one back.
+"""Orders to a running launcher: over a Unix socket in its data folder, one JSON object as request and one as
+response.
 
-The path of a socket may have about a hundred characters, and a data folder may lie deeper; so it is opened by
-way of the folder's descriptor.
+The path of a socket is limited to about a hundred characters, which the path of a data folder may exceed, so
+the socket is opened through the folder's file descriptor.
 """
 
 import asyncio
@@ -17,11 +18,11 @@ from subgraphs.platform.errors import LaunchError
 
 _NAME = "control.sock"
 Handle = Callable[[str, str], Awaitable[Any]]
-"""Called with what to do and to which process."""
+"""Executes an order; its arguments are the order (stop, start, status) and the name of the process."""
 
 
 @contextmanager
-def _short(folder: Path) -> Iterator[str]:
+def _socket_path(folder: Path) -> Iterator[str]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         short = f"/proc/self/fd/{descriptor}"
@@ -30,21 +31,21 @@ def _short(folder: Path) -> Iterator[str]:
         os.close(descriptor)
 
 
-async def listen(folder: Path, handle: Handle) -> asyncio.Server:
-    """Take orders until the server is closed; only the user who runs the launcher can give them."""
+async def serve_orders(folder: Path, handle: Handle) -> asyncio.Server:
+    """Execute orders until the server is closed; only the user who runs the launcher can send them."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, ValueError, KeyError):
             order = json.loads(await reader.readline())
             try:
-                answer = {"said": await handle(order["do"], order["name"])}
+                response = {"said": await handle(order["do"], order["name"])}
             except LaunchError as error:
-                answer = {"problem": error.problem, "advice": error.advice}
-            writer.write(json.dumps(answer).encode() + b"\n")
+                response = {"problem": error.problem, "advice": error.advice}
+            writer.write(json.dumps(response).encode() + b"\n")
             await writer.drain()
         writer.close()
 
-    with _short(folder) as path:
+    with _socket_path(folder) as path:
         listening = _bind(path)
     return await asyncio.start_unix_server(serve, sock=listening)
 
@@ -58,27 +59,30 @@ def _bind(path: str) -> socket.socket:
     return listening
 
 
-def ask(folder: Path, do: str, name: str = "") -> Any:
-    """Give an order to the launcher that uses this data folder, and answer what it said."""
-    nobody = LaunchError(
-        f"Nothing that takes orders runs on the data folder {folder.parent}.",
-        "Start it: mussikon run (not with --in-process), or say --data FOLDER",
+def send_order(folder: Path, do: str, name: str = "") -> Any:
+    """Send an order to the launcher that uses this folder, and return its result.
+
+    `do`: stop, start or status; `name`: the service, or "gateway". Raises LaunchError.
+    """
+    not_running = LaunchError(
+        f"No platform that accepts orders runs on the data folder {folder.parent}.",
+        "Start it with mussikon run (without --in-process), or use --data FOLDER",
     )
     try:
-        with _short(folder) as path, socket.socket(socket.AF_UNIX) as connection:
+        with _socket_path(folder) as path, socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(90)
             connection.connect(path)
             connection.sendall(json.dumps({"do": do, "name": name}).encode() + b"\n")
             with connection.makefile("rb") as file:
-                answer = json.loads(file.readline() or b"{}")
+                response = json.loads(file.readline() or b"{}")
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        raise nobody from error
+        raise not_running from error
     except OSError as error:
         raise LaunchError(
-            f"The launcher cannot be asked: {error}", "Run as the user who started it"
+            f"The connection to the launcher failed: {error}", "Run the command as the user who started it"
         ) from error
-    if "said" not in answer:
+    if "said" not in response:
         raise LaunchError(
-            answer.get("problem", "The launcher gave no answer."), answer.get("advice", "Try again")
+            response.get("problem", "The launcher sent no response."), response.get("advice", "Try again")
         )
-    return answer["said"]
+    return response["said"]

@@ -1,4 +1,4 @@
-"""One database for each service, and one for what the platform itself has to remember."""
+"""One database for each service, and one for the state of the platform itself."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,15 +17,17 @@ PLATFORM = "mussikon_platform"
 
 
 def url_of(server: str, database: str) -> str:
-    """The address of a database on this server."""
+    """Return the URL of a database on the server with the URL `server`."""
     parts = urlsplit(server)
     scheme = "postgresql" if parts.scheme in ("postgres", "postgresql") else parts.scheme
     return urlunsplit((scheme, parts.netloc, f"/{database}", parts.query, ""))
 
 
 async def create_databases(server: str, services: ServiceTable = SERVICES) -> dict[str, str]:
-    """Create the missing databases; answers the address under which each is migrated and filled, by
-    service."""
+    """Create the missing databases; return by service the URL with which to migrate and fill its database.
+
+    Raises LaunchError.
+    """
     connection = await connect(server)
     try:
         has_roles = await roles.make_roles(connection, services.names)
@@ -38,36 +40,38 @@ async def create_databases(server: str, services: ServiceTable = SERVICES) -> di
             await connection.execute(f'revoke all on database "{PLATFORM}" from public')
         if has_roles:
             foreign = [name for name in services.names if owners.get(name) != roles.role_of(name)]
-            await asyncio.gather(*(_give(server, name) for name in foreign))
+            await asyncio.gather(*(_transfer(server, name) for name in foreign))
     except asyncpg.InsufficientPrivilegeError as error:
         raise LaunchError(
-            "The user of --postgres-url may not make databases.", "Grant it: alter role NAME createdb"
+            "The user of --postgres-url may not create databases.",
+            "Grant the right: alter role NAME createdb",
         ) from error
     finally:
         await connection.close()
     urls = {name: url_of(server, name) for name in services.names}
     return {
-        name: roles.acting_as(url, roles.role_of(name)) if has_roles else url for name, url in urls.items()
+        name: roles.url_with_role(url, roles.role_of(name)) if has_roles else url
+        for name, url in urls.items()
     }
 
 
-async def _give(server: str, service: str) -> None:
+async def _transfer(server: str, service: str) -> None:
     connection = await connect(url_of(server, service))
     try:
-        await roles.give(connection, service, roles.role_of(service))
+        await roles.transfer_database(connection, service, roles.role_of(service))
     except asyncpg.InsufficientPrivilegeError as error:
         raise LaunchError(
-            f"The database {service}, or something in it, belongs to another user: {error}.",
-            f"Have its owner give it to {roles.role_of(service)}, or use another server: --postgres-url URL",
+            f"The database {service}, or an object in it, belongs to another user: {error}.",
+            f"Transfer it to {roles.role_of(service)}, or use another server: --postgres-url URL",
         ) from error
     finally:
         await connection.close()
 
 
-async def let_services_in(server: str, folder: Path, services: ServiceTable = SERVICES) -> Mapping[str, str]:
-    """Each service's own password; none where the server's user cannot give them roles to log in with.
+async def set_up_logins(server: str, folder: Path, services: ServiceTable = SERVICES) -> Mapping[str, str]:
+    """Let each service log in with a role and password of its own; return the passwords by service.
 
-    `folder` is where the passwords are kept.
+    The passwords are stored in `folder`. Returns {} if the user of the server's URL may not create roles.
     """
     connection = await connect(server)
     try:
@@ -81,7 +85,7 @@ async def let_services_in(server: str, folder: Path, services: ServiceTable = SE
     name = services.names[0]
     try:
         await (
-            await connect(roles.logging_in(url_of(server, name), roles.role_of(name), passwords[name]))
+            await connect(roles.url_with_login(url_of(server, name), roles.role_of(name), passwords[name]))
         ).close()
     except LaunchError:
         return {}
@@ -89,7 +93,7 @@ async def let_services_in(server: str, folder: Path, services: ServiceTable = SE
 
 
 async def drop_databases(server: str, services: ServiceTable = SERVICES) -> None:
-    """Remove the databases of the services, whatever is in them."""
+    """Drop the databases of the services with all their data."""
     connection = await connect(server)
     try:
         for name in services.names:
@@ -101,20 +105,21 @@ async def drop_databases(server: str, services: ServiceTable = SERVICES) -> None
 async def migrate_all(
     databases: Mapping[str, str], services: ServiceTable = SERVICES
 ) -> dict[str, list[str]]:
-    """Bring every database (its address by service) up to date; answers what was applied in each."""
+    """Apply new migrations to the databases, given by URL and service; return the applied scripts by service.
+
+    Raises LaunchError.
+    """
 
     async def one(service: str, url: str) -> list[str]:
         try:
             return await migrate(url, services[service].migrations)
         except MigrationError as error:
-            raise LaunchError(
-                f"The database {service} cannot be brought up to date: {error}.", _ADVICE
-            ) from error
+            raise LaunchError(f"The database {service} cannot be migrated: {error}.", _ADVICE) from error
         except asyncpg.PostgresError as error:
-            raise LaunchError(f"A script for the database {service} failed: {error}", _ADVICE) from error
+            raise LaunchError(f"A migration of the database {service} failed: {error}", _ADVICE) from error
 
     applied = await asyncio.gather(*(one(service, url) for service, url in databases.items()))
     return dict(zip(databases, applied, strict=True))
 
 
-_ADVICE = "Take the version that the data was made with, or start anew with another folder: --data FOLDER"
+_ADVICE = "Use the version that created the data, or start with a new folder: --data FOLDER"

@@ -1,4 +1,4 @@
-"""The `mussikon` command as it is installed: without the packages of the platform it says what to install."""
+"""The entry point of the installed `mussikon` command, which names missing packages of the platform."""
 
 import importlib
 import sys
@@ -7,7 +7,7 @@ _OURS = ("gateway", "subgraphs")
 
 
 def main() -> None:
-    """Run the command line; if a package that it imports is missing, exit with 1 and say what to install."""
+    """Run the command; if a package that it imports is missing, exit with 1 and advice what to install."""
     try:
         cli = importlib.import_module("subgraphs.platform.cli")
     except ModuleNotFoundError as error:

@@ -1,11 +1,10 @@
-"""What can stop the launcher: always a problem and the next step, never a traceback."""
+"""The error of the `mussikon` command that is shown to users without a traceback."""
 
 
 class LaunchError(Exception):
-    """Something that a person has to see, with what they can do about it."""
+    """A problem that the user can solve, and advice how; both are sentences."""
 
     def __init__(self, problem: str, advice: str) -> None:
-        """Keep both sentences."""
         super().__init__(f"{problem} {advice}")
         self.problem = problem
         self.advice = advice

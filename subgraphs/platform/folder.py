@@ -1,4 +1,6 @@
-"""The data folder: who may use it, the secrets and ports in it, and one launcher at a time."""
+"""The data folder: its access rights, the passwords and ports in it, and a lock for one launcher at a
+time.
+"""
 
 import fcntl
 import os
@@ -11,28 +13,30 @@ from subgraphs.platform.processes import free_port, port_is_free
 
 
 def make_folder(path: Path, mode: int = 0o755) -> Path:
-    """Make a folder, or say why it cannot be made."""
+    """Create a folder, if it does not exist. Raises LaunchError if that fails or the folder is not
+    writable.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True, mode=mode)
     except FileExistsError as error:
         raise LaunchError(
-            f"{path} is a file, and the data has to go into a folder.", "Say another one: --data FOLDER"
+            f"{path} must be a folder, but it is a file.", "Use another folder: --data FOLDER"
         ) from error
     except OSError as error:
         raise LaunchError(
-            f"The folder {path} cannot be made: {error.strerror}.",
-            "Give yourself the right to write there, or say another one: --data FOLDER",
+            f"The folder {path} cannot be created: {error.strerror}.",
+            "Get the right to write there, or use another folder: --data FOLDER",
         ) from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise LaunchError(
             f"You may not write into {path}.",
-            f"Make it yours (sudo chown -R $USER {path}), or say another one: --data FOLDER",
+            f"Become its owner (sudo chown -R $USER {path}), or use another folder: --data FOLDER",
         )
     return path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
+    """Write a file that only its owner may read; an interrupted write leaves the old file."""
     draft = path.with_name(path.name + ".new")
     with suppress(FileNotFoundError):
         draft.unlink()
@@ -44,7 +48,9 @@ def write_private(path: Path, text: str) -> None:
 
 
 def read_text(path: Path) -> str | None:
-    """The text of a file, None where there is none."""
+    """Return the stripped text of a file, None if it does not exist. Raises LaunchError without the right
+    to read.
+    """
     try:
         return path.read_text().strip()
     except FileNotFoundError:
@@ -52,12 +58,12 @@ def read_text(path: Path) -> str | None:
     except PermissionError as error:
         raise LaunchError(
             f"You may not read {path}.",
-            f"Run as the user who made it, or make it yours: sudo chown -R $USER {path.parent}",
+            f"Run as the user who created it, or become its owner: sudo chown -R $USER {path.parent}",
         ) from error
 
 
 def secret(path: Path) -> str:
-    """The password kept in this file, made the first time."""
+    """Return the password in this file; generate it if the file does not exist."""
     known = read_text(path)
     if not known:
         known = secrets.token_urlsafe(24)
@@ -66,7 +72,7 @@ def secret(path: Path) -> str:
 
 
 def steady_port(path: Path) -> int:
-    """The port recorded in this file as long as it is free, otherwise a new one."""
+    """Return the port stored in this file if it is free, else store and return a free one."""
     known = read_text(path)
     if known and known.isdigit() and port_is_free(int(known)):
         return int(known)
@@ -76,10 +82,10 @@ def steady_port(path: Path) -> int:
 
 
 class FolderLock:
-    """One launcher for a data folder: a lock that the kernel lets go of when its holder dies."""
+    """A lock on a data folder for one launcher at a time; the kernel releases it when the process ends."""
 
     def __init__(self, folder: Path) -> None:
-        """Take the lock, or say who has it."""
+        """Acquire the lock. Raises LaunchError if another process has it."""
         self._file = (folder / "lock").open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -89,12 +95,12 @@ class FolderLock:
             self._file.close()
             raise LaunchError(
                 f"The data folder {folder} is in use by process {holder}.",
-                f"Stop it (kill {holder}), or say another folder: --data FOLDER",
+                f"Stop it (kill {holder}), or use another folder: --data FOLDER",
             ) from error
         self._file.truncate(0)
         self._file.write(f"{os.getpid()}\n")
         self._file.flush()
 
     def release(self) -> None:
-        """Let the next one in."""
+        """Release the lock."""
         self._file.close()

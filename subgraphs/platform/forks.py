@@ -1,4 +1,4 @@
-"""The launcher's side of the zygote: services as processes that can be waited for and ended."""
+"""The launcher's side of the zygote: services as forked processes that can be awaited and signalled."""
 
 import asyncio
 import contextlib
@@ -16,33 +16,35 @@ from subgraphs.platform import processes
 from subgraphs.platform.errors import LaunchError
 
 GONE = -1
-"""The exit code of a service whose zygote died: nobody knows its own."""
+"""The exit code of a service whose zygote was killed, since its own exit code is then unknown."""
 
 
 class ForkedProcess:
     """A service that the zygote forked."""
 
     def __init__(self, pid: int, exited: "asyncio.Future[int]") -> None:
-        """Known by its id; the zygote reports its end."""
+        """`exited` is completed when the zygote reports the process's end."""
         self.pid = pid
         self._exited = exited
 
     async def wait(self) -> int:
-        """Its exit code, once it has ended; negative for a signal."""
+        """Wait for the end of the process and return its exit code; it is negative for a signal."""
         return await asyncio.shield(self._exited)
 
     def signal(self, which: signal.Signals) -> None:
-        """Send it a signal, if it has not ended."""
+        """Send a signal to the process, if it has not ended."""
         if not self._exited.done():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, which)
 
 
 class Zygote:
-    """Starts services by forking; starts itself when it is needed, again if it was killed."""
+    """Starts services by forking a process that has imported them; restarts that process if it was killed."""
 
     def __init__(self, log: Path, environment: Mapping[str, str], packages: Sequence[str]) -> None:
-        """The zygote's own output goes to `log`; `packages` are those of the services, which it imports."""
+        """`log`: the file for the zygote's own output; `packages`: the services' packages, which it
+        imports.
+        """
         self._log = log
         self._packages = packages
         self._environment = environment
@@ -55,14 +57,14 @@ class Zygote:
         self._number = 0
 
     async def start(self) -> None:
-        """Begin to import; `fork` waits until that is done."""
+        """Start the zygote's process, if it does not run; `fork` waits until its imports are done."""
         if self._process is not None and self._process.poll() is None:
             return
         ours, theirs = socket.socketpair()
         self._process = self._spawn(theirs)
         self._ready = asyncio.get_running_loop().create_future()
         reader, self._writer = await asyncio.open_connection(sock=ours)
-        self._reader = asyncio.create_task(self._listen(reader, self._ready))
+        self._reader = asyncio.create_task(self._read_reports(reader, self._ready))
 
     def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "subgraphs.platform.zygote", str(theirs.fileno()), *self._packages]
@@ -79,7 +81,9 @@ class Zygote:
             )
 
     async def fork(self, name: str, package: str, environment: Mapping[str, str], log: Path) -> ForkedProcess:
-        """Start the service of this name, whose code is in `package`; it writes to `log`."""
+        """Start the service `name`, whose code is in `package` and whose output goes to `log`. Raises
+        LaunchError.
+        """
         await self.start()
         if self._ready is None or self._writer is None:
             raise RuntimeError("the zygote was not started")
@@ -99,33 +103,33 @@ class Zygote:
         self._writer.write(json.dumps(order).encode() + b"\n")
         return await started
 
-    async def _listen(self, reader: asyncio.StreamReader, ready: "asyncio.Future[None]") -> None:
+    async def _read_reports(self, reader: asyncio.StreamReader, ready: "asyncio.Future[None]") -> None:
         with contextlib.suppress(OSError):
             while line := await reader.readline():
                 self._handle(json.loads(line), ready)
         for exited in self._exited.values():
             if not exited.done():
                 exited.set_result(GONE)
-        lost = LaunchError("The process that starts services has ended.", f"See {self._log}")
+        lost = LaunchError("The process that forks services has ended unexpectedly.", f"See {self._log}")
         if not ready.done():
             ready.set_exception(lost)
-            ready.exception()  # it may be that nobody waits
+            ready.exception()  # marks the exception as retrieved, in case no caller waits
         for started in self._started.values():
             started.set_exception(lost)
         self._started.clear()
         self._exited.clear()
 
-    def _handle(self, facts: dict[str, Any], ready: "asyncio.Future[None]") -> None:
-        if "ready" in facts:
+    def _handle(self, report: dict[str, Any], ready: "asyncio.Future[None]") -> None:
+        if "ready" in report:
             ready.set_result(None)
-        elif "pid" in facts:
-            process = ForkedProcess(facts["pid"], self._exited[facts["id"]])
-            self._started.pop(facts["id"]).set_result(process)
+        elif "pid" in report:
+            process = ForkedProcess(report["pid"], self._exited[report["id"]])
+            self._started.pop(report["id"]).set_result(process)
         else:
-            self._exited.pop(facts["id"]).set_result(facts["exit"])
+            self._exited.pop(report["id"]).set_result(report["exit"])
 
     async def stop(self) -> None:
-        """End it; services that still run end with it."""
+        """Stop the zygote's process; services that still run end with it."""
         if self._writer is not None:
             self._writer.close()
         if self._process is not None:

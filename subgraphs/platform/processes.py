@@ -1,9 +1,9 @@
-"""Processes of servers: ended with their parent, found again after it was killed, stopped for certain.
+"""Child processes of the launcher: started so that they end with it, found again if they do not, and stopped.
 
 A server must not outlive the launcher, even after `kill -9`: the kernel sends it a signal when its parent
-dies (PR_SET_PDEATHSIG). That setting is lost when a process changes its user, so it is made last, just before
-exec. What has no such kernel, or was started otherwise, is found on the next start by its working directory,
-which is its data.
+ends (PR_SET_PDEATHSIG). The setting is lost when a process changes its user, so it is made last, just before
+exec. Where the kernel has no such setting, a server that is left is found at the next start by its working
+directory, which is its data folder, and other processes by the environment variable MUSSIKON_DATA.
 """
 
 import asyncio
@@ -25,7 +25,9 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def die_with_parent(ending: signal.Signals) -> Callable[[], None]:
-    """What a child runs before exec: it gets this signal when its parent dies."""
+    """Return a function to run in a child before exec: it lets the kernel send the signal when the parent
+    ends.
+    """
     parent = os.getpid()
 
     def prepare() -> None:
@@ -45,9 +47,10 @@ def spawn(
     user: tuple[int, int] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a server in its data folder, its words in a log, in a session of its own.
+    """Start a process in a session of its own, so that Ctrl-C does not reach it.
 
-    Ctrl-C does not reach it.
+    `folder`: its working directory; `log`: the file for its output; `ending`: the signal when the parent
+    ends; `user`: user and group id, None for the present ones.
     """
     uid, gid = user or (None, None)
     with log.open("ab") as output:
@@ -67,7 +70,7 @@ def spawn(
 
 
 def alive(pid: int) -> bool:
-    """Whether a process of this number runs, and is no zombie."""
+    """Return whether a process with this id runs and is not a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -81,33 +84,35 @@ def alive(pid: int) -> bool:
         return not Path("/proc/self").exists()
 
 
-def works_in(pid: int, folder: Path) -> bool:
-    """Whether this process has that folder as its working directory: a server of ours on its data."""
+def has_working_directory(pid: int, folder: Path) -> bool:
+    """Return whether a process has this working directory, as a server has its data folder."""
     try:
         return Path(f"/proc/{pid}/cwd").readlink() == folder.resolve()
     except OSError:
         return False
 
 
-def marked(data: Path) -> dict[str, str]:
-    """The environment by which a process of this data folder is known again."""
+def marked_environment(data: Path) -> dict[str, str]:
+    """Return the environment with a variable that marks processes of this data folder."""
     return {**os.environ, _MARK: str(data.resolve())}
 
 
 def end_marked(data: Path) -> None:
-    """End what a launcher that was killed, with its own children at once, has left of this data folder."""
+    """Kill marked processes of this data folder that a killed launcher has left."""
     mark = f"{_MARK}={data.resolve()}".encode()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            left = int(entry.name) != os.getpid() and mark in (entry / "environ").read_bytes().split(b"\0")
+            is_marked = mark in (entry / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if left:
+        if is_marked and int(entry.name) != os.getpid():
             end(int(entry.name), (signal.SIGKILL,), 5)
 
 
 def wait_until_gone(pid: int, seconds: float) -> bool:
-    """Wait for the end of a process that need not be our child."""
+    """Wait for the end of a process, `seconds` at most; return whether it has ended. It need not be a
+    child.
+    """
     end = time.monotonic() + seconds
     while alive(pid):
         if time.monotonic() > end:
@@ -116,8 +121,11 @@ def wait_until_gone(pid: int, seconds: float) -> bool:
     return True
 
 
-def end(pid: int, signals: Sequence[signal.Signals], patience: float = 15) -> None:
-    """End a process that need not be our child, the next signal if the one before was not enough."""
+def end(pid: int, signals: Sequence[signal.Signals], timeout: float = 15) -> None:
+    """Send the signals one after the other until the process has ended, with `timeout` seconds after each.
+
+    The process need not be a child. Raises LaunchError if it belongs to another user.
+    """
     for ending in signals:
         try:
             os.kill(pid, ending)
@@ -125,27 +133,27 @@ def end(pid: int, signals: Sequence[signal.Signals], patience: float = 15) -> No
             return
         except PermissionError as error:
             raise LaunchError(
-                f"Process {pid} serves this data folder and belongs to another user.",
+                f"Process {pid} uses this data folder and belongs to another user.",
                 f"Stop it: sudo kill {pid}",
             ) from error
-        if wait_until_gone(pid, patience):
+        if wait_until_gone(pid, timeout):
             return
 
 
-def stop(process: subprocess.Popen[bytes], signals: Sequence[signal.Signals], patience: float = 15) -> None:
-    """End our child and reap it."""
+def stop(process: subprocess.Popen[bytes], signals: Sequence[signal.Signals], timeout: float = 15) -> None:
+    """Send the signals one after the other until the child has ended, with `timeout` seconds after each."""
     for ending in signals:
         if process.poll() is not None:
             return
         process.send_signal(ending)
         try:
-            process.wait(patience)
+            process.wait(timeout)
         except subprocess.TimeoutExpired:
             continue
 
 
 def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen there now."""
+    """Return whether a server could listen on a port now."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -157,7 +165,7 @@ def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -165,7 +173,7 @@ def free_port() -> int:
 
 
 async def http_status(host: str, port: int, path: str) -> int | None:
-    """The status of the answer at this address; None while nobody answers."""
+    """Return the status of the response to a GET request; None if there is none within 5 seconds."""
     writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(5):
@@ -180,14 +188,14 @@ async def http_status(host: str, port: int, path: str) -> int | None:
             writer.close()
 
 
-_TELLING = ("FATAL", "PANIC", "ERROR", "Fatal", "Bad file", "Can't", "Error")
+_ERROR_MARKS = ("FATAL", "PANIC", "ERROR", "Fatal", "Bad file", "Can't", "Error")
 
 
-def last_words(log: Path) -> str:
-    """The lines of a log that most likely say why a server ended."""
+def error_lines(log: Path) -> str:
+    """Return up to four lines of a log that most likely say why a server ended."""
     try:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:
         return ""
-    telling = [line for line in lines if any(mark in line for mark in _TELLING)]
-    return "\n".join((telling or lines)[-4:])
+    marked = [line for line in lines if any(mark in line for mark in _ERROR_MARKS)]
+    return "\n".join((marked or lines)[-4:])

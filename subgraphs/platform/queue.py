@@ -1,7 +1,4 @@
-"""The queue's server, as far as the launcher has to speak with it.
-
-Its client is imported only when it is needed.
-"""
+"""The launcher's requests to the queue's server. Its client is imported only when it is needed."""
 
 import importlib
 from typing import Any
@@ -10,20 +7,22 @@ from subgraphs.platform.errors import LaunchError
 
 
 async def check_queue(url: str) -> None:
-    """It must answer."""
+    """Raise LaunchError unless a Redis or Valkey answers at this URL."""
     await _with_client(url, lambda client: client.ping())
 
 
-async def forget_events(url: str) -> None:
-    """Remove all events and what was said of them: those of data that is gone say nothing."""
+async def delete_events(url: str) -> None:
+    """Delete all events, confirmations and replay requests, after the databases were dropped. Raises
+    LaunchError.
+    """
 
-    async def forget(client: Any) -> None:
+    async def delete(client: Any) -> None:
         for kind in ("events", "confirmations", "replays"):
             names = [name async for name in client.scan_iter(f"{kind}:*")]
             if names:
                 await client.delete(*names)
 
-    await _with_client(url, forget)
+    await _with_client(url, delete)
 
 
 async def _with_client(url: str, work: Any) -> None:

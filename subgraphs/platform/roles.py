@@ -1,8 +1,7 @@
-"""Each service is a user of its own to PostgreSQL: it owns its database and cannot enter another's.
+"""PostgreSQL roles: each service logs in as a role that owns its database and cannot connect to another's.
 
-Whoever gets hold of one service's connection has that service's tables and nothing else. Databases are made,
-migrated and filled by the server's own user in the role of their owner, so passwords are set only when a
-platform runs.
+An attacker who gets one service's connection can reach that service's tables only. The server's user creates,
+migrates and fills the databases in the role of their owner, so passwords are set only when a platform runs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,26 +29,26 @@ end $$
 
 
 def role_of(service: str) -> str:
-    """The service's name as a user of the server."""
+    """Return the name of a service's role."""
     return f"mussikon_{service}"
 
 
-def acting_as(url: str, role: str) -> str:
-    """The same address with the rights of this role."""
+def url_with_role(url: str, role: str) -> str:
+    """Return the URL with the option to act in this role after the login."""
     parts = urlsplit(url)
     query = "&".join(part for part in (parts.query, urlencode({"role": role})) if part)
     return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
 
 
-def logging_in(url: str, role: str, password: str) -> str:
-    """The same address for another user."""
+def url_with_login(url: str, role: str, password: str) -> str:
+    """Return the URL with another user and password."""
     parts = urlsplit(url)
     place = f"{quote(role)}:{quote(password, safe='')}@{parts.netloc.rpartition('@')[2]}"
     return urlunsplit((parts.scheme, place, parts.path, parts.query, ""))
 
 
 async def make_roles(connection: asyncpg.Connection, services: Sequence[str]) -> bool:
-    """Make a role for each service, with us as a member; answers False if we may not make roles."""
+    """Create a role for each service, with the connection's user as a member; return False if it may not."""
     ours = await connection.fetch("select rolname from pg_roles where pg_has_role(oid, 'member')")
     missing = {role_of(service) for service in services} - {row["rolname"] for row in ours}
     try:
@@ -62,9 +61,9 @@ async def make_roles(connection: asyncpg.Connection, services: Sequence[str]) ->
     return True
 
 
-async def give(connection: asyncpg.Connection, database: str, role: str) -> None:
-    """Make a role the owner of a database with all that is in it (the connection's own), and close it to
-    others.
+async def transfer_database(connection: asyncpg.Connection, database: str, role: str) -> None:
+    """Make a role the owner of the connection's database and of all objects in it; other roles may not
+    connect.
     """
     await connection.execute(f'alter database "{database}" owner to "{role}"')
     await connection.execute(f'revoke all on database "{database}" from public')
@@ -75,7 +74,9 @@ async def give(connection: asyncpg.Connection, database: str, role: str) -> None
 async def set_passwords(
     connection: asyncpg.Connection, folder: Path, services: Sequence[str]
 ) -> Mapping[str, str]:
-    """Set each service's password, kept in this folder, on the server; answers the passwords by service."""
+    """Set the password of each service's role; return the passwords by service. They are stored in
+    `folder`.
+    """
     make_folder(folder, 0o700)
     passwords = {service: secret(folder / service) for service in services}
     for service, password in passwords.items():

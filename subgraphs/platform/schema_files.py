@@ -1,4 +1,4 @@
-"""`mussikon schema`: every service's SDL and the supergraph composed of them, as files."""
+"""`mussikon schema`: writes every service's SDL, and the supergraph that is composed of them, into files."""
 
 import importlib
 from pathlib import Path
@@ -8,20 +8,20 @@ from strawberry.printer import print_schema
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from subgraphs.kit.graphql import Schema
-from subgraphs.platform.plan import Options
+from subgraphs.platform.options import Options
 from subgraphs.platform.tables import SERVICES, ServiceRow, ServiceTable
 
 SUPERGRAPH = "supergraph.graphql"
 
 
 def sdl_of(service: ServiceRow) -> str:
-    """The SDL of a service, which needs no server for that."""
+    """Return the SDL of a service; no server is needed."""
     schema: Schema = importlib.import_module(f"{service.module}.schema").schema
     return print_schema(schema) + "\n"
 
 
 def print_all(services: ServiceTable = SERVICES) -> dict[str, str]:
-    """The content of every file by its name; raises `CompositionFailed` with the reasons."""
+    """Return the content of every schema file by its name. Raises CompositionFailed."""
     sdls = {service.name: sdl_of(service) for service in services}
     addresses = Options(services=services)
     composition = compose([SubgraphSource(name, addresses.url_of(name), sdl) for name, sdl in sdls.items()])
@@ -30,7 +30,7 @@ def print_all(services: ServiceTable = SERVICES) -> dict[str, str]:
 
 
 def write_all(folder: Path, services: ServiceTable = SERVICES) -> list[Path]:
-    """Write the files that differ, and answer which."""
+    """Write the files whose content has changed; return their paths. Raises CompositionFailed."""
     changed: list[Path] = []
     for name, text in print_all(services).items():
         path = folder / name

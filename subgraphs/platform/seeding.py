@@ -1,7 +1,7 @@
-"""The sample data: loaded once, the whole of it, and remembered beside it in the platform's own database.
+"""Loading of the sample data; the platform's own database records its size and whether it is complete.
 
-A load that was broken off leaves its mark "loading"; the next start removes all databases of services and
-loads anew.
+An interrupted load leaves the state "loading"; the next start drops the databases of all services and loads
+again.
 """
 
 import importlib
@@ -14,11 +14,11 @@ import asyncpg
 from subgraphs.platform import databases
 from subgraphs.platform.connections import connect
 from subgraphs.platform.errors import LaunchError
-from subgraphs.platform.queue import forget_events
+from subgraphs.platform.queue import delete_events
 from subgraphs.platform.tables import ServiceTable
 
 Progress = Callable[[str, int, int], None]
-"""Called with a step's name, how much of it is done, and how much there is."""
+"""Called with the name of a step, the number of rows done, and the total number."""
 DEFAULT_SIZE = "small"
 _TABLE = """
 create table if not exists sample (
@@ -31,23 +31,23 @@ create table if not exists sample (
 
 
 class Load(Protocol):
-    """`subgraphs.platform.sample.load`: fills empty, migrated databases, given by service name."""
+    """The function `subgraphs.platform.sample.load`."""
 
     def __call__(self, databases: Mapping[str, str], size: str, progress: Progress) -> Awaitable[None]:
-        """Load the sample of this size."""
+        """Fill empty, migrated databases, given as URLs by service, with sample data of a size."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What is known of the sample in these databases."""
+    """The sample data in the databases: its size, and whether it was loaded completely."""
 
     size: str
     is_whole: bool
 
 
-async def present(server: str) -> Sample | None:
-    """The sample that is there, or None."""
+async def stored_sample(server: str) -> Sample | None:
+    """Return which sample data the databases on a server have, None without any. Raises LaunchError."""
     connection = await connect(databases.url_of(server, databases.PLATFORM))
     try:
         await connection.execute(_TABLE)
@@ -58,7 +58,7 @@ async def present(server: str) -> Sample | None:
 
 
 async def has_own_data(server: str) -> bool:
-    """Whether somebody has put users into the databases without the generator."""
+    """Return whether the database of the users service has users."""
     try:
         connection = await connect(databases.url_of(server, "users"))
     except LaunchError:
@@ -71,7 +71,7 @@ async def has_own_data(server: str) -> bool:
         await connection.close()
 
 
-async def _remember(server: str, size: str, state: str) -> None:
+async def _store_state(server: str, size: str, state: str) -> None:
     connection = await connect(databases.url_of(server, databases.PLATFORM))
     try:
         await connection.execute(
@@ -85,27 +85,30 @@ async def _remember(server: str, size: str, state: str) -> None:
 
 
 def check_size(known: Sample | None, wanted: str | None) -> None:
-    """Refuse to run another size than the one that is there."""
+    """Raise LaunchError if another size is requested than the one that is loaded."""
     if known and known.is_whole and wanted and wanted != known.size:
         raise LaunchError(
-            f"The data folder holds the sample {known.size}, not {wanted}.",
-            f"Say --size {known.size}, or another folder (--data FOLDER), or replace all data: "
+            f"Sample data of the size {wanted} was requested, but the data folder has the size {known.size}.",
+            f"Use --size {known.size}, or another folder (--data FOLDER), or replace all data: "
             f"mussikon seed --size {wanted} --replace",
         )
 
 
 async def load(server: str, redis_url: str, services: ServiceTable, size: str, progress: Progress) -> None:
-    """Load the sample into fresh databases; `server` is the address of PostgreSQL."""
+    """Drop and create the databases of all services, and load the sample data. Raises LaunchError.
+
+    `server` is the URL of PostgreSQL.
+    """
     try:
         sample: Load = importlib.import_module("subgraphs.platform.sample").load
     except ModuleNotFoundError as error:
         raise LaunchError(
-            "The generator of sample data cannot be loaded.", "Run without it: --no-sample"
+            "The generator of the sample data cannot be imported.", "Run without sample data: --no-sample"
         ) from error
-    await _remember(server, size, "loading")
+    await _store_state(server, size, "loading")
     await databases.drop_databases(server, services)
-    await forget_events(redis_url)
+    await delete_events(redis_url)
     urls = await databases.create_databases(server, services)
     await databases.migrate_all(urls, services)
     await sample(urls, size, progress)
-    await _remember(server, size, "loaded")
+    await _store_state(server, size, "loaded")

@@ -1,4 +1,4 @@
-"""The command's options for servers elsewhere: one for each row of the table of servers."""
+"""The command line options for external servers: one for each row of the table of servers."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -10,17 +10,18 @@ import typer
 from subgraphs.platform.tables import SERVERS
 
 Urls = Mapping[str, str]
-"""The addresses that the options give, by the server's name."""
+"""The URLs of external servers by the server's name."""
 
 
 def with_server_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace the parameter `urls` of a command by an option for each server; those that are given become
-    `urls`."""
+    """Replace the parameter `urls` of a command by one option per server; the options that are set become
+    `urls`.
+    """
 
     @wraps(command)
-    def wrapped(**given: Any) -> None:
-        urls = {server.name: url for server in SERVERS if (url := given.pop(server.option))}
-        command(**given, urls=urls)
+    def wrapped(**options: Any) -> None:
+        urls = {server.name: url for server in SERVERS if (url := options.pop(server.option))}
+        command(**options, urls=urls)
 
     signature = inspect.signature(command)
     own = [parameter for parameter in signature.parameters.values() if parameter.name != "urls"]

@@ -1,4 +1,4 @@
-"""The servers of a run: those that the launcher has started, and those elsewhere that the options name."""
+"""The servers of a run: embedded ones that the launcher starts, and external ones that the options name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from subgraphs.platform import databases
 from subgraphs.platform.console import step
-from subgraphs.platform.plan import Options
-from subgraphs.platform.roles import logging_in, role_of
+from subgraphs.platform.options import Options
+from subgraphs.platform.roles import role_of, url_with_login
 from subgraphs.platform.tables import POSTGRES, SERVERS, VALKEY, EmbeddedServer, Say, ServerRow
 
 
 @dataclass(slots=True)
 class Servers:
-    """The servers by name. `embedded` holds those that are ours, `urls` the addresses of all."""
+    """The servers by name: `embedded` has the embedded ones, `urls` the URLs of all."""
 
     data: Path
     say: Say
@@ -23,36 +23,38 @@ class Servers:
 
     @property
     def postgres_url(self) -> str:
-        """The address of PostgreSQL as the user who makes databases."""
+        """The URL of PostgreSQL for the user that creates databases."""
         return self.urls[POSTGRES]
 
     @property
     def redis_url(self) -> str:
-        """The address of the queue's server."""
+        """The URL of the queue's server."""
         return self.urls[VALKEY]
 
     def url_for(self, server: str, service: str) -> str:
-        """The address of a server for a service: of PostgreSQL that of its own database, as its own user."""
+        """Return the URL of a server for a service; for PostgreSQL that of its database, with its own
+        role.
+        """
         if server != POSTGRES:
             return self.urls[server]
         url, password = databases.url_of(self.postgres_url, service), self.passwords.get(service)
-        return logging_in(url, role_of(service), password) if password else url
+        return url_with_login(url, role_of(service), password) if password else url
 
     def start(self, row: ServerRow) -> EmbeddedServer:
-        """Start an embedded server, again if it has died."""
+        """Start an embedded server, for the first time or after it has ended. Raises LaunchError."""
         self.embedded[row.name] = row.start(self.data / row.name, self.say)
         self.urls[row.name] = self.embedded[row.name].url
         return self.embedded[row.name]
 
     def stop(self) -> None:
-        """Stop the embedded servers, in the opposite order of their start."""
+        """Stop the embedded servers, in the reverse order of their start."""
         for row in reversed(SERVERS):
             if row.name in self.embedded:
                 self.embedded[row.name].stop()
 
 
 def start_servers(options: Options, say: Say) -> Servers:
-    """Start the servers whose address the options do not give."""
+    """Start the servers for which the options have no URL. Raises LaunchError."""
     servers = Servers(options.data, say, dict(options.urls))
     try:
         for row in SERVERS:
@@ -66,8 +68,9 @@ def start_servers(options: Options, say: Say) -> Servers:
 
 
 async def check_servers(options: Options) -> None:
-    """Raise LaunchError unless every server elsewhere answers; the embedded ones did when they were
-    started."""
+    """Raise LaunchError unless every external server answers; embedded servers answer when their start
+    returns.
+    """
     for row in SERVERS:
         if row.name in options.urls:
             await row.check(options.urls[row.name])

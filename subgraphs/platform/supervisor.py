@@ -1,5 +1,5 @@
-"""Keeps processes running: one that dies is started again after a while, one that was stopped stays
-stopped.
+"""Supervises processes: one that ends unexpectedly is restarted after a delay; one that was stopped on
+purpose is not.
 """
 
 import asyncio
@@ -16,109 +16,112 @@ from subgraphs.platform.errors import LaunchError
 
 Say = Callable[[str], None]
 
-_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
-_STEADY = 60.0
-"""Whoever ran this long is not counted as dying again and again."""
-_PATIENCE = 15.0
+_FIRST_DELAY, _MAX_DELAY = 0.5, 30.0
+_STABLE_AFTER = 60.0
+"""Seconds after which a process counts as stable; its next restart comes after the shortest delay again."""
+_STOP_TIMEOUT = 15.0
 
 
 class Process(Protocol):
-    """Something that runs."""
+    """A process that can be awaited and signalled."""
 
     @property
     def pid(self) -> int:
-        """Its number."""
+        """The process id."""
         ...
 
     async def wait(self) -> int:
-        """Its exit code, once it has ended."""
+        """Wait for the end of the process and return its exit code; it is negative for a signal."""
         ...
 
     def signal(self, which: signal.Signals) -> None:
-        """Send it a signal, if it has not ended."""
+        """Send a signal to the process, if it has not ended."""
         ...
 
 
 class PolledProcess:
-    """A child of ours with a session of its own, looked at several times a second.
-
-    What it leaves behind goes with it.
-    """
+    """A child process with a session of its own, polled for its end; its own children are then killed."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        """Over a process that was started."""
         self._process = process
 
     @property
     def pid(self) -> int:
-        """Its number."""
+        """The process id."""
         return self._process.pid
 
     async def wait(self) -> int:
-        """Its exit code, once it has ended."""
-        while (code := self._process.poll()) is None:  # noqa: ASYNC110 - a process is not an event
+        """Wait for the end of the process, kill the rest of its process group, and return its exit code."""
+        while (code := self._process.poll()) is None:  # noqa: ASYNC110 - Popen has no event for it
             await asyncio.sleep(0.05)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         return code
 
     def signal(self, which: signal.Signals) -> None:
-        """Send it a signal, if it has not ended."""
+        """Send a signal to the process, if it has not ended."""
         if self._process.poll() is None:
             self._process.send_signal(which)
 
 
 @dataclass(slots=True)
 class Unit:
-    """One process to keep running: how it is started, and how it tells that it is ready."""
+    """One supervised process.
+
+    `launch` starts it, `is_ready` returns whether it serves requests, `timeout` is the time for that in
+    seconds.
+    """
 
     name: str
     launch: Callable[[], Awaitable[Process]]
     is_ready: Callable[[], Awaitable[bool]]
     log: str
-    ending: signal.Signals = signal.SIGTERM
-    patience: float = 60.0
+    stop_signal: signal.Signals = signal.SIGTERM
+    timeout: float = 60.0
     process: Process | None = None
-    wanted: bool = True
+    should_run: bool = True
     state: str = "new"
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     task: "asyncio.Task[None] | None" = None
 
 
 class Supervisor:
-    """The processes of the platform, by name."""
+    """Supervises the processes of the platform."""
 
     def __init__(self, say: Say) -> None:
-        """Say to a person what happens."""
+        """`say` is called with messages for the user."""
         self._say = say
         self.units: dict[str, Unit] = {}
 
     async def add(self, unit: Unit) -> None:
-        """Start a process and wait until it is ready; raises `LaunchError` if it does not get there."""
+        """Start a process and wait until it is ready. Raises LaunchError if it ends or is not ready in
+        time.
+        """
         self.units[unit.name] = unit
         process = await unit.launch()
         unit.process = process
         try:
             await self._wait_until_ready(unit, process)
         except BaseException:
-            unit.wanted = False
+            unit.should_run = False
             await self._end(unit)
             raise
-        unit.task = asyncio.create_task(self._keep(unit, process), name=f"keep {unit.name}")
+        unit.task = asyncio.create_task(self._supervise(unit, process), name=f"keep {unit.name}")
 
     async def _wait_until_ready(self, unit: Unit, process: Process) -> None:
         unit.state = "starting"
         ended = asyncio.create_task(process.wait())
-        deadline = time.monotonic() + unit.patience
+        deadline = time.monotonic() + unit.timeout
         try:
             while not await unit.is_ready():
                 if ended.done():
                     raise LaunchError(
-                        f"{unit.name} ended at its start ({_how(ended.result())}).", f"See {unit.log}"
+                        f"{unit.name} ended during its start ({_exit_reason(ended.result())}).",
+                        f"See {unit.log}",
                     )
                 if time.monotonic() > deadline:
                     raise LaunchError(
-                        f"{unit.name} was not ready within {unit.patience:.0f} s.", f"See {unit.log}"
+                        f"{unit.name} was not ready within {unit.timeout:.0f} s.", f"See {unit.log}"
                     )
                 await asyncio.wait([ended], timeout=0.05)
         finally:
@@ -126,25 +129,25 @@ class Supervisor:
         unit.state = "running"
         unit.ready.set()
 
-    async def _keep(self, unit: Unit, process: Process) -> None:
+    async def _supervise(self, unit: Unit, process: Process) -> None:
         delay, begin = _FIRST_DELAY, time.monotonic()
         while True:
             code = await process.wait()
             unit.ready.clear()
-            if not unit.wanted:
+            if not unit.should_run:
                 unit.state = "stopped"
                 return
             unit.state = "restarting"
-            delay = _FIRST_DELAY if time.monotonic() - begin > _STEADY else min(delay * 2, _LONGEST_DELAY)
+            delay = _FIRST_DELAY if time.monotonic() - begin > _STABLE_AFTER else min(delay * 2, _MAX_DELAY)
             self._say(
-                f"{unit.name} died ({_how(code)}); it is started again in {delay:.0f} s. Its log: {unit.log}"
+                f"{unit.name} died ({_exit_reason(code)}); restarting it in {delay:.0f} s. Log: {unit.log}"
             )
             await asyncio.sleep(delay)
             begin = time.monotonic()
-            process = await self._again(unit)
+            process = await self._restart(unit)
 
-    async def _again(self, unit: Unit) -> Process:
-        """Start it until it gets ready, ever more rarely."""
+    async def _restart(self, unit: Unit) -> Process:
+        """Start the process until it gets ready, with growing delays."""
         delay = _FIRST_DELAY
         while True:
             try:
@@ -153,35 +156,35 @@ class Supervisor:
             except LaunchError as error:
                 self._say(f"{error.problem} {error.advice}")
                 await self._end(unit)
-                delay = min(delay * 2, _LONGEST_DELAY)
+                delay = min(delay * 2, _MAX_DELAY)
                 await asyncio.sleep(delay)
             else:
                 self._say(f"{unit.name} runs again")
                 return process
 
     async def stop(self, name: str) -> str:
-        """Stop one on purpose; it stays stopped."""
+        """Stop a process, which is not restarted; return a message for the user."""
         unit = self.units[name]
-        if not unit.wanted:
+        if not unit.should_run:
             return f"{name} is stopped already"
         await self._stop(unit)
-        return f"{name} is stopped; start it again with: mussikon start {name}"
+        return f"{name} is stopped; to start it again: mussikon start {name}"
 
     async def start(self, name: str) -> str:
-        """Start one again that was stopped on purpose."""
+        """Start a process that was stopped; return a message for the user. Raises LaunchError."""
         unit = self.units[name]
-        if unit.wanted:
+        if unit.should_run:
             return f"{name} is {unit.state}"
-        unit.wanted = True
+        unit.should_run = True
         await self.add(unit)
         return f"{name} runs"
 
     async def stop_all(self, names: list[str]) -> None:
-        """Stop several at once."""
+        """Stop several processes at the same time."""
         await asyncio.gather(*(self._stop(self.units[name]) for name in names if name in self.units))
 
     async def _stop(self, unit: Unit) -> None:
-        unit.wanted = False
+        unit.should_run = False
         if unit.state == "restarting" and unit.task is not None:
             unit.task.cancel()
         await self._end(unit)
@@ -194,16 +197,16 @@ class Supervisor:
         process = unit.process
         if process is None:
             return
-        for ending in (unit.ending, signal.SIGKILL):
-            process.signal(ending)
+        for stop_signal in (unit.stop_signal, signal.SIGKILL):
+            process.signal(stop_signal)
             try:
-                await asyncio.wait_for(process.wait(), _PATIENCE)
+                await asyncio.wait_for(process.wait(), _STOP_TIMEOUT)
             except TimeoutError:
                 continue
             return
 
 
-def _how(code: int) -> str:
+def _exit_reason(code: int) -> str:
     if code < 0:
         try:
             return f"killed by {signal.Signals(-code).name}"

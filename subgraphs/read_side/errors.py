@@ -1,4 +1,4 @@
-"""What the read side has to say when it cannot answer."""
+"""The errors of the read side."""
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -6,19 +6,19 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from subgraphs.kit.errors import DomainError
 
 _MISSING = frozenset({"42P01", "42703"})  # no such table, no such column
-# Classes: connection, who may connect, to which database, resources, a database that takes nobody in,
+# SQLSTATE classes: connection, authorization, unknown database, resources, a database without connections,
 # shutdown.
 _OUTAGE = frozenset({"08", "28", "3D", "53", "55", "57"})
 
 
 class ReadModelUnavailable(DomainError):
-    """The read model cannot be trusted now, and the command side cannot answer this question in its place."""
+    """The read model is not fresh, and the command side cannot answer the query."""
 
     code = "READ_MODEL_UNAVAILABLE"
 
 
 class CommandSideRefused(DomainError):
-    """The service that was asked instead gave this error."""
+    """A service of the command side returned this error."""
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
@@ -26,9 +26,8 @@ class CommandSideRefused(DomainError):
 
 
 def why_unreadable(error: Exception) -> str | None:
-    """Why a read model could not be read, if it is a matter of its tables or its database.
-
-    None for mistakes.
+    """Return why a read model could not be read, if its tables or its database are missing; None for other
+    errors.
     """
     state = getattr(getattr(error, "orig", None), "sqlstate", None) or getattr(error, "sqlstate", None) or ""
     if state in _MISSING:

@@ -1,4 +1,4 @@
-"""The arguments of the read side's queries, checked."""
+"""The arguments of the read side's queries, and their checks."""
 
 import enum
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ import strawberry
 from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import enum_type, input_type
-from subgraphs.read_side.store import Circle, MusiciansWanted, RequestsWanted
+from subgraphs.read_side.store import Circle, MusicianCriteria, RequestCriteria
 
-MOST_SKILLS = 30
+MAX_SKILLS = 30
 _HALF_THE_EARTH_KM = 20_040.0
 
 
 @enum_type
 class ListingOrder(enum.Enum):
-    """In which order musicians are found."""
+    """The order of a list of musicians."""
 
     RATING = "rating"
     NEWEST = "newest"
@@ -28,7 +28,7 @@ class ListingOrder(enum.Enum):
 
 @enum_type
 class RequestListingOrder(enum.Enum):
-    """In which order requests are found."""
+    """The order of a list of requests."""
 
     SOONEST = "soonest"
     NEWEST = "newest"
@@ -36,7 +36,7 @@ class RequestListingOrder(enum.Enum):
 
 @enum_type
 class RequestStatus(enum.Enum):
-    """Where a request stands."""
+    """The status of a request."""
 
     OPEN = "open"
     IN_PROGRESS = "in_progress"
@@ -47,7 +47,7 @@ class RequestStatus(enum.Enum):
 
 @enum_type
 class UrgencyLevel(enum.Enum):
-    """How soon the client needs an answer."""
+    """How soon the client needs applications."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -57,14 +57,14 @@ class UrgencyLevel(enum.Enum):
 
 @input_type
 class CircleInput:
-    """A place, and how far around it."""
+    """A circle around a point."""
 
     latitude: float = strawberry.field(description="Degrees north, -90 to 90.")
     longitude: float = strawberry.field(description="Degrees east, -180 to 180.")
     km: float = strawberry.field(default=50.0, description="The radius in kilometres.")
 
     def read(self) -> Circle:
-        """The circle, checked."""
+        """Check and convert the circle. Raises BadUserInput."""
         return Circle(
             checks.decimal(self.latitude, "near.latitude", -90, 90),
             checks.decimal(self.longitude, "near.longitude", -180, 180),
@@ -72,7 +72,7 @@ class CircleInput:
         )
 
 
-def musicians_wanted(
+def musician_criteria(
     text: str | None,
     skill_ids: Sequence[str] | None,
     min_rating: float | None,
@@ -80,11 +80,11 @@ def musicians_wanted(
     city: str | None,
     available_only: bool,
     near: CircleInput | None,
-) -> MusiciansWanted:
-    """The arguments of `findMusicians`, checked."""
-    return MusiciansWanted(
+) -> MusicianCriteria:
+    """Check and convert the arguments of `findMusicians`. Raises BadUserInput."""
+    return MusicianCriteria(
         text=checks.optional_text(text, "text", 200),
-        skill_ids=checks.identifiers(skill_ids or (), "skillIds", MOST_SKILLS),
+        skill_ids=checks.identifiers(skill_ids or (), "skillIds", MAX_SKILLS),
         min_rating=None if min_rating is None else checks.decimal(min_rating, "minRating", 1, 5),
         max_hourly_rate=None if max_hourly_rate is None else checks.money(max_hourly_rate, "maxHourlyRate"),
         city=checks.optional_text(city, "city", 100),
@@ -93,21 +93,23 @@ def musicians_wanted(
     )
 
 
-def requests_wanted(
+def request_criteria(
     text: str | None,
     skill_ids: Sequence[str] | None,
     status: Sequence[RequestStatus] | None,
     starts_from: datetime | None,
     starts_to: datetime | None,
     near: CircleInput | None,
-) -> RequestsWanted:
-    """The arguments of `findRequests`, checked."""
+) -> RequestCriteria:
+    """Check and convert the arguments of `findRequests`. Raises BadUserInput."""
     earliest, latest = _in_utc(starts_from, "startsFrom"), _in_utc(starts_to, "startsTo")
     if earliest and latest and earliest > latest:
-        raise BadUserInput("'startsFrom' is after 'startsTo'", "startsFrom")
-    return RequestsWanted(
+        raise BadUserInput(
+            f"'startsFrom' must not be after 'startsTo', got {earliest} and {latest}", "startsFrom"
+        )
+    return RequestCriteria(
         text=checks.optional_text(text, "text", 200),
-        skill_ids=checks.identifiers(skill_ids or (), "skillIds", MOST_SKILLS),
+        skill_ids=checks.identifiers(skill_ids or (), "skillIds", MAX_SKILLS),
         statuses=tuple(dict.fromkeys(one.value for one in status or ())),
         starts_from=earliest,
         starts_to=latest,
@@ -121,4 +123,4 @@ def _in_utc(moment: datetime | None, field: str) -> datetime | None:
     try:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except OverflowError:
-        raise BadUserInput(f"'{field}' is outside of the calendar", field) from None
+        raise BadUserInput(f"'{field}' must be in the years 1 to 9999 in UTC", field) from None

@@ -1,33 +1,30 @@
-"""What one request to the read side shares.
-
-Who asks, the watch, the rebuilds, and the way to the command side.
-"""
+"""The context of a request to the read side."""
 
 from dataclasses import dataclass
 
 from gateway.transport.base import Transport
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.read_side.command_side import CommandSide
+from subgraphs.read_side.freshness import FreshnessMonitor
 from subgraphs.read_side.rebuilds import Rebuilds
-from subgraphs.read_side.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What lives as long as the service."""
+class ReadSideParts:
+    """The parts of the service that all requests share."""
 
-    watch: Watch
+    freshness: FreshnessMonitor
     rebuilds: Rebuilds
     transport: Transport
 
 
-class ReadContext(Context):
-    """The context of a request to the read side."""
+class ReadContext(ServiceContext):
+    """The context of one GraphQL request, with the shared parts and the command side for its caller."""
 
-    def __init__(self, caller: Caller, database: Database, parts: Parts) -> None:
+    def __init__(self, caller: Caller, database: Database, parts: ReadSideParts) -> None:
         super().__init__(caller, database, Bus(database, {}))
-        self.watch = parts.watch
+        self.freshness = parts.freshness
         self.rebuilds = parts.rebuilds
         self.command_side = CommandSide(parts.transport, caller.authorization)

@@ -1,7 +1,7 @@
-"""The local log: every event that the read models follow from, kept here, so that they can be made anew from
-the first one.
+"""The local log: all events from which the read models are computed, so that they can be rebuilt from the
+first one.
 
-The inbox does nothing but write it; what the events mean is a matter of the projections.
+The inbox only appends to the log; the projections interpret the events.
 """
 
 from uuid import uuid5
@@ -10,18 +10,15 @@ from sqlalchemy import text
 
 from subgraphs.kit.cause import as_uuid
 from subgraphs.kit.event_store.append import append
-from subgraphs.kit.event_store.events import ANY, Context, NewEvent, Stream, WrongType
+from subgraphs.kit.event_store.events import ANY, AppendContext, NewEvent, Stream, WrongType
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 _KNOWN = text("SELECT 1 FROM every_event WHERE event_id = :event_id")
 
 
-async def keep(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Write an event behind the others of its aggregate.
-
-    One that is here already, however long ago it came, is passed over.
-    """
+async def append_to_log(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Append an event to the stream of its aggregate, unless the log has an event with this id."""
     if await uow.fetch_value(_KNOWN, event_id=envelope.event_id) is not None:
         return
     event = NewEvent(
@@ -35,7 +32,7 @@ async def keep(uow: UnitOfWork, envelope: Envelope) -> None:
             "occurred_at": envelope.occurred_at,
         },
     )
-    context = Context(
+    context = AppendContext(
         created_by=envelope.created_by,
         correlation_id=as_uuid(envelope.correlation_id or str(envelope.event_id)),
         causation_id=envelope.causation_id,

@@ -1,6 +1,5 @@
-"""Rebuilds in the background of the service.
-
-Those that an admin asks for, and those that a start finds to be needed.
+"""Rebuilds of read models in the background: those that admins request, and those that are needed at a
+start.
 """
 
 import asyncio
@@ -15,25 +14,25 @@ from subgraphs.kit.event_store.lag import lag
 from subgraphs.kit.event_store.projection import create
 from subgraphs.kit.event_store.rebuild import rebuild
 from subgraphs.kit.rebuilds import RebuildRunning
-from subgraphs.kit.tasks import end
+from subgraphs.kit.tasks import cancel
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.read_side.projections.base import ReadModel
+from subgraphs.read_side.projections.base import LogProjection
 
 log = structlog.get_logger("subgraphs.rebuilds")
 
 
 class Rebuilds:
-    """A part of the service. One that was cut off, or tables of another revision, are taken up again at
-    the start.
+    """A part of the service. At its start it resumes interrupted rebuilds, and rebuilds tables of another
+    revision.
     """
 
-    def __init__(self, database: Database, models: Mapping[str, type[ReadModel]]) -> None:
+    def __init__(self, database: Database, models: Mapping[str, type[LogProjection]]) -> None:
         self._database = database
         self._models = models
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
-        """Make the tables of read models that have none, and take up what is needed."""
+        """Create missing tables, and start the rebuilds that are needed."""
         for name, model in self._models.items():
             async with UnitOfWork(self._database) as uow:
                 if not await lag(uow, name):
@@ -44,21 +43,21 @@ class Rebuilds:
                 self._begin(name, resume=True)
 
     async def stop(self) -> None:
-        """Cut off what is under way; the next start goes on with it."""
+        """Cancel running rebuilds; the next start resumes them."""
         for task in list(self._tasks.values()):
-            with suppress(Exception):  # it is told in the log
-                await end(task)
+            with suppress(Exception):  # `_ended` logs it
+                await cancel(task)
         self._tasks.clear()
 
-    async def ask(self, name: str) -> None:
-        """Begin to rebuild a read model; answers when its new tables are there.
+    async def start_rebuild(self, name: str) -> None:
+        """Start to rebuild a read model from the first event; return when its new tables exist.
 
         Raises NotFound or RebuildRunning.
         """
         if name not in self._models:
-            raise NotFound(f"There is no read model {name!r}; there are {', '.join(self._models)}")
+            raise NotFound(f"There is no read model {name!r}: choose one of {', '.join(self._models)}")
         if name in self._tasks:
-            raise RebuildRunning(f"{name} is being rebuilt")
+            raise RebuildRunning(f"{name} is being rebuilt: wait until the running rebuild has ended")
         task, begun = self._begin(name, resume=False)
         waiter = asyncio.create_task(begun.wait())
         try:
@@ -84,4 +83,4 @@ class Rebuilds:
     def _ended(self, name: str, task: "asyncio.Task[None]") -> None:
         self._tasks.pop(name, None)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("read model not rebuilt", model=name, reason=repr(error))
+            log.warning("rebuild of a read model failed", model=name, reason=repr(error))

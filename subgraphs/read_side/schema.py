@@ -13,28 +13,28 @@ from subgraphs.kit import budget, checks
 from subgraphs.kit.copies import digests_field, repair_field, rows_field, versions_field
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.pagination import DEFAULT_FIRST, MAX_FIRST, After, Connection, First, Order, Page
-from subgraphs.read_side import instead, store
-from subgraphs.read_side.copies import COPIES, KEYED
+from subgraphs.read_side import fallback, store
+from subgraphs.read_side.copies import COPIES, COPY_TABLES
+from subgraphs.read_side.fallback import PageRequest
 from subgraphs.read_side.inputs import (
     CircleInput,
     ListingOrder,
     RequestListingOrder,
     RequestStatus,
-    musicians_wanted,
-    requests_wanted,
+    musician_criteria,
+    request_criteria,
 )
-from subgraphs.read_side.instead import Listed
-from subgraphs.read_side.reading import (
+from subgraphs.read_side.routing import (
     Info,
-    answered,
-    counted,
-    own_cursor,
-    refuse,
-    say_continued,
+    answer,
+    answer_count,
+    report_continued,
     unavailable,
+    unsupported,
+    unwrap_cursor,
 )
-from subgraphs.read_side.states import ReadModel, state_of
-from subgraphs.read_side.store import MusiciansWanted, RequestsWanted
+from subgraphs.read_side.states import ReadModel, read_model_state
+from subgraphs.read_side.store import MusicianCriteria, RequestCriteria
 from subgraphs.read_side.tables import musicians, requests
 from subgraphs.read_side.types import ActiveRequests, MusicianListing, RankedMusician, RequestListing
 
@@ -43,14 +43,16 @@ Words = Annotated[
     str | None,
     strawberry.argument(description='Words of the text, as in a search engine ("quoted", or, -without).'),
 ]
-Skills = Annotated[list[strawberry.ID] | None, strawberry.argument(description="Ids of skills, all of them.")]
-Near = Annotated[CircleInput | None, strawberry.argument(description="In this circle.")]
-MOST_RANKED = 50
+Skills = Annotated[
+    list[strawberry.ID] | None, strawberry.argument(description="Ids of skills, all required.")
+]
+Near = Annotated[CircleInput | None, strawberry.argument(description="Places in this circle.")]
+MAX_RANKED = 50
 
 
 @object_type()
 class Query:
-    """What can be asked of the read models. `extensions.readModel` says where each answer comes from."""
+    """Queries of the read models. `extensions.readModel` has the source of each field's data."""
 
     @resolver
     async def find_musicians(
@@ -67,16 +69,16 @@ class Query:
         first: First = DEFAULT_FIRST,
         after: After = None,
     ) -> Connection[MusicianListing] | None:
-        """Musicians with their reputation, from the read model."""
-        wanted = musicians_wanted(text, skill_ids, min_rating, max_hourly_rate, city, available_only, near)
-        listed = Listed(first, order_by.value, own_cursor(after))
+        """The musicians who fulfil all conditions, with their reputation."""
+        criteria = musician_criteria(text, skill_ids, min_rating, max_hourly_rate, city, available_only, near)
+        page = PageRequest(first, order_by.value, unwrap_cursor(after))
         order = store.MUSICIAN_ORDERS[order_by.value]
-        listing = _Listing(info, "musicians", musicians, order, listed, after)
+        listing = _Listing(info, "musicians", musicians, order, page, after)
         return await listing.find(
-            wanted,
+            criteria,
             MusicianListing.of,
-            lambda: instead.find_musicians(info, wanted, listed),
-            lambda: instead.count_musicians(info, wanted),
+            lambda: fallback.find_musicians(info, criteria, page),
+            lambda: fallback.count_musicians(info, criteria),
         )
 
     @resolver
@@ -93,134 +95,140 @@ class Query:
         first: First = DEFAULT_FIRST,
         after: After = None,
     ) -> Connection[RequestListing] | None:
-        """Requests with what is known around them, from the read model."""
-        wanted = requests_wanted(text, skill_ids, status, starts_from, starts_to, near)
-        listed = Listed(first, order_by.value, own_cursor(after))
+        """The requests that fulfil all conditions, with client, skills and number of applications."""
+        criteria = request_criteria(text, skill_ids, status, starts_from, starts_to, near)
+        page = PageRequest(first, order_by.value, unwrap_cursor(after))
         order = store.REQUEST_ORDERS[order_by.value]
-        listing = _Listing(info, "requests", requests, order, listed, after)
+        listing = _Listing(info, "requests", requests, order, page, after)
         return await listing.find(
-            wanted,
+            criteria,
             RequestListing.of,
-            lambda: instead.find_requests(info, wanted, listed),
-            lambda: instead.count_requests(info, wanted),
+            lambda: fallback.find_requests(info, criteria, page),
+            lambda: fallback.count_requests(info, criteria),
         )
 
     @resolver
     async def ranked_musicians(
         self, info: Info, request_id: strawberry.ID, first: int = 10
     ) -> list[RankedMusician] | None:
-        """The newest ranking for a request, at most 50 musicians; for its client.
+        """The newest ranking for a request, at most 50 musicians; null before the first ranking.
 
-        Null as long as nobody was ranked.
+        For the client of the request and admins.
         """
         info.context.require()
-        key, first = checks.identifier(request_id, "requestId"), checks.whole(first, "first", 1, MOST_RANKED)
+        key, first = checks.identifier(request_id, "requestId"), checks.whole(first, "first", 1, MAX_RANKED)
         budget.spend(first)
 
         async def read() -> list[RankedMusician] | None:
             database = info.context.database
-            client_id = await store.ranked_for(database, key)
+            client_id = await store.client_of_ranking(database, key)
             if client_id is None:
                 return None
-            info.context.require_sight(client_id)
+            info.context.require_owner_or_admin(client_id)
             return [RankedMusician.of(row) for row in await store.ranking(database, key, first)]
 
-        return await answered(info, "matching", read, lambda: instead.ranked_musicians(info, str(key), first))
+        return await answer(info, "matching", read, lambda: fallback.ranked_musicians(info, str(key), first))
 
     @resolver
     async def top_musicians(self, info: Info, first: First = 10) -> list[MusicianListing] | None:
-        """Who can be had and is rated 4.5 or better by ten clients or more, the best first."""
+        """The available musicians with a rating of 4.5 or more in at least ten reviews, the best first."""
         checks.whole(first, "first", 1, MAX_FIRST)
         budget.spend(first)
 
         async def read() -> list[MusicianListing]:
-            return [MusicianListing.of(row) for row in await store.top(info.context.database, first)]
+            return [MusicianListing.of(row) for row in await store.top_rated(info.context.database, first)]
 
-        return await answered(info, "musicians", read, refuse("sort by rating"))
+        return await answer(info, "musicians", read, unsupported("sort by rating"))
 
     @resolver
     async def active_requests_summary(self, info: Info) -> list[ActiveRequests] | None:
-        """The requests that look for somebody, by status and currency."""
+        """Numbers and means of the requests that are open or in progress, by status and currency."""
 
         async def read() -> list[ActiveRequests]:
-            return [ActiveRequests.of(row) for row in await store.active(info.context.database)]
+            return [ActiveRequests.of(row) for row in await store.active_summary(info.context.database)]
 
-        return await answered(info, "requests", read, lambda: instead.active_requests(info))
+        return await answer(info, "requests", read, lambda: fallback.active_requests(info))
 
     @resolver
     async def read_models(self, info: Info) -> list[ReadModel] | None:
-        """How the read models are; for admins."""
+        """The states of the read models; for admins."""
         info.context.require_role("admin")
-        await info.context.watch.refresh()
-        return [await state_of(info, name) for name in info.context.watch.models]
+        await info.context.freshness.refresh()
+        return [await read_model_state(info, name) for name in info.context.freshness.models]
 
-    copy_digests = digests_field(KEYED)
-    copy_versions = versions_field(KEYED)
-    copy_rows = rows_field(KEYED)
+    copy_digests = digests_field(COPY_TABLES)
+    copy_versions = versions_field(COPY_TABLES)
+    copy_rows = rows_field(COPY_TABLES)
 
 
 @object_type()
 class Mutation:
-    """What can be done with the read models."""
+    """Mutations of the read models."""
 
     repair_copies = repair_field(COPIES, "read_side")
 
     @resolver
     async def rebuild_read_model(self, info: Info, name: str) -> ReadModel | None:
-        """Make a read model anew from the first event, in the background and while the old one serves.
-
-        For admins.
+        """Rebuild a read model from the first event, in the background, while the old tables serve. For
+        admins.
         """
         info.context.require_role("admin")
-        await info.context.rebuilds.ask(checks.text(name, "name", 40))
-        await info.context.watch.refresh()
-        return await state_of(info, name)
+        await info.context.rebuilds.start_rebuild(checks.text(name, "name", 40))
+        await info.context.freshness.refresh()
+        return await read_model_state(info, name)
 
 
 class _Listing:
-    """A list, and from where the page that is wanted comes."""
+    """A list that comes from the read model or the command side; all of its pages come from the same
+    source.
+    """
 
     def __init__(
-        self, info: Info, model: str, table: Table, order: Order, listed: Listed, after: str | None
+        self, info: Info, model: str, table: Table, order: Order, page: PageRequest, after: str | None
     ) -> None:
         self.info = info
         self.model = model
         self.table = table
         self.order = order
         self.after = after
-        self.is_continued = listed.after is not None
-        self.page = Page.of(order, listed.first, None if self.is_continued else after)
+        self.is_continued = page.after is not None
+        self.page = Page.of(order, page.first, None if self.is_continued else after)
 
     async def find(
         self,
-        wanted: MusiciansWanted | RequestsWanted,
+        criteria: MusicianCriteria | RequestCriteria,
         node: Callable[[Row[Any]], Node],
-        elsewhere: Callable[[], Any],
-        count_elsewhere: Callable[[], Any],
+        query_command_side: Callable[[], Any],
+        count_on_command_side: Callable[[], Any],
     ) -> Connection[Node]:
-        """The page: from where the list was begun, or from the read model as long as it can be trusted."""
+        """Return the page, from the source of the list's first page; the first page from the read model if
+        fresh.
+        """
         database = self.info.context.database
 
         async def read() -> Connection[Node]:
-            rows = await store.page_of(database, self.table, wanted, self.page)
+            rows = await store.page_of(database, self.table, criteria, self.page)
             return self.page.connection(rows, node, self._key, count)
 
         async def count() -> int:
-            return await counted(
-                self.info, self.model, lambda: store.count_of(database, self.table, wanted), count_elsewhere
+            return await answer_count(
+                self.info,
+                self.model,
+                lambda: store.count_of(database, self.table, criteria),
+                count_on_command_side,
             )
 
-        async def begin_elsewhere() -> Connection[Node]:
+        async def first_page_of_command_side() -> Connection[Node]:
             if self.after is not None:
-                raise unavailable("go on with this list")
-            found: Connection[Node] = await elsewhere()
-            return found
+                raise unavailable("continue this list")
+            page: Connection[Node] = await query_command_side()
+            return page
 
         if self.is_continued:
-            say_continued(self.info)
-            continuing: Connection[Node] = await elsewhere()
-            return continuing
-        return await answered(self.info, self.model, read, begin_elsewhere)
+            report_continued(self.info)
+            next_page: Connection[Node] = await query_command_side()
+            return next_page
+        return await answer(self.info, self.model, read, first_page_of_command_side)
 
     def _key(self, row: Row[Any]) -> tuple[Any, UUID]:
         return getattr(row, self.order.column.key or ""), getattr(row, self.order.id_column.key or "")

@@ -1,4 +1,4 @@
-"""How the read models are, for admins."""
+"""The states of the read models, for admins."""
 
 import asyncio
 import enum
@@ -9,7 +9,7 @@ import strawberry
 from subgraphs.kit.graphql import enum_type, object_type
 from subgraphs.read_side import store
 from subgraphs.read_side.errors import why_unreadable
-from subgraphs.read_side.reading import PATIENCE, Info
+from subgraphs.read_side.routing import READ_TIMEOUT, Info
 from subgraphs.read_side.tables import matches, musicians, requests
 
 _TABLES = {"musicians": musicians, "requests": requests, "matching": matches}
@@ -17,7 +17,7 @@ _TABLES = {"musicians": musicians, "requests": requests, "matching": matches}
 
 @enum_type
 class ReadModelState(enum.Enum):
-    """Whether queries are answered from a read model."""
+    """The state of a read model."""
 
     SERVING = "serving"
     REBUILDING = "rebuilding"
@@ -27,59 +27,60 @@ class ReadModelState(enum.Enum):
 
 @object_type()
 class ProjectionLatency:
-    """How long the newest events took, at most a thousand, from occurring to being visible in the read model,
-    in milliseconds.
+    """Percentiles of the time from an event's occurrence until it is visible in the read model.
 
-    Only those that this process applied since its start.
+    They are computed from the newest events, at most 1,000, that this process has applied since its start.
     """
 
-    events: int = strawberry.field(description="How many there are.")
-    p50_ms: float | None = strawberry.field(description="Half of them took no longer.")
-    p95_ms: float | None = strawberry.field(description="95 percent of them took no longer.")
-    p99_ms: float | None = strawberry.field(description="99 percent of them took no longer.")
+    events: int = strawberry.field(description="The number of events.")
+    p50_ms: float | None = strawberry.field(description="The median in milliseconds.")
+    p95_ms: float | None = strawberry.field(description="The 95th percentile in milliseconds.")
+    p99_ms: float | None = strawberry.field(description="The 99th percentile in milliseconds.")
 
 
 @object_type()
 class ReadModelRebuild:
-    """Tables that are being filled anew while the old ones serve."""
+    """A running rebuild, which fills new tables while the old ones serve."""
 
-    generation: int = strawberry.field(description="Their generation.")
-    events_applied: int = strawberry.field(description="How many events are in them.")
+    generation: int = strawberry.field(description="The generation of the new tables.")
+    events_applied: int = strawberry.field(description="The number of events that were applied.")
     events_behind: int = strawberry.field(
-        description="How many events are still to come; 10,000 are counted at most."
+        description="The number of events that are to be applied, at most 10,000."
     )
 
 
 @object_type()
 class ReadModel:
-    """A read model: how far it is, and whether queries may rely on it."""
+    """The state of a read model."""
 
-    name: str = strawberry.field(description="Its name.")
+    name: str = strawberry.field(description="The name of the read model.")
     state: ReadModelState = strawberry.field(
         description="SERVING; REBUILDING: serving while new tables are filled; BEHIND or DOWN: the command side answers."
     )
-    reason: str | None = strawberry.field(description="Why the command side answers.")
-    generation: int | None = strawberry.field(description="The generation of the tables that serve.")
-    revision: int | None = strawberry.field(description="The revision of the handlers that filled them.")
-    rows: int | None = strawberry.field(description="How many rows it shows.")
-    events_applied: int | None = strawberry.field(description="How many events are in it.")
+    reason: str | None = strawberry.field(description="Why the command side answers; null if it does not.")
+    generation: int | None = strawberry.field(description="The generation of the serving tables.")
+    revision: int | None = strawberry.field(
+        description="The revision of the handlers that filled the serving tables."
+    )
+    rows: int | None = strawberry.field(description="The number of visible rows.")
+    events_applied: int | None = strawberry.field(description="The number of events that were applied.")
     events_behind: int | None = strawberry.field(
-        description="How many events of the local log it lacks; 10,000 are counted at most."
+        description="The number of events in the local log that are to be applied, at most 10,000."
     )
     seconds_behind: float | None = strawberry.field(
-        description="Since the oldest event that it lacks, in the local log or in the queue."
+        description="The age of the oldest event in the local log or the queue that is to be applied."
     )
-    updated_at: datetime | None = strawberry.field(description="When it last took events in.")
-    latency: ProjectionLatency = strawberry.field(description="How soon events are visible.")
-    rebuild: ReadModelRebuild | None = strawberry.field(description="The rebuild that is under way.")
+    updated_at: datetime | None = strawberry.field(description="When events were last applied.")
+    latency: ProjectionLatency = strawberry.field(description="How soon events become visible.")
+    rebuild: ReadModelRebuild | None = strawberry.field(description="The running rebuild; null without one.")
 
 
-async def state_of(info: Info, name: str) -> ReadModel:
-    """A read model as it was last seen."""
-    watch = info.context.watch
-    look, verdict = watch.look(name), watch.verdict(name)
-    serving, shadow = look.serving, look.shadow
-    latencies = watch.models[name].latencies
+async def read_model_state(info: Info, name: str) -> ReadModel:
+    """Return the state of a read model at its last observation."""
+    freshness = info.context.freshness
+    observation, verdict = freshness.observation(name), freshness.verdict(name)
+    serving, shadow = observation.serving, observation.shadow
+    latencies = freshness.models[name].latencies
     p50, p95, p99 = latencies.percentiles((50, 95, 99))
     if verdict.trusted:
         state = ReadModelState.SERVING if shadow is None else ReadModelState.REBUILDING
@@ -107,7 +108,7 @@ async def state_of(info: Info, name: str) -> ReadModel:
 
 async def _rows(info: Info, name: str) -> int | None:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(READ_TIMEOUT):
             return await store.rows_in(info.context.database, _TABLES[name])
     except Exception as error:
         if why_unreadable(error) is None:

@@ -1,4 +1,4 @@
-"""What is asked of the read models; the tables themselves are in tables.py and made by projections/."""
+"""The queries of the read models; their tables are in tables.py and created by projections/."""
 
 import math
 import re
@@ -15,7 +15,7 @@ from subgraphs.kit.database import Session
 from subgraphs.kit.pagination import Order, Page
 from subgraphs.read_side.tables import active_requests, matches, musicians, rankings, requests, top_musicians
 
-_SAID_AGAIN = re.compile(r'-(?=[^\w"]*-)')
+_REPEATED_MINUS = re.compile(r'-(?=[^\w"]*-)')
 _KM_PER_DEGREE = math.pi * 6371.0088 / 180
 
 
@@ -39,16 +39,16 @@ REQUEST_ORDERS = {
 
 @dataclass(frozen=True, slots=True)
 class Circle:
-    """A place, and how far around it."""
+    """A circle around a point."""
 
     latitude: float
     longitude: float
     km: float
 
     def conditions(self, table: Table) -> list[ColumnElement[bool]]:
-        """A box that an index can answer, then the true distance.
+        """Return the SQL conditions: a bounding box, for which an index is used, then the exact distance.
 
-        The box leaves out longitudes near a pole or the date line.
+        Near a pole or the date line the box has no condition on the longitude.
         """
         latitude, longitude = table.c.latitude, table.c.longitude
         reach = self.km / _KM_PER_DEGREE
@@ -60,8 +60,8 @@ class Circle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MusiciansWanted:
-    """Which musicians; what is empty or None does not narrow."""
+class MusicianCriteria:
+    """Conditions on musicians, joined by AND; an empty or None field is no condition."""
 
     text: str | None = None
     skill_ids: tuple[UUID, ...] = ()
@@ -72,7 +72,7 @@ class MusiciansWanted:
     near: Circle | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """The same in SQL."""
+        """Return the SQL conditions."""
         found: list[ColumnElement[bool]] = []
         if self.text:
             found.append(_matches(musicians, self.text))
@@ -90,8 +90,8 @@ class MusiciansWanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestsWanted:
-    """Which requests; what is empty or None does not narrow."""
+class RequestCriteria:
+    """Conditions on requests, joined by AND; an empty or None field is no condition."""
 
     text: str | None = None
     skill_ids: tuple[UUID, ...] = ()
@@ -101,7 +101,7 @@ class RequestsWanted:
     near: Circle | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """The same in SQL."""
+        """Return the SQL conditions."""
         found: list[ColumnElement[bool]] = []
         if self.text:
             found.append(_matches(requests, self.text))
@@ -117,30 +117,32 @@ class RequestsWanted:
 
 
 def _matches(table: Table, words: str) -> ColumnElement[bool]:
-    """Words as in a search engine ("quoted", or, -without); whatever is typed is a query.
+    """Return the condition for a full text search with the syntax of search engines ("quoted", or, -without).
 
-    Of minus signs in a row the last one counts: each is a level of nesting, of which PostgreSQL takes 32.
+    Any text is a valid query. Repeated minus signs are reduced to one: each is a level of nesting, of which
+    PostgreSQL allows 32.
     """
-    given = _SAID_AGAIN.sub(" ", words)
-    found: ColumnElement[bool] = table.c.search.op("@@")(func.websearch_to_tsquery("simple", given))
-    return found
+    query = _REPEATED_MINUS.sub(" ", words)
+    condition: ColumnElement[bool] = table.c.search.op("@@")(func.websearch_to_tsquery("simple", query))
+    return condition
 
 
 async def page_of(
-    session: Session, table: Table, wanted: MusiciansWanted | RequestsWanted, page: Page
+    session: Session, table: Table, criteria: MusicianCriteria | RequestCriteria, page: Page
 ) -> Sequence[Row[Any]]:
-    """A page of what is wanted."""
+    """Return the rows of a page, and one more if there is a next page."""
     columns = [column for column in table.c if column.name != "search"]
-    return await session.fetch_all(page.select(select(*columns).where(*wanted.conditions())))
+    return await session.fetch_all(page.select(select(*columns).where(*criteria.conditions())))
 
 
-async def count_of(session: Session, table: Table, wanted: MusiciansWanted | RequestsWanted) -> int:
-    """How many there are of what is wanted."""
-    return int(await session.fetch_value(select(func.count()).select_from(table).where(*wanted.conditions())))
+async def count_of(session: Session, table: Table, criteria: MusicianCriteria | RequestCriteria) -> int:
+    """Return the number of rows that fulfil the criteria."""
+    statement = select(func.count()).select_from(table).where(*criteria.conditions())
+    return int(await session.fetch_value(statement))
 
 
-async def top(session: Session, first: int) -> Sequence[Row[Any]]:
-    """The best of those who can be had."""
+async def top_rated(session: Session, first: int) -> Sequence[Row[Any]]:
+    """Return the best `first` rows of the view of top musicians."""
     view = top_musicians.c
     order = (view.rating.desc(), view.total_reviews.desc(), view.musician_id)
     return await session.fetch_all(
@@ -148,25 +150,26 @@ async def top(session: Session, first: int) -> Sequence[Row[Any]]:
     )
 
 
-async def active(session: Session) -> Sequence[Row[Any]]:
-    """The requests that look for somebody, by status and currency."""
+async def active_summary(session: Session) -> Sequence[Row[Any]]:
+    """Return the summary of open requests and those in progress, by status and currency."""
     return await session.fetch_all(
         select(active_requests).order_by(active_requests.c.status, active_requests.c.currency)
     )
 
 
-async def ranked_for(session: Session, request_id: UUID) -> UUID | None:
-    """The client of a request, if there is a ranking for it."""
-    found = await session.fetch_value(select(rankings.c.client_id).where(rankings.c.request_id == request_id))
-    return found if found is None else UUID(str(found))
+async def client_of_ranking(session: Session, request_id: UUID) -> UUID | None:
+    """Return the client of a request that has a ranking, else None."""
+    statement = select(rankings.c.client_id).where(rankings.c.request_id == request_id)
+    client_id = await session.fetch_value(statement)
+    return client_id if client_id is None else UUID(str(client_id))
 
 
 async def ranking(session: Session, request_id: UUID, first: int) -> Sequence[Row[Any]]:
-    """The first of a request's ranking."""
+    """Return the first `first` rows of a request's ranking."""
     own = select(matches).where(matches.c.request_id == request_id)
     return await session.fetch_all(own.order_by(matches.c.ranking_position).limit(first))
 
 
 async def rows_in(session: Session, table: Table) -> int:
-    """How many rows a read model shows."""
+    """Return the number of visible rows of a read model."""
     return int(await session.fetch_value(select(func.count()).select_from(table)))

@@ -1,7 +1,4 @@
-"""The read models as SQLAlchemy knows them.
-
-The plain names, behind which the generation stands that serves.
-"""
+"""The read models for SQLAlchemy, under the plain names of the views over the serving generation."""
 
 from sqlalchemy import (
     BigInteger,

@@ -1,4 +1,4 @@
-"""The types of the read side's listings. What is shown of whom is what the command side shows, too."""
+"""The types of the read side's lists. They show the same to each caller as the command side does."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,33 +11,33 @@ from sqlalchemy import Row
 
 from subgraphs.kit.graphql import REFERENCE, object_type, resolver
 from subgraphs.read_side.inputs import RequestStatus, UrgencyLevel
-from subgraphs.read_side.reading import Info
+from subgraphs.read_side.routing import Info
 
 
 @object_type(keys=[REFERENCE])
 class Musician:
-    """A musician, of whom only the id is known here."""
+    """A musician, of whom this subgraph has the id only."""
 
     id: strawberry.ID = strawberry.field(description="The musician's id.")
 
 
 @object_type(keys=[REFERENCE])
 class MusicianRequest:
-    """A request, of which only the id is known here."""
+    """A request, of which this subgraph has the id only."""
 
     id: strawberry.ID = strawberry.field(description="The id of the request.")
 
 
 @object_type(keys=[REFERENCE])
 class User:
-    """A user, of whom only the id is known here."""
+    """A user, of whom this subgraph has the id only."""
 
     id: strawberry.ID = strawberry.field(description="The user's id.")
 
 
 @object_type(keys=[REFERENCE])
 class Skill:
-    """A skill, of which only the id is known here."""
+    """A skill, of which this subgraph has the id only."""
 
     id: strawberry.ID = strawberry.field(description="The id of the skill.")
 
@@ -48,44 +48,44 @@ def _skills(ids: Any) -> list[Skill]:
 
 @object_type()
 class MusicianListing:
-    """A musician as found in the directory."""
+    """A musician in a list."""
 
-    stage_name: str = strawberry.field(description="The name on the poster.")
-    bio: str = strawberry.field(description="What they tell about themselves.")
-    hourly_rate: Decimal = strawberry.field(description="What an hour costs, in `currency`.")
+    stage_name: str = strawberry.field(description="The stage name.")
+    bio: str = strawberry.field(description="The musician's self-description.")
+    hourly_rate: Decimal = strawberry.field(description="The price of an hour, in `currency`.")
     currency: str = strawberry.field(description="The currency's code of three letters (ISO 4217).")
-    experience_years: int = strawberry.field(description="Years on stage.")
-    latitude: float | None = strawberry.field(description="Degrees north of where they live.")
-    longitude: float | None = strawberry.field(description="Degrees east of where they live.")
-    city: str | None = strawberry.field(description="The city they live in.")
+    experience_years: int = strawberry.field(description="Years of experience on stage.")
+    latitude: float | None = strawberry.field(description="The latitude of the musician's home.")
+    longitude: float | None = strawberry.field(description="The longitude of the musician's home.")
+    city: str | None = strawberry.field(description="The city where the musician lives.")
     country: str | None = strawberry.field(description="The country's code of two letters.")
     rating: float | None = strawberry.field(
         description="The mean of all ratings, 1 to 5; null without reviews."
     )
-    total_reviews: int = strawberry.field(description="How many reviews there are.")
+    total_reviews: int = strawberry.field(description="The number of reviews.")
     last_active: datetime | None = strawberry.field(
-        description="The newest event about the profile, an application or a booking; null where the command side answers."
+        description="The newest change of the profile, an application or a booking; null from the command side."
     )
     is_available: bool | None = strawberry.field(
-        description="Whether the account is open; null where the command side answers."
+        description="Whether the account is active; null if the data come from the command side."
     )
-    created_at: datetime = strawberry.field(description="When the profile was made.")
+    created_at: datetime = strawberry.field(description="When the profile was created.")
     key: strawberry.Private[str]
     skill_ids: strawberry.Private[Any]
 
     @resolver
     def musician(self) -> Musician | None:
-        """Who it is."""
+        """The listed musician."""
         return Musician(id=strawberry.ID(self.key))
 
     @resolver
     def skills(self) -> list[Skill] | None:
-        """Their instruments, genres and styles."""
+        """The musician's instruments, genres and styles."""
         return _skills(self.skill_ids)
 
     @classmethod
     def of(cls, row: Row[Any]) -> "MusicianListing":
-        """The listing of a row; the rating is rounded as the reviews service does."""
+        """Return the GraphQL type of a row; the rating is rounded as in the reviews service."""
         same = "bio hourly_rate currency experience_years latitude longitude city country last_active is_available"
         return cls(
             **{
@@ -99,7 +99,7 @@ class MusicianListing:
 
     @classmethod
     def of_node(cls, node: Mapping[str, Any], reputation: Mapping[str, Any]) -> "MusicianListing":
-        """The listing of what the musicians and reviews services answered."""
+        """Return the GraphQL type for responses of the musicians and reviews services."""
         place = node["location"] or {}
         return cls(
             stage_name=node["stageName"],
@@ -120,28 +120,24 @@ class MusicianListing:
 
 @object_type()
 class RequestListing:
-    """A request as found in the directory."""
+    """A request in a list."""
 
-    title: str = strawberry.field(description="What is looked for, in a line.")
-    description: str = strawberry.field(description="The same at length.")
-    status: RequestStatus = strawberry.field(description="Where the request stands.")
-    urgency_level: UrgencyLevel = strawberry.field(description="How soon the client needs an answer.")
-    starts_at: datetime = strawberry.field(description="When the event begins, in UTC.")
+    title: str = strawberry.field(description="The title of the request.")
+    description: str = strawberry.field(description="A longer description.")
+    status: RequestStatus = strawberry.field(description="The status of the request.")
+    urgency_level: UrgencyLevel = strawberry.field(description="How soon the client needs applications.")
+    starts_at: datetime = strawberry.field(description="When the event starts, in UTC.")
     ends_at: datetime = strawberry.field(description="When the event ends, in UTC.")
-    time_zone: str = strawberry.field(description="The place's IANA time zone.")
-    budget_min: Decimal = strawberry.field(
-        description="The least that the client would pay for the whole event."
-    )
-    budget_max: Decimal = strawberry.field(
-        description="The most that the client would pay for the whole event."
-    )
-    currency: str = strawberry.field(description="The currency's ISO code.")
+    time_zone: str = strawberry.field(description="The IANA time zone of the event's place.")
+    budget_min: Decimal = strawberry.field(description="The lowest price for the whole event.")
+    budget_max: Decimal = strawberry.field(description="The highest price for the whole event.")
+    currency: str = strawberry.field(description="The currency's code of three letters (ISO 4217).")
     latitude: float = strawberry.field(description="Degrees north.")
     longitude: float = strawberry.field(description="Degrees east.")
     city: str = strawberry.field(description="The city.")
     country: str = strawberry.field(description="The country's code of two letters.")
-    client_name: str | None = strawberry.field(description="The client's name on the platform.")
-    created_at: datetime = strawberry.field(description="When it was published.")
+    client_name: str | None = strawberry.field(description="The client's user name.")
+    created_at: datetime = strawberry.field(description="When the request was published.")
     key: strawberry.Private[str]
     client_id: strawberry.Private[UUID]
     skill_ids: strawberry.Private[Any]
@@ -149,28 +145,32 @@ class RequestListing:
 
     @resolver
     def request(self) -> MusicianRequest | None:
-        """Which request it is."""
+        """The listed request."""
         return MusicianRequest(id=strawberry.ID(self.key))
 
     @resolver
     def client(self) -> User | None:
-        """Who looks for a musician."""
+        """The client who published the request."""
         return User(id=strawberry.ID(str(self.client_id)))
 
     @resolver
     def required_skills(self) -> list[Skill] | None:
-        """What the musician must be able to do."""
+        """The skills that the musician must have."""
         return _skills(self.skill_ids)
 
     @resolver
     def total_applications(self, info: Info) -> int | None:
-        """How many have applied, those who were turned down too; for the client, null for others."""
+        """The number of applications, including rejected ones; null for callers other than the client and
+        admins.
+        """
         identity = info.context.identity
-        return self.applications if identity is not None and identity.may_see(self.client_id) else None
+        return (
+            self.applications if identity is not None and identity.is_owner_or_admin(self.client_id) else None
+        )
 
     @classmethod
     def of(cls, row: Row[Any]) -> "RequestListing":
-        """The listing of a row."""
+        """Return the GraphQL type of a row."""
         same = "title description starts_at ends_at time_zone budget_min budget_max currency latitude longitude city"
         return cls(
             **{
@@ -186,7 +186,7 @@ class RequestListing:
 
     @classmethod
     def of_node(cls, node: Mapping[str, Any], client_name: str | None) -> "RequestListing":
-        """The listing of what the requests and users services answered."""
+        """Return the GraphQL type for responses of the requests and users services."""
         place = node["location"]
         return cls(
             title=node["title"],
@@ -213,26 +213,36 @@ class RequestListing:
 class RankedMusician:
     """A musician in the ranking for a request. All scores are from 0 to 100."""
 
-    ranking_position: int = strawberry.field(description="1 is the best.")
+    ranking_position: int = strawberry.field(description="The position in the ranking; 1 is the best.")
     total_score: float = strawberry.field(description="The weighted mean of the scores below.")
-    skill_score: float = strawberry.field(description="How many of the required skills the musician has.")
-    experience_score: float = strawberry.field(description="Years on stage, up to ten.")
-    price_score: float = strawberry.field(description="The cost of the event against its budget.")
-    distance_score: float = strawberry.field(description="How near the musician lives.")
-    distance_km: float = strawberry.field(description="The way to the event as the crow flies.")
+    skill_score: float = strawberry.field(
+        description="The percentage of the required skills that the musician has."
+    )
+    experience_score: float = strawberry.field(
+        description="40 plus 6 for each year of experience, up to ten years."
+    )
+    price_score: float = strawberry.field(
+        description="The event's cost at the musician's rate compared with the budget: 100 is cheap."
+    )
+    distance_score: float = strawberry.field(
+        description="100 at the place of the event, 0 at the algorithm's radius."
+    )
+    distance_km: float = strawberry.field(
+        description="The distance from the musician's home to the event in kilometres."
+    )
     is_recommended: bool = strawberry.field(
-        description="Whether the total reaches what the algorithm recommends."
+        description="Whether the total score reaches the algorithm's `recommendedFrom`."
     )
     key: strawberry.Private[str]
 
     @resolver
     def musician(self) -> Musician | None:
-        """Who it is."""
+        """The listed musician."""
         return Musician(id=strawberry.ID(self.key))
 
     @classmethod
     def of(cls, row: Row[Any]) -> "RankedMusician":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         scores = "total_score skill_score experience_score price_score distance_score distance_km"
         return cls(
             **{name: getattr(row, name) for name in (*scores.split(), "ranking_position", "is_recommended")},
@@ -241,7 +251,7 @@ class RankedMusician:
 
     @classmethod
     def of_node(cls, node: Mapping[str, Any]) -> "RankedMusician":
-        """The type of what the matching service answered."""
+        """Return the GraphQL type for a response of the matching service."""
         return cls(
             ranking_position=node["rankingPosition"],
             total_score=node["totalScore"],
@@ -257,19 +267,17 @@ class RankedMusician:
 
 @object_type()
 class ActiveRequests:
-    """The requests of a status and a currency that look for somebody."""
+    """A summary of the requests with one status and one currency."""
 
-    status: RequestStatus = strawberry.field(description="Open, or in progress: musicians have applied.")
-    currency: str = strawberry.field(
-        description="The currency of the budgets; others have no mean with them."
-    )
-    requests: int = strawberry.field(description="How many there are.")
-    mean_age_days: float = strawberry.field(description="How long ago they were published, on average.")
-    mean_budget_min: Decimal = strawberry.field(description="The mean of the least that clients would pay.")
-    mean_budget_max: Decimal = strawberry.field(description="The mean of the most that clients would pay.")
+    status: RequestStatus = strawberry.field(description="OPEN or IN_PROGRESS.")
+    currency: str = strawberry.field(description="The currency of the budgets.")
+    requests: int = strawberry.field(description="The number of requests.")
+    mean_age_days: float = strawberry.field(description="The mean time since their publication, in days.")
+    mean_budget_min: Decimal = strawberry.field(description="The mean of `budgetMin`.")
+    mean_budget_max: Decimal = strawberry.field(description="The mean of `budgetMax`.")
 
     @classmethod
     def of(cls, row: Row[Any]) -> "ActiveRequests":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         same = "currency requests mean_age_days mean_budget_min mean_budget_max"
         return cls(status=RequestStatus(row.status), **{name: getattr(row, name) for name in same.split()})

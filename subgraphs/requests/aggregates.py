@@ -1,4 +1,4 @@
-"""Requests and bookings as event-sourced aggregates: their states, and the tables that show them."""
+"""Requests and bookings as event-sourced aggregates: their states, and the tables with the current states."""
 
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -7,9 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from subgraphs.kit.copies import Keyed
+from subgraphs.kit.copies import KeyedTable
 from subgraphs.kit.event_store.aggregate import Aggregate
-from subgraphs.kit.event_store.sourced import Sourced, merged
+from subgraphs.kit.event_store.sourced import EventSourcedTable, merge_changes
 from subgraphs.requests.tables import bookings, requests
 
 _NOBODY: Final = UUID(int=0)
@@ -17,7 +17,7 @@ _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RequestState(msgspec.Struct, frozen=True):
-    """What a client looks for, and how far it has come."""
+    """The state of a client's request."""
 
     client_id: UUID = _NOBODY
     title: str = ""
@@ -42,7 +42,7 @@ class RequestState(msgspec.Struct, frozen=True):
 
 
 class BookingState(msgspec.Struct, frozen=True):
-    """Who plays for whom, when and for how much, and whether that holds."""
+    """The state of a booking."""
 
     request_id: UUID = _NOBODY
     application_id: UUID | None = None
@@ -57,10 +57,12 @@ class BookingState(msgspec.Struct, frozen=True):
     status: str = "pending"
 
 
-REQUESTS: Final = Sourced(
-    Aggregate(aggregate_type="musician_request", initial=RequestState(), apply=merged),
+REQUESTS: Final = EventSourcedTable(
+    Aggregate(aggregate_type="musician_request", initial=RequestState(), apply=merge_changes),
     requests,
 )
-BOOKINGS: Final = Sourced(Aggregate(aggregate_type="booking", initial=BookingState(), apply=merged), bookings)
-ORIGINALS: Final = {"musician_request": Keyed("musician_requests", "id", "request_facts(it)")}
-"""What others keep copies of."""
+BOOKINGS: Final = EventSourcedTable(
+    Aggregate(aggregate_type="booking", initial=BookingState(), apply=merge_changes), bookings
+)
+ORIGINALS: Final = {"musician_request": KeyedTable("musician_requests", "id", "request_facts(it)")}
+"""The tables of which other services have copies, by kind."""

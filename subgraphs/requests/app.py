@@ -1,4 +1,4 @@
-"""The requests service, put together."""
+"""Composition of the requests service."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def bootstrap(settings: ServiceSettings) -> Service:
-    """Settings in, service out."""
+    """Return the requests service, not started."""
     database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)
     commands = CommandLog(database, COMMAND_HANDLERS, RESULTS)

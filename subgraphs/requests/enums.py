@@ -7,48 +7,50 @@ from subgraphs.kit.graphql import enum_type, enum_value
 
 @enum_type
 class RequestStatus(enum.Enum):
-    """Where a request stands."""
+    """The status of a request."""
 
-    OPEN = enum_value("open", "Nobody has applied yet.")
-    IN_PROGRESS = enum_value("in_progress", "Musicians have applied, the client chooses.")
+    OPEN = enum_value("open", "No musician has applied yet.")
+    IN_PROGRESS = enum_value("in_progress", "Musicians have applied; the client has not chosen one.")
     ASSIGNED = enum_value("assigned", "A musician is booked.")
     COMPLETED = enum_value("completed", "The event took place.")
-    CANCELLED = enum_value("cancelled", "The client no longer looks for anybody.")
+    CANCELLED = enum_value("cancelled", "The client has cancelled the request.")
 
 
 @enum_type
 class UrgencyLevel(enum.Enum):
-    """How soon the client needs an answer."""
+    """How soon the client needs applications."""
 
-    LOW = enum_value("low", "There is time.")
-    MEDIUM = enum_value("medium", "As usual.")
-    HIGH = enum_value("high", "Within days.")
-    URGENT = enum_value("urgent", "Now: what is told about it does not wait for the morning.")
+    LOW = enum_value("low", "The client can wait.")
+    MEDIUM = enum_value("medium", "The usual urgency.")
+    HIGH = enum_value("high", "The client needs applications within days.")
+    URGENT = enum_value(
+        "urgent", "The client needs applications now; notifications are sent in quiet hours, too."
+    )
 
 
 @enum_type
 class ApplicationStatus(enum.Enum):
-    """Where an application stands."""
+    """The status of an application."""
 
-    PENDING = enum_value("pending", "The client has not answered.")
-    ACCEPTED = enum_value("accepted", "The musician was chosen.")
-    REJECTED = enum_value("rejected", "The client has declined.")
-    WITHDRAWN = enum_value("withdrawn", "The musician has taken it back.")
+    PENDING = enum_value("pending", "The client has not decided yet.")
+    ACCEPTED = enum_value("accepted", "The client has accepted the application.")
+    REJECTED = enum_value("rejected", "The client has rejected the application, or chosen another musician.")
+    WITHDRAWN = enum_value("withdrawn", "The musician has withdrawn the application.")
 
 
 @enum_type
 class BookingStatus(enum.Enum):
-    """Where a booking stands."""
+    """The status of a booking."""
 
-    PENDING = enum_value("pending", "The musician has not confirmed it yet.")
-    CONFIRMED = enum_value("confirmed", "Both have agreed.")
+    PENDING = enum_value("pending", "The musician has not confirmed the booking yet.")
+    CONFIRMED = enum_value("confirmed", "Client and musician have agreed.")
     COMPLETED = enum_value("completed", "The event took place.")
-    CANCELLED = enum_value("cancelled", "One of the two has cancelled it.")
+    CANCELLED = enum_value("cancelled", "The client or the musician has cancelled the booking.")
 
 
 @enum_type
 class RequestOrder(enum.Enum):
-    """In which order requests are listed."""
+    """The order of a list of requests."""
 
-    NEWEST = enum_value("newest", "Published last, first.")
-    SOONEST = enum_value("soonest", "The next event first.")
+    NEWEST = enum_value("newest", "The newest request first.")
+    SOONEST = enum_value("soonest", "The earliest event first.")

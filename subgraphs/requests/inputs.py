@@ -1,4 +1,4 @@
-"""The inputs of the requests subgraph, and how they become orders."""
+"""The inputs of the requests subgraph, and their conversion to commands."""
 
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -11,7 +11,7 @@ from subgraphs.kit.graphql import input_type
 from subgraphs.kit.identity import Identity
 from subgraphs.requests.enums import RequestStatus, UrgencyLevel
 from subgraphs.requests.messages import Budget, Place, PublishRequest, UpdateRequest, WallTimes
-from subgraphs.requests.model import MOST_SKILLS
+from subgraphs.requests.model import MAX_SKILLS
 from subgraphs.requests.store import Near, RequestFilter
 
 _HALF_THE_EARTH_KM = 20_040.0
@@ -19,14 +19,14 @@ _HALF_THE_EARTH_KM = 20_040.0
 
 @input_type
 class NearInput:
-    """A circle around a place."""
+    """A circle around a point."""
 
     lat: float = strawberry.field(description="Degrees north, -90 to 90.")
     lng: float = strawberry.field(description="Degrees east, -180 to 180.")
     km: float = strawberry.field(default=50.0, description="The radius in kilometres.")
 
     def read(self) -> Near:
-        """The circle, checked."""
+        """Check and convert the circle. Raises BadUserInput."""
         return Near(
             checks.decimal(self.lat, "lat", -90, 90),
             checks.decimal(self.lng, "lng", -180, 180),
@@ -36,30 +36,38 @@ class NearInput:
 
 @input_type
 class RequestFilterInput:
-    """Which requests are wanted; what is left out does not narrow."""
+    """Conditions on the listed requests, joined by AND."""
 
-    status: list[RequestStatus] | None = strawberry.field(default=None, description="One of these.")
-    urgency: list[UrgencyLevel] | None = strawberry.field(default=None, description="One of these.")
+    status: list[RequestStatus] | None = strawberry.field(
+        default=None, description="Requests with one of these statuses."
+    )
+    urgency: list[UrgencyLevel] | None = strawberry.field(
+        default=None, description="Requests with one of these urgency levels."
+    )
     skills: list[strawberry.ID] | None = strawberry.field(
-        default=None, description="Ids of skills, all required."
+        default=None, description="Ids of skills, all of which the request requires."
     )
     starts_from: datetime | None = strawberry.field(
-        default=None, name="from", description="Events that start then or later; without an offset it is UTC."
+        default=None,
+        name="from",
+        description="Events that start at this time or later; a time without an offset is in UTC.",
     )
     starts_to: datetime | None = strawberry.field(
-        default=None, name="to", description="Events that start then or earlier; without an offset it is UTC."
+        default=None,
+        name="to",
+        description="Events that start at this time or earlier; a time without an offset is in UTC.",
     )
     near: NearInput | None = strawberry.field(default=None, description="Events in this circle.")
 
     def read(self) -> RequestFilter:
-        """The filter, checked."""
+        """Check and convert the filter. Raises BadUserInput."""
         earliest, latest = _in_utc(self.starts_from, "from"), _in_utc(self.starts_to, "to")
         if earliest and latest and earliest > latest:
-            raise BadUserInput("'from' is after 'to'", "from")
+            raise BadUserInput(f"'from' must not be after 'to', got {earliest} and {latest}", "from")
         return RequestFilter(
             statuses=tuple(status.value for status in self.status or ()),
             urgency_levels=tuple(level.value for level in self.urgency or ()),
-            skill_ids=checks.identifiers(self.skills or [], "skills", MOST_SKILLS),
+            skill_ids=checks.identifiers(self.skills or [], "skills", MAX_SKILLS),
             starts_from=earliest,
             starts_to=latest,
             near=self.near.read() if self.near else None,
@@ -72,46 +80,52 @@ def _in_utc(moment: datetime | None, field: str) -> datetime | None:
     try:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except OverflowError:
-        raise BadUserInput(f"'{field}' is outside of the calendar", field) from None
+        raise BadUserInput(f"'{field}' must be in the years 1 to 9999 in UTC", field) from None
 
 
 @input_type
 class PlaceInput:
-    """Where the event is."""
+    """The place of an event."""
 
     latitude: float = strawberry.field(description="Degrees north, -90 to 90.")
     longitude: float = strawberry.field(description="Degrees east, -180 to 180.")
-    address: str = strawberry.field(default="", description="Street and house.")
+    address: str = strawberry.field(default="", description="Street and number.")
     city: str = strawberry.field(default="", description="The city.")
     country: str = strawberry.field(default="", description="The country's code of two letters.")
 
 
 @input_type
 class PublishRequestInput:
-    """What a client looks for."""
+    """A new request for a musician."""
 
-    title: str = strawberry.field(description="What is looked for, in at most 200 characters.")
-    description: str = strawberry.field(default="", description="The same at length.")
-    event_date: date = strawberry.field(description="The day of the event at its place.")
-    start_time: time = strawberry.field(description="When it begins, by the clock on the wall there.")
-    end_time: time = strawberry.field(description="When it ends; before the beginning it is the next day.")
-    end_date: date | None = strawberry.field(
-        default=None, description="The day on which it ends, for whoever wants to say so."
+    title: str = strawberry.field(description="The title, at most 200 characters.")
+    description: str = strawberry.field(default="", description="A longer description.")
+    event_date: date = strawberry.field(description="The local day on which the event starts.")
+    start_time: time = strawberry.field(description="The local time at which the event starts.")
+    end_time: time = strawberry.field(
+        description="The local time at which the event ends; if it is before `startTime`, on the next day."
     )
-    time_zone: str = strawberry.field(description="The place's IANA time zone, such as Europe/Berlin.")
-    budget_min: Decimal = strawberry.field(description="The least that you would pay for the whole event.")
-    budget_max: Decimal = strawberry.field(description="The most that you would pay for the whole event.")
-    currency: str = strawberry.field(default="EUR", description="The currency's ISO code.")
-    location: PlaceInput = strawberry.field(description="Where it is.")
+    end_date: date | None = strawberry.field(
+        default=None, description="The local day on which the event ends, by default derived from the times."
+    )
+    time_zone: str = strawberry.field(
+        description="The IANA time zone of the event's place, such as Europe/Berlin."
+    )
+    budget_min: Decimal = strawberry.field(description="The lowest price for the whole event.")
+    budget_max: Decimal = strawberry.field(description="The highest price for the whole event.")
+    currency: str = strawberry.field(
+        default="EUR", description="The currency's code of three letters (ISO 4217)."
+    )
+    location: PlaceInput = strawberry.field(description="The place of the event.")
     required_skills: list[strawberry.ID] = strawberry.field(
         default_factory=list, description="Ids of skills that the musician must have."
     )
     urgency_level: UrgencyLevel = strawberry.field(
-        default=UrgencyLevel.MEDIUM, description="How soon you need an answer."
+        default=UrgencyLevel.MEDIUM, description="How soon you need applications."
     )
 
     def read(self, by: Identity) -> PublishRequest:
-        """The order of this caller."""
+        """Return the command of the caller `by`. Raises BadUserInput."""
         place = self.location
         return PublishRequest(
             by=by,
@@ -132,28 +146,32 @@ class PublishRequestInput:
                 city=place.city,
                 country=place.country,
             ),
-            required_skill_ids=checks.identifiers(self.required_skills, "requiredSkills", MOST_SKILLS),
+            required_skill_ids=checks.identifiers(self.required_skills, "requiredSkills", MAX_SKILLS),
             urgency_level=self.urgency_level.value,
         )
 
 
 @input_type
 class UpdateRequestInput:
-    """What to change in a request; what is left out stays."""
+    """Changes of a request; an absent field is not changed."""
 
-    title: str | None = strawberry.field(default=None, description="What is looked for, in a line.")
-    description: str | None = strawberry.field(default=None, description="The same at length.")
-    budget_min: Decimal | None = strawberry.field(default=None, description="The least that you would pay.")
-    budget_max: Decimal | None = strawberry.field(default=None, description="The most that you would pay.")
+    title: str | None = strawberry.field(default=None, description="The title, at most 200 characters.")
+    description: str | None = strawberry.field(default=None, description="A longer description.")
+    budget_min: Decimal | None = strawberry.field(
+        default=None, description="The lowest price for the whole event."
+    )
+    budget_max: Decimal | None = strawberry.field(
+        default=None, description="The highest price for the whole event."
+    )
     required_skills: list[strawberry.ID] | None = strawberry.field(
         default=None, description="Ids of skills that the musician must have."
     )
     urgency_level: UrgencyLevel | None = strawberry.field(
-        default=None, description="How soon you need an answer."
+        default=None, description="How soon you need applications."
     )
 
     def read(self, by: Identity, request_id: str) -> UpdateRequest:
-        """The order of this caller."""
+        """Return the command of the caller `by`. Raises BadUserInput."""
         skills = self.required_skills
         return UpdateRequest(
             by=by,
@@ -164,16 +182,16 @@ class UpdateRequestInput:
             budget_max=self.budget_max,
             required_skill_ids=None
             if skills is None
-            else checks.identifiers(skills, "requiredSkills", MOST_SKILLS),
+            else checks.identifiers(skills, "requiredSkills", MAX_SKILLS),
             urgency_level=self.urgency_level.value if self.urgency_level else None,
         )
 
 
 @input_type
 class ApplicationInput:
-    """A musician's offer."""
+    """A musician's application to a request."""
 
     proposed_price: Decimal = strawberry.field(
-        description="What you ask for the whole event, in its currency."
+        description="The musician's price for the whole event, in the request's currency."
     )
-    message: str = strawberry.field(default="", description="What you say to the client.")
+    message: str = strawberry.field(default="", description="A message to the client.")

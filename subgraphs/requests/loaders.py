@@ -1,4 +1,4 @@
-"""What one request shares: who asks, and a loader for every entity and list."""
+"""The data loaders of the requests service."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -10,18 +10,17 @@ from subgraphs.kit import loaders
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.pagination import Page
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.requests import store
 from subgraphs.requests.tables import applications, bookings, requests
 
 _FetchPages = Callable[[Sequence[UUID], Page], Awaitable[Mapping[UUID, list[Row[Any]]]]]
 
 
-class RequestsContext(Context):
-    """The loaders of one request."""
+class RequestsContext(ServiceContext):
+    """The data loaders of one GraphQL request, one for each entity and list."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
-        """Fresh loaders over the service's database."""
         super().__init__(caller, database, bus)
         self.requests = loaders.one(self._rows(requests))
         self.applications = loaders.one(self._rows(applications))

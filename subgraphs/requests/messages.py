@@ -1,4 +1,4 @@
-"""Orders to the requests service, and what it tells the others."""
+"""Commands and events of the requests service."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -14,7 +14,7 @@ from subgraphs.kit.messages import Command, Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where the event is."""
+    """The place of an event."""
 
     latitude: float
     longitude: float
@@ -25,7 +25,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WallTimes:
-    """When the event is, by the clock on the wall there; `end_date` is only given to be sure of it."""
+    """The local times of an event; `end_date` None: the day follows from the times."""
 
     event_date: date
     start_time: time
@@ -36,7 +36,7 @@ class WallTimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What the client would pay for the whole event."""
+    """The lowest and highest price for the whole event that the client would pay."""
 
     least: Decimal
     most: Decimal
@@ -45,7 +45,7 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishRequest(Command[Row[Any]]):
-    """Publish a request; answers its row."""
+    """Publish a request; returns its row."""
 
     by: Identity
     title: str
@@ -59,7 +59,7 @@ class PublishRequest(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateRequest(Command[Row[Any]]):
-    """Change a request that nobody is booked for; None leaves a value as it is. Answers its row."""
+    """Change a request without a booking; None: the value is not changed. Returns its row."""
 
     by: Identity
     request_id: UUID
@@ -73,7 +73,7 @@ class UpdateRequest(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class CancelRequest(Command[Row[Any]]):
-    """Withdraw a request, and with it its booking; answers the request's row."""
+    """Cancel a request and its booking; returns the request's row."""
 
     by: Identity
     request_id: UUID
@@ -81,7 +81,7 @@ class CancelRequest(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class ApplyToRequest(Command[Row[Any]]):
-    """Apply as the musician that the caller is; answers the application's row."""
+    """Apply to a request as the caller's musician; returns the application's row."""
 
     by: Identity
     request_id: UUID
@@ -91,7 +91,7 @@ class ApplyToRequest(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptApplication(Command[Row[Any]]):
-    """Choose a musician; answers the row of the new booking."""
+    """Accept an application, and reject the others; returns the row of the new booking."""
 
     by: Identity
     application_id: UUID
@@ -99,7 +99,7 @@ class AcceptApplication(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class RejectApplication(Command[Row[Any]]):
-    """Turn a musician down; answers the application's row."""
+    """Reject an application; returns its row."""
 
     by: Identity
     application_id: UUID
@@ -107,7 +107,7 @@ class RejectApplication(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class WithdrawApplication(Command[Row[Any]]):
-    """Take one's own application back; answers its row."""
+    """Withdraw the caller's application; returns its row."""
 
     by: Identity
     application_id: UUID
@@ -115,7 +115,7 @@ class WithdrawApplication(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class ConfirmBooking(Command[Row[Any]]):
-    """The musician agrees; answers the booking's row."""
+    """Confirm a booking as its musician; returns its row."""
 
     by: Identity
     booking_id: UUID
@@ -123,7 +123,7 @@ class ConfirmBooking(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class CompleteBooking(Command[Row[Any]]):
-    """One of the two says that the event took place; answers the booking's row."""
+    """Mark a booking as completed, as its client or musician; returns its row."""
 
     by: Identity
     booking_id: UUID
@@ -131,7 +131,7 @@ class CompleteBooking(Command[Row[Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class CancelBooking(Command[Row[Any]]):
-    """One of the two cannot; the request looks for somebody again. Answers the booking's row."""
+    """Cancel a booking, as its client or musician; the request is open again. Returns the booking's row."""
 
     by: Identity
     booking_id: UUID
@@ -168,17 +168,17 @@ class _RequestFacts(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RequestPublished(_RequestFacts):
-    """A client looks for a musician."""
+    """A request was published."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestUpdated(_RequestFacts):
-    """A request, its status included, is now this."""
+    """A request or its status was changed; the event has its new values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestCancelled(Event):
-    """A client no longer looks for a musician."""
+    """A request was cancelled."""
 
     aggregate_type: ClassVar[str] = "musician_request"
     aggregate_key: ClassVar[str] = "request_id"
@@ -205,24 +205,24 @@ class _ApplicationFacts(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationSubmitted(_ApplicationFacts):
-    """A musician would play."""
+    """A musician has applied to a request."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationAccepted(_ApplicationFacts):
-    """The client has chosen this musician."""
+    """The client has accepted an application."""
 
     booking_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationRejected(_ApplicationFacts):
-    """The client has turned this musician down."""
+    """The client has rejected an application, or chosen another musician."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationWithdrawn(_ApplicationFacts):
-    """The musician would no longer play."""
+    """The musician has withdrawn an application."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,31 +246,33 @@ class _BookingFacts(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class BookingMade(_BookingFacts):
-    """A musician is booked, and has to agree."""
+    """A musician was booked, and has to confirm the booking."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BookingUndone(_BookingFacts):
-    """The saga that made it could not go through: as if it had never been."""
+    """The saga that made the booking has failed, and its step was undone: the booking counts as never
+    made.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class BookingRestored(_BookingFacts):
-    """It is as it was before its last change: a saga has taken that back."""
+    """A saga has undone the booking's last change; the event has the values from before it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BookingConfirmed(_BookingFacts):
-    """Both have agreed."""
+    """The musician has confirmed a booking."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BookingCompleted(_BookingFacts):
-    """The event took place."""
+    """A booking was completed: the event took place."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BookingCancelled(_BookingFacts):
-    """The musician will not play; `cancelled_by` is the user who said so."""
+    """A booking was cancelled by the user `cancelled_by`."""
 
     cancelled_by: UUID

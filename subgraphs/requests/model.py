@@ -1,9 +1,9 @@
 """The rules of requests, applications and bookings.
 
-Wall-clock times belong to the place of the event. Its zone's rules turn them into UTC once, when the request
-is made: an end at or before its start lies on the next day; a time that the clock skips in spring is refused,
-because nobody can come at it; of a time that the clock shows twice in autumn the first is meant. How long an
-event lasts is counted in UTC, so that a night with a change of the clock is as long as it really is.
+A request has local times and the time zone of the event's place. They are converted to UTC once, when the
+request is published. An end at or before the start is on the next day. A local time that is skipped in spring
+is refused; of a local time that occurs twice in autumn the first is used. The duration is computed in UTC, so
+that it is right for a night with a change of the clock.
 """
 
 from dataclasses import dataclass
@@ -16,31 +16,40 @@ from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput, Conflict
 from subgraphs.requests.messages import Budget, Place, WallTimes
 
-LONGEST = timedelta(hours=24)
-FARTHEST = timedelta(days=3 * 365)
-MOST_SKILLS = 20
+MAX_DURATION = timedelta(hours=24)
+MAX_AHEAD = timedelta(days=3 * 365)
+MAX_SKILLS = 20
 
-# in_progress: musicians have applied; assigned: one of them is booked
-_REQUEST_STEPS = {
+# The statuses that may follow a status. in_progress: musicians have applied; assigned: one of them is booked.
+_REQUEST_TRANSITIONS = {
     "open": {"in_progress", "assigned", "cancelled"},
     "in_progress": {"assigned", "cancelled"},
     "assigned": {"in_progress", "completed", "cancelled"},
 }
-_APPLICATION_STEPS = {"pending": {"accepted", "rejected", "withdrawn"}, "accepted": {"rejected", "withdrawn"}}
-_BOOKING_STEPS = {"pending": {"confirmed", "cancelled"}, "confirmed": {"completed", "cancelled"}}
+_APPLICATION_TRANSITIONS = {
+    "pending": {"accepted", "rejected", "withdrawn"},
+    "accepted": {"rejected", "withdrawn"},
+}
+_BOOKING_TRANSITIONS = {"pending": {"confirmed", "cancelled"}, "confirmed": {"completed", "cancelled"}}
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """When an event is, in UTC."""
+class TimeRange:
+    """The start and end of an event in UTC."""
 
     starts_at: datetime
     ends_at: datetime
 
 
-def check_step(what: str, before: str, after: str) -> None:
-    """Refuse a change of status that the life of this thing does not know."""
-    steps = {"request": _REQUEST_STEPS, "application": _APPLICATION_STEPS, "booking": _BOOKING_STEPS}[what]
+def check_transition(what: str, before: str, after: str) -> None:
+    """Raise Conflict unless the status `after` may follow `before`. `what`: request, application or
+    booking.
+    """
+    steps = {
+        "request": _REQUEST_TRANSITIONS,
+        "application": _APPLICATION_TRANSITIONS,
+        "booking": _BOOKING_TRANSITIONS,
+    }[what]
     if after not in steps.get(before, ()):
         raise Conflict(
             f"The {what} is {before.replace('_', ' ')}, so it cannot become {after.replace('_', ' ')}"
@@ -48,7 +57,7 @@ def check_step(what: str, before: str, after: str) -> None:
 
 
 def zone_of(name: str) -> ZoneInfo:
-    """The zone of an IANA name."""
+    """Return the time zone with an IANA name. Raises BadUserInput."""
     try:
         if name in checks.known_zones():
             return ZoneInfo(name)
@@ -57,11 +66,12 @@ def zone_of(name: str) -> ZoneInfo:
     raise BadUserInput("'timeZone' must be an IANA name such as Europe/Berlin", "timeZone")
 
 
-def slot_of(times: WallTimes, now: datetime) -> Slot:
-    """Turn wall-clock times into UTC and check them against each other and the present."""
+def time_range_of(times: WallTimes, now: datetime) -> TimeRange:
+    """Convert local times to UTC and check them. Raises BadUserInput."""
     if times.start_time.tzinfo or times.end_time.tzinfo:
         raise BadUserInput(
-            "Times are those of the wall clock, without an offset: the zone is 'timeZone'", "startTime"
+            "'startTime' and 'endTime' must be local times without an offset: the zone is 'timeZone'",
+            "startTime",
         )
     if times.start_time == times.end_time and times.end_date in (None, times.event_date):
         raise BadUserInput("'startTime' and 'endTime' are equal: an event must last for some time", "endTime")
@@ -70,10 +80,14 @@ def slot_of(times: WallTimes, now: datetime) -> Slot:
     ends_at = _to_utc(_end_date(times), times.end_time, zone, "endTime")
     _check_duration(starts_at, ends_at)
     if starts_at <= now:
-        raise BadUserInput("The event starts in the past", "eventDate")
-    if starts_at > now + FARTHEST:
-        raise BadUserInput("The event is more than three years away", "eventDate")
-    return Slot(starts_at, ends_at)
+        raise BadUserInput(
+            f"The event must not start in the past, got {starts_at:%Y-%m-%d %H:%M} UTC", "eventDate"
+        )
+    if starts_at > now + MAX_AHEAD:
+        raise BadUserInput(
+            f"The event must start within three years, got {starts_at:%Y-%m-%d %H:%M} UTC", "eventDate"
+        )
+    return TimeRange(starts_at, ends_at)
 
 
 def _end_date(times: WallTimes) -> date:
@@ -82,47 +96,52 @@ def _end_date(times: WallTimes) -> date:
     try:
         return times.event_date + timedelta(days=times.end_time <= times.start_time)
     except OverflowError:
-        raise BadUserInput("'eventDate' is beyond the calendar", "eventDate") from None
+        raise BadUserInput("'eventDate' is outside of the calendar (years 1 to 9999)", "eventDate") from None
 
 
 def _to_utc(day: date, clock: time, zone: ZoneInfo, field: str) -> datetime:
     local = datetime.combine(day, clock, zone)
     try:
         moment = local.astimezone(UTC)
-        back = moment.astimezone(zone)
+        round_trip = moment.astimezone(zone)
     except OverflowError:
-        raise BadUserInput("'eventDate' is beyond the calendar", "eventDate") from None
-    if back.replace(tzinfo=None) != local.replace(tzinfo=None):
+        raise BadUserInput("'eventDate' is outside of the calendar (years 1 to 9999)", "eventDate") from None
+    if round_trip.replace(tzinfo=None) != local.replace(tzinfo=None):
         raise BadUserInput(
-            f"On {day} the clocks in {zone.key} skip {clock:%H:%M}: there is no such time", field
+            f"'{field}' must be a time that exists: on {day} the clocks in {zone.key} skip {clock:%H:%M}",
+            field,
         )
     return moment
 
 
 def _check_duration(starts_at: datetime, ends_at: datetime) -> None:
-    """The order of checks is that of what a person got wrong most likely.
+    """Raise BadUserInput unless the end is after the start and within 24 hours.
 
-    Without `end_date` an end is after its start by the wall clock; the clocks' change in autumn can still
-    make the night longer than a day, and the one in spring cannot turn it around, as the skipped hour itself
-    is refused.
+    Without `end_date` the local end is after the local start. The change of the clock in autumn can still
+    make the duration longer than 24 hours; that in spring cannot make it negative, because skipped times are
+    refused.
     """
     if ends_at <= starts_at:
-        raise BadUserInput("The event ends before it starts", "endTime")
-    if ends_at - starts_at > LONGEST:
-        raise BadUserInput("An event lasts at most 24 hours", "endTime")
+        raise BadUserInput("The event must end after its start, but it ends before it starts", "endTime")
+    if ends_at - starts_at > MAX_DURATION:
+        raise BadUserInput(f"An event must last at most 24 hours, got {ends_at - starts_at}", "endTime")
 
 
 def check_budget(budget: Budget) -> Budget:
-    """A budget that can be paid: not negative, and its least not above its most."""
+    """Check a budget: amounts that are not negative, the lowest not above the highest. Raises
+    BadUserInput.
+    """
     least = checks.money(budget.least, "budgetMin")
     most = checks.money(budget.most, "budgetMax")
     if least > most:
-        raise BadUserInput("'budgetMin' is more than 'budgetMax'", "budgetMin")
+        raise BadUserInput(
+            f"'budgetMin' must not be greater than 'budgetMax', got {least} and {most}", "budgetMin"
+        )
     return Budget(least=least, most=most, currency=checks.currency(budget.currency))
 
 
 def check_place(place: Place) -> Place:
-    """A place on Earth."""
+    """Check the place of an event. Raises BadUserInput."""
     return Place(
         latitude=checks.decimal(place.latitude, "latitude", -90, 90),
         longitude=checks.decimal(place.longitude, "longitude", -180, 180),
@@ -139,22 +158,24 @@ def _check_country(value: str) -> str:
 
 
 def check_title(title: str) -> str:
-    """One line that says what is looked for."""
+    """Check a title: one line of 1 to 200 characters. Raises BadUserInput."""
     return checks.text(title, "title", 200)
 
 
 def check_description(description: str) -> str:
-    """As much as the client wants to tell."""
+    """Check a description of up to 5,000 characters; return "" if it is blank. Raises BadUserInput."""
     return checks.optional_text(description, "description", 5000, lines=True) or ""
 
 
 def check_skills(skills: tuple[UUID, ...]) -> tuple[UUID, ...]:
-    """Each skill once, and not all of them."""
-    if len(skills) > MOST_SKILLS:
-        raise BadUserInput(f"A request asks for at most {MOST_SKILLS} skills", "requiredSkills")
+    """Check the required skills; return them without repetitions. Raises BadUserInput."""
+    if len(skills) > MAX_SKILLS:
+        raise BadUserInput(
+            f"'requiredSkills' must have at most {MAX_SKILLS} skills, got {len(skills)}", "requiredSkills"
+        )
     return tuple(dict.fromkeys(skills))
 
 
 def check_price(price: Decimal) -> Decimal:
-    """What a musician asks for."""
+    """Check a proposed price. Raises BadUserInput."""
     return checks.money(price, "proposedPrice")

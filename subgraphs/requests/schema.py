@@ -13,7 +13,7 @@ from subgraphs.kit.graphql import Schema, field_with, object_type, resolver
 from subgraphs.kit.history import as_of_field, history_field
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
-from subgraphs.kit.steps import StepOrder, step_field, take_step
+from subgraphs.kit.steps import StepOrder, run_step, step_field
 from subgraphs.requests import messages, steps, store
 from subgraphs.requests.aggregates import BOOKINGS, ORIGINALS, REQUESTS
 from subgraphs.requests.enums import RequestOrder
@@ -27,39 +27,39 @@ from subgraphs.requests.types import Application, Booking, Info, Musician, Music
 
 
 async def _own_request(info: Info, id: str) -> UUID:
-    """The id of a request that the caller has made; admins see all."""
+    """Return the id of a request that belongs to the caller, or any request's for admins."""
     row = await info.context.requests.load(checks.identifier(id, "id"))
     if row is None:
-        raise NotFound("There is no such request")
-    info.context.require_sight(row.client_id)
+        raise NotFound(f"There is no request with the id {id}")
+    info.context.require_owner_or_admin(row.client_id)
     return UUID(str(row.id))
 
 
 async def _own_booking(info: Info, id: str) -> UUID:
-    """The id of a booking that the caller is in; admins see all."""
-    found = await Booking.load(info, checks.identifier(id, "id"))
-    if found is None:
-        raise NotFound("There is no such booking")
-    return UUID(found.id)
+    """Return the id of a booking whose client or musician is the caller, or any booking's for admins."""
+    booking = await Booking.load(info, checks.identifier(id, "id"))
+    if booking is None:
+        raise NotFound(f"There is no booking with the id {id}")
+    return UUID(booking.id)
 
 
 @object_type()
 class Query:
-    """What can be asked about requests."""
+    """Queries about requests."""
 
     @resolver
     async def request(self, info: Info, id: strawberry.ID) -> MusicianRequest | None:
-        """One request, or null when there is none with this id."""
+        """The request with this id; null if there is none."""
         return await MusicianRequest.load(info, uuid_of(id))
 
     @resolver
     async def booking(self, info: Info, id: strawberry.ID) -> Booking | None:
-        """One booking, for the client and the musician in it."""
+        """The booking with this id; for its client, its musician and admins."""
         return await Booking.load(info, uuid_of(id))
 
     @resolver
     async def application(self, info: Info, id: strawberry.ID) -> Application | None:
-        """One application, for the musician and the client of the request."""
+        """The application with this id; for its musician, the client of the request and admins."""
         return await Application.load(info, uuid_of(id))
 
     @resolver
@@ -71,42 +71,44 @@ class Query:
         filter: RequestFilterInput | None = None,
         order_by: RequestOrder = RequestOrder.NEWEST,
     ) -> Connection[MusicianRequest] | None:
-        """Requests that pass a filter."""
+        """The requests that fulfil a filter, in pages."""
         soonest = order_by is RequestOrder.SOONEST
         page = Page.of(store.SOONEST_REQUESTS if soonest else store.NEWEST_REQUESTS, first, after)
-        wanted = (filter or RequestFilterInput()).read()
+        conditions = (filter or RequestFilterInput()).read()
         database = info.context.database
-        rows = await store.list_requests(database, wanted, page)
+        rows = await store.list_requests(database, conditions, page)
         return page.connection(
             rows,
             MusicianRequest.of,
             lambda row: (row.starts_at if soonest else row.created_at, row.id),
-            lambda: store.count_requests(database, wanted),
+            lambda: store.count_requests(database, conditions),
         )
 
     request_history = history_field(
-        REQUESTS, _own_request, "Every change of a request, newest first, for its client."
+        REQUESTS, _own_request, "All changes of a request, the newest first; for its client and admins."
     )
 
     request_as_of = as_of_field(
-        REQUESTS, _own_request, "What a request was after a version or at a time, for its client."
+        REQUESTS,
+        _own_request,
+        "The state of a request at a version or time, by default the newest; for its client and admins.",
     )
 
     booking_history = history_field(
         BOOKINGS,
         _own_booking,
-        "Every change of a booking, newest first, for the client and the musician in it.",
+        "All changes of a booking, the newest first; for its client, its musician and admins.",
     )
 
     booking_as_of = as_of_field(
         BOOKINGS,
         _own_booking,
-        "What a booking was after a version or at a time, for the two who are in it.",
+        "The state of a booking at a version or time, by default the newest; for its parties and admins.",
     )
 
     @resolver
     async def request_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:
-        """How far a command of the caller's about requests and bookings is."""
+        """The status of a command about requests, applications or bookings that the caller has sent."""
         return await status_of(info.context.database, info.context.require(), id)
 
     copy_digests = digests_field(ORIGINALS)
@@ -116,7 +118,7 @@ class Query:
 
 @object_type()
 class Mutation:
-    """What can be done with requests, applications and bookings."""
+    """Mutations of requests, applications and bookings."""
 
     verify_rows = verify_field({"musician_request": REQUESTS, "booking": BOOKINGS})
 
@@ -124,7 +126,7 @@ class Mutation:
     async def publish_request(
         self, info: Info, input: PublishRequestInput, command_id: CommandId = None
     ) -> MusicianRequest | None:
-        """Look for a musician; for clients."""
+        """Publish a request for a musician; for clients."""
         by = info.context.require_role("client")
         return MusicianRequest.of(await info.context.bus.handle(input.read(by), command_id_of(command_id)))
 
@@ -132,7 +134,7 @@ class Mutation:
     async def update_request(
         self, info: Info, id: strawberry.ID, input: UpdateRequestInput, command_id: CommandId = None
     ) -> MusicianRequest | None:
-        """Change a request of one's own that nobody is booked for."""
+        """Change the caller's request, which must not have a booking."""
         command = input.read(info.context.require(), id)
         return MusicianRequest.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
@@ -140,7 +142,7 @@ class Mutation:
     async def cancel_request(
         self, info: Info, id: strawberry.ID, command_id: CommandId = None
     ) -> MusicianRequest | None:
-        """Withdraw a request of one's own, and with it its booking."""
+        """Cancel the caller's request and its booking."""
         request_id = checks.identifier(id, "id")
         command = messages.CancelRequest(by=info.context.require(), request_id=request_id)
         return MusicianRequest.of(await info.context.bus.handle(command, command_id_of(command_id)))
@@ -149,7 +151,7 @@ class Mutation:
     async def apply_to_request(
         self, info: Info, request_id: strawberry.ID, input: ApplicationInput, command_id: CommandId = None
     ) -> Application | None:
-        """Offer to play; for musicians, once a request."""
+        """Apply to a request; for musicians, once per request."""
         command = messages.ApplyToRequest(
             by=info.context.require_role("musician"),
             request_id=checks.identifier(request_id, "requestId"),
@@ -162,7 +164,7 @@ class Mutation:
     async def accept_application(
         self, info: Info, id: strawberry.ID, command_id: CommandId = None
     ) -> Booking | None:
-        """Choose a musician for a request of one's own; the booking then waits for the musician's word."""
+        """Accept an application to the caller's request; the musician has to confirm the booking."""
         application_id = checks.identifier(id, "id")
         command = messages.AcceptApplication(by=info.context.require(), application_id=application_id)
         return Booking.of(await info.context.bus.handle(command, command_id_of(command_id)))
@@ -171,7 +173,7 @@ class Mutation:
     async def reject_application(
         self, info: Info, id: strawberry.ID, command_id: CommandId = None
     ) -> Application | None:
-        """Turn a musician down."""
+        """Reject an application to the caller's request."""
         application_id = checks.identifier(id, "id")
         command = messages.RejectApplication(by=info.context.require(), application_id=application_id)
         return Application.of(await info.context.bus.handle(command, command_id_of(command_id)))
@@ -180,7 +182,7 @@ class Mutation:
     async def withdraw_application(
         self, info: Info, id: strawberry.ID, command_id: CommandId = None
     ) -> Application | None:
-        """Take an application of one's own back."""
+        """Withdraw the caller's application."""
         application_id = checks.identifier(id, "id")
         command = messages.WithdrawApplication(by=info.context.require(), application_id=application_id)
         return Application.of(await info.context.bus.handle(command, command_id_of(command_id)))
@@ -189,14 +191,14 @@ class Mutation:
     async def confirm_booking(
         self, info: Info, id: strawberry.ID, command_id: CommandId = None
     ) -> Booking | None:
-        """Agree to a booking; for its musician."""
+        """Confirm a booking; for its musician."""
         return await _on_booking(info, messages.ConfirmBooking, id, command_id)
 
     @resolver
     async def complete_booking(
         self, info: Info, id: strawberry.ID, command_id: CommandId = None
     ) -> Booking | None:
-        """Say that the event took place, once it is over; for its client and its musician."""
+        """Mark a booking as completed after its event; for its client and its musician."""
         return await _on_booking(info, messages.CompleteBooking, id, command_id)
 
     @field_with(
@@ -205,7 +207,9 @@ class Mutation:
     async def cancel_booking(
         self, info: Info, id: strawberry.ID, command_id: CommandId = None
     ) -> Booking | None:
-        """Cancel a booking; the request then looks for somebody again. For its client and its musician."""
+        """Cancel a booking; its request can then be assigned to another musician. For its client and its
+        musician.
+        """
         return await _on_booking(info, messages.CancelBooking, id, command_id)
 
     @step_field
@@ -217,20 +221,20 @@ class Mutation:
         client_id: strawberry.ID,
         musician_id: strawberry.ID,
     ) -> JSON | None:
-        """Assign a musician to a client's request, or take that back."""
+        """Step of a saga: assign a musician to a client's request, or undo that."""
         given = {
             "requestId": str(checks.identifier(request_id, "requestId")),
             "clientId": str(checks.identifier(client_id, "clientId")),
             "musicianId": str(checks.identifier(musician_id, "musicianId")),
         }
-        return await take_step(info.context, order, given, steps.assign, steps.unassign)
+        return await run_step(info.context, order, given, steps.assign, steps.unassign)
 
     @step_field
     async def settle_booking(
         self, info: Info, order: StepOrder, booking_id: strawberry.ID, by_user_id: strawberry.ID
     ) -> JSON | None:
-        """Confirm a booking for one of its parties, or take that back."""
-        return await take_step(
+        """Step of a saga: confirm a booking for its client or musician, or undo that."""
+        return await run_step(
             info.context, order, _party(booking_id, by_user_id), steps.confirm, steps.unconfirm
         )
 
@@ -238,8 +242,8 @@ class Mutation:
     async def call_off_booking(
         self, info: Info, order: StepOrder, booking_id: strawberry.ID, by_user_id: strawberry.ID
     ) -> JSON | None:
-        """Cancel a booking with its request for one of its parties, or take that back."""
-        return await take_step(
+        """Step of a saga: cancel a booking and its request for its client or musician, or undo that."""
+        return await run_step(
             info.context, order, _party(booking_id, by_user_id), steps.cancel, steps.uncancel
         )
 
@@ -251,11 +255,13 @@ def _party(booking_id: str, by_user_id: str) -> dict[str, str]:
     }
 
 
-_BookingOrder = type[messages.ConfirmBooking] | type[messages.CompleteBooking] | type[messages.CancelBooking]
+_BookingCommand = (
+    type[messages.ConfirmBooking] | type[messages.CompleteBooking] | type[messages.CancelBooking]
+)
 
 
-async def _on_booking(info: Info, order: _BookingOrder, id: str, command_id: str | None) -> Booking:
-    command = order(by=info.context.require(), booking_id=checks.identifier(id, "id"))
+async def _on_booking(info: Info, kind: _BookingCommand, id: str, command_id: str | None) -> Booking:
+    command = kind(by=info.context.require(), booking_id=checks.identifier(id, "id"))
     return Booking.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
 

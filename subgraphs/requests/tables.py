@@ -1,4 +1,4 @@
-"""The tables of the requests service as SQLAlchemy knows them; migrations/ makes them."""
+"""The tables of the requests service for SQLAlchemy; they are created in migrations/."""
 
 from sqlalchemy import Column, Date, DateTime, Double, Integer, MetaData, Numeric, Table, Text, Time, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY

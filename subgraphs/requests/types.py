@@ -1,6 +1,6 @@
 """The types of the requests subgraph.
 
-Requests are public; applications and bookings belong to the people in them.
+Requests are public. Applications and bookings are visible to their client, their musician and admins only.
 """
 
 from collections.abc import Callable
@@ -26,25 +26,25 @@ Node = TypeVar("Node")
 
 @object_type(keys=[REFERENCE])
 class Skill:
-    """A skill, of which only the id is known here."""
+    """A skill, of which this subgraph has the id only."""
 
     id: strawberry.ID = strawberry.field(description="The id of the skill.")
 
 
 @object_type()
 class EventPlace:
-    """Where an event is."""
+    """The place of an event."""
 
     latitude: float = strawberry.field(description="Degrees north.")
     longitude: float = strawberry.field(description="Degrees east.")
-    address: str = strawberry.field(description="Street and house, as the client wrote it.")
+    address: str = strawberry.field(description="Street and number.")
     city: str = strawberry.field(description="The city.")
     country: str = strawberry.field(description="The country's code of two letters.")
 
 
 @object_type(keys=["id"])
 class User:
-    """A user, with what they have to do with requests."""
+    """A user, with their requests and bookings."""
 
     id: strawberry.ID = strawberry.field(description="The user's id.")
     key: strawberry.Private[UUID]
@@ -53,7 +53,7 @@ class User:
     async def requests(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> "Connection[MusicianRequest] | None":
-        """The requests of this client, newest first."""
+        """The client's requests, the newest first."""
         context, page = info.context, Page.of(store.NEWEST_REQUESTS, first, after)
         return await _connection(
             context.requests_of_clients, context.request_counts, self.key, page, MusicianRequest.of
@@ -63,11 +63,11 @@ class User:
     async def bookings(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> "Connection[Booking] | None":
-        """What this client has booked, the latest event first; for themselves.
+        """The client's bookings, the latest event first; for the client and admins.
 
-        Musicians find theirs in their profile.
+        A musician's bookings are in the type Musician.
         """
-        info.context.require_sight(self.key)
+        info.context.require_owner_or_admin(self.key)
         context, page = info.context, Page.of(store.LATEST_BOOKINGS, first, after)
         return await _connection(
             context.bookings_of_clients, context.client_booking_counts, self.key, page, Booking.of
@@ -75,18 +75,18 @@ class User:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "User | None":
-        """The user of a representation; that there is one, the users service says."""
+        """Return the user with this id; whether it exists is not checked here but in the users service."""
         return cls.of(uuid_of(id))
 
     @classmethod
     def of(cls, key: UUID | None) -> "User | None":
-        """The user with this id."""
+        """Return the user with this id, None without an id."""
         return cls(id=strawberry.ID(str(key)), key=key) if key else None
 
 
 @object_type(keys=["id"])
 class Musician:
-    """A musician, with what they have to do with requests."""
+    """A musician, with their applications and bookings."""
 
     id: strawberry.ID = strawberry.field(description="The musician's id.")
     key: strawberry.Private[UUID]
@@ -95,8 +95,8 @@ class Musician:
     async def applications(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> "Connection[Application] | None":
-        """What this musician has applied to, newest first; for themselves."""
-        await self._require_sight(info)
+        """The musician's applications, the newest first; for the musician and admins."""
+        await self._require_owner_or_admin(info)
         context, page = info.context, Page.of(store.NEWEST_APPLICATIONS, first, after)
         return await _connection(
             context.applications_of_musicians,
@@ -110,76 +110,74 @@ class Musician:
     async def bookings(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> "Connection[Booking] | None":
-        """What this musician is booked for, the latest event first; for themselves."""
-        await self._require_sight(info)
+        """The musician's bookings, the latest event first; for the musician and admins."""
+        await self._require_owner_or_admin(info)
         context, page = info.context, Page.of(store.LATEST_BOOKINGS, first, after)
         return await _connection(
             context.bookings_of_musicians, context.musician_booking_counts, self.key, page, Booking.of
         )
 
-    async def _require_sight(self, info: Info) -> None:
+    async def _require_owner_or_admin(self, info: Info) -> None:
         info.context.require()
-        info.context.require_sight(await info.context.users_of_musicians.load(self.key))
+        info.context.require_owner_or_admin(await info.context.users_of_musicians.load(self.key))
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Musician | None":
-        """The musician of a representation; that there is one, the musicians service says."""
+        """Return the musician with this id; whether it exists is not checked here but in the musicians
+        service.
+        """
         return cls.of(uuid_of(id))
 
     @classmethod
     def of(cls, key: UUID | None) -> "Musician | None":
-        """The musician with this id."""
+        """Return the musician with this id, None without an id."""
         return cls(id=strawberry.ID(str(key)), key=key) if key else None
 
 
 @object_type(keys=["id"])
 class MusicianRequest:
-    """A client looks for a musician for an event."""
+    """A client's request for a musician for an event."""
 
     id: strawberry.ID = strawberry.field(description="The id of the request.")
-    title: str = strawberry.federation.field(description="What is looked for, in a line.", shareable=True)
-    description: str = strawberry.field(description="The same at length.")
-    event_date: date = strawberry.field(description="The day of the event at its place.")
-    start_time: time = strawberry.field(description="When it begins, by the clock on the wall there.")
+    title: str = strawberry.federation.field(description="The title of the request.", shareable=True)
+    description: str = strawberry.field(description="A longer description.")
+    event_date: date = strawberry.field(description="The local day on which the event starts.")
+    start_time: time = strawberry.field(description="The local time at which the event starts.")
     end_time: time = strawberry.field(
-        description="When it ends; at or before the beginning it is the next day."
+        description="The local time at which the event ends; at or before `startTime` it is on the next day."
     )
-    time_zone: str = strawberry.field(description="The place's IANA time zone.")
-    starts_at: datetime = strawberry.field(description="When it begins, in UTC.")
-    ends_at: datetime = strawberry.field(description="When it ends, in UTC.")
+    time_zone: str = strawberry.field(description="The IANA time zone of the event's place.")
+    starts_at: datetime = strawberry.field(description="When the event starts, in UTC.")
+    ends_at: datetime = strawberry.field(description="When the event ends, in UTC.")
     duration_hours: float = strawberry.field(
-        description="How long it really lasts, over a change of the clock, too."
+        description="The duration in hours, with a change of the clock taken into account."
     )
-    budget_min: Decimal = strawberry.field(
-        description="The least that the client would pay for the whole event."
-    )
-    budget_max: Decimal = strawberry.field(
-        description="The most that the client would pay for the whole event."
-    )
-    currency: str = strawberry.field(description="The currency's ISO code.")
-    location: EventPlace = strawberry.field(description="Where it is.")
-    status: RequestStatus = strawberry.field(description="Where the request stands.")
-    urgency_level: UrgencyLevel = strawberry.field(description="How soon the client needs an answer.")
-    created_at: datetime = strawberry.field(description="When it was published.")
-    updated_at: datetime = strawberry.field(description="When it was last changed.")
+    budget_min: Decimal = strawberry.field(description="The lowest price for the whole event.")
+    budget_max: Decimal = strawberry.field(description="The highest price for the whole event.")
+    currency: str = strawberry.field(description="The currency's code of three letters (ISO 4217).")
+    location: EventPlace = strawberry.field(description="The place of the event.")
+    status: RequestStatus = strawberry.field(description="The status of the request.")
+    urgency_level: UrgencyLevel = strawberry.field(description="How soon the client needs applications.")
+    created_at: datetime = strawberry.field(description="When the request was published.")
+    updated_at: datetime = strawberry.field(description="When the request was last changed.")
     row: strawberry.Private[Any]
 
     @resolver
     def client(self) -> User | None:
-        """Who looks for a musician."""
+        """The client who published the request."""
         return User.of(self.row.client_id)
 
     @resolver
     def required_skills(self) -> list[Skill] | None:
-        """What the musician must be able to do."""
+        """The skills that the musician must have."""
         return [Skill(id=strawberry.ID(str(key))) for key in self.row.required_skill_ids]
 
     @resolver
     async def applications(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> "Connection[Application] | None":
-        """Who has applied, newest first; for the client."""
-        info.context.require_sight(self.row.client_id)
+        """The applications to the request, the newest first; for the client and admins."""
+        info.context.require_owner_or_admin(self.row.client_id)
         context, page = info.context, Page.of(store.NEWEST_APPLICATIONS, first, after)
         return await _connection(
             context.applications_of_requests, context.application_counts, self.row.id, page, Application.of
@@ -187,30 +185,30 @@ class MusicianRequest:
 
     @resolver
     async def my_application(self, info: Info) -> "Application | None":
-        """The application of the musician who asks."""
+        """The caller's application to the request; null if there is none."""
         key = (self.row.id, info.context.require().user_id)
         return Application.of_any(await info.context.applications_by.load(key))
 
     @resolver
     async def booking(self, info: Info) -> "Booking | None":
-        """The booking that came of it; for the client and the musician."""
+        """The booking of the request; for its client, its musician and admins."""
         info.context.require()
-        return Booking.shown(info, await info.context.bookings_of_requests.load(self.row.id))
+        return Booking.of_visible(info, await info.context.bookings_of_requests.load(self.row.id))
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "MusicianRequest | None":
-        """The request of a representation; null when there is none."""
+        """Return the request with this id, None if there is none."""
         return await cls.load(info, uuid_of(id))
 
     @classmethod
     async def load(cls, info: Info, key: UUID | None) -> "MusicianRequest | None":
-        """The request with this id."""
+        """Return the request with this id, None if there is none."""
         row = await info.context.requests.load(key) if key else None
         return cls.of(row) if row is not None else None
 
     @classmethod
     def of(cls, row: Row[Any]) -> "MusicianRequest":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             title=row.title,
@@ -242,50 +240,50 @@ class MusicianRequest:
 
 @object_type(keys=["id"])
 class Application:
-    """A musician would play. Only the musician and the client of the request see it."""
+    """A musician's application to a request; for the musician, the client of the request and admins."""
 
     id: strawberry.ID = strawberry.field(description="The id of the application.")
-    message: str = strawberry.field(description="What the musician says to the client.")
-    proposed_price: Decimal = strawberry.field(description="What the musician asks for the whole event.")
-    status: ApplicationStatus = strawberry.field(description="Where the application stands.")
-    created_at: datetime = strawberry.field(description="When it was made.")
-    updated_at: datetime = strawberry.field(description="When it was last changed.")
+    message: str = strawberry.field(description="The musician's message to the client.")
+    proposed_price: Decimal = strawberry.field(description="The musician's price for the whole event.")
+    status: ApplicationStatus = strawberry.field(description="The status of the application.")
+    created_at: datetime = strawberry.field(description="When the musician applied.")
+    updated_at: datetime = strawberry.field(description="When the application was last changed.")
     row: strawberry.Private[Any]
 
     @resolver
     async def request(self, info: Info) -> MusicianRequest | None:
-        """What it applies to."""
+        """The request that the musician applies to."""
         return await MusicianRequest.load(info, self.row.request_id)
 
     @resolver
     def musician(self) -> Musician | None:
-        """Who applies."""
+        """The musician who applies."""
         return Musician.of(self.row.musician_id)
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Application | None":
-        """The application of a representation, if the caller may see it; null when there is none."""
+        """Return the application with this id, None if there is none. Raises Forbidden."""
         return await cls.load(info, uuid_of(id))
 
     @classmethod
     async def load(cls, info: Info, key: UUID | None) -> "Application | None":
-        """The application with this id, if the caller may see it."""
+        """Return the application with this id, None if there is none. Raises Unauthenticated, Forbidden."""
         identity = info.context.require()
         row = await info.context.applications.load(key) if key else None
-        if row is None or identity.may_see(row.musician_user_id):
+        if row is None or identity.is_owner_or_admin(row.musician_user_id):
             return cls.of_any(row)
         request = await info.context.requests.load(row.request_id)
-        info.context.require_sight(request.client_id if request is not None else None)
+        info.context.require_owner_or_admin(request.client_id if request is not None else None)
         return cls.of(row)
 
     @classmethod
     def of_any(cls, row: Row[Any] | None) -> "Application | None":
-        """The type of a row that may be absent."""
+        """Return the GraphQL type of a row that may be absent."""
         return cls.of(row) if row is not None else None
 
     @classmethod
     def of(cls, row: Row[Any]) -> "Application":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             message=row.message,
@@ -299,58 +297,60 @@ class Application:
 
 @object_type(keys=["id"])
 class Booking:
-    """A musician is booked for an event. Only the two of them see it."""
+    """A musician's booking for an event; for its client, its musician and admins."""
 
     id: strawberry.ID = strawberry.field(description="The id of the booking.")
-    starts_at: datetime = strawberry.field(description="When the event begins, in UTC.")
+    starts_at: datetime = strawberry.field(description="When the event starts, in UTC.")
     ends_at: datetime = strawberry.field(description="When the event ends, in UTC.")
-    time_zone: str = strawberry.field(description="The place's IANA time zone.")
-    duration_hours: float = strawberry.field(description="How long it really lasts.")
-    price: Decimal = strawberry.field(description="What the client pays for the whole event.")
-    currency: str = strawberry.field(description="The currency's ISO code.")
-    status: BookingStatus = strawberry.field(description="Where the booking stands.")
-    created_at: datetime = strawberry.field(description="When the client chose the musician.")
-    updated_at: datetime = strawberry.field(description="When it was last changed.")
+    time_zone: str = strawberry.field(description="The IANA time zone of the event's place.")
+    duration_hours: float = strawberry.field(
+        description="The duration in hours, with a change of the clock taken into account."
+    )
+    price: Decimal = strawberry.field(description="The price of the whole event.")
+    currency: str = strawberry.field(description="The currency's code of three letters (ISO 4217).")
+    status: BookingStatus = strawberry.field(description="The status of the booking.")
+    created_at: datetime = strawberry.field(description="When the booking was made.")
+    updated_at: datetime = strawberry.field(description="When the booking was last changed.")
     row: strawberry.Private[Any]
 
     @resolver
     async def request(self, info: Info) -> MusicianRequest | None:
-        """What it came of."""
+        """The booked request."""
         return await MusicianRequest.load(info, self.row.request_id)
 
     @resolver
     def client(self) -> User | None:
-        """Who books."""
+        """The client of the booking."""
         return User.of(self.row.client_id)
 
     @resolver
     def musician(self) -> Musician | None:
-        """Who plays."""
+        """The booked musician."""
         return Musician.of(self.row.musician_id)
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Booking | None":
-        """The booking of a representation, if the caller may see it; null when there is none."""
+        """Return the booking with this id, None if there is none. Raises Forbidden."""
         return await cls.load(info, uuid_of(id))
 
     @classmethod
     async def load(cls, info: Info, key: UUID | None) -> "Booking | None":
-        """The booking with this id, if the caller may see it."""
+        """Return the booking with this id, None if there is none. Raises Unauthenticated, Forbidden."""
         info.context.require()
-        return cls.shown(info, await info.context.bookings.load(key) if key else None)
+        return cls.of_visible(info, await info.context.bookings.load(key) if key else None)
 
     @classmethod
-    def shown(cls, info: Info, row: Row[Any] | None) -> "Booking | None":
-        """The type of a row that may be absent, if the caller is one of the two."""
+    def of_visible(cls, info: Info, row: Row[Any] | None) -> "Booking | None":
+        """Return the GraphQL type of a row that may be absent. Raises Unauthenticated, Forbidden."""
         if row is None:
             return None
-        if not info.context.require().may_see(row.musician_user_id):
-            info.context.require_sight(row.client_id)
+        if not info.context.require().is_owner_or_admin(row.musician_user_id):
+            info.context.require_owner_or_admin(row.client_id)
         return cls.of(row)
 
     @classmethod
     def of(cls, row: Row[Any]) -> "Booking":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             starts_at=row.starts_at,
@@ -378,7 +378,7 @@ async def _connection(
     page: Page,
     node: Callable[[Row[Any]], Node],
 ) -> Connection[Node]:
-    """A page of what belongs to an owner; the loaders fetch those of all owners at once."""
+    """Return a page of an owner's rows; the loaders fetch the pages of all owners with one statement."""
 
     async def count() -> int:
         return await counts.load(owner) or 0

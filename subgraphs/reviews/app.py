@@ -1,4 +1,4 @@
-"""The wiring of the reviews service."""
+"""Composition of the reviews service."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def bootstrap(settings: ServiceSettings) -> Service:
-    """The reviews service with these settings, not yet started."""
+    """Return the reviews service, not started."""
     database = Database(settings.database_url, clock=settings.clock)
     commands = CommandLog(database, COMMAND_HANDLERS, RESULTS)
     bus = Bus(database, COMMAND_HANDLERS, commands)

@@ -18,16 +18,18 @@ from subgraphs.reviews.model import ReviewRecord
 
 
 async def rate_booking(uow: UnitOfWork, command: RateBooking) -> ReviewRecord:
-    """Publish what the client of a completed booking says, once."""
+    """Publish the review of a completed booking. Raises NotFound, Forbidden, and Conflict for a second
+    review.
+    """
     rating, text = model.rating(command.rating), model.text(command.text)
     booking = await store.completed_booking(uow, command.booking_id)
     if booking is None:
-        raise NotFound("There is no completed booking with this id")
+        raise NotFound(f"There is no completed booking with the id {command.booking_id}")
     model.only_its_client(booking, command.author_id)
     values = {"id": uuid4(), "booking_id": booking.booking_id, "musician_id": booking.musician_id}
     review = await store.add(uow, {**values, "author_id": command.author_id, "rating": rating, "text": text})
     if review is None:
-        raise Conflict("You have rated this booking already")
+        raise Conflict(f"The booking {command.booking_id} has a review already; it can be rated once")
     uow.emit(
         ReviewPublished(
             review_id=review.id,
@@ -42,18 +44,18 @@ async def rate_booking(uow: UnitOfWork, command: RateBooking) -> ReviewRecord:
 
 
 async def on_booking_completed(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Remember a booking that may be rated from now on."""
+    """Store a copy of a completed booking, which its client may rate from now on."""
     booking = envelope.read(BookingCompleted)
-    await store.keep_completed_booking(uow, {**asdict(booking), "completed_at": envelope.occurred_at})
+    await store.upsert_completed_booking(uow, {**asdict(booking), "completed_at": envelope.occurred_at})
 
 
 COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {RateBooking: rate_booking}
 
 
-async def _again(session: Session, review_id: UUID) -> ReviewRecord | None:
+async def _load_review(session: Session, review_id: UUID) -> ReviewRecord | None:
     return (await store.reviews_by_ids(session, [review_id])).get(review_id)
 
 
-RESULTS: Mapping[type[Command[Any]], Reload] = {RateBooking: _again}
-"""What commands answer, found again for whoever sends one twice."""
+RESULTS: Mapping[type[Command[Any]], Reload] = {RateBooking: _load_review}
+"""How the result of a command that was executed before is loaded."""
 EVENT_HANDLERS: Mapping[str, EventHandler] = {"BookingCompleted": on_booking_completed}

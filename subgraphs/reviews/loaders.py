@@ -1,16 +1,16 @@
-"""What one request knows: who asks, and the loaders of reviews and what follows from them."""
+"""The context of a request to the reviews service, with its data loaders."""
 
 from functools import partial
 
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.loaders import one, pages
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.reviews import store
 
 
-class ReviewsContext(Context):
-    """The context of a request to the reviews service."""
+class ReviewsContext(ServiceContext):
+    """The loaders of reviews, reputations and counts."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)

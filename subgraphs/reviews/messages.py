@@ -1,4 +1,4 @@
-"""What the reviews service is asked to do, what it tells the others, and what it hears from them."""
+"""Commands and events of the reviews service, and the event of the requests service that it consumes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from subgraphs.reviews.model import ReviewRecord
 
 @dataclass(frozen=True)
 class RateBooking(Command[ReviewRecord]):
-    """Rate a completed booking, once."""
+    """Rate a completed booking."""
 
     author_id: UUID
     booking_id: UUID
@@ -21,7 +21,7 @@ class RateBooking(Command[ReviewRecord]):
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewPublished(Event):
-    """A client said how it was."""
+    """A review was published."""
 
     aggregate_type: ClassVar[str] = "review"
     aggregate_key: ClassVar[str] = "review_id"
@@ -35,7 +35,7 @@ class ReviewPublished(Event):
 
 @dataclass(frozen=True, slots=True)
 class BookingCompleted:
-    """The requests service's event of this name, as it is read here."""
+    """The fields of the requests service's event BookingCompleted that this service reads."""
 
     booking_id: UUID
     request_id: UUID

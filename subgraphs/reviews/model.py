@@ -13,7 +13,7 @@ LONGEST_TEXT: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class ReviewRecord:
-    """What a client said about a booking, as the database has it."""
+    """A client's review of a booking, as stored."""
 
     id: UUID
     booking_id: UUID
@@ -26,7 +26,7 @@ class ReviewRecord:
 
 @dataclass(frozen=True, slots=True)
 class CompletedBooking:
-    """A booking that took place, as far as reviews need to know."""
+    """A completed booking, with the fields that reviews need."""
 
     booking_id: UUID
     client_id: UUID
@@ -43,21 +43,21 @@ class Reputation:
 
     @property
     def rating(self) -> float | None:
-        """The mean with two decimals; none without reviews."""
+        """The mean rating with two decimals, None without reviews."""
         return round(self.rating_sum / self.total_reviews, 2) if self.total_reviews else None
 
 
 def rating(value: int) -> int:
-    """Stars from 1 to 5."""
+    """Check a rating, which is from 1 to 5 stars."""
     return checks.whole(value, "rating", 1, 5)
 
 
 def text(value: str | None) -> str:
-    """What the client writes, if anything."""
+    """Check the text of a review; return "" if it is absent."""
     return checks.optional_text(value, "text", LONGEST_TEXT, lines=True) or ""
 
 
 def only_its_client(booking: CompletedBooking, author_id: UUID) -> None:
-    """Refuse everybody but the client of the booking."""
+    """Raise Forbidden unless the author is the booking's client."""
     if booking.client_id != author_id:
         raise Forbidden("Only the client of a booking can rate it")

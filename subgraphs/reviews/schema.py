@@ -13,18 +13,18 @@ from subgraphs.reviews.types import Booking, Info, Musician, RateBookingInput, R
 
 @object_type()
 class Query:
-    """What can be asked about reviews."""
+    """Queries about reviews."""
 
     @resolver
     async def review(self, info: Info, id: strawberry.ID) -> Review | None:
-        """One review, or null when there is none with this id."""
+        """The review with this id; null if there is none."""
         return await Review.resolve_reference(info, id)
 
     @resolver
     async def latest_reviews(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> Connection[Review] | None:
-        """Everybody's reviews, newest first."""
+        """All reviews, the newest first."""
         page, database = Page.of(store.NEWEST, first, after), info.context.database
         return connection(
             page, await store.page_of_reviews(database, page), lambda: store.count_reviews(database)
@@ -32,19 +32,19 @@ class Query:
 
     @resolver
     async def review_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:
-        """How far a command of the caller's about reviews is."""
+        """The status of a command that the caller has sent to the reviews service."""
         return await status_of(info.context.database, info.context.require(), id)
 
 
 @object_type()
 class Mutation:
-    """What can be done with reviews."""
+    """Mutations of reviews."""
 
     @resolver
     async def rate_booking(
         self, info: Info, input: RateBookingInput, command_id: CommandId = None
     ) -> Review | None:
-        """Rate a booking: its client only, after it is completed, and once."""
+        """Rate a completed booking; only its client may, once."""
         author_id, booking_id = (
             info.context.require().user_id,
             checks.identifier(input.booking_id, "bookingId"),

@@ -1,4 +1,4 @@
-"""The tables of reviews, and the statements over them. The script is in `migrations/`."""
+"""The tables of the reviews service, and its statements. The tables are created in `migrations/`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -72,31 +72,31 @@ _COUNTS = (
 
 
 async def reviews_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, ReviewRecord]:
-    """Reviews by id, in one statement."""
+    """Return reviews by id, with one statement."""
     rows = await session.fetch_all(_BY_IDS, ids=ids)
     return {row.id: ReviewRecord(**row._asdict()) for row in rows}
 
 
 async def reviews_by_bookings(session: Session, ids: Sequence[UUID]) -> dict[UUID, ReviewRecord]:
-    """Reviews by booking, in one statement."""
+    """Return reviews by booking, with one statement."""
     rows = await session.fetch_all(_BY_BOOKINGS, ids=ids)
     return {row.booking_id: ReviewRecord(**row._asdict()) for row in rows}
 
 
 async def page_of_reviews(session: Session, page: Page) -> list[ReviewRecord]:
-    """A page of everybody's reviews."""
+    """Return the reviews of a page, and one more if there is a next page."""
     return [ReviewRecord(**row._asdict()) for row in await session.fetch_all(page.select(select(reviews)))]
 
 
 async def count_reviews(session: Session) -> int:
-    """How many reviews there are; from the sums, which are far fewer."""
+    """Return the number of reviews, from the sums per musician, which are fewer rows."""
     return int(await session.fetch_value(select(func.coalesce(func.sum(ratings.c.total_reviews), 0))))
 
 
 async def pages_of_musicians(
     session: Session, ids: Sequence[UUID], page: Page
 ) -> dict[UUID, list[ReviewRecord]]:
-    """The same page of each musician's reviews, in one statement."""
+    """Return the same page of each musician's reviews, by musician, with one statement."""
     rows = await session.fetch_all(page.select_of_each(select(reviews), reviews.c.musician_id, ids))
     return _grouped([ReviewRecord(**row._asdict()) for row in rows], "musician_id")
 
@@ -104,24 +104,24 @@ async def pages_of_musicians(
 async def pages_of_authors(
     session: Session, ids: Sequence[UUID], page: Page
 ) -> dict[UUID, list[ReviewRecord]]:
-    """The same page of each author's reviews, in one statement."""
+    """Return the same page of each author's reviews, by author, with one statement."""
     rows = await session.fetch_all(page.select_of_each(select(reviews), reviews.c.author_id, ids))
     return _grouped([ReviewRecord(**row._asdict()) for row in rows], "author_id")
 
 
 async def reputations(session: Session, ids: Sequence[UUID]) -> dict[UUID, Reputation]:
-    """Sums and numbers by musician, in one statement."""
+    """Return sum and number of ratings by musician, with one statement."""
     rows = await session.fetch_all(_REPUTATIONS, ids=ids)
     return {row.musician_id: Reputation(row.rating_sum, row.total_reviews) for row in rows}
 
 
 async def counts_by_authors(session: Session, ids: Sequence[UUID]) -> dict[UUID, int]:
-    """How many reviews each author wrote, in one statement."""
+    """Return the number of reviews by author, with one statement."""
     return {row.author_id: row.total for row in await session.fetch_all(_COUNTS, ids=ids)}
 
 
 async def completed_booking(session: Session, booking_id: UUID) -> CompletedBooking | None:
-    """The copy of a completed booking."""
+    """Return the copy of a completed booking, None if there is none."""
     columns = (
         bookings.c.booking_id,
         bookings.c.client_id,
@@ -132,13 +132,13 @@ async def completed_booking(session: Session, booking_id: UUID) -> CompletedBook
     return CompletedBooking(**row._asdict()) if row else None
 
 
-async def keep_completed_booking(session: Session, values: Mapping[str, Any]) -> None:
-    """Keep a copy of a completed booking; a second telling changes nothing, for completion is final."""
+async def upsert_completed_booking(session: Session, values: Mapping[str, Any]) -> None:
+    """Insert a copy of a completed booking; an existing one is not changed, because completion is final."""
     await session.execute(insert(bookings).values(**values).on_conflict_do_nothing())
 
 
 async def add(session: Session, values: Mapping[str, Any]) -> ReviewRecord | None:
-    """Insert a review; None when the booking has one."""
+    """Insert a review and return it; None if the booking has one."""
     statement = insert(reviews).values(**values).on_conflict_do_nothing(index_elements=["booking_id"])
     row = await session.fetch_one(statement.returning(*reviews.c))
     return ReviewRecord(**row._asdict()) if row else None

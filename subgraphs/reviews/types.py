@@ -16,39 +16,39 @@ Info = strawberry.Info[ReviewsContext, None]
 
 @object_type(keys=["id"])
 class Review:
-    """What the client of a booking said about it afterwards."""
+    """A client's review of a completed booking."""
 
     id: strawberry.ID = strawberry.field(description="The review's id.")
     rating: int = strawberry.field(description="Stars, 1 to 5.")
-    text: str = strawberry.field(description="What the client wrote; may be empty.")
-    created_at: datetime = strawberry.field(description="When it was published.")
+    text: str = strawberry.field(description="The client's text, which may be empty.")
+    created_at: datetime = strawberry.field(description="When the review was published.")
     record: strawberry.Private[ReviewRecord]
 
     @resolver
     def booking(self) -> "Booking | None":
-        """The booking it is about; only those who took part see more of it than its id."""
+        """The reviewed booking; only its client, its musician and admins may see more of it than its id."""
         return Booking(id=strawberry.ID(str(self.record.booking_id)))
 
     @resolver
     def author(self) -> "User | None":
-        """The client who wrote it."""
+        """The client who wrote the review."""
         return User(id=strawberry.ID(str(self.record.author_id)))
 
     @resolver
     def musician(self) -> "Musician | None":
-        """The musician it is about."""
+        """The reviewed musician."""
         return Musician(id=strawberry.ID(str(self.record.musician_id)))
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Review | None":
-        """The review of a representation; null when there is none."""
+        """Return the review with this id, None if there is none."""
         review_id = uuid_of(id)
         record = await info.context.reviews.load(review_id) if review_id else None
         return cls.of(record) if record else None
 
     @classmethod
     def of(cls, record: ReviewRecord) -> "Review":
-        """The type of a record."""
+        """Return the GraphQL type of a record."""
         return cls(
             id=strawberry.ID(str(record.id)),
             rating=record.rating,
@@ -59,13 +59,13 @@ class Review:
 
 
 def connection(page: Page, records: list[ReviewRecord], count: Count) -> Connection[Review]:
-    """A connection over the records of a page of reviews."""
+    """Return the connection for the records of a page of reviews."""
     return page.connection(records, Review.of, lambda record: (record.created_at, record.id), count)
 
 
 @object_type(keys=["id"])
 class Musician:
-    """A musician, as far as reviews go."""
+    """A musician, with the reviews about them."""
 
     id: strawberry.ID = strawberry.field(description="The musician's id.")
 
@@ -76,14 +76,14 @@ class Musician:
 
     @resolver
     async def total_reviews(self, info: Info) -> int | None:
-        """How many reviews there are."""
+        """The number of reviews."""
         return (await self._reputation(info)).total_reviews
 
     @resolver
     async def reviews(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> Connection[Review] | None:
-        """What clients said, newest first."""
+        """The reviews by clients, the newest first."""
         page, musician_id = Page.of(NEWEST, first, after), uuid_of(self.id)
         records = await info.context.pages_of_musicians.load((musician_id, page)) if musician_id else []
 
@@ -99,32 +99,36 @@ class Musician:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Musician":
-        """The musician of a representation; whether there is one, the musicians service knows."""
+        """Return the musician with this id; whether it exists is not checked here but in the musicians
+        service.
+        """
         return cls(id=id)
 
 
 @object_type(keys=["id"])
 class Booking:
-    """A booking, as far as reviews go."""
+    """A booking, with its review."""
 
     id: strawberry.ID = strawberry.field(description="The booking's id.")
 
     @resolver
     async def review(self, info: Info) -> Review | None:
-        """What its client said about it, if anything."""
+        """The client's review; null if there is none."""
         booking_id = uuid_of(self.id)
         record = await info.context.reviews_of_bookings.load(booking_id) if booking_id else None
         return Review.of(record) if record else None
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Booking":
-        """The booking of a representation; whether there is one, the requests service knows."""
+        """Return the booking with this id; whether it exists is not checked here but in the requests
+        service.
+        """
         return cls(id=id)
 
 
 @object_type(keys=["id"])
 class User:
-    """A user, as far as reviews go."""
+    """A user, with the reviews that they wrote."""
 
     id: strawberry.ID = strawberry.field(description="The user's id.")
 
@@ -132,7 +136,7 @@ class User:
     async def reviews_written(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> Connection[Review] | None:
-        """What they said about musicians, newest first."""
+        """The user's reviews of musicians, the newest first."""
         page, author_id = Page.of(NEWEST, first, after), uuid_of(self.id)
         records = await info.context.pages_of_authors.load((author_id, page)) if author_id else []
 
@@ -143,16 +147,16 @@ class User:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "User":
-        """The user of a representation; whether there is one, the users service knows."""
+        """Return the user with this id; whether it exists is not checked here but in the users service."""
         return cls(id=id)
 
 
 @input_type
 class RateBookingInput:
-    """What to say about a booking."""
+    """A new review of a booking."""
 
     booking_id: strawberry.ID = strawberry.field(
-        description="One's own booking, completed and not yet rated."
+        description="A completed booking of the caller that has no review."
     )
     rating: int = strawberry.field(description="Stars, 1 to 5.")
-    text: str | None = strawberry.field(default=None, description="Up to 2,000 characters.")
+    text: str | None = strawberry.field(default=None, description="A text of up to 2,000 characters.")

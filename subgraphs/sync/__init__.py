@@ -1,1 +1,1 @@
-"""The sync service: what is on its way from service to service, what became of it, and how long it took."""
+"""The sync service: tracks events from service to service, with their outcome and latency."""

@@ -1,4 +1,4 @@
-"""The sync service, put together."""
+"""Assembles the sync service."""
 
 from pathlib import Path
 from uuid import UUID
@@ -10,14 +10,14 @@ from subgraphs.kit.bus import Bus
 from subgraphs.kit.client import ServiceClient, authorization
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.queue.inbox import EVERY, Inbox
+from subgraphs.kit.queue.inbox import ANY_TYPE, Inbox
 from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.service import Service
-from subgraphs.kit.settings import ServiceSettings, SettingsError
+from subgraphs.kit.settings import ServiceSettings, ServiceSettingsError
+from subgraphs.sync.confirmation_reader import ConfirmationReader
 from subgraphs.sync.consistency import Checker
 from subgraphs.sync.handlers import command_handlers
-from subgraphs.sync.keeping import see
-from subgraphs.sync.listener import Listener
+from subgraphs.sync.recording import record_event
 from subgraphs.sync.schema import schema
 from subgraphs.sync.types import SyncContext
 
@@ -28,16 +28,17 @@ SELF = UUID(int=0x73796E63)
 
 
 def bootstrap(settings: ServiceSettings, transport: Transport | None = None) -> Service:
-    """Settings in, service out.
+    """Return the sync service, not started. Raises ServiceSettingsError without JWT_PRIVATE_KEY_FILE or
+    EVENT_SOURCES.
 
-    `transport`: the way to the other services, where it is not HTTP at their addresses.
+    `transport` carries the requests to other services; by default HTTP to the URLs in the settings.
     """
-    private_key = _checked(settings)
-    way = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
+    private_key = _private_key(settings)
+    transport = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
     database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)
     bus = Bus(database, command_handlers(queue.redis))
-    client = ServiceClient(way, authorization(private_key, SELF, settings.clock))
+    client = ServiceClient(transport, authorization(private_key, SELF, settings.clock))
     checker = Checker(database, client)
     return Service(
         settings.name,
@@ -48,17 +49,22 @@ def bootstrap(settings: ServiceSettings, transport: Transport | None = None) -> 
         migrations=MIGRATIONS,
         parts=[
             queue,
-            Listener(database, queue.redis, settings.name, settings.event_sources),
-            Inbox(database, queue.redis, settings.name, settings.event_sources, {EVERY: see}),
+            ConfirmationReader(database, queue.redis, settings.name, settings.event_sources),
+            Inbox(database, queue.redis, settings.name, settings.event_sources, {ANY_TYPE: record_event}),
             checker,
         ],
     )
 
 
-def _checked(settings: ServiceSettings) -> Path:
-    """The key of services. Raises SettingsError where a setting is missing that this service needs."""
+def _private_key(settings: ServiceSettings) -> Path:
+    """Return the file of the services' private key. Raises ServiceSettingsError if a setting is missing."""
     if settings.jwt_private_key_file is None:
-        raise SettingsError("service sync: set JWT_PRIVATE_KEY_FILE, it asks other services as a service")
+        raise ServiceSettingsError(
+            "service sync: the environment lacks JWT_PRIVATE_KEY_FILE: set it to the key that signs the"
+            " tokens of services"
+        )
     if not settings.event_sources:
-        raise SettingsError("service sync: set EVENT_SOURCES, the names of the other services")
+        raise ServiceSettingsError(
+            "service sync: the environment lacks EVENT_SOURCES: set it to the names of the other services"
+        )
     return settings.jwt_private_key_file

@@ -1,4 +1,4 @@
-"""When a copy is what its original is: by versions, and in depth by what both tell."""
+"""Compares copies with their originals, by version or by content."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ Versions = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The keys of what a copy lacks, has in an older version, has with other content, or has though there
-    is no original.
+    """The keys of rows whose copy is missing, has an older version, has different content, or has no
+    original.
     """
 
     missing: frozenset[str] = frozenset()
@@ -23,7 +23,7 @@ class Drift:
 
     @property
     def repairable(self) -> frozenset[str]:
-        """What can be put right by what the owner tells."""
+        """The keys whose copy can be repaired from the original."""
         return self.missing | self.older | self.different
 
     def __and__(self, other: "Drift") -> "Drift":
@@ -43,14 +43,14 @@ class Drift:
         )
 
 
-def differing(originals: Digests, copies: Digests) -> list[int]:
-    """The buckets in which something differs."""
+def differing_buckets(originals: Digests, copies: Digests) -> list[int]:
+    """Return the buckets whose digests differ, sorted."""
     buckets = {*originals, *copies}
     return sorted(int(bucket) for bucket in buckets if originals.get(bucket) != copies.get(bucket))
 
 
 def drift(originals: Versions, copies: Versions) -> Drift:
-    """What differs by version. A copy that is newer than the original was read is in order."""
+    """Compare versions. A copy with a newer version is no drift: the original was read before the copy."""
     return Drift(
         missing=frozenset(originals.keys() - copies.keys()),
         older=frozenset(key for key, version in copies.items() if version < originals.get(key, version)),
@@ -58,8 +58,8 @@ def drift(originals: Versions, copies: Versions) -> Drift:
     )
 
 
-def different(originals: Mapping[str, Any], copies: Mapping[str, Any]) -> frozenset[str]:
-    """The keys of copies of the same version that tell something else, in any field that both have."""
+def different_keys(originals: Mapping[str, Any], copies: Mapping[str, Any]) -> frozenset[str]:
+    """Return the keys of rows that have the same version and differ in a field that both have."""
     return frozenset(
         key
         for key, copy in copies.items()
@@ -69,9 +69,10 @@ def different(originals: Mapping[str, Any], copies: Mapping[str, Any]) -> frozen
 
 
 def same(original: Any, copy: Any) -> bool:
-    """Whether two JSON values mean the same, as far as both have it.
+    """Whether two JSON values are equivalent.
 
-    Numbers and times in any notation, lists in any order.
+    Fields that only one of them has do not count, nor the order of lists, nor the notation of numbers and
+    times.
     """
     if isinstance(original, dict) and isinstance(copy, dict):
         return all(same(original[name], copy[name]) for name in original.keys() & copy.keys())
@@ -87,7 +88,7 @@ def _plain(value: Any) -> Any:
         number = Decimal(str(value))
     except InvalidOperation:
         number = Decimal("NaN")
-    if number.is_finite():  # "sNaN" is a word, and as a number could not be compared
+    if number.is_finite():  # comparing a signalling NaN, the number of the text "sNaN", would raise
         return number
     try:
         return datetime.fromisoformat(str(value))

@@ -1,9 +1,8 @@
-"""The consistency check: what services own is compared with the copies that others keep, and drift is
-repaired.
+"""The consistency check: compares the services' rows with the copies in other services, and repairs drift.
 
-It asks the services themselves (kit/copies), first for hashes by bucket, then for versions where these
-differ. What differs is looked at once more a little later, as an event may have been on its way; what still
-does is put right with what the owner tells.
+It queries the services (kit/copies): first digests by bucket, then the versions in the buckets that differ.
+Rows that differ are compared again after a delay, because their event may not have arrived yet. Those that
+still differ are repaired from the originals.
 """
 
 import asyncio
@@ -21,21 +20,21 @@ from subgraphs.kit.copies import DIGESTS_QUERY, REPAIR_MUTATION, ROWS_QUERY, VER
 from subgraphs.kit.database import Database
 from subgraphs.kit.tasks import Background
 from subgraphs.sync import store
-from subgraphs.sync.comparison import Drift, different, differing, drift
+from subgraphs.sync.comparison import Drift, different_keys, differing_buckets, drift
 
 log = structlog.get_logger("subgraphs.consistency")
 
-SETTLING = 3.0  # seconds for an event to arrive
-EVERY = 3600.0  # seconds between two checks
-FIRST = 30.0  # seconds after the start, so that copies which are new get what is older than they are
-ROWS: Final = 200
+SETTLING_SECONDS = 3.0  # the delay before rows that differ are compared again
+CHECK_SECONDS = 3600.0  # the time between two checks
+FIRST_CHECK_SECONDS = 30.0  # after the start: new copies get the rows that are older than they are
+BATCH: Final = 200
 EXAMPLES: Final = 20
 _VERIFY = "mutation($kind: String!, $after: ID) { found: verifyRows(kind: $kind, after: $after) }"
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """Who owns a kind of thing, and who keeps copies."""
+class CopyPair:
+    """A kind of row, the service that owns it, and the service that has copies."""
 
     kind: str
     source: str
@@ -43,36 +42,33 @@ class Pair:
 
 
 PAIRS: Final = (
-    Pair("musician", "musicians", "matching"),
-    Pair("musician_request", "requests", "matching"),
-    Pair("musician", "musicians", "read_side"),
-    Pair("musician_request", "requests", "read_side"),
+    CopyPair("musician", "musicians", "matching"),
+    CopyPair("musician_request", "requests", "matching"),
+    CopyPair("musician", "musicians", "read_side"),
+    CopyPair("musician_request", "requests", "read_side"),
 )
 
 
 def _chunks(keys: Iterable[str]) -> Iterator[list[str]]:
     rest = iter(sorted(keys))
-    while some := list(islice(rest, ROWS)):
-        yield some
+    while chunk := list(islice(rest, BATCH)):
+        yield chunk
 
 
 ROWS_OF_EVENTS: Final = (
-    Pair("musician", "musicians", "musicians"),
-    Pair("musician_request", "requests", "requests"),
-    Pair("booking", "requests", "requests"),
-    Pair("escrow", "payments", "payments"),
+    CopyPair("musician", "musicians", "musicians"),
+    CopyPair("musician_request", "requests", "requests"),
+    CopyPair("booking", "requests", "requests"),
+    CopyPair("escrow", "payments", "payments"),
 )
-"""What services keep of their own events: rows, which have to be what the events say.
-
-Compared in depth only.
-"""
+"""Rows that a service derives from its own events; only a deep check compares them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What a check of one pair has found; `error` where it could not be made."""
+class PairReport:
+    """The result of a check of one pair; `error` is the reason why the check failed."""
 
-    pair: Pair
+    pair: CopyPair
     compared: int
     drift: Drift
     repaired: int
@@ -80,7 +76,7 @@ class Report:
     error: str | None = None
 
     def row(self) -> dict[str, Any]:
-        """The report as the table has it."""
+        """Return the report as a row of the table."""
         found = self.drift
         return {
             "entity_type": self.pair.kind,
@@ -96,7 +92,7 @@ class Report:
 
 
 class Checker(Background):
-    """A part of the service: it checks soon after the start, every hour, and whenever an admin says so."""
+    """Checks 30 seconds after the start, then every hour, and whenever an admin demands it."""
 
     task_name = "consistency"
 
@@ -105,60 +101,64 @@ class Checker(Background):
         database: Database,
         client: ServiceClient,
         *,
-        pairs: Sequence[Pair] = PAIRS,
-        rows: Sequence[Pair] = ROWS_OF_EVENTS,
-        settling: float = SETTLING,
+        pairs: Sequence[CopyPair] = PAIRS,
+        rows: Sequence[CopyPair] = ROWS_OF_EVENTS,
+        settling: float = SETTLING_SECONDS,
     ) -> None:
         self._database = database
         self._client = client
         self._pairs = pairs
         self._rows = rows
         self._settling = settling
-        self._alone = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    async def check(self, *, deep: bool = False) -> list[Report]:
-        """Check all pairs, write down what was found, and answer it.
+    async def check(self, *, deep: bool = False) -> list[PairReport]:
+        """Check all pairs, and store and return the reports.
 
-        `deep`: compare what is told as well, not versions alone.
+        `deep`: compare the content as well as the versions.
         """
-        async with self._alone:
-            # rows first: the copies are to follow what the owner's events say
-            reports = [await self._verified(pair) for pair in self._rows if deep]
-            reports += [await self._checked(pair, deep) for pair in self._pairs]
+        async with self._lock:
+            # the rows first: copies are repaired from them
+            reports = [await self._verify_rows(pair) for pair in self._rows if deep]
+            reports += [await self._check_pair(pair, deep) for pair in self._pairs]
             await store.add_checks(self._database, [report.row() for report in reports])
         return reports
 
     async def _run(self) -> None:
-        pause = FIRST
+        pause = FIRST_CHECK_SECONDS
         while True:
             await self._database.clock.sleep(pause)
-            pause = EVERY
+            pause = CHECK_SECONDS
             try:
                 await self.check()
             except Exception as error:
                 log.warning("the consistency check failed", reason=repr(error))
 
-    async def _checked(self, pair: Pair, deep: bool) -> Report:
+    async def _check_pair(self, pair: CopyPair, deep: bool) -> PairReport:
         begun = time.perf_counter()
         try:
             compared, found = await self._drift(pair, deep)
             repaired = await self._repair(pair, found.repairable)
         except SubgraphError as error:
-            return Report(pair, 0, Drift(), 0, (time.perf_counter() - begun) * 1000, str(error))
+            return PairReport(pair, 0, Drift(), 0, (time.perf_counter() - begun) * 1000, str(error))
         if found != Drift():
             counts = {name: len(getattr(found, name)) for name in Drift.__dataclass_fields__}
             log.warning(
-                "copies had drifted", kind=pair.kind, source=pair.source, target=pair.target, **counts
+                "copies differ from their originals",
+                kind=pair.kind,
+                source=pair.source,
+                target=pair.target,
+                **counts,
             )
-        return Report(pair, compared, found, repaired, (time.perf_counter() - begun) * 1000)
+        return PairReport(pair, compared, found, repaired, (time.perf_counter() - begun) * 1000)
 
-    async def _verified(self, pair: Pair) -> Report:
+    async def _verify_rows(self, pair: CopyPair) -> PairReport:
         begun, compared, drifted = time.perf_counter(), 0, set[str]()
         after: str | None = None
         error: str | None = None
         try:
             while True:
-                found = await self._ask(pair.source, _VERIFY, kind=pair.kind, after=after)
+                found = await self._query(pair.source, _VERIFY, kind=pair.kind, after=after)
                 compared, after = compared + found["compared"], found["next"]
                 drifted |= found["drifted"].keys()
                 if after is None:
@@ -166,45 +166,45 @@ class Checker(Background):
         except SubgraphError as failed:
             error = str(failed)
         drift = Drift(different=frozenset(drifted))
-        return Report(pair, compared, drift, len(drifted), (time.perf_counter() - begun) * 1000, error)
+        return PairReport(pair, compared, drift, len(drifted), (time.perf_counter() - begun) * 1000, error)
 
-    async def _drift(self, pair: Pair, deep: bool) -> tuple[int, Drift]:
-        originals, copies = await self._both(pair, DIGESTS_QUERY)
+    async def _drift(self, pair: CopyPair, deep: bool) -> tuple[int, Drift]:
+        originals, copies = await self._query_both(pair, DIGESTS_QUERY)
         compared = sum(int(rows) for rows, _ in originals.values())
-        buckets = differing(originals, copies)
+        buckets = differing_buckets(originals, copies)
         look_into = sorted({int(bucket) for bucket in (*originals, *copies)}) if deep else buckets
-        found = await self._look(pair, look_into, deep)
+        found = await self._compare(pair, look_into, deep)
         if found != Drift():
             await self._database.clock.sleep(self._settling)
-            found = found & await self._look(pair, look_into, deep)
+            found = found & await self._compare(pair, look_into, deep)
         return compared, found
 
-    async def _look(self, pair: Pair, buckets: Iterable[int], deep: bool) -> Drift:
+    async def _compare(self, pair: CopyPair, buckets: Iterable[int], deep: bool) -> Drift:
         found = Drift()
         for bucket in buckets:
-            originals, copies = await self._both(pair, VERSIONS_QUERY, bucket=bucket)
+            originals, copies = await self._query_both(pair, VERSIONS_QUERY, bucket=bucket)
             found |= drift(originals, copies)
             for keys in _chunks(originals.keys() & copies.keys() if deep else ()):
-                rows = await self._both(pair, ROWS_QUERY, keys=keys)
-                found |= Drift(different=different(*rows))
+                rows = await self._query_both(pair, ROWS_QUERY, keys=keys)
+                found |= Drift(different=different_keys(*rows))
         return found
 
-    async def _repair(self, pair: Pair, keys: Iterable[str]) -> int:
+    async def _repair(self, pair: CopyPair, keys: Iterable[str]) -> int:
         repaired = 0
-        for some in _chunks(keys):
-            originals = await self._ask(pair.source, ROWS_QUERY, kind=pair.kind, keys=some)
-            repaired += await self._ask(pair.target, REPAIR_MUTATION, kind=pair.kind, originals=originals)
+        for chunk in _chunks(keys):
+            originals = await self._query(pair.source, ROWS_QUERY, kind=pair.kind, keys=chunk)
+            repaired += await self._query(pair.target, REPAIR_MUTATION, kind=pair.kind, originals=originals)
         return repaired
 
-    async def _both(
-        self, pair: Pair, query: str, **variables: Any
+    async def _query_both(
+        self, pair: CopyPair, query: str, **variables: Any
     ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """The copies are asked for last.
+        """Query the owner, then the service with the copies.
 
-        What was changed in between is newer there, and not taken for drift.
+        In this order a change in between makes the copy newer, which is no drift.
         """
-        originals = await self._ask(pair.source, query, kind=pair.kind, **variables)
-        return originals, await self._ask(pair.target, query, kind=pair.kind, **variables)
+        originals = await self._query(pair.source, query, kind=pair.kind, **variables)
+        return originals, await self._query(pair.target, query, kind=pair.kind, **variables)
 
-    async def _ask(self, service: str, query: str, **variables: Any) -> Any:
-        return (await self._client.ask(service, query, variables))["found"]
+    async def _query(self, service: str, query: str, **variables: Any) -> Any:
+        return (await self._client.query(service, query, variables))["found"]

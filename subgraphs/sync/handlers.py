@@ -1,4 +1,4 @@
-"""The use cases of the sync service."""
+"""The command handlers of the sync service."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,19 +21,19 @@ log = structlog.get_logger("subgraphs.sync")
 
 
 def command_handlers(redis: Redis) -> Mapping[type[Command[Any]], CommandHandler]:
-    """The handlers of the orders, over this queue."""
+    """Return the command handlers; orders for replays go to the queue at `redis`."""
 
     async def replay(uow: UnitOfWork, command: ReplaySync) -> UUID:
-        """The order goes to the queue before the commit.
+        """Order a replay of a failed event. Raises NotFound, Conflict.
 
-        One that is said twice is harmless, one that is not said at all is not.
+        The order is published before the commit: a repeated order is harmless, a lost one is not.
         """
-        row = await store.locked(uow, command.id)
+        row = await store.lock_sync(uow, command.id)
         if row is None:
-            raise NotFound("There is no such sync")
+            raise NotFound(f"There is no sync with the id {command.id}")
         if row.status not in REPLAYABLE:
-            raise Conflict(f"The sync is {row.status}; only what failed can be replayed")
-        await store.ordered(uow, row, command.by, command.reason)
+            raise Conflict(f"The sync is {row.status}; only a failed one can be replayed")
+        await store.record_replay(uow, row, command.by, command.reason)
         order: dict[Any, Any] = {
             "event_id": str(row.event_id),
             "by": str(command.by),
@@ -42,7 +42,7 @@ def command_handlers(redis: Redis) -> Mapping[type[Command[Any]], CommandHandler
         try:
             await redis.xadd(replays_of(row.target_service), order, maxlen=10_000, approximate=True)
         except (RedisError, OSError) as error:
-            raise Conflict("The queue does not answer: try again when it is back") from error
+            raise Conflict("The queue is unreachable: try again when it runs") from error
         log.info("replay ordered", sync=str(row.id), by=str(command.by), reason=command.reason)
         return command.id
 

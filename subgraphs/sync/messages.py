@@ -1,4 +1,4 @@
-"""What the sync service is asked to do."""
+"""The commands of the sync service."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,7 +8,7 @@ from subgraphs.kit.messages import Command
 
 @dataclass(frozen=True)
 class ReplaySync(Command[UUID]):
-    """Have a failed event tried again at its target."""
+    """Have a failed event applied again by its consumer."""
 
     id: UUID
     reason: str

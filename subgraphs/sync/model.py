@@ -1,7 +1,4 @@
-"""The rules of the sync service.
-
-What an event does to its entity, and what a consumer's word makes of a sync.
-"""
+"""The rules of the sync service: the operation of an event, and the status that a confirmation leads to."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -21,13 +18,15 @@ _STATUS: Final[Mapping[Outcome, Status]] = {
     "failed": "failed",
 }
 REPLAYABLE: Final[tuple[Status, ...]] = ("failed", "processing")
-"""What may be tried again: also what somebody ordered before, for the queue may have lost the order."""
+"""The statuses that allow a replay; "processing" is one of them, because the queue may have lost the
+order.
+"""
 
 
 def operation_of(event_type: str) -> Operation:
-    """What happened to the entity, by the last word of the event's name.
+    """Return the event's operation on its entity, by the end of the event's name.
 
-    What is cancelled, rejected or withdrawn is still there with another status: an update.
+    An entity that is cancelled, rejected or withdrawn still exists: an update.
     """
     if event_type.endswith(_CREATES):
         return "create"
@@ -35,5 +34,5 @@ def operation_of(event_type: str) -> Operation:
 
 
 def status_of(outcome: Outcome) -> Status:
-    """Where a sync stands after its consumer said this."""
+    """Return the status of a sync after a confirmation with this outcome."""
     return _STATUS[outcome]

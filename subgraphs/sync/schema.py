@@ -1,4 +1,4 @@
-"""Queries and the one mutation of the sync subgraph, all of them for admins."""
+"""The queries and mutations of the sync subgraph, all for admins."""
 
 from typing import Annotated, Any
 
@@ -23,12 +23,12 @@ from subgraphs.sync.types import (
 Deep = Annotated[
     bool,
     strawberry.argument(
-        description="Compare what copies tell, not versions alone, and rows with the events that they follow from: minutes for many."
+        description="Compare the content of copies as well, and rows with the events that they follow from; this can take minutes."
     ),
 ]
 
 
-def _word(value: str | None, field: str) -> str | None:
+def _text(value: str | None, field: str) -> str | None:
     return None if value is None else checks.text(value, field, 100)
 
 
@@ -38,39 +38,39 @@ def _id(value: str | None, field: str) -> Any:
 
 @input_type
 class SyncFilter:
-    """Which syncs; what is not given does not narrow."""
+    """A filter of syncs; a field that is not given does not restrict."""
 
-    status: SyncStatus | None = strawberry.field(default=None, description="Where they stand.")
-    source: str | None = strawberry.field(default=None, description="From one service.")
-    target: str | None = strawberry.field(default=None, description="To one service.")
-    entity_id: strawberry.ID | None = strawberry.field(default=None, description="Of one thing.")
+    status: SyncStatus | None = strawberry.field(default=None, description="The status.")
+    source: str | None = strawberry.field(default=None, description="The service that publishes the event.")
+    target: str | None = strawberry.field(default=None, description="The service that consumes the event.")
+    entity_id: strawberry.ID | None = strawberry.field(default=None, description="The entity's id.")
 
-    def read(self) -> store.Wanted:
+    def read(self) -> store.SyncCriteria:
         """The filter, checked."""
-        return store.Wanted(
+        return store.SyncCriteria(
             status=self.status and self.status.value,
-            source_service=_word(self.source, "source"),
-            target_service=_word(self.target, "target"),
+            source_service=_text(self.source, "source"),
+            target_service=_text(self.target, "target"),
             entity_id=_id(self.entity_id, "entityId"),
         )
 
 
 @input_type
 class SyncLogFilter:
-    """Which entries; what is not given does not narrow."""
+    """A filter of log entries; a field that is not given does not restrict."""
 
-    outcome: SyncOutcome | None = strawberry.field(default=None, description="What became of the event.")
-    source: str | None = strawberry.field(default=None, description="From one service.")
-    target: str | None = strawberry.field(default=None, description="To one service.")
-    entity_id: strawberry.ID | None = strawberry.field(default=None, description="Of one thing.")
-    sync_id: strawberry.ID | None = strawberry.field(default=None, description="Of one sync.")
+    outcome: SyncOutcome | None = strawberry.field(default=None, description="The outcome of the event.")
+    source: str | None = strawberry.field(default=None, description="The service that publishes the event.")
+    target: str | None = strawberry.field(default=None, description="The service that consumes the event.")
+    entity_id: strawberry.ID | None = strawberry.field(default=None, description="The entity's id.")
+    sync_id: strawberry.ID | None = strawberry.field(default=None, description="The sync's id.")
 
-    def read(self) -> store.Wanted:
+    def read(self) -> store.SyncCriteria:
         """The filter, checked."""
-        return store.Wanted(
+        return store.SyncCriteria(
             outcome=self.outcome and self.outcome.value,
-            source_service=_word(self.source, "source"),
-            target_service=_word(self.target, "target"),
+            source_service=_text(self.source, "source"),
+            target_service=_text(self.target, "target"),
             entity_id=_id(self.entity_id, "entityId"),
             sync_id=_id(self.sync_id, "syncId"),
         )
@@ -78,24 +78,24 @@ class SyncLogFilter:
 
 @object_type()
 class Query:
-    """What is on its way between the services, for admins."""
+    """The state of the synchronisation between the services, for admins."""
 
     @resolver
     async def pending_syncs(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None, filter: SyncFilter | None = None
     ) -> Connection[PendingSync] | None:
-        """Events of the last 7 days (30 where they failed), one entry for each service that wants them,
-        newest first.
+        """Events of the last 7 days (failed ones: 30), once for each service that consumes them, newest
+        first.
         """
         info.context.require_role("admin")
-        page, wanted = Page.of(store.NEWEST_SYNCS, first, after), (filter or SyncFilter()).read()
+        page, criteria = Page.of(store.NEWEST_SYNCS, first, after), (filter or SyncFilter()).read()
         database = info.context.database
-        rows = await store.syncs_page(database, wanted, page)
+        rows = await store.syncs_page(database, criteria, page)
         return page.connection(
             rows,
             PendingSync.of,
             lambda row: (row.created_at, row.id),
-            lambda: store.count(database, pending_syncs, wanted),
+            lambda: store.count(database, pending_syncs, criteria),
         )
 
     @resolver
@@ -106,21 +106,21 @@ class Query:
         after: After = None,
         filter: SyncLogFilter | None = None,
     ) -> Connection[SyncLog] | None:
-        """What the services said of events in the last 7 days, newest first."""
+        """The outcomes that services reported in the last 7 days, and ordered replays, newest first."""
         info.context.require_role("admin")
-        page, wanted = Page.of(store.NEWEST_LOGS, first, after), (filter or SyncLogFilter()).read()
+        page, criteria = Page.of(store.NEWEST_LOGS, first, after), (filter or SyncLogFilter()).read()
         database = info.context.database
-        rows = await store.logs_page(database, wanted, page)
+        rows = await store.logs_page(database, criteria, page)
         return page.connection(
             rows,
             SyncLog.of,
             lambda row: (row.created_at, row.id),
-            lambda: store.count(database, sync_logs, wanted),
+            lambda: store.count(database, sync_logs, criteria),
         )
 
     @resolver
     async def sync_targets(self, info: Info) -> list[SyncTarget] | None:
-        """Every way from one service to another, with what waits on it and how long events take."""
+        """Every pair of publishing and consuming service, with its backlog and latency."""
         info.context.require_role("admin")
         rows = await store.targets(info.context.database)
         conflicts = await store.last_conflicts(info.context.database)
@@ -131,7 +131,7 @@ class Query:
     async def consistency_checks(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> Connection[ConsistencyCheck] | None:
-        """What comparisons of originals with copies have found in the last 30 days, newest first."""
+        """The consistency checks of the last 30 days, newest first."""
         info.context.require_role("admin")
         page, database = Page.of(store.NEWEST_CHECKS, first, after), info.context.database
         rows = await store.checks_page(database, page)
@@ -139,19 +139,19 @@ class Query:
             rows,
             ConsistencyCheck.of,
             lambda row: (row.created_at, row.id),
-            lambda: store.count(database, consistency_checks, store.Wanted()),
+            lambda: store.count(database, consistency_checks, store.SyncCriteria()),
         )
 
 
 @object_type()
 class Mutation:
-    """What admins can do about events that failed, and about copies that drifted."""
+    """Replays of failed events and repairs of copies, for admins."""
 
     @resolver
     async def check_consistency(self, info: Info, deep: Deep = False) -> list[ConsistencyCheck] | None:
-        """Compare what services own with the copies that others keep, now, and repair what has drifted.
+        """Compare the services' rows with the copies in other services now, and repair copies that differ.
 
-        It is done every hour by itself.
+        This also happens automatically every hour.
         """
         info.context.require_role("admin")
         reports = await info.context.checker.check(deep=deep)
@@ -162,7 +162,7 @@ class Mutation:
 
     @resolver
     async def replay_sync(self, info: Info, id: strawberry.ID, reason: str) -> PendingSync | None:
-        """Have an event that a service gave up tried again there; who said so and why is kept."""
+        """Have a service apply a failed event again; the caller and the reason are recorded."""
         identity = info.context.require_role("admin")
         key = checks.identifier(id, "id")
         order = ReplaySync(key, checks.text(reason, "reason", 500), identity.user_id)

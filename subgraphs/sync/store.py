@@ -1,4 +1,4 @@
-"""What the sync service reads for people, and what it writes for them."""
+"""Reads syncs, logs and checks for admins, and records replays and checks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ _CONFLICT = ("stale", "gap")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which rows; what is None does not narrow."""
+class SyncCriteria:
+    """A filter of rows; a field that is None does not restrict."""
 
     status: str | None = None
     outcome: str | None = None
@@ -55,7 +55,7 @@ class Wanted:
     sync_id: UUID | None = None
 
     def conditions(self, table: Any) -> list[ColumnElement[bool]]:
-        """The filter in SQL."""
+        """Return the filter as SQL conditions, for the columns that the table has."""
         return [
             table.c[name] == getattr(self, name)
             for name in self.__dataclass_fields__
@@ -63,33 +63,33 @@ class Wanted:
         ]
 
 
-def _narrowed(table: Any, wanted: Wanted) -> Select[Any]:
-    return select(table).where(*wanted.conditions(table))
+def _select(table: Any, criteria: SyncCriteria) -> Select[Any]:
+    return select(table).where(*criteria.conditions(table))
 
 
-async def syncs_page(session: Session, wanted: Wanted, page: Page) -> Sequence[Row[Any]]:
-    """A page of syncs, newest first."""
-    return await session.fetch_all(page.select(_narrowed(pending_syncs, wanted)))
+async def syncs_page(session: Session, criteria: SyncCriteria, page: Page) -> Sequence[Row[Any]]:
+    """Return a page of syncs, newest first."""
+    return await session.fetch_all(page.select(_select(pending_syncs, criteria)))
 
 
-async def logs_page(session: Session, wanted: Wanted, page: Page) -> Sequence[Row[Any]]:
-    """A page of what was said, newest first."""
-    return await session.fetch_all(page.select(_narrowed(sync_logs, wanted)))
+async def logs_page(session: Session, criteria: SyncCriteria, page: Page) -> Sequence[Row[Any]]:
+    """Return a page of log entries, newest first."""
+    return await session.fetch_all(page.select(_select(sync_logs, criteria)))
 
 
-async def count(session: Session, table: Any, wanted: Wanted) -> int:
-    """How many rows there are."""
-    counted = select(func.count()).select_from(table).where(*wanted.conditions(table))
-    return int(await session.fetch_value(counted))
+async def count(session: Session, table: Any, criteria: SyncCriteria) -> int:
+    """Return the number of matching rows."""
+    query = select(func.count()).select_from(table).where(*criteria.conditions(table))
+    return int(await session.fetch_value(query))
 
 
 async def targets(session: Session) -> Sequence[Row[Any]]:
-    """Each way from service to service, with its figures."""
+    """Return every pair of publishing and consuming service with its figures."""
     return await session.fetch_all(_TARGETS)
 
 
 async def last_conflicts(session: Session) -> dict[tuple[str, str], Row[Any]]:
-    """The last conflict on each way."""
+    """Return the last conflict of each pair of publishing and consuming service."""
     columns = sync_logs.c
     found = (
         select(sync_logs)
@@ -101,7 +101,7 @@ async def last_conflicts(session: Session) -> dict[tuple[str, str], Row[Any]]:
 
 
 async def add_checks(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep what the consistency check has found, and forget what it found more than 30 days ago."""
+    """Store the results of a consistency check, and delete those older than 30 days."""
     made = {"created_at": func.clock_timestamp(), "id": func.gen_random_uuid()}
     for row in rows:
         await session.execute(insert(consistency_checks).values({**row, **made}))
@@ -109,22 +109,22 @@ async def add_checks(session: Session, rows: Sequence[Mapping[str, Any]]) -> Non
 
 
 async def checks_page(session: Session, page: Page) -> Sequence[Row[Any]]:
-    """A page of what the consistency check has found, newest first."""
+    """Return a page of results of consistency checks, newest first."""
     return await session.fetch_all(page.select(select(consistency_checks)))
 
 
 async def sync(session: Session, key: UUID) -> Row[Any] | None:
-    """One sync."""
+    """Return the sync with this id."""
     return await session.fetch_one(select(pending_syncs).where(pending_syncs.c.id == key))
 
 
-async def locked(uow: UnitOfWork, key: UUID) -> Row[Any] | None:
-    """One sync, which nobody else changes meanwhile."""
+async def lock_sync(uow: UnitOfWork, key: UUID) -> Row[Any] | None:
+    """Return the sync with this id, locked until the end of the unit of work."""
     return await uow.fetch_one(select(pending_syncs).where(pending_syncs.c.id == key).with_for_update())
 
 
-async def ordered(uow: UnitOfWork, row: Row[Any], by: UUID, reason: str) -> None:
-    """Write down that a replay was ordered, by whom and why."""
+async def record_replay(uow: UnitOfWork, row: Row[Any], by: UUID, reason: str) -> None:
+    """Set the sync to "processing", and log the replay with who ordered it and why."""
     now = func.clock_timestamp()
     change = pending_syncs.update().where(pending_syncs.c.id == row.id)
     await uow.execute(change.values(status="processing", updated_at=now))
@@ -137,6 +137,6 @@ async def ordered(uow: UnitOfWork, row: Row[Any], by: UUID, reason: str) -> None
         "operation",
         "retry_count",
     )
-    said = {name: getattr(row, name) for name in names}
-    values = {**said, "sync_id": row.id, "outcome": "replay", "error_message": reason, "ordered_by": by}
+    copied = {name: getattr(row, name) for name in names}
+    values = {**copied, "sync_id": row.id, "outcome": "replay", "error_message": reason, "ordered_by": by}
     await uow.execute(sync_logs.insert().values({"id": func.gen_random_uuid(), "created_at": now, **values}))

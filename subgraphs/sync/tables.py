@@ -1,4 +1,4 @@
-"""The tables of the sync service as SQLAlchemy knows them; migrations/ makes them."""
+"""The SQLAlchemy tables of the sync service; migrations/ creates them."""
 
 from sqlalchemy import Column, DateTime, Float, Integer, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB

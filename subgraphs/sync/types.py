@@ -11,12 +11,12 @@ from strawberry.scalars import JSON
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.graphql import enum_type, object_type
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.sync.consistency import Checker
 
 
-class SyncContext(Context):
-    """Who asks, and the check of consistency."""
+class SyncContext(ServiceContext):
+    """The context of a request to this service."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus, checker: Checker) -> None:
         super().__init__(caller, database, bus)
@@ -28,7 +28,7 @@ Info = strawberry.Info[SyncContext, None]
 
 @enum_type
 class SyncStatus(Enum):
-    """Where an event stands at one service that wants it."""
+    """The status of an event at one service that consumes it."""
 
     PENDING = "pending"
     PROCESSING = "processing"
@@ -39,7 +39,7 @@ class SyncStatus(Enum):
 
 @enum_type
 class SyncOperation(Enum):
-    """What happened to the entity."""
+    """The operation of an event on its entity."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -48,8 +48,8 @@ class SyncOperation(Enum):
 
 @enum_type
 class SyncOutcome(Enum):
-    """What became of an event: applied, tried again later, given up, not applied as it came too late, applied
-    though one before it is missing, or ordered to be tried again.
+    """The outcome of an event: applied (DONE), to be retried, given up (FAILED), skipped because a newer one
+    was applied (STALE), applied although an earlier one is missing (GAP), or ordered again (REPLAY).
     """
 
     DONE = "done"
@@ -62,29 +62,29 @@ class SyncOutcome(Enum):
 
 @object_type()
 class PendingSync:
-    """An event on its way from the service where it happened to one that wants it."""
+    """An event of one service, to be applied by another."""
 
     id: strawberry.ID = strawberry.field(description="The id of this sync.")
     event_id: strawberry.ID = strawberry.field(description="The id of the event.")
-    source_service: str = strawberry.field(description="Where it happened.")
-    target_service: str = strawberry.field(description="Who wants it.")
-    entity_type: str = strawberry.field(description="What kind of thing it happened to.")
-    entity_id: strawberry.ID = strawberry.field(description="Which one.")
-    event_type: str = strawberry.field(description="What happened.")
-    operation: SyncOperation = strawberry.field(description="What that is to the thing.")
+    source_service: str = strawberry.field(description="The service that published the event.")
+    target_service: str = strawberry.field(description="The service that consumes the event.")
+    entity_type: str = strawberry.field(description="The kind of the entity that the event is about.")
+    entity_id: strawberry.ID = strawberry.field(description="The entity's id.")
+    event_type: str = strawberry.field(description="The event's type.")
+    operation: SyncOperation = strawberry.field(description="The event's operation on the entity.")
     data: JSON | None = strawberry.field(
-        description="What the event says; null as long as only its outcome is known."
+        description="The event's data; null while only its outcome is known."
     )
-    status: SyncStatus = strawberry.field(description="Where it stands.")
-    retry_count: int = strawberry.field(description="How often it was tried again.")
-    max_retries: int = strawberry.field(description="How often it is tried again before it is given up.")
-    error_message: str | None = strawberry.field(description="What went wrong last.")
-    created_at: datetime = strawberry.field(description="When it happened.")
-    updated_at: datetime = strawberry.field(description="When something was last heard of it.")
+    status: SyncStatus = strawberry.field(description="The current status.")
+    retry_count: int = strawberry.field(description="The number of retries so far.")
+    max_retries: int = strawberry.field(description="The number of retries before the event is given up.")
+    error_message: str | None = strawberry.field(description="The last error.")
+    created_at: datetime = strawberry.field(description="When the event happened.")
+    updated_at: datetime = strawberry.field(description="When the status last changed.")
 
     @classmethod
     def of(cls, row: Row[Any]) -> "PendingSync":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             event_id=strawberry.ID(str(row.event_id)),
@@ -106,32 +106,32 @@ class PendingSync:
 
 @object_type()
 class SyncLog:
-    """One word on a sync: what its target said of it, or that somebody ordered a replay."""
+    """An outcome that a target service reported, or a replay that somebody ordered."""
 
     id: strawberry.ID = strawberry.field(description="The id of this entry.")
-    sync_id: strawberry.ID = strawberry.field(description="The sync.")
-    source_service: str = strawberry.field(description="Where the event happened.")
-    target_service: str = strawberry.field(description="Who said this.")
-    entity_type: str = strawberry.field(description="What kind of thing the event happened to.")
-    entity_id: strawberry.ID = strawberry.field(description="Which one.")
-    event_type: str = strawberry.field(description="What happened.")
-    operation: SyncOperation = strawberry.field(description="What that is to the thing.")
-    outcome: SyncOutcome = strawberry.field(description="What became of the event.")
-    retry_count: int = strawberry.field(description="How often it had been tried again.")
-    error_message: str | None = strawberry.field(description="What went wrong, or the reason of a replay.")
+    sync_id: strawberry.ID = strawberry.field(description="The sync's id.")
+    source_service: str = strawberry.field(description="The service that published the event.")
+    target_service: str = strawberry.field(description="The service that consumes the event.")
+    entity_type: str = strawberry.field(description="The kind of the entity that the event is about.")
+    entity_id: strawberry.ID = strawberry.field(description="The entity's id.")
+    event_type: str = strawberry.field(description="The event's type.")
+    operation: SyncOperation = strawberry.field(description="The event's operation on the entity.")
+    outcome: SyncOutcome = strawberry.field(description="The outcome of the event.")
+    retry_count: int = strawberry.field(description="The number of retries until then.")
+    error_message: str | None = strawberry.field(description="The error, or the reason for a replay.")
     latency_ms: float | None = strawberry.field(
-        description="Milliseconds from the write until the target had it."
+        description="Milliseconds from the write until the target had applied it."
     )
     processing_time_ms: float | None = strawberry.field(
         description="Milliseconds that the target's handler took."
     )
     data_size_bytes: int | None = strawberry.field(description="Bytes of the event on the queue.")
-    ordered_by: strawberry.ID | None = strawberry.field(description="Who ordered the replay.")
-    created_at: datetime = strawberry.field(description="When it was heard.")
+    ordered_by: strawberry.ID | None = strawberry.field(description="The admin who ordered the replay.")
+    created_at: datetime = strawberry.field(description="When this entry was recorded.")
 
     @classmethod
     def of(cls, row: Row[Any]) -> "SyncLog":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             sync_id=strawberry.ID(str(row.sync_id)),
@@ -154,36 +154,36 @@ class SyncLog:
 
 @object_type()
 class SyncLatency:
-    """How long events took from the write until the target had them, in the last hour, in milliseconds."""
+    """Milliseconds from the write of an event until the target had applied it, over the last hour."""
 
-    p50: float = strawberry.field(description="Half were faster.")
-    p95: float = strawberry.field(description="19 of 20 were faster.")
-    p99: float = strawberry.field(description="99 of 100 were faster.")
+    p50: float = strawberry.field(description="The median.")
+    p95: float = strawberry.field(description="The 95th percentile.")
+    p99: float = strawberry.field(description="The 99th percentile.")
 
 
 @object_type()
 class SyncTarget:
-    """The way from one service to another that hears of it."""
+    """A pair of services: one publishes events, the other consumes them."""
 
-    source_service: str = strawberry.field(description="Where events happen.")
-    target_service: str = strawberry.field(description="Who hears of them.")
-    event_types: list[str] = strawberry.field(description='Which types it hears; "*" is every one.')
-    seen_at: datetime = strawberry.field(description="When it last said that it listens (once a minute).")
-    pending: int = strawberry.field(description="Events of which it has said nothing yet.")
+    source_service: str = strawberry.field(description="The service that publishes the events.")
+    target_service: str = strawberry.field(description="The service that consumes the events.")
+    event_types: list[str] = strawberry.field(description='The event types; "*" means all.')
+    seen_at: datetime = strawberry.field(description="When the target last announced itself (every minute).")
+    pending: int = strawberry.field(description="Events whose outcome is not known yet.")
     processing: int = strawberry.field(description="Events whose replay was ordered.")
-    retrying: int = strawberry.field(description="Events that it will try again, or that wait behind one.")
-    failed: int = strawberry.field(description="Events that it gave up.")
-    completed_last_hour: int = strawberry.field(description="Events that it was done with in the last hour.")
+    retrying: int = strawberry.field(description="Events to be retried, or that wait for such an event.")
+    failed: int = strawberry.field(description="Events that the target gave up.")
+    completed_last_hour: int = strawberry.field(description="Events that it completed in the last hour.")
     latency: SyncLatency | None = strawberry.field(
-        description="How long these took; null when there were none."
+        description="The latency of the events of the last hour; null without events."
     )
     last_conflict: SyncLog | None = strawberry.field(
-        description="The last event that came too late or too early."
+        description="The last event that arrived late or with an earlier one missing."
     )
 
     @classmethod
     def of(cls, row: Row[Any], conflict: Row[Any] | None) -> "SyncTarget":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         latency = row.latencies and SyncLatency(
             p50=row.latencies[0], p95=row.latencies[1], p99=row.latencies[2]
         )
@@ -204,30 +204,32 @@ class SyncTarget:
 
 @object_type()
 class ConsistencyCheck:
-    """What a comparison of originals with copies has found."""
+    """The result of a comparison of originals with copies."""
 
     id: strawberry.ID = strawberry.field(description="The id of this check.")
-    entity_type: str = strawberry.field(description="What kind of thing was compared.")
-    source_service: str = strawberry.field(description="Who owns it.")
-    target_service: str = strawberry.field(description="Who keeps copies.")
-    compared: int = strawberry.field(description="How many originals there are.")
-    missing: int = strawberry.field(description="How many of them had no copy.")
-    older: int = strawberry.field(description="How many copies were of an older version.")
+    entity_type: str = strawberry.field(description="The kind of the entities that were compared.")
+    source_service: str = strawberry.field(description="The service that owns the originals.")
+    target_service: str = strawberry.field(description="The service that has the copies.")
+    compared: int = strawberry.field(description="The number of originals.")
+    missing: int = strawberry.field(description="The number of originals without a copy.")
+    older: int = strawberry.field(description="The number of copies with an older version.")
     different: int = strawberry.field(
-        description="How many copies of the same version told something else (deep checks see that)."
+        description="The number of copies with the same version and different content (deep checks only)."
     )
     extra: int = strawberry.field(
-        description="How many copies there are of what does not exist; they are left alone."
+        description="The number of copies without an original; they are not deleted."
     )
-    repaired: int = strawberry.field(description="How many copies were put right.")
-    examples: list[strawberry.ID] = strawberry.field(description="Ids of what had drifted, 20 at most.")
-    error_message: str | None = strawberry.field(description="Why the check could not be made.")
-    processing_time_ms: float = strawberry.field(description="How long it took, in milliseconds.")
-    created_at: datetime = strawberry.field(description="When.")
+    repaired: int = strawberry.field(description="The number of copies that were repaired.")
+    examples: list[strawberry.ID] = strawberry.field(
+        description="The ids of entities whose copies differed, 20 at most."
+    )
+    error_message: str | None = strawberry.field(description="Why the check failed.")
+    processing_time_ms: float = strawberry.field(description="The duration in milliseconds.")
+    created_at: datetime = strawberry.field(description="When the check was made.")
 
     @classmethod
     def of(cls, row: Row[Any]) -> "ConsistencyCheck":
-        """The type of a row."""
+        """Return the GraphQL type of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             entity_type=row.entity_type,

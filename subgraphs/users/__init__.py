@@ -1,1 +1,1 @@
-"""The service that knows who somebody is: accounts, profiles and log-in."""
+"""The users service: accounts, profiles and log-in."""

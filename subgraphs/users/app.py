@@ -1,4 +1,4 @@
-"""The wiring of the users service."""
+"""Composition of the users service."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from subgraphs.kit.identity import TokenSigner, TokenVerifier
 from subgraphs.kit.queue import streams
 from subgraphs.kit.queue.relay import Relay
 from subgraphs.kit.service import Service
-from subgraphs.kit.settings import ServiceSettings, SettingsError
+from subgraphs.kit.settings import ServiceSettings, ServiceSettingsError
 from subgraphs.users.handlers import COMMAND_HANDLERS
 from subgraphs.users.loaders import UsersContext
 from subgraphs.users.schema import schema
@@ -17,9 +17,11 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def bootstrap(settings: ServiceSettings) -> Service:
-    """The users service with these settings, not yet started."""
+    """Return the users service, not started. Raises ServiceSettingsError without JWT_PRIVATE_KEY_FILE."""
     if settings.jwt_private_key_file is None:
-        raise SettingsError("service users: set JWT_PRIVATE_KEY_FILE, it signs the tokens")
+        raise ServiceSettingsError(
+            "service users: the environment lacks JWT_PRIVATE_KEY_FILE: set it to the key that signs tokens"
+        )
     database = Database(settings.database_url, clock=settings.clock)
     bus = Bus(database, COMMAND_HANDLERS)
     signer = TokenSigner(settings.jwt_private_key_file)

@@ -26,7 +26,7 @@ PASSWORDS: Final = Passwords()
 
 
 async def register(uow: UnitOfWork, command: Register) -> Account:
-    """Open an account with an empty profile; name and address must be free."""
+    """Create an account with an empty profile. Raises Conflict if the name or the email address is taken."""
     username, email = model.username(command.username), checks.email(command.email)
     user_type = model.open_type(command.user_type)
     password = model.password(command.password, "password", username, email)
@@ -41,24 +41,28 @@ async def register(uow: UnitOfWork, command: Register) -> Account:
 
 
 async def log_in(uow: UnitOfWork, command: LogIn) -> Account:
-    """Check name and password; the answer to a wrong one does not tell which of them is wrong."""
+    """Check name and password. The error does not say which of them is wrong, so that names cannot be
+    guessed.
+
+    Raises RateLimited, Unauthenticated, Forbidden for a deactivated account.
+    """
     login = checks.text(command.login, "login", 255)
     limits = model.login_limits(login, command.address)
-    noted = await _attempt(uow, limits)
-    found = await store.credentials(uow.database, login)
-    if not await PASSWORDS.matches(found.password_hash if found else None, command.password) or found is None:
-        raise Unauthenticated("Wrong name or password")
-    account = await _account(uow, found.id)
+    attempt_ids = await _attempt(uow, limits)
+    user = await store.credentials(uow.database, login)
+    if not await PASSWORDS.matches(user.password_hash if user else None, command.password) or user is None:
+        raise Unauthenticated("The name or the password is wrong")
+    account = await _account(uow, user.id)
     if not account.is_active:
-        raise Forbidden("This account is closed")
-    await store.forget_attempts(uow, _of_account(limits), noted)
-    if PASSWORDS.is_outdated(found.password_hash):
-        await store.change(uow, found.id, password_hash=await PASSWORDS.hash(command.password))
+        raise Forbidden("This account is deactivated: ask an admin to activate it")
+    await store.delete_attempts(uow, _of_account(limits), attempt_ids)
+    if PASSWORDS.is_outdated(user.password_hash):
+        await store.change(uow, user.id, password_hash=await PASSWORDS.hash(command.password))
     return account
 
 
 async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Account:
-    """Change one's profile."""
+    """Change a user's profile."""
     await store.change_profile(
         uow, command.user_id, model.profile_changes(command.changes, uow.clock.now().date())
     )
@@ -66,32 +70,37 @@ async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Account:
 
 
 async def change_password(uow: UnitOfWork, command: ChangePassword) -> Account:
-    """Replace one's password; wrong present ones count as attempts to log in."""
+    """Replace a user's password. A wrong current password counts as an attempt to log in.
+
+    Raises RateLimited, Forbidden for a wrong current password, BadUserInput.
+    """
     limits = model.login_limits(f"password of {command.user_id}", command.address)
-    noted = await _attempt(uow, limits)
-    found = await store.credentials_of(uow.database, command.user_id)
-    if found is None or not await PASSWORDS.matches(found.password_hash, command.current_password):
-        raise Forbidden("The present password is another", field="currentPassword")
-    password = model.password(command.new_password, "newPassword", found.username, found.email)
+    attempt_ids = await _attempt(uow, limits)
+    user = await store.credentials_of(uow.database, command.user_id)
+    if user is None or not await PASSWORDS.matches(user.password_hash, command.current_password):
+        raise Forbidden("'currentPassword' is wrong", field="currentPassword")
+    password = model.password(command.new_password, "newPassword", user.username, user.email)
     await store.change(uow, command.user_id, password_hash=await PASSWORDS.hash(password))
-    await store.forget_attempts(uow, _of_account(limits), noted)
+    await store.delete_attempts(uow, _of_account(limits), attempt_ids)
     return await _account(uow, command.user_id)
 
 
 async def set_active(uow: UnitOfWork, command: SetActive) -> Account:
-    """Close or open an account."""
+    """Activate or deactivate an account. Raises NotFound."""
     if not await store.change(uow, command.user_id, is_active=command.is_active):
-        raise NotFound("There is no such user")
+        raise NotFound(f"There is no user with the id {command.user_id}")
     return await _changed(uow, command.user_id)
 
 
 async def _attempt(uow: UnitOfWork, limits: Mapping[str, int]) -> list[int]:
-    """Count the attempt in a transaction of its own, which stays when the log-in fails."""
+    """Record an attempt in a transaction of its own, which is committed also if the log-in fails; return
+    its ids.
+    """
     async with UnitOfWork(uow.database) as counting:
-        noted, wait = await store.attempt(counting, limits, model.LOGIN_WINDOW)
-    if wait:
-        raise RateLimited("Too many attempts: try again later", wait)
-    return noted
+        attempt_ids, seconds = await store.attempt(counting, limits, model.LOGIN_WINDOW)
+    if seconds:
+        raise RateLimited(f"Too many attempts: try again in {seconds} seconds", seconds)
+    return attempt_ids
 
 
 def _of_account(limits: Mapping[str, int]) -> list[str]:
@@ -113,12 +122,13 @@ async def _changed(uow: UnitOfWork, user_id: UUID) -> Account:
 
 async def _account(uow: UnitOfWork, user_id: UUID) -> Account:
     if (account := await store.account(uow, user_id)) is None:
-        raise NotFound("There is no such user")
+        raise NotFound(f"There is no user with the id {user_id}")
     return account
 
 
 def _taken(field: str) -> Conflict:
-    return Conflict(f"This {'name' if field == 'username' else 'email address'} is taken", field=field)
+    taken = "name" if field == "username" else "email address"
+    return Conflict(f"The {taken} is taken by another user: choose another one", field=field)
 
 
 COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {

@@ -1,15 +1,15 @@
-"""What one request knows: who asks, and the users that were looked up for it."""
+"""The context of a request to the users service, with its data loaders."""
 
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenSigner
 from subgraphs.kit.loaders import one
-from subgraphs.kit.service import Caller, Context
+from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.users import store
 
 
-class UsersContext(Context):
-    """The context of a request to the users service."""
+class UsersContext(ServiceContext):
+    """The signer of tokens, and the loader of accounts."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus, signer: TokenSigner) -> None:
         super().__init__(caller, database, bus)

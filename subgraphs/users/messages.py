@@ -1,4 +1,4 @@
-"""What the users service is asked to do, and what it tells the others."""
+"""Commands and events of the users service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from subgraphs.users.model import Account
 
 @dataclass(frozen=True)
 class Register(Command[Account]):
-    """Open an account."""
+    """Create an account."""
 
     username: str
     email: str
@@ -21,7 +21,9 @@ class Register(Command[Account]):
 
 @dataclass(frozen=True)
 class LogIn(Command[Account]):
-    """Check a name (or email address) and a password; the address of the caller limits attempts."""
+    """Check a name (or email address) and a password. `address`: the caller's, by which attempts are
+    limited.
+    """
 
     login: str
     password: str
@@ -30,7 +32,7 @@ class LogIn(Command[Account]):
 
 @dataclass(frozen=True)
 class UpdateProfile(Command[Account]):
-    """Change the columns of a profile that are named."""
+    """Change some columns of a profile, given by name."""
 
     user_id: UUID
     changes: Mapping[str, Any]
@@ -38,7 +40,7 @@ class UpdateProfile(Command[Account]):
 
 @dataclass(frozen=True)
 class ChangePassword(Command[Account]):
-    """Replace the password; the present one proves that the owner asks."""
+    """Replace a password; `current_password` proves that the caller knows it."""
 
     user_id: UUID
     current_password: str
@@ -48,7 +50,7 @@ class ChangePassword(Command[Account]):
 
 @dataclass(frozen=True)
 class SetActive(Command[Account]):
-    """Close an account, or open it again."""
+    """Activate or deactivate an account."""
 
     user_id: UUID
     is_active: bool
@@ -56,7 +58,7 @@ class SetActive(Command[Account]):
 
 @dataclass(frozen=True, kw_only=True)
 class UserRegistered(Event):
-    """Somebody has an account."""
+    """An account was created."""
 
     aggregate_type: ClassVar[str] = "user"
     aggregate_key: ClassVar[str] = "user_id"
@@ -67,7 +69,7 @@ class UserRegistered(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class UserUpdated(Event):
-    """An account or its profile changed."""
+    """An account or its profile was changed."""
 
     aggregate_type: ClassVar[str] = "user"
     aggregate_key: ClassVar[str] = "user_id"

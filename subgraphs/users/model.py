@@ -11,7 +11,7 @@ from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput, Forbidden
 
 OPEN_TYPES: Final = ("client", "musician")
-"""What somebody can register as; an admin is made by an operator of the database."""
+"""The user types that can register; admins are created in the database."""
 
 LOGIN_WINDOW: Final = timedelta(minutes=15)
 PER_ACCOUNT_AND_ADDRESS: Final = 5
@@ -25,7 +25,7 @@ _USERNAME: Final = re.compile(r"\w[\w.\-]{1,48}\w")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user with their profile, as the database has them; without the hash of the password."""
+    """A user with the profile, without the password's hash."""
 
     id: UUID
     username: str
@@ -43,44 +43,49 @@ class Account:
 
 
 def username(value: str) -> str:
-    """A name of 3 to 50 letters, digits, `_`, `.` and `-`, which begins and ends with a letter or digit."""
+    """Check a user name: 3 to 50 letters, digits, `_`, `.` and `-`, the first and last no `.` or `-`."""
     cleaned = checks.text(value, "username", 50, 3)
     if not _USERNAME.fullmatch(cleaned):
         raise BadUserInput(
-            "'username' may hold letters, digits and, between them, '.', '-' and '_'", "username"
+            "'username' must have letters, digits, '_', and between them '.' and '-' only", "username"
         )
     return cleaned
 
 
 def password(value: str, field: str, *names: str) -> str:
-    """A password that is long enough, no more than the hash should work on, and not the name itself."""
+    """Check a password: 8 to 128 characters (longer ones take too long to hash), and none of `names`."""
     if not SHORTEST_PASSWORD <= len(value) <= LONGEST_PASSWORD:
-        raise BadUserInput(f"'{field}' must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters", field)
+        raise BadUserInput(
+            f"'{field}' must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters, got {len(value)}",
+            field,
+        )
     if value.lower() in {name.lower() for name in names}:
-        raise BadUserInput(f"'{field}' must not be your name or address", field)
+        raise BadUserInput(f"'{field}' must not be your user name or email address", field)
     return value
 
 
 def open_type(value: str) -> str:
-    """A type that one can register as."""
+    """Check that a user type can register. Raises Forbidden."""
     if value not in OPEN_TYPES:
-        raise Forbidden("Nobody can register as admin", field="userType")
+        raise Forbidden(
+            f"'userType' must be CLIENT or MUSICIAN to register, got {value.upper()}", field="userType"
+        )
     return value
 
 
 def profile_changes(changes: Mapping[str, Any], today: date) -> dict[str, Any]:
-    """The checked columns of a profile; None clears one."""
-    found = {column: _PROFILE[column](value) for column, value in changes.items()}
-    if (born := found.get("date_of_birth")) is not None and born > today:
+    """Check changed columns of a profile; None clears a column. Raises BadUserInput."""
+    checked = {column: _PROFILE[column](value) for column, value in changes.items()}
+    if (born := checked.get("date_of_birth")) is not None and born > today:
         raise BadUserInput(_BORN, "dateOfBirth")
-    return found
+    return checked
 
 
 def login_limits(login: str, address: str | None) -> dict[str, int]:
-    """How many attempts each subject may have in the window.
+    """Return how many log-in attempts are allowed in LOGIN_WINDOW, by subject.
 
-    Few from one address on one account; more on an account from anywhere, so that a stranger cannot lock its
-    owner out with five requests; and a bound on one address trying many accounts.
+    Few from one address to one account; more to one account from all addresses, so that a stranger cannot
+    lock out its owner with five requests; and a limit for one address over all accounts.
     """
     account = login.strip().lower()
     limits = {
@@ -93,7 +98,7 @@ def login_limits(login: str, address: str | None) -> dict[str, int]:
 def _phone(value: str | None) -> str | None:
     cleaned = checks.optional_text(value, "phone", 32)
     if cleaned and not re.fullmatch(r"\+?[\d\s()./-]{5,31}", cleaned):
-        raise BadUserInput("'phone' is not a telephone number", "phone")
+        raise BadUserInput("'phone' must be a telephone number, such as +49 30 1234567", "phone")
     return cleaned
 
 
@@ -107,11 +112,11 @@ def _preferences(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise BadUserInput("'preferences' must be an object", "preferences")
+        raise BadUserInput("'preferences' must be a JSON object", "preferences")
     return checks.document(value, "preferences", _LARGEST_PREFERENCES)
 
 
-_BORN: Final = "'dateOfBirth' must lie between 1900 and today"
+_BORN: Final = "'dateOfBirth' must be from 1900-01-01 to today"
 _PROFILE: Final[Mapping[str, Any]] = {
     "first_name": lambda value: checks.optional_text(value, "firstName", 100),
     "last_name": lambda value: checks.optional_text(value, "lastName", 100),

@@ -4,7 +4,7 @@ import strawberry
 
 from subgraphs.kit import checks
 from subgraphs.kit.errors import Unauthenticated
-from subgraphs.kit.graphql import Schema, given, object_type, resolver
+from subgraphs.kit.graphql import Schema, object_type, provided, resolver
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.users import store
@@ -24,26 +24,26 @@ from subgraphs.users.types import (
 
 @object_type()
 class Query:
-    """What can be asked about users."""
+    """Queries about users."""
 
     @resolver
     async def me(self, info: Info) -> User | None:
-        """The user who asks; an error for nobody."""
+        """The caller; an error without a token."""
         account = await info.context.accounts.load(info.context.require().user_id)
         if account is None or not account.is_active:
-            raise Unauthenticated("This account does not exist or is closed: log in again")
+            raise Unauthenticated("This account does not exist or is deactivated: log in again")
         return User.of(account)
 
     @resolver
     async def user(self, info: Info, id: strawberry.ID) -> User | None:
-        """One user, or null when there is none with this id."""
+        """The user with this id; null if there is none."""
         return await User.resolve_reference(info, id)
 
     @resolver
     async def users(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None, filter: UserFilter | None = None
     ) -> Connection[User] | None:
-        """Users, newest first; closed accounts are listed to admins only."""
+        """Users, the newest first; deactivated accounts are listed for admins only."""
         wanted = filter or UserFilter()
         is_admin = info.context.identity is not None and info.context.identity.is_admin
         search = checks.optional_text(wanted.search, "search", 100)
@@ -61,44 +61,46 @@ class Query:
 
 @object_type()
 class Mutation:
-    """What can be done with accounts."""
+    """Mutations of accounts."""
 
     @resolver
     async def register(self, info: Info, input: RegisterInput) -> Session | None:
-        """Open an account as client or musician, and be logged in."""
+        """Create an account as client or musician, and log in."""
         command = Register(input.username, input.email, input.password, input.user_type.value)
         return _session(info, await info.context.bus.handle(command))
 
     @resolver
     async def log_in(self, info: Info, input: LogInInput) -> Session | None:
-        """Get a token for a name (or email address) and password."""
+        """Log in with name (or email address) and password; returns a token."""
         return _session(
             info, await info.context.bus.handle(LogIn(input.login, input.password, info.context.address))
         )
 
     @resolver
     async def update_profile(self, info: Info, input: UpdateProfileInput) -> User | None:
-        """Change one's own profile."""
-        command = UpdateProfile(info.context.require().user_id, given(input))
+        """Change the caller's profile."""
+        command = UpdateProfile(info.context.require().user_id, provided(input))
         return User.of(await info.context.bus.handle(command))
 
     @resolver
     async def change_password(self, info: Info, input: ChangePasswordInput) -> User | None:
-        """Replace one's own password. Tokens given out before stay valid until they end."""
+        """Replace the caller's password. Earlier tokens stay valid until they expire."""
         user_id = info.context.require().user_id
         command = ChangePassword(user_id, input.current_password, input.new_password, info.context.address)
         return User.of(await info.context.bus.handle(command))
 
     @resolver
     async def set_user_active(self, info: Info, id: strawberry.ID, is_active: bool) -> User | None:
-        """Close an account or open it again; for admins."""
+        """Activate or deactivate an account; for admins."""
         info.context.require_role("admin")
         user_id = checks.identifier(id, "id")
         return User.of(await info.context.bus.handle(SetActive(user_id, is_active)))
 
 
 def _session(info: Info, account: Account) -> Session:
-    """The rest of the request is this user's: they may ask for their own private fields at once."""
+    """Return a token, and make the user the request's identity, so that the response can have private
+    fields.
+    """
     info.context.identity = Identity(account.id, account.user_type)
     token = info.context.signer.sign(account.id, account.user_type)
     return Session(token=token.value, expires_at=token.expires_at, user=User.of(account))

@@ -1,4 +1,4 @@
-"""The tables of users, and the statements over them. The script is in `migrations/`."""
+"""The tables of the users service, and its statements. The tables are created in `migrations/`."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -80,43 +80,46 @@ _BY_IDS = _accounts.where(among_ids(users.c.id))
 
 
 async def accounts_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Account]:
-    """Accounts by id, in one statement."""
+    """Return accounts by id, with one statement."""
     rows = await session.fetch_all(_BY_IDS, ids=ids)
     return {row.id: Account(**row._asdict()) for row in rows}
 
 
 async def account(session: Session, user_id: UUID) -> Account | None:
-    """One account."""
+    """Return an account, None if it does not exist."""
     return (await accounts_by_ids(session, [user_id])).get(user_id)
 
 
 async def page_of_accounts(session: Session, page: Page, conditions: Sequence[Any]) -> list[Account]:
-    """The accounts of a page of the list."""
+    """Return the accounts of a page, and one more if there is a next page."""
     return [
         Account(**row._asdict()) for row in await session.fetch_all(page.select(_accounts.where(*conditions)))
     ]
 
 
 async def count_accounts(session: Session, conditions: Sequence[Any]) -> int:
-    """How many accounts fulfil the conditions."""
+    """Return the number of accounts that fulfil the conditions."""
     return int(await session.fetch_value(select(func.count()).select_from(users).where(*conditions)))
 
 
 def conditions(user_type: str | None, search: str | None, *, only_active: bool, in_emails: bool) -> list[Any]:
-    """The conditions of the list's filters."""
-    found: list[Any] = []
+    """Return the SQL conditions for the filters of the list.
+
+    `search`: a part of the user name, or with `in_emails` a whole email address.
+    """
+    clauses: list[Any] = []
     if user_type:
-        found.append(users.c.user_type == user_type)
+        clauses.append(users.c.user_type == user_type)
     if only_active:
-        found.append(users.c.is_active)
+        clauses.append(users.c.is_active)
     if search:
         in_name = func.lower(users.c.username).contains(search.lower(), autoescape=True)
-        found.append(in_name | (func.lower(users.c.email) == search.lower()) if in_emails else in_name)
-    return found
+        clauses.append(in_name | (func.lower(users.c.email) == search.lower()) if in_emails else in_name)
+    return clauses
 
 
 async def add(session: Session, values: Mapping[str, Any]) -> bool:
-    """Insert a user with an empty profile; False when the name or the address is taken."""
+    """Insert a user with an empty profile; return False if the name or the email address is taken."""
     if not await session.execute(insert(users).values(**values).on_conflict_do_nothing()):
         return False
     await session.execute(insert(profiles).values(user_id=values["id"], preferences={}))
@@ -124,20 +127,20 @@ async def add(session: Session, values: Mapping[str, Any]) -> bool:
 
 
 async def taken(session: Session, username: str, email: str) -> str | None:
-    """Which of the two somebody has: `username`, `email` or None."""
+    """Return which of the two another user has: "username", "email" or None."""
     statement = select(users.c.username).where(_is(users.c.username, username) | _is(users.c.email, email))
     found = [row.username.lower() for row in await session.fetch_all(statement)]
     return None if not found else "username" if username.lower() in found else "email"
 
 
 async def credentials(session: Session, login: str) -> Row[Any] | None:
-    """Id and hash of the user with this name or email address."""
+    """Return id and password hash of the user with this name or email address."""
     column = users.c.email if "@" in login else users.c.username
     return await session.fetch_one(select(users.c.id, users.c.password_hash).where(_is(column, login)))
 
 
 async def credentials_of(session: Session, user_id: UUID) -> Row[Any] | None:
-    """Names and hash of a user."""
+    """Return id, name, email address and password hash of a user."""
     statement = select(users.c.id, users.c.username, users.c.email, users.c.password_hash).where(
         users.c.id == user_id
     )
@@ -145,7 +148,7 @@ async def credentials_of(session: Session, user_id: UUID) -> Row[Any] | None:
 
 
 async def change(session: Session, user_id: UUID, **values: Any) -> bool:
-    """Change columns of a user; False when there is none."""
+    """Change columns of a user; return False if the user does not exist."""
     changed = update(users).where(users.c.id == user_id).values(**values, updated_at=func.now())
     return await session.execute(changed) == 1
 
@@ -153,15 +156,15 @@ async def change(session: Session, user_id: UUID, **values: Any) -> bool:
 async def change_profile(session: Session, user_id: UUID, values: Mapping[str, Any]) -> None:
     """Change columns of a profile."""
     if values:
-        kept = insert(profiles).values(**{"user_id": user_id, "preferences": {}, **values})
-        await session.execute(kept.on_conflict_do_update(index_elements=["user_id"], set_=dict(values)))
+        added = insert(profiles).values(**{"user_id": user_id, "preferences": {}, **values})
+        await session.execute(added.on_conflict_do_update(index_elements=["user_id"], set_=dict(values)))
 
 
 async def attempt(session: Session, limits: Mapping[str, int], window: timedelta) -> tuple[list[int], int]:
-    """Note an attempt for each subject if none is over its limit: the new ids, or how many seconds to wait.
+    """Record an attempt for each subject, unless one has reached its limit.
 
-    The locks, taken in one order, make attempts on the same account one after the other: no burst slips
-    through.
+    Returns the ids of the new rows and 0, or no ids and the seconds to wait. Locks on the subjects, acquired
+    in their order, serialise attempts on the same account, so that concurrent attempts cannot exceed a limit.
     """
     subjects = sorted(limits)
     await session.execute(_LOCK.bindparams(subjects=subjects))
@@ -170,12 +173,12 @@ async def attempt(session: Session, limits: Mapping[str, int], window: timedelta
     waits = [_seconds_left(row.oldest, window) for row in rows if row.total >= limits[row.subject]]
     if waits:
         return [], max(waits)
-    noted = insert(attempts).values([{"subject": subject} for subject in subjects]).returning(attempts.c.id)
-    return [row.id for row in await session.fetch_all(noted)], 0
+    added = insert(attempts).values([{"subject": subject} for subject in subjects]).returning(attempts.c.id)
+    return [row.id for row in await session.fetch_all(added)], 0
 
 
-async def forget_attempts(session: Session, subjects: Collection[str], ids: Collection[int]) -> None:
-    """Take back the attempts on these subjects, and these single ones."""
+async def delete_attempts(session: Session, subjects: Collection[str], ids: Collection[int]) -> None:
+    """Delete all attempts of these subjects, and the attempts with these ids."""
     singles = attempts.c.id == any_(literal(list(ids), ARRAY(BigInteger)))
     await session.execute(delete(attempts).where(_among(subjects) | singles))
 
@@ -187,10 +190,7 @@ _LOCK = text(
 
 
 def _old(window: timedelta) -> Select[Any]:
-    """Some attempts that no longer count, of anybody.
-
-    Those that another log-in is deleting are left to it.
-    """
+    """Select up to 100 expired attempts of all subjects, except those that another log-in is deleting."""
     old = (
         select(attempts.c.id)
         .where(attempts.c.attempted_at < func.now() - window)

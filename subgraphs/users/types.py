@@ -16,7 +16,7 @@ Info = strawberry.Info[UsersContext, None]
 
 @enum_type
 class UserType(enum.Enum):
-    """What somebody does on the platform."""
+    """The role of a user on the platform."""
 
     CLIENT = "client"
     MUSICIAN = "musician"
@@ -25,22 +25,24 @@ class UserType(enum.Enum):
 
 @object_type()
 class UserProfile:
-    """What a user shows of themselves to everybody."""
+    """The public part of a user's profile."""
 
     first_name: str | None = strawberry.field(description="The first name.")
     last_name: str | None = strawberry.field(description="The last name.")
-    profile_picture_url: str | None = strawberry.field(description="The address of a picture.")
+    profile_picture_url: str | None = strawberry.field(description="The URL of a picture.")
 
 
 @object_type(keys=["id"])
 class User:
-    """Somebody with an account. What is private is shown to themselves and to admins only."""
+    """A user of the platform. Private fields are shown to the user and to admins only."""
 
     id: strawberry.ID = strawberry.field(description="The user's id.")
-    username: str = strawberry.field(description="The name to log in with and to be known by.")
+    username: str = strawberry.field(description="The public name, with which the user logs in.")
     user_type: UserType = strawberry.field(description="Client, musician or admin.")
-    is_active: bool = strawberry.field(description="Whether the account is open.")
-    created_at: datetime = strawberry.field(description="When the account was opened.")
+    is_active: bool = strawberry.field(
+        description="Whether the account is active; otherwise it cannot log in."
+    )
+    created_at: datetime = strawberry.field(description="When the account was created.")
     profile: UserProfile | None = strawberry.field(description="Names and picture.")
     account: strawberry.Private[Account]
 
@@ -61,7 +63,7 @@ class User:
 
     @resolver
     def preferences(self, info: Info) -> JSON | None:
-        """What the user's clients keep for them, any JSON object; private."""
+        """A JSON object that client applications store for the user; private."""
         return JSON(self._own(info).preferences or {})
 
     @resolver
@@ -70,19 +72,19 @@ class User:
         return self._own(info).updated_at
 
     def _own(self, info: Info) -> Account:
-        info.context.require_sight(self.account.id)
+        info.context.require_owner_or_admin(self.account.id)
         return self.account
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "User | None":
-        """The user of a representation; null when there is none."""
+        """Return the user with this id, None if there is none."""
         user_id = uuid_of(id)
         account = await info.context.accounts.load(user_id) if user_id else None
         return cls.of(account) if account else None
 
     @classmethod
     def of(cls, account: Account) -> "User":
-        """The type of an account."""
+        """Return the GraphQL type of an account."""
         return cls(
             id=strawberry.ID(str(account.id)),
             username=account.username,
@@ -100,20 +102,20 @@ class User:
 
 @object_type()
 class Session:
-    """A log-in: the token to send as `Authorization: Bearer <token>`."""
+    """The result of a log-in; send the token as header `Authorization: Bearer <token>`."""
 
     token: str = strawberry.field(description="The signed token.")
-    expires_at: datetime = strawberry.field(description="When it ends; log in again then.")
-    user: User = strawberry.field(description="Who is logged in.")
+    expires_at: datetime = strawberry.field(description="When the token expires; log in again then.")
+    user: User = strawberry.field(description="The user who is logged in.")
 
 
 @input_type
 class UserFilter:
-    """Which users to list; all of what is given must hold."""
+    """Conditions on the listed users, joined by AND."""
 
     user_type: UserType | None = strawberry.field(default=None, description="Only users of this type.")
     search: str | None = strawberry.field(
-        default=None, description="Part of the name; admins may give an address, too."
+        default=None, description="A part of the user name; for admins also a whole email address."
     )
 
 
@@ -121,30 +123,32 @@ class UserFilter:
 class RegisterInput:
     """A new account."""
 
-    username: str = strawberry.field(description="3 to 50 letters, digits, '.', '-' and '_'; nobody else's.")
-    email: str = strawberry.field(description="The email address; nobody else's.")
+    username: str = strawberry.field(
+        description="3 to 50 letters, digits, '.', '-' and '_'; it must not be taken."
+    )
+    email: str = strawberry.field(description="The email address; it must not be taken.")
     password: str = strawberry.field(description="8 to 128 characters.")
     user_type: UserType = strawberry.field(default=UserType.CLIENT, description="CLIENT or MUSICIAN.")
 
 
 @input_type
 class LogInInput:
-    """Who wants to log in."""
+    """The credentials of a user."""
 
-    login: str = strawberry.field(description="The name or the email address.")
+    login: str = strawberry.field(description="The user name or the email address.")
     password: str = strawberry.field(description="The password.")
 
 
 @input_type
 class UpdateProfileInput:
-    """The parts of a profile to change; what is left out stays, null clears."""
+    """Changes of a profile: an absent field is not changed, null clears it."""
 
     first_name: str | None = strawberry.field(default=strawberry.UNSET, description="The first name.")
     last_name: str | None = strawberry.field(default=strawberry.UNSET, description="The last name.")
     phone: str | None = strawberry.field(default=strawberry.UNSET, description="The telephone number.")
     date_of_birth: date | None = strawberry.field(default=strawberry.UNSET, description="The date of birth.")
     profile_picture_url: str | None = strawberry.field(
-        default=strawberry.UNSET, description="An http(s) address."
+        default=strawberry.UNSET, description="An http or https URL."
     )
     preferences: JSON | None = strawberry.field(
         default=strawberry.UNSET, description="A JSON object up to 16 kB."
@@ -153,7 +157,7 @@ class UpdateProfileInput:
 
 @input_type
 class ChangePasswordInput:
-    """The present password and the one to come."""
+    """The current and the new password."""
 
-    current_password: str = strawberry.field(description="The present password.")
-    new_password: str = strawberry.field(description="8 to 128 characters.")
+    current_password: str = strawberry.field(description="The current password.")
+    new_password: str = strawberry.field(description="The new password, 8 to 128 characters.")

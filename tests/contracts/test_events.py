@@ -29,16 +29,16 @@ from sqlalchemy import text
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.projection import apply_next
 from subgraphs.kit.messages import Envelope, Event
-from subgraphs.kit.queue.inbox import EVERY, EventHandler, Inbox
-from subgraphs.kit.serve import bootstrap_of
+from subgraphs.kit.queue.inbox import ANY_TYPE, EventHandler, Inbox
+from subgraphs.kit.serve import load_bootstrap
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Keys, fresh_database
+from subgraphs.kit.testing import SigningKeys, fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.matching.model import Match
-from subgraphs.notifications.telling import TELLINGS
+from subgraphs.notifications.drafts import DRAFTS
 from subgraphs.platform.tables import SERVICES
 from subgraphs.read_side.app import MIGRATIONS, MODELS, SOURCES
-from subgraphs.read_side.log import keep
+from subgraphs.read_side.log import append_to_log
 
 BEGIN, END = datetime(1990, 1, 1), datetime(2200, 1, 1)  # noqa: DTZ001 - the strategy adds the time zone
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
@@ -162,7 +162,7 @@ class Consumer:
         watched: Any = _Watched(self.event_type)
         try:
             if self.service == "notifications":
-                list(TELLINGS[self.event_type](watched, datetime.now(UTC)))
+                list(DRAFTS[self.event_type](watched, datetime.now(UTC)))
             else:
                 unit: Any = None
                 asyncio.run(_awaited(self.handler(unit, watched)))
@@ -178,7 +178,7 @@ async def _awaited(work: Any) -> None:
 @pytest.fixture(scope="module")
 def inboxes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Inbox]:
     """Import every service that has an inbox and map its name to the inbox."""
-    keys = Keys.make(tmp_path_factory.mktemp("keys"))
+    keys = SigningKeys.make(tmp_path_factory.mktemp("keys"))
     found: dict[str, Inbox] = {}
     for row in SERVICES:
         private = keys.service if row.signs == "services" else keys.private
@@ -192,7 +192,7 @@ def inboxes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Inbox]:
             ),
             event_sources=SERVICES.others(row.name),
         )
-        parts = bootstrap_of(row.name)(settings).parts
+        parts = load_bootstrap(row.name)(settings).parts
         found.update((row.name, part) for part in parts if isinstance(part, Inbox))
     return found
 
@@ -204,7 +204,7 @@ def consumers(inboxes: Mapping[str, Inbox]) -> list[Consumer]:
         Consumer(service, event_type, tuple(inbox.sources), handler)
         for service, inbox in inboxes.items()
         for event_type, handler in inbox.handlers.items()
-        if event_type != EVERY
+        if event_type != ANY_TYPE
     ]
 
 
@@ -213,7 +213,7 @@ def test_consumers_are_found(consumers: list[Consumer], inboxes: Mapping[str, In
     assert {"matching", "requests", "reviews", "notifications", "calendar"} <= {
         each.service for each in consumers
     }
-    assert {name for name, inbox in inboxes.items() if EVERY in inbox.handlers} == {
+    assert {name for name, inbox in inboxes.items() if ANY_TYPE in inbox.handlers} == {
         "events",
         "read_side",
         "sync",
@@ -313,7 +313,7 @@ async def test_read_models_take_every_form(database: Database) -> None:
         for source in SOURCES:
             for name, event in produced(source).items():
                 for envelope in envelopes(source, event, positions):
-                    await keep(uow, envelope)
+                    await append_to_log(uow, envelope)
                     expected += name in names
     applied = 0
     for model in MODELS:

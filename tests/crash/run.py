@@ -31,7 +31,7 @@ from gateway.saga.journal import SagaRequest
 from gateway.saga.machine import ACTIVE
 from gateway.saga.postgres import PostgresJournal
 from gateway.saga.runner import Runner
-from subgraphs.kit.testing import Keys
+from subgraphs.kit.testing import SigningKeys
 from subgraphs.orchestration.sagas import ASSIGNMENT
 from subgraphs.platform.postgres import PostgresServer, start_postgres
 from tests.crash.services import SCENARIOS, SERVICES, Case, Scenario, Town
@@ -163,7 +163,7 @@ def ground() -> Iterator[Ground]:
     folder = make_folder("mussikon-crash-")
     server = start_postgres(folder / "postgres")
     urls = {name: server.url.replace("/postgres?", f"/{name}?") for name in ("journal", *SERVICES)}
-    where = Addresses(urls.pop("journal"), urls, Keys.make(folder))
+    where = Addresses(urls.pop("journal"), urls, SigningKeys.make(folder))
     made = Ground(folder, server, where)
     try:
         asyncio.run(_prepare(server.url, where))

@@ -22,7 +22,7 @@ from subgraphs.calendar.app import bootstrap as calendar
 from subgraphs.kit.client import ServiceClient, authorization
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Keys
+from subgraphs.kit.testing import SigningKeys
 from subgraphs.matching.app import MIGRATIONS as MATCHING
 from subgraphs.matching.app import bootstrap as matching
 from subgraphs.notifications.app import MIGRATIONS as NOTIFICATIONS
@@ -117,7 +117,7 @@ class Case:
 class Town:
     """The services on their databases, called directly."""
 
-    def __init__(self, urls: Mapping[str, str], keys: Keys) -> None:
+    def __init__(self, urls: Mapping[str, str], keys: SigningKeys) -> None:
         self.services: dict[str, Service] = {}
         for name, (bootstrap, _) in SERVICES.items():
             self.services[name] = bootstrap(ServiceSettings(name, urls[name], NOWHERE, keys.public))

@@ -18,7 +18,7 @@ from gateway.saga.postgres import PostgresJournal
 from gateway.saga.runner import Runner, RunnerSettings
 from subgraphs.kit import steps
 from subgraphs.kit.idempotency import Effect, SagaCall
-from subgraphs.kit.testing import Keys
+from subgraphs.kit.testing import SigningKeys
 from subgraphs.kit.unit_of_work import UnitOfWork
 from tests.crash.services import Town
 
@@ -91,7 +91,7 @@ class Addresses:
 
     journal: str
     services: Mapping[str, str]
-    keys: Keys
+    keys: SigningKeys
 
     def town(self) -> Town:
         """The services, on their databases."""

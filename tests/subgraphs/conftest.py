@@ -10,16 +10,16 @@ from sqlalchemy import make_url
 
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Bootstrap, Keys, Running, fresh_database
+from subgraphs.kit.testing import Bootstrap, Running, SigningKeys, fresh_database
 from subgraphs.platform.tables import SERVICES
 
 _numbers = itertools.cycle(range(1, 16))
 
 
 @pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+def keys(tmp_path_factory: pytest.TempPathFactory) -> SigningKeys:
     """The keys that sign and check the tokens of these tests."""
-    return Keys.make(tmp_path_factory.mktemp("keys"))
+    return SigningKeys.make(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def queue_url(redis_url: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def running(postgres_url: str, queue_url: str, keys: Keys) -> Running:
+def running(postgres_url: str, queue_url: str, keys: SigningKeys) -> Running:
     """Runs a service with its relay and inbox on a fresh database."""
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from subgraphs.platform.plan import Options
+from subgraphs.platform.options import Options
 from subgraphs.platform.tables import SERVERS, SERVICES
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def test_every_container_is_its_row(services: dict[str, Any]) -> None:
     options = Options(services=SERVICES)
     for row in SERVICES:
         environment = dict(services[row.name]["environment"])
-        urls = {other: f"http://{other}:{options.port_of(other)}/graphql" for other in row.asks}
+        urls = {other: f"http://{other}:{options.port_of(other)}/graphql" for other in row.calls}
         assert json.loads(environment.pop("SERVICE_URLS", "{}")) == urls
         sources = environment.pop("EVENT_SOURCES", None)
         assert sources == (",".join(SERVICES.others(row.name)) if row.reads_all_events else None)

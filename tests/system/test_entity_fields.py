@@ -17,7 +17,7 @@ import pytest
 from gateway.supergraph.load import load_supergraph
 from gateway.supergraph.query_graph import QueryGraph
 from subgraphs.platform.accounts import DEMO_ACCOUNTS
-from subgraphs.platform.plan import Options
+from subgraphs.platform.options import Options
 from subgraphs.platform.sample.catalogue import named_id
 from tests.system.conftest import Platform
 

@@ -1,1 +1,3 @@
-"""Commands by id: `log` carries them out once, `recovery` those that were left, `status` tells of them."""
+"""Commands by id: `log` executes each once, `recovery` executes interrupted ones, `status` is the GraphQL
+type.
+"""

@@ -1,13 +1,12 @@
-"""Commands have ids, and a service accepts each id once.
+"""The command log: a service executes each command id once. A command that is sent again returns the result
+of the first execution.
 
-Who sends one again gets the answer that it missed, not a second effect.
-
-A command is written down before it is carried out, in a transaction of its own. Its effect, its result and
-the mark that it is completed are one transaction, which begins by locking the command: of two that carry out
-the same, one finds it done. What was accepted and left (the process died, the database went away) is carried
-out later, if its caller chose the id and so may rely on it; otherwise it is marked as failed, since the
-caller has no way to know and may have done it anew. What was asked for is kept until the command has ended,
-no longer.
+A command is stored before it is executed, in a transaction of its own. Its effect, its result and the status
+`completed` are written in one transaction, which first locks the command's row: of two processes that execute
+the same command, the second finds it completed. A command that was interrupted (the process was killed, the
+database was unavailable) is executed later if the caller chose its id. If the id was generated here, the
+command is marked as failed, because the caller cannot ask for it and may have sent it again. The input of a
+command is stored only until the command has ended.
 """
 
 import hashlib
@@ -31,7 +30,9 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 
 CommandHandler = Callable[[UnitOfWork, Any], Awaitable[Any]]
 Reload = Callable[[Session, UUID], Awaitable[Any]]
-"""What a command has answered, found again by its id as it is now; None where it is gone."""
+"""Loads the current state of the object that a command returned, by its id; None if it does not exist any
+more.
+"""
 
 _ACCEPT = text(
     """
@@ -43,7 +44,7 @@ ON CONFLICT DO NOTHING
 """
 )
 _LOCK = text("SELECT * FROM pending_commands WHERE command_id = :command_id FOR UPDATE")
-# not joined to the lock: whoever had to wait for it would see the results of before
+# Not joined to _LOCK: a statement that waited for the lock would return the result as it was before.
 _RESULT = text("SELECT result_data FROM processed_commands WHERE command_id = :command_id")
 _COMPLETE = text(
     """
@@ -66,13 +67,13 @@ WHERE command_id = :command_id AND status IN ('pending', 'processing')
 
 
 class CommandIdReused(Conflict):
-    """The id belongs to another command."""
+    """The id was used for a command with another type, input or caller."""
 
     code = "COMMAND_ID_REUSED"
 
 
 class CommandFailed(DomainError):
-    """The command was refused when it was carried out, and that stays so: its id is used up."""
+    """The command with this id failed before, with this code and message; it is not executed again."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -80,7 +81,9 @@ class CommandFailed(DomainError):
 
 
 class CommandLog:
-    """Carries commands out once each. `results` says by command type how its answer is found again."""
+    """Executes each command once. `results`: by command type, how the result of an earlier execution is
+    loaded.
+    """
 
     def __init__(
         self,
@@ -93,55 +96,60 @@ class CommandLog:
         self._results = results
         self.types = {kind.__name__: kind for kind in handlers}
 
-    async def carry_out(self, command: Command[Any], command_id: UUID | None) -> Any:
-        """Accept a command and carry it out: its answer, also when it was carried out before.
+    async def execute(self, command: Command[Any], command_id: UUID | None) -> Any:
+        """Store and execute a command; return its result, also if it was executed before.
 
-        Raises CommandIdReused, CommandFailed, BadUserInput for what cannot be written down, and what the
-        handler raises.
+        `command_id`: the id that the caller chose; None: generate one. Raises CommandIdReused, CommandFailed,
+        BadUserInput for input that cannot be stored as JSON, and the errors of the handler.
         """
-        named, own = command_id is not None, command_id or uuid4()
-        now = cause.current()
-        data = _written(command)
-        facts = {
-            "command_id": own,
+        named, own_id = command_id is not None, command_id or uuid4()
+        current = cause.current()
+        data = _encoded(command)
+        row = {
+            "command_id": own_id,
             "command_type": type(command).__name__,
-            "aggregate_id": _about(command),
+            "aggregate_id": _aggregate_of(command),
             "command_data": data,
             "input_hash": hashlib.sha256(data.encode()).digest(),
             "is_named": named,
-            "issued_by": now.created_by,
-            "correlation_id": now.correlation_id,
+            "issued_by": current.created_by,
+            "correlation_id": current.correlation_id,
         }
-        new = await self._database.execute(_ACCEPT, [facts]) == 1
+        new = await self._database.execute(_ACCEPT, [row]) == 1
         if not new and not named:
-            raise AssertionError("a random id was given twice")
+            raise AssertionError(f"the generated command id {own_id} exists already")
         try:
-            with because(replace(now, causation_id=own)):
-                return await self.process(own, command, None if new else facts)
+            with because(replace(current, causation_id=own_id)):
+                return await self.process(own_id, command, None if new else row)
         except DomainError:
             raise
         except Exception:
-            await self._leave(own, named=named)
+            await self._record_interruption(own_id, named=named)
             raise
 
     async def process(
         self, command_id: UUID, command: Command[Any], again: Mapping[str, Any] | None = None
     ) -> Any:
-        """Carry out a command that was accepted. `again`: what is asked for under the id this time."""
+        """Execute a stored command. `again`: the row that the caller sends under the id now, to be
+        compared.
+        """
         begun = time.perf_counter()
         try:
             async with UnitOfWork(self._database) as uow:
                 row = await uow.fetch_one(_LOCK, command_id=command_id)
                 if row is None or (
-                    again is not None and any(getattr(row, name) != again[name] for name in _SAME)
+                    again is not None
+                    and any(getattr(row, name) != again[name] for name in _IDENTIFYING_COLUMNS)
                 ):
-                    raise CommandIdReused("This command id was used for another command")
+                    raise CommandIdReused(
+                        f"The command id {command_id} was used for another command: choose a new id"
+                    )
                 if row.status == "failed":
                     raise CommandFailed(
                         row.error_code or "CONFLICT", row.error_message or "The command failed"
                     )
                 if row.status == "completed":
-                    return await self._answer(uow, command, command_id)
+                    return await self._stored_result(uow, command, command_id)
                 result = await self._handlers[type(command)](uow, command)
                 await uow.execute(_COMPLETE, [_completion(command_id, result, begun)])
         except (CommandIdReused, CommandFailed):
@@ -151,14 +159,16 @@ class CommandLog:
             raise
         return result
 
-    async def _answer(self, uow: UnitOfWork, command: Command[Any], command_id: UUID) -> Any:
-        found = _decoded(await uow.fetch_value(_RESULT, command_id=command_id))
-        if "id" not in found:
-            return found.get("value")
-        return await self._results[type(command)](uow, UUID(found["id"]))
+    async def _stored_result(self, uow: UnitOfWork, command: Command[Any], command_id: UUID) -> Any:
+        result = _decoded(await uow.fetch_value(_RESULT, command_id=command_id))
+        if "id" not in result:
+            return result.get("value")
+        return await self._results[type(command)](uow, UUID(result["id"]))
 
-    async def _leave(self, command_id: UUID, *, named: bool) -> None:
-        """It could not be carried out now, and nobody is to blame: a named one is carried out later."""
+    async def _record_interruption(self, command_id: UUID, *, named: bool) -> None:
+        """Mark a command whose execution failed for technical reasons: to be executed later if named, else
+        failed.
+        """
         try:
             if named:
                 await self._end(command_id, "pending", None, None)
@@ -167,23 +177,25 @@ class CommandLog:
                     command_id,
                     "failed",
                     "INTERNAL",
-                    "It could not be carried out, and nothing of it was done",
+                    "The command could not be executed and had no effect",
                 )
-        except Exception:  # the database is away: whoever recovers commands finds it as it is
+        except (
+            Exception
+        ):  # the database is unavailable; `recovery` finds the command with status `processing`
             return
 
     async def _end(self, command_id: UUID, status: str, code: str | None, message: str | None) -> None:
-        facts = {"command_id": command_id, "status": status, "code": code, "message": message}
-        await self._database.execute(_END, [facts])
+        values = {"command_id": command_id, "status": status, "code": code, "message": message}
+        await self._database.execute(_END, [values])
 
     async def recover(self, row: Row[Any]) -> None:
-        """Carry out a command that was left behind (`row.is_old`: for too long), or mark it as failed.
+        """Execute an interrupted command, or mark it as failed if it is too old (`row.is_old`) or not named.
 
-        Raises what keeps it from being carried out now.
+        Raises the error that prevents its execution now.
         """
         kind = self.types.get(row.command_type)
         if kind is None or not row.is_named or row.is_old:
-            reason = "It was left behind, and nothing of it was done: send it again"
+            reason = "The command was interrupted and had no effect: send it again with a new id"
             await self._end(row.command_id, "failed", "ABANDONED", reason)
             return
         try:
@@ -191,50 +203,47 @@ class CommandLog:
             with because(Cause(row.issued_by, row.correlation_id, row.command_id)):
                 await self.process(row.command_id, command)
         except DomainError:
-            return  # refused, and marked so
+            return  # `process` has marked the command as failed
         except Exception:
-            await self._leave(row.command_id, named=True)  # behind the others, which it must not hold up
+            # This renews `updated_at`, so that the command comes after the others at the next attempt.
+            await self._record_interruption(row.command_id, named=True)
             raise
 
 
-_SAME = ("command_type", "input_hash", "issued_by")
+_IDENTIFYING_COLUMNS = ("command_type", "input_hash", "issued_by")
 
 
-def _written(command: Command[Any]) -> str:
-    """The command as it is kept. What could not be read again is refused.
-
-    One such row would hold up the recovery of all.
-    """
+def _encoded(command: Command[Any]) -> str:
+    """Encode a command as JSON. Raises BadUserInput for values that could not be decoded at a recovery."""
     try:
-        written = json.dumps(
+        encoded = json.dumps(
             msgspec.to_builtins(command), sort_keys=True, allow_nan=False, ensure_ascii=False
         )
-        written.encode()
+        encoded.encode()
     except (ValueError, RecursionError):
         raise BadUserInput(
-            "The input is nested too deep or holds what JSON cannot, such as infinity"
+            "The input must be JSON: it is nested too deeply, or has a value such as infinity or NaN"
         ) from None
-    return written
+    return encoded
 
 
 def _decoded(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str | bytes) else value
 
 
-def _about(command: Command[Any]) -> UUID | None:
-    """The aggregate that a command names, if it names one."""
+def _aggregate_of(command: Command[Any]) -> UUID | None:
     for name in ("request_id", "booking_id", "application_id", "musician_id", "review_id"):
-        if isinstance(found := getattr(command, name, None), UUID):
-            return found
+        if isinstance(aggregate_id := getattr(command, name, None), UUID):
+            return aggregate_id
     return None
 
 
 def _completion(command_id: UUID, result: Any, begun: float) -> dict[str, Any]:
     key = getattr(result, "id", None)
-    written = {"id": str(key)} if key is not None else {"value": result}
+    stored = {"id": str(key)} if key is not None else {"value": result}
     return {
         "command_id": command_id,
-        "result": orjson.dumps(written).decode(),
+        "result": orjson.dumps(stored).decode(),
         "result_id": key,
         "milliseconds": (time.perf_counter() - begun) * 1000,
     }

@@ -1,7 +1,4 @@
-"""Commands that were accepted and left behind are carried out by whichever process finds them.
-
-Old ones are forgotten.
-"""
+"""A background task that executes interrupted commands, and deletes ended commands after 30 days."""
 
 import structlog
 from sqlalchemy import text
@@ -12,14 +9,11 @@ from subgraphs.kit.tasks import Background
 
 log = structlog.get_logger("subgraphs.recovery")
 
-LEFT_SECONDS = 30.0
-"""A command that nobody has touched for so long is left behind: requests do not last longer."""
+ABANDONED_SECONDS = 30.0
+"""A command that has not ended and not changed for so long was interrupted: no request lasts longer."""
 OLDEST_SECONDS = 3600.0
-"""What was asked for longer ago is not done any more.
-
-Its sender may have no account by now, or have done otherwise.
-"""
-_LEFT = text(
+"""An older command is not executed any more, as its caller does not expect it now; it is marked as failed."""
+_ABANDONED = text(
     """
 SELECT *, created_at < clock_timestamp() - make_interval(secs => :oldest) AS is_old FROM pending_commands
 WHERE status IN ('pending', 'processing') AND updated_at < clock_timestamp() - make_interval(secs => :seconds)
@@ -32,7 +26,7 @@ _OLD = text(
 
 
 class Recovery(Background):
-    """A part of the service; every process may have one, since carrying out a command locks it."""
+    """A part of the service. Every process may run one, because executing a command locks its row."""
 
     task_name = "recovery of commands"
 
@@ -41,13 +35,15 @@ class Recovery(Background):
         self._commands = commands
 
     async def sweep(self) -> int:
-        """Carry out what was left behind; answer how many were looked at."""
-        rows = await self._database.fetch_all(_LEFT, seconds=LEFT_SECONDS, oldest=OLDEST_SECONDS)
+        """Execute up to 50 interrupted commands; return how many were tried."""
+        rows = await self._database.fetch_all(_ABANDONED, seconds=ABANDONED_SECONDS, oldest=OLDEST_SECONDS)
         for row in rows:
             try:
                 await self._commands.recover(row)
             except Exception as error:
-                log.warning("a command waits", command=str(row.command_id), reason=repr(error))
+                log.warning(
+                    "command could not be executed; retrying", command=str(row.command_id), reason=repr(error)
+                )
         return len(rows)
 
     async def _run(self) -> None:
@@ -56,5 +52,5 @@ class Recovery(Background):
                 if not await self.sweep():
                     await self._database.execute(_OLD)
             except Exception as error:
-                log.warning("commands wait", reason=repr(error))
-            await self._database.clock.sleep(LEFT_SECONDS / 2)
+                log.warning("recovery of commands failed; retrying", reason=repr(error))
+            await self._database.clock.sleep(ABANDONED_SECONDS / 2)

@@ -1,4 +1,4 @@
-"""What has become of a command, for whoever sent it."""
+"""The GraphQL type of a command's status, and its query."""
 
 from datetime import datetime
 from typing import Annotated
@@ -16,7 +16,7 @@ from subgraphs.kit.identity import Identity
 CommandId = Annotated[
     strawberry.ID | None,
     strawberry.argument(
-        description="A UUID of your choice: the same command sent again under it, after a lost answer, is done once."
+        description="A UUID of your choice. Send the command again with the same id if you got no answer: it is executed once."
     ),
 ]
 _FIND = text(
@@ -28,30 +28,38 @@ WHERE command_id = :command_id
 
 
 def command_id_of(value: str | None) -> UUID | None:
-    """The id that a caller gave its command. Raises BadUserInput."""
+    """Parse the argument `commandId`. Raises BadUserInput."""
     return None if value is None else checks.identifier(value, "commandId")
 
 
 @object_type(shareable=True)
 class CommandStatus:
-    """How far a command is."""
+    """The status of a command."""
 
     id: strawberry.ID = strawberry.field(description="The id of the command.")
-    type: str = strawberry.field(description="What was asked for.")
+    type: str = strawberry.field(description="The type of the command.")
     status: str = strawberry.field(description="pending, processing, completed or failed.")
-    aggregate_id: strawberry.ID | None = strawberry.field(description="What it is about.")
-    error_code: str | None = strawberry.field(description="Why it failed.")
-    error_message: str | None = strawberry.field(description="Why it failed, in words.")
-    created_at: datetime = strawberry.field(description="When it was accepted.")
-    completed_at: datetime | None = strawberry.field(description="When it was completed.")
-    processing_time_ms: float | None = strawberry.field(description="How long that took, in milliseconds.")
+    aggregate_id: strawberry.ID | None = strawberry.field(
+        description="The id of the object that the command changes or has created."
+    )
+    error_code: str | None = strawberry.field(description="The code of the error, if the command failed.")
+    error_message: str | None = strawberry.field(
+        description="The message of the error, if the command failed."
+    )
+    created_at: datetime = strawberry.field(description="When the service received the command.")
+    completed_at: datetime | None = strawberry.field(description="When the command was completed.")
+    processing_time_ms: float | None = strawberry.field(
+        description="The duration of its execution in milliseconds."
+    )
 
 
 async def status_of(session: Session, by: Identity, command_id: str) -> CommandStatus:
-    """The command with this id, for whoever sent it and for admins. Raises NotFound."""
+    """Return the status of a command, for its sender and for admins. Raises NotFound, also for other
+    callers.
+    """
     row = await session.fetch_one(_FIND, command_id=checks.identifier(command_id, "id"))
     if row is None or not (by.is_admin or row.issued_by == str(by.user_id)):
-        raise NotFound("You have sent no such command")
+        raise NotFound(f"You have sent no command with the id {command_id}")
     return CommandStatus(
         id=strawberry.ID(str(row.command_id)),
         type=row.command_type,

@@ -1,4 +1,4 @@
-"""Aggregates: a state is what a pure function makes of the stream's events, from the newest snapshot on."""
+"""Aggregates: a pure function computes the state from the newest snapshot and the stream's later events."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from subgraphs.kit.database import Session
 from subgraphs.kit.event_store.append import append
 from subgraphs.kit.event_store.events import (
-    Context,
+    AppendContext,
     NewEvent,
     NoSuchVersion,
     StoredEvent,
@@ -30,8 +30,8 @@ State = TypeVar("State")
 SNAPSHOT_EVERY: Final = 10
 _NEWEST: Final = 2**31 - 1
 
-# The snapshot and the events since: one statement, since a command reads one or more states before it writes.
-# At least one row.
+# The newest snapshot and the events after it in one statement, to save a round trip. It returns at least one
+# row; event columns are null if there are no events after the snapshot.
 _HISTORY = text(
     f"""
 WITH snapshot AS (
@@ -62,9 +62,9 @@ _AS_OF = (
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Generic[State]):
-    """A state and the version after which it was so.
+    """The state of an aggregate at `version`.
 
-    `snapshot_version` is that of the snapshot it was built from.
+    `snapshot_version` is the version of the snapshot that it was computed from, 0 without a snapshot.
     """
 
     stream: Stream
@@ -75,11 +75,11 @@ class Loaded(Generic[State]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate(Generic[State]):
-    """How the states of one type of aggregate come about.
+    """How to compute the states of one type of aggregate.
 
-    `apply` makes a new state and leaves the old one as it is. `initial` is a frozen dataclass or
-    `msgspec.Struct`; when its type or the meaning of `apply` changes, raise `schema_version`: older snapshots
-    are then passed over, and events read instead.
+    `apply` returns a new state and does not change the old one. `initial` is a frozen dataclass or
+    `msgspec.Struct`. Raise `schema_version` when its type or the meaning of `apply` changes: older snapshots
+    are then ignored, and the events are read.
     """
 
     aggregate_type: str
@@ -89,48 +89,50 @@ class Aggregate(Generic[State]):
     upcasters: Upcasters = field(default_factory=Upcasters)
 
     def stream(self, aggregate_id: UUID) -> Stream:
-        """The stream of one aggregate of the type."""
+        """Return the stream of one aggregate of the type."""
         return Stream(self.aggregate_type, aggregate_id)
 
     async def load(self, session: Session, stream: Stream) -> Loaded[State]:
-        """The newest state; the initial one, at version 0, where nothing has happened. One statement."""
+        """Return the newest state; the initial state at version 0 if the stream has no events. One
+        statement.
+        """
         return await self._build(session, stream, _NEWEST)
 
     async def load_at(self, session: Session, stream: Stream, version: int) -> Loaded[State]:
-        """The state right after a version (0: before all events). Raises NoSuchVersion."""
+        """Return the state at a version (0: before all events). Raises NoSuchVersion."""
         loaded = await self._build(session, stream, version)
         if loaded.version != version:
-            raise NoSuchVersion(f"It has come to version {loaded.version} so far")
+            raise NoSuchVersion(f"There is no version {version}: the newest version is {loaded.version}")
         return loaded
 
     async def load_as_of(self, session: Session, stream: Stream, time: datetime) -> Loaded[State]:
-        """The state after the last event that occurred at or before a time (with zone). Two statements."""
+        """Return the state after the last event that occurred at or before a time (with zone). Two
+        statements.
+        """
         version = await session.fetch_value(_AS_OF, aggregate_id=stream.aggregate_id, time=time)
         return await self._build(session, stream, version or 0)
 
     async def save(
-        self, uow: UnitOfWork, loaded: Loaded[State], events: Sequence[NewEvent], context: Context
+        self, uow: UnitOfWork, loaded: Loaded[State], events: Sequence[NewEvent], context: AppendContext
     ) -> Loaded[State]:
-        """Append events to what was loaded, with a snapshot whenever ten have come since the last.
+        """Append events to the loaded stream, and write a snapshot after every tenth; return the new state.
 
-        Answer the new state.
-
-        Raises VersionConflict if somebody else has appended meanwhile.
+        Raises VersionConflict if events were appended since the stream was loaded.
         """
         newest = [self.upcasters.stamped(event) for event in events]
         written = await append(uow, loaded.stream, loaded.version, newest, context)
-        taken: list[Snapshot] = []
+        snapshots: list[Snapshot] = []
         for event in written:
             loaded = self._after(loaded, event)
             if loaded.version - loaded.snapshot_version >= SNAPSHOT_EVERY:
-                taken.append(self._snapshot(loaded))
+                snapshots.append(self._snapshot(loaded))
                 loaded = replace(loaded, snapshot_version=loaded.version)
-        if taken:
-            await write_snapshots(uow, loaded.stream, self.schema_version, taken)
+        if snapshots:
+            await write_snapshots(uow, loaded.stream, self.schema_version, snapshots)
         return loaded
 
     async def snapshot(self, uow: UnitOfWork, stream: Stream) -> int:
-        """Take a snapshot now; answer its version, 0 where there is nothing to take."""
+        """Write a snapshot of the newest state; return its version, 0 if the stream has no events."""
         loaded = await self.load(uow, stream)
         if loaded.version > loaded.snapshot_version:
             await write_snapshots(uow, stream, self.schema_version, [self._snapshot(loaded)])
@@ -143,23 +145,24 @@ class Aggregate(Generic[State]):
         version = rows[0].snapshot_version
         start = Loaded(stream, self.initial, 0, 0)
         if version is not None:
-            start = Loaded(stream, self._thaw(rows[0].state_data), version, version)
+            start = Loaded(stream, self._decode_state(rows[0].state_data), version, version)
         return reduce(self._after, (StoredEvent.of(row) for row in rows if row.event_id is not None), start)
 
     def _after(self, loaded: Loaded[State], event: StoredEvent) -> Loaded[State]:
         if event.version != loaded.version + 1 or event.stream != loaded.stream:
             raise StreamBroken(
-                f"{event.stream}, version {event.version} behind {loaded.stream}, version {loaded.version}"
+                f"expected version {loaded.version + 1} of {loaded.stream},"
+                f" got version {event.version} of {event.stream}"
             )
         state = self.apply(loaded.state, self.upcasters.upcast(event))
         return replace(loaded, state=state, version=event.version)
 
     def _snapshot(self, loaded: Loaded[State]) -> Snapshot:
-        """The state as JSON values; one that would not come back the same is a mistake in its type."""
-        frozen: Any = msgspec.to_builtins(loaded.state, str_keys=True)
-        if self._thaw(frozen) != loaded.state:
-            raise TypeError(f"{type(loaded.state).__name__} does not survive JSON")
-        return Snapshot(loaded.version, frozen)
+        """Encode the state as JSON values. Raises TypeError if decoding them gives another state."""
+        encoded: Any = msgspec.to_builtins(loaded.state, str_keys=True)
+        if self._decode_state(encoded) != loaded.state:
+            raise TypeError(f"{type(loaded.state).__name__} changes when it is encoded as JSON and decoded")
+        return Snapshot(loaded.version, encoded)
 
-    def _thaw(self, frozen: Any) -> State:
-        return msgspec.convert(frozen, type(self.initial), strict=False)
+    def _decode_state(self, encoded: Any) -> State:
+        return msgspec.convert(encoded, type(self.initial), strict=False)

@@ -1,5 +1,5 @@
-"""Appending: the row of the stream decides who comes first, and versions are handed out while it is
-locked.
+"""Appending events: concurrent writers of a stream lock its row, and the one that has the lock assigns
+versions.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from subgraphs.kit.database import Session
 from subgraphs.kit.event_store.events import (
     ANY,
     NO_STREAM,
-    Context,
+    AppendContext,
     NewEvent,
     StoredEvent,
     Stream,
@@ -26,19 +26,16 @@ INSERT INTO event_streams AS stream (aggregate_id, aggregate_type, current_versi
 VALUES (:aggregate_id, :aggregate_type, :count, pg_current_xact_id())
 ON CONFLICT (aggregate_id) DO
 """
-# A writer may have got its transaction's number before the one whose events it follows, so the number alone
-# could put
-# version 2 before version 1. With the higher of both it cannot, and it stays true that who is still running
-# writes no
-# number below its own.
+# The global order sorts by transaction id. A writer's transaction may have got a lower id than the
+# transaction that wrote the version before, so its own id could sort version 2 before version 1; the higher
+# of the two ids cannot. A running transaction still never writes an id below its own, on which `feed` relies.
 _ADVANCE = """
 UPDATE {target} SET current_version = stream.current_version + :count,
     last_transaction_id = greatest(stream.last_transaction_id, pg_current_xact_id())
 WHERE stream.aggregate_type = :aggregate_type {condition}
 """
-# One statement, that is one round trip: the rows of the second part come out of the first, so no event gets
-# its position before
-# the stream is locked.
+# One statement, to save a round trip. The INSERT reads from the UPDATE, so no event gets its position before
+# the stream's row is locked.
 _WRITE = """
 WITH advanced AS ({advance} RETURNING current_version, last_transaction_id)
 INSERT INTO events (event_id, aggregate_id, aggregate_type, version, event_type, schema_version, event_data, metadata,
@@ -52,38 +49,40 @@ RETURNING {columns}
 """
 
 
-def _writing(advance: str) -> TextualSelect:
+def _append_statement(advance: str) -> TextualSelect:
     columns = ", ".join(column.name for column in events_table.c)
     return text(_WRITE.format(advance=advance, columns=columns)).columns(*events_table.c)
 
 
-_TO_ANY = _writing(f"{_INSERT} {_ADVANCE.format(target='', condition='')}")
-_TO_NONE = _writing(f"{_INSERT} NOTHING")
-_TO_VERSION = _writing(
+_APPEND_ANY = _append_statement(f"{_INSERT} {_ADVANCE.format(target='', condition='')}")
+_APPEND_NEW_STREAM = _append_statement(f"{_INSERT} NOTHING")
+_APPEND_AT_VERSION = _append_statement(
     _ADVANCE.format(
         target="event_streams AS stream",
         condition="AND stream.aggregate_id = :aggregate_id AND stream.current_version = :expected",
     )
 )
-_ACTUAL = text("SELECT aggregate_type, current_version FROM event_streams WHERE aggregate_id = :aggregate_id")
+_VERSION_OF = text(
+    "SELECT aggregate_type, current_version FROM event_streams WHERE aggregate_id = :aggregate_id"
+)
 
 
 async def append(
-    uow: UnitOfWork, stream: Stream, expected_version: int, events: Sequence[NewEvent], context: Context
+    uow: UnitOfWork, stream: Stream, expected_version: int, events: Sequence[NewEvent], context: AppendContext
 ) -> list[StoredEvent]:
-    """Write events behind the newest of the stream, in the transaction of the unit of work.
+    """Append events to a stream in the transaction of the unit of work; return them as stored.
 
-    Answer them as stored.
-
-    `expected_version` is the version that the writer has seen, `NO_STREAM` or `ANY`. Raises VersionConflict
-    or WrongType, having written nothing; other writers of the stream wait until the unit of work ends. Who
-    appends to several streams in one unit of work does so in the order of their ids, or two of them may wait
-    for each other.
+    `expected_version` is the version that the writer has read, `NO_STREAM` or `ANY`. Raises VersionConflict
+    or WrongType, having written nothing. Other writers of the stream wait until the unit of work ends. To
+    append to several streams in one unit of work, go in the order of their ids: otherwise two writers may
+    deadlock.
     """
-    if not events or expected_version < ANY:
-        raise ValueError("no events" if not events else expected_version)
-    statement = {ANY: _TO_ANY, NO_STREAM: _TO_NONE}.get(expected_version, _TO_VERSION)
-    given = {
+    if not events:
+        raise ValueError("expected at least one event to append, got none")
+    if expected_version < ANY:
+        raise ValueError(f"expected_version must be a version, NO_STREAM or ANY, got {expected_version}")
+    statement = {ANY: _APPEND_ANY, NO_STREAM: _APPEND_NEW_STREAM}.get(expected_version, _APPEND_AT_VERSION)
+    parameters = {
         "aggregate_id": stream.aggregate_id,
         "aggregate_type": stream.aggregate_type,
         "count": len(events),
@@ -93,19 +92,21 @@ async def append(
         "events": msgspec.json.encode(events).decode(),
     }
     if expected_version > NO_STREAM:
-        given["expected"] = expected_version
+        parameters["expected"] = expected_version
     while True:
-        if written := await uow.fetch_all(statement, **given):
+        if written := await uow.fetch_all(statement, **parameters):
             return sorted((StoredEvent.of(row) for row in written), key=lambda event: event.version)
         actual = await version_of(uow, stream)
-        # Equal: somebody committed just what was expected, between the two statements.
+        # Equal: another writer committed the expected version between the two statements, so try again.
         if actual != expected_version:
             raise VersionConflict(expected_version, actual)
 
 
 async def version_of(session: Session, stream: Stream) -> int:
-    """The newest version of a stream, 0 where there is none. Raises WrongType."""
-    row = await session.fetch_one(_ACTUAL, aggregate_id=stream.aggregate_id)
+    """Return the newest version of a stream, 0 if it has no events. Raises WrongType."""
+    row = await session.fetch_one(_VERSION_OF, aggregate_id=stream.aggregate_id)
     if row is not None and row.aggregate_type != stream.aggregate_type:
-        raise WrongType(f"{stream.aggregate_id} is not the id of a {stream.aggregate_type}")
+        raise WrongType(
+            f"{stream.aggregate_id} is the id of a {row.aggregate_type}, not of a {stream.aggregate_type}"
+        )
     return row.current_version if row is not None else NO_STREAM

@@ -1,7 +1,7 @@
-"""Archiving: events behind a snapshot go to a table of their own, so that the one which is written stays
+"""Archiving: events that a snapshot covers are moved to another table, so that the table of new events stays
 small.
 
-Nothing is dropped: views of the past, audits, and projections that begin anew read both (`every_event`).
+Past states, audits and rebuilds of projections read both tables through the view `every_event`.
 """
 
 from sqlalchemy import text
@@ -27,14 +27,16 @@ INSERT INTO archived_events ({_NAMES}) SELECT {_NAMES} FROM moved
 
 
 class NotBehindSnapshot(Conflict):
-    """The stream has no snapshot at or after the version, so its loading still needs the events."""
+    """The stream has no snapshot of the version or a later one, so loading it needs the events."""
 
 
 async def archive(uow: UnitOfWork, stream: Stream, up_to: int) -> int:
-    """Move the events up to a version, inclusive, to the archive; answer how many were moved.
+    """Move a stream's events up to a version, inclusive, to the archive; return how many were moved.
 
     Raises NotBehindSnapshot.
     """
     if await uow.execute(_MARK.bindparams(aggregate_id=stream.aggregate_id, up_to=up_to)) == 0:
-        raise NotBehindSnapshot(f"There is no snapshot of version {up_to} or a later one")
+        raise NotBehindSnapshot(
+            f"Cannot archive up to version {up_to}: there is no snapshot of it or a later version"
+        )
     return await uow.execute(_MOVE.bindparams(aggregate_id=stream.aggregate_id, up_to=up_to))

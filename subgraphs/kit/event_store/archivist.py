@@ -1,5 +1,5 @@
-"""The archivist moves events that are old and behind a snapshot out of the table that is written, in the
-background of a service.
+"""The archivist: a background task of a service that archives events older than OLD_DAYS that a snapshot
+covers.
 """
 
 from uuid import UUID
@@ -28,7 +28,7 @@ GROUP BY aggregate_id, aggregate_type LIMIT 500
 
 
 class Archivist(Background):
-    """A part of the service; several processes may have one, since archiving is done once for each event."""
+    """A part of the service. Several processes may run one: an event is archived once."""
 
     task_name = "archivist"
 
@@ -36,7 +36,7 @@ class Archivist(Background):
         self._database = database
 
     async def sweep(self) -> int:
-        """Archive what is due; answer how many events were moved."""
+        """Archive the events that are due, of at most 500 streams; return how many were moved."""
         moved = 0
         for row in await self._database.fetch_all(_DUE, days=OLD_DAYS):
             async with UnitOfWork(self._database) as uow:
@@ -52,5 +52,5 @@ class Archivist(Background):
                 while moved:
                     moved = await self.sweep()
             except Exception as error:
-                log.warning("old events stay where they are", reason=repr(error))
+                log.warning("archiving failed; retrying later", reason=repr(error))
             await self._database.clock.sleep(EVERY_SECONDS)

@@ -1,4 +1,4 @@
-"""The audit: who changed what, when, and what it followed from, over live and archived events alike."""
+"""The audit: which user or service changed what, when, and why, over live and archived events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from subgraphs.kit.event_store.tables import Xid8, every_event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Which events are wanted; what is None does not matter, all else has to hold together.
+    """Conditions on events, joined by AND; None: no condition.
 
-    `caused_by`: what followed, directly or over others, from an event or command with this id; the event
-    itself is among it. `leading_to`: the event with this id and all that it followed from. `since` is
-    inclusive, `until` exclusive.
+    `caused_by`: the event with this id, and all events that were caused by it (or by the command with this
+    id), directly or through other events. `leading_to`: the event with this id, and all events that caused
+    it. `since` is inclusive, `until` exclusive.
     """
 
     aggregate_id: UUID | None = None
@@ -34,10 +34,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Some events, in the global order.
-
-    `next` is where the next page begins, None where there was none at the time.
-    """
+    """A page of events in the global order; `next` is the cursor of the next page, None on the last page."""
 
     events: Sequence[StoredEvent]
     next: Cursor | None
@@ -46,16 +43,17 @@ class HistoryPage:
 async def history(
     session: Session, filters: Filters, *, first: int = 100, after: Cursor | None = None
 ) -> HistoryPage:
-    """A page of at most `first` events as they are stored, not upcast.
+    """Return a page of at most `first` events as they are stored, not upcast.
 
-    Everything committed is shown at once. So whoever pages while others write may pass over an event that
-    commits in between; `feed.read_after` does not. Of a single stream nothing is passed over.
+    The page shows every committed event. A reader of several pages can therefore miss an event of another
+    stream that commits in between with an earlier position; `feed.read_after` returns each event exactly
+    once.
     """
-    place = (every_event.c.transaction_id, every_event.c.position)
-    statement = select(every_event).where(*_conditions(filters)).order_by(*place).limit(first + 1)
+    order = (every_event.c.transaction_id, every_event.c.position)
+    statement = select(every_event).where(*_conditions(filters)).order_by(*order).limit(first + 1)
     if after is not None:
         bound = tuple_(literal(after.transaction_id, Xid8), literal(after.position, BigInteger))
-        statement = statement.where(tuple_(*place) > bound)
+        statement = statement.where(tuple_(*order) > bound)
     rows = await session.fetch_all(statement)
     events = [StoredEvent.of(row) for row in rows[:first]]
     return HistoryPage(events, events[-1].cursor if len(rows) > first else None)
@@ -77,9 +75,9 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
 
 
 def _effects(root: UUID) -> Select[tuple[UUID]]:
-    """The ids of what followed from an event or command, and its own.
+    """Select the id of an event or command and of all events that it caused.
 
-    A circle of causes ends where it closes.
+    UNION drops duplicates, so a cycle of causes ends.
     """
     chain = select(cast(root, Uuid).label("event_id")).cte("effects", recursive=True)
     event = every_event.alias("effect")
@@ -88,7 +86,7 @@ def _effects(root: UUID) -> Select[tuple[UUID]]:
 
 
 def _causes(root: UUID) -> Select[tuple[UUID]]:
-    """The id of an event and those of what it followed from."""
+    """Select the id of an event and of all events that caused it."""
     event = every_event.alias("cause")
     chain = select(cast(root, Uuid).label("event_id")).cte("causes", recursive=True)
     before = select(event.c.causation_id).join(chain, event.c.event_id == chain.c.event_id)

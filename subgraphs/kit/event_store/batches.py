@@ -1,9 +1,7 @@
-"""Projections that take many events at once.
+"""Projections that apply a whole batch of events with one statement per step.
 
-A rebuild is then as fast as statements over sets, not as many small ones.
-
-An event handled alone costs a round trip or more; five hundred of them in one statement cost little more than
-one.
+An event that is applied alone costs a round trip or more; five hundred events in one statement cost little
+more than one. Rebuilds depend on it.
 """
 
 from abc import abstractmethod
@@ -15,36 +13,36 @@ from subgraphs.kit.event_store.projection import Handler, Projection
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 BatchHandler = Callable[[UnitOfWork, Sequence[StoredEvent], int], Awaitable[None]]
-"""Applies events, which are in the global order, to the tables of a generation."""
+"""Applies events, in the global order, to the tables of a generation."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One handler for all events of some types. A type may be in several steps."""
+class ProjectionStep:
+    """The handler of some event types. A type may be in several steps."""
 
     types: frozenset[str]
     apply: BatchHandler
 
 
 class BatchProjection(Projection):
-    """A projection by steps, each of which gets its events of a whole batch.
+    """A projection in steps; each step is called once per batch, with the events of its types.
 
-    Steps are taken one after the other, so events of different steps must lead to the same tables in either
-    order.
+    The steps run one after the other, so the result must not depend on the order of events of different
+    steps.
     """
 
     @property
     @abstractmethod
-    def steps(self) -> Sequence[Step]:
-        """What is done with a batch."""
+    def steps(self) -> Sequence[ProjectionStep]:
+        """The steps, in the order in which they run."""
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        """The steps, for single events."""
-        return dict.fromkeys((name for step in self.steps for name in step.types), self._alone)
+        """A handler by event type that applies one event as a batch."""
+        return dict.fromkeys((name for step in self.steps for name in step.types), self._apply_one)
 
     async def apply(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> int:
-        """Take each step with the events that are its; answer how many events there were for any."""
+        """Run each step with the events of its types; return how many events had a step."""
         steps = self.steps
         known = frozenset[str]().union(*(step.types for step in steps))
         wanted = [self.upcasters.upcast(event) for event in events if event.event_type in known]
@@ -53,5 +51,5 @@ class BatchProjection(Projection):
                 await step.apply(uow, own, generation)
         return len(wanted)
 
-    async def _alone(self, uow: UnitOfWork, event: StoredEvent, generation: int) -> None:
+    async def _apply_one(self, uow: UnitOfWork, event: StoredEvent, generation: int) -> None:
         await self.apply(uow, [event], generation)

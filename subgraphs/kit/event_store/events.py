@@ -1,4 +1,4 @@
-"""What the event store is about: streams, events, their places in the global order, and what may go wrong."""
+"""The event store's values and errors: streams, events, and cursors in the global order."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,15 +11,15 @@ from sqlalchemy import Row
 from subgraphs.kit.errors import Conflict, NotFound
 
 ANY: Final = -1
-"""Expects nothing of the stream: append whatever its version is."""
+"""As expected version: append whatever the stream's version is."""
 
 NO_STREAM: Final = 0
-"""Expects that the stream has no events."""
+"""As expected version: the stream must have no events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The events of one aggregate; its id is its own among aggregates of all types."""
+    """Names the events of one aggregate; aggregate ids are unique over all types."""
 
     aggregate_type: str
     aggregate_id: UUID
@@ -27,9 +27,9 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEvent:
-    """An event to append, in the newest shape of its type.
+    """An event to append, in the newest schema of its type.
 
-    `data` and `metadata` become JSON (UUIDs, times, decimals: strings).
+    `data` and `metadata` are stored as JSON (UUIDs, times and decimals as strings).
     """
 
     event_type: str
@@ -40,11 +40,11 @@ class NewEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """Who appends, in the course of which request, and from which event or command it follows.
+class AppendContext:
+    """The author, the request or saga, and the cause of appended events.
 
-    A service that acts on another's event gives that event's id as `causation_id` and passes its
-    `correlation_id` on.
+    A handler of another service's event sets that event's id as `causation_id` and copies its
+    `correlation_id`.
     """
 
     created_by: str
@@ -54,7 +54,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cursor:
-    """A place in the global order: behind the event with these two numbers."""
+    """A position in the global order: behind the event with these two numbers."""
 
     transaction_id: int
     position: int
@@ -66,9 +66,8 @@ START: Final = Cursor(0, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
-    """An event as the store has it.
-
-    `cursor` is its place among all events, `version` that in its stream (from 1).
+    """An event as stored. `cursor` is its position among all events, `version` that in its stream (from
+    1).
     """
 
     event_id: UUID
@@ -86,7 +85,7 @@ class StoredEvent:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "StoredEvent":
-        """The event in a row of `tables.every_event`."""
+        """Return the event in a row of `tables.every_event`."""
         return cls(
             event_id=row.event_id,
             stream=Stream(row.aggregate_type, row.aggregate_id),
@@ -104,15 +103,19 @@ class StoredEvent:
 
 
 class VersionConflict(Conflict):
-    """The stream is not at the version that the writer had seen: `actual` instead of `expected`.
+    """The stream has the version `actual`, not the version `expected` that the writer had read.
 
-    Load anew and decide anew.
+    Load the stream again and decide again.
     """
 
     code = "VERSION_CONFLICT"
 
     def __init__(self, expected: int, actual: int) -> None:
-        super().__init__("It was changed by somebody else meanwhile", expected=expected, actual=actual)
+        super().__init__(
+            f"Expected version {expected}, but the current version is {actual}: reload it and try again",
+            expected=expected,
+            actual=actual,
+        )
         self.expected = expected
         self.actual = actual
 
@@ -124,8 +127,8 @@ class WrongType(Conflict):
 
 
 class NoSuchVersion(NotFound):
-    """The stream has not come to that version yet."""
+    """The stream has no such version yet."""
 
 
 class StreamBroken(Exception):
-    """The store lacks events that it must have: somebody deleted rows."""
+    """An event of the stream is missing: its row was deleted."""

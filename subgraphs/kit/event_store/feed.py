@@ -1,12 +1,12 @@
-"""The global order of events, for readers that follow it while writers run side by side.
+"""The global order of events, for readers that follow it while several writers run.
 
-Neither numbers nor times tell a reader what it has seen: who took the lower number may commit later. So
-events are read only below the oldest transaction that still runs: whatever is there is final, and what is
-still to come stands behind it. The price is that one long writing transaction, in any database of the server,
-holds up all readers until it ends.
+Why not read by position or time: a writer that got the lower position may commit later, so a reader would
+miss its event. Events are therefore read only below the oldest running transaction: that part of the order is
+final, and later commits come behind it. The price: one long writing transaction, in any database of the
+server, delays all readers until it ends.
 
-Events of one stream stand in the order of their versions. Events of different streams need not stand in the
-order in which they were committed.
+Events of one stream are in the order of their versions. Events of different streams need not be in the order
+in which they were committed.
 """
 
 from collections.abc import Sequence
@@ -29,12 +29,10 @@ _NEXT = (
 
 
 async def read_after(session: Session, cursor: Cursor, limit: int = 500) -> Sequence[StoredEvent]:
-    """The next events behind a place, in the order that all readers see, each exactly once.
+    """Return the next events behind a cursor, at most `limit`, in the same order for all readers.
 
-    The last one's cursor leads on.
-
-    Empty when all that is final has been read. Archived events are among them; they are in the shape in which
-    they are stored.
+    Pass the cursor of the last event to read on. The list is empty if no final event is left. Archived events
+    are included. The events are not upcast.
     """
     rows = await session.fetch_all(
         _NEXT, transaction_id=cursor.transaction_id, position=cursor.position, limit=limit

@@ -1,4 +1,4 @@
-"""How far a projection is behind."""
+"""The lag of a projection behind the newest event."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,11 +26,9 @@ WHERE name = :name ORDER BY generation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag:
-    """One generation of a projection.
+    """The lag of one generation of a projection: `events` it has not read, the oldest from `seconds` ago.
 
-    How many committed events it has not read, and how many seconds ago the oldest occurred.
-
-    `events_applied` counts those that had a handler; `updated_at` is when it last read any.
+    `events_applied` counts the events that had a handler; `updated_at` is the time of the last read.
     """
 
     generation: int
@@ -43,10 +41,9 @@ class Lag:
 
 
 async def lag(session: Session, name: str, most: int | None = None) -> Sequence[Lag]:
-    """The lag of each generation of a projection, the oldest first.
+    """Return the lag of each generation of a projection, the oldest generation first.
 
-    Counting takes as long as there is to count: who looks often says how many events are the `most` to be
-    counted.
+    At most `most` events are counted (None: all), because counting a long log takes long.
     """
     rows = await session.fetch_all(_LAG, name=name, most=most)
     return [

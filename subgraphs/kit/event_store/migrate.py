@@ -1,4 +1,4 @@
-"""Migration of a stream: its events are rewritten in the newest shape, after which it needs no upcasters."""
+"""Migration of a stream: its events are rewritten in the newest schema, after which it needs no upcasters."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from subgraphs.kit.event_store.tables import every_event
 from subgraphs.kit.event_store.upcasters import Upcasters
 from subgraphs.kit.unit_of_work import UnitOfWork
 
-# An archive in progress holds this row, so no event changes its table while it is rewritten.
+# Archiving locks this row, too, so no event moves to the other table while it is rewritten.
 _LOCK = text("SELECT current_version FROM event_streams WHERE aggregate_id = :aggregate_id FOR UPDATE")
 _ALL = (
     select(every_event)
@@ -26,11 +26,11 @@ _REWRITE = [text(f"UPDATE {table} {_SET}") for table in ("events", "archived_eve
 
 
 async def migrate_stream(uow: UnitOfWork, stream: Stream, upcasters: Upcasters) -> int:
-    """Rewrite a stream's old events, archived ones too, in their newest shape; answer how many were.
+    """Rewrite a stream's old events, archived ones too, in the newest schema; return how many were rewritten.
 
-    All but data and schema version stays: place, version, time, author, metadata. Writers of the stream wait
-    meanwhile. What an upcaster leaves out is gone afterwards, also for audits. Raises UnknownSchemaVersion;
-    the unit of work has to fail with it, or a part of the stream may be rewritten.
+    Only data and schema version change. Writers of the stream wait meanwhile. Fields that an upcaster drops
+    are lost, also for audits. Raises UnknownSchemaVersion; the unit of work has to fail with it, or a part of
+    the stream may be rewritten.
     """
     await uow.fetch_value(_LOCK, aggregate_id=stream.aggregate_id)
     after, changed = 0, 0
@@ -44,7 +44,7 @@ async def migrate_stream(uow: UnitOfWork, stream: Stream, upcasters: Upcasters) 
 
 
 def _changes(rows: Sequence[Row[Any]], upcasters: Upcasters) -> list[dict[str, Any]]:
-    """The parameters of the statement that rewrites, one set for each event of an old shape."""
+    """Return the parameters of the UPDATE statement, one set for each event that has an old schema."""
     pairs = [(event, upcasters.upcast(event)) for event in map(StoredEvent.of, rows)]
     return [
         {

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.projection import BATCH, Projection, apply_to, create
-from subgraphs.kit.rebuilds import alone
+from subgraphs.kit.rebuilds import exclusive
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 _GENERATIONS = text(
@@ -15,7 +15,9 @@ _GENERATIONS = text(
 _LOCK_SERVING = text(
     "SELECT generation FROM projection_checkpoints WHERE name = :name AND serving FOR UPDATE"
 )
-_FORGET = text("DELETE FROM projection_checkpoints WHERE name = :name AND generation = :generation")
+_DELETE_CHECKPOINT = text(
+    "DELETE FROM projection_checkpoints WHERE name = :name AND generation = :generation"
+)
 _SERVE = text(
     "UPDATE projection_checkpoints SET serving = true WHERE name = :name AND generation = :generation"
 )
@@ -29,16 +31,14 @@ async def rebuild(
     batch: int = BATCH,
     begun: Callable[[int], object] | None = None,
 ) -> int:
-    """Fill new tables with the effects of all events, then let them serve and drop the old.
+    """Apply all events to a new generation of tables, make it serve, and drop the old one; return its number.
 
-    Answer their generation.
-
-    The shadow goes on in transactions of `batch` events; the last, in which nobody else applies anything,
-    catches up with the old tables and swaps, so no query sees less than before. One that was cut off leaves
-    its tables: `resume` goes on with them, if they are of the same revision; otherwise they are dropped.
-    `begun` is called with the generation when its tables are there. Raises RebuildRunning.
+    Events are applied in transactions of `batch` events. The last transaction locks the old generation,
+    catches up with it and swaps the two, so no query sees an older state than before. An interrupted rebuild
+    leaves its tables: with `resume` the next one continues them if they have the same revision; otherwise
+    they are dropped. `begun` is called with the generation when its tables exist. Raises RebuildRunning.
     """
-    async with alone(database, projection.name):
+    async with exclusive(database, projection.name):
         generation = await _begin(database, projection, resume=resume)
         if begun is not None:
             begun(generation)
@@ -55,7 +55,7 @@ async def rebuild(
 
 
 async def _begin(database: Database, projection: Projection, *, resume: bool) -> int:
-    """The generation to fill: a new one, or what an earlier attempt has left."""
+    """Return the generation to fill: a new one, or with `resume` that of an interrupted rebuild."""
     async with UnitOfWork(database) as uow:
         await create(uow, projection)
         rows = await uow.fetch_all(_GENERATIONS, name=projection.name)
@@ -75,5 +75,5 @@ async def _step(database: Database, projection: Projection, generation: int, bat
 
 
 async def _drop(uow: UnitOfWork, projection: Projection, generation: int) -> None:
-    await uow.execute(_FORGET.bindparams(name=projection.name, generation=generation))
+    await uow.execute(_DELETE_CHECKPOINT.bindparams(name=projection.name, generation=generation))
     await projection.discard(uow, generation)

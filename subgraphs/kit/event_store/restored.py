@@ -1,9 +1,8 @@
-"""After a dump was restored into another server.
+"""For use after a dump was restored into another server.
 
-That one's transactions may have lower numbers than the events have.
-
-Readers would take such events for ones of the future and wait for them, for years perhaps. So all of them get
-the number of a transaction long past, and new positions in their old order, and the checkpoints follow.
+The other server's transaction ids may be lower than those stored in the events. Readers would then consider
+these events not final and never read them. So all events get a low transaction id and new positions in their
+old order, and the checkpoints are moved accordingly.
 """
 
 from sqlalchemy import text
@@ -39,10 +38,10 @@ UPDATE projection_checkpoints AS own SET transaction_id = '1', position = coales
 
 
 async def adopt(uow: UnitOfWork) -> bool:
-    """Make restored events readable, if they need it; answer whether they did.
+    """Renumber restored events if their transaction ids are too high; return whether they were.
 
-    Call it once after restoring, before anything is appended. Cursors kept outside of
-    `projection_checkpoints` are worth nothing afterwards. Everybody else waits; every event is rewritten.
+    Call it once after restoring, before any event is appended. It rewrites every event and locks the tables.
+    Cursors that are stored elsewhere than in `projection_checkpoints` are invalid afterwards.
     """
     await uow.execute(_LOCK)
     if not await uow.fetch_value(_NEEDED):

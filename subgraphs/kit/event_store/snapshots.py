@@ -1,6 +1,4 @@
-"""Snapshots: the states of aggregates as they were after some versions, so that not all events have to be
-read again.
-"""
+"""Snapshots: stored states of aggregates at some versions, so that loading need not read all events."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ ON CONFLICT (aggregate_id, version) DO UPDATE
 SET schema_version = excluded.schema_version, state_data = excluded.state_data, created_at = clock_timestamp()
 """
 )
-_REMEMBER = text(
+_SET_LAST = text(
     "UPDATE event_streams SET last_snapshot_version = greatest(last_snapshot_version, :version) "
     "WHERE aggregate_id = :aggregate_id"
 )
@@ -28,19 +26,16 @@ _REMEMBER = text(
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A state as JSON values, and the version after which it was so."""
+    """The state of an aggregate at a version, as JSON values."""
 
     version: int
     state: Mapping[str, Any]
 
 
 async def write_snapshots(
-    uow: UnitOfWork, stream: Stream, schema_version: int, taken: list[Snapshot]
+    uow: UnitOfWork, stream: Stream, schema_version: int, snapshots: list[Snapshot]
 ) -> None:
-    """Keep snapshots of a stream that has these versions.
-
-    One of another shape at the same version is replaced.
-    """
+    """Store snapshots of a stream; an existing snapshot of the same version is replaced."""
     rows = [
         {
             "aggregate_id": stream.aggregate_id,
@@ -48,8 +43,8 @@ async def write_snapshots(
             "schema_version": schema_version,
             "state": msgspec.json.encode(snapshot.state).decode(),
         }
-        for snapshot in taken
+        for snapshot in snapshots
     ]
     await uow.execute(_WRITE, rows)
-    newest = max(snapshot.version for snapshot in taken)
-    await uow.execute(_REMEMBER.bindparams(aggregate_id=stream.aggregate_id, version=newest))
+    newest = max(snapshot.version for snapshot in snapshots)
+    await uow.execute(_SET_LAST.bindparams(aggregate_id=stream.aggregate_id, version=newest))

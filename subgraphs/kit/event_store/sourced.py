@@ -1,10 +1,7 @@
-"""Rows that are what the events of their streams say.
+"""Tables whose rows are the current states of event-sourced aggregates, for queries, lists and joins.
 
-What a service decides on, lists and joins, beside the truth.
-
-A change appends an event and writes the row from the state that then follows from the stream, in one
-transaction; both carry the same version. Whoever changes such a row by hand has an event made by the table's
-trigger (migration 0007).
+A change appends an event and writes the row from the stream's new state in one transaction; both have the
+same version. If a row is changed by other SQL, the table's trigger appends an event (migration 0007).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from subgraphs.kit import cause
 from subgraphs.kit.event_store.aggregate import Aggregate, Loaded
-from subgraphs.kit.event_store.events import Context, NewEvent, StoredEvent, VersionConflict
+from subgraphs.kit.event_store.events import AppendContext, NewEvent, StoredEvent, VersionConflict
 from subgraphs.kit.messages import Event
 from subgraphs.kit.unit_of_work import UnitOfWork
 
@@ -27,46 +24,45 @@ log = structlog.get_logger("subgraphs.sourced")
 
 State = TypeVar("State", bound=msgspec.Struct)
 Facts = Callable[[Row[Any]], Mapping[str, Any]]
-"""The fields of the event to publish, made of the row as it is after the change."""
-VERIFIED = 100
-_REPAIRING = text(
-    "SELECT set_config('mussikon.loading', :on, true)"
-)  # or the trigger would take it for somebody's change
+"""Returns the fields of the event to publish, from the row after the change."""
+VERIFY_BATCH = 100
+# While `mussikon.loading` is on, the trigger appends no event for a changed row.
+_SET_LOADING = text("SELECT set_config('mussikon.loading', :on, true)")
 
 
-def merged(state: State, event: StoredEvent) -> State:
-    """The state with the fields that an event has changed.
-
-    An event's data are the new values by their names.
+def merge_changes(state: State, event: StoredEvent) -> State:
+    """Return the state with the fields that an event changed; the event's data are new values by field
+    name.
     """
     return msgspec.convert({**msgspec.to_builtins(state), **event.data}, type(state), strict=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
-    """A row that is not what its stream says, and the columns that differ; it was written from the stream."""
+class RowDrift:
+    """A row that differed from its stream's state, and the columns that differed; the row was repaired."""
 
     aggregate_id: UUID
     columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """So many rows were compared, and those that differed written anew.
+class Verification:
+    """The result of comparing some rows with their streams.
 
-    `next` is where to go on, None at the end.
+    `drifts` are the rows that differed and were repaired. `next` is the id to continue behind, None at the
+    end.
     """
 
     compared: int
-    drifts: Sequence[Drift]
+    drifts: Sequence[RowDrift]
     next: UUID | None
 
 
-class Sourced(Generic[State]):
-    """A type of aggregate and the table of its rows, with the columns `id`, `version`, `updated_at` and
-    fields of the state.
+class EventSourcedTable(Generic[State]):
+    """A type of aggregate and the table of its current states.
 
-    Fields of the state that the table lacks are kept elsewhere, by whoever changes them.
+    The table has the columns `id`, `version`, `updated_at` and columns named as fields of the state. Callers
+    store the fields of the state that the table lacks.
     """
 
     def __init__(self, aggregate: Aggregate[State], table: Table) -> None:
@@ -77,9 +73,9 @@ class Sourced(Generic[State]):
     async def create(
         self, uow: UnitOfWork, row_id: UUID, values: Mapping[str, Any], event: type[Event], facts: Facts
     ) -> Row[Any] | None:
-        """Begin a stream, add its row and publish the event.
+        """Create a stream with its first event, insert its row and publish the event; return the row.
 
-        None, with nothing to be committed, if a unique constraint forbids it.
+        Returns None if the row violates a unique constraint; the unit of work must then not be committed.
         """
         start = Loaded(self.aggregate.stream(row_id), self.aggregate.initial, 0, 0)
         event_id, loaded = await self._append(uow, start, event, values)
@@ -92,9 +88,9 @@ class Sourced(Generic[State]):
     async def change(
         self, uow: UnitOfWork, row: Row[Any], values: Mapping[str, Any], event: type[Event], facts: Facts
     ) -> Row[Any]:
-        """Append the change, write the row and publish the event; answer the row as it is now.
+        """Append an event with changed values, update the row and publish the event; return the new row.
 
-        Raises VersionConflict where somebody has changed it since it was read.
+        Raises VersionConflict if the aggregate was changed since `row` was read.
         """
         loaded = await self.aggregate.load(uow, self.aggregate.stream(row.id))
         if loaded.version != row.version:
@@ -104,37 +100,39 @@ class Sourced(Generic[State]):
         uow.emit(event(**facts(changed), event_id=event_id), loaded.version)
         return changed
 
-    async def verify(self, uow: UnitOfWork, after: UUID = UUID(int=0)) -> Verified:
-        """Compare the next rows (by id) with their streams and repair those that differ.
+    async def verify(self, uow: UnitOfWork, after: UUID = UUID(int=0)) -> Verification:
+        """Compare the next rows behind the id `after` with their streams, and repair those that differ.
 
-        A row without a stream stays as it is.
+        A row without a stream is not changed.
         """
-        wanted = select(self.table).where(self.table.c.id > bindparam("after")).order_by(self.table.c.id)
-        rows = await uow.fetch_all(wanted.limit(VERIFIED).with_for_update(), after=after)
-        found: list[Drift] = []
+        statement = select(self.table).where(self.table.c.id > bindparam("after")).order_by(self.table.c.id)
+        rows = await uow.fetch_all(statement.limit(VERIFY_BATCH).with_for_update(), after=after)
+        drifts: list[RowDrift] = []
         for row in rows:
             loaded = await self.aggregate.load(uow, self.aggregate.stream(row.id))
-            if not loaded.version:  # its stream says nothing, which is no reason to make nothing of the row
+            if not loaded.version:  # a missing stream is no reason to clear the row
                 log.warning(
-                    "a row has no events: adopt_rows begins its stream", table=self.table.name, id=str(row.id)
+                    "row has no events: call the SQL function adopt_rows to create its stream",
+                    table=self.table.name,
+                    id=str(row.id),
                 )
                 continue
             expected = {**self._row_of(loaded.state), "version": loaded.version}
             if differing := tuple(
                 name for name, value in expected.items() if _differ(getattr(row, name), value)
             ):
-                await uow.fetch_value(_REPAIRING, on="on")
+                await uow.fetch_value(_SET_LOADING, on="on")
                 await self._write(uow, loaded)
-                await uow.fetch_value(_REPAIRING, on="")
-                found.append(Drift(row.id, differing))
-        return Verified(len(rows), found, rows[-1].id if len(rows) == VERIFIED else None)
+                await uow.fetch_value(_SET_LOADING, on="")
+                drifts.append(RowDrift(row.id, differing))
+        return Verification(len(rows), drifts, rows[-1].id if len(rows) == VERIFY_BATCH else None)
 
     async def _append(
         self, uow: UnitOfWork, loaded: Loaded[State], event: type[Event], values: Mapping[str, Any]
     ) -> tuple[UUID, Loaded[State]]:
         data: Any = msgspec.to_builtins(dict(values))
         new = NewEvent(event_type=event.__name__, data=data, event_id=uuid4())
-        return new.event_id, await self.aggregate.save(uow, loaded, [new], context())
+        return new.event_id, await self.aggregate.save(uow, loaded, [new], append_context())
 
     async def _write(self, uow: UnitOfWork, loaded: Loaded[State]) -> Row[Any]:
         changes = {**self._row_of(loaded.state), "version": loaded.version, "updated_at": func.now()}
@@ -146,15 +144,15 @@ class Sourced(Generic[State]):
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
 
 
-def context() -> Context:
-    """Who appends and why, from `kit/cause`; a correlation id that is no UUID stands for one."""
-    now = cause.current()
-    return Context(
-        created_by=now.created_by,
-        correlation_id=cause.as_uuid(now.correlation_id),
-        causation_id=now.causation_id,
+def append_context() -> AppendContext:
+    """Return the current cause (`kit/cause`) as the context of appended events."""
+    current = cause.current()
+    return AppendContext(
+        created_by=current.created_by,
+        correlation_id=cause.as_uuid(current.correlation_id),
+        causation_id=current.causation_id,
     )
 
 
-def _differ(kept: Any, expected: Any) -> bool:
-    return bool((list(kept) if isinstance(kept, tuple) else kept) != expected)
+def _differ(stored: Any, expected: Any) -> bool:
+    return bool((list(stored) if isinstance(stored, tuple) else stored) != expected)

@@ -8,15 +8,12 @@ from sqlalchemy.types import UserDefinedType
 
 
 class Xid8(UserDefinedType[int]):
-    """PostgreSQL's number of a transaction, in 64 bits: it never wraps around.
-
-    asyncpg gives and takes it as an int.
-    """
+    """PostgreSQL's 64-bit transaction id, which never wraps around; asyncpg represents it as an int."""
 
     cache_ok = True
 
     def get_col_spec(self, **_: Any) -> str:
-        """Its name in SQL."""
+        """Return the type's name in SQL."""
         return "xid8"
 
 

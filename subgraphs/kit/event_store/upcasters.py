@@ -1,5 +1,5 @@
-"""Upcasters: an event of an old shape is brought to the newest when it is read, step by step (v1 → v2 →
-v3).
+"""Upcasters: when an event with an old schema is read, its data are converted to the newest one, step by step
+(version 1 → 2 → 3).
 """
 
 from collections.abc import Callable, Mapping
@@ -9,20 +9,22 @@ from typing import Any
 from subgraphs.kit.event_store.events import NewEvent, StoredEvent
 
 Upcaster = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-"""Makes the data of the next schema version; pure, and without changing what it is given."""
+"""Returns the data in the next schema version; it is pure and does not change its argument."""
 
 
 class UnknownSchemaVersion(Exception):
-    """An event is of a newer shape than this program knows, or a step up to the newest is missing."""
+    """An event has a newer schema version than the upcasters know, or an upcaster for an old version is
+    missing.
+    """
 
 
 class Upcasters:
-    """The steps of all event types; one that has none is at version 1."""
+    """The upcasters of all event types; a type without upcasters has only schema version 1."""
 
     def __init__(self, steps: Mapping[tuple[str, int], Upcaster] | None = None) -> None:
-        """Steps by event type and the version that they start from.
+        """`steps`: upcasters by event type and the version that they convert from.
 
-        Raises UnknownSchemaVersion where one is missing.
+        Raises UnknownSchemaVersion if a version below the newest has no upcaster.
         """
         self._steps = dict(steps or {})
         self._newest: dict[str, int] = {}
@@ -32,24 +34,26 @@ class Upcasters:
             if missing := [
                 version for version in range(1, newest) if (event_type, version) not in self._steps
             ]:
-                raise UnknownSchemaVersion(f"{event_type} has no step from version {missing[0]}")
+                raise UnknownSchemaVersion(f"{event_type} has no upcaster from schema version {missing[0]}")
 
     def newest(self, event_type: str) -> int:
-        """The schema version in which events of a type are written."""
+        """Return the schema version in which events of a type are written."""
         return self._newest.get(event_type, 1)
 
     def stamped(self, event: NewEvent) -> NewEvent:
-        """An event to append, marked as of the newest version."""
+        """Return the event with the newest schema version."""
         return replace(event, schema_version=self.newest(event.event_type))
 
     def upcast(self, event: StoredEvent) -> StoredEvent:
-        """The event in its newest shape. Raises UnknownSchemaVersion for one that is newer than that."""
+        """Return the event in the newest schema. Raises UnknownSchemaVersion for an event with a newer
+        one.
+        """
         newest = self.newest(event.event_type)
         if event.schema_version == newest:
             return event
         if event.schema_version > newest:
             raise UnknownSchemaVersion(
-                f"{event.event_type} is known up to {newest}, not {event.schema_version}"
+                f"{event.event_type}: expected a schema version up to {newest}, got {event.schema_version}"
             )
         data = event.data
         for version in range(event.schema_version, newest):

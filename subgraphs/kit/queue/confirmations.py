@@ -1,7 +1,7 @@
-"""What consumers tell the sender of events: that they listen, and what became of each event.
+"""Messages from consumers to a publisher: their subscriptions, and the outcome of each event.
 
-The queue may lose it: the sender publishes an event again until it is confirmed, and who has had it confirms
-it again.
+The queue may lose a confirmation. The publisher then publishes the event again, and the consumer, which has
+already applied it, confirms it again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,22 +14,22 @@ import msgspec
 from redis.asyncio import Redis
 
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.queue.streams import LONGEST_CONFIRMATIONS, confirmations_of
+from subgraphs.kit.queue.streams import MAX_CONFIRMATIONS, confirmations_of
 
 Outcome = Literal["done", "retry", "failed", "stale", "gap"]
-"""What becomes of an event at a consumer.
+"""The outcome of an event at a consumer.
 
-- done: applied.
-- stale: not applied, the aggregate had come as far already.
-- gap: applied, though an event before it never came.
-- retry: tried again later, or waiting behind one that is.
-- failed: given up after all tries, until a person lets it be tried again.
+- done: the event was applied.
+- stale: the event was skipped, because its version or a higher one had been applied.
+- gap: the event was applied although an event with a lower version never arrived.
+- retry: the event will be retried, or waits behind an event of its aggregate that will be retried.
+- failed: all retries failed; the event is not retried until somebody requests a replay.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
-    """What became of one event at one consumer."""
+    """The outcome of one event at one consumer."""
 
     consumer: str
     source: str
@@ -42,20 +42,23 @@ class Confirmation:
     retry_count: int = 0
     error: str = ""
     processing_ms: float = 0.0
-    """How long the handler took."""
+    """Duration of the handler in milliseconds."""
     size: int = 0
-    """Bytes on the queue."""
+    """Size of the stream entry in bytes."""
     occurred_at: datetime
     handled_at: datetime
 
     @property
     def latency_ms(self) -> float:
-        """From the event until it was handled; by the clocks of two machines where there are two."""
+        """Milliseconds from the event's occurrence until it was handled.
+
+        The two times come from the clocks of two machines if publisher and consumer run on different ones.
+        """
         return (self.handled_at - self.occurred_at).total_seconds() * 1000
 
     @classmethod
     def of(cls, consumer: str, envelope: Envelope, outcome: Outcome, **more: Any) -> "Confirmation":
-        """What to say of an event."""
+        """Return the confirmation of an event; `more` are further fields of the confirmation."""
         return cls(
             consumer=consumer,
             source=envelope.source,
@@ -71,38 +74,41 @@ class Confirmation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hello:
-    """A consumer listens, to events of these types ("*": all)."""
+class Subscription:
+    """A consumer subscribes to the events of these types ("*": all types) of a source."""
 
     consumer: str
     source: str
     event_types: tuple[str, ...]
 
 
-_KINDS: Mapping[bytes, type[Confirmation] | type[Hello]] = {b"confirmation": Confirmation, b"hello": Hello}
+_KINDS: Mapping[bytes, type[Confirmation] | type[Subscription]] = {
+    b"confirmation": Confirmation,
+    b"hello": Subscription,
+}
 
 
-async def tell(redis: Redis, said: Iterable[Confirmation | Hello]) -> None:
-    """Put these on the streams of their sources."""
+async def publish(redis: Redis, messages: Iterable[Confirmation | Subscription]) -> None:
+    """Add each message to the confirmation stream of its source."""
     async with redis.pipeline(transaction=False) as pipeline:
-        for each in said:
-            kind = "hello" if isinstance(each, Hello) else "confirmation"
-            fields: dict[Any, Any] = {kind: msgspec.json.encode(each)}
+        for message in messages:
+            kind = "hello" if isinstance(message, Subscription) else "confirmation"
+            fields: dict[Any, Any] = {kind: msgspec.json.encode(message)}
             pipeline.xadd(
-                confirmations_of(each.source), fields, maxlen=LONGEST_CONFIRMATIONS, approximate=True
+                confirmations_of(message.source), fields, maxlen=MAX_CONFIRMATIONS, approximate=True
             )
         await pipeline.execute()
 
 
-def heard(entries: Iterable[Mapping[bytes, bytes]]) -> tuple[Sequence[Hello], Sequence[Confirmation]]:
-    """What entries say; one that says nothing known is passed over."""
-    found: list[Confirmation | Hello] = []
+def decode(entries: Iterable[Mapping[bytes, bytes]]) -> tuple[Sequence[Subscription], Sequence[Confirmation]]:
+    """Decode the entries of a confirmation stream; an entry that cannot be decoded is skipped."""
+    messages: list[Confirmation | Subscription] = []
     for fields in entries:
         for key, kind in _KINDS.items():
             if key in fields:
                 try:
-                    found.append(msgspec.json.decode(fields[key], type=kind))
+                    messages.append(msgspec.json.decode(fields[key], type=kind))
                 except msgspec.MsgspecError:
                     continue
-    hellos = [each for each in found if isinstance(each, Hello)]
-    return hellos, [each for each in found if isinstance(each, Confirmation)]
+    subscriptions = [message for message in messages if isinstance(message, Subscription)]
+    return subscriptions, [message for message in messages if isinstance(message, Confirmation)]

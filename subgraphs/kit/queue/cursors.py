@@ -1,10 +1,10 @@
-"""How far a reader has come in a stream, kept in the reader's own database and moved in the transaction of
-what was read.
+"""The position of a reader in a stream, stored in the reader's database in the transaction that applies the
+entries.
 
-Why not Valkey's consumer groups: a group hands an entry to whichever process happens to wait, also to one
-that has just lost its lease, and the next owner of the partition then reads past it: out of order. A cursor
-in the database belongs to the transaction that the lease's token guards, so nobody reads past what was not
-committed, there is nothing to acknowledge, and no group dies with the queue's data.
+Why not Valkey's consumer groups: a group delivers an entry to any waiting process, also to one that has just
+lost its lease. The next owner of the partition would then apply later events first. A position in the
+database is written in the transaction that checks the lease's token, so no process reads past an entry that
+was not committed, no acknowledgement is needed, and positions survive the loss of the queue's data.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from sqlalchemy import Column, MetaData, Table, Text, any_, bindparam, func, sel
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from subgraphs.kit.database import Database, Session
-from subgraphs.kit.queue.streams import newest_id, place_of
+from subgraphs.kit.queue.streams import newest_id, numeric_id
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 inbox_cursors = Table(
@@ -28,8 +28,8 @@ inbox_cursors = Table(
 START = "0"
 _STREAMS = bindparam("streams", type_=ARRAY(Text))
 _columns = inbox_cursors.c
-_MINE = (_columns.consumer == bindparam("consumer")) & (_columns.stream == any_(_STREAMS))
-_LOAD = select(_columns.stream, _columns.last_id).where(_MINE)
+_OWN = (_columns.consumer == bindparam("consumer")) & (_columns.stream == any_(_STREAMS))
+_LOAD = select(_columns.stream, _columns.last_id).where(_OWN)
 _LOCK = _LOAD.order_by(_columns.stream).with_for_update()
 _moved = insert(inbox_cursors).from_select(
     ["consumer", "stream", "last_id"],
@@ -45,7 +45,7 @@ _SAVE = _moved.on_conflict_do_update(
 _BEGIN = _moved.on_conflict_do_nothing()
 
 
-class Entry(NamedTuple):
+class StreamEntry(NamedTuple):
     """An entry of a stream."""
 
     stream: str
@@ -53,50 +53,50 @@ class Entry(NamedTuple):
     fields: Mapping[bytes, bytes]
 
 
-async def load(session: Session, consumer: str, streams: Sequence[str]) -> dict[str, str]:
-    """How far a consumer has come in each of these streams."""
+async def load_positions(session: Session, consumer: str, streams: Sequence[str]) -> dict[str, str]:
+    """Return the id of the last entry that a consumer has read, by stream; START where it has read none."""
     rows = await session.fetch_all(_LOAD, consumer=consumer, streams=list(streams))
     return dict.fromkeys(streams, START) | {row.stream: row.last_id for row in rows}
 
 
-async def save(uow: UnitOfWork, consumer: str, places: Mapping[str, str]) -> None:
-    """Remember how far a consumer has come."""
+async def save_positions(uow: UnitOfWork, consumer: str, positions: Mapping[str, str]) -> None:
+    """Store the ids of the last entries that a consumer has read, by stream."""
     await (await uow.connection()).execute(
-        _SAVE, {"consumer": consumer, "streams": list(places), "ids": list(places.values())}
+        _SAVE, {"consumer": consumer, "streams": list(positions), "ids": list(positions.values())}
     )
 
 
-async def checked(redis: Redis, places: Mapping[str, str]) -> dict[str, str]:
-    """The places, but the beginning where a stream has not come so far.
+async def valid_positions(redis: Redis, positions: Mapping[str, str]) -> dict[str, str]:
+    """Return the positions, with START for each stream whose newest entry is older than the position.
 
-    Then the server has lost it, and what is in it is new.
+    Such a stream was lost by the server, and all of its present entries are new.
     """
     return {
-        stream: START if place_of(place) > await newest_id(redis, stream) else place
-        for stream, place in places.items()
+        stream: START if numeric_id(position) > await newest_id(redis, stream) else position
+        for stream, position in positions.items()
     }
 
 
-async def read(
-    redis: Redis, places: Mapping[str, str], count: int, block_ms: int | None = None
-) -> list[Entry]:
-    """What follows these places, at most `count` entries a stream.
+async def read_entries(
+    redis: Redis, positions: Mapping[str, str], count: int, block_ms: int | None = None
+) -> list[StreamEntry]:
+    """Return the entries behind the positions, at most `count` per stream.
 
-    Wait for it so long when there is nothing yet.
+    If there are none, wait for some, `block_ms` milliseconds at most (None: do not wait).
     """
-    wanted: dict[Any, Any] = dict(places)
-    found: Any = await redis.xread(wanted, count=count, block=block_ms)
+    streams: dict[Any, Any] = dict(positions)
+    found: Any = await redis.xread(streams, count=count, block=block_ms)
     return [
-        Entry(stream.decode(), entry_id.decode(), fields)
+        StreamEntry(stream.decode(), entry_id.decode(), fields)
         for stream, entries in found or []
         for entry_id, fields in entries
     ]
 
 
-class Tail:
-    """Reads streams as one reader, however many processes run it.
+class SharedReader:
+    """Reads streams with one stored position each, shared by all processes that run the same reader.
 
-    They take turns by the rows of the cursors.
+    A process locks the rows of the positions while it handles entries, so each entry is handled once.
     """
 
     def __init__(self, database: Database, redis: Redis, reader: str, streams: Sequence[str]) -> None:
@@ -104,34 +104,39 @@ class Tail:
         self._redis = redis
         self._reader = reader
         self._streams = sorted(streams)
-        self._places: dict[str, str] = {}
+        self._positions: dict[str, str] = {}
 
     async def open(self) -> None:
-        """Find the cursors, and begin anew where the server has lost a stream."""
+        """Load the positions, and store START where the server has lost a stream."""
         async with UnitOfWork(self._database) as uow:
             await (await uow.connection()).execute(_BEGIN, self._values(dict.fromkeys(self._streams, START)))
             locked = {row.stream: row.last_id for row in await uow.fetch_all(_LOCK, **self._names())}
-            self._places = await checked(self._redis, locked)
-            await save(uow, self._reader, self._places)
+            self._positions = await valid_positions(self._redis, locked)
+            await save_positions(uow, self._reader, self._positions)
 
-    async def wait(self, seconds: float) -> bool:
-        """Whether there is something new, looked for so long."""
-        return bool(await read(self._redis, self._places, 1, int(seconds * 1000)))
+    async def wait_for_entries(self, seconds: float) -> bool:
+        """Wait for a new entry, so many seconds at most; return whether there is one."""
+        return bool(await read_entries(self._redis, self._positions, 1, int(seconds * 1000)))
 
-    async def take(self, handle: Callable[[UnitOfWork, Sequence[Entry]], Awaitable[None]], count: int) -> int:
-        """Handle what is new in one transaction with the cursors; answer how much it was."""
+    async def handle_new(
+        self, handle: Callable[[UnitOfWork, Sequence[StreamEntry]], Awaitable[None]], count: int
+    ) -> int:
+        """Call `handle` with the new entries, at most `count` per stream; return their number.
+
+        The effects of `handle` and the new positions are one transaction.
+        """
         async with UnitOfWork(self._database) as uow:
-            places = {row.stream: row.last_id for row in await uow.fetch_all(_LOCK, **self._names())}
-            entries = await read(self._redis, places, count)
+            positions = {row.stream: row.last_id for row in await uow.fetch_all(_LOCK, **self._names())}
+            entries = await read_entries(self._redis, positions, count)
             if entries:
                 await handle(uow, entries)
-                places |= {entry.stream: entry.id for entry in entries}
-                await save(uow, self._reader, places)
-        self._places = places
+                positions |= {entry.stream: entry.id for entry in entries}
+                await save_positions(uow, self._reader, positions)
+        self._positions = positions
         return len(entries)
 
     def _names(self) -> dict[str, Any]:
         return {"consumer": self._reader, "streams": self._streams}
 
-    def _values(self, places: Mapping[str, str]) -> dict[str, Any]:
-        return {"consumer": self._reader, "streams": list(places), "ids": list(places.values())}
+    def _values(self, positions: Mapping[str, str]) -> dict[str, Any]:
+        return {"consumer": self._reader, "streams": list(positions), "ids": list(positions.values())}

@@ -1,8 +1,8 @@
-"""What a sender knows of its consumers: who listens to what, and which of them has had which event.
+"""The publisher's records of its consumers: their subscriptions, and which events each has confirmed.
 
-An event counts as delivered when every consumer that wants its type has confirmed that it is safe there:
-applied, or in the table of what it gave up. Until then it is published again, with pauses that double, as
-long as somebody is there who wants it.
+An event is delivered when every consumer that subscribes to its type has confirmed that it is applied, or
+stored as failed. Until then the event is published again, after intervals that double, as long as at least
+one such consumer is alive.
 """
 
 from collections.abc import Sequence
@@ -13,22 +13,18 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.outbox import outbox
-from subgraphs.kit.queue.confirmations import Confirmation, Hello, heard
-from subgraphs.kit.queue.cursors import Entry
+from subgraphs.kit.queue.confirmations import Confirmation, Subscription, decode
+from subgraphs.kit.queue.cursors import StreamEntry
 from subgraphs.kit.unit_of_work import UnitOfWork
 
-CHECKED = 500
+CHECK_BATCH = 500
 DOUBLINGS = 7
-"""The longest pause between two looks at an event is 2**7 times the first.
+"""The longest interval between two checks of an event is 2**7 times the first: an hour if that is 30 s."""
 
-An hour, where that is 30 seconds.
-"""
-
-# A consumer that is new is owed what nobody has confirmed yet; what was delivered to all others before is in
-# the streams, and
-# it reads those from their beginning. `since`: what it missed while it was away is first left to it, for it
-# stands in the streams.
-_HELLO = text("""
+# `first_id`: a new consumer has to confirm events from the first undelivered one on. Events that were
+# delivered before are in the streams, which it reads from their beginning. `since`: when the consumer came
+# (back). It first gets the time to read the streams by itself, before events are published again for it.
+_SUBSCRIBE = text("""
 INSERT INTO outbox_consumers (consumer, event_types, first_id)
 SELECT :consumer, :types, coalesce((SELECT min(id) FROM outbox WHERE delivered_at IS NULL), (SELECT max(id) + 1 FROM outbox), 1)
 ON CONFLICT (consumer) DO UPDATE SET event_types = excluded.event_types, seen_at = excluded.seen_at, since = CASE
@@ -57,14 +53,15 @@ UPDATE outbox SET delivered_at = clock_timestamp()
 WHERE id = ANY(:ids) AND delivered_at IS NULL AND NOT EXISTS ({_OWED})""").bindparams(  # noqa: S608 - our own text
     bindparam("ids", type_=ARRAY(BigInteger))
 )
-# published again only for consumers that are there, and have had the time to read what was waiting for them
+# An event is published again only for consumers that are alive (`seen_at`) and had time to read the streams
+# since they came back (`since`).
 _CHECK = text(f"""
 WITH due AS (
     SELECT id, EXISTS ({_OWED}) AS owed, EXISTS ({_OWED}
         AND seen_at > clock_timestamp() - interval '3 minutes'
         AND since < clock_timestamp() - make_interval(secs => :seconds)) AS again
     FROM outbox WHERE published_at IS NOT NULL AND delivered_at IS NULL AND check_at <= clock_timestamp()
-    ORDER BY check_at LIMIT {CHECKED} FOR UPDATE SKIP LOCKED)
+    ORDER BY check_at LIMIT {CHECK_BATCH} FOR UPDATE SKIP LOCKED)
 UPDATE outbox SET attempts = attempts + 1,
     delivered_at = CASE WHEN NOT owed THEN clock_timestamp() END,
     published_at = CASE WHEN NOT again THEN published_at END,
@@ -78,67 +75,71 @@ _FORGET = (
 )
 
 
-def pause(seconds: float) -> ColumnElement[Any]:
-    """How long after its publication an event is looked at, by how often that was in vain."""
+def check_interval(seconds: float) -> ColumnElement[Any]:
+    """Return the SQL interval until the next check of an event: `seconds`, doubled by each earlier
+    attempt.
+    """
     doubled = func.power(2, func.least(outbox.c.attempts, DOUBLINGS))
     return func.make_interval(0, 0, 0, 0, 0, 0, literal(seconds, Float) * doubled)
 
 
-async def listen(uow: UnitOfWork, entries: Sequence[Entry]) -> None:
-    """Write down what consumers said."""
-    hellos, confirmations = heard(entry.fields for entry in entries)
-    for hello in {each.consumer: each for each in hellos}.values():
-        await greet(uow, hello)
+async def record_entries(uow: UnitOfWork, entries: Sequence[StreamEntry]) -> None:
+    """Record the subscriptions and confirmations in entries of the confirmation stream."""
+    subscriptions, confirmations = decode(entry.fields for entry in entries)
+    for subscription in {each.consumer: each for each in subscriptions}.values():
+        await record_subscription(uow, subscription)
     if confirmations:
-        await confirm(uow, confirmations)
+        await record_confirmations(uow, confirmations)
 
 
-async def greet(uow: UnitOfWork, hello: Hello) -> None:
-    """Remember that a consumer listens, and to what."""
-    await uow.execute(_HELLO.bindparams(consumer=hello.consumer, types=list(hello.event_types)))
+async def record_subscription(uow: UnitOfWork, subscription: Subscription) -> None:
+    """Store which event types a consumer subscribes to, and that it is alive now."""
+    values = {"consumer": subscription.consumer, "types": list(subscription.event_types)}
+    await uow.execute(_SUBSCRIBE.bindparams(**values))
 
 
-async def confirm(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> None:
-    """Remember what became of events.
+async def record_confirmations(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> None:
+    """Store the outcomes of events, and mark events as delivered that all subscribers have confirmed.
 
-    Of each event and consumer what is final, or else what was said last.
+    Of several confirmations of one event by one consumer a final outcome is stored, else the newest.
     """
     chosen: dict[tuple[int, str], Confirmation] = {}
     for each in confirmations:
         key = (each.position, each.consumer)
         if key not in chosen or chosen[key].outcome in ("retry", "failed"):
             chosen[key] = each
-    told = list(chosen.values())
+    latest = list(chosen.values())
     await uow.execute(
         _CONFIRM.bindparams(
-            positions=[each.position for each in told],
-            events=[each.event_id for each in told],
-            consumers=[each.consumer for each in told],
-            outcomes=[each.outcome for each in told],
-            handled=[each.handled_at for each in told],
+            positions=[each.position for each in latest],
+            events=[each.event_id for each in latest],
+            consumers=[each.consumer for each in latest],
+            outcomes=[each.outcome for each in latest],
+            handled=[each.handled_at for each in latest],
         )
     )
-    if final := sorted({each.position for each in told if each.outcome != "retry"}):
+    if final := sorted({each.position for each in latest if each.outcome != "retry"}):
         await uow.execute(_SETTLE.bindparams(ids=final))
 
 
 async def republish(database: Database, seconds: float) -> int:
-    """Let events be published again that are not confirmed in time; answer how many.
+    """Mark events for publication that were not confirmed in time; return how many.
 
-    What nobody wants is done with.
+    An event is due `seconds` after its publication, then after intervals that double. An event without a
+    subscriber is marked as delivered.
     """
     again = 0
     while True:
         async with UnitOfWork(database) as uow:
             rows = await uow.fetch_all(_CHECK, seconds=seconds, doublings=DOUBLINGS)
         again += sum(bool(row.again) for row in rows)
-        if len(rows) < CHECKED:
+        if len(rows) < CHECK_BATCH:
             return again
 
 
-async def forget(database: Database) -> None:
-    """Delete what is old: a delivered event after 7 days, any published one after 30, what was heard of
-    others after 30, and consumers that have not said anything for 30 days.
+async def delete_old(database: Database) -> None:
+    """Delete delivered events after 7 days, and after 30 days: other published events, the ids of events that
+    this service has applied, and consumers that have not renewed their subscription.
     """
     for statement in _FORGET:
         await database.execute(statement)

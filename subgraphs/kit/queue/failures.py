@@ -1,9 +1,7 @@
-"""Events that a consumer could not apply.
+"""Events that a consumer could not apply, stored in its database and retried after growing pauses.
 
-Kept in its own database, tried again with growing pauses, and at last the dead letters.
-
-While one of an aggregate waits to be tried again, later ones of the aggregate stand behind it: order is worth
-more than haste.
+While an event waits for its retry, later events of the same aggregate wait behind it (status `waiting`), so
+that events of an aggregate are applied in order. After the last retry the event gets the status `failed`.
 """
 
 import random
@@ -32,7 +30,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from subgraphs.kit.database import Session
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.queue.cursors import Entry
+from subgraphs.kit.queue.cursors import StreamEntry
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 inbox_failures = Table(
@@ -55,12 +53,12 @@ inbox_failures = Table(
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
 )
-LONGEST_ERROR = 500
+MAX_ERROR_LENGTH = 500
 _MALFORMED = UUID("6d616c66-6f72-4d65-8d00-000000000000")
 _columns = inbox_failures.c
-_HERS = _columns.consumer == bindparam("consumer")
+_OF_CONSUMER = _columns.consumer == bindparam("consumer")
 _UNFINISHED = _columns.status.in_(("retry", "waiting"))
-_ABOUT = select(
+_KNOWN = select(
     _columns.event_id,
     _columns.source,
     _columns.aggregate_id,
@@ -68,14 +66,14 @@ _ABOUT = select(
     _columns.status,
     _columns.retry_count,
 ).where(
-    _HERS,
+    _OF_CONSUMER,
     (_columns.event_id == any_(bindparam("events", type_=ARRAY(Uuid))))
     | ((_columns.aggregate_id == any_(bindparam("aggregates", type_=ARRAY(Uuid)))) & _UNFINISHED),
 )
 _DUE = (
     select(inbox_failures)
     .where(
-        _HERS,
+        _OF_CONSUMER,
         _columns.status == "retry",
         _columns.next_at <= func.clock_timestamp(),
         _columns.partition == any_(bindparam("partitions", type_=ARRAY(Integer))),
@@ -86,28 +84,30 @@ _DUE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How often and after what pauses an event is tried again."""
+class RetryPolicy:
+    """How often an event is retried, and after which pauses: `seconds`, multiplied by `factor` each time."""
 
     max_retries: int = 3
     seconds: float = 1.0
     factor: float = 4.0
 
     def pause(self, retries: int) -> timedelta:
-        """The pause before the next try.
+        """Return the pause after so many retries: 1, 4, 16 s by default.
 
-        1, 4 and 16 seconds, each shifted at random, so that not all come back at once.
+        Each pause varies by up to 20 % at random, so that many failed events are not retried at once.
         """
         return timedelta(seconds=self.seconds * self.factor**retries * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
 
 
-def described(error: BaseException) -> str:
-    """Class and message of an error, bounded, as a database can hold it."""
-    return f"{type(error).__name__}: {error}".replace("\0", "")[:LONGEST_ERROR]
+def error_text(error: BaseException) -> str:
+    """Return class and message of an error, without NUL characters and at most LONGEST_ERROR long."""
+    return f"{type(error).__name__}: {error}".replace("\0", "")[:MAX_ERROR_LENGTH]
 
 
-def row_of(consumer: str, partition: int, envelope: Envelope, entry: Entry, pace: Pace) -> dict[str, Any]:
-    """The row of an event that is to wait; what is not said here is the table's default."""
+def row_of(
+    consumer: str, partition: int, envelope: Envelope, entry: StreamEntry, retry_policy: RetryPolicy
+) -> dict[str, Any]:
+    """Return the row of an event to store; the table has defaults for the columns that the row lacks."""
     return {
         "consumer": consumer,
         "event_id": envelope.event_id,
@@ -116,15 +116,15 @@ def row_of(consumer: str, partition: int, envelope: Envelope, entry: Entry, pace
         "aggregate_id": envelope.aggregate_id,
         "position": envelope.position,
         "version": envelope.version,
-        "fields": _kept(entry),
-        "max_retries": pace.max_retries,
+        "fields": _text_fields(entry),
+        "max_retries": retry_policy.max_retries,
     }
 
 
 def malformed_row_of(
-    consumer: str, source: str, partition: int, entry: Entry, error: Exception
+    consumer: str, source: str, partition: int, entry: StreamEntry, error: Exception
 ) -> dict[str, Any]:
-    """The row of an entry that is no event: there is nothing to try again, only something to look at."""
+    """Return the row of an entry that is not an event. It has the status `failed` and cannot be replayed."""
     return {
         "consumer": consumer,
         "event_id": uuid5(_MALFORMED, f"{entry.stream} {entry.id}"),
@@ -133,14 +133,14 @@ def malformed_row_of(
         "aggregate_id": UUID(int=0),
         "position": 0,
         "version": 0,
-        "fields": _kept(entry),
+        "fields": _text_fields(entry),
         "max_retries": 0,
         "status": "failed",
-        "error_message": described(error),
+        "error_message": error_text(error),
     }
 
 
-def _kept(entry: Entry) -> dict[str, str]:
+def _text_fields(entry: StreamEntry) -> dict[str, str]:
     texts = (
         (key.decode(errors="replace"), value.decode(errors="replace")) for key, value in entry.fields.items()
     )
@@ -148,80 +148,80 @@ def _kept(entry: Entry) -> dict[str, str]:
 
 
 def fields_of(row: Row[Any]) -> dict[bytes, bytes]:
-    """The fields of the stream's entry, as they were."""
+    """Return the fields of the stream entry that a row was stored from."""
     return {key.encode(): value.encode() for key, value in row.fields.items()}
 
 
-async def about(
+async def known_failures(
     session: Session, consumer: str, events: Collection[UUID], aggregates: Collection[UUID]
 ) -> Sequence[Row[Any]]:
-    """What is known of these events, and what these aggregates wait for."""
+    """Return the stored failures of these events, and those of these aggregates that are not finished."""
     return await session.fetch_all(
-        _ABOUT, consumer=consumer, events=list(events), aggregates=list(aggregates)
+        _KNOWN, consumer=consumer, events=list(events), aggregates=list(aggregates)
     )
 
 
 async def due(session: Session, consumer: str, partitions: Collection[int]) -> Sequence[Row[Any]]:
-    """The events that are to be tried now, in order."""
+    """Return the events that are to be retried now, in the order of their positions, at most 100."""
     return await session.fetch_all(_DUE, consumer=consumer, partitions=list(partitions))
 
 
 async def add(uow: UnitOfWork, row: dict[str, Any]) -> None:
-    """Keep an event; one that is there stays as it is."""
+    """Store a row of `row_of` or `malformed_row_of`; an existing row of the event is not changed."""
     await uow.execute(insert(inbox_failures).values(row).on_conflict_do_nothing())
 
 
-def _this(consumer: str, event_id: UUID) -> Any:
+def _is_event(consumer: str, event_id: UUID) -> Any:
     return (_columns.consumer == consumer) & (_columns.event_id == event_id)
 
 
 async def remove(uow: UnitOfWork, row: Row[Any]) -> None:
-    """The event was applied, or will never be."""
-    await uow.execute(inbox_failures.delete().where(_this(row.consumer, row.event_id)))
+    """Delete a row: its event was applied, or is out of date."""
+    await uow.execute(inbox_failures.delete().where(_is_event(row.consumer, row.event_id)))
 
 
-async def again(uow: UnitOfWork, row: Row[Any], pace: Pace, error: str) -> bool:
-    """Count a try that failed; answer whether it was the last."""
+async def record_retry(uow: UnitOfWork, row: Row[Any], retry_policy: RetryPolicy, error: str) -> bool:
+    """Count a failed retry; return whether it was the last, in which case the event is `failed` now."""
     retries = row.retry_count + 1
     last: bool = retries >= row.max_retries
     values: dict[str, Any] = {
         "status": "failed" if last else "retry",
         "retry_count": retries,
-        "next_at": func.clock_timestamp() + pace.pause(retries),
+        "next_at": func.clock_timestamp() + retry_policy.pause(retries),
         "updated_at": func.clock_timestamp(),
         "error_message": error,
     }
-    await uow.execute(inbox_failures.update().where(_this(row.consumer, row.event_id)).values(values))
+    await uow.execute(inbox_failures.update().where(_is_event(row.consumer, row.event_id)).values(values))
     return last
 
 
-async def go_on(uow: UnitOfWork, row: Row[Any]) -> None:
-    """Let the aggregate's next event have its turn."""
-    hers = (
+async def release_next(uow: UnitOfWork, row: Row[Any]) -> None:
+    """Schedule the first event that waits behind a row's event for an immediate retry."""
+    behind = (
         (_columns.consumer == row.consumer)
         & (_columns.source == row.source)
         & (_columns.aggregate_id == row.aggregate_id)
         & (_columns.event_id != row.event_id)
         & _UNFINISHED
     )
-    first = select(_columns.event_id).where(hers).order_by(_columns.position).limit(1).scalar_subquery()
-    turn = inbox_failures.update().where(_columns.consumer == row.consumer, _columns.event_id == first)
-    await uow.execute(turn.values(status="retry", next_at=func.clock_timestamp()))
+    first = select(_columns.event_id).where(behind).order_by(_columns.position).limit(1).scalar_subquery()
+    update = inbox_failures.update().where(_columns.consumer == row.consumer, _columns.event_id == first)
+    await uow.execute(update.values(status="retry", next_at=func.clock_timestamp()))
 
 
-async def wake(uow: UnitOfWork, consumer: str, source: str, aggregate_id: UUID) -> None:
-    """What waits for an event of this aggregate may be tried now."""
-    waiting = (
+async def retry_now(uow: UnitOfWork, consumer: str, source: str, aggregate_id: UUID) -> None:
+    """Schedule the stored events of an aggregate with status `retry` for an immediate retry."""
+    of_aggregate = (
         (_columns.consumer == consumer)
         & (_columns.source == source)
         & (_columns.aggregate_id == aggregate_id)
     )
-    now = inbox_failures.update().where(waiting, _columns.status == "retry")
-    await uow.execute(now.values(next_at=func.clock_timestamp()))
+    update = inbox_failures.update().where(of_aggregate, _columns.status == "retry")
+    await uow.execute(update.values(next_at=func.clock_timestamp()))
 
 
 async def replay(uow: UnitOfWork, consumer: str, event_ids: Sequence[UUID]) -> int:
-    """Have failed events tried again, with all their tries; answer how many there were."""
+    """Schedule failed events for an immediate retry, with all their retries; return how many were failed."""
     columns = _columns
     failed = (
         (columns.consumer == consumer)

@@ -1,11 +1,11 @@
-"""The inbox hands the events of other services to this one's handlers: at least once on the wire, once in the
-database, in order per aggregate.
+"""The inbox reads the events of other services and calls the handlers, once per event, in order per
+aggregate.
 
-The processes of a service share the partitions by leases; each reads those that it holds. A batch is tried as
-one transaction first; only if that fails, event by event. An event that fails is put aside in the consumer's
-own database and tried again with growing pauses, at last given up for a person to look at; a database that is
-away is nobody's fault: the inbox waits for it and counts no try. What became of an event is confirmed to its
-sender, which publishes it again until then.
+The processes of a service share the partitions of the events by leases; each reads the partitions that it has
+leased. A batch is applied in one transaction; if that fails, its events are applied one by one. An event that
+fails is stored in the consumer's database, retried after growing pauses, and at last marked as `failed`. If
+the database is unavailable, the inbox waits for it and counts no retry. The outcome of each event is
+confirmed to its publisher, which publishes unconfirmed events again.
 """
 
 import asyncio
@@ -17,27 +17,30 @@ from redis.exceptions import RedisError
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.queue import confirmations, cursors
-from subgraphs.kit.queue.confirmations import Confirmation, Hello
-from subgraphs.kit.queue.cursors import Entry
-from subgraphs.kit.queue.failures import Pace
-from subgraphs.kit.queue.intake import EVERY, EventHandler, Intake
+from subgraphs.kit.queue.applier import ANY_TYPE, EventApplier, EventHandler
+from subgraphs.kit.queue.confirmations import Confirmation, Subscription
+from subgraphs.kit.queue.cursors import StreamEntry
+from subgraphs.kit.queue.failures import RetryPolicy
 from subgraphs.kit.queue.leases import LeaseLost, Leases
 from subgraphs.kit.queue.outages import is_outage
 from subgraphs.kit.queue.streams import replays_of, run_id, stream_of
-from subgraphs.kit.tasks import end
+from subgraphs.kit.tasks import cancel
 
-__all__ = ["EVERY", "EventHandler", "Inbox"]
+__all__ = ["ANY_TYPE", "EventHandler", "Inbox"]
 
 log = structlog.get_logger("subgraphs.inbox")
 
-BATCH = 100  # events a transaction
-_READ = 50  # entries a stream
+BATCH = 100  # events per transaction
+_READ = 50  # entries per stream and read
 _BLOCK_MS = 500
 HELLO_SECONDS = 60.0
 
 
 class Inbox:
-    """Consumes the events of `sources` as `consumer` until it is stopped."""
+    """Consumes the events of `sources`, under the name `consumer`, until it is stopped.
+
+    `handlers` are by event type, or by ANY_TYPE for all types without a handler of their own.
+    """
 
     def __init__(
         self,
@@ -47,7 +50,7 @@ class Inbox:
         sources: Sequence[str],
         handlers: Mapping[str, EventHandler],
         *,
-        pace: Pace | None = None,
+        retry_policy: RetryPolicy | None = None,
         lease_seconds: float = 10.0,
     ) -> None:
         self._redis = redis
@@ -56,50 +59,52 @@ class Inbox:
         self._consumer = consumer
         self.sources = sources
         self.handlers = handlers
-        self._hellos = [
-            Hello(consumer=consumer, source=source, event_types=tuple(handlers)) for source in sources
+        self._subscriptions = [
+            Subscription(consumer=consumer, source=source, event_types=tuple(handlers)) for source in sources
         ]
-        pace = pace or Pace()
-        self._retry_look = pace.seconds / 2
+        retry_policy = retry_policy or RetryPolicy()
+        self._retry_interval = retry_policy.seconds / 2
         self._leases = Leases(database, consumer, lease_seconds)
-        self._intake = Intake(database, consumer, handlers, self._leases, pace)
+        self._intake = EventApplier(database, consumer, handlers, self._leases, retry_policy)
         self._replays = replays_of(consumer)
-        self._places: dict[str, str] = {}
+        self._positions: dict[str, str] = {}
         self._tokens: dict[int, int] = {}
         self._run_id = ""
-        self._changed = asyncio.Event()
+        self._leases_changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to consume in the background."""
-        loops = {"tend": self._tend, "greet": self._greet, "consume": self._run}
+        """Start to consume in the background."""
+        loops = {"renew leases": self._renew_leases, "subscribe": self._subscribe, "consume": self._run}
         for name, loop in loops.items():
             self._tasks.append(asyncio.create_task(loop(), name=f"inbox {self._consumer} {name}"))
 
     async def stop(self) -> None:
-        """End, and give the partitions back at once; what was not committed is handled by who comes next."""
+        """Stop, and release the leases; the next owner applies the events that were not committed."""
         while self._tasks:
-            await end(self._tasks.pop())
+            await cancel(self._tasks.pop())
         try:
             await self._leases.release()
         except Exception as error:
-            log.info("the leases end by themselves", consumer=self._consumer, reason=repr(error))
+            log.info("leases could not be released; they expire", consumer=self._consumer, reason=repr(error))
 
-    async def _tend(self) -> None:
+    async def _renew_leases(self) -> None:
         while True:
             try:
-                await self._leases.tend()
-                self._changed.set()
+                await self._leases.renew()
+                self._leases_changed.set()
             except Exception as error:
-                log.warning("leases wait for the database", consumer=self._consumer, reason=repr(error))
+                log.warning(
+                    "leases could not be renewed; retrying", consumer=self._consumer, reason=repr(error)
+                )
             await self._clock.sleep(self._leases.seconds / 5)
 
-    async def _greet(self) -> None:
-        """Say to each sender which events are wanted here, again and again: the queue may lose it."""
+    async def _subscribe(self) -> None:
+        """Publish the subscriptions again and again: the queue may lose them."""
         while True:
             pause = HELLO_SECONDS
             try:
-                await confirmations.tell(self._redis, self._hellos)
+                await confirmations.publish(self._redis, self._subscriptions)
             except (RedisError, OSError):
                 pause = 1.0
             await self._clock.sleep(pause)
@@ -108,51 +113,51 @@ class Inbox:
         delay = 0.1
         while True:
             try:
-                await self._work()
+                await self._process_available()
                 delay = 0.1
             except LeaseLost as lost:
-                log.info("another process goes on", consumer=self._consumer, reason=str(lost))
+                log.info("lease lost; another process continues", consumer=self._consumer, reason=str(lost))
                 self._tokens = {}
                 await self._clock.sleep(0.1)
             except Exception as error:
-                log.warning("events wait in the queue", consumer=self._consumer, reason=repr(error))
+                log.warning("events could not be read; retrying", consumer=self._consumer, reason=repr(error))
                 self._tokens, self._run_id = {}, ""
                 await self._clock.sleep(delay)
                 delay = min(delay * 2, 2.0)
 
-    async def _work(self) -> None:
-        """One look at everything: what is to be tried again, and what is new."""
+    async def _process_available(self) -> None:
+        """Retry the stored events that are due, then read and apply new entries."""
         tokens = dict(self._leases.held)
         if not tokens:
             await self._wait_for_leases()
             return
-        await self._find_places(tokens)
+        await self._find_positions(tokens)
         await self._retry(tokens)
-        block = min(_BLOCK_MS, int(self._retry_look * 1000) + 1)
-        entries = await cursors.read(self._redis, self._places, _READ, block)
+        block = min(_BLOCK_MS, int(self._retry_interval * 1000) + 1)
+        entries = await cursors.read_entries(self._redis, self._positions, _READ, block)
         replays = [entry for entry in entries if entry.stream == self._replays]
         if replays:
             await self._intake.replay(replays, tokens)
-            self._places[self._replays] = replays[-1].id
+            self._positions[self._replays] = replays[-1].id
         events = [entry for entry in entries if entry.stream != self._replays]
         for start in range(0, len(events), BATCH):
             await self._process(events[start : start + BATCH], tokens)
 
     async def _wait_for_leases(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
+        self._leases_changed.clear()
+        await self._leases_changed.wait()
 
-    async def _find_places(self, tokens: dict[int, int]) -> None:
-        """Where to read on: as the last owner left it, or from the beginning when the server has lost the
-        stream.
+    async def _find_positions(self, tokens: dict[int, int]) -> None:
+        """Load the positions of the leased partitions after leases changed or the queue's server
+        restarted.
         """
         current = await run_id(self._redis) if not self._run_id or tokens != self._tokens else self._run_id
         if current != self._run_id or tokens != self._tokens:
-            wanted = [stream_of(source, partition) for source in self.sources for partition in tokens]
+            streams = [stream_of(source, partition) for source in self.sources for partition in tokens]
             if 0 in tokens:
-                wanted.append(self._replays)
-            known = await cursors.load(self._database, self._consumer, wanted)
-            self._places = await cursors.checked(self._redis, known)
+                streams.append(self._replays)
+            known = await cursors.load_positions(self._database, self._consumer, streams)
+            self._positions = await cursors.valid_positions(self._redis, known)
             self._tokens, self._run_id = tokens, current
 
     async def _retry(self, tokens: Mapping[int, int]) -> None:
@@ -160,9 +165,9 @@ class Inbox:
             for row in rows:
                 await self._confirm(await self._intake.retry(row, tokens))
 
-    async def _process(self, entries: Sequence[Entry], tokens: Mapping[int, int]) -> None:
+    async def _process(self, entries: Sequence[StreamEntry], tokens: Mapping[int, int]) -> None:
         try:
-            said = await self._intake.take(entries, tokens)
+            outcomes = await self._intake.apply_batch(entries, tokens)
         except Exception as error:
             if isinstance(error, LeaseLost) or is_outage(error):
                 raise
@@ -170,16 +175,19 @@ class Inbox:
                 for entry in entries:
                     await self._process([entry], tokens)
                 return
-            said = await self._intake.put_aside(entries[0], tokens, error)
-        self._places.update({entry.stream: entry.id for entry in entries})
-        await self._confirm(said)
+            outcomes = await self._intake.store_failed(entries[0], tokens, error)
+        self._positions.update({entry.stream: entry.id for entry in entries})
+        await self._confirm(outcomes)
 
-    async def _confirm(self, said: Sequence[Confirmation]) -> None:
-        """Without the queue it is not said; the sender then asks by publishing the event again."""
-        if said:
+    async def _confirm(self, outcomes: Sequence[Confirmation]) -> None:
+        """Publish confirmations. If that fails, the publisher publishes the events again."""
+        if outcomes:
             try:
-                await confirmations.tell(self._redis, said)
+                await confirmations.publish(self._redis, outcomes)
             except (RedisError, OSError) as error:
                 log.warning(
-                    "events not confirmed", consumer=self._consumer, count=len(said), reason=repr(error)
+                    "confirmations could not be published",
+                    consumer=self._consumer,
+                    count=len(outcomes),
+                    reason=repr(error),
                 )

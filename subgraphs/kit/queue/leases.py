@@ -1,11 +1,10 @@
-"""Which process of a service handles which partitions of the events that it hears.
+"""Leases: each partition of a consumer's events is handled by one process of the consumer at a time.
 
-One process a partition, by a lease.
-
-A lease is a row of the consumer's own database, and every transaction that handles events locks the rows of
-its partitions and compares their tokens (`fence`): whoever was paused past the lease has an old token and
-commits nothing. A process that is paused inside a transaction holds that lock; the server ends such a
-transaction, so that the others need not wait for it for long.
+A lease is a row of the consumer's database with an owner, an expiry time and a fencing token. Every
+transaction that handles events locks the rows of its partitions and compares their tokens (`fence`), so a
+process whose lease expired while it was paused commits nothing. A process that is paused inside a transaction
+holds that lock; the database server ends such a transaction after the duration of a lease, so that others can
+go on.
 """
 
 import os
@@ -21,7 +20,7 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.queue.streams import PARTITIONS
 from subgraphs.kit.unit_of_work import UnitOfWork
 
-# also a process that is paused while it tends holds locks that the others wait for
+# A process that is paused inside `renew` holds locks, too: the server ends its transaction.
 _IDLE = text("SELECT set_config('idle_in_transaction_session_timeout', :idle, true)")
 _ALIVE = text("""
 INSERT INTO inbox_members (consumer, owner, expires_at) VALUES (:consumer, :owner, clock_timestamp() + make_interval(secs => :seconds))
@@ -33,7 +32,7 @@ _COUNT = text("SELECT count(*) FROM inbox_members WHERE consumer = :consumer")
 _RENEW = text("""
 UPDATE inbox_leases SET expires_at = clock_timestamp() + make_interval(secs => :seconds)
 WHERE consumer = :consumer AND owner = :owner RETURNING partition, token""")
-_TAKE = text("""
+_ACQUIRE = text("""
 UPDATE inbox_leases SET owner = :owner, token = token + 1, expires_at = clock_timestamp() + make_interval(secs => :seconds)
 WHERE consumer = :consumer AND partition IN (
     SELECT partition FROM inbox_leases WHERE consumer = :consumer AND (owner IS NULL OR expires_at < clock_timestamp())
@@ -44,7 +43,7 @@ UPDATE inbox_leases SET owner = NULL WHERE consumer = :consumer AND owner = :own
     bindparam("partitions", type_=ARRAY(Integer))
 )
 _GONE = text("DELETE FROM inbox_members WHERE consumer = :consumer AND owner = :owner")
-# the lock lasts until the transaction ends, so that no other process takes a partition before
+# FOR SHARE: no other process can get a lease on these partitions before this transaction ends.
 _FENCE = text("""
 SELECT set_config('idle_in_transaction_session_timeout', :idle, true), (SELECT count(*) FROM (
     SELECT 1 FROM inbox_leases WHERE consumer = :consumer AND expires_at > clock_timestamp()
@@ -54,14 +53,11 @@ SELECT set_config('idle_in_transaction_session_timeout', :idle, true), (SELECT c
 
 
 class LeaseLost(Exception):
-    """Another process has the partition now, or may have it any moment.
-
-    What was done is not to be committed.
-    """
+    """The lease has expired or belongs to another process, so the transaction must not be committed."""
 
 
 class Leases:
-    """The partitions that one process of a consumer holds."""
+    """The leases of one process of a consumer; a lease lasts `seconds` if it is not renewed."""
 
     def __init__(self, database: Database, consumer: str, seconds: float) -> None:
         self._database = database
@@ -70,26 +66,27 @@ class Leases:
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._idle = str(int(seconds * 1000))
         self.held: Mapping[int, int] = {}
-        """The token of each partition that was held at the last look."""
+        """The fencing token of each partition that this process has leased, as of the last `renew`."""
 
-    async def tend(self, unit: UnitOfWork | None = None) -> None:
-        """Say that we live, renew what we hold, take what is free, give back what is over our share.
+    async def renew(self, unit: UnitOfWork | None = None) -> None:
+        """Renew the leases, lease free partitions up to this process's share, and release those above it.
 
-        In this unit of work, or its own.
+        The share is the number of partitions divided by the number of living processes, rounded up. `unit`:
+        the unit of work to use in place of a new one.
         """
-        mine: dict[str, Any] = {"consumer": self._consumer, "owner": self.owner}
+        own: dict[str, Any] = {"consumer": self._consumer, "owner": self.owner}
         async with unit or UnitOfWork(self._database) as uow:
             await uow.execute(_IDLE.bindparams(idle=self._idle))
-            await uow.execute(_ALIVE.bindparams(**mine, seconds=self.seconds))
+            await uow.execute(_ALIVE.bindparams(**own, seconds=self.seconds))
             await uow.execute(_DEAD.bindparams(consumer=self._consumer))
             living = int(await uow.fetch_value(_COUNT, consumer=self._consumer))
-            held = await self._rows(uow, _RENEW, **mine, seconds=self.seconds)
+            held = await self._rows(uow, _RENEW, **own, seconds=self.seconds)
             share = -(-PARTITIONS // max(living, 1))
             if len(held) < share:
                 await uow.execute(_PARTITIONS.bindparams(consumer=self._consumer, most=PARTITIONS - 1))
-                held |= await self._rows(uow, _TAKE, **mine, seconds=self.seconds, count=share - len(held))
+                held |= await self._rows(uow, _ACQUIRE, **own, seconds=self.seconds, count=share - len(held))
             elif surplus := sorted(held)[share:]:
-                await uow.execute(_RELEASE.bindparams(**mine, partitions=surplus))
+                await uow.execute(_RELEASE.bindparams(**own, partitions=surplus))
                 held = {partition: token for partition, token in held.items() if partition not in surplus}
         self.held = held
 
@@ -97,15 +94,15 @@ class Leases:
         return {row.partition: row.token for row in await uow.fetch_all(statement, **values)}
 
     async def release(self) -> None:
-        """Give everything back at once."""
-        mine: dict[str, Any] = {"consumer": self._consumer, "owner": self.owner}
+        """Release all leases of this process now, so that other processes need not wait for their expiry."""
+        own: dict[str, Any] = {"consumer": self._consumer, "owner": self.owner}
         self.held = {}
         async with UnitOfWork(self._database) as uow:
-            await uow.execute(_RELEASE.bindparams(**mine, partitions=list(range(PARTITIONS))))
-            await uow.execute(_GONE.bindparams(**mine))
+            await uow.execute(_RELEASE.bindparams(**own, partitions=list(range(PARTITIONS))))
+            await uow.execute(_GONE.bindparams(**own))
 
     async def fence(self, uow: UnitOfWork, tokens: Mapping[int, int]) -> None:
-        """Make the transaction one that commits only while we hold these partitions with these tokens."""
+        """Lock the leases of partitions in a transaction, by their fencing tokens. Raises LeaseLost."""
         row = await uow.fetch_one(
             _FENCE,
             idle=self._idle,
@@ -114,4 +111,7 @@ class Leases:
             tokens=list(tokens.values()),
         )
         if row is None or row.held != len(tokens):
-            raise LeaseLost(f"{self._consumer}: partitions {sorted(tokens)} are held by another process")
+            raise LeaseLost(
+                f"{self._consumer}: the lease on one of the partitions {sorted(tokens)} has expired"
+                " or belongs to another process"
+            )

@@ -1,35 +1,38 @@
-"""Whether an error means that a server is away: the event is not at fault, and the same will do later."""
+"""Which errors mean that a server is unavailable. The event did not cause them, and a later attempt can
+succeed.
+"""
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from subgraphs.kit.unit_of_work import UnitOfWork
 
-# connection, deadlock, resources, shutdown (SQLSTATE classes), and a transaction that was idle for too long
+# SQLSTATE classes: connection errors, transaction rollback (deadlock), insufficient resources, shutdown.
 _CLASSES = ("08", "40", "53", "57")
+# idle_in_transaction_session_timeout
 _IDLE = "25P03"
 
 
-class ServerAway(Exception):
-    """A server that a handler writes to does not answer. The inbox waits for it and counts no try."""
+class ServerUnavailable(Exception):
+    """A server that a handler writes to is unavailable. The inbox waits for it and counts no retry."""
 
 
-class NoConnection(Exception):
-    """The database let nobody in, for whatever reason."""
+class ConnectFailed(Exception):
+    """The connection to the database could not be made."""
 
 
 async def connect(uow: UnitOfWork) -> None:
-    """Begin the transaction; whatever keeps it from beginning is an outage."""
+    """Begin the transaction of a unit of work. Raises ConnectFailed for any error."""
     try:
         await uow.connection()
     except Exception as error:
-        raise NoConnection(repr(error)) from error
+        raise ConnectFailed(repr(error)) from error
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether to wait and try the same again."""
+    """Return whether an error means that a server is unavailable, so that the same work is to be retried."""
     state = getattr(error, "sqlstate", None) or getattr(getattr(error, "orig", None), "sqlstate", None)
     if state and (state[:2] in _CLASSES or state == _IDLE):
         return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    return isinstance(error, ServerAway | NoConnection | OSError | InterfaceError | OperationalError)
+    return isinstance(error, ServerUnavailable | ConnectFailed | OSError | InterfaceError | OperationalError)

@@ -1,11 +1,11 @@
-"""The relay carries events from the outbox to the queue, in order, at least once, until the consumers confirm
-them.
+"""The relay publishes the events of the outbox to the queue, in order and at least once, until all consumers
+have confirmed them.
 
-Each batch is one transaction: take the lock (so that a second process of the service does not publish the
-same), read, XADD, mark. Whatever fails in between is published again; consumers know what they have had. When
-the queue's server was restarted it may have lost its newest entries, or all: the relay then compares the
-streams with the outbox and sends what is missing, before anything else: the script that publishes does
-nothing on a server that was not compared.
+Each batch is one transaction: get the lock (so that only one process of the service publishes), read the
+rows, XADD, mark the rows as published. If a part of it fails, the batch is published again; consumers skip
+events that they have applied. A restarted queue server may have lost its newest entries, or all: the relay
+then compares the streams with the outbox and publishes the missing events first. The script that publishes
+does nothing on a server that the relay has not compared (it checks the server's run id).
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from subgraphs.kit import outbox
 from subgraphs.kit.clock import wait
 from subgraphs.kit.database import Database
 from subgraphs.kit.queue import deliveries
-from subgraphs.kit.queue.cursors import Tail
+from subgraphs.kit.queue.cursors import SharedReader
 from subgraphs.kit.queue.streams import (
     RETENTION_MS,
     confirmations_of,
@@ -31,14 +31,14 @@ from subgraphs.kit.queue.streams import (
     run_id,
     streams_of,
 )
-from subgraphs.kit.tasks import end
+from subgraphs.kit.tasks import cancel
 
 log = structlog.get_logger("subgraphs.relay")
 
 BATCH = 500
-COMPARED = 1000  # entries of each partition
+COMPARED_ENTRIES = 1000  # newest entries of each partition that are compared with the outbox
 POLL_SECONDS = 2.0
-CHORES_SECONDS = 3600.0
+CLEANUP_SECONDS = 3600.0
 CONFIRM_SECONDS = 30.0
 _LOCK = 0x6F7574626F78  # "outbox"
 _PUBLISH = """
@@ -51,14 +51,15 @@ return 1
 """
 
 
-class Restarted(Exception):
-    """The queue's server is another than the one that was compared with the outbox."""
+class ServerRestarted(Exception):
+    """The queue's server was restarted or replaced since its streams were compared with the outbox."""
 
 
 class Relay:
     """Publishes the outbox of one service until it is stopped.
 
-    What is not confirmed for `confirm_seconds` is published again.
+    It checks for new rows when PostgreSQL notifies it, and every `poll_seconds`. Events that are not
+    confirmed within `confirm_seconds` are published again.
     """
 
     def __init__(
@@ -76,64 +77,70 @@ class Relay:
         self._streams = streams_of(service)
         self._poll = poll_seconds
         self._confirm = confirm_seconds
-        self._tail = Tail(database, redis, "relay", [confirmations_of(service)])
+        self._confirmations = SharedReader(database, redis, "relay", [confirmations_of(service)])
         self._publish = redis.register_script(_PUBLISH)
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._listener: asyncpg.Connection | None = None
         self._run_id = ""
-        self._chores_at = -math.inf
+        self._cleanup_due = -math.inf
 
     async def start(self) -> None:
-        """Begin to publish, and to listen to the consumers, in the background."""
-        loops = (self._publish_all, self._listen)
+        """Start to publish events and to read confirmations in the background."""
+        loops = (self._publish_all, self._read_confirmations)
         self._tasks = [
-            asyncio.create_task(self._forever(loop), name=f"relay {self._service}") for loop in loops
+            asyncio.create_task(self._run_forever(loop), name=f"relay {self._service}") for loop in loops
         ]
 
     async def stop(self) -> None:
-        """End; what is left in the outbox waits for the next start."""
+        """Stop; unpublished events stay in the outbox."""
         while self._tasks:
-            await end(self._tasks.pop())
+            await cancel(self._tasks.pop())
         if self._listener is not None:
             await self._listener.close(timeout=2)
 
-    async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _run_forever(self, work: Callable[[], Awaitable[None]]) -> None:
         delay = 0.1
         while True:
             try:
                 await work()
                 delay = 0.1
             except Exception as error:
-                log.warning("events wait in the outbox", service=self._service, reason=repr(error))
+                log.warning("relay failed; retrying", service=self._service, reason=repr(error))
                 await self._clock.sleep(delay)
                 delay = min(delay * 2, self._poll)
 
     async def _publish_all(self) -> None:
-        """Listen first and read afterwards, so that no event falls between the two."""
+        """Publish all unpublished events, then wait for new ones.
+
+        The listener for PostgreSQL's notifications is added before the rows are read, so none is missed.
+        """
         if self._listener is None or self._listener.is_closed():
             self._listener = await self._database.listener()
             await self._listener.add_listener("outbox", lambda *_: self._wake.set())
         await self._compare_after_restart()
         while await self.publish_batch() == BATCH:
             pass
-        if self._clock.monotonic() > self._chores_at:
-            await self._chores()
-            self._chores_at = self._clock.monotonic() + CHORES_SECONDS
+        if self._clock.monotonic() > self._cleanup_due:
+            await self._delete_old()
+            self._cleanup_due = self._clock.monotonic() + CLEANUP_SECONDS
         await wait(self._clock, self._wake, self._poll)
         self._wake.clear()
 
     async def publish_batch(self) -> int:
-        """Publish the oldest waiting events; answer how many (0 also when another process is at it)."""
+        """Publish the oldest unpublished events; return how many (0 also while another process publishes).
+
+        Raises ServerRestarted.
+        """
         async with self._database.engine.begin() as connection:
             if not (await connection.execute(select(func.pg_try_advisory_xact_lock(_LOCK)))).scalar():
                 return 0
             rows = await outbox.unpublished(connection, BATCH)
             if rows:
                 if not await self._publish(keys=self._streams, args=self._arguments(rows)):
-                    raise Restarted(self._service)
+                    raise ServerRestarted(self._service)
                 await outbox.mark_published(
-                    connection, [row.id for row in rows], deliveries.pause(self._confirm)
+                    connection, [row.id for row in rows], deliveries.check_interval(self._confirm)
                 )
             return len(rows)
 
@@ -145,50 +152,54 @@ class Relay:
         return [self._run_id, len(fields), *arguments]
 
     async def _compare_after_restart(self) -> None:
-        """Under the lock, so that nothing is on its way between outbox and streams meanwhile."""
+        """Mark events for publication that a restarted server has lost; the lock keeps others from
+        publishing.
+        """
         current = await run_id(self._redis)
         if current != self._run_id:
             async with self._database.engine.begin() as connection:
                 await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-                present, above = await self._present()
+                present, above = await self._published_positions()
                 if lost := await outbox.publish_again(connection, above, present):
                     log.warning(
-                        "the queue lost events, they are sent again", service=self._service, count=lost
+                        "the queue lost events; publishing them again", service=self._service, count=lost
                     )
             self._run_id = current
 
-    async def _present(self) -> tuple[set[int], int]:
-        """The positions of the streams' newest entries, and the one above which these are all."""
+    async def _published_positions(self) -> tuple[set[int], int]:
+        """Return the outbox positions of the newest stream entries, and the one above which the set is
+        complete.
+        """
         present: set[int] = set()
         above = 0
         for stream in self._streams:
-            newest: Any = await self._redis.xrevrange(stream, count=COMPARED)
+            newest: Any = await self._redis.xrevrange(stream, count=COMPARED_ENTRIES)
             found = [int(fields[b"position"]) for _, fields in newest if b"position" in fields]
             present.update(found)
-            if len(newest) == COMPARED and found:
+            if len(newest) == COMPARED_ENTRIES and found:
                 above = max(above, min(found))
         return present, above
 
-    async def _listen(self) -> None:
-        """Hear what consumers confirm, and publish again what they don't."""
-        await self._tail.open()
-        look = self._confirm / 3
-        due = self._clock.monotonic() + look
+    async def _read_confirmations(self) -> None:
+        """Record the confirmations of consumers, and mark overdue events for publication again."""
+        await self._confirmations.open()
+        interval = self._confirm / 3
+        due = self._clock.monotonic() + interval
         while True:
-            if await self._tail.wait(min(look, 1.0)):
-                await self._tail.take(deliveries.listen, BATCH)
+            if await self._confirmations.wait_for_entries(min(interval, 1.0)):
+                await self._confirmations.handle_new(deliveries.record_entries, BATCH)
             if self._clock.monotonic() > due:
                 if again := await deliveries.republish(self._database, self._confirm):
                     log.warning(
-                        "events not confirmed, they are sent again", service=self._service, count=again
+                        "events were not confirmed; publishing them again", service=self._service, count=again
                     )
                     self._wake.set()
-                due = self._clock.monotonic() + look
+                due = self._clock.monotonic() + interval
 
-    async def _chores(self) -> None:
-        """Forget what is old: the streams keep a week, the tables what `deliveries` says."""
+    async def _delete_old(self) -> None:
+        """Delete stream entries older than a week, and the rows that `deliveries.delete_old` describes."""
         for stream in self._streams:
             await self._redis.xtrim(
                 stream, minid=int(self._clock.now().timestamp() * 1000) - RETENTION_MS, approximate=True
             )
-        await deliveries.forget(self._database)
+        await deliveries.delete_old(self._database)

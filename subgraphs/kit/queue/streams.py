@@ -1,8 +1,8 @@
-"""The queue: Valkey streams, and how an event is written on them.
+"""The queue: names of Valkey streams, and how an event is encoded as an entry.
 
-A service tells its events on `events:<service>:<partition>`: all events of an aggregate are in one partition,
-in order. Its consumers confirm on `confirmations:<service>`; what a person has a consumer try again comes to
-it on `replays:<consumer>`.
+A service publishes its events on `events:<service>:<partition>`; all events of an aggregate are in one
+partition, in order. Its consumers publish confirmations on `confirmations:<service>`. Requests to retry a
+failed event are published on `replays:<consumer>`.
 """
 
 import zlib
@@ -19,26 +19,27 @@ from sqlalchemy import Row
 from subgraphs.kit.messages import Envelope
 
 PARTITIONS = 8
-"""Never to be changed while events are on their way: those of one aggregate would stand in two streams."""
-RETENTION_MS = 7 * 24 * 3600 * 1000
-"""How long a stream keeps an entry.
-
-What a consumer that is away for longer has missed is published again, behind what is newer.
+"""Must not change while streams have entries: events of one aggregate would be in two streams, out of order.
 """
-LONGEST_CONFIRMATIONS = 100_000
+RETENTION_MS = 7 * 24 * 3600 * 1000
+"""How long a stream retains an entry, in milliseconds.
+
+For a consumer that was down for longer, events are published again, behind newer ones.
+"""
+MAX_CONFIRMATIONS = 100_000
 
 
 class Queue:
-    """The connection to the queue's server, as a part of a service: the first to start, the last to stop.
+    """The connection pool to the queue's server, as a part of a service: first to start, last to stop.
 
-    It waits for nothing for long; the loops that use it retry by themselves.
+    Its timeouts are short; the loops that use it retry.
     """
 
     def __init__(self, url: str) -> None:
         self.redis = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=10, protocol=2)
 
     async def start(self) -> None:
-        """Nothing: a server that is down must not keep the service from starting."""
+        """Do nothing: a server that is down must not keep the service from starting."""
 
     async def stop(self) -> None:
         """Close every connection."""
@@ -46,32 +47,32 @@ class Queue:
 
 
 def partition_of(aggregate_id: UUID) -> int:
-    """The partition of an aggregate: the same in every process and at any time."""
+    """Return the partition of an aggregate's events, which depends on its id alone."""
     return zlib.crc32(aggregate_id.bytes) % PARTITIONS
 
 
 def stream_of(service: str, partition: int) -> str:
-    """The stream of one partition of a service's events."""
+    """Return the name of the stream of one partition of a service's events."""
     return f"events:{service}:{partition}"
 
 
 def streams_of(service: str) -> list[str]:
-    """The streams of all partitions of a service's events, in their order."""
+    """Return the names of the streams of a service's events, by partition."""
     return [stream_of(service, partition) for partition in range(PARTITIONS)]
 
 
 def confirmations_of(source: str) -> str:
-    """The stream on which consumers tell a service what became of its events."""
+    """Return the name of the stream of subscriptions and confirmations for a service's events."""
     return f"confirmations:{source}"
 
 
 def replays_of(consumer: str) -> str:
-    """The stream that tells a consumer which of its failed events a person wants to be tried again."""
+    """Return the name of the stream of requests to retry failed events of a consumer."""
     return f"replays:{consumer}"
 
 
 def entry_of(row: Row[Any]) -> dict[Any, Any]:
-    """The fields of a stream entry for one row of the outbox."""
+    """Encode a row of the outbox as the fields of a stream entry."""
     return {
         "event_id": str(row.event_id),
         "position": row.id,
@@ -88,7 +89,9 @@ def entry_of(row: Row[Any]) -> dict[Any, Any]:
 
 
 def envelope_of(source: str, fields: Mapping[bytes, bytes]) -> Envelope:
-    """The event that a stream entry carries; raises `KeyError` or `ValueError` when it carries none."""
+    """Decode the fields of a stream entry. Raises KeyError or ValueError for an entry that is not an
+    event.
+    """
     return Envelope(
         event_id=UUID(fields[b"event_id"].decode()),
         source=source,
@@ -100,27 +103,27 @@ def envelope_of(source: str, fields: Mapping[bytes, bytes]) -> Envelope:
         payload=orjson.loads(fields[b"payload"]),
         created_by=fields.get(b"created_by", b"").decode(),
         correlation_id=fields.get(b"correlation_id", b"").decode(),
-        causation_id=UUID(led.decode()) if (led := fields.get(b"causation_id")) else None,
+        causation_id=UUID(cause.decode()) if (cause := fields.get(b"causation_id")) else None,
         version=int(fields.get(b"version", b"0")),
     )
 
 
 async def run_id(redis: Redis) -> str:
-    """The name that the server made up at its start: another one means that it was restarted or replaced."""
+    """Return the server's run id, which changes when the server is restarted or replaced."""
     info: dict[str, Any] = await redis.info("server")
     return str(info["run_id"])
 
 
 async def newest_id(redis: Redis, stream: str) -> tuple[int, int]:
-    """The highest id that a stream has given to an entry; (0, 0) when there is no stream."""
+    """Return the highest entry id of a stream as numbers; (0, 0) if the stream does not exist."""
     try:
-        about: Any = await redis.xinfo_stream(stream)
+        info: Any = await redis.xinfo_stream(stream)
     except ResponseError:
         return (0, 0)
-    return place_of(about["last-generated-id"].decode())
+    return numeric_id(info["last-generated-id"].decode())
 
 
-def place_of(entry_id: str) -> tuple[int, int]:
-    """An entry's id as numbers, which compare as the server compares ids."""
+def numeric_id(entry_id: str) -> tuple[int, int]:
+    """Return an entry id as two numbers, which compare in the server's order of ids."""
     high, _, low = entry_id.partition("-")
     return int(high), int(low or 0)

@@ -6,8 +6,8 @@ documents.
     sink        what a sink is: which events it reads, and which documents follow from each
     generations which generations of the target exist; events are written to all of them, readers see one
     consumer    reads the queue (kit/queue/inbox) and writes to the target, at least once
-    rebuild     fills a new generation from zero while the old one serves
-    originals   what owners tell, as the source of a rebuild
+    rebuild     fills a new generation from the owners' data while the old one serves
+    originals   reads the owners' data, as the source of a rebuild
     copy        the target's documents as a copy that the consistency check compares and repairs (kit/copies)
 
 Example: a sink that indexes profiles, in a service that has a database, a queue and an HTTP client for its
@@ -19,8 +19,8 @@ target.
     sink = Sink("index", SearchTarget(url), ("musicians",), {"MusicianProfileUpdated": profile})
     consumer = SinkConsumer(database, queue.redis, "search", sink)      # one of the service's parts
 
-What happens to an event: the inbox reads it, calls `profile` in a transaction of the service's own database,
-writes the document to the target, and commits the cursor. A process that dies between the last two writes the
-document again after its restart; the target sees that it has this version already. While the target is away
-the inbox waits, and counts no try.
+How an event is processed: the inbox reads it, calls `profile` in a transaction of the service's database,
+writes the document to the target, and commits the position in the stream. If the process is killed between
+write and commit, the document is written again after the restart; the target has this version already. While
+the target is unavailable, the inbox waits and counts no retry.
 """

@@ -1,7 +1,7 @@
-"""The part of a service that keeps a sink's target up to date with the queue.
+"""The part of a service that reads events from the queue and writes a sink's documents to its target.
 
-A sink is a consumer of its own: it has its own cursors, leases, failures and confirmations, so that a target
-that is away keeps nothing else of the service waiting.
+A sink is a consumer of its own, with its own positions, leases, failures and confirmations, so that an
+unavailable target delays nothing else in the service.
 """
 
 import asyncio
@@ -13,25 +13,25 @@ from redis.asyncio import Redis
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.queue.failures import Pace
+from subgraphs.kit.queue.failures import RetryPolicy
 from subgraphs.kit.queue.inbox import Inbox
-from subgraphs.kit.queue.lag import waiting
+from subgraphs.kit.queue.lag import seconds_waiting
 from subgraphs.kit.sinks import generations
 from subgraphs.kit.sinks.sink import Sink
 from subgraphs.kit.sinks.target import Write
-from subgraphs.kit.tasks import end
+from subgraphs.kit.tasks import cancel
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 log = structlog.get_logger("subgraphs.sinks")
 
-LONGEST_PAUSE = 5.0  # seconds between two tries to reach a target that is away
+MAX_PAUSE = 5.0  # seconds between two attempts to reach a target that is unavailable
 
 
 class SinkConsumer:
-    """Reads the events of a sink's sources and writes the documents that follow from them.
+    """Reads the events of a sink's sources and writes the documents that the sink makes of them.
 
-    A write has to end within `lease_seconds`: past that the database ends the transaction, and the events are
-    written again.
+    A write has to end within `lease_seconds`; otherwise the database ends the transaction, and the documents
+    are written again.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class SinkConsumer:
         service: str,
         sink: Sink,
         *,
-        pace: Pace | None = None,
+        retry_policy: RetryPolicy | None = None,
         lease_seconds: float = 10.0,
     ) -> None:
         self.name = f"{service}.{sink.name}"
@@ -51,48 +51,55 @@ class SinkConsumer:
         self._redis = redis
         handlers = dict.fromkeys(sink.translations, self.apply)
         self._inbox = Inbox(
-            database, redis, self.name, sink.sources, handlers, pace=pace, lease_seconds=lease_seconds
+            database,
+            redis,
+            self.name,
+            sink.sources,
+            handlers,
+            retry_policy=retry_policy,
+            lease_seconds=lease_seconds,
         )
         self._writes: WeakKeyDictionary[UnitOfWork, list[Write]] = WeakKeyDictionary()
         self._opening: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin in the background; a target that is away does not keep the service from starting."""
+        """Start in the background; the service starts also if the target is unavailable."""
         self._opening = asyncio.create_task(self._open(), name=f"sink {self.name}")
         await self._inbox.start()
 
     async def stop(self) -> None:
-        """End; what was not committed is written again by who comes next."""
+        """Stop; the next owner of the partitions writes again what was not committed."""
         if self._opening is not None:
-            await end(self._opening)
+            await cancel(self._opening)
         await self._inbox.stop()
 
     async def lag(self) -> float:
-        """Seconds for which the oldest event has waited that is not in the target yet; 0.0 where none waits.
+        """Return the age in seconds of the oldest event that is not in the target; 0.0 if there is none.
 
-        Raises what the connections raise: then nobody knows.
+        Raises the errors of the connections to database and queue.
         """
-        return await waiting(self.database, self._redis, self.name, self.sink.sources)
+        return await seconds_waiting(self.database, self._redis, self.name, self.sink.sources)
 
     async def settle(self) -> None:
-        """Make the target what the table of generations says."""
+        """Bring the target's generations to the state in the table of generations (`generations.settle`)."""
         async with UnitOfWork(self.database) as uow:
             await generations.settle(uow, self.sink.name, self.sink.target)
 
     async def _open(self) -> None:
-        """Make the target ready for readers before there is an event."""
+        """Prepare the target for readers before the first event."""
         pause = 0.1
         while True:
             try:
                 return await self.settle()
             except Exception as error:
-                log.warning("the target of a sink is away", sink=self.name, reason=repr(error))
+                log.warning("the sink's target is unavailable; retrying", sink=self.name, reason=repr(error))
             await self.database.clock.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = min(pause * 2, MAX_PAUSE)
 
     async def apply(self, uow: UnitOfWork, envelope: Envelope) -> None:
-        """Have what follows from an event written before the unit of work commits: one write for all events
-        in it."""
+        """Write an event's documents before the unit of work commits, together with those of its other
+        events.
+        """
         writes = await self.sink.writes(uow, envelope)
         if uow not in self._writes:
             self._writes[uow] = []

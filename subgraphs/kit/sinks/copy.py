@@ -19,42 +19,46 @@ PAGE = 5000  # keys that are read from the target at once
 
 @dataclass(frozen=True, slots=True)
 class SinkCopy:
-    """Documents of one kind: Comparable and Repairable. `told` makes of a document the facts that the owner
-    tells of it."""
+    """The documents of one kind, as a Comparable and Repairable copy.
+
+    `told` converts a document to the facts that its owner publishes.
+    """
 
     consumer: SinkConsumer
     kind: str
     source: str
     aggregate_type: str
     event_type: str
-    """The event by which the sink learns of a change."""
+    """The type of the event that reports a change."""
     told: Callable[[Document], Mapping[str, Any]] = dict
 
     async def digests(self, session: Session) -> dict[str, list[Any]]:
-        """Counts and hashes by bucket, computed from the versions in the target."""
-        return await copies.digested(session, await self._every_version(session))
+        """Return count and hash by bucket, computed from the versions in the target."""
+        return await copies.digests_of(session, await self._every_version(session))
 
     async def versions(self, session: Session, bucket: int) -> dict[str, int]:
-        """Versions by key, as the target has them."""
+        """Return the versions in the target by key."""
         found = await self._every_version(session)
         return {str(key): version for key, version in found.items() if copies.bucket_of(key) == bucket}
 
     async def rows(self, session: Session, keys: Sequence[UUID]) -> dict[str, dict[str, Any]]:
-        """What the documents tell, with their versions, by key."""
+        """Return versions and facts of documents by key."""
         generation = await generations.serving(session, self.consumer.sink.name)
         if generation is None:
             return {}
         found = await self.consumer.sink.target.read(generation, self.kind, keys)
         return {
-            str(key): {"version": one.version, "told": self.told(one.document)} for key, one in found.items()
+            str(key): {"version": stored.version, "told": self.told(stored.document)}
+            for key, stored in found.items()
         }
 
     async def repair(
         self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]
     ) -> bool:
-        """Write what the owner tells; `consumer` is the service's name, and the sink is known under
-        its own."""
-        if not await copies.saw(uow, self.consumer.name, self.source, key, version):
+        """Write the owner's facts; return False if a newer event was applied. `consumer` is not used: the
+        sink is a consumer under its own name.
+        """
+        if not await copies.record_version(uow, self.consumer.name, self.source, key, version):
             return False
         envelope = self.original(key, version, told)
         with because(Cause("service:sync", str(envelope.event_id))):
@@ -62,9 +66,11 @@ class SinkCopy:
         return True
 
     def original(self, key: UUID, version: int, told: Mapping[str, Any]) -> Envelope:
-        """What the owner tells, as the event that would have told it."""
+        """Return the owner's facts as an event of the type `event_type`."""
         now = self.consumer.database.clock.now()
-        return copies.told_by(self.source, self.aggregate_type, self.event_type, key, version, told, now)
+        return copies.event_from_original(
+            self.source, self.aggregate_type, self.event_type, key, version, told, now
+        )
 
     async def _every_version(self, session: Session) -> dict[UUID, int]:
         generation = await generations.serving(session, self.consumer.sink.name)

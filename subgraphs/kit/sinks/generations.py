@@ -1,9 +1,9 @@
-"""The generations of a sink's target: which exist is said in the service's own database, what is in them only
-the target knows.
+"""The generations of a sink's target: a table of the service's database says which exist and which one
+serves; the target has their documents.
 
-A generation is first `building`, then `serving`, and at last `retired`. Events are written to all that exist,
-so that none misses an event while another takes its place. What the table says is done in the target
-afterwards (`settle`), as often as it takes: a process that dies in between leaves a target in which the old
+A generation is first `building`, then `serving`, at last `retired`. Events are written to all generations
+that exist, so that a new one misses no event before it serves. The table is changed first; `settle` then
+changes the target accordingly, and is repeated until it succeeds. If a process is killed in between, the old
 generation still serves and still gets every event.
 """
 
@@ -15,14 +15,14 @@ from subgraphs.kit.database import Session
 from subgraphs.kit.sinks.target import SinkTarget
 from subgraphs.kit.unit_of_work import UnitOfWork
 
-_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('sink ' || :sink, 0))")
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('sink ' || :sink, 0))")
 _SERVING = text("SELECT generation FROM sink_generations WHERE sink = :sink AND state = 'serving'")
-# FOR UPDATE: whoever writes to a retired one has ended before it goes
+# FOR UPDATE: waits until transactions that write to the retired generations have ended
 _RETIRED = text(
     "SELECT generation FROM sink_generations WHERE sink = :sink AND state = 'retired'"
     " ORDER BY generation FOR UPDATE"
 )
-# FOR SHARE: none is added, shown or removed between this and the commit of what was written to them
+# FOR SHARE: no generation is added, served or removed before the transaction that writes to them has ended
 _ALL = text("SELECT generation FROM sink_generations WHERE sink = :sink ORDER BY generation FOR SHARE")
 _HIGHEST = text("SELECT coalesce(max(generation), 0) FROM sink_generations WHERE sink = :sink")
 _ADD = text("INSERT INTO sink_generations (sink, generation, state) VALUES (:sink, :generation, :state)")
@@ -37,20 +37,21 @@ _REMOVE = text("DELETE FROM sink_generations WHERE sink = :sink AND generation =
 
 
 async def serving(session: Session, sink: str) -> int | None:
-    """The generation that readers see; None before the first is made."""
-    found: int | None = await session.fetch_value(_SERVING, sink=sink)
-    return found
+    """Return the generation that serves readers; None before the first one exists."""
+    generation: int | None = await session.fetch_value(_SERVING, sink=sink)
+    return generation
 
 
 async def existing(uow: UnitOfWork, sink: str) -> Sequence[int]:
-    """All generations, none of which goes before the unit of work has ended."""
+    """Return all generations, and lock them until the unit of work ends."""
     return [row.generation for row in await uow.fetch_all(_ALL, sink=sink)]
 
 
 async def begin(uow: UnitOfWork, sink: str, target: SinkTarget) -> int:
-    """Add a generation that is to be filled, in place of any that an earlier attempt has left; answer its
-    number."""
-    await uow.execute(_ALONE.bindparams(sink=sink))
+    """Add a generation in state `building`, and retire one that an interrupted rebuild has left; return
+    its number.
+    """
+    await uow.execute(_LOCK.bindparams(sink=sink))
     await uow.execute(_RETIRE.bindparams(sink=sink, state="building"))
     generation = int(await uow.fetch_value(_HIGHEST, sink=sink)) + 1
     await target.prepare(generation)
@@ -59,16 +60,17 @@ async def begin(uow: UnitOfWork, sink: str, target: SinkTarget) -> int:
 
 
 async def replace(uow: UnitOfWork, sink: str, generation: int) -> None:
-    """Have a generation serve in place of the one that does; `settle` then shows it to readers."""
-    await uow.execute(_ALONE.bindparams(sink=sink))
+    """Mark a generation as serving and the present one as retired; `settle` then changes the target."""
+    await uow.execute(_LOCK.bindparams(sink=sink))
     await uow.execute(_RETIRE.bindparams(sink=sink, state="serving"))
     await uow.execute(_SERVE.bindparams(sink=sink, generation=generation))
 
 
 async def settle(uow: UnitOfWork, sink: str, target: SinkTarget) -> None:
-    """Make the target what the table says: the first generation there, the serving one shown, retired ones
-    gone."""
-    await uow.execute(_ALONE.bindparams(sink=sink))
+    """Change the target to the state in the table: create the first generation if there is none, show the
+    serving one to readers, remove retired ones.
+    """
+    await uow.execute(_LOCK.bindparams(sink=sink))
     current = await serving(uow, sink)
     if current is None:
         current = int(await uow.fetch_value(_HIGHEST, sink=sink)) + 1

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from subgraphs.kit.sinks.target import Document, Stored, TargetAway, Write
+from subgraphs.kit.sinks.target import Document, Stored, TargetUnavailable, Write
 
 
 class MemoryTarget:
@@ -20,31 +20,32 @@ class MemoryTarget:
         self.generations.setdefault(generation, {})
 
     async def write(self, generation: int, writes: Sequence[Write]) -> None:
-        """Keep each write that is not older than what is kept."""
+        """Apply each write unless a higher version is stored."""
         self._check()
-        kept = self.generations[generation]
+        documents = self.generations[generation]
         for write in writes:
-            known = kept.get((write.kind, write.key))
+            known = documents.get((write.kind, write.key))
             if known is None or known.version <= write.version:
-                kept[write.kind, write.key] = write
+                documents[write.kind, write.key] = write
 
     async def versions(
         self, generation: int, kind: str, after: UUID | None, limit: int
     ) -> Sequence[tuple[UUID, int]]:
-        """A page of keys and versions."""
+        """Return a page of keys and versions."""
         self._check()
-        found = (write for write in self.generations[generation].values() if write.document is not None)
-        keys = sorted(
-            (one.key, one.version) for one in found if one.kind == kind and (after is None or one.key > after)
-        )
+        writes = self.generations[generation].values()
+        existing = [write for write in writes if write.kind == kind and write.document is not None]
+        keys = sorted((write.key, write.version) for write in existing if after is None or write.key > after)
         return keys[:limit]
 
     async def read(self, generation: int, kind: str, keys: Sequence[UUID]) -> Mapping[UUID, Stored]:
-        """Documents by key."""
+        """Return documents by key."""
         self._check()
-        found = (self.generations[generation].get((kind, key)) for key in keys)
+        writes = (self.generations[generation].get((kind, key)) for key in keys)
         return {
-            one.key: Stored(one.version, one.document) for one in found if one and one.document is not None
+            write.key: Stored(write.version, write.document)
+            for write in writes
+            if write and write.document is not None
         }
 
     async def serve(self, generation: int) -> None:
@@ -53,15 +54,17 @@ class MemoryTarget:
         self.serving = generation
 
     async def discard(self, generation: int) -> None:
-        """Forget a generation."""
+        """Delete a generation."""
         self._check()
         self.generations.pop(generation, None)
 
     def seen(self, kind: str) -> dict[UUID, Document]:
-        """What readers see of a kind."""
-        kept = self.generations.get(self.serving or 0, {}).values()
-        return {one.key: one.document for one in kept if one.kind == kind and one.document is not None}
+        """Return the documents of a kind that readers see, by key."""
+        writes = self.generations.get(self.serving or 0, {}).values()
+        return {
+            write.key: write.document for write in writes if write.kind == kind and write.document is not None
+        }
 
     def _check(self) -> None:
         if self.away:
-            raise TargetAway("the target in memory is away")
+            raise TargetUnavailable("the target in memory is unavailable")

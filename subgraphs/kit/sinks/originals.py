@@ -1,4 +1,4 @@
-"""What the owners of copies tell now: the source of a rebuild that needs no log of events."""
+"""Reads the present data of the owners, as the source of a rebuild that needs no log of events."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -9,28 +9,27 @@ from subgraphs.kit.client import ServiceClient
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.sinks.copy import SinkCopy
 
-AT_ONCE = 200
+BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
 class OwnersOriginals:
-    """Asks the owner of each kind for its things, bucket by bucket: complete, however old they are."""
+    """Queries the owner of each kind for all of its objects, bucket by bucket."""
 
     client: ServiceClient
     kinds: Sequence[SinkCopy]
 
     async def batches(self) -> AsyncIterator[Sequence[Envelope]]:
-        """What the owners tell, a few hundred things at once. Raises SubgraphError where one does not
-        answer."""
+        """Yield the owners' objects as events, BATCH at a time. Raises SubgraphError if an owner fails."""
         for kind in self.kinds:
             for bucket in range(copies.BUCKETS):
-                asked = {"kind": kind.kind, "bucket": bucket}
-                versions = (await self.client.ask(kind.source, copies.VERSIONS_QUERY, asked))["found"]
+                variables = {"kind": kind.kind, "bucket": bucket}
+                versions = (await self.client.query(kind.source, copies.VERSIONS_QUERY, variables))["found"]
                 keys = sorted(versions)
-                for start in range(0, len(keys), AT_ONCE):
-                    yield await self._told(kind, keys[start : start + AT_ONCE])
+                for start in range(0, len(keys), BATCH):
+                    yield await self._read(kind, keys[start : start + BATCH])
 
-    async def _told(self, kind: SinkCopy, keys: Sequence[str]) -> Sequence[Envelope]:
-        asked = {"kind": kind.kind, "keys": list(keys)}
-        rows = (await self.client.ask(kind.source, copies.ROWS_QUERY, asked))["found"]
+    async def _read(self, kind: SinkCopy, keys: Sequence[str]) -> Sequence[Envelope]:
+        variables = {"kind": kind.kind, "keys": list(keys)}
+        rows = (await self.client.query(kind.source, copies.ROWS_QUERY, variables))["found"]
         return [kind.original(UUID(key), row["version"], row["told"]) for key, row in rows.items()]

@@ -1,22 +1,22 @@
-"""A new generation of a sink's target, filled from zero while the old one serves."""
+"""Rebuilding a sink's target: a new generation is filled while the old one serves."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.rebuilds import alone
+from subgraphs.kit.rebuilds import exclusive
 from subgraphs.kit.sinks import generations
 from subgraphs.kit.sinks.consumer import SinkConsumer
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 
 class Originals(Protocol):
-    """Where everything can be read once more that a sink has got by events."""
+    """A source of all objects that the sink has documents of."""
 
     def batches(self) -> AsyncIterator[Sequence[Envelope]]:
-        """What owners tell now, as the events that would have told it.
+        """Yield the present objects as events.
 
-        It has to be read after the call: it includes every event that was on the queue before.
+        They have to be read after the call, so that they include every event that was published before it.
         """
         ...
 
@@ -24,15 +24,15 @@ class Originals(Protocol):
 async def rebuild(
     consumer: SinkConsumer, originals: Originals, *, begun: Callable[[int], object] | None = None
 ) -> int:
-    """Fill a new generation with the originals, have it serve, and discard the old one; answer its number.
+    """Fill a new generation with the originals, make it serve, and discard the old one; return its number.
 
-    From its beginning on, the generation also gets every event that the consumer writes, and versions say
-    what is newer. An attempt that is cut off leaves the old generation serving; the next one begins anew.
-    `begun` is called with the number when the generation exists. Raises RebuildRunning, TargetAway, and what
-    the originals raise.
+    The consumer also writes every new event to the generation while it is filled; the higher version of a
+    document stays. An interrupted rebuild leaves the old generation serving, and the next rebuild starts from
+    the beginning. `begun` is called with the number when the generation exists. Raises RebuildRunning,
+    TargetUnavailable, and the errors of the originals.
     """
     sink = consumer.sink
-    async with alone(consumer.database, f"sink {sink.name}"):
+    async with exclusive(consumer.database, f"sink {sink.name}"):
         async with UnitOfWork(consumer.database) as uow:
             generation = await generations.begin(uow, sink.name, sink.target)
         if begun is not None:

@@ -1,4 +1,4 @@
-"""What a sink is: the events that it reads, and the documents that follow from each of them."""
+"""The definition of a sink: which events it reads, and which documents to write for each of them."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from subgraphs.kit.sinks.target import SinkTarget, Write
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 Translate = Callable[[UnitOfWork, Envelope], Awaitable[Sequence[Write]]]
-"""The documents that follow from an event. It may be called again for the same event.
+"""Returns the documents to write for an event. It may be called again for the same event.
 
-A document that needs facts of several aggregates is composed from tables of the service, which the function
-changes in the unit of work that it gets; it changes nothing else.
+If a document needs facts of several aggregates, the function stores them in tables of the service in the unit
+of work; it must have no other effects.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Events of `sources` become documents in `target`, by the function for their type."""
+    """Converts events of `sources` to documents in `target`, with one function per event type."""
 
     name: str
     target: SinkTarget
@@ -25,5 +25,7 @@ class Sink:
     translations: Mapping[str, Translate]
 
     async def writes(self, uow: UnitOfWork, envelope: Envelope) -> Sequence[Write]:
-        """The documents that follow from an event. Raises KeyError for a type that the sink does not read."""
+        """Return the documents to write for an event. Raises KeyError for a type that the sink does not
+        read.
+        """
         return await self.translations[envelope.event_type](uow, envelope)

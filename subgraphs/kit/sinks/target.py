@@ -1,26 +1,25 @@
-"""What a sink writes to: documents with keys and versions, in generations of which readers see one."""
+"""The target of a sink: a store of documents with keys and versions, in generations of which one serves
+readers.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from subgraphs.kit.queue.outages import ServerAway
+from subgraphs.kit.queue.outages import ServerUnavailable
 
 Document = Mapping[str, Any]
 """JSON values by name."""
 
 
-class TargetAway(ServerAway):
-    """The target does not answer. Whoever writes to it waits and tries again."""
+class TargetUnavailable(ServerUnavailable):
+    """The target is unavailable; the write is to be retried later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """The document of a key as it is at a version of its aggregate; None: it is deleted.
-
-    A document belongs to one aggregate, whose version orders its writes.
-    """
+    """A document to write, with the version of its aggregate, which orders the writes; None: delete it."""
 
     kind: str
     key: UUID
@@ -30,45 +29,45 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A document as the target has it."""
+    """A stored document with its version."""
 
     version: int
     document: Document
 
 
 class SinkTarget(Protocol):
-    """A store of documents. Every method raises TargetAway where the store does not answer.
+    """A store of documents. Every method raises TargetUnavailable if the store does not answer.
 
-    `tests/contracts/sinks.py` checks what is said here for every implementation.
+    `tests/contracts/sinks.py` tests every implementation.
     """
 
     async def prepare(self, generation: int) -> None:
-        """Create a generation without documents; one that exists stays as it is."""
+        """Create an empty generation; an existing one is not changed."""
         ...
 
     async def write(self, generation: int, writes: Sequence[Write]) -> None:
-        """Apply each write unless the generation has its document, or the deletion of it, at a higher
-        version.
+        """Apply each write unless the generation has its document, or its deletion, at a higher version.
 
-        When it returns all of them are durable; when it raises, any of them may be.
+        All writes are durable when the method returns; if it raises, any of them may be.
         """
         ...
 
     async def versions(
         self, generation: int, kind: str, after: UUID | None, limit: int
     ) -> Sequence[tuple[UUID, int]]:
-        """Keys and versions of the documents of a kind, the deleted ones left out: the next `limit` in the
-        order of their keys, behind `after`."""
+        """Return keys and versions of the documents of a kind, in the order of their keys, without deleted
+        ones: at most `limit`, with keys greater than `after`.
+        """
         ...
 
     async def read(self, generation: int, kind: str, keys: Sequence[UUID]) -> Mapping[UUID, Stored]:
-        """Those documents of a kind that exist, by key."""
+        """Return the documents of a kind that exist, by key."""
         ...
 
     async def serve(self, generation: int) -> None:
-        """Show this generation to readers, and no other."""
+        """Make this generation, and no other, visible to readers."""
         ...
 
     async def discard(self, generation: int) -> None:
-        """Remove a generation, also one that does not exist."""
+        """Delete a generation, if it exists."""
         ...

@@ -74,7 +74,7 @@ function detail(saga) {
     const bar = element("i", { class: `${one.direction} ${one.ended_at ? one.outcome : "open"}`, title: one.error ?? one.outcome ?? "under way" });
     bar.style.left = `${left}%`;
     bar.style.width = `${Math.max(right - left, 0)}%`;
-    const what = one.step ? `${one.direction} ${one.step} (${one.number})` : `told to ${one.direction} by ${one.by}: ${one.error}`;
+    const what = one.step ? `${one.direction} ${one.step} (${one.number})` : `operator ${one.by}: ${one.direction} (${one.error})`;
     return element("li", {}, element("span", {}, `${time(one.started_at)} ${what}`), element("div", { class: "bar" }, bar));
   }));
   for (const button of $("operate").querySelectorAll("button")) button.disabled = !ALLOWED[button.value].includes(saga.status);

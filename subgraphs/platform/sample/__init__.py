@@ -1,4 +1,4 @@
-"""The sample data: a seeded world of musicians and clients in real cities, and how it gets into the
+"""The sample data: musicians and clients in real cities, generated from a seed, and loaded into the
 databases.
 """
 

@@ -1,4 +1,4 @@
-"""What there is to play, and the words that the sample is written with."""
+"""The skills and occasions of the sample data, and the words for its names and texts."""
 
 from dataclasses import dataclass
 from hashlib import md5
@@ -8,7 +8,7 @@ NAMES = UUID("6d757369-6b6f-4e00-8000-5eedda7a0000")
 
 
 def named_id(name: str) -> UUID:
-    """The id of something that examples name; the same in every sample."""
+    """Return the id of an object that examples use; it is the same in every sample."""
     return uuid5(NAMES, name)
 
 
@@ -16,7 +16,7 @@ def named_id(name: str) -> UUID:
 class SkillEntry:
     """A skill of the musicians' catalogue.
 
-    `share`: how common it is; `price`: what it does to a rate, as a factor.
+    `share`: its relative frequency; `price`: the factor by which it changes a musician's rate.
     """
 
     name: str
@@ -26,7 +26,7 @@ class SkillEntry:
 
     @property
     def id(self) -> UUID:
-        """The id that the catalogue gives the name."""
+        """The skill's id, computed from its name as in the musicians service's migration."""
         return UUID(md5(f"skill:{self.name}".encode(), usedforsecurity=False).hexdigest())
 
 
@@ -113,8 +113,10 @@ SKILLS = INSTRUMENTS + GENRES + STYLES
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """A kind of event: its titles, how common it is, hours, first and last hour of its start, and what it
-    likes to hear.
+    """A kind of event.
+
+    `share`: its relative frequency; `hours`: its possible durations; `starts`: first and last hour of its
+    start; `weekend`: the probability that it is on a weekend.
     """
 
     titles: tuple[str, ...]

@@ -1,5 +1,5 @@
-"""What happens: requests of clients, applications of musicians near enough, and bookings that do not
-overlap.
+"""The requests of the sample data, with applications of musicians who live near, and bookings without
+overlaps.
 """
 
 from collections import defaultdict
@@ -20,21 +20,23 @@ from subgraphs.platform.sample.catalogue import (
     SkillEntry,
     named_id,
 )
-from subgraphs.platform.sample.people import Musician, People, Person, Weighted
+from subgraphs.platform.sample.people import People, SampleMusician, SamplePerson, Weighted
 
 _GENRE = {one.name: one for one in GENRES}
 _STYLE = {one.name: one for one in STYLES}
-STARS_APPLY = 0.85
-"""How often a city\'s best musician applies: as everywhere, a few have played much and most little."""
+BEST_APPLIES = 0.85
+"""The probability that a city's best musician applies, so that a few musicians have many bookings and most
+few.
+"""
 URGENCIES = Weighted(("low", "medium", "high", "urgent"), (20, 55, 18, 7))
 
 
 @dataclass(slots=True)
-class Application:
-    """A musician offers to play."""
+class SampleApplication:
+    """A musician's application to a request; `at` is its time."""
 
     id: UUID
-    musician: Musician
+    musician: SampleMusician
     price: Decimal
     message: str
     status: str
@@ -43,10 +45,10 @@ class Application:
 
 @dataclass(slots=True)
 class Gig:
-    """A request with all that came of it. `booking_status` is None where nobody is booked."""
+    """A request with its applications and its booking; `booking_status` is None without a booking."""
 
     id: UUID
-    client: Person
+    client: SamplePerson
     title: str
     day: date
     start: time
@@ -60,19 +62,19 @@ class Gig:
     urgency: str
     status: str
     at: datetime
-    applications: list[Application] = field(default_factory=list)
-    booked: Application | None = None
+    applications: list[SampleApplication] = field(default_factory=list)
+    booked: SampleApplication | None = None
     booking_id: UUID | None = None
     booking_status: str | None = None
 
 
-class Nearby:
-    """Musicians by city and skill, to find applicants."""
+class MusicianIndex:
+    """Finds musicians by city and instrument."""
 
-    def __init__(self, musicians: Sequence[Musician]) -> None:
-        self.by_city: dict[tuple[str, str], list[Musician]] = defaultdict(list)
-        self.by_skill: dict[tuple[str, str, str], list[Musician]] = defaultdict(list)
-        self.by_country: dict[str, list[Musician]] = defaultdict(list)
+    def __init__(self, musicians: Sequence[SampleMusician]) -> None:
+        self.by_city: dict[tuple[str, str], list[SampleMusician]] = defaultdict(list)
+        self.by_skill: dict[tuple[str, str, str], list[SampleMusician]] = defaultdict(list)
+        self.by_country: dict[str, list[SampleMusician]] = defaultdict(list)
         for one in musicians:
             place = (one.person.city.country, one.person.city.name)
             self.by_city[place].append(one)
@@ -80,14 +82,17 @@ class Nearby:
             for skill in one.skills:
                 if skill.category == "instrument":
                     self.by_skill[(*place, skill.name)].append(one)
-        self.stars = {place: max(there, key=lambda one: one.quality) for place, there in self.by_city.items()}
+        self.best = {place: max(there, key=lambda one: one.quality) for place, there in self.by_city.items()}
 
-    def star(self, client: Person) -> Musician | None:
-        """The best musician of a client's city, whom everybody there has heard of."""
-        return self.stars.get((client.city.country, client.city.name))
+    def best_musician(self, client: SamplePerson) -> SampleMusician | None:
+        """Return the musician with the highest quality in a client's city, None if it has no musicians."""
+        return self.best.get((client.city.country, client.city.name))
 
-    def some(self, random: Random, client: Person, instrument: str, count: int) -> list[Musician]:
-        """Up to `count` musicians: those who play it in the city, then others there, then in the country."""
+    def draw(self, random: Random, client: SamplePerson, instrument: str, count: int) -> list[SampleMusician]:
+        """Draw up to `count` musicians who play the instrument in the client's city.
+
+        If there are none, draw from all musicians of the city, or else of the country.
+        """
         place = (client.city.country, client.city.name)
         for pool in (self.by_skill[(*place, instrument)], self.by_city[place], self.by_country[place[0]]):
             if pool:
@@ -96,28 +101,28 @@ class Nearby:
 
 
 class GigMaker:
-    """Makes requests around a moment; what lies before it has happened."""
+    """Makes requests for dates before and after `now`; those before it have taken place or were cancelled."""
 
     def __init__(self, seed: int, people: People, now: datetime) -> None:
         self.random = Random(f"{seed}/gigs")
         self.people = people
         self.now = now
-        self.nearby = Nearby(people.musicians)
+        self.index = MusicianIndex(people.musicians)
         self.occasions = Weighted(OCCASIONS, [one.share for one in OCCASIONS])
         self.instruments = Weighted(INSTRUMENTS, [one.share for one in INSTRUMENTS])
         self.taken: dict[UUID, list[tuple[datetime, datetime]]] = defaultdict(list)
 
     def make(self, count: int) -> Iterator[Gig]:
-        """So many requests, after those of the demo client."""
+        """Yield the demo client's requests, then `count` others."""
         yield from self.demo()
         for _ in range(count):
             client = self.random.choice(self.people.clients)
             days = self.random.randint(-180, 90)
-            yield self.settled(self.request(client, self.occasions.draw(self.random), days or 1))
+            yield self.with_outcome(self.request(client, self.occasions.draw(self.random), days or 1))
 
     def demo(self) -> Iterator[Gig]:
-        """The demo client's: one open, one with applications, one booked, two played (one of them not yet
-        rated).
+        """Yield the demo client's requests: one open, one with applications, one booked, two completed
+        (one of them not rated).
         """
         client, player = self.people.clients[0], self.people.musicians[0]
         stories = (("open", 40, "open"), ("choosing", 30, "in_progress"), ("booked", 20, "assigned"), ("played", -20, "completed"), ("unrated", -4, "completed"))  # fmt: skip
@@ -126,15 +131,15 @@ class GigMaker:
             gig.id, gig.status, gig.urgency = named_id(f"request/{name}"), status, "high"
             if status != "open":
                 gig.applications = [self.application(gig, player)]
-                others = self.nearby.some(self.random, client, gig.skills[0].name, 4)
+                others = self.index.draw(self.random, client, gig.skills[0].name, 4)
                 gig.applications += [self.application(gig, one) for one in others if one is not player]
             if status in ("assigned", "completed"):
                 self.book(gig, gig.applications[0], "confirmed" if status == "assigned" else "completed")
                 gig.booking_id = named_id(f"booking/{name}")
             yield gig
 
-    def request(self, client: Person, occasion: Occasion, days: int) -> Gig:
-        """A request for an event so many days from now, on a weekend where the occasion likes it."""
+    def request(self, client: SamplePerson, occasion: Occasion, days: int) -> Gig:
+        """Return a request for an event `days` from now, moved to a weekend as often as the occasion says."""
         random = self.random
         day = (self.now + timedelta(days=days)).date()
         if random.random() < occasion.weekend:
@@ -144,7 +149,7 @@ class GigMaker:
         zone = ZoneInfo(client.city.time_zone)
         starts_at = datetime.combine(day, start, zone)
         ends_at = datetime.fromtimestamp(starts_at.timestamp() + hours * 3600, zone)
-        skills = self.wanted(occasion)
+        skills = self.skills_for(occasion)
         cost = client.city.rate * hours * random.uniform(0.9, 1.6)
         latitude, longitude = client.city.near(random, 5)
         return Gig(
@@ -165,8 +170,8 @@ class GigMaker:
             at=min(starts_at, self.now) - timedelta(days=random.uniform(1, 45)),
         )
 
-    def wanted(self, occasion: Occasion) -> tuple[SkillEntry, ...]:
-        """One instrument, often a genre, sometimes the style."""
+    def skills_for(self, occasion: Occasion) -> tuple[SkillEntry, ...]:
+        """Return the required skills: one instrument, often a genre, sometimes the style."""
         random = self.random
         chosen: list[SkillEntry] = [self.instruments.draw(random)]
         if random.random() < 0.7:
@@ -175,17 +180,17 @@ class GigMaker:
             chosen.append(_STYLE[occasion.style])
         return tuple(chosen)
 
-    def settled(self, gig: Gig) -> Gig:
-        """A request with what became of it."""
+    def with_outcome(self, gig: Gig) -> Gig:
+        """Return a request with applications and a booking, or as cancelled."""
         random = self.random
         past = gig.ends_at < self.now
         if random.random() < 0.08:
             gig.status = "cancelled"
             return gig
         wanted = 0 if not past and random.random() < 0.45 else random.choice((1, 2, 3, 3, 4, 6))
-        applicants = self.nearby.some(random, gig.client, gig.skills[0].name, wanted)
-        star = self.nearby.star(gig.client)
-        if applicants and star is not None and star not in applicants and random.random() < STARS_APPLY:
+        applicants = self.index.draw(random, gig.client, gig.skills[0].name, wanted)
+        star = self.index.best_musician(gig.client)
+        if applicants and star is not None and star not in applicants and random.random() < BEST_APPLIES:
             applicants = [star, *applicants]
         gig.applications = [self.application(gig, one) for one in applicants]
         gig.status = "in_progress" if gig.applications else "open"
@@ -199,23 +204,23 @@ class GigMaker:
             gig.status = "cancelled"
         return gig
 
-    def application(self, gig: Gig, musician: Musician) -> Application:
-        """An offer somewhere around the musician's rate."""
+    def application(self, gig: Gig, musician: SampleMusician) -> SampleApplication:
+        """Return an application with a price near the musician's rate."""
         random = self.random
         hours = (gig.ends_at.timestamp() - gig.starts_at.timestamp()) / 3600
         price = _money(float(musician.rate) * hours * random.uniform(0.9, 1.15))
         message = f"I would love to play at your event. {musician.bio}"
         at = gig.at + (min(self.now, gig.starts_at) - gig.at) * random.uniform(0.05, 0.6)
-        return Application(
+        return SampleApplication(
             UUID(int=random.getrandbits(128), version=4), musician, price, message, "pending", at
         )
 
-    def is_free(self, musician: Musician, gig: Gig) -> bool:
-        """Whether a musician has nothing else at that time."""
+    def is_free(self, musician: SampleMusician, gig: Gig) -> bool:
+        """Return whether a musician has no other booking at the time of a request."""
         return all(gig.ends_at <= start or end <= gig.starts_at for start, end in self.taken[musician.id])
 
-    def book(self, gig: Gig, chosen: Application, status: str) -> None:
-        """Book one applicant, and turn the others down."""
+    def book(self, gig: Gig, chosen: SampleApplication, status: str) -> None:
+        """Accept one application with a booking, and reject the others."""
         self.taken[chosen.musician.id].append((gig.starts_at, gig.ends_at))
         for one in gig.applications:
             one.status = "accepted" if one is chosen else "rejected"

@@ -1,8 +1,8 @@
-"""The sample gets into the databases: made once in memory, copied in bulk, with progress.
+"""Loading of the sample data: it is generated in memory, then copied into the databases in bulk.
 
-Each service's own copies of what others know are filled as their events would have filled them; no event is
-sent for sample data. The read side alone gets events, into its local log: its read models are made of nothing
-else, before anybody asks for them.
+The services' copies of other services' data are filled as if events had arrived, but no events are published
+for sample data. Only the read side gets events, in its local log, because its read models are computed from
+them alone.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from subgraphs.platform.accounts import DEMO_PASSWORD
 from subgraphs.platform.sample import reads
 from subgraphs.platform.sample.catalogue import PRAISE
 from subgraphs.platform.sample.gigs import Gig, GigMaker
-from subgraphs.platform.sample.people import Musician, People, make_people
+from subgraphs.platform.sample.people import People, SampleMusician, make_people
 from subgraphs.platform.sample.places import cities
 
 SEED = 20_261_122
@@ -39,12 +39,12 @@ _ADOPT: Mapping[str, Sequence[str]] = {
     ],
     "payments": ["'escrow', 'escrows', 'EscrowCreated'"],
 }
-"""What gets a stream of events for every row, with the arguments of the function that makes them."""
+"""The arguments of the SQL function `adopt_rows`, which creates an event stream for every row, by service."""
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """All of the sample."""
+class SampleData:
+    """All sample data; `now` is the time that it is relative to."""
 
     people: People
     gigs: list[Gig]
@@ -53,29 +53,29 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows for one table of one service."""
+    """The rows for one table of one service; `columns` are their names, separated by blanks."""
 
     service: str
     name: str
     columns: str
-    rows: Callable[[World], Iterator[Row]]
+    rows: Callable[[SampleData], Iterator[Row]]
 
 
-def make_world(musicians: int, now: datetime) -> World:
-    """The sample around a moment; the same ids and names whatever the moment."""
+def make_sample_data(musicians: int, now: datetime) -> SampleData:
+    """Generate the sample data relative to a time, on which ids and names do not depend."""
     people = make_people(SEED, musicians, cities(), now)
-    return World(people, list(GigMaker(SEED, people, now).make(musicians)), now)
+    return SampleData(people, list(GigMaker(SEED, people, now).make(musicians)), now)
 
 
 async def load(databases: Mapping[str, str], size: str, progress: Progress) -> None:
-    """Fill empty databases (by service name) with the sample of a size.
+    """Fill empty databases, given as URLs by service, with sample data of a size ("small" or "large").
 
-    `progress(step, done, total)` as it goes.
+    `progress` is called with the name of a step, the number of rows done, and the total number.
     """
     now = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
-    progress("making the sample", 0, 1)
-    world = await asyncio.to_thread(make_world, MUSICIANS[size], now)
-    progress("making the sample", 1, 1)
+    progress("generating the sample data", 0, 1)
+    world = await asyncio.to_thread(make_sample_data, MUSICIANS[size], now)
+    progress("generating the sample data", 1, 1)
     password_hash = await asyncio.to_thread(PasswordHasher().hash, DEMO_PASSWORD)
     services = dict.fromkeys(table.service for table in tables(password_hash))
     for service in services:
@@ -85,7 +85,7 @@ async def load(databases: Mapping[str, str], size: str, progress: Progress) -> N
         try:
             async with (
                 connection.transaction()
-            ):  # some rules of a database look at several tables when it ends
+            ):  # one transaction, because deferred constraints check several tables at its end
                 await connection.execute("select set_config('mussikon.loading', 'on', true)")
                 for table in tables(password_hash):
                     if table.service == service:
@@ -98,8 +98,8 @@ async def load(databases: Mapping[str, str], size: str, progress: Progress) -> N
     await reads.project(databases["read_side"], progress)
 
 
-async def _copy(connection: Any, table: Table, world: World, progress: Progress) -> None:
-    # jsonb on the wire is a version byte, then the text
+async def _copy(connection: Any, table: Table, world: SampleData, progress: Progress) -> None:
+    # the binary format of jsonb is a version byte, then the text
     codec = {
         "encoder": lambda value: b"\x01" + orjson.dumps(value),
         "decoder": lambda raw: orjson.loads(raw[1:]),
@@ -116,7 +116,7 @@ async def _copy(connection: Any, table: Table, world: World, progress: Progress)
 
 
 def tables(password_hash: str) -> tuple[Table, ...]:
-    """Every table of the sample, in an order that foreign keys allow."""
+    """Return the tables with sample data, in an order that the foreign keys allow."""
     return (
         Table("users", "users", "id username email password_hash user_type created_at updated_at", lambda w: _users(w, password_hash)),
         Table("users", "user_profiles", "user_id first_name last_name phone date_of_birth preferences", _profiles),
@@ -142,19 +142,19 @@ def tables(password_hash: str) -> tuple[Table, ...]:
     )  # fmt: skip
 
 
-def _everyone(world: World) -> Iterator[Any]:
+def _all_users(world: SampleData) -> Iterator[Any]:
     yield from world.people.clients
     yield from (one.person for one in world.people.musicians)
     yield from world.people.admins
 
 
-def _users(world: World, password_hash: str) -> Iterator[Row]:
-    for one in _everyone(world):
+def _users(world: SampleData, password_hash: str) -> Iterator[Row]:
+    for one in _all_users(world):
         yield one.id, one.username, one.email, password_hash, one.user_type, one.since, one.since
 
 
-def _profiles(world: World) -> Iterator[Row]:
-    for one in _everyone(world):
+def _profiles(world: SampleData) -> Iterator[Row]:
+    for one in _all_users(world):
         yield (
             one.id,
             one.first_name,
@@ -165,7 +165,7 @@ def _profiles(world: World) -> Iterator[Row]:
         )
 
 
-def _musicians(world: World) -> Iterator[Row]:
+def _musicians(world: SampleData) -> Iterator[Row]:
     for one in world.people.musicians:
         city = one.person.city
         facts = (one.id, one.person.id, one.stage_name, one.bio, one.rate, city.currency, one.experience)
@@ -173,15 +173,15 @@ def _musicians(world: World) -> Iterator[Row]:
         yield *facts, *place, one.availability, list(one.portfolio), one.person.since, one.person.since
 
 
-def _musician_skills(world: World) -> Iterator[Row]:
+def _musician_skills(world: SampleData) -> Iterator[Row]:
     return ((one.id, skill.id) for one in world.people.musicians for skill in one.skills)
 
 
-def _documents(world: World) -> Iterator[Row]:
+def _documents(world: SampleData) -> Iterator[Row]:
     return ((one.id, one.document) for one in world.people.musicians)
 
 
-def _requests(world: World) -> Iterator[Row]:
+def _requests(world: SampleData) -> Iterator[Row]:
     for gig in world.gigs:
         city = gig.client.city
         what = f"We are looking for {' and '.join(one.name.lower() for one in gig.skills)}."
@@ -192,20 +192,20 @@ def _requests(world: World) -> Iterator[Row]:
         yield gig.id, gig.client.id, gig.title, what, *when, *gig.budget, city.currency, *place, *rest
 
 
-def _applications(world: World) -> Iterator[Row]:
+def _applications(world: SampleData) -> Iterator[Row]:
     for gig in world.gigs:
         for one in gig.applications:
             who = (one.musician.id, one.musician.person.id)
             yield one.id, gig.id, *who, one.message, one.price, one.status, one.at, one.at
 
 
-def _booked(world: World, status: str | None = None) -> Iterator[tuple[Gig, Musician]]:
+def _booked(world: SampleData, status: str | None = None) -> Iterator[tuple[Gig, SampleMusician]]:
     for gig in world.gigs:
         if gig.booked is not None and status in (None, gig.booking_status):
             yield gig, gig.booked.musician
 
 
-def _bookings(world: World) -> Iterator[Row]:
+def _bookings(world: SampleData) -> Iterator[Row]:
     for gig, musician in _booked(world):
         chosen, city = gig.booked, gig.client.city
         if chosen is not None:
@@ -223,14 +223,14 @@ def _bookings(world: World) -> Iterator[Row]:
             )
 
 
-def _completed(world: World) -> Iterator[Row]:
+def _completed(world: SampleData) -> Iterator[Row]:
     for gig, musician in _booked(world, "completed"):
         who = (gig.client.id, musician.id, musician.person.id)
         yield gig.booking_id, gig.id, *who, gig.title, gig.ends_at, gig.ends_at + timedelta(hours=2)
 
 
-def reviews_of(world: World) -> Iterator[Row]:
-    """The rows of the reviews: most clients of a booking that took place say how it was."""
+def reviews_of(world: SampleData) -> Iterator[Row]:
+    """Yield the rows of the reviews; most completed bookings have one."""
     random = Random(f"{SEED}/reviews")
     for gig, musician in _booked(world, "completed"):
         unrated = gig.client.username.startswith("demo_") and gig.ends_at > world.now - timedelta(days=10)
@@ -242,14 +242,14 @@ def reviews_of(world: World) -> Iterator[Row]:
         yield number, gig.booking_id, musician.id, gig.client.id, rating, random.choice(PRAISE[rating]), at
 
 
-def _matching_musicians(world: World) -> Iterator[Row]:
+def _matching_musicians(world: SampleData) -> Iterator[Row]:
     for one in world.people.musicians:
         money = (one.rate, one.person.city.currency, one.experience)
         skills = [skill.id for skill in one.skills]
         yield one.id, one.person.id, one.stage_name, *money, one.latitude, one.longitude, skills
 
 
-def _matching_requests(world: World) -> Iterator[Row]:
+def _matching_requests(world: SampleData) -> Iterator[Row]:
     for gig in world.gigs:
         city = gig.client.city
         what = (gig.id, gig.client.id, gig.title, gig.status, gig.latitude, gig.longitude)
@@ -263,11 +263,10 @@ def _escrow_id(gig: Gig) -> UUID:
 
 
 def _paid_out(gig: Gig) -> datetime:
-    """When the musician of a booking that is completed was paid."""
     return gig.ends_at + timedelta(hours=2)
 
 
-def _escrows(world: World) -> Iterator[Row]:
+def _escrows(world: SampleData) -> Iterator[Row]:
     for gig, musician in _booked(world):
         chosen, done = gig.booked, gig.booking_status == "completed"
         if chosen is not None:
@@ -278,15 +277,15 @@ def _escrows(world: World) -> Iterator[Row]:
             yield _escrow_id(gig), *who, *money, chosen.at, changed
 
 
-def _payments(world: World) -> Iterator[Row]:
+def _payments(world: SampleData) -> Iterator[Row]:
     for gig, musician in _booked(world):
         if gig.booked is not None:
             money = (gig.booked.price, gig.client.city.currency, gig.booked.at, gig.booked.at)
             yield uuid5(gig.id, "payment"), _escrow_id(gig), gig.client.id, musician.person.id, *money
 
 
-def _ledger(world: World) -> Iterator[Row]:
-    """The charge of each client, and what each musician who has played was paid."""
+def _ledger(world: SampleData) -> Iterator[Row]:
+    """Yield the entries for each client's charge, and for the payment of musicians of completed bookings."""
     for gig, musician in _booked(world):
         if gig.booked is None:
             continue
@@ -300,7 +299,7 @@ def _ledger(world: World) -> Iterator[Row]:
             yield number, escrow, taker, price, currency, at
 
 
-def _slots(world: World) -> Iterator[Row]:
+def _slots(world: SampleData) -> Iterator[Row]:
     for gig, musician in _booked(world):
         if gig.booked is not None:
             who = (musician.id, musician.person.id, gig.booking_id, "booked")
@@ -308,8 +307,8 @@ def _slots(world: World) -> Iterator[Row]:
             yield uuid5(gig.id, "slot"), *who, during, gig.client.city.time_zone, gig.title, gig.booked.at
 
 
-def _notifications(world: World) -> Iterator[Row]:
-    """What was told in the last month: applications to clients, the client's choice to musicians."""
+def _notifications(world: SampleData) -> Iterator[Row]:
+    """Yield the notifications of the last month: of applications to clients, of bookings to musicians."""
     random = Random(f"{SEED}/notifications")
     for gig in world.gigs:
         for one in gig.applications:
@@ -325,10 +324,10 @@ def _notifications(world: World) -> Iterator[Row]:
                 random, gig.client.id, "new_application", "New application", text, data, one.at
             )
             if gig.booked is one:
-                told = {"request_id": str(gig.id), "booking_id": str(gig.booking_id)}
+                booking = {"request_id": str(gig.id), "booking_id": str(gig.booking_id)}
                 text = f"You are booked for {gig.title}"
                 yield _notification(
-                    random, one.musician.person.id, "request_update", "You are booked", text, told, one.at
+                    random, one.musician.person.id, "request_update", "You are booked", text, booking, one.at
                 )
 
 

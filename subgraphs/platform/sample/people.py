@@ -1,4 +1,4 @@
-"""Who there is: clients and musicians, with what they play, where, and for how much."""
+"""The users of the sample data: clients, and musicians with their skills, places and rates."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ from subgraphs.platform.sample.places import City
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 DEMO_CITY = "Berlin"
-SAMPLE_YEAR = 2026  # people are as old as in this year, so that the sample is the same on every day
+SAMPLE_YEAR = 2026  # ages are computed for this year, so that the sample is the same on every day
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """A user of the platform, with their profile."""
+class SamplePerson:
+    """A user with a profile; `since` is the time of the registration."""
 
     id: UUID
     username: str
@@ -45,11 +45,11 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Musician:
-    """A musician's profile. `quality` (0 to 1) shows in their reviews, and nowhere else."""
+class SampleMusician:
+    """A musician's profile. `quality` (0 to 1) decides on the ratings in reviews."""
 
     id: UUID
-    person: Person
+    person: SamplePerson
     stage_name: str
     bio: str
     rate: Decimal
@@ -64,27 +64,27 @@ class Musician:
 
 
 class Weighted:
-    """Draws from a sequence by weights; the sums are made once."""
+    """Draws items of a sequence with probabilities proportional to their weights."""
 
     def __init__(self, items: Sequence[Any], weights: Iterator[float] | Sequence[float]) -> None:
         self.items = items
         self.sums = list(accumulate(weights))
 
     def draw(self, random: Random) -> Any:
-        """One item."""
+        """Draw one item."""
         return random.choices(self.items, cum_weights=self.sums)[0]
 
 
-def some(random: Random, entries: Weighted, count: int) -> list[SkillEntry]:
-    """Up to `count` different entries."""
+def draw_distinct(random: Random, entries: Weighted, count: int) -> list[SkillEntry]:
+    """Draw `count` entries and return them without repetitions."""
     return list(dict.fromkeys(entries.draw(random) for _ in range(count)))
 
 
-def make_person(random: Random, number: int, user_type: str, city: City, now: datetime) -> Person:
-    """A person who exists nowhere else."""
+def make_person(random: Random, number: int, user_type: str, city: City, now: datetime) -> SamplePerson:
+    """Return an invented user; `number` makes the username unique."""
     first, last = random.choice(FIRST_NAMES), random.choice(LAST_NAMES)
     username = f"{first}.{last}.{number}".lower()
-    return Person(
+    return SamplePerson(
         id=UUID(int=random.getrandbits(128), version=4),
         username=username,
         email=f"{username}@mussikon.example",
@@ -98,11 +98,11 @@ def make_person(random: Random, number: int, user_type: str, city: City, now: da
     )
 
 
-def demo_person(account: DemoAccount, city: City, now: datetime) -> Person:
-    """A demo account as a person."""
+def demo_person(account: DemoAccount, city: City, now: datetime) -> SamplePerson:
+    """Return the user of a demo account."""
     first, last = account.username.title().split("_")
     since = now - timedelta(days=400)
-    return Person(
+    return SamplePerson(
         account.id,
         account.username,
         account.email,
@@ -117,7 +117,7 @@ def demo_person(account: DemoAccount, city: City, now: datetime) -> Person:
 
 
 class MusicianMaker:
-    """Makes musicians; what they play goes together, and the price with it."""
+    """Makes the profiles of musicians; the rate depends on city, skills and experience."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -125,14 +125,14 @@ class MusicianMaker:
         self.genres = Weighted(GENRES, [one.share for one in GENRES])
         self.styles = Weighted(STYLES, [one.share for one in STYLES])
 
-    def make(self, person: Person) -> Musician:
-        """The profile of a person who is a musician."""
+    def make(self, person: SamplePerson) -> SampleMusician:
+        """Return the musician's profile of a user."""
         random = self.random
         age = SAMPLE_YEAR - person.born.year
         experience = min(int(random.gammavariate(2.0, 4.0)), max(age - 15, 0), 60)
         skills = self._skills()
         latitude, longitude = person.city.near(random, 6)
-        return Musician(
+        return SampleMusician(
             id=named_id(f"musician/{person.username}")
             if person.username.startswith("demo_")
             else UUID(int=random.getrandbits(128), version=4),
@@ -154,17 +154,17 @@ class MusicianMaker:
 
     def _skills(self) -> tuple[SkillEntry, ...]:
         random = self.random
-        chosen = some(random, self.instruments, random.choice((1, 1, 1, 2, 2, 3)))
-        chosen += some(random, self.genres, random.choice((1, 2, 2, 3, 4)))
-        chosen += some(random, self.styles, random.choice((1, 1, 2, 3)))
+        chosen = draw_distinct(random, self.instruments, random.choice((1, 1, 1, 2, 2, 3)))
+        chosen += draw_distinct(random, self.genres, random.choice((1, 2, 2, 3, 4)))
+        chosen += draw_distinct(random, self.styles, random.choice((1, 1, 2, 3)))
         return tuple(chosen)
 
-    def _stage_name(self, person: Person) -> str:
+    def _stage_name(self, person: SamplePerson) -> str:
         if self.random.random() < 0.35:
             return f"{self.random.choice(BAND_WORDS)} {self.random.choice(BAND_THINGS)}"
         return f"{person.first_name} {person.last_name}"
 
-    def _bio(self, person: Person, skills: Sequence[SkillEntry], experience: int) -> str:
+    def _bio(self, person: SamplePerson, skills: Sequence[SkillEntry], experience: int) -> str:
         played = " and ".join(one.name.lower() for one in skills if one.category == "instrument")
         genres = ", ".join(one.name for one in skills if one.category == "genre")
         years = f"{experience} years on stage" if experience > 1 else "New on stage"
@@ -202,21 +202,23 @@ class MusicianMaker:
 
 
 def random_subset(random: Random, items: Sequence[str], share: float) -> list[str]:
-    """Each item with the same chance."""
+    """Return the items, each with the probability `share`."""
     return [one for one in items if random.random() < share]
 
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Everybody."""
+    """All users of the sample data by type."""
 
-    clients: list[Person]
-    musicians: list[Musician]
-    admins: list[Person]
+    clients: list[SamplePerson]
+    musicians: list[SampleMusician]
+    admins: list[SamplePerson]
 
 
 def make_people(seed: int, musicians: int, places: Sequence[City], now: datetime) -> People:
-    """So many musicians, half as many clients, and the demo accounts; the same for the same seed."""
+    """Return `musicians` musicians, half as many clients, and the demo accounts; the same for the same
+    seed.
+    """
     random = Random(f"{seed}/people")
     drawn = Weighted(places, [one.population**0.85 for one in places])
     demo_city = next(one for one in places if one.name == DEMO_CITY)

@@ -1,7 +1,4 @@
-"""The local log of the read side.
-
-The sample as the services would have told it in events, for the projections to start from.
-"""
+"""The sample data as events in the read side's local log, and the read models that are computed from them."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,19 +13,18 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.projection import apply_next
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.platform.sample.gigs import Gig
-from subgraphs.platform.sample.people import Musician, People, Person
+from subgraphs.platform.sample.people import People, SampleMusician, SamplePerson
 from subgraphs.read_side.app import MODELS
-from subgraphs.read_side.projections.base import ReadModel
+from subgraphs.read_side.projections.base import LogProjection
 
 STREAM_COLUMNS: Final = "aggregate_id aggregate_type current_version last_transaction_id"
 EVENT_COLUMNS: Final = (
     "event_id aggregate_id aggregate_type version event_type schema_version event_data metadata occurred_at created_by "
     "correlation_id transaction_id"
 )
-_LONG_AGO: Final = 3
-"""The number of a transaction that every server has had.
-
-Whoever reads the log may read these events at once.
+_OLD_TRANSACTION: Final = 3
+"""A transaction id that is lower than that of any running transaction, so that the events are final at
+once.
 """
 
 
@@ -37,8 +33,10 @@ _VERSIONED: Final = frozenset({"musician", "musician_request"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """The one event of an aggregate; what is told later by its service comes behind it (`position` 0)."""
+class _SampleEvent:
+    """The only event of an aggregate; its `position` is 0, so that later events of its service come behind
+    it.
+    """
 
     source: str
     aggregate_type: str
@@ -49,25 +47,30 @@ class _Told:
     by: UUID
 
     def row(self) -> Sequence[Any]:
-        """The row of the event; it did not come by the queue, so it has no time there."""
+        """Return the row of the event; its metadata lacks `occurred_at`, which only events from the queue
+        have.
+        """
         event_id = uuid5(self.aggregate_id, self.event_type)
         metadata = {"source": self.source, "version": int(self.aggregate_type in _VERSIONED), "position": 0}
         own = (event_id, self.aggregate_id, self.aggregate_type, 1, self.event_type, 1)
-        return *own, self.payload, metadata, self.at, str(self.by), event_id, _LONG_AGO
+        return *own, self.payload, metadata, self.at, str(self.by), event_id, _OLD_TRANSACTION
 
 
 def streams(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
-    """The rows of the streams, each of one event."""
-    return ((one.aggregate_id, one.aggregate_type, 1, _LONG_AGO) for one in _told(people, gigs, reviews))
+    """Yield the rows of the streams, each of which has one event."""
+    return (
+        (one.aggregate_id, one.aggregate_type, 1, _OLD_TRANSACTION)
+        for one in _sample_events(people, gigs, reviews)
+    )
 
 
 def events(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
-    """The rows of the events."""
-    return (one.row() for one in _told(people, gigs, reviews))
+    """Yield the rows of the events."""
+    return (one.row() for one in _sample_events(people, gigs, reviews))
 
 
 async def project(url: str, progress: Callable[[str, int, int], None]) -> None:
-    """Make the read models of the log, side by side, so that the first question finds them."""
+    """Compute the read models from the log, all at the same time, so that they serve the first query."""
     database = Database(url)
     try:
         total = int(await database.fetch_value(text("SELECT count(*) FROM events")))
@@ -78,7 +81,7 @@ async def project(url: str, progress: Callable[[str, int, int], None]) -> None:
 
 
 async def _fill(
-    database: Database, model: ReadModel, total: int, progress: Callable[[str, int, int], None]
+    database: Database, model: LogProjection, total: int, progress: Callable[[str, int, int], None]
 ) -> None:
     done, read = 0, 1
     while read:
@@ -88,7 +91,9 @@ async def _fill(
         progress(f"read_side: read model of {model.name}", done, total)
 
 
-def _told(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]) -> Iterator[_Told]:
+def _sample_events(
+    people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]
+) -> Iterator[_SampleEvent]:
     yield from (_user(one) for one in people.clients)
     yield from (_user(one.person) for one in people.musicians)
     yield from (_user(one) for one in people.admins)
@@ -106,15 +111,15 @@ def _told(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]])
             "author_id": author_id,
             "rating": rating,
         }
-        yield _Told("reviews", "review", review_id, "ReviewPublished", facts, at, author_id)
+        yield _SampleEvent("reviews", "review", review_id, "ReviewPublished", facts, at, author_id)
 
 
-def _user(one: Person) -> _Told:
+def _user(one: SamplePerson) -> _SampleEvent:
     facts = {"user_id": one.id, "username": one.username, "user_type": one.user_type}
-    return _Told("users", "user", one.id, "UserRegistered", facts, one.since, one.id)
+    return _SampleEvent("users", "user", one.id, "UserRegistered", facts, one.since, one.id)
 
 
-def _profile(one: Musician) -> _Told:
+def _profile(one: SampleMusician) -> _SampleEvent:
     city, skills = one.person.city, sorted(one.skills, key=lambda skill: skill.id)
     facts = {
         "musician_id": one.id,
@@ -135,12 +140,12 @@ def _profile(one: Musician) -> _Told:
         "portfolio_urls": list(one.portfolio),
         "created_at": one.person.since,
     }
-    return _Told(
+    return _SampleEvent(
         "musicians", "musician", one.id, "MusicianProfileCreated", facts, one.person.since, one.person.id
     )
 
 
-def _request(gig: Gig) -> _Told:
+def _request(gig: Gig) -> _SampleEvent:
     city = gig.client.city
     facts = {
         "request_id": gig.id,
@@ -166,10 +171,12 @@ def _request(gig: Gig) -> _Told:
         "country": city.country,
         "created_at": gig.at,
     }
-    return _Told("requests", "musician_request", gig.id, "RequestPublished", facts, gig.at, gig.client.id)
+    return _SampleEvent(
+        "requests", "musician_request", gig.id, "RequestPublished", facts, gig.at, gig.client.id
+    )
 
 
-def _applications(gig: Gig) -> Iterator[_Told]:
+def _applications(gig: Gig) -> Iterator[_SampleEvent]:
     for one in gig.applications:
         facts = {
             "application_id": one.id,
@@ -181,4 +188,4 @@ def _applications(gig: Gig) -> Iterator[_Told]:
             "urgency_level": gig.urgency,
         }
         by = one.musician.person.id
-        yield _Told("requests", "application", one.id, "ApplicationSubmitted", facts, one.at, by)
+        yield _SampleEvent("requests", "application", one.id, "ApplicationSubmitted", facts, one.at, by)

@@ -1,8 +1,8 @@
-"""Who knows whom: a degree distribution as in real networks, for the social graph.
+"""Connections between people for a social graph, with a degree distribution as in real networks.
 
-Most have a few connections and some have very many: degrees follow a power law with a cut, and edges are
-drawn by the configuration model (Molloy and Reed, 1995) with a preference for one's own city; loops and
-repetitions are dropped.
+Degrees follow a power law with a maximum: most people have few connections, some very many. Edges are drawn
+by the configuration model (Molloy and Reed, 1995), 60 % of them within a city; loops and repetitions are
+dropped.
 """
 
 from collections import defaultdict
@@ -11,19 +11,19 @@ from random import Random
 from uuid import UUID
 
 EXPONENT = 2.3
-MOST = 500
+MAX_DEGREE = 500
 
 
 def degrees(random: Random, count: int) -> list[int]:
-    """One degree a person: at least 1, at most 500, P(k) falling as k^-2.3."""
-    return [min(MOST, int(random.paretovariate(EXPONENT - 1))) for _ in range(count)]
+    """Draw `count` degrees from 1 to 500, with P(k) proportional to k^-2.3."""
+    return [min(MAX_DEGREE, int(random.paretovariate(EXPONENT - 1))) for _ in range(count)]
 
 
 _LOCAL = 0.6
 
 
 def connections(seed: int, people: Sequence[tuple[UUID, str]]) -> list[tuple[UUID, UUID]]:
-    """Pairs of people (given as id and city), each once; about 60 % of them within a city."""
+    """Return pairs of connected people, each once. `people`: id and city of each person."""
     random = Random(f"{seed}/social")
     stubs: list[UUID] = []
     by_city: dict[str, list[UUID]] = defaultdict(list)

@@ -1,12 +1,12 @@
-"""The read model of musicians: profile, skills, reputation, and whether they can be had."""
+"""The read model of musicians: profile, skills, reputation, and availability."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from subgraphs.kit.event_store.batches import Step
+from subgraphs.kit.event_store.batches import ProjectionStep
 from subgraphs.kit.event_store.events import StoredEvent
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.read_side.projections.base import ReadModel
+from subgraphs.read_side.projections.base import LogProjection
 
 _PROFILE = frozenset({"MusicianProfileCreated", "MusicianProfileUpdated"})
 _ACTIVITY = _PROFILE | {
@@ -20,9 +20,9 @@ _COLUMNS = (
 )
 _REPLACED = (*_COLUMNS, "skill_ids", "skills", "search", "position", "is_active")
 
-# A row may begin with a review or an application; it is shown when the whole profile is there: the first
-# programs told less of it.
-# rating_order: to sort by, without nulls.
+# A review or an application can create a row before the profile's event arrives; queries see the row when it
+# has the whole profile. (Events of the first versions of this program lack some fields.) rating_order: the
+# rating without nulls, for sorting.
 _TABLE = """
 CREATE TABLE {musician_read_model} (
     musician_id           uuid PRIMARY KEY,
@@ -54,8 +54,8 @@ CREATE TABLE {musician_read_model} (
     position              numeric  NOT NULL DEFAULT -1
 )
 """
-# A musician is available while the account is open. Accounts are known by user, so they wait here for the
-# profile.
+# A musician is available while the user's account is active. An account may arrive before the profile that
+# names its user, so accounts have a table of their own.
 _ACCOUNTS = "CREATE TABLE {musician_accounts} (user_id uuid PRIMARY KEY, is_active boolean NOT NULL, position numeric NOT NULL)"
 _INDEXES = (
     "(user_id)",
@@ -116,8 +116,9 @@ ON CONFLICT (musician_id) DO UPDATE SET last_active = greatest(own.last_active, 
 """
 
 
-class Musicians(ReadModel):
-    """`last_active`: the newest event about the profile, an application or a booking of theirs."""
+class MusiciansProjection(LogProjection):
+    """The projection of musicians. `last_active`: the time of the newest event about the musician's profile,
+    applications or bookings."""
 
     name: ClassVar[str] = "musicians"
     tables: ClassVar[tuple[str, ...]] = ("musician_read_model", "musician_accounts")
@@ -135,13 +136,13 @@ class Musicians(ReadModel):
     }
 
     @property
-    def steps(self) -> Sequence[Step]:
-        """See BatchProjection."""
+    def steps(self) -> Sequence[ProjectionStep]:
+        """The steps: accounts, profiles, reviews, activity."""
         return (
-            Step(frozenset({"UserRegistered", "UserUpdated"}), self._accounts),
-            Step(_PROFILE, self._profiles),
-            Step(frozenset({"ReviewPublished"}), self._reviews),
-            Step(_ACTIVITY, self._activity),
+            ProjectionStep(frozenset({"UserRegistered", "UserUpdated"}), self._accounts),
+            ProjectionStep(_PROFILE, self._profiles),
+            ProjectionStep(frozenset({"ReviewPublished"}), self._reviews),
+            ProjectionStep(_ACTIVITY, self._activity),
         )
 
     async def _accounts(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from subgraphs.kit.event_store.batches import Step
+from subgraphs.kit.event_store.batches import ProjectionStep
 from subgraphs.kit.event_store.events import StoredEvent
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.read_side.projections.base import ReadModel
+from subgraphs.read_side.projections.base import LogProjection
 
 _COLUMNS = "musician_id total_score skill_score experience_score price_score distance_score distance_km is_recommended ranking_position"
 _TABLE = """
@@ -57,11 +57,8 @@ FROM jsonb_to_recordset(cast(:told AS jsonb)) AS told (request_id uuid, matches 
 """  # noqa: S608 - names of columns, nothing from outside
 
 
-class Rankings(ReadModel):
-    """Rankings by the default algorithm.
-
-    Those that somebody asked for by another name are a matter of theirs.
-    """
+class RankingsProjection(LogProjection):
+    """The projection of rankings by the default algorithm; rankings by other algorithms are ignored."""
 
     name: ClassVar[str] = "matching"
     tables: ClassVar[tuple[str, ...]] = ("matching_read_model", "matching_rankings")
@@ -73,9 +70,9 @@ class Rankings(ReadModel):
     )
 
     @property
-    def steps(self) -> Sequence[Step]:
-        """See BatchProjection."""
-        return (Step(frozenset({"MatchesRanked"}), self._rankings),)
+    def steps(self) -> Sequence[ProjectionStep]:
+        """The only step: rankings."""
+        return (ProjectionStep(frozenset({"MatchesRanked"}), self._rankings),)
 
     async def _rankings(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> None:
         wanted = [event for event in events if event.data["is_default"]]

@@ -1,4 +1,4 @@
-"""The read model of requests: what is looked for, for whom, and how many have applied."""
+"""The read model of requests: the request, its client's name, its skills, and the number of applications."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -6,10 +6,10 @@ from typing import ClassVar
 from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from subgraphs.kit.event_store.batches import Step
+from subgraphs.kit.event_store.batches import ProjectionStep
 from subgraphs.kit.event_store.events import StoredEvent
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.read_side.projections.base import ReadModel
+from subgraphs.read_side.projections.base import LogProjection
 
 _COLUMNS = (
     *(
@@ -28,8 +28,8 @@ _COLUMNS = (
 )
 _REPLACED = (*_COLUMNS, "required_skill_ids", "required_skills", "search", "client_name", "position")
 
-# A row may begin with an application; it is shown when the whole request is there: the first programs told
-# less of it.
+# An application can create a row before the request's event arrives; queries see the row when it has the
+# whole request. (Events of the first versions of this program lack some fields.)
 _TABLE = """
 CREATE TABLE {request_read_model} (
     request_id         uuid PRIMARY KEY,
@@ -88,7 +88,7 @@ WITH newest AS (
 UPDATE {request_read_model} AS own SET client_name = kept.username
 FROM kept WHERE own.client_id = kept.user_id AND own.client_name IS DISTINCT FROM kept.username
 """
-# Requests know skills by id; musicians' events tell what they are called.
+# Requests have ids of skills; the names come from musicians' events.
 _LEARN_SKILLS = """
 INSERT INTO {request_skills} (id, name)
 SELECT DISTINCT ON (id) id, name
@@ -134,9 +134,9 @@ ON CONFLICT (request_id) DO UPDATE SET total_applications = own.total_applicatio
 """
 
 
-class Requests(ReadModel):
-    """`total_applications` counts all that were made, also those taken back or turned down, as the
-    requests service does.
+class RequestsProjection(LogProjection):
+    """The projection of requests. `total_applications` also counts withdrawn and rejected applications, as
+    in the requests service.
     """
 
     name: ClassVar[str] = "requests"
@@ -148,7 +148,7 @@ class Requests(ReadModel):
         *(f"CREATE INDEX ON {{request_read_model}} {index}" for index in _INDEXES),
     )
     conditions: ClassVar[Mapping[str, str]] = {"request_read_model": "created_at IS NOT NULL"}
-    # budgets of different currencies have no mean
+    # grouped by currency, because budgets in different currencies have no mean
     views: ClassVar[Mapping[str, str]] = {
         "v_active_requests_summary": """
             SELECT status, currency, count(*) AS requests,
@@ -159,13 +159,13 @@ class Requests(ReadModel):
     }
 
     @property
-    def steps(self) -> Sequence[Step]:
-        """See BatchProjection."""
+    def steps(self) -> Sequence[ProjectionStep]:
+        """The steps: clients, skills, requests, applications."""
         return (
-            Step(frozenset({"UserRegistered", "UserUpdated"}), self._clients),
-            Step(frozenset({"MusicianProfileCreated", "MusicianProfileUpdated"}), self._skills),
-            Step(frozenset({"RequestPublished", "RequestUpdated"}), self._requests),
-            Step(frozenset({"ApplicationSubmitted"}), self._applications),
+            ProjectionStep(frozenset({"UserRegistered", "UserUpdated"}), self._clients),
+            ProjectionStep(frozenset({"MusicianProfileCreated", "MusicianProfileUpdated"}), self._skills),
+            ProjectionStep(frozenset({"RequestPublished", "RequestUpdated"}), self._requests),
+            ProjectionStep(frozenset({"ApplicationSubmitted"}), self._applications),
         )
 
     async def _clients(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> None:
@@ -174,7 +174,7 @@ class Requests(ReadModel):
     async def _skills(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> None:
         learnt = [row.id for row in await self.execute(uow, _LEARN_SKILLS, events, generation)]
         if learnt:
-            renamed = text(self.named(_RENAME, generation)).bindparams(
+            renamed = text(self.with_table_names(_RENAME, generation)).bindparams(
                 bindparam("learnt", learnt, ARRAY(Uuid))
             )
             await uow.execute(renamed)

@@ -11,8 +11,8 @@ import pytest
 from subgraphs.calendar import store
 from subgraphs.calendar.app import MIGRATIONS, bootstrap
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Client, Keys, Person, fresh_database
-from tests.subgraphs.stepping import Step
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys, fresh_database
+from tests.subgraphs.saga_steps import StepCall
 
 BLOCK = "bookingId: ID!, musicianId: ID!, musicianUserId: ID!, startsAt: DateTime!, endsAt: DateTime!, timeZone: String!, title: String!"
 DAY = datetime(2027, 6, 5, tzinfo=UTC)
@@ -28,11 +28,11 @@ class Player:
     """A musician with a calendar, and the steps that sagas take in it, each of a new saga."""
 
     client: Client
-    carrier: Person
-    person: Person
+    carrier: ApiUser
+    person: ApiUser
     musician_id: UUID
 
-    def block(self, start: float, end: float, booking_id: UUID | None = None) -> Step:
+    def block(self, start: float, end: float, booking_id: UUID | None = None) -> StepCall:
         """Book them for these hours."""
         ids = {
             "bookingId": booking_id or uuid4(),
@@ -41,12 +41,12 @@ class Player:
         }
         when = {"startsAt": at(start), "endsAt": at(end), "timeZone": "Europe/Berlin", "title": "A wedding"}
         given = {**{name: str(key) for name, key in ids.items()}, **when}
-        return Step(self.client, self.carrier, "blockAvailability", BLOCK, given)
+        return StepCall(self.client, self.carrier, "blockAvailability", BLOCK, given)
 
-    def release(self, step: Step) -> Step:
+    def release(self, step: StepCall) -> StepCall:
         """Let go of the time of a booking."""
         given = {"bookingId": step.given["bookingId"]}
-        return Step(self.client, self.carrier, "releaseAvailability", "bookingId: ID!", given)
+        return StepCall(self.client, self.carrier, "releaseAvailability", "bookingId: ID!", given)
 
     async def busy(self) -> list[tuple[float, float]]:
         """The hours of that day and its neighbours at which anybody sees that they are busy."""
@@ -71,7 +71,7 @@ class Player:
         """The whole answer to `blockTime` or `freeTime`."""
         query = f"mutation($input: TimeInput!) {{ {what}(input: $input) {{ id kind startsAt }} }}"
         given = {"startsAt": at(start), "endsAt": at(end), **changes}
-        return await self.client.ask(query, self.person, input=given)
+        return await self.client.send(query, self.person, input=given)
 
 
 def hours(moment: str) -> float:
@@ -80,13 +80,13 @@ def hours(moment: str) -> float:
 
 
 @pytest.fixture(scope="package")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+def keys(tmp_path_factory: pytest.TempPathFactory) -> SigningKeys:
     """The keys that sign and check the tokens of these tests."""
-    return Keys.make(tmp_path_factory.mktemp("keys"))
+    return SigningKeys.make(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="package")
-async def client(postgres_url: str, redis_url: str, keys: Keys) -> AsyncIterator[Client]:
+async def client(postgres_url: str, redis_url: str, keys: SigningKeys) -> AsyncIterator[Client]:
     """Asks the service in the process."""
     async with fresh_database(postgres_url, "calendar") as url:
         service = bootstrap(ServiceSettings("calendar", url, redis_url, keys.public))
@@ -96,13 +96,13 @@ async def client(postgres_url: str, redis_url: str, keys: Keys) -> AsyncIterator
 
 
 @pytest.fixture
-async def player(client: Client, keys: Keys) -> Player:
+async def player(client: Client, keys: SigningKeys) -> Player:
     """A musician whom the service knows."""
     return await make_player(client, keys)
 
 
-async def make_player(client: Client, keys: Keys) -> Player:
+async def make_player(client: Client, keys: SigningKeys) -> Player:
     """A musician whom the service knows."""
-    person, musician_id = Person.make(keys, "musician"), uuid4()
-    await store.remember_musician(client.service.database, musician_id, person.id, 1)
-    return Player(client, Person.make(keys, "service"), person, musician_id)
+    person, musician_id = ApiUser.make(keys, "musician"), uuid4()
+    await store.upsert_musician(client.service.database, musician_id, person.id, 1)
+    return Player(client, ApiUser.make(keys, "service"), person, musician_id)

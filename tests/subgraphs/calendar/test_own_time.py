@@ -10,7 +10,7 @@ import pytest
 from subgraphs.calendar.handlers import EVENT_HANDLERS
 from subgraphs.calendar.model import Span
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.testing import Client, Keys, Person
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 from subgraphs.kit.unit_of_work import UnitOfWork
 from tests.subgraphs.calendar.conftest import Player, at, hours
 
@@ -72,17 +72,17 @@ async def test_times_have_an_offset_or_are_utc(player: Player) -> None:
     assert await player.busy() == [(10, 12)]
 
 
-async def test_who_may(client: Client, keys: Keys, player: Player) -> None:
+async def test_who_may(client: Client, keys: SigningKeys, player: Player) -> None:
     """Musicians with a profile have a calendar, and everybody sees but when they are busy."""
     query = "mutation($input: TimeInput!) { blockTime(input: $input) { id } }"
     time = {"startsAt": at(1), "endsAt": at(2)}
     assert await client.codes(query, None, input=time) == ["UNAUTHENTICATED"]
-    assert await client.codes(query, Person.make(keys, "client"), input=time) == ["FORBIDDEN"]
-    assert await client.codes(query, Person.make(keys, "musician"), input=time) == ["FORBIDDEN"]
+    assert await client.codes(query, ApiUser.make(keys, "client"), input=time) == ["FORBIDDEN"]
+    assert await client.codes(query, ApiUser.make(keys, "musician"), input=time) == ["FORBIDDEN"]
     calendar = f'{{ myCalendar(from: "{at(0)}", to: "{at(24)}") {{ id }} }}'
     await player.block(20, 22).do()
     assert await client.codes(calendar) == ["UNAUTHENTICATED"]
-    assert (await client.data(calendar, Person.make(keys, "musician")))["myCalendar"] == []
+    assert (await client.data(calendar, ApiUser.make(keys, "musician")))["myCalendar"] == []
     assert len((await client.data(calendar, player.person))["myCalendar"]) == 1
 
 
@@ -108,12 +108,12 @@ async def test_a_booking_is_named(client: Client, player: Player) -> None:
     ]
 
 
-async def test_musicians_are_known_by_events(client: Client, keys: Keys) -> None:
+async def test_musicians_are_known_by_events(client: Client, keys: SigningKeys) -> None:
     """An event makes a musician known, one that comes late changes nothing."""
-    person, musician_id = Person.make(keys, "musician"), uuid4()
+    person, musician_id = ApiUser.make(keys, "musician"), uuid4()
     await tell(client, musician_id, person.id, 5)
     await tell(client, musician_id, uuid4(), 4)
-    player = Player(client, Person.make(keys, "service"), person, musician_id)
+    player = Player(client, ApiUser.make(keys, "service"), person, musician_id)
     assert "errors" not in await player.say("blockTime", 1, 2)
     assert await player.busy() == [(1, 2)]
 

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from subgraphs.kit.testing import Client, Keys, Person, counted_statements
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statements
 from tests.subgraphs.calendar.conftest import Player, at, make_player
 
 INSERT = """insert into slots (musician_id, musician_user_id, kind, booking_id, during, time_zone)
@@ -154,20 +154,20 @@ async def test_the_database_refuses_what_is_no_slot(
 )
 async def test_wrong_orders_are_refused(player: Player, changes: dict[str, str], field: str) -> None:
     """Each wrong value is named."""
-    answer = await player.block(20, 24).ask(changes=changes)
+    answer = await player.block(20, 24).send(changes=changes)
     assert [error["extensions"] for error in answer["errors"]] == [{"code": "BAD_USER_INPUT", "field": field}]
 
 
-async def test_nobody_but_sagas_takes_time_for_bookings(player: Player, keys: Keys) -> None:
+async def test_nobody_but_sagas_takes_time_for_bookings(player: Player, keys: SigningKeys) -> None:
     """Not the musician, and not an admin."""
     block = player.block(20, 24)
-    for person in (player.person, Person.make(keys, "admin")):
+    for person in (player.person, ApiUser.make(keys, "admin")):
         for step in (block, player.release(block)):
-            answer = await step.ask(by=person)
+            answer = await step.send(by=person)
             assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"]
 
 
-async def test_many_musicians_take_one_statement(client: Client, keys: Keys, player: Player) -> None:
+async def test_many_musicians_take_one_statement(client: Client, keys: SigningKeys, player: Player) -> None:
     """Busy times of all musicians of a request come at once, in order."""
     other = await make_player(client, keys)
     await player.block(22, 23).do()

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from subgraphs.events.app import bootstrap
 from subgraphs.kit.service import Service
-from subgraphs.kit.testing import Client, Keys, Person, Running
+from subgraphs.kit.testing import ApiUser, Client, Running, SigningKeys
 from subgraphs.requests.app import bootstrap as requests
 
 PUBLISH = "mutation($input: PublishRequestInput!) { publishRequest(input: $input) { id } }"
@@ -28,7 +28,7 @@ INPUT = {
 }
 
 
-async def told(audit: Client, admin: Person, filter: dict[str, Any], count: int) -> list[dict[str, Any]]:
+async def told(audit: Client, admin: ApiUser, filter: dict[str, Any], count: int) -> list[dict[str, Any]]:
     """Events that pass a filter, once there are so many."""
     async with asyncio.timeout(20):
         while True:
@@ -38,12 +38,12 @@ async def told(audit: Client, admin: Person, filter: dict[str, Any], count: int)
             await asyncio.sleep(0.05)
 
 
-async def test_who_what_and_why(running: Running, keys: Keys) -> None:
+async def test_who_what_and_why(running: Running, keys: SigningKeys) -> None:
     """What a client does is there with the client's id, its request's id, and all that follows.
 
     A second delivery adds nothing.
     """
-    host, admin = Person.make(keys, "client"), Person.make(keys, "admin")
+    host, admin = ApiUser.make(keys, "client"), ApiUser.make(keys, "admin")
     async with running("events", bootstrap) as service, running("requests", requests) as others:
         audit = Client(service)
         headers = {**host.headers, "x-request-id": "r-1"}
@@ -83,7 +83,7 @@ async def never_changed(service: Service) -> None:
             await service.database.execute(text(statement))
 
 
-async def test_for_admins_alone(running: Running, keys: Keys) -> None:
+async def test_for_admins_alone(running: Running, keys: SigningKeys) -> None:
     """Nobody else sees anything of it."""
     async with running("events", bootstrap) as service:
         audit = Client(service)
@@ -95,8 +95,8 @@ async def test_for_admins_alone(running: Running, keys: Keys) -> None:
         for query in queries:
             assert await audit.codes(query) == ["UNAUTHENTICATED"]
             for role in ("client", "musician"):
-                assert await audit.codes(query, Person.make(keys, role)) == ["FORBIDDEN"]
-            assert await audit.codes(query, Person.make(keys, "admin")) == []
+                assert await audit.codes(query, ApiUser.make(keys, role)) == ["FORBIDDEN"]
+            assert await audit.codes(query, ApiUser.make(keys, "admin")) == []
         assert await audit.codes(
-            '{ audit(filter: {aggregateId: "x"}) { totalCount } }', Person.make(keys, "admin")
+            '{ audit(filter: {aggregateId: "x"}) { totalCount } }', ApiUser.make(keys, "admin")
         ) == ["BAD_USER_INPUT"]

@@ -1,15 +1,15 @@
-"""A street for the tests of the queue."""
+"""A pair for the tests of the queue."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.subgraphs.kit.queue.street import Street, street_of
+from tests.subgraphs.kit.queue.service_pair import ServicePair, service_pair_of
 
 
 @pytest.fixture
-async def street(postgres_url: str, queue_url: str) -> AsyncIterator[Street]:
-    """A street with an empty queue."""
-    async with street_of(postgres_url, queue_url) as street:
-        await street.queue.redis.flushdb()
-        yield street
+async def pair(postgres_url: str, queue_url: str) -> AsyncIterator[ServicePair]:
+    """A pair with an empty queue."""
+    async with service_pair_of(postgres_url, queue_url) as pair:
+        await pair.queue.redis.flushdb()
+        yield pair

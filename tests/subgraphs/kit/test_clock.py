@@ -26,7 +26,7 @@ async def test_what_every_clock_does(clock: Clock) -> None:
     before, moment = clock.monotonic(), clock.now()
     sleeping = asyncio.create_task(clock.sleep(0.01))
     if isinstance(clock, FakeClock):
-        await clock.asleep()
+        await clock.wait_for_sleepers()
         await clock.advance(0.01)
     await sleeping
     assert moment.tzinfo is UTC
@@ -46,7 +46,7 @@ async def test_sleepers_wake_in_order() -> None:
             woken.append((name, clock.monotonic()))
 
     tasks = [asyncio.create_task(sleeper("long", 5)), asyncio.create_task(sleeper("short", 1, 1, 1))]
-    await clock.asleep(2)
+    await clock.wait_for_sleepers(2)
     await clock.advance(2.5)
     assert woken == [("short", 1), ("short", 2)]
     assert clock.now() == datetime(2026, 5, 1, 0, 0, 2, 500_000, tzinfo=UTC)
@@ -59,27 +59,27 @@ async def test_a_cancelled_sleeper_is_forgotten() -> None:
     """It does not count as one that sleeps."""
     clock = FakeClock()
     sleeping = asyncio.create_task(clock.sleep(1))
-    await clock.asleep()
+    await clock.wait_for_sleepers()
     sleeping.cancel()
     await asyncio.wait([sleeping])
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(clock.asleep(), 0.01)
+        await asyncio.wait_for(clock.wait_for_sleepers(), 0.01)
 
 
 async def test_waiting_for_an_event() -> None:
     """It ends when the event is set, or when the time is over; nothing is left running."""
     clock, event = FakeClock(), asyncio.Event()
     waiting = asyncio.create_task(wait(clock, event, 60))
-    await clock.asleep()
+    await clock.wait_for_sleepers()
     await clock.advance(60)
     assert await waiting is False
     waiting = asyncio.create_task(wait(clock, event, 60))
-    await clock.asleep()
+    await clock.wait_for_sleepers()
     event.set()
     assert await waiting is True
     assert await wait(clock, event, 60) is True
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(clock.asleep(), 0.01)
+        await asyncio.wait_for(clock.wait_for_sleepers(), 0.01)
 
 
 def test_nothing_else_reads_the_time() -> None:

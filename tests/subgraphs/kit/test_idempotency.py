@@ -13,7 +13,14 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.idempotency import AlreadyUndone, Direction, KeyReused, SagaCall, Superseded, once
+from subgraphs.kit.idempotency import (
+    AlreadyUndone,
+    Direction,
+    IdempotencyKeyReused,
+    SagaCall,
+    Superseded,
+    run_once,
+)
 from subgraphs.kit.testing import fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 
@@ -28,7 +35,7 @@ class Till:
         self.database = database
         self.saga = uuid4()
 
-    async def ask(
+    async def send(
         self, direction: Direction = "do", amount: int = 5, token: int = 1, *, fail: bool = False
     ) -> Mapping[str, Any] | None:
         """One call of the step."""
@@ -41,7 +48,7 @@ class Till:
                     raise RuntimeError
                 return {"amount": amount, "id": str(uuid4())}
 
-            return await once(
+            return await run_once(
                 uow, SagaCall(self.saga, "charge", direction, token), {"amount": amount}, effect
             )
 
@@ -68,18 +75,18 @@ async def till(postgres_url: str, tmp_path: Path) -> AsyncIterator[Till]:
 
 async def test_once(till: Till) -> None:
     """The same call again, with the same or a newer token, has no effect and the same result."""
-    first = await till.ask()
-    assert await till.ask() == first
-    assert await till.ask(token=7) == first
+    first = await till.send()
+    assert await till.send() == first
+    assert await till.send(token=7) == first
     assert await till.amounts() == [5]
     till.next_saga()
-    assert await till.ask() != first
+    assert await till.send() != first
     assert await till.amounts() == [5, 5]
 
 
 async def test_many_at_once(till: Till) -> None:
     """Twenty at the same time: one effect, one result."""
-    results = await asyncio.gather(*(till.ask() for _ in range(20)))
+    results = await asyncio.gather(*(till.send() for _ in range(20)))
     assert len({str(result) for result in results}) == 1
     assert await till.amounts() == [5]
 
@@ -87,51 +94,51 @@ async def test_many_at_once(till: Till) -> None:
 async def test_a_failure_leaves_nothing(till: Till) -> None:
     """What fails may be asked again."""
     with pytest.raises(RuntimeError):
-        await till.ask(fail=True)
+        await till.send(fail=True)
     assert await till.amounts() == []
-    assert await till.ask() is not None
+    assert await till.send() is not None
     assert await till.amounts() == [5]
 
 
 async def test_undoing(till: Till) -> None:
     """Once, with the same result each time; then the step is not done any more."""
-    await till.ask()
-    first = await till.ask("undo", token=2)
+    await till.send()
+    first = await till.send("undo", token=2)
     assert first is not None
-    assert await till.ask("undo", token=2) == first
+    assert await till.send("undo", token=2) == first
     assert await till.amounts() == []
     with pytest.raises(AlreadyUndone):
-        await till.ask(token=2)
+        await till.send(token=2)
     assert await till.amounts() == []
 
 
 async def test_an_undo_that_comes_first(till: Till) -> None:
     """There is nothing to undo; the do that comes late is refused."""
-    assert await till.ask("undo") is None
-    assert await till.ask("undo") is None
+    assert await till.send("undo") is None
+    assert await till.send("undo") is None
     with pytest.raises(AlreadyUndone):
-        await till.ask()
+        await till.send()
     assert await till.amounts() == []
 
 
 async def test_who_has_lost_the_saga(till: Till) -> None:
     """A call with an older token than one seen is refused, in both directions."""
-    await till.ask(token=5)
+    await till.send(token=5)
     directions: tuple[Direction, ...] = ("do", "undo")
     for direction in directions:
         with pytest.raises(Superseded):
-            await till.ask(direction, token=4)
+            await till.send(direction, token=4)
     assert await till.amounts() == [5]
-    await till.ask("undo", token=6)
+    await till.send("undo", token=6)
     with pytest.raises(Superseded):
-        await till.ask("undo", token=5)
+        await till.send("undo", token=5)
 
 
 async def test_another_input(till: Till) -> None:
     """The same key with another input is a mistake, not the same call."""
-    await till.ask(amount=5)
-    with pytest.raises(KeyReused):
-        await till.ask(amount=6)
+    await till.send(amount=5)
+    with pytest.raises(IdempotencyKeyReused):
+        await till.send(amount=6)
     assert await till.amounts() == [5]
 
 
@@ -140,7 +147,7 @@ async def test_do_and_undo_at_once(till: Till) -> None:
     for _ in range(20):
         till.next_saga()
         found = await asyncio.gather(
-            till.ask("do", token=1), till.ask("undo", token=2), return_exceptions=True
+            till.send("do", token=1), till.send("undo", token=2), return_exceptions=True
         )
         assert not isinstance(found[1], BaseException)
         assert await till.amounts() == []

@@ -13,9 +13,16 @@ from joserfc.util import urlsafe_b64encode
 
 from subgraphs.kit.clock import FakeClock
 from subgraphs.kit.errors import Unauthenticated
-from subgraphs.kit.identity import REMEMBERED, SERVICE, SERVICE_PUBLIC, Identity, TokenSigner, TokenVerifier
+from subgraphs.kit.identity import (
+    CACHED_TOKENS,
+    SERVICE,
+    SERVICE_PUBLIC,
+    Identity,
+    TokenSigner,
+    TokenVerifier,
+)
 from subgraphs.kit.keys import load_key, make_key_pair
-from subgraphs.kit.testing import Keys
+from subgraphs.kit.testing import SigningKeys
 
 USER = uuid4()
 
@@ -32,7 +39,7 @@ def claims(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**right, **changes}.items() if value is not None}
 
 
-def signed(keys: Keys, **changes: Any) -> str:
+def signed(keys: SigningKeys, **changes: Any) -> str:
     """A token with these claims, signed by the right key."""
     return jwt.encode({"alg": "ES256"}, claims(**changes), load_key(keys.private), algorithms=["ES256"])
 
@@ -43,7 +50,7 @@ def unsigned(algorithm: str) -> str:
     return ".".join(urlsafe_b64encode(orjson.dumps(part)).decode() for part in parts) + "."
 
 
-def keyed_with_public_key(keys: Keys) -> str:
+def keyed_with_public_key(keys: SigningKeys) -> str:
     """A token signed by HS256 with the text of the public key as its secret."""
     secret = OctKey.import_key(keys.public.read_bytes().replace(b"-----", b""))
     return jwt.encode({"alg": "HS256"}, claims(role="admin"), secret, algorithms=["HS256"])
@@ -56,7 +63,7 @@ def signed_by_another() -> str:
     )
 
 
-def test_a_signed_token_names_its_user(keys: Keys) -> None:
+def test_a_signed_token_names_its_user(keys: SigningKeys) -> None:
     """What the signer signs, the verifier believes, also the second time, from memory."""
     verifier = TokenVerifier(keys.public)
     token = TokenSigner(keys.private).sign(USER, "musician")
@@ -65,7 +72,7 @@ def test_a_signed_token_names_its_user(keys: Keys) -> None:
     assert verifier.identity(f"bearer   {token.value} ") == Identity(USER, "musician")
 
 
-def test_nobody_is_no_error(keys: Keys) -> None:
+def test_nobody_is_no_error(keys: SigningKeys) -> None:
     """Without a header, or with an empty one, nobody asks."""
     assert TokenVerifier(keys.public).identity(None) is None
     assert TokenVerifier(keys.public).identity("") is None
@@ -90,13 +97,13 @@ def test_nobody_is_no_error(keys: Keys) -> None:
         {"nbf": int(time.time()) + 3600},
     ],
 )
-def test_claims_must_be_right(keys: Keys, changes: dict[str, Any]) -> None:
+def test_claims_must_be_right(keys: SigningKeys, changes: dict[str, Any]) -> None:
     """A token of the right key is refused when its claims are missing, wrong or over."""
     with pytest.raises(Unauthenticated, match="log in again"):
         TokenVerifier(keys.public).identity(f"Bearer {signed(keys, **changes)}")
 
 
-def test_forged_tokens_are_refused(keys: Keys) -> None:
+def test_forged_tokens_are_refused(keys: SigningKeys) -> None:
     """Neither `none`, nor HS256 with the public key, nor another key, nor a changed payload gets in."""
     token = signed(keys)
     header, _, signature = token.split(".")
@@ -123,13 +130,13 @@ def test_forged_tokens_are_refused(keys: Keys) -> None:
 
 
 @pytest.mark.parametrize("header", ["Basic YTpi", "Bearer", "Bearer  ", "token"])
-def test_other_schemes_are_refused(keys: Keys, header: str) -> None:
+def test_other_schemes_are_refused(keys: SigningKeys, header: str) -> None:
     """A header that is there but is no bearer token is an error, not nobody."""
     with pytest.raises(Unauthenticated):
         TokenVerifier(keys.public).identity(header)
 
 
-async def test_a_remembered_token_still_ends(keys: Keys) -> None:
+async def test_a_remembered_token_still_ends(keys: SigningKeys) -> None:
     """A token that was believed once is refused after its end."""
     clock = FakeClock()
     verifier = TokenVerifier(keys.public, clock)
@@ -142,18 +149,18 @@ async def test_a_remembered_token_still_ends(keys: Keys) -> None:
             verifier.identity(header)
 
 
-def test_what_is_remembered_of_tokens(keys: Keys) -> None:
+def test_what_is_remembered_of_tokens(keys: SigningKeys) -> None:
     """A bounded number of digests: no token can be read out of the verifier."""
     verifier, signer = TokenVerifier(keys.public), TokenSigner(keys.private)
-    tokens = [signer.sign(USER, "client").value for _ in range(REMEMBERED + 3)]
+    tokens = [signer.sign(USER, "client").value for _ in range(CACHED_TOKENS + 3)]
     for token in tokens:
         verifier.identity(f"Bearer {token}")
-    known = vars(verifier)["_known"]
-    assert len(known) == REMEMBERED
+    known = vars(verifier)["_cached"]
+    assert len(known) == CACHED_TOKENS
     assert not set(tokens) & set(map(str, known))
 
 
-def test_keys_are_made_once(keys: Keys) -> None:
+def test_keys_are_made_once(keys: SigningKeys) -> None:
     """A second start keeps the pair, restores a lost public file, and the private file is its owner's
     only.
     """
@@ -167,10 +174,10 @@ def test_keys_are_made_once(keys: Keys) -> None:
 def test_who_may_see() -> None:
     """The owner and admins see what is private."""
     other = UUID(int=1)
-    assert Identity(USER, "client").may_see(USER)
-    assert not Identity(USER, "client").may_see(other)
-    assert not Identity(USER, "client").may_see(None)
-    assert Identity(USER, "admin").may_see(other)
+    assert Identity(USER, "client").is_owner_or_admin(USER)
+    assert not Identity(USER, "client").is_owner_or_admin(other)
+    assert not Identity(USER, "client").is_owner_or_admin(None)
+    assert Identity(USER, "admin").is_owner_or_admin(other)
 
 
 def test_people_and_services_have_keys_of_their_own(tmp_path: Path) -> None:
@@ -178,7 +185,7 @@ def test_people_and_services_have_keys_of_their_own(tmp_path: Path) -> None:
 
     Where there is no key of services there are none.
     """
-    keys = Keys.make(tmp_path)
+    keys = SigningKeys.make(tmp_path)
     verifier = TokenVerifier(keys.public)
     service = TokenSigner(keys.service).sign(uuid4(), SERVICE).value
     found = verifier.identity(f"Bearer {service}")

@@ -60,7 +60,7 @@ def test_a_cursor_comes_back_as_it_was() -> None:
 )
 def test_other_cursors_are_refused(cursor: str) -> None:
     """Whatever was not made by this order is an error that names the argument."""
-    with pytest.raises(BadUserInput, match="'after' is") as caught:
+    with pytest.raises(BadUserInput, match="'after' must be") as caught:
         Page.of(NEWEST, 10, cursor)
     assert caught.value.extensions == {"field": "after"}
 

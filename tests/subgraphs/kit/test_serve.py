@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from subgraphs.kit.serve import bootstrap_of, config_of, main
-from subgraphs.kit.settings import ServiceSettings, SettingsError
-from subgraphs.kit.testing import Keys, fresh_database
+from subgraphs.kit.serve import config_of, load_bootstrap, main
+from subgraphs.kit.settings import ServiceSettings, ServiceSettingsError
+from subgraphs.kit.testing import SigningKeys, fresh_database
 
 pytestmark = pytest.mark.system
 COMMAND = [sys.executable, "-m", "subgraphs.kit.serve", "users"]
@@ -26,7 +26,7 @@ PARENT = [sys.executable, "-c", STARTS]
 
 
 @pytest.fixture
-async def environment(postgres_url: str, queue_url: str, keys: Keys) -> AsyncIterator[dict[str, str]]:
+async def environment(postgres_url: str, queue_url: str, keys: SigningKeys) -> AsyncIterator[dict[str, str]]:
     """The environment of a users service on a fresh database and a free port."""
     async with fresh_database(postgres_url, "served") as url:
         files = {"JWT_PUBLIC_KEY_FILE": str(keys.public), "JWT_PRIVATE_KEY_FILE": str(keys.private)}
@@ -48,12 +48,12 @@ async def ready(port: str) -> None:
                     await asyncio.sleep(0.05)
 
 
-def test_idle_connections_stay_open(postgres_url: str, queue_url: str, keys: Keys) -> None:
+def test_idle_connections_stay_open(postgres_url: str, queue_url: str, keys: SigningKeys) -> None:
     """The gateway may keep a connection for long.
 
     Closed by us under a mutation, nobody could tell whether that was done.
     """
-    service = bootstrap_of("users")(
+    service = load_bootstrap("users")(
         ServiceSettings("users", postgres_url, queue_url, keys.public, keys.private)
     )
     assert config_of(service, "127.0.0.1", 0).timeout_keep_alive >= 600
@@ -107,7 +107,7 @@ async def test_an_unreachable_database_is_said(environment: dict[str, str]) -> N
 
 
 def test_what_is_missing_is_said(
-    keys: Keys, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    keys: SigningKeys, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A service that is none, no service, and missing settings are named."""
     for name in ("DATABASE_URL", "REDIS_URL", "JWT_PUBLIC_KEY_FILE"):
@@ -116,12 +116,12 @@ def test_what_is_missing_is_said(
     said = capsys.readouterr().err
     assert "usage:" in said
     assert "there is no service 'nix'" in said
-    assert "set DATABASE_URL, REDIS_URL, JWT_PUBLIC_KEY_FILE" in said
-    with pytest.raises(SettingsError, match="JWT_PRIVATE_KEY_FILE"):
-        bootstrap_of("users")(ServiceSettings("users", "postgresql://a/b", "redis://a", keys.public))
+    assert "lacks DATABASE_URL, REDIS_URL, JWT_PUBLIC_KEY_FILE" in said
+    with pytest.raises(ServiceSettingsError, match="JWT_PRIVATE_KEY_FILE"):
+        load_bootstrap("users")(ServiceSettings("users", "postgresql://a/b", "redis://a", keys.public))
 
 
-def test_settings_name_what_is_wrong(keys: Keys, tmp_path: Path) -> None:
+def test_settings_name_what_is_wrong(keys: SigningKeys, tmp_path: Path) -> None:
     """Each setting that is missing or wrong is named; addresses with passwords are not shown."""
     right = {
         "DATABASE_URL": "postgresql://a:secret@b/c",
@@ -137,5 +137,5 @@ def test_settings_name_what_is_wrong(keys: Keys, tmp_path: Path) -> None:
         ({"PORT": "65536"}, "PORT"),
         ({"JWT_PUBLIC_KEY_FILE": str(tmp_path / "none")}, "JWT_PUBLIC_KEY_FILE"),
     ]:
-        with pytest.raises(SettingsError, match=named):
+        with pytest.raises(ServiceSettingsError, match=named):
             ServiceSettings.from_env("reviews", {**right, **wrong})

@@ -12,16 +12,16 @@ import strawberry
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from subgraphs.kit.asgi import BODY_LIMIT, Door
+from subgraphs.kit.asgi import BODY_LIMIT, GraphQLEndpoint
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import Conflict, RateLimited
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.service import Context, Service
-from subgraphs.kit.testing import Client, Keys, Person, fresh_database
+from subgraphs.kit.service import Service, ServiceContext
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys, fresh_database
 
-Info = strawberry.Info[Context, None]
+Info = strawberry.Info[ServiceContext, None]
 
 
 @object_type(keys=["id"])
@@ -77,7 +77,7 @@ class Query:
 
 
 @pytest.fixture(scope="module")
-async def client(postgres_url: str, keys: Keys) -> AsyncIterator[Client]:
+async def client(postgres_url: str, keys: SigningKeys) -> AsyncIterator[Client]:
     """Asks a service without tables."""
     async with fresh_database(postgres_url, "door") as url:
         database = Database(url)
@@ -85,7 +85,7 @@ async def client(postgres_url: str, keys: Keys) -> AsyncIterator[Client]:
         service = Service(
             "door",
             schema=Schema(Query),
-            context=lambda caller: Context(caller, database, bus),
+            context=lambda caller: ServiceContext(caller, database, bus),
             verifier=TokenVerifier(keys.public),
             database=database,
             migrations=Path(__file__).parent / "no_migrations",
@@ -104,9 +104,9 @@ async def http(client: Client) -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
-async def test_questions_are_answered(http: httpx.AsyncClient, keys: Keys) -> None:
+async def test_questions_are_answered(http: httpx.AsyncClient, keys: SigningKeys) -> None:
     """A POST with JSON is answered, with the identity of its token and with no other."""
-    person = Person.make(keys)
+    person = ApiUser.make(keys)
     headers = {**person.headers, "X-User-Id": "admin", "X-Forwarded-For": "6.6.6.6, 9.9.9.9"}
     body = {"query": "query A { whoami } query B { __typename }", "operationName": "A", "variables": None}
     answer = await http.post("/graphql", json=body, headers=headers)
@@ -180,7 +180,7 @@ async def test_health(http: httpx.AsyncClient) -> None:
     assert (await http.get("/health/live")).json() == {"status": "live"}
     assert (await http.get("/health/ready")).json() == {"status": "ready"}
     gone = Database("postgresql://somebody@127.0.0.1:1/nothing")
-    door = httpx.ASGITransport(Door(refuse, gone.is_ready))
+    door = httpx.ASGITransport(GraphQLEndpoint(refuse, gone.is_ready))
     async with httpx.AsyncClient(transport=door, base_url="http://door") as without:
         assert (await without.get("/health/live")).status_code == 200
         assert (await without.get("/health/ready")).status_code == 503
@@ -198,7 +198,7 @@ async def test_the_unexpected_is_masked(client: Client) -> None:
     The log has the trace, without parameters.
     """
     with capture_logs() as logs:
-        answer = await client.ask("{ broken whoami }")
+        answer = await client.send("{ broken whoami }")
     error = answer["errors"][0]
     assert answer["data"] == {"broken": None, "whoami": "None None"}
     assert (error["message"], error["path"]) == ("Internal error", ["broken"])
@@ -223,10 +223,10 @@ async def test_errors_have_codes(client: Client) -> None:
         "query($a: Boolean!) { whoami @skip(if: $a) }": {"code": "BAD_USER_INPUT"},
     }
     for query, extensions in cases.items():
-        answer = await client.ask(query)
+        answer = await client.send(query)
         assert answer["errors"][0]["extensions"] == extensions, query
     unnamed = await client.service.execute("query A { whoami } query B { whoami }", None, "C")
-    assert unnamed["errors"][0]["message"] == "There is no operation 'C' to execute"
+    assert unnamed["errors"][0]["message"] == "The document has no operation 'C'"
 
 
 async def test_representations_are_checked(client: Client) -> None:
@@ -244,7 +244,7 @@ async def test_representations_are_checked(client: Client) -> None:
     given.append({"__typename": "Thing", "id": "1", "more": 1})
     given.append({"__typename": "Query"})
     query = "query($given: [_Any!]!) { _entities(representations: $given) { ... on Thing { id } } }"
-    answer = await client.ask(query, given=given)
+    answer = await client.send(query, given=given)
     assert answer["data"]["_entities"] == [{"id": "1"}, None, None, None, None, None, None]
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
     assert given[0] == {"__typename": "Thing", "id": "1"}
@@ -252,13 +252,13 @@ async def test_representations_are_checked(client: Client) -> None:
 
 async def test_long_queries_are_refused(client: Client) -> None:
     """A query of too many tokens is refused before it costs anything."""
-    answer = await client.ask("{" + " whoami" * 20_000 + "}")
+    answer = await client.send("{" + " whoami" * 20_000 + "}")
     assert answer["errors"][0]["extensions"]["code"] == "GRAPHQL_PARSE_FAILED"
 
 
-async def test_requests_at_once_do_not_mix(client: Client, keys: Keys) -> None:
+async def test_requests_at_once_do_not_mix(client: Client, keys: SigningKeys) -> None:
     """Each of many requests at once sees its own caller."""
-    people = [Person.make(keys) for _ in range(20)]
+    people = [ApiUser.make(keys) for _ in range(20)]
     answers = await asyncio.gather(*[client.data("{ whoami }", person) for person in people])
     assert [answer["whoami"] for answer in answers] == [f"{person.id} None" for person in people]
 
@@ -271,17 +271,17 @@ async def test_the_sdl_is_federations(client: Client) -> None:
     assert 'type Thing @key(fields: "id")' in client.service.sdl
 
 
-async def test_extensions_stand_beside_the_data(client: Client, keys: Keys) -> None:
+async def test_extensions_stand_beside_the_data(client: Client, keys: SigningKeys) -> None:
     """What resolvers have to say is in the answer's extensions, that of one request alone.
 
     Without it there are none.
     """
-    person = Person.make(keys)
+    person = ApiUser.make(keys)
     query = '{ a: noted(word: "x") b: noted(word: "y") taken }'
-    answer = await client.ask(query, person)
+    answer = await client.send(query, person)
     header = person.headers["authorization"]
     assert answer["extensions"] == {"notes": {"a": f"x {header}", "b": f"y {header}"}}
     assert answer["data"] == {"a": "x", "b": "y", "taken": None}
-    other = await client.ask('{ c: noted(word: "z") }')
+    other = await client.send('{ c: noted(word: "z") }')
     assert other == {"data": {"c": "z"}, "extensions": {"notes": {"c": "z None"}}}
-    assert "extensions" not in await client.ask("{ whoami }")
+    assert "extensions" not in await client.send("{ whoami }")

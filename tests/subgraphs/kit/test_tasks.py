@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from subgraphs.kit.tasks import end
+from subgraphs.kit.tasks import cancel
 
 
 async def test_a_task_that_loses_a_cancellation_ends() -> None:
@@ -21,7 +21,7 @@ async def test_a_task_that_loses_a_cancellation_ends() -> None:
 
     task = asyncio.create_task(deaf())
     await asyncio.sleep(0)
-    await asyncio.wait_for(end(task), 5)
+    await asyncio.wait_for(cancel(task), 5)
     assert (lost, task.cancelled()) == (1, True)
 
 
@@ -34,4 +34,4 @@ async def test_an_error_is_not_lost() -> None:
     task = asyncio.create_task(broken())
     await asyncio.sleep(0)
     with pytest.raises(ZeroDivisionError):
-        await end(task)
+        await cancel(task)

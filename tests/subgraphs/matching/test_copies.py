@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from subgraphs.kit.testing import Client, Keys, Person
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 from tests.subgraphs.matching.conftest import Tell
 
 DIGESTS = "query($kind: String!) { copyDigests(kind: $kind) }"
@@ -19,12 +19,12 @@ REPAIR = "mutation($kind: String!, $originals: JSON!) { repairCopies(kind: $kind
 
 
 @pytest.fixture
-def checker(keys: Keys) -> Person:
+def checker(keys: SigningKeys) -> ApiUser:
     """The service that compares."""
-    return Person.make(keys, "service")
+    return ApiUser.make(keys, "service")
 
 
-async def test_digests_change_with_rows_and_versions(client: Client, checker: Person, tell: Tell) -> None:
+async def test_digests_change_with_rows_and_versions(client: Client, checker: ApiUser, tell: Tell) -> None:
     """A copy more, or one of another version, changes its own bucket and no other."""
 
     async def digests() -> dict[str, Any]:
@@ -44,7 +44,7 @@ async def test_digests_change_with_rows_and_versions(client: Client, checker: Pe
     assert after[bucket][0] == before[bucket][0]
 
 
-async def test_a_copy_is_put_right(client: Client, checker: Person, tell: Tell) -> None:
+async def test_a_copy_is_put_right(client: Client, checker: ApiUser, tell: Tell) -> None:
     """One that is wrong and one that is missing become what their owner tells, and older events change
     nothing any more.
     """
@@ -64,7 +64,7 @@ async def test_a_copy_is_put_right(client: Client, checker: Person, tell: Tell) 
 
 
 async def test_what_an_owner_told_before_a_newer_event_is_no_repair(
-    client: Client, checker: Person, tell: Tell
+    client: Client, checker: ApiUser, tell: Tell
 ) -> None:
     """An event that comes between the question to the owner and the repair stands.
 
@@ -98,14 +98,14 @@ async def test_what_an_owner_told_before_a_newer_event_is_no_repair(
     ],
 )
 async def test_wrong_questions_are_refused(
-    client: Client, checker: Person, query: str, variables: dict[str, Any]
+    client: Client, checker: ApiUser, query: str, variables: dict[str, Any]
 ) -> None:
     """Whatever is no kind, bucket, key or original of ours."""
     assert await client.codes(query, checker, **variables) == ["BAD_USER_INPUT"]
 
 
-async def test_only_for_the_service_that_compares(client: Client, host: Person, keys: Keys) -> None:
+async def test_only_for_the_service_that_compares(client: Client, host: ApiUser, keys: SigningKeys) -> None:
     """Neither clients nor admins see or repair copies."""
-    for person in (host, Person.make(keys, "admin")):
+    for person in (host, ApiUser.make(keys, "admin")):
         assert await client.codes(DIGESTS, person, kind="musician") == ["FORBIDDEN"]
         assert await client.codes(REPAIR, person, kind="musician", originals={}) == ["FORBIDDEN"]

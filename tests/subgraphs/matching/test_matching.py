@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select, text
 
-from subgraphs.kit.testing import Client, Keys, Person, counted_statements
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statements
 from subgraphs.matching.index import Index
 from subgraphs.matching.tables import results
 
@@ -47,7 +47,7 @@ async def test_events_change_the_ranking(client: Client, tell: Any) -> None:
     assert await ranked(client, request) == [str(good)]
 
 
-async def test_what_holds_is_served_again(client: Client, tell: Any, host: Person) -> None:
+async def test_what_holds_is_served_again(client: Client, tell: Any, host: ApiUser) -> None:
     """A stored result is served until its request or any musician changes, or a fresh one is wanted."""
     skill = str(uuid4())
     request = await tell("RequestPublished", 1, client_id=host.id, skill_ids=[skill])
@@ -78,7 +78,7 @@ async def test_what_holds_is_served_again(client: Client, tell: Any, host: Perso
     assert all(row.execution_time_ms > 0 for row in stored)
 
 
-async def test_others_are_told_of_new_rankings(client: Client, tell: Any, host: Person) -> None:
+async def test_others_are_told_of_new_rankings(client: Client, tell: Any, host: ApiUser) -> None:
     """A ranking that was computed is told with its best, once, whichever way it was asked for.
 
     One served again is not.
@@ -111,12 +111,12 @@ async def test_others_are_told_of_new_rankings(client: Client, tell: Any, host: 
     assert (second.payload["algorithm"], second.payload["is_default"]) == ("nearby", False)
 
 
-async def test_orders_that_are_refused(client: Client, tell: Any, host: Person, keys: Keys) -> None:
+async def test_orders_that_are_refused(client: Client, tell: Any, host: ApiUser, keys: SigningKeys) -> None:
     """Only the client ranks for a request that is known and looks for somebody, by an algorithm that there
     is.
     """
     request = str(await tell("RequestPublished", 1, client_id=host.id))
-    stranger, admin = Person.make(keys, "client"), Person.make(keys, "admin")
+    stranger, admin = ApiUser.make(keys, "client"), ApiUser.make(keys, "admin")
     assert await client.codes(FIND, None, id=request) == ["UNAUTHENTICATED"]
     assert await client.codes(FIND, stranger, id=request) == ["FORBIDDEN"]
     assert await client.codes(FIND, admin, id=request) == []
@@ -129,15 +129,17 @@ async def test_orders_that_are_refused(client: Client, tell: Any, host: Person, 
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": "first"}
 
 
-async def test_results_belong_to_the_client(client: Client, tell: Any, host: Person, keys: Keys) -> None:
+async def test_results_belong_to_the_client(
+    client: Client, tell: Any, host: ApiUser, keys: SigningKeys
+) -> None:
     """A stored ranking is shown to the client of its request and to admins, whatever headers claim."""
     request = await tell("RequestPublished", 1, client_id=host.id)
     key = (await client.data(FIND, host, id=str(request)))["findMatches"]["id"]
     query = "query($id: ID!) { matchingResult(id: $id) { id matches { totalScore } } }"
     assert (await client.data(query, host, id=key))["matchingResult"]["id"] == key
-    assert await client.codes(query, Person.make(keys, "admin"), id=key) == []
+    assert await client.codes(query, ApiUser.make(keys, "admin"), id=key) == []
     assert await client.codes(query, None, id=key) == ["UNAUTHENTICATED"]
-    assert await client.codes(query, Person.make(keys, "musician"), id=key) == ["FORBIDDEN"]
+    assert await client.codes(query, ApiUser.make(keys, "musician"), id=key) == ["FORBIDDEN"]
     forged = {"x-user-id": str(host.id), "x-user-role": "admin"}
     answer = await client.service.execute(query, {"id": key}, None, forged)
     assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
@@ -175,7 +177,7 @@ async def test_price_bands_of_many_take_one_look(client: Client, tell: Any) -> N
         data = await client.data(query, None, r=representations)
     assert [entity["priceBand"] for entity in data["_entities"]] == ["BUDGET", "STANDARD", "PREMIUM"]
     assert len(statements) == 1
-    lacking = await client.ask(query, None, r=[{"__typename": "Musician", "id": str(uuid4())}])
+    lacking = await client.send(query, None, r=[{"__typename": "Musician", "id": str(uuid4())}])
     assert lacking["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 

@@ -13,7 +13,7 @@ from subgraphs.matching.model import (
     EARTH_KM,
     Columns,
     Parameters,
-    Wanted,
+    Requirements,
     Weights,
     experience_scores,
     parameters_of,
@@ -42,7 +42,9 @@ def columns_of(rows: list[SimpleNamespace]) -> Columns:
     )
 
 
-def plainly(rows: list[SimpleNamespace], wanted: Wanted, parameters: Parameters) -> list[tuple[UUID, float]]:
+def plainly(
+    rows: list[SimpleNamespace], wanted: Requirements, parameters: Parameters
+) -> list[tuple[UUID, float]]:
     """The ranking as the page of rules says it, with loops and haversines."""
     mask = int(wanted.skills[0])
     found = []
@@ -92,7 +94,7 @@ def test_rank_agrees_with_the_plain_calculation(seed: int) -> None:
         for _ in range(300)
     ]
     mask = dice.choice((0, 1, 0b1011, 0b11111111))
-    wanted = Wanted(
+    wanted = Requirements(
         lat, lng, dice.uniform(1, 8), 100.0, 600.0, 0, np.array([mask], np.uint64), mask.bit_count()
     )
     parameters = msgspec.structs.replace(EVEN, radius_km=dice.choice((5.0, 60.0, 20037.0)))
@@ -108,7 +110,7 @@ def test_rank_agrees_with_the_plain_calculation(seed: int) -> None:
 
 def test_nobody_and_everybody_alike() -> None:
     """An empty index ranks nobody; among equals the nearest, then the id decides."""
-    wanted = Wanted(0.0, 0.0, 1, 0.0, 10.0, 0, np.zeros(1, np.uint64), 0)
+    wanted = Requirements(0.0, 0.0, 1, 0.0, 10.0, 0, np.zeros(1, np.uint64), 0)
     empty = columns_of([])
     assert rank(empty, wanted, EVEN).candidates == 0
     rows = [

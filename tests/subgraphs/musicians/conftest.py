@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from subgraphs.kit.testing import Client, Keys, Person, Running, load_rows
+from subgraphs.kit.testing import ApiUser, Client, Running, SigningKeys, load_rows
 from subgraphs.musicians.app import bootstrap
 
 CROWD = """
@@ -30,15 +30,15 @@ async def client(running: Running) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-def player(keys: Keys) -> Person:
+def player(keys: SigningKeys) -> ApiUser:
     """A user who registered as musician and has no profile yet."""
-    return Person.make(keys, "musician")
+    return ApiUser.make(keys, "musician")
 
 
 @pytest.fixture
-def host(keys: Keys) -> Person:
+def host(keys: SigningKeys) -> ApiUser:
     """A client."""
-    return Person.make(keys, "client")
+    return ApiUser.make(keys, "client")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.testing import Client, Person
+from subgraphs.kit.testing import ApiUser, Client
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.musicians import store
 from subgraphs.musicians.aggregates import PROFILES
@@ -20,7 +20,7 @@ AS_OF = "query($id: ID!, $version: Int) { musicianAsOf(id: $id, version: $versio
 HISTORY = "query($id: ID!) { musicianHistory(id: $id) { version type changes createdBy } }"
 
 
-async def test_a_profile_is_rebuilt(client: Client, player: Person, host: Person) -> None:
+async def test_a_profile_is_rebuilt(client: Client, player: ApiUser, host: ApiUser) -> None:
     """Each version comes back with its skills and its document; nobody else sees them."""
     made = await make(client, player)
     await client.data(UPDATE, player, input={"skills": ["drums"], "profileDocument": None})
@@ -34,7 +34,7 @@ async def test_a_profile_is_rebuilt(client: Client, player: Person, host: Person
     assert await client.codes(HISTORY, host, id=made["id"]) == ["FORBIDDEN"]
 
 
-async def test_skills_given_by_hand_belong_to_the_history(client: Client, player: Person) -> None:
+async def test_skills_given_by_hand_belong_to_the_history(client: Client, player: ApiUser) -> None:
     """A skill that somebody adds at the database's prompt, with the name in the same transaction, is
     recorded and told once each.
     """
@@ -76,7 +76,7 @@ async def take_skills(database: Database, key: UUID) -> None:
 
 @pytest.mark.parametrize("late", [False, True])
 async def test_a_hand_that_takes_skills_waits_for_the_service(
-    client: Client, player: Person, late: bool
+    client: Client, player: ApiUser, late: bool
 ) -> None:
     """Both get through, wherever the service is (it has locked the profile, or changed it), and the
     profile is told as it then is.
@@ -96,7 +96,7 @@ async def test_a_hand_that_takes_skills_waits_for_the_service(
     assert (newest.version, newest.payload["bio"], newest.payload["skill_ids"]) == (3, "Newer", [])
 
 
-async def test_profiles_are_what_their_events_say(client: Client, player: Person) -> None:
+async def test_profiles_are_what_their_events_say(client: Client, player: ApiUser) -> None:
     """Rows of the service and rows from outside alike."""
     await make(client, player)
     await client.service.database.execute(text(CROWD))

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from subgraphs.kit.testing import Client, Keys, Person, counted_statements
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statements
 
 PLAIN = (
     "id",
@@ -38,17 +38,19 @@ async def test_every_field_is_tested(client: Client) -> None:
         assert {field["name"] for field in asked["__type"]["fields"]} == fields
 
 
-async def test_everybody_sees_everything(client: Client, crowd: list[UUID], host: Person, keys: Keys) -> None:
+async def test_everybody_sees_everything(
+    client: Client, crowd: list[UUID], host: ApiUser, keys: SigningKeys
+) -> None:
     """A profile is public: nobody, a client, an admin and forged headers get the same answer."""
     selection = " ".join(MUSICIAN.values())
     expected = await client.entities("Musician", crowd[:3], selection)
     assert "errors" not in expected
-    for person in (host, Person.make(keys, "admin"), Person(uuid4(), "none", {"x-user-id": str(uuid4())})):
+    for person in (host, ApiUser.make(keys, "admin"), ApiUser(uuid4(), "none", {"x-user-id": str(uuid4())})):
         assert await client.entities("Musician", crowd[:3], selection, person) == expected
     user = expected["data"]["_entities"][0]["user"]["id"]
     answer = await client.entities("User", [user], f"musicianProfile {{ {selection} }}")
     assert answer["data"]["_entities"][0]["musicianProfile"] == expected["data"]["_entities"][0]
-    refused = Person(uuid4(), "none", {"authorization": "Bearer a.b.c"})
+    refused = ApiUser(uuid4(), "none", {"authorization": "Bearer a.b.c"})
     assert (await client.entities("Musician", crowd, selection, refused))["data"] is None
 
 
@@ -168,6 +170,6 @@ async def test_bad_arguments_are_refused(client: Client) -> None:
         ({"first": 5, "filter": {"city": "a\0b"}}, "city"),
     ]
     for variables, field in cases:
-        answer = await client.ask(PAGE, **variables)
+        answer = await client.send(PAGE, **variables)
         assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
     assert await client.codes(PAGE, first=5, order="random") == ["BAD_USER_INPUT"]

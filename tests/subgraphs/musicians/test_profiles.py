@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from subgraphs.kit.testing import Client, Keys, Person
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 
 WHOLE = """{
   id user { id } stageName bio hourlyRate currency experienceYears availability portfolioUrls profileDocument
@@ -28,12 +28,12 @@ PROFILE: dict[str, Any] = {
 }
 
 
-async def make(client: Client, person: Person, **changes: Any) -> Any:
+async def make(client: Client, person: ApiUser, **changes: Any) -> Any:
     """A profile that is in order, but for these changes."""
     return (await client.data(CREATE, person, input={**PROFILE, **changes}))["createMusicianProfile"]
 
 
-async def test_a_profile_comes_back_whole(client: Client, player: Person) -> None:
+async def test_a_profile_comes_back_whole(client: Client, player: ApiUser) -> None:
     """What a musician gives is kept as it is, skills by name or id, and told to the others."""
     made = await make(client, player)
     expected = {**PROFILE, "hourlyRate": "85.50", "currency": "EUR", "user": {"id": str(player.id)}}
@@ -70,7 +70,7 @@ async def test_a_profile_comes_back_whole(client: Client, player: Person) -> Non
     }
 
 
-async def test_a_small_profile_is_enough(client: Client, player: Person) -> None:
+async def test_a_small_profile_is_enough(client: Client, player: ApiUser) -> None:
     """A name and a rate make a profile; the rest is empty."""
     made = (await client.data(CREATE, player, input={"stageName": "Solo", "hourlyRate": 0}))[
         "createMusicianProfile"
@@ -84,7 +84,7 @@ async def test_a_small_profile_is_enough(client: Client, player: Person) -> None
     assert made["profileDocument"] is None
 
 
-async def test_a_user_has_one_profile(client: Client, player: Person) -> None:
+async def test_a_user_has_one_profile(client: Client, player: ApiUser) -> None:
     """A second profile is a conflict, and changes nothing."""
     made = await make(client, player)
     assert await client.codes(CREATE, player, input={**PROFILE, "stageName": "Another"}) == ["CONFLICT"]
@@ -95,14 +95,14 @@ async def test_a_user_has_one_profile(client: Client, player: Person) -> None:
     }
 
 
-async def test_only_musicians_have_profiles(client: Client, host: Person) -> None:
+async def test_only_musicians_have_profiles(client: Client, host: ApiUser) -> None:
     """Clients may not make a profile, nobody may not either."""
     for mutation in (CREATE, UPDATE):
         assert await client.codes(mutation, host, input=PROFILE) == ["FORBIDDEN"]
         assert await client.codes(mutation, None, input=PROFILE) == ["UNAUTHENTICATED"]
 
 
-async def test_a_change_keeps_the_rest(client: Client, player: Person, keys: Keys) -> None:
+async def test_a_change_keeps_the_rest(client: Client, player: ApiUser, keys: SigningKeys) -> None:
     """What is given is changed, null clears what may be empty, the rest stays, and the others hear of it."""
     made = await make(client, player)
     given: dict[str, Any] = {"hourlyRate": "90", "location": None, "skills": [], "profileDocument": {"a": 1}}
@@ -113,7 +113,7 @@ async def test_a_change_keeps_the_rest(client: Client, player: Person, keys: Key
     )
     rows = await client.service.database.fetch_all(events)
     assert [row.event_type for row in rows] == ["MusicianProfileCreated", "MusicianProfileUpdated"]
-    assert await client.codes(UPDATE, Person.make(keys, "musician"), input=given) == ["NOT_FOUND"]
+    assert await client.codes(UPDATE, ApiUser.make(keys, "musician"), input=given) == ["NOT_FOUND"]
     for name in ("stageName", "hourlyRate", "currency", "experienceYears"):
         assert await client.codes(UPDATE, player, input={name: None}) == ["BAD_USER_INPUT"]
 
@@ -151,10 +151,10 @@ async def test_a_change_keeps_the_rest(client: Client, player: Person, keys: Key
     ],
 )
 async def test_wrong_input_is_named(
-    client: Client, player: Person, changes: dict[str, Any], field: str
+    client: Client, player: ApiUser, changes: dict[str, Any], field: str
 ) -> None:
     """Each wrong value is refused with the name of its field, and leaves nothing behind."""
-    answer = await client.ask(CREATE, player, input={**PROFILE, **changes})
+    answer = await client.send(CREATE, player, input={**PROFILE, **changes})
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
     answer = await client.entities("User", [player.id], "musicianProfile { id }")
     assert answer["data"]["_entities"][0]["musicianProfile"] is None

@@ -12,7 +12,7 @@ import pytest
 
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Client, Keys, Person, fresh_database
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys, fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.notifications.app import MIGRATIONS, bootstrap
 from subgraphs.notifications.handlers import EVENT_HANDLERS
@@ -21,13 +21,13 @@ Tell = Callable[..., Any]
 
 
 @pytest.fixture(scope="package")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+def keys(tmp_path_factory: pytest.TempPathFactory) -> SigningKeys:
     """The keys that sign and check the tokens of these tests."""
-    return Keys.make(tmp_path_factory.mktemp("keys"))
+    return SigningKeys.make(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="package")
-async def client(postgres_url: str, redis_url: str, keys: Keys) -> AsyncIterator[Client]:
+async def client(postgres_url: str, redis_url: str, keys: SigningKeys) -> AsyncIterator[Client]:
     """Asks the service in the process."""
     async with fresh_database(postgres_url, "notifications") as url:
         service = bootstrap(ServiceSettings("notifications", url, redis_url, keys.public))
@@ -37,9 +37,9 @@ async def client(postgres_url: str, redis_url: str, keys: Keys) -> AsyncIterator
 
 
 @pytest.fixture
-def person(keys: Keys) -> Person:
+def person(keys: SigningKeys) -> ApiUser:
     """Somebody who is told things."""
-    return Person.make(keys, "client")
+    return ApiUser.make(keys, "client")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, text
 
 from subgraphs.kit.bus import Bus
-from subgraphs.kit.testing import Client, Keys, Person, counted_statements
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statements
 from subgraphs.notifications.handlers import COMMAND_HANDLERS
 from subgraphs.notifications.messages import SendDue
 from subgraphs.notifications.tables import notifications
@@ -20,8 +20,8 @@ UPDATE = f"mutation($input: NotificationSettingsInput!) {{ updateNotificationSet
 READ = "mutation($id: ID!) { markNotificationRead(id: $id) { isRead readAt } }"
 
 
-async def told(client: Client, person: Person) -> list[Any]:
-    """What a user is told, newest first."""
+async def told(client: Client, person: ApiUser) -> list[Any]:
+    """Return a user's notifications, newest first."""
     answer = await client.entities("User", [person.id], OWN, person)
     assert "errors" not in answer
     found = answer["data"]["_entities"][0]
@@ -29,7 +29,7 @@ async def told(client: Client, person: Person) -> list[Any]:
     return [edge["node"] for edge in found["notifications"]["edges"]]
 
 
-def application(person: Person, **more: Any) -> dict[str, Any]:
+def application(person: ApiUser, **more: Any) -> dict[str, Any]:
     """The facts of an application to a request of this client."""
     ids = {name: uuid4() for name in ("application_id", "request_id", "musician_id", "musician_user_id")}
     return {**ids, "client_id": person.id, "title": "A band", "urgency_level": "medium", **more}
@@ -43,7 +43,7 @@ def booking(client_id: UUID, musician: UUID, days: float = 9) -> dict[str, Any]:
     return {**ids, **people, "starts_at": starts_at.isoformat(), "ends_at": starts_at.isoformat()}
 
 
-async def test_an_application_is_told_once(client: Client, tell: Any, person: Person) -> None:
+async def test_an_application_is_told_once(client: Client, tell: Any, person: ApiUser) -> None:
     """The client hears of it, once, however often the event comes."""
     facts, event_id = application(person), uuid4()
     await tell("ApplicationSubmitted", event_id, **facts)
@@ -60,9 +60,9 @@ async def test_an_application_is_told_once(client: Client, tell: Any, person: Pe
     assert (await told(client, person))[0]["isUrgent"]
 
 
-async def test_the_way_of_a_booking(client: Client, tell: Any, person: Person, keys: Keys) -> None:
+async def test_the_way_of_a_booking(client: Client, tell: Any, person: ApiUser, keys: SigningKeys) -> None:
     """Each of the two hears what the other did; reminders wait for their day and fall with the booking."""
-    player = Person.make(keys, "musician")
+    player = ApiUser.make(keys, "musician")
     facts = booking(person.id, player.id)
     await tell("UserRegistered", user_id=person.id, username="ada", user_type="client")
     await tell("ApplicationAccepted", **application(person, musician_user_id=player.id, booking_id=uuid4()))
@@ -87,15 +87,17 @@ async def test_the_way_of_a_booking(client: Client, tell: Any, person: Person, k
     assert (await told(client, player))[0]["title"] == "A new review: 5 of 5"
 
 
-async def test_a_late_cancellation_is_urgent(client: Client, tell: Any, person: Person, keys: Keys) -> None:
+async def test_a_late_cancellation_is_urgent(
+    client: Client, tell: Any, person: ApiUser, keys: SigningKeys
+) -> None:
     """Whoever is let down within two days of the event is told at once."""
-    player = Person.make(keys, "musician")
+    player = ApiUser.make(keys, "musician")
     await tell("BookingCancelled", **booking(person.id, player.id, days=1), cancelled_by=player.id)
     await tell("BookingCancelled", **booking(person.id, player.id, days=9), cancelled_by=player.id)
     assert [item["isUrgent"] for item in await told(client, person)] == [False, True]
 
 
-async def test_reading(client: Client, tell: Any, person: Person, keys: Keys) -> None:
+async def test_reading(client: Client, tell: Any, person: ApiUser, keys: SigningKeys) -> None:
     """Marking is for the owner, counts once, and the unread list shrinks."""
     for _ in range(3):
         await tell("ApplicationSubmitted", **application(person))
@@ -103,7 +105,7 @@ async def test_reading(client: Client, tell: Any, person: Person, keys: Keys) ->
     first = (await client.data(READ, person, id=key))["markNotificationRead"]
     assert first["isRead"]
     assert (await client.data(READ, person, id=key))["markNotificationRead"] == first
-    stranger = Person.make(keys, "client")
+    stranger = ApiUser.make(keys, "client")
     assert await client.codes(READ, stranger, id=key) == ["FORBIDDEN"]
     assert await client.codes(READ, None, id=key) == ["UNAUTHENTICATED"]
     assert await client.codes(READ, person, id=str(uuid4())) == ["NOT_FOUND"]
@@ -119,7 +121,7 @@ async def test_reading(client: Client, tell: Any, person: Person, keys: Keys) ->
     assert await client.codes(query, None) == ["UNAUTHENTICATED"]
 
 
-async def test_settings(client: Client, person: Person) -> None:
+async def test_settings(client: Client, person: ApiUser) -> None:
     """What is left out stays, types add up, and what makes no sense is refused."""
     await client.data(UPDATE, person, input={"types": [{"type": "REMINDER", "enabled": False}]})
     data = await client.data(
@@ -146,7 +148,7 @@ async def test_settings(client: Client, person: Person) -> None:
     assert await client.codes(UPDATE, None, input={}) == ["UNAUTHENTICATED"]
 
 
-async def test_quiet_hours_hold_back(client: Client, tell: Any, person: Person) -> None:
+async def test_quiet_hours_hold_back(client: Client, tell: Any, person: ApiUser) -> None:
     """What comes in quiet hours goes out when they end.
 
     What is urgent, and all that is due, goes out once.
@@ -178,12 +180,12 @@ async def test_quiet_hours_hold_back(client: Client, tell: Any, person: Person) 
 
 @pytest.mark.parametrize("selection", ["notifications { totalCount }", "unreadNotificationCount", SETTINGS])
 async def test_all_of_it_is_ones_own(
-    client: Client, tell: Any, person: Person, keys: Keys, selection: str
+    client: Client, tell: Any, person: ApiUser, keys: SigningKeys, selection: str
 ) -> None:
     """Nobody, another user and forged headers get an error at the field; an admin may look."""
     await tell("ApplicationSubmitted", **application(person))
-    stranger, admin = Person.make(keys, "musician"), Person.make(keys, "admin")
-    expected: list[tuple[Person | None, list[str]]] = [
+    stranger, admin = ApiUser.make(keys, "musician"), ApiUser.make(keys, "admin")
+    expected: list[tuple[ApiUser | None, list[str]]] = [
         (None, ["UNAUTHENTICATED"]),
         (stranger, ["FORBIDDEN"]),
         (person, []),
@@ -200,15 +202,17 @@ async def test_all_of_it_is_ones_own(
     assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-async def test_a_notification_is_ones_own(client: Client, tell: Any, person: Person, keys: Keys) -> None:
+async def test_a_notification_is_ones_own(
+    client: Client, tell: Any, person: ApiUser, keys: SigningKeys
+) -> None:
     """As an entity and as a root field."""
     await tell("ApplicationSubmitted", **application(person))
     key = (await told(client, person))[0]["id"]
     query = "query($id: ID!) { notification(id: $id) { title data } }"
     assert (await client.data(query, person, id=key))["notification"]["title"] == "New application: A band"
-    expected: list[tuple[Person | None, str]] = [
+    expected: list[tuple[ApiUser | None, str]] = [
         (None, "UNAUTHENTICATED"),
-        (Person.make(keys, "client"), "FORBIDDEN"),
+        (ApiUser.make(keys, "client"), "FORBIDDEN"),
     ]
     for asking, code in expected:
         assert await client.codes(query, asking, id=key) == [code]
@@ -217,10 +221,12 @@ async def test_a_notification_is_ones_own(client: Client, tell: Any, person: Per
         assert answer["errors"][0]["extensions"]["code"] == code
 
 
-async def test_many_users_take_few_statements(client: Client, tell: Any, person: Person, keys: Keys) -> None:
+async def test_many_users_take_few_statements(
+    client: Client, tell: Any, person: ApiUser, keys: SigningKeys
+) -> None:
     """However many users an admin looks at, each field takes one statement."""
     await tell("ApplicationSubmitted", **application(person))
-    admin = Person.make(keys, "admin")
+    admin = ApiUser.make(keys, "admin")
     users = [person.id, *(uuid4() for _ in range(30))]
     with counted_statements(client.service.database) as statements:
         answer = await client.entities("User", users, OWN + " " + SETTINGS, admin)

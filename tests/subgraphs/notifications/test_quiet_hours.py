@@ -5,12 +5,12 @@ from uuid import uuid4
 
 import pytest
 
-from subgraphs.notifications.model import Settings
+from subgraphs.notifications.model import DeliverySettings
 
 
-def settings(start: str = "22:00", end: str = "08:00", zone: str = "UTC") -> Settings:
+def settings(start: str = "22:00", end: str = "08:00", zone: str = "UTC") -> DeliverySettings:
     """Settings of a user with these quiet hours."""
-    return Settings(
+    return DeliverySettings(
         uuid4(),
         quiet_hours_start=time.fromisoformat(start),
         quiet_hours_end=time.fromisoformat(end),
@@ -20,7 +20,7 @@ def settings(start: str = "22:00", end: str = "08:00", zone: str = "UTC") -> Set
 
 def test_the_defaults() -> None:
     """Email and push on, SMS off, quiet from 22:00 to 08:00."""
-    usual = Settings(uuid4())
+    usual = DeliverySettings(uuid4())
     assert usual.channels("message") == ("email", "push")
     assert (usual.quiet_hours_start, usual.quiet_hours_end) == (time(22), time(8))
 
@@ -48,7 +48,7 @@ def test_the_defaults() -> None:
         (settings("22:00", "02:30", "Europe/Berlin"), "2027-03-27T22:00Z", "2027-03-28T01:30Z"),
     ],
 )
-def test_what_is_not_urgent_waits(chosen: Settings, moment: str, expected: str) -> None:
+def test_what_is_not_urgent_waits(chosen: DeliverySettings, moment: str, expected: str) -> None:
     """Inside quiet hours it waits for their end, outside it goes out at once."""
     assert chosen.deliver_after(datetime.fromisoformat(moment), False) == datetime.fromisoformat(expected)
 
@@ -61,6 +61,8 @@ def test_what_is_urgent_goes_out() -> None:
 
 def test_a_type_that_is_off_goes_nowhere() -> None:
     """Types are switched off one by one; what is not named is on."""
-    chosen = Settings(uuid4(), sms_enabled=True, email_enabled=False, notification_types={"reminder": False})
+    chosen = DeliverySettings(
+        uuid4(), sms_enabled=True, email_enabled=False, notification_types={"reminder": False}
+    )
     assert chosen.channels("reminder") == ()
     assert chosen.channels("message") == ("push", "sms")

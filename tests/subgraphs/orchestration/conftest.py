@@ -16,7 +16,7 @@ from gateway.transport.local import LocalTransport
 from subgraphs.calendar.app import bootstrap as calendar
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Client, Keys, Person, Running
+from subgraphs.kit.testing import ApiUser, Client, Running, SigningKeys
 from subgraphs.matching.app import bootstrap as matching
 from subgraphs.matching.tables import musicians
 from subgraphs.notifications.app import bootstrap as notifications
@@ -41,9 +41,9 @@ class Town:
     """The services by name, the keys of the platform, and the people in it."""
 
     services: dict[str, Service]
-    keys: Keys
-    host: Person
-    admin: Person
+    keys: SigningKeys
+    host: ApiUser
+    admin: ApiUser
 
     def client(self, service: str) -> Client:
         """Asks a service."""
@@ -53,9 +53,9 @@ class Town:
         """Rows of a service's database."""
         return list(await self.services[service].database.fetch_all(text(statement), **values))
 
-    async def musician(self) -> tuple[Person, UUID]:
+    async def musician(self) -> tuple[ApiUser, UUID]:
         """A musician whom everyone knows."""
-        person, musician_id = Person.make(self.keys, "musician"), uuid4()
+        person, musician_id = ApiUser.make(self.keys, "musician"), uuid4()
         known = {"musician_id": musician_id, "user_id": person.id, "position": 1}
         await self.services["requests"].database.execute(insert(known_musicians).values(known))
         copy = {"musician_id": musician_id, "user_id": person.id, "stage_name": "Bo", "hourly_rate": 50}
@@ -82,7 +82,7 @@ class Town:
                 await asyncio.sleep(0.01)
         return str(made)
 
-    async def applied(self, player: tuple[Person, UUID], **about: int) -> str:
+    async def applied(self, player: tuple[ApiUser, UUID], **about: int) -> str:
         """A request to which a musician has applied."""
         made = await self.request(**about)
         await self.client("requests").data(APPLY, player[0], id=made)
@@ -90,7 +90,7 @@ class Town:
 
 
 @pytest.fixture(scope="module")
-async def town(running: Running, keys: Keys) -> AsyncIterator[Town]:
+async def town(running: Running, keys: SigningKeys) -> AsyncIterator[Town]:
     """All services, with their relays and inboxes.
 
     Notifications stay unsent: whether one goes out between a step and its undoing would be a matter of speed.
@@ -111,4 +111,4 @@ async def town(running: Running, keys: Keys) -> AsyncIterator[Town]:
             )
 
         services["orchestration"] = await stack.enter_async_context(running("orchestration", make))
-        yield Town(services, keys, Person.make(keys, "client"), Person.make(keys, "admin"))
+        yield Town(services, keys, ApiUser.make(keys, "client"), ApiUser.make(keys, "admin"))

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from subgraphs.kit.testing import Person
+from subgraphs.kit.testing import ApiUser
 from tests.subgraphs.orchestration.conftest import Town
 
 ASSIGN = """mutation($r: ID!, $m: ID!, $k: String!) { assignMusician(requestId: $r, musicianId: $m, idempotencyKey: $k, wait: true) {
@@ -17,7 +17,7 @@ LEDGER = "SELECT currency, sum(amount) AS total FROM ledger_entries GROUP BY cur
 
 
 async def assign(
-    town: Town, request: str, musician_id: UUID, key: str | None = None, by: Person | None = None
+    town: Town, request: str, musician_id: UUID, key: str | None = None, by: ApiUser | None = None
 ) -> Any:
     """The saga that books a musician, when it has ended."""
     variables = {"r": request, "m": str(musician_id), "k": key or uuid4().hex}
@@ -51,7 +51,7 @@ async def state(town: Town, request: str, booking: str) -> dict[str, Any]:
     }
 
 
-async def notices(town: Town, person: Person) -> list[str]:
+async def notices(town: Town, person: ApiUser) -> list[str]:
     """What a person was told."""
     rows = await town.rows(
         "notifications", "SELECT title FROM notifications WHERE user_id = :id", id=person.id
@@ -120,7 +120,7 @@ async def test_a_key_books_once(town: Town) -> None:
     assert (await assign(town, request, player[1], "k"))["id"] == first["id"]
     variables = {"r": str(uuid4()), "m": str(player[1]), "k": "k"}
     assert await town.client("orchestration").codes(ASSIGN, town.host, **variables) == ["CONFLICT"]
-    stranger = Person.make(town.keys, "client")
+    stranger = ApiUser.make(town.keys, "client")
     other = await assign(town, request, player[1], "k", stranger)
     assert other["id"] != first["id"]
     assert other["status"] == "failed"
@@ -130,7 +130,7 @@ async def test_whose_request_it_is(town: Town) -> None:
     """Nobody books for somebody else's request, and nobody sees another's saga but admins."""
     player = await town.musician()
     request = await town.applied(player, days=50)
-    stranger = Person.make(town.keys, "client")
+    stranger = ApiUser.make(town.keys, "client")
     saga = await assign(town, request, player[1], by=stranger)
     assert (saga["status"], saga["errorCode"]) == ("compensated", "FORBIDDEN")
     ask = "query($id: ID!) { saga(id: $id) { status } }"

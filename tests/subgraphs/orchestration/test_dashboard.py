@@ -14,7 +14,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from subgraphs.kit.testing import Person
+from subgraphs.kit.testing import ApiUser
 from tests.browser import complaints, needs_browser, open_browser
 from tests.subgraphs.orchestration.conftest import Town
 from tests.subgraphs.orchestration.test_booking_sagas import assign
@@ -38,7 +38,7 @@ async def address(town: Town) -> AsyncIterator[str]:
     await task
 
 
-def token_of(person: Person) -> str:
+def token_of(person: ApiUser) -> str:
     """A person's token."""
     return person.headers["authorization"].removeprefix("Bearer ")
 
@@ -85,7 +85,7 @@ def undo(browser: Chrome) -> None:
     browser.find_element(By.CSS_SELECTOR, '#operate button[value="compensate"]').click()
     until(browser, lambda: "compensated" in browser.find_element(By.ID, "detail").text)
     timeline = browser.find_element(By.ID, "timeline").text
-    assert "told to compensate by" in timeline
+    assert ": compensate (" in timeline
     assert "undo create_escrow" in timeline
     assert complaints(browser) == []
 
@@ -110,7 +110,7 @@ async def test_others_see_nothing(town: Town, address: str, tmp_path: Path) -> N
 
     def look(browser: Chrome) -> None:
         log_in(browser, address, token_of(town.host))
-        until(browser, lambda: "Only for admins" in browser.find_element(By.ID, "problem").text)
+        until(browser, lambda: "for admins only" in browser.find_element(By.ID, "problem").text)
         assert not browser.find_element(By.TAG_NAME, "main").is_displayed()
 
     with open_browser(tmp_path) as browser:

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Client, Keys, Person, fresh_database
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys, fresh_database
 from subgraphs.payments.app import MIGRATIONS, bootstrap
-from tests.subgraphs.stepping import Step
+from tests.subgraphs.saga_steps import StepCall
 
 CREATE = "bookingId: ID!, requestId: ID!, clientId: ID!, musicianId: ID!, musicianUserId: ID!, amount: Decimal!, currency: String!"
 REFUND = "bookingId: ID!, percent: Int!, reason: String!"
@@ -20,39 +20,39 @@ class Deal:
     """A booking between two people, and the steps that sagas take with its money, each of a new saga."""
 
     client: Client
-    carrier: Person
-    host: Person
-    player: Person
+    carrier: ApiUser
+    host: ApiUser
+    player: ApiUser
     musician_id: UUID
     booking_id: UUID
 
-    def create(self, amount: str = "400.00", currency: str = "EUR") -> Step:
+    def create(self, amount: str = "400.00", currency: str = "EUR") -> StepCall:
         """Charge the host."""
         ids = {"bookingId": self.booking_id, "requestId": uuid4(), "clientId": self.host.id}
         ids |= {"musicianId": self.musician_id, "musicianUserId": self.player.id}
         given = {**{name: str(key) for name, key in ids.items()}, "amount": amount, "currency": currency}
-        return Step(self.client, self.carrier, "createEscrow", CREATE, given)
+        return StepCall(self.client, self.carrier, "createEscrow", CREATE, given)
 
-    def release(self) -> Step:
+    def release(self) -> StepCall:
         """Pay the player."""
-        return Step(
+        return StepCall(
             self.client, self.carrier, "releaseEscrow", "bookingId: ID!", {"bookingId": str(self.booking_id)}
         )
 
-    def refund(self, percent: int, reason: str = "cancelled") -> Step:
+    def refund(self, percent: int, reason: str = "cancelled") -> StepCall:
         """Refund the host."""
         given = {"bookingId": str(self.booking_id), "percent": percent, "reason": reason}
-        return Step(self.client, self.carrier, "refundEscrow", REFUND, given)
+        return StepCall(self.client, self.carrier, "refundEscrow", REFUND, given)
 
 
 @pytest.fixture(scope="package")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+def keys(tmp_path_factory: pytest.TempPathFactory) -> SigningKeys:
     """The keys that sign and check the tokens of these tests."""
-    return Keys.make(tmp_path_factory.mktemp("keys"))
+    return SigningKeys.make(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="package")
-async def client(postgres_url: str, redis_url: str, keys: Keys) -> AsyncIterator[Client]:
+async def client(postgres_url: str, redis_url: str, keys: SigningKeys) -> AsyncIterator[Client]:
     """Asks the service in the process."""
     async with fresh_database(postgres_url, "payments") as url:
         service = bootstrap(ServiceSettings("payments", url, redis_url, keys.public))
@@ -62,18 +62,18 @@ async def client(postgres_url: str, redis_url: str, keys: Keys) -> AsyncIterator
 
 
 @pytest.fixture(scope="package")
-def carrier(keys: Keys) -> Person:
+def carrier(keys: SigningKeys) -> ApiUser:
     """The service that carries sagas."""
-    return Person.make(keys, "service")
+    return ApiUser.make(keys, "service")
 
 
 @pytest.fixture
-def deal(client: Client, carrier: Person, keys: Keys) -> Deal:
+def deal(client: Client, carrier: ApiUser, keys: SigningKeys) -> Deal:
     """A booking of two people of its own."""
     return make_deal(client, carrier, keys)
 
 
-def make_deal(client: Client, carrier: Person, keys: Keys) -> Deal:
+def make_deal(client: Client, carrier: ApiUser, keys: SigningKeys) -> Deal:
     """A booking of two people of its own."""
-    host, player = Person.make(keys, "client"), Person.make(keys, "musician")
+    host, player = ApiUser.make(keys, "client"), ApiUser.make(keys, "musician")
     return Deal(client, carrier, host, player, uuid4(), uuid4())

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from subgraphs.kit.testing import Client, Keys, Person, counted_statements
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statements
 from subgraphs.payments.model import shares, status_of
 from tests.subgraphs.payments.conftest import Deal, make_deal
 
@@ -175,7 +175,7 @@ async def test_one_of_many_pays_once(deal: Deal) -> None:
 )
 async def test_wrong_orders_are_refused(deal: Deal, changes: dict[str, str], field: str) -> None:
     """Each wrong value is named."""
-    answer = await deal.create().ask(changes=changes)
+    answer = await deal.create().send(changes=changes)
     assert [error["extensions"] for error in answer["errors"]] == [{"code": "BAD_USER_INPUT", "field": field}]
 
 
@@ -187,15 +187,15 @@ async def test_wrong_refunds_are_refused(deal: Deal) -> None:
     assert await deal.refund(10, "  ").do() == "BAD_USER_INPUT"
 
 
-async def test_nobody_but_sagas_moves_money(deal: Deal, keys: Keys) -> None:
+async def test_nobody_but_sagas_moves_money(deal: Deal, keys: SigningKeys) -> None:
     """Not the people in it, and not an admin; an old token has lost its saga.
 
     Another input is another step.
     """
     create = deal.create()
-    for person in (deal.host, deal.player, Person.make(keys, "admin")):
+    for person in (deal.host, deal.player, ApiUser.make(keys, "admin")):
         for step in (create, deal.release(), deal.refund(100)):
-            answer = await step.ask(by=person)
+            answer = await step.send(by=person)
             assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"]
     await create.do(token=5)
     assert await create.do(token=4) == "SUPERSEDED"
@@ -213,7 +213,7 @@ def test_shares_and_statuses() -> None:
     assert status_of(Decimal(2), Decimal(1), Decimal(1)) == "partly_refunded"
 
 
-async def test_many_escrows_take_few_statements(client: Client, carrier: Person, keys: Keys) -> None:
+async def test_many_escrows_take_few_statements(client: Client, carrier: ApiUser, keys: SigningKeys) -> None:
     """Pages of payments and entities cost a statement each, however many there are."""
 
     first = make_deal(client, carrier, keys)

@@ -1,6 +1,6 @@
 """Escrows as their events tell them."""
 
-from subgraphs.kit.testing import Keys, Person
+from subgraphs.kit.testing import ApiUser, SigningKeys
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.payments.aggregates import ESCROWS
 from tests.subgraphs.payments.conftest import Deal
@@ -8,7 +8,7 @@ from tests.subgraphs.payments.conftest import Deal
 HISTORY = "query($id: ID!) { escrowHistory(id: $id) { version type changes } escrowAsOf(id: $id, version: 2) { state } }"
 
 
-async def test_an_escrow_is_rebuilt(deal: Deal, keys: Keys) -> None:
+async def test_an_escrow_is_rebuilt(deal: Deal, keys: SigningKeys) -> None:
     """Charged, refunded in part and restored: each is an event, seen by the two alone."""
     made, refund = await deal.create("400").do(), deal.refund(25)
     await refund.do()
@@ -18,7 +18,7 @@ async def test_an_escrow_is_rebuilt(deal: Deal, keys: Keys) -> None:
     assert types == ["EscrowRestored", "EscrowRefunded", "EscrowCreated"]
     state = data["escrowAsOf"]["state"]
     assert (state["status"], state["released"], state["refunded"]) == ("partly_refunded", "300.00", "100.00")
-    assert await deal.client.codes(HISTORY, Person.make(keys), id=made["escrowId"]) == [
+    assert await deal.client.codes(HISTORY, ApiUser.make(keys), id=made["escrowId"]) == [
         "FORBIDDEN",
         "FORBIDDEN",
     ]

@@ -12,9 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.testing import Client, Keys, Person
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 from tests.subgraphs.payments.conftest import Deal, make_deal
-from tests.subgraphs.stepping import Step
+from tests.subgraphs.saga_steps import StepCall
 
 ADD = text(
     "insert into ledger_entries (transaction_id, escrow_id, account, amount, currency)"
@@ -127,7 +127,7 @@ PLANS = some.lists(
 REFUSALS = {"CONFLICT", "NOT_FOUND", "ALREADY_UNDONE", "SUPERSEDED"}
 
 
-def step_of(deal: Deal, kind: str, cents: int, percent: int) -> Step:
+def step_of(deal: Deal, kind: str, cents: int, percent: int) -> StepCall:
     """One step of a saga of its own."""
     if kind == "create":
         return deal.create(str(Decimal(cents) / 100))
@@ -163,7 +163,7 @@ async def check_books(database: Database, deals: list[Deal]) -> None:
 )
 @given(plans=PLANS, calls=CALLS)
 async def test_any_sequence_leaves_the_books_in_order(
-    client: Client, carrier: Person, keys: Keys, plans: list[Any], calls: list[tuple[int, str, int]]
+    client: Client, carrier: ApiUser, keys: SigningKeys, plans: list[Any], calls: list[tuple[int, str, int]]
 ) -> None:
     """Steps done, repeated, reordered and undone.
 
@@ -175,7 +175,7 @@ async def test_any_sequence_leaves_the_books_in_order(
     done: list[int] = []
     for which, direction, token in calls:
         step = steps[which]
-        answer = step.told(await step.ask(direction, token))
+        answer = step.result_of(await step.send(direction, token))
         assert isinstance(answer, dict | None) or answer in REFUSALS
         if isinstance(answer, dict):
             assert told.setdefault((which, direction), answer) == answer

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from subgraphs.kit.testing import Client, Keys, Person
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 from tests.subgraphs.payments.conftest import Deal
 
 ESCROW = "query($id: ID!) { escrow(id: $id) { amount booking { id } request { id } client { id } musician { id } } }"
@@ -10,11 +10,11 @@ PAYMENTS = """query($after: String) { myPayments(first: 2, after: $after) {
     totalCount pageInfo { endCursor hasNextPage } edges { node { id } } } }"""
 
 
-async def test_an_escrow_is_for_its_two_people(deal: Deal, keys: Keys) -> None:
+async def test_an_escrow_is_for_its_two_people(deal: Deal, keys: SigningKeys) -> None:
     """They and admins see it, by every way; others are refused."""
     made = await deal.create().do()
     expected = {"amount": "400.00", "booking": {"id": str(deal.booking_id)}}
-    stranger, admin = Person.make(keys), Person.make(keys, "admin")
+    stranger, admin = ApiUser.make(keys), ApiUser.make(keys, "admin")
     for person in (deal.host, deal.player, admin):
         assert (
             expected.items()
@@ -35,9 +35,9 @@ async def test_an_escrow_is_for_its_two_people(deal: Deal, keys: Keys) -> None:
         assert "400.00" in str(answer) and "errors" not in answer
 
 
-async def test_payments_come_in_pages(deal: Deal, keys: Keys) -> None:
+async def test_payments_come_in_pages(deal: Deal, keys: SigningKeys) -> None:
     """Both people see theirs, newest first; strangers see none, admins all."""
-    other = Deal(deal.client, deal.carrier, deal.host, Person.make(keys, "musician"), uuid4(), uuid4())
+    other = Deal(deal.client, deal.carrier, deal.host, ApiUser.make(keys, "musician"), uuid4(), uuid4())
     third = Deal(deal.client, deal.carrier, deal.host, deal.player, deal.musician_id, uuid4())
     made = [(await one.create().do())["paymentId"] for one in (deal, other, third)]
     page = (await deal.client.data(PAYMENTS, deal.host))["myPayments"]
@@ -48,13 +48,13 @@ async def test_payments_come_in_pages(deal: Deal, keys: Keys) -> None:
         False,
     )
     assert (await deal.client.data(PAYMENTS, deal.player))["myPayments"]["totalCount"] == 2
-    assert (await deal.client.data(PAYMENTS, Person.make(keys)))["myPayments"]["totalCount"] == 0
-    assert (await deal.client.data(PAYMENTS, Person.make(keys, "admin")))["myPayments"]["totalCount"] >= 3
+    assert (await deal.client.data(PAYMENTS, ApiUser.make(keys)))["myPayments"]["totalCount"] == 0
+    assert (await deal.client.data(PAYMENTS, ApiUser.make(keys, "admin")))["myPayments"]["totalCount"] >= 3
     assert await deal.client.codes(PAYMENTS) == ["UNAUTHENTICATED"]
     assert await deal.client.codes(PAYMENTS, deal.host, after="x") == ["BAD_USER_INPUT"]
 
 
-async def test_balances_are_ones_own(deal: Deal, keys: Keys) -> None:
+async def test_balances_are_ones_own(deal: Deal, keys: SigningKeys) -> None:
     """By account and currency: what a client has paid, and what a musician has earned."""
     query = "{ accountBalance { account currency amount } }"
     swiss = Deal(deal.client, deal.carrier, deal.host, deal.player, deal.musician_id, uuid4())
@@ -72,7 +72,7 @@ async def test_balances_are_ones_own(deal: Deal, keys: Keys) -> None:
         {**account, "currency": "CHF", "amount": "35.00"},
         {**account, "currency": "EUR", "amount": "100.00"},
     ]
-    assert (await deal.client.data(query, Person.make(keys)))["accountBalance"] == []
+    assert (await deal.client.data(query, ApiUser.make(keys)))["accountBalance"] == []
     assert await deal.client.codes(query) == ["UNAUTHENTICATED"]
 
 

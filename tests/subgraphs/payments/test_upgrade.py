@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.event_store.sourced import Verified
+from subgraphs.kit.event_store.sourced import Verification
 from subgraphs.kit.migrations import migrate
 from subgraphs.kit.testing import fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -48,6 +48,6 @@ async def test_escrows_that_are_there_get_their_events(postgres_url: str, tmp_pa
                 await ESCROWS.aggregate.load(database, ESCROWS.aggregate.stream(escrow))
             ).state.status == "released"
             async with UnitOfWork(database) as uow:
-                assert await ESCROWS.verify(uow) == Verified(1, [], None)
+                assert await ESCROWS.verify(uow) == Verification(1, [], None)
         finally:
             await database.close()

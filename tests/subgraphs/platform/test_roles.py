@@ -13,7 +13,7 @@ import pytest
 from subgraphs.platform import databases
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.postgres import PostgresServer, start_postgres
-from subgraphs.platform.roles import logging_in, role_of
+from subgraphs.platform.roles import role_of, url_with_login
 from subgraphs.platform.servers import Servers
 from subgraphs.platform.tables import POSTGRES, SERVICES
 
@@ -46,7 +46,7 @@ async def value(url: str, query: str) -> object:
 async def check_walls(server: str, folder: Path) -> None:
     """Every service gets into its own database as a common user, and into none of the others."""
     servers = Servers(folder, lambda _: None, {POSTGRES: server})
-    servers.passwords = await databases.let_services_in(server, folder / "roles")
+    servers.passwords = await databases.set_up_logins(server, folder / "roles")
     assert set(servers.passwords) == set(SERVICES.names)
     for service in SERVICES.names:
         assert stat.S_IMODE((folder / "roles" / service).stat().st_mode) == 0o600
@@ -64,7 +64,7 @@ async def check_walls(server: str, folder: Path) -> None:
             databases.url_of(servers.url_for(POSTGRES, "users"), "requests"),
             "select count(*) from musician_requests",
         )
-    assert await databases.let_services_in(server, folder / "roles") == servers.passwords
+    assert await databases.set_up_logins(server, folder / "roles") == servers.passwords
 
 
 async def test_a_service_enters_its_own_database_only(server: PostgresServer, folder: Path) -> None:
@@ -81,9 +81,9 @@ async def test_servers_elsewhere(server: PostgresServer, folder: Path) -> None:
     """
     for name, rights in (("plain", "createdb"), ("maker", "createdb createrole")):
         await value(server.url, f"create role {name} login {rights} password 'a word'")
-    plain, maker = (logging_in(server.url, name, "a word") for name in ("plain", "maker"))
+    plain, maker = (url_with_login(server.url, name, "a word") for name in ("plain", "maker"))
     await made(plain)
-    assert await databases.let_services_in(plain, folder / "roles") == {}
+    assert await databases.set_up_logins(plain, folder / "roles") == {}
     assert Servers(folder, lambda _: None, {POSTGRES: plain}).url_for(POSTGRES, "users") == databases.url_of(
         plain, "users"
     )
@@ -130,4 +130,4 @@ def test_a_home_that_is_closed(server: PostgresServer, folder: Path) -> None:
         ).stdout
 
     assert said(server.url) == "connected\n"
-    assert "Set HOME to a folder of your own" in said(server.url.replace("?sslmode=disable", ""))
+    assert "Set HOME to a folder that you may read" in said(server.url.replace("?sslmode=disable", ""))

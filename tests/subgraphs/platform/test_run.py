@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from subgraphs.platform import processes
-from subgraphs.platform.control import ask
+from subgraphs.platform.control import send_order
 from subgraphs.platform.folder import secret
 from subgraphs.platform.tables import SERVICES
 
@@ -62,7 +62,7 @@ class Platform:
             assert self.process.poll() is None, self.words.read_text()
             time.sleep(0.05)
 
-    def ask(self, query: str, token: str | None = None, **variables: Any) -> dict[str, Any]:
+    def post(self, query: str, token: str | None = None, **variables: Any) -> dict[str, Any]:
         """The gateway's answer."""
         headers = {"authorization": f"Bearer {token}"} if token else {}
         body = {"query": query, "variables": variables}
@@ -72,13 +72,13 @@ class Platform:
 
     def data_of(self, query: str, token: str | None = None, **variables: Any) -> Any:
         """The data of an answer without errors."""
-        answer = self.ask(query, token, **variables)
+        answer = self.post(query, token, **variables)
         assert "errors" not in answer, answer
         return answer["data"]
 
     def status(self) -> dict[str, Any]:
         """What the launcher says of its processes."""
-        found: dict[str, Any] = ask(self.data / "run", "status")
+        found: dict[str, Any] = send_order(self.data / "run", "status")
         return found
 
     def everything(self) -> list[int]:
@@ -147,7 +147,7 @@ def a_gig_is_booked(platform: Platform) -> str:
     platform.wait_for(matched)
     [match] = platform.data_of(ACROSS, id=request)["request"]["matches"]
     assert match["musician"] == {"stageName": "The Player", "user": {"username": "player"}, "priceBand": None}
-    platform.wait_for(lambda: "errors" not in platform.ask(APPLY, player, id=request))
+    platform.wait_for(lambda: "errors" not in platform.post(APPLY, player, id=request))
     told = [{"node": {"type": "NEW_APPLICATION", "request": {"title": "A wedding"}}}]
 
     def heard() -> bool:
@@ -165,13 +165,13 @@ def test_a_platform_from_start_to_end(start: Start) -> None:
     platform = start()
     request = a_gig_is_booked(platform)
 
-    assert "is stopped" in ask(platform.data / "run", "stop", "users")
-    answer = platform.ask(ACROSS, id=request)
+    assert "is stopped" in send_order(platform.data / "run", "stop", "users")
+    answer = platform.post(ACROSS, id=request)
     assert answer["data"]["request"]["title"] == "A wedding"
     assert answer["data"]["request"]["client"] == {"username": None}
     assert {error["path"][1] for error in answer["errors"]} <= {"client", "matches"}
     assert platform.status()["users"]["state"] == "stopped"
-    assert "runs" in ask(platform.data / "run", "start", "users")
+    assert "runs" in send_order(platform.data / "run", "start", "users")
     assert platform.data_of(ACROSS, id=request)["request"]["client"] == {"username": "host"}
 
     for name in ("requests", "postgres", "valkey", "gateway"):
@@ -184,7 +184,7 @@ def test_a_platform_from_start_to_end(start: Start) -> None:
 
         platform.wait_for(back)
         assert f"{name} died (killed by SIGKILL" in platform.words.read_text()
-    platform.wait_for(lambda: "errors" not in platform.ask(ACROSS, id=request))
+    platform.wait_for(lambda: "errors" not in platform.post(ACROSS, id=request))
 
     everything = platform.everything()
     assert len(everything) > 2 + len(SERVICES)
@@ -286,11 +286,13 @@ def test_wrong_options(tmp_path: Path) -> None:
     """Servers that are not there, a folder that is none, a size that is none, nothing that runs."""
     (tmp_path / "file").touch()
     port = str(free_ports(len(SERVICES) + 1))
-    assert "is a file" in refused("run", "--port", port, "--data", str(tmp_path / "file"))
+    assert "it is a file" in refused("run", "--port", port, "--data", str(tmp_path / "file"))
     assert "no sample 'huge'" in refused(
         "run", "--port", port, "--size", "huge", "--data", str(tmp_path / "data")
     )
-    assert "Nothing that takes orders runs" in refused("stop", "users", "--data", str(tmp_path / "data"))
+    assert "No platform that accepts orders runs" in refused(
+        "stop", "users", "--data", str(tmp_path / "data")
+    )
     nowhere = f"postgresql://me:secret@127.0.0.1:{processes.free_port()}/postgres"
     said = refused(
         "migrate", "--data", str(tmp_path / "d2"), "--postgres-url", nowhere, "--redis-url", "redis://x"

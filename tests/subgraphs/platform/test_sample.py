@@ -10,23 +10,23 @@ from statistics import median
 import pytest
 
 from subgraphs.platform.sample.catalogue import OCCASIONS, SKILLS
-from subgraphs.platform.sample.load import MUSICIANS, World, make_world, reviews_of
+from subgraphs.platform.sample.load import MUSICIANS, SampleData, make_sample_data, reviews_of
 from subgraphs.platform.sample.places import RATES, cities
-from subgraphs.platform.sample.social import MOST, connections
+from subgraphs.platform.sample.social import MAX_DEGREE, connections
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MIGRATION = Path(__file__).parents[3] / "subgraphs/musicians/migrations/0002_skills.sql"
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
+def world() -> SampleData:
     """A world of 600 musicians."""
-    return make_world(600, NOW)
+    return make_sample_data(600, NOW)
 
 
-def test_ids_and_names_are_the_same_on_every_day(world: World) -> None:
+def test_ids_and_names_are_the_same_on_every_day(world: SampleData) -> None:
     """The same seed gives the same people, whatever the day."""
-    later = make_world(600, NOW + timedelta(days=45, hours=7))
+    later = make_sample_data(600, NOW + timedelta(days=45, hours=7))
     assert [one.id for one in world.people.musicians] == [one.id for one in later.people.musicians]
     assert [one.username for one in world.people.clients] == [one.username for one in later.people.clients]
     assert [one.rate for one in world.people.musicians] == [one.rate for one in later.people.musicians]
@@ -41,7 +41,7 @@ def test_every_skill_is_in_the_catalogue() -> None:
     assert {genre for one in OCCASIONS for genre in (*one.genres, one.style)} <= names
 
 
-def test_nobody_plays_twice_at_once(world: World) -> None:
+def test_nobody_plays_twice_at_once(world: SampleData) -> None:
     """Bookings of one musician do not overlap."""
     taken = defaultdict(list)
     for gig in world.gigs:
@@ -53,7 +53,7 @@ def test_nobody_plays_twice_at_once(world: World) -> None:
         assert all(one[1] <= other[0] for one, other in pairwise(slots))
 
 
-def test_requests_keep_the_rules(world: World) -> None:
+def test_requests_keep_the_rules(world: SampleData) -> None:
     """Times, budgets and statuses are such as the requests service accepts, and what is over has an end."""
     for gig in world.gigs:
         assert timedelta(0) < gig.ends_at - gig.starts_at <= timedelta(hours=24)
@@ -70,7 +70,7 @@ def test_requests_keep_the_rules(world: World) -> None:
     assert set(statuses) == {"open", "in_progress", "assigned", "completed", "cancelled"}
 
 
-def test_rates_make_sense(world: World) -> None:
+def test_rates_make_sense(world: SampleData) -> None:
     """An hour costs about what it costs in the country, and more with experience."""
     relative = {one.id: float(one.rate) / RATES[one.person.city.country] for one in world.people.musicians}
     assert 0.6 < median(relative.values()) < 1.5
@@ -87,7 +87,7 @@ def test_cities_are_real() -> None:
     assert abs(berlin.latitude - 52.52) < 0.1
 
 
-def test_connections_are_few_for_most_and_many_for_some(world: World) -> None:
+def test_connections_are_few_for_most_and_many_for_some(world: SampleData) -> None:
     """Degrees fall off as in social networks.
 
     A median of one to three, some with many times that, none above the cut.
@@ -98,7 +98,7 @@ def test_connections_are_few_for_most_and_many_for_some(world: World) -> None:
     assert pairs == connections(1, people)
     degrees = Counter(person for pair in pairs for person in pair)
     assert 1 <= median(degrees.values()) <= 3
-    assert 15 < max(degrees.values()) <= MOST
+    assert 15 < max(degrees.values()) <= MAX_DEGREE
     assert all(one != other for one, other in pairs)
     assert len(set(pairs)) == len(pairs)
 
@@ -109,7 +109,7 @@ def test_somebody_is_at_the_top() -> None:
     Most have not.
     """
     ratings = defaultdict(list)
-    small = make_world(MUSICIANS["small"], NOW)
+    small = make_sample_data(MUSICIANS["small"], NOW)
     for _, _, musician, _, rating, *_ in reviews_of(small):
         ratings[musician].append(rating)
     top = [one for one in ratings.values() if len(one) >= 10 and sum(one) / len(one) >= 4.5]

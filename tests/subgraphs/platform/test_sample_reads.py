@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.append import append
-from subgraphs.kit.event_store.events import ANY, Context, NewEvent, Stream
+from subgraphs.kit.event_store.events import ANY, AppendContext, NewEvent, Stream
 from subgraphs.kit.testing import fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.platform.sample.load import load
@@ -100,7 +100,7 @@ async def test_what_happens_later_comes_behind(databases: Databases) -> None:
     ((musician,),) = await rows(database, "SELECT musician_id FROM musician_read_model LIMIT 1")
     late = NewEvent(event_type="Later", data={})
     async with UnitOfWork(database) as uow:
-        context = Context(created_by="", correlation_id=late.event_id)
+        context = AppendContext(created_by="", correlation_id=late.event_id)
         (written,) = await append(uow, Stream("musician", musician), ANY, [late], context)
     assert written.version == 2
     ((last, position),) = await rows(

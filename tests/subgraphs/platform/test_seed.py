@@ -11,7 +11,7 @@ import pytest
 
 from subgraphs.platform.databases import url_of
 from subgraphs.platform.errors import LaunchError
-from subgraphs.platform.seeding import Sample, check_size, present
+from subgraphs.platform.seeding import Sample, check_size, stored_sample
 from subgraphs.platform.tables import SERVICES
 
 pytestmark = pytest.mark.system
@@ -57,7 +57,7 @@ async def test_servers_elsewhere(folder: Path, postgres_url: str, redis_url: str
     connection = await asyncpg.connect(url_of(postgres_url, "requests"))
     assert await connection.fetchval("select count(*) from musician_requests") == 0
     await connection.close()
-    assert await present(postgres_url) is None
+    assert await stored_sample(postgres_url) is None
 
 
 def test_half_a_sample_is_loaded_anew(folder: Path) -> None:
@@ -78,9 +78,9 @@ def test_half_a_sample_is_loaded_anew(folder: Path) -> None:
     again = said("seed", *data)
     assert "users: users" in again
     assert "musicians: musician_profiles" in again
-    assert "is there" in said("seed", *data)
+    assert "loaded already" in said("seed", *data)
     refused = said("seed", "--size", "large", *data, code=1)
-    assert "holds the sample small, not large" in refused
+    assert "the data folder has the size small" in refused
     assert "--replace" in refused
 
 
@@ -90,5 +90,5 @@ def test_sizes_are_compared() -> None:
     check_size(Sample("small", is_whole=True), None)
     check_size(Sample("small", is_whole=True), "small")
     check_size(Sample("small", is_whole=False), "large")
-    with pytest.raises(LaunchError, match="not large"):
+    with pytest.raises(LaunchError, match="size large was requested"):
         check_size(Sample("small", is_whole=True), "large")

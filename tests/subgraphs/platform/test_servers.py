@@ -81,7 +81,7 @@ def test_postgres_refuses_broken_data(folder: Path) -> None:
     start_postgres(folder / "pg").stop()
     data = folder / "pg" / "data"
     (data / "PG_VERSION").write_text("17\n")
-    with pytest.raises(LaunchError, match="made by PostgreSQL 17"):
+    with pytest.raises(LaunchError, match="created by PostgreSQL 17"):
         start_postgres(folder / "pg")
     (data / "PG_VERSION").unlink()
     with pytest.raises(LaunchError, match="broken") as caught:
@@ -193,7 +193,7 @@ def test_the_folder(tmp_path: Path) -> None:
     A taken port gives way to another.
     """
     (tmp_path / "file").touch()
-    with pytest.raises(LaunchError, match="is a file"):
+    with pytest.raises(LaunchError, match="it is a file"):
         make_folder(tmp_path / "file")
     lock = FolderLock(tmp_path)
     with pytest.raises(LaunchError, match=f"in use by process {os.getpid()}"):

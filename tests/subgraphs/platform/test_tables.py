@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from subgraphs.platform import cli
-from subgraphs.platform.control import ask
-from subgraphs.platform.plan import Options
+from subgraphs.platform.control import send_order
+from subgraphs.platform.options import Options
 from subgraphs.platform.tables import SERVERS, SERVICES, ServiceRow
 from subgraphs.sync.consistency import PAIRS, ROWS_OF_EVENTS
 from tests.subgraphs.platform.test_run import free_ports
@@ -29,12 +29,12 @@ SERVICE = {
 import strawberry
 from sqlalchemy import text
 from subgraphs.kit.graphql import Schema
-from subgraphs.kit.service import Context
+from subgraphs.kit.service import ServiceContext
 
 @strawberry.type
 class Query:
     @strawberry.field
-    async def entry(self, info: strawberry.Info[Context, None]) -> str | None:
+    async def entry(self, info: strawberry.Info[ServiceContext, None]) -> str | None:
         return await info.context.database.fetch_value(text("SELECT said FROM entries"))
 
 schema = Schema(query=Query)
@@ -44,7 +44,7 @@ from pathlib import Path
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.service import Context, Service
+from subgraphs.kit.service import ServiceContext, Service
 from guestbook.schema import schema
 
 def bootstrap(settings):
@@ -52,7 +52,7 @@ def bootstrap(settings):
     return Service(
         settings.name,
         schema=schema,
-        context=lambda caller: Context(caller, database, Bus(database, {})),
+        context=lambda caller: ServiceContext(caller, database, Bus(database, {})),
         verifier=TokenVerifier(settings.jwt_public_key_file),
         database=database,
         migrations=Path(__file__).parent / "migrations",
@@ -63,7 +63,7 @@ RUN = """
 import sys
 from pathlib import Path
 from subgraphs.platform.cli import launch
-from subgraphs.platform.plan import Options
+from subgraphs.platform.options import Options
 from subgraphs.platform.schema_files import write_all
 from subgraphs.platform.tables import SERVICES, ServiceRow, ServiceTable
 
@@ -106,7 +106,7 @@ def test_a_row_adds_a_service(folder: Path, package: Path, way: str) -> None:
         assert answer.json() == {"data": {"entry": "I was here", "users": {"totalCount": 0}}}
         assert (folder / "data" / "roles" / "guestbook").exists()
         if way == "processes":
-            assert ask(folder / "data" / "run", "status")["guestbook"]["state"] == "running"
+            assert send_order(folder / "data" / "run", "status")["guestbook"]["state"] == "running"
             own = httpx.post(f"http://127.0.0.1:{port + 2}/graphql", json={"query": "{ entry }"})
             assert own.json() == {"data": {"entry": "I was here"}}
     finally:
@@ -127,11 +127,11 @@ def test_addresses_follow_from_the_row() -> None:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        (ServiceRow("users", 40), "of its own"),
-        (ServiceRow("guestbook", 1), "of its own"),
+        (ServiceRow("users", 40), "must be unique"),
+        (ServiceRow("guestbook", 1), "offsets unique"),
         (ServiceRow("guestbook", 0), "above 0"),
-        (ServiceRow("guestbook", 40, asks=("later",)), "must stand behind those that it asks: later"),
-        (ServiceRow("guestbook", 40, sinks=("lake",)), "uses postgres, valkey, lake"),
+        (ServiceRow("guestbook", 40, calls=("later",)), "must come after the services that it calls: later"),
+        (ServiceRow("guestbook", 40, sinks=("lake",)), "got postgres, valkey, lake"),
     ],
 )
 def test_contradictions_are_refused(row: ServiceRow, problem: str) -> None:
@@ -161,10 +161,10 @@ def test_a_service_asks_only_whom_its_row_names() -> None:
     """The names that the code of sagas, checks and fallback uses are those of the rows: others have no
     address there."""
     pairs = (*PAIRS, *ROWS_OF_EVENTS)
-    assert set(SERVICES["sync"].asks) == {name for pair in pairs for name in (pair.source, pair.target)}
+    assert set(SERVICES["sync"].calls) == {name for pair in pairs for name in (pair.source, pair.target)}
     sagas = (ROOT / "subgraphs" / "orchestration" / "sagas.py").read_text()
     named = {name for name in SERVICES.names if re.search(f'"{name}"', sagas)}
-    assert set(SERVICES["orchestration"].asks) == named
+    assert set(SERVICES["orchestration"].calls) == named
 
 
 @pytest.mark.parametrize("command", ["run", "seed", "migrate"])

@@ -1,4 +1,4 @@
-"""The read side on a fresh database, and the other services as far as it hears them."""
+"""The read side on a fresh database, and events in place of the other services."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -18,17 +18,17 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.queue.streams import Queue, envelope_of
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Client, Keys, fresh_database, put
+from subgraphs.kit.testing import Client, SigningKeys, fresh_database, publish_entry
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.read_side.app import bootstrap
-from subgraphs.read_side.log import keep
+from subgraphs.read_side.log import append_to_log
 
 BEGIN = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 @dataclass
-class World:
-    """Events of the other services as the queue carries them, with positions and times that rise."""
+class EventFeed:
+    """Builds events of the other services as queue entries, with rising positions and times."""
 
     position: int = 0
     versions: dict[UUID, int] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class World:
     def add(
         self, source: str, event_type: str, aggregate: tuple[str, UUID], **payload: Any
     ) -> dict[Any, Any]:
-        """One more event; its time is a minute after the one before."""
+        """Append an event, one minute after the previous one."""
         self.position += 1
         self.versions[aggregate[1]] = self.versions.get(aggregate[1], 0) + 1
         entry = {
@@ -56,7 +56,7 @@ class World:
         return entry
 
     def user(self, user_id: UUID, username: str = "ada", **more: Any) -> None:
-        """Somebody has an account, or, with more to say, changes it."""
+        """Append the registration of a user, or with `more` a change."""
         facts = {"user_id": user_id, "username": username, "user_type": "client"}
         self.add("users", "UserUpdated" if more else "UserRegistered", ("user", user_id), **facts, **more)
 
@@ -118,13 +118,13 @@ class World:
     def application(
         self, request_id: UUID, musician_id: UUID, event_type: str = "ApplicationSubmitted"
     ) -> None:
-        """A musician's application to a request, or what became of it."""
+        """Append a musician's application to a request, or a decision on it."""
         application_id = uuid4()
         facts = {"application_id": application_id, "request_id": request_id, "musician_id": musician_id}
         self.add("requests", event_type, ("application", application_id), **facts)
 
     def review(self, musician_id: UUID, rating: int) -> None:
-        """What a client says."""
+        """Append a client's review."""
         review_id = uuid4()
         self.add(
             "reviews",
@@ -171,24 +171,24 @@ class World:
 
 
 async def write(database: Database, events: Sequence[tuple[str, dict[Any, Any]]]) -> None:
-    """Put events into the local log, as the inbox does."""
+    """Store events in the local log, as the inbox does."""
     for source, entry in events:
         fields = {
             name.encode(): value if isinstance(value, bytes) else str(value).encode()
             for name, value in entry.items()
         }
         async with UnitOfWork(database) as uow:
-            await keep(uow, envelope_of(source, fields))
+            await append_to_log(uow, envelope_of(source, fields))
 
 
 async def send(redis: Redis, events: Sequence[tuple[str, dict[Any, Any]]]) -> None:
-    """Put events on the queue."""
+    """Publish events on the queue."""
     for source, entry in events:
-        await put(redis, source, entry)
+        await publish_entry(redis, source, entry)
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
-    """Wait until something holds."""
+    """Wait until a condition holds."""
     for _ in range(int(seconds * 50)):
         if await condition():
             return
@@ -209,7 +209,7 @@ async def redis(queue_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def start(postgres_url: str, queue_url: str, redis: Redis, keys: Keys) -> Start:
+def start(postgres_url: str, queue_url: str, redis: Redis, keys: SigningKeys) -> Start:
     """Starts the read side on a database of this URL, or a fresh one, with a queue that was emptied
     before.
     """
@@ -241,7 +241,7 @@ def _nobody(request: Any) -> Any:
 
 
 async def caught_up(service: Service) -> bool:
-    """Whether the projections have read all that is in the log."""
+    """Return whether the projections have read the whole log."""
     reads = text(
         "SELECT count(*) FROM projection_checkpoints WHERE serving AND position = (SELECT coalesce(max(position), 0) FROM every_event)"
     )

@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Keys, Person, Running
+from subgraphs.kit.testing import ApiUser, Running, SigningKeys
 from subgraphs.platform.postgres import start_postgres
-from tests.subgraphs.read_side.city import City, city
 from tests.subgraphs.read_side.conftest import until
+from tests.subgraphs.read_side.real_services import RealServices, real_services
 
 MUSICIANS = """query($first: Int! = 20, $after: String, $city: String, $rate: Decimal, $order: ListingOrder! = NEWEST) {
   found: findMusicians(first: $first, after: $after, city: $city, maxHourlyRate: $rate, orderBy: $order) {
@@ -36,8 +36,8 @@ STATES = "{ readModels { name state reason rows generation eventsBehind secondsB
 
 @pytest.fixture
 async def town(
-    running: Running, servers_folder: Path, redis: Any, queue_url: str, keys: Keys
-) -> AsyncIterator[tuple[City, Any]]:
+    running: Running, servers_folder: Path, redis: Any, queue_url: str, keys: SigningKeys
+) -> AsyncIterator[tuple[RealServices, Any]]:
     """The city, with a PostgreSQL for the read side alone: it can be stopped and started."""
     folder = servers_folder / f"reads-{uuid4().hex[:6]}"
     server = start_postgres(folder, durable=False)
@@ -48,19 +48,19 @@ async def town(
 
     settings = ServiceSettings("read_side", server.url, queue_url, keys.public)
     try:
-        async with city(running, settings, keys, threshold=1.0) as made:
+        async with real_services(running, settings, keys, threshold=1.0) as made:
             yield made, (servers, again)
     finally:
         servers[-1].stop()
 
 
-async def heard(made: City) -> None:
+async def heard(made: RealServices) -> None:
     """Wait until the read models hold all that has happened, and are trusted."""
 
     async def all_there() -> bool:
-        count = (await made.ask("{ findMusicians(minRating: 4) { totalCount } }"))["data"]["findMusicians"]
-        near = await made.ask(RANKED, made.host, id=made.request)
-        rows = (await made.ask(REQUESTS, made.host))["data"]["found"]["edges"]
+        count = (await made.send("{ findMusicians(minRating: 4) { totalCount } }"))["data"]["findMusicians"]
+        near = await made.send(RANKED, made.host, id=made.request)
+        rows = (await made.send(REQUESTS, made.host))["data"]["found"]["edges"]
         ranked = near["data"]["found"]
         applied = [row["node"]["totalApplications"] for row in rows]
         return (
@@ -73,11 +73,11 @@ async def heard(made: City) -> None:
     await until(all_there)
 
 
-async def everything(made: City, wanted: str) -> list[Any]:
+async def everything(made: RealServices, wanted: str) -> list[Any]:
     """The answers to all questions that both sides can answer, each from this source."""
     near = {"latitude": 52.5, "longitude": 13.4, "km": 5}
     times = {"from": "2026-01-01T00:00:00Z", "to": "2100-01-01T00:00:00"}
-    asked: list[tuple[str, Person | None, dict[str, Any]]] = [
+    asked: list[tuple[str, ApiUser | None, dict[str, Any]]] = [
         (MUSICIANS, None, {}),
         (MUSICIANS, None, {"city": "berlin", "rate": "31.00", "order": "RATE_DESC"}),
         (MUSICIANS, None, {"city": "Paris"}),
@@ -99,7 +99,7 @@ async def everything(made: City, wanted: str) -> list[Any]:
     return found
 
 
-async def refused(made: City) -> None:
+async def refused(made: RealServices) -> None:
     """What the command side cannot answer is an error with a code.
 
     Who may not see something may not see it there either.
@@ -111,24 +111,24 @@ async def refused(made: City) -> None:
         "near: {latitude: 52.5, longitude: 13.4}",
         "orderBy: RATING",
     ):
-        answer = await made.ask(f"{{ findMusicians({arguments}) {{ totalCount }} }}")
+        answer = await made.send(f"{{ findMusicians({arguments}) {{ totalCount }} }}")
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["READ_MODEL_UNAVAILABLE"], (
             arguments
         )
     for query in ('{ findRequests(text: "band") { totalCount } }', TOP):
-        answer = await made.ask(query)
+        answer = await made.send(query)
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["READ_MODEL_UNAVAILABLE"]
-    stranger = await made.ask(RANKED, Person.make(made.keys, "client"), id=made.request)
+    stranger = await made.send(RANKED, ApiUser.make(made.keys, "client"), id=made.request)
     assert [error["extensions"]["code"] for error in stranger["errors"]] == ["FORBIDDEN"]
-    unknown = await made.ask(RANKED, made.host, id=str(uuid4()))
+    unknown = await made.send(RANKED, made.host, id=str(uuid4()))
     assert [error["extensions"]["code"] for error in unknown["errors"]] == ["NOT_FOUND"]
 
 
-async def pages(made: City) -> None:
+async def pages(made: RealServices) -> None:
     """A list that the command side has begun is gone on with there, whatever became of the read model."""
     names, after = [], None
     for _ in range(3):
-        answer = await made.ask(MUSICIANS, first=1, after=after)
+        answer = await made.send(MUSICIANS, first=1, after=after)
         told = answer["extensions"]["readModel"]["found"]
         assert told["source"] == "command_side"
         (edge,) = answer["data"]["found"]["edges"]
@@ -138,7 +138,7 @@ async def pages(made: City) -> None:
     assert not answer["data"]["found"]["pageInfo"]["hasNextPage"]
 
 
-async def test_the_database_is_down(town: tuple[City, Any]) -> None:
+async def test_the_database_is_down(town: tuple[RealServices, Any]) -> None:
     """With the read database stopped the command side gives the same answers.
 
     Once it is back, so is the read model.
@@ -151,37 +151,37 @@ async def test_the_database_is_down(town: tuple[City, Any]) -> None:
     assert before[4]["nodes"][0]["totalApplications"] == 1
     assert before[3]["nodes"][0]["totalApplications"] is None
     assert len(before[6]) == 3
-    cursor = (await made.ask(MUSICIANS, first=1))["data"]["found"]["pageInfo"]["endCursor"]
+    cursor = (await made.send(MUSICIANS, first=1))["data"]["found"]["pageInfo"]["endCursor"]
     servers[-1].stop()
-    answer = await made.ask(MUSICIANS)
+    answer = await made.send(MUSICIANS)
     told = answer["extensions"]["readModel"]["found"]
     assert told["source"] == "command_side"
     assert "database does not answer" in told["reason"]
     assert await everything(made, "command_side") == before
     await refused(made)
     await pages(made)
-    gone_on = await made.ask(MUSICIANS, first=1, after=cursor)
+    gone_on = await made.send(MUSICIANS, first=1, after=cursor)
     assert gone_on["errors"][0]["extensions"]["code"] == "READ_MODEL_UNAVAILABLE"
-    states = (await made.ask(STATES, made.admin))["data"]["readModels"]
+    states = (await made.send(STATES, made.admin))["data"]["readModels"]
     assert [(one["state"], one["rows"], one["secondsBehind"]) for one in states] == [("DOWN", None, None)] * 3
-    begun = (await made.ask(MUSICIANS, first=1))["data"]["found"]["pageInfo"]["endCursor"]
+    begun = (await made.send(MUSICIANS, first=1))["data"]["found"]["pageInfo"]["endCursor"]
     again()
     await made.source(MUSICIANS, "read_model")
     assert await everything(made, "read_model") == before
-    continued = await made.ask(MUSICIANS, first=1, after=begun)
+    continued = await made.send(MUSICIANS, first=1, after=begun)
     assert continued["data"]["found"]["edges"][0]["node"]["stageName"] == "band1"
     assert continued["extensions"]["readModel"]["found"]["source"] == "command_side"
 
 
-async def only_one_is_missing(made: City) -> bool:
+async def only_one_is_missing(made: RealServices) -> bool:
     """Whether the command side answers for musicians alone; on a slow machine requests may be trusted a
     little later."""
-    both = await made.ask("{ found: findMusicians { totalCount } other: findRequests { totalCount } }")
+    both = await made.send("{ found: findMusicians { totalCount } other: findRequests { totalCount } }")
     sources = {name: told["source"] for name, told in both["extensions"]["readModel"].items()}
     return sources == {"found": "command_side", "other": "read_model"}
 
 
-async def test_the_tables_are_gone(town: tuple[City, Any]) -> None:
+async def test_the_tables_are_gone(town: tuple[RealServices, Any]) -> None:
     """Without its tables a read model's questions go to the command side, those of the others do not.
 
     A rebuild mends it.
@@ -196,12 +196,12 @@ async def test_the_tables_are_gone(town: tuple[City, Any]) -> None:
     assert [edge["node"] for edge in answer["data"]["found"]["edges"]] == before[0]["nodes"]
     await until(partial(only_one_is_missing, made))
     rebuild = 'mutation { rebuildReadModel(name: "musicians") { name } }'
-    assert "errors" not in await made.ask(rebuild, made.admin)
+    assert "errors" not in await made.send(rebuild, made.admin)
     await made.source(MUSICIANS, "read_model")
     assert await everything(made, "read_model") == before
 
 
-async def test_it_is_too_far_behind(town: tuple[City, Any]) -> None:
+async def test_it_is_too_far_behind(town: tuple[RealServices, Any]) -> None:
     """While nobody applies events that come in, the read model answers until it is too old, then the
     command side; then it again.
     """
@@ -210,14 +210,14 @@ async def test_it_is_too_far_behind(town: tuple[City, Any]) -> None:
     database = made.services["read_side"].database
     holder = await database.connect()
     await holder.execute(text("SELECT 1 FROM projection_checkpoints FOR UPDATE"))
-    assert (await made.ask(MUSICIANS))["extensions"]["readModel"]["found"]["source"] == "read_model"
+    assert (await made.send(MUSICIANS))["extensions"]["readModel"]["found"]["source"] == "read_model"
     await made.musician("latecomer", 99)
     answer = await made.source(MUSICIANS, "command_side")
     told = answer["extensions"]["readModel"]["found"]
     assert told["secondsBehind"] > 1
     assert "behind the log of events" in told["reason"]
     assert answer["data"]["found"]["edges"][0]["node"]["stageName"] == "latecomer"
-    states = {one["name"]: one for one in (await made.ask(STATES, made.admin))["data"]["readModels"]}
+    states = {one["name"]: one for one in (await made.send(STATES, made.admin))["data"]["readModels"]}
     assert states["musicians"]["state"] == "BEHIND"
     assert states["musicians"]["eventsBehind"] >= 2
     await holder.rollback()
@@ -226,7 +226,7 @@ async def test_it_is_too_far_behind(town: tuple[City, Any]) -> None:
     assert answer["data"]["found"]["edges"][0]["node"]["stageName"] == "latecomer"
 
 
-async def test_the_queue_is_not_heard(town: tuple[City, Any], redis: Any) -> None:
+async def test_the_queue_is_not_heard(town: tuple[RealServices, Any], redis: Any) -> None:
     """Events that wait in the queue make the read models old, too: the projections cannot know of them."""
     made, _ = town
     await heard(made)
@@ -242,19 +242,19 @@ async def test_the_queue_is_not_heard(town: tuple[City, Any], redis: Any) -> Non
     answer = await made.source(MUSICIANS, "read_model")
 
     async def there() -> bool:
-        edges = (await made.ask(MUSICIANS))["data"]["found"]["edges"]
+        edges = (await made.send(MUSICIANS))["data"]["found"]["edges"]
         return bool(edges[0]["node"]["stageName"] == "unheard")
 
     await until(there)
 
 
-async def test_nobody_answers(town: tuple[City, Any]) -> None:
+async def test_nobody_answers(town: tuple[RealServices, Any]) -> None:
     """Without read model and command side there is an error with a code, and the rest of the answer stays."""
     made, (servers, _) = town
     await heard(made)
     servers[-1].stop()
     await made.source(MUSICIANS, "command_side")
     await made.services["reviews"].database.execute(text("DROP TABLE musician_ratings CASCADE"))
-    answer = await made.ask("{ found: findMusicians { totalCount } other: findRequests { totalCount } }")
+    answer = await made.send("{ found: findMusicians { totalCount } other: findRequests { totalCount } }")
     assert answer["data"] == {"found": None, "other": {"totalCount": 1}}
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["READ_MODEL_UNAVAILABLE"]

@@ -18,7 +18,7 @@ from subgraphs.kit.event_store.projection import Projection, apply_next
 from subgraphs.kit.testing import fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.read_side.app import MIGRATIONS, MODELS
-from tests.subgraphs.read_side.conftest import BEGIN, World, write
+from tests.subgraphs.read_side.conftest import BEGIN, EventFeed, write
 
 PIANO, JAZZ, DRUMS = (UUID(int=number) for number in (1, 2, 3))
 TABLES = {
@@ -63,7 +63,7 @@ async def shown(database: Database) -> dict[str, list[dict[str, Any]]]:
 
 async def test_a_musician(database: Database) -> None:
     """Every column of a musician's row follows from the newest events about them."""
-    world, musician, user, request = World(), uuid4(), uuid4(), uuid4()
+    world, musician, user, request = EventFeed(), uuid4(), uuid4(), uuid4()
     world.user(user)
     world.profile(musician, user, stage_name="Old", skill_ids=[PIANO], skills=["Piano"])
     world.profile(musician, user, "MusicianProfileUpdated", skill_ids=[PIANO, JAZZ], skills=["Piano", "Jazz"])
@@ -101,7 +101,7 @@ async def test_a_musician(database: Database) -> None:
         "is_available": True,
         "position": 3,
     }
-    closed = World(world.position)
+    closed = EventFeed(world.position)
     closed.user(user, is_active=False)
     await write(database, closed.events)
     await project(database)
@@ -113,7 +113,7 @@ async def test_a_request(database: Database) -> None:
     """Every column of a request's row follows from the newest events about it, its client, its
     applications and skills.
     """
-    world, request, client, musician, user = World(), uuid4(), uuid4(), uuid4(), uuid4()
+    world, request, client, musician, user = EventFeed(), uuid4(), uuid4(), uuid4(), uuid4()
     world.request(request, client, skill_ids=[JAZZ, PIANO])
     world.user(client, "ada")
     world.user(client, "countess", is_active=True)
@@ -168,7 +168,7 @@ async def test_a_ranking(database: Database, batch: int) -> None:
 
     Other algorithms do not count.
     """
-    world, request, client, musicians = World(), uuid4(), uuid4(), [uuid4() for _ in range(4)]
+    world, request, client, musicians = EventFeed(), uuid4(), uuid4(), [uuid4() for _ in range(4)]
     world.ranking(request, client, musicians[:3], BEGIN)
     world.ranking(request, client, musicians[1:], BEGIN + timedelta(hours=2))
     world.ranking(request, client, musicians, BEGIN + timedelta(hours=1))
@@ -182,9 +182,9 @@ async def test_a_ranking(database: Database, batch: int) -> None:
     assert (first["total_score"], first["distance_km"], first["is_recommended"]) == (89.5, 3.25, True)
 
 
-def lively(random: Random) -> World:
+def lively(random: Random) -> EventFeed:
     """A world in which much happens to few."""
-    world = World()
+    world = EventFeed()
     users, musicians, requests = ([uuid4() for _ in range(3)] for _ in range(3))
     names = {PIANO: "Piano", JAZZ: "Jazz", DRUMS: "Drums"}
     for _ in range(80):
@@ -247,7 +247,7 @@ async def test_what_arrives_late_is_dropped(database: Database) -> None:
     """Of the events of one aggregate the one with the highest position counts, also if several inboxes
     have mixed them up.
     """
-    world, musician, user, request = World(), uuid4(), uuid4(), uuid4()
+    world, musician, user, request = EventFeed(), uuid4(), uuid4(), uuid4()
     for number in range(3):
         world.user(user, f"name {number}", is_active=number == 2)
         world.profile(musician, user, stage_name=f"Band {number}")
@@ -266,20 +266,20 @@ async def test_what_is_known_in_part_is_not_shown(database: Database) -> None:
     """A review or an application before its profile or request makes no row that is seen, and counts as
     soon as there is one.
     """
-    world, musician, request = World(), uuid4(), uuid4()
+    world, musician, request = EventFeed(), uuid4(), uuid4()
     world.review(musician, 5)
     world.application(request, musician)
     await write(database, world.events)
     await project(database)
     found = await shown(database)
     assert (found["musician_read_model"], found["request_read_model"]) == ([], [])
-    later = World(world.position)
+    later = EventFeed(world.position)
     early = {"musician_id": musician, "user_id": uuid4(), "stage_name": "Told in part", "skill_ids": []}
     later.add("musicians", "MusicianProfileCreated", ("musician", musician), **early)
     await write(database, later.events)
     await project(database)
     assert (await shown(database))["musician_read_model"] == []
-    later = World(later.position)
+    later = EventFeed(later.position)
     later.profile(musician, uuid4(), "MusicianProfileUpdated")
     later.request(request, uuid4())
     await write(database, later.events)
@@ -294,7 +294,7 @@ async def test_the_views(database: Database) -> None:
 
     Active requests are summed up by status and currency.
     """
-    world = World()
+    world = EventFeed()
     for ratings, active in (
         ((5,) * 10, True),
         ((5,) * 9, True),
@@ -334,7 +334,7 @@ async def test_the_log(database: Database) -> None:
 
     Ids that clash are told apart, and what belongs together stays so.
     """
-    world, one = World(), uuid4()
+    world, one = EventFeed(), uuid4()
     world.user(one)
     world.add("requests", "RequestPublished", ("musician_request", one))
     world.add("users", "UserUpdated", ("user", one))

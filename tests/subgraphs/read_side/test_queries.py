@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from subgraphs.kit.testing import Client, Keys, Person, counted_statements
-from tests.subgraphs.read_side.conftest import BEGIN, Start, World, caught_up, send, until
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statements
+from tests.subgraphs.read_side.conftest import BEGIN, EventFeed, Start, caught_up, send, until
 
 PIANO, JAZZ = UUID(int=1), UUID(int=2)
 MUSICIANS = """query($text: String, $skills: [ID!], $rating: Float, $rate: Decimal, $city: String, $available: Boolean! = false,
@@ -33,21 +33,21 @@ class Town:
     """A read side with seven musicians and four requests, and who is who."""
 
     client: Client
-    host: Person
+    host: ApiUser
     garden: UUID
     musicians: list[UUID]
 
 
 @pytest.fixture(scope="module")
-def host(keys: Keys) -> Person:
+def host(keys: SigningKeys) -> ApiUser:
     """The client of all requests."""
-    return Person.make(keys, "client")
+    return ApiUser.make(keys, "client")
 
 
 @pytest.fixture
-async def town(start: Start, redis: Any, host: Person) -> AsyncIterator[Town]:
+async def town(start: Start, redis: Any, host: ApiUser) -> AsyncIterator[Town]:
     """The town, as its events by the queue make it."""
-    world, musicians, garden = World(), [uuid4() for _ in range(7)], uuid4()
+    world, musicians, garden = EventFeed(), [uuid4() for _ in range(7)], uuid4()
     world.user(host.id, "countess")
     for number, musician in enumerate(musicians):
         place: dict[str, Any] = (
@@ -91,7 +91,7 @@ async def town(start: Start, redis: Any, host: Person) -> AsyncIterator[Town]:
         await send(redis, world.events)
 
         async def all_there() -> bool:
-            answer = await client.ask(
+            answer = await client.send(
                 '{ findRequests { totalCount } rankedMusicians(requestId: "'
                 + str(garden)
                 + '") { key: rankingPosition } }',
@@ -132,7 +132,7 @@ async def test_musicians_are_found(town: Town) -> None:
         ({"order": "RATE_DESC", "rate": "30"}, [3, 2, 1, 0]),
     ]
     for variables, expected in cases:
-        answer = await town.client.ask(MUSICIANS, **variables)
+        answer = await town.client.send(MUSICIANS, **variables)
         assert names(answer["data"]) == [f"Band {number}" for number in expected], variables
         assert answer["data"]["found"]["totalCount"] == len(expected)
         told = answer["extensions"]["readModel"]["found"]
@@ -212,12 +212,12 @@ async def test_pages_join(town: Town) -> None:
                 assert found == whole
 
 
-async def test_who_may_see_what(town: Town, keys: Keys) -> None:
+async def test_who_may_see_what(town: Town, keys: SigningKeys) -> None:
     """Lists are public; how many applied and the ranking are for the client and admins.
 
     The state of read models for admins.
     """
-    stranger, admin = Person.make(keys, "client"), Person.make(keys, "admin")
+    stranger, admin = ApiUser.make(keys, "client"), ApiUser.make(keys, "admin")
     for person, expected in ((None, None), (stranger, None), (town.host, 1), (admin, 1)):
         (edge,) = (await town.client.data(REQUESTS, person, text="garden"))["found"]["edges"]
         assert edge["node"]["totalApplications"] == expected
@@ -266,7 +266,7 @@ async def test_arguments_that_are_refused(town: Town) -> None:
             assert await town.client.codes(query, **variables) == ["BAD_USER_INPUT"], variables
 
 
-async def test_more_arguments_that_are_refused(town: Town, host: Person) -> None:
+async def test_more_arguments_that_are_refused(town: Town, host: ApiUser) -> None:
     """What breaks a rule of one of the queries."""
     wrong_dates: list[dict[str, Any]] = [
         {"from": "2027-06-02T00:00:00Z", "to": "2027-06-01T00:00:00Z"},

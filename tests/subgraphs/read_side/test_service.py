@@ -17,13 +17,13 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.projection import apply_next
 from subgraphs.kit.event_store.rebuild import rebuild
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Client, Keys, Person, fresh_database
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys, fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.platform.valkey import start_valkey
 from subgraphs.read_side.app import MIGRATIONS, MODELS, bootstrap
 from subgraphs.read_side.model import Latencies, judge
-from subgraphs.read_side.projections.musicians import Musicians
-from tests.subgraphs.read_side.conftest import Start, World, caught_up, send, until, write
+from subgraphs.read_side.projections.musicians import MusiciansProjection
+from tests.subgraphs.read_side.conftest import EventFeed, Start, caught_up, send, until, write
 
 LIST = "{ findMusicians(first: 100, orderBy: RATING) { totalCount edges { node { stageName rating totalReviews } } } }"
 STATES = """{ readModels { name state reason generation revision rows eventsApplied eventsBehind secondsBehind updatedAt
@@ -39,14 +39,14 @@ async def url(postgres_url: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def admin(keys: Keys) -> Person:
+def admin(keys: SigningKeys) -> ApiUser:
     """An admin."""
-    return Person.make(keys, "admin")
+    return ApiUser.make(keys, "admin")
 
 
-def crowd(musicians: int = 30, reviews: int = 4) -> World:
+def crowd(musicians: int = 30, reviews: int = 4) -> EventFeed:
     """Musicians with reviews."""
-    world = World()
+    world = EventFeed()
     for number in range(musicians):
         musician, user = uuid4(), uuid4()
         world.user(user, f"user{number}")
@@ -68,13 +68,13 @@ async def settled(client: Client, events: int) -> None:
     await until(done, 40)
 
 
-async def state(client: Client, admin: Person, name: str) -> dict[str, Any]:
+async def state(client: Client, admin: ApiUser, name: str) -> dict[str, Any]:
     """One read model, as admins see it."""
     found = (await client.data(STATES, admin))["readModels"]
     return next(dict(one) for one in found if one["name"] == name)
 
 
-async def test_each_event_once(start: Start, redis: Any, url: str, admin: Person) -> None:
+async def test_each_event_once(start: Start, redis: Any, url: str, admin: ApiUser) -> None:
     """Events that the queue delivers again, before and after the service was cut off in between, count
     once; it goes on where it was.
     """
@@ -109,11 +109,11 @@ async def test_each_event_once(start: Start, redis: Any, url: str, admin: Person
         assert await redis.xlen("events:read_side:dead") == 0
 
 
-async def test_a_rebuild_beside_queries(start: Start, redis: Any, url: str, admin: Person) -> None:
+async def test_a_rebuild_beside_queries(start: Start, redis: Any, url: str, admin: ApiUser) -> None:
     """While tables are made anew every answer is whole and from the read model, what comes in meanwhile is
     in the new ones, too.
     """
-    world, late = crowd(100), World(5000)
+    world, late = crowd(100), EventFeed(5000)
     async with start(url) as client:
         database = client.service.database
         await write(database, world.events)
@@ -121,11 +121,11 @@ async def test_a_rebuild_beside_queries(start: Start, redis: Any, url: str, admi
         before = await client.data(LIST)
         answers: list[dict[str, Any]] = []
 
-        async def watch() -> None:
+        async def query() -> None:
             while True:
-                answers.append(await client.ask(LIST))
+                answers.append(await client.send(LIST))
 
-        watching = asyncio.create_task(watch())
+        querying = asyncio.create_task(query())
         made = (await client.data(REBUILD, admin, name="musicians"))["rebuildReadModel"]
         assert made["name"] == "musicians"
         late.request(uuid4(), uuid4())
@@ -136,8 +136,8 @@ async def test_a_rebuild_beside_queries(start: Start, redis: Any, url: str, admi
             return bool(seen["generation"] == 2 and seen["rebuild"] is None)
 
         await until(swapped)
-        watching.cancel()
-        await asyncio.wait([watching])
+        querying.cancel()
+        await asyncio.wait([querying])
         assert len(answers) > 3
         assert all(answer["data"] == before and "errors" not in answer for answer in answers)
         assert {answer["extensions"]["readModel"]["findMusicians"]["source"] for answer in answers} == {
@@ -149,7 +149,7 @@ async def test_a_rebuild_beside_queries(start: Start, redis: Any, url: str, admi
         assert (await client.data("{ findRequests { totalCount } }"))["findRequests"]["totalCount"] == 1
 
 
-async def test_one_rebuild_at_a_time(start: Start, url: str, admin: Person) -> None:
+async def test_one_rebuild_at_a_time(start: Start, url: str, admin: ApiUser) -> None:
     """A second rebuild of the same model is refused with a code, here and where another process is at it.
 
     Admins see the progress.
@@ -177,14 +177,14 @@ async def test_one_rebuild_at_a_time(start: Start, url: str, admin: Person) -> N
         assert await client.codes(REBUILD, admin, name="requests") == []
 
 
-async def test_a_rebuild_that_was_cut_off(start: Start, url: str, admin: Person) -> None:
+async def test_a_rebuild_that_was_cut_off(start: Start, url: str, admin: ApiUser) -> None:
     """The next start of the service goes on with it, and with tables that an older program has made."""
     world = crowd()
     database = Database(url)
     await database.migrate(MIGRATIONS)
     await write(database, world.events)
 
-    class Cut(Musicians):
+    class Cut(MusiciansProjection):
         async def apply(self, uow: UnitOfWork, events: Any, generation: int) -> int:
             """Break in the second batch of the shadow."""
             if generation == 2 and events[0].cursor.position > 50:
@@ -214,9 +214,9 @@ async def test_a_rebuild_that_was_cut_off(start: Start, url: str, admin: Person)
         assert len(found) == 30
 
 
-async def test_what_admins_see(start: Start, redis: Any, url: str, admin: Person) -> None:
+async def test_what_admins_see(start: Start, redis: Any, url: str, admin: ApiUser) -> None:
     """Each read model says how far it is, and how soon the newest events were visible."""
-    world = World()
+    world = EventFeed()
     world.profile(uuid4(), UUID(int=7))
     async with start(url) as client:
         empty = (await client.data(STATES, admin))["readModels"]
@@ -239,7 +239,7 @@ async def test_what_admins_see(start: Start, redis: Any, url: str, admin: Person
         assert (await state(client, admin, "matching"))["latency"]["events"] == 0
 
 
-async def test_the_queue_is_gone(servers_folder: Path, url: str, keys: Keys) -> None:
+async def test_the_queue_is_gone(servers_folder: Path, url: str, keys: SigningKeys) -> None:
     """When the queue's server is away, nobody knows what has happened.
 
     The read models are not trusted until it is heard again.
@@ -261,8 +261,8 @@ async def test_the_queue_is_gone(servers_folder: Path, url: str, keys: Keys) -> 
         assert await trusted()
         valkey.stop()
         await until(refused)
-        answer = await client.ask("{ topMusicians { stageName } }")
-        assert "not heard" in answer["extensions"]["readModel"]["topMusicians"]["reason"]
+        answer = await client.send("{ topMusicians { stageName } }")
+        assert "could not be read" in answer["extensions"]["readModel"]["topMusicians"]["reason"]
         valkey = start_valkey(folder, durable=False)
         await until(trusted)
     finally:

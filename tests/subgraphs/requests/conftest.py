@@ -7,19 +7,19 @@ import pytest
 from sqlalchemy import insert
 
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Client, Keys, Person, fresh_database
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys, fresh_database
 from subgraphs.requests.app import MIGRATIONS, bootstrap
 from subgraphs.requests.tables import known_musicians
 
 
 @pytest.fixture(scope="package")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+def keys(tmp_path_factory: pytest.TempPathFactory) -> SigningKeys:
     """The keys that sign and check the tokens of these tests."""
-    return Keys.make(tmp_path_factory.mktemp("keys"))
+    return SigningKeys.make(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="package")
-async def client(postgres_url: str, redis_url: str, keys: Keys) -> AsyncIterator[Client]:
+async def client(postgres_url: str, redis_url: str, keys: SigningKeys) -> AsyncIterator[Client]:
     """Asks the service in the process."""
     async with fresh_database(postgres_url, "requests") as url:
         settings = ServiceSettings("requests", url, redis_url, keys.public)
@@ -30,32 +30,32 @@ async def client(postgres_url: str, redis_url: str, keys: Keys) -> AsyncIterator
 
 
 @pytest.fixture
-def host(keys: Keys) -> Person:
+def host(keys: SigningKeys) -> ApiUser:
     """A client who looks for musicians."""
-    return Person.make(keys, "client")
+    return ApiUser.make(keys, "client")
 
 
 @pytest.fixture
-def stranger(keys: Keys) -> Person:
+def stranger(keys: SigningKeys) -> ApiUser:
     """Another client."""
-    return Person.make(keys, "client")
+    return ApiUser.make(keys, "client")
 
 
 @pytest.fixture
-def admin(keys: Keys) -> Person:
+def admin(keys: SigningKeys) -> ApiUser:
     """An admin."""
-    return Person.make(keys, "admin")
+    return ApiUser.make(keys, "admin")
 
 
 @pytest.fixture
-async def player(client: Client, keys: Keys) -> tuple[Person, UUID]:
+async def player(client: Client, keys: SigningKeys) -> tuple[ApiUser, UUID]:
     """A musician, and the id of their profile."""
     return await make_player(client, keys)
 
 
-async def make_player(client: Client, keys: Keys) -> tuple[Person, UUID]:
+async def make_player(client: Client, keys: SigningKeys) -> tuple[ApiUser, UUID]:
     """A musician whom the service knows."""
-    person, musician_id = Person.make(keys, "musician"), uuid4()
+    person, musician_id = ApiUser.make(keys, "musician"), uuid4()
     await client.service.database.execute(
         insert(known_musicians).values(musician_id=musician_id, user_id=person.id, position=1)
     )

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.testing import Client, Keys, Person
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.requests.handlers import EVENT_HANDLERS
 from subgraphs.requests.tables import bookings
 
-Player = tuple[Person, UUID]
+Player = tuple[ApiUser, UUID]
 
 PUBLISH = "mutation($input: PublishRequestInput!) { publishRequest(input: $input) { id } }"
 APPLY = """mutation($id: ID!, $price: Decimal! = "400") {
@@ -27,7 +27,7 @@ def step(name: str, fields: str = "id status") -> str:
     return f"mutation($id: ID!) {{ {name}(id: $id) {{ {fields} }} }}"
 
 
-async def publish(client: Client, person: Person) -> str:
+async def publish(client: Client, person: ApiUser) -> str:
     """The id of a published request."""
     day = (datetime.now(UTC) + timedelta(days=20)).date().isoformat()
     place = {"latitude": 52.5, "longitude": 13.4}
@@ -37,7 +37,7 @@ async def publish(client: Client, person: Person) -> str:
     return str(data["publishRequest"]["id"])
 
 
-async def booked(client: Client, host: Person, player: Player) -> tuple[str, str, str]:
+async def booked(client: Client, host: ApiUser, player: Player) -> tuple[str, str, str]:
     """The ids of a request, the application that was accepted, and the booking."""
     request = await publish(client, host)
     application = (await client.data(APPLY, player[0], id=request))["applyToRequest"]["id"]
@@ -65,7 +65,7 @@ async def end_event(client: Client, booking: str) -> None:
     )
 
 
-async def test_from_application_to_completion(client: Client, host: Person, player: Player) -> None:
+async def test_from_application_to_completion(client: Client, host: ApiUser, player: Player) -> None:
     """The way of a booking, with the events that tell of it."""
     person, musician_id = player
     request, application, booking = await booked(client, host, player)
@@ -97,12 +97,14 @@ async def test_from_application_to_completion(client: Client, host: Person, play
     assert await client.codes(step("cancelBooking"), host, id=booking) == ["CONFLICT"]
 
 
-async def test_applying(client: Client, host: Person, player: Player, stranger: Person, keys: Keys) -> None:
+async def test_applying(
+    client: Client, host: ApiUser, player: Player, stranger: ApiUser, keys: SigningKeys
+) -> None:
     """Musicians apply once, with a price that is one, and to requests that there are."""
     request = await publish(client, host)
     assert await client.codes(APPLY, None, id=request) == ["UNAUTHENTICATED"]
     assert await client.codes(APPLY, stranger, id=request) == ["FORBIDDEN"]
-    assert await client.codes(APPLY, Person.make(keys, "musician"), id=request) == ["FORBIDDEN"]
+    assert await client.codes(APPLY, ApiUser.make(keys, "musician"), id=request) == ["FORBIDDEN"]
     assert await client.codes(APPLY, player[0], id=request, price="-5") == ["BAD_USER_INPUT"]
     assert await client.codes(APPLY, player[0], id=str(uuid4())) == ["NOT_FOUND"]
     await client.data(APPLY, player[0], id=request)
@@ -110,7 +112,7 @@ async def test_applying(client: Client, host: Person, player: Player, stranger: 
 
 
 async def test_steps_belong_to_somebody(
-    client: Client, host: Person, player: Player, stranger: Person
+    client: Client, host: ApiUser, player: Player, stranger: ApiUser
 ) -> None:
     """Only the client accepts, only the musician confirms, nobody else does anything."""
     request = await publish(client, host)
@@ -128,7 +130,7 @@ async def test_steps_belong_to_somebody(
     assert await client.codes(step("withdrawApplication"), player[0], id=application) == ["CONFLICT"]
 
 
-async def test_a_cancelled_booking_opens_the_request(client: Client, host: Person, player: Player) -> None:
+async def test_a_cancelled_booking_opens_the_request(client: Client, host: ApiUser, player: Player) -> None:
     """After a cancellation another musician can be chosen; the one who cancelled cannot be."""
     request, application, booking = await booked(client, host, player)
     await client.data(step("cancelBooking"), player[0], id=booking)
@@ -139,7 +141,7 @@ async def test_a_cancelled_booking_opens_the_request(client: Client, host: Perso
     assert await client.codes(step("acceptApplication"), host, id=application) == ["CONFLICT"]
 
 
-async def test_cancelling_a_request_ends_all(client: Client, host: Person, player: Player) -> None:
+async def test_cancelling_a_request_ends_all(client: Client, host: ApiUser, player: Player) -> None:
     """Its booking is cancelled, nobody can apply any more, and all are told."""
     request, _, booking = await booked(client, host, player)
     await client.data(step("cancelRequest"), host, id=request)
@@ -170,9 +172,9 @@ FORGED = {"x-user-id": "", "x-user-role": "admin", "x-role": "admin", "authoriza
 )
 async def test_entities_are_guarded(
     client: Client,
-    host: Person,
+    host: ApiUser,
     player: Player,
-    stranger: Person,
+    stranger: ApiUser,
     typename: str,
     index: int,
     selection: str,
@@ -195,33 +197,33 @@ async def test_entities_are_guarded(
     assert ("errors" in answer) is not public
 
 
-async def test_a_musicians_own_lists(client: Client, host: Person, player: Player, admin: Person) -> None:
+async def test_a_musicians_own_lists(client: Client, host: ApiUser, player: Player, admin: ApiUser) -> None:
     """A musician's applications and bookings are shown to themselves and to admins."""
     await booked(client, host, player)
     selection = "applications { totalCount edges { node { request { id } } } } bookings { totalCount }"
-    sighted: list[Person | None] = [player[0], admin]
+    sighted: list[ApiUser | None] = [player[0], admin]
     for person in sighted:
         answer = await client.entities("Musician", [player[1]], selection, person)
         assert answer["data"]["_entities"][0]["bookings"] == {"totalCount": 1}
-    blind: list[tuple[Person | None, str]] = [(None, "UNAUTHENTICATED"), (host, "FORBIDDEN")]
+    blind: list[tuple[ApiUser | None, str]] = [(None, "UNAUTHENTICATED"), (host, "FORBIDDEN")]
     for person, code in blind:
         answer = await client.entities("Musician", [player[1]], selection, person)
         assert [error["extensions"]["code"] for error in answer["errors"]] == [code, code]
         assert answer["data"]["_entities"] == [{"applications": None, "bookings": None}]
 
 
-async def test_a_bad_token_refuses_the_whole(client: Client, keys: Keys, tmp_path: Path) -> None:
+async def test_a_bad_token_refuses_the_whole(client: Client, keys: SigningKeys, tmp_path: Path) -> None:
     """A token of another key is not read as nobody's."""
-    other = Person.make(Keys.make(tmp_path), "admin")
-    answer = await client.ask("{ requests { totalCount } }", other)
+    other = ApiUser.make(SigningKeys.make(tmp_path), "admin")
+    answer = await client.send("{ requests { totalCount } }", other)
     assert answer["data"] is None
     assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-async def test_late_events_change_nothing(client: Client, keys: Keys, host: Person) -> None:
+async def test_late_events_change_nothing(client: Client, keys: SigningKeys, host: ApiUser) -> None:
     """Which user a musician is follows the newest event, whatever the order of arrival."""
     database, musician_id = client.service.database, uuid4()
-    new, old = Person.make(keys, "musician"), Person.make(keys, "musician")
+    new, old = ApiUser.make(keys, "musician"), ApiUser.make(keys, "musician")
     for position, person in ((7, new), (3, old), (7, new)):
         envelope = Envelope(
             event_id=uuid4(),

@@ -2,14 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
-from subgraphs.kit.testing import Client, Person, counted_statements
+from subgraphs.kit.testing import ApiUser, Client, counted_statements
 from tests.subgraphs.requests.test_requests import publish
 
 ROOT = "requests(filter: {from: $from, to: $to}) { edges { node { title %s } } }"
 STEP = "client { requests { edges { node { id %s } } } }"
 
 
-async def test_a_request_that_wants_too_much(client: Client, host: Person) -> None:
+async def test_a_request_that_wants_too_much(client: Client, host: ApiUser) -> None:
     """Nested lists that grow beyond the budget end in one clear error, after few statements.
 
     The next request is free again.
@@ -26,9 +26,9 @@ async def test_a_request_that_wants_too_much(client: Client, host: Person) -> No
         return f"query($from: DateTime!, $to: DateTime!) {{ {ROOT % inner} }}"
 
     with counted_statements(client.service.database) as statements:
-        answer = await client.ask(nested(12), host, **around)
+        answer = await client.send(nested(12), host, **around)
     assert [
-        (error["extensions"]["code"], "10000 elements" in error["message"]) for error in answer["errors"]
+        (error["extensions"]["code"], "10000 list elements" in error["message"]) for error in answer["errors"]
     ] == [("BAD_USER_INPUT", True)]
     assert len(statements) <= 3
     data = await client.data(nested(3), host, **around)

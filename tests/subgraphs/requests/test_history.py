@@ -14,13 +14,13 @@ from sqlalchemy.exc import IntegrityError
 
 from subgraphs.kit import budget
 from subgraphs.kit.event_store.events import VersionConflict
-from subgraphs.kit.event_store.sourced import Drift, Sourced
+from subgraphs.kit.event_store.sourced import EventSourcedTable, RowDrift
 from subgraphs.kit.history import entries
-from subgraphs.kit.testing import Client, Person, load_rows
+from subgraphs.kit.testing import ApiUser, Client, load_rows
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.requests import store
 from subgraphs.requests.aggregates import BOOKINGS, REQUESTS
-from subgraphs.requests.handlers import put_request
+from subgraphs.requests.handlers import change_request_unchecked
 from subgraphs.requests.tables import requests
 from tests.subgraphs.requests.test_bookings import Player, booked, publish, step
 
@@ -29,9 +29,9 @@ HISTORY = "query($id: ID!, $before: Int) { requestHistory(id: $id, first: 3, bef
 AS_OF = "query($id: ID!, $version: Int, $time: DateTime) { requestAsOf(id: $id, version: $version, time: $time) { version state } }"
 
 
-async def drifts(client: Client, about: Sourced[Any]) -> list[Drift]:
+async def drifts(client: Client, about: EventSourcedTable[Any]) -> list[RowDrift]:
     """The rows that were not what their streams say, of all there are."""
-    found: list[Drift] = []
+    found: list[RowDrift] = []
     after: UUID | None = UUID(int=0)
     while after is not None:
         async with UnitOfWork(client.service.database) as uow:
@@ -45,7 +45,7 @@ async def by_hand(client: Client, statement: str, **values: Any) -> None:
     await client.service.database.execute(text(statement).bindparams(**values))
 
 
-async def retitled(client: Client, host: Person, times: int) -> str:
+async def retitled(client: Client, host: ApiUser, times: int) -> str:
     """A request whose title was changed so often."""
     request = await publish(client, host)
     for number in range(times):
@@ -53,7 +53,7 @@ async def retitled(client: Client, host: Person, times: int) -> str:
     return request
 
 
-async def test_a_request_is_rebuilt_at_any_version_and_time(client: Client, host: Person) -> None:
+async def test_a_request_is_rebuilt_at_any_version_and_time(client: Client, host: ApiUser) -> None:
     """Twelve changes make thirteen versions and a snapshot.
 
     Each past state comes back, by version and by time.
@@ -79,13 +79,13 @@ async def test_a_request_is_rebuilt_at_any_version_and_time(client: Client, host
 @pytest.mark.parametrize(
     "time", ["0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-02:00", "2026-11-22T12:00:00"]
 )
-async def test_a_time_that_is_none_is_refused(client: Client, host: Person, time: str) -> None:
+async def test_a_time_that_is_none_is_refused(client: Client, host: ApiUser, time: str) -> None:
     """A time that no calendar has in UTC, or one without an offset, is the caller's mistake."""
     assert await client.codes(AS_OF, host, id=await publish(client, host), time=time) == ["BAD_USER_INPUT"]
 
 
 async def test_history_is_paged_and_for_its_owner(
-    client: Client, host: Person, stranger: Person, admin: Person
+    client: Client, host: ApiUser, stranger: ApiUser, admin: ApiUser
 ) -> None:
     """The newest changes first, with who made them; others are refused."""
     request = await retitled(client, host, 4)
@@ -106,17 +106,19 @@ async def test_history_is_paged_and_for_its_owner(
     assert await client.codes(HISTORY, host, id=str(uuid4())) == ["NOT_FOUND"]
 
 
-async def test_changes_count_as_elements_of_lists(client: Client, host: Person) -> None:
+async def test_changes_count_as_elements_of_lists(client: Client, host: ApiUser) -> None:
     """A request may not ask for more of them than of anything else."""
     request = UUID(await retitled(client, host, 4))
     budget.begin()
-    budget.spend(budget.MOST_ELEMENTS - 7)
+    budget.spend(budget.MAX_ELEMENTS - 7)
     assert len(await entries(client.service.database, REQUESTS, request)) == 5
-    with pytest.raises(budget.TooMuch):
+    with pytest.raises(budget.TooManyElements):
         await entries(client.service.database, REQUESTS, request)
 
 
-async def test_a_change_by_hand_is_an_event_and_is_told(client: Client, host: Person, admin: Person) -> None:
+async def test_a_change_by_hand_is_an_event_and_is_told(
+    client: Client, host: ApiUser, admin: ApiUser
+) -> None:
     """Who changes a row at the database's prompt changes the history, the others hear of it, and the
     service goes on from there.
     """
@@ -149,7 +151,7 @@ async def test_a_change_by_hand_is_an_event_and_is_told(client: Client, host: Pe
 
 
 @pytest.mark.parametrize("ending", ["NOTHING", "UPDATE SET title = excluded.title"])
-async def test_only_what_became_of_an_insert_is_recorded(client: Client, host: Person, ending: str) -> None:
+async def test_only_what_became_of_an_insert_is_recorded(client: Client, host: ApiUser, ending: str) -> None:
     """A row that `ON CONFLICT` passes over has no event, and one that it changes has that of the change
     alone.
     """
@@ -166,7 +168,7 @@ async def test_only_what_became_of_an_insert_is_recorded(client: Client, host: P
     assert await drifts(client, REQUESTS) == []
 
 
-async def test_a_row_added_by_hand_is_an_event_and_is_told(client: Client, host: Person) -> None:
+async def test_a_row_added_by_hand_is_an_event_and_is_told(client: Client, host: ApiUser) -> None:
     """Its history begins with all that is in it, and the service goes on from there."""
     model, added = await publish(client, host), uuid4()
     row = "jsonb_populate_record(own, jsonb_build_object('id', cast(:added AS uuid), 'title', 'Added', 'version', 9))"
@@ -181,7 +183,7 @@ async def test_a_row_added_by_hand_is_an_event_and_is_told(client: Client, host:
     assert await drifts(client, REQUESTS) == []
 
 
-async def test_rows_are_neither_deleted_nor_given_another_id(client: Client, host: Person) -> None:
+async def test_rows_are_neither_deleted_nor_given_another_id(client: Client, host: ApiUser) -> None:
     """A row whose history is kept stays, and so does its id."""
     request = UUID(await publish(client, host))
     with pytest.raises(IntegrityError, match="not deleted"):
@@ -194,20 +196,20 @@ async def test_rows_are_neither_deleted_nor_given_another_id(client: Client, hos
         )
 
 
-async def test_drift_is_found_and_repaired(client: Client, host: Person) -> None:
+async def test_drift_is_found_and_repaired(client: Client, host: ApiUser) -> None:
     """A row that was changed behind the trigger's back gets what its events say again."""
     request = UUID(await retitled(client, host, 2))
     async with UnitOfWork(client.service.database) as uow:
         await uow.execute(text("SELECT set_config('mussikon.loading', 'on', true)"))
         changed = text("UPDATE musician_requests SET title = 'Wrong', status = 'completed' WHERE id = :id")
         await uow.execute(changed.bindparams(id=request))
-    assert await drifts(client, REQUESTS) == [Drift(request, ("title", "status"))]
+    assert await drifts(client, REQUESTS) == [RowDrift(request, ("title", "status"))]
     assert await drifts(client, REQUESTS) == []
     row = (await store.by_ids(client.service.database, requests, [request]))[request]
     assert (row.title, row.status, row.version) == ("Title 1", "open", 3)
 
 
-async def test_of_two_writers_one_is_refused(client: Client, host: Person) -> None:
+async def test_of_two_writers_one_is_refused(client: Client, host: ApiUser) -> None:
     """Who decides on what has changed meanwhile is told so, and nothing of it is kept."""
     request = UUID(await publish(client, host))
     database = client.service.database
@@ -215,7 +217,7 @@ async def test_of_two_writers_one_is_refused(client: Client, host: Person) -> No
 
     async def retitle(title: str) -> None:
         async with UnitOfWork(database) as uow:
-            await put_request(uow, seen, {"title": title})
+            await change_request_unchecked(uow, seen, {"title": title})
 
     results = await asyncio.gather(retitle("one"), retitle("two"), return_exceptions=True)
     assert [type(result) for result in results if result is not None] == [VersionConflict]
@@ -224,7 +226,7 @@ async def test_of_two_writers_one_is_refused(client: Client, host: Person) -> No
     assert row.title == ("one" if results[0] is None else "two")
 
 
-async def test_bookings_are_what_their_events_say(client: Client, host: Person, player: Player) -> None:
+async def test_bookings_are_what_their_events_say(client: Client, host: ApiUser, player: Player) -> None:
     """From the booking to its cancellation; the musician in it may see its history."""
     _, _, booking = await booked(client, host, player)
     await client.data(step("confirmBooking"), player[0], id=booking)
@@ -244,7 +246,7 @@ async def test_bookings_are_what_their_events_say(client: Client, host: Person, 
 LOAD = "INSERT INTO musician_requests (id, version, {columns}) SELECT '{copy}', 7, {columns} FROM musician_requests WHERE id = '{id}'"
 
 
-async def test_a_row_without_events_stays_as_it_is(client: Client, host: Person) -> None:
+async def test_a_row_without_events_stays_as_it_is(client: Client, host: ApiUser) -> None:
     """A row that was loaded and not adopted yet is left alone: what it holds is nowhere else."""
     request, copy, database = UUID(await publish(client, host)), uuid4(), client.service.database
     columns = ", ".join(column.name for column in requests.c if column.name not in ("id", "version"))
@@ -258,7 +260,7 @@ async def test_a_row_without_events_stays_as_it_is(client: Client, host: Person)
     assert (await REQUESTS.aggregate.load(database, REQUESTS.aggregate.stream(copy))).state.title == "A band"
 
 
-async def test_loaded_rows_get_a_history(client: Client, host: Person) -> None:
+async def test_loaded_rows_get_a_history(client: Client, host: ApiUser) -> None:
     """Rows that came in bulk begin with what they are, once, and nobody is told."""
     request, copy = UUID(await publish(client, host)), uuid4()
     columns = ", ".join(column.name for column in requests.c if column.name not in ("id", "version"))

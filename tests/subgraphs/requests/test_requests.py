@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from subgraphs.kit.testing import Client, Keys, Person, counted_statements
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statements
 
 PUBLISH = """mutation($input: PublishRequestInput!) { publishRequest(input: $input) {
   id title startsAt endsAt durationHours budgetMin status urgencyLevel client { id } requiredSkills { id } location { city }
@@ -28,12 +28,12 @@ def wanted(**changes: Any) -> dict[str, Any]:
     return {**right, **money, "location": place, **changes}
 
 
-async def publish(client: Client, person: Person, **changes: Any) -> Any:
+async def publish(client: Client, person: ApiUser, **changes: Any) -> Any:
     """A published request."""
     return (await client.data(PUBLISH, person, input=wanted(**changes)))["publishRequest"]
 
 
-async def test_a_request_past_midnight_is_published(client: Client, host: Person) -> None:
+async def test_a_request_past_midnight_is_published(client: Client, host: ApiUser) -> None:
     """What is published comes back whole, and lasts into the next day."""
     made = await publish(client, host)
     assert (made["title"], made["status"], made["urgencyLevel"]) == ("Jazz trio", "OPEN", "MEDIUM")
@@ -67,23 +67,23 @@ async def test_a_request_past_midnight_is_published(client: Client, host: Person
     ],
 )
 async def test_wrong_input_is_refused(
-    client: Client, host: Person, changes: dict[str, Any], field: str
+    client: Client, host: ApiUser, changes: dict[str, Any], field: str
 ) -> None:
     """Each wrong input gets BAD_USER_INPUT with its field."""
-    answer = await client.ask(PUBLISH, host, input=wanted(**changes))
+    answer = await client.send(PUBLISH, host, input=wanted(**changes))
     assert [error["extensions"] for error in answer["errors"]] == [{"code": "BAD_USER_INPUT", "field": field}]
 
 
-async def test_sql_in_a_title_is_a_title(client: Client, host: Person) -> None:
+async def test_sql_in_a_title_is_a_title(client: Client, host: ApiUser) -> None:
     """Text is never read as SQL."""
     title = "'; drop table musician_requests; --"
     assert (await publish(client, host, title=title))["title"] == title
 
 
-async def test_only_clients_publish(client: Client, keys: Keys) -> None:
+async def test_only_clients_publish(client: Client, keys: SigningKeys) -> None:
     """Nobody and musicians are turned away."""
     assert await client.codes(PUBLISH, None, input=wanted()) == ["UNAUTHENTICATED"]
-    assert await client.codes(PUBLISH, Person.make(keys, "musician"), input=wanted()) == ["FORBIDDEN"]
+    assert await client.codes(PUBLISH, ApiUser.make(keys, "musician"), input=wanted()) == ["FORBIDDEN"]
 
 
 LIST = """query($f: RequestFilterInput, $first: Int! = 20, $after: String, $order: RequestOrder! = NEWEST) {
@@ -99,7 +99,7 @@ async def found(client: Client, **narrow: Any) -> list[str]:
     return ids
 
 
-async def test_filters(client: Client, host: Person) -> None:
+async def test_filters(client: Client, host: ApiUser) -> None:
     """Each filter narrows the list to what it says."""
     skill = str(uuid4())
     fiji = {"latitude": -17.0, "longitude": 179.9}
@@ -131,7 +131,7 @@ async def test_times_beyond_the_calendar_are_refused(client: Client, side: str, 
     assert await client.codes(LIST, None, f={side: time}) == ["BAD_USER_INPUT"]
 
 
-async def test_pages_hold_each_request_once(client: Client, host: Person) -> None:
+async def test_pages_hold_each_request_once(client: Client, host: ApiUser) -> None:
     """Page by page, every request comes once, in order; a cursor of another order is refused."""
     skill = str(uuid4())
     made = [(await publish(client, host, requiredSkills=[skill]))["id"] for _ in range(5)]
@@ -147,7 +147,7 @@ async def test_pages_hold_each_request_once(client: Client, host: Person) -> Non
     assert await client.codes(LIST, None, first=101) == ["BAD_USER_INPUT"]
 
 
-async def test_a_list_takes_few_statements(client: Client, host: Person) -> None:
+async def test_a_list_takes_few_statements(client: Client, host: ApiUser) -> None:
     """However many requests, their applications, bookings and counts take one statement each."""
     for _ in range(6):
         await publish(client, host)
@@ -163,7 +163,7 @@ async def test_a_list_takes_few_statements(client: Client, host: Person) -> None
     assert answer == {"data": {"_entities": [None] * 50}}
 
 
-async def test_update_changes_only_what_is_given(client: Client, host: Person, stranger: Person) -> None:
+async def test_update_changes_only_what_is_given(client: Client, host: ApiUser, stranger: ApiUser) -> None:
     """The owner changes single values; the budget is checked against what stays."""
     update = """mutation($id: ID!, $input: UpdateRequestInput!) {
         updateRequest(id: $id, input: $input) { title budgetMin budgetMax } }"""

@@ -6,7 +6,7 @@ import pytest
 
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.requests.messages import WallTimes
-from subgraphs.requests.model import slot_of
+from subgraphs.requests.model import time_range_of
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
@@ -47,7 +47,7 @@ def wall(
 )
 def test_wall_clock_becomes_utc(times: WallTimes, starts_at: str, hours: float) -> None:
     """An end at or before its start is the next day's, and the length counts what the clocks really do."""
-    slot = slot_of(times, NOW)
+    slot = time_range_of(times, NOW)
     assert slot.starts_at == datetime.fromisoformat(starts_at)
     assert slot.ends_at - slot.starts_at == timedelta(hours=hours)
 
@@ -76,5 +76,5 @@ def test_wall_clock_becomes_utc(times: WallTimes, starts_at: str, hours: float) 
 def test_wrong_times_are_refused(times: WallTimes, field: str, words: str) -> None:
     """Each wrong input is named by its field, in words that say what is wrong."""
     with pytest.raises(BadUserInput, match=words) as caught:
-        slot_of(times, NOW)
+        time_range_of(times, NOW)
     assert caught.value.extensions["field"] == field

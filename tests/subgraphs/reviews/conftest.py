@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.queue.streams import Queue
-from subgraphs.kit.testing import Client, Keys, Person, Running, put
+from subgraphs.kit.testing import ApiUser, Client, Running, SigningKeys, publish_entry
 from subgraphs.reviews.app import bootstrap
 
 
@@ -20,7 +20,7 @@ from subgraphs.reviews.app import bootstrap
 class Gig:
     """A booking, with the ids of all who took part."""
 
-    host: Person
+    host: ApiUser
     musician_id: UUID = field(default_factory=uuid4)
     musician_user_id: UUID = field(default_factory=uuid4)
     id: UUID = field(default_factory=uuid4)
@@ -60,7 +60,7 @@ class Requests:
 
     async def tell(self, gig: Gig, event_type: str = "BookingCompleted") -> None:
         """Put an event of this gig on the stream."""
-        await put(self.queue.redis, "requests", gig.event(event_type))
+        await publish_entry(self.queue.redis, "requests", gig.event(event_type))
 
     async def complete(self, *gigs: Gig) -> None:
         """Tell that these gigs are over, and wait until reviews has heard of all."""
@@ -91,13 +91,13 @@ async def requests(queue_url: str, client: Client) -> AsyncIterator[Requests]:
 
 
 @pytest.fixture
-def host(keys: Keys) -> Person:
+def host(keys: SigningKeys) -> ApiUser:
     """A client."""
-    return Person.make(keys, "client")
+    return ApiUser.make(keys, "client")
 
 
 @pytest.fixture
-async def gig(requests: Requests, host: Person) -> Gig:
+async def gig(requests: Requests, host: ApiUser) -> Gig:
     """A completed booking that reviews knows of."""
     gig = Gig(host)
     await requests.complete(gig)

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from subgraphs.kit.testing import Client, Keys, Person
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 
 RATE = """mutation($input: RateBookingInput!) {
   rateBooking(input: $input) { id rating text booking { id } author { id } musician { id rating totalReviews } }
@@ -17,7 +17,7 @@ RATE = """mutation($input: RateBookingInput!) {
 class Gig(Protocol):
     """A booking of the fixtures."""
 
-    host: Person
+    host: ApiUser
     id: UUID
     musician_id: UUID
     musician_user_id: UUID
@@ -62,13 +62,13 @@ async def test_once_only(client: Client, gig: Gig) -> None:
     assert answer["data"]["_entities"] == [{"totalReviews": 1, "reviews": {"totalCount": 1}}]
 
 
-async def test_only_its_client(client: Client, gig: Gig, keys: Keys) -> None:
+async def test_only_its_client(client: Client, gig: Gig, keys: SigningKeys) -> None:
     """Others, the musician, admins and nobody cannot rate it.
 
     What is unknown or not completed is not found.
     """
-    musician = Person.make(keys, "musician", gig.musician_user_id)
-    for person in (Person.make(keys), musician, Person.make(keys, "admin")):
+    musician = ApiUser.make(keys, "musician", gig.musician_user_id)
+    for person in (ApiUser.make(keys), musician, ApiUser.make(keys, "admin")):
         assert await client.codes(RATE, person, input=said(gig)) == ["FORBIDDEN"]
     assert await client.codes(RATE, None, input=said(gig)) == ["UNAUTHENTICATED"]
     assert await client.codes(RATE, gig.host, input={"bookingId": str(uuid4()), "rating": 5}) == ["NOT_FOUND"]
@@ -86,7 +86,7 @@ async def test_only_its_client(client: Client, gig: Gig, keys: Keys) -> None:
 )
 async def test_wrong_input_is_named(client: Client, gig: Gig, changes: dict[str, Any], field: str) -> None:
     """Each wrong value is refused with the name of its field."""
-    answer = await client.ask(RATE, gig.host, input=said(gig, **{"rating": 5, **changes}))
+    answer = await client.send(RATE, gig.host, input=said(gig, **{"rating": 5, **changes}))
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
 
 

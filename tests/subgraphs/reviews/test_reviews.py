@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from subgraphs.kit.testing import Client, Keys, Person, counted_statements, entries_of
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statements, entries_of
 
 NESTED = "reviews(first: 3) { totalCount pageInfo { hasNextPage endCursor } edges { node { id rating musician { id } } } }"
 CROWD = """
@@ -45,7 +45,7 @@ async def crowd(client: Client) -> Crowd:
     return musicians, [row.id for row in rows], ann
 
 
-async def test_fields_are_for_everybody(client: Client, crowd: Crowd, keys: Keys) -> None:
+async def test_fields_are_for_everybody(client: Client, crowd: Crowd, keys: SigningKeys) -> None:
     """Reviews are public: every field of every entity is the same for nobody, for others and with forged
     headers.
     """
@@ -62,12 +62,12 @@ async def test_fields_are_for_everybody(client: Client, crowd: Crowd, keys: Keys
         expected = await client.entities(name, [key], selection)
         assert "errors" not in expected
         for person in (
-            Person.make(keys),
-            Person.make(keys, "admin"),
-            Person(ann, "none", {"x-user-id": str(ann)}),
+            ApiUser.make(keys),
+            ApiUser.make(keys, "admin"),
+            ApiUser(ann, "none", {"x-user-id": str(ann)}),
         ):
             assert await client.entities(name, [key], selection, person) == expected
-        refused = Person(ann, "none", {"authorization": "Bearer a.b.c"})
+        refused = ApiUser(ann, "none", {"authorization": "Bearer a.b.c"})
         assert (await client.entities(name, [key], selection, refused))["data"] is None
 
 
@@ -151,7 +151,7 @@ async def test_bad_arguments_and_unknown_ids(client: Client) -> None:
     ]
 
 
-async def test_bookings_come_by_events(client: Client, requests: Requests, host: Person, gig: Any) -> None:
+async def test_bookings_come_by_events(client: Client, requests: Requests, host: ApiUser, gig: Any) -> None:
     """Only completed bookings are copied, duplicates change nothing, and other events pass by."""
     other = type(gig)(host)
     await requests.tell(other, "BookingConfirmed")

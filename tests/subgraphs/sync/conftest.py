@@ -15,12 +15,12 @@ from sqlalchemy import text
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.messages import Envelope, Event
-from subgraphs.kit.queue.failures import Pace
+from subgraphs.kit.queue.failures import RetryPolicy
 from subgraphs.kit.queue.inbox import Inbox
 from subgraphs.kit.queue.relay import Relay
-from subgraphs.kit.queue.streams import Queue, confirmations_of, newest_id, place_of
+from subgraphs.kit.queue.streams import Queue, confirmations_of, newest_id, numeric_id
 from subgraphs.kit.service import Service
-from subgraphs.kit.testing import Client, Keys, Person, Running, fresh_database
+from subgraphs.kit.testing import ApiUser, Client, Running, SigningKeys, fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.sync.app import MIGRATIONS, bootstrap
 
@@ -54,7 +54,7 @@ class Way:
     reviews: Database
     queue: Queue
     sync: Client
-    admin: Person
+    admin: ApiUser
     broken: bool = False
     titles: list[str] = field(default_factory=list)
 
@@ -73,9 +73,15 @@ class Way:
     async def listening(self) -> AsyncIterator[None]:
         """`reviews` listens meanwhile."""
         handlers = {"RequestPublished": self.hear, "RequestUpdated": self.hear}
-        pace = Pace(seconds=0.05, factor=2.0)
+        retry_policy = RetryPolicy(seconds=0.05, factor=2.0)
         inbox = Inbox(
-            self.reviews, self.queue.redis, "reviews", ["requests"], handlers, pace=pace, lease_seconds=1.0
+            self.reviews,
+            self.queue.redis,
+            "reviews",
+            ["requests"],
+            handlers,
+            retry_policy=retry_policy,
+            lease_seconds=1.0,
         )
         await inbox.start()
         try:
@@ -100,7 +106,7 @@ class Way:
         async with asyncio.timeout(15):
             while True:
                 newest = await newest_id(self.queue.redis, stream)
-                if place_of(await service.database.fetch_value(place, stream=stream) or "0") >= newest:
+                if numeric_id(await service.database.fetch_value(place, stream=stream) or "0") >= newest:
                     return
                 await asyncio.sleep(0.02)
 
@@ -122,7 +128,7 @@ async def service(running: Running) -> AsyncIterator[Service]:
 
 
 @pytest.fixture(scope="module")
-async def way(service: Service, postgres_url: str, queue_url: str, keys: Keys) -> AsyncIterator[Way]:
+async def way(service: Service, postgres_url: str, queue_url: str, keys: SigningKeys) -> AsyncIterator[Way]:
     """A way on fresh databases, with a relay that runs."""
     nothing = MIGRATIONS.parent / "none"
     async with (
@@ -134,7 +140,7 @@ async def way(service: Service, postgres_url: str, queue_url: str, keys: Keys) -
             await database.migrate(nothing)
         relay = Relay(requests, queue.redis, "requests", poll_seconds=0.1)
         await relay.start()
-        yield Way(requests, reviews, queue, Client(service), Person.make(keys, "admin"))
+        yield Way(requests, reviews, queue, Client(service), ApiUser.make(keys, "admin"))
         await relay.stop()
         await queue.stop()
         for database in (requests, reviews):

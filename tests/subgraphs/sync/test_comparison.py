@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from subgraphs.sync.comparison import Drift, different, differing, drift, same
+from subgraphs.sync.comparison import Drift, different_keys, differing_buckets, drift, same
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_content() -> None:
         "c": {"version": 1, "told": {"name": "x"}},
         "d": {"version": 1, "told": {}},
     }
-    assert different(originals, copies) == frozenset("a")
+    assert different_keys(originals, copies) == frozenset("a")
 
 
 def test_buckets() -> None:
     """Those of which one side has no rows, other rows or another hash."""
-    assert differing(
+    assert differing_buckets(
         {"1": [2, "x"], "2": [1, "y"], "10": [1, "z"]}, {"1": [2, "x"], "2": [1, "n"], "3": [1, "y"]}
     ) == [
         2,

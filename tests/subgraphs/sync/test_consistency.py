@@ -18,7 +18,7 @@ from gateway.transport.local import LocalTransport
 from subgraphs.kit.clock import SystemClock
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Client, Keys, Person, Running
+from subgraphs.kit.testing import ApiUser, Client, Running, SigningKeys
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.matching.app import bootstrap as matching
 from subgraphs.musicians.app import bootstrap as musicians
@@ -26,8 +26,8 @@ from subgraphs.payments.app import bootstrap as payments
 from subgraphs.read_side.app import bootstrap as read_side
 from subgraphs.requests.app import bootstrap as requests
 from subgraphs.sync.app import bootstrap as sync
-from subgraphs.sync.consistency import SETTLING
-from tests.subgraphs.kit.queue.street import until
+from subgraphs.sync.consistency import SETTLING_SECONDS
+from tests.subgraphs.kit.queue.service_pair import until
 from tests.subgraphs.musicians.test_profiles import make
 from tests.subgraphs.requests.test_requests import publish
 
@@ -64,7 +64,7 @@ class Settling(SystemClock):
 
     async def sleep(self, seconds: float) -> None:
         """Sleep, or settle."""
-        if seconds != SETTLING:
+        if seconds != SETTLING_SECONDS:
             await super().sleep(seconds)
             return
         self.settles.set()
@@ -77,13 +77,13 @@ class City:
     """Services that own and services that copy."""
 
     services: dict[str, Service]
-    keys: Keys
+    keys: SigningKeys
     sync: Client
     clock: "Settling"
 
     async def check(self, *, deep: bool = False) -> dict[tuple[str, str], dict[str, Any]]:
         """What a check finds, by kind and who keeps the copies."""
-        reports = (await self.sync.data(CHECK, Person.make(self.keys, "admin"), deep=deep))[
+        reports = (await self.sync.data(CHECK, ApiUser.make(self.keys, "admin"), deep=deep))[
             "checkConsistency"
         ]
         found = {(report["entityType"], report["targetService"]): report for report in reports}
@@ -100,7 +100,7 @@ class City:
 
     async def musician(self, **changes: Any) -> UUID:
         """A profile that has arrived everywhere."""
-        made = await make(Client(self.services["musicians"]), Person.make(self.keys, "musician"), **changes)
+        made = await make(Client(self.services["musicians"]), ApiUser.make(self.keys, "musician"), **changes)
         await self.arrived(made["id"])
         return UUID(made["id"])
 
@@ -112,7 +112,7 @@ class City:
 
 
 @pytest.fixture(scope="module")
-async def city(running: Running, keys: Keys) -> AsyncIterator[City]:
+async def city(running: Running, keys: SigningKeys) -> AsyncIterator[City]:
     """All of them, running."""
     async with AsyncExitStack() as stack:
         services = {name: await stack.enter_async_context(running(name, how)) for name, how in OTHERS.items()}
@@ -135,7 +135,7 @@ def counts(report: dict[str, Any]) -> tuple[int, ...]:
 async def test_equal_stores_have_no_drift(city: City) -> None:
     """What arrived by itself is in order, in depth as well, and the check is written down."""
     await city.musician()
-    request = await publish(Client(city.services["requests"]), Person.make(city.keys))
+    request = await publish(Client(city.services["requests"]), ApiUser.make(city.keys))
     await city.arrived(request["id"], "request")
     for deep, checks in ((False, 4), (True, 8)):
         found = await city.check(deep=deep)
@@ -146,7 +146,7 @@ async def test_equal_stores_have_no_drift(city: City) -> None:
         assert all(
             report["compared"] >= 1 for kind, report in found.items() if kind[0].startswith("musician")
         )
-    kept = (await city.sync.data(FOUND, Person.make(city.keys, "admin")))["consistencyChecks"]
+    kept = (await city.sync.data(FOUND, ApiUser.make(city.keys, "admin")))["consistencyChecks"]
     assert kept["totalCount"] >= 12
     assert {edge["node"]["entityType"] for edge in kept["edges"]} == {"musician", "musician_request"}
 
@@ -256,4 +256,4 @@ async def test_a_service_that_does_not_answer_is_named(city: City) -> None:
 async def test_only_admins_check(city: City) -> None:
     """Others neither see nor order checks."""
     for query in (FOUND, "mutation { checkConsistency { repaired } }"):
-        assert await city.sync.codes(query, Person.make(city.keys)) == ["FORBIDDEN"]
+        assert await city.sync.codes(query, ApiUser.make(city.keys)) == ["FORBIDDEN"]

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.service import Service
-from subgraphs.kit.testing import Client, Keys, Person
-from subgraphs.sync import keeping
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys
+from subgraphs.sync import recording
 from subgraphs.sync.model import operation_of
 from tests.subgraphs.sync.conftest import SYNCS, RequestPublished, RequestUpdated, Way
 
@@ -86,7 +86,7 @@ async def test_conflicts_and_latency_are_shown(way: Way, request_id: UUID) -> No
     assert 0 < latency["p50"] <= latency["p95"] <= latency["p99"] < 60_000
     assert "second" not in way.titles
     (stale,) = await way.logs(1, entityId=str(request_id), outcome="STALE")
-    assert stale["errorMessage"] == "version 1 came, version 1 was here already"
+    assert stale["errorMessage"] == "event has version 1, but version 1 of its aggregate was applied before"
 
 
 async def test_a_second_confirmation_adds_nothing(way: Way, service: Service, request_id: UUID) -> None:
@@ -132,7 +132,7 @@ async def test_pages_and_limits(way: Way) -> None:
     assert await way.sync.codes(REPLAY, way.admin, id=str(uuid4())) == ["NOT_FOUND"]
 
 
-async def test_for_admins_alone(service: Service, keys: Keys) -> None:
+async def test_for_admins_alone(service: Service, keys: SigningKeys) -> None:
     """Nobody else sees or does anything."""
     client = Client(service)
     questions = (
@@ -144,7 +144,7 @@ async def test_for_admins_alone(service: Service, keys: Keys) -> None:
     for question in questions:
         assert await client.codes(question) == ["UNAUTHENTICATED"]
         for role in ("client", "musician", "service"):
-            assert await client.codes(question, Person.make(keys, role)) == ["FORBIDDEN"]
+            assert await client.codes(question, ApiUser.make(keys, role)) == ["FORBIDDEN"]
 
 
 async def test_old_rows_go(way: Way, service: Service) -> None:
@@ -154,7 +154,7 @@ async def test_old_rows_go(way: Way, service: Service) -> None:
         :status, now() - make_interval(days => :days))""")
     for status, days in (("completed", 6), ("completed", 8), ("pending", 8), ("failed", 8), ("failed", 31)):
         await service.database.execute(statement.bindparams(status=status, days=days))
-    await keeping.forget(service.database)
+    await recording.delete_old(service.database)
     rows = await service.database.fetch_all(
         text("SELECT status FROM pending_syncs WHERE target_service = 'nobody' ORDER BY status")
     )

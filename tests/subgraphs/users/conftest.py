@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from subgraphs.kit.testing import Client, Keys, Person, Running
+from subgraphs.kit.testing import ApiUser, Client, Running, SigningKeys
 from subgraphs.users.app import bootstrap
 
-Register = Callable[..., Awaitable[Person]]
+Register = Callable[..., Awaitable[ApiUser]]
 PASSWORD = "correct horse"
 REGISTER = (
     "mutation($input: RegisterInput!) { register(input: $input) { token expiresAt user { id username } } }"
@@ -25,10 +25,10 @@ async def client(running: Running) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-def register(client: Client, keys: Keys) -> Register:
+def register(client: Client, keys: SigningKeys) -> Register:
     """Opens accounts."""
 
-    async def register(role: str = "client", name: str | None = None) -> Person:
+    async def register(role: str = "client", name: str | None = None) -> ApiUser:
         name = name or f"somebody{next(_numbers)}"
         account = {
             "username": name,
@@ -37,13 +37,13 @@ def register(client: Client, keys: Keys) -> Register:
             "userType": role.upper(),
         }
         session = (await client.data(REGISTER, input=account))["register"]
-        return Person.make(keys, role, UUID(session["user"]["id"]))
+        return ApiUser.make(keys, role, UUID(session["user"]["id"]))
 
     return register
 
 
 @pytest.fixture
-async def ann(client: Client, register: Register) -> Person:
+async def ann(client: Client, register: Register) -> ApiUser:
     """A client with an account and a profile."""
     person = await register()
     profile = {
@@ -61,12 +61,12 @@ async def ann(client: Client, register: Register) -> Person:
 
 
 @pytest.fixture
-def bob(keys: Keys) -> Person:
+def bob(keys: SigningKeys) -> ApiUser:
     """Somebody else."""
-    return Person.make(keys, "musician")
+    return ApiUser.make(keys, "musician")
 
 
 @pytest.fixture
-def admin(keys: Keys) -> Person:
+def admin(keys: SigningKeys) -> ApiUser:
     """An admin."""
-    return Person.make(keys, "admin")
+    return ApiUser.make(keys, "admin")

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.testing import Client, Keys, Person
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 
-Register = Callable[..., Awaitable[Person]]
+Register = Callable[..., Awaitable[ApiUser]]
 REGISTER = """mutation($input: RegisterInput!) {
   register(input: $input) { token expiresAt user { id username email userType isActive preferences profile { firstName } } }
 }"""
@@ -44,7 +44,7 @@ def code(answer: Mapping[str, Any]) -> str:
     return str(errors[0]["extensions"]["code"])
 
 
-async def test_who_registers_is_logged_in(client: Client, keys: Keys) -> None:
+async def test_who_registers_is_logged_in(client: Client, keys: SigningKeys) -> None:
     """A new account comes with a token that every service believes, and with its own private fields."""
     session = (await client.data(REGISTER, input=account("mia", userType="MUSICIAN")))["register"]
     identity = TokenVerifier(keys.public).identity(f"Bearer {session['token']}")
@@ -91,7 +91,7 @@ async def test_nobody_becomes_admin(client: Client) -> None:
 )
 async def test_wrong_input_is_named(client: Client, changes: dict[str, Any], field: str) -> None:
     """Each wrong value is refused with the name of its field."""
-    answer = await client.ask(REGISTER, input=account("wrong", **changes))
+    answer = await client.send(REGISTER, input=account("wrong", **changes))
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
     assert (
         await client.service.database.fetch_value(text("SELECT count(*) FROM users WHERE username = 'wrong'"))
@@ -101,13 +101,13 @@ async def test_wrong_input_is_named(client: Client, changes: dict[str, Any], fie
 
 async def test_names_are_taken_once(client: Client) -> None:
     """Of many who ask for one name at once, one gets it; capital letters make no other name."""
-    answers = await asyncio.gather(*[client.ask(REGISTER, input=account("zoe")) for _ in range(5)])
+    answers = await asyncio.gather(*[client.send(REGISTER, input=account("zoe")) for _ in range(5)])
     assert sorted(code(answer) for answer in answers) == ["", *["CONFLICT"] * 4]
     for taken, field in [
         (account("ZOE", email="other@b.cd"), "username"),
         (account("zoe2", email="Zoe@Mail.Example"), "email"),
     ]:
-        answer = await client.ask(REGISTER, input=taken)
+        answer = await client.send(REGISTER, input=taken)
         assert answer["errors"][0]["extensions"] == {"code": "CONFLICT", "field": field}
 
 
@@ -178,7 +178,7 @@ async def test_changing_the_password(client: Client, register: Register) -> None
     assert await client.codes(CHANGE, None, old=PASSWORD, new="battery staple") == ["UNAUTHENTICATED"]
 
 
-async def test_changing_the_profile(client: Client, ann: Person) -> None:
+async def test_changing_the_profile(client: Client, ann: ApiUser) -> None:
     """What is given is changed, null clears, the rest stays, and nobody changes without a token."""
     changed = await client.data(
         PROFILE, ann, input={"lastName": "Robert'); DROP TABLE users;--", "phone": None}
@@ -212,14 +212,14 @@ async def test_changing_the_profile(client: Client, ann: Person) -> None:
     ],
 )
 async def test_wrong_profiles_are_refused(
-    client: Client, ann: Person, changes: dict[str, Any], field: str
+    client: Client, ann: ApiUser, changes: dict[str, Any], field: str
 ) -> None:
     """Each wrong value of a profile is refused with the name of its field."""
-    answer = await client.ask(PROFILE, ann, input=changes)
+    answer = await client.send(PROFILE, ann, input=changes)
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
 
 
-async def test_closed_accounts(client: Client, register: Register, admin: Person) -> None:
+async def test_closed_accounts(client: Client, register: Register, admin: ApiUser) -> None:
     """An admin, and nobody else, closes an account: it cannot log in nor be itself, and is not listed."""
     person = await register(name="karl")
     close = "mutation($id: ID!, $open: Boolean!) { setUserActive(id: $id, isActive: $open) { isActive } }"

@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from subgraphs.kit.testing import Client, Person
+from subgraphs.kit.testing import ApiUser, Client
 from tests.subgraphs.users.conftest import Register
 
 TOLD = text("SELECT event_type, payload, created_by FROM outbox WHERE aggregate_id = :id ORDER BY id")
 
 
-async def told(client: Client, person: Person) -> list[Any]:
+async def told(client: Client, person: ApiUser) -> list[Any]:
     """What the others hear of an account."""
     rows = await client.service.database.fetch_all(TOLD, id=person.id)
     return [(row.event_type, row.payload, row.created_by) for row in rows]
@@ -29,7 +29,7 @@ async def told(client: Client, person: Person) -> list[Any]:
     ],
 )
 async def test_a_change_by_hand_is_told_once(
-    client: Client, ann: Person, statement: str, names: dict[str, Any]
+    client: Client, ann: ApiUser, statement: str, names: dict[str, Any]
 ) -> None:
     """With the facts of the service's own event, and with the database's user as its author."""
     before = await told(client, ann)
@@ -63,7 +63,7 @@ async def test_an_account_made_by_hand_is_told(client: Client) -> None:
     assert [row.event_type for row in rows] == ["UserRegistered"]
 
 
-async def test_accounts_are_not_deleted(client: Client, ann: Person) -> None:
+async def test_accounts_are_not_deleted(client: Client, ann: ApiUser) -> None:
     """They are closed: others know them."""
     with pytest.raises(IntegrityError, match="not deleted"):
         await client.service.database.execute(text("DELETE FROM users WHERE id = :id").bindparams(id=ann.id))

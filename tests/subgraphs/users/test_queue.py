@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Client, Keys, Running, entries_of, fresh_database
+from subgraphs.kit.testing import Client, Running, SigningKeys, entries_of, fresh_database
 from subgraphs.users.app import bootstrap
 
 REGISTER = """mutation($name: String!) {
@@ -29,7 +29,7 @@ async def test_who_registers_is_told(running: Running, queue_url: str) -> None:
     assert entries[0][b"aggregate_id"].decode() == user
 
 
-async def test_it_starts_and_works_without_the_queue(postgres_url: str, keys: Keys) -> None:
+async def test_it_starts_and_works_without_the_queue(postgres_url: str, keys: SigningKeys) -> None:
     """With no Valkey at all the service starts, is ready, takes a registration, keeps its event, and
     stops.
     """

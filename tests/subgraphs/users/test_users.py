@@ -10,9 +10,9 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 from sqlalchemy import text
 
-from subgraphs.kit.testing import Client, Keys, Person, counted_statements, load_rows
+from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statements, load_rows
 
-Register = Callable[..., Awaitable[Person]]
+Register = Callable[..., Awaitable[ApiUser]]
 PUBLIC = {"id", "username", "userType", "isActive", "createdAt", "profile"}
 PRIVATE = {"email", "phone", "dateOfBirth", "preferences", "updatedAt"}
 FIELDS = {
@@ -33,14 +33,16 @@ async def test_every_field_is_tested(client: Client) -> None:
 
 
 @pytest.mark.parametrize("field", sorted(PUBLIC | PRIVATE))
-async def test_who_sees_a_field(client: Client, ann: Person, bob: Person, admin: Person, field: str) -> None:
+async def test_who_sees_a_field(
+    client: Client, ann: ApiUser, bob: ApiUser, admin: ApiUser, field: str
+) -> None:
     """Oneself and admins see every field.
 
     Others and nobody see public ones and get null and an error for the rest.
     """
     for person, refused in [(ann, ""), (admin, ""), (bob, "FORBIDDEN"), (None, "UNAUTHENTICATED")]:
         answer = await client.entities("User", [ann.id], FIELDS[field], person)
-        same = await client.ask(
+        same = await client.send(
             f"query($id: ID!) {{ user(id: $id) {{ {FIELDS[field]} }} }}", person, id=str(ann.id)
         )
         assert answer["data"]["_entities"][0] == same["data"]["user"]
@@ -53,7 +55,7 @@ async def test_who_sees_a_field(client: Client, ann: Person, bob: Person, admin:
             assert answer["errors"][0]["extensions"] == {"code": refused}
 
 
-async def test_forged_headers_open_nothing(client: Client, keys: Keys, ann: Person) -> None:
+async def test_forged_headers_open_nothing(client: Client, keys: SigningKeys, ann: ApiUser) -> None:
     """Headers that claim an identity are ignored; a forged token refuses the whole request."""
     claims = {
         "sub": str(ann.id),
@@ -78,14 +80,14 @@ async def test_forged_headers_open_nothing(client: Client, keys: Keys, ann: Pers
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
 
 
-async def test_me(client: Client, ann: Person, bob: Person) -> None:
+async def test_me(client: Client, ann: ApiUser, bob: ApiUser) -> None:
     """The token says who I am; nobody, and a token of nobody's, are told to log in."""
     assert (await client.data("{ me { id } }", ann))["me"] == {"id": str(ann.id)}
     assert await client.codes("{ me { id } }") == ["UNAUTHENTICATED"]
     assert await client.codes("{ me { id } }", bob) == ["UNAUTHENTICATED"]
 
 
-async def test_unknown_users_are_null(client: Client, ann: Person) -> None:
+async def test_unknown_users_are_null(client: Client, ann: ApiUser) -> None:
     """What names no user is null in its place and no error."""
     ids = [uuid4(), "x", "' or 1=1 --", ann.id, "", "0" * 5000]
     answer = await client.entities("User", ids, "id")
@@ -109,7 +111,7 @@ async def crowd(client: Client) -> list[UUID]:
     return [row.id for row in rows]
 
 
-async def test_fifty_entities_take_one_statement(client: Client, crowd: list[UUID], admin: Person) -> None:
+async def test_fifty_entities_take_one_statement(client: Client, crowd: list[UUID], admin: ApiUser) -> None:
     """Fifty users with all their fields, asked twice, are one statement; so is a page of the list."""
     with counted_statements(client.service.database) as statements:
         answer = await client.entities("User", crowd[:50] * 2, " ".join(FIELDS.values()), admin)
@@ -142,13 +144,13 @@ async def test_pages_hold_everybody_once(client: Client, crowd: list[UUID]) -> N
     )
 
 
-async def test_filters(client: Client, crowd: list[UUID], admin: Person, bob: Person) -> None:
+async def test_filters(client: Client, crowd: list[UUID], admin: ApiUser, bob: ApiUser) -> None:
     """Types and parts of names filter; signs of patterns are letters.
 
     Addresses are searched by admins only.
     """
 
-    async def count(person: Person | None = None, **filter_by: Any) -> int:
+    async def count(person: ApiUser | None = None, **filter_by: Any) -> int:
         found: int = (await client.data(PAGE, person, first=1, filter=filter_by))["users"]["totalCount"]
         return found
 
@@ -173,6 +175,6 @@ async def test_bad_pages_are_refused(client: Client) -> None:
         ({"first": 5, "filter": {"search": "x" * 101}}, "search"),
     ]
     for variables, field in cases:
-        answer = await client.ask(PAGE, **variables)
+        answer = await client.send(PAGE, **variables)
         assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
     assert await client.codes(PAGE, first=2**40) == ["BAD_USER_INPUT"]

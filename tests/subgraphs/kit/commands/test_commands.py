@@ -19,7 +19,7 @@ from subgraphs.kit.commands.recovery import Recovery
 from subgraphs.kit.database import Database, Session
 from subgraphs.kit.errors import BadUserInput, Conflict
 from subgraphs.kit.messages import Command
-from subgraphs.kit.testing import Client, Keys, Person, Running
+from subgraphs.kit.testing import ApiUser, Client, Running, SigningKeys
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.musicians import handlers as musicians
 from subgraphs.musicians.app import bootstrap as musicians_bootstrap
@@ -48,9 +48,9 @@ def database(client: Client) -> Database:
 
 
 @pytest.fixture
-def host(keys: Keys) -> Person:
+def host(keys: SigningKeys) -> ApiUser:
     """A client."""
-    return Person.make(keys, "client")
+    return ApiUser.make(keys, "client")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Counting:
     async def send(self, word: str, key: UUID | None, by: str = "ann") -> Any:
         """Have it carried out for somebody."""
         with because(Cause(by, "together")):
-            return await self.log.carry_out(Count(word), key)
+            return await self.log.execute(Count(word), key)
 
     async def status(self, key: UUID) -> tuple[str, str | None]:
         """What is known of a command."""
@@ -269,7 +269,7 @@ async def test_what_cannot_be_written_down_is_refused(counting: Counting, word: 
         await counting.send(word, uuid4())
 
 
-async def test_a_mutation_sent_twice_is_one(client: Client, host: Person) -> None:
+async def test_a_mutation_sent_twice_is_one(client: Client, host: ApiUser) -> None:
     """The second answer is the first, and the request exists once; its event follows from the command."""
     key = str(uuid4())
     answers = [await client.data(ONCE, host, input=wanted(title="Once"), key=key) for _ in range(2)]
@@ -292,13 +292,13 @@ async def test_a_mutation_sent_twice_is_one(client: Client, host: Person) -> Non
     assert await client.codes(ONCE, host, input=wanted(), key="mine") == ["BAD_USER_INPUT"]
 
 
-async def test_only_who_sent_a_command_sees_it(client: Client, host: Person, keys: Keys) -> None:
+async def test_only_who_sent_a_command_sees_it(client: Client, host: ApiUser, keys: SigningKeys) -> None:
     """Others do not even learn that there is one; admins see all."""
     key = str(uuid4())
     assert await client.codes(ONCE, host, input=wanted(budgetMin="-1"), key=key) == ["BAD_USER_INPUT"]
-    status = (await client.data(STATUS, Person.make(keys, "admin"), id=key))["requestCommand"]
+    status = (await client.data(STATUS, ApiUser.make(keys, "admin"), id=key))["requestCommand"]
     assert (status["status"], status["errorCode"]) == ("failed", "BAD_USER_INPUT")
-    assert await client.codes(STATUS, Person.make(keys), id=key) == ["NOT_FOUND"]
+    assert await client.codes(STATUS, ApiUser.make(keys), id=key) == ["NOT_FOUND"]
     assert await client.codes(STATUS, None, id=key) == ["UNAUTHENTICATED"]
 
 
@@ -319,7 +319,7 @@ async def recover(database: Database, key: UUID, log: CommandLog) -> None:
     await Recovery(database, log).sweep()
 
 
-async def test_a_request_that_was_left_is_published(client: Client, host: Person) -> None:
+async def test_a_request_that_was_left_is_published(client: Client, host: ApiUser) -> None:
     """A command with money, times and a place comes back from the table as it was sent, in its sender's
     name.
     """
@@ -342,10 +342,10 @@ async def test_a_request_that_was_left_is_published(client: Client, host: Person
     }
 
 
-async def test_a_profile_that_was_left_is_changed(running: Running, keys: Keys) -> None:
+async def test_a_profile_that_was_left_is_changed(running: Running, keys: SigningKeys) -> None:
     """A command with values of any shape, too: as long as it is not done, the profile is without them."""
     async with running("musicians", musicians_bootstrap) as service:
-        asking, key, player = Client(service), uuid4(), Person.make(keys, "musician")
+        asking, key, player = Client(service), uuid4(), ApiUser.make(keys, "musician")
         await make(asking, player)
         change = UPDATE.replace(
             "$input: UpdateMusicianProfileInput!)", "$input: UpdateMusicianProfileInput!, $key: ID)"

@@ -33,7 +33,7 @@ from subgraphs.kit.event_store.audit import Filters, history
 from subgraphs.kit.event_store.events import (
     ANY,
     START,
-    Context,
+    AppendContext,
     Cursor,
     NewEvent,
     NoSuchVersion,
@@ -47,7 +47,7 @@ from subgraphs.kit.testing import fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 Answer = TypeVar("Answer")
-CONTEXT = Context(created_by="machine", correlation_id=UUID(int=1))
+CONTEXT = AppendContext(created_by="machine", correlation_id=UUID(int=1))
 UPCASTERS = Upcasters(
     {("Put", 1): lambda data: {"things": [data["thing"]]}, ("Put", 2): lambda data: {**data, "by": "unknown"}}
 )

@@ -18,7 +18,7 @@ from subgraphs.kit.event_store.events import (
     ANY,
     NO_STREAM,
     START,
-    Context,
+    AppendContext,
     NewEvent,
     StoredEvent,
     Stream,
@@ -28,7 +28,7 @@ from subgraphs.kit.event_store.feed import read_after
 from subgraphs.kit.testing import fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 
-CONTEXT = Context(created_by="writer", correlation_id=UUID(int=1))
+CONTEXT = AppendContext(created_by="writer", correlation_id=UUID(int=1))
 # What makes a transaction get its number, as writing to any other table does.
 BEGIN = text("SELECT pg_current_xact_id()")
 

@@ -15,12 +15,12 @@ from sqlalchemy import text
 from subgraphs.kit.clock import FakeClock
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.append import append
-from subgraphs.kit.event_store.batches import BatchProjection, Step
-from subgraphs.kit.event_store.events import ANY, START, Context, NewEvent, StoredEvent, Stream
+from subgraphs.kit.event_store.batches import BatchProjection, ProjectionStep
+from subgraphs.kit.event_store.events import ANY, START, AppendContext, NewEvent, StoredEvent, Stream
 from subgraphs.kit.event_store.feed import read_after
 from subgraphs.kit.event_store.lag import lag
-from subgraphs.kit.event_store.projection import Handler, Projection, apply_next, apply_to, checked
-from subgraphs.kit.event_store.projector import Projector
+from subgraphs.kit.event_store.projection import Handler, Projection, apply_next, apply_to, checked_table_name
+from subgraphs.kit.event_store.projection_runner import ProjectionRunner
 from subgraphs.kit.event_store.rebuild import rebuild
 from subgraphs.kit.event_store.restored import adopt
 from subgraphs.kit.event_store.upcasters import Upcasters
@@ -28,7 +28,7 @@ from subgraphs.kit.rebuilds import RebuildRunning
 from subgraphs.kit.testing import fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 
-CONTEXT = Context(created_by="writer", correlation_id=UUID(int=1))
+CONTEXT = AppendContext(created_by="writer", correlation_id=UUID(int=1))
 GOALS = text("SELECT player, goals FROM scores ORDER BY player")
 _ADD = (
     "INSERT INTO {} AS own VALUES (:player, :goals) "
@@ -52,11 +52,9 @@ class Scores(Projection):
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        """Goals alone matter."""
         return {"Scored": self._scored}
 
     async def prepare(self, uow: UnitOfWork, generation: int) -> None:
-        """A row for each player."""
         table = self.table("scores", generation)
         await uow.execute(text(f"CREATE TABLE {table} (player text PRIMARY KEY, goals integer NOT NULL)"))
 
@@ -99,7 +97,6 @@ async def score(database: Database, player: str, times: int = 1) -> None:
 
 
 async def goals(database: Database) -> dict[str, int]:
-    """What the projection shows."""
     return {row.player: row.goals for row in await database.fetch_all(GOALS)}
 
 
@@ -115,7 +112,6 @@ async def until(database: Database, wanted: dict[str, int]) -> None:
 
 
 async def step(database: Database, projection: Projection, limit: int = 500) -> int | None:
-    """One batch."""
     async with UnitOfWork(database) as uow:
         return await apply_next(uow, projection, limit)
 
@@ -185,7 +181,8 @@ async def test_one_at_a_time(database: Database) -> None:
 async def test_projectors(database: Database) -> None:
     """Three projectors, one of which keeps breaking, beside writers: each event once, uncalled."""
     broken = Scores(break_at=5)
-    parts = [Projector(database, each, poll_seconds=0.01, batch=4) for each in (broken, Scores(), Scores())]
+    models = (broken, Scores(), Scores())
+    parts = [ProjectionRunner(database, each, poll_seconds=0.01, batch=4) for each in models]
     for part in parts:
         await part.start()
     for _ in range(10):
@@ -201,7 +198,8 @@ async def test_rebuild(database: Database) -> None:
     await score(database, "ada", 100)
     await catch_up(database, Scores())
     seen: list[int] = []
-    projectors = [Projector(database, each, poll_seconds=0.005, batch=3) for each in (Scores(), NewScores())]
+    models = (Scores(), NewScores())
+    projectors = [ProjectionRunner(database, each, poll_seconds=0.005, batch=3) for each in models]
 
     async def watch() -> None:
         while True:
@@ -286,7 +284,7 @@ async def test_what_is_no_projection(database: Database) -> None:
     """Names that could be more than a name are refused, and so is a generation that does not exist."""
     for name in ("", "Scores", "a; drop table users", 'a"', "a" * 42):
         with pytest.raises(ValueError):
-            checked(name)
+            checked_table_name(name)
     with pytest.raises(LookupError):
         async with UnitOfWork(database) as uow:
             await apply_to(uow, Scores(), 7)
@@ -337,13 +335,12 @@ class Table(BatchProjection):
         self.sizes: list[tuple[str, int]] = []
 
     @property
-    def steps(self) -> Sequence[Step]:
+    def steps(self) -> Sequence[ProjectionStep]:
         """Goals count ten, cheers and goals one."""
         goals, noise = frozenset({"Scored"}), frozenset({"Scored", "Cheered"})
-        return Step(goals, self._goals), Step(noise, self._noise)
+        return ProjectionStep(goals, self._goals), ProjectionStep(noise, self._noise)
 
     async def prepare(self, uow: UnitOfWork, generation: int) -> None:
-        """As in Scores."""
         await Scores().prepare(uow, generation)
 
     async def _goals(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> None:
@@ -378,7 +375,9 @@ async def test_told_of_commits(database: Database) -> None:
     """A projector says when a batch can be seen, a rebuild when its tables are there beside the old ones."""
     await score(database, "ada", 3)
     seen: list[str] = []
-    part = Projector(database, Scores(), poll_seconds=0.01, batch=2, committed=lambda _: seen.append("batch"))
+    part = ProjectionRunner(
+        database, Scores(), poll_seconds=0.01, batch=2, committed=lambda _: seen.append("batch")
+    )
     await part.start()
     await until(database, {"ada": 3})
     await part.stop()
@@ -390,9 +389,9 @@ async def test_told_of_commits(database: Database) -> None:
 async def test_woken(database: Database) -> None:
     """A projector that would look in an hour only looks when it is woken, also while it is at work."""
     database.clock = clock = FakeClock()
-    part = Projector(database, Scores(), poll_seconds=3600)
+    part = ProjectionRunner(database, Scores(), poll_seconds=3600)
     await part.start()
-    await clock.asleep()
+    await clock.wait_for_sleepers()
     await score(database, "ada")
     assert await goals(database) == {}
     part.wake()

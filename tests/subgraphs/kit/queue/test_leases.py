@@ -13,142 +13,142 @@ from subgraphs.kit.queue.leases import LeaseLost, Leases
 from subgraphs.kit.queue.outages import is_outage
 from subgraphs.kit.queue.streams import PARTITIONS, partition_of
 from subgraphs.kit.unit_of_work import UnitOfWork
-from tests.subgraphs.kit.queue.street import HANDLERS, Street, hear, started, until
+from tests.subgraphs.kit.queue.service_pair import HANDLERS, ServicePair, record, started, until
 
 _OWNERS = text("SELECT count(*) FROM inbox_leases WHERE owner IS NOT NULL GROUP BY owner")
-_HEARD = text("INSERT INTO heard (times) VALUES (7)")
+_RECEIVED = text("INSERT INTO received (times) VALUES (7)")
 
 
-async def shares(street: Street) -> list[int]:
+async def shares(pair: ServicePair) -> list[int]:
     """How many partitions each owner has, sorted."""
-    return sorted(int(row[0]) for row in await street.ear.fetch_all(_OWNERS))
+    return sorted(int(row[0]) for row in await pair.consumer.fetch_all(_OWNERS))
 
 
-async def expire(street: Street) -> None:
+async def expire(pair: ServicePair) -> None:
     """Let the time of all leases be over: the database's clock is the one that they follow."""
     for table in ("inbox_leases", "inbox_members"):
-        await street.ear.execute(
+        await pair.consumer.execute(
             text(f"UPDATE {table} SET expires_at = clock_timestamp() - interval '1 second'")
         )
 
 
-async def test_processes_share_the_partitions(street: Street) -> None:
+async def test_processes_share_the_partitions(pair: ServicePair) -> None:
     """One has all; two have half each; three at most ceil(8/3).
 
     And when one stops the others have its part at once.
     """
-    first, second, third = street.inbox(), street.inbox(), street.inbox()
+    first, second, third = pair.inbox(), pair.inbox(), pair.inbox()
     async with started(first):
-        await until(lambda: shares(street), [PARTITIONS])
+        await until(lambda: shares(pair), [PARTITIONS])
         async with started(second):
-            await until(lambda: shares(street), [4, 4])
+            await until(lambda: shares(pair), [4, 4])
             async with started(third):
-                await until(lambda: shares(street), [2, 3, 3])
-            await until(lambda: shares(street), [4, 4])
-    assert await shares(street) == []
+                await until(lambda: shares(pair), [2, 3, 3])
+            await until(lambda: shares(pair), [4, 4])
+    assert await shares(pair) == []
 
 
-async def test_a_dead_process_loses_its_partitions(street: Street) -> None:
+async def test_a_dead_process_loses_its_partitions(pair: ServicePair) -> None:
     """What a process held that died without a word goes to another when the lease ends, and its events are
     handled.
     """
-    await street.ring(*range(20))
-    await Leases(street.ear, "ear", 60.0).tend()
-    assert await shares(street) == [PARTITIONS]
-    async with started(street.relay(), street.inbox()):
-        await until(lambda: street.count("inbox_members", "ear"), 2)
-        await until(street.waiting, 0)
-        assert await street.heard() == [], "the lease holds as long as it lasts"
-        await expire(street)
-        await until(street.sorted, list(range(20)))
+    await pair.publish(*range(20))
+    await Leases(pair.consumer, "consumer", 60.0).renew()
+    assert await shares(pair) == [PARTITIONS]
+    async with started(pair.relay(), pair.inbox()):
+        await until(lambda: pair.count("inbox_members", "consumer"), 2)
+        await until(pair.waiting, 0)
+        assert await pair.received() == [], "the lease holds as long as it lasts"
+        await expire(pair)
+        await until(pair.sorted, list(range(20)))
 
 
-async def test_order_survives_a_change_of_owners(street: Street) -> None:
-    """While processes come and go, each bell is heard once a ring, in order."""
-    bells = [uuid4() for _ in range(12)]
+async def test_order_survives_a_change_of_owners(pair: ServicePair) -> None:
+    """While processes come and go, each event of an item is received once, in order."""
+    items = [uuid4() for _ in range(12)]
 
-    async def ring() -> None:
+    async def publish() -> None:
         for number in range(40):
-            for bell in bells:
-                await street.ring(number, bell=bell)
+            for item in items:
+                await pair.publish(number, item=item)
 
-    async with started(street.relay(), street.inbox()):
-        ringing = asyncio.create_task(ring())
-        while not ringing.done():
-            async with started(street.inbox()):
+    async with started(pair.relay(), pair.inbox()):
+        publishing = asyncio.create_task(publish())
+        while not publishing.done():
+            async with started(pair.inbox()):
                 await asyncio.sleep(0.5)
             await asyncio.sleep(0.1)
-        await ringing
-        await until(lambda: street.count("heard", "ear"), 40 * len(bells))
-    for bell in bells:
-        assert await street.heard(bell) == list(range(40))
+        await publishing
+        await until(lambda: pair.count("received", "consumer"), 40 * len(items))
+    for item in items:
+        assert await pair.received(item) == list(range(40))
 
 
-async def test_an_old_token_commits_nothing(street: Street) -> None:
+async def test_an_old_token_commits_nothing(pair: ServicePair) -> None:
     """A process that was paused until another took its partitions can neither commit nor renew."""
-    paused, other = Leases(street.ear, "ear", 5.0), Leases(street.ear, "ear", 5.0)
-    await paused.tend()
+    paused, other = Leases(pair.consumer, "consumer", 5.0), Leases(pair.consumer, "consumer", 5.0)
+    await paused.renew()
     old = dict(paused.held)
-    await expire(street)
-    await other.tend()
+    await expire(pair)
+    await other.renew()
     assert sorted(other.held) == sorted(old)
     with pytest.raises(LeaseLost):
-        async with UnitOfWork(street.ear) as uow:
-            await uow.execute(_HEARD)
+        async with UnitOfWork(pair.consumer) as uow:
+            await uow.execute(_RECEIVED)
             await paused.fence(uow, old)
-    await paused.tend()
+    await paused.renew()
     assert paused.held == {}
-    async with UnitOfWork(street.ear) as uow:
+    async with UnitOfWork(pair.consumer) as uow:
         await other.fence(uow, other.held)
-        await uow.execute(_HEARD)
-    assert await street.heard() == [7]
+        await uow.execute(_RECEIVED)
+    assert await pair.received() == [7]
 
 
-async def test_nobody_takes_a_partition_from_under_a_transaction(street: Street) -> None:
+async def test_nobody_takes_a_partition_from_under_a_transaction(pair: ServicePair) -> None:
     """As long as a transaction that passed the fence is open, its partition is not taken, though the lease
     ended meanwhile.
     """
-    slow, other = Leases(street.ear, "ear", 0.6), Leases(street.ear, "ear", 5.0)
-    await slow.tend()
+    slow, other = Leases(pair.consumer, "consumer", 0.6), Leases(pair.consumer, "consumer", 5.0)
+    await slow.renew()
     number = next(iter(slow.held))
-    async with UnitOfWork(street.ear) as uow:
+    async with UnitOfWork(pair.consumer) as uow:
         await slow.fence(uow, {number: slow.held[number]})
         for _ in range(5):
             await asyncio.sleep(0.15)
-            await uow.execute(_HEARD)
-        await other.tend()
+            await uow.execute(_RECEIVED)
+        await other.renew()
         assert sorted(other.held) == sorted(set(range(PARTITIONS)) - {number})
-    assert len(await street.heard()) == 5
-    await other.tend()
+    assert len(await pair.received()) == 5
+    await other.renew()
     assert number in other.held
 
 
-async def test_a_transaction_that_sleeps_is_ended(street: Street) -> None:
+async def test_a_transaction_that_sleeps_is_ended(pair: ServicePair) -> None:
     """A process that is paused inside its transaction does not hold its partitions for ever.
 
     The server ends it, as an outage.
     """
-    paused, other = Leases(street.ear, "ear", 0.3), Leases(street.ear, "ear", 5.0)
-    await paused.tend()
+    paused, other = Leases(pair.consumer, "consumer", 0.3), Leases(pair.consumer, "consumer", 5.0)
+    await paused.renew()
     with pytest.raises(DBAPIError) as caught:
-        async with UnitOfWork(street.ear) as uow:
+        async with UnitOfWork(pair.consumer) as uow:
             await paused.fence(uow, paused.held)
-            await uow.execute(_HEARD)
+            await uow.execute(_RECEIVED)
             await asyncio.sleep(0.8)
-            await other.tend()
+            await other.renew()
             assert len(other.held) == PARTITIONS
-            await uow.execute(_HEARD)
+            await uow.execute(_RECEIVED)
     assert is_outage(caught.value)
-    assert await street.heard() == []
+    assert await pair.received() == []
 
 
-async def test_a_pause_while_tending_holds_nobody_up(street: Street) -> None:
+async def test_a_pause_while_tending_holds_nobody_up(pair: ServicePair) -> None:
     """A process that is paused while it renews its leases has locked them.
 
     The server ends that, too, and another takes them.
     """
-    paused, other = Leases(street.ear, "ear", 0.5), Leases(street.ear, "ear", 5.0)
-    await paused.tend()
+    paused, other = Leases(pair.consumer, "consumer", 0.5), Leases(pair.consumer, "consumer", 5.0)
+    await paused.renew()
 
     class Pausing(UnitOfWork):
         """Stops at the end of its transaction, as by SIGSTOP."""
@@ -158,72 +158,72 @@ async def test_a_pause_while_tending_holds_nobody_up(street: Street) -> None:
             await super().__aexit__(*error)
 
     with pytest.raises(DBAPIError):
-        await paused.tend(Pausing(street.ear))
+        await paused.renew(Pausing(pair.consumer))
 
 
 async def _taken(leases: Leases) -> bool:
-    await leases.tend()
+    await leases.renew()
     return len(leases.held) == PARTITIONS
 
 
-async def test_a_paused_handler_is_overtaken(street: Street) -> None:
+async def test_a_paused_handler_is_overtaken(pair: ServicePair) -> None:
     """An event whose handler hangs longer than the lease is handled by another process, once, before what
     follows it.
     """
-    bell, hung = uuid4(), asyncio.Event()
+    item, hung = uuid4(), asyncio.Event()
 
     async def hang(uow: UnitOfWork, envelope: Envelope) -> None:
-        await hear(uow, envelope)
+        await record(uow, envelope)
         hung.set()
         await asyncio.sleep(60)
 
-    slow, quick = street.inbox({"BellRang": hang}), street.inbox(HANDLERS)
-    await street.ring(1, 2, 3, bell=bell)
-    async with started(street.relay(), slow):
+    slow, quick = pair.inbox({"ItemCounted": hang}), pair.inbox(HANDLERS)
+    await pair.publish(1, 2, 3, item=item)
+    async with started(pair.relay(), slow):
         await asyncio.wait_for(hung.wait(), 5)
         await _silence(slow)
         async with started(quick):
-            await until(street.heard, [1, 2, 3])
+            await until(pair.received, [1, 2, 3])
 
 
-async def test_a_slow_handler_is_not_doubled(street: Street) -> None:
+async def test_a_slow_handler_is_not_doubled(pair: ServicePair) -> None:
     """While a handler works on past its lease nobody else handles its events.
 
     Afterwards the other process goes on behind them.
     """
-    bell, begun, lapsed, ended = uuid4(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+    item, begun, lapsed, ended = uuid4(), asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def slowly(uow: UnitOfWork, envelope: Envelope) -> None:
         begun.set()
         while not lapsed.is_set():
             await asyncio.sleep(0.02)
             await uow.execute(text("SELECT 1"))
-        await hear(uow, envelope)
+        await record(uow, envelope)
         ended.set()
 
-    slow, quick = street.inbox({"BellRang": slowly}), street.inbox(HANDLERS)
-    await street.ring(1, bell=bell)
-    async with started(street.relay(), slow):
+    slow, quick = pair.inbox({"ItemCounted": slowly}), pair.inbox(HANDLERS)
+    await pair.publish(1, item=item)
+    async with started(pair.relay(), slow):
         await asyncio.wait_for(begun.wait(), 5)
         await _silence(slow)
         async with started(quick):
-            await until(lambda: _lapsed(street), PARTITIONS - 1)
+            await until(lambda: _lapsed(pair), PARTITIONS - 1)
             lapsed.set()
             await asyncio.wait_for(ended.wait(), 5)
-            await street.ring(2, 3, bell=bell)
-            await until(street.heard, [1, 2, 3])
+            await pair.publish(2, 3, item=item)
+            await until(pair.received, [1, 2, 3])
 
 
-async def _lapsed(street: Street) -> int:
+async def _lapsed(pair: ServicePair) -> int:
     """How many partitions a second owner has taken: all but the one whose transaction is open."""
-    return await street.count("inbox_leases WHERE token > 1", "ear")
+    return await pair.count("inbox_leases WHERE token > 1", "consumer")
 
 
 async def _silence(inbox: Any) -> None:
     """Stop the task that renews the leases: what a pause of the process does, too."""
-    (tend,) = [task for task in asyncio.all_tasks() if task.get_name() == "inbox ear tend"]
-    tend.cancel()
-    await asyncio.wait([tend])
+    (renewal,) = [task for task in asyncio.all_tasks() if task.get_name() == "inbox consumer renew leases"]
+    renewal.cancel()
+    await asyncio.wait([renewal])
 
 
 def test_partitions_are_the_same_everywhere() -> None:

@@ -17,18 +17,26 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.unit_of_work import UnitOfWork
-from tests.subgraphs.kit.queue.street import BellRang, Street, started, until
+from tests.subgraphs.kit.queue.service_pair import ItemCounted, ServicePair, started, until
 
 pytestmark = pytest.mark.system
 ROOT = Path(__file__).parents[4]
-BELLS = [uuid4() for _ in range(20)]
+ITEMS = [uuid4() for _ in range(20)]
 _OWNERS = text("SELECT DISTINCT owner FROM inbox_leases WHERE owner IS NOT NULL")
 
 
 @contextmanager
-def ears(street: Street, queue_url: str, count: int) -> Iterator[list["subprocess.Popen[bytes]"]]:
+def consumer_processes(
+    pair: ServicePair, queue_url: str, count: int
+) -> Iterator[list["subprocess.Popen[bytes]"]]:
     """So many processes that listen."""
-    command = [sys.executable, "-m", "tests.subgraphs.kit.queue.ear", street.ear.url, queue_url]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.subgraphs.kit.queue.consumer_process",
+        pair.consumer.url,
+        queue_url,
+    ]
     found = [subprocess.Popen(command, cwd=ROOT) for _ in range(count)]
     try:
         yield found
@@ -40,56 +48,56 @@ def ears(street: Street, queue_url: str, count: int) -> Iterator[list["subproces
             process.wait(60)
 
 
-async def owners(street: Street) -> set[int]:
+async def owners(pair: ServicePair) -> set[int]:
     """The ids of the processes that hold partitions."""
-    return {int(row.owner.split("-")[-2]) for row in await street.ear.fetch_all(_OWNERS)}
+    return {int(row.owner.split("-")[-2]) for row in await pair.consumer.fetch_all(_OWNERS)}
 
 
-async def ring_all(street: Street, rounds: range) -> None:
-    """Every bell rings once a round; half of the bells have versions."""
+async def publish_all(pair: ServicePair, rounds: range) -> None:
+    """Publish one event for every item in each round; half of the items have versions."""
     for number in rounds:
-        async with UnitOfWork(street.tower) as uow:
-            for place, bell in enumerate(BELLS):
-                uow.emit(BellRang(bell_id=bell, times=number), (number + 1) * (place % 2))
+        async with UnitOfWork(pair.publisher) as uow:
+            for place, item in enumerate(ITEMS):
+                uow.emit(ItemCounted(item_id=item, times=number), (number + 1) * (place % 2))
 
 
-async def all_in_order(street: Street, rounds: int) -> None:
-    """Each bell is heard once a round, in order."""
-    await until(lambda: street.count("heard", "ear"), rounds * len(BELLS))
-    for bell in BELLS:
-        assert await street.heard(bell) == list(range(rounds))
+async def all_in_order(pair: ServicePair, rounds: int) -> None:
+    """Each item is heard once a round, in order."""
+    await until(lambda: pair.count("received", "consumer"), rounds * len(ITEMS))
+    for item in ITEMS:
+        assert await pair.received(item) == list(range(rounds))
 
 
-async def test_a_paused_process_commits_nothing(street: Street, queue_url: str) -> None:
+async def test_a_paused_process_commits_nothing(pair: ServicePair, queue_url: str) -> None:
     """SIGSTOP in the midst of a batch.
 
     After its lease the other handles all; woken again, it neither doubles nor disturbs.
     """
-    with ears(street, queue_url, 2) as (paused, other):
-        await until(lambda: owners(street), {paused.pid, other.pid})
-        async with started(street.relay()):
-            await ring_all(street, range(30))
-            while await street.count("heard", "ear") <= 100:  # noqa: ASYNC110 - nothing tells of it
+    with consumer_processes(pair, queue_url, 2) as (paused, other):
+        await until(lambda: owners(pair), {paused.pid, other.pid})
+        async with started(pair.relay()):
+            await publish_all(pair, range(30))
+            while await pair.count("received", "consumer") <= 100:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.005)
             os.kill(paused.pid, signal.SIGSTOP)
-            await until(lambda: owners(street), {other.pid})
-            await all_in_order(street, 30)
+            await until(lambda: owners(pair), {other.pid})
+            await all_in_order(pair, 30)
             os.kill(paused.pid, signal.SIGCONT)
-            await ring_all(street, range(30, 40))
-            await until(lambda: owners(street), {paused.pid, other.pid})
-            await all_in_order(street, 40)
-    assert await street.failures() == []
+            await publish_all(pair, range(30, 40))
+            await until(lambda: owners(pair), {paused.pid, other.pid})
+            await all_in_order(pair, 40)
+    assert await pair.failures() == []
 
 
-async def test_a_killed_process_loses_nothing(street: Street, queue_url: str) -> None:
+async def test_a_killed_process_loses_nothing(pair: ServicePair, queue_url: str) -> None:
     """kill -9 in the midst of a batch: the other goes on where the first had committed."""
-    with ears(street, queue_url, 2) as (killed, other):
-        await until(lambda: owners(street), {killed.pid, other.pid})
-        async with started(street.relay()):
-            await ring_all(street, range(30))
-            while await street.count("heard", "ear") <= 100:  # noqa: ASYNC110 - nothing tells of it
+    with consumer_processes(pair, queue_url, 2) as (killed, other):
+        await until(lambda: owners(pair), {killed.pid, other.pid})
+        async with started(pair.relay()):
+            await publish_all(pair, range(30))
+            while await pair.count("received", "consumer") <= 100:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.005)
             killed.kill()
-            await until(lambda: owners(street), {other.pid})
-            await all_in_order(street, 30)
-    assert await street.failures() == []
+            await until(lambda: owners(pair), {other.pid})
+            await all_in_order(pair, 30)
+    assert await pair.failures() == []

@@ -15,10 +15,17 @@ from sqlalchemy import text
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.platform.valkey import ValkeyServer, start_valkey
-from tests.subgraphs.kit.queue.street import BellRang, Street, hear, started, street_of, until
+from tests.subgraphs.kit.queue.service_pair import (
+    ItemCounted,
+    ServicePair,
+    record,
+    service_pair_of,
+    started,
+    until,
+)
 
 pytestmark = pytest.mark.system
-BELLS = [uuid4() for _ in range(50)]
+ITEMS = [uuid4() for _ in range(50)]
 
 
 @asynccontextmanager
@@ -31,28 +38,28 @@ async def serving(folder: Path, *, durable: bool) -> AsyncIterator[ValkeyServer]
         server.stop()
 
 
-async def ring_all(street: Street, rounds: range) -> None:
-    """Every bell rings once a round, each an event of its own version; half of the bells have none."""
+async def publish_all(pair: ServicePair, rounds: range) -> None:
+    """Publish one event for every item in each round; half of the items have versions."""
     for number in rounds:
-        async with UnitOfWork(street.tower) as uow:
-            for place, bell in enumerate(BELLS):
-                uow.emit(BellRang(bell_id=bell, times=number), (number + 1) * (place % 2))
+        async with UnitOfWork(pair.publisher) as uow:
+            for place, item in enumerate(ITEMS):
+                uow.emit(ItemCounted(item_id=item, times=number), (number + 1) * (place % 2))
 
 
-async def by_bell(street: Street) -> dict[UUID, list[int]]:
-    """What was heard of each bell, in its order."""
-    found: dict[UUID, list[int]] = {bell: [] for bell in BELLS}
-    for row in await street.ear.fetch_all(text("SELECT bell, times FROM heard ORDER BY id")):
-        found[row.bell].append(row.times)
+async def by_item(pair: ServicePair) -> dict[UUID, list[int]]:
+    """What was heard of each item, in its order."""
+    found: dict[UUID, list[int]] = {item: [] for item in ITEMS}
+    for row in await pair.consumer.fetch_all(text("SELECT item, times FROM received ORDER BY id")):
+        found[row.item].append(row.times)
     return found
 
 
-async def all_in_order(street: Street, rounds: int) -> None:
-    """Wait until all is delivered; each bell was heard once a round, in order."""
-    await until(lambda: street.count("heard", "ear"), rounds * len(BELLS), seconds=30)
-    await until(street.undelivered, 0, seconds=30)
-    assert await by_bell(street) == {bell: list(range(rounds)) for bell in BELLS}
-    assert await street.failures() == []
+async def all_in_order(pair: ServicePair, rounds: int) -> None:
+    """Wait until all is delivered; each item was heard once a round, in order."""
+    await until(lambda: pair.count("received", "consumer"), rounds * len(ITEMS), seconds=30)
+    await until(pair.undelivered, 0, seconds=30)
+    assert await by_item(pair) == {item: list(range(rounds)) for item in ITEMS}
+    assert await pair.failures() == []
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -63,17 +70,17 @@ async def test_a_thousand_events_wait_for_the_queue(postgres_url: str, tmp_path:
     """
     async with (
         serving(tmp_path / "valkey", durable=durable) as server,
-        street_of(postgres_url, server.url) as street,
-        started(street.relay(), street.inbox(), street.inbox()),
+        service_pair_of(postgres_url, server.url) as pair,
+        started(pair.relay(), pair.inbox(), pair.inbox()),
     ):
-        await ring_all(street, range(2))
-        await until(lambda: street.count("heard", "ear"), 2 * len(BELLS))
+        await publish_all(pair, range(2))
+        await until(lambda: pair.count("received", "consumer"), 2 * len(ITEMS))
         server.stop()
-        await ring_all(street, range(2, 23))
-        assert await street.waiting() >= 1000
-        assert await street.count("heard", "ear") == 2 * len(BELLS)
+        await publish_all(pair, range(2, 23))
+        assert await pair.waiting() >= 1000
+        assert await pair.count("received", "consumer") == 2 * len(ITEMS)
         async with serving(tmp_path / "valkey", durable=durable):
-            await all_in_order(street, 23)
+            await all_in_order(pair, 23)
 
 
 async def test_the_queue_is_killed_and_wiped(postgres_url: str, tmp_path: Path) -> None:
@@ -84,31 +91,31 @@ async def test_the_queue_is_killed_and_wiped(postgres_url: str, tmp_path: Path) 
 
     async def slowly(uow: UnitOfWork, envelope: Envelope) -> None:
         await asyncio.sleep(0.001)
-        await hear(uow, envelope)
+        await record(uow, envelope)
 
     async with (
         serving(tmp_path / "valkey", durable=False) as server,
-        street_of(postgres_url, server.url) as street,
+        service_pair_of(postgres_url, server.url) as pair,
         started(
-            street.relay(),
-            street.relay(),
-            street.inbox({"BellRang": slowly}),
-            street.inbox({"BellRang": slowly}),
+            pair.relay(),
+            pair.relay(),
+            pair.inbox({"ItemCounted": slowly}),
+            pair.inbox({"ItemCounted": slowly}),
         ),
     ):
-        await ring_all(street, range(40))
+        await publish_all(pair, range(40))
         for _ in range(1000):
-            if await street.count("heard", "ear") > 200:
+            if await pair.count("received", "consumer") > 200:
                 break
             await asyncio.sleep(0.005)
         server.process.kill()
         server.process.wait()
-        await ring_all(street, range(40, 45))
-        handled, published = await street.count("heard", "ear"), 45 * len(BELLS) - await street.waiting()
-        assert 200 < handled < published < 45 * len(BELLS)
+        await publish_all(pair, range(40, 45))
+        handled, published = await pair.count("received", "consumer"), 45 * len(ITEMS) - await pair.waiting()
+        assert 200 < handled < published < 45 * len(ITEMS)
         async with serving(tmp_path / "valkey", durable=False) as empty:
             assert empty.process.pid != server.process.pid
-            await all_in_order(street, 45)
+            await all_in_order(pair, 45)
 
 
 async def test_published_and_not_read_when_it_is_wiped(postgres_url: str, tmp_path: Path) -> None:
@@ -117,16 +124,16 @@ async def test_published_and_not_read_when_it_is_wiped(postgres_url: str, tmp_pa
     """
     async with (
         serving(tmp_path / "valkey", durable=False) as server,
-        street_of(postgres_url, server.url) as street,
-        started(street.relay()),
+        service_pair_of(postgres_url, server.url) as pair,
+        started(pair.relay()),
     ):
-        async with started(street.inbox()):
-            await ring_all(street, range(3))
-            await all_in_order(street, 3)
-        await ring_all(street, range(3, 25))
-        await until(street.waiting, 0)
+        async with started(pair.inbox()):
+            await publish_all(pair, range(3))
+            await all_in_order(pair, 3)
+        await publish_all(pair, range(3, 25))
+        await until(pair.waiting, 0)
         server.process.kill()
         server.process.wait()
-        await ring_all(street, range(25, 30))
-        async with serving(tmp_path / "valkey", durable=False), started(street.inbox()):
-            await all_in_order(street, 30)
+        await publish_all(pair, range(25, 30))
+        async with serving(tmp_path / "valkey", durable=False), started(pair.inbox()):
+            await all_in_order(pair, 30)

@@ -5,16 +5,18 @@ from collections.abc import AsyncIterator
 import pytest
 
 from subgraphs.kit.sinks.target import SinkTarget
-from subgraphs.kit.testing import Keys, fresh_database
-from tests.subgraphs.kit.queue.street import Street
-from tests.subgraphs.kit.sinks.bells import Bells, bells_of
+from subgraphs.kit.testing import SigningKeys, fresh_database
+from tests.subgraphs.kit.queue.service_pair import ServicePair
+from tests.subgraphs.kit.sinks.sink_setup import SinkSetup, sink_setup_of
 
 
 @pytest.fixture
-async def bells(street: Street, target: SinkTarget, keys: Keys, postgres_url: str) -> AsyncIterator[Bells]:
-    """A tower, and a sink over the module's target."""
+async def setup(
+    pair: ServicePair, target: SinkTarget, keys: SigningKeys, postgres_url: str
+) -> AsyncIterator[SinkSetup]:
+    """A publisher, and a sink over the module's target."""
     async with (
         fresh_database(postgres_url, "sync") as sync_url,
-        bells_of(street, target, keys, sync_url) as bells,
+        sink_setup_of(pair, target, keys, sync_url) as setup,
     ):
-        yield bells
+        yield setup

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from subgraphs.kit.sinks.target import Stored, TargetAway, Write
+from subgraphs.kit.sinks.target import Stored, TargetUnavailable, Write
 from tests.contracts.sinks import KEYS, SinkContract, TargetContract
 
 
@@ -20,7 +20,7 @@ def _reachable() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TargetAway(str(error)) from error
+        raise TargetUnavailable(str(error)) from error
 
 
 class FilesTarget:
@@ -111,16 +111,16 @@ class TestSink(SinkContract):
 async def test_readers_see_the_link(target: FilesTarget) -> None:
     """What is served is under one name, and is what was written."""
     await target.prepare(1)
-    await target.write(1, [Write("bell", KEYS[0], 3, {"times": 1})])
+    await target.write(1, [Write("item", KEYS[0], 3, {"times": 1})])
     await target.serve(1)
-    shown = msgspec.json.decode((target.folder / "current" / "bell" / f"{KEYS[0]}.json").read_bytes())
+    shown = msgspec.json.decode((target.folder / "current" / "item" / f"{KEYS[0]}.json").read_bytes())
     assert (shown["version"], shown["document"]) == (3, {"times": 1})
 
 
 async def test_a_folder_that_is_gone_is_a_target_that_is_away(tmp_path: Path) -> None:
     """Every error of the file system is an outage, which the inbox waits for."""
     target = FilesTarget(tmp_path / "none")
-    with pytest.raises(TargetAway):
+    with pytest.raises(TargetUnavailable):
         await target.prepare(1)
-    with pytest.raises(TargetAway):
-        await target.write(1, [Write("bell", KEYS[0], 1, {})])
+    with pytest.raises(TargetUnavailable):
+        await target.write(1, [Write("item", KEYS[0], 1, {})])

@@ -1,32 +1,32 @@
-"""What tests of saga steps share: one step of one saga, asked for as the carrier of sagas asks for it."""
+"""One step of a saga, requested as the saga engine requests it; shared by the tests of saga steps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from subgraphs.kit.testing import Client, Person
+from subgraphs.kit.testing import ApiUser, Client
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step: `inputs` declares the arguments of its mutation, `given` are their values."""
+class StepCall:
+    """One step; `inputs` declares the arguments of its mutation, `given` has their values."""
 
     client: Client
-    carrier: Person
+    carrier: ApiUser
     mutation: str
     inputs: str
     given: Mapping[str, Any]
     saga_id: UUID = field(default_factory=uuid4)
 
-    async def ask(
+    async def send(
         self,
         direction: str = "DO",
         token: int = 1,
-        by: Person | None = None,
+        by: ApiUser | None = None,
         changes: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """The whole answer; `changes` are arguments that differ from what is given."""
+        """Send the step, and return the whole response; `changes` override arguments in `given`."""
         names = [part.partition(":")[0].strip() for part in self.inputs.split(",")]
         declared = ", ".join(f"${part.strip()}" for part in self.inputs.split(","))
         passed = ", ".join(f"{name}: ${name}" for name in names)
@@ -37,20 +37,20 @@ class Step:
             "direction": direction,
             "token": str(token),
         }
-        return await self.client.ask(
+        return await self.client.send(
             query, by or self.carrier, order=order, **{**self.given, **(changes or {})}
         )
 
     async def do(self, token: int = 1, **changes: Any) -> Any:
-        """What doing it gives, or the code of the refusal."""
-        return self.told(await self.ask("DO", token, changes=changes))
+        """Do the step, and return its result or error code."""
+        return self.result_of(await self.send("DO", token, changes=changes))
 
     async def undo(self, token: int = 1) -> Any:
-        """What undoing it gives, or the code of the refusal."""
-        return self.told(await self.ask("UNDO", token))
+        """Undo the step, and return the result or error code."""
+        return self.result_of(await self.send("UNDO", token))
 
-    def told(self, answer: Mapping[str, Any]) -> Any:
-        """The result in an answer, or the code of the refusal."""
+    def result_of(self, answer: Mapping[str, Any]) -> Any:
+        """Return the result in a response, or the error code."""
         if errors := answer.get("errors"):
             return str(errors[0]["extensions"]["code"])
         return answer["data"][self.mutation]

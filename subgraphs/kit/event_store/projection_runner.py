@@ -1,4 +1,4 @@
-"""The projector keeps a projection up to date in the background of a service."""
+"""Runs a projection in the background of a service, so that it follows new events."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 log = structlog.get_logger("subgraphs.projector")
 
 
-class Projector(Background):
-    """A part of the service; each of its processes may have one, one of them at a time applies events."""
+class ProjectionRunner(Background):
+    """A part of the service. Every process may run one; one process at a time applies events."""
 
     def __init__(
         self,
@@ -27,35 +27,36 @@ class Projector(Background):
         batch: int = BATCH,
         committed: Callable[[datetime], None] | None = None,
     ) -> None:
-        """It looks for new events every `poll_seconds` when it has none; `committed` is called with the time
-        when a batch can be seen."""
+        """Without new events it polls every `poll_seconds`. `committed` is called after each commit of a
+        batch, with the time.
+        """
         self._database = database
         self._projection = projection
         self._poll_seconds = poll_seconds
         self._batch = batch
         self._committed = committed
-        self._woken = asyncio.Event()
-        self.task_name = f"projector {self._projection.name}"
+        self._wake_up = asyncio.Event()
+        self.task_name = f"projection {self._projection.name}"
 
     def wake(self) -> None:
-        """Have it look now: somebody knows that there are new events."""
-        self._woken.set()
+        """Poll now, because there are new events."""
+        self._wake_up.set()
 
     async def _run(self) -> None:
         delay = self._poll_seconds
         while True:
-            self._woken.clear()
+            self._wake_up.clear()
             try:
                 async with UnitOfWork(self._database) as uow:
                     read = await apply_next(uow, self._projection, self._batch)
                 delay = self._poll_seconds
                 if not read:
-                    await wait(self._database.clock, self._woken, delay)
+                    await wait(self._database.clock, self._wake_up, delay)
                 elif self._committed is not None:
                     self._committed(self._database.clock.now())
             except Exception as error:
                 log.warning(
-                    "events wait for their projection", projection=self._projection.name, reason=repr(error)
+                    "projection failed; retrying", projection=self._projection.name, reason=repr(error)
                 )
                 await self._database.clock.sleep(delay)
                 delay = min(delay * 2, 5.0)

@@ -1,6 +1,6 @@
-"""An ear in a process of its own, for tests that pause it or kill it.
+"""A consumer in its own process, for tests that pause or kill it.
 
-`python -m tests.subgraphs.kit.queue.ear DATABASE_URL QUEUE_URL`.
+`python -m tests.subgraphs.kit.queue.consumer_process DATABASE_URL QUEUE_URL`.
 """
 
 import asyncio
@@ -12,22 +12,28 @@ from subgraphs.kit.messages import Envelope
 from subgraphs.kit.queue.inbox import Inbox
 from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.unit_of_work import UnitOfWork
-from tests.subgraphs.kit.queue.street import QUICK, hear
+from tests.subgraphs.kit.queue.service_pair import QUICK_RETRIES, record
 
 
 async def slowly(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Hear, and take some time for it, so that a signal finds a transaction open."""
-    await hear(uow, envelope)
+    """Record the event slowly, so that a signal arrives during an open transaction."""
+    await record(uow, envelope)
     await asyncio.sleep(0.002)
 
 
 async def main(database_url: str, queue_url: str) -> None:
-    """Listen until SIGTERM."""
+    """Consume events until SIGTERM."""
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     database, queue = Database(database_url), Queue(queue_url)
     inbox = Inbox(
-        database, queue.redis, "ear", ["tower"], {"BellRang": slowly}, pace=QUICK, lease_seconds=1.0
+        database,
+        queue.redis,
+        "consumer",
+        ["publisher"],
+        {"ItemCounted": slowly},
+        retry_policy=QUICK_RETRIES,
+        lease_seconds=1.0,
     )
     await inbox.start()
     await ended.wait()

@@ -1,4 +1,4 @@
-"""The services that the read side hears and asks, all real, behind a real gateway, in one process."""
+"""The read side and the services that it depends on, all real, behind a real gateway, in one process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -16,10 +16,10 @@ from gateway.settings import Settings
 from gateway.transport.local import LocalTransport
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import Client, Keys, Person, Running
+from subgraphs.kit.testing import ApiUser, Client, Running, SigningKeys
 from subgraphs.matching.app import bootstrap as matching
 from subgraphs.musicians.app import bootstrap as musicians
-from subgraphs.platform.plan import SCHEMA
+from subgraphs.platform.options import SCHEMA
 from subgraphs.platform.tables import SERVICES
 from subgraphs.read_side.app import bootstrap as read_side
 from subgraphs.requests.app import bootstrap as requests
@@ -47,19 +47,19 @@ COMPLETED = text(
 
 
 @dataclass
-class City:
-    """The services by name, the gateway, and the people."""
+class RealServices:
+    """The services by name, the gateway, and the users of the test."""
 
     services: dict[str, Service]
     gateway: httpx.AsyncClient
-    keys: Keys
-    host: Person
-    admin: Person
+    keys: SigningKeys
+    host: ApiUser
+    admin: ApiUser
     request: str
     musicians: list[str]
 
-    async def ask(self, query: str, person: Person | None = None, **variables: Any) -> dict[str, Any]:
-        """The gateway's answer."""
+    async def send(self, query: str, person: ApiUser | None = None, **variables: Any) -> dict[str, Any]:
+        """Send a query to the gateway, and return the response."""
         headers = dict(person.headers) if person else {}
         body = {"query": query, "variables": variables}
         found: dict[str, Any] = (
@@ -68,23 +68,23 @@ class City:
         return found
 
     async def source(
-        self, query: str, wanted: str, person: Person | None = None, **variables: Any
+        self, query: str, wanted: str, person: ApiUser | None = None, **variables: Any
     ) -> dict[str, Any]:
-        """The gateway's answer as soon as the field `found` comes from this source, within twenty seconds."""
+        """Repeat a query until the field `found` comes from the source `wanted`, for up to twenty seconds."""
         answer: dict[str, Any] = {}
         for _ in range(200):
-            answer = await self.ask(query, person, **variables)
+            answer = await self.send(query, person, **variables)
             if answer.get("extensions", {}).get("readModel", {}).get("found", {}).get("source") == wanted:
                 return answer
             await asyncio.sleep(0.1)
         raise AssertionError(answer)
 
     def client(self, service: str) -> Client:
-        """Asks a service."""
+        """Return a client of a service."""
         return Client(self.services[service])
 
-    async def musician(self, name: str, rate: int, city: str = "Berlin") -> tuple[Person, str]:
-        """A musician with a profile, who plays the piano."""
+    async def musician(self, name: str, rate: int, city: str = "Berlin") -> tuple[ApiUser, str]:
+        """Create a musician with a profile, who plays the piano."""
         person = await self.person("musician", name)
         place = {"latitude": 52.5, "longitude": 13.4, "city": city, "country": "DE"}
         given = {
@@ -97,8 +97,8 @@ class City:
         made = await self.client("musicians").data(PROFILE, person, input=given)
         return person, made["createMusicianProfile"]["id"]
 
-    async def person(self, role: str, name: str) -> Person:
-        """Somebody with an account."""
+    async def person(self, role: str, name: str) -> ApiUser:
+        """Register a user."""
         account = {
             "username": name,
             "email": f"{name}@mail.example",
@@ -106,13 +106,13 @@ class City:
             "userType": role.upper(),
         }
         made = await self.client("users").data(REGISTER, input=account)
-        return Person.make(self.keys, role, UUID(made["register"]["user"]["id"]))
+        return ApiUser.make(self.keys, role, UUID(made["register"]["user"]["id"]))
 
 
 @asynccontextmanager
-async def city(
-    running: Running, settings: ServiceSettings, keys: Keys, threshold: float
-) -> AsyncIterator[City]:
+async def real_services(
+    running: Running, settings: ServiceSettings, keys: SigningKeys, threshold: float
+) -> AsyncIterator[RealServices]:
     """Three musicians, one of them rated; a request with one application and a ranking.
 
     All of it in the read models.
@@ -127,8 +127,8 @@ async def city(
         stack.push_async_callback(reads.stop)
         services["read_side"] = reads
         gateway = await stack.enter_async_context(_gateway(services))
-        nobody = Person.make(keys, "client")
-        made = City(services, gateway, keys, nobody, Person.make(keys, "admin"), "", [])
+        nobody = ApiUser.make(keys, "client")
+        made = RealServices(services, gateway, keys, nobody, ApiUser.make(keys, "admin"), "", [])
         await _populate(made)
         yield made
 
@@ -142,7 +142,7 @@ async def _gateway(services: Mapping[str, Service]) -> AsyncIterator[httpx.Async
         yield client
 
 
-async def _populate(made: City) -> None:
+async def _populate(made: RealServices) -> None:
     made.host = await made.person("client", "countess")
     players = [await made.musician(f"band{number}", 30 + number) for number in range(3)]
     made.musicians = [key for _, key in players]
@@ -169,11 +169,11 @@ async def _populate(made: City) -> None:
     await _patiently(made.client("matching"), FIND, made.host, made.request)
 
 
-async def _patiently(client: Client, query: str, person: Person, key: str) -> None:
-    """What may be refused until the service has heard of the others."""
+async def _patiently(client: Client, query: str, person: ApiUser, key: str) -> None:
+    """Repeat a request that fails until the service has received the events of the others."""
     answer: dict[str, Any] = {}
     for _ in range(500):
-        answer = await client.ask(query, person, id=key)
+        answer = await client.send(query, person, id=key)
         if "errors" not in answer:
             return
         await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""The options of a start, and the addresses that follow from them."""
+"""The options of `mussikon run`, and the addresses that follow from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from pathlib import Path
 from subgraphs.platform.tables import SERVICES, ServiceTable
 
 _SOURCES = Path(__file__).parent.parent
-_INSTALLED = _SOURCES / "schema"  # in a wheel; in a checkout it stands beside the sources
+_INSTALLED = _SOURCES / "schema"  # in a wheel; in a checkout the folder is beside `subgraphs`
 SCHEMA = _INSTALLED if _INSTALLED.exists() else _SOURCES.parent / "schema"
 SIZES = ("small", "large")
 
@@ -23,27 +23,27 @@ class Options:
     size: str | None = None
     sample: bool = True
     urls: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The addresses of servers elsewhere, by name; the others are embedded."""
+    """The URLs of external servers by name; a server without a URL is embedded."""
     in_process: bool = False
     services: ServiceTable = SERVICES
     schema: Path = SCHEMA
-    """The folder of the supergraph and the operations."""
+    """The folder with the supergraph and the operations."""
 
     def port_of(self, service: str) -> int:
-        """The port of a service."""
+        """Return the port of a service."""
         return self.port + self.services[service].offset
 
     def url_of(self, service: str) -> str:
-        """The address of a service; services listen on loopback only, whatever the gateway does."""
+        """Return the URL of a service. Services listen on loopback only, whatever the gateway's host is."""
         return f"http://127.0.0.1:{self.port_of(service)}/graphql"
 
     @property
     def gateway_host(self) -> str:
-        """The host at which this machine reaches the gateway."""
+        """The host under which this machine reaches the gateway."""
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
 
     @property
     def gateway_url(self) -> str:
-        """The address at which people reach the gateway."""
+        """The gateway's URL, to be shown to the user."""
         host = self.gateway_host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"

@@ -1,5 +1,5 @@
-"""The alarm wakes the projectors when the log has grown, so that an event is seen sooner than at their
-next look.
+"""Wakes the projections when events were added to the local log, so that they need not wait for their next
+poll.
 """
 
 import asyncio
@@ -9,14 +9,17 @@ from typing import Final
 import asyncpg
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.tasks import end
+from subgraphs.kit.tasks import cancel
 
 CHANNEL: Final = "log"
-_AGAIN: Final = 1.0  # seconds until a lost connection is made anew; projectors look by themselves meanwhile
+_RECONNECT_SECONDS: Final = 1.0
 
 
-class Alarm:
-    """A part of the service. It only makes things sooner: nothing is lost when it is deaf."""
+class LogListener:
+    """A part of the service: it listens for PostgreSQL's notifications and calls `wakes`.
+
+    It only reduces latency: without its connection the projections poll.
+    """
 
     def __init__(self, database: Database, wakes: Sequence[Callable[[], None]]) -> None:
         self._database = database
@@ -25,30 +28,30 @@ class Alarm:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to listen."""
-        self._task = asyncio.create_task(self._run(), name="alarm")
+        """Start to listen in the background."""
+        self._task = asyncio.create_task(self._run(), name="log listener")
 
     async def stop(self) -> None:
-        """End."""
+        """Stop, and close the connection."""
         if self._task is not None:
-            await end(self._task)
+            await cancel(self._task)
         if self._listener is not None:
             await self._listener.close(timeout=2)
 
     async def _run(self) -> None:
         while True:
             if self._listener is None or self._listener.is_closed():
-                self._listener = await self._listening()
-            await self._database.clock.sleep(_AGAIN)
+                self._listener = await self._connect()
+            await self._database.clock.sleep(_RECONNECT_SECONDS)
 
-    async def _listening(self) -> asyncpg.Connection | None:
+    async def _connect(self) -> asyncpg.Connection | None:
         try:
             listener = await self._database.listener()
-            await listener.add_listener(CHANNEL, self._ring)
+            await listener.add_listener(CHANNEL, self._wake_all)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return None
         return listener
 
-    def _ring(self, *_: object) -> None:
+    def _wake_all(self, *_: object) -> None:
         for wake in self._wakes:
             wake()

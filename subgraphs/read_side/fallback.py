@@ -1,6 +1,5 @@
-"""What the command side is asked in place of a read model.
-
-The same questions, as far as it can answer them.
+"""The queries to the command side that replace those of a read model, as far as the command side supports
+them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +14,14 @@ from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import MAX_FIRST, Connection, Count, Edge, PageInfo
 from subgraphs.read_side.command_side import CommandSide
 from subgraphs.read_side.inputs import RequestStatus
-from subgraphs.read_side.reading import Info, continued, unavailable
-from subgraphs.read_side.store import MusiciansWanted, RequestsWanted
+from subgraphs.read_side.routing import Info, unavailable, wrap_cursor
+from subgraphs.read_side.store import MusicianCriteria, RequestCriteria
 from subgraphs.read_side.types import ActiveRequests, MusicianListing, RankedMusician, RequestListing
 
 Node = TypeVar("Node")
 
-MOST_PAGES: Final = 20
-"""How much of the command side is read for a summary."""
+MAX_PAGES: Final = 20
+"""The greatest number of pages that are read for a summary."""
 
 _PAGE = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node"
 _MUSICIANS = f"""query($first: Int!, $after: String, $filter: MusicianFilter, $order: MusicianOrder!) {{
@@ -47,10 +46,9 @@ _SCORES = "rankingPosition totalScore skillScore experienceScore priceScore dist
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """What part of a list is wanted.
-
-    How many, in which order, and behind which cursor of the command side.
+class PageRequest:
+    """The requested page of a list: number of elements, order, and the command side's cursor to start
+    behind.
     """
 
     first: int
@@ -58,8 +56,12 @@ class Listed:
     after: str | None
 
 
-async def find_musicians(info: Info, wanted: MusiciansWanted, listed: Listed) -> Connection[MusicianListing]:
-    """The musicians service's list, with what the reviews service says of them."""
+async def find_musicians(
+    info: Info, wanted: MusicianCriteria, listed: PageRequest
+) -> Connection[MusicianListing]:
+    """Return a page of musicians from the musicians service, with their reputation from the reviews
+    service.
+    """
     filters = _musician_filter(wanted, listed.order)
     side = info.context.command_side
     found = await _list(side, "musicians", _MUSICIANS, listed, filters)
@@ -73,23 +75,23 @@ async def find_musicians(info: Info, wanted: MusiciansWanted, listed: Listed) ->
     return _connection(found, lambda node: MusicianListing.of_node(node, known[node["id"]]), count)
 
 
-async def count_musicians(info: Info, wanted: MusiciansWanted) -> int:
-    """How many musicians the list has."""
-    data = await info.context.command_side.ask(
+async def count_musicians(info: Info, wanted: MusicianCriteria) -> int:
+    """Return the number of musicians in the list."""
+    data = await info.context.command_side.query(
         "musicians", _COUNT_MUSICIANS, {"filter": _musician_filter(wanted, "newest")}
     )
     return int(data["found"]["totalCount"])
 
 
-def _musician_filter(wanted: MusiciansWanted, order: str) -> dict[str, Any]:
-    cannot = {
+def _musician_filter(wanted: MusicianCriteria, order: str) -> dict[str, Any]:
+    unsupported = {
         "search by text": wanted.text,
         "filter by rating": wanted.min_rating,
         "filter by availability": wanted.available_only,
         "filter by distance": wanted.near,
         "sort by rating": order == "rating",
     }
-    _check(cannot)
+    _refuse_unsupported(unsupported)
     filters = {
         "skills": [str(key) for key in wanted.skill_ids] or None,
         "city": wanted.city,
@@ -98,8 +100,10 @@ def _musician_filter(wanted: MusiciansWanted, order: str) -> dict[str, Any]:
     return {name: value for name, value in filters.items() if value is not None}
 
 
-async def find_requests(info: Info, wanted: RequestsWanted, listed: Listed) -> Connection[RequestListing]:
-    """The requests service's list, with the names that the users service knows."""
+async def find_requests(
+    info: Info, wanted: RequestCriteria, listed: PageRequest
+) -> Connection[RequestListing]:
+    """Return a page of requests from the requests service, with the clients' names from the users service."""
     filters = _request_filter(wanted)
     side = info.context.command_side
     more = "applications(first: 1) { totalCount }" if side.knows_caller else ""
@@ -114,16 +118,16 @@ async def find_requests(info: Info, wanted: RequestsWanted, listed: Listed) -> C
     return _connection(found, lambda node: RequestListing.of_node(node, names[node["client"]["id"]]), count)
 
 
-async def count_requests(info: Info, wanted: RequestsWanted) -> int:
-    """How many requests the list has."""
-    data = await info.context.command_side.ask(
+async def count_requests(info: Info, wanted: RequestCriteria) -> int:
+    """Return the number of requests in the list."""
+    data = await info.context.command_side.query(
         "requests", _COUNT_REQUESTS, {"filter": _request_filter(wanted)}
     )
     return int(data["found"]["totalCount"])
 
 
-def _request_filter(wanted: RequestsWanted) -> dict[str, Any]:
-    _check({"search by text": wanted.text})
+def _request_filter(wanted: RequestCriteria) -> dict[str, Any]:
+    _refuse_unsupported({"search by text": wanted.text})
     near = wanted.near
     filters = {
         "status": [status.upper() for status in wanted.statuses] or None,
@@ -136,16 +140,17 @@ def _request_filter(wanted: RequestsWanted) -> dict[str, Any]:
 
 
 async def ranked_musicians(info: Info, request_id: str, first: int) -> list[RankedMusician] | None:
-    """The matching service's ranking, for the client of the request and admins, as the requests service
-    knows them.
+    """Return the ranking of the matching service for a request. Raises NotFound, Unauthenticated, Forbidden.
+
+    Only the client of the request, as the requests service returns it, and admins may see the ranking.
     """
     side = info.context.command_side
-    data = await side.ask(
+    data = await side.query(
         "requests", "query($id: ID!) { request(id: $id) { client { id } } }", {"id": request_id}
     )
     if data["request"] is None:
-        raise NotFound("There is no such request")
-    info.context.require_sight(uuid_of(data["request"]["client"]["id"]))
+        raise NotFound(f"There is no request with the id {request_id}")
+    info.context.require_owner_or_admin(uuid_of(data["request"]["client"]["id"]))
     selection = f"matches(first: {first}) {{ {_SCORES} }}"
     (found,) = await side.entities("matching", "MusicianRequest", [request_id], selection)
     return (
@@ -154,12 +159,14 @@ async def ranked_musicians(info: Info, request_id: str, first: int) -> list[Rank
 
 
 async def active_requests(info: Info) -> list[ActiveRequests]:
-    """The summary, added up from the requests service's list as long as that is not too long."""
+    """Return the summary, computed from the list of the requests service. Raises ReadModelUnavailable if
+    the list has more than MAX_PAGES pages.
+    """
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     after: str | None = None
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         variables = {"after": after, "filter": {"status": ["OPEN", "IN_PROGRESS"]}}
-        found = (await info.context.command_side.ask("requests", _SUMMED, variables))["found"]
+        found = (await info.context.command_side.query("requests", _SUMMED, variables))["found"]
         for edge in found["edges"]:
             node = edge["node"]
             groups.setdefault((node["status"].lower(), node["currency"]), []).append(node)
@@ -167,7 +174,7 @@ async def active_requests(info: Info) -> list[ActiveRequests]:
             now = info.context.database.clock.now()
             return [_summary(*key, groups[key], now) for key in sorted(groups)]
         after = found["pageInfo"]["endCursor"]
-    raise unavailable(f"add up more than {MOST_PAGES * MAX_FIRST} requests")
+    raise unavailable(f"add up more than {MAX_PAGES * MAX_FIRST} requests")
 
 
 def _summary(status: str, currency: str, nodes: Sequence[Mapping[str, Any]], now: datetime) -> ActiveRequests:
@@ -188,14 +195,14 @@ def _summary(status: str, currency: str, nodes: Sequence[Mapping[str, Any]], now
     )
 
 
-def _check(cannot: Mapping[str, Any]) -> None:
-    for what, wanted in cannot.items():
-        if wanted not in (None, False):
+def _refuse_unsupported(unsupported: Mapping[str, Any]) -> None:
+    for what, value in unsupported.items():
+        if value not in (None, False):
             raise unavailable(what)
 
 
 async def _list(
-    side: CommandSide, service: str, query: str, listed: Listed, filters: Mapping[str, Any]
+    side: CommandSide, service: str, query: str, listed: PageRequest, filters: Mapping[str, Any]
 ) -> dict[str, Any]:
     variables = {
         "first": listed.first,
@@ -203,7 +210,7 @@ async def _list(
         "filter": filters,
         "order": listed.order.upper(),
     }
-    found: dict[str, Any] = (await side.ask(service, query, variables, optional=["applications"]))["found"]
+    found: dict[str, Any] = (await side.query(service, query, variables, optional=["applications"]))["found"]
     return found
 
 
@@ -211,9 +218,9 @@ def _connection(found: Mapping[str, Any], node: Callable[[Any], Node], count: Co
     budget.spend(len(found["edges"]))
     info, ends = found["pageInfo"], {}
     for name in ("startCursor", "endCursor"):
-        ends[name] = continued(info[name]) if info[name] is not None else None
+        ends[name] = wrap_cursor(info[name]) if info[name] is not None else None
     return Connection(
-        edges=[Edge(cursor=continued(edge["cursor"]), node=node(edge["node"])) for edge in found["edges"]],
+        edges=[Edge(cursor=wrap_cursor(edge["cursor"]), node=node(edge["node"])) for edge in found["edges"]],
         page_info=PageInfo(
             has_next_page=info["hasNextPage"],
             has_previous_page=info["hasPreviousPage"],

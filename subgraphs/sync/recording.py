@@ -1,7 +1,4 @@
-"""How what the queue tells becomes rows: events, who wants them, and what became of them.
-
-Statements over many at once.
-"""
+"""Records events, subscriptions and confirmations as rows; one statement records many."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,34 +8,33 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from subgraphs.kit.database import Database
 from subgraphs.kit.messages import Envelope
-from subgraphs.kit.queue.confirmations import Confirmation, Hello
+from subgraphs.kit.queue.confirmations import Confirmation, Subscription
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.sync.model import operation_of, status_of
 
-_SEE = text("""
+_RECORD_EVENT = text("""
 INSERT INTO pending_syncs (event_id, source_service, target_service, entity_type, entity_id, event_type, operation, data, created_at)
 SELECT :event_id, :source, target_service, :entity_type, :entity_id, :event_type, :operation, :data, :created_at
 FROM sync_consumers WHERE source_service = :source AND event_types && ARRAY[CAST(:event_type AS text), '*']
 ON CONFLICT (event_id, target_service) DO UPDATE SET data = excluded.data WHERE pending_syncs.data IS NULL""").bindparams(
     bindparam("data", type_=JSONB)
 )
-_GREET = text("""
+_RECORD_SUBSCRIPTIONS = text("""
 INSERT INTO sync_consumers (source_service, target_service, event_types)
 SELECT source, target, ARRAY(SELECT jsonb_array_elements_text(types))
-FROM jsonb_to_recordset(:said) AS said (source text, target text, types jsonb)
+FROM jsonb_to_recordset(:given) AS given (source text, target text, types jsonb)
 ON CONFLICT (source_service, target_service) DO UPDATE SET event_types = excluded.event_types, seen_at = excluded.seen_at
-""").bindparams(bindparam("said", type_=JSONB))
-# what is completed stays so, and what says nothing new (an event that was confirmed twice) is not logged
-# again
-_CONFIRM = text("""
-WITH said AS (
-    SELECT * FROM jsonb_to_recordset(:said) AS said (event_id uuid, source text, target text, entity_type text, entity_id uuid,
+""").bindparams(bindparam("given", type_=JSONB))
+# a completed sync stays completed; a confirmation that changes nothing, such as a second one, is not logged
+_RECORD_CONFIRMATIONS = text("""
+WITH given AS (
+    SELECT * FROM jsonb_to_recordset(:given) AS given (event_id uuid, source text, target text, entity_type text, entity_id uuid,
         event_type text, operation text, status text, outcome text, retry_count integer, error text, latency_ms float8,
         processing_ms float8, size integer, occurred_at timestamptz)),
 changed AS (
     INSERT INTO pending_syncs (event_id, source_service, target_service, entity_type, entity_id, event_type, operation, status,
         retry_count, error_message, created_at)
-    SELECT event_id, source, target, entity_type, entity_id, event_type, operation, status, retry_count, error, occurred_at FROM said
+    SELECT event_id, source, target, entity_type, entity_id, event_type, operation, status, retry_count, error, occurred_at FROM given
     ON CONFLICT (event_id, target_service) DO UPDATE SET status = excluded.status, retry_count = excluded.retry_count,
         error_message = excluded.error_message, updated_at = clock_timestamp()
     WHERE pending_syncs.status <> 'completed'
@@ -48,10 +44,10 @@ INSERT INTO sync_logs (sync_id, source_service, target_service, entity_type, ent
     error_message, latency_ms, processing_time_ms, data_size_bytes)
 SELECT changed.id, source, target, entity_type, entity_id, event_type, operation, outcome, retry_count, error, latency_ms,
     processing_ms, size
-FROM said JOIN changed ON changed.event_id = said.event_id AND changed.target_service = said.target""").bindparams(
-    bindparam("said", type_=JSONB)
+FROM given JOIN changed ON changed.event_id = given.event_id AND changed.target_service = given.target""").bindparams(
+    bindparam("given", type_=JSONB)
 )
-_FORGET = (
+_DELETE_OLD = (
     text("""
 DELETE FROM pending_syncs WHERE created_at < now() - CASE WHEN status IN ('failed', 'processing')
     THEN interval '30 days' ELSE interval '7 days' END"""),
@@ -60,10 +56,10 @@ DELETE FROM pending_syncs WHERE created_at < now() - CASE WHEN status IN ('faile
 )
 
 
-async def see(uow: UnitOfWork, envelope: Envelope) -> None:
-    """An event is under way to all who want it."""
+async def record_event(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Add a pending sync for each consumer of the event."""
     await uow.execute(
-        _SEE.bindparams(
+        _RECORD_EVENT.bindparams(
             event_id=envelope.event_id,
             source=envelope.source,
             entity_type=envelope.aggregate_type,
@@ -76,25 +72,27 @@ async def see(uow: UnitOfWork, envelope: Envelope) -> None:
     )
 
 
-async def greet(uow: UnitOfWork, hellos: Sequence[Hello]) -> None:
-    """These listen."""
-    said = {
-        (hello.source, hello.consumer): {
-            "source": hello.source,
-            "target": hello.consumer,
-            "types": list(hello.event_types),
+async def record_subscriptions(uow: UnitOfWork, subscriptions: Sequence[Subscription]) -> None:
+    """Insert or update the consumers and the event types that they subscribe to."""
+    given = {
+        (each.source, each.consumer): {
+            "source": each.source,
+            "target": each.consumer,
+            "types": list(each.event_types),
         }
-        for hello in hellos
+        for each in subscriptions
     }
-    if said:
-        await uow.execute(_GREET.bindparams(said=list(said.values())))
+    if given:
+        await uow.execute(_RECORD_SUBSCRIPTIONS.bindparams(given=list(given.values())))
 
 
-async def confirm(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> None:
-    """This became of events: several words on one event in their order, for a statement changes a row only
-    once.
+async def record_confirmations(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> None:
+    """Update and log syncs.
+
+    Several confirmations of one event by one consumer go to separate statements, in their order, because a
+    statement changes a row only once.
     """
-    left = [_said(each) for each in confirmations]
+    left = [_row_of(each) for each in confirmations]
     while left:
         now: dict[tuple[str, str], dict[str, Any]] = {}
         later = []
@@ -104,11 +102,11 @@ async def confirm(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> Non
                 later.append(each)
             else:
                 now[key] = each
-        await uow.execute(_CONFIRM.bindparams(said=list(now.values())))
+        await uow.execute(_RECORD_CONFIRMATIONS.bindparams(given=list(now.values())))
         left = later
 
 
-def _said(confirmation: Confirmation) -> dict[str, Any]:
+def _row_of(confirmation: Confirmation) -> dict[str, Any]:
     return {
         "event_id": str(confirmation.event_id),
         "source": confirmation.source,
@@ -128,9 +126,7 @@ def _said(confirmation: Confirmation) -> dict[str, Any]:
     }
 
 
-async def forget(database: Database) -> None:
-    """Delete what is older than 7 days, what failed after 30, and consumers that have said nothing for 30
-    days.
-    """
-    for statement in _FORGET:
+async def delete_old(database: Database) -> None:
+    """Delete syncs and logs after 7 days, but failed syncs and silent consumers after 30."""
+    for statement in _DELETE_OLD:
         await database.execute(statement)

@@ -1,4 +1,4 @@
-"""What the events of other services tell whom: a table from the event's name to sentences."""
+"""The notifications that follow from other services' events: a table from event types to functions."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -8,30 +8,30 @@ from uuid import UUID
 import msgspec
 
 from subgraphs.kit.messages import Envelope
-from subgraphs.notifications.messages import Applied, Booked, Registered, Reviewed
-from subgraphs.notifications.model import REMIND_BEFORE, SOON, Telling
+from subgraphs.notifications.messages import ApplicationFacts, BookingFacts, RegisteredUser, ReviewFacts
+from subgraphs.notifications.model import REMIND_BEFORE, SOON, NotificationDraft
 
-Tell = Callable[[Envelope, datetime], Iterable[Telling]]
+MakeDrafts = Callable[[Envelope, datetime], Iterable[NotificationDraft]]
 
 
 def _data(facts: msgspec.Struct, **more: UUID | None) -> dict[str, str]:
-    """The ids in an event, but for those of users: what the notification is about."""
+    """Return the ids in an event except those of users, as the notification's data."""
     ids = {name: getattr(facts, name) for name in facts.__struct_fields__ if name.endswith("_id")} | more
     private = {"client_id", "musician_user_id", "user_id"}
     return {name: str(value) for name, value in ids.items() if value is not None and name not in private}
 
 
-def _user_registered(envelope: Envelope, _now: datetime) -> Iterable[Telling]:
-    facts = envelope.read(Registered)
+def _user_registered(envelope: Envelope, _now: datetime) -> Iterable[NotificationDraft]:
+    facts = envelope.read(RegisteredUser)
     message = "Publish a request, or make your profile as a musician, to begin."
     title = f"Welcome to MussikOn, {facts.username}"
-    yield Telling(user_id=facts.user_id, kind="system", title=title, message=message)
+    yield NotificationDraft(user_id=facts.user_id, kind="system", title=title, message=message)
 
 
-def _application(kind: str, title: str, message: str, to_client: bool) -> Tell:
-    def tell(envelope: Envelope, _now: datetime) -> Iterable[Telling]:
-        facts = envelope.read(Applied)
-        yield Telling(
+def _application(kind: str, title: str, message: str, to_client: bool) -> MakeDrafts:
+    def tell(envelope: Envelope, _now: datetime) -> Iterable[NotificationDraft]:
+        facts = envelope.read(ApplicationFacts)
+        yield NotificationDraft(
             user_id=facts.client_id if to_client else facts.musician_user_id,
             kind=kind,
             title=title.format(title=facts.title),
@@ -43,18 +43,18 @@ def _application(kind: str, title: str, message: str, to_client: bool) -> Tell:
     return tell
 
 
-def _booking_confirmed(envelope: Envelope, now: datetime) -> Iterable[Telling]:
-    facts = envelope.read(Booked)
+def _booking_confirmed(envelope: Envelope, now: datetime) -> Iterable[NotificationDraft]:
+    facts = envelope.read(BookingFacts)
     begin = f"{facts.starts_at:%Y-%m-%d %H:%M} UTC"
     title, data = f"Booking confirmed: {facts.title}", _data(facts)
     said = f"The musician has confirmed. It begins at {begin}."
     urgent = facts.urgency_level == "urgent"
-    yield Telling(
+    yield NotificationDraft(
         user_id=facts.client_id, kind="request_update", title=title, message=said, data=data, is_urgent=urgent
     )
     remind_at = facts.starts_at - REMIND_BEFORE
     for user_id in (facts.client_id, facts.musician_user_id) if remind_at > now else ():
-        yield Telling(
+        yield NotificationDraft(
             user_id=user_id,
             kind="reminder",
             title=f"Tomorrow: {facts.title}",
@@ -64,8 +64,8 @@ def _booking_confirmed(envelope: Envelope, now: datetime) -> Iterable[Telling]:
         )
 
 
-def _booking_completed(envelope: Envelope, _now: datetime) -> Iterable[Telling]:
-    facts = envelope.read(Booked)
+def _booking_completed(envelope: Envelope, _now: datetime) -> Iterable[NotificationDraft]:
+    facts = envelope.read(BookingFacts)
     data = _data(facts)
     words = {
         facts.client_id: "The event took place. How was the music? Rate the musician.",
@@ -73,15 +73,17 @@ def _booking_completed(envelope: Envelope, _now: datetime) -> Iterable[Telling]:
     }
     for user_id, message in words.items():
         title = f"Completed: {facts.title}"
-        yield Telling(user_id=user_id, kind="request_update", title=title, message=message, data=data)
+        yield NotificationDraft(
+            user_id=user_id, kind="request_update", title=title, message=message, data=data
+        )
 
 
-def _booking_cancelled(envelope: Envelope, now: datetime) -> Iterable[Telling]:
-    facts = envelope.read(Booked)
+def _booking_cancelled(envelope: Envelope, now: datetime) -> Iterable[NotificationDraft]:
+    facts = envelope.read(BookingFacts)
     urgent = facts.urgency_level == "urgent" or facts.starts_at - now < SOON
     for user_id, who in ((facts.client_id, "musician"), (facts.musician_user_id, "client")):
         if user_id != facts.cancelled_by:
-            yield Telling(
+            yield NotificationDraft(
                 user_id=user_id,
                 kind="request_update",
                 title=f"Booking cancelled: {facts.title}",
@@ -91,9 +93,9 @@ def _booking_cancelled(envelope: Envelope, now: datetime) -> Iterable[Telling]:
             )
 
 
-def _review_published(envelope: Envelope, _now: datetime) -> Iterable[Telling]:
-    facts = envelope.read(Reviewed)
-    yield Telling(
+def _review_published(envelope: Envelope, _now: datetime) -> Iterable[NotificationDraft]:
+    facts = envelope.read(ReviewFacts)
+    yield NotificationDraft(
         user_id=facts.musician_user_id,
         kind="request_update",
         title=f"A new review: {facts.rating} of 5",
@@ -102,7 +104,7 @@ def _review_published(envelope: Envelope, _now: datetime) -> Iterable[Telling]:
     )
 
 
-TELLINGS: Mapping[str, Tell] = {
+DRAFTS: Mapping[str, MakeDrafts] = {
     "UserRegistered": _user_registered,
     "ApplicationSubmitted": _application(
         "new_application",
@@ -136,6 +138,6 @@ TELLINGS: Mapping[str, Tell] = {
 
 
 def booking_of(envelope: Envelope) -> str:
-    """The booking that an event is about."""
-    found: Any = envelope.payload.get("booking_id", "")
-    return str(found)
+    """Return the id of the booking that an event is about, "" if there is none."""
+    booking_id: Any = envelope.payload.get("booking_id", "")
+    return str(booking_id)

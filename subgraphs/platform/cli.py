@@ -1,4 +1,4 @@
-"""The `mussikon` command: run, seed, migrate, schema, errors; and stop, start and status for a running platform."""
+"""The `mussikon` command: run, seed, migrate, schema, errors; stop, start, status of a running platform."""
 
 import asyncio
 import importlib

@@ -123,7 +123,9 @@ def _mutation_stages(paths: Paths, operation: Operation) -> list[list[FetchGroup
 
 
 def _nesting(items: Sequence[Field | Fragment]) -> Nesting | None:
-    """The fragments around a root field, outer ones first; None where its selections are in several."""
+    """The fragments around the selections of one root field, outer ones first; None where the selections have
+    different fragments around them.
+    """
     found = {nesting for item in items for nesting in _nestings(item)}
     return found.pop() if len(found) == 1 else None
 

@@ -141,7 +141,9 @@ def check_budget(budget: Budget) -> Budget:
 
 
 def check_place(place: Place) -> Place:
-    """Check the place of an event. Raises BadUserInput."""
+    """Return the place of an event with trimmed texts. Raises BadUserInput for coordinates out of range, long
+    texts and wrong country codes.
+    """
     return Place(
         latitude=checks.decimal(place.latitude, "latitude", -90, 90),
         longitude=checks.decimal(place.longitude, "longitude", -180, 180),

@@ -86,6 +86,8 @@ def test_options_and_targets_exist(path: Path, help_texts: str) -> None:
 
 
 OPTIONS_OF_TESTS = {
+    "--extra",
+    "--python-version",
     "--seed",
     "--cuts",
     "--operations",

@@ -83,7 +83,7 @@ class Paths:
             raise PlanError(message, "PLAN_LIMIT_EXCEEDED")
 
     def options(self, type_name: str, field: Field, reached: Reached) -> list[Option]:
-        """Every way to resolve a field of an object that the subgraphs in `reached` return, fewest rounds first."""
+        """Every way to resolve a field of an object that the subgraphs in `reached` return, best first."""
         found: list[Option] = []
         for vertex, reach in reached.items():
             edge = self.graph.field_edge(vertex, field.name)

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import Row
-
-from subgraphs.calendar import messages, store
-from subgraphs.calendar.model import Span
+from subgraphs.calendar import messages, model, store
+from subgraphs.calendar.model import NewSlot, SlotRecord, Span
 from subgraphs.kit.bus import CommandHandler
 from subgraphs.kit.errors import Conflict, Forbidden
 from subgraphs.kit.messages import Command, Envelope
@@ -15,19 +13,21 @@ from subgraphs.kit.queue.inbox import EventHandler
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 
-async def block_time(uow: UnitOfWork, command: messages.BlockTime) -> Row[Any]:
+async def block_time(uow: UnitOfWork, command: messages.BlockTime) -> SlotRecord:
     """Block a span for bookings; it replaces the parts of own slots within the span. Raises Forbidden,
     Conflict.
     """
     return await _set_time(uow, command, "blocked")
 
 
-async def free_time(uow: UnitOfWork, command: messages.FreeTime) -> Row[Any]:
+async def free_time(uow: UnitOfWork, command: messages.FreeTime) -> SlotRecord:
     """Mark a span as free; it replaces the parts of own slots within the span. Raises Forbidden, Conflict."""
     return await _set_time(uow, command, "free")
 
 
-async def _set_time(uow: UnitOfWork, command: messages.BlockTime | messages.FreeTime, kind: str) -> Row[Any]:
+async def _set_time(
+    uow: UnitOfWork, command: messages.BlockTime | messages.FreeTime, kind: str
+) -> SlotRecord:
     musician_id = await store.lock_musician_of(uow, command.by.user_id)
     if musician_id is None:
         raise Forbidden(
@@ -38,42 +38,42 @@ async def _set_time(uow: UnitOfWork, command: messages.BlockTime | messages.Free
             "You have a booking in this time, which cannot be blocked or freed: cancel the booking"
         )
     await _clear(uow, musician_id, command.span)
-    who = {"musician_id": musician_id, "musician_user_id": command.by.user_id}
-    return await _add_slot(
-        uow, command.span, {**who, "kind": kind, "time_zone": command.time_zone, "title": command.title}
+    new = NewSlot(
+        musician_id=musician_id,
+        musician_user_id=command.by.user_id,
+        kind=kind,
+        span=command.span,
+        time_zone=command.time_zone,
+        title=command.title,
     )
+    return await _add_slot(uow, new)
 
 
 async def _clear(uow: UnitOfWork, musician_id: UUID, span: Span) -> None:
     """Remove a span from a musician's own slots; the parts of a slot outside of the span stay."""
     touched = await store.own_within(uow, musician_id, span)
     if touched:
-        await store.cancel(uow, [row.id for row in touched], "musician")
-    for row in touched:
-        if row.kind == "blocked":
-            uow.emit(messages.SlotFreed(**facts_of(row)))
-        unchanged = {
-            name: getattr(row, name)
-            for name in ("musician_id", "musician_user_id", "kind", "time_zone", "title")
-        }
-        for part in store.span_of(row).without(span):
-            await _add_slot(uow, part, unchanged)
+        await store.cancel(uow, [slot.id for slot in touched], "musician")
+    for cut in model.cuts(touched, span):
+        if cut.slot.kind == "blocked":
+            uow.emit(messages.SlotFreed(**facts_of(cut.slot)))
+        for part in cut.parts:
+            await _add_slot(uow, part)
 
 
-async def _add_slot(uow: UnitOfWork, span: Span, values: Mapping[str, Any]) -> Row[Any]:
-    row = await store.add_slot(uow, {"id": uuid4(), "during": store.range_of(span), **values})
-    if row is None:
+async def _add_slot(uow: UnitOfWork, new: NewSlot) -> SlotRecord:
+    slot = await store.add_slot(uow, new)
+    if slot is None:
         raise Conflict("A booking was made in this time just now: query your calendar")
-    if row.kind == "blocked":
-        uow.emit(messages.SlotTaken(**facts_of(row)))
-    return row
+    if slot.kind == "blocked":
+        uow.emit(messages.SlotTaken(**facts_of(slot)))
+    return slot
 
 
-def facts_of(row: Row[Any]) -> dict[str, Any]:
+def facts_of(slot: SlotRecord) -> dict[str, Any]:
     """Return the fields of an event about a slot."""
-    span = store.span_of(row)
-    named = {name: getattr(row, name) for name in ("musician_id", "musician_user_id", "booking_id", "kind")}
-    return {"slot_id": row.id, **named, "starts_at": span.starts_at, "ends_at": span.ends_at}
+    named = {name: getattr(slot, name) for name in ("musician_id", "musician_user_id", "booking_id", "kind")}
+    return {"slot_id": slot.id, **named, "starts_at": slot.span.starts_at, "ends_at": slot.span.ends_at}
 
 
 async def store_musician(uow: UnitOfWork, envelope: Envelope) -> None:

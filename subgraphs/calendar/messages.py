@@ -2,20 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row
 
-from subgraphs.calendar.model import Span
+from subgraphs.calendar.model import SlotRecord, Span
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.messages import Command, Event
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockTime(Command[Row[Any]]):
-    """Block a span in a musician's calendar; returns the slot's row."""
+class BlockTime(Command[SlotRecord]):
+    """Block a span in a musician's calendar; returns the slot's record."""
 
     by: Identity
     span: Span
@@ -24,8 +23,8 @@ class BlockTime(Command[Row[Any]]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FreeTime(Command[Row[Any]]):
-    """Mark a span in a musician's calendar as free; returns the slot's row."""
+class FreeTime(Command[SlotRecord]):
+    """Mark a span in a musician's calendar as free; returns the slot's record."""
 
     by: Identity
     span: Span

@@ -1,12 +1,14 @@
-"""Spans of time. A span includes its start and excludes its end, so that an event may start when another
-ends.
+"""Spans of time, and the slots of a calendar. A span includes its start and excludes its end, so that an
+event may start when another ends.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from subgraphs.kit import checks
-from subgraphs.kit.errors import BadUserInput
+from subgraphs.kit.errors import BadUserInput, Conflict
 
 MAX_EVENT = timedelta(hours=24)
 MAX_SPAN = timedelta(days=366)
@@ -28,6 +30,70 @@ class Span:
             Span(max(self.starts_at, other.ends_at), self.ends_at),
         ]
         return [part for part in parts if part.starts_at < part.ends_at]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSlot:
+    """A slot to be added to a musician's calendar. `kind`: booked, blocked or free."""
+
+    musician_id: UUID
+    musician_user_id: UUID
+    booking_id: UUID | None = None
+    kind: str
+    span: Span
+    time_zone: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotRecord:
+    """A slot, as stored. `cancelled_by`: musician, release or undo; None if the slot is active."""
+
+    id: UUID
+    musician_id: UUID
+    musician_user_id: UUID
+    booking_id: UUID | None
+    kind: str
+    span: Span
+    time_zone: str
+    title: str
+    created_at: datetime
+    cancelled_at: datetime | None
+    cancelled_by: str | None
+
+    def part(self, span: Span) -> NewSlot:
+        """Return a slot like this one in another span."""
+        return NewSlot(
+            musician_id=self.musician_id,
+            musician_user_id=self.musician_user_id,
+            booking_id=self.booking_id,
+            kind=self.kind,
+            span=span,
+            time_zone=self.time_zone,
+            title=self.title,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A slot that is cancelled, and the slots that replace the parts of it that stay."""
+
+    slot: SlotRecord
+    parts: tuple[NewSlot, ...]
+
+
+def cuts(slots: Sequence[SlotRecord], span: Span) -> list[Cut]:
+    """Return how to remove a span from slots that overlap it.
+
+    Example: a slot from 8 to 20 without the span from 10 to 12 has the parts 8 to 10 and 12 to 20.
+    """
+    return [Cut(slot, tuple(slot.part(part) for part in slot.span.without(span))) for slot in slots]
+
+
+def check_restorable(slot: SlotRecord) -> None:
+    """Raise Conflict unless the slot was released, so that undoing the release makes it active again."""
+    if slot.cancelled_by != "release":
+        raise Conflict("The release cannot be undone: the blocking of this time was undone")
 
 
 def check_span(

@@ -37,9 +37,9 @@ class Query:
     async def my_calendar(self, info: Info, start: From, to: To) -> list[CalendarSlot] | None:
         """The caller's calendar as a musician, in order: bookings, blocked times and free times."""
         user_id = info.context.require().user_id
-        rows = await store.calendar_of(info.context.database, user_id, window(start, to))
-        budget.spend(len(rows))
-        return [CalendarSlot.of(row) for row in rows]
+        slots = await store.calendar_of(info.context.database, user_id, window(start, to))
+        budget.spend(len(slots))
+        return [CalendarSlot.of(slot) for slot in slots]
 
 
 @object_type()

@@ -1,18 +1,19 @@
 """The statements of the calendar service; its tables are in tables.py and migrations/."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Row, func, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, literal, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import TSTZRANGE, Range
 from sqlalchemy.exc import IntegrityError
 
-from subgraphs.calendar.model import Span
+from subgraphs.calendar.model import NewSlot, SlotRecord, Span
 from subgraphs.calendar.tables import known_musicians, slots
 from subgraphs.kit.database import Session, among_ids
+from subgraphs.kit.errors import NotFound
 
 MAX_SLOTS = 1000
 """The greatest number of slots that are returned at once."""
@@ -20,18 +21,31 @@ _ACTIVE = slots.c.cancelled_at.is_(None)
 _BUSY = (slots.c.kind != "free") & _ACTIVE
 
 
-def range_of(span: Span) -> Range[Any]:
-    """Return a span as PostgreSQL's range."""
+def _range_of(span: Span) -> Range[Any]:
     return Range(span.starts_at, span.ends_at, bounds="[)")
 
 
-def span_of(row: Row[Any]) -> Span:
-    """Return the span of a slot."""
+def _span_of(row: Row[Any]) -> Span:
     return Span(row.during.lower, row.during.upper)
 
 
+def _slots(rows: Iterable[Row[Any]]) -> list[SlotRecord]:
+    """Return the records of rows; a record has a span in place of PostgreSQL's range."""
+    found: list[SlotRecord] = []
+    for row in rows:
+        columns = row._asdict()
+        del columns["during"]
+        found.append(SlotRecord(span=_span_of(row), **columns))
+    return found
+
+
+async def _first(session: Session, statement: Select[Any]) -> SlotRecord | None:
+    row = await session.fetch_one(statement)
+    return None if row is None else _slots([row])[0]
+
+
 def _overlaps(span: Span) -> ColumnElement[bool]:
-    return slots.c.during.op("&&")(literal(range_of(span), TSTZRANGE))
+    return slots.c.during.op("&&")(literal(_range_of(span), TSTZRANGE))
 
 
 async def busy_times(session: Session, ids: Sequence[UUID], span: Span) -> Mapping[UUID, list[Span]]:
@@ -42,39 +56,53 @@ async def busy_times(session: Session, ids: Sequence[UUID], span: Span) -> Mappi
     rows = await session.fetch_all(columns.order_by(func.lower(slots.c.during)), ids=ids)
     by_musician: dict[UUID, list[Span]] = defaultdict(list)
     for row in rows:
-        by_musician[row.musician_id].append(span_of(row))
+        by_musician[row.musician_id].append(_span_of(row))
     return by_musician
 
 
-async def calendar_of(session: Session, user_id: UUID, span: Span) -> Sequence[Row[Any]]:
+async def calendar_of(session: Session, user_id: UUID, span: Span) -> list[SlotRecord]:
     """Return the slots in a user's calendar as a musician that overlap a span."""
     own = select(slots).where(slots.c.musician_user_id == user_id, _ACTIVE, _overlaps(span))
-    return await session.fetch_all(own.order_by(func.lower(slots.c.during), slots.c.id).limit(MAX_SLOTS))
+    ordered = own.order_by(func.lower(slots.c.during), slots.c.id).limit(MAX_SLOTS)
+    return _slots(await session.fetch_all(ordered))
 
 
-async def add_slot(session: Session, values: Mapping[str, Any]) -> Row[Any] | None:
+async def add_slot(session: Session, slot: NewSlot) -> SlotRecord | None:
     """Insert a slot and return it; None if it overlaps a busy slot, or its booking has a slot."""
-    added = postgresql.insert(slots).values(**values).on_conflict_do_nothing().returning(slots)
-    return await session.fetch_one(added)
+    added = postgresql.insert(slots).values(
+        id=uuid4(),
+        musician_id=slot.musician_id,
+        musician_user_id=slot.musician_user_id,
+        booking_id=slot.booking_id,
+        kind=slot.kind,
+        during=_range_of(slot.span),
+        time_zone=slot.time_zone,
+        title=slot.title,
+    )
+    row = await session.fetch_one(added.on_conflict_do_nothing().returning(slots))
+    return None if row is None else _slots([row])[0]
 
 
-async def lock(session: Session, slot_id: UUID) -> Row[Any] | None:
-    """Return a slot, locked until the transaction ends; None if there is none."""
-    return await session.fetch_one(select(slots).where(slots.c.id == slot_id).with_for_update())
+async def lock(session: Session, slot_id: UUID) -> SlotRecord:
+    """Return a slot, locked until the transaction ends. Raises NotFound."""
+    found = await _first(session, select(slots).where(slots.c.id == slot_id).with_for_update())
+    if found is None:
+        raise NotFound(f"There is no slot with the id {slot_id}")
+    return found
 
 
-async def lock_of_booking(session: Session, booking_id: UUID) -> Row[Any] | None:
+async def lock_of_booking(session: Session, booking_id: UUID) -> SlotRecord | None:
     """Return the active slot of a booking, locked; None if there is none."""
     active = select(slots).where(slots.c.booking_id == booking_id, _ACTIVE)
-    return await session.fetch_one(active.with_for_update())
+    return await _first(session, active.with_for_update())
 
 
-async def own_within(session: Session, musician_id: UUID, span: Span) -> Sequence[Row[Any]]:
+async def own_within(session: Session, musician_id: UUID, span: Span) -> list[SlotRecord]:
     """Return a musician's own slots, blocked or free, that overlap a span; locked."""
     own = select(slots).where(
         slots.c.musician_id == musician_id, slots.c.kind != "booked", _ACTIVE, _overlaps(span)
     )
-    return await session.fetch_all(own.order_by(slots.c.id).with_for_update())
+    return _slots(await session.fetch_all(own.order_by(slots.c.id).with_for_update()))
 
 
 async def is_booked(session: Session, musician_id: UUID, span: Span) -> bool:

@@ -4,13 +4,12 @@ only.
 
 import enum
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import Row
 
-from subgraphs.calendar import model, store
+from subgraphs.calendar import model
 from subgraphs.calendar.loaders import CalendarContext
 from subgraphs.calendar.messages import BlockTime, FreeTime
 from subgraphs.kit import budget, checks
@@ -78,18 +77,17 @@ class CalendarSlot:
         return Booking(id=strawberry.ID(str(self.booking_id))) if self.booking_id else None
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "CalendarSlot":
-        """Return the GraphQL type of a row."""
-        span = store.span_of(row)
+    def of(cls, slot: model.SlotRecord) -> "CalendarSlot":
+        """Return the GraphQL type of a slot."""
         return cls(
-            id=strawberry.ID(str(row.id)),
-            kind=SlotKind(row.kind),
-            starts_at=span.starts_at,
-            ends_at=span.ends_at,
-            time_zone=row.time_zone,
-            title=row.title,
-            created_at=row.created_at,
-            booking_id=row.booking_id,
+            id=strawberry.ID(str(slot.id)),
+            kind=SlotKind(slot.kind),
+            starts_at=slot.span.starts_at,
+            ends_at=slot.span.ends_at,
+            time_zone=slot.time_zone,
+            title=slot.title,
+            created_at=slot.created_at,
+            booking_id=slot.booking_id,
         )
 
 

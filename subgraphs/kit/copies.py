@@ -283,7 +283,7 @@ def repair_field(copies: Mapping[str, Repairable], consumer: str) -> StrawberryF
     return field_with(inaccessible=True, shareable=True)(repair)
 
 
-def verify_field(sourced: Mapping[str, EventSourcedTable[Any]]) -> StrawberryField:
+def verify_field(sourced: Mapping[str, EventSourcedTable[Any, Any]]) -> StrawberryField:
     """Return the mutation that compares a service's rows with their event streams and repairs them."""
 
     async def verify(
@@ -293,7 +293,7 @@ def verify_field(sourced: Mapping[str, EventSourcedTable[Any]]) -> StrawberryFie
         the number of compared rows, the columns that differed by id, and the id to continue behind.
         """
         info.context.require_service()
-        table: EventSourcedTable[Any] = _find(sourced, kind)
+        table: EventSourcedTable[Any, Any] = _find(sourced, kind)
         begin = UUID(int=0) if after is None else checks.identifier(after, "after")
         async with UnitOfWork(info.context.database) as uow:
             result = await table.verify(uow, begin)

@@ -72,7 +72,7 @@ class PastState:
 
 async def entries(
     session: Session,
-    about: EventSourcedTable[Any],
+    about: EventSourcedTable[Any, Any],
     key: UUID,
     first: int = DEFAULT_FIRST,
     before: int | None = None,
@@ -95,7 +95,11 @@ async def entries(
 
 
 async def as_of(
-    session: Session, about: EventSourcedTable[Any], key: UUID, version: int | None, time: datetime | None
+    session: Session,
+    about: EventSourcedTable[Any, Any],
+    key: UUID,
+    version: int | None,
+    time: datetime | None,
 ) -> PastState:
     """Return an object's state at a version or at a time, or the newest. Raises NoSuchVersion,
     BadUserInput.
@@ -107,7 +111,11 @@ async def as_of(
 
 
 async def _load(
-    session: Session, about: EventSourcedTable[Any], key: UUID, version: int | None, time: datetime | None
+    session: Session,
+    about: EventSourcedTable[Any, Any],
+    key: UUID,
+    version: int | None,
+    time: datetime | None,
 ) -> Loaded[Any]:
     stream = about.aggregate.stream(key)
     if version is not None and time is not None:
@@ -131,7 +139,7 @@ BadUserInput.
 """
 
 
-def history_field(about: EventSourcedTable[Any], owner: Owner, description: str) -> StrawberryField:
+def history_field(about: EventSourcedTable[Any, Any], owner: Owner, description: str) -> StrawberryField:
     """Return the field with the changes of an object, for callers that `owner` admits."""
 
     async def history(
@@ -147,7 +155,7 @@ def history_field(about: EventSourcedTable[Any], owner: Owner, description: str)
     return resolver(history)
 
 
-def as_of_field(about: EventSourcedTable[Any], owner: Owner, description: str) -> StrawberryField:
+def as_of_field(about: EventSourcedTable[Any, Any], owner: Owner, description: str) -> StrawberryField:
     """Return the field with the state of an object at a version or time, for callers that `owner` admits."""
 
     async def past(

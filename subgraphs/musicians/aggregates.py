@@ -9,7 +9,7 @@ import msgspec
 from subgraphs.kit.copies import KeyedTable
 from subgraphs.kit.event_store.aggregate import Aggregate
 from subgraphs.kit.event_store.sourced import EventSourcedTable, merge_changes
-from subgraphs.musicians.store import profiles
+from subgraphs.musicians.tables import PROFILE_ROWS
 
 _NOBODY: Final = UUID(int=0)
 
@@ -35,7 +35,7 @@ class ProfileState(msgspec.Struct, frozen=True):
 
 
 PROFILES: Final = EventSourcedTable(
-    Aggregate(aggregate_type="musician", initial=ProfileState(), apply=merge_changes), profiles
+    Aggregate(aggregate_type="musician", initial=ProfileState(), apply=merge_changes), PROFILE_ROWS
 )
 ORIGINALS: Final = {"musician": KeyedTable("musician_profiles", "id", "profile_facts(it)")}
 """The tables of which other services have copies, by kind."""

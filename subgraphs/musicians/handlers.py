@@ -5,8 +5,6 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row
-
 from subgraphs.kit.bus import CommandHandler
 from subgraphs.kit.commands.log import Reload
 from subgraphs.kit.database import Session
@@ -22,6 +20,7 @@ from subgraphs.musicians.messages import (
     UpdateProfile,
 )
 from subgraphs.musicians.model import Profile, SkillRecord
+from subgraphs.musicians.tables import PROFILE_ROWS, SKILL_ROWS, profiles
 
 _PUBLISHED_COLUMNS: Final = (
     *("user_id", "stage_name", "hourly_rate", "currency", "experience_years"),
@@ -37,22 +36,23 @@ async def create_profile(uow: UnitOfWork, command: CreateProfile) -> Profile:
     """Create a user's profile with its skills and document. Raises Conflict if the user has a profile."""
     values = {"user_id": command.user_id, **await _state(uow, command.values)}
     facts = partial(_facts, skills=await _skills_of(uow, None, values.get("skill_ids", ())))
-    row = await PROFILES.create(uow, uuid4(), values, MusicianProfileCreated, facts)
-    if row is None:
+    profile = await PROFILES.create(uow, uuid4(), values, MusicianProfileCreated, facts)
+    if profile is None:
         raise Conflict("You have a profile already: change it with updateMusicianProfile")
-    await _set_parts(uow, row.id, values)
-    return Profile(**row._asdict())
+    await _set_parts(uow, profile.id, values)
+    return profile
 
 
 async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Profile:
     """Change a user's profile. Raises NotFound if the user has none."""
     values = await _state(uow, command.values)
-    if (row := await store.lock(uow, command.user_id)) is None:
+    profile = await PROFILE_ROWS.lock_first(uow, profiles.c.user_id == command.user_id)
+    if profile is None:
         raise NotFound("You have no profile yet: create one with createMusicianProfile")
-    facts = partial(_facts, skills=await _skills_of(uow, row.id, values.get("skill_ids")))
-    changed = await PROFILES.change(uow, row, values, MusicianProfileUpdated, facts)
-    await _set_parts(uow, row.id, values)
-    return Profile(**changed._asdict())
+    facts = partial(_facts, skills=await _skills_of(uow, profile.id, values.get("skill_ids")))
+    changed = await PROFILES.change(uow, profile, values, MusicianProfileUpdated, facts)
+    await _set_parts(uow, profile.id, values)
+    return changed
 
 
 async def skill_ids(session: Session, keys: Sequence[str]) -> tuple[UUID, ...]:
@@ -84,9 +84,10 @@ async def _set_parts(uow: UnitOfWork, musician_id: UUID, values: Mapping[str, An
         await store.set_document(uow, musician_id, values["profile_document"])
 
 
-def _facts(row: Row[Any], skills: Sequence[SkillRecord]) -> dict[str, Any]:
+def _facts(profile: Profile, skills: Sequence[SkillRecord]) -> dict[str, Any]:
     own = {"skill_ids": tuple(skill.id for skill in skills), "skills": tuple(skill.name for skill in skills)}
-    return {"musician_id": row.id, **own, **{name: getattr(row, name) for name in _PUBLISHED_COLUMNS}}
+    published = {name: getattr(profile, name) for name in _PUBLISHED_COLUMNS}
+    return {"musician_id": profile.id, **own, **published}
 
 
 async def _skills_of(
@@ -94,7 +95,7 @@ async def _skills_of(
 ) -> list[SkillRecord]:
     """Return the skills with these ids, or if `ids` is None the musician's present skills, ordered by id."""
     if ids is not None:
-        skills = list((await store.skills_by_ids(session, ids)).values())
+        skills = list((await SKILL_ROWS.by_ids(session, ids)).values())
     else:
         skills = (
             (await store.skills_by_musicians(session, [musician_id])).get(musician_id, [])
@@ -110,9 +111,5 @@ COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
 }
 
 
-async def _load_profile(session: Session, musician_id: UUID) -> Profile | None:
-    return (await store.profiles_by_ids(session, [musician_id])).get(musician_id)
-
-
-RESULTS: Mapping[type[Command[Any]], Reload] = {CreateProfile: _load_profile, UpdateProfile: _load_profile}
+RESULTS: Mapping[type[Command[Any]], Reload] = dict.fromkeys((CreateProfile, UpdateProfile), PROFILE_ROWS.get)
 """How the result of a command that was executed before is loaded."""

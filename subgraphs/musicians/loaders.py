@@ -5,6 +5,7 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.loaders import many, one
 from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.musicians import store
+from subgraphs.musicians.tables import PROFILE_ROWS, SKILL_ROWS
 
 
 class MusiciansContext(ServiceContext):
@@ -12,8 +13,8 @@ class MusiciansContext(ServiceContext):
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)
-        self.profiles = one(lambda ids: store.profiles_by_ids(database, ids))
-        self.profiles_of_users = one(lambda ids: store.profiles_by_users(database, ids))
-        self.skills = one(lambda ids: store.skills_by_ids(database, ids))
+        self.profiles = one(lambda ids: PROFILE_ROWS.by_ids(database, ids))
+        self.profiles_of_users = one(lambda ids: PROFILE_ROWS.by_ids(database, ids, "user_id"))
+        self.skills = one(lambda ids: SKILL_ROWS.by_ids(database, ids))
         self.skills_of_musicians = many(lambda ids: store.skills_by_musicians(database, ids))
         self.documents = one(lambda ids: store.documents_by_musicians(database, ids))

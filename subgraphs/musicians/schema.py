@@ -19,6 +19,7 @@ from subgraphs.musicians.aggregates import ORIGINALS, PROFILES
 from subgraphs.musicians.handlers import skill_ids
 from subgraphs.musicians.messages import CreateProfile, UpdateProfile
 from subgraphs.musicians.model import Profile
+from subgraphs.musicians.tables import PROFILE_ROWS
 from subgraphs.musicians.types import (
     CreateMusicianProfileInput,
     Info,
@@ -64,12 +65,12 @@ class Query:
         page = Page.of(order, first, after)
         conditions = await _conditions(info, filter) if filter else []
         database = info.context.database
-        profiles = await store.page_of_profiles(database, page, conditions)
+        profiles = await PROFILE_ROWS.page(database, page, conditions)
 
         def key(profile: Profile) -> tuple[Any, UUID]:
             return getattr(profile, order.column.key or ""), profile.id
 
-        return page.connection(profiles, Musician.of, key, lambda: store.count_profiles(database, conditions))
+        return page.connection(profiles, Musician.of, key, lambda: PROFILE_ROWS.count(database, conditions))
 
     @resolver
     async def skill(self, info: Info, id: strawberry.ID) -> Skill | None:

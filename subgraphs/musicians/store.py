@@ -1,4 +1,4 @@
-"""The tables of musicians, and the statements over them. The tables are created in `migrations/`."""
+"""The statements of the musicians service; its tables are in tables.py and migrations/."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -6,79 +6,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    DateTime,
-    Double,
-    Integer,
-    MetaData,
-    Numeric,
-    Row,
-    Table,
-    Text,
-    Uuid,
-    any_,
-    cast,
-    delete,
-    func,
-    literal,
-    select,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy import ColumnElement, Text, any_, cast, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from subgraphs.kit.database import Session, among_ids
-from subgraphs.kit.pagination import Order, Page
-from subgraphs.musicians.model import Profile, SkillRecord
-
-_metadata = MetaData()
-
-profiles = Table(
-    "musician_profiles",
-    _metadata,
-    Column("id", Uuid, primary_key=True),
-    Column("user_id", Uuid),
-    Column("stage_name", Text),
-    Column("bio", Text),
-    Column("hourly_rate", Numeric(10, 2)),
-    Column("currency", Text),
-    Column("experience_years", Integer),
-    Column("latitude", Double),
-    Column("longitude", Double),
-    Column("address", Text),
-    Column("city", Text),
-    Column("country", Text),
-    Column("availability_schedule", JSONB),
-    Column("portfolio_urls", JSONB),
-    Column("created_at", DateTime(timezone=True)),
-    Column("updated_at", DateTime(timezone=True)),
-    Column("version", Integer),
-)
-
-skills = Table(
-    "musical_skills",
-    _metadata,
-    Column("id", Uuid, primary_key=True),
-    Column("name", Text),
-    Column("category", Text),
-    Column("description", Text),
-    Column("icon_url", Text),
-)
-
-musician_skills = Table(
-    "musician_skills",
-    _metadata,
-    Column("musician_id", Uuid, primary_key=True),
-    Column("skill_id", Uuid, primary_key=True),
-)
-
-documents = Table(
-    "musician_documents",
-    _metadata,
-    Column("musician_id", Uuid, primary_key=True),
-    Column("document", JSONB),
-    Column("updated_at", DateTime(timezone=True)),
-)
+from subgraphs.kit.pagination import Order
+from subgraphs.musicians.model import SkillRecord
+from subgraphs.musicians.tables import SKILL_ROWS, documents, musician_skills, profiles, skills
 
 
 def _order(name: str, column: str, kind: type, *, descending: bool = False) -> Order:
@@ -94,9 +28,6 @@ ORDERS = {
 }
 
 
-_PROFILES_BY_IDS = select(profiles).where(among_ids(profiles.c.id))
-_PROFILES_BY_USERS = select(profiles).where(among_ids(profiles.c.user_id))
-_SKILLS_BY_IDS = select(skills).where(among_ids(skills.c.id))
 _DOCUMENTS = select(documents).where(among_ids(documents.c.musician_id))
 _SKILLS_OF_MUSICIANS = (
     select(musician_skills.c.musician_id, *skills.c)
@@ -104,31 +35,6 @@ _SKILLS_OF_MUSICIANS = (
     .where(among_ids(musician_skills.c.musician_id))
     .order_by(skills.c.category, skills.c.name)
 )
-
-
-async def profiles_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Profile]:
-    """Return profiles by id, with one statement."""
-    rows = await session.fetch_all(_PROFILES_BY_IDS, ids=ids)
-    return {row.id: Profile(**row._asdict()) for row in rows}
-
-
-async def profiles_by_users(session: Session, ids: Sequence[UUID]) -> dict[UUID, Profile]:
-    """Return profiles by the id of their user, with one statement."""
-    rows = await session.fetch_all(_PROFILES_BY_USERS, ids=ids)
-    return {row.user_id: Profile(**row._asdict()) for row in rows}
-
-
-async def page_of_profiles(
-    session: Session, page: Page, conditions: Sequence[ColumnElement[bool]]
-) -> list[Profile]:
-    """Return the profiles of a page, and one more if there is a next page."""
-    rows = await session.fetch_all(page.select(select(profiles).where(*conditions)))
-    return [Profile(**row._asdict()) for row in rows]
-
-
-async def count_profiles(session: Session, conditions: Sequence[ColumnElement[bool]]) -> int:
-    """Return the number of profiles that fulfil the conditions."""
-    return int(await session.fetch_value(select(func.count()).select_from(profiles).where(*conditions)))
 
 
 def has_skill(skill_id: UUID) -> ColumnElement[bool]:
@@ -155,11 +61,6 @@ _CONDITIONS: Mapping[str, Any] = {
         value.strip().lower(), autoescape=True
     ),
 }
-
-
-async def lock(session: Session, user_id: UUID) -> Row[Any] | None:
-    """Return the row of a user's profile, locked until the transaction ends; None if there is none."""
-    return await session.fetch_one(select(profiles).where(profiles.c.user_id == user_id).with_for_update())
 
 
 async def set_skills(session: Session, musician_id: UUID, skill_ids: Sequence[UUID]) -> None:
@@ -190,12 +91,6 @@ async def documents_by_musicians(session: Session, ids: Sequence[UUID]) -> dict[
     return {row.musician_id: row.document for row in rows}
 
 
-async def skills_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, SkillRecord]:
-    """Return skills by id, with one statement."""
-    rows = await session.fetch_all(_SKILLS_BY_IDS, ids=ids)
-    return {row.id: SkillRecord(**row._asdict()) for row in rows}
-
-
 async def skills_by_keys(session: Session, keys: Sequence[str]) -> dict[str, UUID]:
     """Return the ids of skills by the given keys, which are ids or names in any case; the result is in
     lower case.
@@ -219,4 +114,4 @@ async def catalogue(session: Session, category: str | None) -> list[SkillRecord]
     """Return all skills, or those of a category."""
     statement = select(skills).order_by(skills.c.category, skills.c.name)
     chosen = statement.where(skills.c.category == category) if category else statement
-    return [SkillRecord(**row._asdict()) for row in await session.fetch_all(chosen)]
+    return await SKILL_ROWS.fetch_all(session, chosen)

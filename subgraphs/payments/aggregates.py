@@ -11,7 +11,7 @@ import msgspec
 
 from subgraphs.kit.event_store.aggregate import Aggregate
 from subgraphs.kit.event_store.sourced import EventSourcedTable, merge_changes
-from subgraphs.payments.tables import escrows
+from subgraphs.payments.tables import ESCROW_ROWS
 
 _NOBODY: Final = UUID(int=0)
 
@@ -32,5 +32,5 @@ class EscrowState(msgspec.Struct, frozen=True):
 
 
 ESCROWS: Final = EventSourcedTable(
-    Aggregate(aggregate_type="escrow", initial=EscrowState(), apply=merge_changes), escrows
+    Aggregate(aggregate_type="escrow", initial=EscrowState(), apply=merge_changes), ESCROW_ROWS
 )

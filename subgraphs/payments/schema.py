@@ -16,6 +16,7 @@ from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Pa
 from subgraphs.kit.steps import StepOrder, run_step, step_field
 from subgraphs.payments import model, steps, store
 from subgraphs.payments.aggregates import ESCROWS
+from subgraphs.payments.tables import PAYMENT_ROWS
 from subgraphs.payments.types import AccountBalance, Booking, Escrow, Info, Payment
 
 
@@ -44,12 +45,12 @@ class Query:
         identity, database = info.context.require(), info.context.database
         owner: UUID | None = None if identity.is_admin else identity.user_id
         page = Page.of(store.NEWEST, first, after)
-        rows = await store.payments_page(database, owner, page)
+        conditions = store.payments_of(owner)
         return page.connection(
-            rows,
+            await PAYMENT_ROWS.page(database, page, conditions),
             Payment.of,
-            lambda row: (row.created_at, row.id),
-            lambda: store.count_payments(database, owner),
+            lambda payment: (payment.created_at, payment.id),
+            lambda: PAYMENT_ROWS.count(database, conditions),
         )
 
     @resolver

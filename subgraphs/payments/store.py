@@ -1,20 +1,26 @@
 """The statements of the payments service; its tables are in tables.py and migrations/."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Table, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, func, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql
 
 from subgraphs.kit.database import Session, among_ids
-from subgraphs.kit.pagination import Order, Page
+from subgraphs.kit.pagination import Order
+from subgraphs.kit.records import grouped, records
 from subgraphs.payments.model import Entries, client_account
-from subgraphs.payments.tables import escrows, ledger_entries, payments, refunds
+from subgraphs.payments.records import Balance, EscrowRecord, PaymentRecord, RefundRecord
+from subgraphs.payments.tables import (
+    ESCROW_ROWS,
+    PAYMENT_ROWS,
+    escrows,
+    ledger_entries,
+    payments,
+    refunds,
+)
 
 NEWEST = Order("payments_newest", payments.c.created_at, datetime, payments.c.id, descending=True)
 _ACTIVE_FIRST = ((escrows.c.status == "refunded").asc(), escrows.c.created_at.desc())
@@ -28,48 +34,19 @@ _OF_BOOKINGS = (
 _REFUNDS = select(refunds).where(among_ids(refunds.c.escrow_id)).order_by(refunds.c.created_at, refunds.c.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """The balance of an account in one currency."""
-
-    account: str
-    currency: str
-    amount: Decimal
-
-
-async def by_ids(session: Session, table: Table, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
-    """Return the rows with these ids, by id."""
-    return {
-        row.id: row for row in await session.fetch_all(select(table).where(among_ids(table.c.id)), ids=ids)
-    }
-
-
-async def escrows_of_bookings(session: Session, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+async def escrows_of_bookings(session: Session, ids: Sequence[UUID]) -> dict[UUID, EscrowRecord]:
     """Return the escrow of each booking, by booking: the active one, or else the newest refunded one."""
-    return {row.booking_id: row for row in await session.fetch_all(_OF_BOOKINGS, ids=ids)}
+    found = records(EscrowRecord, await session.fetch_all(_OF_BOOKINGS, ids=ids))
+    return {escrow.booking_id: escrow for escrow in found}
 
 
-async def refunds_of_escrows(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
+async def refunds_of_escrows(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[RefundRecord]]:
     """Return the refunds of each escrow, the oldest first, with one statement."""
-    by_escrow: dict[UUID, list[Row[Any]]] = defaultdict(list)
-    for row in await session.fetch_all(_REFUNDS, ids=ids):
-        by_escrow[row.escrow_id].append(row)
-    return by_escrow
+    return grouped(records(RefundRecord, await session.fetch_all(_REFUNDS, ids=ids)), "escrow_id")
 
 
-async def payments_page(session: Session, user_id: UUID | None, page: Page) -> Sequence[Row[Any]]:
-    """Return a page of the payments by a user or to a user, of all payments for None; and one more row."""
-    return await session.fetch_all(page.select(select(payments).where(*_of_user(user_id))))
-
-
-async def count_payments(session: Session, user_id: UUID | None) -> int:
-    """Return the number of payments by a user or to a user, of all payments for None."""
-    return int(
-        await session.fetch_value(select(func.count()).select_from(payments).where(*_of_user(user_id)))
-    )
-
-
-def _of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
+def payments_of(user_id: UUID | None) -> list[ColumnElement[bool]]:
+    """Return the condition for the payments by a user or to a user; none for None: all payments."""
     if user_id is None:
         return []
     return [or_(payments.c.client_id == user_id, payments.c.musician_user_id == user_id)]
@@ -82,24 +59,17 @@ async def balances(session: Session, user_id: UUID) -> list[Balance]:
     )
     account, currency = ledger_entries.c.account, ledger_entries.c.currency
     own = or_(account == client_account(user_id), account.in_(profile))
-    summed = select(account, currency, func.sum(ledger_entries.c.amount)).where(own)
-    rows: Sequence[Row[Any]] = await session.fetch_all(
-        summed.group_by(account, currency).order_by(account, currency)
-    )
-    return [Balance(*row) for row in map(tuple, rows)]
+    summed = select(account, currency, func.sum(ledger_entries.c.amount).label("amount")).where(own)
+    rows = await session.fetch_all(summed.group_by(account, currency).order_by(account, currency))
+    return records(Balance, rows)
 
 
-async def lock(session: Session, escrow_id: UUID) -> Row[Any] | None:
-    """Return an escrow, locked until the transaction ends; None if there is none."""
-    return await session.fetch_one(select(escrows).where(escrows.c.id == escrow_id).with_for_update())
-
-
-async def lock_of_booking(session: Session, booking_id: UUID) -> Row[Any] | None:
+async def lock_of_booking(session: Session, booking_id: UUID) -> EscrowRecord | None:
     """Return the escrow of a booking, locked: the active one, or else the newest refunded one; None
     without any.
     """
     chosen = select(escrows).where(escrows.c.booking_id == booking_id).order_by(*_ACTIVE_FIRST).limit(1)
-    return await session.fetch_one(chosen.with_for_update())
+    return await ESCROW_ROWS.fetch_one(session, chosen.with_for_update())
 
 
 async def add_payment(session: Session, values: Mapping[str, Any]) -> None:
@@ -107,9 +77,9 @@ async def add_payment(session: Session, values: Mapping[str, Any]) -> None:
     await session.execute(insert(payments).values(**values))
 
 
-async def payment_of(session: Session, escrow_id: UUID) -> Row[Any] | None:
+async def payment_of(session: Session, escrow_id: UUID) -> PaymentRecord | None:
     """Return the charge of an escrow, None if there is none."""
-    return await session.fetch_one(select(payments).where(payments.c.escrow_id == escrow_id))
+    return await PAYMENT_ROWS.fetch_one(session, select(payments).where(payments.c.escrow_id == escrow_id))
 
 
 async def void_payment(session: Session, escrow_id: UUID) -> None:
@@ -129,7 +99,7 @@ async def undo_refunds(session: Session, escrow_id: UUID) -> None:
     await session.execute(update(refunds).where(standing).values(undone_at=func.now()))
 
 
-async def post(session: Session, escrow: Row[Any], transaction_id: UUID, entries: Entries) -> None:
+async def post(session: Session, escrow: EscrowRecord, transaction_id: UUID, entries: Entries) -> None:
     """Insert the entries of a transaction into the ledger."""
     shared = {"transaction_id": transaction_id, "escrow_id": escrow.id, "currency": escrow.currency}
     rows = [{**shared, "account": account, "amount": amount} for account, amount in entries.items()]

@@ -1,6 +1,11 @@
 """The tables of the payments service for SQLAlchemy; they are created in migrations/."""
 
+from typing import Final
+
 from sqlalchemy import BigInteger, Column, DateTime, Integer, MetaData, Numeric, Table, Text, Uuid
+
+from subgraphs.kit.records import RecordTable
+from subgraphs.payments.records import EscrowRecord, PaymentRecord, RefundRecord
 
 _METADATA = MetaData()
 
@@ -59,3 +64,7 @@ ledger_entries = Table(
     Column("currency", Text),
     Column("created_at", DateTime(timezone=True)),
 )
+
+ESCROW_ROWS: Final = RecordTable(escrows, EscrowRecord)
+PAYMENT_ROWS: Final = RecordTable(payments, PaymentRecord)
+REFUND_ROWS: Final = RecordTable(refunds, RefundRecord)

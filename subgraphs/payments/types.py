@@ -3,16 +3,14 @@
 import enum
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import Row
 
 from subgraphs.kit.graphql import REFERENCE, enum_type, enum_value, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.payments.loaders import PaymentsContext
-from subgraphs.payments.store import Balance
+from subgraphs.payments.records import Balance, EscrowRecord, PaymentRecord, RefundRecord
 
 Info = strawberry.Info[PaymentsContext, None]
 
@@ -69,6 +67,16 @@ class Refund:
         description="When the refund was undone; null if it was not."
     )
 
+    @classmethod
+    def of(cls, record: RefundRecord) -> "Refund":
+        """Return the GraphQL type of a record."""
+        return cls(
+            amount=record.amount,
+            reason=record.reason,
+            created_at=record.created_at,
+            undone_at=record.undone_at,
+        )
+
 
 @object_type(keys=["id"])
 class Escrow:
@@ -85,36 +93,32 @@ class Escrow:
     status: EscrowStatus = strawberry.field(description="The status of the escrow.")
     created_at: datetime = strawberry.field(description="When the client was charged.")
     updated_at: datetime = strawberry.field(description="When the escrow was last changed.")
-    row: strawberry.Private[Any]
+    record: strawberry.Private[EscrowRecord]
 
     @resolver
     def booking(self) -> "Booking | None":
         """The booking that the client paid."""
-        return Booking.of(self.row.booking_id)
+        return Booking.of(self.record.booking_id)
 
     @resolver
     def request(self) -> MusicianRequest | None:
         """The request of the booking."""
-        return MusicianRequest(id=strawberry.ID(str(self.row.request_id)))
+        return MusicianRequest(id=strawberry.ID(str(self.record.request_id)))
 
     @resolver
     def client(self) -> User | None:
         """The client of the booking."""
-        return User(id=strawberry.ID(str(self.row.client_id)))
+        return User(id=strawberry.ID(str(self.record.client_id)))
 
     @resolver
     def musician(self) -> Musician | None:
         """The musician of the booking."""
-        return Musician(id=strawberry.ID(str(self.row.musician_id)))
+        return Musician(id=strawberry.ID(str(self.record.musician_id)))
 
     @resolver
     async def refunds(self, info: Info) -> list[Refund] | None:
         """The refunds to the client, the oldest first."""
-        rows = await info.context.refunds_of_escrows.load(self.row.id)
-        return [
-            Refund(amount=row.amount, reason=row.reason, created_at=row.created_at, undone_at=row.undone_at)
-            for row in rows
-        ]
+        return [Refund.of(refund) for refund in await info.context.refunds_of_escrows.load(self.record.id)]
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Escrow | None":
@@ -128,27 +132,27 @@ class Escrow:
         return cls.of_visible(info, await info.context.escrows.load(key) if key else None)
 
     @classmethod
-    def of_visible(cls, info: Info, row: Row[Any] | None) -> "Escrow | None":
-        """Return the GraphQL type of a row that may be absent. Raises Unauthenticated, Forbidden."""
-        if row is None:
+    def of_visible(cls, info: Info, record: EscrowRecord | None) -> "Escrow | None":
+        """Return the GraphQL type of a record that may be absent. Raises Unauthenticated, Forbidden."""
+        if record is None:
             return None
-        if not info.context.require().is_owner_or_admin(row.musician_user_id):
-            info.context.require_owner_or_admin(row.client_id)
-        return cls.of(row)
+        if not info.context.require().is_owner_or_admin(record.musician_user_id):
+            info.context.require_owner_or_admin(record.client_id)
+        return cls.of(record)
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "Escrow":
-        """Return the GraphQL type of a row."""
+    def of(cls, record: EscrowRecord) -> "Escrow":
+        """Return the GraphQL type of a record."""
         return cls(
-            id=strawberry.ID(str(row.id)),
-            amount=row.amount,
-            released=row.released,
-            refunded=row.refunded,
-            currency=row.currency,
-            status=EscrowStatus(row.status),
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-            row=row,
+            id=strawberry.ID(str(record.id)),
+            amount=record.amount,
+            released=record.released,
+            refunded=record.refunded,
+            currency=record.currency,
+            status=EscrowStatus(record.status),
+            created_at=record.created_at,
+            updated_at=record.updated_at,
+            record=record,
         )
 
 
@@ -197,15 +201,15 @@ class Payment:
         return await Escrow.load(info, self.escrow_id)
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "Payment":
-        """Return the GraphQL type of a row."""
+    def of(cls, record: PaymentRecord) -> "Payment":
+        """Return the GraphQL type of a record."""
         return cls(
-            id=strawberry.ID(str(row.id)),
-            amount=row.amount,
-            currency=row.currency,
-            status=PaymentStatus(row.status),
-            created_at=row.created_at,
-            escrow_id=row.escrow_id,
+            id=strawberry.ID(str(record.id)),
+            amount=record.amount,
+            currency=record.currency,
+            status=PaymentStatus(record.status),
+            created_at=record.created_at,
+            escrow_id=record.escrow_id,
         )
 
 

@@ -10,7 +10,7 @@ import msgspec
 from subgraphs.kit.copies import KeyedTable
 from subgraphs.kit.event_store.aggregate import Aggregate
 from subgraphs.kit.event_store.sourced import EventSourcedTable, merge_changes
-from subgraphs.requests.tables import bookings, requests
+from subgraphs.requests.tables import BOOKING_ROWS, REQUEST_ROWS
 
 _NOBODY: Final = UUID(int=0)
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -59,10 +59,10 @@ class BookingState(msgspec.Struct, frozen=True):
 
 REQUESTS: Final = EventSourcedTable(
     Aggregate(aggregate_type="musician_request", initial=RequestState(), apply=merge_changes),
-    requests,
+    REQUEST_ROWS,
 )
 BOOKINGS: Final = EventSourcedTable(
-    Aggregate(aggregate_type="booking", initial=BookingState(), apply=merge_changes), bookings
+    Aggregate(aggregate_type="booking", initial=BookingState(), apply=merge_changes), BOOKING_ROWS
 )
 ORIGINALS: Final = {"musician_request": KeyedTable("musician_requests", "id", "request_facts(it)")}
 """The tables of which other services have copies, by kind."""

@@ -1,20 +1,22 @@
 """The data loaders of the requests service."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Row, Table
+from aiodataloader import DataLoader
 
 from subgraphs.kit import loaders
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.pagination import Page
+from subgraphs.kit.records import RecordTable
 from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.requests import store
-from subgraphs.requests.tables import applications, bookings, requests
+from subgraphs.requests.tables import APPLICATION_ROWS, BOOKING_ROWS, REQUEST_ROWS
 
-_FetchPages = Callable[[Sequence[UUID], Page], Awaitable[Mapping[UUID, list[Row[Any]]]]]
+Record = TypeVar("Record")
+_PagesLoader = DataLoader[tuple[UUID, Page], list[Record]]
 
 
 class RequestsContext(ServiceContext):
@@ -22,48 +24,25 @@ class RequestsContext(ServiceContext):
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)
-        self.requests = loaders.one(self._rows(requests))
-        self.applications = loaders.one(self._rows(applications))
-        self.bookings = loaders.one(self._rows(bookings))
-        self.bookings_of_requests = loaders.one(self._bookings_of_requests)
-        self.applications_by = loaders.one(self._applications_by)
-        self.users_of_musicians = loaders.one(self._users_of_musicians)
-        self.applications_of_requests = loaders.pages(self._pages(applications, "request_id"))
-        self.applications_of_musicians = loaders.pages(self._pages(applications, "musician_id"))
-        self.bookings_of_clients = loaders.pages(self._pages(bookings, "client_id"))
-        self.bookings_of_musicians = loaders.pages(self._pages(bookings, "musician_id"))
-        self.requests_of_clients = loaders.pages(self._pages(requests, "client_id"))
-        self.application_counts = loaders.one(self._counts(applications, "request_id"))
-        self.musician_application_counts = loaders.one(self._counts(applications, "musician_id"))
-        self.client_booking_counts = loaders.one(self._counts(bookings, "client_id"))
-        self.musician_booking_counts = loaders.one(self._counts(bookings, "musician_id"))
-        self.request_counts = loaders.one(self._counts(requests, "client_id"))
+        self.requests = loaders.one(partial(REQUEST_ROWS.by_ids, database))
+        self.applications = loaders.one(partial(APPLICATION_ROWS.by_ids, database))
+        self.bookings = loaders.one(partial(BOOKING_ROWS.by_ids, database))
+        self.bookings_of_requests = loaders.one(partial(store.bookings_of_requests, database))
+        self.applications_by = loaders.one(partial(store.applications_by, database))
+        self.users_of_musicians = loaders.one(partial(store.users_of_musicians, database))
+        self.applications_of_requests = self._pages(APPLICATION_ROWS, "request_id")
+        self.applications_of_musicians = self._pages(APPLICATION_ROWS, "musician_id")
+        self.bookings_of_clients = self._pages(BOOKING_ROWS, "client_id")
+        self.bookings_of_musicians = self._pages(BOOKING_ROWS, "musician_id")
+        self.requests_of_clients = self._pages(REQUEST_ROWS, "client_id")
+        self.application_counts = self._counts(APPLICATION_ROWS, "request_id")
+        self.musician_application_counts = self._counts(APPLICATION_ROWS, "musician_id")
+        self.client_booking_counts = self._counts(BOOKING_ROWS, "client_id")
+        self.musician_booking_counts = self._counts(BOOKING_ROWS, "musician_id")
+        self.request_counts = self._counts(REQUEST_ROWS, "client_id")
 
-    def _rows(self, table: Table) -> loaders.Fetch[UUID, Row[Any]]:
-        async def fetch(ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:
-            return await store.by_ids(self.database, table, ids)
+    def _pages(self, rows: RecordTable[Record], parent: str) -> _PagesLoader[Record]:
+        return loaders.pages(partial(rows.page_of_each, self.database, parent))
 
-        return fetch
-
-    def _pages(self, table: Table, parent: str) -> _FetchPages:
-        async def fetch(ids: Sequence[UUID], page: Page) -> Mapping[UUID, list[Row[Any]]]:
-            return await store.page_of_each(self.database, table, parent, ids, page)
-
-        return fetch
-
-    def _counts(self, table: Table, parent: str) -> loaders.Fetch[UUID, int]:
-        async def fetch(ids: Sequence[UUID]) -> Mapping[UUID, int]:
-            return await store.count_of_each(self.database, table, parent, ids)
-
-        return fetch
-
-    async def _bookings_of_requests(self, ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:
-        return await store.bookings_of_requests(self.database, ids)
-
-    async def _applications_by(
-        self, pairs: Sequence[tuple[UUID, UUID]]
-    ) -> Mapping[tuple[UUID, UUID], Row[Any]]:
-        return await store.applications_by(self.database, pairs)
-
-    async def _users_of_musicians(self, ids: Sequence[UUID]) -> Mapping[UUID, UUID]:
-        return await store.users_of_musicians(self.database, ids)
+    def _counts(self, rows: RecordTable[Record], parent: str) -> DataLoader[UUID, int | None]:
+        return loaders.one(partial(rows.count_of_each, self.database, parent))

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
-
-from sqlalchemy import Row
 
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.messages import Command, Event
+from subgraphs.requests.records import ApplicationRecord, BookingRecord, RequestRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +43,8 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishRequest(Command[Row[Any]]):
-    """Publish a request; returns its row."""
+class PublishRequest(Command[RequestRecord]):
+    """Publish a request; returns its record."""
 
     by: Identity
     title: str
@@ -58,8 +57,8 @@ class PublishRequest(Command[Row[Any]]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UpdateRequest(Command[Row[Any]]):
-    """Change a request without a booking; None: the value is not changed. Returns its row."""
+class UpdateRequest(Command[RequestRecord]):
+    """Change a request without a booking; None: the value is not changed. Returns its record."""
 
     by: Identity
     request_id: UUID
@@ -72,16 +71,16 @@ class UpdateRequest(Command[Row[Any]]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CancelRequest(Command[Row[Any]]):
-    """Cancel a request and its booking; returns the request's row."""
+class CancelRequest(Command[RequestRecord]):
+    """Cancel a request and its booking; returns the request's record."""
 
     by: Identity
     request_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplyToRequest(Command[Row[Any]]):
-    """Apply to a request as the caller's musician; returns the application's row."""
+class ApplyToRequest(Command[ApplicationRecord]):
+    """Apply to a request as the caller's musician; returns the application's record."""
 
     by: Identity
     request_id: UUID
@@ -90,48 +89,48 @@ class ApplyToRequest(Command[Row[Any]]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AcceptApplication(Command[Row[Any]]):
-    """Accept an application, and reject the others; returns the row of the new booking."""
+class AcceptApplication(Command[BookingRecord]):
+    """Accept an application, and reject the others; returns the record of the new booking."""
 
     by: Identity
     application_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class RejectApplication(Command[Row[Any]]):
-    """Reject an application; returns its row."""
+class RejectApplication(Command[ApplicationRecord]):
+    """Reject an application; returns its record."""
 
     by: Identity
     application_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class WithdrawApplication(Command[Row[Any]]):
-    """Withdraw the caller's application; returns its row."""
+class WithdrawApplication(Command[ApplicationRecord]):
+    """Withdraw the caller's application; returns its record."""
 
     by: Identity
     application_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConfirmBooking(Command[Row[Any]]):
-    """Confirm a booking as its musician; returns its row."""
+class ConfirmBooking(Command[BookingRecord]):
+    """Confirm a booking as its musician; returns its record."""
 
     by: Identity
     booking_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompleteBooking(Command[Row[Any]]):
-    """Mark a booking as completed, as its client or musician; returns its row."""
+class CompleteBooking(Command[BookingRecord]):
+    """Mark a booking as completed, as its client or musician; returns its record."""
 
     by: Identity
     booking_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class CancelBooking(Command[Row[Any]]):
-    """Cancel a booking, as its client or musician; the request is open again. Returns the booking's row."""
+class CancelBooking(Command[BookingRecord]):
+    """Cancel a booking, as its client or musician; the request is open again. Returns its record."""
 
     by: Identity
     booking_id: UUID

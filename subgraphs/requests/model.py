@@ -4,33 +4,49 @@ A request has local times and the time zone of the event's place. They are conve
 request is published. An end at or before the start is on the next day. A local time that is skipped in spring
 is refused; of a local time that occurs twice in autumn the first is used. The duration is computed in UTC, so
 that it is right for a night with a change of the clock.
+
+The functions decide on records that a handler has read and locked; the handler then writes.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any, Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from subgraphs.kit import checks
-from subgraphs.kit.errors import BadUserInput, Conflict
-from subgraphs.requests.messages import Budget, Place, WallTimes
+from subgraphs.kit.errors import BadUserInput, Conflict, Forbidden
+from subgraphs.requests.messages import Budget, Place, PublishRequest, UpdateRequest, WallTimes
+from subgraphs.requests.records import ApplicationRecord, BookingRecord, RequestRecord
 
 MAX_DURATION = timedelta(hours=24)
 MAX_AHEAD = timedelta(days=3 * 365)
 MAX_SKILLS = 20
 
-# The statuses that may follow a status. in_progress: musicians have applied; assigned: one of them is booked.
-_REQUEST_TRANSITIONS = {
-    "open": {"in_progress", "assigned", "cancelled"},
-    "in_progress": {"assigned", "cancelled"},
-    "assigned": {"in_progress", "completed", "cancelled"},
+Party = Literal["client", "musician"]
+TRANSITIONS: Final[dict[str, dict[str, frozenset[str]]]] = {
+    "request": {
+        "open": frozenset({"in_progress", "assigned", "cancelled"}),
+        "in_progress": frozenset({"assigned", "cancelled"}),
+        "assigned": frozenset({"in_progress", "completed", "cancelled"}),
+    },
+    "application": {
+        "pending": frozenset({"accepted", "rejected", "withdrawn"}),
+        "accepted": frozenset({"rejected", "withdrawn"}),
+    },
+    "booking": {
+        "pending": frozenset({"confirmed", "cancelled"}),
+        "confirmed": frozenset({"completed", "cancelled"}),
+    },
 }
-_APPLICATION_TRANSITIONS = {
-    "pending": {"accepted", "rejected", "withdrawn"},
-    "accepted": {"rejected", "withdrawn"},
-}
-_BOOKING_TRANSITIONS = {"pending": {"confirmed", "cancelled"}, "confirmed": {"completed", "cancelled"}}
+"""The statuses that may follow a status of an object; a status without a row is final.
+
+A request in_progress has applications, an assigned one has a booking.
+"""
+CLOSED_BY: Final[dict[Party, str]] = {"musician": "withdrawn", "client": "rejected"}
+"""The status of an application after this party has cancelled its booking."""
+_OPEN: Final = frozenset({"open", "in_progress"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +61,164 @@ def check_transition(what: str, before: str, after: str) -> None:
     """Raise Conflict unless the status `after` may follow `before`. `what`: request, application or
     booking.
     """
-    steps = {
-        "request": _REQUEST_TRANSITIONS,
-        "application": _APPLICATION_TRANSITIONS,
-        "booking": _BOOKING_TRANSITIONS,
-    }[what]
-    if after not in steps.get(before, ()):
+    if after not in TRANSITIONS[what].get(before, ()):
         raise Conflict(
             f"The {what} is {before.replace('_', ' ')}, so it cannot become {after.replace('_', ' ')}"
         )
+
+
+def check_changeable(request: RequestRecord) -> None:
+    """Raise Conflict unless the client may still change the request."""
+    if request.status not in _OPEN:
+        raise Conflict(
+            f"Only an open request or one in progress can be changed, this one is {request.status}"
+        )
+
+
+def check_accepts_applications(request: RequestRecord, by: UUID, now: datetime) -> None:
+    """Raise Conflict unless the user `by` may apply to the request."""
+    if request.client_id == by:
+        raise Conflict("You cannot apply to your own request")
+    if request.status not in _OPEN:
+        raise Conflict(f"The request does not accept applications any more: it is {request.status}")
+    if request.starts_at <= now:
+        raise Conflict("The request does not accept applications any more: the event has started")
+
+
+def check_bookable(request: RequestRecord, now: datetime) -> None:
+    """Raise Conflict unless a musician can be booked for the request: it is not assigned or closed, and the
+    event has not started.
+    """
+    check_transition("request", request.status, "assigned")
+    if request.starts_at <= now:
+        raise Conflict("The event has started, so no musician can be booked for it")
+
+
+def check_closable(application: ApplicationRecord, status: str) -> None:
+    """Raise Conflict unless the application can become `status`, rejected or withdrawn."""
+    if application.status == "accepted":
+        raise Conflict("The application was accepted and cannot be closed: cancel its booking")
+    check_transition("application", application.status, status)
+
+
+def check_assignable(application: ApplicationRecord) -> None:
+    """Raise Conflict unless the application is pending, so that its musician can be assigned."""
+    if application.status != "pending":
+        raise Conflict(f"The musician's application must be pending, it is {application.status}")
+
+
+def check_completable(booking: BookingRecord, now: datetime) -> None:
+    """Raise Conflict unless the booking can be completed: it is confirmed, and its event has ended."""
+    check_transition("booking", booking.status, "completed")
+    if booking.ends_at > now:
+        raise Conflict(
+            f"A booking can be completed after its event, which ends at {booking.ends_at:%Y-%m-%d %H:%M} UTC"
+        )
+
+
+def check_party(booking: BookingRecord, user_id: UUID) -> None:
+    """Raise Forbidden unless the user is the client or the musician of the booking."""
+    if user_id not in (booking.client_id, booking.musician_user_id):
+        raise Forbidden("This belongs to another user")
+
+
+def party_of(booking: BookingRecord, user_id: UUID) -> Party:
+    """Return the party for which a user acts on a booking; an admin who is no party acts for the client."""
+    return "musician" if user_id == booking.musician_user_id else "client"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingTerms:
+    """The columns of a new booking."""
+
+    request_id: UUID
+    application_id: UUID | None
+    client_id: UUID
+    musician_id: UUID
+    musician_user_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    time_zone: str
+    price: Decimal
+    currency: str
+
+    @classmethod
+    def of_applicant(cls, request: RequestRecord, application: ApplicationRecord) -> "BookingTerms":
+        """Return the terms for a musician who has applied: the price is the proposed one."""
+        musician = (application.musician_id, application.musician_user_id)
+        return cls._of(request, *musician, application.proposed_price, application.id)
+
+    @classmethod
+    def of_musician(cls, request: RequestRecord, musician_id: UUID, user_id: UUID) -> "BookingTerms":
+        """Return the terms for a musician who has not applied: the price is the highest of the budget."""
+        return cls._of(request, musician_id, user_id, request.budget_max, None)
+
+    @classmethod
+    def _of(
+        cls,
+        request: RequestRecord,
+        musician_id: UUID,
+        user_id: UUID,
+        price: Decimal,
+        application_id: UUID | None,
+    ) -> "BookingTerms":
+        return cls(
+            request_id=request.id,
+            application_id=application_id,
+            client_id=request.client_id,
+            musician_id=musician_id,
+            musician_user_id=user_id,
+            starts_at=request.starts_at,
+            ends_at=request.ends_at,
+            time_zone=request.time_zone,
+            price=price,
+            currency=request.currency,
+        )
+
+
+def published(command: PublishRequest, now: datetime) -> dict[str, Any]:
+    """Check a new request; return the columns of its row. Raises BadUserInput."""
+    event = time_range_of(command.times, now)
+    budget, place = check_budget(command.budget), check_place(command.place)
+    return {
+        "client_id": command.by.user_id,
+        "title": check_title(command.title),
+        "description": check_description(command.description),
+        "event_date": command.times.event_date,
+        "start_time": command.times.start_time,
+        "end_time": command.times.end_time,
+        "time_zone": command.times.time_zone,
+        "starts_at": event.starts_at,
+        "ends_at": event.ends_at,
+        "budget_min": budget.least,
+        "budget_max": budget.most,
+        "currency": budget.currency,
+        "required_skill_ids": list(check_skills(command.required_skill_ids)),
+        "urgency_level": command.urgency_level,
+        "latitude": place.latitude,
+        "longitude": place.longitude,
+        "address": place.address,
+        "city": place.city,
+        "country": place.country,
+    }
+
+
+def changed(request: RequestRecord, command: UpdateRequest) -> dict[str, Any]:
+    """Check the changes of a request; return the columns to write. Raises Conflict, BadUserInput."""
+    check_changeable(request)
+    least = request.budget_min if command.budget_min is None else command.budget_min
+    most = request.budget_max if command.budget_max is None else command.budget_max
+    budget = check_budget(Budget(least=least, most=most, currency=request.currency))
+    values: dict[str, Any] = {"budget_min": budget.least, "budget_max": budget.most}
+    if command.title is not None:
+        values["title"] = check_title(command.title)
+    if command.description is not None:
+        values["description"] = check_description(command.description)
+    if command.required_skill_ids is not None:
+        values["required_skill_ids"] = list(check_skills(command.required_skill_ids))
+    if command.urgency_level is not None:
+        values["urgency_level"] = command.urgency_level
+    return values
 
 
 def zone_of(name: str) -> ZoneInfo:

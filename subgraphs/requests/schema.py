@@ -23,16 +23,17 @@ from subgraphs.requests.inputs import (
     RequestFilterInput,
     UpdateRequestInput,
 )
+from subgraphs.requests.tables import REQUEST_ROWS
 from subgraphs.requests.types import Application, Booking, Info, Musician, MusicianRequest, User
 
 
 async def _own_request(info: Info, id: str) -> UUID:
     """Return the id of a request that belongs to the caller, or any request's for admins."""
-    row = await info.context.requests.load(checks.identifier(id, "id"))
-    if row is None:
+    request = await info.context.requests.load(checks.identifier(id, "id"))
+    if request is None:
         raise NotFound(f"There is no request with the id {id}")
-    info.context.require_owner_or_admin(row.client_id)
-    return UUID(str(row.id))
+    info.context.require_owner_or_admin(request.client_id)
+    return request.id
 
 
 async def _own_booking(info: Info, id: str) -> UUID:
@@ -74,14 +75,14 @@ class Query:
         """The requests that fulfil a filter, in pages."""
         soonest = order_by is RequestOrder.SOONEST
         page = Page.of(store.SOONEST_REQUESTS if soonest else store.NEWEST_REQUESTS, first, after)
-        conditions = (filter or RequestFilterInput()).read()
+        conditions = (filter or RequestFilterInput()).read().conditions()
         database = info.context.database
-        rows = await store.list_requests(database, conditions, page)
+        found = await REQUEST_ROWS.page(database, page, conditions)
         return page.connection(
-            rows,
+            found,
             MusicianRequest.of,
-            lambda row: (row.starts_at if soonest else row.created_at, row.id),
-            lambda: store.count_requests(database, conditions),
+            lambda record: (record.starts_at if soonest else record.created_at, record.id),
+            lambda: REQUEST_ROWS.count(database, conditions),
         )
 
     request_history = history_field(

@@ -7,8 +7,6 @@ undoing.
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
-
 from subgraphs.kit.errors import Conflict, Forbidden, NotFound
 from subgraphs.kit.steps import Given
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -19,46 +17,44 @@ from subgraphs.requests.handlers import (
     change_booking,
     change_request,
     change_request_unchecked,
-    columns_of,
-    require_row,
 )
-from subgraphs.requests.tables import applications, requests
+from subgraphs.requests.records import BookingRecord, RequestRecord
+from subgraphs.requests.tables import REQUEST_ROWS
 
 
 async def assign(uow: UnitOfWork, given: Given) -> Given:
     """Assign a musician to a client's request, with a booking that has to be confirmed."""
     request = await _assignable(uow, given)
     musician_id = UUID(given["musicianId"])
-    application = await store.application_of(uow, request.id, musician_id)
-    user_id = application.musician_user_id if application else await store.user_of_musician(uow, musician_id)
-    if user_id is None:
-        raise NotFound(f"There is no musician with the id {musician_id}")
-    if application is not None and application.status != "pending":
-        raise Conflict(f"The musician's application must be pending, it is {application.status}")
-    values = {
-        "application_id": application.id if application else None,
-        "musician_id": musician_id,
-        "musician_user_id": user_id,
-        "request_id": request.id,
-        "price": application.proposed_price if application else request.budget_max,
-        **columns_of(request, "client_id", "starts_at", "ends_at", "time_zone", "currency"),
-    }
-    booking = await book(uow, values, request)
-    if application is not None:
-        await store.change(uow, applications, application.id, {"status": "accepted"})
+    terms = await _terms(uow, request, musician_id)
+    booking = await book(uow, terms, request)
+    if terms.application_id is not None:
+        await store.set_application_status(uow, terms.application_id, "accepted")
     before = request.status
     request = await change_request(uow, request, {"status": "assigned"})
     return {**_facts(booking, request), "before": before}
 
 
-async def _assignable(uow: UnitOfWork, given: Given) -> Row[Any]:
-    request = require_row(await store.lock(uow, requests, UUID(given["requestId"])), "request")
+async def _assignable(uow: UnitOfWork, given: Given) -> RequestRecord:
+    request = await REQUEST_ROWS.lock(uow, UUID(given["requestId"]), "There is no request with this id")
     if str(request.client_id) != given["clientId"]:
         raise Forbidden("This belongs to another user")
-    model.check_transition("request", request.status, "assigned")
-    if request.starts_at <= uow.clock.now():
-        raise Conflict("The event has started, so no musician can be booked for it")
+    model.check_bookable(request, uow.clock.now())
     return request
+
+
+async def _terms(uow: UnitOfWork, request: RequestRecord, musician_id: UUID) -> model.BookingTerms:
+    """Return the terms of a musician's booking. Raises NotFound for an unknown musician, and Conflict if the
+    musician's application is not pending.
+    """
+    application = await store.application_of(uow, request.id, musician_id)
+    if application is not None:
+        model.check_assignable(application)
+        return model.BookingTerms.of_applicant(request, application)
+    user_id = await store.user_of_musician(uow, musician_id)
+    if user_id is None:
+        raise NotFound(f"There is no musician with the id {musician_id}")
+    return model.BookingTerms.of_musician(request, musician_id, user_id)
 
 
 async def unassign(uow: UnitOfWork, given: Given, done: Given) -> Given:
@@ -66,7 +62,7 @@ async def unassign(uow: UnitOfWork, given: Given, done: Given) -> Given:
     booking, request = await booking_and_request(uow, UUID(done["bookingId"]))
     await change_booking(uow, booking, request, {"status": "cancelled"}, messages.BookingUndone)
     if booking.application_id is not None:
-        await store.change(uow, applications, booking.application_id, {"status": "pending"})
+        await store.set_application_status(uow, booking.application_id, "pending")
     if request.status == "assigned":
         await change_request_unchecked(uow, request, {"status": done["before"]})
     return {"bookingId": done["bookingId"]}
@@ -75,10 +71,12 @@ async def unassign(uow: UnitOfWork, given: Given, done: Given) -> Given:
 async def confirm(uow: UnitOfWork, given: Given) -> Given:
     """Confirm a booking for its client or musician."""
     booking, request = await booking_and_request(uow, UUID(given["bookingId"]))
-    _check_party(booking, given["byUserId"])
+    model.check_party(booking, UUID(given["byUserId"]))
     model.check_transition("booking", booking.status, "confirmed")
-    row = await change_booking(uow, booking, request, {"status": "confirmed"}, messages.BookingConfirmed)
-    return _facts(row, request)
+    confirmed = await change_booking(
+        uow, booking, request, {"status": "confirmed"}, messages.BookingConfirmed
+    )
+    return _facts(confirmed, request)
 
 
 async def unconfirm(uow: UnitOfWork, given: Given, done: Given) -> Given:
@@ -95,14 +93,13 @@ async def cancel(uow: UnitOfWork, given: Given) -> Given:
     Returns the booking's facts, the statuses before, and who cancelled when.
     """
     booking, request = await booking_and_request(uow, UUID(given["bookingId"]))
-    _check_party(booking, given["byUserId"])
+    model.check_party(booking, UUID(given["byUserId"]))
     model.check_transition("booking", booking.status, "cancelled")
-    row = await handlers.cancel(uow, booking, request, UUID(given["byUserId"]))
+    cancelled = await handlers.cancel(uow, booking, request, UUID(given["byUserId"]))
     before = {"booking": booking.status, "request": request.status}
     request = await change_request(uow, request, {"status": "cancelled"})
-    by = "musician" if given["byUserId"] == str(booking.musician_user_id) else "client"
-    now = uow.clock.now().isoformat()
-    return {**_facts(row, request), "before": before, "cancelledAt": now, "cancelledBy": by}
+    by, now = model.party_of(booking, UUID(given["byUserId"])), uow.clock.now().isoformat()
+    return {**_facts(cancelled, request), "before": before, "cancelledAt": now, "cancelledBy": by}
 
 
 async def uncancel(uow: UnitOfWork, given: Given, done: Given) -> Given:
@@ -118,12 +115,7 @@ async def uncancel(uow: UnitOfWork, given: Given, done: Given) -> Given:
     return {"bookingId": given["bookingId"]}
 
 
-def _check_party(booking: Row[Any], user_id: str) -> None:
-    if user_id not in (str(booking.client_id), str(booking.musician_user_id)):
-        raise Forbidden("This belongs to another user")
-
-
-def _facts(booking: Row[Any], request: Row[Any]) -> dict[str, Any]:
+def _facts(booking: BookingRecord, request: RequestRecord) -> dict[str, Any]:
     """Return the facts about a booking that the saga's later steps need, as JSON values."""
     return {
         "bookingId": str(booking.id),

@@ -1,32 +1,27 @@
 """The statements of the requests service; its tables are in tables.py and migrations/."""
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Row,
-    Table,
-    Uuid,
-    and_,
-    any_,
-    column,
-    func,
-    literal,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import ColumnElement, Table, Uuid, any_, func, literal, select, update
 from sqlalchemy.dialects import postgresql
 
-from subgraphs.kit.database import Session
-from subgraphs.kit.pagination import Order, Page
-from subgraphs.requests.tables import applications, bookings, known_musicians, requests
+from subgraphs.kit.database import Session, among_ids
+from subgraphs.kit.pagination import Order
+from subgraphs.kit.records import records
+from subgraphs.requests.records import ApplicationRecord, BookingRecord
+from subgraphs.requests.tables import (
+    APPLICATION_ROWS,
+    BOOKING_ROWS,
+    applications,
+    bookings,
+    known_musicians,
+    requests,
+)
 
 _EARTH_KM = 6371.0088
 _KM_PER_DEGREE = math.pi * _EARTH_KM / 180
@@ -99,46 +94,33 @@ def _within(near: Near) -> list[ColumnElement[bool]]:
     return [*conditions, distance <= near.km]
 
 
-async def list_requests(session: Session, filter: RequestFilter, page: Page) -> Sequence[Row[Any]]:
-    """Return the rows of a page of requests, and one more if there is a next page."""
-    return await session.fetch_all(page.select(select(requests).where(*filter.conditions())))
+_BOOKINGS_OF_REQUESTS = select(bookings).where(
+    among_ids(bookings.c.request_id), bookings.c.status != "cancelled"
+)
+_KNOWN_MUSICIANS = select(known_musicians).where(among_ids(known_musicians.c.musician_id))
 
 
-async def count_requests(session: Session, filter: RequestFilter) -> int:
-    """Return the number of requests that fulfil a filter."""
-    count = select(func.count()).select_from(requests).where(*filter.conditions())
-    return int(await session.fetch_value(count))
-
-
-async def by_ids(session: Session, table: Table, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
-    """Return the rows with these ids, by id."""
-    rows = await session.fetch_all(select(table).where(_is_one_of(table.c.id, ids)))
-    return {row.id: row for row in rows}
-
-
-async def bookings_of_requests(session: Session, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+async def bookings_of_requests(session: Session, ids: Sequence[UUID]) -> dict[UUID, BookingRecord]:
     """Return the bookings that are not cancelled, by request."""
-    active = select(bookings).where(_is_one_of(bookings.c.request_id, ids), bookings.c.status != "cancelled")
-    return {row.request_id: row for row in await session.fetch_all(active)}
+    active = records(BookingRecord, await session.fetch_all(_BOOKINGS_OF_REQUESTS, ids=ids))
+    return {booking.request_id: booking for booking in active}
 
 
 async def applications_by(
     session: Session, pairs: Sequence[tuple[UUID, UUID]]
-) -> dict[tuple[UUID, UUID], Row[Any]]:
+) -> dict[tuple[UUID, UUID], ApplicationRecord]:
     """Return applications by pairs of request and musician's user."""
-    condition = and_(
+    statement = select(applications).where(
         _is_one_of(applications.c.request_id, [request for request, _ in pairs]),
         _is_one_of(applications.c.musician_user_id, [user for _, user in pairs]),
     )
-    rows = await session.fetch_all(select(applications).where(condition))
-    return {(row.request_id, row.musician_user_id): row for row in rows}
+    found = await APPLICATION_ROWS.fetch_all(session, statement)
+    return {(application.request_id, application.musician_user_id): application for application in found}
 
 
 async def users_of_musicians(session: Session, ids: Sequence[UUID]) -> dict[UUID, UUID]:
     """Return the user ids of musicians, by musician."""
-    rows = await session.fetch_all(
-        select(known_musicians).where(_is_one_of(known_musicians.c.musician_id, ids))
-    )
+    rows = await session.fetch_all(_KNOWN_MUSICIANS, ids=ids)
     return {row.musician_id: row.user_id for row in rows}
 
 
@@ -152,71 +134,35 @@ async def musician_of_user(session: Session, user_id: UUID) -> UUID | None:
 
 async def user_of_musician(session: Session, musician_id: UUID) -> UUID | None:
     """Return the user's id of a musician, None if the musician is not known."""
-    statement = select(known_musicians.c.user_id).where(known_musicians.c.musician_id == musician_id)
-    user_id = await session.fetch_value(statement)
-    return user_id if user_id is None else UUID(str(user_id))
+    return (await users_of_musicians(session, [musician_id])).get(musician_id)
 
 
-async def application_of(session: Session, request_id: UUID, musician_id: UUID) -> Row[Any] | None:
+async def application_of(session: Session, request_id: UUID, musician_id: UUID) -> ApplicationRecord | None:
     """Return a musician's application to a request, locked; None if there is none."""
-    condition = (applications.c.request_id == request_id) & (applications.c.musician_id == musician_id)
-    return await session.fetch_one(select(applications).where(condition).with_for_update())
-
-
-async def page_of_each(
-    session: Session, table: Table, parent: str, ids: Sequence[UUID], page: Page
-) -> Mapping[UUID, list[Row[Any]]]:
-    """Return the same page of each parent's rows, by parent, with one statement. `parent`: the column's
-    name.
-    """
-    keys = func.unnest(_array(ids)).table_valued(column("parent_key", Uuid), name="parents").render_derived()
-    rows = page.select(select(table).where(table.c[parent] == keys.c.parent_key)).lateral("page")
-    pages: dict[UUID, list[Row[Any]]] = defaultdict(list)
-    for row in await session.fetch_all(select(rows).select_from(keys.join(rows, true()))):
-        pages[getattr(row, parent)].append(row)
-    return pages
-
-
-async def count_of_each(session: Session, table: Table, parent: str, ids: Sequence[UUID]) -> dict[UUID, int]:
-    """Return the number of rows of each parent, by parent, with one statement. `parent`: the column's
-    name.
-    """
-    owner = table.c[parent]
-    rows: Sequence[Row[Any]] = await session.fetch_all(
-        select(owner, func.count()).where(_is_one_of(owner, ids)).group_by(owner)
+    return await APPLICATION_ROWS.lock_first(
+        session, applications.c.request_id == request_id, applications.c.musician_id == musician_id
     )
-    return {UUID(str(key)): int(count) for key, count in map(tuple, rows)}
 
 
-async def insert_row(session: Session, table: Table, values: Mapping[str, Any]) -> Row[Any] | None:
-    """Insert a row and return it; None if it violates a unique constraint."""
-    statement = postgresql.insert(table).values(**values).on_conflict_do_nothing().returning(table)
-    return await session.fetch_one(statement)
+async def set_application_status(session: Session, application_id: UUID, status: str) -> ApplicationRecord:
+    """Change the status of an application and return its new record."""
+    chosen = update(applications).where(applications.c.id == application_id)
+    changed = chosen.values(status=status, updated_at=func.now()).returning(applications)
+    return records(ApplicationRecord, await session.fetch_all(changed))[0]
 
 
-async def lock(session: Session, table: Table, row_id: UUID) -> Row[Any] | None:
-    """Return a row, locked until the transaction ends; None if there is none."""
-    return await session.fetch_one(select(table).where(table.c.id == row_id).with_for_update())
-
-
-async def change(session: Session, table: Table, row_id: UUID, values: Mapping[str, Any]) -> Row[Any]:
-    """Update columns of a row and return the new row."""
-    statement = update(table).where(table.c.id == row_id).values(**values, updated_at=func.now())
-    rows = await session.fetch_all(statement.returning(table))
-    return rows[0]
-
-
-async def close_applications(session: Session, request_id: UUID) -> Sequence[Row[Any]]:
-    """Reject all pending and accepted applications to a request; return their new rows."""
+async def close_applications(session: Session, request_id: UUID) -> list[ApplicationRecord]:
+    """Reject all pending and accepted applications to a request; return their new records."""
     undecided = (applications.c.request_id == request_id) & applications.c.status.in_(("pending", "accepted"))
     closed = update(applications).where(undecided).values(status="rejected", updated_at=func.now())
-    return await session.fetch_all(closed.returning(applications))
+    return records(ApplicationRecord, await session.fetch_all(closed.returning(applications)))
 
 
-async def active_booking(session: Session, request_id: UUID) -> Row[Any] | None:
+async def active_booking(session: Session, request_id: UUID) -> BookingRecord | None:
     """Return the booking of a request that is not cancelled, locked; None if there is none."""
-    active = (bookings.c.request_id == request_id) & (bookings.c.status != "cancelled")
-    return await session.fetch_one(select(bookings).where(active).with_for_update())
+    return await BOOKING_ROWS.lock_first(
+        session, bookings.c.request_id == request_id, bookings.c.status != "cancelled"
+    )
 
 
 async def upsert_musician(session: Session, musician_id: UUID, user_id: UUID, position: int) -> None:
@@ -230,12 +176,8 @@ async def upsert_musician(session: Session, musician_id: UUID, user_id: UUID, po
     )
 
 
-def _array(ids: Sequence[UUID]) -> ColumnElement[Any]:
-    return literal(list(ids), postgresql.ARRAY(Uuid))
-
-
 def _is_one_of(owner: ColumnElement[Any], ids: Sequence[UUID]) -> ColumnElement[bool]:
     """Compare with an array in one parameter, so that the statement's text is the same for any number of
     ids.
     """
-    return owner == any_(_array(ids))
+    return owner == any_(literal(list(ids), postgresql.ARRAY(Uuid)))

@@ -1,7 +1,12 @@
 """The tables of the requests service for SQLAlchemy; they are created in migrations/."""
 
+from typing import Final
+
 from sqlalchemy import Column, Date, DateTime, Double, Integer, MetaData, Numeric, Table, Text, Time, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
+
+from subgraphs.kit.records import RecordTable
+from subgraphs.requests.records import ApplicationRecord, BookingRecord, RequestRecord
 
 _METADATA = MetaData()
 
@@ -75,3 +80,7 @@ known_musicians = Table(
     Column("user_id", Uuid),
     Column("position", Integer),
 )
+
+REQUEST_ROWS: Final = RecordTable(requests, RequestRecord)
+APPLICATION_ROWS: Final = RecordTable(applications, ApplicationRecord)
+BOOKING_ROWS: Final = RecordTable(bookings, BookingRecord)

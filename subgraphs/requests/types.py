@@ -6,12 +6,11 @@ Requests are public. Applications and bookings are visible to their client, thei
 from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import strawberry
 from aiodataloader import DataLoader
-from sqlalchemy import Row
 
 from subgraphs.kit.graphql import REFERENCE, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
@@ -19,9 +18,11 @@ from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Pa
 from subgraphs.requests import store
 from subgraphs.requests.enums import ApplicationStatus, BookingStatus, RequestStatus, UrgencyLevel
 from subgraphs.requests.loaders import RequestsContext
+from subgraphs.requests.records import ApplicationRecord, BookingRecord, RequestRecord
 
 Info = strawberry.Info[RequestsContext, None]
 Node = TypeVar("Node")
+Record = TypeVar("Record", ApplicationRecord, BookingRecord, RequestRecord)
 
 
 @object_type(keys=[REFERENCE])
@@ -160,40 +161,40 @@ class MusicianRequest:
     urgency_level: UrgencyLevel = strawberry.field(description="How soon the client needs applications.")
     created_at: datetime = strawberry.field(description="When the request was published.")
     updated_at: datetime = strawberry.field(description="When the request was last changed.")
-    row: strawberry.Private[Any]
+    record: strawberry.Private[RequestRecord]
 
     @resolver
     def client(self) -> User | None:
         """The client who published the request."""
-        return User.of(self.row.client_id)
+        return User.of(self.record.client_id)
 
     @resolver
     def required_skills(self) -> list[Skill] | None:
         """The skills that the musician must have."""
-        return [Skill(id=strawberry.ID(str(key))) for key in self.row.required_skill_ids]
+        return [Skill(id=strawberry.ID(str(key))) for key in self.record.required_skill_ids]
 
     @resolver
     async def applications(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> "Connection[Application] | None":
         """The applications to the request, the newest first; for the client and admins."""
-        info.context.require_owner_or_admin(self.row.client_id)
+        info.context.require_owner_or_admin(self.record.client_id)
         context, page = info.context, Page.of(store.NEWEST_APPLICATIONS, first, after)
         return await _connection(
-            context.applications_of_requests, context.application_counts, self.row.id, page, Application.of
+            context.applications_of_requests, context.application_counts, self.record.id, page, Application.of
         )
 
     @resolver
     async def my_application(self, info: Info) -> "Application | None":
         """The caller's application to the request; null if there is none."""
-        key = (self.row.id, info.context.require().user_id)
+        key = (self.record.id, info.context.require().user_id)
         return Application.of_any(await info.context.applications_by.load(key))
 
     @resolver
     async def booking(self, info: Info) -> "Booking | None":
         """The booking of the request; for its client, its musician and admins."""
         info.context.require()
-        return Booking.of_visible(info, await info.context.bookings_of_requests.load(self.row.id))
+        return Booking.of_visible(info, await info.context.bookings_of_requests.load(self.record.id))
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "MusicianRequest | None":
@@ -203,38 +204,38 @@ class MusicianRequest:
     @classmethod
     async def load(cls, info: Info, key: UUID | None) -> "MusicianRequest | None":
         """Return the request with this id, None if there is none."""
-        row = await info.context.requests.load(key) if key else None
-        return cls.of(row) if row is not None else None
+        record = await info.context.requests.load(key) if key else None
+        return cls.of(record) if record is not None else None
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "MusicianRequest":
-        """Return the GraphQL type of a row."""
+    def of(cls, record: RequestRecord) -> "MusicianRequest":
+        """Return the GraphQL type of a record."""
         return cls(
-            id=strawberry.ID(str(row.id)),
-            title=row.title,
-            description=row.description,
-            event_date=row.event_date,
-            start_time=row.start_time,
-            end_time=row.end_time,
-            time_zone=row.time_zone,
-            starts_at=row.starts_at,
-            ends_at=row.ends_at,
-            duration_hours=_hours(row),
-            budget_min=row.budget_min,
-            budget_max=row.budget_max,
-            currency=row.currency,
+            id=strawberry.ID(str(record.id)),
+            title=record.title,
+            description=record.description,
+            event_date=record.event_date,
+            start_time=record.start_time,
+            end_time=record.end_time,
+            time_zone=record.time_zone,
+            starts_at=record.starts_at,
+            ends_at=record.ends_at,
+            duration_hours=_hours(record),
+            budget_min=record.budget_min,
+            budget_max=record.budget_max,
+            currency=record.currency,
             location=EventPlace(
-                latitude=row.latitude,
-                longitude=row.longitude,
-                address=row.address,
-                city=row.city,
-                country=row.country.strip(),
+                latitude=record.latitude,
+                longitude=record.longitude,
+                address=record.address,
+                city=record.city,
+                country=record.country.strip(),
             ),
-            status=RequestStatus(row.status),
-            urgency_level=UrgencyLevel(row.urgency_level),
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-            row=row,
+            status=RequestStatus(record.status),
+            urgency_level=UrgencyLevel(record.urgency_level),
+            created_at=record.created_at,
+            updated_at=record.updated_at,
+            record=record,
         )
 
 
@@ -248,17 +249,17 @@ class Application:
     status: ApplicationStatus = strawberry.field(description="The status of the application.")
     created_at: datetime = strawberry.field(description="When the musician applied.")
     updated_at: datetime = strawberry.field(description="When the application was last changed.")
-    row: strawberry.Private[Any]
+    record: strawberry.Private[ApplicationRecord]
 
     @resolver
     async def request(self, info: Info) -> MusicianRequest | None:
         """The request that the musician applies to."""
-        return await MusicianRequest.load(info, self.row.request_id)
+        return await MusicianRequest.load(info, self.record.request_id)
 
     @resolver
     def musician(self) -> Musician | None:
         """The musician who applies."""
-        return Musician.of(self.row.musician_id)
+        return Musician.of(self.record.musician_id)
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Application | None":
@@ -269,29 +270,29 @@ class Application:
     async def load(cls, info: Info, key: UUID | None) -> "Application | None":
         """Return the application with this id, None if there is none. Raises Unauthenticated, Forbidden."""
         identity = info.context.require()
-        row = await info.context.applications.load(key) if key else None
-        if row is None or identity.is_owner_or_admin(row.musician_user_id):
-            return cls.of_any(row)
-        request = await info.context.requests.load(row.request_id)
+        record = await info.context.applications.load(key) if key else None
+        if record is None or identity.is_owner_or_admin(record.musician_user_id):
+            return cls.of_any(record)
+        request = await info.context.requests.load(record.request_id)
         info.context.require_owner_or_admin(request.client_id if request is not None else None)
-        return cls.of(row)
+        return cls.of(record)
 
     @classmethod
-    def of_any(cls, row: Row[Any] | None) -> "Application | None":
-        """Return the GraphQL type of a row that may be absent."""
-        return cls.of(row) if row is not None else None
+    def of_any(cls, record: ApplicationRecord | None) -> "Application | None":
+        """Return the GraphQL type of a record that may be absent."""
+        return cls.of(record) if record is not None else None
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "Application":
-        """Return the GraphQL type of a row."""
+    def of(cls, record: ApplicationRecord) -> "Application":
+        """Return the GraphQL type of a record."""
         return cls(
-            id=strawberry.ID(str(row.id)),
-            message=row.message,
-            proposed_price=row.proposed_price,
-            status=ApplicationStatus(row.status),
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-            row=row,
+            id=strawberry.ID(str(record.id)),
+            message=record.message,
+            proposed_price=record.proposed_price,
+            status=ApplicationStatus(record.status),
+            created_at=record.created_at,
+            updated_at=record.updated_at,
+            record=record,
         )
 
 
@@ -311,22 +312,22 @@ class Booking:
     status: BookingStatus = strawberry.field(description="The status of the booking.")
     created_at: datetime = strawberry.field(description="When the booking was made.")
     updated_at: datetime = strawberry.field(description="When the booking was last changed.")
-    row: strawberry.Private[Any]
+    record: strawberry.Private[BookingRecord]
 
     @resolver
     async def request(self, info: Info) -> MusicianRequest | None:
         """The booked request."""
-        return await MusicianRequest.load(info, self.row.request_id)
+        return await MusicianRequest.load(info, self.record.request_id)
 
     @resolver
     def client(self) -> User | None:
         """The client of the booking."""
-        return User.of(self.row.client_id)
+        return User.of(self.record.client_id)
 
     @resolver
     def musician(self) -> Musician | None:
         """The booked musician."""
-        return Musician.of(self.row.musician_id)
+        return Musician.of(self.record.musician_id)
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Booking | None":
@@ -340,50 +341,49 @@ class Booking:
         return cls.of_visible(info, await info.context.bookings.load(key) if key else None)
 
     @classmethod
-    def of_visible(cls, info: Info, row: Row[Any] | None) -> "Booking | None":
-        """Return the GraphQL type of a row that may be absent. Raises Unauthenticated, Forbidden."""
-        if row is None:
+    def of_visible(cls, info: Info, record: BookingRecord | None) -> "Booking | None":
+        """Return the GraphQL type of a record that may be absent. Raises Unauthenticated, Forbidden."""
+        if record is None:
             return None
-        if not info.context.require().is_owner_or_admin(row.musician_user_id):
-            info.context.require_owner_or_admin(row.client_id)
-        return cls.of(row)
+        if not info.context.require().is_owner_or_admin(record.musician_user_id):
+            info.context.require_owner_or_admin(record.client_id)
+        return cls.of(record)
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "Booking":
-        """Return the GraphQL type of a row."""
+    def of(cls, record: BookingRecord) -> "Booking":
+        """Return the GraphQL type of a record."""
         return cls(
-            id=strawberry.ID(str(row.id)),
-            starts_at=row.starts_at,
-            ends_at=row.ends_at,
-            time_zone=row.time_zone,
-            duration_hours=_hours(row),
-            price=row.price,
-            currency=row.currency,
-            status=BookingStatus(row.status),
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-            row=row,
+            id=strawberry.ID(str(record.id)),
+            starts_at=record.starts_at,
+            ends_at=record.ends_at,
+            time_zone=record.time_zone,
+            duration_hours=_hours(record),
+            price=record.price,
+            currency=record.currency,
+            status=BookingStatus(record.status),
+            created_at=record.created_at,
+            updated_at=record.updated_at,
+            record=record,
         )
 
 
-def _hours(row: Row[Any]) -> float:
-    seconds: float = (row.ends_at - row.starts_at).total_seconds()
-    return round(seconds / 3600, 4)
+def _hours(event: RequestRecord | BookingRecord) -> float:
+    return round((event.ends_at - event.starts_at).total_seconds() / 3600, 4)
 
 
 async def _connection(
-    rows: DataLoader[tuple[UUID, Page], list[Row[Any]]],
+    pages: DataLoader[tuple[UUID, Page], list[Record]],
     counts: DataLoader[UUID, int | None],
     owner: UUID,
     page: Page,
-    node: Callable[[Row[Any]], Node],
+    node: Callable[[Record], Node],
 ) -> Connection[Node]:
-    """Return a page of an owner's rows; the loaders fetch the pages of all owners with one statement."""
+    """Return a page of an owner's list; the loaders fetch the pages of all owners with one statement."""
 
     async def count() -> int:
         return await counts.load(owner) or 0
 
     column = page.order.column.key or ""
     return page.connection(
-        await rows.load((owner, page)), node, lambda row: (getattr(row, column), row.id), count
+        await pages.load((owner, page)), node, lambda record: (getattr(record, column), record.id), count
     )

@@ -6,25 +6,42 @@ same version. If a row is changed by other SQL, the table's trigger appends an e
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
 import structlog
-from sqlalchemy import Row, Table, bindparam, func, select, text, update
+from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from subgraphs.kit import cause
 from subgraphs.kit.event_store.aggregate import Aggregate, Loaded
 from subgraphs.kit.event_store.events import AppendContext, NewEvent, StoredEvent, VersionConflict
 from subgraphs.kit.messages import Event
+from subgraphs.kit.records import RecordTable, record, record_or_none
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 log = structlog.get_logger("subgraphs.sourced")
 
+
+class VersionedRecord(Protocol):
+    """The record of a row of an event-sourced table."""
+
+    @property
+    def id(self) -> UUID:
+        """The id of the aggregate."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """The version of the aggregate that the row shows."""
+        ...
+
+
 State = TypeVar("State", bound=msgspec.Struct)
-Facts = Callable[[Row[Any]], Mapping[str, Any]]
-"""Returns the fields of the event to publish, from the row after the change."""
+Record = TypeVar("Record", bound=VersionedRecord)
+Facts = Callable[[Record], Mapping[str, Any]]
+"""Returns the fields of the event to publish, from the record after the change."""
 VERIFY_BATCH = 100
 # While `mussikon.loading` is on, the trigger appends no event for a changed row.
 _SET_LOADING = text("SELECT set_config('mussikon.loading', :on, true)")
@@ -58,22 +75,28 @@ class Verification:
     next: UUID | None
 
 
-class EventSourcedTable(Generic[State]):
-    """A type of aggregate and the table of its current states.
+class EventSourcedTable(Generic[State, Record]):
+    """A type of aggregate, the table of its current states, and the dataclass of the table's rows.
 
     The table has the columns `id`, `version`, `updated_at` and columns named as fields of the state. Callers
     store the fields of the state that the table lacks.
     """
 
-    def __init__(self, aggregate: Aggregate[State], table: Table) -> None:
+    def __init__(self, aggregate: Aggregate[State], rows: RecordTable[Record]) -> None:
         self.aggregate = aggregate
-        self.table = table
-        self._columns = [name for name in aggregate.initial.__struct_fields__ if name in table.c]
+        self.table = rows.table
+        self.kind = rows.kind
+        self._columns = [name for name in aggregate.initial.__struct_fields__ if name in self.table.c]
 
     async def create(
-        self, uow: UnitOfWork, row_id: UUID, values: Mapping[str, Any], event: type[Event], facts: Facts
-    ) -> Row[Any] | None:
-        """Create a stream with its first event, insert its row and publish the event; return the row.
+        self,
+        uow: UnitOfWork,
+        row_id: UUID,
+        values: Mapping[str, Any],
+        event: type[Event],
+        facts: Facts[Record],
+    ) -> Record | None:
+        """Create a stream with its first event, insert its row and publish the event; return the record.
 
         Returns None if the row violates a unique constraint; the unit of work must then not be committed.
         """
@@ -81,20 +104,26 @@ class EventSourcedTable(Generic[State]):
         event_id, loaded = await self._append(uow, start, event, values)
         added = insert(self.table).values(id=row_id, version=loaded.version, **self._row_of(loaded.state))
         row = await uow.fetch_one(added.on_conflict_do_nothing().returning(self.table))
-        if row is not None:
-            uow.emit(event(**facts(row), event_id=event_id), loaded.version)
-        return row
+        created = record_or_none(self.kind, row)
+        if created is not None:
+            uow.emit(event(**facts(created), event_id=event_id), loaded.version)
+        return created
 
     async def change(
-        self, uow: UnitOfWork, row: Row[Any], values: Mapping[str, Any], event: type[Event], facts: Facts
-    ) -> Row[Any]:
-        """Append an event with changed values, update the row and publish the event; return the new row.
+        self,
+        uow: UnitOfWork,
+        before: Record,
+        values: Mapping[str, Any],
+        event: type[Event],
+        facts: Facts[Record],
+    ) -> Record:
+        """Append an event with changed values, update the row and publish the event; return the new record.
 
-        Raises VersionConflict if the aggregate was changed since `row` was read.
+        Raises VersionConflict if the aggregate was changed since `before` was read.
         """
-        loaded = await self.aggregate.load(uow, self.aggregate.stream(row.id))
-        if loaded.version != row.version:
-            raise VersionConflict(row.version, loaded.version)
+        loaded = await self.aggregate.load(uow, self.aggregate.stream(before.id))
+        if loaded.version != before.version:
+            raise VersionConflict(before.version, loaded.version)
         event_id, loaded = await self._append(uow, loaded, event, values)
         changed = await self._write(uow, loaded)
         uow.emit(event(**facts(changed), event_id=event_id), loaded.version)
@@ -134,10 +163,10 @@ class EventSourcedTable(Generic[State]):
         new = NewEvent(event_type=event.__name__, data=data, event_id=uuid4())
         return new.event_id, await self.aggregate.save(uow, loaded, [new], append_context())
 
-    async def _write(self, uow: UnitOfWork, loaded: Loaded[State]) -> Row[Any]:
+    async def _write(self, uow: UnitOfWork, loaded: Loaded[State]) -> Record:
         changes = {**self._row_of(loaded.state), "version": loaded.version, "updated_at": func.now()}
         statement = update(self.table).where(self.table.c.id == loaded.stream.aggregate_id).values(**changes)
-        return (await uow.fetch_all(statement.returning(self.table)))[0]
+        return record(self.kind, (await uow.fetch_all(statement.returning(self.table)))[0])
 
     def _row_of(self, state: State) -> dict[str, Any]:
         values = ((name, getattr(state, name)) for name in self._columns)

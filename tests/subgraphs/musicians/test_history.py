@@ -9,10 +9,10 @@ from sqlalchemy import text
 from subgraphs.kit.database import Database
 from subgraphs.kit.testing import ApiUser, Client
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.musicians import store
 from subgraphs.musicians.aggregates import PROFILES
 from subgraphs.musicians.handlers import update_profile
 from subgraphs.musicians.messages import UpdateProfile
+from subgraphs.musicians.tables import PROFILE_ROWS
 from tests.subgraphs.musicians.conftest import CROWD
 from tests.subgraphs.musicians.test_profiles import UPDATE, make
 
@@ -84,7 +84,7 @@ async def test_a_hand_that_takes_skills_waits_for_the_service(
     key, database = UUID((await make(client, player))["id"]), client.service.database
     change = UpdateProfile(player.id, {"bio": "Newer"})
     async with asyncio.TaskGroup() as group, UnitOfWork(database) as uow:
-        await (store.lock(uow, player.id) if late else update_profile(uow, change))
+        await (PROFILE_ROWS.lock(uow, key, "no profile") if late else update_profile(uow, change))
         taking = group.create_task(take_skills(database, key))
         while not taking.done() and not await database.fetch_value(WAITING):  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.01)

@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statements
-from subgraphs.payments.model import shares, status_of
 from tests.subgraphs.payments.conftest import Deal, make_deal
 
 
@@ -200,17 +199,6 @@ async def test_nobody_but_sagas_moves_money(deal: Deal, keys: SigningKeys) -> No
     await create.do(token=5)
     assert await create.do(token=4) == "SUPERSEDED"
     assert await create.do(token=5, amount="1.00") == "IDEMPOTENCY_KEY_REUSED"
-
-
-def test_shares_and_statuses() -> None:
-    """Not a cent is lost, and a status says where the money is."""
-    for cents in (1, 2, 3, 333, 10_001):
-        for percent in range(101):
-            refunded, paid = shares(Decimal(cents) / 100, percent)
-            assert refunded + paid == Decimal(cents) / 100
-            assert refunded >= 0
-            assert paid >= 0
-    assert status_of(Decimal(2), Decimal(1), Decimal(1)) == "partly_refunded"
 
 
 async def test_many_escrows_take_few_statements(client: Client, carrier: ApiUser, keys: SigningKeys) -> None:

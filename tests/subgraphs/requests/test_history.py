@@ -18,10 +18,9 @@ from subgraphs.kit.event_store.sourced import EventSourcedTable, RowDrift
 from subgraphs.kit.history import entries
 from subgraphs.kit.testing import ApiUser, Client, load_rows
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.requests import store
 from subgraphs.requests.aggregates import BOOKINGS, REQUESTS
 from subgraphs.requests.handlers import change_request_unchecked
-from subgraphs.requests.tables import requests
+from subgraphs.requests.tables import REQUEST_ROWS, requests
 from tests.subgraphs.requests.test_bookings import Player, booked, publish, step
 
 UPDATE = "mutation($id: ID!, $input: UpdateRequestInput!) { updateRequest(id: $id, input: $input) { title } }"
@@ -29,7 +28,7 @@ HISTORY = "query($id: ID!, $before: Int) { requestHistory(id: $id, first: 3, bef
 AS_OF = "query($id: ID!, $version: Int, $time: DateTime) { requestAsOf(id: $id, version: $version, time: $time) { version state } }"
 
 
-async def drifts(client: Client, about: EventSourcedTable[Any]) -> list[RowDrift]:
+async def drifts(client: Client, about: EventSourcedTable[Any, Any]) -> list[RowDrift]:
     """The rows that were not what their streams say, of all there are."""
     found: list[RowDrift] = []
     after: UUID | None = UUID(int=0)
@@ -205,7 +204,7 @@ async def test_drift_is_found_and_repaired(client: Client, host: ApiUser) -> Non
         await uow.execute(changed.bindparams(id=request))
     assert await drifts(client, REQUESTS) == [RowDrift(request, ("title", "status"))]
     assert await drifts(client, REQUESTS) == []
-    row = (await store.by_ids(client.service.database, requests, [request]))[request]
+    row = (await REQUEST_ROWS.by_ids(client.service.database, [request]))[request]
     assert (row.title, row.status, row.version) == ("Title 1", "open", 3)
 
 
@@ -213,7 +212,7 @@ async def test_of_two_writers_one_is_refused(client: Client, host: ApiUser) -> N
     """Who decides on what has changed meanwhile is told so, and nothing of it is kept."""
     request = UUID(await publish(client, host))
     database = client.service.database
-    seen = (await store.by_ids(database, requests, [request]))[request]
+    seen = (await REQUEST_ROWS.by_ids(database, [request]))[request]
 
     async def retitle(title: str) -> None:
         async with UnitOfWork(database) as uow:
@@ -221,7 +220,7 @@ async def test_of_two_writers_one_is_refused(client: Client, host: ApiUser) -> N
 
     results = await asyncio.gather(retitle("one"), retitle("two"), return_exceptions=True)
     assert [type(result) for result in results if result is not None] == [VersionConflict]
-    row = (await store.by_ids(database, requests, [request]))[request]
+    row = (await REQUEST_ROWS.by_ids(database, [request]))[request]
     assert row.version == 2
     assert row.title == ("one" if results[0] is None else "two")
 
@@ -251,9 +250,9 @@ async def test_a_row_without_events_stays_as_it_is(client: Client, host: ApiUser
     request, copy, database = UUID(await publish(client, host)), uuid4(), client.service.database
     columns = ", ".join(column.name for column in requests.c if column.name not in ("id", "version"))
     await load_rows(database, LOAD.format(columns=columns, copy=copy, id=request))
-    before = await store.by_ids(database, requests, [copy])
+    before = await REQUEST_ROWS.by_ids(database, [copy])
     assert await drifts(client, REQUESTS) == []
-    assert await store.by_ids(database, requests, [copy]) == before
+    assert await REQUEST_ROWS.by_ids(database, [copy]) == before
     await database.fetch_value(
         text("SELECT adopt_rows('musician_request', 'musician_requests', 'RequestPublished')")
     )
@@ -271,7 +270,7 @@ async def test_loaded_rows_get_a_history(client: Client, host: ApiUser) -> None:
         await uow.execute(text(insert).bindparams(copy=copy, id=request))
         assert await uow.fetch_value(adopt) == 1
         assert await uow.fetch_value(adopt) == 0
-    rows = await store.by_ids(client.service.database, requests, [request, copy])
+    rows = await REQUEST_ROWS.by_ids(client.service.database, [request, copy])
     assert rows[copy].version == 1
     one, other = [
         await REQUESTS.aggregate.load(client.service.database, REQUESTS.aggregate.stream(key)) for key in rows

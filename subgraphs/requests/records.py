@@ -1,0 +1,73 @@
+"""The records of the requests service: the rows of its tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRecord:
+    """A client's request, as stored."""
+
+    id: UUID
+    client_id: UUID
+    title: str
+    description: str
+    event_date: date
+    start_time: time
+    end_time: time
+    time_zone: str
+    starts_at: datetime
+    ends_at: datetime
+    budget_min: Decimal
+    budget_max: Decimal
+    currency: str
+    latitude: float
+    longitude: float
+    address: str
+    city: str
+    country: str
+    required_skill_ids: Sequence[UUID]
+    status: str
+    urgency_level: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationRecord:
+    """A musician's application to a request, as stored."""
+
+    id: UUID
+    request_id: UUID
+    musician_id: UUID
+    musician_user_id: UUID
+    message: str
+    proposed_price: Decimal
+    status: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingRecord:
+    """A musician's booking for an event, as stored."""
+
+    id: UUID
+    request_id: UUID
+    application_id: UUID | None
+    client_id: UUID
+    musician_id: UUID
+    musician_user_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    time_zone: str
+    price: Decimal
+    currency: str
+    status: str
+    version: int
+    created_at: datetime
+    updated_at: datetime

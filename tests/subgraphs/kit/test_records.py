@@ -1,0 +1,128 @@
+"""Typed records, and the statements that the services share."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, Text, Uuid, select, text
+
+from subgraphs.kit.database import Database
+from subgraphs.kit.errors import NotFound
+from subgraphs.kit.pagination import Order, Page
+from subgraphs.kit.records import RecordTable, grouped
+from subgraphs.kit.testing import counted_statements, fresh_database
+from subgraphs.kit.unit_of_work import UnitOfWork
+
+songs = Table(
+    "songs",
+    MetaData(),
+    Column("id", Uuid, primary_key=True),
+    Column("band_id", Uuid),
+    Column("title", Text),
+    Column("place", Integer),
+)
+BY_PLACE = Order("songs_place", songs.c.place, int, songs.c.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Song:
+    """A row of the table."""
+
+    id: UUID
+    band_id: UUID
+    title: str
+    place: int
+
+
+SONGS = RecordTable(songs, Song)
+
+
+@pytest.fixture
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    """A database with an empty table of songs; a title is unique."""
+    async with fresh_database(postgres_url, "kit") as url:
+        database = Database(url)
+        await database.execute(
+            text("CREATE TABLE songs (id uuid PRIMARY KEY, band_id uuid, title text UNIQUE, place int)")
+        )
+        yield database
+        await database.close()
+
+
+async def add(database: Database, band: UUID, title: str, place: int) -> Song:
+    """Insert a song."""
+    values: dict[str, Any] = {"id": uuid4(), "band_id": band, "title": title, "place": place}
+    song = await SONGS.insert(database, values)
+    assert song == Song(**values)
+    return song
+
+
+def test_a_record_has_the_columns_of_its_table() -> None:
+    """A field without a column and a column without a field are errors that name them."""
+
+    @dataclass(frozen=True, slots=True)
+    class Wrong:
+        id: UUID
+        band_id: UUID
+        title: str
+        length: int
+
+    with pytest.raises(TypeError, match=r"\['length', 'place'\]"):
+        RecordTable(songs, Wrong)
+
+
+async def test_records_by_id(database: Database) -> None:
+    """By id or by another column, with one statement of the same text for any number of ids."""
+    band, other = uuid4(), uuid4()
+    one, two = await add(database, band, "one", 1), await add(database, other, "two", 2)
+    with counted_statements(database) as statements:
+        assert await SONGS.by_ids(database, [one.id, two.id, uuid4()]) == {one.id: one, two.id: two}
+        assert await SONGS.by_ids(database, [two.id]) == {two.id: two}
+    assert len(statements) == 2
+    assert len(set(statements)) == 1
+    assert await SONGS.by_ids(database, [other], "band_id") == {other: two}
+    assert await SONGS.get(database, one.id) == one
+    assert await SONGS.get(database, uuid4()) is None
+    assert await SONGS.fetch_one(database, select(songs).where(songs.c.title == "none")) is None
+
+
+async def test_a_row_that_violates_a_constraint_is_not_inserted(database: Database) -> None:
+    """The result is None, and the table has the first row alone."""
+    first = await add(database, uuid4(), "one", 1)
+    again = {"id": uuid4(), "band_id": uuid4(), "title": "one", "place": 2}
+    assert await SONGS.insert(database, again) is None
+    assert await SONGS.fetch_all(database, select(songs)) == [first]
+
+
+async def test_locked_records(database: Database) -> None:
+    """Another transaction cannot lock the row; an id without a row is NotFound with the given message."""
+    song = await add(database, uuid4(), "one", 1)
+    waiting = select(songs.c.id).where(songs.c.id == song.id).with_for_update(skip_locked=True)
+    async with UnitOfWork(database) as uow:
+        assert await SONGS.lock(uow, song.id, "There is no song") == song
+        async with UnitOfWork(database) as other:
+            assert await other.fetch_one(waiting) is None
+        with pytest.raises(NotFound, match="There is no song"):
+            await SONGS.lock(uow, uuid4(), "There is no song")
+        assert await SONGS.lock_first(uow, songs.c.title == "one", songs.c.place == 1) == song
+        assert await SONGS.lock_first(uow, songs.c.title == "one", songs.c.place == 2) is None
+
+
+async def test_pages_and_counts_of_each_parent(database: Database) -> None:
+    """Each parent's page and count, with one statement; a parent without rows is absent."""
+    bands = [uuid4(), uuid4(), uuid4()]
+    made = [await add(database, bands[place % 2], str(place), place) for place in range(6)]
+    page = Page.of(BY_PLACE, 1)
+    with counted_statements(database) as statements:
+        pages = await SONGS.page_of_each(database, "band_id", bands, page)
+        counts = await SONGS.count_of_each(database, "band_id", bands, [songs.c.place > 1])
+    assert len(statements) == 2
+    assert pages == {bands[0]: [made[0], made[2]], bands[1]: [made[1], made[3]]}
+    assert counts == {bands[0]: 2, bands[1]: 2}
+    high = [songs.c.place >= 3]
+    assert await SONGS.page(database, page, high) == [made[3], made[4]]
+    assert await SONGS.count(database, high) == 3
+    assert await SONGS.count(database) == 6
+    assert grouped(made, "band_id") == {bands[0]: made[::2], bands[1]: made[1::2]}

@@ -1,0 +1,245 @@
+"""The rules of requests, applications and bookings without a database."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from subgraphs.kit.errors import BadUserInput, Conflict, Forbidden
+from subgraphs.kit.identity import Identity
+from subgraphs.requests import enums, model
+from subgraphs.requests.messages import Budget, Place, UpdateRequest
+from subgraphs.requests.records import ApplicationRecord, BookingRecord, RequestRecord
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
+CLIENT, PLAYER, STRANGER = uuid4(), uuid4(), uuid4()
+STATUSES = {
+    "request": {status.value for status in enums.RequestStatus},
+    "application": {status.value for status in enums.ApplicationStatus},
+    "booking": {status.value for status in enums.BookingStatus},
+}
+
+
+def request(status: str = "open", starts_at: datetime = NOW + timedelta(days=1)) -> RequestRecord:
+    """A request of CLIENT for an event of four hours."""
+    return RequestRecord(
+        id=uuid4(),
+        client_id=CLIENT,
+        title="A band",
+        description="",
+        event_date=date(2027, 1, 2),
+        start_time=time(0),
+        end_time=time(4),
+        time_zone="UTC",
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(hours=4),
+        budget_min=Decimal("100.00"),
+        budget_max=Decimal("300.00"),
+        currency="CHF",
+        latitude=52.5,
+        longitude=13.4,
+        address="",
+        city="Berlin",
+        country="DE",
+        required_skill_ids=[],
+        status=status,
+        urgency_level="medium",
+        version=1,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def application(status: str = "pending") -> ApplicationRecord:
+    """An application of PLAYER."""
+    return ApplicationRecord(
+        id=uuid4(),
+        request_id=uuid4(),
+        musician_id=uuid4(),
+        musician_user_id=PLAYER,
+        message="",
+        proposed_price=Decimal("250.00"),
+        status=status,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def booking(status: str = "confirmed", ends_at: datetime = NOW) -> BookingRecord:
+    """A booking of PLAYER by CLIENT."""
+    return BookingRecord(
+        id=uuid4(),
+        request_id=uuid4(),
+        application_id=None,
+        client_id=CLIENT,
+        musician_id=uuid4(),
+        musician_user_id=PLAYER,
+        starts_at=ends_at - timedelta(hours=4),
+        ends_at=ends_at,
+        time_zone="UTC",
+        price=Decimal("250.00"),
+        currency="EUR",
+        status=status,
+        version=1,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def allowed(check: Callable[..., None], *arguments: Any) -> bool:
+    """Whether a check raises no Conflict."""
+    try:
+        check(*arguments)
+    except Conflict:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("what", ["request", "application", "booking"])
+def test_the_tables_know_every_status(what: str) -> None:
+    """The tables use the statuses of the schema; every status but the first can be reached."""
+    table = model.TRANSITIONS[what]
+    reached = set().union(*table.values())
+    assert table.keys() | reached == STATUSES[what]
+    first = {"request": "open", "application": "pending", "booking": "pending"}[what]
+    assert STATUSES[what] - reached == {first}
+    for before in STATUSES[what]:
+        for after in STATUSES[what]:
+            assert allowed(model.check_transition, what, before, after) == (after in table.get(before, ()))
+
+
+@pytest.mark.parametrize(
+    ("what", "final"),
+    [
+        ("request", {"completed", "cancelled"}),
+        ("application", {"rejected", "withdrawn"}),
+        ("booking", {"completed", "cancelled"}),
+    ],
+)
+def test_final_statuses(what: str, final: set[str]) -> None:
+    """Nothing follows them."""
+    assert STATUSES[what] - model.TRANSITIONS[what].keys() == final
+
+
+def test_a_refused_transition_names_both_statuses() -> None:
+    """In words, without underscores."""
+    with pytest.raises(Conflict, match="The request is completed, so it cannot become in progress"):
+        model.check_transition("request", "completed", "in_progress")
+
+
+@given(some.sampled_from(sorted(STATUSES["request"])), some.integers(-3, 3))
+def test_deadlines_of_a_request(status: str, hours: int) -> None:
+    """Musicians apply and are booked before the event starts; applications need an open request."""
+    event = request(status, NOW + timedelta(hours=hours))
+    is_open = status in ("open", "in_progress")
+    assert allowed(model.check_accepts_applications, event, PLAYER, NOW) == (is_open and hours > 0)
+    assert allowed(model.check_bookable, event, NOW) == (is_open and hours > 0)
+    assert allowed(model.check_changeable, event) == is_open
+    assert not allowed(model.check_accepts_applications, event, CLIENT, NOW)
+
+
+@given(some.sampled_from(sorted(STATUSES["booking"])), some.integers(-3, 3))
+def test_a_booking_is_completed_after_its_event(status: str, hours: int) -> None:
+    """A confirmed one, from the end of the event on."""
+    done = allowed(model.check_completable, booking(status, NOW + timedelta(hours=hours)), NOW)
+    assert done == (status == "confirmed" and hours <= 0)
+
+
+@pytest.mark.parametrize("status", sorted(STATUSES["application"]))
+def test_only_a_pending_application_is_closed_or_assigned(status: str) -> None:
+    """One that was accepted is closed with its booking."""
+    for after in ("rejected", "withdrawn"):
+        assert allowed(model.check_closable, application(status), after) == (status == "pending")
+    assert allowed(model.check_assignable, application(status)) == (status == "pending")
+
+
+def test_parties_of_a_booking() -> None:
+    """Client and musician; an admin acts for the client."""
+    made = booking()
+    for user_id, party in ((CLIENT, "client"), (PLAYER, "musician")):
+        model.check_party(made, user_id)
+        assert model.party_of(made, user_id) == party
+    with pytest.raises(Forbidden):
+        model.check_party(made, STRANGER)
+    assert model.party_of(made, STRANGER) == "client"
+    assert {model.CLOSED_BY[model.party_of(made, by)] for by in (CLIENT, PLAYER)} == {"rejected", "withdrawn"}
+
+
+def test_the_price_is_the_proposed_one_or_the_highest_of_the_budget() -> None:
+    """The currency, the times and the client are the request's in both cases."""
+    event, applied = request(), application()
+    agreed = model.BookingTerms.of_applicant(event, applied)
+    assert (agreed.price, agreed.application_id) == (applied.proposed_price, applied.id)
+    assert (agreed.musician_id, agreed.musician_user_id) == (applied.musician_id, PLAYER)
+    musician_id = uuid4()
+    direct = model.BookingTerms.of_musician(event, musician_id, STRANGER)
+    assert (direct.price, direct.application_id) == (event.budget_max, None)
+    assert (direct.musician_id, direct.musician_user_id) == (musician_id, STRANGER)
+    for terms in (agreed, direct):
+        assert (terms.request_id, terms.client_id, terms.currency) == (event.id, CLIENT, "CHF")
+        assert (terms.starts_at, terms.ends_at) == (event.starts_at, event.ends_at)
+
+
+def update(**changes: Any) -> UpdateRequest:
+    """A change of a request by its client."""
+    return UpdateRequest(by=Identity(CLIENT, "client"), request_id=uuid4(), **changes)
+
+
+def test_changes_of_a_request() -> None:
+    """Only what is given changes; a budget is checked with the bound that stays."""
+    budget = {"budget_min": Decimal("100.00"), "budget_max": Decimal("300.00")}
+    assert model.changed(request(), update()) == budget
+    assert model.changed(request(), update(title=" A duo ", budget_min=Decimal(300))) == {
+        "title": "A duo",
+        "budget_min": Decimal("300.00"),
+        "budget_max": Decimal("300.00"),
+    }
+    with pytest.raises(BadUserInput, match="budgetMin"):
+        model.changed(request(), update(budget_min=Decimal("300.01")))
+    with pytest.raises(Conflict, match="assigned"):
+        model.changed(request("assigned"), update(title="x"))
+
+
+MONEY = some.decimals(min_value=0, max_value="99999999.99", places=2)
+
+
+@given(MONEY, MONEY)
+def test_budgets(least: Decimal, most: Decimal) -> None:
+    """Two amounts in order are a budget, with cents; in the other order they are refused."""
+    if least <= most:
+        assert model.check_budget(Budget(least=least, most=most)) == Budget(least=least, most=most)
+    else:
+        with pytest.raises(BadUserInput):
+            model.check_budget(Budget(least=least, most=most))
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"latitude": 90.1}, "latitude"),
+        ({"longitude": float("nan")}, "longitude"),
+        ({"country": "de"}, "country"),
+        ({"country": "DEU"}, "country"),
+        ({"city": "x" * 121}, "city"),
+    ],
+)
+def test_wrong_places_are_refused(change: dict[str, Any], field: str) -> None:
+    """Each wrong value is named by its field."""
+    with pytest.raises(BadUserInput) as caught:
+        model.check_place(Place(**{"latitude": 0.0, "longitude": 0.0, **change}))
+    assert caught.value.extensions["field"] == field
+
+
+@given(some.lists(some.sampled_from([UUID(int=number) for number in range(25)]), max_size=30))
+def test_skills(skills: list[UUID]) -> None:
+    """At most 20; repetitions are dropped, the order stays."""
+    if len(skills) > model.MAX_SKILLS:
+        with pytest.raises(BadUserInput, match="at most 20"):
+            model.check_skills(tuple(skills))
+    else:
+        assert model.check_skills(tuple(skills)) == tuple(dict.fromkeys(skills))

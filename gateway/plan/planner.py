@@ -123,8 +123,8 @@ def _mutation_stages(paths: Paths, operation: Operation) -> list[list[FetchGroup
 
 
 def _nesting(items: Sequence[Field | Fragment]) -> Nesting | None:
-    """The fragments around the selections of one root field, outer ones first; None where the selections have
-    different fragments around them.
+    """The fragments around a root field, outer ones first. None if the client selected the field several
+    times, in different fragments.
     """
     found = {nesting for item in items for nesting in _nestings(item)}
     return found.pop() if len(found) == 1 else None

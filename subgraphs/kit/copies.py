@@ -68,7 +68,7 @@ class Repairable(Protocol):
     async def repair(
         self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]
     ) -> bool:
-        """Replace the copy with this key by the owner's facts `told` at a version.
+        """Replace the copy with this key by the values `told`, which the owner has at its version `version`.
 
         Returns False, with nothing changed, if an event with a higher version was applied meanwhile.
         """

@@ -113,7 +113,8 @@ class Checker(Background):
         self._lock = asyncio.Lock()
 
     async def check(self, *, deep: bool = False) -> list[PairReport]:
-        """Check all pairs, and store and return the reports.
+        """Compare every copy with its owner, store a report per pair of owner and copy, and return the
+        reports.
 
         `deep`: compare the content as well as the versions.
         """

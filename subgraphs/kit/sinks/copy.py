@@ -66,7 +66,9 @@ class SinkCopy:
         return True
 
     def original(self, key: UUID, version: int, told: Mapping[str, Any]) -> Envelope:
-        """Return the owner's facts as an event of the type `event_type`."""
+        """Return an event with the owner's present values `told`, as if the owner had published it at this
+        version.
+        """
         now = self.consumer.database.clock.now()
         return copies.event_from_original(
             self.source, self.aggregate_type, self.event_type, key, version, told, now

@@ -1,4 +1,4 @@
-"""The type name of a root type is the supergraph's, wherever it is selected and whatever a subgraph calls it."""
+"""The type name of a root type is the supergraph's, wherever it is selected, whatever a subgraph calls it."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -159,7 +159,10 @@ def _shared(one: Nesting, other: Nesting) -> int:
 
 
 def _by_key(selections: Selections) -> dict[str, list[Field | Fragment]]:
-    """The root selections by response key; a field in a fragment with directives is alone in a copy of it."""
+    """The root selections by response key.
+
+    A fragment with directives is copied for each of its fields, so that every copy has one field.
+    """
     found: dict[str, list[Field | Fragment]] = {}
     for item in selections:
         if isinstance(item, Field):

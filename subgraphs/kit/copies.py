@@ -203,7 +203,9 @@ _DIGESTS = text(
 
 
 async def digests_of(session: Session, versions: Mapping[UUID, int]) -> dict[str, list[Any]]:
-    """Compute the digests of objects that are not in a table, from their versions by key."""
+    """Return the number of objects and a hash of their keys and versions, by bucket.
+
+    For an owner whose objects are not rows of a table, such as streams of events. `versions`: by key."""
     rows = await session.fetch_all(_DIGESTS, keys=list(versions), versions=list(versions.values()))
     return {str(row.bucket): [row.rows, row.hash] for row in rows}
 

@@ -66,7 +66,7 @@ ROWS_OF_EVENTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class PairReport:
-    """The result of a check of one pair; `error` is the reason why the check failed."""
+    """The result of comparing one copy with its owner; `error`: why the comparison could not be made."""
 
     pair: CopyPair
     compared: int

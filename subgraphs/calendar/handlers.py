@@ -10,6 +10,7 @@ from subgraphs.kit.bus import CommandHandler
 from subgraphs.kit.errors import Conflict, Forbidden
 from subgraphs.kit.messages import Command, Envelope
 from subgraphs.kit.queue.inbox import EventHandler
+from subgraphs.kit.records import values_of
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 
@@ -72,7 +73,7 @@ async def _add_slot(uow: UnitOfWork, new: NewSlot) -> SlotRecord:
 
 def facts_of(slot: SlotRecord) -> dict[str, Any]:
     """Return the fields of an event about a slot."""
-    named = {name: getattr(slot, name) for name in ("musician_id", "musician_user_id", "booking_id", "kind")}
+    named = values_of(slot, "musician_id", "musician_user_id", "booking_id", "kind")
     return {"slot_id": slot.id, **named, "starts_at": slot.span.starts_at, "ends_at": slot.span.ends_at}
 
 

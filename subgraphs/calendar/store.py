@@ -14,6 +14,7 @@ from subgraphs.calendar.model import NewSlot, SlotRecord, Span
 from subgraphs.calendar.tables import known_musicians, slots
 from subgraphs.kit.database import Session, among_ids
 from subgraphs.kit.errors import NotFound
+from subgraphs.kit.records import upsert_newer
 
 MAX_SLOTS = 1000
 """The greatest number of slots that are returned at once."""
@@ -151,9 +152,4 @@ async def lock_musician_of(session: Session, user_id: UUID) -> UUID | None:
 async def upsert_musician(session: Session, musician_id: UUID, user_id: UUID, position: int) -> None:
     """Store the user of a musician, unless an event with a higher position was stored."""
     row = {"musician_id": musician_id, "user_id": user_id, "position": position}
-    added = postgresql.insert(known_musicians).values(row)
-    newer = known_musicians.c.position < added.excluded.position
-    changes = {"user_id": added.excluded.user_id, "position": added.excluded.position}
-    await session.execute(
-        added.on_conflict_do_update(index_elements=["musician_id"], set_=changes, where=newer)
-    )
+    await upsert_newer(session, known_musicians, "musician_id", row)

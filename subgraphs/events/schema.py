@@ -5,6 +5,7 @@ from datetime import datetime
 import strawberry
 
 from subgraphs.events import store
+from subgraphs.events.tables import AUDIT_ROWS
 from subgraphs.events.types import AuditEvent, Info
 from subgraphs.kit import checks
 from subgraphs.kit.graphql import Schema, input_type, object_type, resolver
@@ -56,14 +57,13 @@ class Query:
     ) -> Connection[AuditEvent] | None:
         """The events of all services, the newest first."""
         info.context.require_role("admin")
-        page, criteria = Page.of(store.NEWEST, first, after), (filter or AuditFilter()).read()
+        page, criteria = Page.of(store.NEWEST, first, after), (filter or AuditFilter()).read().conditions()
         database = info.context.database
-        rows = await store.page(database, criteria, page)
         return page.connection(
-            rows,
+            await AUDIT_ROWS.page(database, page, criteria),
             AuditEvent.of,
-            lambda row: (row.occurred_at, row.event_id),
-            lambda: store.count(database, criteria),
+            lambda event: (event.occurred_at, event.event_id),
+            lambda: AUDIT_ROWS.count(database, criteria),
         )
 
     @resolver
@@ -72,10 +72,10 @@ class Query:
         at most 200.
         """
         info.context.require_role("admin")
-        rows = await store.by_correlation(
+        events = await store.by_correlation(
             info.context.database, checks.text(correlation_id, "correlationId", 100)
         )
-        return [AuditEvent.of(row) for row in rows]
+        return [AuditEvent.of(event) for event in events]
 
 
 schema = Schema(Query, types=[AuditEvent])

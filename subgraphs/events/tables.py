@@ -1,7 +1,12 @@
 """The table of the events service for SQLAlchemy; it is created in migrations/."""
 
+from typing import Final
+
 from sqlalchemy import BigInteger, Column, DateTime, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
+
+from subgraphs.events.records import AuditRecord
+from subgraphs.kit.records import RecordTable
 
 audit_events = Table(
     "audit_events",
@@ -19,3 +24,5 @@ audit_events = Table(
     Column("occurred_at", DateTime(timezone=True)),
     Column("recorded_at", DateTime(timezone=True)),
 )
+
+AUDIT_ROWS: Final = RecordTable(audit_events, AuditRecord)

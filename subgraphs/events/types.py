@@ -1,13 +1,13 @@
 """GraphQL types of the events subgraph."""
 
 from datetime import datetime
-from typing import Any
 
 import strawberry
-from sqlalchemy import Row
 from strawberry.scalars import JSON
 
 from subgraphs.events import store
+from subgraphs.events.records import AuditRecord
+from subgraphs.events.tables import AUDIT_ROWS
 from subgraphs.kit import loaders
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
@@ -21,7 +21,7 @@ class EventsContext(ServiceContext):
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)
-        self.events = loaders.one(lambda ids: store.by_ids(database, ids))
+        self.events = loaders.one(lambda ids: AUDIT_ROWS.by_ids(database, ids, "event_id"))
         self.consequences = loaders.one(lambda ids: store.consequences(database, ids))
 
 
@@ -44,20 +44,23 @@ class AuditEvent:
     )
     occurred_at: datetime = strawberry.field(description="When the event occurred.")
     recorded_at: datetime = strawberry.field(description="When the audit stored the event.")
-    row: strawberry.Private[Any]
+    record: strawberry.Private[AuditRecord]
 
     @resolver
     async def cause(self, info: Info) -> "AuditEvent | None":
         """The event that caused this event; null if there is none."""
-        if self.row.causation_id is None:
+        if self.record.causation_id is None:
             return None
-        row = await info.context.events.load(self.row.causation_id)
-        return None if row is None else AuditEvent.of(row)
+        record = await info.context.events.load(self.record.causation_id)
+        return None if record is None else AuditEvent.of(record)
 
     @resolver
     async def consequences(self, info: Info) -> "list[AuditEvent] | None":
         """The events that this event caused directly, at most 200."""
-        return [AuditEvent.of(row) for row in await info.context.consequences.load(self.row.event_id) or ()]
+        return [
+            AuditEvent.of(record)
+            for record in await info.context.consequences.load(self.record.event_id) or ()
+        ]
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "AuditEvent | None":
@@ -69,22 +72,22 @@ class AuditEvent:
         """Return the event with this id, None if there is none. Raises Unauthenticated, Forbidden."""
         info.context.require_role("admin")
         key = uuid_of(id)
-        row = await info.context.events.load(key) if key else None
-        return None if row is None else cls.of(row)
+        record = await info.context.events.load(key) if key else None
+        return None if record is None else cls.of(record)
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "AuditEvent":
-        """Return the GraphQL type of a row."""
+    def of(cls, record: AuditRecord) -> "AuditEvent":
+        """Return the GraphQL type of a record."""
         return cls(
-            id=strawberry.ID(str(row.event_id)),
-            service=row.source,
-            type=row.event_type,
-            aggregate_type=row.aggregate_type,
-            aggregate_id=strawberry.ID(str(row.aggregate_id)),
-            payload=JSON(row.payload),
-            created_by=row.created_by or None,
-            correlation_id=row.correlation_id or None,
-            occurred_at=row.occurred_at,
-            recorded_at=row.recorded_at,
-            row=row,
+            id=strawberry.ID(str(record.event_id)),
+            service=record.source,
+            type=record.event_type,
+            aggregate_type=record.aggregate_type,
+            aggregate_id=strawberry.ID(str(record.aggregate_id)),
+            payload=JSON(dict(record.payload)),
+            created_by=record.created_by or None,
+            correlation_id=record.correlation_id or None,
+            occurred_at=record.occurred_at,
+            recorded_at=record.recorded_at,
+            record=record,
         )

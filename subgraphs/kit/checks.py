@@ -5,12 +5,13 @@ the field.
 import re
 import unicodedata
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import orjson
 
@@ -75,6 +76,44 @@ def decimal(value: float, field: str, least: float, most: float) -> float:
     return value
 
 
+def latitude(value: float, field: str) -> float:
+    """Return degrees north, from -90 to 90."""
+    return decimal(value, field, -90, 90)
+
+
+def longitude(value: float, field: str) -> float:
+    """Return degrees east, from -180 to 180."""
+    return decimal(value, field, -180, 180)
+
+
+def country(value: str, field: str = "country") -> str:
+    """Return a country code of two capital letters (ISO 3166-1); whether it is assigned is not checked."""
+    if not re.fullmatch(r"[A-Z]{2}", value):
+        raise BadUserInput("'country' must be a code of two capital letters, such as DE", field)
+    return value
+
+
+def in_utc(value: datetime, field: str) -> datetime:
+    """Return a time in UTC; a time without an offset is taken as UTC."""
+    try:
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise BadUserInput(f"'{field}' must be in the years 1 to 9999 in UTC", field) from None
+
+
+def period(
+    start: datetime | None, end: datetime | None, fields: tuple[str, str]
+) -> tuple[datetime | None, datetime | None]:
+    """Return two times in UTC, of which the second is not before the first; each may be None."""
+    first = None if start is None else in_utc(start, fields[0])
+    last = None if end is None else in_utc(end, fields[1])
+    if first and last and first > last:
+        raise BadUserInput(
+            f"'{fields[0]}' must not be after '{fields[1]}', got {first} and {last}", fields[0]
+        )
+    return first, last
+
+
 def money(value: Decimal, field: str) -> Decimal:
     """Return an amount of money that fits numeric(10,2): not negative, with at most two decimals."""
     if not value.is_finite() or not 0 <= value < 10**8:
@@ -102,6 +141,14 @@ def time_zone(value: str) -> str:
     if value not in known_zones():
         raise BadUserInput("'timeZone' must be an IANA name such as Europe/Berlin", "timeZone")
     return value
+
+
+def zone(value: str) -> ZoneInfo:
+    """Return the time zone with an IANA name that this machine knows."""
+    try:
+        return ZoneInfo(time_zone(value))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadUserInput("'timeZone' must be an IANA name such as Europe/Berlin", "timeZone") from None
 
 
 def identifier(value: str, field: str) -> UUID:

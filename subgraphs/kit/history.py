@@ -3,7 +3,7 @@ time.
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -126,11 +126,7 @@ async def _load(
         return await about.aggregate.load(session, stream)
     if time.tzinfo is None:
         raise BadUserInput("'time' must have an offset, such as 2026-11-22T12:00:00Z", "time")
-    try:
-        moment = time.astimezone(UTC)
-    except OverflowError:
-        raise BadUserInput("'time' must be in the years 1 to 9999 in UTC", "time") from None
-    return await about.aggregate.load_as_of(session, stream, moment)
+    return await about.aggregate.load_as_of(session, stream, checks.in_utc(time, "time"))
 
 
 Owner = Callable[[Any, str], Awaitable[UUID]]

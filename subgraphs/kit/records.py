@@ -42,6 +42,22 @@ def grouped(found: Iterable[Record], field: str) -> dict[UUID, list[Record]]:
     return lists
 
 
+def values_of(found: object, *names: str) -> dict[str, Any]:
+    """Return the values of some fields of a record, by name."""
+    return {name: getattr(found, name) for name in names}
+
+
+async def upsert_newer(session: Session, table: Table, key: str, values: Mapping[str, Any]) -> None:
+    """Store the copy of an object of another service, unless one from a later event is stored.
+
+    `key`: the column of the object's id. `values` has the column `position`, the position of the event.
+    """
+    added = insert(table).values(**values)
+    changes = {name: added.excluded[name] for name in values if name != key}
+    newer = table.c.position < added.excluded.position
+    await session.execute(added.on_conflict_do_update(index_elements=[key], set_=changes, where=newer))
+
+
 async def count(session: Session, table: Table, conditions: Iterable[Condition] = ()) -> int:
     """Return the number of rows of a table that fulfil all conditions."""
     return int(await session.fetch_value(select(func.count()).select_from(table).where(*conditions)))
@@ -51,11 +67,14 @@ class RecordTable(Generic[Record]):
     """A table and the dataclass of its rows.
 
     Example: `RecordTable(bookings, BookingRecord).by_ids(session, ids)` returns `dict[UUID, BookingRecord]`.
-    Raises TypeError if the fields of the dataclass are not the columns of the table.
+    `hidden`: columns that are not selected. Raises TypeError if the fields of the dataclass are not the other
+    columns of the table.
     """
 
-    def __init__(self, table: Table, kind: type[Record]) -> None:
-        names, columns = {field.name for field in fields(kind)}, set(table.c.keys())  # type: ignore[arg-type]
+    def __init__(self, table: Table, kind: type[Record], hidden: Sequence[str] = ()) -> None:
+        self.columns = [column for column in table.c if column.name not in hidden]
+        names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+        columns = {column.name for column in self.columns}
         if names != columns:
             raise TypeError(
                 f"{kind.__name__} must have the columns of the table {table.name} as fields;"
@@ -88,7 +107,7 @@ class RecordTable(Generic[Record]):
     def _statement(self, column: str) -> Select[Any]:
         """Return the statement for rows with ids in the array parameter `ids`; it is built once."""
         if column not in self._among:
-            self._among[column] = select(self.table).where(among_ids(self.table.c[column]))
+            self._among[column] = select(*self.columns).where(among_ids(self.table.c[column]))
         return self._among[column]
 
     async def lock(self, session: Session, row_id: UUID, missing: str) -> Record:
@@ -96,38 +115,47 @@ class RecordTable(Generic[Record]):
 
         Raises NotFound with the message `missing` if there is none.
         """
-        row = await session.fetch_one(select(self.table).where(self.table.c.id == row_id).with_for_update())
+        row = await session.fetch_one(
+            select(*self.columns).where(self.table.c.id == row_id).with_for_update()
+        )
         if row is None:
             raise NotFound(missing)
         return record(self.kind, row)
 
     async def lock_first(self, session: Session, *conditions: Condition) -> Record | None:
         """Return a record that fulfils all conditions, locked; None if there is none."""
-        return await self.fetch_one(session, select(self.table).where(*conditions).with_for_update())
+        return await self.fetch_one(session, select(*self.columns).where(*conditions).with_for_update())
 
     async def insert(self, session: Session, values: Mapping[str, Any]) -> Record | None:
         """Insert a row and return it; None if it violates a unique or an exclusion constraint."""
-        added = insert(self.table).values(**values).on_conflict_do_nothing().returning(self.table)
+        added = insert(self.table).values(**values).on_conflict_do_nothing().returning(*self.columns)
         return record_or_none(self.kind, await session.fetch_one(added))
 
     async def page(self, session: Session, page: Page, conditions: Iterable[Condition] = ()) -> list[Record]:
         """Return the records of a page of the rows that fulfil all conditions, and one more if there is a
         next page.
         """
-        return await self.fetch_all(session, page.select(select(self.table).where(*conditions)))
+        return await self.fetch_all(session, page.select(select(*self.columns).where(*conditions)))
 
     async def count(self, session: Session, conditions: Iterable[Condition] = ()) -> int:
         """Return the number of rows that fulfil all conditions."""
         return await count(session, self.table, conditions)
 
     async def page_of_each(
-        self, session: Session, parent: str, ids: Sequence[UUID], page: Page
+        self,
+        session: Session,
+        parent: str,
+        ids: Sequence[UUID],
+        page: Page,
+        conditions: Iterable[Condition] = (),
     ) -> dict[UUID, list[Record]]:
-        """Return the same page of each parent's rows, by parent, with one statement.
+        """Return the same page of each parent's rows that fulfil all conditions, by parent, with one
+        statement.
 
         `parent`: the name of the column that is compared with `ids`.
         """
-        statement = page.select_of_each(select(self.table), self.table.c[parent], ids)
+        chosen = select(*self.columns).where(*conditions)
+        statement = page.select_of_each(chosen, self.table.c[parent], ids)
         return grouped(await self.fetch_all(session, statement), parent)
 
     async def count_of_each(

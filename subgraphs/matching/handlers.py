@@ -5,21 +5,22 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row
 
 from subgraphs.kit.bus import CommandHandler
 from subgraphs.kit.errors import BadUserInput, Conflict, Forbidden, NotFound
 from subgraphs.kit.messages import Command, Envelope
 from subgraphs.kit.queue.inbox import EventHandler
+from subgraphs.kit.records import values_of
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.matching import store
 from subgraphs.matching.matcher import Matcher
 from subgraphs.matching.messages import FindMatches, MusicianFacts, RequestFacts
+from subgraphs.matching.records import AlgorithmRecord
 
 _OPEN_STATUSES = ("open", "in_progress")
 
 
-def algorithm_named(algorithms: Mapping[str, Row[Any]], name: str) -> Row[Any]:
+def algorithm_named(algorithms: Mapping[str, AlgorithmRecord], name: str) -> AlgorithmRecord:
     """Return the algorithm with this name. Raises BadUserInput."""
     if (algorithm := algorithms.get(name)) is None:
         raise BadUserInput(f"'algorithm' must be one of {', '.join(algorithms)}, got {name!r}", "algorithm")
@@ -30,7 +31,7 @@ def command_handlers(matcher: Matcher) -> Mapping[type[Command[Any]], CommandHan
     """Return the command handlers, which rank with this matcher."""
 
     async def find_matches(uow: UnitOfWork, command: FindMatches) -> UUID:
-        request = (await store.requests_by_ids(uow, [command.request_id])).get(command.request_id)
+        request = await store.request(uow, command.request_id)
         if request is None:
             raise NotFound(
                 f"There is no request with the id {command.request_id}, or the matching service has not"
@@ -40,11 +41,11 @@ def command_handlers(matcher: Matcher) -> Mapping[type[Command[Any]], CommandHan
             raise Forbidden("This request belongs to another user")
         if request.status not in _OPEN_STATUSES:
             raise Conflict(f"Musicians are ranked for open requests only, this one is {request.status}")
-        algorithms = {row.name: row for row in await store.all_algorithms(uow)}
-        row = await matcher.result(
+        algorithms = {known.name: known for known in await store.all_algorithms(uow)}
+        result = await matcher.result(
             uow, algorithm_named(algorithms, command.algorithm), request, command.force_refresh
         )
-        return UUID(str(row.id))
+        return result.id
 
     return {FindMatches: find_matches}
 
@@ -64,7 +65,7 @@ def _order(envelope: Envelope) -> dict[str, int]:
 
 
 def _values(facts: msgspec.Struct) -> dict[str, Any]:
-    return {name: getattr(facts, name) for name in facts.__struct_fields__}
+    return values_of(facts, *facts.__struct_fields__)
 
 
 EVENT_HANDLERS: Mapping[str, EventHandler] = {

@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from subgraphs.kit.database import Database
 from subgraphs.matching.model import Columns, Requirements, hours_between, unit_vectors
+from subgraphs.matching.records import RequestCopy
 
 _WORD = 64
 _FULL_WORD = (1 << _WORD) - 1
@@ -93,8 +94,8 @@ class Index:
             self._view = _used_part(self._columns, len(self))
         return self._view
 
-    def requirements_of(self, request: Any) -> Requirements:
-        """Convert a row of `matching_requests` to requirements on the columns."""
+    def requirements_of(self, request: RequestCopy) -> Requirements:
+        """Convert the copy of a request to requirements on the columns."""
         skills = np.zeros(len(self._columns.skills), np.uint64)
         for skill in request.skill_ids:
             bit = self._skill_bits.get(skill)

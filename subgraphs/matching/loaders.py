@@ -2,10 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
 from uuid import UUID
-
-from sqlalchemy import Row
 
 from subgraphs.kit import loaders
 from subgraphs.kit.bus import Bus
@@ -15,6 +12,8 @@ from subgraphs.matching import store
 from subgraphs.matching.handlers import algorithm_named
 from subgraphs.matching.index import Index
 from subgraphs.matching.matcher import Matcher
+from subgraphs.matching.records import ResultRecord
+from subgraphs.matching.tables import ALGORITHM_ROWS, REQUEST_ROWS, RESULT_ROWS
 
 
 class MatchingContext(ServiceContext):
@@ -23,9 +22,9 @@ class MatchingContext(ServiceContext):
     def __init__(self, caller: Caller, database: Database, bus: Bus, matcher: Matcher) -> None:
         super().__init__(caller, database, bus)
         self.matcher = matcher
-        self.algorithms = loaders.one(lambda ids: store.algorithms_by_ids(database, ids))
-        self.requests = loaders.one(lambda ids: store.requests_by_ids(database, ids))
-        self.results = loaders.one(lambda ids: store.results_by_ids(database, ids))
+        self.algorithms = loaders.one(lambda ids: ALGORITHM_ROWS.by_ids(database, ids))
+        self.requests = loaders.one(lambda ids: REQUEST_ROWS.by_ids(database, ids, "request_id"))
+        self.results = loaders.one(lambda ids: RESULT_ROWS.by_ids(database, ids))
         self.rankings = loaders.one(self._rankings)
         self._catching_up: asyncio.Task[None] | None = None
 
@@ -36,13 +35,13 @@ class MatchingContext(ServiceContext):
         await self._catching_up
         return self.matcher.index
 
-    async def _rankings(self, pairs: Sequence[tuple[UUID, str]]) -> Mapping[tuple[UUID, str], Row[Any]]:
+    async def _rankings(self, pairs: Sequence[tuple[UUID, str]]) -> Mapping[tuple[UUID, str], ResultRecord]:
         """Return rankings by pairs of request and algorithm's name, all requests of an algorithm at once."""
-        algorithms = {row.name: row for row in await store.all_algorithms(self.database)}
-        rankings: dict[tuple[UUID, str], Row[Any]] = {}
+        algorithms = {known.name: known for known in await store.all_algorithms(self.database)}
+        rankings: dict[tuple[UUID, str], ResultRecord] = {}
         for name in dict.fromkeys(name for _, name in pairs):
             ids = [key for key, wanted in pairs if wanted == name]
-            copies = [row for row in await self.requests.load_many(ids) if row is not None]
+            copies = [copy for copy in await self.requests.load_many(ids) if copy is not None]
             ranked = await self.matcher.results(self.database, algorithm_named(algorithms, name), copies)
-            rankings.update({(key, name): row for key, row in ranked.items()})
+            rankings.update({(key, name): result for key, result in ranked.items()})
         return rankings

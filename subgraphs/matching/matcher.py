@@ -9,14 +9,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import Row
 
 from subgraphs.kit.database import Database, Session
+from subgraphs.kit.records import values_of
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.matching import store
 from subgraphs.matching.index import Index
 from subgraphs.matching.messages import MatchesRanked
 from subgraphs.matching.model import DEFAULT_ALGORITHM, PUBLISHED, Parameters, parameters_of, rank
+from subgraphs.matching.records import AlgorithmRecord, RequestCopy, ResultRecord
 
 
 class Matcher:
@@ -26,8 +27,8 @@ class Matcher:
         self.index = index
 
     async def results(
-        self, database: Database, algorithm: Row[Any], requests: Sequence[Row[Any]]
-    ) -> Mapping[UUID, Row[Any]]:
+        self, database: Database, algorithm: AlgorithmRecord, requests: Sequence[RequestCopy]
+    ) -> Mapping[UUID, ResultRecord]:
         """Return a stored result for each request: the newest one if it is valid, else a new one.
 
         New results are stored and published.
@@ -35,7 +36,7 @@ class Matcher:
         begin = time.perf_counter()
         await self.index.catch_up()
         newest = await self._newest(database, algorithm, requests)
-        results = {key: row for key, row in newest.items() if row is not None}
+        results = dict(newest)
         missing = [request for request in requests if request.request_id not in results]
         if missing:
             rows = await self._computed(algorithm, missing, begin)
@@ -43,7 +44,9 @@ class Matcher:
                 results.update({row.request_id: row for row in await _store(uow, algorithm, missing, rows)})
         return results
 
-    async def result(self, uow: UnitOfWork, algorithm: Row[Any], request: Row[Any], force: bool) -> Row[Any]:
+    async def result(
+        self, uow: UnitOfWork, algorithm: AlgorithmRecord, request: RequestCopy, force: bool
+    ) -> ResultRecord:
         """Store and return a new result for one request.
 
         It is a copy with `cache_hit` if the newest stored result is valid, unless `force` is set.
@@ -56,13 +59,13 @@ class Matcher:
                 await _store(uow, algorithm, [request], await self._computed(algorithm, [request], begin))
             )[0]
         elapsed = (time.perf_counter() - begin) * 1000
-        same = {name: known._mapping[name] for name in _COPIED}
+        same = values_of(known, *_COPIED)
         row = {**same, "id": uuid4(), "execution_time_ms": elapsed, "cache_hit": True}
         return (await store.add_results(uow, [row]))[0]
 
     async def _newest(
-        self, session: Session, algorithm: Row[Any], requests: Sequence[Row[Any]]
-    ) -> Mapping[UUID, Row[Any]]:
+        self, session: Session, algorithm: AlgorithmRecord, requests: Sequence[RequestCopy]
+    ) -> Mapping[UUID, ResultRecord]:
         """Return valid stored results: neither request, algorithm nor any musician has changed since."""
         positions = {request.request_id: request.position for request in requests}
         rows = await store.newest_results(session, algorithm.id, list(positions))
@@ -75,7 +78,7 @@ class Matcher:
         }
 
     async def _computed(
-        self, algorithm: Row[Any], requests: Sequence[Row[Any]], begin: float
+        self, algorithm: AlgorithmRecord, requests: Sequence[RequestCopy], begin: float
     ) -> list[dict[str, Any]]:
         parameters = parameters_of(algorithm.parameters)
         rows = []
@@ -86,7 +89,7 @@ class Matcher:
         return rows
 
     def _compute(
-        self, algorithm: Row[Any], parameters: Parameters, request: Row[Any], begin: float
+        self, algorithm: AlgorithmRecord, parameters: Parameters, request: RequestCopy, begin: float
     ) -> dict[str, Any]:
         ranking = rank(self.index.columns, self.index.requirements_of(request), parameters)
         return {
@@ -104,8 +107,11 @@ class Matcher:
 
 
 async def _store(
-    uow: UnitOfWork, algorithm: Row[Any], requests: Sequence[Row[Any]], rows: Sequence[Mapping[str, Any]]
-) -> Sequence[Row[Any]]:
+    uow: UnitOfWork,
+    algorithm: AlgorithmRecord,
+    requests: Sequence[RequestCopy],
+    rows: Sequence[Mapping[str, Any]],
+) -> list[ResultRecord]:
     """Store computed results, and publish events about them."""
     owners = {request.request_id: request.client_id for request in requests}
     stored = await store.add_results(uow, rows)

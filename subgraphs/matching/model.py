@@ -15,7 +15,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-EARTH_KM = 6371.0088
+from subgraphs.kit.geography import EARTH_KM
+
 STORED = 100
 """The number of musicians in a stored result."""
 PUBLISHED = 50

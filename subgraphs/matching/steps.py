@@ -16,7 +16,7 @@ async def validate(uow: UnitOfWork, given: Given) -> Given:
     Raises NotFound, Conflict.
     """
     request_id, musician_id = UUID(given["requestId"]), UUID(given["musicianId"])
-    request = (await store.requests_by_ids(uow, [request_id])).get(request_id)
+    request = await store.request(uow, request_id)
     if request is None:
         raise NotFound(f"There is no request with the id {request_id}")
     if request.status not in ("open", "in_progress"):

@@ -5,80 +5,67 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Table, Uuid, any_, insert, literal, select
+from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql
 
-from subgraphs.kit.database import Session
-from subgraphs.matching.tables import algorithms, musicians, requests, results
+from subgraphs.kit.database import Session, among_ids
+from subgraphs.kit.records import records, upsert_newer
+from subgraphs.matching.records import AlgorithmRecord, MusicianCopy, RequestCopy, ResultRecord
+from subgraphs.matching.tables import (
+    ALGORITHM_ROWS,
+    MUSICIAN_ROWS,
+    REQUEST_ROWS,
+    algorithms,
+    musicians,
+    requests,
+    results,
+)
 
 REUSE_FOR = timedelta(hours=1)
 """How long a result may be reused if its inputs have not changed."""
 
 
-async def all_algorithms(session: Session) -> Sequence[Row[Any]]:
+async def all_algorithms(session: Session) -> list[AlgorithmRecord]:
     """Return the active algorithms, by name."""
-    return await session.fetch_all(
-        select(algorithms).where(algorithms.c.is_active).order_by(algorithms.c.name)
-    )
+    active = select(algorithms).where(algorithms.c.is_active).order_by(algorithms.c.name)
+    return await ALGORITHM_ROWS.fetch_all(session, active)
 
 
-async def algorithms_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
-    """Return algorithms by id, also inactive ones."""
-    rows = await session.fetch_all(select(algorithms).where(algorithms.c.id == any_(_array(ids))))
-    return {row.id: row for row in rows}
+async def request(session: Session, request_id: UUID) -> RequestCopy | None:
+    """Return the copy of a request, None if there is none."""
+    return (await REQUEST_ROWS.by_ids(session, [request_id], "request_id")).get(request_id)
 
 
-async def requests_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
-    """Return the copies of requests by id."""
-    rows = await session.fetch_all(select(requests).where(requests.c.request_id == any_(_array(ids))))
-    return {row.request_id: row for row in rows}
-
-
-async def musician(session: Session, musician_id: UUID) -> Row[Any] | None:
+async def musician(session: Session, musician_id: UUID) -> MusicianCopy | None:
     """Return the copy of a musician, None if there is none."""
-    return await session.fetch_one(select(musicians).where(musicians.c.musician_id == musician_id))
+    return (await MUSICIAN_ROWS.by_ids(session, [musician_id], "musician_id")).get(musician_id)
 
 
-async def results_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
-    """Return stored results by id."""
-    rows = await session.fetch_all(select(results).where(results.c.id == any_(_array(ids))))
-    return {row.id: row for row in rows}
-
-
-async def newest_results(session: Session, algorithm_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+async def newest_results(
+    session: Session, algorithm_id: UUID, ids: Sequence[UUID]
+) -> dict[UUID, ResultRecord]:
     """Return the newest result of each request, if it is not older than REUSE_FOR."""
     recent = results.c.created_at > session.clock.now() - REUSE_FOR
-    statement = select(results).where(
-        results.c.request_id == any_(_array(ids)), results.c.algorithm_id == algorithm_id
+    own = select(results).where(
+        among_ids(results.c.request_id), results.c.algorithm_id == algorithm_id, recent
     )
     order = (results.c.request_id, results.c.created_at.desc())
-    rows = await session.fetch_all(
-        statement.where(recent).ext(postgresql.distinct_on(results.c.request_id)).order_by(*order)
-    )
-    return {row.request_id: row for row in rows}
+    newest = own.ext(postgresql.distinct_on(results.c.request_id)).order_by(*order)
+    found = records(ResultRecord, await session.fetch_all(newest, ids=ids))
+    return {result.request_id: result for result in found}
 
 
-async def add_results(session: Session, rows: Sequence[Mapping[str, Any]]) -> Sequence[Row[Any]]:
-    """Insert results with one statement and return their rows."""
-    return await session.fetch_all(insert(results).values([dict(row) for row in rows]).returning(results))
+async def add_results(session: Session, rows: Sequence[Mapping[str, Any]]) -> list[ResultRecord]:
+    """Insert results with one statement and return them."""
+    added = insert(results).values([dict(row) for row in rows]).returning(results)
+    return records(ResultRecord, await session.fetch_all(added))
 
 
 async def upsert_musician(session: Session, values: Mapping[str, Any]) -> None:
     """Store the copy of a musician, unless one from an event with a higher position is stored."""
-    await _upsert(session, musicians, "musician_id", values)
+    await upsert_newer(session, musicians, "musician_id", values)
 
 
 async def upsert_request(session: Session, values: Mapping[str, Any]) -> None:
     """Store the copy of a request, unless one from an event with a higher position is stored."""
-    await _upsert(session, requests, "request_id", values)
-
-
-async def _upsert(session: Session, table: Table, key: str, values: Mapping[str, Any]) -> None:
-    added = postgresql.insert(table).values(**values)
-    changes = {name: added.excluded[name] for name in values if name != key}
-    newer = table.c.position < added.excluded.position
-    await session.execute(added.on_conflict_do_update(index_elements=[key], set_=changes, where=newer))
-
-
-def _array(ids: Sequence[UUID]) -> Any:
-    return literal(list(ids), postgresql.ARRAY(Uuid))
+    await upsert_newer(session, requests, "request_id", values)

@@ -1,5 +1,7 @@
 """The tables of the matching service for SQLAlchemy; they are created in migrations/."""
 
+from typing import Final
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -15,6 +17,9 @@ from sqlalchemy import (
     func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from subgraphs.kit.records import RecordTable
+from subgraphs.matching.records import AlgorithmRecord, MusicianCopy, RequestCopy, ResultRecord
 
 _METADATA = MetaData()
 
@@ -82,3 +87,8 @@ requests = Table(
     Column("position", BigInteger),
     Column("version", Integer),
 )
+
+ALGORITHM_ROWS: Final = RecordTable(algorithms, AlgorithmRecord)
+RESULT_ROWS: Final = RecordTable(results, ResultRecord)
+MUSICIAN_ROWS: Final = RecordTable(musicians, MusicianCopy)
+REQUEST_ROWS: Final = RecordTable(requests, RequestCopy)

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import msgspec
 import strawberry
-from sqlalchemy import Row
 
 from subgraphs.kit import budget
 from subgraphs.kit.errors import BadUserInput, NotFound
@@ -18,6 +17,7 @@ from subgraphs.matching import model
 from subgraphs.matching.loaders import MatchingContext
 from subgraphs.matching.model import DEFAULT_ALGORITHM
 from subgraphs.matching.prices import band_of
+from subgraphs.matching.records import AlgorithmRecord, ResultRecord
 
 Info = strawberry.Info[MatchingContext, None]
 
@@ -130,12 +130,12 @@ class Match:
         )
 
 
-def matches_of(row: Row[Any], first: int) -> list[Match]:
+def matches_of(record: ResultRecord, first: int) -> list[Match]:
     """Return the best `first` musicians of a stored result. Raises BadUserInput, TooManyElements."""
     if not 1 <= first <= model.STORED:
         raise BadUserInput(f"'first' must be from 1 to {model.STORED}, got {first}", "first")
-    budget.spend(len(row.musician_scores[:first]))
-    return [Match.of(match) for match in msgspec.convert(row.musician_scores[:first], list[model.Match])]
+    budget.spend(len(record.musician_scores[:first]))
+    return [Match.of(match) for match in msgspec.convert(record.musician_scores[:first], list[model.Match])]
 
 
 @object_type(keys=["id"])
@@ -160,8 +160,8 @@ class MusicianRequest:
         """The best `first` musicians, at most 100; null if the matching service has not received the
         request yet.
         """
-        row = await info.context.rankings.load((self.key, algorithm))
-        return matches_of(row, first) if row is not None else None
+        record = await info.context.rankings.load((self.key, algorithm))
+        return matches_of(record, first) if record is not None else None
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "MusicianRequest | None":
@@ -203,14 +203,14 @@ class MatchingAlgorithm:
     is_active: bool = strawberry.field(description="Whether the algorithm can be used for new rankings.")
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "MatchingAlgorithm":
-        """Return the GraphQL type of a row."""
-        parameters = model.parameters_of(row.parameters)
+    def of(cls, record: AlgorithmRecord) -> "MatchingAlgorithm":
+        """Return the GraphQL type of a record."""
+        parameters = model.parameters_of(record.parameters)
         weights = parameters.weights
         return cls(
-            id=strawberry.ID(str(row.id)),
-            name=row.name,
-            description=row.description,
+            id=strawberry.ID(str(record.id)),
+            name=record.name,
+            description=record.description,
             weights=AlgorithmWeights(
                 skill=weights.skill,
                 experience=weights.experience,
@@ -219,7 +219,7 @@ class MatchingAlgorithm:
             ),
             radius_km=parameters.radius_km,
             recommended_from=parameters.recommended_from,
-            is_active=row.is_active,
+            is_active=record.is_active,
         )
 
 
@@ -236,32 +236,32 @@ class MatchingResult:
         description="Whether an earlier ranking was reused because its inputs had not changed."
     )
     created_at: datetime = strawberry.field(description="When the ranking was made.")
-    row: strawberry.Private[Any]
+    record: strawberry.Private[ResultRecord]
 
     @field_with(provides=["title"])
     def request(self) -> MusicianRequest | None:
         """The request for which musicians were ranked."""
-        return MusicianRequest.of(self.row.request_id)
+        return MusicianRequest.of(self.record.request_id)
 
     @resolver
     async def algorithm(self, info: Info) -> MatchingAlgorithm | None:
         """The algorithm of the ranking."""
-        row = await info.context.algorithms.load(self.row.algorithm_id)
-        return MatchingAlgorithm.of(row) if row is not None else None
+        record = await info.context.algorithms.load(self.record.algorithm_id)
+        return MatchingAlgorithm.of(record) if record is not None else None
 
     @resolver
     def matches(self, first: int = 10) -> list[Match]:
         """The best `first` musicians, at most 100."""
-        return matches_of(self.row, first)
+        return matches_of(self.record, first)
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "MatchingResult":
-        """Return the GraphQL type of a row."""
+    def of(cls, record: ResultRecord) -> "MatchingResult":
+        """Return the GraphQL type of a record."""
         return cls(
-            id=strawberry.ID(str(row.id)),
-            candidates=row.candidates,
-            execution_time_ms=row.execution_time_ms,
-            cache_hit=row.cache_hit,
-            created_at=row.created_at,
-            row=row,
+            id=strawberry.ID(str(record.id)),
+            candidates=record.candidates,
+            execution_time_ms=record.execution_time_ms,
+            cache_hit=record.cache_hit,
+            created_at=record.created_at,
+            record=record,
         )

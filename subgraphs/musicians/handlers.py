@@ -10,6 +10,7 @@ from subgraphs.kit.commands.log import Reload
 from subgraphs.kit.database import Session
 from subgraphs.kit.errors import BadUserInput, Conflict, NotFound
 from subgraphs.kit.messages import Command
+from subgraphs.kit.records import values_of
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.musicians import model, store
 from subgraphs.musicians.aggregates import PROFILES
@@ -86,7 +87,7 @@ async def _set_parts(uow: UnitOfWork, musician_id: UUID, values: Mapping[str, An
 
 def _facts(profile: Profile, skills: Sequence[SkillRecord]) -> dict[str, Any]:
     own = {"skill_ids": tuple(skill.id for skill in skills), "skills": tuple(skill.name for skill in skills)}
-    published = {name: getattr(profile, name) for name in _PUBLISHED_COLUMNS}
+    published = values_of(profile, *_PUBLISHED_COLUMNS)
     return {"musician_id": profile.id, **own, **published}
 
 

@@ -86,15 +86,13 @@ def _not_null(value: Any, field: str) -> Any:
 def _location(value: Any) -> dict[str, Any]:
     if value is None:
         return dict.fromkeys(("latitude", "longitude", "address", "city", "country"))
-    country = value["country"] or None
-    if country and not re.fullmatch(r"[A-Z]{2}", country):
-        raise BadUserInput("'country' must be a code of two capital letters, such as DE", "location.country")
+    country = value["country"]
     return {
-        "latitude": checks.decimal(value["latitude"], "location.latitude", -90, 90),
-        "longitude": checks.decimal(value["longitude"], "location.longitude", -180, 180),
+        "latitude": checks.latitude(value["latitude"], "location.latitude"),
+        "longitude": checks.longitude(value["longitude"], "location.longitude"),
         "address": checks.optional_text(value["address"], "location.address", 300),
         "city": checks.optional_text(value["city"], "location.city", 100),
-        "country": country,
+        "country": checks.country(country, "location.country") if country else None,
     }
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row
-
 from subgraphs.kit.bus import CommandHandler
 from subgraphs.kit.errors import Forbidden, NotFound
 from subgraphs.kit.messages import Command, Envelope
@@ -12,19 +10,20 @@ from subgraphs.kit.queue.inbox import EventHandler
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.notifications import messages, model, store
 from subgraphs.notifications.drafts import DRAFTS, booking_of
+from subgraphs.notifications.tables import NOTIFICATION_ROWS
 
 
-async def mark_read(uow: UnitOfWork, command: messages.MarkRead) -> Row[Any]:
+async def mark_read(uow: UnitOfWork, command: messages.MarkRead) -> model.NotificationRecord:
     """Mark the caller's notification as read. Raises NotFound, Forbidden."""
-    known = (await store.by_ids(uow, [command.notification_id])).get(command.notification_id)
+    known = await NOTIFICATION_ROWS.get(uow, command.notification_id)
     if known is None:
         raise NotFound(f"There is no notification with the id {command.notification_id}")
     if known.user_id != command.by.user_id:
         raise Forbidden("This belongs to another user")
-    row = await store.mark_read(uow, known.id)
-    if row is None:
+    read = await store.mark_read(uow, known.id)
+    if read is None:
         raise NotFound(f"There is no notification with the id {command.notification_id}")
-    return row
+    return read
 
 
 async def mark_all_read(uow: UnitOfWork, command: messages.MarkAllRead) -> int:
@@ -39,21 +38,21 @@ async def update_settings(uow: UnitOfWork, command: messages.UpdateSettings) -> 
 
 async def send_due(uow: UnitOfWork, command: messages.SendDue) -> int:
     """Publish an event for each notification that is due, and mark it as sent; return how many were due."""
-    rows = await store.claim_due(uow, command.most)
-    for row in rows:
-        if row.channels:
+    claimed = await store.claim_due(uow, command.most)
+    for due in claimed:
+        if due.channels:
             uow.emit(
                 messages.NotificationDue(
-                    notification_id=row.id,
-                    user_id=row.user_id,
-                    type=row.type,
-                    title=row.title,
-                    message=row.message,
-                    channels=tuple(row.channels),
-                    is_urgent=row.is_urgent,
+                    notification_id=due.id,
+                    user_id=due.user_id,
+                    type=due.type,
+                    title=due.title,
+                    message=due.message,
+                    channels=tuple(due.channels),
+                    is_urgent=due.is_urgent,
                 )
             )
-    return len(rows)
+    return len(claimed)
 
 
 async def notify(uow: UnitOfWork, envelope: Envelope) -> None:

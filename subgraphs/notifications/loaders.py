@@ -1,10 +1,8 @@
 """The data loaders of the notifications service."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
 from uuid import UUID
-
-from sqlalchemy import Row
 
 from subgraphs.kit import loaders
 from subgraphs.kit.bus import Bus
@@ -12,6 +10,8 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.pagination import Page
 from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.notifications import store
+from subgraphs.notifications.model import NotificationRecord
+from subgraphs.notifications.tables import NOTIFICATION_ROWS
 
 
 class NotificationsContext(ServiceContext):
@@ -19,14 +19,21 @@ class NotificationsContext(ServiceContext):
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)
-        self.notifications = loaders.one(lambda ids: store.by_ids(database, ids))
-        self.settings = loaders.one(lambda users: store.settings_of(database, users))
+        self.notifications = loaders.one(partial(NOTIFICATION_ROWS.by_ids, database))
+        self.settings = loaders.one(partial(store.settings_of, database))
         self.pages = loaders.pages(self._pages)
-        self.counts = loaders.one(lambda users: store.count_of_each(database, users, unread_only=False))
-        self.unread_counts = loaders.one(lambda users: store.count_of_each(database, users, unread_only=True))
+        self.counts = loaders.one(partial(self._counts, unread_only=False))
+        self.unread_counts = loaders.one(partial(self._counts, unread_only=True))
 
     async def _pages(
         self, users: Sequence[UUID], argument: tuple[Page, bool]
-    ) -> Mapping[UUID, list[Row[Any]]]:
+    ) -> Mapping[UUID, list[NotificationRecord]]:
         page, unread_only = argument
-        return await store.page_of_each(self.database, users, page, unread_only)
+        return await NOTIFICATION_ROWS.page_of_each(
+            self.database, "user_id", users, page, store.visible(unread_only)
+        )
+
+    async def _counts(self, users: Sequence[UUID], unread_only: bool) -> Mapping[UUID, int]:
+        return await NOTIFICATION_ROWS.count_of_each(
+            self.database, "user_id", users, store.visible(unread_only)
+        )

@@ -7,16 +7,15 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row
 
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.messages import Command, Event
-from subgraphs.notifications.model import DeliverySettings
+from subgraphs.notifications.model import DeliverySettings, NotificationRecord
 
 
 @dataclass(frozen=True, kw_only=True)
-class MarkRead(Command[Row[Any]]):
-    """Mark a notification as read; returns its row."""
+class MarkRead(Command[NotificationRecord]):
+    """Mark a notification as read; returns its record."""
 
     by: Identity
     notification_id: UUID

@@ -5,7 +5,7 @@ times in the user's time zone, and usually include midnight. If their end is ski
 they end later by the skipped time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -54,6 +54,29 @@ class DeliverySettings:
         if start <= end:
             return start <= clock < end
         return clock >= start or clock < end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationRecord:
+    """A notification, as stored. `appears_at`: when the user sees it; `deliver_after`: the earliest time to
+    send it.
+    """
+
+    id: UUID
+    user_id: UUID
+    type: str
+    title: str
+    message: str
+    data: Mapping[str, str]
+    is_urgent: bool
+    is_read: bool
+    read_at: datetime | None
+    appears_at: datetime
+    channels: Sequence[str]
+    deliver_after: datetime
+    sent_at: datetime | None
+    event_id: UUID | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

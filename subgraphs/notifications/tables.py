@@ -1,7 +1,12 @@
 """The tables of the notifications service for SQLAlchemy; they are created in migrations/."""
 
+from typing import Final
+
 from sqlalchemy import Boolean, Column, DateTime, MetaData, Table, Text, Time, Uuid, func
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from subgraphs.kit.records import RecordTable
+from subgraphs.notifications.model import NotificationRecord
 
 _METADATA = MetaData()
 
@@ -39,3 +44,5 @@ settings = Table(
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
 )
+
+NOTIFICATION_ROWS: Final = RecordTable(notifications, NotificationRecord)

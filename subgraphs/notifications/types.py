@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import Row
 from strawberry.scalars import JSON
 from strawberry.utils.str_converters import to_camel_case
 
@@ -16,7 +15,7 @@ from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.notifications import store
 from subgraphs.notifications.loaders import NotificationsContext
-from subgraphs.notifications.model import TYPES, DeliverySettings
+from subgraphs.notifications.model import TYPES, DeliverySettings, NotificationRecord
 
 Info = strawberry.Info[NotificationsContext, None]
 UNSET = strawberry.UNSET
@@ -66,18 +65,18 @@ class Notification:
         description="The earliest time at which the notification is sent."
     )
     created_at: datetime = strawberry.field(description="When the notification appeared in the user's list.")
-    row: strawberry.Private[Any]
+    record: strawberry.Private[NotificationRecord]
 
     @resolver
     def request(self) -> MusicianRequest | None:
         """The request that the notification is about."""
-        key = self.row.data.get("request_id")
+        key = self.record.data.get("request_id")
         return MusicianRequest(id=strawberry.ID(key)) if key else None
 
     @resolver
     def booking(self) -> Booking | None:
         """The booking that the notification is about."""
-        key = self.row.data.get("booking_id")
+        key = self.record.data.get("booking_id")
         return Booking(id=strawberry.ID(key)) if key else None
 
     @classmethod
@@ -90,28 +89,28 @@ class Notification:
         """Return the notification with this id, None if there is none. Raises Unauthenticated, Forbidden."""
         info.context.require()
         key = uuid_of(id)
-        row = await info.context.notifications.load(key) if key else None
-        if row is None:
+        record = await info.context.notifications.load(key) if key else None
+        if record is None:
             return None
-        info.context.require_owner_or_admin(row.user_id)
-        return cls.of(row)
+        info.context.require_owner_or_admin(record.user_id)
+        return cls.of(record)
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "Notification":
-        """Return the GraphQL type of a row."""
+    def of(cls, record: NotificationRecord) -> "Notification":
+        """Return the GraphQL type of a record."""
         return cls(
-            id=strawberry.ID(str(row.id)),
-            type=NotificationType(row.type),
-            title=row.title,
-            message=row.message,
-            data=JSON(row.data),
-            is_urgent=row.is_urgent,
-            is_read=row.is_read,
-            read_at=row.read_at,
-            channels=row.channels,
-            deliver_after=row.deliver_after,
-            created_at=row.appears_at,
-            row=row,
+            id=strawberry.ID(str(record.id)),
+            type=NotificationType(record.type),
+            title=record.title,
+            message=record.message,
+            data=JSON(dict(record.data)),
+            is_urgent=record.is_urgent,
+            is_read=record.is_read,
+            read_at=record.read_at,
+            channels=list(record.channels),
+            deliver_after=record.deliver_after,
+            created_at=record.appears_at,
+            record=record,
         )
 
 
@@ -177,8 +176,8 @@ class User:
         async def count() -> int:
             return await counts.load(self.key) or 0
 
-        rows = await context.pages.load((self.key, (page, unread_only)))
-        return page.connection(rows, Notification.of, lambda row: (row.appears_at, row.id), count)
+        found = await context.pages.load((self.key, (page, unread_only)))
+        return page.connection(found, Notification.of, lambda record: (record.appears_at, record.id), count)
 
     @resolver
     async def unread_notification_count(self, info: Info) -> int | None:

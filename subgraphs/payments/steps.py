@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from subgraphs.kit.errors import Conflict, NotFound
 from subgraphs.kit.event_store.sourced import Facts
 from subgraphs.kit.messages import Event
+from subgraphs.kit.records import values_of
 from subgraphs.kit.steps import Given
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.payments import messages, model, store
@@ -159,4 +160,4 @@ _FACTS = "booking_id request_id client_id musician_id musician_user_id amount cu
 
 
 def _facts(escrow: EscrowRecord) -> dict[str, Any]:
-    return {"escrow_id": escrow.id, **{name: getattr(escrow, name) for name in _FACTS.split()}}
+    return {"escrow_id": escrow.id, **values_of(escrow, *_FACTS.split())}

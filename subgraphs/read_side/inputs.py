@@ -2,18 +2,17 @@
 
 import enum
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 import strawberry
 
 from subgraphs.kit import checks
-from subgraphs.kit.errors import BadUserInput
+from subgraphs.kit.geography import Circle
 from subgraphs.kit.graphql import enum_type, input_type
-from subgraphs.read_side.store import Circle, MusicianCriteria, RequestCriteria
+from subgraphs.read_side.store import MusicianCriteria, RequestCriteria
 
 MAX_SKILLS = 30
-_HALF_THE_EARTH_KM = 20_040.0
 
 
 @enum_type
@@ -65,11 +64,8 @@ class CircleInput:
 
     def read(self) -> Circle:
         """Check and convert the circle. Raises BadUserInput."""
-        return Circle(
-            checks.decimal(self.latitude, "near.latitude", -90, 90),
-            checks.decimal(self.longitude, "near.longitude", -180, 180),
-            checks.decimal(self.km, "near.km", 0, _HALF_THE_EARTH_KM),
-        )
+        fields = ("near.latitude", "near.longitude", "near.km")
+        return Circle.read(self.latitude, self.longitude, self.km, fields)
 
 
 def musician_criteria(
@@ -102,11 +98,7 @@ def request_criteria(
     near: CircleInput | None,
 ) -> RequestCriteria:
     """Check and convert the arguments of `findRequests`. Raises BadUserInput."""
-    earliest, latest = _in_utc(starts_from, "startsFrom"), _in_utc(starts_to, "startsTo")
-    if earliest and latest and earliest > latest:
-        raise BadUserInput(
-            f"'startsFrom' must not be after 'startsTo', got {earliest} and {latest}", "startsFrom"
-        )
+    earliest, latest = checks.period(starts_from, starts_to, ("startsFrom", "startsTo"))
     return RequestCriteria(
         text=checks.optional_text(text, "text", 200),
         skill_ids=checks.identifiers(skill_ids or (), "skillIds", MAX_SKILLS),
@@ -115,12 +107,3 @@ def request_criteria(
         starts_to=latest,
         near=near.read() if near else None,
     )
-
-
-def _in_utc(moment: datetime | None, field: str) -> datetime | None:
-    if moment is None:
-        return None
-    try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except OverflowError:
-        raise BadUserInput(f"'{field}' must be in the years 1 to 9999 in UTC", field) from None

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import Row, Table
 
 from subgraphs.kit import budget, checks
 from subgraphs.kit.copies import digests_field, repair_field, rows_field, versions_field
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.pagination import DEFAULT_FIRST, MAX_FIRST, After, Connection, First, Order, Page
+from subgraphs.kit.records import RecordTable
 from subgraphs.read_side import fallback, store
 from subgraphs.read_side.copies import COPIES, COPY_TABLES
 from subgraphs.read_side.fallback import PageRequest
@@ -35,10 +35,11 @@ from subgraphs.read_side.routing import (
 )
 from subgraphs.read_side.states import ReadModel, read_model_state
 from subgraphs.read_side.store import MusicianCriteria, RequestCriteria
-from subgraphs.read_side.tables import musicians, requests
+from subgraphs.read_side.tables import MUSICIAN_ROWS, REQUEST_ROWS
 from subgraphs.read_side.types import ActiveRequests, MusicianListing, RankedMusician, RequestListing
 
 Node = TypeVar("Node")
+Record = TypeVar("Record")
 Words = Annotated[
     str | None,
     strawberry.argument(description='Words of the text, as in a search engine ("quoted", or, -without).'),
@@ -73,7 +74,7 @@ class Query:
         criteria = musician_criteria(text, skill_ids, min_rating, max_hourly_rate, city, available_only, near)
         page = PageRequest(first, order_by.value, unwrap_cursor(after))
         order = store.MUSICIAN_ORDERS[order_by.value]
-        listing = _Listing(info, "musicians", musicians, order, page, after)
+        listing = _Listing(info, "musicians", MUSICIAN_ROWS, order, page, after)
         return await listing.find(
             criteria,
             MusicianListing.of,
@@ -99,7 +100,7 @@ class Query:
         criteria = request_criteria(text, skill_ids, status, starts_from, starts_to, near)
         page = PageRequest(first, order_by.value, unwrap_cursor(after))
         order = store.REQUEST_ORDERS[order_by.value]
-        listing = _Listing(info, "requests", requests, order, page, after)
+        listing = _Listing(info, "requests", REQUEST_ROWS, order, page, after)
         return await listing.find(
             criteria,
             RequestListing.of,
@@ -125,7 +126,7 @@ class Query:
             if client_id is None:
                 return None
             info.context.require_owner_or_admin(client_id)
-            return [RankedMusician.of(row) for row in await store.ranking(database, key, first)]
+            return [RankedMusician.of(ranked) for ranked in await store.ranking(database, key, first)]
 
         return await answer(info, "matching", read, lambda: fallback.ranked_musicians(info, str(key), first))
 
@@ -136,7 +137,9 @@ class Query:
         budget.spend(first)
 
         async def read() -> list[MusicianListing]:
-            return [MusicianListing.of(row) for row in await store.top_rated(info.context.database, first)]
+            return [
+                MusicianListing.of(listed) for listed in await store.top_rated(info.context.database, first)
+            ]
 
         return await answer(info, "musicians", read, unsupported("sort by rating"))
 
@@ -145,7 +148,7 @@ class Query:
         """Numbers and means of the requests that are open or in progress, by status and currency."""
 
         async def read() -> list[ActiveRequests]:
-            return [ActiveRequests.of(row) for row in await store.active_summary(info.context.database)]
+            return [ActiveRequests.of(item) for item in await store.active_summary(info.context.database)]
 
         return await answer(info, "requests", read, lambda: fallback.active_requests(info))
 
@@ -178,17 +181,23 @@ class Mutation:
         return await read_model_state(info, name)
 
 
-class _Listing:
+class _Listing(Generic[Record]):
     """A list that comes from the read model or the command side; all of its pages come from the same
     source.
     """
 
     def __init__(
-        self, info: Info, model: str, table: Table, order: Order, page: PageRequest, after: str | None
+        self,
+        info: Info,
+        model: str,
+        rows: RecordTable[Record],
+        order: Order,
+        page: PageRequest,
+        after: str | None,
     ) -> None:
         self.info = info
         self.model = model
-        self.table = table
+        self.rows = rows
         self.order = order
         self.after = after
         self.is_continued = page.after is not None
@@ -197,24 +206,24 @@ class _Listing:
     async def find(
         self,
         criteria: MusicianCriteria | RequestCriteria,
-        node: Callable[[Row[Any]], Node],
+        node: Callable[[Record], Node],
         query_command_side: Callable[[], Any],
         count_on_command_side: Callable[[], Any],
     ) -> Connection[Node]:
         """Return the page, from the source of the list's first page; the first page from the read model if
         fresh.
         """
-        database = self.info.context.database
+        database, conditions = self.info.context.database, criteria.conditions()
 
         async def read() -> Connection[Node]:
-            rows = await store.page_of(database, self.table, criteria, self.page)
-            return self.page.connection(rows, node, self._key, count)
+            found = await self.rows.page(database, self.page, conditions)
+            return self.page.connection(found, node, self._key, count)
 
         async def count() -> int:
             return await answer_count(
                 self.info,
                 self.model,
-                lambda: store.count_of(database, self.table, criteria),
+                lambda: self.rows.count(database, conditions),
                 count_on_command_side,
             )
 
@@ -230,8 +239,9 @@ class _Listing:
             return next_page
         return await answer(self.info, self.model, read, first_page_of_command_side)
 
-    def _key(self, row: Row[Any]) -> tuple[Any, UUID]:
-        return getattr(row, self.order.column.key or ""), getattr(row, self.order.id_column.key or "")
+    def _key(self, record: Record) -> tuple[Any, UUID]:
+        order = self.order
+        return getattr(record, order.column.key or ""), getattr(record, order.id_column.key or "")
 
 
 schema = Schema(Query, Mutation)

@@ -7,7 +7,7 @@ from datetime import datetime
 import strawberry
 
 from subgraphs.kit.graphql import enum_type, object_type
-from subgraphs.read_side import store
+from subgraphs.kit.records import count
 from subgraphs.read_side.errors import why_unreadable
 from subgraphs.read_side.routing import READ_TIMEOUT, Info
 from subgraphs.read_side.tables import matches, musicians, requests
@@ -109,7 +109,7 @@ async def read_model_state(info: Info, name: str) -> ReadModel:
 async def _rows(info: Info, name: str) -> int | None:
     try:
         async with asyncio.timeout(READ_TIMEOUT):
-            return await store.rows_in(info.context.database, _TABLES[name])
+            return await count(info.context.database, _TABLES[name])
     except Exception as error:
         if why_unreadable(error) is None:
             raise

@@ -1,22 +1,31 @@
 """The queries of the read models; their tables are in tables.py and created by projections/."""
 
-import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Table, func, select
+from sqlalchemy import ColumnElement, Table, func, select
 
 from subgraphs.kit.database import Session
-from subgraphs.kit.pagination import Order, Page
-from subgraphs.read_side.tables import active_requests, matches, musicians, rankings, requests, top_musicians
+from subgraphs.kit.geography import Circle
+from subgraphs.kit.pagination import Order
+from subgraphs.read_side.records import ActiveSummary, ListedMusician, RankedRecord
+from subgraphs.read_side.tables import (
+    ACTIVE_ROWS,
+    RANKED_ROWS,
+    TOP_MUSICIAN_ROWS,
+    active_requests,
+    matches,
+    musicians,
+    rankings,
+    requests,
+    top_musicians,
+)
 
 _REPEATED_MINUS = re.compile(r'-(?=[^\w"]*-)')
-_KM_PER_DEGREE = math.pi * 6371.0088 / 180
 
 
 def _musicians(name: str, column: str, kind: Any, *, descending: bool = False) -> Order:
@@ -35,28 +44,6 @@ REQUEST_ORDERS = {
         "find_requests:newest", requests.c.created_at, datetime, requests.c.request_id, descending=True
     ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Circle:
-    """A circle around a point."""
-
-    latitude: float
-    longitude: float
-    km: float
-
-    def conditions(self, table: Table) -> list[ColumnElement[bool]]:
-        """Return the SQL conditions: a bounding box, for which an index is used, then the exact distance.
-
-        Near a pole or the date line the box has no condition on the longitude.
-        """
-        latitude, longitude = table.c.latitude, table.c.longitude
-        reach = self.km / _KM_PER_DEGREE
-        found: list[ColumnElement[bool]] = [latitude.between(self.latitude - reach, self.latitude + reach)]
-        shrink = math.cos(math.radians(min(abs(self.latitude) + reach, 90.0)))
-        if reach < 180 * shrink and abs(self.longitude) + reach / shrink <= 180:
-            found.append(longitude.between(self.longitude - reach / shrink, self.longitude + reach / shrink))
-        return [*found, func.km_between(self.latitude, self.longitude, latitude, longitude) <= self.km]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +73,7 @@ class MusicianCriteria:
             found.append(func.lower(musicians.c.city) == self.city.lower())
         if self.available_only:
             found.append(musicians.c.is_available)
-        return [*found, *(self.near.conditions(musicians) if self.near else ())]
+        return [*found, *_within(musicians, self.near)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +100,18 @@ class RequestCriteria:
             found.append(requests.c.starts_at >= self.starts_from)
         if self.starts_to:
             found.append(requests.c.starts_at <= self.starts_to)
-        return [*found, *(self.near.conditions(requests) if self.near else ())]
+        return [*found, *_within(requests, self.near)]
+
+
+def _within(table: Table, circle: Circle | None) -> list[ColumnElement[bool]]:
+    """Return the conditions for places in a circle, none for None; `km_between` is a function of the
+    database.
+    """
+    if circle is None:
+        return []
+    place = (table.c.latitude, table.c.longitude)
+    distance = func.km_between(circle.latitude, circle.longitude, *place)
+    return [*circle.box(*place), distance <= circle.km]
 
 
 def _matches(table: Table, words: str) -> ColumnElement[bool]:
@@ -127,34 +125,18 @@ def _matches(table: Table, words: str) -> ColumnElement[bool]:
     return condition
 
 
-async def page_of(
-    session: Session, table: Table, criteria: MusicianCriteria | RequestCriteria, page: Page
-) -> Sequence[Row[Any]]:
-    """Return the rows of a page, and one more if there is a next page."""
-    columns = [column for column in table.c if column.name != "search"]
-    return await session.fetch_all(page.select(select(*columns).where(*criteria.conditions())))
-
-
-async def count_of(session: Session, table: Table, criteria: MusicianCriteria | RequestCriteria) -> int:
-    """Return the number of rows that fulfil the criteria."""
-    statement = select(func.count()).select_from(table).where(*criteria.conditions())
-    return int(await session.fetch_value(statement))
-
-
-async def top_rated(session: Session, first: int) -> Sequence[Row[Any]]:
-    """Return the best `first` rows of the view of top musicians."""
+async def top_rated(session: Session, first: int) -> list[ListedMusician]:
+    """Return the best `first` musicians of the view of top musicians."""
     view = top_musicians.c
     order = (view.rating.desc(), view.total_reviews.desc(), view.musician_id)
-    return await session.fetch_all(
-        select(*[column for column in view if column.name != "search"]).order_by(*order).limit(first)
-    )
+    best = select(*TOP_MUSICIAN_ROWS.columns).order_by(*order).limit(first)
+    return await TOP_MUSICIAN_ROWS.fetch_all(session, best)
 
 
-async def active_summary(session: Session) -> Sequence[Row[Any]]:
+async def active_summary(session: Session) -> list[ActiveSummary]:
     """Return the summary of open requests and those in progress, by status and currency."""
-    return await session.fetch_all(
-        select(active_requests).order_by(active_requests.c.status, active_requests.c.currency)
-    )
+    order = (active_requests.c.status, active_requests.c.currency)
+    return await ACTIVE_ROWS.fetch_all(session, select(active_requests).order_by(*order))
 
 
 async def client_of_ranking(session: Session, request_id: UUID) -> UUID | None:
@@ -164,12 +146,7 @@ async def client_of_ranking(session: Session, request_id: UUID) -> UUID | None:
     return client_id if client_id is None else UUID(str(client_id))
 
 
-async def ranking(session: Session, request_id: UUID, first: int) -> Sequence[Row[Any]]:
-    """Return the first `first` rows of a request's ranking."""
+async def ranking(session: Session, request_id: UUID, first: int) -> list[RankedRecord]:
+    """Return the first `first` musicians of a request's ranking."""
     own = select(matches).where(matches.c.request_id == request_id)
-    return await session.fetch_all(own.order_by(matches.c.ranking_position).limit(first))
-
-
-async def rows_in(session: Session, table: Table) -> int:
-    """Return the number of visible rows of a read model."""
-    return int(await session.fetch_value(select(func.count()).select_from(table)))
+    return await RANKED_ROWS.fetch_all(session, own.order_by(matches.c.ranking_position).limit(first))

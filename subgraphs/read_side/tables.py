@@ -1,5 +1,7 @@
 """The read models for SQLAlchemy, under the plain names of the views over the serving generation."""
 
+from typing import Final
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -17,6 +19,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.sql.schema import SchemaItem
+
+from subgraphs.kit.records import RecordTable
+from subgraphs.read_side.records import ActiveSummary, ListedMusician, ListedRequest, RankedRecord
 
 _METADATA = MetaData()
 
@@ -117,3 +122,10 @@ rankings = Table(
     Column("result_id", Uuid),
     Column("ranked_at", DateTime(timezone=True)),
 )
+
+_SEARCH: Final = ("search",)  # the words of the full text search, which no query returns
+MUSICIAN_ROWS: Final = RecordTable(musicians, ListedMusician, _SEARCH)
+TOP_MUSICIAN_ROWS: Final = RecordTable(top_musicians, ListedMusician, _SEARCH)
+REQUEST_ROWS: Final = RecordTable(requests, ListedRequest, _SEARCH)
+ACTIVE_ROWS: Final = RecordTable(active_requests, ActiveSummary)
+RANKED_ROWS: Final = RecordTable(matches, RankedRecord)

@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import Row
 
 from subgraphs.kit.graphql import REFERENCE, object_type, resolver
+from subgraphs.kit.records import values_of
 from subgraphs.read_side.inputs import RequestStatus, UrgencyLevel
+from subgraphs.read_side.records import ActiveSummary, ListedMusician, ListedRequest, RankedRecord
 from subgraphs.read_side.routing import Info
 
 
@@ -84,17 +85,14 @@ class MusicianListing:
         return _skills(self.skill_ids)
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "MusicianListing":
-        """Return the GraphQL type of a row; the rating is rounded as in the reviews service."""
+    def of(cls, record: ListedMusician) -> "MusicianListing":
+        """Return the GraphQL type of a record; the rating is rounded as in the reviews service."""
         same = "bio hourly_rate currency experience_years latitude longitude city country last_active is_available"
         return cls(
-            **{
-                name: getattr(row, name)
-                for name in (*same.split(), "stage_name", "total_reviews", "created_at")
-            },
-            rating=round(row.rating_sum / row.total_reviews, 2) if row.total_reviews else None,
-            key=str(row.musician_id),
-            skill_ids=row.skill_ids,
+            **values_of(record, *same.split(), "stage_name", "total_reviews", "created_at"),
+            rating=round(record.rating_sum / record.total_reviews, 2) if record.total_reviews else None,
+            key=str(record.musician_id),
+            skill_ids=record.skill_ids,
         )
 
     @classmethod
@@ -169,19 +167,17 @@ class RequestListing:
         )
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "RequestListing":
-        """Return the GraphQL type of a row."""
+    def of(cls, record: ListedRequest) -> "RequestListing":
+        """Return the GraphQL type of a record."""
         same = "title description starts_at ends_at time_zone budget_min budget_max currency latitude longitude city"
         return cls(
-            **{
-                name: getattr(row, name) for name in (*same.split(), "client_name", "created_at", "client_id")
-            },
-            country=row.country.strip(),
-            status=RequestStatus(row.status),
-            urgency_level=UrgencyLevel(row.urgency_level),
-            key=str(row.request_id),
-            skill_ids=row.required_skill_ids,
-            applications=row.total_applications,
+            **values_of(record, *same.split(), "client_name", "created_at", "client_id"),
+            country=record.country.strip(),
+            status=RequestStatus(record.status),
+            urgency_level=UrgencyLevel(record.urgency_level),
+            key=str(record.request_id),
+            skill_ids=record.required_skill_ids,
+            applications=record.total_applications,
         )
 
     @classmethod
@@ -241,12 +237,12 @@ class RankedMusician:
         return Musician(id=strawberry.ID(self.key))
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "RankedMusician":
-        """Return the GraphQL type of a row."""
+    def of(cls, record: RankedRecord) -> "RankedMusician":
+        """Return the GraphQL type of a record."""
         scores = "total_score skill_score experience_score price_score distance_score distance_km"
         return cls(
-            **{name: getattr(row, name) for name in (*scores.split(), "ranking_position", "is_recommended")},
-            key=str(row.musician_id),
+            **values_of(record, *scores.split(), "ranking_position", "is_recommended"),
+            key=str(record.musician_id),
         )
 
     @classmethod
@@ -277,7 +273,7 @@ class ActiveRequests:
     mean_budget_max: Decimal = strawberry.field(description="The mean of `budgetMax`.")
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "ActiveRequests":
-        """Return the GraphQL type of a row."""
+    def of(cls, record: ActiveSummary) -> "ActiveRequests":
+        """Return the GraphQL type of a record."""
         same = "currency requests mean_age_days mean_budget_min mean_budget_max"
-        return cls(status=RequestStatus(row.status), **{name: getattr(row, name) for name in same.split()})
+        return cls(status=RequestStatus(record.status), **values_of(record, *same.split()))

@@ -17,7 +17,7 @@ from subgraphs.kit.errors import Conflict, Forbidden, NotFound
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.messages import Command, Envelope, Event
 from subgraphs.kit.queue.inbox import EventHandler
-from subgraphs.kit.records import RecordTable
+from subgraphs.kit.records import RecordTable, values_of
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.requests import messages, model, store
 from subgraphs.requests.aggregates import BOOKINGS, REQUESTS
@@ -54,7 +54,7 @@ async def cancel_request(uow: UnitOfWork, command: messages.CancelRequest) -> Re
         if booking is None or application.musician_id != booking.musician_id:
             uow.emit(messages.ApplicationRejected(**_application_facts(application, request)))
     changed = await change_request(uow, request, {"status": "cancelled"})
-    facts = _columns_of(changed, "client_id", "title", "urgency_level")
+    facts = values_of(changed, "client_id", "title", "urgency_level")
     uow.emit(messages.RequestCancelled(request_id=request.id, **facts))
     return changed
 
@@ -243,10 +243,6 @@ def _check_owner(by: Identity, *owners: UUID) -> None:
         raise Forbidden("This belongs to another user")
 
 
-def _columns_of(record: object, *names: str) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in names}
-
-
 _SHARED_WITH_EVENT = (
     "client_id title status latitude longitude starts_at ends_at time_zone budget_min budget_max currency urgency_level "
     "description event_date start_time end_time address city country created_at"
@@ -255,13 +251,13 @@ _SHARED_WITH_EVENT = (
 
 def request_facts(request: RequestRecord) -> dict[str, Any]:
     """Return the fields of the events about a request."""
-    facts = _columns_of(request, *_SHARED_WITH_EVENT.split())
+    facts = values_of(request, *_SHARED_WITH_EVENT.split())
     return {**facts, "request_id": request.id, "skill_ids": tuple(request.required_skill_ids)}
 
 
 def _application_facts(application: ApplicationRecord, request: RequestRecord) -> dict[str, Any]:
-    own = _columns_of(application, "request_id", "musician_id", "musician_user_id")
-    shared = _columns_of(request, "client_id", "title", "urgency_level")
+    own = values_of(application, "request_id", "musician_id", "musician_user_id")
+    shared = values_of(request, "client_id", "title", "urgency_level")
     return {**own, "application_id": application.id, **shared}
 
 
@@ -269,9 +265,9 @@ def booking_facts(booking: BookingRecord, request: RequestRecord) -> dict[str, A
     """Return the fields of the events about a booking."""
     names = "request_id client_id musician_id musician_user_id starts_at ends_at price currency status"
     return {
-        **_columns_of(booking, *names.split()),
+        **values_of(booking, *names.split()),
         "booking_id": booking.id,
-        **_columns_of(request, "title", "urgency_level"),
+        **values_of(request, "title", "urgency_level"),
     }
 
 

@@ -1,20 +1,18 @@
 """The inputs of the requests subgraph, and their conversion to commands."""
 
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from decimal import Decimal
 
 import strawberry
 
 from subgraphs.kit import checks
-from subgraphs.kit.errors import BadUserInput
+from subgraphs.kit.geography import Circle
 from subgraphs.kit.graphql import input_type
 from subgraphs.kit.identity import Identity
 from subgraphs.requests.enums import RequestStatus, UrgencyLevel
 from subgraphs.requests.messages import Budget, Place, PublishRequest, UpdateRequest, WallTimes
 from subgraphs.requests.model import MAX_SKILLS
-from subgraphs.requests.store import Near, RequestFilter
-
-_HALF_THE_EARTH_KM = 20_040.0
+from subgraphs.requests.store import RequestFilter
 
 
 @input_type
@@ -25,13 +23,9 @@ class NearInput:
     lng: float = strawberry.field(description="Degrees east, -180 to 180.")
     km: float = strawberry.field(default=50.0, description="The radius in kilometres.")
 
-    def read(self) -> Near:
+    def read(self) -> Circle:
         """Check and convert the circle. Raises BadUserInput."""
-        return Near(
-            checks.decimal(self.lat, "lat", -90, 90),
-            checks.decimal(self.lng, "lng", -180, 180),
-            checks.decimal(self.km, "km", 0, _HALF_THE_EARTH_KM),
-        )
+        return Circle.read(self.lat, self.lng, self.km, ("lat", "lng", "km"))
 
 
 @input_type
@@ -61,9 +55,7 @@ class RequestFilterInput:
 
     def read(self) -> RequestFilter:
         """Check and convert the filter. Raises BadUserInput."""
-        earliest, latest = _in_utc(self.starts_from, "from"), _in_utc(self.starts_to, "to")
-        if earliest and latest and earliest > latest:
-            raise BadUserInput(f"'from' must not be after 'to', got {earliest} and {latest}", "from")
+        earliest, latest = checks.period(self.starts_from, self.starts_to, ("from", "to"))
         return RequestFilter(
             statuses=tuple(status.value for status in self.status or ()),
             urgency_levels=tuple(level.value for level in self.urgency or ()),
@@ -72,15 +64,6 @@ class RequestFilterInput:
             starts_to=latest,
             near=self.near.read() if self.near else None,
         )
-
-
-def _in_utc(moment: datetime | None, field: str) -> datetime | None:
-    if moment is None:
-        return None
-    try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except OverflowError:
-        raise BadUserInput(f"'{field}' must be in the years 1 to 9999 in UTC", field) from None
 
 
 @input_type

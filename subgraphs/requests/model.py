@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput, Conflict, Forbidden
@@ -221,16 +221,6 @@ def changed(request: RequestRecord, command: UpdateRequest) -> dict[str, Any]:
     return values
 
 
-def zone_of(name: str) -> ZoneInfo:
-    """Return the time zone with an IANA name. Raises BadUserInput."""
-    try:
-        if name in checks.known_zones():
-            return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        pass
-    raise BadUserInput("'timeZone' must be an IANA name such as Europe/Berlin", "timeZone")
-
-
 def time_range_of(times: WallTimes, now: datetime) -> TimeRange:
     """Convert local times to UTC and check them. Raises BadUserInput."""
     if times.start_time.tzinfo or times.end_time.tzinfo:
@@ -240,7 +230,7 @@ def time_range_of(times: WallTimes, now: datetime) -> TimeRange:
         )
     if times.start_time == times.end_time and times.end_date in (None, times.event_date):
         raise BadUserInput("'startTime' and 'endTime' are equal: an event must last for some time", "endTime")
-    zone = zone_of(times.time_zone)
+    zone = checks.zone(times.time_zone)
     starts_at = _to_utc(times.event_date, times.start_time, zone, "startTime")
     ends_at = _to_utc(_end_date(times), times.end_time, zone, "endTime")
     _check_duration(starts_at, ends_at)
@@ -310,18 +300,12 @@ def check_place(place: Place) -> Place:
     texts and wrong country codes.
     """
     return Place(
-        latitude=checks.decimal(place.latitude, "latitude", -90, 90),
-        longitude=checks.decimal(place.longitude, "longitude", -180, 180),
+        latitude=checks.latitude(place.latitude, "latitude"),
+        longitude=checks.longitude(place.longitude, "longitude"),
         address=checks.optional_text(place.address, "address", 300) or "",
         city=checks.optional_text(place.city, "city", 120) or "",
-        country=_check_country(place.country),
+        country=checks.country(place.country) if place.country else "",
     )
-
-
-def _check_country(value: str) -> str:
-    if value and not (len(value) == 2 and value.isascii() and value.isalpha() and value.isupper()):
-        raise BadUserInput("'country' must be a code of two capital letters, such as DE", "country")
-    return value
 
 
 def check_title(title: str) -> str:

@@ -1,18 +1,16 @@
 """The statements of the requests service; its tables are in tables.py and migrations/."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, Uuid, any_, func, literal, select, update
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import ColumnElement, Table, func, select, update
 
 from subgraphs.kit.database import Session, among_ids
+from subgraphs.kit.geography import Circle
 from subgraphs.kit.pagination import Order
-from subgraphs.kit.records import records
+from subgraphs.kit.records import records, upsert_newer
 from subgraphs.requests.records import ApplicationRecord, BookingRecord
 from subgraphs.requests.tables import (
     APPLICATION_ROWS,
@@ -22,9 +20,6 @@ from subgraphs.requests.tables import (
     known_musicians,
     requests,
 )
-
-_EARTH_KM = 6371.0088
-_KM_PER_DEGREE = math.pi * _EARTH_KM / 180
 
 
 def _newest(table: Table) -> Order:
@@ -38,15 +33,6 @@ LATEST_BOOKINGS = Order("bookings_latest", bookings.c.starts_at, datetime, booki
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
-    """A circle on the globe."""
-
-    latitude: float
-    longitude: float
-    km: float
-
-
-@dataclass(frozen=True, slots=True)
 class RequestFilter:
     """Conditions on requests, joined by AND; an empty or None field is no condition."""
 
@@ -55,7 +41,7 @@ class RequestFilter:
     skill_ids: tuple[UUID, ...] = ()
     starts_from: datetime | None = None
     starts_to: datetime | None = None
-    near: Near | None = None
+    near: Circle | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the SQL conditions."""
@@ -70,32 +56,17 @@ class RequestFilter:
             clauses.append(requests.c.starts_at >= self.starts_from)
         if self.starts_to:
             clauses.append(requests.c.starts_at <= self.starts_to)
-        return [*clauses, *(_within(self.near) if self.near else ())]
-
-
-def _within(near: Near) -> list[ColumnElement[bool]]:
-    """Return the conditions for a circle: a bounding box, for which an index is used, then the exact
-    distance.
-
-    Near a pole or the date line the box has no condition on the longitude.
-    """
-    latitude, longitude = requests.c.latitude, requests.c.longitude
-    reach = near.km / _KM_PER_DEGREE
-    conditions: list[ColumnElement[bool]] = [latitude.between(near.latitude - reach, near.latitude + reach)]
-    shrink = math.cos(math.radians(min(abs(near.latitude) + reach, 90.0)))
-    if reach < 180 * shrink and abs(near.longitude) + reach / shrink <= 180:
-        conditions.append(longitude.between(near.longitude - reach / shrink, near.longitude + reach / shrink))
-    half = func.power(func.sin(func.radians(latitude - near.latitude) / 2), 2) + math.cos(
-        math.radians(near.latitude)
-    ) * func.cos(func.radians(latitude)) * func.power(
-        func.sin(func.radians(longitude - near.longitude) / 2), 2
-    )
-    distance = 2 * _EARTH_KM * func.asin(func.sqrt(func.least(half, 1.0)))
-    return [*conditions, distance <= near.km]
+        if self.near:
+            place = (requests.c.latitude, requests.c.longitude)
+            clauses += [*self.near.box(*place), self.near.distance(*place) <= self.near.km]
+        return clauses
 
 
 _BOOKINGS_OF_REQUESTS = select(bookings).where(
     among_ids(bookings.c.request_id), bookings.c.status != "cancelled"
+)
+_APPLICATIONS_BY = select(applications).where(
+    among_ids(applications.c.request_id, "requests"), among_ids(applications.c.musician_user_id, "users")
 )
 _KNOWN_MUSICIANS = select(known_musicians).where(among_ids(known_musicians.c.musician_id))
 
@@ -110,11 +81,8 @@ async def applications_by(
     session: Session, pairs: Sequence[tuple[UUID, UUID]]
 ) -> dict[tuple[UUID, UUID], ApplicationRecord]:
     """Return applications by pairs of request and musician's user."""
-    statement = select(applications).where(
-        _is_one_of(applications.c.request_id, [request for request, _ in pairs]),
-        _is_one_of(applications.c.musician_user_id, [user for _, user in pairs]),
-    )
-    found = await APPLICATION_ROWS.fetch_all(session, statement)
+    ids = {"requests": [request for request, _ in pairs], "users": [user for _, user in pairs]}
+    found = records(ApplicationRecord, await session.fetch_all(_APPLICATIONS_BY, **ids))
     return {(application.request_id, application.musician_user_id): application for application in found}
 
 
@@ -168,16 +136,4 @@ async def active_booking(session: Session, request_id: UUID) -> BookingRecord | 
 async def upsert_musician(session: Session, musician_id: UUID, user_id: UUID, position: int) -> None:
     """Store the user of a musician, unless an event with a higher position was stored."""
     row = {"musician_id": musician_id, "user_id": user_id, "position": position}
-    added = postgresql.insert(known_musicians).values(row)
-    newer = known_musicians.c.position < added.excluded.position
-    changes = {"user_id": added.excluded.user_id, "position": added.excluded.position}
-    await session.execute(
-        added.on_conflict_do_update(index_elements=["musician_id"], set_=changes, where=newer)
-    )
-
-
-def _is_one_of(owner: ColumnElement[Any], ids: Sequence[UUID]) -> ColumnElement[bool]:
-    """Compare with an array in one parameter, so that the statement's text is the same for any number of
-    ids.
-    """
-    return owner == any_(literal(list(ids), postgresql.ARRAY(Uuid)))
+    await upsert_newer(session, known_musicians, "musician_id", row)

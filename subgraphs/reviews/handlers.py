@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from subgraphs.kit.bus import CommandHandler
 from subgraphs.kit.commands.log import Reload
-from subgraphs.kit.database import Session
 from subgraphs.kit.errors import Conflict, NotFound
 from subgraphs.kit.messages import Command, Envelope
 from subgraphs.kit.queue.inbox import EventHandler
@@ -15,6 +14,7 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.reviews import model, store
 from subgraphs.reviews.messages import BookingCompleted, RateBooking, ReviewPublished
 from subgraphs.reviews.model import ReviewRecord
+from subgraphs.reviews.tables import REVIEW_ROWS
 
 
 async def rate_booking(uow: UnitOfWork, command: RateBooking) -> ReviewRecord:
@@ -52,10 +52,6 @@ async def on_booking_completed(uow: UnitOfWork, envelope: Envelope) -> None:
 COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {RateBooking: rate_booking}
 
 
-async def _load_review(session: Session, review_id: UUID) -> ReviewRecord | None:
-    return (await store.reviews_by_ids(session, [review_id])).get(review_id)
-
-
-RESULTS: Mapping[type[Command[Any]], Reload] = {RateBooking: _load_review}
+RESULTS: Mapping[type[Command[Any]], Reload] = {RateBooking: REVIEW_ROWS.get}
 """How the result of a command that was executed before is loaded."""
 EVENT_HANDLERS: Mapping[str, EventHandler] = {"BookingCompleted": on_booking_completed}

@@ -7,6 +7,7 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.loaders import one, pages
 from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.reviews import store
+from subgraphs.reviews.tables import REVIEW_ROWS
 
 
 class ReviewsContext(ServiceContext):
@@ -14,9 +15,9 @@ class ReviewsContext(ServiceContext):
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)
-        self.reviews = one(lambda ids: store.reviews_by_ids(database, ids))
-        self.reviews_of_bookings = one(lambda ids: store.reviews_by_bookings(database, ids))
+        self.reviews = one(lambda ids: REVIEW_ROWS.by_ids(database, ids))
+        self.reviews_of_bookings = one(lambda ids: REVIEW_ROWS.by_ids(database, ids, "booking_id"))
         self.reputations = one(lambda ids: store.reputations(database, ids))
-        self.counts_of_authors = one(lambda ids: store.counts_by_authors(database, ids))
-        self.pages_of_musicians = pages(partial(store.pages_of_musicians, database))
-        self.pages_of_authors = pages(partial(store.pages_of_authors, database))
+        self.counts_of_authors = one(partial(REVIEW_ROWS.count_of_each, database, "author_id"))
+        self.pages_of_musicians = pages(partial(REVIEW_ROWS.page_of_each, database, "musician_id"))
+        self.pages_of_authors = pages(partial(REVIEW_ROWS.page_of_each, database, "author_id"))

@@ -8,6 +8,7 @@ from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.reviews import store
 from subgraphs.reviews.messages import RateBooking
+from subgraphs.reviews.tables import REVIEW_ROWS
 from subgraphs.reviews.types import Booking, Info, Musician, RateBookingInput, Review, User, connection
 
 
@@ -26,9 +27,7 @@ class Query:
     ) -> Connection[Review] | None:
         """All reviews, the newest first."""
         page, database = Page.of(store.NEWEST, first, after), info.context.database
-        return connection(
-            page, await store.page_of_reviews(database, page), lambda: store.count_reviews(database)
-        )
+        return connection(page, await REVIEW_ROWS.page(database, page), lambda: store.count_reviews(database))
 
     @resolver
     async def review_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:

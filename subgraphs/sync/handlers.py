@@ -9,13 +9,14 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from subgraphs.kit.bus import CommandHandler
-from subgraphs.kit.errors import Conflict, NotFound
+from subgraphs.kit.errors import Conflict
 from subgraphs.kit.messages import Command
 from subgraphs.kit.queue.streams import replays_of
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.sync import store
 from subgraphs.sync.messages import ReplaySync
 from subgraphs.sync.model import REPLAYABLE
+from subgraphs.sync.tables import SYNC_ROWS
 
 log = structlog.get_logger("subgraphs.sync")
 
@@ -28,22 +29,20 @@ def command_handlers(redis: Redis) -> Mapping[type[Command[Any]], CommandHandler
 
         The order is published before the commit: a repeated order is harmless, a lost one is not.
         """
-        row = await store.lock_sync(uow, command.id)
-        if row is None:
-            raise NotFound(f"There is no sync with the id {command.id}")
-        if row.status not in REPLAYABLE:
-            raise Conflict(f"The sync is {row.status}; only a failed one can be replayed")
-        await store.record_replay(uow, row, command.by, command.reason)
+        sync = await SYNC_ROWS.lock(uow, command.id, f"There is no sync with the id {command.id}")
+        if sync.status not in REPLAYABLE:
+            raise Conflict(f"The sync is {sync.status}; only a failed one can be replayed")
+        await store.record_replay(uow, sync, command.by, command.reason)
         order: dict[Any, Any] = {
-            "event_id": str(row.event_id),
+            "event_id": str(sync.event_id),
             "by": str(command.by),
             "reason": command.reason,
         }
         try:
-            await redis.xadd(replays_of(row.target_service), order, maxlen=10_000, approximate=True)
+            await redis.xadd(replays_of(sync.target_service), order, maxlen=10_000, approximate=True)
         except (RedisError, OSError) as error:
             raise Conflict("The queue is unreachable: try again when it runs") from error
-        log.info("replay ordered", sync=str(row.id), by=str(command.by), reason=command.reason)
+        log.info("replay ordered", sync=str(sync.id), by=str(command.by), reason=command.reason)
         return command.id
 
     return {ReplaySync: replay}

@@ -9,7 +9,7 @@ from subgraphs.kit.graphql import Schema, input_type, object_type, resolver
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.sync import store
 from subgraphs.sync.messages import ReplaySync
-from subgraphs.sync.tables import consistency_checks, pending_syncs, sync_logs
+from subgraphs.sync.tables import CHECK_ROWS, LOG_ROWS, SYNC_ROWS
 from subgraphs.sync.types import (
     ConsistencyCheck,
     Info,
@@ -90,12 +90,12 @@ class Query:
         info.context.require_role("admin")
         page, criteria = Page.of(store.NEWEST_SYNCS, first, after), (filter or SyncFilter()).read()
         database = info.context.database
-        rows = await store.syncs_page(database, criteria, page)
+        conditions = criteria.conditions(SYNC_ROWS.table)
         return page.connection(
-            rows,
+            await SYNC_ROWS.page(database, page, conditions),
             PendingSync.of,
-            lambda row: (row.created_at, row.id),
-            lambda: store.count(database, pending_syncs, criteria),
+            lambda sync: (sync.created_at, sync.id),
+            lambda: SYNC_ROWS.count(database, conditions),
         )
 
     @resolver
@@ -110,22 +110,25 @@ class Query:
         info.context.require_role("admin")
         page, criteria = Page.of(store.NEWEST_LOGS, first, after), (filter or SyncLogFilter()).read()
         database = info.context.database
-        rows = await store.logs_page(database, criteria, page)
+        conditions = criteria.conditions(LOG_ROWS.table)
         return page.connection(
-            rows,
+            await LOG_ROWS.page(database, page, conditions),
             SyncLog.of,
-            lambda row: (row.created_at, row.id),
-            lambda: store.count(database, sync_logs, criteria),
+            lambda entry: (entry.created_at, entry.id),
+            lambda: LOG_ROWS.count(database, conditions),
         )
 
     @resolver
     async def sync_targets(self, info: Info) -> list[SyncTarget] | None:
         """Every pair of publishing and consuming service, with its backlog and latency."""
         info.context.require_role("admin")
-        rows = await store.targets(info.context.database)
+        targets = await store.targets(info.context.database)
         conflicts = await store.last_conflicts(info.context.database)
-        budget.spend(len(rows))
-        return [SyncTarget.of(row, conflicts.get((row.source_service, row.target_service))) for row in rows]
+        budget.spend(len(targets))
+        return [
+            SyncTarget.of(target, conflicts.get((target.source_service, target.target_service)))
+            for target in targets
+        ]
 
     @resolver
     async def consistency_checks(
@@ -134,12 +137,11 @@ class Query:
         """The consistency checks of the last 30 days, newest first."""
         info.context.require_role("admin")
         page, database = Page.of(store.NEWEST_CHECKS, first, after), info.context.database
-        rows = await store.checks_page(database, page)
         return page.connection(
-            rows,
+            await CHECK_ROWS.page(database, page),
             ConsistencyCheck.of,
-            lambda row: (row.created_at, row.id),
-            lambda: store.count(database, consistency_checks, store.SyncCriteria()),
+            lambda check: (check.created_at, check.id),
+            lambda: CHECK_ROWS.count(database),
         )
 
 
@@ -155,10 +157,9 @@ class Mutation:
         """
         info.context.require_role("admin")
         reports = await info.context.checker.check(deep=deep)
-        rows = await store.checks_page(
-            info.context.database, Page.of(store.NEWEST_CHECKS, len(reports), None)
-        )
-        return [ConsistencyCheck.of(row) for row in rows[: len(reports)]]
+        newest = Page.of(store.NEWEST_CHECKS, len(reports), None)
+        checked = await CHECK_ROWS.page(info.context.database, newest)
+        return [ConsistencyCheck.of(check) for check in checked[: len(reports)]]
 
     @resolver
     async def replay_sync(self, info: Info, id: strawberry.ID, reason: str) -> PendingSync | None:
@@ -167,8 +168,8 @@ class Mutation:
         key = checks.identifier(id, "id")
         order = ReplaySync(key, checks.text(reason, "reason", 500), identity.user_id)
         await info.context.bus.handle(order)
-        row = await store.sync(info.context.database, key)
-        return None if row is None else PendingSync.of(row)
+        sync = await SYNC_ROWS.get(info.context.database, key)
+        return None if sync is None else PendingSync.of(sync)
 
 
 schema = Schema(Query, Mutation, types=[PendingSync, SyncLog, SyncTarget])

@@ -1,4 +1,4 @@
-"""Reads syncs, logs and checks for admins, and records replays and checks."""
+"""The statements of the sync service; its tables are in tables.py and migrations/."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, select, text
+from sqlalchemy import ColumnElement, func, insert, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from subgraphs.kit.database import Session
-from subgraphs.kit.pagination import Order, Page
+from subgraphs.kit.pagination import Order
+from subgraphs.kit.records import records, values_of
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.sync.tables import consistency_checks, pending_syncs, sync_logs
+from subgraphs.sync.records import SyncLogRecord, SyncRecord, TargetRecord
+from subgraphs.sync.tables import LOG_ROWS, consistency_checks, pending_syncs, sync_logs
 
 NEWEST_SYNCS = Order(
     "syncs_newest", pending_syncs.c.created_at, datetime, pending_syncs.c.id, descending=True
@@ -41,6 +43,16 @@ LEFT JOIN (
 ) AS lately USING (source_service, target_service)
 ORDER BY known.source_service, known.target_service""")
 _CONFLICT = ("stale", "gap")
+_REPLAYED = (
+    "source_service",
+    "target_service",
+    "entity_type",
+    "entity_id",
+    "event_type",
+    "operation",
+    "retry_count",
+)
+"""The columns that the log entry of a replay has in common with its sync."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,41 +75,22 @@ class SyncCriteria:
         ]
 
 
-def _select(table: Any, criteria: SyncCriteria) -> Select[Any]:
-    return select(table).where(*criteria.conditions(table))
-
-
-async def syncs_page(session: Session, criteria: SyncCriteria, page: Page) -> Sequence[Row[Any]]:
-    """Return a page of syncs, newest first."""
-    return await session.fetch_all(page.select(_select(pending_syncs, criteria)))
-
-
-async def logs_page(session: Session, criteria: SyncCriteria, page: Page) -> Sequence[Row[Any]]:
-    """Return a page of log entries, newest first."""
-    return await session.fetch_all(page.select(_select(sync_logs, criteria)))
-
-
-async def count(session: Session, table: Any, criteria: SyncCriteria) -> int:
-    """Return the number of matching rows."""
-    query = select(func.count()).select_from(table).where(*criteria.conditions(table))
-    return int(await session.fetch_value(query))
-
-
-async def targets(session: Session) -> Sequence[Row[Any]]:
+async def targets(session: Session) -> list[TargetRecord]:
     """Return every pair of publishing and consuming service with its figures."""
-    return await session.fetch_all(_TARGETS)
+    return records(TargetRecord, await session.fetch_all(_TARGETS))
 
 
-async def last_conflicts(session: Session) -> dict[tuple[str, str], Row[Any]]:
+async def last_conflicts(session: Session) -> dict[tuple[str, str], SyncLogRecord]:
     """Return the last conflict of each pair of publishing and consuming service."""
     columns = sync_logs.c
-    found = (
+    newest = (
         select(sync_logs)
         .ext(distinct_on(columns.source_service, columns.target_service))
         .where(columns.outcome.in_(_CONFLICT))
         .order_by(columns.source_service, columns.target_service, columns.created_at.desc())
     )
-    return {(row.source_service, row.target_service): row for row in await session.fetch_all(found)}
+    found = await LOG_ROWS.fetch_all(session, newest)
+    return {(conflict.source_service, conflict.target_service): conflict for conflict in found}
 
 
 async def add_checks(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -108,35 +101,16 @@ async def add_checks(session: Session, rows: Sequence[Mapping[str, Any]]) -> Non
     await session.execute(_OLD_CHECKS)
 
 
-async def checks_page(session: Session, page: Page) -> Sequence[Row[Any]]:
-    """Return a page of results of consistency checks, newest first."""
-    return await session.fetch_all(page.select(select(consistency_checks)))
-
-
-async def sync(session: Session, key: UUID) -> Row[Any] | None:
-    """Return the sync with this id."""
-    return await session.fetch_one(select(pending_syncs).where(pending_syncs.c.id == key))
-
-
-async def lock_sync(uow: UnitOfWork, key: UUID) -> Row[Any] | None:
-    """Return the sync with this id, locked until the end of the unit of work."""
-    return await uow.fetch_one(select(pending_syncs).where(pending_syncs.c.id == key).with_for_update())
-
-
-async def record_replay(uow: UnitOfWork, row: Row[Any], by: UUID, reason: str) -> None:
+async def record_replay(uow: UnitOfWork, sync: SyncRecord, by: UUID, reason: str) -> None:
     """Set the sync to "processing", and log the replay with who ordered it and why."""
     now = func.clock_timestamp()
-    change = pending_syncs.update().where(pending_syncs.c.id == row.id)
+    change = pending_syncs.update().where(pending_syncs.c.id == sync.id)
     await uow.execute(change.values(status="processing", updated_at=now))
-    names = (
-        "source_service",
-        "target_service",
-        "entity_type",
-        "entity_id",
-        "event_type",
-        "operation",
-        "retry_count",
-    )
-    copied = {name: getattr(row, name) for name in names}
-    values = {**copied, "sync_id": row.id, "outcome": "replay", "error_message": reason, "ordered_by": by}
+    values = {
+        **values_of(sync, *_REPLAYED),
+        "sync_id": sync.id,
+        "outcome": "replay",
+        "error_message": reason,
+        "ordered_by": by,
+    }
     await uow.execute(sync_logs.insert().values({"id": func.gen_random_uuid(), "created_at": now, **values}))

@@ -1,7 +1,12 @@
 """The SQLAlchemy tables of the sync service; migrations/ creates them."""
 
+from typing import Final
+
 from sqlalchemy import Column, DateTime, Float, Integer, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from subgraphs.kit.records import RecordTable
+from subgraphs.sync.records import CheckRecord, SyncLogRecord, SyncRecord
 
 _meta = MetaData()
 
@@ -70,3 +75,7 @@ consistency_checks = Table(
     Column("processing_time_ms", Float),
     Column("created_at", DateTime(timezone=True)),
 )
+
+SYNC_ROWS: Final = RecordTable(pending_syncs, SyncRecord)
+LOG_ROWS: Final = RecordTable(sync_logs, SyncLogRecord)
+CHECK_ROWS: Final = RecordTable(consistency_checks, CheckRecord)

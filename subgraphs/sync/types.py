@@ -2,10 +2,8 @@
 
 from datetime import datetime
 from enum import Enum
-from typing import Any
 
 import strawberry
-from sqlalchemy import Row
 from strawberry.scalars import JSON
 
 from subgraphs.kit.bus import Bus
@@ -13,6 +11,7 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.graphql import enum_type, object_type
 from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.sync.consistency import Checker
+from subgraphs.sync.records import CheckRecord, SyncLogRecord, SyncRecord, TargetRecord
 
 
 class SyncContext(ServiceContext):
@@ -83,24 +82,24 @@ class PendingSync:
     updated_at: datetime = strawberry.field(description="When the status last changed.")
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "PendingSync":
-        """Return the GraphQL type of a row."""
+    def of(cls, record: SyncRecord) -> "PendingSync":
+        """Return the GraphQL type of a record."""
         return cls(
-            id=strawberry.ID(str(row.id)),
-            event_id=strawberry.ID(str(row.event_id)),
-            source_service=row.source_service,
-            target_service=row.target_service,
-            entity_type=row.entity_type,
-            entity_id=strawberry.ID(str(row.entity_id)),
-            event_type=row.event_type,
-            operation=SyncOperation(row.operation),
-            data=None if row.data is None else JSON(row.data),
-            status=SyncStatus(row.status),
-            retry_count=row.retry_count,
-            max_retries=row.max_retries,
-            error_message=row.error_message or None,
-            created_at=row.created_at,
-            updated_at=row.updated_at,
+            id=strawberry.ID(str(record.id)),
+            event_id=strawberry.ID(str(record.event_id)),
+            source_service=record.source_service,
+            target_service=record.target_service,
+            entity_type=record.entity_type,
+            entity_id=strawberry.ID(str(record.entity_id)),
+            event_type=record.event_type,
+            operation=SyncOperation(record.operation),
+            data=None if record.data is None else JSON(dict(record.data)),
+            status=SyncStatus(record.status),
+            retry_count=record.retry_count,
+            max_retries=record.max_retries,
+            error_message=record.error_message or None,
+            created_at=record.created_at,
+            updated_at=record.updated_at,
         )
 
 
@@ -130,25 +129,25 @@ class SyncLog:
     created_at: datetime = strawberry.field(description="When this entry was recorded.")
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "SyncLog":
-        """Return the GraphQL type of a row."""
+    def of(cls, record: SyncLogRecord) -> "SyncLog":
+        """Return the GraphQL type of a record."""
         return cls(
-            id=strawberry.ID(str(row.id)),
-            sync_id=strawberry.ID(str(row.sync_id)),
-            source_service=row.source_service,
-            target_service=row.target_service,
-            entity_type=row.entity_type,
-            entity_id=strawberry.ID(str(row.entity_id)),
-            event_type=row.event_type,
-            operation=SyncOperation(row.operation),
-            outcome=SyncOutcome(row.outcome),
-            retry_count=row.retry_count,
-            error_message=row.error_message or None,
-            latency_ms=row.latency_ms,
-            processing_time_ms=row.processing_time_ms,
-            data_size_bytes=row.data_size_bytes,
-            ordered_by=None if row.ordered_by is None else strawberry.ID(str(row.ordered_by)),
-            created_at=row.created_at,
+            id=strawberry.ID(str(record.id)),
+            sync_id=strawberry.ID(str(record.sync_id)),
+            source_service=record.source_service,
+            target_service=record.target_service,
+            entity_type=record.entity_type,
+            entity_id=strawberry.ID(str(record.entity_id)),
+            event_type=record.event_type,
+            operation=SyncOperation(record.operation),
+            outcome=SyncOutcome(record.outcome),
+            retry_count=record.retry_count,
+            error_message=record.error_message or None,
+            latency_ms=record.latency_ms,
+            processing_time_ms=record.processing_time_ms,
+            data_size_bytes=record.data_size_bytes,
+            ordered_by=None if record.ordered_by is None else strawberry.ID(str(record.ordered_by)),
+            created_at=record.created_at,
         )
 
 
@@ -182,21 +181,21 @@ class SyncTarget:
     )
 
     @classmethod
-    def of(cls, row: Row[Any], conflict: Row[Any] | None) -> "SyncTarget":
-        """Return the GraphQL type of a row."""
-        latency = row.latencies and SyncLatency(
-            p50=row.latencies[0], p95=row.latencies[1], p99=row.latencies[2]
+    def of(cls, record: TargetRecord, conflict: SyncLogRecord | None) -> "SyncTarget":
+        """Return the GraphQL type of a record."""
+        latency = record.latencies and SyncLatency(
+            p50=record.latencies[0], p95=record.latencies[1], p99=record.latencies[2]
         )
         return cls(
-            source_service=row.source_service,
-            target_service=row.target_service,
-            event_types=row.event_types,
-            seen_at=row.seen_at,
-            pending=row.pending,
-            processing=row.processing,
-            retrying=row.retrying,
-            failed=row.failed,
-            completed_last_hour=row.completed,
+            source_service=record.source_service,
+            target_service=record.target_service,
+            event_types=list(record.event_types),
+            seen_at=record.seen_at,
+            pending=record.pending,
+            processing=record.processing,
+            retrying=record.retrying,
+            failed=record.failed,
+            completed_last_hour=record.completed,
             latency=latency or None,
             last_conflict=None if conflict is None else SyncLog.of(conflict),
         )
@@ -228,21 +227,21 @@ class ConsistencyCheck:
     created_at: datetime = strawberry.field(description="When the check was made.")
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "ConsistencyCheck":
-        """Return the GraphQL type of a row."""
+    def of(cls, record: CheckRecord) -> "ConsistencyCheck":
+        """Return the GraphQL type of a record."""
         return cls(
-            id=strawberry.ID(str(row.id)),
-            entity_type=row.entity_type,
-            source_service=row.source_service,
-            target_service=row.target_service,
-            compared=row.compared,
-            missing=row.missing,
-            older=row.older,
-            different=row.different,
-            extra=row.extra,
-            repaired=row.repaired,
-            examples=[strawberry.ID(key) for key in row.examples],
-            error_message=row.error_message or None,
-            processing_time_ms=row.processing_time_ms,
-            created_at=row.created_at,
+            id=strawberry.ID(str(record.id)),
+            entity_type=record.entity_type,
+            source_service=record.source_service,
+            target_service=record.target_service,
+            compared=record.compared,
+            missing=record.missing,
+            older=record.older,
+            different=record.different,
+            extra=record.extra,
+            repaired=record.repaired,
+            examples=[strawberry.ID(key) for key in record.examples],
+            error_message=record.error_message or None,
+            processing_time_ms=record.processing_time_ms,
+            created_at=record.created_at,
         )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -40,6 +40,16 @@ class Account:
     date_of_birth: date | None
     profile_picture_url: str | None
     preferences: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A user's names for the log-in, and the password's hash, which is not shown in logs."""
+
+    id: UUID
+    username: str
+    email: str
+    password_hash: str = field(repr=False)
 
 
 def username(value: str) -> str:

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Date,
     DateTime,
     MetaData,
-    Row,
     Select,
     Table,
     Text,
@@ -30,7 +29,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from subgraphs.kit.database import Session, among_ids
 from subgraphs.kit.pagination import Order, Page
-from subgraphs.users.model import Account
+from subgraphs.kit.records import count, record_or_none, records
+from subgraphs.users.model import Account, Credentials
 
 _metadata = MetaData()
 
@@ -76,13 +76,14 @@ _ACCOUNT = [
     *[column for column in profiles.c if column.name != "user_id"],
 ]
 _accounts = select(*_ACCOUNT).select_from(users.outerjoin(profiles, profiles.c.user_id == users.c.id))
+_credentials = select(users.c.id, users.c.username, users.c.email, users.c.password_hash)
 _BY_IDS = _accounts.where(among_ids(users.c.id))
 
 
 async def accounts_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Account]:
     """Return accounts by id, with one statement."""
-    rows = await session.fetch_all(_BY_IDS, ids=ids)
-    return {row.id: Account(**row._asdict()) for row in rows}
+    accounts = records(Account, await session.fetch_all(_BY_IDS, ids=ids))
+    return {account.id: account for account in accounts}
 
 
 async def account(session: Session, user_id: UUID) -> Account | None:
@@ -92,14 +93,12 @@ async def account(session: Session, user_id: UUID) -> Account | None:
 
 async def page_of_accounts(session: Session, page: Page, conditions: Sequence[Any]) -> list[Account]:
     """Return the accounts of a page, and one more if there is a next page."""
-    return [
-        Account(**row._asdict()) for row in await session.fetch_all(page.select(_accounts.where(*conditions)))
-    ]
+    return records(Account, await session.fetch_all(page.select(_accounts.where(*conditions))))
 
 
 async def count_accounts(session: Session, conditions: Sequence[Any]) -> int:
     """Return the number of accounts that fulfil the conditions."""
-    return int(await session.fetch_value(select(func.count()).select_from(users).where(*conditions)))
+    return await count(session, users, conditions)
 
 
 def conditions(user_type: str | None, search: str | None, *, only_active: bool, in_emails: bool) -> list[Any]:
@@ -133,18 +132,15 @@ async def taken(session: Session, username: str, email: str) -> str | None:
     return None if not found else "username" if username.lower() in found else "email"
 
 
-async def credentials(session: Session, login: str) -> Row[Any] | None:
-    """Return id and password hash of the user with this name or email address."""
+async def credentials(session: Session, login: str) -> Credentials | None:
+    """Return the credentials of the user with this name or email address, None if there is none."""
     column = users.c.email if "@" in login else users.c.username
-    return await session.fetch_one(select(users.c.id, users.c.password_hash).where(_is(column, login)))
+    return record_or_none(Credentials, await session.fetch_one(_credentials.where(_is(column, login))))
 
 
-async def credentials_of(session: Session, user_id: UUID) -> Row[Any] | None:
-    """Return id, name, email address and password hash of a user."""
-    statement = select(users.c.id, users.c.username, users.c.email, users.c.password_hash).where(
-        users.c.id == user_id
-    )
-    return await session.fetch_one(statement)
+async def credentials_of(session: Session, user_id: UUID) -> Credentials | None:
+    """Return the credentials of a user, None if the user does not exist."""
+    return record_or_none(Credentials, await session.fetch_one(_credentials.where(users.c.id == user_id)))
 
 
 async def change(session: Session, user_id: UUID, **values: Any) -> bool:

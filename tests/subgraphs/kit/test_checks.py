@@ -1,6 +1,7 @@
 """Checks of what callers type in."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,10 @@ import pytest
 
 from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput
+
+EAST, WEST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
+FIRST_DAY, LAST_DAY = datetime.min.replace(tzinfo=EAST), datetime.max.replace(tzinfo=WEST)
+NOON = datetime(2027, 6, 5, 12, tzinfo=UTC)
 
 
 def test_texts_are_cleaned() -> None:
@@ -39,6 +44,12 @@ def test_texts_are_cleaned() -> None:
             ["-0.01", "1.001", "1e8", "NaN", "Infinity", "1e99999"],
         ),
         (checks.currency, ["", "eur", "EURO", "€"]),
+        (lambda value: checks.country(value, "x"), ["", "de", "DEU", "D", "DE\n", "ÄÖ"]),
+        (lambda value: checks.latitude(value, "x"), [90.1, -90.1, float("nan")]),
+        (lambda value: checks.longitude(value, "x"), [180.1, -180.1, float("nan")]),
+        (checks.zone, ["", "Mars/Olympus", "../../etc/passwd", "x" * 5000]),
+        (lambda value: checks.in_utc(value, "x"), [FIRST_DAY, LAST_DAY]),
+        (lambda value: checks.period(value[0], value[1], ("x", "y")), [(NOON, NOON - timedelta(seconds=1))]),
         (lambda value: checks.identifier(value, "x"), ["", "1", "0" * 100, "x' or 1=1"]),
         (lambda value: checks.identifiers(value, "x", 1), [["a"], ["0" * 32, "1" * 32]]),
         (lambda value: checks.document(value, "x", 20), [{"a": "b" * 20}, {"a": "\0"}, {"a": {1, 2}}]),
@@ -49,7 +60,7 @@ def test_what_is_wrong_is_named(check: Callable[[Any], Any], wrong: list[Any]) -
     for value in wrong:
         with pytest.raises(BadUserInput) as caught:
             check(value)
-        assert caught.value.extensions["field"] in {"x", "email", "currency"}
+        assert caught.value.extensions["field"] in {"x", "email", "currency", "timeZone"}
 
 
 def test_right_values_pass() -> None:
@@ -60,3 +71,16 @@ def test_right_values_pass() -> None:
     assert str(checks.money(Decimal("5"), "x")) == "5.00"
     assert len(checks.identifiers(["0" * 32, "0" * 32], "x", 5)) == 1
     assert checks.document({"a": [1, {"b": None}]}, "x", 100) == {"a": [1, {"b": None}]}
+    assert checks.country("DE") == "DE"
+    assert (checks.latitude(-90, "x"), checks.longitude(180, "x")) == (-90, 180)
+    assert checks.zone("Europe/Berlin").key == "Europe/Berlin"
+
+
+def test_times_in_utc() -> None:
+    """A time without an offset is in UTC; a period may lack each end, and may be empty."""
+    assert checks.in_utc(NOON.astimezone(EAST), "x") == NOON
+    assert checks.in_utc(NOON.replace(tzinfo=None), "x").tzinfo is UTC
+    names = ("from", "to")
+    assert checks.period(None, None, names) == (None, None)
+    assert checks.period(NOON.replace(tzinfo=None), None, names) == (NOON, None)
+    assert checks.period(NOON, NOON, names) == (NOON, NOON)

@@ -11,7 +11,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, Text, Uuid, select, tex
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.pagination import Order, Page
-from subgraphs.kit.records import RecordTable, grouped
+from subgraphs.kit.records import RecordTable, grouped, upsert_newer, values_of
 from subgraphs.kit.testing import counted_statements, fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 
@@ -126,3 +126,40 @@ async def test_pages_and_counts_of_each_parent(database: Database) -> None:
     assert await SONGS.count(database, high) == 3
     assert await SONGS.count(database) == 6
     assert grouped(made, "band_id") == {bands[0]: made[::2], bands[1]: made[1::2]}
+
+
+def test_values_of_a_record() -> None:
+    """By name, in the given order."""
+    song = Song(id=uuid4(), band_id=uuid4(), title="one", place=1)
+    assert values_of(song, "place", "title") == {"place": 1, "title": "one"}
+
+
+async def test_hidden_columns_are_not_selected(database: Database) -> None:
+    """The dataclass lacks them, and so do the statements."""
+
+    @dataclass(frozen=True, slots=True)
+    class Title:
+        id: UUID
+        title: str
+
+    titles = RecordTable(songs, Title, hidden=("band_id", "place"))
+    song = await add(database, uuid4(), "one", 1)
+    with counted_statements(database) as statements:
+        assert await titles.get(database, song.id) == Title(song.id, "one")
+    assert "band_id" not in statements[0]
+
+
+async def test_a_copy_is_replaced_by_later_events_only(database: Database) -> None:
+    """Events may arrive again and in any order: the highest position wins."""
+    copies = Table(
+        "copies", MetaData(), Column("song_id", Uuid, primary_key=True), Column("title"), Column("position")
+    )
+    await database.execute(text("CREATE TABLE copies (song_id uuid PRIMARY KEY, title text, position int)"))
+    song_id = uuid4()
+    for position in (2, 1, 3, 3):
+        await upsert_newer(
+            database, copies, "song_id", {"song_id": song_id, "title": str(position), "position": position}
+        )
+        row = await database.fetch_one(select(copies.c.title, copies.c.position))
+        assert row is not None
+        assert tuple(row) == (str(max(position, 2)), max(position, 2))

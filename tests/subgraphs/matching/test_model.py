@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from subgraphs.kit.geography import EARTH_KM
 from subgraphs.matching.model import (
-    EARTH_KM,
     Columns,
     Parameters,
     Requirements,

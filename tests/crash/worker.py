@@ -128,7 +128,8 @@ async def work(where: Addresses, points: Points, ended: UUID | None, *, careful:
         journal = PointedJournal(pool, points)
         point_commits(points)
         if not careful:
-            setattr(steps, "once", careless)  # noqa: B010 - a module says what it exports
+            assert hasattr(steps, "run_once")
+            setattr(steps, "run_once", careless)  # noqa: B010 - a module says what it exports
         town = where.town()
         runner = Runner(journal, Definitions.of(town.sagas), QUICK)
         await runner.start()

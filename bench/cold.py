@@ -56,7 +56,7 @@ def ask(system: Running, body: bytes) -> None:
     url = f"http://127.0.0.1:{system.port}{system.path}"
     answer = httpx.post(url, content=body, headers={"content-type": "application/json"}, timeout=60)
     if answer.status_code != 200 or b'"errors"' in answer.content:
-        raise RuntimeError(f"{system.system.title} answers {answer.content[:300]!r}")
+        raise RuntimeError(f"{system.system.title} did not answer the query: {answer.content[:300]!r}")
 
 
 def cpu_of(system: Running, bodies: Iterator[bytes]) -> float:

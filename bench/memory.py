@@ -45,7 +45,9 @@ def bodies(seed: int) -> Iterator[bytes]:
 
 
 def compiled_types() -> int:
-    """The number of existing struct types: those of modules, and those of compiled plans."""
+    """The number of struct types in memory: a constant number from imported modules, and those of compiled
+    plans.
+    """
     gc.collect()
     return len(msgspec.Struct.__subclasses__())
 

@@ -52,7 +52,7 @@ class Mix:
             length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
             answer = await reader.readexactly(length)
             if not head.startswith(b"HTTP/1.1 200") or b'"errors":[' in answer:
-                raise RuntimeError(f"a wrong answer: {answer[:300]!r}")
+                raise RuntimeError(f"the gateway's answer differs from the expected one: {answer[:300]!r}")
             self.latencies.append((time.perf_counter() - start) * 1000)
         writer.close()
 

@@ -117,9 +117,9 @@ def ceilings() -> Iterator[System]:
 
 
 def install_peers() -> str | None:
-    """Install the peers' locked packages unless they are.
+    """Install the peers' locked packages, unless they are installed already.
 
-    The command that runs Node, None where there is none.
+    Returns the path of Node's program; None where Node is not installed.
     """
     found = find_node()
     if found is None:

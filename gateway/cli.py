@@ -15,7 +15,8 @@ from gateway.compose.compose import compose as compose_subgraphs
 from gateway.compose.contract import contract as cut_contract
 from gateway.compose.diagnostics import CompositionFailed
 from gateway.compose.ingest import SubgraphSource
-from gateway.core.errors import CODES, GatewayError, SettingsError, SubgraphError
+from gateway.core.codes import CODES, code_tables
+from gateway.core.errors import GatewayError, SettingsError, SubgraphError
 from gateway.core.jsontext import NotJson, read_json
 from gateway.engine import make_engine
 from gateway.pipeline import InvalidDocument, pick, prepare, variables_for
@@ -243,13 +244,9 @@ def serve(
 
 @app.command()
 def errors() -> None:
-    """Print the table of error codes (docs/errors.md)."""
+    """Print the table of error codes."""
     print("# Error codes\n\nPrinted by `gateway errors`.")
-    for area in dict.fromkeys(code.area for code in CODES.values()):
-        print(f"\n## {area.capitalize()}\n\n| code | meaning | what to do |\n| --- | --- | --- |")
-        for code in CODES.values():
-            if code.area == area:
-                print(f"| {code.name} | {code.meaning} | {code.next_step.replace('|', chr(92) + '|')} |")
+    print(code_tables(CODES))
 
 
 def stop(lines: str, next_step: str | None = None) -> NoReturn:

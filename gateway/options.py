@@ -192,7 +192,11 @@ def changed(kind: type[T], values: Sequence[str] | None, option: str) -> dict[st
 
 
 def _value(text: str, default: Any, what: str) -> Any:
-    """A text as a value of the type of the default; a setting without a default may be a number or a text."""
+    """Convert an option's text to the type of the setting's default value.
+
+    A setting without a default accepts a number or a text. `what` names the option in errors. Raises
+    SettingsError BAD_OPTION for a text of another type and for numbers that are not positive.
+    """
     if isinstance(default, bool):
         if text.lower() not in ("true", "false"):
             raise SettingsError(f"{what}: expected true or false, got {text!r}", "BAD_OPTION")

@@ -76,7 +76,7 @@ class GatewayFactory:
 
 
 class Reloader:
-    """Reloads the gateway of one process."""
+    """Replaces the gateway of one process by one with the current supergraph, at a SIGHUP."""
 
     def __init__(self, served: GatewayApp, factory: GatewayFactory) -> None:
         self.served = served

@@ -171,7 +171,7 @@ def _operation(call: Call) -> OperationDefinitionNode:
         ]
     except (GraphQLError, ValueError) as error:
         raise SubgraphError(
-            "could not be called: the request is not one valid GraphQL operation",
+            "could not be called: the gateway's request is not one valid GraphQL operation",
             "SUBGRAPH_BAD_RESPONSE",
             subgraph=call.subgraph,
         ) from error

@@ -17,6 +17,7 @@ LONGEST = (
     "tests/gateway/bombs/test_bombs.py",
     "tests/subgraphs/platform/test_seed.py",
     "tests/conformance/test_peers_load.py",
+    "tests/docs/test_documents.py",
     "tests/gateway/http/test_corners.py",
     "tests/libraries/test_libraries.py",
     "tests/subgraphs/read_side/test_fallback.py",

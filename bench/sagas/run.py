@@ -167,7 +167,7 @@ def dbos(place: Ground, environment: dict[str, str], file: Path, count: int) -> 
         seconds = time.perf_counter() - begun
     done = sum(json.loads(answer)["sagas"] for answer in answers)
     if done != count:
-        raise RuntimeError(f"DBOS did {done} of {count}")
+        raise RuntimeError(f"DBOS: expected {count} completed workflows, got {done}")
     return count / seconds
 
 

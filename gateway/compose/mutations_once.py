@@ -40,7 +40,8 @@ def check_mutations(graph: QueryGraph, sound: Set[WalkState], reported: set[str]
 
 def _failures(graph: QueryGraph, visit: Visit, known: set[WalkState]) -> list[tuple[str, str]]:
     """For each subgraph that shares a field, the subgraph and a selection that it can't resolve; empty when
-    one of them resolves everything. Adds sound states to `known`.
+    one of them resolves everything. Adds to `known` the states that were
+    visited without a failure, so that they are visited once.
     """
     failures: list[tuple[str, str]] = []
     for subgraph in sorted({vertex.subgraph for vertex in visit.state.vertices}):

@@ -4,6 +4,7 @@ The composition codes are those that Apollo publishes for Federation 2
 (https://www.apollographql.com/docs/graphos/schema-design/federated-schemas/reference/errors).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -19,12 +20,26 @@ class Code:
     next_step: str
 
 
-def _codes(area: str, rows: str) -> dict[str, Code]:
+def read_codes(area: str, rows: str) -> dict[str, Code]:
+    """Codes from lines of `NAME | meaning | next step`, by name."""
     table = {}
     for row in rows.strip().splitlines():
         name, meaning, next_step = (cell.strip() for cell in row.split("|"))
         table[name] = Code(name, area, meaning, next_step)
     return table
+
+
+def code_tables(codes: Mapping[str, Code]) -> str:
+    """Markdown with a table of codes for each area."""
+    lines: list[str] = []
+    for area in dict.fromkeys(code.area for code in codes.values()):
+        lines += ["", f"## {area.capitalize()}", "", "| code | meaning | what to do |", "| --- | --- | --- |"]
+        lines += [
+            f"| {code.name} | {code.meaning} | {code.next_step.replace('|', chr(92) + '|')} |"
+            for code in codes.values()
+            if code.area == area
+        ]
+    return "\n".join(lines)
 
 
 _REQUEST = """
@@ -254,9 +269,9 @@ MAX_VALIDATION_SUBGRAPH_PATHS_EXCEEDED | Checking satisfiability would visit mor
 """
 
 CODES: dict[str, Code] = {
-    **_codes("request", _REQUEST),
-    **_codes("subgraph", _SUBGRAPH),
-    **_codes("sagas", _SAGAS),
-    **_codes("gateway", _GATEWAY),
-    **_codes("composition", _COMPOSITION),
+    **read_codes("request", _REQUEST),
+    **read_codes("subgraph", _SUBGRAPH),
+    **read_codes("sagas", _SAGAS),
+    **read_codes("gateway", _GATEWAY),
+    **read_codes("composition", _COMPOSITION),
 }

@@ -10,8 +10,8 @@ ResponsePath = tuple[str | int, ...]
 class Failure:
     """Takes the place of a value in the response data that could not be fetched.
 
-    Projection replaces it by null, and reports the error at its path. It can't be used as a value in a
-    representation.
+    Projection replaces it by null, and reports the error at its path. An entity whose key or
+    input is a failure is not looked up, unless `reads_as_null`.
 
     - `quiet`: no error is reported: the fields of an entity that the subgraph does not know.
     - `reads_as_null`: the failure of a field that lacks an input; as a representation value it is null, where

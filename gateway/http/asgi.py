@@ -114,7 +114,7 @@ class _Watch:
         self.watching = asyncio.ensure_future(self.watch())
 
     def end(self) -> None:
-        """Stop watching."""
+        """Stop watching the connection: a disconnect of the client cancels nothing any more."""
         if self.watching is not None:
             self.watching.cancel()
 

@@ -105,4 +105,4 @@ def _query(payload: Mapping[str, Any]) -> str:
     if isinstance(query, str):
         return query
     what = "is missing" if query is None else "must be a string"
-    raise RequestError(f"the parameter query {what}", "BAD_REQUEST")
+    raise RequestError(f"the parameter `query` {what}", "BAD_REQUEST")

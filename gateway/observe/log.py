@@ -20,10 +20,10 @@ from gateway.observe.facts import (
 
 
 class Log:
-    """A listener that logs facts.
+    """A listener that writes a log entry for each fact (see `observe.facts`).
 
-    `json`: JSON lines; by default unless the stream is a terminal. `stream`: by default standard error at the
-    time of the fact.
+    `json`: JSON lines; by default unless the stream is a terminal. `stream`: by default `sys.stderr`, looked
+    up for each entry.
     """
 
     def __init__(self, json: bool | None = None, stream: TextIO | None = None) -> None:

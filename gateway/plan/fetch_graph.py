@@ -54,7 +54,7 @@ class DraftSelection:
     """The fields that a group selects on one object.
 
     `type`: the type condition, one of the subgraph's own types. `fragments`: nested selections, by type
-    condition and directives. `directives`: those of the fragment that this selection stands for.
+    condition and directives. `directives`: those of the fragment, if this selection is a fragment.
     """
 
     type: str

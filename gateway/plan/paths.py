@@ -83,7 +83,7 @@ class Paths:
             raise PlanError(message, "PLAN_LIMIT_EXCEEDED")
 
     def options(self, type_name: str, field: Field, reached: Reached) -> list[Option]:
-        """Every way to resolve a field at an object with these reachable vertices, fewest rounds first."""
+        """Every way to resolve a field of an object that the subgraphs in `reached` return, best first."""
         found: list[Option] = []
         for vertex, reach in reached.items():
             edge = self.graph.field_edge(vertex, field.name)
@@ -240,9 +240,15 @@ class Paths:
         """Whether a field can be looked up by a key alone, without @requires inputs, contexts or
         @provides.
         """
+        edge = self.graph.field_edge(source, name)
+        needs_inputs = edge is not None and (edge.requires or edge.field.contexts)
+        return not needs_inputs and self.has_key(type_name, source, name)
+
+    def has_key(self, type_name: str, source: Vertex, name: str) -> bool:
+        """Whether a field can be looked up by a key, without @provides; it may need inputs."""
         plain = Vertex(source.subgraph, source.type)
         here, alone = self.graph.field_edge(source, name), self.graph.field_edge(plain, name)
-        if here is None or alone is None or alone.requires or alone.field.contexts:
+        if here is None or alone is None:
             return False
         enters = any(key_edge.key for key_edge in self.graph.key_edges(type_name) if key_edge.vertex == plain)
         return enters and here.provided == alone.provided

@@ -180,8 +180,10 @@ class Placer:
         mutation.
         """
         came_along = self.paths.is_mutation and option.source in site.start
-        if came_along or not self.paths.is_plain(site.type, option.source, option.edge.field.name):
+        if came_along or not self.paths.has_key(site.type, option.source, option.edge.field.name):
             return None
+        if option.edge.requires or option.edge.field.contexts:
+            return self.slot_with_inputs(site, option, new, new.key)
         plain = Vertex(option.source.subgraph, option.source.type)
         fields, parents = self.demand_key(site, option.source)
         return self.lookups.lookup(site, plain, fields, parents, new=new, separate=new.key)

@@ -123,7 +123,9 @@ def _mutation_stages(paths: Paths, operation: Operation) -> list[list[FetchGroup
 
 
 def _nesting(items: Sequence[Field | Fragment]) -> Nesting | None:
-    """The fragments around a root field, outer ones first; None where its selections are in several."""
+    """The fragments around a root field, outer ones first. None if the client selected the field several
+    times, in different fragments.
+    """
     found = {nesting for item in items for nesting in _nestings(item)}
     return found.pop() if len(found) == 1 else None
 
@@ -157,7 +159,10 @@ def _shared(one: Nesting, other: Nesting) -> int:
 
 
 def _by_key(selections: Selections) -> dict[str, list[Field | Fragment]]:
-    """The root selections by response key; a field in a fragment with directives is alone in a copy of it."""
+    """The root selections by response key.
+
+    A fragment with directives is copied for each of its fields, so that every copy has one field.
+    """
     found: dict[str, list[Field | Fragment]] = {}
     for item in selections:
         if isinstance(item, Field):

@@ -296,7 +296,10 @@ class _Normalizer:
         """A type with fields, by name."""
         found = self.schema.type_map[name]
         if not isinstance(found, GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType):
-            raise RequestError(f"{name} has no fields", "GRAPHQL_VALIDATION_FAILED")
+            raise RequestError(
+                f"the type {name} has no fields, so nothing can be selected on it",
+                "GRAPHQL_VALIDATION_FAILED",
+            )
         return found
 
 

@@ -184,7 +184,10 @@ class Runner:
             await self.journal.write(record, last)
 
     def status_change(self, state: SagaState, status: Status, late: bool) -> SagaChange:
-        """The change to another status: compensation, or the end."""
+        """The change to a new status: `compensating`, or a status that ends the saga.
+
+        `late`: the saga's deadline has passed, which is recorded as the reason of a compensation.
+        """
         if status != "compensating":
             return SagaChange(f"become {status}", replace(state, status=status))
         reason_and_code = ("the deadline has passed", "DEADLINE") if late else (None, None)

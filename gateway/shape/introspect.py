@@ -54,8 +54,9 @@ def meta_fields(operation: Operation) -> tuple[Field, ...]:
 
 
 def introspect(schema: GraphQLSchema, operation: Operation, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the root's introspection fields by key, and those of nested ones under NESTED; empty if
-    there are none.
+    """The values of the root's introspection fields, by response key; empty if the operation has none.
+
+    Values of introspection fields below other fields are under the key NESTED, by the id of the `Field`.
     """
     own = tuple(
         item for item in operation.selections if isinstance(item, Field) and item.name in INTROSPECTION

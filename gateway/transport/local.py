@@ -31,7 +31,11 @@ class LocalTransport:
         """Run the service; its exceptions become errors of the subgraph."""
         executor = self.executors.get(call.subgraph)
         if executor is None:
-            raise SubgraphError("is not in this process", "SUBGRAPH_UNREACHABLE", subgraph=call.subgraph)
+            raise SubgraphError(
+                "has no address and no function in this process: set its address (--subgraph-url NAME=URL)",
+                "SUBGRAPH_UNREACHABLE",
+                subgraph=call.subgraph,
+            )
         try:
             async with asyncio.timeout(max(call.deadline - self.clock.time(), 0.0)):
                 payload = await executor(

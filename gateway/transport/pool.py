@@ -107,7 +107,7 @@ class AddressCache:
             self.literal = []
 
     async def get(self) -> list[str]:
-        """The addresses, at least one. Raises OSError."""
+        """The IP addresses of the host, at least one. Raises OSError if the name cannot be resolved."""
         if self.literal:
             return self.literal
         if self.found and self.clock.time() < self.valid_until:

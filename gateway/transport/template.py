@@ -57,7 +57,10 @@ def template_of(
     lookups: Iterable[tuple[str, str]] = (),
     entities_only: bool = False,
 ) -> RequestTemplate:
-    """The template of a request; `lookups`: pairs of a variable and the key of its entities in the reply."""
+    """The template of a request: its JSON body, with gaps for the variables.
+
+    `lookups`: for each `_entities` field the variable of its representations, and its alias in the reply.
+    `entities_only`: the request has no other variables, so its replies can be batched."""
     pairs = tuple(lookups)
     end = b',"operationName":%b}' % encode_json(operation_name) if operation_name else b"}"
     return RequestTemplate(

@@ -1,4 +1,4 @@
-"""Composition of the calendar service."""
+"""The wiring of the calendar service: its objects, made and passed to each other."""
 
 from pathlib import Path
 

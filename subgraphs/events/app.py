@@ -1,4 +1,4 @@
-"""Composition of the events service."""
+"""The wiring of the events service: its objects, made and passed to each other."""
 
 from pathlib import Path
 
@@ -27,7 +27,8 @@ def bootstrap(settings: ServiceSettings) -> Service:
     """Return the events service, not started. Raises ServiceSettingsError without EVENT_SOURCES."""
     if not settings.event_sources:
         raise ServiceSettingsError(
-            "service events: the environment lacks EVENT_SOURCES: set it to the names of the other services"
+            "service events: the environment lacks EVENT_SOURCES: set it to the names of the services"
+            " whose events it stores, separated by commas"
         )
     database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)

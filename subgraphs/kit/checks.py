@@ -166,8 +166,8 @@ def identifiers(values: Sequence[str], field: str, most: int) -> tuple[UUID, ...
 
 
 def document(value: dict[str, Any], field: str, largest: int) -> dict[str, Any]:
-    """Return a JSON object of at most `largest` bytes. NUL characters are refused: PostgreSQL cannot store
-    them.
+    """Return the JSON object. Raises BadUserInput if it has more than `largest` bytes, or a NUL character,
+    which PostgreSQL cannot store.
     """
     try:
         encoded = orjson.dumps(value)

@@ -68,7 +68,7 @@ class Repairable(Protocol):
     async def repair(
         self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]
     ) -> bool:
-        """Replace the copy with this key by the owner's facts `told` at a version.
+        """Replace the copy with this key by the values `told`, which the owner has at its version `version`.
 
         Returns False, with nothing changed, if an event with a higher version was applied meanwhile.
         """
@@ -203,7 +203,9 @@ _DIGESTS = text(
 
 
 async def digests_of(session: Session, versions: Mapping[UUID, int]) -> dict[str, list[Any]]:
-    """Compute the digests of objects that are not in a table, from their versions by key."""
+    """Return the number of objects and a hash of their keys and versions, by bucket.
+
+    For an owner whose objects are not rows of a table, such as streams of events. `versions`: by key."""
     rows = await session.fetch_all(_DIGESTS, keys=list(versions), versions=list(versions.values()))
     return {str(row.bucket): [row.rows, row.hash] for row in rows}
 

@@ -1,4 +1,4 @@
-"""Composition of the matching service."""
+"""The wiring of the matching service: its objects, made and passed to each other."""
 
 from pathlib import Path
 

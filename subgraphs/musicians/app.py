@@ -1,4 +1,4 @@
-"""Composition of the musicians service."""
+"""The wiring of the musicians service: its objects, made and passed to each other."""
 
 from pathlib import Path
 

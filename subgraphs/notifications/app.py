@@ -1,4 +1,4 @@
-"""Composition of the notifications service."""
+"""The wiring of the notifications service: its objects, made and passed to each other."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Composition of the orchestration service."""
+"""The wiring of the orchestration service: its objects, made and passed to each other."""
 
 from pathlib import Path
 from uuid import UUID
@@ -34,7 +34,7 @@ def bootstrap(
     if settings.jwt_private_key_file is None:
         raise ServiceSettingsError(
             "service orchestration: the environment lacks JWT_PRIVATE_KEY_FILE:"
-            " set it to the key that signs services' tokens"
+            " set it to the path of the PEM file with the key that signs services' tokens"
         )
     transport = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
     database = Database(settings.database_url, clock=settings.clock)

@@ -1,4 +1,4 @@
-"""Composition of the payments service."""
+"""The wiring of the payments service: its objects, made and passed to each other."""
 
 from pathlib import Path
 

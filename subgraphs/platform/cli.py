@@ -1,4 +1,4 @@
-"""The `mussikon` command: run, seed, migrate, schema; and stop, start and status for a running platform."""
+"""The `mussikon` command: run, seed, migrate, schema, errors; stop, start, status of a running platform."""
 
 import asyncio
 import importlib
@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.core.codes import CODES, code_tables
+from subgraphs.kit.codes import CODES as SERVICE_CODES
 from subgraphs.platform import control, seeding
 from subgraphs.platform.console import console, errors, say
 from subgraphs.platform.errors import LaunchError
@@ -164,6 +166,15 @@ def status(data: Data = Path(".data")) -> None:
     """Show state and process id of each process of a running platform."""
     for name, facts in control.send_order(data / "run", "status").items():
         console.print(f"  {name:16} {facts['state']:12} {facts['pid'] or ''}", markup=False)
+
+
+@app.command("errors")
+def error_codes() -> None:
+    """Print the table of error codes, those of the gateway and those of the services (docs/errors.md)."""
+    head = "Printed by `mussikon errors`. `gateway errors` prints those of the gateway alone."
+    print(f"# Error codes\n\n{head}")
+    print(code_tables(CODES))
+    print(code_tables(SERVICE_CODES))
 
 
 def _checked(size: str | None) -> str | None:

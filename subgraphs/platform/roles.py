@@ -1,7 +1,8 @@
 """PostgreSQL roles: each service logs in as a role that owns its database and cannot connect to another's.
 
 An attacker who gets one service's connection can reach that service's tables only. The server's user creates,
-migrates and fills the databases in the role of their owner, so passwords are set only when a platform runs.
+migrates and fills the databases by `SET ROLE` to their owner, which needs no password; the roles get
+passwords only when a platform runs.
 """
 
 from collections.abc import Mapping, Sequence

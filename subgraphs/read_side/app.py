@@ -1,4 +1,4 @@
-"""Composition of the read side."""
+"""The wiring of the read side: its objects, made and passed to each other."""
 
 from pathlib import Path
 from typing import Final

@@ -1,4 +1,4 @@
-"""Composition of the requests service."""
+"""The wiring of the requests service: its objects, made and passed to each other."""
 
 from pathlib import Path
 

@@ -296,7 +296,9 @@ def check_budget(budget: Budget) -> Budget:
 
 
 def check_place(place: Place) -> Place:
-    """Check the place of an event. Raises BadUserInput."""
+    """Return the place of an event with trimmed texts. Raises BadUserInput for coordinates out of range, long
+    texts and wrong country codes.
+    """
     return Place(
         latitude=checks.latitude(place.latitude, "latitude"),
         longitude=checks.longitude(place.longitude, "longitude"),

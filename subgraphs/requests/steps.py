@@ -88,7 +88,10 @@ async def unconfirm(uow: UnitOfWork, given: Given, done: Given) -> Given:
 
 
 async def cancel(uow: UnitOfWork, given: Given) -> Given:
-    """Cancel a booking and its request for its client or musician."""
+    """Cancel a booking and its request; the caller must be its client or musician.
+
+    Returns the booking's facts, the statuses before, and who cancelled when.
+    """
     booking, request = await booking_and_request(uow, UUID(given["bookingId"]))
     model.check_party(booking, UUID(given["byUserId"]))
     model.check_transition("booking", booking.status, "cancelled")

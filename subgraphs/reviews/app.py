@@ -1,4 +1,4 @@
-"""Composition of the reviews service."""
+"""The wiring of the reviews service: its objects, made and passed to each other."""
 
 from pathlib import Path
 

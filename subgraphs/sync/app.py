@@ -60,11 +60,12 @@ def _private_key(settings: ServiceSettings) -> Path:
     """Return the file of the services' private key. Raises ServiceSettingsError if a setting is missing."""
     if settings.jwt_private_key_file is None:
         raise ServiceSettingsError(
-            "service sync: the environment lacks JWT_PRIVATE_KEY_FILE: set it to the key that signs the"
-            " tokens of services"
+            "service sync: the environment lacks JWT_PRIVATE_KEY_FILE: set it to the path of the"
+            " PEM file with the key that signs services' tokens"
         )
     if not settings.event_sources:
         raise ServiceSettingsError(
-            "service sync: the environment lacks EVENT_SOURCES: set it to the names of the other services"
+            "service sync: the environment lacks EVENT_SOURCES: set it to the names of the services"
+            " whose events it shows, separated by commas"
         )
     return settings.jwt_private_key_file

@@ -66,7 +66,7 @@ ROWS_OF_EVENTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class PairReport:
-    """The result of a check of one pair; `error` is the reason why the check failed."""
+    """The result of comparing one copy with its owner; `error`: why the comparison could not be made."""
 
     pair: CopyPair
     compared: int
@@ -113,7 +113,8 @@ class Checker(Background):
         self._lock = asyncio.Lock()
 
     async def check(self, *, deep: bool = False) -> list[PairReport]:
-        """Check all pairs, and store and return the reports.
+        """Compare every copy with its owner, store a report per pair of owner and copy, and return the
+        reports.
 
         `deep`: compare the content as well as the versions.
         """

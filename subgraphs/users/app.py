@@ -1,4 +1,4 @@
-"""Composition of the users service."""
+"""The wiring of the users service: its objects, made and passed to each other."""
 
 from pathlib import Path
 

@@ -39,7 +39,9 @@ def _fields(schema: SubgraphSchema) -> list[tuple[TypeDef, FieldDef]]:
 
 
 class _FieldSetCheck:
-    """The check of one field's directive; error codes begin with the directive's name."""
+    """Checks the field set of one @key, @requires or @provides for fields that must be @external. The error
+    codes begin with the directive's name.
+    """
 
     def __init__(
         self, schema: SubgraphSchema, item: TypeDef, one: FieldDef, report: Report, directive: str

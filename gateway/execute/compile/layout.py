@@ -273,7 +273,9 @@ def merged_fields(fields: Iterable[RepresentationField]) -> tuple[Representation
 
 
 def representation_for(target: Target, type_name: str) -> Representation | None:
-    """How objects of a type become representations at a target; None if they are not looked up."""
+    """How objects of a type at a lookup's target (a place of the response) become representations; None if
+    the lookup does not ask for objects of this type.
+    """
     fitting = (one for one in target.representations if one.types is None or type_name in one.types)
     return next(fitting, None)
 

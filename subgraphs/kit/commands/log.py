@@ -214,7 +214,9 @@ _IDENTIFYING_COLUMNS = ("command_type", "input_hash", "issued_by")
 
 
 def _encoded(command: Command[Any]) -> str:
-    """Encode a command as JSON. Raises BadUserInput for values that could not be decoded at a recovery."""
+    """Encode a command as JSON. Raises BadUserInput for values that JSON does not restore exactly: the
+    command may be decoded and executed again after a crash.
+    """
     try:
         encoded = json.dumps(
             msgspec.to_builtins(command), sort_keys=True, allow_nan=False, ensure_ascii=False

@@ -16,7 +16,9 @@ log = structlog.get_logger("subgraphs.projector")
 
 
 class ProjectionRunner(Background):
-    """A part of the service. Every process may run one; one process at a time applies events."""
+    """A background task of a service that applies events to a projection. Each process of the service may run
+    one; a lease lets one process at a time apply events, and the others wait.
+    """
 
     def __init__(
         self,

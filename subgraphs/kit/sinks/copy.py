@@ -55,8 +55,10 @@ class SinkCopy:
     async def repair(
         self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]
     ) -> bool:
-        """Write the owner's facts; return False if a newer event was applied. `consumer` is not used: the
-        sink is a consumer under its own name.
+        """Write the owner's present values `told` to the sink; return False, with nothing written, if a newer
+        event was applied.
+
+        `consumer` is part of the protocol and not used: a sink receives events under its own name.
         """
         if not await copies.record_version(uow, self.consumer.name, self.source, key, version):
             return False
@@ -66,7 +68,9 @@ class SinkCopy:
         return True
 
     def original(self, key: UUID, version: int, told: Mapping[str, Any]) -> Envelope:
-        """Return the owner's facts as an event of the type `event_type`."""
+        """Return an event with the owner's present values `told`, as if the owner had published it at this
+        version.
+        """
         now = self.consumer.database.clock.now()
         return copies.event_from_original(
             self.source, self.aggregate_type, self.event_type, key, version, told, now

@@ -67,8 +67,8 @@ async def replace(uow: UnitOfWork, sink: str, generation: int) -> None:
 
 
 async def settle(uow: UnitOfWork, sink: str, target: SinkTarget) -> None:
-    """Change the target to the state in the table: create the first generation if there is none, show the
-    serving one to readers, remove retired ones.
+    """Bring the sink's target in line with the table of generations: create the first generation if there is
+    none, let readers read the one that is marked as serving, and delete those that are marked as retired.
     """
     await uow.execute(_LOCK.bindparams(sink=sink))
     current = await serving(uow, sink)

@@ -46,9 +46,10 @@ class SinkTarget(Protocol):
         ...
 
     async def write(self, generation: int, writes: Sequence[Write]) -> None:
-        """Apply each write unless the generation has its document, or its deletion, at a higher version.
+        """Apply each write to a generation (one full copy of the data), unless the generation has the write's
+        document, or its deletion, at a higher version.
 
-        All writes are durable when the method returns; if it raises, any of them may be.
+        All writes are durable when the method returns. If it raises, each write may or may not be applied.
         """
         ...
 

@@ -53,7 +53,7 @@ class SampleData:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows for one table of one service; `columns` are their names, separated by blanks."""
+    """The rows for one table of one service; `columns`: the names of the columns, separated by blanks."""
 
     service: str
     name: str

@@ -1,0 +1,35 @@
+"""The error codes of the services, in `extensions.code`: their meaning, and what a client does about them.
+
+The gateway's own codes are in `gateway/core/codes.py`; `mussikon errors` prints both.
+"""
+
+from gateway.core.codes import Code, read_codes
+
+_SERVICES = """
+BAD_USER_INPUT | A value in the operation is not allowed. `extensions.field` names it where there is one. \
+    | Show the message at the form field, and let the user correct it.
+UNAUTHENTICATED | The request has no token, or the token is wrong or expired. \
+    | Log in again and send `Authorization: Bearer TOKEN`.
+FORBIDDEN | The caller is logged in, but not allowed to do this. | Hide the action for this user.
+NOT_FOUND | The object does not exist, or the caller may not know of it. | Reload the list that it came from.
+CONFLICT | The state of the object does not allow the operation. \
+    | Reload the object, show its state, and let the user decide again.
+VERSION_CONFLICT | Another user changed the object at the same moment. \
+    | Reload the object and repeat the change.
+RATE_LIMITED | Too many attempts. | Try again after `extensions.retryAfterSeconds`.
+COMMAND_ID_REUSED | The `commandId` was used for another command. | Use a new UUID for each command.
+IDEMPOTENCY_KEY_REUSED | The `idempotencyKey` was used with another input. | Use a new key for each booking.
+READ_MODEL_UNAVAILABLE | The read model is not up to date, and no other service can answer this query. \
+    | Try again in a few seconds, or use a simpler filter.
+WRONG_AGGREGATE_TYPE | The id belongs to an object of another type. \
+    | Use an id of the type that the field names.
+REBUILD_RUNNING | The read model is being rebuilt already. \
+    | Wait for its end: `readModels` shows the progress.
+ALREADY_UNDONE | A saga's step was undone before this call. \
+    | Nothing: the saga continues with its compensation.
+SUPERSEDED | Another worker has taken over the saga. | Nothing: the other worker continues the saga.
+INTERNAL_SERVER_ERROR | The service failed. `extensions.id` is the id of the entry in its log. \
+    | Report it with the id.
+"""
+
+CODES: dict[str, Code] = read_codes("platform", _SERVICES)

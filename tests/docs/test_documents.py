@@ -1,0 +1,197 @@
+"""The documents: their links, options and code are right, and their examples do what the text says."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from graphql import build_schema, parse, validate
+
+from gateway.settings import Limits, Wire
+from gateway.supergraph.load import load_supergraph
+from tests.folders import temporary_folder
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").rglob("*.md")])
+QUICK_START = (ROOT / "docs" / "gateway" / "quick-start.md").read_text()
+FRONTEND = (ROOT / "docs" / "platform" / "frontend.md").read_text()
+COMMANDS = {
+    "gateway": ("serve", "compose", "plan", "check", "contract"),
+    "mussikon": ("run", "seed", "migrate", "schema", "stop", "start", "status"),
+}
+
+
+def named(path: Path) -> str:
+    """A document's path as the test's name shows it."""
+    return str(path.relative_to(ROOT))
+
+
+def anchor(heading: str) -> str:
+    """The anchor that a heading has on a page."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def code(document: str, language: str) -> list[str]:
+    """The code blocks in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", document, re.DOTALL)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_links_lead_somewhere(path: Path) -> None:
+    """The files and headings that a document links to exist."""
+    missing = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        if target.startswith(("http:", "https:")):
+            continue
+        file, _, heading = target.partition("#")
+        page = (path.parent / file).resolve() if file else path
+        headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE) if heading else []
+        if not page.exists() or (heading and heading not in map(anchor, headings)):
+            missing.append(target)
+    assert missing == []
+
+
+@pytest.fixture(scope="module")
+def help_texts() -> str:
+    """The help of every command, in one text."""
+    texts = [(ROOT / "Makefile").read_text()]
+    for program, names in COMMANDS.items():
+        module = "gateway.cli" if program == "gateway" else "subgraphs.platform.cli"
+        for name in names:
+            command = [sys.executable, "-m", module, name, "--help"]
+            texts.append(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    return "\n".join(texts)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_options_and_targets_exist(path: Path, help_texts: str) -> None:
+    """Each option of ours and each `make` target in a document exists."""
+    text = path.read_text()
+    lines = [line for line in text.splitlines() if not re.search(r"curl|uvicorn|pip |pytest|docker", line)]
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", "\n".join(lines)))
+    known = set(re.findall(r"--[a-z][a-z-]+", help_texts)) | OPTIONS_OF_TESTS
+    assert options - known == set()
+    targets = set(re.findall(r"`make ([a-z-]+)|^make ([a-z-]+)", text, re.MULTILINE))
+    made = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {first or second for first, second in targets} - made == set()
+
+
+OPTIONS_OF_TESTS = {
+    "--extra",
+    "--python-version",
+    "--seed",
+    "--cuts",
+    "--operations",
+    "--faults",
+    "--quick",
+    "--every",
+    "--sagas",
+    "--http2",
+}
+
+
+@pytest.mark.parametrize("path", [one for one in DOCUMENTS if "```graphql" in one.read_text()], ids=named)
+def test_operations_are_valid(path: Path) -> None:
+    """Each GraphQL operation in a document fits the platform's schema."""
+    schema = load_supergraph((ROOT / "schema" / "supergraph.graphql").read_text()).api
+    for text in code(path.read_text(), "graphql"):
+        assert validate(schema, parse(text)) == []
+
+
+def test_limits_are_those_of_the_settings() -> None:
+    """The configuration page has every limit, with its default."""
+    page = (ROOT / "docs" / "gateway" / "configuration.md").read_text()
+    for name in Limits.__dataclass_fields__:
+        assert f"| `{name}` | {getattr(Limits(), name):,} |" in page
+    assert f"{Wire().queue:,}" in page
+    assert f"{Wire().max_reply:,}" in page
+
+
+def free_ports(count: int) -> list[int]:
+    """Some free ports."""
+    with ExitStack() as open_until_all_are_known:
+        sockets = [open_until_all_are_known.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+@contextmanager
+def running(command: list[str], folder: Path, url: str) -> Iterator[None]:
+    """A process that answers at a URL."""
+    log = folder / f"log-{url.rpartition(':')[2].strip('/').replace('/', '-')}"
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=file)
+    try:
+        end = time.monotonic() + 60
+        while True:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            try:
+                httpx.get(url, timeout=5)
+                break
+            except httpx.TransportError:
+                time.sleep(0.05)
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+
+
+def test_the_quick_start_works() -> None:
+    """Its two subgraphs, its gateway, its query and its plan are as the page says."""
+    ports = dict(zip(("5001", "5002", "4000"), map(str, free_ports(3)), strict=True))
+    modules = dict(zip(("accounts", "reviews"), code(QUICK_START, "python"), strict=True))
+    with temporary_folder("quick-start-") as folder, ExitStack() as processes:
+        for (name, text), port in zip(modules.items(), ("5001", "5002"), strict=True):
+            (folder / f"{name}.py").write_text(text)
+            command = [sys.executable, "-m", "uvicorn", f"{name}:app", "--port", ports[port]]
+            processes.enter_context(running(command, folder, f"http://127.0.0.1:{ports[port]}/"))
+        (serve,) = re.findall(r"^gateway (serve --subgraph .*)$", QUICK_START, re.MULTILINE)
+        url = f"http://127.0.0.1:{ports['4000']}"
+        processes.enter_context(running(gateway(serve, ports), folder, f"{url}/health/live"))
+        (body,) = re.findall(r"-d '(\{\"query\".*?\})'", QUICK_START)
+        (printed,) = code(QUICK_START, "json")
+        assert httpx.post(f"{url}/graphql", json=json.loads(body)).json() == json.loads(printed)
+        (compose,) = re.findall(r"^gateway (compose .*)$", QUICK_START, re.MULTILINE)
+        subprocess.run(gateway(compose, ports), cwd=folder, check=True, capture_output=True)
+        query, arguments = re.findall(r"^echo '(.*)' \| gateway (.*)$", QUICK_START, re.MULTILINE)[0]
+        plan = subprocess.run(
+            gateway(arguments, ports), cwd=folder, check=True, capture_output=True, input=query, text=True
+        ).stdout
+        assert plan.strip() in QUICK_START
+
+
+def gateway(arguments: str, ports: dict[str, str]) -> list[str]:
+    """A command of the page, on this test's ports."""
+    for written, port in ports.items():
+        arguments = arguments.replace(written, port)
+    return [sys.executable, "-m", "gateway.cli", *arguments.split()]
+
+
+def test_the_saga_example_is_a_program() -> None:
+    """The example of sagas in the contributing page runs up to the object that the gateway uses."""
+    blocks = code((ROOT / "docs" / "contributing.md").read_text(), "python")
+    (text,) = [block for block in blocks if "def sagas()" in block]
+    made: dict[str, Any] = {}
+    exec(text, made)
+    sagas = made["sagas"]()
+    assert [trigger.mutation for trigger in sagas.triggers] == ["bookRoom"]
+    assert sagas.definitions.newest("booking").steps[0].name == "reserve"
+
+
+def test_the_example_of_a_schema_builds() -> None:
+    """The SDL in the Apollo Server example is GraphQL."""
+    (script,) = code(QUICK_START, "js")
+    (sdl,) = re.findall(r"gql`(.*?)`", script, re.DOTALL)
+    body = re.sub(r"extend schema .*\n", "directive @key(fields: String!) on OBJECT\n", sdl)
+    build_schema(body + "type Query { x: Int }")

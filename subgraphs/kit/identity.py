@@ -43,9 +43,9 @@ class Identity:
         """Whether the role is `admin`, which may see and change the objects of all users."""
         return self.role == "admin"
 
-    def is_owner_or_admin(self, owner: UUID | None) -> bool:
-        """Return whether the identity is this owner or an admin."""
-        return self.is_admin or self.user_id == owner
+    def is_owner_or_admin(self, *owners: UUID | None) -> bool:
+        """Return whether the identity is one of the owners or an admin."""
+        return self.is_admin or self.user_id in owners
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import UUID
 
 from graphql import GraphQLError
 from starlette.types import ASGIApp
@@ -75,13 +76,13 @@ class ServiceContext:
             raise Forbidden(f"This operation needs the role {SERVICE}, you have {identity.role}")
         return identity
 
-    def require_owner_or_admin(self, owner: Any) -> Identity:
-        """Return the identity of the caller, who must be this owner or an admin.
+    def require_owner_or_admin(self, *owners: UUID | None) -> Identity:
+        """Return the identity of the caller, who must be one of the owners or an admin.
 
         Raises Unauthenticated, Forbidden.
         """
         identity = self.require()
-        if not identity.is_owner_or_admin(owner):
+        if not identity.is_owner_or_admin(*owners):
             raise Forbidden("This belongs to another user: only its owner and admins may see or change it")
         return identity
 

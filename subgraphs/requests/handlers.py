@@ -239,7 +239,7 @@ def _require(found: Found | None, what: str) -> Found:
 
 
 def _check_owner(by: Identity, *owners: UUID) -> None:
-    if not any(by.is_owner_or_admin(owner) for owner in owners):
+    if not by.is_owner_or_admin(*owners):
         raise Forbidden("This belongs to another user")
 
 

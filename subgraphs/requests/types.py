@@ -345,8 +345,7 @@ class Booking:
         """Return the GraphQL type of a record that may be absent. Raises Unauthenticated, Forbidden."""
         if record is None:
             return None
-        if not info.context.require().is_owner_or_admin(record.musician_user_id):
-            info.context.require_owner_or_admin(record.client_id)
+        info.context.require_owner_or_admin(record.client_id, record.musician_user_id)
         return cls.of(record)
 
     @classmethod

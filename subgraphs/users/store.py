@@ -1,4 +1,4 @@
-"""The tables of the users service, and its statements. The tables are created in `migrations/`."""
+"""The statements of the users service; its tables are in tables.py and migrations/."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -7,16 +7,10 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     ColumnElement,
-    Date,
-    DateTime,
-    MetaData,
     Select,
-    Table,
     Text,
-    Uuid,
     any_,
     delete,
     func,
@@ -25,47 +19,13 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from subgraphs.kit.database import Session, among_ids
 from subgraphs.kit.pagination import Order, Page
 from subgraphs.kit.records import count, record_or_none, records
 from subgraphs.users.model import Account, Credentials
-
-_metadata = MetaData()
-
-users = Table(
-    "users",
-    _metadata,
-    Column("id", Uuid, primary_key=True),
-    Column("username", Text),
-    Column("email", Text),
-    Column("password_hash", Text),
-    Column("user_type", Text),
-    Column("is_active", Boolean),
-    Column("created_at", DateTime(timezone=True)),
-    Column("updated_at", DateTime(timezone=True)),
-)
-
-profiles = Table(
-    "user_profiles",
-    _metadata,
-    Column("user_id", Uuid, primary_key=True),
-    Column("first_name", Text),
-    Column("last_name", Text),
-    Column("phone", Text),
-    Column("date_of_birth", Date),
-    Column("profile_picture_url", Text),
-    Column("preferences", JSONB),
-)
-
-attempts = Table(
-    "login_attempts",
-    _metadata,
-    Column("id", BigInteger, primary_key=True),
-    Column("subject", Text),
-    Column("attempted_at", DateTime(timezone=True)),
-)
+from subgraphs.users.tables import attempts, profiles, users
 
 NEWEST = Order("users:newest", users.c.created_at, datetime, users.c.id, descending=True)
 _ACCOUNT = [

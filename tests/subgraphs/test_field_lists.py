@@ -302,16 +302,17 @@ def cases() -> Iterable[Any]:
     """Each aggregate with each of its places."""
     for aggregate, (columns, places) in OWNERS.items():
         for place in places:
-            yield pytest.param(columns, place, id=f"{aggregate}-{place.name}")
+            yield pytest.param(aggregate, columns, place, id=f"{aggregate}-{place.name}")
     for aggregate, (event, places) in COPIES.items():
         for place in places:
-            yield pytest.param(struct(event), place, id=f"{aggregate}-{place.name}")
+            yield pytest.param(aggregate, struct(event), place, id=f"{aggregate}-{place.name}")
 
 
-@pytest.mark.parametrize(("reference", "place"), list(cases()))
-def test_every_place_lists_the_fields(reference: Fields, place: Place) -> None:
+@pytest.mark.parametrize(("aggregate", "reference", "place"), list(cases()))
+def test_every_place_lists_the_fields(aggregate: str, reference: Fields, place: Place) -> None:
     """A table, a record, a state, an event, a GraphQL type or a copy has the fields of the reference."""
-    assert differences(reference, place) == []
+    found = differences(reference, place)
+    assert not found, "; ".join(f"{aggregate}.{difference}" for difference in found)
 
 
 @pytest.mark.parametrize("aggregate", sorted(OWNERS))

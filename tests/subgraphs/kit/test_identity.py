@@ -178,6 +178,9 @@ def test_who_may_see() -> None:
     assert not Identity(USER, "client").is_owner_or_admin(other)
     assert not Identity(USER, "client").is_owner_or_admin(None)
     assert Identity(USER, "admin").is_owner_or_admin(other)
+    assert Identity(USER, "client").is_owner_or_admin(other, USER)
+    assert not Identity(USER, "client").is_owner_or_admin(other, None)
+    assert not Identity(USER, "client").is_owner_or_admin()
 
 
 def test_people_and_services_have_keys_of_their_own(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from tests.oracle.programs import find_node, install
 
 HERE = Path(__file__).parent
-NODE, PYTHON, JAVA, RUST = HERE / "node", HERE / "python", HERE / "java", HERE / "rust"
+NODE, PYTHON = HERE / "node", HERE / "python"
+JAVA, KOTLIN, RUST, GO = HERE / "java", HERE / "kotlin", HERE / "rust", HERE / "go"
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 SUBGRAPH_VERSIONS = ("2.0", "2.2", "2.4", "2.7", "2.9", "2.12", "2.14")
 
@@ -80,16 +81,26 @@ def _python(program: str) -> Callable[[], list[str]]:
     return lambda: [python_of_libraries(), program]
 
 
-def _java() -> list[str]:
-    listing = "-Dmdep.outputFile=target/classpath"
-    subprocess.run(["mvn", "-q", "-B", "compile", f"{PLUGIN}:build-classpath", listing], cwd=JAVA, check=True)
-    jars = (JAVA / "target" / "classpath").read_text().strip()
-    return ["java", "-cp", f"target/classes:{jars}", "WithJava"]
+def _maven(folder: Path, main: str) -> Callable[[], list[str]]:
+    def command() -> list[str]:
+        listing = "-Dmdep.outputFile=target/classpath"
+        build = ["mvn", "-q", "-B", "compile", f"{PLUGIN}:build-classpath", listing]
+        subprocess.run(build, cwd=folder, check=True, timeout=600)
+        jars = (folder / "target" / "classpath").read_text().strip()
+        return ["java", "-cp", f"target/classes:{jars}", main]
+
+    return command
 
 
 def _rust() -> list[str]:
     subprocess.run(["cargo", "build", "--quiet", "--locked"], cwd=RUST, check=True, timeout=1200)
     return [str(RUST / "target" / "debug" / "with_rust")]
+
+
+def _go() -> list[str]:
+    for step in (["tool", "gqlgen", "generate"], ["build", "-o", "target/with_gqlgen", "."]):
+        subprocess.run(["go", *step], cwd=GO, check=True, timeout=600)
+    return [str(GO / "target" / "with_gqlgen")]
 
 
 LIBRARIES = (
@@ -103,6 +114,8 @@ LIBRARIES = (
     Library("strawberry-graphql", "python3", PYTHON, _python("with_strawberry.py"), True),
     Library("ariadne", "python3", PYTHON, _python("with_ariadne.py"), True),
     Library("graphene-federation", "python3", PYTHON, _python("with_graphene.py"), True),
-    Library("federation-graphql-java-support", "mvn", JAVA, _java),
+    Library("federation-graphql-java-support", "mvn", JAVA, _maven(JAVA, "WithJava")),
+    Library("graphql-kotlin-federation", "mvn", KOTLIN, _maven(KOTLIN, "subgraph.WithKotlinKt")),
     Library("async-graphql", "cargo", RUST, _rust),
+    Library("gqlgen", "go", GO, _go),
 )

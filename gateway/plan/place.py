@@ -119,9 +119,7 @@ class Placer:
                 self.paths.hasty.add(key)
             if option.source.mixed and site.place.keys.is_ambiguous(key):
                 self.paths.ambiguous = True
-            slot = (separate and self.slot_alone(site, option, new)) or self.slot_for(
-                site, option, new, separate
-            )
+            slot = (separate and self.slot_alone(site, option, new)) or self.slot_for(site, option, new)
             groups.add(slot.group)
             written = slot.draft.select(new)
             if self.graph.is_composite(item.type_name):
@@ -158,7 +156,7 @@ class Placer:
         if source is not None:
             select_typename(self.slot_of(site, source).draft)
 
-    def slot_for(self, site: Site, option: Option, new: DraftField, separate: bool) -> RequestSlot:
+    def slot_for(self, site: Site, option: Option, new: DraftField) -> RequestSlot:
         """The slot in which a field is selected.
 
         A field gets a lookup of its own when it needs inputs, or when its key already stands for another
@@ -166,7 +164,7 @@ class Placer:
         that separate fields.
         """
         if option.with_inputs:
-            return self.slot_with_inputs(site, option, new, new.key if separate else "")
+            return self.slot_with_inputs(site, option, new)
         slot = self.slot_of(site, option.source, new)
         if not slot.draft.conflicts_with(new):
             return slot
@@ -180,7 +178,8 @@ class Placer:
         mutation.
         """
         came_along = self.paths.is_mutation and option.source in site.start
-        if came_along or not self.paths.has_key(site.type, option.source, option.edge.field.name):
+        has_key = self.paths.has_key(site.type, option.source, option.edge.field.name)
+        if not option.with_inputs and (came_along or not has_key):
             return None
         if option.edge.requires or option.edge.field.contexts:
             return self.slot_with_inputs(site, option, new, new.key)
@@ -220,7 +219,9 @@ class Placer:
         reached = self.reached(site)
         return {vertex: item for vertex, item in reached.items() if item.depth < reached[source].depth}
 
-    def slot_with_inputs(self, site: Site, option: Option, new: DraftField, separate: str) -> RequestSlot:
+    def slot_with_inputs(
+        self, site: Site, option: Option, new: DraftField, separate: str = ""
+    ) -> RequestSlot:
         """The slot for a field with @requires or context arguments: its request waits for the inputs and
         sends them.
         """

@@ -39,10 +39,13 @@ def plan_operation(
     operation = without_partial_union_members(graph, operation)
     paths = Paths(graph, limit, [name for name, _ in operation.variables])
     paths.is_mutation = operation.kind == "mutation"
+    placed = _stages(paths, operation)
+    if paths.ambiguous:  # an object of one type might keep the value of another type's field
+        return plan_operation(graph.by_type, operation, limit, explain)
     stages = []
     notes: list[tuple[str, str]] = []
     count = 0
-    for groups in _stages(paths, operation):
+    for groups in placed:
         for step in PASSES:
             groups = step(groups)
             if explain:
@@ -51,8 +54,6 @@ def plan_operation(
         fetches = assemble(graph, operation, groups, count, True)
         count += len(fetches)
         stages.append(fetches)
-    if paths.ambiguous:  # an object of one type might keep the value of another type's field
-        return plan_operation(graph.by_type, operation, limit, explain)
     if any(fetch.request_parts for stage in stages for fetch in stage):
         stages = [tuple(replace(fetch, shared=False) for fetch in stage) for stage in stages]
     made = Plan(operation.kind, tuple(stages), tuple(notes))

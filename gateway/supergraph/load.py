@@ -39,6 +39,7 @@ from gateway.supergraph.model import (
     SubgraphField,
     SubgraphType,
     Supergraph,
+    named,
 )
 from gateway.supergraph.possible import PossibleTypes
 from gateway.supergraph.unenforced import unenforced
@@ -141,9 +142,9 @@ def _labels(subgraphs: Iterable[Subgraph]) -> Iterator[str]:
 
 def _names(features: Iterable[Feature]) -> tuple[str, str]:
     """The prefix of the join spec's elements in a document, and its name for @context."""
-    named = {feature.name: feature for feature in features}
-    prefix = named["join"].namespace if "join" in named else "join"
-    return prefix, named["context"].local("@context") if "context" in named else "context"
+    known = {feature.name: feature for feature in features}
+    prefix = known["join"].namespace if "join" in known else "join"
+    return prefix, known["context"].local("@context") if "context" in known else "context"
 
 
 class _Loader:
@@ -336,7 +337,7 @@ class _Loader:
             join.get("type") or reference,
             external=(join.flag("external") or join.flag("usedOverridden")) and name not in fake,
             requires=self._field_set(type_name, join.fields("requires")),
-            provides=self._field_set(reference.strip("[]!"), join.fields("provides")),
+            provides=self._field_set(named(reference), join.fields("provides")),
             contexts=join.contexts,
             label=join.get("overrideLabel"),
             when_on=join.get("override") is not None,

@@ -296,8 +296,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "plan: a strict input with inputs has no lookup of its own",
         _PLACE,
-        'self.slot_with_inputs(site, option, new, new.key if separate else "")',
-        'self.slot_with_inputs(site, option, new, "")',
+        "return self.slot_with_inputs(site, option, new, new.key)",
+        "return self.slot_with_inputs(site, option, new)",
     ),
     Mutant(
         "plan: an input that the client selects on some type is safe on all",

@@ -59,6 +59,22 @@ def test_an_example_runs_and_shows_its_plan(platform: Platform, browser: Chrome)
 
 
 @pytest.mark.parametrize("platform", ["processes"], indirect=True)
+def test_on_a_phone_everything_is_within_reach(platform: Platform, browser: Chrome) -> None:
+    """At 390 pixels no control lies outside of the page, and the plan is below the editor, not over it."""
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    browser.get(f"{platform.url}/")
+    wait = WebDriverWait(browser, 60)
+    wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, ".graphiql-execute-button"))
+    box = "const box = document.querySelector(arguments[0]).getBoundingClientRect(); return [box.left, box.right]"
+    for control in ("#examples", "#token", ".bar button", ".graphiql-execute-button", "#plan"):
+        left, right = browser.execute_script(box, control)
+        assert 0 <= left < right <= 390, control
+    plan, editor = browser.find_element(By.ID, "plan"), browser.find_element(By.ID, "graphiql")
+    assert plan.location["y"] >= editor.location["y"] + editor.size["height"]
+
+
+@pytest.mark.parametrize("platform", ["processes"], indirect=True)
 def test_a_token_acts_as_its_user(platform: Platform, browser: Chrome) -> None:
     """A token pasted into its field is sent along."""
     browser.get(f"{platform.url}/graphql")

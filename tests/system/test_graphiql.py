@@ -66,9 +66,9 @@ def test_on_a_phone_everything_is_within_reach(platform: Platform, browser: Chro
     browser.get(f"{platform.url}/")
     wait = WebDriverWait(browser, 60)
     wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, ".graphiql-execute-button"))
-    box = "const box = document.querySelector(arguments[0]).getBoundingClientRect(); return [box.left, box.right]"
+    box = "const at = arguments[0].getBoundingClientRect(); return [at.left, at.right]"
     for control in ("#examples", "#token", ".bar button", ".graphiql-execute-button", "#plan"):
-        left, right = browser.execute_script(box, control)
+        left, right = browser.execute_script(box, browser.find_element(By.CSS_SELECTOR, control))
         assert 0 <= left < right <= 390, control
     plan, editor = browser.find_element(By.ID, "plan"), browser.find_element(By.ID, "graphiql")
     assert plan.location["y"] >= editor.location["y"] + editor.size["height"]

@@ -10,7 +10,7 @@ from random import Random
 from tests.fuzz.cut_fields import add_context, add_provides, add_requires, make_strict, share_fields
 from tests.fuzz.cut_parts import ensure, key_fields
 from tests.fuzz.inputs import random_arguments
-from tests.fuzz.model import EXTRAS, Cut, Member, Part, View
+from tests.fuzz.model import Cut, Member, Part, View
 from tests.fuzz.monolith import composite, random_monolith, whole_values, wrapped
 
 
@@ -47,8 +47,7 @@ def _draw(r: Random) -> Cut:
         add_context(r, cut)
     _declare_interface_fields(cut)
     _prune(cut)
-    if EXTRAS.get():
-        make_strict(r, cut)
+    make_strict(r, cut)
     _check(cut)
     return cut
 

@@ -7,7 +7,7 @@ from random import Random
 
 from tests.fuzz.cut_parts import ensure
 from tests.fuzz.inputs import literal
-from tests.fuzz.model import EXTRAS, Cut, Member, Part, View
+from tests.fuzz.model import Cut, Member, Part, View
 
 
 def share_fields(r: Random, cut: Cut) -> None:
@@ -71,7 +71,7 @@ def _require(r: Random, cut: Cut, entity: str, member: Member, inputs: set[tuple
             inputs.add((entity, one.name))
             view.parts[entity][one.name] = Part("external")
     part.requires = " ".join(chosen)
-    if chosen and EXTRAS.get() and r.random() < 0.1:
+    if chosen and r.random() < 0.1:
         part.requires = f"... on {entity} {{ {part.requires} }}"
 
 
@@ -122,7 +122,7 @@ def _of_each_type(r: Random, cut: Cut, view: View, base: str, inputs: set[tuple[
     """What a @requires set reads of an interface or a union: fragments on the types that a subgraph knows."""
     monolith = cut.monolith
     behind = monolith.members[view.object_of] if view.object_of else ()
-    if not EXTRAS.get() or base == view.object_of or set(behind) & set(monolith.members[base]):
+    if base == view.object_of or set(behind) & set(monolith.members[base]):
         return ""
     ensure(r, cut, view, base)
     parts = []
@@ -156,7 +156,7 @@ def add_provides(r: Random, cut: Cut) -> None:
             for name, part in list(view.parts.get(kind, {}).items()):
                 base = cut.monolith.fields[kind][name].base
                 if part.role == "own" and base in cut.monolith.entities and r.random() < 0.4:
-                    part.provides = _provide(r, cut, view, base, 2 if EXTRAS.get() else 1)
+                    part.provides = _provide(r, cut, view, base, 2)
 
 
 def _provide(r: Random, cut: Cut, view: View, entity: str, depth: int) -> str:

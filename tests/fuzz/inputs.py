@@ -4,7 +4,7 @@ import json
 from random import Random
 from typing import Any
 
-from tests.fuzz.model import EXTRAS, Argument
+from tests.fuzz.model import BIG_NUMBERS, Argument
 
 SDL = """directive @mark(
   n: Int
@@ -76,7 +76,7 @@ def random_arguments(r: Random) -> tuple[Argument, ...]:
         return ()
     found = []
     for index in range(r.choice((1, 1, 2))):
-        kind = r.choice(tuple(one for one in _LITERALS if EXTRAS.get() or one != "Big"))
+        kind = r.choice(tuple(one for one in _LITERALS if BIG_NUMBERS.get() or one != "Big"))
         chance = r.random()
         default = literal(r, kind) if chance < 0.4 else None
         found.append(Argument(f"p{index}", f"{kind}!" if 0.3 < chance < 0.55 else kind, default))

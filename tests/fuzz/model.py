@@ -5,18 +5,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 SCALARS = ("String", "Int", "Boolean", "Float", "ID", "Color", "Big")
-EXTRAS = ContextVar("EXTRAS", default=True)
-"""Whether cuts and operations have what gateways in JavaScript can't do or have no verdicts for yet.
-
-These are numbers beyond 64 bits, directives, fields that are strict in some subgraphs or on interface
-objects, nested @provides, and aliases with two underscores.
-"""
+BIG_NUMBERS = ContextVar("BIG_NUMBERS", default=True)
+"""Whether a scalar has integers beyond 64 bits, which gateways in JavaScript round and Hive's Rust planner refuses."""
 Role = Literal["own", "external", "overridden"]
 
 
 def scalars() -> tuple[str, ...]:
     """The scalars that fields may have."""
-    return SCALARS if EXTRAS.get() else SCALARS[:-1]
+    return SCALARS if BIG_NUMBERS.get() else SCALARS[:-1]
 
 
 def base_of(reference: str) -> str:

@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 from tests.fuzz.inputs import random_arguments
-from tests.fuzz.model import EXTRAS, SCALARS, Cut, Member, Monolith, base_of, scalars
+from tests.fuzz.model import SCALARS, Cut, Member, Monolith, base_of, scalars
 
 OBJECTS = 4
 _NAMES = ("name", "size", "tag", "link", "peer", "items", "info", "mark", "x", "y", "z")
@@ -127,7 +127,7 @@ def _interface_object(r: Random, made: Monolith, interface: str) -> None:
     """Fields that only an interface object has: they reach every type that implements the interface."""
     for name in r.sample(("ioa", "iob", "ioc"), r.randint(2, 3)):
         base = r.choice(scalars()) if r.random() < 0.6 else composite(r, made)
-        reference = wrapped(r, base) if EXTRAS.get() else wrapped(r, base).removesuffix("!")
+        reference = wrapped(r, base)
         member = Member(name, reference, random_arguments(r), through=interface)
         for kind in [interface, *made.members[interface]]:
             made.fields[kind][name] = member

@@ -20,7 +20,6 @@ from graphql import (
 )
 
 from tests.fuzz import inputs
-from tests.fuzz.model import EXTRAS
 
 _ALIASES = ("a", "b", "id", "code", "name", "x", "_entities", "_id", "_0", "__a", "__typename_")
 _MARKED = ("m0", "m1", "m2")
@@ -50,7 +49,7 @@ class _Draft:
 
     def mark(self) -> str:
         """Sometimes a directive that subgraphs know."""
-        if not EXTRAS.get() or self.r.random() >= 0.05:
+        if self.r.random() >= 0.05:
             return ""
         return f" @mark(n: {self.r.choice((1, 'null'))})"
 
@@ -87,7 +86,7 @@ class _Draft:
                 given.append(f"{argument}: {self.argument(reference)}")
         arguments = f"({', '.join(given)})" if given else ""
         alias, mark = f"{self.alias(one)}: " if self.r.random() < 0.2 else "", ""
-        if EXTRAS.get() and self.r.random() < 0.04:  # all nodes of such a key have the same directive
+        if self.r.random() < 0.04:  # all nodes of such a key have the same directive
             alias = self.alias(one, _MARKED)
             alias, mark = f"{alias}: ", f" @mark(n: {alias[1]}) @mark"
         named = get_named_type(one.type)
@@ -96,7 +95,7 @@ class _Draft:
 
     def alias(self, one: GraphQLField, names: Sequence[str] = _ALIASES) -> str:
         """A name that other fields take, too: mostly of the same shape, so that they may meet."""
-        name = self.r.choice(names if EXTRAS.get() else _ALIASES[:9])
+        name = self.r.choice(names)
         shape = str(one.type).replace("[", "l").replace("]", "").replace("!", "n")
         return name if self.r.random() < 0.3 else f"{name}_{shape}"
 

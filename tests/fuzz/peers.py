@@ -5,6 +5,7 @@ and its subgraph requests come here, where the rig's subgraphs answer them one b
 """
 
 import asyncio
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,12 +104,13 @@ class Peer:
         with _watched(talk):
             talk.send({"operation": operation})
             while "answer" not in (said := talk.receive()):
-                body = said["body"]
+                assert "body" in said, said
+                body = json.loads(said["body"])
                 request = Request(_host(said["url"]), body["query"], body.get("variables") or {})
                 requests.append(request)
                 answering = rig.subgraphs[request.subgraph]
                 reply = runner.run(answering(request.query, request.variables, body.get("operationName"), {}))
-                talk.send({"reply": said["call"], "body": reply})
+                talk.send({"reply": said["call"], "body": json.dumps(reply)})
         answer = said["answer"]
         return Response(answer["data"], answer["errors"], requests, rig.problems(), rig.world.mutations)
 

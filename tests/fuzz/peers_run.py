@@ -17,9 +17,9 @@ from itertools import combinations
 from pathlib import Path
 
 from tests.fuzz.case import Case, write_case
-from tests.fuzz.model import EXTRAS
+from tests.fuzz.model import BIG_NUMBERS
 from tests.fuzz.peers import PEERS, Peer
-from tests.fuzz.peers_known import ANSWERS, PLACES, Seen, kind_of
+from tests.fuzz.peers_known import ANSWERS, DIRECTIVE_NOT_SENT, PLACES, Seen, kind_of
 from tests.fuzz.rig import Rig
 from tests.fuzz.run import NO_FAULTS, faults_of, questions, supply_of
 from tests.fuzz.shrink import shrunk
@@ -65,7 +65,7 @@ class Tally:
 
     def table(self) -> str:
         """All counts, a line each."""
-        names = [one.name for one in ANSWERS] + [one.name for one in PLACES]
+        names = [one.name for one in (*ANSWERS, DIRECTIVE_NOT_SENT, *PLACES)]
         lines = []
         for peer, counts in self.counts.items():
             lines.append(f"{peer}, {PEERS[peer]}: {counts['']} of {counts.total()} equal")
@@ -112,15 +112,22 @@ def _agreed(seen: Mapping[str, Seen]) -> tuple[str, ...]:
 
 
 def rounds(
-    table: Table, seed: int, cuts: int, operations: int, faulty: bool = False, contexts: bool = True
+    table: Table,
+    seed: int,
+    cuts: int,
+    operations: int,
+    *,
+    faulty: bool = False,
+    contexts: bool = True,
+    big_numbers: bool = False,
 ) -> Iterator[Round]:
-    """Run the cuts and operations of `make fuzz` of the same seed.
+    """Run random cuts and operations: those of `make fuzz` of the same seed, if `big_numbers` are in them.
 
     `faulty`: something fails in every other operation; without `contexts` the cuts that have some are passed
     over.
     """
+    BIG_NUMBERS.set(big_numbers)
     share, number, done = max(operations // cuts, 1), 0, 0
-    EXTRAS.set(False)
     with asyncio.Runner() as runner:
         while done < cuts:
             name = f"{seed}-{number}"
@@ -170,6 +177,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--operations", type=int, default=400)
     parser.add_argument("--faults", action="store_true", help="something fails in every other operation")
     parser.add_argument("--no-contexts", action="store_true", help="pass over cuts with @context")
+    parser.add_argument(
+        "--big-numbers", action="store_true", help="integers beyond 64 bits, as in `make fuzz`"
+    )
     parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS))
     parser.add_argument(
         "--cases", type=Path, default=Path("tests/cases/peers"), help="where shrunk findings go"
@@ -185,7 +195,9 @@ def main() -> int:
         return 1
     given, tally, started = _arguments(), Tally(), time.monotonic()
     table, kept = Table(given.peers), set[str]()
-    for one in rounds(table, given.seed, given.cuts, given.operations, given.faults, not given.no_contexts):
+    faulty, contexts, big = given.faults, not given.no_contexts, given.big_numbers
+    size = (given.seed, given.cuts, given.operations)
+    for one in rounds(table, *size, faulty=faulty, contexts=contexts, big_numbers=big):
         tally.add(one)
         if one.finding or "unjudged" in one.kinds.values():
             print(told(one), flush=True)

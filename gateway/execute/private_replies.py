@@ -1,4 +1,7 @@
-"""Recognizes replies that must not be shared between callers: the loader and `shared_executions` ask."""
+"""Recognizes replies of subgraphs that must not be shared between callers.
+
+The loader does not batch such calls, and responses that contain such a reply are private.
+"""
 
 from collections.abc import Iterable
 

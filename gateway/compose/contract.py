@@ -40,10 +40,11 @@ N = TypeVar("N", bound=Node)
 
 
 def contract(supergraph: str, include: Collection[str] = (), exclude: Collection[str] = ()) -> str:
-    """Return the supergraph SDL of a contract: elements are hidden by their tags, as the module describes.
+    """Return the supergraph SDL of a contract, in which elements are hidden by their tags (see the module).
 
-    Raises SettingsError BAD_OPTION for a tag that no element of the supergraph has, and SupergraphError when
-    no valid schema is left.
+    `include`: the tags of fields to show, () for all. `exclude`: the tags of elements to hide. Raises
+    SettingsError BAD_OPTION for a tag that no element of the supergraph has, and SupergraphError when no
+    valid schema is left.
     """
     document = parse_supergraph(supergraph)
     features = {feature.name: feature for feature in read_features(document)}
@@ -113,10 +114,10 @@ class _ContractFilter:
                     yield f"{name}.{child.name.value}({argument.name.value}:)", argument, child
 
     def cut(self) -> None:
-        """Fill `hidden`: first the elements that their tags hide, then what can't stay visible without them.
+        """Fill `hidden`, first with the elements that their tags hide.
 
-        That is repeated until nothing changes: types without visible elements and references to hidden types
-        (`follow`), then types that nothing visible refers to (`unreachable`).
+        Then repeat until nothing changes: hide types without visible elements and elements whose type is
+        hidden (`follow`), then types that nothing visible refers to (`unreachable`).
         """
         for coordinate, node, owner in self.elements():
             tags = self.tags(node)
@@ -178,7 +179,7 @@ class _ContractFilter:
         return bool(lost)
 
     def roots(self) -> list[str]:
-        """The names of the root types."""
+        """Return the names of the root types."""
         for node in self.document.definitions:
             if isinstance(node, SchemaDefinitionNode):
                 return [one.type.name.value for one in node.operation_types]

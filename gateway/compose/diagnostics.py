@@ -75,12 +75,12 @@ class Report:
 
     @property
     def hints(self) -> tuple[Hint, ...]:
-        """The hints so far, without duplicates."""
+        """Return the hints so far, without duplicates."""
         return tuple(self._hints)
 
     @property
     def count(self) -> int:
-        """The number of errors so far."""
+        """Return the number of errors so far."""
         return len(self._problems)
 
     def error(

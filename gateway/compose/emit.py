@@ -39,7 +39,8 @@ def emit(merged: MergedSchema, schemas: Sequence[SubgraphSchema]) -> str:
 def graph_names(names: Iterable[str]) -> dict[str, str]:
     """Return the name of each subgraph in the enum join__Graph, by the subgraph's name.
 
-    It is upper case with other characters as "_": "my-books" gives MY_BOOKS. If taken, a number is appended.
+    It is in upper case, with other characters as "_": "my-books" gives MY_BOOKS. If another subgraph has that
+    name already, a number is appended.
     """
     taken: dict[str, str] = {}
     for name in names:

@@ -164,7 +164,7 @@ def _connector_names(links: Links) -> frozenset[str]:
 def _carried_customs(
     nodes: Iterable[DefinitionNode], composed: Iterable[ComposedDirective]
 ) -> dict[str, bool]:
-    """Return the directives named in @composeDirectives; the value is whether the directive is repeatable."""
+    """Return for each directive named in a @composeDirective whether it is repeatable, by its name."""
     wanted = {one.name.removeprefix("@") for one in composed if one.name}
     return {
         node.name.value: node.repeatable

@@ -18,9 +18,11 @@ JUMPS = 1
 
 
 def hint_interface_fields(graph: QueryGraph, states: Iterable[WalkState], report: Report) -> None:
-    """Report the hint INTERFACE_FIELD_SPLIT_BETWEEN_SUBGRAPHS for every such field of an interface.
+    """Report a hint for every interface field that no single subgraph resolves for all objects that it
+    returns.
 
-    `states`: all states that the check of satisfiability has visited.
+    The code is INTERFACE_FIELD_SPLIT_BETWEEN_SUBGRAPHS. `states`: all states that the check of satisfiability
+    has visited.
     """
     hinted: set[str] = set()
     for state in states:
@@ -35,9 +37,11 @@ def hint_interface_fields(graph: QueryGraph, states: Iterable[WalkState], report
 
 
 def _answers(graph: QueryGraph, interface: str, vertex: Vertex, name: str) -> bool:
-    """Return whether a vertex's subgraph can have a field resolved for all objects of the vertex.
+    """Return whether a field can be resolved for all objects of a vertex, by its subgraph or after one
+    lookup.
 
-    That is so if the field can be resolved on the interface, or on every object type that it returns.
+    That is so if the field can be resolved on the interface, or on every object type that the subgraph
+    returns.
     """
     if _is_near(graph, interface, vertex, name):
         return True
@@ -51,7 +55,7 @@ def _answers(graph: QueryGraph, interface: str, vertex: Vertex, name: str) -> bo
 
 
 def _is_near(graph: QueryGraph, type_name: str, vertex: Vertex, name: str) -> bool:
-    """Return whether the vertex's own subgraph resolves a field, or another one after a single lookup."""
+    """Return whether a field can be resolved at a vertex: by its subgraph, or by another after one lookup."""
     if graph.field_edge(vertex, name):
         return True
     reached = graph.reach(type_name, {vertex})

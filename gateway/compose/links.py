@@ -44,7 +44,7 @@ _USAGE = "INVALID_LINK_DIRECTIVE_USAGE"
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The linked specs of a subgraph.
+    """The linked specs (`features`) of a subgraph.
 
     - `federation`: the feature of the federation spec; None for Federation 1.
     - `names`: the canonical name of each federation directive, by its local name.
@@ -92,8 +92,9 @@ class Links:
 
 
 def _same_federation(feature: Feature) -> tuple[int, int] | None:
-    """Return the federation version that has the same definitions as a separate spec; None if there
-    is none.
+    """Return the federation version that defines a directive as its own, separately linked spec does.
+
+    None if there is no such version.
     """
     return OWN_SPEC_VERSIONS.get(feature.name, ONLY_VERSION).get(feature.version)
 

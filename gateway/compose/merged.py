@@ -1,7 +1,7 @@
 """The merged schema, frozen: `merge` creates it, `emit` writes it as SDL.
 
 Each element has its merged form and, by subgraph, the arguments of its join directives (@join__field, ...),
-which tell the planner which subgraph resolves what.
+from which the planner reads which subgraph resolves what.
 """
 
 from collections.abc import Mapping
@@ -44,10 +44,10 @@ class MergedContextArgument:
 
 @dataclass(frozen=True, slots=True)
 class JoinArguments:
-    """The arguments of one @join__field, which says how one subgraph has a field.
+    """The arguments of one @join__field, which describes a field in one subgraph.
 
     `subgraph` is None for a field of an object type that only an @interfaceObject of its interface resolves.
-    `type` is None where it is the merged type. `label` and `override` belong to @override.
+    `type` is None if it is the merged type. `override`, `label`, `used_overridden`: from @override.
     """
 
     subgraph: str | None

@@ -22,7 +22,7 @@ class Application:
     """A directive on one element, which composition copies into the supergraph.
 
     - `name`: the canonical name. `local`: the name in this subgraph. `spec`: whether the directive is one of
-      federation's; if not, it is copied because of @composeDirective or belongs to connectors.
+      federation's; if not, it is copied because of @composeDirective or belongs to the connect spec.
     - `arguments`: pairs of name and value as GraphQL text. `defaults`: the same for the default of each
       argument of the definition ("null" if it has none).
     """

@@ -185,7 +185,7 @@ class TypeReader:
         return found
 
     def metadata(self, node: Node, directives: list[AppliedDirective]) -> Metadata:
-        """Return the metadata of an element, whose directives the caller has already read."""
+        """Return the metadata of an element. `directives`: those of the element, from `applied`."""
         description = getattr(node, "description", None)
         deprecated = next((one for one in directives if one.name == "deprecated"), None)
         return Metadata(
@@ -345,8 +345,7 @@ class TypeReader:
             return None
 
     def settled(self, item: TypeDef) -> TypeDef:
-        """Return a type with its extensions merged, and with the @shareable and @external that follow from
-        its keys.
+        """Return a complete type with the @shareable and @external that follow from its keys.
 
         Key fields are shareable, and in Federation 1 all fields are. Key fields of an extended type are not
         external.

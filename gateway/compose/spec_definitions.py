@@ -157,10 +157,11 @@ def _is_linked(links: Links) -> bool:
 
 
 def _is_bootstrap(node: DirectiveDefinitionNode, links: Links) -> bool:
-    """Return whether the definition of @link has what reading the links needs (`url` and `as`), in exactly
-    that form.
+    """Return whether @link is defined just so that the links can be read: repeatable on SCHEMA, with `url`
+    and `as`.
 
-    A subgraph that links the link spec itself may define the rest freely.
+    It applies to a subgraph that links the link spec itself; its definition may differ from the spec
+    otherwise.
     """
     given = {one.name.value: print_ast(one.type) for one in node.arguments or ()}
     return (

@@ -130,7 +130,10 @@ def _inputs_are_known(
 
 
 def _contexts_below(graph: QueryGraph, state: WalkState) -> frozenset[ContextSetter]:
-    """Return the contexts for the fields of an object: its own replace equal ones of enclosing objects."""
+    """Return the contexts that the fields of an object can read.
+
+    The contexts that the object sets replace the same contexts of enclosing objects.
+    """
     own = {name for name in graph.supergraph.contexts if graph.sets_context(state.type, name)}
     if not own:
         return state.above

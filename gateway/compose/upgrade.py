@@ -36,7 +36,7 @@ def upgrade(schema: SubgraphSchema, report: Report) -> SubgraphSchema:
 
 
 def _old(types: Iterable[TypeDef]) -> Federation1:
-    """Return what later rules need to know of the subgraph as it was."""
+    """Return the properties of the subgraph before the upgrade, which `check_federation_1` needs."""
     composite = [item for item in types if item.kind in ("object", "interface")]
     extended = (item for item in composite if item.extends or not item.base)
     return Federation1(

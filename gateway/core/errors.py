@@ -34,7 +34,7 @@ class Location:
 
 
 class GatewayError(Exception):
-    """The base class: a message for people, a code for programs, and the place of the error.
+    """The base class of all errors: a message for people, a code for programs, and the place of the error.
 
     `path`: the response path. `extensions`: added to those of the GraphQL error. Raises KeyError for a code
     that is not in CODES.

@@ -12,7 +12,7 @@ def read_examples(folder: str | None) -> list[Mapping[str, Any]]:
     """Return the name, description (the comments in the file), query and variables of each example in a
     folder.
 
-    Raises SettingsError FILE_NOT_READABLE. None as the folder gives no examples.
+    A folder of None has no examples. Raises SettingsError FILE_NOT_READABLE.
     """
     if folder is None:
         return []

@@ -106,7 +106,8 @@ class _Run:
         """Return whether the request can also select the next root field without changing the order of
         execution.
 
-        A request text has the fields of a selection before its fragments, and each fragment once.
+        `subgraph`, `nesting`: of the next field. A request text has the fields of a selection before its
+        fragments, and each fragment once.
         """
         fits = subgraph is not None and self.subgraph == subgraph
         return fits and nesting is not None and _is_written_last(self.nestings, nesting)

@@ -35,9 +35,10 @@ from gateway.saga.machine import (
 
 @dataclass(frozen=True, slots=True)
 class RunnerSettings:
-    """`lease`: seconds of a lease. `at_once`: the number of concurrent sagas.
+    """How a worker leases sagas.
 
-    `poll`: seconds between two queries of the journal when no notification comes.
+    `lease`: seconds of a lease. `at_once`: the number of concurrent sagas. `poll`: seconds between two
+    queries of the journal without a notification.
     """
 
     lease: float = 15.0

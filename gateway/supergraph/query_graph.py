@@ -82,8 +82,8 @@ class QueryGraph:
     """The query graph, with its caches.
 
     `labels`: the active labels of progressive @overrides. `careful`: the graph has no hasty field edges (see
-    `FieldEdge`). `by_type`: no field that is selected on some object types only is resolved for objects of
-    other types too, so a subgraph with an interface object is entered only when the objects' type is known.
+    `FieldEdge`). `by_type`: a subgraph with an interface object is entered only when the objects' type is
+    known, so no field is resolved for objects on which it is not selected.
     """
 
     def __init__(
@@ -189,8 +189,7 @@ class QueryGraph:
 
     @staticmethod
     def _failure_nulls_parent(view: SubgraphType, found: SubgraphField) -> bool:
-        """Return whether a failure of the field makes its object null, which can be looked up without the
-        field.
+        """Return whether the field's failure nulls an object that could be looked up without the field.
 
         Key fields do not count: they are fetched for all objects anyway.
         """
@@ -231,7 +230,7 @@ class QueryGraph:
         return self._key_edges[type_name]
 
     def reach(self, type_name: str, have: Iterable[Vertex]) -> Mapping[Vertex, Reach]:
-        """Return every vertex that can be reached from the vertices `have` of one object."""
+        """Return every vertex that can be reached from the vertices `have` of one object, and how."""
         start = frozenset(have)
         key = (type_name, start)
         found = self._reach.get(key)

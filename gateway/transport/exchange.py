@@ -14,16 +14,15 @@ from gateway.transport.connection import Connection, ConnectionClosed
 from gateway.transport.pool import Origin
 
 SWEEP = 0.5  # seconds between two checks of the deadlines
-MAX_IDLE_FOR_MUTATION = (
-    2.0  # seconds; common servers close a connection that is idle for five seconds or more
-)
+MAX_IDLE_FOR_MUTATION = 2.0  # seconds; common servers close a connection only after five seconds or more
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """`connect`: seconds for opening a connection. `first_byte`: seconds until the first byte of the reply.
+    """The timeouts of one call, in seconds.
 
-    If `first_byte` is None, only the deadline of the whole reply applies.
+    `connect`: for opening a connection. `first_byte`: until the first byte of the reply; None if only the
+    deadline of the whole reply applies.
     """
 
     connect: float = 5.0

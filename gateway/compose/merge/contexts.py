@@ -1,4 +1,4 @@
-"""@fromContext: arguments whose values the gateway takes from enclosing objects.
+"""@fromContext: arguments whose values the gateway reads from enclosing objects.
 
 They are not in the supergraph's fields, so clients do not see them; @join__field describes them.
 """

@@ -23,11 +23,11 @@ Used = frozenset[tuple[str, str, str]]
 
 @dataclass(frozen=True, slots=True)
 class FieldMerger:
-    """Merges fields and reports errors.
+    """Merges fields and reports errors. A side is one (subgraph, type, definition of the field).
 
     - `is_subtype(name, other)`: whether a type is the same as, or a subtype of, another in any subgraph.
     - `used`: the (subgraph, type, field) that some directive of that subgraph uses.
-    - `provided`: the (subgraph, type, field) below a @provides of that subgraph.
+    - `provided`: the (subgraph, type, field) in a @provides of that subgraph.
     - `interface_objects`: the sides with @interfaceObject, by (type, field).
     """
 
@@ -171,8 +171,9 @@ class FieldMerger:
             self.report.hint("FROM_SUBGRAPH_DOES_NOT_EXIST", message, coordinate)
 
     def hint_overridden(self, coordinate: str, source: str, one: FieldDef) -> None:
-        """Hint that an overridden field in the subgraph `source` can be removed there, or the @override if
-        external.
+        """Hint that the overridden field in the subgraph `source` can be removed.
+
+        If the field is @external there, the @override can be removed instead.
         """
         if one.external:
             message = f'{coordinate} overrides "{source}", where it is @external only; remove the @override'

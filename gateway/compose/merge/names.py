@@ -11,7 +11,8 @@ from gateway.federation.carried import CARRIED
 
 
 def carried_names(schemas: Sequence[SubgraphSchema], report: Report) -> Mapping[str, str]:
-    """Return the local name of each copied directive that some subgraph uses, by its canonical name.
+    """Return the local name of each directive that some subgraph uses and the supergraph copies, by canonical
+    name.
 
     Reports LINK_IMPORT_NAME_MISMATCH if the names differ between subgraphs.
     """
@@ -29,7 +30,9 @@ def carried_names(schemas: Sequence[SubgraphSchema], report: Report) -> Mapping[
 
 
 def used_names(schema: SubgraphSchema) -> set[str]:
-    """Return the canonical names of the copied federation directives that a subgraph applies."""
+    """Return the canonical names of the federation directives that a subgraph applies and the supergraph
+    copies.
+    """
     used: set[str] = {"tag"} if schema.metadata.tags else set()
     for node in schema.directives.values():
         applied = (one.name.value for argument in node.arguments or () for one in argument.directives or ())

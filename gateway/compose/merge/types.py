@@ -174,16 +174,16 @@ def _by_subgraph(sides: Sides, attribute: str) -> tuple[tuple[str, tuple[str, ..
 
 
 def _used(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, str]]:
-    """Return the (subgraph, type, field) that a directive of the same subgraph uses."""
+    """Return (subgraph, type, field) of each field that a directive of the same subgraph uses."""
     return frozenset(
         (schema.name, parent, name) for schema in schemas for parent, name in mentioned_fields(schema)
     )
 
 
 def _provided(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, str]]:
-    """Return the (subgraph, type, field) in a @provides of the same subgraph.
+    """Return (subgraph, type, field) of each field in a @provides of the same subgraph.
 
-    A field of an interface stands also for that of each implementing type.
+    A field of an interface also adds those of the implementing types.
     """
     found: set[tuple[str, str, str]] = set()
     for schema in schemas:

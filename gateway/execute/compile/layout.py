@@ -31,7 +31,8 @@ class NodeSlot:
     - `type`: the field's type reference. `name`: the field's name.
     - `lookup`: the lookup that returns the value; None if the reply with the object also has the value.
     - `origin`: (fetch id, index of its lookup) of the reply that has the value.
-    - `nodes`: the nodes of a composite value. `abstract`: the run-time type of each object selects the node.
+    - `nodes`: the nodes of a composite value. `abstract`: whether the type is abstract, so that the run-time
+      type of each object selects the node.
     - `selected`: whether the client selected it; other slots have values that only the plan needs.
     - `attribute`: the name of the attribute in the node's struct.
     """
@@ -289,8 +290,9 @@ def merged_fields(fields: Iterable[RepresentationField]) -> tuple[Representation
 
 
 def representation_for(target: Target, type_name: str) -> Representation | None:
-    """Return how objects of a type become representations for a lookup's target; None if it does not look
-    them up.
+    """Return how objects of a type become representations for a lookup's target.
+
+    None if the lookup does not select fields of this type.
     """
     fitting = (one for one in target.representations if one.types is None or type_name in one.types)
     return next(fitting, None)

@@ -337,7 +337,7 @@ def depth_of(node: LayoutNode) -> int:
 
 
 def own_inputs(node: LayoutNode) -> list[RepresentationField]:
-    """Return the distinct representation fields that the reply with the object has."""
+    """Return the distinct representation fields of a node's lookups that come with the object itself."""
     found: list[RepresentationField] = []
     for lookup in node.lookups:
         for one in lookup.fields:
@@ -349,7 +349,7 @@ def own_inputs(node: LayoutNode) -> list[RepresentationField]:
 def inputs(
     node: LayoutNode, fields: tuple[RepresentationField, ...], item: str
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield expressions of a representation's leaf values, with the conditions for a missing value."""
+    """Yield (expression of a leaf value, conditions under which it is missing) of a representation."""
     for one in fields:
         slot = node.slots[one.key]
         value = f"{item}.{slot.attribute}"

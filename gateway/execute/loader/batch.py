@@ -50,7 +50,10 @@ class BatchedCall:
             self.release()
 
     def release(self) -> None:
-        """Cancel the timer and, if this call was sent separately, its request; otherwise leave the batch."""
+        """Cancel the timer, and the request of this call if it was sent separately.
+
+        Otherwise the call leaves the batch, whose request is cancelled if no caller remains.
+        """
         if self.timer is not None:
             self.timer.cancel()
         if self.handle is not None:

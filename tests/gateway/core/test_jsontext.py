@@ -1,4 +1,4 @@
-"""What is no JSON is explained: what is wrong, and at which byte."""
+"""Errors for invalid JSON: they describe what is wrong, and at which byte."""
 
 import orjson
 import pytest
@@ -51,13 +51,13 @@ WRONG: list[tuple[bytes, str]] = [
 
 @pytest.mark.parametrize(("text", "words"), WRONG, ids=[f"{text[:30]!r}" for text, _ in WRONG])
 def test_why_a_text_is_no_json(text: bytes, words: str) -> None:
-    """With the byte, and nothing of the text but what can't be JSON."""
+    """The message has the byte position, and of the text only what can't be JSON."""
     with pytest.raises(NotJson, match=words):
         read_json(text)
 
 
 def test_a_string_is_explained_alike() -> None:
-    """Positions are those of its bytes in UTF-8."""
+    """For a string the positions are those of its bytes in UTF-8."""
     with pytest.raises(NotJson, match="at byte 6"):
         read_json('{"é"} 1'.replace("}", ""))
     with pytest.raises(NotJson):
@@ -86,7 +86,9 @@ TEXTS = st.lists(PIECES, max_size=12).map("".join).map(str.encode) | st.binary(m
 @example(b'"\\ud83d\\ude00"')
 @example(b'{"a":1,"a":2}')
 def test_it_is_the_json_of_other_readers(text: bytes) -> None:
-    """What orjson reads is read to equal values; what it refuses is refused, with a reason in one line."""
+    """A text that orjson reads is read to an equal value; one that it refuses is refused with a reason in one
+    line.
+    """
     try:
         expected = orjson.loads(text)
     except orjson.JSONDecodeError:

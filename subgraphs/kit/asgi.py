@@ -1,5 +1,6 @@
-"""The HTTP endpoint of a service: GraphQL and two health checks, as an ASGI application without a
-framework.
+"""The HTTP endpoint of a service: GraphQL and two health checks, as an ASGI application without a framework.
+
+It reads and checks the HTTP request; `Service.execute` executes it.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -15,10 +16,11 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Execute = Callable[[str, dict[str, Any] | None, str | None, dict[str, str]], Awaitable[dict[str, Any]]]
+"""Executes query, variables, operation name and headers (names in lower case); returns the response."""
 
-BODY_LIMIT = 1_000_000
+BODY_LIMIT = 1_000_000  # bytes
 TRUSTED_PROXIES = frozenset({"127.0.0.1", "::1"})
-"""Peers whose `x-forwarded-for` is trusted: the gateway on this machine."""
+"""Addresses of clients whose header `x-forwarded-for` is trusted: the gateway on this machine."""
 
 
 class _Refused(Exception):
@@ -29,10 +31,7 @@ class _Refused(Exception):
 
 
 class GraphQLEndpoint:
-    """Serves `/graphql`, `/health/live` and `/health/ready`.
-
-    `execute` gets query, variables, operation name and headers, and returns the response.
-    """
+    """Serves `/graphql`, `/health/live` and `/health/ready` (503 while `is_ready` returns False)."""
 
     def __init__(self, execute: Execute, is_ready: Callable[[], Awaitable[bool]]) -> None:
         self._execute = execute
@@ -129,7 +128,7 @@ def _read(body: bytes) -> dict[str, Any]:
 
 
 def _set_address(scope: Scope, headers: dict[str, str]) -> None:
-    """Replace `x-forwarded-for` by the peer's address, unless the peer is a trusted proxy."""
+    """Replace the header `x-forwarded-for` by the address of the client, unless it is a trusted proxy."""
     peer = (scope.get("client") or ("127.0.0.1", 0))[0]
     if peer not in TRUSTED_PROXIES:
         headers["x-forwarded-for"] = peer

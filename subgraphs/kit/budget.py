@@ -1,8 +1,8 @@
-"""A limit on the list elements that one request may load.
+"""A limit on the number of list elements that one request may load.
 
 Each level of nested lists can multiply the elements by a hundred, so a short query can request millions.
-Elements are counted when they are loaded. A limit on depth or on `first` would refuse too much, as most lists
-are short.
+Loaders and connections count the elements that they load (`spend`). A limit on the depth of queries or on
+`first` would refuse too many queries, because most lists are short.
 """
 
 from contextvars import ContextVar
@@ -14,7 +14,7 @@ MAX_ELEMENTS = 10_000
 
 
 class TooManyElements(BadUserInput):
-    """The request loads more list elements than one request may."""
+    """The request has loaded more than MAX_ELEMENTS list elements."""
 
 
 @dataclass(slots=True)
@@ -28,13 +28,15 @@ _budget: ContextVar[ElementBudget | None] = ContextVar("budget", default=None)
 
 
 def begin() -> None:
-    """Start a new budget for the request that is executed in this context."""
+    """Start a new budget for the request that the present context (contextvars) executes."""
     _budget.set(ElementBudget())
 
 
 def spend(elements: int) -> None:
-    """Count loaded elements. Raises TooManyElements when the budget is used up, then at every further
-    list.
+    """Subtract `elements`, the number of loaded list elements, from the request's budget.
+
+    Raises TooManyElements if the budget is exceeded, also at every later call. Without a budget it does
+    nothing.
     """
     budget = _budget.get()
     if budget is None:

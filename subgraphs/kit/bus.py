@@ -1,4 +1,7 @@
-"""The bus calls the handler of a command in a unit of work."""
+"""The bus executes a service's commands: it calls each command's handler in a unit of work.
+
+Mutations call it; the services' `app` modules register the handlers.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +35,8 @@ class Bus:
     async def handle(self, command: Command[Result], command_id: UUID | None = None) -> Result:
         """Execute a command and return its result; its changes and its events are one transaction.
 
-        `command_id`: the id that the caller chose, ignored without a log. Raises the errors of the handler.
+        `command_id`: the id that the caller chose (None: none), which is ignored without a log. Raises the
+        errors of the handler and of the log.
         """
         if self._log is not None:
             logged: Result = await self._log.execute(command, command_id)

@@ -1,7 +1,7 @@
 """The cause of the current work: its author, its request or saga, and the event that led to it.
 
-It is stored with every event, so that a change can be traced across services. It is set where work arrives (a
-request, an event of another service, a saga's step) and read where an event is emitted.
+It is stored with every event, so that a change can be traced across services. `because` sets it where work
+begins (a request, an event of another service, a saga's step); `UnitOfWork.emit` reads it.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ _current: ContextVar[Cause] = ContextVar("cause", default=_NOBODY)
 
 
 def current() -> Cause:
-    """Return the cause of the current work; empty fields outside of `because`."""
+    """Return the cause of the current work; outside of `because` one with empty fields."""
     return _current.get()
 
 
@@ -54,8 +54,9 @@ def correlation_of(header: str | None) -> str:
 
 
 def as_uuid(correlation_id: str) -> UUID:
-    """Return a correlation id as a UUID: a UUID is parsed, another text gives always the same UUID, "" a
-    new one.
+    """Return a correlation id as a UUID.
+
+    The text of a UUID is parsed, any other text is hashed to a UUID, and for "" a new UUID is generated.
     """
     if not correlation_id:
         return uuid4()

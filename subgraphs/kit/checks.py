@@ -1,5 +1,7 @@
-"""Checks of callers' input. Each function returns the cleaned value, or raises BadUserInput, which names
-the field.
+"""Checks of callers' input, which handlers and resolvers of all services use.
+
+Each function returns the checked, normalised value, or raises BadUserInput with a message for the user.
+`field` is the name of the GraphQL argument or input field, for the message.
 """
 
 import re
@@ -22,9 +24,9 @@ _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 
 
 def text(value: str, field: str, longest: int, shortest: int = 1, *, lines: bool = False) -> str:
-    """Return a text of `shortest` to `longest` characters, normalised (NFC) and without surrounding blanks.
+    """Return a text, normalised (NFC) and without blanks at its ends, of `shortest` to `longest` characters.
 
-    Control characters are refused; with `lines`, line breaks and tabs are allowed.
+    Control characters are refused; `lines` True allows line breaks and tabs.
     """
     cleaned = unicodedata.normalize("NFC", value).strip()
     allowed = "\n\r\t" if lines else ""
@@ -38,7 +40,7 @@ def text(value: str, field: str, longest: int, shortest: int = 1, *, lines: bool
 
 
 def optional_text(value: str | None, field: str, longest: int, *, lines: bool = False) -> str | None:
-    """Return a text, or None if it is absent or blank."""
+    """Return the text as `text` does; None if the value is None or blank."""
     return text(value, field, longest, lines=lines) if value and value.strip() else None
 
 
@@ -77,12 +79,12 @@ def decimal(value: float, field: str, least: float, most: float) -> float:
 
 
 def latitude(value: float, field: str) -> float:
-    """Return degrees north, from -90 to 90."""
+    """Return a latitude in degrees north, from -90 to 90."""
     return decimal(value, field, -90, 90)
 
 
 def longitude(value: float, field: str) -> float:
-    """Return degrees east, from -180 to 180."""
+    """Return a longitude in degrees east, from -180 to 180."""
     return decimal(value, field, -180, 180)
 
 
@@ -94,7 +96,7 @@ def country(value: str, field: str = "country") -> str:
 
 
 def in_utc(value: datetime, field: str) -> datetime:
-    """Return a time in UTC; a time without an offset is taken as UTC."""
+    """Return a time converted to UTC; a time without an offset is interpreted as UTC."""
     try:
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
     except OverflowError:
@@ -104,7 +106,10 @@ def in_utc(value: datetime, field: str) -> datetime:
 def period(
     start: datetime | None, end: datetime | None, fields: tuple[str, str]
 ) -> tuple[datetime | None, datetime | None]:
-    """Return two times in UTC, of which the second is not before the first; each may be None."""
+    """Return the two times in UTC, each None if it is absent; `fields` are their names.
+
+    Raises BadUserInput if `end` is before `start`.
+    """
     first = None if start is None else in_utc(start, fields[0])
     last = None if end is None else in_utc(end, fields[1])
     if first and last and first > last:
@@ -132,19 +137,19 @@ def currency(value: str) -> str:
 
 @cache
 def known_zones() -> frozenset[str]:
-    """Return the IANA names of time zones that this machine has data for, read once per process."""
+    """Return the IANA names of the time zones for which this machine has data; they are read only once."""
     return frozenset(available_timezones())
 
 
 def time_zone(value: str) -> str:
-    """Return the IANA name of a time zone that this machine knows."""
+    """Return the IANA name of a time zone, such as Europe/Berlin, for which this machine has data."""
     if value not in known_zones():
         raise BadUserInput("'timeZone' must be an IANA name such as Europe/Berlin", "timeZone")
     return value
 
 
 def zone(value: str) -> ZoneInfo:
-    """Return the time zone with an IANA name that this machine knows."""
+    """Return the time zone with this IANA name, such as Europe/Berlin."""
     try:
         return ZoneInfo(time_zone(value))
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -152,22 +157,23 @@ def zone(value: str) -> ZoneInfo:
 
 
 def identifier(value: str, field: str) -> UUID:
-    """Parse an id."""
+    """Return an id parsed as a UUID."""
     if (parsed := uuid_of(value)) is None:
         raise BadUserInput(f"'{field}' must be an id, which is a UUID", field)
     return parsed
 
 
 def identifiers(values: Sequence[str], field: str, most: int) -> tuple[UUID, ...]:
-    """Parse at most `most` ids; return them in their order, without repetitions."""
+    """Return at most `most` ids parsed as UUIDs, in their order, without repetitions."""
     if len(values) > most:
         raise BadUserInput(f"'{field}' must have at most {most} ids, got {len(values)}", field)
     return tuple(dict.fromkeys(identifier(value, field) for value in values))
 
 
 def document(value: dict[str, Any], field: str, largest: int) -> dict[str, Any]:
-    """Return the JSON object. Raises BadUserInput if it has more than `largest` bytes, or a NUL character,
-    which PostgreSQL cannot store.
+    """Return a JSON object that has at most `largest` bytes as JSON and no NUL character.
+
+    PostgreSQL cannot store NUL characters.
     """
     try:
         encoded = orjson.dumps(value)

@@ -1,5 +1,6 @@
-"""GraphQL requests from one service to another, over the gateway's transports: steps of sagas, and
-queries.
+"""Sends GraphQL requests from one service to another, over the gateway's transports.
+
+`orchestration` calls steps of sagas with it; `sync`, sinks and the read side query the owners of data.
 """
 
 import asyncio
@@ -22,13 +23,11 @@ FINAL = frozenset(
 )
 TIMEOUT = 8.0  # seconds
 _UNREADABLE = "expected a GraphQL response with data or errors, got something else"
-LIFETIME = 600  # seconds until a token expires
+LIFETIME = 600  # seconds until a signed token expires
 
 
 class ServiceClient:
-    """Sends GraphQL requests to services. `authorization` returns the value of the header of the same
-    name.
-    """
+    """Sends GraphQL requests to services; `authorization` returns the `authorization` header of each."""
 
     def __init__(self, transport: Transport, authorization: Callable[[], str]) -> None:
         self.transport = transport
@@ -37,11 +36,13 @@ class ServiceClient:
     async def step(
         self, service: str, field: str, call: StepCall, inputs: str, given: Mapping[str, Any]
     ) -> Any:
-        """Do or undo a saga's step by the mutation `field` of a service; return its result.
+        """Do or undo a saga's step (`call`) by the mutation `field` of a service; return the
+        mutation's result.
 
-        `inputs` declares the mutation's arguments, such as `bookingId: ID!`; `given` are their values. Raises
-        Refused for an error that a retry cannot change, LostLease if a process with a newer token has called
-        the step, and SubgraphError for all other errors, which may be temporary.
+        `inputs` declares the mutation's arguments in GraphQL's syntax, separated by commas: `bookingId: ID!,
+        amount: Decimal!`. `given` has their values by name. Raises StepRefused for an error that a retry
+        cannot change, LostLease if a process with a newer fencing token has called the step, and
+        SubgraphError for all other errors, which may be temporary.
         """
         names = [part.partition(":")[0].strip() for part in inputs.split(",")] if inputs else []
         declared = "".join(f", ${part.strip()}" for part in inputs.split(",")) if inputs else ""
@@ -59,8 +60,9 @@ class ServiceClient:
         return _result(service, field, await send_and_read(self.transport, call_to_send))
 
     async def query(self, service: str, query: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Send an operation and return the response's data. Raises SubgraphError if it has errors or no
-        data.
+        """Send an operation and return the response's `data`.
+
+        Raises SubgraphError if the service does not answer, or the response has errors or no data.
         """
         headers = Headers.of([("authorization", self.authorization())])
         call = call_for(service, query, variables, headers=headers, timeout=TIMEOUT)
@@ -79,8 +81,9 @@ class ServiceClient:
 
 
 def authorization(private_key: Path, self_id: UUID, clock: Clock = SYSTEM_CLOCK) -> Callable[[], str]:
-    """Return a function that returns a service's `authorization` header; it signs a new token when the
-    last one is halfway through its lifetime.
+    """Return a function that returns the `authorization` header for requests by the service `self_id`.
+
+    The function signs a new token when half of the last token's lifetime has passed.
     """
     signer = TokenSigner(private_key, LIFETIME, clock)
     value, until = "", -math.inf

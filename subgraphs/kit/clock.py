@@ -1,8 +1,7 @@
-"""The clock of a service: code that depends on the time reads a Clock, so that tests can advance it without
-waiting.
+"""The clock of a service, which tests replace by one that they advance without waiting.
 
 Times that the database compares with its own (leases, retries, check times) are computed by the database.
-Durations that are only reported are measured with `time.perf_counter`.
+Durations for logs and metrics are measured with `time.perf_counter`.
 """
 
 import asyncio
@@ -19,13 +18,11 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Return seconds since an arbitrary moment; never decreases. For pauses and ages within one
-        process.
-        """
+        """Return seconds since an arbitrary moment, which never decrease; for ages within one process."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Return after so many seconds."""
+        """Return after `seconds` seconds."""
         ...
 
 
@@ -33,11 +30,11 @@ class SystemClock:
     """The machine's clock."""
 
     def now(self) -> datetime:
-        """The machine's time."""
+        """Return the machine's time."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """The machine's monotonic time."""
+        """Return the machine's monotonic time."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
@@ -49,7 +46,7 @@ SYSTEM_CLOCK = SystemClock()
 
 
 async def wait(clock: Clock, event: asyncio.Event, seconds: float) -> bool:
-    """Wait until an event is set, `seconds` at most; return whether it is set."""
+    """Wait at most `seconds` until an asyncio event is set; return whether it is set."""
     if event.is_set():
         return True
     tasks = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(clock.sleep(seconds))]
@@ -62,7 +59,7 @@ async def wait(clock: Clock, event: asyncio.Event, seconds: float) -> bool:
 
 
 class FakeClock:
-    """A clock that stands still until a test advances it."""
+    """A clock for tests, whose time changes only by `advance`; it starts at `start`."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._start = start
@@ -93,8 +90,10 @@ class FakeClock:
             self._sleepers.remove(sleeper)
 
     async def advance(self, seconds: float) -> None:
-        """Advance the time, and wake the sleeping tasks, each at its time; each runs until it sleeps
-        again.
+        """Advance the time by `seconds`, and resume the tasks in `sleep` that are due meanwhile, in
+        time order.
+
+        Each task runs until it sleeps again or waits for something else.
         """
         end = self._elapsed + seconds
         while due := sorted({at for at, waking in self._sleepers if at <= end and not waking.done()}):
@@ -107,7 +106,7 @@ class FakeClock:
         self._elapsed = end
 
     async def wait_for_sleepers(self, count: int = 1) -> None:
-        """Wait until `count` tasks sleep: the work before their sleep is then done."""
+        """Wait until `count` tasks are in `sleep`, so that a test knows that they have done their work."""
         while sum(not waking.done() for _, waking in self._sleepers) < count:
             self._fell_asleep.clear()
             await self._fell_asleep.wait()

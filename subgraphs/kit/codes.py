@@ -1,6 +1,7 @@
-"""The error codes of the services, in `extensions.code`: their meaning, and what a client does about them.
+"""The error codes that services return in `extensions.code`: each with its meaning and what a client can do.
 
-The gateway's own codes are in `gateway/core/codes.py`; `mussikon errors` prints both.
+A line is "CODE | meaning | what to do". The gateway's codes are in `gateway/core/codes.py`; `mussikon errors`
+prints both.
 """
 
 from gateway.core.codes import Code, read_codes

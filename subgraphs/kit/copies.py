@@ -1,11 +1,16 @@
-"""Comparison of the rows that a service owns with other services' copies of them, and repair of the copies,
-over GraphQL fields that only the `sync` service may use.
+"""Hidden GraphQL fields by which `sync` compares a service's rows with other services' copies of them, and
+repairs the copies.
 
-Ids are assigned to buckets. Each side returns a count and a hash of ids and versions per bucket, so equal
-buckets cost little. For a bucket that differs, versions are compared row by row. No service reads another's
-tables.
+Each id belongs to one of 64 buckets, by its last byte. Owner and copy return a count and a hash of ids and
+versions per bucket, so the comparison of equal buckets costs little. In a bucket that differs, `sync`
+compares the versions of all rows and replaces the copies that differ by the owner's data. No service reads
+another's tables.
 
-Example: `copyDigests(kind: "musician")` returns {"7": [3, "-12345"]}: bucket 7 has 3 rows, and their hash.
+Example: `copyDigests(kind: "musician")` returns {"7": [3, "-12345"]}: bucket 7 has 3 rows, whose hash is
+-12345.
+
+The facts of an object are its present values, as its owner publishes them in events; in JSON they are named
+`told`.
 """
 
 import re
@@ -34,7 +39,7 @@ from subgraphs.kit.service import ServiceContext
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 BUCKETS = 64
-MAX_ROWS = 500  # rows of one request
+MAX_ROWS = 500  # rows that one request may read or repair
 DIGESTS_QUERY = "query($kind: String!) { found: copyDigests(kind: $kind) }"
 VERSIONS_QUERY = "query($kind: String!, $bucket: Int!) { found: copyVersions(kind: $kind, bucket: $bucket) }"
 ROWS_QUERY = "query($kind: String!, $keys: [ID!]!) { found: copyRows(kind: $kind, keys: $keys) }"
@@ -47,38 +52,43 @@ _HASH = "hashtextextended({key}::text || ':' || version, 0)"
 
 
 class Comparable(Protocol):
-    """Objects with keys and versions, which can be compared with the same objects in another service."""
+    """A set of objects with keys and versions, which `sync` compares with the same objects elsewhere.
+
+    The owner's objects and the copies of them both implement it.
+    """
 
     async def digests(self, session: Session) -> dict[str, list[Any]]:
         """Return the number of objects and the hash of their keys and versions, by bucket."""
         ...
 
     async def versions(self, session: Session, bucket: int) -> dict[str, int]:
-        """Return the versions of a bucket's objects by key."""
+        """Return the versions of one bucket's objects, by key."""
         ...
 
     async def rows(self, session: Session, keys: Sequence[UUID]) -> dict[str, dict[str, Any]]:
-        """Return the objects with these keys: {"version": ..., "told": the published facts} by key."""
+        """Return {"version": version, "told": facts} for each object with one of these keys, by key."""
         ...
 
 
 class Repairable(Protocol):
-    """Copies of objects that can be replaced by the owner's data."""
+    """A set of copies that `sync` can replace by the owner's data."""
 
     async def repair(
         self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]
     ) -> bool:
-        """Replace the copy with this key by the values `told`, which the owner has at its version `version`.
+        """Replace the copy with this key by `told`, the owner's facts at `version`.
 
-        Returns False, with nothing changed, if an event with a higher version was applied meanwhile.
+        `consumer` is the name under which the service consumes the owner's events. Returns False, with
+        nothing changed, if it has applied an event with a higher version.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class KeyedTable:
-    """A table whose rows have a key and a version. `told`: an SQL expression for the published facts of a
-    row `it`.
+    """A Comparable: a table whose rows have a key column and a column `version`.
+
+    `told`: the SQL expression for the facts of a row, which it names `it`.
     """
 
     table: str
@@ -88,8 +98,9 @@ class KeyedTable:
     def sql(self, statement: str) -> TextClause:
         """Return a statement with {table}, {key}, {told}, {bucket} and {hash} replaced.
 
-        The names come from this code base, never from a caller. Raises ValueError for one that is not a plain
-        name.
+        {bucket} is the expression for the bucket of a row, {hash} the one for the hash of its key and
+        version. The names come from this code base, never from a caller. Raises ValueError for a table or key
+        that is not a plain name.
         """
         if not all(_NAME.fullmatch(name) for name in (self.table, self.key)):
             raise ValueError(f"table and key must match {_NAME.pattern}, got {self.table!r} and {self.key!r}")
@@ -97,17 +108,17 @@ class KeyedTable:
         return text(expanded.format(table=self.table, key=self.key, told=self.told))
 
     async def digests(self, session: Session) -> dict[str, list[Any]]:
-        """Return the number of rows and the hash of their keys and versions, by bucket."""
+        """Return [number of rows, hash of their keys and versions] by bucket."""
         statement = "SELECT {bucket} AS bucket, count(*) AS rows, bit_xor({hash})::text AS hash FROM {table} GROUP BY 1"
         return {str(row.bucket): [row.rows, row.hash] for row in await session.fetch_all(self.sql(statement))}
 
     async def versions(self, session: Session, bucket: int) -> dict[str, int]:
-        """Return the versions of a bucket's rows by key."""
+        """Return the versions of one bucket's rows, by key."""
         statement = self.sql("SELECT {key} AS key, version FROM {table} WHERE {bucket} = :bucket")
         return {str(row.key): row.version for row in await session.fetch_all(statement, bucket=bucket)}
 
     async def rows(self, session: Session, keys: Sequence[UUID]) -> dict[str, dict[str, Any]]:
-        """Return versions and published facts of rows by key."""
+        """Return versions and facts of the rows with these keys, by key."""
         statement = self.sql(
             "SELECT {key} AS key, version, {told} AS told FROM {table} AS it WHERE {key} = ANY (:keys)"
         )
@@ -117,9 +128,10 @@ class KeyedTable:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A table in which a service stores copies of another service's objects.
+    """A Repairable: a table in which a service stores copies of the objects of the service `source`.
 
-    `handler` is the inbox's handler of the event `event_type`, which writes the copy.
+    `handler` is the inbox's handler of the event `event_type`, which writes the copy. A repair calls it with
+    an event made of the owner's facts.
     """
 
     table: KeyedTable
@@ -128,19 +140,19 @@ class Copy:
     event_type: str
     handler: EventHandler
     is_replaced: bool = True
-    """Whether a repair deletes the row before the handler writes it; False for a log, to which it appends."""
+    """Whether a repair deletes the row before it calls the handler; False if the handler appends to a log."""
 
     async def repair(
         self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]
     ) -> bool:
-        """Replace the copy with this key by the owner's facts; later, events up to `version` are skipped as
-        stale.
+        """Replace the copy with this key by `told`, the owner's facts at `version`.
 
-        Returns False, with nothing changed, if an event with a higher version was applied meanwhile.
+        Events up to `version` that arrive later are skipped as stale. Returns False, with nothing changed, if
+        the service has applied an event with a higher version.
         """
         if (
             self.is_replaced
-        ):  # lock the row, then the version: the inbox's order, so that they do not deadlock
+        ):  # lock the row first, then the version: the inbox locks in this order, so the two do not deadlock
             await uow.execute(
                 self.table.sql("SELECT 1 FROM {table} WHERE {key} = :key FOR UPDATE").bindparams(key=key)
             )
@@ -165,9 +177,10 @@ ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = excluded.ve
 
 
 async def record_version(uow: UnitOfWork, consumer: str, source: str, key: UUID, version: int) -> bool:
-    """Record a version of an aggregate as applied, so that events up to it are skipped as stale.
+    """Record that a consumer has applied a version of the aggregate `key` of the service `source`.
 
-    Returns False if a higher version was applied before.
+    Its inbox then skips events up to this version as stale. Returns False, with nothing recorded, if a higher
+    version was applied before.
     """
     statement = _RECORD_VERSION.bindparams(consumer=consumer, source=source, key=key, version=version)
     return await uow.execute(statement) > 0
@@ -182,7 +195,10 @@ def event_from_original(
     told: Mapping[str, Any],
     at: datetime,
 ) -> Envelope:
-    """Return an owner's facts about an aggregate at a time as an event, as if the owner had published it."""
+    """Return an event like those of the owner, with `told`, the facts of the aggregate `key` at `version`.
+
+    `at` is the event's time.
+    """
     return Envelope(
         event_id=uuid4(),
         source=source,
@@ -203,15 +219,17 @@ _DIGESTS = text(
 
 
 async def digests_of(session: Session, versions: Mapping[UUID, int]) -> dict[str, list[Any]]:
-    """Return the number of objects and a hash of their keys and versions, by bucket.
+    """Return [number of objects, hash of their keys and versions] by bucket.
 
-    For an owner whose objects are not rows of a table, such as streams of events. `versions`: by key."""
+    For objects that are not rows of a table, such as documents of a sink. `versions`: the version of each
+    object, by key.
+    """
     rows = await session.fetch_all(_DIGESTS, keys=list(versions), versions=list(versions.values()))
     return {str(row.bucket): [row.rows, row.hash] for row in rows}
 
 
 def bucket_of(key: UUID) -> int:
-    """Return the bucket of a key, as the SQL statements compute it."""
+    """Return the bucket of a key, the same number that the SQL expression in `_BUCKET` computes."""
     return key.bytes[15] % BUCKETS
 
 
@@ -223,7 +241,9 @@ class _Original(msgspec.Struct):
 
 
 def digests_field(tables: Mapping[str, Comparable]) -> StrawberryField:
-    """Return the query field for the digests of a table; `tables` are by kind of object."""
+    """Return the resolver of the hidden query `copyDigests`; `tables` are the service's, by kind of
+    object.
+    """
 
     async def digests(info: strawberry.Info[ServiceContext, None], kind: str) -> JSON | None:
         """For the sync service: the number of rows and the hash of their keys and versions, by bucket."""
@@ -234,7 +254,9 @@ def digests_field(tables: Mapping[str, Comparable]) -> StrawberryField:
 
 
 def versions_field(tables: Mapping[str, Comparable]) -> StrawberryField:
-    """Return the query field for the versions of a bucket's rows."""
+    """Return the resolver of the hidden query `copyVersions`; `tables` are the service's, by kind
+    of object.
+    """
 
     async def versions(info: strawberry.Info[ServiceContext, None], kind: str, bucket: int) -> JSON | None:
         """For the sync service: the versions of a bucket's rows by key."""
@@ -246,7 +268,7 @@ def versions_field(tables: Mapping[str, Comparable]) -> StrawberryField:
 
 
 def rows_field(tables: Mapping[str, Comparable]) -> StrawberryField:
-    """Return the query field for versions and published facts of rows."""
+    """Return the resolver of the hidden query `copyRows`; `tables` are the service's, by kind of object."""
 
     async def rows(
         info: strawberry.Info[ServiceContext, None], kind: str, keys: list[strawberry.ID]
@@ -260,7 +282,10 @@ def rows_field(tables: Mapping[str, Comparable]) -> StrawberryField:
 
 
 def repair_field(copies: Mapping[str, Repairable], consumer: str) -> StrawberryField:
-    """Return the mutation that replaces copies by their owner's data."""
+    """Return the resolver of the hidden mutation `repairCopies`, which replaces copies by their owner's data.
+
+    `copies` are the service's, by kind; `consumer`: its name as a consumer of events.
+    """
 
     async def repair(info: strawberry.Info[ServiceContext, None], kind: str, originals: JSON) -> int | None:
         """For the sync service: replace copies by their owner's data; returns how many were replaced."""
@@ -278,7 +303,7 @@ def repair_field(copies: Mapping[str, Repairable], consumer: str) -> StrawberryF
                     repaired += await copy.repair(uow, consumer, key, original.version, original.told)
         except msgspec.ValidationError as error:
             raise BadUserInput(
-                f"'originals' must be versions and facts by key: {error}", "originals"
+                f"'originals' must be an object of versions and facts by key: {error}", "originals"
             ) from error
         return repaired
 
@@ -286,7 +311,11 @@ def repair_field(copies: Mapping[str, Repairable], consumer: str) -> StrawberryF
 
 
 def verify_field(sourced: Mapping[str, EventSourcedTable[Any, Any]]) -> StrawberryField:
-    """Return the mutation that compares a service's rows with their event streams and repairs them."""
+    """Return the resolver of the hidden mutation that compares rows with their event streams and
+    repairs them.
+
+    `sourced` are the service's event-sourced tables, by kind of object.
+    """
 
     async def verify(
         info: strawberry.Info[ServiceContext, None], kind: str, after: strawberry.ID | None = None

@@ -1,6 +1,7 @@
 """A service's own PostgreSQL database: SQLAlchemy Core on asyncpg, rows without ORM objects.
 
-Reads outside a unit of work run in autocommit: a read is one round trip, not three (BEGIN, query, ROLLBACK).
+Reads outside a unit of work run in autocommit, so that a read is one round trip, not three (BEGIN, query,
+ROLLBACK). `Session` is what functions accept that work inside and outside a unit of work.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ forever.
 
 
 def among_ids(column: ColumnElement[Any], parameter: str = "ids") -> ColumnElement[bool]:
-    """Return the condition that a column equals an element of an array parameter with this name.
+    """Return the condition that a column equals an element of the array parameter named `parameter`.
 
     With one array parameter the same prepared statement serves any number of ids. Building a statement once
     and passing its values to `fetch_all` saves SQLAlchemy a third of its work.
@@ -41,15 +42,17 @@ class Session(Protocol):
         ...
 
     async def fetch_all(self, statement: Executable, **parameters: Any) -> Sequence[Row[Any]]:
-        """Execute a statement with these parameters and return all rows."""
+        """Execute a statement with parameters by name and return all rows."""
         ...
 
     async def fetch_one(self, statement: Executable, **parameters: Any) -> Row[Any] | None:
-        """Execute a statement and return its first row, None if there is none."""
+        """Execute a statement with parameters by name; return its first row, None if it has no rows."""
         ...
 
     async def fetch_value(self, statement: Executable, **parameters: Any) -> Any:
-        """Execute a statement and return the first column of the first row, None if there is none."""
+        """Execute a statement with parameters by name; return the first row's first value, None
+        without rows.
+        """
         ...
 
     async def execute(self, statement: Executable, parameters: Sequence[dict[str, Any]] | None = None) -> int:
@@ -80,11 +83,13 @@ class Database:
 
     @property
     def url(self) -> str:
-        """The URL with its password, as asyncpg expects it."""
+        """The database's URL with its password, in the form that asyncpg reads."""
         return self._url.render_as_string(hide_password=False)
 
     async def _connect(self) -> asyncpg.Connection:
-        """Let asyncpg read the URL: SQLAlchemy does not understand all of its options (`sslmode`)."""
+        """Open a connection with the URL itself: SQLAlchemy does not pass on all of its options
+        (`sslmode`).
+        """
         settings = {"timezone": "UTC", "jit": "off", "idle_in_transaction_session_timeout": str(IDLE_MS)}
         return await asyncpg.connect(self.url, timeout=5, command_timeout=30, server_settings=settings)
 
@@ -109,26 +114,26 @@ class Database:
             return (await connection.execute(statement, parameters)).rowcount
 
     async def connect(self) -> AsyncConnection:
-        """Return a connection of the pool; the caller ends its transaction and closes it."""
+        """Return a connection of the pool; the caller must end its transaction and close it."""
         return await self.engine.connect()
 
     async def listener(self) -> asyncpg.Connection:
-        """Open a connection outside the pool, for LISTEN and session locks; the caller closes it."""
+        """Open a connection outside the pool, for LISTEN and session locks; the caller must close it."""
         return await asyncpg.connect(self.url, timeout=5)
 
     async def migrate(self, folder: Path) -> list[str]:
-        """Apply the kit's and the folder's new migrations; return their names. Raises MigrationError."""
+        """Apply the new migrations of the kit and of `folder`; return their names. Raises MigrationError."""
         return await migrate(self.url, folder)
 
     async def is_ready(self) -> bool:
-        """Return whether the database answers."""
+        """Return whether the database answers a query."""
         try:
             return bool(await self.fetch_value(text("SELECT 1")))
         except Exception:  # any error of the driver means that the database is not ready
             return False
 
     def on_statement(self, listener: StatementListener) -> Callable[[], None]:
-        """Call the listener with the text of every statement; return a function that removes the listener."""
+        """Call the listener with the text of every later statement; return a function that removes it."""
 
         def before(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
             listener(statement)

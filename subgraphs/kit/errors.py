@@ -1,7 +1,7 @@
-"""The errors that a service shows to callers, and the masking of all others.
+"""The errors that a service returns to callers, and the masking of all others.
 
-A resolver raises a DomainError. Any other exception (a bug, an unavailable database) reaches the caller as
-"Internal error" with an id; the log has the traceback under the same id.
+Resolvers and handlers raise a DomainError for callers. For any other exception (a bug, an unavailable
+database) the caller receives "Internal error" with an id; the log has the traceback under the same id.
 """
 
 import re
@@ -17,7 +17,7 @@ _DETAIL = re.compile(r"(DETAIL:|Failing row contains).*")
 
 
 class DomainError(Exception):
-    """An error whose message and extensions are shown to the caller; `code` becomes `extensions.code`."""
+    """An error whose message and extensions the caller receives; `code` becomes `extensions.code`."""
 
     code = "BAD_USER_INPUT"
 
@@ -28,7 +28,7 @@ class DomainError(Exception):
 
 
 class BadUserInput(DomainError):
-    """An input value is not valid; `field` names it."""
+    """An input value is not valid; `field` is the name of the argument or input field."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message, **({"field": field} if field else {}))
@@ -41,19 +41,19 @@ class Unauthenticated(DomainError):
 
 
 class Forbidden(DomainError):
-    """The caller is logged in, but not allowed to do this."""
+    """The caller is logged in, but not allowed to execute the operation."""
 
     code = "FORBIDDEN"
 
 
 class NotFound(DomainError):
-    """The object that the caller names does not exist."""
+    """The object that the operation names does not exist, or the caller may not see that it exists."""
 
     code = "NOT_FOUND"
 
 
 class Conflict(DomainError):
-    """The present state does not allow the operation, such as a name that is taken or a booking that is
+    """The present state of an object does not allow the operation: a name is taken, a booking is
     cancelled.
     """
 
@@ -61,7 +61,7 @@ class Conflict(DomainError):
 
 
 class RateLimited(DomainError):
-    """Too many attempts; `retryAfterSeconds` in the extensions says after how many seconds to retry."""
+    """The caller has made too many attempts; `extensions.retryAfterSeconds` is the pause before the next."""
 
     code = "RATE_LIMITED"
 
@@ -70,7 +70,10 @@ class RateLimited(DomainError):
 
 
 def format_error(error: GraphQLError) -> GraphQLFormattedError:
-    """Return an execution's error as it is sent to the caller; errors that are not for callers are masked."""
+    """Return an error of an execution in the form for the response, with `extensions.code`.
+
+    An error that is neither a DomainError nor from graphql-core is logged and masked as "Internal error".
+    """
     original = error.original_error
     formatted = error.formatted
     if isinstance(original, DomainError):
@@ -84,7 +87,7 @@ def format_error(error: GraphQLError) -> GraphQLFormattedError:
 
 
 def refusal(error: DomainError) -> dict[str, Any]:
-    """Return the response to a request that is refused before its execution."""
+    """Return the GraphQL response to a request that this error refuses before its execution."""
     return {
         "data": None,
         "errors": [{"message": error.message, "extensions": {"code": error.code, **error.extensions}}],
@@ -104,7 +107,7 @@ def _logged(error: BaseException, path: list[str | int] | None) -> str:
 
 
 def _code(error: GraphQLError) -> str:
-    """Return the code of an error of graphql-core, which has none itself: by its path and its message."""
+    """Return the code for an error of graphql-core, which has no code: it follows from path and message."""
     if error.path:
         return "BAD_USER_INPUT"
     if error.message.startswith("Syntax Error"):

@@ -1,4 +1,7 @@
-"""Places on the globe, and the SQL conditions for places in a circle."""
+"""SQL expressions for places on the globe: whether a row's coordinates are in a circle, and its distance.
+
+Searches for musicians and requests near a place use them.
+"""
 
 import math
 from dataclasses import dataclass
@@ -24,7 +27,10 @@ class Circle:
 
     @classmethod
     def read(cls, latitude: float, longitude: float, km: float, fields: tuple[str, str, str]) -> "Circle":
-        """Check and return a circle; `fields`: the names of the three inputs. Raises BadUserInput."""
+        """Return a checked circle; `fields`: the names of the three inputs, for errors.
+
+        Raises BadUserInput.
+        """
         return cls(
             checks.latitude(latitude, fields[0]),
             checks.longitude(longitude, fields[1]),
@@ -32,9 +38,10 @@ class Circle:
         )
 
     def box(self, latitude: ColumnElement[Any], longitude: ColumnElement[Any]) -> list[ColumnElement[bool]]:
-        """Return the conditions for a bounding box of the circle, for which an index can be used.
+        """Return the conditions that two columns of coordinates are in a rectangle around the circle.
 
-        Near a pole or the date line the box has no condition on the longitude.
+        An index can serve them; combine them with `distance`, because the rectangle's corners are outside the
+        circle. Near a pole or the date line there is no condition on the longitude.
         """
         reach = self.km / _KM_PER_DEGREE
         found: list[ColumnElement[bool]] = [latitude.between(self.latitude - reach, self.latitude + reach)]
@@ -44,7 +51,7 @@ class Circle:
         return found
 
     def distance(self, latitude: ColumnElement[Any], longitude: ColumnElement[Any]) -> ColumnElement[Any]:
-        """Return the distance of a place from the centre in kilometres, by the haversine formula."""
+        """Return the expression for a place's distance from the centre in kilometres (haversine formula)."""
         half = func.power(func.sin(func.radians(latitude - self.latitude) / 2), 2) + math.cos(
             math.radians(self.latitude)
         ) * func.cos(func.radians(latitude)) * func.power(

@@ -1,5 +1,7 @@
-"""Strawberry for the services: descriptions from docstrings, nullable fields of entities, a schema with
-limits.
+"""Decorators and a schema class by which the services use strawberry.
+
+The decorators make a class's or function's docstring its description in the schema, and the fields of
+entities nullable; the schema limits and caches documents.
 """
 
 import enum
@@ -31,11 +33,12 @@ Enum = TypeVar("Enum", bound=type[enum.Enum])
 def object_type(
     *, keys: Sequence[str | Key] = (), name: str | None = None, **directives: Any
 ) -> Callable[[Class], Class]:
-    """Decorate a class as a GraphQL object type; its docstring is the description, `keys` make it an entity.
+    """Return a decorator that makes a class a GraphQL object type, whose description is the docstring.
 
-    Every plain field of an entity but its keys is nullable in the SDL, whatever its Python type: if a
-    subgraph is down, its fields are null, but not the whole entity. Resolvers declare nullable types
-    themselves.
+    `keys` (field sets) make it an entity; `directives`: further arguments of `strawberry.federation.type`.
+    Every field of an entity without a resolver, except its keys, is nullable in the SDL, whatever its Python
+    type: if a subgraph is down, its fields are null, but not the whole entity. Resolvers declare nullable
+    types themselves.
     """
 
     def decorate(cls: Class) -> Class:
@@ -77,7 +80,7 @@ REFERENCE: Any = Key(fields=FieldSet("id"), resolvable=False)
 
 
 def enum_value(value: str, description: str) -> Any:
-    """Return an enum value with its description."""
+    """Return the definition of an enum value with this description in the schema."""
     return strawberry.enum_value(value, description=description)
 
 
@@ -87,7 +90,7 @@ def resolver(function: Callable[..., Any]) -> StrawberryField:
 
 
 def field_with(**directives: Any) -> Callable[[Callable[..., Any]], StrawberryField]:
-    """Return a decorator like `resolver` with federation directives, such as `requires=["hourlyRate"]`."""
+    """Return a decorator like `resolver` that adds directives, such as `requires=["hourlyRate"]`."""
 
     def decorate(function: Callable[..., Any]) -> StrawberryField:
         field: StrawberryField = strawberry.federation.field(
@@ -99,7 +102,7 @@ def field_with(**directives: Any) -> Callable[[Callable[..., Any]], StrawberryFi
 
 
 def provided(changes: object) -> dict[str, Any]:
-    """Return the fields of an input that the caller provided, that is, those that are not `UNSET`."""
+    """Return those fields of an input that the caller provided (which are not `UNSET`), by name."""
     return {name: value for name, value in vars(changes).items() if value is not strawberry.UNSET}
 
 
@@ -108,8 +111,9 @@ def _doc(thing: Any) -> str | None:
 
 
 class Schema(strawberry.federation.Schema):
-    """A federation schema with cached parsing and validation, a limit on tokens, and checked
-    representations.
+    """A federation schema that caches parsing and validation, and limits the tokens of a document.
+
+    A representation that is not valid is an error of its entity only, not of the whole request.
     """
 
     def __init__(self, query: type, mutation: type | None = None, types: Sequence[type] = ()) -> None:
@@ -131,8 +135,9 @@ class Schema(strawberry.federation.Schema):
     def entities_resolver(
         self, info: strawberry.Info, representations: list[FederationAny]
     ) -> list[FederationAny]:
-        """Resolve each representation by its type's `resolve_reference`, without changing the caller's
-        variables.
+        """Resolve each representation by its type's `resolve_reference`.
+
+        Unlike strawberry's method it does not change the caller's variables.
         """
         return [self._entity(info, representation) for representation in representations]
 

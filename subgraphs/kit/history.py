@@ -1,5 +1,6 @@
-"""GraphQL fields for the history of an event-sourced object: its changes, and its state at a version or
-time.
+"""GraphQL fields for the history of an event-sourced object: its changes, and its state at a version or time.
+
+Services with event-sourced tables add them to their queries (`history_field`, `as_of_field`).
 """
 
 from collections.abc import Awaitable, Callable
@@ -81,8 +82,9 @@ async def entries(
 ) -> list[HistoryEntry]:
     """Return the changes of an object as they are stored, not upcast, the newest first.
 
-    `about`: the object's type, `key`: its id, `first`: how many, `before`: only changes before this version.
-    Names of database users are only returned with `is_admin`. Raises BadUserInput, TooManyElements.
+    `about`: the table of the object's type; `key`: its id; `first`: the maximum number of changes; `before`:
+    only changes with lower versions. The names of database users are returned only if the caller `is_admin`.
+    Raises BadUserInput, TooManyElements.
     """
     limit = checks.whole(first, "first", 1, MAX_FIRST)
     version = _NEWEST if before is None else checks.whole(before, "before", 1, _NEWEST)
@@ -101,8 +103,10 @@ async def as_of(
     version: int | None,
     time: datetime | None,
 ) -> PastState:
-    """Return an object's state at a version or at a time, or the newest. Raises NoSuchVersion,
-    BadUserInput.
+    """Return an object's state at a version, at a time, or (both None) the newest.
+
+    `about`: the table of the object's type; `key`: its id. Raises NoSuchVersion, and BadUserInput if both are
+    given or the time has no offset.
     """
     loaded = await _load(session, about, key, version, time)
     return PastState(
@@ -130,13 +134,18 @@ async def _load(
 
 
 Owner = Callable[[Any, str], Awaitable[UUID]]
-"""Parses an id and returns it if the request's caller may see the object. Raises NotFound, Forbidden,
-BadUserInput.
+"""Takes a resolver's `info` and the id of an object; returns the id as a UUID if the caller may see
+the object.
+
+Raises NotFound, Forbidden, BadUserInput.
 """
 
 
 def history_field(about: EventSourcedTable[Any, Any], owner: Owner, description: str) -> StrawberryField:
-    """Return the field with the changes of an object, for callers that `owner` admits."""
+    """Return the resolver of a field that returns the changes of an object to callers that `owner` admits.
+
+    `about`: the table of the object's type; `description`: the field's description in the schema.
+    """
 
     async def history(
         info: strawberry.Info[ServiceContext, None],
@@ -152,7 +161,11 @@ def history_field(about: EventSourcedTable[Any, Any], owner: Owner, description:
 
 
 def as_of_field(about: EventSourcedTable[Any, Any], owner: Owner, description: str) -> StrawberryField:
-    """Return the field with the state of an object at a version or time, for callers that `owner` admits."""
+    """Return the resolver of a field that returns an object's state at a version or time.
+
+    It serves callers that `owner` admits. `about`: the table of the object's type; `description`: the field's
+    description in the schema.
+    """
 
     async def past(
         info: strawberry.Info[ServiceContext, None],

@@ -1,9 +1,13 @@
-"""Idempotent steps of sagas: a step takes effect once, however often it is called, and never after it was
-undone.
+"""Makes the steps of sagas idempotent: a step has its effect once, however often it is called, and never
+after it was undone. `steps` calls it.
 
-Key, hash of the input, result and fencing token are stored in the transaction of the effect. If an undo
-arrives before its do, it stores a tombstone, and the do is refused when it arrives. A call with an older
-token than the stored one comes from a process that has lost the saga's lease, and is refused.
+The transaction of the effect also stores a row of `saga_calls`: saga id and step name (the key), hash of the
+input, result and fencing token. If an undo arrives before its do, it stores a row with the state `tombstone`,
+and the do is refused when it arrives. A call with an older token than the stored one comes from a process
+that has lost the saga's lease, and is refused.
+
+Example: "do reserve" is called twice, because the first reply was lost. The second call finds the row and
+returns the stored result without reserving again.
 """
 
 import hashlib
@@ -20,8 +24,9 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 
 Direction = Literal["do", "undo"]
 Effect = Callable[[Mapping[str, Any] | None], Awaitable[Mapping[str, Any]]]
-"""Does or undoes a step and returns the result. Its argument is None for a do, the do's result for an
-undo.
+"""Does or undoes a step and returns the result as JSON values.
+
+Its argument is None to do the step; to undo it, the result of doing it.
 """
 
 _CLAIM = text(
@@ -45,7 +50,7 @@ class Superseded(Conflict):
 
 
 class AlreadyUndone(Conflict):
-    """The step was undone, so it cannot be done any more."""
+    """The step was undone before, so it must not be done any more."""
 
     code = "ALREADY_UNDONE"
 
@@ -58,9 +63,7 @@ class IdempotencyKeyReused(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class SagaCall:
-    """A call of a step: the saga, the step's name, the direction, and the fencing token of the calling
-    process.
-    """
+    """A call of a saga's step: to do or to undo it. `token`: the fencing token of the calling process."""
 
     saga_id: UUID
     step: str
@@ -71,12 +74,11 @@ class SagaCall:
 async def run_once(
     uow: UnitOfWork, call: SagaCall, given: Mapping[str, Any], effect: Effect
 ) -> Mapping[str, Any] | None:
-    """Run an effect at the first call, and return its result at every call; None if there was nothing to
-    undo.
+    """Run `effect` at the first call of a step, and return its result at every call.
 
-    `given` is the input, which has to be the same at each call. Raises Superseded, AlreadyUndone,
-    IdempotencyKeyReused, and the errors of the effect; after those nothing is stored, so the call may be
-    repeated.
+    `given` is the step's input, which must be the same at each call. Returns None for the undo of a step that
+    was not done. Raises Superseded, AlreadyUndone, IdempotencyKeyReused, and the errors of the effect; after
+    an error the caller must not commit the unit of work, and the call may be repeated.
     """
     key: dict[str, Any] = {"saga_id": call.saga_id, "step": call.step}
     new = await uow.execute(_CLAIM.bindparams(**key, token=call.token)) == 1
@@ -85,7 +87,8 @@ async def run_once(
         raise AssertionError("the row of the step was just written, and is never deleted")
     if call.token < row.token:
         raise Superseded(
-            f"A process with the newer token {row.token} executes this saga, got the token {call.token}"
+            f"A process with the newer fencing token {row.token} executes this saga;"
+            f" this call has the token {call.token}"
         )
     if call.direction == "do":
         return await _do(uow, call, row, _hash(given), effect, new=new)

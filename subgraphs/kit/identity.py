@@ -1,7 +1,7 @@
-"""The identity of a caller, which is read from the signed bearer token alone.
+"""The identity of a caller, which services read only from the signed bearer token (JWT); and its signing.
 
-The algorithm is fixed here and never read from the token, so tokens with `none` or with HS256 and the public
-key as secret are refused.
+The algorithm is fixed here and never read from the token. So a token with the algorithm `none`, or with HS256
+and the public key as its secret, is refused.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ _INVALID = "The token is not valid or has expired: log in again"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The user or service that a valid token names, and its role."""
+    """The id of the user or service in a valid token, and its role."""
 
     user_id: UUID
     role: str
@@ -50,20 +50,19 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A signed token and its expiry."""
+    """A signed token, and the time at which it expires."""
 
     value: str
     expires_at: datetime
 
 
 class TokenVerifier:
-    """Verifies tokens with the public key, and caches the identities, because a signature costs more than a
-    request.
+    """Verifies tokens with the public key, and caches identities: a verification costs more than a request.
 
-    The cache has the digests of up to CACHED_TOKENS tokens, each until the token expires.
+    The cache has up to CACHED_TOKENS tokens, as digests, each until it expires.
 
-    Tokens of services are signed with another key; its public key is in the same folder as that for users. A
-    token for a service that is signed with the key for users is refused, and vice versa.
+    Tokens of services are signed with a key of their own, whose public file is in the same folder as that for
+    users. A token with the role `service` that is signed with the users' key is refused, and vice versa.
     """
 
     def __init__(self, public_key_file: Path, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -81,7 +80,10 @@ class TokenVerifier:
         self._cached: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
 
     def identity(self, authorization: str | None) -> Identity | None:
-        """Return the identity in an `Authorization` header; None without a header. Raises Unauthenticated."""
+        """Return the identity in the value of an `authorization` header; None without a header.
+
+        Raises Unauthenticated for a token that is not valid or has expired.
+        """
         if not authorization:
             return None
         scheme, _, token = authorization.partition(" ")
@@ -121,8 +123,9 @@ class TokenVerifier:
 
 
 class TokenSigner:
-    """Signs tokens with a private key: that for users in the users service, that for services in services
-    that call others.
+    """Signs tokens with a private key.
+
+    The users service has the key for users; services that call others have the key for services.
     """
 
     def __init__(
@@ -133,7 +136,7 @@ class TokenSigner:
         self._lifetime = lifetime_seconds
 
     def sign(self, user_id: UUID, role: str) -> Token:
-        """Return a token for this user or service."""
+        """Return a new token for the user or service with this id."""
         now = int(self._clock.now().timestamp())
         claims = {
             "iss": ISSUER,

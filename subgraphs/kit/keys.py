@@ -1,4 +1,7 @@
-"""The key pair that signs and verifies tokens: P-256, generated once, stored in two PEM files."""
+"""The key pair (P-256) that signs and verifies tokens: generates it once, into two PEM files, and loads it.
+
+`mussikon run` and `python -m subgraphs.kit.keys` generate it; `identity` uses it.
+"""
 
 import os
 import sys
@@ -26,8 +29,9 @@ def load_key(file: Path) -> ECKey:
 
 
 def _write(file: Path, content: bytes, mode: int) -> None:
-    """Write a file under a temporary name and rename it, so that it is never seen in part or with wider
-    rights.
+    """Write a file under a temporary name and rename it, so that no process reads a part of it.
+
+    `mode`: its access rights, which it has from the beginning.
     """
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)

@@ -1,6 +1,8 @@
-"""Data loaders: keys that the resolvers of one request load one by one are fetched by one statement.
+"""Data loaders: they collect the keys that the resolvers of one request load, and fetch them with
+one statement.
 
-A loader belongs to one request, so it caches values for that request only.
+The functions here make loaders of a service's statements; a service's `loaders` module calls them for each
+request. A loader belongs to one request, so it caches values for that request only.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
@@ -20,7 +22,7 @@ MAX_KEYS = 1000
 
 
 def one(fetch: Fetch[Key, Value]) -> "DataLoader[Key, Value | None]":
-    """Return a loader of one value per key; None for keys that the fetched mapping lacks."""
+    """Return a loader of one value per key, which is None for keys that are not in the result of `fetch`."""
 
     async def load(keys: list[Key]) -> list[Value | None]:
         values = await fetch(keys)
@@ -30,7 +32,7 @@ def one(fetch: Fetch[Key, Value]) -> "DataLoader[Key, Value | None]":
 
 
 def many(fetch: Fetch[Key, list[Value]]) -> "DataLoader[Key, list[Value]]":
-    """Return a loader of a list per key; an empty one for keys that the fetched mapping lacks."""
+    """Return a loader of a list per key, which is empty for keys that are not in the result of `fetch`."""
 
     async def load(keys: list[Key]) -> list[list[Value]]:
         lists = await fetch(keys)
@@ -42,10 +44,9 @@ def many(fetch: Fetch[Key, list[Value]]) -> "DataLoader[Key, list[Value]]":
 def pages(
     fetch: Callable[[Sequence[Key], Argument], Awaitable[Mapping[Key, list[Value]]]],
 ) -> "DataLoader[tuple[Key, Argument], list[Value]]":
-    """Return a loader of a list per key and argument (a page, a filter), with one fetch per distinct
-    argument.
+    """Return a loader of a list per pair of key and argument (such as a page), with one fetch per argument.
 
-    Loading raises TooManyElements when the request's budget is used up.
+    Loading raises TooManyElements if the request has exceeded its budget of list elements (`kit/budget`).
     """
 
     async def load(pairs: list[tuple[Key, Argument]]) -> list[list[Value]]:
@@ -60,7 +61,7 @@ def pages(
 
 
 def uuid_of(value: object) -> UUID | None:
-    """Parse an ID as a UUID; None if it is not one, because then no object has it."""
+    """Return an ID parsed as a UUID; None if it is not a UUID, because then no object has it."""
     try:
         return UUID(value) if isinstance(value, str) and len(value) <= 45 else None
     except ValueError:

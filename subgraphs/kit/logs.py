@@ -1,4 +1,7 @@
-"""The log of a service process: one JSON object per line on standard error."""
+"""The log of a service process: one JSON object per line on standard error.
+
+`serve` configures it at the start of the process; the modules write to it with structlog.
+"""
 
 import logging
 import sys
@@ -8,7 +11,7 @@ import structlog
 
 
 def configure(service: str) -> None:
-    """Configure structlog, and add the service's name to every line."""
+    """Configure structlog for this process; every line will have the service's name."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

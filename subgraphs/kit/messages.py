@@ -1,4 +1,7 @@
-"""Messages: commands, which request a change, and events, which report one."""
+"""The base classes of messages: commands, which request a change, and events, which report a change.
+
+Each service defines its own in its module `messages`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +22,7 @@ class Command(Generic[Result]):
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """A change of one aggregate, named in the past tense.
+    """A change of one aggregate that has happened; its name is in the past tense.
 
     Subclasses are frozen dataclasses of plain values. The class name is the event type.
     """
@@ -37,7 +40,7 @@ class Event:
         return value
 
     def payload(self) -> dict[str, Any]:
-        """Return the fields as JSON values by name; UUIDs, times and decimals are strings."""
+        """Return the event's fields except its id as JSON values, by name; UUIDs and times are strings."""
         built: dict[str, Any] = msgspec.to_builtins(self)
         del built["event_id"]
         return built
@@ -66,9 +69,8 @@ class Envelope:
     version: int = 0
 
     def read(self, reading: type[Reading]) -> Reading:
-        """Convert the payload to the consumer's type, a dataclass or `msgspec.Struct` of the fields that it
-        needs.
+        """Return the payload as a `reading`: a dataclass or `msgspec.Struct` with the fields that are needed.
 
-        Raises msgspec.ValidationError.
+        Raises msgspec.ValidationError if one of them is missing or has another type.
         """
         return msgspec.convert(self.payload, reading, strict=False)

@@ -1,7 +1,8 @@
-"""Migrations: numbered SQL files, each applied once, in order, and recorded with a checksum.
+"""Migrations of a service's database: numbered SQL files, each applied once, in order.
 
-They are plain SQL so that readers see the tables as the database has them. An advisory lock lets several
-processes of a service start at once; a file and its record are one transaction.
+A service applies its own and the kit's files when it starts. A file and its record, with a checksum, are one
+transaction; an advisory lock lets several processes of a service start at once. The files are plain SQL, so
+that readers see the tables as the database has them.
 """
 
 import hashlib
@@ -23,11 +24,14 @@ _NUMBERED = re.compile(r"\d{4}_\w+\.sql")
 
 
 class MigrationError(Exception):
-    """A script was changed after it was applied, or a file name has no number."""
+    """A migration was changed after it was applied, or the name of its file has no number."""
 
 
 async def migrate(url: str, folder: Path) -> list[str]:
-    """Apply the new scripts of the kit and of `folder`; return their names. Raises MigrationError."""
+    """Apply the migrations of the kit and of `folder` that are new to the database; return their names.
+
+    Raises MigrationError.
+    """
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)

@@ -1,8 +1,8 @@
-"""The outbox: events in a table of the service's database.
+"""The outbox: a table of a service's database with the events that it has to publish, or has published.
 
-A commit to the database and a publication on the queue cannot be one transaction. So the event is a row that
-is written in the transaction of the change; the relay publishes it afterwards and retries until it succeeds.
-(Chris Richardson, "Transactional outbox")
+A commit to the database and a publication on the queue cannot be one transaction. So the transaction of a
+change also writes its event to the outbox (`append`, called by the unit of work); the relay (`queue/relay`)
+publishes it afterwards and retries until it succeeds. (Chris Richardson, "Transactional outbox")
 """
 
 from collections.abc import Collection, Sequence
@@ -53,9 +53,7 @@ outbox = Table(
 
 
 class OutboxEvent(NamedTuple):
-    """An event to publish, its cause, and its aggregate's version after it (0: the aggregate has no
-    versions).
-    """
+    """An event to publish, its cause, and the version of its aggregate after it (0: it has no versions)."""
 
     event: Event
     cause: Cause
@@ -82,14 +80,15 @@ async def append(connection: AsyncConnection, events: Sequence[OutboxEvent]) -> 
 
 
 async def unpublished(connection: AsyncConnection, limit: int) -> Sequence[Row[Any]]:
-    """Return the rows of the oldest unpublished events."""
+    """Return the rows of the oldest unpublished events, at most `limit`."""
     rows = select(outbox).where(outbox.c.published_at.is_(None)).order_by(outbox.c.id).limit(limit)
     return (await connection.execute(rows)).all()
 
 
 async def mark_published(connection: AsyncConnection, ids: Sequence[int], pause: ColumnElement[Any]) -> None:
-    """Mark rows as published, and schedule the check of their confirmations after `pause`, an SQL
-    interval.
+    """Mark rows as published now.
+
+    `pause`: the SQL interval after which the relay checks whether all consumers have confirmed them.
     """
     chosen = outbox.c.id == any_(literal(list(ids), ARRAY(BigInteger)))
     now = func.clock_timestamp()
@@ -97,9 +96,10 @@ async def mark_published(connection: AsyncConnection, ids: Sequence[int], pause:
 
 
 async def publish_again(connection: AsyncConnection, above: int, present: Collection[int]) -> int:
-    """Mark published events as unpublished that the queue has lost; return how many.
+    """Mark the published events that the queue has lost as unpublished; return how many.
 
-    `present`: the positions of events that the queue has; complete for positions greater than `above`.
+    `present`: the positions (ids in the outbox) of events in the queue. Only events with positions greater
+    than `above` are compared: for lower ones `present` may be incomplete.
     """
     lost = outbox.c.published_at.is_not(None) & (outbox.c.id > above)
     absent = outbox.c.id != all_(literal(list(present), ARRAY(BigInteger)))

@@ -1,7 +1,11 @@
-"""Relay cursor connections with keyset pagination: a page starts behind the row that a cursor names.
+"""Pages of lists as GraphQL connections with cursors (Relay's specification), by keyset pagination.
 
-An offset would read all rows before the page, and skip or repeat rows when others are added. A cursor encodes
-the sort value and the id of a row, and the name of the order.
+A page contains the rows after the one that a cursor names. A cursor encodes the sort value and the id of a
+row, and the name of the order. An offset instead would read all rows before the page, and skip or repeat rows
+when others are added.
+
+Example: with `after` = the cursor of ("2026-05-01", id 7) and `first` = 20, the statement gets the condition
+`(event_date, id) > ('2026-05-01', 7)` and the limit 21; the 21st row shows that there is a next page.
 """
 
 import base64
@@ -69,7 +73,7 @@ class Connection(Generic[Node]):
         return await self.count()
 
 
-# The values that a column of a type can have: a forged cursor must not cause an error of the database.
+# By Python type, the values that a column can have: a forged cursor must not cause an error of the database.
 _BOUNDS: Final[Mapping[Any, Any]] = {
     int: Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)],
     str: Annotated[str, msgspec.Meta(pattern=r"^[^\0]*$")],
@@ -103,7 +107,10 @@ class Order:
         return base64.urlsafe_b64encode(msgspec.json.encode((self.name, value, row_id))).decode()
 
     def read(self, cursor: str) -> tuple[Any, UUID]:
-        """Return the sort value and the id in a cursor. Raises BadUserInput for a cursor of another order."""
+        """Return the sort value and the id in a cursor.
+
+        Raises BadUserInput for a text that is no cursor, or the cursor of another order.
+        """
         try:
             if len(cursor) > _LONGEST_CURSOR:
                 raise ValueError(f"a cursor has at most {_LONGEST_CURSOR} characters, got {len(cursor)}")
@@ -121,7 +128,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The requested part of a list: `first` rows behind the row with the sort value and id `behind`."""
+    """The requested part of a list: the `first` rows in `order` after the row `behind`.
+
+    `behind` is that row's sort value and id; None: from the beginning.
+    """
 
     order: Order
     first: int
@@ -135,7 +145,10 @@ class Page:
         return cls(order, first, order.read(after) if after is not None else None)
 
     def select(self, statement: Select[Any]) -> Select[Any]:
-        """Restrict a statement to this page and one more row, which shows whether there is a next page."""
+        """Return the statement, ordered and restricted to this page and one more row.
+
+        `connection` drops that row: it shows that there is a next page.
+        """
         column, id_column = self.order.column, self.order.id_column
         if self.behind is not None:
             key = tuple_(column, id_column)
@@ -147,10 +160,11 @@ class Page:
     def select_of_each(
         self, statement: Select[Any], parent: ColumnElement[UUID], ids: Sequence[UUID]
     ) -> Select[Any]:
-        """Return a statement that selects this page of each parent's list.
+        """Return a statement that selects this page of each parent's list, and one more row per parent.
 
-        A lateral join lets PostgreSQL find each parent's rows by the index. `statement` must select the
-        column `parent`, which is compared with `ids`, and the columns of the order.
+        `ids` are the parents' ids, and `parent` the column that is compared with them; `statement` must
+        select it, and the columns of the order. A lateral join lets PostgreSQL find each parent's rows by the
+        index.
         """
         parents = select(func.unnest(literal(list(ids), ARRAY(Uuid))).label("id")).subquery()
         rows = self.select(statement.where(parent == parents.c.id)).lateral()
@@ -165,9 +179,10 @@ class Page:
         key: Callable[[Any], tuple[Any, UUID]],
         count: Count,
     ) -> Connection[Node]:
-        """Return the connection for rows of `select`; `key` returns sort value and id of a row.
+        """Return the connection for the rows that a statement of `select` has returned.
 
-        Raises TooManyElements.
+        `node` converts a row to an element, `key` returns its sort value and id, `count` the number of
+        elements in the whole list. Raises TooManyElements if the request's budget is exceeded (`kit/budget`).
         """
         shown = rows[: self.first]
         budget.spend(len(shown))

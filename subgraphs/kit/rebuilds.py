@@ -1,4 +1,7 @@
-"""A lock that allows one rebuild of a projection or sink at a time, over all processes."""
+"""A lock of the database that allows one rebuild of a projection or sink at a time, over all processes.
+
+`event_store/rebuild` and `sinks/rebuild` use it.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,16 +11,16 @@ from subgraphs.kit.errors import Conflict
 
 
 class RebuildRunning(Conflict):
-    """A rebuild with the same name is running, perhaps in another process."""
+    """A rebuild of the same projection or sink is running, perhaps in another process."""
 
     code = "REBUILD_RUNNING"
 
 
 @asynccontextmanager
 async def exclusive(database: Database, name: str) -> AsyncIterator[None]:
-    """Hold the lock of a rebuild inside the `with` block. Raises RebuildRunning.
+    """Hold the lock for rebuilds of `name` inside the `with` block. Raises RebuildRunning if it is held.
 
-    It is a lock of a database session, which ends with the process.
+    It is a lock of a database session, which the server releases when the process ends.
     """
     connection = await database.listener()
     try:

@@ -1,6 +1,7 @@
-"""Typed records of rows: frozen dataclasses with the columns of a statement or a table as their fields.
+"""Typed records: frozen dataclasses whose fields are the columns of a table or statement, one per row.
 
-A `RecordTable` has the statements that the services share: rows by id, locked rows, pages and counts.
+The services' `store` modules use them. A `RecordTable` has the statements that all services need: rows by id,
+locked rows, pages and counts.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +36,7 @@ def records(kind: type[Record], rows: Iterable[Row[Any]]) -> list[Record]:
 
 
 def grouped(found: Iterable[Record], field: str) -> dict[UUID, list[Record]]:
-    """Return records in lists by the value of a field; each list has the order of `found`."""
+    """Return the records as lists by their value of `field`; each list has the order of `found`."""
     lists: dict[UUID, list[Record]] = {}
     for item in found:
         lists.setdefault(getattr(item, field), []).append(item)
@@ -48,9 +49,10 @@ def values_of(found: object, *names: str) -> dict[str, Any]:
 
 
 async def upsert_newer(session: Session, table: Table, key: str, values: Mapping[str, Any]) -> None:
-    """Store the copy of an object of another service, unless one from a later event is stored.
+    """Insert or update the copy of another service's object, unless the row is from a later event.
 
-    `key`: the column of the object's id. `values` has the column `position`, the position of the event.
+    `key`: the name of the column with the object's id. `values`: the row's values by column, among them
+    `position`, the event's position in the other service's outbox.
     """
     added = insert(table).values(**values)
     changes = {name: added.excluded[name] for name in values if name != key}
@@ -67,8 +69,8 @@ class RecordTable(Generic[Record]):
     """A table and the dataclass of its rows.
 
     Example: `RecordTable(bookings, BookingRecord).by_ids(session, ids)` returns `dict[UUID, BookingRecord]`.
-    `hidden`: columns that are not selected. Raises TypeError if the fields of the dataclass are not the other
-    columns of the table.
+    `hidden`: columns that are not selected. The dataclass must have all other columns as its fields;
+    otherwise the constructor raises TypeError.
     """
 
     def __init__(self, table: Table, kind: type[Record], hidden: Sequence[str] = ()) -> None:
@@ -85,11 +87,11 @@ class RecordTable(Generic[Record]):
         self._among: dict[str, Select[Any]] = {}
 
     async def fetch_all(self, session: Session, statement: Select[Any]) -> list[Record]:
-        """Return the records that a statement selects, in its order; it must select the table's columns."""
+        """Return the records that a statement selects, in its order; it must select the record's columns."""
         return records(self.kind, await session.fetch_all(statement))
 
     async def fetch_one(self, session: Session, statement: Select[Any]) -> Record | None:
-        """Return the first record that a statement selects, None if it selects no row."""
+        """Return the first record that a statement selects; None if it selects no row."""
         return record_or_none(self.kind, await session.fetch_one(statement))
 
     async def get(self, session: Session, row_id: UUID) -> Record | None:
@@ -99,13 +101,13 @@ class RecordTable(Generic[Record]):
     async def by_ids(self, session: Session, ids: Sequence[UUID], column: str = "id") -> dict[UUID, Record]:
         """Return the records with these ids, by id, with one statement.
 
-        `column`: a column that is compared with the ids instead; its values must be unique.
+        `column`: the unique column that is compared with the ids, and whose values are the result's keys.
         """
         rows = await session.fetch_all(self._statement(column), ids=ids)
         return {getattr(row, column): record(self.kind, row) for row in rows}
 
     def _statement(self, column: str) -> Select[Any]:
-        """Return the statement for rows with ids in the array parameter `ids`; it is built once."""
+        """Return the statement for rows whose `column` is in the array parameter `ids`; it is built once."""
         if column not in self._among:
             self._among[column] = select(*self.columns).where(among_ids(self.table.c[column]))
         return self._among[column]
@@ -123,17 +125,23 @@ class RecordTable(Generic[Record]):
         return record(self.kind, row)
 
     async def lock_first(self, session: Session, *conditions: Condition) -> Record | None:
-        """Return a record that fulfils all conditions, locked; None if there is none."""
+        """Return the first record that fulfils all conditions; None if there is none.
+
+        All rows that fulfil them are locked until the transaction ends.
+        """
         return await self.fetch_one(session, select(*self.columns).where(*conditions).with_for_update())
 
     async def insert(self, session: Session, values: Mapping[str, Any]) -> Record | None:
-        """Insert a row and return it; None if it violates a unique or an exclusion constraint."""
+        """Insert a row and return its record; None, without an error, if it violates a unique constraint.
+
+        The same holds for an exclusion constraint.
+        """
         added = insert(self.table).values(**values).on_conflict_do_nothing().returning(*self.columns)
         return record_or_none(self.kind, await session.fetch_one(added))
 
     async def page(self, session: Session, page: Page, conditions: Iterable[Condition] = ()) -> list[Record]:
-        """Return the records of a page of the rows that fulfil all conditions, and one more if there is a
-        next page.
+        """Return a page of the records that fulfil all conditions, and one more record if there is a next
+        page.
         """
         return await self.fetch_all(session, page.select(select(*self.columns).where(*conditions)))
 
@@ -149,10 +157,10 @@ class RecordTable(Generic[Record]):
         page: Page,
         conditions: Iterable[Condition] = (),
     ) -> dict[UUID, list[Record]]:
-        """Return the same page of each parent's rows that fulfil all conditions, by parent, with one
-        statement.
+        """Return, with one statement, the same page of each parent's records, by parent id.
 
-        `parent`: the name of the column that is compared with `ids`.
+        `ids` are the parents' ids, `parent` is the name of the column that contains them; only records that
+        fulfil all conditions are in the pages. Each list has one more record if there is a next page.
         """
         chosen = select(*self.columns).where(*conditions)
         statement = page.select_of_each(chosen, self.table.c[parent], ids)
@@ -161,9 +169,11 @@ class RecordTable(Generic[Record]):
     async def count_of_each(
         self, session: Session, parent: str, ids: Sequence[UUID], conditions: Iterable[Condition] = ()
     ) -> dict[UUID, int]:
-        """Return the number of each parent's rows that fulfil all conditions, by parent, with one statement.
+        """Return, with one statement, the number of each parent's rows that fulfil all conditions,
+        by parent id.
 
-        Parents without such a row are absent. `parent`: the name of the column that is compared with `ids`.
+        Parents without such a row are absent. `ids` are the parents' ids, `parent` is the name of the column
+        that contains them.
         """
         owner = self.table.c[parent]
         counted = select(owner, func.count().label("total")).where(among_ids(owner), *conditions)

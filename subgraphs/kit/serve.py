@@ -1,6 +1,7 @@
 """Runs one service as a process: `python -m subgraphs.kit.serve users`, with settings from the environment.
 
-After SIGTERM or SIGINT, or when its parent process has ended, it completes the running requests and ends.
+`mussikon run` starts each service so, or by a fork that calls `run`. After SIGTERM or SIGINT, or when its
+parent process has ended, the process completes the running requests and ends.
 """
 
 import asyncio
@@ -31,15 +32,16 @@ _PR_SET_PDEATHSIG = 1
 
 
 Bootstrap = Callable[..., Service]
-"""Makes a service from its settings. That of a service that calls others has a second parameter, the
-transport.
+"""Makes a service from its settings: the function `bootstrap` in the service's module `app`.
+
+If the service calls others, the function has a second, optional parameter: the transport for these calls.
 """
 
 
 def load_bootstrap(name: str, package: str | None = None) -> Bootstrap:
-    """Return the `bootstrap` of the service whose code is in `package` (None: `subgraphs.<name>`).
+    """Return the function `bootstrap` of the service `name`, whose code is in `package`.
 
-    Raises ServiceSettingsError if there is none.
+    `package` None: `subgraphs.<name>`. Raises ServiceSettingsError if there is no such service.
     """
     module = f"{package or f'subgraphs.{name}'}.app"
     if not name.isidentifier() or _spec_of(module) is None:
@@ -63,12 +65,15 @@ def _service_names() -> list[str]:
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its signal handling, which raises a received signal again after the server's end and so
-    kills the process before the service's parts are stopped."""
+    """uvicorn's server without its signal handling.
+
+    uvicorn raises a received signal again after its end, which would kill the process before the service's
+    parts are stopped.
+    """
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Do nothing: the caller of the server handles signals."""
+        """Do nothing: `serve` handles signals."""
         yield
 
 
@@ -94,7 +99,10 @@ def config_of(service: Service, host: str, port: int) -> uvicorn.Config:
 
 
 async def serve(service: Service, host: str, port: int) -> None:
-    """Serve until SIGTERM, SIGINT or the end of the parent process. Raises ServiceSettingsError."""
+    """Serve until SIGTERM, SIGINT or the end of the parent process.
+
+    Raises ServiceSettingsError if the service cannot use its database.
+    """
     parent = os.getppid()
     server = Server(config_of(service, host, port))
     loop = asyncio.get_running_loop()
@@ -119,9 +127,9 @@ async def _watch_parent(parent: int, server: uvicorn.Server) -> None:
 
 
 def die_with_parent() -> None:
-    """On Linux, have the kernel send SIGTERM to this process when its parent ends; elsewhere do nothing.
+    """On Linux, make the kernel send SIGTERM to this process when its parent ends; elsewhere do nothing.
 
-    `serve` compares the parent's id every second on all systems.
+    On other systems `serve` notices it: it compares the parent's id every second.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
@@ -143,7 +151,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run(name: str, environment: Mapping[str, str], package: str | None = None) -> None:
-    """Run a service in this process until it ends. Raises ServiceSettingsError, MigrationError, OSError."""
+    """Run the service `name` in this process until it is told to end by a signal.
+
+    `environment`: its settings (`ServiceSettings.from_env`); `package`: see `load_bootstrap`. Raises
+    ServiceSettingsError, MigrationError, OSError.
+    """
     bootstrap, settings = load_bootstrap(name, package), ServiceSettings.from_env(name, environment)
     die_with_parent()
     configure(name)
@@ -156,7 +168,7 @@ async def _run(bootstrap: Bootstrap, settings: ServiceSettings) -> None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's factory if it is installed."""
+    """Return uvloop's factory of event loops; None if uvloop is not installed."""
     try:
         factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
     except ImportError:

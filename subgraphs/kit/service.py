@@ -1,5 +1,7 @@
-"""A service: its schema, its database and its background parts; it executes requests in the process or
-over HTTP.
+"""A service, which is one subgraph: its schema, its database and its background parts.
+
+It executes requests of callers in the same process (`execute`) and over HTTP (`asgi`). The module `app` of
+each service makes one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +39,9 @@ class Caller:
 
 
 class ServiceContext:
-    """The state that the resolvers of one request share; services add data loaders in a subclass."""
+    """What the resolvers of one request share: caller, database, bus; a service's subclass adds
+    data loaders.
+    """
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         self.identity = caller.identity
@@ -46,10 +50,12 @@ class ServiceContext:
         self.database = database
         self.bus = bus
         self.extensions: dict[str, Any] = {}
-        """The response's `extensions`, which resolvers may fill; the gateway forwards allowed keys."""
+        """The response's `extensions`, to which resolvers may add; the gateway forwards keys that
+        it allows.
+        """
 
     def require(self) -> Identity:
-        """Return the identity of the caller. Raises Unauthenticated without one."""
+        """Return the identity of the caller. Raises Unauthenticated if the request has no token."""
         if self.identity is None:
             raise Unauthenticated(
                 "This operation needs a token: log in, and send it as 'Authorization: Bearer'"
@@ -67,9 +73,9 @@ class ServiceContext:
         return identity
 
     def require_service(self) -> Identity:
-        """Return the identity of the caller, which must be a service; users, also admins, are refused.
+        """Return the identity of the caller, which must have the role `service`.
 
-        Raises Unauthenticated, Forbidden.
+        Raises Unauthenticated, and Forbidden for users, also for admins.
         """
         identity = self.require()
         if identity.role != SERVICE:
@@ -83,29 +89,33 @@ class ServiceContext:
         """
         identity = self.require()
         if not identity.is_owner_or_admin(*owners):
-            raise Forbidden("This belongs to another user: only its owner and admins may see or change it")
+            raise Forbidden(
+                "The object belongs to another user: only its owner and admins may see or change it"
+            )
         return identity
 
 
 class Part(Protocol):
-    """A background component of a service, such as a relay or an inbox."""
+    """A background component of a service, such as the relay or the inbox."""
 
     async def start(self) -> None:
-        """Start, and return when the part runs in the background."""
+        """Start the part in the background and return."""
         ...
 
     async def stop(self) -> None:
-        """Stop; no task of the part runs when it returns."""
+        """Stop the part; when the method returns, none of its tasks runs."""
         ...
 
 
 ContextFactory = Callable[[Caller], ServiceContext]
+"""Makes the context of a request from its caller."""
 
 
 class Service:
     """One subgraph. `execute` serves callers in the same process, `asgi` serves HTTP.
 
-    `context` makes the context of a request; `parts` start in their order and stop in the reverse order.
+    `migrations` is the folder of the service's SQL files. `parts` start in their order and stop in the
+    reverse order.
     """
 
     def __init__(
@@ -138,7 +148,9 @@ class Service:
         return print_schema(self.schema)
 
     async def start(self) -> None:
-        """Migrate the database and start the parts; if one fails, stop those that were started."""
+        """Migrate the database and start the parts; if a part fails, stop those that run and raise
+        its error.
+        """
         await self.database.migrate(self._migrations)
         try:
             for part in self.parts:
@@ -163,7 +175,7 @@ class Service:
     ) -> dict[str, Any]:
         """Execute a GraphQL request and return the response.
 
-        Names of headers are in lower case. The last address in `x-forwarded-for` is the caller's.
+        The names in `headers` are in lower case. The last address in `x-forwarded-for` is the caller's.
         """
         headers = headers or {}
         try:
@@ -191,7 +203,7 @@ class Service:
 
 
 def _without_repeats(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
-    """Return the errors with only one TooManyElements, because every further list raises it again."""
+    """Return the errors with only the first TooManyElements: every list after it raises it again."""
     same = [error for error in errors if isinstance(error.original_error, budget.TooManyElements)]
     return [error for error in errors if not isinstance(error.original_error, budget.TooManyElements)] + same[
         :1

@@ -1,4 +1,7 @@
-"""The settings of a service process: addresses of servers, key files, and the address that it listens on."""
+"""The settings of a service process: addresses of servers, key files, and the address on which it listens.
+
+They are read from environment variables, which `mussikon run` and docker-compose.yml set.
+"""
 
 import json
 import os
@@ -15,7 +18,7 @@ class ServiceSettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """The settings of one service process; its `repr` has no URLs with passwords."""
+    """The settings of one service process; its `repr` omits URLs that may contain passwords."""
 
     name: str
     database_url: str = field(repr=False)
@@ -25,12 +28,12 @@ class ServiceSettings:
     host: str = "127.0.0.1"
     port: int = 0
     service_urls: Mapping[str, str] = field(default_factory=dict)
-    """The GraphQL URLs of other services by name, for a service that calls them."""
+    """The GraphQL URLs of the other services that this one calls, by name."""
     event_sources: tuple[str, ...] = ()
-    """The names of all other services, for a service that reads the events of all."""
+    """The names of all other services, for a service that consumes the events of all of them."""
     clock: Clock = SYSTEM_CLOCK
     server_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The URLs of further servers by name: the targets of sinks."""
+    """The URLs of further servers, such as the targets of sinks, by name."""
 
     @classmethod
     def from_env(cls, name: str, environment: Mapping[str, str] = os.environ) -> "ServiceSettings":

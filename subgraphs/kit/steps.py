@@ -1,8 +1,11 @@
 """Steps of sagas as GraphQL mutations of a service.
 
-The argument `order` names the saga, the step and the direction. A step's mutation is hidden from clients
-(`step_field`), returns JSON, and requires the role `service`. With direction UNDO the same mutation undoes
-the step.
+The services' modules `steps` define them; `orchestration` calls them. The argument `order` contains the saga,
+the step and the direction: with UNDO the same mutation undoes the step. A step's mutation is hidden from
+clients (`step_field`), returns JSON, and requires the role `service`.
+
+Example: `releaseEscrow(order: {sagaId: "...", step: "release", direction: DO, token: "4"}, bookingId:
+"...")`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,9 +26,14 @@ from subgraphs.kit.service import ServiceContext
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 Given = Mapping[str, Any]
+"""The input or the result of a step: JSON values by name."""
 Do = Callable[[UnitOfWork, Given], Awaitable[Given]]
+"""Does a step; its arguments are the unit of work and the step's input. It returns the step's result."""
 Undo = Callable[[UnitOfWork, Given, Given], Awaitable[Given]]
-"""Undoes a step; its arguments are the unit of work, the step's input, and the result of doing the step."""
+"""Undoes a step; its arguments are the unit of work, the step's input, and the result of doing the step.
+
+It returns the result of undoing it.
+"""
 MAX_STEP_LENGTH = 100
 
 
@@ -42,7 +50,7 @@ class StepDirection(Enum):
     description="A call of a saga's step: the saga, the step, the direction, and the fencing token.",
 )
 class StepOrder:
-    """A call of a saga's step. `token` is the fencing token of the process that executes the saga."""
+    """The argument `order` of a step's mutation. `token`: the fencing token of the process that calls it."""
 
     saga_id: strawberry.ID
     step: str
@@ -50,7 +58,7 @@ class StepOrder:
     token: str
 
     def read(self) -> SagaCall:
-        """Check and convert the fields. Raises BadUserInput."""
+        """Return the checked call. Raises BadUserInput for a field that is not valid."""
         if not 0 < len(self.step) <= MAX_STEP_LENGTH:
             raise BadUserInput(
                 f"'step' must have 1 to {MAX_STEP_LENGTH} characters, got {len(self.step)}", "step"
@@ -62,17 +70,19 @@ class StepOrder:
 
 
 def step_field(function: Callable[..., Any]) -> StrawberryField:
-    """Decorate the resolver of a step's mutation, which is not part of the schema that clients see."""
+    """Decorate a function as the resolver of a step's mutation, which is hidden (@inaccessible)
+    from clients.
+    """
     return field_with(inaccessible=True)(function)
 
 
 async def run_step(
     context: ServiceContext, order: StepOrder, given: Given, do: Do, undo: Undo
 ) -> JSON | None:
-    """Do or undo a step once, and return its result at every call; None if there was nothing to undo.
+    """Do or undo a step, as `order` demands, at its first call; return its result at every call.
 
-    Raises Unauthenticated or Forbidden for other callers than services, BadUserInput, and the errors of
-    `idempotency.run_once`.
+    `given` is the step's input. Returns None for the undo of a step that was not done. Raises Unauthenticated
+    or Forbidden for other callers than services, BadUserInput, and the errors of `idempotency.run_once`.
     """
     context.require_service()
     database: Database = context.database

@@ -1,23 +1,23 @@
-"""Background tasks: a part of a service that is one loop, and the cancellation of a task."""
+"""Background tasks of services: a base class for parts that run one loop, and a safe cancellation."""
 
 import asyncio
 from abc import ABC, abstractmethod
 
 
 class Background(ABC):
-    """A part of a service that runs one loop in the background; `task_name` is the name of its asyncio
-    task.
-    """
+    """A part of a service that runs one loop as an asyncio task with the name `task_name`."""
 
     task_name: str
     _task: "asyncio.Task[None] | None" = None
 
     async def start(self) -> None:
-        """Start the loop."""
+        """Start the loop in a task."""
         self._task = asyncio.create_task(self._run(), name=self.task_name)
 
     async def stop(self) -> None:
-        """Cancel the loop and wait for its end; uncommitted work is repeated after the next start."""
+        """Cancel the task and wait for its end; work that was not committed is repeated after the
+        next start.
+        """
         if self._task is not None:
             await cancel(self._task)
 
@@ -27,10 +27,10 @@ class Background(ABC):
 
 
 async def cancel(task: "asyncio.Task[None]") -> None:
-    """Cancel a task, repeatedly until it has ended. Raises the task's error, if it failed.
+    """Cancel a task, again every second until it has ended. Raises the task's error, if it failed.
 
-    One cancellation is not always enough: Python 3.11's `wait_for` loses one that arrives together with a
-    result, and the task's loop would continue.
+    One cancellation is not always enough: Python 3.11's `wait_for` ignores a cancellation that arrives
+    together with a result, and the task's loop would continue.
     """
     while not task.done():
         task.cancel()

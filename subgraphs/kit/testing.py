@@ -24,12 +24,12 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 _counting: ContextVar[list[str] | None] = ContextVar("counting", default=None)
 Bootstrap = Callable[[ServiceSettings], Service]
 Running = Callable[[str, Bootstrap], AbstractAsyncContextManager[Service]]
-"""The fixture `running` of the services' tests: runs a service on a fresh database."""
+"""The type of the fixture `running` of the services' tests: it runs a service on a fresh database."""
 
 
 @asynccontextmanager
 async def fresh_database(postgres_url: str, name: str) -> AsyncIterator[str]:
-    """Create an empty database, yield its URL, and drop it."""
+    """Create an empty database on the server `postgres_url`, yield its URL, and drop it afterwards."""
     database = f"test_{name}_{secrets.token_hex(4)}"
     url = make_url(postgres_url).set(drivername="postgresql")
     admin = await asyncpg.connect(url.render_as_string(hide_password=False))
@@ -43,7 +43,7 @@ async def fresh_database(postgres_url: str, name: str) -> AsyncIterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class SigningKeys:
-    """Key files for users' and services' tokens; it signs tokens with them."""
+    """The key files for users' and services' tokens; `headers` signs tokens with them."""
 
     private: Path
     public: Path
@@ -64,7 +64,7 @@ class SigningKeys:
     def headers(
         self, user_id: UUID | str, role: str = "client", lifetime_seconds: int = 600
     ) -> dict[str, str]:
-        """Return the headers of a request by this user."""
+        """Return the headers of a request by this user, or by a service if the role is `service`."""
         user = user_id if isinstance(user_id, UUID) else UUID(user_id)
         signer = TokenSigner(self.service if role == SERVICE else self.private, lifetime_seconds)
         return {"authorization": f"Bearer {signer.sign(user, role).value}"}
@@ -72,7 +72,7 @@ class SigningKeys:
 
 @dataclass(frozen=True, slots=True)
 class ApiUser:
-    """A user who sends requests in tests."""
+    """A user who sends requests in a test, with the headers of the requests."""
 
     id: UUID
     role: str
@@ -92,7 +92,7 @@ class Client:
     service: Service
 
     async def send(self, query: str, person: ApiUser | None = None, **variables: Any) -> dict[str, Any]:
-        """Execute an operation and return the response."""
+        """Execute an operation as `person` (None: without a token) and return the response."""
         return await self.service.execute(query, variables, None, dict(person.headers) if person else {})
 
     async def data(self, query: str, person: ApiUser | None = None, **variables: Any) -> dict[str, Any]:
@@ -117,7 +117,9 @@ class Client:
 
 
 async def load_rows(database: Database, *statements: str) -> None:
-    """Execute statements without recording or publishing events for the rows, as for the sample data."""
+    """Execute SQL statements that append and publish no events for the changed rows, as for the
+    sample data.
+    """
     async with UnitOfWork(database) as uow:
         await uow.execute(text("SELECT set_config('mussikon.loading', 'on', true)"))
         for statement in statements:

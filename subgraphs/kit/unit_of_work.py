@@ -1,5 +1,6 @@
-"""A unit of work: one transaction that changes tables and writes the events about it to the outbox.
+"""A unit of work: one transaction that changes tables and writes the events about the changes to the outbox.
 
+Handlers of commands and of events receive one; the caller of the handler opens and commits it.
 The transaction begins at the first statement, so that slow work before it (hashing a password) holds no
 connection.
 """
@@ -17,10 +18,9 @@ from subgraphs.kit.messages import Event
 
 
 class UnitOfWork:
-    """A transaction with an outbox, for `async with`: it commits at the end of the block, or rolls back on an
-    error.
+    """A transaction for `async with`: it commits at the end of the block, or rolls back after an error.
 
-    Write to `database` what must be stored even if the transaction is rolled back.
+    What must be stored even if the transaction is rolled back has to be written with `database`.
     """
 
     def __init__(self, database: Database) -> None:
@@ -31,8 +31,9 @@ class UnitOfWork:
         self._before_commit: list[Callable[[], Awaitable[None]]] = []
 
     def emit(self, event: Event, version: int = 0) -> None:
-        """Publish an event if the transaction commits. `version`: its aggregate's version after it (0:
-        none).
+        """Write an event to the outbox at the commit, so that it is published.
+
+        `version`: the version of its aggregate after it (0: the aggregate has no versions).
         """
         self._events.append(outbox.OutboxEvent(event, cause.current(), version))
 
@@ -41,7 +42,7 @@ class UnitOfWork:
         self._before_commit.append(work)
 
     async def connection(self) -> AsyncConnection:
-        """The connection of the transaction."""
+        """Return the connection of the transaction, which the first call opens."""
         if self._connection is None:
             self._connection = await self.database.connect()
         return self._connection

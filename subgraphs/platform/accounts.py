@@ -1,4 +1,7 @@
-"""The demo accounts of the sample data, which are printed at every start."""
+"""The demo accounts of the sample data, which `mussikon run` prints at every start.
+
+Their ids are fixed, so that examples in the documentation can use them.
+"""
 
 from dataclasses import dataclass
 from uuid import UUID, uuid5
@@ -18,7 +21,7 @@ class DemoAccount:
 
     @property
     def id(self) -> UUID:
-        """The user's id, which is the same in every sample, so that examples can use it."""
+        """The user's id, computed from the name, so that it is the same in all sample data."""
         return uuid5(_NAMES, self.username)
 
     @property

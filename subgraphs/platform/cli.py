@@ -1,4 +1,7 @@
-"""The `mussikon` command: run, seed, migrate, schema, errors; stop, start, status of a running platform."""
+"""The commands of `mussikon`: run, seed, migrate, schema, errors; stop, start, status of a running platform.
+
+A command's docstring is its help text.
+"""
 
 import asyncio
 import importlib
@@ -60,7 +63,7 @@ def run(
 
 
 def launch(options: Options) -> None:
-    """Run a platform until SIGINT, SIGTERM or SIGHUP. Raises LaunchError."""
+    """Start the platform and run it until SIGINT, SIGTERM or SIGHUP. Raises LaunchError."""
     with locked_folder(options.data):
         check_ports(options)
         check_schema(options)
@@ -73,7 +76,10 @@ def launch(options: Options) -> None:
 
 
 def _runner(options: Options) -> Callable[[Servers], Any]:
-    """Import only the needed module: that for one process imports every service, which takes seconds."""
+    """Return the coroutine function that runs the platform with running servers, as the options demand.
+
+    Only the needed module is imported: `in_process` imports every service, which takes seconds.
+    """
     if options.in_process:
         run_in_process = importlib.import_module("subgraphs.platform.in_process").run_in_process
         return lambda servers: run_in_process(options, servers)
@@ -184,7 +190,7 @@ def _checked(size: str | None) -> str | None:
 
 
 def main() -> None:
-    """Run the command. A LaunchError is printed as problem and advice, with exit code 1."""
+    """Run the command line. A LaunchError is printed as problem and advice; the exit code is then 1."""
     try:
         app()
     except LaunchError as error:

@@ -1,4 +1,6 @@
-"""Connections to PostgreSQL for the launcher, with advice in the errors."""
+"""Connections of the `mussikon` command to PostgreSQL; a failure is a LaunchError with advice for
+the user.
+"""
 
 from urllib.parse import urlsplit
 
@@ -8,7 +10,7 @@ from subgraphs.platform.errors import LaunchError
 
 
 async def connect(url: str) -> asyncpg.Connection:
-    """Open a connection. Raises LaunchError if that fails."""
+    """Open a connection; the caller must close it. Raises LaunchError if PostgreSQL refuses it or is down."""
     shown = urlsplit(url)
     place = f"{shown.hostname or ''}:{shown.port or 5432}"
     try:

@@ -1,4 +1,7 @@
-"""Output on the terminal while the platform starts: one line per step, progress bars for long steps."""
+"""Output on the terminal while the platform starts: one line per step, progress bars for long steps.
+
+The launcher's modules print with it; `errors` writes to standard error.
+"""
 
 import time
 from collections.abc import Iterator
@@ -17,13 +20,13 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
-    """Print a line with the time."""
+    """Print a line that begins with the time of day."""
     console.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False)
 
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """Show a step while the `with` block runs, and print a line with its duration at the end."""
+    """Show the name of a step while the `with` block runs, and print a line with its duration at the end."""
     begin = time.monotonic()
     with console.status(name) if console.is_terminal else _no_status(name):
         yield
@@ -37,8 +40,9 @@ def _no_status(name: str) -> Iterator[None]:
 
 @contextmanager
 def progress_bars() -> Iterator[Report]:
-    """Yield a callback that shows the progress of steps: as bars, or without a terminal as a line per
-    finished step.
+    """Yield a callback that shows the progress of steps as bars.
+
+    If the output is no terminal, it prints a line for each finished step.
     """
     if not console.is_terminal:
         yield _print_finished

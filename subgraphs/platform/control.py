@@ -1,8 +1,9 @@
-"""Orders to a running launcher: over a Unix socket in its data folder, one JSON object as request and one as
-response.
+"""Orders (stop, start, status) from `mussikon` commands to a running launcher, over a Unix socket.
 
-The path of a socket is limited to about a hundred characters, which the path of a data folder may exceed, so
-the socket is opened through the folder's file descriptor.
+The socket is in the data folder. An order is one JSON object, {"do": "stop", "name": "users"}, and so is the
+response: {"said": result}, or {"problem": ..., "advice": ...}. The path of a socket is limited to about a
+hundred characters, which the path of a data folder may exceed, so the socket is opened through the folder's
+file descriptor.
 """
 
 import asyncio
@@ -18,7 +19,10 @@ from subgraphs.platform.errors import LaunchError
 
 _NAME = "control.sock"
 Handle = Callable[[str, str], Awaitable[Any]]
-"""Executes an order; its arguments are the order (stop, start, status) and the name of the process."""
+"""Executes an order and returns its result as JSON values.
+
+Its arguments are the order (stop, start, status) and the name of the process.
+"""
 
 
 @contextmanager
@@ -32,7 +36,10 @@ def _socket_path(folder: Path) -> Iterator[str]:
 
 
 async def serve_orders(folder: Path, handle: Handle) -> asyncio.Server:
-    """Execute orders until the server is closed; only the user who runs the launcher can send them."""
+    """Start a server that executes orders, and return it; it runs until it is closed.
+
+    `folder`: where the socket is created. Only the user who runs the launcher can send orders.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, ValueError, KeyError):
@@ -60,9 +67,10 @@ def _bind(path: str) -> socket.socket:
 
 
 def send_order(folder: Path, do: str, name: str = "") -> Any:
-    """Send an order to the launcher that uses this folder, and return its result.
+    """Send an order to the launcher whose socket is in `folder`, and return the order's result.
 
-    `do`: stop, start or status; `name`: the service, or "gateway". Raises LaunchError.
+    `do`: stop, start or status; `name`: the service, or "gateway". Raises LaunchError if no launcher runs or
+    the order fails.
     """
     not_running = LaunchError(
         f"No platform that accepts orders runs on the data folder {folder.parent}.",

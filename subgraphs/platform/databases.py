@@ -1,4 +1,8 @@
-"""One database for each service, and one for the state of the platform itself."""
+"""Creates, migrates and drops the databases: one for each service, and one for the state of the platform.
+
+The platform's database records the size of the sample data. If the server's user may create roles, each
+service gets a role of its own (`roles`).
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -24,9 +28,9 @@ def url_of(server: str, database: str) -> str:
 
 
 async def create_databases(server: str, services: ServiceTable = SERVICES) -> dict[str, str]:
-    """Create the missing databases; return by service the URL with which to migrate and fill its database.
+    """Create the missing databases on the server with the URL `server`.
 
-    Raises LaunchError.
+    Returns by service the URL with which to migrate and fill its database. Raises LaunchError.
     """
     connection = await connect(server)
     try:
@@ -69,9 +73,10 @@ async def _transfer(server: str, service: str) -> None:
 
 
 async def set_up_logins(server: str, folder: Path, services: ServiceTable = SERVICES) -> Mapping[str, str]:
-    """Let each service log in with a role and password of its own; return the passwords by service.
+    """Give each service's role a password with which the service can log in; return the passwords by service.
 
-    The passwords are stored in `folder`. Returns {} if the user of the server's URL may not create roles.
+    The passwords are stored in `folder`. Returns {} if the user in the URL `server` may not create roles, or
+    the server does not accept such a login.
     """
     connection = await connect(server)
     try:
@@ -105,9 +110,9 @@ async def drop_databases(server: str, services: ServiceTable = SERVICES) -> None
 async def migrate_all(
     databases: Mapping[str, str], services: ServiceTable = SERVICES
 ) -> dict[str, list[str]]:
-    """Apply new migrations to the databases, given by URL and service; return the applied scripts by service.
+    """Apply new migrations to the services' databases; return the names of the applied ones by service.
 
-    Raises LaunchError.
+    `databases`: the databases' URLs by service. Raises LaunchError.
     """
 
     async def one(service: str, url: str) -> list[str]:

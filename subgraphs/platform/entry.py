@@ -1,4 +1,7 @@
-"""The entry point of the installed `mussikon` command, which names missing packages of the platform."""
+"""The entry point of the installed `mussikon` command.
+
+An installation of the gateway alone lacks packages that the platform needs; the command then says so.
+"""
 
 import importlib
 import sys
@@ -7,7 +10,7 @@ _OURS = ("gateway", "subgraphs")
 
 
 def main() -> None:
-    """Run the command; if a package that it imports is missing, exit with 1 and advice what to install."""
+    """Run the command; if an imported package is not installed, exit with 1 and say what to install."""
     try:
         cli = importlib.import_module("subgraphs.platform.cli")
     except ModuleNotFoundError as error:

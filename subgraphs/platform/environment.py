@@ -1,5 +1,6 @@
-"""The environment variables of a service, from its row in the table, the options, the servers and the
-keys.
+"""Computes the environment variables with which a service is started.
+
+They follow from the service's row in the table of services, the options, the servers' URLs and the key files.
 """
 
 import json
@@ -30,7 +31,10 @@ def environment_of(service: str, options: Options, servers: Servers, keys: KeyFi
 
 
 def _addresses(service: str, options: Options, servers: Servers) -> dict[str, str]:
-    """Return the URLs of the servers that a service uses: in a variable of their own, else in SERVER_URLS."""
+    """Return the variables with the URLs of the servers that a service uses.
+
+    A server whose row names no variable is in the JSON object SERVER_URLS.
+    """
     used = [server for server in SERVERS if server.name in options.services[service].uses]
     own = {server.variable: servers.url_for(server.name, service) for server in used if server.variable}
     others = {server.name: servers.url_for(server.name, service) for server in used if not server.variable}

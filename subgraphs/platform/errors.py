@@ -1,8 +1,10 @@
-"""The error of the `mussikon` command that is shown to users without a traceback."""
+"""The error that the `mussikon` command prints without a traceback, because the user can solve the
+problem.
+"""
 
 
 class LaunchError(Exception):
-    """A problem that the user can solve, and advice how; both are sentences."""
+    """A problem that the user can solve, and advice how to solve it; both are sentences."""
 
     def __init__(self, problem: str, advice: str) -> None:
         super().__init__(f"{problem} {advice}")

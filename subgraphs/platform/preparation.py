@@ -1,4 +1,7 @@
-"""Preparation before services start: data folder, ports, keys, databases, migrations, sample data."""
+"""Preparation before services start: data folder, ports, keys, databases, migrations, sample data.
+
+`cli`, `launcher` and `in_process` call it; each function prints what it does and raises LaunchError.
+"""
 
 import time
 from collections.abc import Iterator
@@ -20,9 +23,7 @@ from subgraphs.platform.tables import ServiceTable
 
 @dataclass(frozen=True, slots=True)
 class KeyFiles:
-    """The key files: the private and public key for users' tokens, and the private key for services'
-    tokens.
-    """
+    """The paths of the key files for tokens: `private` and `public` for users, `service` for services."""
 
     private: Path
     public: Path
@@ -31,9 +32,10 @@ class KeyFiles:
 
 @contextmanager
 def locked_folder(data: Path) -> Iterator[None]:
-    """Create and lock the data folder, and end processes that a killed launcher has left of it.
+    """Create the data folder and lock it while the `with` block runs.
 
-    Raises LaunchError.
+    Kill processes of this folder that a killed launcher has left running. Raises LaunchError if another
+    launcher uses the folder.
     """
     make_folder(data)
     make_folder(data / "run", 0o700)
@@ -73,7 +75,9 @@ def check_ports(options: Options) -> None:
 
 
 def _becomes_free(port: int, host: str) -> bool:
-    """Return whether a port is free within a second: processes of a killed platform may still be ending."""
+    """Return whether a port becomes free within a second: processes of a killed platform may still
+    be ending.
+    """
     for _ in range(20):
         if port_is_free(port, host):
             return True
@@ -97,8 +101,9 @@ def make_keys(data: Path) -> KeyFiles:
 
 
 async def prepare_databases(servers: Servers, services: ServiceTable) -> dict[str, list[str]]:
-    """Create the databases and apply new migrations; return the applied scripts by service. Raises
-    LaunchError.
+    """Create the databases and apply new migrations; return the names of the applied ones by service.
+
+    Raises LaunchError.
     """
     with step("databases and migrations"):
         urls = await databases.create_databases(servers.postgres_url, services)
@@ -106,7 +111,10 @@ async def prepare_databases(servers: Servers, services: ServiceTable) -> dict[st
 
 
 async def set_up_logins(servers: Servers, services: ServiceTable) -> None:
-    """Let each service log in to its database as a user of its own, if the server's user may create roles."""
+    """Give each service a role and password of its own, if the server's user may create roles.
+
+    The passwords are stored in `servers.passwords`.
+    """
     folder = servers.data / "roles"
     servers.passwords = await databases.set_up_logins(servers.postgres_url, folder, services)
     if not servers.passwords:
@@ -114,8 +122,9 @@ async def set_up_logins(servers: Servers, services: ServiceTable) -> None:
 
 
 async def prepare_sample(servers: Servers, options: Options) -> bool:
-    """Load the sample data at the first start; return whether the databases have sample data. Raises
-    LaunchError.
+    """Load the sample data, unless the databases have data; return whether they have sample data afterwards.
+
+    An incomplete load is repeated. Raises LaunchError.
     """
     known = await seeding.stored_sample(servers.postgres_url)
     seeding.check_size(known, options.size)

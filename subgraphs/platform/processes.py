@@ -1,9 +1,9 @@
-"""Child processes of the launcher: started so that they end with it, found again if they do not, and stopped.
+"""Starts, finds and stops the launcher's child processes, which must end when the launcher ends.
 
 A server must not outlive the launcher, even after `kill -9`: the kernel sends it a signal when its parent
-ends (PR_SET_PDEATHSIG). The setting is lost when a process changes its user, so it is made last, just before
-exec. Where the kernel has no such setting, a server that is left is found at the next start by its working
-directory, which is its data folder, and other processes by the environment variable MUSSIKON_DATA.
+ends (PR_SET_PDEATHSIG). The setting is lost when a process changes its user, so the child sets it last, just
+before exec. On systems without this setting the next start finds the processes that were left: a server by
+its working directory, which is its data folder, and others by the environment variable MUSSIKON_DATA.
 """
 
 import asyncio
@@ -25,8 +25,9 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def die_with_parent(ending: signal.Signals) -> Callable[[], None]:
-    """Return a function to run in a child before exec: it lets the kernel send the signal when the parent
-    ends.
+    """Return a function for a child process to call before exec.
+
+    It makes the kernel send the signal `ending` to the child when the present process ends.
     """
     parent = os.getpid()
 
@@ -47,10 +48,11 @@ def spawn(
     user: tuple[int, int] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own, so that Ctrl-C does not reach it.
+    """Start a process in a session of its own, so that Ctrl-C in the terminal does not end it.
 
-    `folder`: its working directory; `log`: the file for its output; `ending`: the signal when the parent
-    ends; `user`: user and group id, None for the present ones.
+    `folder`: its working directory; `log`: the file for its output; `ending`: the signal that it receives
+    when the launcher ends; `user`: its user and group id (None: the present ones); `environment`: its
+    variables (None: the present ones).
     """
     uid, gid = user or (None, None)
     with log.open("ab") as output:
@@ -85,7 +87,7 @@ def alive(pid: int) -> bool:
 
 
 def has_working_directory(pid: int, folder: Path) -> bool:
-    """Return whether a process has this working directory, as a server has its data folder."""
+    """Return whether a process has this working directory; an embedded server has its data folder."""
     try:
         return Path(f"/proc/{pid}/cwd").readlink() == folder.resolve()
     except OSError:
@@ -93,12 +95,14 @@ def has_working_directory(pid: int, folder: Path) -> bool:
 
 
 def marked_environment(data: Path) -> dict[str, str]:
-    """Return the environment with a variable that marks processes of this data folder."""
+    """Return this process's environment and a variable by which `end_marked` finds processes of the
+    folder.
+    """
     return {**os.environ, _MARK: str(data.resolve())}
 
 
 def end_marked(data: Path) -> None:
-    """Kill marked processes of this data folder that a killed launcher has left."""
+    """Kill the processes with the environment of `marked_environment`, which a killed launcher has left."""
     mark = f"{_MARK}={data.resolve()}".encode()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -110,8 +114,8 @@ def end_marked(data: Path) -> None:
 
 
 def wait_until_gone(pid: int, seconds: float) -> bool:
-    """Wait for the end of a process, `seconds` at most; return whether it has ended. It need not be a
-    child.
+    """Wait at most `seconds` for the end of a process, also of one that is no child; return whether
+    it ended.
     """
     end = time.monotonic() + seconds
     while alive(pid):
@@ -122,7 +126,8 @@ def wait_until_gone(pid: int, seconds: float) -> bool:
 
 
 def end(pid: int, signals: Sequence[signal.Signals], timeout: float = 15) -> None:
-    """Send the signals one after the other until the process has ended, with `timeout` seconds after each.
+    """Send the signals one after the other until the process has ended, and wait `timeout` seconds
+    after each.
 
     The process need not be a child. Raises LaunchError if it belongs to another user.
     """
@@ -141,7 +146,7 @@ def end(pid: int, signals: Sequence[signal.Signals], timeout: float = 15) -> Non
 
 
 def stop(process: subprocess.Popen[bytes], signals: Sequence[signal.Signals], timeout: float = 15) -> None:
-    """Send the signals one after the other until the child has ended, with `timeout` seconds after each."""
+    """Send the signals one after the other until the child has ended; wait `timeout` seconds after each."""
     for ending in signals:
         if process.poll() is not None:
             return
@@ -173,7 +178,7 @@ def free_port() -> int:
 
 
 async def http_status(host: str, port: int, path: str) -> int | None:
-    """Return the status of the response to a GET request; None if there is none within 5 seconds."""
+    """Return the HTTP status of the response to a GET request; None without a response within 5 seconds."""
     writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(5):
@@ -192,7 +197,7 @@ _ERROR_MARKS = ("FATAL", "PANIC", "ERROR", "Fatal", "Bad file", "Can't", "Error"
 
 
 def error_lines(log: Path) -> str:
-    """Return up to four lines of a log that most likely say why a server ended."""
+    """Return the last four lines of a log that look like errors; if there are none, the last four lines."""
     try:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:

@@ -1,4 +1,8 @@
-"""The launcher's requests to the queue's server. Its client is imported only when it is needed."""
+"""The `mussikon` command's requests to the queue's server: whether it answers, and the deletion of
+all events.
+
+The client library is imported only when it is needed, because its import is slow.
+"""
 
 import importlib
 from typing import Any
@@ -12,8 +16,9 @@ async def check_queue(url: str) -> None:
 
 
 async def delete_events(url: str) -> None:
-    """Delete all events, confirmations and replay requests, after the databases were dropped. Raises
-    LaunchError.
+    """Delete all streams of events, confirmations and replay requests; call it after dropping the databases.
+
+    Raises LaunchError if the server does not answer.
     """
 
     async def delete(client: Any) -> None:

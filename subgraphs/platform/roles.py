@@ -1,8 +1,8 @@
 """PostgreSQL roles: each service logs in as a role that owns its database and cannot connect to another's.
 
-An attacker who gets one service's connection can reach that service's tables only. The server's user creates,
-migrates and fills the databases by `SET ROLE` to their owner, which needs no password; the roles get
-passwords only when a platform runs.
+So an attacker who gets one service's connection can reach that service's tables only. The user in the
+server's URL creates, migrates and fills the databases as their owner by `SET ROLE`, which needs no password;
+only `mussikon run` gives the roles passwords.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,21 +35,24 @@ def role_of(service: str) -> str:
 
 
 def url_with_role(url: str, role: str) -> str:
-    """Return the URL with the option to act in this role after the login."""
+    """Return the URL with the option by which a connection acts in this role after the login (`SET ROLE`)."""
     parts = urlsplit(url)
     query = "&".join(part for part in (parts.query, urlencode({"role": role})) if part)
     return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
 
 
 def url_with_login(url: str, role: str, password: str) -> str:
-    """Return the URL with another user and password."""
+    """Return the URL with this role and password as its user and password."""
     parts = urlsplit(url)
     place = f"{quote(role)}:{quote(password, safe='')}@{parts.netloc.rpartition('@')[2]}"
     return urlunsplit((parts.scheme, place, parts.path, parts.query, ""))
 
 
 async def make_roles(connection: asyncpg.Connection, services: Sequence[str]) -> bool:
-    """Create a role for each service, with the connection's user as a member; return False if it may not."""
+    """Create a role for each service and make the connection's user a member of it.
+
+    Returns False if the connection's user may not create roles, or may not act in an existing one.
+    """
     ours = await connection.fetch("select rolname from pg_roles where pg_has_role(oid, 'member')")
     missing = {role_of(service) for service in services} - {row["rolname"] for row in ours}
     try:
@@ -63,8 +66,9 @@ async def make_roles(connection: asyncpg.Connection, services: Sequence[str]) ->
 
 
 async def transfer_database(connection: asyncpg.Connection, database: str, role: str) -> None:
-    """Make a role the owner of the connection's database and of all objects in it; other roles may not
-    connect.
+    """Make a role the owner of a database and of all objects in it, and forbid other roles to connect.
+
+    `connection` must be one to this database.
     """
     await connection.execute(f'alter database "{database}" owner to "{role}"')
     await connection.execute(f'revoke all on database "{database}" from public')
@@ -75,8 +79,9 @@ async def transfer_database(connection: asyncpg.Connection, database: str, role:
 async def set_passwords(
     connection: asyncpg.Connection, folder: Path, services: Sequence[str]
 ) -> Mapping[str, str]:
-    """Set the password of each service's role; return the passwords by service. They are stored in
-    `folder`.
+    """Set the password of each service's role; return the passwords by service.
+
+    They are read from files in `folder`, which are created at the first call.
     """
     make_folder(folder, 0o700)
     passwords = {service: secret(folder / service) for service in services}

@@ -1,4 +1,7 @@
-"""`mussikon schema`: writes every service's SDL, and the supergraph that is composed of them, into files."""
+"""`mussikon schema`: writes every service's SDL, and the supergraph that is composed of them, into files.
+
+The gateway reads the supergraph from there; tests fail if a file is out of date.
+"""
 
 import importlib
 from pathlib import Path
@@ -15,13 +18,13 @@ SUPERGRAPH = "supergraph.graphql"
 
 
 def sdl_of(service: ServiceRow) -> str:
-    """Return the SDL of a service; no server is needed."""
+    """Return the SDL of a service, which is only imported, not started."""
     schema: Schema = importlib.import_module(f"{service.module}.schema").schema
     return print_schema(schema) + "\n"
 
 
 def print_all(services: ServiceTable = SERVICES) -> dict[str, str]:
-    """Return the content of every schema file by its name. Raises CompositionFailed."""
+    """Return the content of every schema file by file name. Raises CompositionFailed."""
     sdls = {service.name: sdl_of(service) for service in services}
     addresses = Options(services=services)
     composition = compose([SubgraphSource(name, addresses.url_of(name), sdl) for name, sdl in sdls.items()])
@@ -30,7 +33,10 @@ def print_all(services: ServiceTable = SERVICES) -> dict[str, str]:
 
 
 def write_all(folder: Path, services: ServiceTable = SERVICES) -> list[Path]:
-    """Write the files whose content has changed; return their paths. Raises CompositionFailed."""
+    """Write the schema files whose content has changed into a folder; return their paths.
+
+    Raises CompositionFailed.
+    """
     changed: list[Path] = []
     for name, text in print_all(services).items():
         path = folder / name

@@ -1,6 +1,7 @@
-"""Loading of the sample data; the platform's own database records its size and whether it is complete.
+"""Decides whether sample data is to be loaded, and loads it; `sample` generates it.
 
-An interrupted load leaves the state "loading"; the next start drops the databases of all services and loads
+The platform's own database records the size of the sample data and whether it was loaded completely. An
+interrupted load leaves the state "loading"; the next start drops the databases of all services and loads
 again.
 """
 
@@ -31,10 +32,10 @@ create table if not exists sample (
 
 
 class Load(Protocol):
-    """The function `subgraphs.platform.sample.load`."""
+    """The type of the function `subgraphs.platform.sample.load`, which is imported only when it is needed."""
 
     def __call__(self, databases: Mapping[str, str], size: str, progress: Progress) -> Awaitable[None]:
-        """Fill empty, migrated databases, given as URLs by service, with sample data of a size."""
+        """Fill empty, migrated databases with sample data of a size; `databases`: their URLs by service."""
         ...
 
 
@@ -47,7 +48,10 @@ class Sample:
 
 
 async def stored_sample(server: str) -> Sample | None:
-    """Return which sample data the databases on a server have, None without any. Raises LaunchError."""
+    """Return which sample data was loaded into the databases of a server; None: no sample data.
+
+    Raises LaunchError if PostgreSQL does not answer.
+    """
     connection = await connect(databases.url_of(server, databases.PLATFORM))
     try:
         await connection.execute(_TABLE)
@@ -58,7 +62,7 @@ async def stored_sample(server: str) -> Sample | None:
 
 
 async def has_own_data(server: str) -> bool:
-    """Return whether the database of the users service has users."""
+    """Return whether the database of the service `users` has users."""
     try:
         connection = await connect(databases.url_of(server, "users"))
     except LaunchError:
@@ -85,7 +89,9 @@ async def _store_state(server: str, size: str, state: str) -> None:
 
 
 def check_size(known: Sample | None, wanted: str | None) -> None:
-    """Raise LaunchError if another size is requested than the one that is loaded."""
+    """Raise LaunchError if `wanted` (None: any size) differs from the size of completely loaded
+    sample data.
+    """
     if known and known.is_whole and wanted and wanted != known.size:
         raise LaunchError(
             f"Sample data of the size {wanted} was requested, but the data folder has the size {known.size}.",
@@ -95,9 +101,9 @@ def check_size(known: Sample | None, wanted: str | None) -> None:
 
 
 async def load(server: str, redis_url: str, services: ServiceTable, size: str, progress: Progress) -> None:
-    """Drop and create the databases of all services, and load the sample data. Raises LaunchError.
+    """Drop and create the databases of all services, and load the sample data.
 
-    `server` is the URL of PostgreSQL.
+    `server` is the URL of PostgreSQL, `size` "small" or "large". Raises LaunchError.
     """
     try:
         sample: Load = importlib.import_module("subgraphs.platform.sample").load

@@ -1,4 +1,8 @@
-"""The command line options for external servers: one for each row of the table of servers."""
+"""The command line options for external servers, such as --postgres-url: one for each row of the table of
+servers.
+
+`cli` adds them to its commands by a decorator.
+"""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -14,8 +18,9 @@ Urls = Mapping[str, str]
 
 
 def with_server_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace the parameter `urls` of a command by one option per server; the options that are set become
-    `urls`.
+    """Return the command with one option per server in place of its parameter `urls`.
+
+    The returned command passes the options that the user has set as `urls`.
     """
 
     @wraps(command)

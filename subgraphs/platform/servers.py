@@ -1,4 +1,4 @@
-"""The servers of a run: embedded ones that the launcher starts, and external ones that the options name."""
+"""The servers of a run: PostgreSQL and Valkey, embedded (started here) or external (a URL in the options)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,10 @@ from subgraphs.platform.tables import POSTGRES, SERVERS, VALKEY, EmbeddedServer,
 
 @dataclass(slots=True)
 class Servers:
-    """The servers by name: `embedded` has the embedded ones, `urls` the URLs of all."""
+    """The servers of a run, by name: `embedded` has the embedded ones, `urls` the URLs of all.
+
+    `passwords` are those of the services' PostgreSQL roles, by service; empty: the services have none.
+    """
 
     data: Path
     say: Say
@@ -23,7 +26,7 @@ class Servers:
 
     @property
     def postgres_url(self) -> str:
-        """The URL of PostgreSQL for the user that creates databases."""
+        """The URL of PostgreSQL with the user that may create databases."""
         return self.urls[POSTGRES]
 
     @property
@@ -32,8 +35,9 @@ class Servers:
         return self.urls[VALKEY]
 
     def url_for(self, server: str, service: str) -> str:
-        """Return the URL of a server for a service; for PostgreSQL that of its database, with its own
-        role.
+        """Return the URL of a server for a service.
+
+        For PostgreSQL it is the URL of the service's database, with its role and password if it has one.
         """
         if server != POSTGRES:
             return self.urls[server]
@@ -41,7 +45,7 @@ class Servers:
         return url_with_login(url, role_of(service), password) if password else url
 
     def start(self, row: ServerRow) -> EmbeddedServer:
-        """Start an embedded server, for the first time or after it has ended. Raises LaunchError."""
+        """Start an embedded server, at the beginning or after it has ended. Raises LaunchError."""
         self.embedded[row.name] = row.start(self.data / row.name, self.say)
         self.urls[row.name] = self.embedded[row.name].url
         return self.embedded[row.name]
@@ -54,7 +58,10 @@ class Servers:
 
 
 def start_servers(options: Options, say: Say) -> Servers:
-    """Start the servers for which the options have no URL. Raises LaunchError."""
+    """Start an embedded server in place of each server for which the options have no URL.
+
+    Raises LaunchError; servers that were started are then stopped.
+    """
     servers = Servers(options.data, say, dict(options.urls))
     try:
         for row in SERVERS:
@@ -68,9 +75,7 @@ def start_servers(options: Options, say: Say) -> Servers:
 
 
 async def check_servers(options: Options) -> None:
-    """Raise LaunchError unless every external server answers; embedded servers answer when their start
-    returns.
-    """
+    """Raise LaunchError unless every external server answers."""
     for row in SERVERS:
         if row.name in options.urls:
             await row.check(options.urls[row.name])

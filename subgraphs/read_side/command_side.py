@@ -1,4 +1,8 @@
-"""The command side: GraphQL requests to the services that own the data, with the caller's authorization."""
+"""Sends GraphQL requests to the command side: the services that own the data.
+
+The requests have the caller's authorization, so the services return what the caller may see. `fallback` uses
+it when a read model is not fresh.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -26,17 +30,17 @@ class CommandSide:
 
     @property
     def knows_caller(self) -> bool:
-        """Whether the caller has sent a token."""
+        """Whether the caller's request has a token."""
         return self._headers is not NO_HEADERS
 
     async def query(
         self, service: str, query: str, variables: Mapping[str, Any], optional: Sequence[str] = ()
     ) -> dict[str, Any]:
-        """Send a query and return the response's data. Errors at fields of `optional` are ignored; they are
-        null.
+        """Send a query and return the response's data.
 
-        Raises CommandSideRefused with the service's code, or ReadModelUnavailable if the service does not
-        answer.
+        `optional`: response keys at which errors are ignored; the field is then null. Raises
+        CommandSideRefused with the service's code for other errors, or ReadModelUnavailable if the service
+        does not answer or has an internal error.
         """
         call = call_for(service, query, variables, headers=self._headers, timeout=TIMEOUT)
         try:
@@ -63,7 +67,10 @@ class CommandSide:
     async def entities(
         self, service: str, typename: str, ids: Sequence[str], selection: str
     ) -> list[dict[str, Any]]:
-        """Return fields of entities from a service, in the order of their ids; {} for an unknown entity."""
+        """Return the fields `selection` of entities from a service, in the order of their ids.
+
+        An entity that the service does not find is {}.
+        """
         if not ids:
             return []
         query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {selection} }} }} }}"
@@ -79,7 +86,7 @@ class TransportPart:
         self._transport = transport
 
     async def start(self) -> None:
-        """Do nothing: connections are made when they are needed."""
+        """Do nothing: the transport connects when it sends the first request."""
 
     async def stop(self) -> None:
         """Close every connection."""

@@ -1,4 +1,7 @@
-"""The objects in the local log as copies, for the consistency check. A repair appends an event to the log."""
+"""Makes the objects in the local log copies that the consistency check compares and repairs (`kit/copies`).
+
+A repair appends an event with the owner's data to the log, from which the read models are computed.
+"""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -19,8 +22,10 @@ _LAST = text(
 
 
 async def append_correction(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Append the owner's data as an event, with a position behind the last known event of the object and
-    before the next one that its service will publish.
+    """Append an event with the owner's data (a handler of `Copy`).
+
+    Projections apply the event with the highest position. So the event gets one behind the object's last
+    event in the log and before the next that its service will publish: 7.5 after position 7.
     """
     last = await uow.fetch_value(_LAST, aggregate_id=envelope.aggregate_id, kind=envelope.aggregate_type)
     position = Decimal(0) if last is None else (last + last // 1 + 1) / 2

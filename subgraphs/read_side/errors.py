@@ -1,4 +1,4 @@
-"""The errors of the read side."""
+"""The errors of the read side, and which errors of the database mean that a read model cannot be read."""
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -6,8 +6,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from subgraphs.kit.errors import DomainError
 
 _MISSING = frozenset({"42P01", "42703"})  # no such table, no such column
-# SQLSTATE classes: connection, authorization, unknown database, resources, a database without connections,
-# shutdown.
+# SQLSTATE classes: connection, authorization, unknown database, resources, a database that allows no
+# connections, shutdown.
 _OUTAGE = frozenset({"08", "28", "3D", "53", "55", "57"})
 
 
@@ -18,7 +18,7 @@ class ReadModelUnavailable(DomainError):
 
 
 class CommandSideRefused(DomainError):
-    """A service of the command side returned this error."""
+    """A service of the command side has returned an error, with this message and code."""
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
@@ -26,8 +26,9 @@ class CommandSideRefused(DomainError):
 
 
 def why_unreadable(error: Exception) -> str | None:
-    """Return why a read model could not be read, if its tables or its database are missing; None for other
-    errors.
+    """Return why a read model could not be read: its tables are missing, or its database does not answer.
+
+    Returns None for all other errors, which are bugs.
     """
     state = getattr(getattr(error, "orig", None), "sqlstate", None) or getattr(error, "sqlstate", None) or ""
     if state in _MISSING:

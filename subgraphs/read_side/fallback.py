@@ -1,5 +1,7 @@
-"""The queries to the command side that replace those of a read model, as far as the command side supports
-them.
+"""Answers queries of the read side from the command side, while a read model is not fresh.
+
+The services support fewer conditions and orders than the read models. A query with one of the others raises
+ReadModelUnavailable.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +23,7 @@ from subgraphs.read_side.types import ActiveRequests, MusicianListing, RankedMus
 Node = TypeVar("Node")
 
 MAX_PAGES: Final = 20
-"""The greatest number of pages that are read for a summary."""
+"""The greatest number of pages that `active_requests` reads."""
 
 _PAGE = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node"
 _MUSICIANS = f"""query($first: Int!, $after: String, $filter: MusicianFilter, $order: MusicianOrder!) {{
@@ -47,9 +49,7 @@ _SCORES = "rankingPosition totalScore skillScore experienceScore priceScore dist
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """The requested page of a list: number of elements, order, and the command side's cursor to start
-    behind.
-    """
+    """The requested page of a list: `first` elements in an order, after the command side's cursor `after`."""
 
     first: int
     order: str
@@ -59,8 +59,9 @@ class PageRequest:
 async def find_musicians(
     info: Info, wanted: MusicianCriteria, listed: PageRequest
 ) -> Connection[MusicianListing]:
-    """Return a page of musicians from the musicians service, with their reputation from the reviews
-    service.
+    """Return the page `listed` of the musicians who fulfil the conditions `wanted`.
+
+    Profiles come from the service `musicians`, ratings from `reviews`.
     """
     filters = _musician_filter(wanted, listed.order)
     side = info.context.command_side
@@ -76,7 +77,7 @@ async def find_musicians(
 
 
 async def count_musicians(info: Info, wanted: MusicianCriteria) -> int:
-    """Return the number of musicians in the list."""
+    """Return the number of musicians who fulfil the conditions `wanted`."""
     data = await info.context.command_side.query(
         "musicians", _COUNT_MUSICIANS, {"filter": _musician_filter(wanted, "newest")}
     )
@@ -103,7 +104,10 @@ def _musician_filter(wanted: MusicianCriteria, order: str) -> dict[str, Any]:
 async def find_requests(
     info: Info, wanted: RequestCriteria, listed: PageRequest
 ) -> Connection[RequestListing]:
-    """Return a page of requests from the requests service, with the clients' names from the users service."""
+    """Return the page `listed` of the requests that fulfil the conditions `wanted`.
+
+    Requests come from the service `requests`, the clients' names from `users`.
+    """
     filters = _request_filter(wanted)
     side = info.context.command_side
     more = "applications(first: 1) { totalCount }" if side.knows_caller else ""
@@ -119,7 +123,7 @@ async def find_requests(
 
 
 async def count_requests(info: Info, wanted: RequestCriteria) -> int:
-    """Return the number of requests in the list."""
+    """Return the number of requests that fulfil the conditions `wanted`."""
     data = await info.context.command_side.query(
         "requests", _COUNT_REQUESTS, {"filter": _request_filter(wanted)}
     )
@@ -140,9 +144,10 @@ def _request_filter(wanted: RequestCriteria) -> dict[str, Any]:
 
 
 async def ranked_musicians(info: Info, request_id: str, first: int) -> list[RankedMusician] | None:
-    """Return the ranking of the matching service for a request. Raises NotFound, Unauthenticated, Forbidden.
+    """Return the first `first` musicians of the ranking that the service `matching` has for a request.
 
-    Only the client of the request, as the requests service returns it, and admins may see the ranking.
+    Only the client of the request, whom the service `requests` returns, and admins may see the ranking.
+    Raises NotFound, Unauthenticated, Forbidden.
     """
     side = info.context.command_side
     data = await side.query(
@@ -159,8 +164,9 @@ async def ranked_musicians(info: Info, request_id: str, first: int) -> list[Rank
 
 
 async def active_requests(info: Info) -> list[ActiveRequests]:
-    """Return the summary, computed from the list of the requests service. Raises ReadModelUnavailable if
-    the list has more than MAX_PAGES pages.
+    """Return the summary of open requests and those in progress, computed from the list of all of them.
+
+    Raises ReadModelUnavailable if the list has more than MAX_PAGES pages.
     """
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     after: str | None = None

@@ -1,4 +1,8 @@
-"""Monitors twice a second how far each read model is behind, so that a query need not measure it."""
+"""Measures twice a second how far each read model is behind, so that a query need not measure it.
+
+`routing` asks for the verdict of each query. A read model is behind by the age of the oldest event that it
+has not applied, in the local log or in the queue.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,7 +26,7 @@ from subgraphs.read_side.projections.base import LogProjection
 log = structlog.get_logger("subgraphs.watch")
 
 MAX_COUNTED: Final = 10_000
-"""The greatest number of events that an observation counts, because counting a long log takes long."""
+"""The greatest number of events that an observation counts, because counting a long log is slow."""
 
 _INTERVAL: Final = 0.5  # seconds between two observations
 _TIMEOUT: Final = 2.0  # seconds for one observation
@@ -30,7 +34,7 @@ _TIMEOUT: Final = 2.0  # seconds for one observation
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The last observation of a read model: its generations, or the problem why they could not be read.
+    """An observation of a read model: the lag of its generations, or the problem why it could not be read.
 
     `at`: the monotonic time of the observation.
     """
@@ -41,12 +45,12 @@ class Observation:
 
     @property
     def serving(self) -> Lag | None:
-        """The generation that serves queries."""
+        """The lag of the generation that serves queries; None if it does not exist or could not be read."""
         return next((generation for generation in self.generations if generation.serving), None)
 
     @property
     def shadow(self) -> Lag | None:
-        """The generation that a rebuild fills."""
+        """The lag of the generation that a rebuild fills; None without a rebuild."""
         return next((generation for generation in reversed(self.generations) if not generation.serving), None)
 
 
@@ -65,7 +69,10 @@ class FreshnessMonitor:
         models: Mapping[str, LogProjection],
         threshold: float = MAX_SECONDS_BEHIND,
     ) -> None:
-        """`name`: the service's name as a consumer of `sources`; `threshold`: in seconds."""
+        """`name`: the service's name as a consumer of the events of `sources`.
+
+        `threshold`: the seconds that a read model may be behind.
+        """
         self.models = models
         self.threshold = threshold
         self._database = database
@@ -88,7 +95,7 @@ class FreshnessMonitor:
         ]
 
     async def stop(self) -> None:
-        """Stop the observations."""
+        """Stop the background tasks."""
         for task in self._tasks:
             await cancel(task)
         self._tasks.clear()
@@ -98,7 +105,7 @@ class FreshnessMonitor:
         return self._observations[name]
 
     def verdict(self, name: str) -> Verdict:
-        """Return whether a read model is fresh."""
+        """Return whether a read model is fresh by its last observation, and if not, why."""
         last, now = self._observations[name], self._clock.monotonic()
         serving = last.serving
         if last.problem is not None or serving is None:
@@ -109,20 +116,23 @@ class FreshnessMonitor:
         return judge(serving.seconds, self._queue_seconds(now), agree, self.threshold)
 
     def _queue_seconds(self, now: float) -> float:
-        """Return the age of the oldest event in the queue, or of the last read of the queue if it failed
-        since.
+        """Return the age in seconds of the oldest event in the queue.
+
+        If the queue could not be read for longer than the threshold, return the time since it was read.
         """
         unread = now - self._queue_read_at
         return unread if unread > self.threshold else self._queue_seconds_waiting
 
     def mark_unreadable(self, name: str, problem: str) -> None:
-        """Record that a query could not read the model; it is not fresh until the next observation."""
+        """Record that a query could not read the model, so that it is not fresh until the next
+        observation.
+        """
         if self._observations[name].problem != problem:
             log.warning("read model is not fresh", model=name, reason=problem)
         self._observations[name] = Observation((), self._clock.monotonic(), problem)
 
     async def refresh(self) -> None:
-        """Observe the read models and the queue now."""
+        """Observe the read models and the queue now, without waiting for the next interval."""
         await asyncio.gather(self._read_models(), self._read_queue())
 
     async def _repeat(self, observe: Callable[[], Awaitable[None]]) -> None:

@@ -1,4 +1,4 @@
-"""The arguments of the read side's queries, and their checks."""
+"""The GraphQL enums and inputs of the read side's queries, and the checks that convert them to criteria."""
 
 import enum
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ class CircleInput:
     km: float = strawberry.field(default=50.0, description="The radius in kilometres.")
 
     def read(self) -> Circle:
-        """Check and convert the circle. Raises BadUserInput."""
+        """Return the checked circle. Raises BadUserInput."""
         fields = ("near.latitude", "near.longitude", "near.km")
         return Circle.read(self.latitude, self.longitude, self.km, fields)
 
@@ -77,7 +77,7 @@ def musician_criteria(
     available_only: bool,
     near: CircleInput | None,
 ) -> MusicianCriteria:
-    """Check and convert the arguments of `findMusicians`. Raises BadUserInput."""
+    """Return the checked arguments of `findMusicians` as criteria. Raises BadUserInput."""
     return MusicianCriteria(
         text=checks.optional_text(text, "text", 200),
         skill_ids=checks.identifiers(skill_ids or (), "skillIds", MAX_SKILLS),
@@ -97,7 +97,7 @@ def request_criteria(
     starts_to: datetime | None,
     near: CircleInput | None,
 ) -> RequestCriteria:
-    """Check and convert the arguments of `findRequests`. Raises BadUserInput."""
+    """Return the checked arguments of `findRequests` as criteria. Raises BadUserInput."""
     earliest, latest = checks.period(starts_from, starts_to, ("startsFrom", "startsTo"))
     return RequestCriteria(
         text=checks.optional_text(text, "text", 200),

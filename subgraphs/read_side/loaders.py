@@ -1,4 +1,7 @@
-"""The context of a request to the read side."""
+"""The context that the read side's resolvers receive: the shared parts of the service, and the command side.
+
+The read side needs no data loaders, because its queries load whole lists with one statement.
+"""
 
 from dataclasses import dataclass
 
@@ -13,7 +16,7 @@ from subgraphs.read_side.rebuilds import Rebuilds
 
 @dataclass(frozen=True, slots=True)
 class ReadSideParts:
-    """The parts of the service that all requests share."""
+    """The parts of the service that the resolvers of all requests use."""
 
     freshness: FreshnessMonitor
     rebuilds: Rebuilds
@@ -21,7 +24,7 @@ class ReadSideParts:
 
 
 class ReadContext(ServiceContext):
-    """The context of one GraphQL request, with the shared parts and the command side for its caller."""
+    """The context of one GraphQL request; `command_side` sends requests with its caller's authorization."""
 
     def __init__(self, caller: Caller, database: Database, parts: ReadSideParts) -> None:
         super().__init__(caller, database, Bus(database, {}))

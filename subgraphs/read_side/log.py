@@ -1,7 +1,7 @@
-"""The local log: all events from which the read models are computed, so that they can be rebuilt from the
-first one.
+"""The local log: the read side's own event store, with all events from which the read models are computed.
 
-The inbox only appends to the log; the projections interpret the events.
+So they can be rebuilt from the first event. The inbox only appends to the log; the projections interpret the
+events.
 """
 
 from uuid import uuid5
@@ -18,7 +18,10 @@ _KNOWN = text("SELECT 1 FROM every_event WHERE event_id = :event_id")
 
 
 async def append_to_log(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Append an event to the stream of its aggregate, unless the log has an event with this id."""
+    """Append an event to the stream of its aggregate (a handler of the inbox), unless the log contains it.
+
+    If two aggregates of different types have the same id, the second gets another id in the log.
+    """
     if await uow.fetch_value(_KNOWN, event_id=envelope.event_id) is not None:
         return
     event = NewEvent(

@@ -1,5 +1,6 @@
-"""Wakes the projections when events were added to the local log, so that they need not wait for their next
-poll.
+"""Wakes the projections when events were appended to the local log, so that they need not wait for a poll.
+
+A trigger of the log's table sends a notification of PostgreSQL, also for events of other processes.
 """
 
 import asyncio
@@ -16,9 +17,9 @@ _RECONNECT_SECONDS: Final = 1.0
 
 
 class LogListener:
-    """A part of the service: it listens for PostgreSQL's notifications and calls `wakes`.
+    """A part of the service that calls each function in `wakes` after every notification.
 
-    It only reduces latency: without its connection the projections poll.
+    It only reduces latency: while it has no connection, the projections poll.
     """
 
     def __init__(self, database: Database, wakes: Sequence[Callable[[], None]]) -> None:
@@ -32,7 +33,7 @@ class LogListener:
         self._task = asyncio.create_task(self._run(), name="log listener")
 
     async def stop(self) -> None:
-        """Stop, and close the connection."""
+        """Stop listening and close the connection."""
         if self._task is not None:
             await cancel(self._task)
         if self._listener is not None:

@@ -1,4 +1,4 @@
-"""The rules of the read side: when a read model is fresh, and percentiles of latencies."""
+"""The rules of the read side, without I/O: when a read model is fresh, and percentiles of latencies."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -13,8 +13,9 @@ MAX_LATENCIES: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a read model is fresh (`trusted`), how far it is behind if known, and the reason if it is
-    not fresh.
+    """Whether a read model is fresh (`trusted`), and the `reason` if it is not.
+
+    `seconds`: how far it is behind; None if that could not be measured.
     """
 
     trusted: bool
@@ -25,9 +26,9 @@ class Verdict:
 def judge(seconds: float, queue_seconds: float, revisions_agree: bool, threshold: float) -> Verdict:
     """Return the verdict on a read model whose tables can be read.
 
-    `seconds`: the age of the oldest event in the local log that was not applied; `queue_seconds`: the age of
-    the oldest event that waits in the queue, or of the last successful read of the queue. `threshold`: the
-    limit for both.
+    `seconds`: the age of the oldest event in the local log that is not applied; `queue_seconds`: the age of
+    the oldest event in the queue, or the time since the queue could be read. `threshold`: the limit for both.
+    `revisions_agree`: whether this process's code has the revision of the tables.
     """
     behind = max(seconds, queue_seconds)
     if not revisions_agree:
@@ -44,22 +45,25 @@ def judge(seconds: float, queue_seconds: float, revisions_agree: bool, threshold
 
 
 class Latencies:
-    """The newest latencies from an event's occurrence until it is visible, in milliseconds; at most
-    MAX_LATENCIES.
+    """The latencies of the newest events (at most MAX_LATENCIES), in milliseconds.
+
+    An event's latency is the time from its occurrence until queries see its effect.
     """
 
     def __init__(self) -> None:
         self._kept: deque[float] = deque(maxlen=MAX_LATENCIES)
 
     def add(self, milliseconds: float) -> None:
-        """Add a latency; a negative one, by different clocks of two machines, counts as 0."""
+        """Add a latency; a negative one, which different clocks of two machines can cause, counts as 0."""
         self._kept.append(max(0.0, milliseconds))
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def percentiles(self, wanted: Sequence[float]) -> list[float | None]:
-        """Return the percentiles (nearest rank) of the latencies; None for each without latencies."""
+        """Return the wanted percentiles (50: the median), by the nearest rank; without latencies each is
+        None.
+        """
         ordered = sorted(self._kept)
         if not ordered:
             return [None for _ in wanted]

@@ -1,5 +1,7 @@
-"""Rebuilds of read models in the background: those that admins request, and those that are needed at a
-start.
+"""Rebuilds read models in the background: when an admin requests it, and if the service's start
+finds it needed.
+
+`kit/event_store/rebuild` does the work.
 """
 
 import asyncio
@@ -22,8 +24,9 @@ log = structlog.get_logger("subgraphs.rebuilds")
 
 
 class Rebuilds:
-    """A part of the service. At its start it resumes interrupted rebuilds, and rebuilds tables of another
-    revision.
+    """A part of the service that runs rebuilds.
+
+    At its start it resumes interrupted rebuilds, and rebuilds tables of another revision than the code's.
     """
 
     def __init__(self, database: Database, models: Mapping[str, type[LogProjection]]) -> None:
@@ -52,7 +55,7 @@ class Rebuilds:
     async def start_rebuild(self, name: str) -> None:
         """Start to rebuild a read model from the first event; return when its new tables exist.
 
-        Raises NotFound or RebuildRunning.
+        Raises NotFound for an unknown name, RebuildRunning if the read model is being rebuilt.
         """
         if name not in self._models:
             raise NotFound(f"There is no read model {name!r}: choose one of {', '.join(self._models)}")

@@ -1,4 +1,4 @@
-"""The records of the read models: the visible columns of their rows."""
+"""The records of the read models: dataclasses with the columns that queries see; `store` returns them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedMusician:
-    """A row of the read model of musicians; `rating_order` is the rating, 0 without reviews."""
+    """A row of the read model of musicians; `rating_order` is the rating, or 0 without reviews."""
 
     musician_id: UUID
     user_id: UUID

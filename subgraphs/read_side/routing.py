@@ -1,5 +1,7 @@
-"""Routing of queries: to the read model if it is fresh, else to the command side. `extensions.readModel`
-of the response has the source of each field.
+"""Decides for each query whether the read model answers it, because it is fresh, or the command side.
+
+`extensions.readModel` of the response has the source of each field, for example {"findMusicians":
+{"source": "command_side", "secondsBehind": 7.2, "reason": "it is 7.2 s behind the log of events"}}.
 """
 
 import asyncio
@@ -20,16 +22,18 @@ Info = strawberry.Info[ReadContext, None]
 
 READ_TIMEOUT: Final = 3.0  # seconds for a read model to answer
 _CONTINUED: Final = "command:"
-"""The prefix of cursors of lists from the command side, so that their next pages come from there, too."""
+"""The prefix of cursors of lists from the command side, by which their next pages are requested
+there, too.
+"""
 
 
 async def answer(
     info: Info, model: str, read: Callable[[], Awaitable[Answer]], fallback: Callable[[], Awaitable[Answer]]
 ) -> Answer:
-    """Return the result of `read` if the read model is fresh and readable, else that of `fallback`.
+    """Return the result of `read` if the read model `model` is fresh and readable, else that of `fallback`.
 
-    The source is reported in `extensions.readModel`. Raises the errors of `fallback`, and domain errors of
-    `read`.
+    The source is reported in `extensions.readModel`. Raises the errors of `fallback`, and errors of `read`
+    that do not mean that the read model cannot be read.
     """
     verdict = info.context.freshness.verdict(model)
     reason = verdict.reason
@@ -48,15 +52,19 @@ async def answer(
 async def answer_count(
     info: Info, model: str, read: Callable[[], Awaitable[int]], fallback: Callable[[], Awaitable[int]]
 ) -> int:
-    """Return the count of a list from the read model, or from the command side if the read model is not
-    fresh.
+    """Return a list's number of elements: the result of `read` if the read model is fresh and readable.
+
+    Otherwise return that of `fallback`. Nothing is reported in `extensions`.
     """
     found = await _attempt(read) if info.context.freshness.verdict(model).trusted else _Unreadable("")
     return await fallback() if isinstance(found, _Unreadable) else found
 
 
 def unsupported(what: str) -> Callable[[], Awaitable[Any]]:
-    """Return a fallback for a query that the command side cannot answer; it raises ReadModelUnavailable."""
+    """Return a `fallback` for a query that the command side cannot answer; it raises ReadModelUnavailable.
+
+    `what`: a verb phrase for the message, such as "sort by rating".
+    """
 
     async def refused() -> Any:
         raise unavailable(what)
@@ -65,19 +73,22 @@ def unsupported(what: str) -> Callable[[], Awaitable[Any]]:
 
 
 def unavailable(what: str) -> DomainError:
-    """Return the error for an operation that only the read model can do. `what`: a verb phrase."""
+    """Return the error for a query that only the read model can answer.
+
+    `what`: a verb phrase for the message, such as "sort by rating".
+    """
     return ReadModelUnavailable(
         f"Only the read model can {what}, and it is not available now: try again in a moment"
     )
 
 
 def unwrap_cursor(after: str | None) -> str | None:
-    """Return the command side's cursor in a wrapped cursor, None for another cursor."""
+    """Return the command side's cursor in a cursor of `wrap_cursor`; None for None and other cursors."""
     return after.removeprefix(_CONTINUED) if after is not None and after.startswith(_CONTINUED) else None
 
 
 def wrap_cursor(cursor: str) -> str:
-    """Return a cursor of the command side with the prefix that marks it."""
+    """Return a cursor of the command side with the prefix that distinguishes it from the read model's."""
     return _CONTINUED + cursor
 
 

@@ -1,4 +1,4 @@
-"""Queries of the read side, and the one thing that can be done with it."""
+"""The GraphQL schema of the read side: lists and summaries from the read models, and their rebuild."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -182,8 +182,9 @@ class Mutation:
 
 
 class _Listing(Generic[Record]):
-    """A list that comes from the read model or the command side; all of its pages come from the same
-    source.
+    """A page of a list, from the read model or the command side.
+
+    All pages of a list come from the source of its first page, because the cursors of the two differ.
     """
 
     def __init__(
@@ -210,8 +211,11 @@ class _Listing(Generic[Record]):
         query_command_side: Callable[[], Any],
         count_on_command_side: Callable[[], Any],
     ) -> Connection[Node]:
-        """Return the page, from the source of the list's first page; the first page from the read model if
-        fresh.
+        """Return the page of the elements that fulfil the criteria.
+
+        The first page comes from the read model if it is fresh; later pages come from the source of the
+        first. `node` converts a record of the read model; the two callbacks return the page, and the number
+        of all elements, from the command side.
         """
         database, conditions = self.info.context.database, criteria.conditions()
 

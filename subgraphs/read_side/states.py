@@ -1,4 +1,4 @@
-"""The states of the read models, for admins."""
+"""The GraphQL types for the states of the read models, which admins query (`readModels`)."""
 
 import asyncio
 import enum
@@ -76,7 +76,9 @@ class ReadModel:
 
 
 async def read_model_state(info: Info, name: str) -> ReadModel:
-    """Return the state of a read model at its last observation."""
+    """Return the state of a read model at its last observation (`freshness`); only its rows are
+    counted now.
+    """
     freshness = info.context.freshness
     observation, verdict = freshness.observation(name), freshness.verdict(name)
     serving, shadow = observation.serving, observation.shadow

@@ -1,4 +1,7 @@
-"""The queries of the read models; their tables are in tables.py and created by projections/."""
+"""The SQL queries of the read models, for the resolvers in `schema`.
+
+The views that they read are defined in `tables`; the projections create them.
+"""
 
 import re
 from dataclasses import dataclass
@@ -48,7 +51,7 @@ REQUEST_ORDERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MusicianCriteria:
-    """Conditions on musicians, joined by AND; an empty or None field is no condition."""
+    """Conditions on musicians, joined by AND; a field that is empty, None or False is no condition."""
 
     text: str | None = None
     skill_ids: tuple[UUID, ...] = ()
@@ -104,8 +107,9 @@ class RequestCriteria:
 
 
 def _within(table: Table, circle: Circle | None) -> list[ColumnElement[bool]]:
-    """Return the conditions for places in a circle, none for None; `km_between` is a function of the
-    database.
+    """Return the conditions that a row's place is in a circle; without a circle no condition.
+
+    `km_between` is a function of the database, which a migration creates.
     """
     if circle is None:
         return []
@@ -126,7 +130,7 @@ def _matches(table: Table, words: str) -> ColumnElement[bool]:
 
 
 async def top_rated(session: Session, first: int) -> list[ListedMusician]:
-    """Return the best `first` musicians of the view of top musicians."""
+    """Return the `first` best musicians of the view `v_top_musicians`: by rating, then number of reviews."""
     view = top_musicians.c
     order = (view.rating.desc(), view.total_reviews.desc(), view.musician_id)
     best = select(*TOP_MUSICIAN_ROWS.columns).order_by(*order).limit(first)
@@ -134,13 +138,13 @@ async def top_rated(session: Session, first: int) -> list[ListedMusician]:
 
 
 async def active_summary(session: Session) -> list[ActiveSummary]:
-    """Return the summary of open requests and those in progress, by status and currency."""
+    """Return the numbers and means of open requests and those in progress, per status and currency."""
     order = (active_requests.c.status, active_requests.c.currency)
     return await ACTIVE_ROWS.fetch_all(session, select(active_requests).order_by(*order))
 
 
 async def client_of_ranking(session: Session, request_id: UUID) -> UUID | None:
-    """Return the client of a request that has a ranking, else None."""
+    """Return the id of a request's client; None if the request has no ranking yet."""
     statement = select(rankings.c.client_id).where(rankings.c.request_id == request_id)
     client_id = await session.fetch_value(statement)
     return client_id if client_id is None else UUID(str(client_id))

@@ -1,4 +1,7 @@
-"""The read models for SQLAlchemy, under the plain names of the views over the serving generation."""
+"""The read models as SQLAlchemy tables, for queries.
+
+In the database they are views over the tables of the serving generation, which the projections create.
+"""
 
 from typing import Final
 

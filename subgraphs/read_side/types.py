@@ -1,4 +1,7 @@
-"""The types of the read side's lists. They show the same to each caller as the command side does."""
+"""The GraphQL types of the read side's lists, made from records of the read models or command side responses.
+
+A caller sees the same values from both sources; `totalApplications`, for example, only as the owner.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -86,7 +89,7 @@ class MusicianListing:
 
     @classmethod
     def of(cls, record: ListedMusician) -> "MusicianListing":
-        """Return the GraphQL type of a record; the rating is rounded as in the reviews service."""
+        """Return the GraphQL object of a record; the rating is rounded as in the service `reviews`."""
         same = "bio hourly_rate currency experience_years latitude longitude city country last_active is_available"
         return cls(
             **values_of(record, *same.split(), "stage_name", "total_reviews", "created_at"),
@@ -97,7 +100,10 @@ class MusicianListing:
 
     @classmethod
     def of_node(cls, node: Mapping[str, Any], reputation: Mapping[str, Any]) -> "MusicianListing":
-        """Return the GraphQL type for responses of the musicians and reviews services."""
+        """Return the GraphQL object for a musician in responses of the command side.
+
+        `node` is from the service `musicians`, `reputation` from `reviews`.
+        """
         place = node["location"] or {}
         return cls(
             stage_name=node["stageName"],
@@ -168,7 +174,7 @@ class RequestListing:
 
     @classmethod
     def of(cls, record: ListedRequest) -> "RequestListing":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         same = "title description starts_at ends_at time_zone budget_min budget_max currency latitude longitude city"
         return cls(
             **values_of(record, *same.split(), "client_name", "created_at", "client_id"),
@@ -182,7 +188,10 @@ class RequestListing:
 
     @classmethod
     def of_node(cls, node: Mapping[str, Any], client_name: str | None) -> "RequestListing":
-        """Return the GraphQL type for responses of the requests and users services."""
+        """Return the GraphQL object for a request in a response of the service `requests`.
+
+        `client_name` is from the service `users`.
+        """
         place = node["location"]
         return cls(
             title=node["title"],
@@ -233,12 +242,12 @@ class RankedMusician:
 
     @resolver
     def musician(self) -> Musician | None:
-        """The listed musician."""
+        """The ranked musician."""
         return Musician(id=strawberry.ID(self.key))
 
     @classmethod
     def of(cls, record: RankedRecord) -> "RankedMusician":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         scores = "total_score skill_score experience_score price_score distance_score distance_km"
         return cls(
             **values_of(record, *scores.split(), "ranking_position", "is_recommended"),
@@ -247,7 +256,7 @@ class RankedMusician:
 
     @classmethod
     def of_node(cls, node: Mapping[str, Any]) -> "RankedMusician":
-        """Return the GraphQL type for a response of the matching service."""
+        """Return the GraphQL object for a ranked musician in a response of the service `matching`."""
         return cls(
             ranking_position=node["rankingPosition"],
             total_score=node["totalScore"],
@@ -274,6 +283,6 @@ class ActiveRequests:
 
     @classmethod
     def of(cls, record: ActiveSummary) -> "ActiveRequests":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         same = "currency requests mean_age_days mean_budget_min mean_budget_max"
         return cls(status=RequestStatus(record.status), **values_of(record, *same.split()))

@@ -1,1 +1,1 @@
-"""The service of requests: what clients look for, who applies, and the bookings that come of it."""
+"""The requests service: clients' requests for musicians, the applications to them, and the bookings."""

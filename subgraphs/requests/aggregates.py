@@ -1,4 +1,7 @@
-"""Requests and bookings as event-sourced aggregates: their states, and the tables with the current states."""
+"""Requests and bookings as event-sourced aggregates: their states, and the tables with the current states.
+
+Handlers and steps change requests and bookings by REQUESTS and BOOKINGS only.
+"""
 
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -17,7 +20,7 @@ _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RequestState(msgspec.Struct, frozen=True):
-    """The state of a client's request."""
+    """The state of a client's request; the defaults are the state before its first event."""
 
     client_id: UUID = _NOBODY
     title: str = ""
@@ -42,7 +45,7 @@ class RequestState(msgspec.Struct, frozen=True):
 
 
 class BookingState(msgspec.Struct, frozen=True):
-    """The state of a booking."""
+    """The state of a booking; the defaults are the state before its first event."""
 
     request_id: UUID = _NOBODY
     application_id: UUID | None = None
@@ -65,4 +68,6 @@ BOOKINGS: Final = EventSourcedTable(
     Aggregate(aggregate_type="booking", initial=BookingState(), apply=merge_changes), BOOKING_ROWS
 )
 ORIGINALS: Final = {"musician_request": KeyedTable("musician_requests", "id", "request_facts(it)")}
-"""The tables of which other services have copies, by kind."""
+"""The tables of which other services have copies, by kind of object, for the consistency check
+(`kit/copies`).
+"""

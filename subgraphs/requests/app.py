@@ -1,4 +1,4 @@
-"""The wiring of the requests service: its objects, made and passed to each other."""
+"""The wiring of the requests service: makes its parts and connects them."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def bootstrap(settings: ServiceSettings) -> Service:
-    """Return the requests service, not started."""
+    """Return the requests service; the caller starts it."""
     database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)
     commands = CommandLog(database, COMMAND_HANDLERS, RESULTS)

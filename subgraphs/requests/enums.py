@@ -1,4 +1,4 @@
-"""The enums of the requests subgraph; their values are those of the tables."""
+"""The GraphQL enums of the requests subgraph; a member's Python value is the text in the database."""
 
 import enum
 

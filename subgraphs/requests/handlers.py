@@ -1,5 +1,8 @@
-"""The use cases of the requests service. Each locks the rows that it changes, calls the rules (`model`),
-writes, and publishes events about the rows.
+"""The use cases of the requests service: the handlers of its commands and of the events that it consumes.
+
+Each handler locks the rows that it changes, calls the rules (`model`), writes, and publishes events about the
+rows. All raise NotFound for an unknown id, Forbidden for a caller who may not change the object, and Conflict
+if its status does not allow the change. `steps` uses the shared functions, too.
 """
 
 from collections.abc import Mapping
@@ -36,15 +39,13 @@ async def publish_request(uow: UnitOfWork, command: messages.PublishRequest) -> 
 
 
 async def update_request(uow: UnitOfWork, command: messages.UpdateRequest) -> RequestRecord:
-    """Change a request without a booking. Raises NotFound, Forbidden, Conflict, BadUserInput."""
+    """Change a client's request, which must not have a booking. Also raises BadUserInput."""
     request = await _own_request(uow, command.by, command.request_id)
     return await change_request(uow, request, model.changed(request, command))
 
 
 async def cancel_request(uow: UnitOfWork, command: messages.CancelRequest) -> RequestRecord:
-    """Cancel a request with its booking, and reject its applications. Raises NotFound, Forbidden,
-    Conflict.
-    """
+    """Cancel a client's request with its booking, and reject its applications."""
     request = await _own_request(uow, command.by, command.request_id)
     model.check_transition("request", request.status, "cancelled")
     booking = await store.active_booking(uow, request.id)
@@ -60,7 +61,10 @@ async def cancel_request(uow: UnitOfWork, command: messages.CancelRequest) -> Re
 
 
 async def apply_to_request(uow: UnitOfWork, command: messages.ApplyToRequest) -> ApplicationRecord:
-    """Apply to a request as the caller's musician. Raises Forbidden, NotFound, BadUserInput, Conflict."""
+    """Add an application of the caller, who needs a musician's profile, to a request.
+
+    Also raises BadUserInput.
+    """
     musician_id = await store.musician_of_user(uow, command.by.user_id)
     if musician_id is None:
         raise Forbidden("Only musicians with a profile can apply: create one with createMusicianProfile")
@@ -86,7 +90,7 @@ async def apply_to_request(uow: UnitOfWork, command: messages.ApplyToRequest) ->
 
 
 async def accept_application(uow: UnitOfWork, command: messages.AcceptApplication) -> BookingRecord:
-    """Accept an application: the request becomes assigned, with a booking that the musician has to
+    """Accept an application to the caller's request; return the new booking, which the musician has to
     confirm.
     """
     application, request = await _application(uow, command.application_id)
@@ -102,14 +106,14 @@ async def accept_application(uow: UnitOfWork, command: messages.AcceptApplicatio
 
 
 async def reject_application(uow: UnitOfWork, command: messages.RejectApplication) -> ApplicationRecord:
-    """Reject a pending application."""
+    """Reject a pending application, as the client of its request."""
     application, request = await _application(uow, command.application_id)
     _check_owner(command.by, request.client_id)
     return await _close_application(uow, application, request, "rejected")
 
 
 async def withdraw_application(uow: UnitOfWork, command: messages.WithdrawApplication) -> ApplicationRecord:
-    """Withdraw a pending application."""
+    """Withdraw a pending application, as its musician."""
     application, request = await _application(uow, command.application_id)
     _check_owner(command.by, application.musician_user_id)
     return await _close_application(uow, application, request, "withdrawn")
@@ -126,7 +130,7 @@ async def _close_application(
 
 
 async def confirm_booking(uow: UnitOfWork, command: messages.ConfirmBooking) -> BookingRecord:
-    """Confirm a booking as its musician."""
+    """Confirm a pending booking, as its musician."""
     booking, request = await booking_and_request(uow, command.booking_id)
     _check_owner(command.by, booking.musician_user_id)
     model.check_transition("booking", booking.status, "confirmed")
@@ -134,7 +138,7 @@ async def confirm_booking(uow: UnitOfWork, command: messages.ConfirmBooking) -> 
 
 
 async def complete_booking(uow: UnitOfWork, command: messages.CompleteBooking) -> BookingRecord:
-    """Mark a booking as completed after its event; the client may then rate it."""
+    """Complete a booking after its event, as its client or musician; the client may then rate it."""
     booking, request = await booking_and_request(uow, command.booking_id)
     _check_owner(command.by, booking.client_id, booking.musician_user_id)
     model.check_completable(booking, uow.clock.now())
@@ -146,7 +150,7 @@ async def complete_booking(uow: UnitOfWork, command: messages.CompleteBooking) -
 
 
 async def cancel_booking(uow: UnitOfWork, command: messages.CancelBooking) -> BookingRecord:
-    """Cancel a booking; its application is closed, and the request can be assigned to another applicant."""
+    """Cancel a booking, as its client or musician; the request can then be assigned to another applicant."""
     booking, request = await booking_and_request(uow, command.booking_id)
     _check_owner(command.by, booking.client_id, booking.musician_user_id)
     model.check_transition("booking", booking.status, "cancelled")
@@ -176,8 +180,9 @@ async def booking_and_request(uow: UnitOfWork, booking_id: UUID) -> tuple[Bookin
 async def _with_request(
     uow: UnitOfWork, rows: RecordTable[Child], row_id: UUID, what: str
 ) -> tuple[Child, RequestRecord]:
-    """Return a record and its request, both locked. Every use case locks the request first, to avoid
-    deadlocks.
+    """Return a record and its request, both locked. `what`: the kind of object, for the error.
+
+    Every use case locks the request first, so that two of them cannot deadlock.
     """
     known = _require(await rows.get(uow, row_id), what)
     request = await REQUEST_ROWS.lock(uow, known.request_id, _no_such("request"))
@@ -185,7 +190,10 @@ async def _with_request(
 
 
 async def change_request(uow: UnitOfWork, request: RequestRecord, values: Mapping[str, Any]) -> RequestRecord:
-    """Change a locked request and publish the event. Raises Conflict for a status that must not follow."""
+    """Change columns of a locked request and publish RequestUpdated; return the new record.
+
+    Raises Conflict if `values` has a status that must not follow the present one.
+    """
     if (status := values.get("status")) is not None:
         model.check_transition("request", request.status, status)
     return await change_request_unchecked(uow, request, values)
@@ -194,12 +202,15 @@ async def change_request(uow: UnitOfWork, request: RequestRecord, values: Mappin
 async def change_request_unchecked(
     uow: UnitOfWork, request: RequestRecord, values: Mapping[str, Any]
 ) -> RequestRecord:
-    """Change a locked request and publish the event, without a check of the status."""
+    """Change columns of a locked request and publish RequestUpdated, without a check of the status."""
     return await REQUESTS.change(uow, request, values, messages.RequestUpdated, request_facts)
 
 
 async def book(uow: UnitOfWork, terms: model.BookingTerms, request: RequestRecord) -> BookingRecord:
-    """Create a booking for a locked request and publish the event. Raises Conflict if the request has one."""
+    """Create a booking for a locked request and publish BookingMade.
+
+    Raises Conflict if the request has a booking that is not cancelled.
+    """
     facts = partial(booking_facts, request=request)
     booking = await BOOKINGS.create(uow, uuid4(), asdict(terms), messages.BookingMade, facts)
     if booking is None:
@@ -214,12 +225,18 @@ async def change_booking(
     values: Mapping[str, Any],
     event: type[Event],
 ) -> BookingRecord:
-    """Change a locked booking, whose request is locked, too, and publish an event of this type."""
+    """Change columns of a booking and publish an event of the type `event`; return the new record.
+
+    The caller has locked both records.
+    """
     return await BOOKINGS.change(uow, booking, values, event, partial(booking_facts, request=request))
 
 
 async def cancel(uow: UnitOfWork, booking: BookingRecord, request: RequestRecord, by: UUID) -> BookingRecord:
-    """Cancel a locked booking, whose request is locked, too, and publish the event with the user `by`."""
+    """Cancel a booking and publish BookingCancelled; `by`: the id of the user who cancels it.
+
+    The caller has locked both records.
+    """
 
     def facts(cancelled: BookingRecord) -> dict[str, Any]:
         return {**booking_facts(cancelled, request), "cancelled_by": by}
@@ -240,7 +257,7 @@ def _require(found: Found | None, what: str) -> Found:
 
 def _check_owner(by: Identity, *owners: UUID) -> None:
     if not by.is_owner_or_admin(*owners):
-        raise Forbidden("This belongs to another user")
+        raise Forbidden("The object belongs to another user: only its owners and admins may change it")
 
 
 _SHARED_WITH_EVENT = (
@@ -250,7 +267,7 @@ _SHARED_WITH_EVENT = (
 
 
 def request_facts(request: RequestRecord) -> dict[str, Any]:
-    """Return the fields of the events about a request."""
+    """Return the fields of RequestPublished and RequestUpdated, by name."""
     facts = values_of(request, *_SHARED_WITH_EVENT.split())
     return {**facts, "request_id": request.id, "skill_ids": tuple(request.required_skill_ids)}
 
@@ -262,7 +279,7 @@ def _application_facts(application: ApplicationRecord, request: RequestRecord) -
 
 
 def booking_facts(booking: BookingRecord, request: RequestRecord) -> dict[str, Any]:
-    """Return the fields of the events about a booking."""
+    """Return the fields that all events about a booking have, by name."""
     names = "request_id client_id musician_id musician_user_id starts_at ends_at price currency status"
     return {
         **values_of(booking, *names.split()),
@@ -272,14 +289,16 @@ def booking_facts(booking: BookingRecord, request: RequestRecord) -> dict[str, A
 
 
 class _MusicianFacts(msgspec.Struct):
-    """The fields of the musicians' events that this service reads."""
+    """The fields that this service reads from events about musicians' profiles."""
 
     musician_id: UUID
     user_id: UUID
 
 
 async def store_musician(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Store which user owns a musician's profile, for applications and access rights."""
+    """Store which user owns a musician's profile (a handler of events), for applications and access
+    rights.
+    """
     facts = envelope.read(_MusicianFacts)
     await store.upsert_musician(uow, facts.musician_id, facts.user_id, envelope.position)
 
@@ -316,7 +335,7 @@ RESULTS: Mapping[type[Command[Any]], Reload] = {
         BOOKING_ROWS.get,
     ),
 }
-"""How the result of a command that was executed before is loaded."""
+"""By command type, the function that loads the object that an earlier execution of the command returned."""
 EVENT_HANDLERS: Mapping[str, EventHandler] = {
     "MusicianProfileCreated": store_musician,
     "MusicianProfileUpdated": store_musician,

@@ -1,4 +1,4 @@
-"""The inputs of the requests subgraph, and their conversion to commands."""
+"""The GraphQL inputs of the requests subgraph; their methods `read` convert them to commands and filters."""
 
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -24,7 +24,7 @@ class NearInput:
     km: float = strawberry.field(default=50.0, description="The radius in kilometres.")
 
     def read(self) -> Circle:
-        """Check and convert the circle. Raises BadUserInput."""
+        """Return the checked circle. Raises BadUserInput."""
         return Circle.read(self.lat, self.lng, self.km, ("lat", "lng", "km"))
 
 
@@ -54,7 +54,7 @@ class RequestFilterInput:
     near: NearInput | None = strawberry.field(default=None, description="Events in this circle.")
 
     def read(self) -> RequestFilter:
-        """Check and convert the filter. Raises BadUserInput."""
+        """Return the checked filter. Raises BadUserInput."""
         earliest, latest = checks.period(self.starts_from, self.starts_to, ("from", "to"))
         return RequestFilter(
             statuses=tuple(status.value for status in self.status or ()),
@@ -108,7 +108,7 @@ class PublishRequestInput:
     )
 
     def read(self, by: Identity) -> PublishRequest:
-        """Return the command of the caller `by`. Raises BadUserInput."""
+        """Return the command to publish the request of the caller `by`. Raises BadUserInput."""
         place = self.location
         return PublishRequest(
             by=by,
@@ -154,7 +154,7 @@ class UpdateRequestInput:
     )
 
     def read(self, by: Identity, request_id: str) -> UpdateRequest:
-        """Return the command of the caller `by`. Raises BadUserInput."""
+        """Return the command to change the request of the caller `by`. Raises BadUserInput."""
         skills = self.required_skills
         return UpdateRequest(
             by=by,

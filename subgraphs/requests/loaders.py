@@ -1,4 +1,7 @@
-"""The data loaders of the requests service."""
+"""The data loaders of the requests service, which its GraphQL types use.
+
+Each collects the keys that resolvers load, and fetches them with one statement of `store` or the tables.
+"""
 
 from functools import partial
 from typing import TypeVar
@@ -20,7 +23,9 @@ _PagesLoader = DataLoader[tuple[UUID, Page], list[Record]]
 
 
 class RequestsContext(ServiceContext):
-    """The data loaders of one GraphQL request, one for each entity and list."""
+    """The context of one GraphQL request, with a data loader for each entity, list, and number of
+    elements.
+    """
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)

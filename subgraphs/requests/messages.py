@@ -1,4 +1,8 @@
-"""Commands and events of the requests service."""
+"""Commands and events of the requests service.
+
+`inputs` and `schema` make commands; `handlers` and `steps` publish events. The fields of an event are the
+object's values after the change.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -24,7 +28,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WallTimes:
-    """The local times of an event; `end_date` None: the day follows from the times."""
+    """The local times of an event in its time zone.
+
+    `end_date` None: the end is on `event_date`, or on the next day if `end_time` is not after `start_time`.
+    """
 
     event_date: date
     start_time: time
@@ -250,9 +257,7 @@ class BookingMade(_BookingFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class BookingUndone(_BookingFacts):
-    """The saga that made the booking has failed, and its step was undone: the booking counts as never
-    made.
-    """
+    """The saga that made the booking has failed and undone it: consumers treat it as never made."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,14 @@
-"""The rules of requests, applications and bookings.
+"""The rules of requests, applications and bookings, without I/O.
 
 A request has local times and the time zone of the event's place. They are converted to UTC once, when the
 request is published. An end at or before the start is on the next day. A local time that is skipped in spring
 is refused; of a local time that occurs twice in autumn the first is used. The duration is computed in UTC, so
 that it is right for a night with a change of the clock.
 
-The functions decide on records that a handler has read and locked; the handler then writes.
+The functions check commands and records that a handler has read and locked; the handler then writes.
+
+Example: 2026-10-24, 20:00 to 04:00 in Europe/Berlin is 18:00 to 03:00 UTC, nine hours, because the clocks are
+set back in that night.
 """
 
 from dataclasses import dataclass
@@ -58,8 +61,9 @@ class TimeRange:
 
 
 def check_transition(what: str, before: str, after: str) -> None:
-    """Raise Conflict unless the status `after` may follow `before`. `what`: request, application or
-    booking.
+    """Raise Conflict unless the status `after` may follow `before` (TRANSITIONS).
+
+    `what` is "request", "application" or "booking".
     """
     if after not in TRANSITIONS[what].get(before, ()):
         raise Conflict(
@@ -68,7 +72,7 @@ def check_transition(what: str, before: str, after: str) -> None:
 
 
 def check_changeable(request: RequestRecord) -> None:
-    """Raise Conflict unless the client may still change the request."""
+    """Raise Conflict unless the client may still change the request: it is open or in progress."""
     if request.status not in _OPEN:
         raise Conflict(
             f"Only an open request or one in progress can be changed, this one is {request.status}"
@@ -76,7 +80,10 @@ def check_changeable(request: RequestRecord) -> None:
 
 
 def check_accepts_applications(request: RequestRecord, by: UUID, now: datetime) -> None:
-    """Raise Conflict unless the user `by` may apply to the request."""
+    """Raise Conflict unless the user `by` may apply to the request.
+
+    It must be another user's, open or in progress, and its event must not have started.
+    """
     if request.client_id == by:
         raise Conflict("You cannot apply to your own request")
     if request.status not in _OPEN:
@@ -95,7 +102,7 @@ def check_bookable(request: RequestRecord, now: datetime) -> None:
 
 
 def check_closable(application: ApplicationRecord, status: str) -> None:
-    """Raise Conflict unless the application can become `status`, rejected or withdrawn."""
+    """Raise Conflict unless the application can get the status "rejected" or "withdrawn"."""
     if application.status == "accepted":
         raise Conflict("The application was accepted and cannot be closed: cancel its booking")
     check_transition("application", application.status, status)
@@ -119,17 +126,17 @@ def check_completable(booking: BookingRecord, now: datetime) -> None:
 def check_party(booking: BookingRecord, user_id: UUID) -> None:
     """Raise Forbidden unless the user is the client or the musician of the booking."""
     if user_id not in (booking.client_id, booking.musician_user_id):
-        raise Forbidden("This belongs to another user")
+        raise Forbidden("The booking belongs to other users: only its client and musician may change it")
 
 
 def party_of(booking: BookingRecord, user_id: UUID) -> Party:
-    """Return the party for which a user acts on a booking; an admin who is no party acts for the client."""
+    """Return whether a user acts as the client or the musician of a booking; admins act as the client."""
     return "musician" if user_id == booking.musician_user_id else "client"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingTerms:
-    """The columns of a new booking."""
+    """The values of a new booking, by column."""
 
     request_id: UUID
     application_id: UUID | None
@@ -177,7 +184,7 @@ class BookingTerms:
 
 
 def published(command: PublishRequest, now: datetime) -> dict[str, Any]:
-    """Check a new request; return the columns of its row. Raises BadUserInput."""
+    """Return the checked values of a new request, by column. Raises BadUserInput."""
     event = time_range_of(command.times, now)
     budget, place = check_budget(command.budget), check_place(command.place)
     return {
@@ -204,7 +211,7 @@ def published(command: PublishRequest, now: datetime) -> dict[str, Any]:
 
 
 def changed(request: RequestRecord, command: UpdateRequest) -> dict[str, Any]:
-    """Check the changes of a request; return the columns to write. Raises Conflict, BadUserInput."""
+    """Return the checked new values of a request, by column. Raises Conflict, BadUserInput."""
     check_changeable(request)
     least = request.budget_min if command.budget_min is None else command.budget_min
     most = request.budget_max if command.budget_max is None else command.budget_max
@@ -222,7 +229,11 @@ def changed(request: RequestRecord, command: UpdateRequest) -> dict[str, Any]:
 
 
 def time_range_of(times: WallTimes, now: datetime) -> TimeRange:
-    """Convert local times to UTC and check them. Raises BadUserInput."""
+    """Return local times converted to UTC.
+
+    Raises BadUserInput for an event that is in the past, more than three years ahead, or too long, and for
+    local times that do not exist.
+    """
     if times.start_time.tzinfo or times.end_time.tzinfo:
         raise BadUserInput(
             "'startTime' and 'endTime' must be local times without an offset: the zone is 'timeZone'",
@@ -272,9 +283,9 @@ def _to_utc(day: date, clock: time, zone: ZoneInfo, field: str) -> datetime:
 def _check_duration(starts_at: datetime, ends_at: datetime) -> None:
     """Raise BadUserInput unless the end is after the start and within 24 hours.
 
-    Without `end_date` the local end is after the local start. The change of the clock in autumn can still
-    make the duration longer than 24 hours; that in spring cannot make it negative, because skipped times are
-    refused.
+    Without `end_date` the local end is after the local start. A change of the clock in autumn can still make
+    the duration longer than 24 hours; a change in spring cannot make it negative, because local times that
+    are skipped are refused before.
     """
     if ends_at <= starts_at:
         raise BadUserInput("The event must end after its start, but it ends before it starts", "endTime")
@@ -283,8 +294,9 @@ def _check_duration(starts_at: datetime, ends_at: datetime) -> None:
 
 
 def check_budget(budget: Budget) -> Budget:
-    """Check a budget: amounts that are not negative, the lowest not above the highest. Raises
-    BadUserInput.
+    """Return a checked budget.
+
+    Raises BadUserInput for negative amounts and a lowest one above the highest.
     """
     least = checks.money(budget.least, "budgetMin")
     most = checks.money(budget.most, "budgetMax")
@@ -309,17 +321,17 @@ def check_place(place: Place) -> Place:
 
 
 def check_title(title: str) -> str:
-    """Check a title: one line of 1 to 200 characters. Raises BadUserInput."""
+    """Return a trimmed title of one line and 1 to 200 characters. Raises BadUserInput."""
     return checks.text(title, "title", 200)
 
 
 def check_description(description: str) -> str:
-    """Check a description of up to 5,000 characters; return "" if it is blank. Raises BadUserInput."""
+    """Return a trimmed description of up to 5,000 characters, "" if it is blank. Raises BadUserInput."""
     return checks.optional_text(description, "description", 5000, lines=True) or ""
 
 
 def check_skills(skills: tuple[UUID, ...]) -> tuple[UUID, ...]:
-    """Check the required skills; return them without repetitions. Raises BadUserInput."""
+    """Return at most MAX_SKILLS ids of required skills, without repetitions. Raises BadUserInput."""
     if len(skills) > MAX_SKILLS:
         raise BadUserInput(
             f"'requiredSkills' must have at most {MAX_SKILLS} skills, got {len(skills)}", "requiredSkills"
@@ -328,5 +340,5 @@ def check_skills(skills: tuple[UUID, ...]) -> tuple[UUID, ...]:
 
 
 def check_price(price: Decimal) -> Decimal:
-    """Check a proposed price. Raises BadUserInput."""
+    """Return a checked price of an application. Raises BadUserInput for a negative or too high amount."""
     return checks.money(price, "proposedPrice")

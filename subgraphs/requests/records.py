@@ -1,4 +1,4 @@
-"""The records of the requests service: the rows of its tables."""
+"""The records of the requests service: frozen dataclasses with the columns of its tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRecord:
-    """A client's request, as stored."""
+    """A row of the table `musician_requests`: a client's request."""
 
     id: UUID
     client_id: UUID
@@ -39,7 +39,7 @@ class RequestRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationRecord:
-    """A musician's application to a request, as stored."""
+    """A row of the table `applications`: a musician's application to a request."""
 
     id: UUID
     request_id: UUID
@@ -54,7 +54,7 @@ class ApplicationRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingRecord:
-    """A musician's booking for an event, as stored."""
+    """A row of the table `bookings`; `application_id` None: the musician had not applied."""
 
     id: UUID
     request_id: UUID

@@ -1,4 +1,7 @@
-"""Queries and mutations of the requests subgraph."""
+"""Queries and mutations of the requests subgraph, and the hidden fields for sagas and the consistency check.
+
+Mutations send commands to the bus.
+"""
 
 from uuid import UUID
 
@@ -28,7 +31,10 @@ from subgraphs.requests.types import Application, Booking, Info, Musician, Music
 
 
 async def _own_request(info: Info, id: str) -> UUID:
-    """Return the id of a request that belongs to the caller, or any request's for admins."""
+    """Return the parsed id of a request.
+
+    Raises NotFound, and Forbidden unless the caller is its client or admin.
+    """
     request = await info.context.requests.load(checks.identifier(id, "id"))
     if request is None:
         raise NotFound(f"There is no request with the id {id}")
@@ -37,7 +43,10 @@ async def _own_request(info: Info, id: str) -> UUID:
 
 
 async def _own_booking(info: Info, id: str) -> UUID:
-    """Return the id of a booking whose client or musician is the caller, or any booking's for admins."""
+    """Return the parsed id of a booking.
+
+    Raises NotFound, and Forbidden unless the caller is its client, its musician or an admin.
+    """
     booking = await Booking.load(info, checks.identifier(id, "id"))
     if booking is None:
         raise NotFound(f"There is no booking with the id {id}")

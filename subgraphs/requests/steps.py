@@ -1,7 +1,7 @@
-"""The steps of sagas in the requests service: assign a musician, confirm a booking, cancel it; and their
-undoing.
+"""The steps of sagas in the requests service: assign a musician, confirm a booking, cancel a booking; and
+the undo of each step.
 
-`given` is the input of a step, `done` the result of doing it.
+`kit/steps` calls them with `given`, the input of the step, and, to undo it, `done`, the result of doing it.
 """
 
 from typing import Any
@@ -23,7 +23,11 @@ from subgraphs.requests.tables import REQUEST_ROWS
 
 
 async def assign(uow: UnitOfWork, given: Given) -> Given:
-    """Assign a musician to a client's request, with a booking that has to be confirmed."""
+    """Assign a musician to a client's request, with a pending booking.
+
+    Returns the booking's facts, and `before`, the former status of the request. Raises NotFound, Forbidden,
+    Conflict.
+    """
     request = await _assignable(uow, given)
     musician_id = UUID(given["musicianId"])
     terms = await _terms(uow, request, musician_id)
@@ -38,14 +42,15 @@ async def assign(uow: UnitOfWork, given: Given) -> Given:
 async def _assignable(uow: UnitOfWork, given: Given) -> RequestRecord:
     request = await REQUEST_ROWS.lock(uow, UUID(given["requestId"]), "There is no request with this id")
     if str(request.client_id) != given["clientId"]:
-        raise Forbidden("This belongs to another user")
+        raise Forbidden("The request belongs to another user: only its client may assign a musician")
     model.check_bookable(request, uow.clock.now())
     return request
 
 
 async def _terms(uow: UnitOfWork, request: RequestRecord, musician_id: UUID) -> model.BookingTerms:
-    """Return the terms of a musician's booking. Raises NotFound for an unknown musician, and Conflict if the
-    musician's application is not pending.
+    """Return the terms of a musician's booking, by the musician's application if there is one.
+
+    Raises NotFound for an unknown musician, and Conflict if the application is not pending.
     """
     application = await store.application_of(uow, request.id, musician_id)
     if application is not None:
@@ -58,7 +63,7 @@ async def _terms(uow: UnitOfWork, request: RequestRecord, musician_id: UUID) -> 
 
 
 async def unassign(uow: UnitOfWork, given: Given, done: Given) -> Given:
-    """Undo `assign`: cancel the booking, and give application and request their former status."""
+    """Undo `assign`: cancel the booking, and set application and request to their former statuses."""
     booking, request = await booking_and_request(uow, UUID(done["bookingId"]))
     await change_booking(uow, booking, request, {"status": "cancelled"}, messages.BookingUndone)
     if booking.application_id is not None:
@@ -69,7 +74,10 @@ async def unassign(uow: UnitOfWork, given: Given, done: Given) -> Given:
 
 
 async def confirm(uow: UnitOfWork, given: Given) -> Given:
-    """Confirm a booking for its client or musician."""
+    """Confirm a pending booking, if `byUserId` is its client or musician; return its facts.
+
+    Raises NotFound, Forbidden, Conflict.
+    """
     booking, request = await booking_and_request(uow, UUID(given["bookingId"]))
     model.check_party(booking, UUID(given["byUserId"]))
     model.check_transition("booking", booking.status, "confirmed")
@@ -88,9 +96,10 @@ async def unconfirm(uow: UnitOfWork, given: Given, done: Given) -> Given:
 
 
 async def cancel(uow: UnitOfWork, given: Given) -> Given:
-    """Cancel a booking and its request; the caller must be its client or musician.
+    """Cancel a booking and its request, if `byUserId` is the booking's client or musician.
 
-    Returns the booking's facts, the statuses before, and who cancelled when.
+    Returns the booking's facts, `before` (the statuses of both before), `cancelledAt`, and `cancelledBy`
+    ("client" or "musician"). Raises NotFound, Forbidden, Conflict.
     """
     booking, request = await booking_and_request(uow, UUID(given["bookingId"]))
     model.check_party(booking, UUID(given["byUserId"]))
@@ -103,8 +112,9 @@ async def cancel(uow: UnitOfWork, given: Given) -> Given:
 
 
 async def uncancel(uow: UnitOfWork, given: Given, done: Given) -> Given:
-    """Undo `cancel`: booking and request get their former status. Raises Conflict if the request has a new
-    booking.
+    """Undo `cancel`: set booking and request to their former statuses.
+
+    Raises Conflict if the request has a new booking.
     """
     booking, request = await booking_and_request(uow, UUID(given["bookingId"]))
     if await store.active_booking(uow, request.id) is not None:
@@ -116,7 +126,7 @@ async def uncancel(uow: UnitOfWork, given: Given, done: Given) -> Given:
 
 
 def _facts(booking: BookingRecord, request: RequestRecord) -> dict[str, Any]:
-    """Return the facts about a booking that the saga's later steps need, as JSON values."""
+    """Return the values of a booking that later steps of the saga need, as JSON values by name."""
     return {
         "bookingId": str(booking.id),
         "requestId": str(request.id),

@@ -1,4 +1,7 @@
-"""The statements of the requests service; its tables are in tables.py and migrations/."""
+"""The SQL statements of the requests service that `RecordTable` does not have.
+
+Handlers, steps, loaders and `schema` use them; the tables are in `tables`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +47,7 @@ class RequestFilter:
     near: Circle | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """Return the SQL conditions."""
+        """Return the SQL conditions of the filter on the table of requests."""
         clauses: list[ColumnElement[bool]] = []
         if self.statuses:
             clauses.append(requests.c.status.in_(self.statuses))
@@ -72,7 +75,7 @@ _KNOWN_MUSICIANS = select(known_musicians).where(among_ids(known_musicians.c.mus
 
 
 async def bookings_of_requests(session: Session, ids: Sequence[UUID]) -> dict[UUID, BookingRecord]:
-    """Return the bookings that are not cancelled, by request."""
+    """Return each request's booking that is not cancelled, by request id; `ids` are the requests'."""
     active = records(BookingRecord, await session.fetch_all(_BOOKINGS_OF_REQUESTS, ids=ids))
     return {booking.request_id: booking for booking in active}
 
@@ -80,20 +83,20 @@ async def bookings_of_requests(session: Session, ids: Sequence[UUID]) -> dict[UU
 async def applications_by(
     session: Session, pairs: Sequence[tuple[UUID, UUID]]
 ) -> dict[tuple[UUID, UUID], ApplicationRecord]:
-    """Return applications by pairs of request and musician's user."""
+    """Return applications by pairs of ids: the request's, and that of the user who applied."""
     ids = {"requests": [request for request, _ in pairs], "users": [user for _, user in pairs]}
     found = records(ApplicationRecord, await session.fetch_all(_APPLICATIONS_BY, **ids))
     return {(application.request_id, application.musician_user_id): application for application in found}
 
 
 async def users_of_musicians(session: Session, ids: Sequence[UUID]) -> dict[UUID, UUID]:
-    """Return the user ids of musicians, by musician."""
+    """Return the ids of musicians' users, by musician id; `ids` are the musicians'."""
     rows = await session.fetch_all(_KNOWN_MUSICIANS, ids=ids)
     return {row.musician_id: row.user_id for row in rows}
 
 
 async def musician_of_user(session: Session, user_id: UUID) -> UUID | None:
-    """Return the musician's id of a user, None if the user has no profile."""
+    """Return the id of a user's musician profile, None if the user has no profile."""
     musician_id = await session.fetch_value(
         select(known_musicians.c.musician_id).where(known_musicians.c.user_id == user_id)
     )
@@ -101,12 +104,14 @@ async def musician_of_user(session: Session, user_id: UUID) -> UUID | None:
 
 
 async def user_of_musician(session: Session, musician_id: UUID) -> UUID | None:
-    """Return the user's id of a musician, None if the musician is not known."""
+    """Return the id of a musician's user, None if this service has received no event about the musician."""
     return (await users_of_musicians(session, [musician_id])).get(musician_id)
 
 
 async def application_of(session: Session, request_id: UUID, musician_id: UUID) -> ApplicationRecord | None:
-    """Return a musician's application to a request, locked; None if there is none."""
+    """Return a musician's application to a request, locked until the transaction ends; None if
+    there is none.
+    """
     return await APPLICATION_ROWS.lock_first(
         session, applications.c.request_id == request_id, applications.c.musician_id == musician_id
     )
@@ -127,13 +132,18 @@ async def close_applications(session: Session, request_id: UUID) -> list[Applica
 
 
 async def active_booking(session: Session, request_id: UUID) -> BookingRecord | None:
-    """Return the booking of a request that is not cancelled, locked; None if there is none."""
+    """Return a request's booking that is not cancelled, locked until the transaction ends; None
+    without one.
+    """
     return await BOOKING_ROWS.lock_first(
         session, bookings.c.request_id == request_id, bookings.c.status != "cancelled"
     )
 
 
 async def upsert_musician(session: Session, musician_id: UUID, user_id: UUID, position: int) -> None:
-    """Store the user of a musician, unless an event with a higher position was stored."""
+    """Store which user a musician is, unless an event with a higher position is stored.
+
+    `position`: the event's position in the outbox of the musicians service.
+    """
     row = {"musician_id": musician_id, "user_id": user_id, "position": position}
     await upsert_newer(session, known_musicians, "musician_id", row)

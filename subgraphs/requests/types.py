@@ -1,4 +1,4 @@
-"""The types of the requests subgraph.
+"""The GraphQL types of the requests subgraph.
 
 Requests are public. Applications and bookings are visible to their client, their musician and admins only.
 """
@@ -76,12 +76,12 @@ class User:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "User | None":
-        """Return the user with this id; whether it exists is not checked here but in the users service."""
+        """Return the user with this id, without a check that the user exists: the users service does it."""
         return cls.of(uuid_of(id))
 
     @classmethod
     def of(cls, key: UUID | None) -> "User | None":
-        """Return the user with this id, None without an id."""
+        """Return the user with this id; None for None."""
         return cls(id=strawberry.ID(str(key)), key=key) if key else None
 
 
@@ -124,14 +124,12 @@ class Musician:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Musician | None":
-        """Return the musician with this id; whether it exists is not checked here but in the musicians
-        service.
-        """
+        """Return the musician with this id, without a check that it exists: the musicians service does it."""
         return cls.of(uuid_of(id))
 
     @classmethod
     def of(cls, key: UUID | None) -> "Musician | None":
-        """Return the musician with this id, None without an id."""
+        """Return the musician with this id; None for None."""
         return cls(id=strawberry.ID(str(key)), key=key) if key else None
 
 
@@ -209,7 +207,7 @@ class MusicianRequest:
 
     @classmethod
     def of(cls, record: RequestRecord) -> "MusicianRequest":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         return cls(
             id=strawberry.ID(str(record.id)),
             title=record.title,
@@ -253,22 +251,26 @@ class Application:
 
     @resolver
     async def request(self, info: Info) -> MusicianRequest | None:
-        """The request that the musician applies to."""
+        """The request to which the musician has applied."""
         return await MusicianRequest.load(info, self.record.request_id)
 
     @resolver
     def musician(self) -> Musician | None:
-        """The musician who applies."""
+        """The musician who has applied."""
         return Musician.of(self.record.musician_id)
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Application | None":
-        """Return the application with this id, None if there is none. Raises Forbidden."""
+        """Return the application with this id, None if there is none. Raises Unauthenticated, Forbidden."""
         return await cls.load(info, uuid_of(id))
 
     @classmethod
     async def load(cls, info: Info, key: UUID | None) -> "Application | None":
-        """Return the application with this id, None if there is none. Raises Unauthenticated, Forbidden."""
+        """Return the application with this id, None if there is none.
+
+        Raises Forbidden unless the caller is its musician, the client of its request or an admin, and
+        Unauthenticated for a caller without a token.
+        """
         identity = info.context.require()
         record = await info.context.applications.load(key) if key else None
         if record is None or identity.is_owner_or_admin(record.musician_user_id):
@@ -279,12 +281,12 @@ class Application:
 
     @classmethod
     def of_any(cls, record: ApplicationRecord | None) -> "Application | None":
-        """Return the GraphQL type of a record that may be absent."""
+        """Return the GraphQL object of a record; None for None."""
         return cls.of(record) if record is not None else None
 
     @classmethod
     def of(cls, record: ApplicationRecord) -> "Application":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         return cls(
             id=strawberry.ID(str(record.id)),
             message=record.message,
@@ -316,7 +318,7 @@ class Booking:
 
     @resolver
     async def request(self, info: Info) -> MusicianRequest | None:
-        """The booked request."""
+        """The request for which the musician is booked."""
         return await MusicianRequest.load(info, self.record.request_id)
 
     @resolver
@@ -331,18 +333,22 @@ class Booking:
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Booking | None":
-        """Return the booking with this id, None if there is none. Raises Forbidden."""
+        """Return the booking with this id, None if there is none. Raises Unauthenticated, Forbidden."""
         return await cls.load(info, uuid_of(id))
 
     @classmethod
     async def load(cls, info: Info, key: UUID | None) -> "Booking | None":
-        """Return the booking with this id, None if there is none. Raises Unauthenticated, Forbidden."""
+        """Return the booking with this id, None if there is none. Raises the errors of `of_visible`."""
         info.context.require()
         return cls.of_visible(info, await info.context.bookings.load(key) if key else None)
 
     @classmethod
     def of_visible(cls, info: Info, record: BookingRecord | None) -> "Booking | None":
-        """Return the GraphQL type of a record that may be absent. Raises Unauthenticated, Forbidden."""
+        """Return the GraphQL object of a record; None for None.
+
+        Raises Forbidden unless the caller is its client, its musician or an admin, and Unauthenticated for a
+        caller without a token.
+        """
         if record is None:
             return None
         info.context.require_owner_or_admin(record.client_id, record.musician_user_id)
@@ -350,7 +356,7 @@ class Booking:
 
     @classmethod
     def of(cls, record: BookingRecord) -> "Booking":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         return cls(
             id=strawberry.ID(str(record.id)),
             starts_at=record.starts_at,
@@ -377,7 +383,11 @@ async def _connection(
     page: Page,
     node: Callable[[Record], Node],
 ) -> Connection[Node]:
-    """Return a page of an owner's list; the loaders fetch the pages of all owners with one statement."""
+    """Return a page of the list of the owner with the id `owner`.
+
+    The data loaders `pages` and `counts` fetch the pages of all owners with one statement. `node` converts a
+    record to an element.
+    """
 
     async def count() -> int:
         return await counts.load(owner) or 0

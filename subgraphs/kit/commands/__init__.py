@@ -1,3 +1,5 @@
-"""Commands by id: `log` executes each once, `recovery` executes interrupted ones, `status` is the GraphQL
-type.
+"""Commands: changes that clients ask for, each stored under its `commandId` and executed once.
+
+`log` stores and executes them, `recovery` executes interrupted ones later, `status` is the GraphQL type of a
+command's status.
 """

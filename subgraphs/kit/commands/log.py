@@ -1,12 +1,15 @@
-"""The command log: a service executes each command id once. A command that is sent again returns the result
-of the first execution.
+"""The command log: a service executes each command id once, and returns the first result for a repeated one.
+
+The mutations of a service call `CommandLog.execute`. Example: a client sends `createRequest` with a
+`commandId`, loses its connection and sends both again. The second call finds the command completed, reads the
+created request's id from the stored result, and returns the request.
 
 A command is stored before it is executed, in a transaction of its own. Its effect, its result and the status
 `completed` are written in one transaction, which first locks the command's row: of two processes that execute
 the same command, the second finds it completed. A command that was interrupted (the process was killed, the
-database was unavailable) is executed later if the caller chose its id. If the id was generated here, the
-command is marked as failed, because the caller cannot ask for it and may have sent it again. The input of a
-command is stored only until the command has ended.
+database was unavailable) is executed later if the caller chose its id (`is_named`). If the id was generated
+here, the command is marked as failed, because the caller cannot query it and may have sent it again. The
+input of a command is deleted when the command has ended.
 """
 
 import hashlib
@@ -29,9 +32,11 @@ from subgraphs.kit.messages import Command
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 CommandHandler = Callable[[UnitOfWork, Any], Awaitable[Any]]
+"""Executes a command in the unit of work; returns the created or changed object, or JSON values."""
 Reload = Callable[[Session, UUID], Awaitable[Any]]
-"""Loads the current state of the object that a command returned, by its id; None if it does not exist any
-more.
+"""Returns the present state of the object that a command returned at its execution, by the object's id.
+
+Returns None if the object does not exist any more.
 """
 
 _ACCEPT = text(
@@ -44,7 +49,8 @@ ON CONFLICT DO NOTHING
 """
 )
 _LOCK = text("SELECT * FROM pending_commands WHERE command_id = :command_id FOR UPDATE")
-# Not joined to _LOCK: a statement that waited for the lock would return the result as it was before.
+# A statement of its own: one that waits for the lock would read `processed_commands` as of its beginning,
+# without the result that the other process has written meanwhile.
 _RESULT = text("SELECT result_data FROM processed_commands WHERE command_id = :command_id")
 _COMPLETE = text(
     """
@@ -67,7 +73,9 @@ WHERE command_id = :command_id AND status IN ('pending', 'processing')
 
 
 class CommandIdReused(Conflict):
-    """The id was used for a command with another type, input or caller."""
+    """The command id was used before for a command of another type, with other input, or by another
+    caller.
+    """
 
     code = "COMMAND_ID_REUSED"
 
@@ -81,8 +89,10 @@ class CommandFailed(DomainError):
 
 
 class CommandLog:
-    """Executes each command once. `results`: by command type, how the result of an earlier execution is
-    loaded.
+    """Stores and executes the commands of one service.
+
+    By command type: `handlers` execute a command; `results` load the object that an earlier execution of the
+    command returned.
     """
 
     def __init__(
@@ -97,8 +107,9 @@ class CommandLog:
         self.types = {kind.__name__: kind for kind in handlers}
 
     async def execute(self, command: Command[Any], command_id: UUID | None) -> Any:
-        """Store and execute a command; return its result, also if it was executed before.
+        """Store and execute a command; return the handler's result.
 
+        If the id was executed before, nothing is executed, and the object of the first result is loaded.
         `command_id`: the id that the caller chose; None: generate one. Raises CommandIdReused, CommandFailed,
         BadUserInput for input that cannot be stored as JSON, and the errors of the handler.
         """
@@ -117,7 +128,7 @@ class CommandLog:
         }
         new = await self._database.execute(_ACCEPT, [row]) == 1
         if not new and not named:
-            raise AssertionError(f"the generated command id {own_id} exists already")
+            raise AssertionError(f"the generated command id {own_id} exists already: expected a new UUID")
         try:
             with because(replace(current, causation_id=own_id)):
                 return await self.process(own_id, command, None if new else row)
@@ -130,8 +141,10 @@ class CommandLog:
     async def process(
         self, command_id: UUID, command: Command[Any], again: Mapping[str, Any] | None = None
     ) -> Any:
-        """Execute a stored command. `again`: the row that the caller sends under the id now, to be
-        compared.
+        """Execute a stored command that has not ended; return its result, or the stored one if it has.
+
+        `again`: if the id was stored before this request, the row that would have been stored for it, by
+        column; it must have the type, input and caller of the stored row. Raises the errors of `execute`.
         """
         begun = time.perf_counter()
         try:
@@ -166,8 +179,9 @@ class CommandLog:
         return await self._results[type(command)](uow, UUID(result["id"]))
 
     async def _record_interruption(self, command_id: UUID, *, named: bool) -> None:
-        """Mark a command whose execution failed for technical reasons: to be executed later if named, else
-        failed.
+        """Record that a technical error interrupted a command.
+
+        `named`: the caller chose its id, so it becomes `pending` and is executed later; otherwise `failed`.
         """
         try:
             if named:
@@ -189,9 +203,11 @@ class CommandLog:
         await self._database.execute(_END, [values])
 
     async def recover(self, row: Row[Any]) -> None:
-        """Execute an interrupted command, or mark it as failed if it is too old (`row.is_old`) or not named.
+        """Execute the interrupted command of a row of `pending_commands`.
 
-        Raises the error that prevents its execution now.
+        The command is marked as failed instead if it is too old (`row.is_old`), if the caller did not choose
+        its id, or if this version of the code has no such command. Raises technical errors, after which it
+        can be tried again.
         """
         kind = self.types.get(row.command_type)
         if kind is None or not row.is_named or row.is_old:
@@ -205,7 +221,7 @@ class CommandLog:
         except DomainError:
             return  # `process` has marked the command as failed
         except Exception:
-            # This renews `updated_at`, so that the command comes after the others at the next attempt.
+            # This sets `updated_at` to now, so that other interrupted commands come first next time.
             await self._record_interruption(row.command_id, named=True)
             raise
 
@@ -214,8 +230,9 @@ _IDENTIFYING_COLUMNS = ("command_type", "input_hash", "issued_by")
 
 
 def _encoded(command: Command[Any]) -> str:
-    """Encode a command as JSON. Raises BadUserInput for values that JSON does not restore exactly: the
-    command may be decoded and executed again after a crash.
+    """Encode a command as JSON, from which it may be decoded and executed after a crash.
+
+    Raises BadUserInput for values that JSON cannot represent.
     """
     try:
         encoded = json.dumps(

@@ -1,4 +1,7 @@
-"""A background task that executes interrupted commands, and deletes ended commands after 30 days."""
+"""A background task of a service that executes interrupted commands, and deletes ended ones after 30 days.
+
+A command is interrupted if its process was killed or the database was unavailable (`log`).
+"""
 
 import structlog
 from sqlalchemy import text
@@ -10,9 +13,9 @@ from subgraphs.kit.tasks import Background
 log = structlog.get_logger("subgraphs.recovery")
 
 ABANDONED_SECONDS = 30.0
-"""A command that has not ended and not changed for so long was interrupted: no request lasts longer."""
+"""A command that has not ended, and not changed for this time, was interrupted: no request lasts longer."""
 OLDEST_SECONDS = 3600.0
-"""An older command is not executed any more, as its caller does not expect it now; it is marked as failed."""
+"""A command older than this is not executed but marked as failed: its caller does not expect it any more."""
 _ABANDONED = text(
     """
 SELECT *, created_at < clock_timestamp() - make_interval(secs => :oldest) AS is_old FROM pending_commands
@@ -26,7 +29,10 @@ _OLD = text(
 
 
 class Recovery(Background):
-    """A part of the service. Every process may run one, because executing a command locks its row."""
+    """The background task.
+
+    Every process of a service may run one: the execution of a command locks its row.
+    """
 
     task_name = "recovery of commands"
 
@@ -35,7 +41,7 @@ class Recovery(Background):
         self._commands = commands
 
     async def sweep(self) -> int:
-        """Execute up to 50 interrupted commands; return how many were tried."""
+        """Try to execute up to 50 interrupted commands; return how many were found."""
         rows = await self._database.fetch_all(_ABANDONED, seconds=ABANDONED_SECONDS, oldest=OLDEST_SECONDS)
         for row in rows:
             try:

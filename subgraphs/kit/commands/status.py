@@ -1,4 +1,6 @@
-"""The GraphQL type of a command's status, and its query."""
+"""The GraphQL type of a command's status, the argument `commandId`, and the query by which a caller checks
+whether a command was executed. All services with commands use it.
+"""
 
 from datetime import datetime
 from typing import Annotated
@@ -28,7 +30,7 @@ WHERE command_id = :command_id
 
 
 def command_id_of(value: str | None) -> UUID | None:
-    """Parse the argument `commandId`. Raises BadUserInput."""
+    """Parse the argument `commandId`; None if the caller sent none. Raises BadUserInput if it is no UUID."""
     return None if value is None else checks.identifier(value, "commandId")
 
 
@@ -54,9 +56,7 @@ class CommandStatus:
 
 
 async def status_of(session: Session, by: Identity, command_id: str) -> CommandStatus:
-    """Return the status of a command, for its sender and for admins. Raises NotFound, also for other
-    callers.
-    """
+    """Return the status of a command, if `by` has sent it or is an admin; otherwise raise NotFound."""
     row = await session.fetch_one(_FIND, command_id=checks.identifier(command_id, "id"))
     if row is None or not (by.is_admin or row.issued_by == str(by.user_id)):
         raise NotFound(f"You have sent no command with the id {command_id}")

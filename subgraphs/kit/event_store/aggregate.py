@@ -1,4 +1,11 @@
-"""Aggregates: a pure function computes the state from the newest snapshot and the stream's later events."""
+"""Event-sourced aggregates: loads the state of one, and saves the events that change it.
+
+A pure function computes the state from the newest snapshot and the stream's later events. `sourced` and the
+services use it.
+
+Example: with a snapshot at version 10 and events up to version 12, `load` applies events 11 and 12 to the
+snapshot's state. Saving one more event gives version 13.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -75,11 +82,11 @@ class Loaded(Generic[State]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate(Generic[State]):
-    """How to compute the states of one type of aggregate.
+    """Defines how the states of one type of aggregate are computed.
 
-    `apply` returns a new state and does not change the old one. `initial` is a frozen dataclass or
-    `msgspec.Struct`. Raise `schema_version` when its type or the meaning of `apply` changes: older snapshots
-    are then ignored, and the events are read.
+    `initial`, a frozen dataclass or `msgspec.Struct`, is the state before the first event. `apply` returns
+    the state after an event and does not change its argument. Increase `schema_version` when the type of the
+    state or the meaning of `apply` changes: snapshots with a lower number are then ignored.
     """
 
     aggregate_type: str
@@ -93,21 +100,20 @@ class Aggregate(Generic[State]):
         return Stream(self.aggregate_type, aggregate_id)
 
     async def load(self, session: Session, stream: Stream) -> Loaded[State]:
-        """Return the newest state; the initial state at version 0 if the stream has no events. One
-        statement.
-        """
+        """Return the newest state, with one statement; without events the initial state at version 0."""
         return await self._build(session, stream, _NEWEST)
 
     async def load_at(self, session: Session, stream: Stream, version: int) -> Loaded[State]:
-        """Return the state at a version (0: before all events). Raises NoSuchVersion."""
+        """Return the state after the event with this version (0: before all events). Raises NoSuchVersion."""
         loaded = await self._build(session, stream, version)
         if loaded.version != version:
             raise NoSuchVersion(f"There is no version {version}: the newest version is {loaded.version}")
         return loaded
 
     async def load_as_of(self, session: Session, stream: Stream, time: datetime) -> Loaded[State]:
-        """Return the state after the last event that occurred at or before a time (with zone). Two
-        statements.
+        """Return the state after the last event that occurred at or before `time`, which needs a time zone.
+
+        It executes two statements.
         """
         version = await session.fetch_value(_AS_OF, aggregate_id=stream.aggregate_id, time=time)
         return await self._build(session, stream, version or 0)
@@ -115,9 +121,10 @@ class Aggregate(Generic[State]):
     async def save(
         self, uow: UnitOfWork, loaded: Loaded[State], events: Sequence[NewEvent], context: AppendContext
     ) -> Loaded[State]:
-        """Append events to the loaded stream, and write a snapshot after every tenth; return the new state.
+        """Append events to the stream of `loaded`; return the state after them.
 
-        Raises VersionConflict if events were appended since the stream was loaded.
+        A snapshot is written after every SNAPSHOT_EVERY events. Raises VersionConflict if events were
+        appended since the stream was loaded.
         """
         newest = [self.upcasters.stamped(event) for event in events]
         written = await append(uow, loaded.stream, loaded.version, newest, context)
@@ -132,7 +139,7 @@ class Aggregate(Generic[State]):
         return loaded
 
     async def snapshot(self, uow: UnitOfWork, stream: Stream) -> int:
-        """Write a snapshot of the newest state; return its version, 0 if the stream has no events."""
+        """Write a snapshot of the newest state, unless one exists; return its version (0: no events)."""
         loaded = await self.load(uow, stream)
         if loaded.version > loaded.snapshot_version:
             await write_snapshots(uow, stream, self.schema_version, [self._snapshot(loaded)])
@@ -158,10 +165,16 @@ class Aggregate(Generic[State]):
         return replace(loaded, state=state, version=event.version)
 
     def _snapshot(self, loaded: Loaded[State]) -> Snapshot:
-        """Encode the state as JSON values. Raises TypeError if decoding them gives another state."""
+        """Encode the state as JSON values.
+
+        Raises TypeError if decoding the values gives a different state.
+        """
         encoded: Any = msgspec.to_builtins(loaded.state, str_keys=True)
         if self._decode_state(encoded) != loaded.state:
-            raise TypeError(f"{type(loaded.state).__name__} changes when it is encoded as JSON and decoded")
+            raise TypeError(
+                f"a snapshot must decode to the same state, but {type(loaded.state).__name__} changes"
+                " when it is encoded as JSON and decoded: use field types that msgspec restores"
+            )
         return Snapshot(loaded.version, encoded)
 
     def _decode_state(self, encoded: Any) -> State:

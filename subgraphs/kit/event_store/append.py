@@ -1,5 +1,8 @@
-"""Appending events: concurrent writers of a stream lock its row, and the one that has the lock assigns
-versions.
+"""Appends events to a stream; the only module that inserts into the table `events`.
+
+Each stream has a row with its newest version. A writer locks the row and numbers its events from there, so
+versions have no gaps. Example: a writer that has read version 3 and appends two events writes versions 4 and
+5; another writer that has read version 3 then gets a VersionConflict.
 """
 
 from collections.abc import Sequence
@@ -26,16 +29,17 @@ INSERT INTO event_streams AS stream (aggregate_id, aggregate_type, current_versi
 VALUES (:aggregate_id, :aggregate_type, :count, pg_current_xact_id())
 ON CONFLICT (aggregate_id) DO
 """
-# The global order sorts by transaction id. A writer's transaction may have got a lower id than the
-# transaction that wrote the version before, so its own id could sort version 2 before version 1; the higher
-# of the two ids cannot. A running transaction still never writes an id below its own, on which `feed` relies.
+# The global order sorts events by transaction id. The transaction that writes version 2 may have a lower id
+# than the one that wrote version 1, and its id would sort version 2 first. So events get the higher of their
+# transaction's id and the stream's last one. It is never below the id of the transaction, on which `feed`
+# relies.
 _ADVANCE = """
 UPDATE {target} SET current_version = stream.current_version + :count,
     last_transaction_id = greatest(stream.last_transaction_id, pg_current_xact_id())
 WHERE stream.aggregate_type = :aggregate_type {condition}
 """
-# One statement, to save a round trip. The INSERT reads from the UPDATE, so no event gets its position before
-# the stream's row is locked.
+# One statement, to save a round trip. The INSERT reads from the UPDATE, so the stream's row is locked before
+# an event gets its position.
 _WRITE = """
 WITH advanced AS ({advance} RETURNING current_version, last_transaction_id)
 INSERT INTO events (event_id, aggregate_id, aggregate_type, version, event_type, schema_version, event_data, metadata,
@@ -73,9 +77,9 @@ async def append(
     """Append events to a stream in the transaction of the unit of work; return them as stored.
 
     `expected_version` is the version that the writer has read, `NO_STREAM` or `ANY`. Raises VersionConflict
-    or WrongType, having written nothing. Other writers of the stream wait until the unit of work ends. To
-    append to several streams in one unit of work, go in the order of their ids: otherwise two writers may
-    deadlock.
+    if the stream has another version, WrongType if its aggregate has another type; nothing is then written.
+    Other writers of the stream wait until the unit of work ends. Append to several streams of one unit of
+    work in the order of their ids: otherwise two writers may deadlock.
     """
     if not events:
         raise ValueError("expected at least one event to append, got none")
@@ -97,13 +101,16 @@ async def append(
         if written := await uow.fetch_all(statement, **parameters):
             return sorted((StoredEvent.of(row) for row in written), key=lambda event: event.version)
         actual = await version_of(uow, stream)
-        # Equal: another writer committed the expected version between the two statements, so try again.
+        # If they are equal, another writer has committed the expected version between the two statements.
         if actual != expected_version:
             raise VersionConflict(expected_version, actual)
 
 
 async def version_of(session: Session, stream: Stream) -> int:
-    """Return the newest version of a stream, 0 if it has no events. Raises WrongType."""
+    """Return the newest version of a stream, 0 if it has no events.
+
+    Raises WrongType if the id belongs to an aggregate of another type.
+    """
     row = await session.fetch_one(_VERSION_OF, aggregate_id=stream.aggregate_id)
     if row is not None and row.aggregate_type != stream.aggregate_type:
         raise WrongType(

@@ -1,7 +1,7 @@
-"""Archiving: events that a snapshot covers are moved to another table, so that the table of new events stays
-small.
+"""Archiving: moves old events to the table `archived_events`, so that the table `events` stays small.
 
-Past states, audits and rebuilds of projections read both tables through the view `every_event`.
+Only events that a snapshot covers (its version is theirs or higher) are moved, because loading the newest
+state does not need them. Past states, audits and rebuilds read both tables through the view `every_event`.
 """
 
 from sqlalchemy import text
@@ -27,16 +27,18 @@ INSERT INTO archived_events ({_NAMES}) SELECT {_NAMES} FROM moved
 
 
 class NotBehindSnapshot(Conflict):
-    """The stream has no snapshot of the version or a later one, so loading it needs the events."""
+    """The events cannot be archived: no snapshot has their version or a higher one, so loading needs them."""
 
 
 async def archive(uow: UnitOfWork, stream: Stream, up_to: int) -> int:
-    """Move a stream's events up to a version, inclusive, to the archive; return how many were moved.
+    """Move a stream's events up to the version `up_to`, inclusive, to the archive; return how many were
+    moved.
 
-    Raises NotBehindSnapshot.
+    Raises NotBehindSnapshot if no snapshot has this version or a higher one.
     """
     if await uow.execute(_MARK.bindparams(aggregate_id=stream.aggregate_id, up_to=up_to)) == 0:
         raise NotBehindSnapshot(
-            f"Cannot archive up to version {up_to}: there is no snapshot of it or a later version"
+            f"Cannot archive events up to version {up_to}: the stream has no snapshot of that version"
+            " or a later one; write a snapshot first"
         )
     return await uow.execute(_MOVE.bindparams(aggregate_id=stream.aggregate_id, up_to=up_to))

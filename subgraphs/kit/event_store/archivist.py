@@ -1,5 +1,6 @@
-"""The archivist: a background task of a service that archives events older than OLD_DAYS that a snapshot
-covers.
+"""The archivist: a background task of a service that moves old events to the archive (`archive`).
+
+Every EVERY_SECONDS it archives the events that are older than OLD_DAYS and covered by a snapshot.
 """
 
 from uuid import UUID
@@ -28,7 +29,7 @@ GROUP BY aggregate_id, aggregate_type LIMIT 500
 
 
 class Archivist(Background):
-    """A part of the service. Several processes may run one: an event is archived once."""
+    """The background task. Several processes of a service may run one: each event is archived once."""
 
     task_name = "archivist"
 
@@ -36,7 +37,7 @@ class Archivist(Background):
         self._database = database
 
     async def sweep(self) -> int:
-        """Archive the events that are due, of at most 500 streams; return how many were moved."""
+        """Archive the old events of at most 500 streams; return how many events were moved."""
         moved = 0
         for row in await self._database.fetch_all(_DUE, days=OLD_DAYS):
             async with UnitOfWork(self._database) as uow:

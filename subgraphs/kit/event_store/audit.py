@@ -1,4 +1,8 @@
-"""The audit: which user or service changed what, when, and why, over live and archived events."""
+"""Queries for audits: which user or service changed what, when, and because of which command or event.
+
+Archived events are included. Each event has the id of its cause (`causation_id`), so that the queries can
+follow chains of causes in both directions.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +20,9 @@ from subgraphs.kit.event_store.tables import Xid8, every_event
 class Filters:
     """Conditions on events, joined by AND; None: no condition.
 
-    `caused_by`: the event with this id, and all events that were caused by it (or by the command with this
-    id), directly or through other events. `leading_to`: the event with this id, and all events that caused
-    it. `since` is inclusive, `until` exclusive.
+    `caused_by`: matches the event with this id and all events that the event or command with this id has
+    caused, directly or through other events. `leading_to`: matches the event with this id and all events that
+    caused it. `since` is inclusive, `until` exclusive; both are compared with `occurred_at`.
     """
 
     aggregate_id: UUID | None = None
@@ -43,11 +47,10 @@ class HistoryPage:
 async def history(
     session: Session, filters: Filters, *, first: int = 100, after: Cursor | None = None
 ) -> HistoryPage:
-    """Return a page of at most `first` events as they are stored, not upcast.
+    """Return a page of at most `first` events behind the cursor `after`, as they are stored, not upcast.
 
-    The page shows every committed event. A reader of several pages can therefore miss an event of another
-    stream that commits in between with an earlier position; `feed.read_after` returns each event exactly
-    once.
+    A page contains every committed event. An event that commits after a page was read, with a position inside
+    that page, is therefore missing for a reader of several pages; `feed.read_after` misses none.
     """
     order = (every_event.c.transaction_id, every_event.c.position)
     statement = select(every_event).where(*_conditions(filters)).order_by(*order).limit(first + 1)
@@ -75,9 +78,9 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
 
 
 def _effects(root: UUID) -> Select[tuple[UUID]]:
-    """Select the id of an event or command and of all events that it caused.
+    """Return the SELECT of the id `root` (of an event or command) and of all events that it caused.
 
-    UNION drops duplicates, so a cycle of causes ends.
+    UNION drops duplicates, so the recursion ends also in a cycle of causes.
     """
     chain = select(cast(root, Uuid).label("event_id")).cte("effects", recursive=True)
     event = every_event.alias("effect")
@@ -86,7 +89,7 @@ def _effects(root: UUID) -> Select[tuple[UUID]]:
 
 
 def _causes(root: UUID) -> Select[tuple[UUID]]:
-    """Select the id of an event and of all events that caused it."""
+    """Return the SELECT of the id of the event `root` and of all events and commands that caused it."""
     event = every_event.alias("cause")
     chain = select(cast(root, Uuid).label("event_id")).cte("causes", recursive=True)
     before = select(event.c.causation_id).join(chain, event.c.event_id == chain.c.event_id)

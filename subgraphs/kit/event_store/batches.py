@@ -1,7 +1,7 @@
-"""Projections that apply a whole batch of events with one statement per step.
+"""Projections that apply a batch of events with a few statements, in place of a few per event.
 
 An event that is applied alone costs a round trip or more; five hundred events in one statement cost little
-more than one. Rebuilds depend on it.
+more than one event. Without this, a rebuild takes too long. The read side's projections are of this kind.
 """
 
 from abc import abstractmethod
@@ -13,12 +13,12 @@ from subgraphs.kit.event_store.projection import Handler, Projection
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 BatchHandler = Callable[[UnitOfWork, Sequence[StoredEvent], int], Awaitable[None]]
-"""Applies events, in the global order, to the tables of a generation."""
+"""Applies events, in the global order, to the tables of the generation with the given number."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectionStep:
-    """The handler of some event types. A type may be in several steps."""
+    """A handler for batches, with the event types that it receives. Several steps may have the same type."""
 
     types: frozenset[str]
     apply: BatchHandler
@@ -27,22 +27,22 @@ class ProjectionStep:
 class BatchProjection(Projection):
     """A projection in steps; each step is called once per batch, with the events of its types.
 
-    The steps run one after the other, so the result must not depend on the order of events of different
-    steps.
+    The second step runs after the first has applied the whole batch. So the result must not depend on the
+    order of an event of one step relative to an event of another.
     """
 
     @property
     @abstractmethod
     def steps(self) -> Sequence[ProjectionStep]:
-        """The steps, in the order in which they run."""
+        """The steps of the projection, in the order in which they run."""
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        """A handler by event type that applies one event as a batch."""
+        """Handlers by event type; each applies its event as a batch of one."""
         return dict.fromkeys((name for step in self.steps for name in step.types), self._apply_one)
 
     async def apply(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> int:
-        """Run each step with the events of its types; return how many events had a step."""
+        """Run each step with the events of its types; return how many events had a type of a step."""
         steps = self.steps
         known = frozenset[str]().union(*(step.types for step in steps))
         wanted = [self.upcasters.upcast(event) for event in events if event.event_type in known]

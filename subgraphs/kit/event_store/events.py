@@ -1,4 +1,8 @@
-"""The event store's values and errors: streams, events, and cursors in the global order."""
+"""The event store's values and errors: streams, events, and cursors in the global order.
+
+A stream is the sequence of one aggregate's events, with the versions 1, 2, 3; the global order is the one of
+all streams' events (`feed`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,15 +15,18 @@ from sqlalchemy import Row
 from subgraphs.kit.errors import Conflict, NotFound
 
 ANY: Final = -1
-"""As expected version: append whatever the stream's version is."""
+"""An argument for `append` in place of an expected version: append at any version of the stream."""
 
 NO_STREAM: Final = 0
-"""As expected version: the stream must have no events."""
+"""An argument for `append` as the expected version: the stream must have no events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Names the events of one aggregate; aggregate ids are unique over all types."""
+    """The name of the stream of one aggregate's events: the aggregate's type and id.
+
+    Ids are unique over all types of a service.
+    """
 
     aggregate_type: str
     aggregate_id: UUID
@@ -27,7 +34,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEvent:
-    """An event to append, in the newest schema of its type.
+    """An event to append, with data in the newest schema of its type.
 
     `data` and `metadata` are stored as JSON (UUIDs, times and decimals as strings).
     """
@@ -41,7 +48,7 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppendContext:
-    """The author, the request or saga, and the cause of appended events.
+    """Who appends events and why: the author, the id of the request or saga, and the id of the cause.
 
     A handler of another service's event sets that event's id as `causation_id` and copies its
     `correlation_id`.
@@ -54,20 +61,21 @@ class AppendContext:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cursor:
-    """A position in the global order: behind the event with these two numbers."""
+    """A position in the global order of events: behind the event that has these two numbers."""
 
     transaction_id: int
     position: int
 
 
 START: Final = Cursor(0, 0)
-"""Before the first event."""
+"""The cursor before the first event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
-    """An event as stored. `cursor` is its position among all events, `version` that in its stream (from
-    1).
+    """A stored event.
+
+    `version` is its number in its stream, from 1; `cursor` its place in the global order.
     """
 
     event_id: UUID
@@ -85,7 +93,7 @@ class StoredEvent:
 
     @classmethod
     def of(cls, row: Row[Any]) -> "StoredEvent":
-        """Return the event in a row of `tables.every_event`."""
+        """Return the event that a row of the view `every_event` contains."""
         return cls(
             event_id=row.event_id,
             stream=Stream(row.aggregate_type, row.aggregate_id),
@@ -103,9 +111,9 @@ class StoredEvent:
 
 
 class VersionConflict(Conflict):
-    """The stream has the version `actual`, not the version `expected` that the writer had read.
+    """The stream has the version `actual`, but the writer has read the version `expected`.
 
-    Load the stream again and decide again.
+    The writer has to load the stream again and to check its rules with the new state.
     """
 
     code = "VERSION_CONFLICT"
@@ -127,8 +135,10 @@ class WrongType(Conflict):
 
 
 class NoSuchVersion(NotFound):
-    """The stream has no such version yet."""
+    """The stream's newest version is lower than the requested one."""
 
 
 class StreamBroken(Exception):
-    """An event of the stream is missing: its row was deleted."""
+    """Events of the stream do not have successive versions: a row was deleted from the event
+    store's tables.
+    """

@@ -1,12 +1,16 @@
-"""The global order of events, for readers that follow it while several writers run.
+"""Reads all events in the global order, without missing one that commits late. Projections use it.
 
-Why not read by position or time: a writer that got the lower position may commit later, so a reader would
-miss its event. Events are therefore read only below the oldest running transaction: that part of the order is
-final, and later commits come behind it. The price: one long writing transaction, in any database of the
-server, delays all readers until it ends.
+The order is by transaction id, then position. Why not by position or time: of two concurrent writers, the one
+with the lower position may commit last, and a reader that has read the higher position misses its event.
+Events are therefore read only if their transaction id is below that of the oldest running transaction: every
+later commit has a higher id. The price: one long writing transaction, in any database of the server, delays
+all readers until it ends.
 
 Events of one stream are in the order of their versions. Events of different streams need not be in the order
 in which they were committed.
+
+Example: transactions 70 and 71 write events, and 71 commits first. Readers get neither event until 70 has
+ended, then that of 70 and that of 71.
 """
 
 from collections.abc import Sequence
@@ -29,10 +33,10 @@ _NEXT = (
 
 
 async def read_after(session: Session, cursor: Cursor, limit: int = 500) -> Sequence[StoredEvent]:
-    """Return the next events behind a cursor, at most `limit`, in the same order for all readers.
+    """Return the next events behind a cursor, at most `limit`, in the global order.
 
-    Pass the cursor of the last event to read on. The list is empty if no final event is left. Archived events
-    are included. The events are not upcast.
+    For the next page pass the cursor of the last event. The list is empty if no event is left below the
+    oldest running transaction. Archived events are included. The events are not upcast.
     """
     rows = await session.fetch_all(
         _NEXT, transaction_id=cursor.transaction_id, position=cursor.position, limit=limit

@@ -1,4 +1,7 @@
-"""The lag of a projection behind the newest event."""
+"""The lag of a projection: how many events it has not applied yet, and how old the oldest of them is.
+
+The read side decides by it whether its answers are fresh enough.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,9 +29,10 @@ WHERE name = :name ORDER BY generation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag:
-    """The lag of one generation of a projection: `events` it has not read, the oldest from `seconds` ago.
+    """The lag of one generation of a projection, and its checkpoint.
 
-    `events_applied` counts the events that had a handler; `updated_at` is the time of the last read.
+    `events`: the number of events that the generation has not read; `seconds`: the age of the oldest of them.
+    `events_applied`: the number of events that had a handler; `updated_at`: the time of its last batch.
     """
 
     generation: int
@@ -41,9 +45,9 @@ class Lag:
 
 
 async def lag(session: Session, name: str, most: int | None = None) -> Sequence[Lag]:
-    """Return the lag of each generation of a projection, the oldest generation first.
+    """Return the lag of each generation of the projection with this name, the oldest generation first.
 
-    At most `most` events are counted (None: all), because counting a long log takes long.
+    At most `most` events are counted (None: all), because counting the events of a long log is slow.
     """
     rows = await session.fetch_all(_LAG, name=name, most=most)
     return [

@@ -1,4 +1,7 @@
-"""Migration of a stream: its events are rewritten in the newest schema, after which it needs no upcasters."""
+"""Migration of a stream: rewrites its events in the newest schema, so that its upcasters can be removed.
+
+The upcasters convert the data. No service calls it: it is for an operator's script.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +14,7 @@ from subgraphs.kit.event_store.tables import every_event
 from subgraphs.kit.event_store.upcasters import Upcasters
 from subgraphs.kit.unit_of_work import UnitOfWork
 
-# Archiving locks this row, too, so no event moves to the other table while it is rewritten.
+# `archive` locks this row, too, so no event moves to the table of archived events while it is rewritten.
 _LOCK = text("SELECT current_version FROM event_streams WHERE aggregate_id = :aggregate_id FOR UPDATE")
 _ALL = (
     select(every_event)
@@ -28,9 +31,9 @@ _REWRITE = [text(f"UPDATE {table} {_SET}") for table in ("events", "archived_eve
 async def migrate_stream(uow: UnitOfWork, stream: Stream, upcasters: Upcasters) -> int:
     """Rewrite a stream's old events, archived ones too, in the newest schema; return how many were rewritten.
 
-    Only data and schema version change. Writers of the stream wait meanwhile. Fields that an upcaster drops
-    are lost, also for audits. Raises UnknownSchemaVersion; the unit of work has to fail with it, or a part of
-    the stream may be rewritten.
+    Only `event_data` and `schema_version` change. Writers of the stream wait until the unit of work ends.
+    Fields that an upcaster drops are lost, also for audits. Raises UnknownSchemaVersion; the caller must then
+    not commit the unit of work, because a part of the stream may be rewritten.
     """
     await uow.fetch_value(_LOCK, aggregate_id=stream.aggregate_id)
     after, changed = 0, 0
@@ -44,7 +47,7 @@ async def migrate_stream(uow: UnitOfWork, stream: Stream, upcasters: Upcasters) 
 
 
 def _changes(rows: Sequence[Row[Any]], upcasters: Upcasters) -> list[dict[str, Any]]:
-    """Return the parameters of the UPDATE statement, one set for each event that has an old schema."""
+    """Return the parameters of the UPDATE statement for each event whose schema is not the newest."""
     pairs = [(event, upcasters.upcast(event)) for event in map(StoredEvent.of, rows)]
     return [
         {

@@ -1,9 +1,9 @@
-"""Projections: tables that are computed from events.
+"""Projections: tables that are computed from the events of the event store, in the global order.
 
-The changes of a batch of events and the checkpoint, the cursor behind the last event of the batch, are
-written in one transaction, so each event is applied once, also if a process is killed. Tables belong to a
-generation: while one generation serves queries, `rebuild` fills the next. A view under the table's plain name
-selects from the generation that serves.
+One transaction writes the changes of a batch of events and the checkpoint (the cursor behind the batch's last
+event), so each event is applied once, also if a process is killed. Tables belong to a generation: while one
+generation serves queries, `rebuild` fills the next. A view under the table's plain name (without a
+generation) selects from the generation that serves.
 
 Example: the projection `scores` has the tables `scores_g1` and, during a rebuild, `scores_g2`; the view
 `scores` selects from `scores_g1` until the rebuild ends.
@@ -22,7 +22,10 @@ from subgraphs.kit.event_store.upcasters import Upcasters
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 Handler = Callable[[UnitOfWork, StoredEvent, int], Awaitable[None]]
-"""Applies one event to the tables of a generation, in the unit of work; it must have no other effects."""
+"""Applies one event to the tables of the generation with the given number, in the unit of work.
+
+It must have no other effects.
+"""
 
 BATCH = 500
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -48,18 +51,18 @@ WHERE name = :name AND generation = :generation
 
 
 class Projection(ABC):
-    """Tables, how to create them, and how each type of event changes them.
+    """Defines tables that are computed from events: how to create them, and how each event type changes them.
 
-    Events without a handler are skipped.
+    Events of other types are skipped.
     """
 
     name: ClassVar[str]
     tables: ClassVar[tuple[str, ...]]
     """The plain names of the tables, which queries use (lower case, at most 41 characters)."""
     revision: ClassVar[int] = 1
-    """Raise it with every change of handlers or tables, and rebuild.
+    """The number of the code's version; increase it with every change of handlers or tables, and rebuild.
 
-    A process does not change tables of another revision.
+    A process whose code has another revision than the tables applies no events to them.
     """
     upcasters: ClassVar[Upcasters] = Upcasters()
 
@@ -70,10 +73,12 @@ class Projection(ABC):
 
     @abstractmethod
     async def prepare(self, uow: UnitOfWork, generation: int) -> None:
-        """Create the empty tables of a generation; `table` gives their names."""
+        """Create the empty tables of a generation, with the names that `table` returns."""
 
     async def apply(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> int:
-        """Apply events, in the global order, to the tables of a generation; return how many had a handler."""
+        """Apply events, given in the global order, to a generation's tables; return how many had a
+        handler.
+        """
         handlers, applied = self.handlers, 0
         for event in events:
             handler = handlers.get(event.event_type)
@@ -83,24 +88,25 @@ class Projection(ABC):
         return applied
 
     def table(self, plain: str, generation: int) -> str:
-        """Return the name of a table in a generation."""
+        """Return the name of a table in a generation: "scores_g2" for "scores" and 2."""
         return f"{plain}_g{generation}"
 
     async def discard(self, uow: UnitOfWork, generation: int) -> None:
-        """Drop the tables of a generation that does not serve any more."""
+        """Drop the tables of a generation, which must not be the one that serves."""
         for plain in self.tables:
             await uow.execute(
                 text(f"DROP TABLE IF EXISTS {self.table(checked_table_name(plain), generation)}")
             )
 
     def shown(self, plain: str, generation: int) -> str:
-        """Return the SELECT of the view under a plain name; override it to hide rows from queries."""
+        """Return the SELECT statement of the view `plain`; override it to hide rows from queries."""
         return f"SELECT * FROM {self.table(checked_table_name(plain), generation)}"  # noqa: S608 - checked
 
     async def show(self, uow: UnitOfWork, generation: int) -> None:
-        """Create the views under the plain names anew, over the tables of a generation.
+        """Drop the views under the plain names and create them over the tables of a generation.
 
-        Other views that depend on them have to be created again.
+        Override it to create other views that depend on them: PostgreSQL refuses to drop a view that another
+        one selects from.
         """
         for plain in self.tables:
             await uow.execute(text(f"DROP VIEW IF EXISTS {checked_table_name(plain)}"))
@@ -112,7 +118,7 @@ def _own(projection: Projection) -> dict[str, Any]:
 
 
 def checked_table_name(plain: str) -> str:
-    """Return the name, which is safe to put into SQL. Raises ValueError for a name that is not."""
+    """Return `plain` if it is a table name that is safe in the text of a statement; else raise ValueError."""
     if not _NAME.fullmatch(plain):
         raise ValueError(f"a table name must match {_NAME.pattern}, got {plain!r}")
     return plain
@@ -121,8 +127,9 @@ def checked_table_name(plain: str) -> str:
 async def create(
     uow: UnitOfWork, projection: Projection, generation: int = 1, *, serving: bool = True
 ) -> None:
-    """Create the tables and the checkpoint of a generation, if it does not exist; several processes may call
-    it.
+    """Create tables and checkpoint of a generation, unless it exists; with `serving` also the views.
+
+    Several processes may call it at the same time.
     """
     checkpoint = _CREATE.bindparams(generation=generation, serving=serving, **_own(projection))
     if await uow.execute(checkpoint) == 1:
@@ -134,8 +141,9 @@ async def create(
 async def apply_next(uow: UnitOfWork, projection: Projection, limit: int = BATCH) -> int | None:
     """Apply the next events to the serving generation and move its checkpoint; return how many were read.
 
-    0: all events were read. None: another process applies events now, or the tables have another revision and
-    need a rebuild. Raises the errors of handlers; the unit of work has to fail with them.
+    Creates the first generation if there is none. 0: there was no new event. None: another process applies
+    events now, or the tables have another revision and need a rebuild. Raises the errors of handlers; the
+    caller must then not commit the unit of work.
     """
     checkpoint = await uow.fetch_one(_LOCK_SERVING, **_own(projection))
     if checkpoint is None and await uow.fetch_value(_EXISTS, name=projection.name) is None:
@@ -147,9 +155,9 @@ async def apply_next(uow: UnitOfWork, projection: Projection, limit: int = BATCH
 
 
 async def apply_to(uow: UnitOfWork, projection: Projection, generation: int, limit: int = BATCH) -> int:
-    """Apply the next events to one generation, after waiting for its lock; return how many were read.
+    """Wait for the lock of a generation and apply the next events to it; return how many were read.
 
-    Raises LookupError if the generation does not exist.
+    Raises LookupError if the generation does not exist with the projection's revision.
     """
     checkpoint = await uow.fetch_one(_LOCK_GENERATION, generation=generation, **_own(projection))
     if checkpoint is None:
@@ -158,8 +166,9 @@ async def apply_to(uow: UnitOfWork, projection: Projection, generation: int, lim
 
 
 async def advance(uow: UnitOfWork, projection: Projection, checkpoint: Row[Any], limit: int) -> int:
-    """Apply the events behind a locked checkpoint, at most `limit`, and move it; return how many were
-    read.
+    """Apply the next events, at most `limit`, behind a checkpoint and move it; return how many were read.
+
+    `checkpoint` is a row of `projection_checkpoints` that the unit of work has locked.
     """
     events = await read_after(uow, Cursor(checkpoint.transaction_id, checkpoint.position), limit)
     if events:

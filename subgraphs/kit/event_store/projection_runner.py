@@ -1,4 +1,4 @@
-"""Runs a projection in the background of a service, so that it follows new events."""
+"""Runs a projection in the background of a service: applies new events to its tables as they are appended."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,8 +16,10 @@ log = structlog.get_logger("subgraphs.projector")
 
 
 class ProjectionRunner(Background):
-    """A background task of a service that applies events to a projection. Each process of the service may run
-    one; a lease lets one process at a time apply events, and the others wait.
+    """A background task of a service that applies events to a projection.
+
+    Each process of the service may run one; a lock on the checkpoint lets one process at a time apply events,
+    and the others poll.
     """
 
     def __init__(
@@ -29,8 +31,10 @@ class ProjectionRunner(Background):
         batch: int = BATCH,
         committed: Callable[[datetime], None] | None = None,
     ) -> None:
-        """Without new events it polls every `poll_seconds`. `committed` is called after each commit of a
-        batch, with the time.
+        """`poll_seconds`: the interval of polls while there are no new events; `batch`: events per
+        transaction.
+
+        `committed` is called with the present time after each commit of a batch.
         """
         self._database = database
         self._projection = projection
@@ -41,7 +45,7 @@ class ProjectionRunner(Background):
         self.task_name = f"projection {self._projection.name}"
 
     def wake(self) -> None:
-        """Poll now, because there are new events."""
+        """End the present pause; callers use it when they have appended events."""
         self._wake_up.set()
 
     async def _run(self) -> None:

@@ -1,4 +1,7 @@
-"""Rebuilding a projection from the first event, while the old tables serve."""
+"""Rebuilds a projection: computes its tables again from the first event, while the old tables serve queries.
+
+A rebuild is needed after a change of the projection's code (its `revision`).
+"""
 
 from collections.abc import Callable
 
@@ -34,9 +37,10 @@ async def rebuild(
     """Apply all events to a new generation of tables, make it serve, and drop the old one; return its number.
 
     Events are applied in transactions of `batch` events. The last transaction locks the old generation,
-    catches up with it and swaps the two, so no query sees an older state than before. An interrupted rebuild
-    leaves its tables: with `resume` the next one continues them if they have the same revision; otherwise
-    they are dropped. `begun` is called with the generation when its tables exist. Raises RebuildRunning.
+    applies the remaining events to the new one and makes it serve, so no query sees an older state than
+    before. An interrupted rebuild leaves its tables: with `resume` the next rebuild continues to fill them if
+    they have the same revision; otherwise it drops them. `begun` is called with the new generation's number
+    when its tables exist. Raises RebuildRunning if another process rebuilds the projection.
     """
     async with exclusive(database, projection.name):
         generation = await _begin(database, projection, resume=resume)
@@ -55,7 +59,7 @@ async def rebuild(
 
 
 async def _begin(database: Database, projection: Projection, *, resume: bool) -> int:
-    """Return the generation to fill: a new one, or with `resume` that of an interrupted rebuild."""
+    """Return the generation to fill: with `resume` that of an interrupted rebuild, otherwise a new one."""
     async with UnitOfWork(database) as uow:
         await create(uow, projection)
         rows = await uow.fetch_all(_GENERATIONS, name=projection.name)

@@ -1,8 +1,8 @@
-"""For use after a dump was restored into another server.
+"""Repairs the event store after a dump was restored into another server (docs/platform/operating.md).
 
-The other server's transaction ids may be lower than those stored in the events. Readers would then consider
-these events not final and never read them. So all events get a low transaction id and new positions in their
-old order, and the checkpoints are moved accordingly.
+The new server's transaction ids may be lower than those stored in the events. `feed` returns only events with
+ids below the oldest running transaction, so it would not return them. All events therefore get transaction id
+1 and new positions in their old order, and the checkpoints of projections are converted accordingly.
 """
 
 from sqlalchemy import text
@@ -38,7 +38,7 @@ UPDATE projection_checkpoints AS own SET transaction_id = '1', position = coales
 
 
 async def adopt(uow: UnitOfWork) -> bool:
-    """Renumber restored events if their transaction ids are too high; return whether they were.
+    """Renumber restored events if the server's transaction ids are below theirs; return whether it did.
 
     Call it once after restoring, before any event is appended. It rewrites every event and locks the tables.
     Cursors that are stored elsewhere than in `projection_checkpoints` are invalid afterwards.

@@ -1,4 +1,7 @@
-"""Snapshots: stored states of aggregates at some versions, so that loading need not read all events."""
+"""Snapshots: stored states of aggregates, so that loading an aggregate reads only the events after one.
+
+`aggregate` writes and reads them; `archive` moves only events that a snapshot covers.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +29,7 @@ _SET_LAST = text(
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state of an aggregate at a version, as JSON values."""
+    """The state of an aggregate after the event with this version, as JSON values."""
 
     version: int
     state: Mapping[str, Any]
@@ -35,7 +38,10 @@ class Snapshot:
 async def write_snapshots(
     uow: UnitOfWork, stream: Stream, schema_version: int, snapshots: list[Snapshot]
 ) -> None:
-    """Store snapshots of a stream; an existing snapshot of the same version is replaced."""
+    """Store snapshots of a stream; a snapshot replaces an existing one of the same version.
+
+    `schema_version` is that of the aggregate's state (`Aggregate.schema_version`), not that of the events.
+    """
     rows = [
         {
             "aggregate_id": stream.aggregate_id,

@@ -1,7 +1,8 @@
 """Tables whose rows are the current states of event-sourced aggregates, for queries, lists and joins.
 
-A change appends an event and writes the row from the stream's new state in one transaction; both have the
-same version. If a row is changed by other SQL, the table's trigger appends an event (migration 0007).
+Profiles, requests, bookings and escrows are stored so. A change appends an event and writes the row from the
+stream's new state in one transaction; both have the same version. If other SQL changes a row, the table's
+trigger appends an event with the change (migration 0007).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,22 +35,23 @@ class VersionedRecord(Protocol):
 
     @property
     def version(self) -> int:
-        """The version of the aggregate that the row shows."""
+        """The version of the aggregate's state that the row contains."""
         ...
 
 
 State = TypeVar("State", bound=msgspec.Struct)
 Record = TypeVar("Record", bound=VersionedRecord)
 Facts = Callable[[Record], Mapping[str, Any]]
-"""Returns the fields of the event to publish, from the record after the change."""
+"""Returns the fields of the event to publish, by name; its argument is the record after the change."""
 VERIFY_BATCH = 100
-# While `mussikon.loading` is on, the trigger appends no event for a changed row.
+# While the setting `mussikon.loading` is "on", the trigger appends no event for a changed row.
 _SET_LOADING = text("SELECT set_config('mussikon.loading', :on, true)")
 
 
 def merge_changes(state: State, event: StoredEvent) -> State:
-    """Return the state with the fields that an event changed; the event's data are new values by field
-    name.
+    """Return the state with the new values of an event's data, which are by field name.
+
+    It is the `apply` of aggregates whose events contain the changed fields.
     """
     return msgspec.convert({**msgspec.to_builtins(state), **event.data}, type(state), strict=False)
 
@@ -64,10 +66,10 @@ class RowDrift:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The result of comparing some rows with their streams.
+    """The result of comparing up to VERIFY_BATCH rows with their streams.
 
-    `drifts` are the rows that differed and were repaired. `next` is the id to continue behind, None at the
-    end.
+    `drifts` are the rows that differed and were repaired. `next` is the id to pass to the next call; None:
+    all rows were compared.
     """
 
     compared: int
@@ -76,10 +78,10 @@ class Verification:
 
 
 class EventSourcedTable(Generic[State, Record]):
-    """A type of aggregate, the table of its current states, and the dataclass of the table's rows.
+    """Writes the aggregates of one type: their events, and the table of their current states.
 
-    The table has the columns `id`, `version`, `updated_at` and columns named as fields of the state. Callers
-    store the fields of the state that the table lacks.
+    The table has the columns `id`, `version`, `updated_at` and columns named like fields of the state. A
+    field of the state that has no column is written by the caller, for example to a table of its own.
     """
 
     def __init__(self, aggregate: Aggregate[State], rows: RecordTable[Record]) -> None:
@@ -96,9 +98,11 @@ class EventSourcedTable(Generic[State, Record]):
         event: type[Event],
         facts: Facts[Record],
     ) -> Record | None:
-        """Create a stream with its first event, insert its row and publish the event; return the record.
+        """Create a stream with its first event, insert its row and publish the event; return the new record.
 
-        Returns None if the row violates a unique constraint; the unit of work must then not be committed.
+        `values` are the fields of the state that differ from the initial one; `facts` returns the fields of
+        the published event. Returns None if the row violates a unique constraint; the caller must then not
+        commit the unit of work.
         """
         start = Loaded(self.aggregate.stream(row_id), self.aggregate.initial, 0, 0)
         event_id, loaded = await self._append(uow, start, event, values)
@@ -119,7 +123,8 @@ class EventSourcedTable(Generic[State, Record]):
     ) -> Record:
         """Append an event with changed values, update the row and publish the event; return the new record.
 
-        Raises VersionConflict if the aggregate was changed since `before` was read.
+        `before` is the record that the caller has read; `values` are new values of the state's fields, by
+        name. Raises VersionConflict if the aggregate was changed since `before` was read.
         """
         loaded = await self.aggregate.load(uow, self.aggregate.stream(before.id))
         if loaded.version != before.version:
@@ -130,9 +135,10 @@ class EventSourcedTable(Generic[State, Record]):
         return changed
 
     async def verify(self, uow: UnitOfWork, after: UUID = UUID(int=0)) -> Verification:
-        """Compare the next rows behind the id `after` with their streams, and repair those that differ.
+        """Compare up to VERIFY_BATCH rows with ids above `after` with their streams; repair those that
+        differ.
 
-        A row without a stream is not changed.
+        A repaired row gets the stream's state. A row without a stream is logged and not changed.
         """
         statement = select(self.table).where(self.table.c.id > bindparam("after")).order_by(self.table.c.id)
         rows = await uow.fetch_all(statement.limit(VERIFY_BATCH).with_for_update(), after=after)

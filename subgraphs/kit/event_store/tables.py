@@ -1,4 +1,4 @@
-"""The tables of migration 0003, as SQLAlchemy sees them."""
+"""The event store's tables as SQLAlchemy objects; migration 0003 creates them in the database."""
 
 from typing import Any
 
@@ -39,4 +39,4 @@ def _columns() -> list[Column[Any]]:
 _meta = MetaData()
 events = Table("events", _meta, *_columns())
 every_event = Table("every_event", _meta, *_columns())
-"""Live and archived events."""
+"""The view of the events in both tables, `events` and `archived_events`."""

@@ -1,5 +1,7 @@
-"""Upcasters: when an event with an old schema is read, its data are converted to the newest one, step by step
-(version 1 → 2 → 3).
+"""Upcasters: functions that convert the data of stored events from an old schema to the next.
+
+Aggregates and projections apply them when they read events, so that their code handles only the newest
+schema. Example: with upcasters from 1 to 2 and from 2 to 3, an event of schema version 1 is converted twice.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,12 +11,12 @@ from typing import Any
 from subgraphs.kit.event_store.events import NewEvent, StoredEvent
 
 Upcaster = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-"""Returns the data in the next schema version; it is pure and does not change its argument."""
+"""Returns an event's data in the next schema version; it is pure and does not change its argument."""
 
 
 class UnknownSchemaVersion(Exception):
-    """An event has a newer schema version than the upcasters know, or an upcaster for an old version is
-    missing.
+    """An event has a newer schema version than the upcasters convert to, or one of their versions
+    is missing.
     """
 
 
@@ -22,9 +24,9 @@ class Upcasters:
     """The upcasters of all event types; a type without upcasters has only schema version 1."""
 
     def __init__(self, steps: Mapping[tuple[str, int], Upcaster] | None = None) -> None:
-        """`steps`: upcasters by event type and the version that they convert from.
+        """`steps`: upcasters by event type and the schema version from which they convert to the next.
 
-        Raises UnknownSchemaVersion if a version below the newest has no upcaster.
+        Raises UnknownSchemaVersion if a version between 1 and the newest has no upcaster.
         """
         self._steps = dict(steps or {})
         self._newest: dict[str, int] = {}
@@ -37,16 +39,19 @@ class Upcasters:
                 raise UnknownSchemaVersion(f"{event_type} has no upcaster from schema version {missing[0]}")
 
     def newest(self, event_type: str) -> int:
-        """Return the schema version in which events of a type are written."""
+        """Return the newest schema version of an event type, in which new events are written; from 1."""
         return self._newest.get(event_type, 1)
 
     def stamped(self, event: NewEvent) -> NewEvent:
-        """Return the event with the newest schema version."""
+        """Return the event with the newest schema version as its `schema_version`; its data are not
+        changed.
+        """
         return replace(event, schema_version=self.newest(event.event_type))
 
     def upcast(self, event: StoredEvent) -> StoredEvent:
-        """Return the event in the newest schema. Raises UnknownSchemaVersion for an event with a newer
-        one.
+        """Return the event with its data converted to the newest schema.
+
+        Raises UnknownSchemaVersion for an event with a newer schema, which newer code has written.
         """
         newest = self.newest(event.event_type)
         if event.schema_version == newest:

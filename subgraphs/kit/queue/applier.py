@@ -1,9 +1,9 @@
-"""Applies events to a consumer's database.
+"""Applies events to a consumer's database; called by the inbox, which reads them from the queue.
 
-The effects of a batch, the versions that its events bring and the new positions in the streams are written in
-one transaction, which commits only while this process has the leases of the partitions (`kit/queue/leases`).
-If a batch fails, the inbox applies its events one by one, so that only those that fail are stored as failures
-(`kit/queue/failures`).
+One transaction writes the effects of a batch, the versions of its events and the new positions in the
+streams. It commits only while this process holds the leases of the partitions (`kit/queue/leases`). If a
+batch fails, the inbox calls the applier with one event at a time, so that only those that fail are stored as
+failures (`kit/queue/failures`).
 """
 
 import time
@@ -34,18 +34,21 @@ ANY_TYPE = "*"  # the key of the handler for events whose type has no handler of
 
 
 class MissingEvent(Exception):
-    """An event arrived, but not the events of its aggregate with lower versions."""
+    """An event arrived before an event of its aggregate with a lower version: version 5 while 3 is
+    applied.
+    """
 
 
 def origin_of(entry: StreamEntry) -> tuple[str, int]:
-    """Return the service and the partition of an entry's stream."""
+    """Return service and partition from the name of an entry's stream: ("users", 3) for `events:users:3`."""
     source, _, partition = entry.stream.removeprefix("events:").rpartition(":")
     return source, int(partition)
 
 
 class EventApplier:
-    """Applies the events of one consumer. `tokens` are the fencing tokens of leased partitions, by
-    partition.
+    """Applies the events of one consumer.
+
+    `tokens`, in all methods: the fencing token of each partition that this process has leased, by partition.
     """
 
     def __init__(
@@ -65,9 +68,9 @@ class EventApplier:
     async def apply_batch(
         self, entries: Sequence[StreamEntry], tokens: Mapping[int, int]
     ) -> list[Confirmation]:
-        """Apply entries in one transaction; return their confirmations.
+        """Apply stream entries in one transaction; return the confirmations to publish for them.
 
-        Raises LeaseLost, and the errors of handlers and of the database; then nothing is applied.
+        Raises LeaseLost, and the errors of handlers and of the database; the transaction is then rolled back.
         """
         async with UnitOfWork(self._database) as uow:
             await self._begin(uow, {origin_of(entry)[1] for entry in entries}, tokens)
@@ -84,7 +87,7 @@ class EventApplier:
         await self._leases.fence(uow, {partition: tokens[partition] for partition in partitions})
 
     async def _decode(self, uow: UnitOfWork, entries: Sequence[StreamEntry]) -> list[ReceivedEvent]:
-        """Return the events of entries, and store those entries as failures that are not events."""
+        """Return the events of entries; store an entry that cannot be decoded as a failure."""
         events = []
         for entry in entries:
             source, partition = origin_of(entry)
@@ -138,7 +141,9 @@ class EventApplier:
             state.add_outcome(event, "retry")
 
     def _log_conflict(self, event: ReceivedEvent, known: int) -> str:
-        """Log that an event was skipped because its aggregate has a later version here; return the reason."""
+        """Log that an event was skipped because version `known` of its aggregate is applied; return the
+        reason.
+        """
         envelope = event.envelope
         reason = (
             f"event has version {envelope.version}, but version {known} of its aggregate was applied before"
@@ -156,7 +161,7 @@ class EventApplier:
         return self._handlers.get(envelope.event_type) or self._handlers.get(ANY_TYPE)
 
     async def _apply(self, uow: UnitOfWork, envelope: Envelope) -> float:
-        """Call the handler; return its duration in milliseconds."""
+        """Call the handler, if the event's type has one; return its duration in milliseconds."""
         if (handler := self._handler(envelope)) is None:
             return 0.0
         correlation_id = envelope.correlation_id or str(envelope.event_id)
@@ -168,7 +173,11 @@ class EventApplier:
     async def store_failed(
         self, entry: StreamEntry, tokens: Mapping[int, int], error: Exception
     ) -> list[Confirmation]:
-        """Store an event whose handler failed with `error`, to retry it later."""
+        """Store the event of `entry`, whose handler raised `error`, for a later retry; return its
+        confirmation.
+
+        Raises LeaseLost, and the errors of the database.
+        """
         source, partition = origin_of(entry)
         event = ReceivedEvent(entry, envelope_of(source, entry.fields), partition)
         state = BatchState(self._consumer, self._retry_policy, self._database.clock)
@@ -184,12 +193,14 @@ class EventApplier:
         return state.confirmations()
 
     async def due(self, partitions: Mapping[int, int]) -> Sequence[Row[Any]]:
-        """Return the rows of stored events that are to be retried now."""
+        """Return the rows of stored events in these partitions whose retry is due, at most 100."""
         return await failures.due(self._database, self._consumer, list(partitions))
 
     async def retry(self, row: Row[Any], tokens: Mapping[int, int]) -> list[Confirmation]:
-        """Retry the stored event of a row; return its confirmations. Raises LeaseLost, and what means an
-        outage.
+        """Apply the stored event of a row (a result of `due`) again; return its confirmations.
+
+        An error of the handler is counted as a failed retry. Raises LeaseLost, and the errors that mean that
+        a server is unavailable (`outages.is_outage`), which count no retry.
         """
         entry = StreamEntry(stream_of(row.source, row.partition), "0", failures.fields_of(row))
         event = ReceivedEvent(entry, envelope_of(row.source, entry.fields), row.partition)
@@ -213,7 +224,9 @@ class EventApplier:
         known = state.versions.get(event.aggregate)
         verdict = compare_versions(row.version, known)
         if verdict == "stale" and row.replays and row.version == known:
-            verdict = "next"  # the version was counted when the event failed for good, and none came after it
+            # When its last retry failed, the event's version was recorded as applied, so that later events
+            # could follow. None did, so a requested replay may apply it now.
+            verdict = "next"
         if verdict == "gap" and row.retry_count + 1 < row.max_retries:
             raise _gap(event.envelope, known)
         took = 0.0
@@ -229,8 +242,9 @@ class EventApplier:
     async def _failed_again(
         self, event: ReceivedEvent, row: Row[Any], tokens: Mapping[int, int], error: Exception
     ) -> list[Confirmation]:
-        """Count a failed retry. After the last one the event is `failed`, and events behind it are
-        applied.
+        """Record a failed retry; return the confirmation.
+
+        After the last retry the event gets the status `failed`, and the next event of its aggregate is due.
         """
         state = BatchState(self._consumer, self._retry_policy, self._database.clock)
         async with UnitOfWork(self._database) as uow:
@@ -253,7 +267,10 @@ class EventApplier:
         return state.confirmations()
 
     async def replay(self, entries: Sequence[StreamEntry], tokens: Mapping[int, int]) -> int:
-        """Schedule failed events for a retry, as entries of the replay stream request it; return how many."""
+        """Schedule the failed events that entries of the replay stream name for a retry; return how many.
+
+        The replay stream belongs to partition 0, so the caller needs the lease of that partition.
+        """
         event_ids = []
         for entry in entries:
             try:

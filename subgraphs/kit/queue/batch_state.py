@@ -1,7 +1,7 @@
-"""What is stored about the events of one batch, and what the batch changes of it.
+"""The state of one batch of events during its transaction: read once before it, written once after it.
 
-It is read once and written once per batch. The rules of order are here: which event is a duplicate, which one
-has to wait behind another event of its aggregate, and what follows from an event's version.
+`applier` decides with it what to do with each event: skip it as a duplicate, store it behind an earlier
+event of its aggregate, or apply it according to its version.
 
 Example: version 3 of an aggregate was applied. Version 4 is "next", version 3 is "stale", and version 5 is a
 "gap": it is stored and retried until version 4 has arrived, or applied without it at the last retry.
@@ -45,9 +45,10 @@ ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = greatest(in
 
 
 def compare_versions(version: int, known: int | None) -> Literal["next", "stale", "gap"]:
-    """Compare an event's version with the last version of its aggregate that was applied.
+    """Compare an event's `version` with `known`, the last version of its aggregate that was applied.
 
-    `version` 0: the aggregate has no versions; `known` None: no event of the aggregate was applied before.
+    "next": apply the event; "stale": skip it; "gap": a version between the two is missing. `version` 0: the
+    aggregate has no versions; `known` None: no event of the aggregate was applied before. Both are "next".
     """
     if not version or known is None or version == known + 1:
         return "next"
@@ -55,7 +56,7 @@ def compare_versions(version: int, known: int | None) -> Literal["next", "stale"
 
 
 class ReceivedEvent(NamedTuple):
-    """An event from the queue, with the stream entry that carried it and its partition."""
+    """An event from the queue, with the stream entry that contains it and its partition."""
 
     entry: StreamEntry
     envelope: Envelope
@@ -63,7 +64,7 @@ class ReceivedEvent(NamedTuple):
 
     @property
     def aggregate(self) -> Aggregate:
-        """Service and id of the event's aggregate."""
+        """The aggregate's service and id."""
         return self.envelope.source, self.envelope.aggregate_id
 
     @property
@@ -74,17 +75,20 @@ class ReceivedEvent(NamedTuple):
 
 @dataclass(slots=True)
 class BatchState:
-    """The state of one batch: what the database has stored before, and what is to be written."""
+    """What the database contains about the events of one batch, and the changes to write at its end."""
 
     consumer: str
     retry_policy: failures.RetryPolicy
     clock: Clock
     processed: dict[UUID, datetime] = field(default_factory=dict)
-    """When events were applied, by event id."""
+    """The times at which events were applied, by event id."""
     stored_failures: dict[UUID, tuple[str, int]] = field(default_factory=dict)
-    """Status and retries of stored events, by event id."""
+    """Status and number of retries of the events stored in `inbox_failures`, by event id."""
     waiting_from: dict[Aggregate, int] = field(default_factory=dict)
-    """The position of the first stored, unfinished event of an aggregate; later ones have to wait."""
+    """The outbox position of each aggregate's first event that is stored and waits for a retry.
+
+    Events of the aggregate with a higher position have to wait behind it.
+    """
     versions: dict[Aggregate, int] = field(default_factory=dict)
     """The last version of each aggregate that was applied."""
     applied: list[UUID] = field(default_factory=list)
@@ -101,7 +105,7 @@ class BatchState:
         retry_policy: failures.RetryPolicy,
         received: Sequence[ReceivedEvent],
     ) -> "BatchState":
-        """Read what the database has stored about events and their aggregates."""
+        """Read from the database which events are applied or stored, and the versions of their aggregates."""
         state = cls(consumer, retry_policy, uow.clock)
         event_ids = [event.envelope.event_id for event in received]
         aggregates = {event.envelope.aggregate_id for event in received}
@@ -123,11 +127,14 @@ class BatchState:
         self.waiting_from[aggregate] = min(position, self.waiting_from.get(aggregate, position))
 
     def must_wait(self, event: ReceivedEvent) -> bool:
-        """Return whether an earlier event of the aggregate is stored and not finished."""
+        """Return whether an earlier event of the same aggregate is stored and waits for a retry."""
         return self.waiting_from.get(event.aggregate, event.envelope.position) < event.envelope.position
 
     def add_failure(self, event: ReceivedEvent, status: Literal["retry", "waiting"], error: str = "") -> None:
-        """Store an event as a failure; later events of its aggregate in this batch will wait behind it."""
+        """Add an event to the failures to store; later events of its aggregate in this batch wait behind it.
+
+        "retry": the event is retried after a pause; "waiting": it waits behind an earlier event.
+        """
         row = failures.row_of(self.consumer, event.partition, event.envelope, event.entry, self.retry_policy)
         pause = self.retry_policy.pause(0)
         self.new_failures.append(
@@ -137,8 +144,9 @@ class BatchState:
         self._wait_from(event.aggregate, event.envelope.position)
 
     def mark_passed(self, event: ReceivedEvent, *, handled: bool) -> None:
-        """Record that an event was applied; `handled` False: it has no handler here, only its version
-        counts.
+        """Record an event and its version as applied.
+
+        `handled` False: the consumer has no handler for its type, so only the version is recorded.
         """
         if handled:
             self.applied.append(event.envelope.event_id)
@@ -149,17 +157,17 @@ class BatchState:
             self.to_retry.add(event.aggregate)
 
     def raise_version(self, aggregate: Aggregate, version: int) -> None:
-        """Record a version as applied, unless a higher one was."""
+        """Record a version of an aggregate as applied; a higher recorded version is not changed."""
         self.versions[aggregate] = self.new_versions[aggregate] = max(
             version, self.versions.get(aggregate, 0)
         )
 
     def add_outcome(self, event: ReceivedEvent, outcome: Outcome, **details: Any) -> None:
-        """Add a confirmation of an event; `details` are further fields of the Confirmation."""
+        """Add a confirmation of an event; `details`: values of further fields of Confirmation, by name."""
         self.outcomes.append((event, outcome, details))
 
     async def write(self, uow: UnitOfWork) -> None:
-        """Write the changes to the database."""
+        """Write the batch's applied events, versions and failures to the database."""
         if self.applied:
             await uow.execute(_REMEMBER.bindparams(consumer=self.consumer, ids=self.applied))
         for row in self.new_failures:
@@ -173,7 +181,7 @@ class BatchState:
             await uow.execute(_RAISE.bindparams(consumer=self.consumer, **values))
 
     def confirmations(self) -> list[Confirmation]:
-        """Return the confirmations to publish when the transaction is committed."""
+        """Return the confirmations of the batch; publish them after the transaction has committed."""
         now = self.clock.now()
         return [
             Confirmation.of(

@@ -1,5 +1,6 @@
-"""Messages from consumers to a publisher: their subscriptions, and the outcome of each event.
+"""Messages from consumers to the publisher of events: their subscriptions, and the outcome of each event.
 
+The inbox of a consumer publishes them on `confirmations:<source>`; the publisher's relay reads them.
 The queue may lose a confirmation. The publisher then publishes the event again, and the consumer, which has
 already applied it, confirms it again.
 """
@@ -29,7 +30,7 @@ Outcome = Literal["done", "retry", "failed", "stale", "gap"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
-    """The outcome of one event at one consumer."""
+    """The outcome of one event at one consumer. `position` is the event's id in the publisher's outbox."""
 
     consumer: str
     source: str
@@ -58,7 +59,7 @@ class Confirmation:
 
     @classmethod
     def of(cls, consumer: str, envelope: Envelope, outcome: Outcome, **more: Any) -> "Confirmation":
-        """Return the confirmation of an event; `more` are further fields of the confirmation."""
+        """Return the confirmation of an event; `more`: values of further fields of the class, by name."""
         return cls(
             consumer=consumer,
             source=envelope.source,
@@ -75,7 +76,7 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """A consumer subscribes to the events of these types ("*": all types) of a source."""
+    """A consumer's message that it consumes the events of these types ("*": all types) of a service."""
 
     consumer: str
     source: str

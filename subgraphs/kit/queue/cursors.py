@@ -1,10 +1,13 @@
-"""The position of a reader in a stream, stored in the reader's database in the transaction that applies the
-entries.
+"""The position of a reader in a stream: the id of the last entry that it has read.
 
-Why not Valkey's consumer groups: a group delivers an entry to any waiting process, also to one that has just
-lost its lease. The next owner of the partition would then apply later events first. A position in the
-database is written in the transaction that checks the lease's token, so no process reads past an entry that
-was not committed, no acknowledgement is needed, and positions survive the loss of the queue's data.
+A reader stores its positions in its own database, in the transaction that applies the entries. Why not
+Valkey's consumer groups: a group delivers an entry to any waiting process, also to one that has just lost its
+lease. The next owner of the partition would then apply later events first. The transaction that writes a
+position also checks the lease's token, so no process reads past an entry that was not committed, no
+acknowledgement is needed, and positions survive the loss of the queue's data.
+
+Example: the consumer `matching` has the position `1700000000000-4` in `events:users:3`. It reads the entries
+with higher ids, applies them, and writes the id of the last one in the same transaction.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -46,7 +49,7 @@ _BEGIN = _moved.on_conflict_do_nothing()
 
 
 class StreamEntry(NamedTuple):
-    """An entry of a stream."""
+    """An entry of a Valkey stream: the stream's name, the entry's id ("1700000000000-4") and its fields."""
 
     stream: str
     id: str
@@ -54,7 +57,10 @@ class StreamEntry(NamedTuple):
 
 
 async def load_positions(session: Session, consumer: str, streams: Sequence[str]) -> dict[str, str]:
-    """Return the id of the last entry that a consumer has read, by stream; START where it has read none."""
+    """Return the id of the last entry that a consumer has read in each stream, by stream.
+
+    The id is START for a stream of which the consumer has read nothing.
+    """
     rows = await session.fetch_all(_LOAD, consumer=consumer, streams=list(streams))
     return dict.fromkeys(streams, START) | {row.stream: row.last_id for row in rows}
 
@@ -69,7 +75,7 @@ async def save_positions(uow: UnitOfWork, consumer: str, positions: Mapping[str,
 async def valid_positions(redis: Redis, positions: Mapping[str, str]) -> dict[str, str]:
     """Return the positions, with START for each stream whose newest entry is older than the position.
 
-    Such a stream was lost by the server, and all of its present entries are new.
+    The server has lost such a stream (a restart without its data), so all of its present entries are new.
     """
     return {
         stream: START if numeric_id(position) > await newest_id(redis, stream) else position
@@ -80,9 +86,9 @@ async def valid_positions(redis: Redis, positions: Mapping[str, str]) -> dict[st
 async def read_entries(
     redis: Redis, positions: Mapping[str, str], count: int, block_ms: int | None = None
 ) -> list[StreamEntry]:
-    """Return the entries behind the positions, at most `count` per stream.
+    """Return the entries after the positions, at most `count` per stream.
 
-    If there are none, wait for some, `block_ms` milliseconds at most (None: do not wait).
+    Without new entries wait for the first, `block_ms` milliseconds at most (None: do not wait).
     """
     streams: dict[Any, Any] = dict(positions)
     found: Any = await redis.xread(streams, count=count, block=block_ms)
@@ -94,9 +100,10 @@ async def read_entries(
 
 
 class SharedReader:
-    """Reads streams with one stored position each, shared by all processes that run the same reader.
+    """Reads streams for several processes that share one stored position per stream.
 
-    A process locks the rows of the positions while it handles entries, so each entry is handled once.
+    `reader` is the name under which the positions are stored. A process locks their rows while it handles
+    entries, so one process handles each entry.
     """
 
     def __init__(self, database: Database, redis: Redis, reader: str, streams: Sequence[str]) -> None:
@@ -107,7 +114,7 @@ class SharedReader:
         self._positions: dict[str, str] = {}
 
     async def open(self) -> None:
-        """Load the positions, and store START where the server has lost a stream."""
+        """Load the positions; reset the position to START in each stream that the server has lost."""
         async with UnitOfWork(self._database) as uow:
             await (await uow.connection()).execute(_BEGIN, self._values(dict.fromkeys(self._streams, START)))
             locked = {row.stream: row.last_id for row in await uow.fetch_all(_LOCK, **self._names())}
@@ -115,7 +122,7 @@ class SharedReader:
             await save_positions(uow, self._reader, self._positions)
 
     async def wait_for_entries(self, seconds: float) -> bool:
-        """Wait for a new entry, so many seconds at most; return whether there is one."""
+        """Wait at most `seconds` for a new entry; return whether there is one."""
         return bool(await read_entries(self._redis, self._positions, 1, int(seconds * 1000)))
 
     async def handle_new(
@@ -123,7 +130,7 @@ class SharedReader:
     ) -> int:
         """Call `handle` with the new entries, at most `count` per stream; return their number.
 
-        The effects of `handle` and the new positions are one transaction.
+        `handle` writes with the unit of work that it receives; the new positions are committed with it.
         """
         async with UnitOfWork(self._database) as uow:
             positions = {row.stream: row.last_id for row in await uow.fetch_all(_LOCK, **self._names())}

@@ -1,5 +1,8 @@
 """The publisher's records of its consumers: their subscriptions, and which events each has confirmed.
 
+The relay writes them from the stream `confirmations:<service>`, and finds with them the events to publish
+again.
+
 An event is delivered when every consumer that subscribes to its type has confirmed that it is applied, or
 stored as failed. Until then the event is published again, after intervals that double, as long as at least
 one such consumer is alive.
@@ -19,11 +22,12 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 
 CHECK_BATCH = 500
 DOUBLINGS = 7
-"""The longest interval between two checks of an event is 2**7 times the first: an hour if that is 30 s."""
+"""How often the interval between two checks of an event doubles: from 30 seconds to an hour (2**7 * 30 s)."""
 
-# `first_id`: a new consumer has to confirm events from the first undelivered one on. Events that were
-# delivered before are in the streams, which it reads from their beginning. `since`: when the consumer came
-# (back). It first gets the time to read the streams by itself, before events are published again for it.
+# `first_id`: the outbox id of the first event that the consumer has to confirm. For a new consumer it is the
+# first undelivered event; the streams still contain older events, and it reads them from their beginning.
+# `since`: when the consumer subscribed, for the first time or after it was down for 3 minutes. It first gets
+# time to read the streams, before events are published again for it.
 _SUBSCRIBE = text("""
 INSERT INTO outbox_consumers (consumer, event_types, first_id)
 SELECT :consumer, :types, coalesce((SELECT min(id) FROM outbox WHERE delivered_at IS NULL), (SELECT max(id) + 1 FROM outbox), 1)
@@ -53,8 +57,8 @@ UPDATE outbox SET delivered_at = clock_timestamp()
 WHERE id = ANY(:ids) AND delivered_at IS NULL AND NOT EXISTS ({_OWED})""").bindparams(  # noqa: S608 - our own text
     bindparam("ids", type_=ARRAY(BigInteger))
 )
-# An event is published again only for consumers that are alive (`seen_at`) and had time to read the streams
-# since they came back (`since`).
+# An event is published again only for consumers that are alive (`seen_at`: their last subscription) and have
+# subscribed at least :seconds ago (`since`), so that they had time to read the streams.
 _CHECK = text(f"""
 WITH due AS (
     SELECT id, EXISTS ({_OWED}) AS owed, EXISTS ({_OWED}
@@ -76,15 +80,16 @@ _FORGET = (
 
 
 def check_interval(seconds: float) -> ColumnElement[Any]:
-    """Return the SQL interval until the next check of an event: `seconds`, doubled by each earlier
-    attempt.
+    """Return the SQL interval until the next check whether all consumers have confirmed an event.
+
+    It is `seconds`, doubled for each earlier check of the event, at most DOUBLINGS times.
     """
     doubled = func.power(2, func.least(outbox.c.attempts, DOUBLINGS))
     return func.make_interval(0, 0, 0, 0, 0, 0, literal(seconds, Float) * doubled)
 
 
 async def record_entries(uow: UnitOfWork, entries: Sequence[StreamEntry]) -> None:
-    """Record the subscriptions and confirmations in entries of the confirmation stream."""
+    """Store the subscriptions and confirmations that entries of the confirmation stream contain."""
     subscriptions, confirmations = decode(entry.fields for entry in entries)
     for subscription in {each.consumer: each for each in subscriptions}.values():
         await record_subscription(uow, subscription)
@@ -93,7 +98,9 @@ async def record_entries(uow: UnitOfWork, entries: Sequence[StreamEntry]) -> Non
 
 
 async def record_subscription(uow: UnitOfWork, subscription: Subscription) -> None:
-    """Store which event types a consumer subscribes to, and that it is alive now."""
+    """Store the event types to which a consumer subscribes, and the present time as proof that it
+    is alive.
+    """
     values = {"consumer": subscription.consumer, "types": list(subscription.event_types)}
     await uow.execute(_SUBSCRIBE.bindparams(**values))
 
@@ -101,7 +108,8 @@ async def record_subscription(uow: UnitOfWork, subscription: Subscription) -> No
 async def record_confirmations(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> None:
     """Store the outcomes of events, and mark events as delivered that all subscribers have confirmed.
 
-    Of several confirmations of one event by one consumer a final outcome is stored, else the newest.
+    If one consumer has confirmed an event several times, a final outcome (`done`, `stale`, `gap`) has
+    precedence over `retry` and `failed`; otherwise the newest outcome is stored.
     """
     chosen: dict[tuple[int, str], Confirmation] = {}
     for each in confirmations:
@@ -123,10 +131,10 @@ async def record_confirmations(uow: UnitOfWork, confirmations: Sequence[Confirma
 
 
 async def republish(database: Database, seconds: float) -> int:
-    """Mark events for publication that were not confirmed in time; return how many.
+    """Mark published events that were not confirmed in time as unpublished; return how many.
 
-    An event is due `seconds` after its publication, then after intervals that double. An event without a
-    subscriber is marked as delivered.
+    An event is checked `seconds` after its publication, then after intervals that double. An event that all
+    subscribers have confirmed, or that has none, is marked as delivered.
     """
     again = 0
     while True:
@@ -138,8 +146,10 @@ async def republish(database: Database, seconds: float) -> int:
 
 
 async def delete_old(database: Database) -> None:
-    """Delete delivered events after 7 days, and after 30 days: other published events, the ids of events that
-    this service has applied, and consumers that have not renewed their subscription.
+    """Delete old rows of outbox and inbox.
+
+    After 7 days: delivered events. After 30 days: published events that were not delivered, the ids of events
+    that this service has applied, and consumers that have not renewed their subscription.
     """
     for statement in _FORGET:
         await database.execute(statement)

@@ -1,7 +1,11 @@
 """Events that a consumer could not apply, stored in its database and retried after growing pauses.
 
 While an event waits for its retry, later events of the same aggregate wait behind it (status `waiting`), so
-that events of an aggregate are applied in order. After the last retry the event gets the status `failed`.
+that events of an aggregate are applied in order. After the last retry the event gets the status `failed`, and
+the next one is applied without it.
+
+Example: version 4 of a request fails and is stored as `retry`; version 5 arrives and is stored as `waiting`.
+When the retry of version 4 succeeds, its row is deleted, and version 5 becomes `retry`, due at once.
 """
 
 import random
@@ -92,22 +96,25 @@ class RetryPolicy:
     factor: float = 4.0
 
     def pause(self, retries: int) -> timedelta:
-        """Return the pause after so many retries: 1, 4, 16 s by default.
+        """Return the pause before the next retry of an event that was retried `retries` times.
 
-        Each pause varies by up to 20 % at random, so that many failed events are not retried at once.
+        By default about 1, 4 and 16 seconds; each varies by up to 20 % at random, so that many failed events
+        are not retried at the same moment.
         """
         return timedelta(seconds=self.seconds * self.factor**retries * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
 
 
 def error_text(error: BaseException) -> str:
-    """Return class and message of an error, without NUL characters and at most LONGEST_ERROR long."""
+    """Return "class: message" of an error, cut to MAX_ERROR_LENGTH, without NULs (PostgreSQL
+    refuses them).
+    """
     return f"{type(error).__name__}: {error}".replace("\0", "")[:MAX_ERROR_LENGTH]
 
 
 def row_of(
     consumer: str, partition: int, envelope: Envelope, entry: StreamEntry, retry_policy: RetryPolicy
 ) -> dict[str, Any]:
-    """Return the row of an event to store; the table has defaults for the columns that the row lacks."""
+    """Return the row to store for a failed event; for columns not in it the table has defaults."""
     return {
         "consumer": consumer,
         "event_id": envelope.event_id,
@@ -124,7 +131,10 @@ def row_of(
 def malformed_row_of(
     consumer: str, source: str, partition: int, entry: StreamEntry, error: Exception
 ) -> dict[str, Any]:
-    """Return the row of an entry that is not an event. It has the status `failed` and cannot be replayed."""
+    """Return the row to store for a stream entry that `error` shows not to be an event.
+
+    The row has the status `failed` and cannot be replayed.
+    """
     return {
         "consumer": consumer,
         "event_id": uuid5(_MALFORMED, f"{entry.stream} {entry.id}"),
@@ -155,19 +165,21 @@ def fields_of(row: Row[Any]) -> dict[bytes, bytes]:
 async def known_failures(
     session: Session, consumer: str, events: Collection[UUID], aggregates: Collection[UUID]
 ) -> Sequence[Row[Any]]:
-    """Return the stored failures of these events, and those of these aggregates that are not finished."""
+    """Return the rows of these events, and the rows of these aggregates with status `retry` or `waiting`."""
     return await session.fetch_all(
         _KNOWN, consumer=consumer, events=list(events), aggregates=list(aggregates)
     )
 
 
 async def due(session: Session, consumer: str, partitions: Collection[int]) -> Sequence[Row[Any]]:
-    """Return the events that are to be retried now, in the order of their positions, at most 100."""
+    """Return the rows of events in these partitions whose retry is due, by source and position, at
+    most 100.
+    """
     return await session.fetch_all(_DUE, consumer=consumer, partitions=list(partitions))
 
 
 async def add(uow: UnitOfWork, row: dict[str, Any]) -> None:
-    """Store a row of `row_of` or `malformed_row_of`; an existing row of the event is not changed."""
+    """Insert a row made by `row_of` or `malformed_row_of`, unless the event has a row already."""
     await uow.execute(insert(inbox_failures).values(row).on_conflict_do_nothing())
 
 
@@ -176,12 +188,12 @@ def _is_event(consumer: str, event_id: UUID) -> Any:
 
 
 async def remove(uow: UnitOfWork, row: Row[Any]) -> None:
-    """Delete a row: its event was applied, or is out of date."""
+    """Delete the row of an event that was applied, or skipped because a later version was applied."""
     await uow.execute(inbox_failures.delete().where(_is_event(row.consumer, row.event_id)))
 
 
 async def record_retry(uow: UnitOfWork, row: Row[Any], retry_policy: RetryPolicy, error: str) -> bool:
-    """Count a failed retry; return whether it was the last, in which case the event is `failed` now."""
+    """Count a failed retry of a row's event; return whether it was the last, which sets status `failed`."""
     retries = row.retry_count + 1
     last: bool = retries >= row.max_retries
     values: dict[str, Any] = {
@@ -196,7 +208,7 @@ async def record_retry(uow: UnitOfWork, row: Row[Any], retry_policy: RetryPolicy
 
 
 async def release_next(uow: UnitOfWork, row: Row[Any]) -> None:
-    """Schedule the first event that waits behind a row's event for an immediate retry."""
+    """Schedule the first stored event of the same aggregate behind a row's event for an immediate retry."""
     behind = (
         (_columns.consumer == row.consumer)
         & (_columns.source == row.source)
@@ -221,7 +233,10 @@ async def retry_now(uow: UnitOfWork, consumer: str, source: str, aggregate_id: U
 
 
 async def replay(uow: UnitOfWork, consumer: str, event_ids: Sequence[UUID]) -> int:
-    """Schedule failed events for an immediate retry, with all their retries; return how many were failed."""
+    """Schedule those of the events that have the status `failed` for an immediate retry; return how many.
+
+    Their count of retries starts again at 0.
+    """
     columns = _columns
     failed = (
         (columns.consumer == consumer)

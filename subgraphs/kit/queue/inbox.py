@@ -1,11 +1,11 @@
-"""The inbox reads the events of other services and calls the handlers, once per event, in order per
-aggregate.
+"""The inbox of a service reads the events of other services from the queue and has them applied by `applier`,
+once per event, in order per aggregate.
 
 The processes of a service share the partitions of the events by leases; each reads the partitions that it has
 leased. A batch is applied in one transaction; if that fails, its events are applied one by one. An event that
-fails is stored in the consumer's database, retried after growing pauses, and at last marked as `failed`. If
-the database is unavailable, the inbox waits for it and counts no retry. The outcome of each event is
-confirmed to its publisher, which publishes unconfirmed events again.
+fails is stored in the consumer's database, retried after growing pauses, and marked as `failed` when all
+retries have failed. If the database is unavailable, the inbox waits for it and counts no retry. The inbox
+confirms the outcome of each event to its publisher, which publishes unconfirmed events again.
 """
 
 import asyncio
@@ -33,13 +33,13 @@ log = structlog.get_logger("subgraphs.inbox")
 BATCH = 100  # events per transaction
 _READ = 50  # entries per stream and read
 _BLOCK_MS = 500
-HELLO_SECONDS = 60.0
+HELLO_SECONDS = 60.0  # interval at which the subscriptions are published again
 
 
 class Inbox:
-    """Consumes the events of `sources`, under the name `consumer`, until it is stopped.
+    """Consumes the events of the services `sources`, under the name `consumer`, until it is stopped.
 
-    `handlers` are by event type, or by ANY_TYPE for all types without a handler of their own.
+    `handlers` are by event type; the handler with the key ANY_TYPE receives events of all other types.
     """
 
     def __init__(
@@ -74,13 +74,16 @@ class Inbox:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Start to consume in the background."""
+        """Start background tasks that renew leases, publish subscriptions and consume events."""
         loops = {"renew leases": self._renew_leases, "subscribe": self._subscribe, "consume": self._run}
         for name, loop in loops.items():
             self._tasks.append(asyncio.create_task(loop(), name=f"inbox {self._consumer} {name}"))
 
     async def stop(self) -> None:
-        """Stop, and release the leases; the next owner applies the events that were not committed."""
+        """Stop the tasks and release the leases, so that another process can lease the partitions now.
+
+        It reads from the stored positions, so it applies the events that this process has not committed.
+        """
         while self._tasks:
             await cancel(self._tasks.pop())
         try:
@@ -100,7 +103,9 @@ class Inbox:
             await self._clock.sleep(self._leases.seconds / 5)
 
     async def _subscribe(self) -> None:
-        """Publish the subscriptions again and again: the queue may lose them."""
+        """Publish the subscriptions every HELLO_SECONDS: the queue may lose them, and the publisher sees by
+        them that the consumer is alive.
+        """
         while True:
             pause = HELLO_SECONDS
             try:
@@ -148,8 +153,8 @@ class Inbox:
         await self._leases_changed.wait()
 
     async def _find_positions(self, tokens: dict[int, int]) -> None:
-        """Load the positions of the leased partitions after leases changed or the queue's server
-        restarted.
+        """Load the stored positions of the leased partitions if the leases changed or the queue's server was
+        restarted. The owner of partition 0 also reads the stream of replay requests.
         """
         current = await run_id(self._redis) if not self._run_id or tokens != self._tokens else self._run_id
         if current != self._run_id or tokens != self._tokens:

@@ -1,4 +1,7 @@
-"""The lag of a consumer: how long events have waited in the queue, or in the table of failures."""
+"""The lag of a consumer: how long events have waited in the queue, or in the table `inbox_failures`.
+
+`sinks/consumer` returns it as the lag of a sink; the read side decides by it whether its data are fresh.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,9 +22,10 @@ WHERE consumer = :consumer AND status IN ('retry', 'waiting')
 
 
 async def seconds_waiting(session: Session, redis: Redis, consumer: str, sources: Sequence[str]) -> float:
-    """Return the age in seconds of the oldest event that a consumer has not handled; 0.0 if there is none.
+    """Return the age in seconds of the oldest event that a consumer has not applied; 0.0 if there is none.
 
-    Raises the errors of the two connections. A stream that does not exist counts as empty.
+    `sources` are the services whose events it consumes. Raises the errors of the connections to database and
+    queue. A stream that does not exist counts as empty.
     """
     positions = await cursors.load_positions(
         session, consumer, [stream for source in sources for stream in streams_of(source)]

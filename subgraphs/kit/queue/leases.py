@@ -3,8 +3,12 @@
 A lease is a row of the consumer's database with an owner, an expiry time and a fencing token. Every
 transaction that handles events locks the rows of its partitions and compares their tokens (`fence`), so a
 process whose lease expired while it was paused commits nothing. A process that is paused inside a transaction
-holds that lock; the database server ends such a transaction after the duration of a lease, so that others can
-go on.
+holds that lock; the database server ends such a transaction after the duration of a lease, so that other
+processes can lease the partition.
+
+Example: process A has leased partition 3 with token 7 and pauses for a minute. Its lease expires, and B
+leases the partition, which sets the token to 8. A continues, its `fence` finds no row (3, 7), and it raises
+LeaseLost.
 """
 
 import os
@@ -53,11 +57,11 @@ SELECT set_config('idle_in_transaction_session_timeout', :idle, true), (SELECT c
 
 
 class LeaseLost(Exception):
-    """The lease has expired or belongs to another process, so the transaction must not be committed."""
+    """A lease has expired or belongs to another process, so the transaction must not be committed."""
 
 
 class Leases:
-    """The leases of one process of a consumer; a lease lasts `seconds` if it is not renewed."""
+    """The leases that one process of a consumer has; a lease lasts `seconds` unless it is renewed."""
 
     def __init__(self, database: Database, consumer: str, seconds: float) -> None:
         self._database = database
@@ -69,10 +73,10 @@ class Leases:
         """The fencing token of each partition that this process has leased, as of the last `renew`."""
 
     async def renew(self, unit: UnitOfWork | None = None) -> None:
-        """Renew the leases, lease free partitions up to this process's share, and release those above it.
+        """Renew the leases, lease free partitions up to this process's share, and release the surplus.
 
         The share is the number of partitions divided by the number of living processes, rounded up. `unit`:
-        the unit of work to use in place of a new one.
+        a unit of work to use instead of a new one.
         """
         own: dict[str, Any] = {"consumer": self._consumer, "owner": self.owner}
         async with unit or UnitOfWork(self._database) as uow:
@@ -102,7 +106,11 @@ class Leases:
             await uow.execute(_GONE.bindparams(**own))
 
     async def fence(self, uow: UnitOfWork, tokens: Mapping[int, int]) -> None:
-        """Lock the leases of partitions in a transaction, by their fencing tokens. Raises LeaseLost."""
+        """Lock the leases of the partitions in `tokens` (fencing token by partition) until the transaction
+        ends.
+
+        Raises LeaseLost if a lease has expired or has another token: the transaction must not commit.
+        """
         row = await uow.fetch_one(
             _FENCE,
             idle=self._idle,

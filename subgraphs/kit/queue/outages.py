@@ -1,5 +1,6 @@
-"""Which errors mean that a server is unavailable. The event did not cause them, and a later attempt can
-succeed.
+"""Tells the errors that mean that a server is unavailable from the errors that an event causes.
+
+After an outage the inbox tries the same event again and counts no retry.
 """
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -13,15 +14,15 @@ _IDLE = "25P03"
 
 
 class ServerUnavailable(Exception):
-    """A server that a handler writes to is unavailable. The inbox waits for it and counts no retry."""
+    """A server to which a handler writes is unavailable. The inbox waits for it and counts no retry."""
 
 
 class ConnectFailed(Exception):
-    """The connection to the database could not be made."""
+    """No connection to the database could be made."""
 
 
 async def connect(uow: UnitOfWork) -> None:
-    """Begin the transaction of a unit of work. Raises ConnectFailed for any error."""
+    """Begin the transaction of a unit of work. Raises ConnectFailed for any error, as each is an outage."""
     try:
         await uow.connection()
     except Exception as error:
@@ -29,7 +30,7 @@ async def connect(uow: UnitOfWork) -> None:
 
 
 def is_outage(error: Exception) -> bool:
-    """Return whether an error means that a server is unavailable, so that the same work is to be retried."""
+    """Return whether an error means that a server is unavailable, so that the same work can succeed later."""
     state = getattr(error, "sqlstate", None) or getattr(getattr(error, "orig", None), "sqlstate", None)
     if state and (state[:2] in _CLASSES or state == _IDLE):
         return True

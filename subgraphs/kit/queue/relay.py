@@ -1,11 +1,14 @@
 """The relay publishes the events of the outbox to the queue, in order and at least once, until all consumers
 have confirmed them.
 
-Each batch is one transaction: get the lock (so that only one process of the service publishes), read the
+Each batch is one transaction: acquire the lock (so that only one process of the service publishes), read the
 rows, XADD, mark the rows as published. If a part of it fails, the batch is published again; consumers skip
 events that they have applied. A restarted queue server may have lost its newest entries, or all: the relay
-then compares the streams with the outbox and publishes the missing events first. The script that publishes
-does nothing on a server that the relay has not compared (it checks the server's run id).
+then compares the streams with the outbox and publishes the missing events first. The Lua script that
+publishes compares the server's run id with the one that the relay has seen, and does nothing if they differ.
+
+Example: positions 1 to 9 are published, and the server restarts with the entries of 1 to 7. The relay marks 8
+and 9 as unpublished and publishes them before position 10.
 """
 
 import asyncio
@@ -37,9 +40,9 @@ log = structlog.get_logger("subgraphs.relay")
 
 BATCH = 500
 COMPARED_ENTRIES = 1000  # newest entries of each partition that are compared with the outbox
-POLL_SECONDS = 2.0
-CLEANUP_SECONDS = 3600.0
-CONFIRM_SECONDS = 30.0
+POLL_SECONDS = 2.0  # interval of polls for new rows, in case a notification is lost
+CLEANUP_SECONDS = 3600.0  # interval at which old entries and rows are deleted
+CONFIRM_SECONDS = 30.0  # the time that consumers have to confirm an event
 _LOCK = 0x6F7574626F78  # "outbox"
 _PUBLISH = """
 if string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') ~= ARGV[1] then return 0 end
@@ -93,7 +96,7 @@ class Relay:
         ]
 
     async def stop(self) -> None:
-        """Stop; unpublished events stay in the outbox."""
+        """Stop publishing; unpublished events stay in the outbox."""
         while self._tasks:
             await cancel(self._tasks.pop())
         if self._listener is not None:
@@ -113,7 +116,8 @@ class Relay:
     async def _publish_all(self) -> None:
         """Publish all unpublished events, then wait for new ones.
 
-        The listener for PostgreSQL's notifications is added before the rows are read, so none is missed.
+        The listener for PostgreSQL's notifications is added before the rows are read, so that no row is
+        missed.
         """
         if self._listener is None or self._listener.is_closed():
             self._listener = await self._database.listener()
@@ -128,9 +132,10 @@ class Relay:
         self._wake.clear()
 
     async def publish_batch(self) -> int:
-        """Publish the oldest unpublished events; return how many (0 also while another process publishes).
+        """Publish the oldest BATCH unpublished events; return how many.
 
-        Raises ServerRestarted.
+        Returns 0 also while another process of the service publishes. Raises ServerRestarted if the streams
+        have to be compared with the outbox first.
         """
         async with self._database.engine.begin() as connection:
             if not (await connection.execute(select(func.pg_try_advisory_xact_lock(_LOCK)))).scalar():
@@ -152,8 +157,9 @@ class Relay:
         return [self._run_id, len(fields), *arguments]
 
     async def _compare_after_restart(self) -> None:
-        """Mark events for publication that a restarted server has lost; the lock keeps others from
-        publishing.
+        """If the server was restarted, mark the events that it has lost as unpublished.
+
+        The lock keeps other processes of the service from publishing meanwhile.
         """
         current = await run_id(self._redis)
         if current != self._run_id:
@@ -167,8 +173,10 @@ class Relay:
             self._run_id = current
 
     async def _published_positions(self) -> tuple[set[int], int]:
-        """Return the outbox positions of the newest stream entries, and the one above which the set is
-        complete.
+        """Return the outbox positions of the newest stream entries, and the position above which they are
+        all.
+
+        Below the latter the streams may contain further entries that were not read (COMPARED_ENTRIES).
         """
         present: set[int] = set()
         above = 0
@@ -181,7 +189,9 @@ class Relay:
         return present, above
 
     async def _read_confirmations(self) -> None:
-        """Record the confirmations of consumers, and mark overdue events for publication again."""
+        """Store the confirmations of consumers, and mark events that were not confirmed in time as
+        unpublished.
+        """
         await self._confirmations.open()
         interval = self._confirm / 3
         due = self._clock.monotonic() + interval

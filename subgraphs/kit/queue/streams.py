@@ -19,20 +19,22 @@ from sqlalchemy import Row
 from subgraphs.kit.messages import Envelope
 
 PARTITIONS = 8
-"""Must not change while streams have entries: events of one aggregate would be in two streams, out of order.
+"""The number of partitions of each service's events.
+
+It must not change while streams have entries: events of one aggregate would be in two streams, out of order.
 """
 RETENTION_MS = 7 * 24 * 3600 * 1000
 """How long a stream retains an entry, in milliseconds.
 
-For a consumer that was down for longer, events are published again, behind newer ones.
+If a consumer was down for longer, events that it has not confirmed are published again, after newer ones.
 """
 MAX_CONFIRMATIONS = 100_000
 
 
 class Queue:
-    """The connection pool to the queue's server, as a part of a service: first to start, last to stop.
+    """The connection pool to the queue's server, as a part of a service that starts first and stops last.
 
-    Its timeouts are short; the loops that use it retry.
+    Its timeouts are short, because the relay and the inbox, which use it, retry.
     """
 
     def __init__(self, url: str) -> None:
@@ -47,7 +49,7 @@ class Queue:
 
 
 def partition_of(aggregate_id: UUID) -> int:
-    """Return the partition of an aggregate's events, which depends on its id alone."""
+    """Return the number of the partition (from 0) for an aggregate's events; it depends on the id alone."""
     return zlib.crc32(aggregate_id.bytes) % PARTITIONS
 
 
@@ -72,7 +74,7 @@ def replays_of(consumer: str) -> str:
 
 
 def entry_of(row: Row[Any]) -> dict[Any, Any]:
-    """Encode a row of the outbox as the fields of a stream entry."""
+    """Return the fields of the stream entry for a row of the outbox; `envelope_of` is the inverse."""
     return {
         "event_id": str(row.event_id),
         "position": row.id,
@@ -89,8 +91,9 @@ def entry_of(row: Row[Any]) -> dict[Any, Any]:
 
 
 def envelope_of(source: str, fields: Mapping[bytes, bytes]) -> Envelope:
-    """Decode the fields of a stream entry. Raises KeyError or ValueError for an entry that is not an
-    event.
+    """Return the event in the fields of a stream entry of the service `source`.
+
+    Raises KeyError for a missing field, ValueError for one that cannot be decoded.
     """
     return Envelope(
         event_id=UUID(fields[b"event_id"].decode()),
@@ -115,7 +118,7 @@ async def run_id(redis: Redis) -> str:
 
 
 async def newest_id(redis: Redis, stream: str) -> tuple[int, int]:
-    """Return the highest entry id of a stream as numbers; (0, 0) if the stream does not exist."""
+    """Return the highest entry id that a stream ever had, as two numbers; (0, 0) if it does not exist."""
     try:
         info: Any = await redis.xinfo_stream(stream)
     except ResponseError:
@@ -124,6 +127,8 @@ async def newest_id(redis: Redis, stream: str) -> tuple[int, int]:
 
 
 def numeric_id(entry_id: str) -> tuple[int, int]:
-    """Return an entry id as two numbers, which compare in the server's order of ids."""
+    """Return an entry id as two numbers, which sort as the ids do: (1700000000000, 4) for
+    "1700000000000-4".
+    """
     high, _, low = entry_id.partition("-")
     return int(high), int(low or 0)

@@ -3,11 +3,11 @@ documents.
 
     target      the protocol that a target implements: documents with keys and versions, in generations
     memory      the target for tests of services
-    sink        what a sink is: which events it reads, and which documents follow from each
-    generations which generations of the target exist; events are written to all of them, readers see one
+    sink        the definition of a sink: which events it reads, and which documents to write for each
+    generations the table of the target's generations; events are written to all of them, readers see one
     consumer    reads the queue (kit/queue/inbox) and writes to the target, at least once
-    rebuild     fills a new generation from the owners' data while the old one serves
-    originals   reads the owners' data, as the source of a rebuild
+    rebuild     fills a new generation while the old one serves readers
+    originals   reads the objects of the services that own them, as the source of a rebuild
     copy        the target's documents as a copy that the consistency check compares and repairs (kit/copies)
 
 Example: a sink that indexes profiles, in a service that has a database, a queue and an HTTP client for its
@@ -21,6 +21,6 @@ target.
 
 How an event is processed: the inbox reads it, calls `profile` in a transaction of the service's database,
 writes the document to the target, and commits the position in the stream. If the process is killed between
-write and commit, the document is written again after the restart; the target has this version already. While
-the target is unavailable, the inbox waits and counts no retry.
+write and commit, the next process writes the document again, which changes nothing: the target has stored
+this version. While the target is unavailable, the inbox waits and counts no retry.
 """

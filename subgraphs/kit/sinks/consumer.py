@@ -28,10 +28,10 @@ MAX_PAUSE = 5.0  # seconds between two attempts to reach a target that is unavai
 
 
 class SinkConsumer:
-    """Reads the events of a sink's sources and writes the documents that the sink makes of them.
+    """Reads the events of a sink's sources and writes the documents that follow from them to its target.
 
-    A write has to end within `lease_seconds`; otherwise the database ends the transaction, and the documents
-    are written again.
+    A write must not last longer than `lease_seconds`: the database then ends the transaction, and the
+    documents are written again.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class SinkConsumer:
         lease_seconds: float = 10.0,
     ) -> None:
         self.name = f"{service}.{sink.name}"
-        """The consumer's name on the queue."""
+        """The name under which the sink consumes events: "search.index" for the sink `index` of `search`."""
         self.sink = sink
         self.database = database
         self._redis = redis
@@ -63,30 +63,38 @@ class SinkConsumer:
         self._opening: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start in the background; the service starts also if the target is unavailable."""
+        """Start to prepare the target and to consume, in the background: the target may be
+        unavailable now.
+        """
         self._opening = asyncio.create_task(self._open(), name=f"sink {self.name}")
         await self._inbox.start()
 
     async def stop(self) -> None:
-        """Stop; the next owner of the partitions writes again what was not committed."""
+        """Stop consuming.
+
+        Another process leases the partitions and repeats writes that were not committed.
+        """
         if self._opening is not None:
             await cancel(self._opening)
         await self._inbox.stop()
 
     async def lag(self) -> float:
-        """Return the age in seconds of the oldest event that is not in the target; 0.0 if there is none.
+        """Return the age in seconds of the oldest event that is not yet in the target; 0.0 if all are.
 
         Raises the errors of the connections to database and queue.
         """
         return await seconds_waiting(self.database, self._redis, self.name, self.sink.sources)
 
     async def settle(self) -> None:
-        """Bring the target's generations to the state in the table of generations (`generations.settle`)."""
+        """Create, serve and delete generations in the target as the table of generations demands.
+
+        See `generations.settle`. Raises TargetUnavailable.
+        """
         async with UnitOfWork(self.database) as uow:
             await generations.settle(uow, self.sink.name, self.sink.target)
 
     async def _open(self) -> None:
-        """Prepare the target for readers before the first event."""
+        """Create the first generation before the first event, so that readers find an empty one."""
         pause = 0.1
         while True:
             try:
@@ -97,8 +105,9 @@ class SinkConsumer:
             pause = min(pause * 2, MAX_PAUSE)
 
     async def apply(self, uow: UnitOfWork, envelope: Envelope) -> None:
-        """Write an event's documents before the unit of work commits, together with those of its other
-        events.
+        """Add an event's documents to those that are written just before the unit of work commits.
+
+        So one write contains the documents of all events of a batch.
         """
         writes = await self.sink.writes(uow, envelope)
         if uow not in self._writes:

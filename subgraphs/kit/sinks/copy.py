@@ -1,4 +1,8 @@
-"""The documents of a sink as a copy of what a service owns, for the consistency check (`kit/copies`)."""
+"""Makes the documents of a sink a copy that the consistency check compares and repairs (`kit/copies`).
+
+The check compares the documents with the objects of the service that owns them, bucket by bucket (a bucket is
+a share of the keys by hash), and rewrites those that differ.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +23,10 @@ PAGE = 5000  # keys that are read from the target at once
 
 @dataclass(frozen=True, slots=True)
 class SinkCopy:
-    """The documents of one kind, as a Comparable and Repairable copy.
+    """The documents of one kind, as a Comparable and Repairable copy (the protocols of `kit/copies`).
 
-    `told` converts a document to the facts that its owner publishes.
+    `source` is the service that owns the objects. `told` converts a document to the facts (present values)
+    that the owner publishes in its events, to compare the two.
     """
 
     consumer: SinkConsumer
@@ -29,20 +34,20 @@ class SinkCopy:
     source: str
     aggregate_type: str
     event_type: str
-    """The type of the event that reports a change."""
+    """The type of the owner's event that contains an object's facts after a change."""
     told: Callable[[Document], Mapping[str, Any]] = dict
 
     async def digests(self, session: Session) -> dict[str, list[Any]]:
-        """Return count and hash by bucket, computed from the versions in the target."""
+        """Return count of documents and hash of their versions, by bucket."""
         return await copies.digests_of(session, await self._every_version(session))
 
     async def versions(self, session: Session, bucket: int) -> dict[str, int]:
-        """Return the versions in the target by key."""
+        """Return the versions of the documents of one bucket, by key."""
         found = await self._every_version(session)
         return {str(key): version for key, version in found.items() if copies.bucket_of(key) == bucket}
 
     async def rows(self, session: Session, keys: Sequence[UUID]) -> dict[str, dict[str, Any]]:
-        """Return versions and facts of documents by key."""
+        """Return versions and facts of the documents with these keys, by key."""
         generation = await generations.serving(session, self.consumer.sink.name)
         if generation is None:
             return {}
@@ -55,10 +60,10 @@ class SinkCopy:
     async def repair(
         self, uow: UnitOfWork, consumer: str, key: UUID, version: int, told: Mapping[str, Any]
     ) -> bool:
-        """Write the owner's present values `told` to the sink; return False, with nothing written, if a newer
-        event was applied.
+        """Write a document from `told`, the owner's present facts at `version`.
 
-        `consumer` is part of the protocol and not used: a sink receives events under its own name.
+        Returns False, with nothing written, if an event of a higher version was applied. `consumer` is part
+        of the protocol and not used: a sink consumes events under its own name.
         """
         if not await copies.record_version(uow, self.consumer.name, self.source, key, version):
             return False
@@ -68,8 +73,9 @@ class SinkCopy:
         return True
 
     def original(self, key: UUID, version: int, told: Mapping[str, Any]) -> Envelope:
-        """Return an event with the owner's present values `told`, as if the owner had published it at this
-        version.
+        """Return an event with `told`, the owner's present facts, as the owner would publish it at `version`.
+
+        The sink converts it to a document as it does with any event.
         """
         now = self.consumer.database.clock.now()
         return copies.event_from_original(

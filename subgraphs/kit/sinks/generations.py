@@ -1,10 +1,10 @@
-"""The generations of a sink's target: a table of the service's database says which exist and which one
-serves; the target has their documents.
+"""The generations of a sink's target, each a full copy of its documents; one of them serves readers.
 
-A generation is first `building`, then `serving`, at last `retired`. Events are written to all generations
-that exist, so that a new one misses no event before it serves. The table is changed first; `settle` then
-changes the target accordingly, and is repeated until it succeeds. If a process is killed in between, the old
-generation still serves and still gets every event.
+The table `sink_generations` of the service's database has their states: a generation is first `building`,
+then `serving`, at last `retired`. The consumer writes events to all generations that exist, so that a new one
+misses no event before it serves. A change is first written to the table; `settle` then changes the target
+accordingly, and is repeated until it succeeds. If a process is killed between the two, the old generation
+still serves and still gets every event.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _RETIRED = text(
     "SELECT generation FROM sink_generations WHERE sink = :sink AND state = 'retired'"
     " ORDER BY generation FOR UPDATE"
 )
-# FOR SHARE: no generation is added, served or removed before the transaction that writes to them has ended
+# FOR SHARE: no generation changes its state or is removed before the transaction that writes to it has ended
 _ALL = text("SELECT generation FROM sink_generations WHERE sink = :sink ORDER BY generation FOR SHARE")
 _HIGHEST = text("SELECT coalesce(max(generation), 0) FROM sink_generations WHERE sink = :sink")
 _ADD = text("INSERT INTO sink_generations (sink, generation, state) VALUES (:sink, :generation, :state)")
@@ -37,19 +37,20 @@ _REMOVE = text("DELETE FROM sink_generations WHERE sink = :sink AND generation =
 
 
 async def serving(session: Session, sink: str) -> int | None:
-    """Return the generation that serves readers; None before the first one exists."""
+    """Return the number of the generation that serves readers; None before the first one exists."""
     generation: int | None = await session.fetch_value(_SERVING, sink=sink)
     return generation
 
 
 async def existing(uow: UnitOfWork, sink: str) -> Sequence[int]:
-    """Return all generations, and lock them until the unit of work ends."""
+    """Return the numbers of all generations, and lock their rows until the unit of work ends."""
     return [row.generation for row in await uow.fetch_all(_ALL, sink=sink)]
 
 
 async def begin(uow: UnitOfWork, sink: str, target: SinkTarget) -> int:
-    """Add a generation in state `building`, and retire one that an interrupted rebuild has left; return
-    its number.
+    """Create a generation in state `building` and return its number.
+
+    A generation that an interrupted rebuild has left in this state is retired.
     """
     await uow.execute(_LOCK.bindparams(sink=sink))
     await uow.execute(_RETIRE.bindparams(sink=sink, state="building"))
@@ -60,15 +61,20 @@ async def begin(uow: UnitOfWork, sink: str, target: SinkTarget) -> int:
 
 
 async def replace(uow: UnitOfWork, sink: str, generation: int) -> None:
-    """Mark a generation as serving and the present one as retired; `settle` then changes the target."""
+    """Mark a generation as `serving`, and the one that serves now as `retired`, in the table.
+
+    Call `settle` afterwards, which changes the target accordingly.
+    """
     await uow.execute(_LOCK.bindparams(sink=sink))
     await uow.execute(_RETIRE.bindparams(sink=sink, state="serving"))
     await uow.execute(_SERVE.bindparams(sink=sink, generation=generation))
 
 
 async def settle(uow: UnitOfWork, sink: str, target: SinkTarget) -> None:
-    """Bring the sink's target in line with the table of generations: create the first generation if there is
-    none, let readers read the one that is marked as serving, and delete those that are marked as retired.
+    """Change the target as the table of generations demands.
+
+    Create the first generation if none serves, make the one with state `serving` visible to readers, and
+    delete those with state `retired`. It may be repeated at any time.
     """
     await uow.execute(_LOCK.bindparams(sink=sink))
     current = await serving(uow, sink)

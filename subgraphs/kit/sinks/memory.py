@@ -7,7 +7,10 @@ from subgraphs.kit.sinks.target import Document, Stored, TargetUnavailable, Writ
 
 
 class MemoryTarget:
-    """Documents in dictionaries. While `away` is set, every method raises TargetAway."""
+    """A SinkTarget with its documents in dictionaries.
+
+    While `away` is True, its methods raise TargetUnavailable.
+    """
 
     def __init__(self) -> None:
         self.away = False
@@ -15,12 +18,12 @@ class MemoryTarget:
         self.generations: dict[int, dict[tuple[str, UUID], Write]] = {}
 
     async def prepare(self, generation: int) -> None:
-        """Create a generation."""
+        """Create an empty generation, unless it exists."""
         self._check()
         self.generations.setdefault(generation, {})
 
     async def write(self, generation: int, writes: Sequence[Write]) -> None:
-        """Apply each write unless a higher version is stored."""
+        """Apply each write unless a higher version of the document is stored."""
         self._check()
         documents = self.generations[generation]
         for write in writes:
@@ -31,7 +34,7 @@ class MemoryTarget:
     async def versions(
         self, generation: int, kind: str, after: UUID | None, limit: int
     ) -> Sequence[tuple[UUID, int]]:
-        """Return a page of keys and versions."""
+        """Return keys and versions of at most `limit` documents with keys above `after`."""
         self._check()
         writes = self.generations[generation].values()
         existing = [write for write in writes if write.kind == kind and write.document is not None]
@@ -39,7 +42,7 @@ class MemoryTarget:
         return keys[:limit]
 
     async def read(self, generation: int, kind: str, keys: Sequence[UUID]) -> Mapping[UUID, Stored]:
-        """Return documents by key."""
+        """Return the documents that exist, by key."""
         self._check()
         writes = (self.generations[generation].get((kind, key)) for key in keys)
         return {
@@ -49,7 +52,7 @@ class MemoryTarget:
         }
 
     async def serve(self, generation: int) -> None:
-        """Set `serving`."""
+        """Make a generation the one that `seen` reads."""
         self._check()
         self.serving = generation
 
@@ -59,7 +62,7 @@ class MemoryTarget:
         self.generations.pop(generation, None)
 
     def seen(self, kind: str) -> dict[UUID, Document]:
-        """Return the documents of a kind that readers see, by key."""
+        """Return the documents of a kind in the serving generation, by key."""
         writes = self.generations.get(self.serving or 0, {}).values()
         return {
             write.key: write.document for write in writes if write.kind == kind and write.document is not None

@@ -1,4 +1,7 @@
-"""Reads the present data of the owners, as the source of a rebuild that needs no log of events."""
+"""Reads all present objects from the services that own them, as the source of a sink's rebuild.
+
+So a rebuild needs no log of past events. It uses the hidden queries of `kit/copies`.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -14,13 +17,16 @@ BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class OwnersOriginals:
-    """Queries the owner of each kind for all of its objects, bucket by bucket."""
+    """Queries the owner of each kind of document for all of its objects, bucket by bucket."""
 
     client: ServiceClient
     kinds: Sequence[SinkCopy]
 
     async def batches(self) -> AsyncIterator[Sequence[Envelope]]:
-        """Yield the owners' objects as events, BATCH at a time. Raises SubgraphError if an owner fails."""
+        """Yield events with the objects' present facts, at most BATCH at a time.
+
+        Raises SubgraphError if a service does not answer or answers with an error.
+        """
         for kind in self.kinds:
             for bucket in range(copies.BUCKETS):
                 variables = {"kind": kind.kind, "bucket": bucket}

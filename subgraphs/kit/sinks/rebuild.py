@@ -1,4 +1,7 @@
-"""Rebuilding a sink's target: a new generation is filled while the old one serves."""
+"""Rebuilds a sink's target: fills a new generation while the old one serves readers.
+
+A rebuild is needed if the target has lost data, or after a change of the documents' shape.
+"""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
@@ -11,12 +14,12 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 
 
 class Originals(Protocol):
-    """A source of all objects that the sink has documents of."""
+    """A source of all objects of which the sink has documents."""
 
     def batches(self) -> AsyncIterator[Sequence[Envelope]]:
-        """Yield the present objects as events.
+        """Yield events with the present facts of the objects.
 
-        They have to be read after the call, so that they include every event that was published before it.
+        Read the objects after the call only, so that they include every event published before it.
         """
         ...
 
@@ -24,12 +27,13 @@ class Originals(Protocol):
 async def rebuild(
     consumer: SinkConsumer, originals: Originals, *, begun: Callable[[int], object] | None = None
 ) -> int:
-    """Fill a new generation with the originals, make it serve, and discard the old one; return its number.
+    """Fill a new generation from `originals`, make it serve, and delete the old one; return its number.
 
-    The consumer also writes every new event to the generation while it is filled; the higher version of a
-    document stays. An interrupted rebuild leaves the old generation serving, and the next rebuild starts from
-    the beginning. `begun` is called with the number when the generation exists. Raises RebuildRunning,
-    TargetUnavailable, and the errors of the originals.
+    The consumer also writes every new event to the generation while it is filled; the target keeps the higher
+    version of each document. If the rebuild is interrupted, the old generation continues to serve, and the
+    next rebuild starts from the beginning. `begun` is called with the new generation's number when it exists.
+    Raises RebuildRunning if another process rebuilds this sink, TargetUnavailable, and the errors of
+    `originals`.
     """
     sink = consumer.sink
     async with exclusive(consumer.database, f"sink {sink.name}"):

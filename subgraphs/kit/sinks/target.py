@@ -1,4 +1,6 @@
-"""The target of a sink: a store of documents with keys and versions, in generations of which one serves
+"""The protocol of a sink's target: a store of documents, for example a search index.
+
+Each document has a kind, a key and a version. The store has generations (full copies), of which one serves
 readers.
 """
 
@@ -19,7 +21,11 @@ class TargetUnavailable(ServerUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A document to write, with the version of its aggregate, which orders the writes; None: delete it."""
+    """A document to write; `document` None: delete it.
+
+    `version` is that of the aggregate `key`: a target ignores a write with a lower version than it has
+    stored.
+    """
 
     kind: str
     key: UUID
@@ -29,14 +35,16 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A stored document with its version."""
+    """A document as the target has stored it, with the version of its write."""
 
     version: int
     document: Document
 
 
 class SinkTarget(Protocol):
-    """A store of documents. Every method raises TargetUnavailable if the store does not answer.
+    """A store of documents in generations.
+
+    Every method raises TargetUnavailable if the store does not answer.
 
     `tests/contracts/sinks.py` tests every implementation.
     """
@@ -46,8 +54,8 @@ class SinkTarget(Protocol):
         ...
 
     async def write(self, generation: int, writes: Sequence[Write]) -> None:
-        """Apply each write to a generation (one full copy of the data), unless the generation has the write's
-        document, or its deletion, at a higher version.
+        """Apply each write to a generation, unless it has that document, or its deletion, at a higher
+        version.
 
         All writes are durable when the method returns. If it raises, each write may or may not be applied.
         """
@@ -56,8 +64,9 @@ class SinkTarget(Protocol):
     async def versions(
         self, generation: int, kind: str, after: UUID | None, limit: int
     ) -> Sequence[tuple[UUID, int]]:
-        """Return keys and versions of the documents of a kind, in the order of their keys, without deleted
-        ones: at most `limit`, with keys greater than `after`.
+        """Return a page of keys and versions of a kind's documents, sorted by key, without deleted documents.
+
+        The page has at most `limit` documents, with keys greater than `after` (None: from the first).
         """
         ...
 

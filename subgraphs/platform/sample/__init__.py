@@ -1,4 +1,6 @@
-"""The sample data: musicians and clients in real cities, generated from a seed, and loaded into the
+"""The sample data: musicians and clients in real cities, with requests, bookings and reviews.
+
+It is generated from a seed, so its names and ids are always the same, and copied into the services'
 databases.
 """
 

@@ -1,4 +1,4 @@
-"""The skills and occasions of the sample data, and the words for its names and texts."""
+"""The lists from which the sample data is drawn: skills, occasions, and words for names and texts."""
 
 from dataclasses import dataclass
 from hashlib import md5
@@ -8,15 +8,15 @@ NAMES = UUID("6d757369-6b6f-4e00-8000-5eedda7a0000")
 
 
 def named_id(name: str) -> UUID:
-    """Return the id of an object that examples use; it is the same in every sample."""
+    """Return the fixed id of an object that the documentation's examples use, computed from its name."""
     return uuid5(NAMES, name)
 
 
 @dataclass(frozen=True, slots=True)
 class SkillEntry:
-    """A skill of the musicians' catalogue.
+    """A skill of the catalogue of the service `musicians`.
 
-    `share`: its relative frequency; `price`: the factor by which it changes a musician's rate.
+    `share`: its relative frequency; `price`: the factor by which it multiplies a musician's hourly rate.
     """
 
     name: str
@@ -113,10 +113,10 @@ SKILLS = INSTRUMENTS + GENRES + STYLES
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """A kind of event.
+    """A kind of event for which musicians are requested, such as a wedding.
 
-    `share`: its relative frequency; `hours`: its possible durations; `starts`: first and last hour of its
-    start; `weekend`: the probability that it is on a weekend.
+    `share`: its relative frequency; `hours`: its possible durations; `starts`: the first and last hour of the
+    day at which it may start; `weekend`: the probability that it is on a weekend.
     """
 
     titles: tuple[str, ...]

@@ -1,5 +1,6 @@
-"""The requests of the sample data, with applications of musicians who live near, and bookings without
-overlaps.
+"""Generates the requests of the sample data, with their applications and bookings.
+
+Applicants live near the client, and no musician has two bookings at the same time.
 """
 
 from collections import defaultdict
@@ -25,15 +26,16 @@ from subgraphs.platform.sample.people import People, SampleMusician, SamplePerso
 _GENRE = {one.name: one for one in GENRES}
 _STYLE = {one.name: one for one in STYLES}
 BEST_APPLIES = 0.85
-"""The probability that a city's best musician applies, so that a few musicians have many bookings and most
-few.
+"""The probability that the best musician of a city applies to a request there.
+
+So a few musicians have many bookings and most have few, as in reality.
 """
 URGENCIES = Weighted(("low", "medium", "high", "urgent"), (20, 55, 18, 7))
 
 
 @dataclass(slots=True)
 class SampleApplication:
-    """A musician's application to a request; `at` is its time."""
+    """A musician's application to a request; `at`: the time of the application."""
 
     id: UUID
     musician: SampleMusician
@@ -45,7 +47,11 @@ class SampleApplication:
 
 @dataclass(slots=True)
 class Gig:
-    """A request with its applications and its booking; `booking_status` is None without a booking."""
+    """A request with its applications and its booking.
+
+    `at`: the time of its publication; `booked`: the accepted application; `booking_status`: None without a
+    booking.
+    """
 
     id: UUID
     client: SamplePerson
@@ -69,7 +75,7 @@ class Gig:
 
 
 class MusicianIndex:
-    """Finds musicians by city and instrument."""
+    """Finds the musicians who may apply to a request, by city and instrument."""
 
     def __init__(self, musicians: Sequence[SampleMusician]) -> None:
         self.by_city: dict[tuple[str, str], list[SampleMusician]] = defaultdict(list)
@@ -101,7 +107,7 @@ class MusicianIndex:
 
 
 class GigMaker:
-    """Makes requests for dates before and after `now`; those before it have taken place or were cancelled."""
+    """Makes requests for events before and after `now`; past events have taken place or were cancelled."""
 
     def __init__(self, seed: int, people: People, now: datetime) -> None:
         self.random = Random(f"{seed}/gigs")
@@ -121,8 +127,9 @@ class GigMaker:
             yield self.with_outcome(self.request(client, self.occasions.draw(self.random), days or 1))
 
     def demo(self) -> Iterator[Gig]:
-        """Yield the demo client's requests: one open, one with applications, one booked, two completed
-        (one of them not rated).
+        """Yield the demo client's requests.
+
+        One is open, one has applications, one is booked, and two are completed, of which one has no review.
         """
         client, player = self.people.clients[0], self.people.musicians[0]
         stories = (("open", 40, "open"), ("choosing", 30, "in_progress"), ("booked", 20, "assigned"), ("played", -20, "completed"), ("unrated", -4, "completed"))  # fmt: skip
@@ -139,7 +146,10 @@ class GigMaker:
             yield gig
 
     def request(self, client: SamplePerson, occasion: Occasion, days: int) -> Gig:
-        """Return a request for an event `days` from now, moved to a weekend as often as the occasion says."""
+        """Return a request for an event `days` after now (negative: before).
+
+        It is moved to a weekend with the probability `occasion.weekend`.
+        """
         random = self.random
         day = (self.now + timedelta(days=days)).date()
         if random.random() < occasion.weekend:
@@ -171,7 +181,7 @@ class GigMaker:
         )
 
     def skills_for(self, occasion: Occasion) -> tuple[SkillEntry, ...]:
-        """Return the required skills: one instrument, often a genre, sometimes the style."""
+        """Return the skills that a request requires: one instrument, often a genre, sometimes a style."""
         random = self.random
         chosen: list[SkillEntry] = [self.instruments.draw(random)]
         if random.random() < 0.7:
@@ -181,7 +191,7 @@ class GigMaker:
         return tuple(chosen)
 
     def with_outcome(self, gig: Gig) -> Gig:
-        """Return a request with applications and a booking, or as cancelled."""
+        """Add applications, and perhaps a booking, to a request, or cancel it; return it."""
         random = self.random
         past = gig.ends_at < self.now
         if random.random() < 0.08:
@@ -205,7 +215,7 @@ class GigMaker:
         return gig
 
     def application(self, gig: Gig, musician: SampleMusician) -> SampleApplication:
-        """Return an application with a price near the musician's rate."""
+        """Return an application with a price near the musician's rate for the hours of the event."""
         random = self.random
         hours = (gig.ends_at.timestamp() - gig.starts_at.timestamp()) / 3600
         price = _money(float(musician.rate) * hours * random.uniform(0.9, 1.15))
@@ -220,7 +230,7 @@ class GigMaker:
         return all(gig.ends_at <= start or end <= gig.starts_at for start, end in self.taken[musician.id])
 
     def book(self, gig: Gig, chosen: SampleApplication, status: str) -> None:
-        """Accept one application with a booking, and reject the others."""
+        """Accept the application `chosen`, reject the others, and add a booking with this status."""
         self.taken[chosen.musician.id].append((gig.starts_at, gig.ends_at))
         for one in gig.applications:
             one.status = "accepted" if one is chosen else "rejected"

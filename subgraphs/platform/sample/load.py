@@ -1,8 +1,8 @@
-"""Loading of the sample data: it is generated in memory, then copied into the databases in bulk.
+"""Loads the sample data: generates it in memory and copies it into the services' databases in bulk (COPY).
 
 The services' copies of other services' data are filled as if events had arrived, but no events are published
 for sample data. Only the read side gets events, in its local log, because its read models are computed from
-them alone.
+that log alone.
 """
 
 import asyncio
@@ -39,12 +39,14 @@ _ADOPT: Mapping[str, Sequence[str]] = {
     ],
     "payments": ["'escrow', 'escrows', 'EscrowCreated'"],
 }
-"""The arguments of the SQL function `adopt_rows`, which creates an event stream for every row, by service."""
+"""By service, the arguments of calls of the SQL function `adopt_rows`, which creates an event
+stream per row.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleData:
-    """All sample data; `now` is the time that it is relative to."""
+    """All sample data; its dates are relative to `now`."""
 
     people: People
     gigs: list[Gig]
@@ -62,15 +64,19 @@ class Table:
 
 
 def make_sample_data(musicians: int, now: datetime) -> SampleData:
-    """Generate the sample data relative to a time, on which ids and names do not depend."""
+    """Generate the sample data with this number of musicians and with dates relative to `now`.
+
+    Ids and names do not depend on `now`.
+    """
     people = make_people(SEED, musicians, cities(), now)
     return SampleData(people, list(GigMaker(SEED, people, now).make(musicians)), now)
 
 
 async def load(databases: Mapping[str, str], size: str, progress: Progress) -> None:
-    """Fill empty databases, given as URLs by service, with sample data of a size ("small" or "large").
+    """Fill empty databases with sample data of a size, "small" or "large".
 
-    `progress` is called with the name of a step, the number of rows done, and the total number.
+    `databases`: their URLs by service. `progress` is called with the name of a step, the number of rows that
+    are loaded, and the total number.
     """
     now = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
     progress("generating the sample data", 0, 1)
@@ -230,7 +236,7 @@ def _completed(world: SampleData) -> Iterator[Row]:
 
 
 def reviews_of(world: SampleData) -> Iterator[Row]:
-    """Yield the rows of the reviews; most completed bookings have one."""
+    """Yield the rows of the reviews; most completed bookings have a review."""
     random = Random(f"{SEED}/reviews")
     for gig, musician in _booked(world, "completed"):
         unrated = gig.client.username.startswith("demo_") and gig.ends_at > world.now - timedelta(days=10)
@@ -285,7 +291,10 @@ def _payments(world: SampleData) -> Iterator[Row]:
 
 
 def _ledger(world: SampleData) -> Iterator[Row]:
-    """Yield the entries for each client's charge, and for the payment of musicians of completed bookings."""
+    """Yield the ledger's rows: for each charge of a client, and for each payment to a musician.
+
+    Musicians are paid for completed bookings. Each movement of money has two rows, which sum up to 0.
+    """
     for gig, musician in _booked(world):
         if gig.booked is None:
             continue
@@ -308,7 +317,9 @@ def _slots(world: SampleData) -> Iterator[Row]:
 
 
 def _notifications(world: SampleData) -> Iterator[Row]:
-    """Yield the notifications of the last month: of applications to clients, of bookings to musicians."""
+    """Yield the rows of the last month's notifications: for clients of applications, for musicians of
+    bookings.
+    """
     random = Random(f"{SEED}/notifications")
     for gig in world.gigs:
         for one in gig.applications:

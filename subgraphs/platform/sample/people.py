@@ -1,4 +1,4 @@
-"""The users of the sample data: clients, and musicians with their skills, places and rates."""
+"""Generates the users of the sample data: clients, and musicians with their skills, places and rates."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class SamplePerson:
 
 @dataclass(frozen=True, slots=True)
 class SampleMusician:
-    """A musician's profile. `quality` (0 to 1) decides on the ratings in reviews."""
+    """A musician's profile. The higher `quality` (0 to 1) is, the better are the ratings in reviews."""
 
     id: UUID
     person: SamplePerson
@@ -71,17 +71,17 @@ class Weighted:
         self.sums = list(accumulate(weights))
 
     def draw(self, random: Random) -> Any:
-        """Draw one item."""
+        """Return a random item."""
         return random.choices(self.items, cum_weights=self.sums)[0]
 
 
 def draw_distinct(random: Random, entries: Weighted, count: int) -> list[SkillEntry]:
-    """Draw `count` entries and return them without repetitions."""
+    """Draw `count` entries and return them without repetitions, so that the result may be shorter."""
     return list(dict.fromkeys(entries.draw(random) for _ in range(count)))
 
 
 def make_person(random: Random, number: int, user_type: str, city: City, now: datetime) -> SamplePerson:
-    """Return an invented user; `number` makes the username unique."""
+    """Return an invented user who has registered before `now`; `number` makes the username unique."""
     first, last = random.choice(FIRST_NAMES), random.choice(LAST_NAMES)
     username = f"{first}.{last}.{number}".lower()
     return SamplePerson(
@@ -99,7 +99,7 @@ def make_person(random: Random, number: int, user_type: str, city: City, now: da
 
 
 def demo_person(account: DemoAccount, city: City, now: datetime) -> SamplePerson:
-    """Return the user of a demo account."""
+    """Return the user of a demo account, who has registered 400 days before `now`."""
     first, last = account.username.title().split("_")
     since = now - timedelta(days=400)
     return SamplePerson(
@@ -202,13 +202,13 @@ class MusicianMaker:
 
 
 def random_subset(random: Random, items: Sequence[str], share: float) -> list[str]:
-    """Return the items, each with the probability `share`."""
+    """Return some of the items in their order; each is chosen with the probability `share`."""
     return [one for one in items if random.random() < share]
 
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """All users of the sample data by type."""
+    """All users of the sample data, by type of user."""
 
     clients: list[SamplePerson]
     musicians: list[SampleMusician]
@@ -216,8 +216,10 @@ class People:
 
 
 def make_people(seed: int, musicians: int, places: Sequence[City], now: datetime) -> People:
-    """Return `musicians` musicians, half as many clients, and the demo accounts; the same for the same
-    seed.
+    """Return the users: `musicians` musicians and half as many clients, each with a demo account,
+    and one admin.
+
+    They live in `places`. The same seed gives the same users; registrations are before `now`.
     """
     random = Random(f"{seed}/people")
     drawn = Weighted(places, [one.population**0.85 for one in places])

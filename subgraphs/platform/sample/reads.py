@@ -1,4 +1,4 @@
-"""The sample data as events in the read side's local log, and the read models that are computed from them."""
+"""Writes the sample data as events into the read side's local log, and computes its read models from them."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,8 +23,9 @@ EVENT_COLUMNS: Final = (
     "correlation_id transaction_id"
 )
 _OLD_TRANSACTION: Final = 3
-"""A transaction id that is lower than that of any running transaction, so that the events are final at
-once.
+"""A transaction id below that of any running transaction, so that readers of the log may read the events.
+
+See `kit/event_store/feed`.
 """
 
 
@@ -34,8 +35,9 @@ _VERSIONED: Final = frozenset({"musician", "musician_request"})
 
 @dataclass(frozen=True, slots=True)
 class _SampleEvent:
-    """The only event of an aggregate; its `position` is 0, so that later events of its service come behind
-    it.
+    """The only event of an aggregate of the sample data, as if the service `source` had published it.
+
+    Its position in the outbox is 0, so that all later events of the service come after it.
     """
 
     source: str
@@ -47,8 +49,8 @@ class _SampleEvent:
     by: UUID
 
     def row(self) -> Sequence[Any]:
-        """Return the row of the event; its metadata lacks `occurred_at`, which only events from the queue
-        have.
+        """Return the event's row of the table `events`; unlike that of an event from the queue, its metadata
+        has no `occurred_at`.
         """
         event_id = uuid5(self.aggregate_id, self.event_type)
         metadata = {"source": self.source, "version": int(self.aggregate_type in _VERSIONED), "position": 0}
@@ -57,7 +59,7 @@ class _SampleEvent:
 
 
 def streams(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
-    """Yield the rows of the streams, each of which has one event."""
+    """Yield the rows of the table `event_streams`; each stream has one event."""
     return (
         (one.aggregate_id, one.aggregate_type, 1, _OLD_TRANSACTION)
         for one in _sample_events(people, gigs, reviews)
@@ -65,12 +67,15 @@ def streams(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]
 
 
 def events(people: People, gigs: Iterable[Gig], reviews: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
-    """Yield the rows of the events."""
+    """Yield the rows of the table `events`."""
     return (one.row() for one in _sample_events(people, gigs, reviews))
 
 
 async def project(url: str, progress: Callable[[str, int, int], None]) -> None:
-    """Compute the read models from the log, all at the same time, so that they serve the first query."""
+    """Compute all read models from the log in the database `url`, so that they can serve the first query.
+
+    `progress` is called with the name of a step, the number of events that are applied, and the total number.
+    """
     database = Database(url)
     try:
         total = int(await database.fetch_value(text("SELECT count(*) FROM events")))

@@ -1,8 +1,8 @@
-"""Connections between people for a social graph, with a degree distribution as in real networks.
+"""Generates connections between people, a social graph whose degrees are distributed as in real networks.
 
-Degrees follow a power law with a maximum: most people have few connections, some very many. Edges are drawn
-by the configuration model (Molloy and Reed, 1995), 60 % of them within a city; loops and repetitions are
-dropped.
+A person's degree is the number of connections. Degrees follow a power law with a maximum: most people have
+few connections, some very many. Edges are drawn by the configuration model (Molloy and Reed, 1995), 60 % of
+them within a city; loops and repetitions are dropped.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ _LOCAL = 0.6
 
 
 def connections(seed: int, people: Sequence[tuple[UUID, str]]) -> list[tuple[UUID, UUID]]:
-    """Return pairs of connected people, each once. `people`: id and city of each person."""
+    """Return the pairs of connected people by id, each pair once. `people`: id and city of each person."""
     random = Random(f"{seed}/social")
     stubs: list[UUID] = []
     by_city: dict[str, list[UUID]] = defaultdict(list)

@@ -1,4 +1,8 @@
-"""The base class of the three projections: events as JSON for statements, views, and latencies."""
+"""The base class of the read side's projections.
+
+A projection passes a whole batch of events as JSON to each SQL statement, hides incomplete rows from queries
+by views, and measures latencies.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,17 +19,17 @@ from subgraphs.read_side.model import Latencies
 
 
 class LogProjection(BatchProjection):
-    """A projection of the read side."""
+    """A projection of the read side, whose steps execute SQL statements with batches of events as JSON."""
 
     ddl: ClassVar[Sequence[str]]
     """The statements that create the tables.
 
-    A plain name in braces, as in `{musician_read_model}`, stands for the table's name in the generation.
+    A table's plain name in braces, as in `{musician_read_model}`, stands for its name in a generation.
     """
     conditions: ClassVar[Mapping[str, str]] = {}
-    """By plain name, the condition for rows that queries see; it excludes incomplete rows."""
+    """By plain name of a table, the SQL condition of rows that queries see; it excludes incomplete rows."""
     views: ClassVar[Mapping[str, str]] = {}
-    """Views on the plain names, by name."""
+    """Further views, which select from the plain names: the SELECT statement by name of the view."""
 
     def __init__(self) -> None:
         self.latencies = Latencies()
@@ -36,14 +40,12 @@ class LogProjection(BatchProjection):
             await uow.execute(text(self.with_table_names(statement, generation)))
 
     def shown(self, plain: str, generation: int) -> str:
-        """Return the SELECT of the view under a plain name, which excludes incomplete rows by
-        `conditions`.
-        """
+        """Return the SELECT statement of the view `plain`, with its condition in `conditions`."""
         condition = self.conditions.get(plain)
         return super().shown(plain, generation) + (f" WHERE {condition}" if condition else "")
 
     async def show(self, uow: UnitOfWork, generation: int) -> None:
-        """Create the views under the plain names anew, and the views that depend on them."""
+        """Create the views under the plain names over a generation, and the views that select from them."""
         for name in self.views:
             await uow.execute(text(f"DROP VIEW IF EXISTS {checked_table_name(name)}"))
         await super().show(uow, generation)
@@ -51,7 +53,7 @@ class LogProjection(BatchProjection):
             await uow.execute(text(f"CREATE VIEW {checked_table_name(name)} AS {query}"))
 
     async def apply(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> int:
-        """Apply events, and store the times of those that came from the queue for `committed`."""
+        """Apply events, and remember when those from the queue occurred, for `committed`."""
         known = frozenset(self.handlers)
         self._applied = [
             at for event in events if event.event_type in known and (at := _occurred_at(event)) is not None
@@ -59,13 +61,15 @@ class LogProjection(BatchProjection):
         return await super().apply(uow, events, generation)
 
     def committed(self, now: datetime) -> None:
-        """Record the latencies of the last batch, which is visible since `now`."""
+        """Record the latencies of the last applied batch, which queries see since its commit at `now`."""
         for at in self._applied:
             self.latencies.add((now - at).total_seconds() * 1000)
         self._applied = []
 
     def with_table_names(self, statement: str, generation: int) -> str:
-        """Return a statement with the plain names in braces replaced by the tables' names in a generation."""
+        """Return a statement with each plain name in braces replaced by the table's name in the
+        generation.
+        """
         return statement.format_map(
             {plain: self.table(checked_table_name(plain), generation) for plain in self.tables}
         )
@@ -73,8 +77,8 @@ class LogProjection(BatchProjection):
     async def execute(
         self, uow: UnitOfWork, statement: str, events: Sequence[StoredEvent], generation: int
     ) -> Sequence[Row[Any]]:
-        """Execute a statement with the events as JSON in its parameter `:told`; return the rows that it
-        returns.
+        """Execute a statement with the events as JSON (`rows_of`) in its parameter `:told`; return
+        its rows.
         """
         result = await (await uow.connection()).execute(
             text(self.with_table_names(statement, generation)), {"told": rows_of(events)}
@@ -83,8 +87,10 @@ class LogProjection(BatchProjection):
 
 
 def rows_of(events: Sequence[StoredEvent]) -> str:
-    """Encode events as a JSON array of their fields, with `told_position`, the position in the outbox of
-    the event's service, and `told_at`, the time of its occurrence.
+    """Return events as the text of a JSON array of objects with their fields.
+
+    Each object also has `told_position`, the event's position in the outbox of its service, and `told_at`,
+    the time at which it occurred.
     """
     return orjson.dumps([{**event.data, **_order_fields(event)} for event in events]).decode()
 
@@ -97,8 +103,9 @@ def _order_fields(event: StoredEvent) -> dict[str, Any]:
 
 
 def _occurred_at(event: StoredEvent) -> datetime | None:
-    """Return when an event from the queue occurred; None for events of the sample data, which have no such
-    time.
+    """Return when an event from the queue occurred; None for an event that did not come from the queue.
+
+    Such events are those of the sample data and of repairs.
     """
     at = event.metadata.get("occurred_at")
     return datetime.fromisoformat(at) if at else None

@@ -1,4 +1,7 @@
-"""The read model of musicians: profile, skills, reputation, and availability."""
+"""The read model of musicians: profile, skills, ratings, and whether the account is active.
+
+It is computed from events of the services `musicians`, `users`, `reviews` and `requests`.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -21,8 +24,8 @@ _COLUMNS = (
 _REPLACED = (*_COLUMNS, "skill_ids", "skills", "search", "position", "is_active")
 
 # A review or an application can create a row before the profile's event arrives; queries see the row when it
-# has the whole profile. (Events of the first versions of this program lack some fields.) rating_order: the
-# rating without nulls, for sorting.
+# has the whole profile. Columns are nullable also because events of the first versions of this program lack
+# some fields. rating_order: the rating, 0 in place of null, for sorting.
 _TABLE = """
 CREATE TABLE {musician_read_model} (
     musician_id           uuid PRIMARY KEY,
@@ -54,8 +57,8 @@ CREATE TABLE {musician_read_model} (
     position              numeric  NOT NULL DEFAULT -1
 )
 """
-# A musician is available while the user's account is active. An account may arrive before the profile that
-# names its user, so accounts have a table of their own.
+# A musician is available while the user's account is active. The event of an account may arrive before the
+# profile that contains its user's id, so accounts have a table of their own.
 _ACCOUNTS = "CREATE TABLE {musician_accounts} (user_id uuid PRIMARY KEY, is_active boolean NOT NULL, position numeric NOT NULL)"
 _INDEXES = (
     "(user_id)",
@@ -117,8 +120,10 @@ ON CONFLICT (musician_id) DO UPDATE SET last_active = greatest(own.last_active, 
 
 
 class MusiciansProjection(LogProjection):
-    """The projection of musicians. `last_active`: the time of the newest event about the musician's profile,
-    applications or bookings."""
+    """The projection of musicians.
+
+    `last_active`: the time of the newest event about the musician's profile, applications or bookings.
+    """
 
     name: ClassVar[str] = "musicians"
     tables: ClassVar[tuple[str, ...]] = ("musician_read_model", "musician_accounts")
@@ -137,7 +142,7 @@ class MusiciansProjection(LogProjection):
 
     @property
     def steps(self) -> Sequence[ProjectionStep]:
-        """The steps: accounts, profiles, reviews, activity."""
+        """The steps for events about accounts, profiles, reviews, and activity (`last_active`)."""
         return (
             ProjectionStep(frozenset({"UserRegistered", "UserUpdated"}), self._accounts),
             ProjectionStep(_PROFILE, self._profiles),

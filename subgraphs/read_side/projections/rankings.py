@@ -1,4 +1,7 @@
-"""The read model of matching: the newest ranking of each request."""
+"""The read model `matching`: the newest ranking of musicians for each request.
+
+It is computed from the event `MatchesRanked` of the service `matching`.
+"""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -71,7 +74,7 @@ class RankingsProjection(LogProjection):
 
     @property
     def steps(self) -> Sequence[ProjectionStep]:
-        """The only step: rankings."""
+        """The only step, for events of rankings."""
         return (ProjectionStep(frozenset({"MatchesRanked"}), self._rankings),)
 
     async def _rankings(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> None:

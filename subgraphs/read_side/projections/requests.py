@@ -1,4 +1,7 @@
-"""The read model of requests: the request, its client's name, its skills, and the number of applications."""
+"""The read model of requests: the request, its client's name, its skills, and the number of applications.
+
+It is computed from events of the services `requests`, `users` and `musicians`.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -29,7 +32,8 @@ _COLUMNS = (
 _REPLACED = (*_COLUMNS, "required_skill_ids", "required_skills", "search", "client_name", "position")
 
 # An application can create a row before the request's event arrives; queries see the row when it has the
-# whole request. (Events of the first versions of this program lack some fields.)
+# whole request. Columns are nullable also because events of the first versions of this program lack some
+# fields.
 _TABLE = """
 CREATE TABLE {request_read_model} (
     request_id         uuid PRIMARY KEY,
@@ -88,7 +92,7 @@ WITH newest AS (
 UPDATE {request_read_model} AS own SET client_name = kept.username
 FROM kept WHERE own.client_id = kept.user_id AND own.client_name IS DISTINCT FROM kept.username
 """
-# Requests have ids of skills; the names come from musicians' events.
+# Events of requests contain the ids of skills; their names come from events of musicians' profiles.
 _LEARN_SKILLS = """
 INSERT INTO {request_skills} (id, name)
 SELECT DISTINCT ON (id) id, name
@@ -135,8 +139,9 @@ ON CONFLICT (request_id) DO UPDATE SET total_applications = own.total_applicatio
 
 
 class RequestsProjection(LogProjection):
-    """The projection of requests. `total_applications` also counts withdrawn and rejected applications, as
-    in the requests service.
+    """The projection of requests.
+
+    `total_applications` also counts withdrawn and rejected applications, as the service `requests` does.
     """
 
     name: ClassVar[str] = "requests"
@@ -160,7 +165,9 @@ class RequestsProjection(LogProjection):
 
     @property
     def steps(self) -> Sequence[ProjectionStep]:
-        """The steps: clients, skills, requests, applications."""
+        """The steps for events about clients, skills (from musicians' profiles), requests, and
+        applications.
+        """
         return (
             ProjectionStep(frozenset({"UserRegistered", "UserUpdated"}), self._clients),
             ProjectionStep(frozenset({"MusicianProfileCreated", "MusicianProfileUpdated"}), self._skills),

@@ -6,7 +6,7 @@ from typing import Literal
 
 SCALARS = ("String", "Int", "Boolean", "Float", "ID", "Color", "Big")
 BIG_NUMBERS = ContextVar("BIG_NUMBERS", default=True)
-"""Whether a scalar has integers beyond 64 bits, which gateways in JavaScript round and Hive's Rust planner refuses."""
+"""Whether a scalar has integers beyond 64 bits: JavaScript rounds them, Hive's Rust planner refuses them."""
 Role = Literal["own", "external", "overridden"]
 
 

@@ -247,7 +247,7 @@ ANSWERS: Sequence[Kind] = (
     ),
     Kind(
         "big numbers: not read",
-        "integers beyond 64 bits are valid constants for a custom scalar; Hive's Rust planner can't parse them",
+        "integers beyond 64 bits are valid constants for a custom scalar; Hive's Rust planner refuses them",
         _says("number too (?:small|large) to fit in target type", "ParseIntError"),
     ),
     Kind(
@@ -323,7 +323,7 @@ DIRECTIVE_NOT_SENT = Kind(
 PLACES: Sequence[PlaceKind] = (
     PlaceKind(
         "big numbers: rounded",
-        "the value of a custom scalar is an integer beyond 2^53; the peer passes it through JavaScript's numbers",
+        "the value of a custom scalar is an integer beyond 2^53; JavaScript rounds it",
         _rounded,
     ),
     PlaceKind(

@@ -65,7 +65,7 @@ class Tally:
 
     def table(self) -> str:
         """All counts, a line each."""
-        names = [one.name for one in (*ANSWERS, DIRECTIVE_NOT_SENT, *PLACES)]
+        names = [kind.name for kind in ANSWERS] + [DIRECTIVE_NOT_SENT.name] + [kind.name for kind in PLACES]
         lines = []
         for peer, counts in self.counts.items():
             lines.append(f"{peer}, {PEERS[peer]}: {counts['']} of {counts.total()} equal")

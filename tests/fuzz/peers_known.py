@@ -9,13 +9,14 @@ each place where the data differ needs a kind of its own, and the kind of the fi
     place   (("a", "b"), 1, None)  ->  "lost without an error"
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from graphql import parse, print_ast
-from graphql.language import REMOVE, DirectiveNode, FieldNode, Node, Visitor, visit
+from graphql.language import DirectiveNode, FieldNode, Node, Visitor, visit
 
 from tests.fuzz.case import Question
 from tests.fuzz.peers import Response
@@ -75,8 +76,9 @@ def kind_of(seen: Seen) -> str:
     kinds = _kinds_at(seen, places)
     if all(kinds):
         return kinds[0]
-    plain = _plain_places(seen)
-    dropped = len(plain) < len(places) and all(_kinds_at(seen, plain))
+    unjudged = [path for (path, _, _), kind in zip(places, kinds, strict=True) if not kind]
+    plain = _plain_places(seen, {step for path in unjudged for step in path})
+    dropped = plain != places and all(_kinds_at(seen, plain))
     return DIRECTIVE_NOT_SENT.name if dropped else "unjudged"
 
 
@@ -104,6 +106,18 @@ def _says(*patterns: str) -> Callable[[Seen], bool]:
 def _noted(*kinds: str) -> Callable[[Seen], bool]:
     """Whether the subgraphs noted one of these problems."""
     return lambda seen: any(kind in kinds for kind, _ in seen.theirs.problems)
+
+
+def _rounded_requests(seen: Seen) -> bool:
+    """Whether a request has a big number that neither the client nor the schema has written."""
+    written = _big(f"{seen.question.query} {json.dumps(seen.question.variables)} {seen.rig.supergraph}")
+    return any(
+        not _big(f"{one.query} {json.dumps(one.variables)}") <= written for one in seen.theirs.requests
+    )
+
+
+def _big(text: str) -> set[str]:
+    return set(re.findall(r"-?\d{16,}|\de\+\d\d", text))
 
 
 def _again(seen: Seen) -> bool:
@@ -159,14 +173,13 @@ def _taken_alias(seen: Seen, place: Place) -> bool:
     )
 
 
-def _plain_places(seen: Seen) -> list[Place]:
-    """Where a peer's data differ from the monolith's answer to the operation without `@mark` on its fields;
-    the places of the operation itself if it has no such directive.
+def _plain_places(seen: Seen, steps: set[str | int]) -> list[Place]:
+    """Where a peer's data differ from the monolith's answer to the operation without some directives.
+
+    `steps`: the response keys of the fields whose `@mark` is left out.
     """
-    document = parse(seen.question.query)
-    if not any(map(_is_mark, (one for item in _fields(document) for one in item.directives or ()))):
-        return seen.places
-    plain = replace(seen.question, query=print_ast(visit(document, _RemoveMarks())))
+    document = visit(parse(seen.question.query), _RemoveMarks(steps))
+    plain = replace(seen.question, query=print_ast(document))
     return list(_places(seen.rig.monolith(plain).data, seen.theirs.data, ()))
 
 
@@ -175,8 +188,17 @@ def _is_mark(node: DirectiveNode) -> bool:
 
 
 class _RemoveMarks(Visitor):
-    def enter_directive(self, node: DirectiveNode, *_: Any) -> Any:
-        return REMOVE if _is_mark(node) else None
+    """Removes `@mark` from the fields with these response keys."""
+
+    def __init__(self, keys: set[str | int]) -> None:
+        super().__init__()
+        self.keys = keys
+
+    def enter_field(self, node: FieldNode, *_: Any) -> FieldNode | None:
+        if _key(node) not in self.keys:
+            return None
+        kept = tuple(one for one in node.directives or () if not _is_mark(one))
+        return FieldNode(**{**{name: getattr(node, name) for name in node.keys}, "directives": kept})
 
 
 def _interface_as_type(seen: Seen, place: Place) -> bool:
@@ -294,6 +316,11 @@ ANSWERS: Sequence[Kind] = (
         "external field asked",
         "the subgraph does not resolve the field where it is asked",
         _noted("external field"),
+    ),
+    Kind(
+        "big numbers: rounded in a request",
+        "an argument is an integer beyond 2^53; JavaScript rounds it on its way to the subgraph",
+        _rounded_requests,
     ),
     Kind(
         "mutation executed twice",

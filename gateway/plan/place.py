@@ -293,7 +293,7 @@ class Placer:
                 groups |= more
             above = above.parent
         if not sources:
-            raise PlanError(f"no object above sets the context {argument.context}", "PLAN_NOT_FOUND")
+            raise PlanError(f"no enclosing object sets the context {argument.context}", "PLAN_NOT_FOUND")
         return tuple(sources), groups
 
     def demand_key(self, site: Site, source: Vertex) -> Template:

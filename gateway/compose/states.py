@@ -16,7 +16,7 @@ from gateway.compose.diagnostics import Report
 from gateway.supergraph.model import ContextArgument, SubgraphField, SubgraphType
 from gateway.supergraph.query_graph import FieldEdge, QueryGraph, Reach, Vertex
 
-LIMIT = 100_000  # states to visit, at most
+LIMIT = 100_000  # the number of states to visit, at most
 ContextSetter = tuple[str, str, frozenset[Vertex]]
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.core.numbers import exact_number
 
-MAX_EXPLAINED = 1_000_000  # bytes; for a longer text only the decoder's message is used
+MAX_EXPLAINED = 1_000_000  # bytes; for a longer text the error has only the decoder's message
 MARKS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 SPACE = " \t\n\r"
 _decode = msgspec.json.Decoder(float_hook=exact_number).decode

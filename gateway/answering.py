@@ -34,8 +34,8 @@ from gateway.transport.headers import Headers
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-WARM_UP_OPERATIONS = 200  # operations that are planned before a reloaded supergraph is served
-MAX_CACHED_DOCUMENT = 50_000  # characters; longer documents would take too much memory
+WARM_UP_OPERATIONS = 200  # the number of operations to plan before a reloaded supergraph is served
+MAX_CACHED_DOCUMENT = 50_000  # characters; longer documents are not cached, to save memory
 PROBE_SECONDS = 2.0  # timeout of a test call to a subgraph
 
 

@@ -13,7 +13,7 @@ from gateway.supergraph.model import Supergraph
 from gateway.supergraph.query_graph import QueryGraph
 from gateway.transport.base import Transport
 
-GRAPHS = 16  # sets of override labels whose graphs are cached
+GRAPHS = 16  # the number of sets of override labels whose query graphs are cached
 
 
 class QueryGraphs:

@@ -85,7 +85,7 @@ class SharedExecution:
         if isinstance(found, Envelope) and shared and len(waiters) > 1:
             found = found.shared()
         for number, waiter in enumerate(waiters):
-            if waiter.answered is None:  # cancelled by the callback of an earlier one
+            if waiter.answered is None:  # cancelled by the callback of an earlier waiter
                 continue
             if shared or number == 0:
                 waiter.receive(found)

@@ -76,7 +76,10 @@ def _check(item: MergedType, one: MergedField, types: Mapping[str, MergedType], 
         for type_name, selection in sets:
             for coordinate, needed in _needed(type_name, selection, types):
                 if not _implies(own, needed):
-                    message = f"{item.name}.{one.name} needs {coordinate}, but lacks some of its access rules"
+                    message = (
+                        f"{item.name}.{one.name} uses {coordinate} by @requires or @fromContext, but lacks"
+                        " some of its access requirements"
+                    )
                     code = "MISSING_TRANSITIVE_AUTH_REQUIREMENTS"
                     report.error(code, message, subgraph=join.subgraph, coordinate=f"{item.name}.{one.name}")
                     return

@@ -101,7 +101,7 @@ class _ContractFilter:
         if unknown := sorted((self.include | self.exclude) - known):
             shown = ", ".join(sorted(known)) or "none"
             raise SettingsError(
-                f"no element carries the tag {', '.join(unknown)}; the supergraph has {shown}", "BAD_OPTION"
+                f"no element has the tag {', '.join(unknown)}; the supergraph's tags: {shown}", "BAD_OPTION"
             )
 
     def elements(self) -> Iterator[tuple[str, Node, Node | None]]:

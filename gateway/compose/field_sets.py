@@ -63,7 +63,7 @@ def mentioned_fields(schema: SubgraphSchema) -> set[tuple[str, str]]:
         sets += list(_context_selections(schema, item))
         for name, fields in sets:
             if has_unknown_field(schema, name, fields):
-                continue  # reported elsewhere
+                continue  # reported by the rule of the directive
             found.update((parent, one.name) for parent, one, _ in used_fields(schema, name, fields))
         for interface in item.interfaces:
             above = schema.types.get(interface)

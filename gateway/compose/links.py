@@ -33,7 +33,7 @@ from gateway.supergraph.features import Feature, arguments_of, read_feature, tex
 SPECS = "https://specs.apollo.dev/"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _GRAPHQL = frozenset({"@skip", "@include", "@deprecated", "@specifiedBy", "@oneOf", "@defer", "@stream"})
-# the federation versions that versions of other specs imply
+# for each version of another spec, the federation version that introduced it
 _IMPLIED: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "authenticated": {"0.1": (2, 5)},
     "cost": {"0.1": (2, 9)},

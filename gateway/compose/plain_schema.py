@@ -104,13 +104,13 @@ def _build(document: DocumentNode) -> tuple[GraphQLSchema | None, list[GraphQLEr
     try:
         schema = build_ast_schema(document, assume_valid_sdl=True)
         return schema, list(validate_schema(schema)) or list(wrong_values(schema, document))
-    except (GraphQLError, TypeError) as error:  # what the library finds too late for its own rules
+    except (GraphQLError, TypeError) as error:  # errors that graphql-core's validation rules do not find
         return None, [error if isinstance(error, GraphQLError) else GraphQLError(str(error))]
 
 
 def _document(nodes: Sequence[DefinitionNode], roots: Mapping[RootKind, str], links: Links) -> DocumentNode:
     query = roots["query"]
-    strips = links.federation is None  # Federation 1 lets a query root name types that nobody defines
+    strips = links.federation is None  # the types of these fields are not defined in Federation 1
     plain = [_lenient(node, query, strips) for node in _with_bases(nodes)]
     defined = {_place(node) for node in plain}
     added = [*_spec_elements(links), _query(query)]

@@ -311,7 +311,7 @@ class TypeReader:
         """
         found = [one for one in directives if one.name == "shareable"]
         if len(found) > 1:
-            message = f"@shareable stands twice on {coordinate}"
+            message = f"@shareable is repeated on {coordinate}"
             where = {"subgraph": self.subgraph, "coordinate": coordinate}
             self.report.error("INVALID_SHAREABLE_USAGE", message, node=found[1].node, **where)
 

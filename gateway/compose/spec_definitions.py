@@ -114,7 +114,7 @@ class _DefinitionCheck:
                 self.link(node)
             for message in _differences(node, _spec(wanted), self.custom) if wanted else ():
                 self.error(
-                    "DIRECTIVE_DEFINITION_INVALID", f"@{name} must be as its spec has it: {message}", node
+                    "DIRECTIVE_DEFINITION_INVALID", f"@{name} must be defined as in its spec: {message}", node
                 )
 
     def link(self, node: DirectiveDefinitionNode) -> None:
@@ -122,7 +122,9 @@ class _DefinitionCheck:
         for one in node.arguments or ():
             required = isinstance(one.type, NonNullTypeNode) and not one.default_value
             if one.name.value != "url" and required:
-                message = f"@link needs the argument {one.name.value} here, which a link may leave out"
+                message = (
+                    f"@link is defined with {one.name.value} as required, which the link spec makes optional"
+                )
                 self.error("INVALID_GRAPHQL", message, node)
 
     def types(self) -> None:
@@ -141,7 +143,7 @@ class _DefinitionCheck:
             fits, due = {one.name.value for one in values} == _PURPOSES, "an enum of SECURITY and EXECUTION"
         else:
             return ""
-        return "" if fits else f"{name} must be {due}, as a linked spec has it, and is something else here"
+        return "" if fits else f"{name} must be {due}, as a linked spec defines it; here it is something else"
 
     def error(self, code: str, message: str, node: DefinitionNode) -> None:
         self.report.error(code, message, subgraph=self.subgraph, node=node)
@@ -191,7 +193,7 @@ def _differences(
             yield from _argument_differences(mine[name], argument, custom)
         elif isinstance(argument.type, NonNullTypeNode) and argument.default_value is None:
             yield f"it lacks the argument {name}"
-    yield from (f"the argument {name} is not known" for name in mine if name not in theirs)
+    yield from (f"it has no argument {name} there" for name in mine if name not in theirs)
     yield from _use_differences(node, wanted)
 
 
@@ -199,11 +201,11 @@ def _use_differences(node: DirectiveDefinitionNode, wanted: DirectiveDefinitionN
     """Yield the differences in locations and in repeatability."""
     places = {one.value for one in node.locations}
     if extra := sorted(places - {one.value for one in wanted.locations}):
-        yield f"it can't stand on {', '.join(extra)}"
+        yield f"it must not be allowed on {', '.join(extra)}"
     if node.repeatable and not wanted.repeatable:
-        yield "it is not repeatable"
+        yield "it must not be repeatable"
     if wanted.repeatable and not node.repeatable and node.name.value == "link":
-        yield "it is repeatable"
+        yield "it must be repeatable"
 
 
 def _argument_differences(
@@ -214,12 +216,12 @@ def _argument_differences(
     if isinstance(given, NonNullTypeNode) and not isinstance(wanted.type, NonNullTypeNode):
         given = given.type
     if not _may_stand_for(given, wanted.type, custom):
-        yield f"the argument {name} is {print_ast(wanted.type)}, not {print_ast(mine.type)}"
+        yield f"the argument {name} must be {print_ast(wanted.type)}, not {print_ast(mine.type)}"
     elif not isinstance(mine.type, NonNullTypeNode) and not same_value(
         mine.default_value, wanted.default_value
     ):
         due = print_ast(wanted.default_value) if wanted.default_value else "none"
-        yield f"the argument {name} has another default than {due}"
+        yield f"the default of the argument {name} must be {due}"
 
 
 def _may_stand_for(given: TypeNode, wanted: TypeNode, custom: frozenset[str]) -> bool:

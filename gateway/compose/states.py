@@ -16,7 +16,7 @@ from gateway.compose.diagnostics import Report
 from gateway.supergraph.model import ContextArgument, SubgraphField, SubgraphType
 from gateway.supergraph.query_graph import FieldEdge, QueryGraph, Reach, Vertex
 
-LIMIT = 100_000  # states to visit, at most
+LIMIT = 100_000  # the number of states to visit, at most
 ContextSetter = tuple[str, str, frozenset[Vertex]]
 
 
@@ -201,9 +201,9 @@ def _reason(graph: QueryGraph, view: SubgraphType, found: SubgraphField, come: s
     if found.label is not None and (found.label in graph.labels) != found.when_on:
         return f'resolves it only while the label "{found.label}" is {"on" if found.when_on else "off"}'
     if found.contexts:
-        return f"needs the context {found.contexts[0].context}, which no object above sets"
+        return f"needs the context {found.contexts[0].context}, which no enclosing object sets"
     if found.requires:
         return f"needs its @requires fields, which can't be reached from {come}"
     if not any(key.resolvable for key in view.keys):
         return f"has no resolvable @key on {view.name}"
-    return f"has keys on {view.name}, but {come} can't provide the fields of any"
+    return f"has keys on {view.name}, but none whose fields can be fetched from {come}"

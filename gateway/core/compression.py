@@ -5,7 +5,7 @@ import zlib
 SUPPORTED_ENCODINGS = ("gzip", "deflate")
 """The supported content encodings (RFC 9110, 8.4.1), besides `identity`."""
 PIECE = 65_536  # compressed bytes that are processed at a time
-MEMBERS = 1_000  # gzip members of a body, at most
+MEMBERS = 1_000  # the number of gzip members of a body, at most
 GZIP = zlib.MAX_WBITS | 16
 ZLIB = zlib.MAX_WBITS
 RAW = -zlib.MAX_WBITS

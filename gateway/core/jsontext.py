@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.core.numbers import exact_number
 
-MAX_EXPLAINED = 1_000_000  # bytes; for a longer text only the decoder's message is used
+MAX_EXPLAINED = 1_000_000  # bytes; for a longer text the error has only the decoder's message
 MARKS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 SPACE = " \t\n\r"
 _decode = msgspec.json.Decoder(float_hook=exact_number).decode
@@ -87,7 +87,7 @@ def _found(body: bytes) -> str | None:
 def _half(text: str) -> Place | None:
     """Find an escape sequence that is half of a surrogate pair."""
     half = next((one for one in _ESCAPE.finditer(text) if one["half"]), None)
-    return half and (half.start(), f"half of a surrogate pair, \\{half['half']}, stands at byte")
+    return half and (half.start(), f"half of a surrogate pair, \\{half['half']}, is at byte")
 
 
 def _long(text: str) -> Place | None:
@@ -109,7 +109,7 @@ def _syntax(text: str) -> Place | None:
         return error.pos, f"{words} at byte"
     except ValueError:
         constant = next(one for one in _CONSTANT.finditer(text) if one["constant"])
-        return constant.start(), f"{constant['constant']} is no number of JSON, at byte"
+        return constant.start(), f"{constant['constant']} is not a number in JSON, at byte"
     return _behind(text, end)
 
 
@@ -118,8 +118,8 @@ def _behind(text: str, end: int) -> Place | None:
     behind = text[end:].lstrip(SPACE)
     if not behind:
         return None
-    second = "a second value begins" if behind[0] in '{["' else "something else stands"
-    return len(text) - len(behind), f"{second} behind the first value, at byte"
+    second = "a second value follows" if behind[0] in '{["' else "other text follows"
+    return len(text) - len(behind), f"{second} the first value, at byte"
 
 
 def _refuse(constant: str) -> NoReturn:

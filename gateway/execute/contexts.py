@@ -121,7 +121,7 @@ def _context_value(one: ContextInput, chain: Chain) -> Any:
     for source in one.sources:
         for value in _read(source.fields, chain[source.depth]):
             return value
-    return Failure("no object above sets the context that this field needs", "SUBGRAPH_BAD_RESPONSE", "")
+    return Failure("no enclosing object sets the context that this field needs", "SUBGRAPH_BAD_RESPONSE", "")
 
 
 def _read(fields: tuple[RepresentationField, ...], item: Any) -> Iterator[Any]:

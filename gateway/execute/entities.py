@@ -201,9 +201,9 @@ def _add_field(made: dict[str, Any], one: RepresentationField, item: Tree) -> Fa
     return None
 
 
-def _missing(one: RepresentationField, gave: str) -> Failure:
-    """Return the failure for a value that a subgraph did not return. `gave`: what it returned, as text."""
-    return Failure(f"subgraph {one.subgraph} gave {gave}", "SUBGRAPH_BAD_RESPONSE", one.subgraph)
+def _missing(one: RepresentationField, found: str) -> Failure:
+    """Return the failure for a value that a subgraph did not return. `found`: what it returned, as text."""
+    return Failure(f"subgraph {one.subgraph} returned {found}", "SUBGRAPH_BAD_RESPONSE", one.subgraph)
 
 
 def _complete(one: RepresentationField, reference: str, value: Any) -> Any:

@@ -17,7 +17,7 @@ from gateway.plan.nodes import Fetch, Lookup, ReplyField, Selection
 from gateway.transport.base import Outcome, read_payload, send
 from gateway.transport.template import members_of, template_of
 
-_UNKNOWN = "subgraph {} does not know this entity"
+_UNKNOWN = "subgraph {} returned null for this entity"
 _INTERNAL_EXTENSIONS = frozenset({"stacktrace", "exception", "debug", "trace"})
 EntityBatches = Mapping[str | None, EntityBatch]
 
@@ -138,7 +138,7 @@ def _data_and_errors(payload: Any, subgraph: str) -> tuple[Tree | None, list[Any
         if fits and (data is not None or errors):
             return data, errors
     raise SubgraphError(
-        "returned JSON that is no GraphQL response (an object with data or errors)",
+        "returned JSON that is not a GraphQL response (an object with data or errors)",
         "SUBGRAPH_BAD_RESPONSE",
         subgraph=subgraph,
     )

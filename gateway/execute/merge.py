@@ -6,7 +6,7 @@ from gateway.core.failure import Failure
 from gateway.execute.entities import Tree
 from gateway.plan.nodes import Selection
 
-_LENGTHS = Failure("subgraphs returned a list with different lengths", "SUBGRAPH_BAD_RESPONSE", "")
+_LENGTHS = Failure("two subgraphs returned this list with different lengths", "SUBGRAPH_BAD_RESPONSE", "")
 
 
 def merge(target: Tree, source: Tree) -> None:

@@ -35,7 +35,7 @@ class FieldSetFragment:
 FieldSet = tuple["FieldSetField | FieldSetFragment", ...]
 
 
-@lru_cache(maxsize=8_192)  # enough for several supergraphs
+@lru_cache(maxsize=8_192)  # enough for the field sets of several supergraphs
 def parse_field_set(text: str) -> FieldSet:
     """Parse a text such as `"id organization { id }"`, with or without outer braces.
 

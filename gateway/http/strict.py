@@ -154,7 +154,7 @@ class StrictProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         self.transport.write(refusal_reply(STATUS_LINE[why.status], self.default_headers(), why.text))
-        if self.pipeline or not self.transport.can_write_eof():  # uvicorn runs a request other than `cycle`
+        if self.pipeline or not self.transport.can_write_eof():  # uvicorn runs another request than `cycle`
             self.transport.close()
             return
         self.transport.write_eof()

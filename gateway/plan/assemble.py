@@ -23,7 +23,7 @@ from gateway.plan.shapes import Shape, find_or_add, shape_of
 from gateway.request.operation import Operation
 from gateway.supergraph.query_graph import TYPENAME, QueryGraph, Vertex
 
-_NAMED = "F"  # begins the names of named fragments
+_NAMED = "F"  # the start of the names of named fragments
 
 
 @dataclass(slots=True)

@@ -293,7 +293,7 @@ class Placer:
                 groups |= more
             above = above.parent
         if not sources:
-            raise PlanError(f"no object above sets the context {argument.context}", "PLAN_NOT_FOUND")
+            raise PlanError(f"no enclosing object sets the context {argument.context}", "PLAN_NOT_FOUND")
         return tuple(sources), groups
 
     def demand_key(self, site: Site, source: Vertex) -> Template:
@@ -344,7 +344,7 @@ class Placer:
                 got, more = self.demand(part, fields, self.reached(part))
                 made.extend(replace(item, types=item.types or part.types) for item in got)
                 groups |= more
-        if made:  # the type decides which of the fields an object has
+        if made:  # which of the fields are sent depends on the object's type
             groups |= groups_fetching_type(self.graph, site)
         return tuple(made), groups
 

@@ -68,7 +68,7 @@ def _with_careful(made: Plan, paths: Paths, operation: Operation, limit: int, ex
         return made
     try:
         careful = plan_operation(paths.graph.careful, operation, limit, explain)
-    except PlanError:  # only the hasty plan exists
+    except PlanError:  # there is no careful plan
         return made
     if operation.kind == "mutation":  # a hasty plan may have to run again, a mutation must not
         return careful

@@ -42,8 +42,8 @@ _TRIED = "SELECT * FROM saga_attempts WHERE saga_id = ANY($1) ORDER BY id"
 _RENEW = """UPDATE sagas SET lease_until = clock_timestamp() + $3 * interval '1 second'
     WHERE id = $1 AND fencing_token = $2 AND lease_owner IS NOT NULL"""
 _RELEASE = "UPDATE sagas SET lease_owner = NULL, lease_until = NULL WHERE id = $1 AND fencing_token = $2"
-# One statement means one round trip and one commit. The update of the saga's row comes first: it checks the
-# fencing token, and the other parts join its result.
+# One statement means one round trip and one commit. The update of the saga's row is the first part:
+# it checks the fencing token, and the other parts join its result.
 _WRITE = """WITH saga AS (
     UPDATE sagas SET status = $3, cancelled = $4, current_step = $5,
         wake_at = CASE WHEN $6::float8 IS NULL THEN NULL ELSE clock_timestamp() + $6 * interval '1 second' END,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-LONGEST = 200  # characters of a target to show
+LONGEST = 200  # the number of characters of a URL to show, at most
 
 
 def describe_redirect(headers: Sequence[tuple[bytes, bytes]], address: str = "") -> str:

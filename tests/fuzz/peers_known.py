@@ -1,8 +1,8 @@
-"""The kinds of differences between our answers and the peers', each with a predicate and a verdict.
+"""The kinds of differences between our responses and the peers', each with a predicate and a verdict.
 
-A difference is judged only where our answer is the monolith's: then the peer is wrong, and its kind says how.
-Kinds of answers are seen in the peer's requests and messages; the first that holds counts. Where none does,
-each place where the data differ needs a kind of its own, and the kind of the first place counts:
+A difference is judged only if our response is the monolith's: then the peer is wrong, and the kind says how.
+Kinds of whole responses are recognized by the peer's requests and messages; the first that holds counts. If
+none does, each place where the data differ needs a kind of its own, and the kind of the first place counts:
 
     ours    {"a": {"b": 1}}
     theirs  {"a": {"b": None}}
@@ -28,7 +28,10 @@ ABSENT = object()
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One question as a peer answered it; `mutations`: how many mutation fields the monolith executes."""
+    """One question with our outcome and a peer's response.
+
+    `mutations`: the number of mutation fields that the monolith executes.
+    """
 
     peer: str
     rig: Rig
@@ -39,17 +42,17 @@ class Seen:
 
     @property
     def places(self) -> list[Place]:
-        """Where the data differ: path, our value, theirs."""
+        """Return where the data differ: (path, our value, their value)."""
         return list(_places(self.ours.response.get("data"), self.theirs.data, ()))
 
     @property
     def differs(self) -> bool:
-        """Whether data, or that there are errors, differ."""
+        """Return whether the data differ, or only one of the responses has errors."""
         return bool(self.places) or bool(self.theirs.errors) != bool(self.ours.response.get("errors"))
 
 
 class Kind(NamedTuple):
-    """A kind of difference: of a whole answer; `verdict`: why the peer is wrong."""
+    """A kind of difference of a whole response. `verdict`: why the peer is wrong. `holds`: the predicate."""
 
     name: str
     verdict: str
@@ -57,7 +60,10 @@ class Kind(NamedTuple):
 
 
 class PlaceKind(NamedTuple):
-    """A kind of difference: at one place of the data; `verdict`: why the peer is wrong."""
+    """A kind of difference at one place of the data.
+
+    `verdict`: why the peer is wrong. `holds`: the predicate.
+    """
 
     name: str
     verdict: str
@@ -65,7 +71,7 @@ class PlaceKind(NamedTuple):
 
 
 def kind_of(seen: Seen) -> str:
-    """The kind of a difference; empty where there is none, "unjudged" where no kind holds."""
+    """Return the kind of a difference; "" if there is none, "unjudged" if no kind holds."""
     if not seen.differs:
         return ""
     if seen.ours.verdict.kind:
@@ -99,12 +105,12 @@ def _places(ours: Any, theirs: Any, path: tuple[str | int, ...]) -> Iterator[Pla
 
 
 def _says(*patterns: str) -> Callable[[Seen], bool]:
-    """Whether an error's message matches."""
+    """Return a predicate: whether an error's message matches one of the patterns."""
     return lambda seen: any(re.search(one, seen.theirs.messages) for one in patterns)
 
 
 def _noted(*kinds: str) -> Callable[[Seen], bool]:
-    """Whether the subgraphs noted one of these problems."""
+    """Return a predicate: whether the subgraphs reported one of these kinds of problems."""
     return lambda seen: any(kind in kinds for kind, _ in seen.theirs.problems)
 
 
@@ -146,12 +152,12 @@ def _root_name(seen: Seen, place: Place) -> bool:
 
 
 def _told(seen: Seen, place: Place) -> bool:
-    """Whether a place stands in a field that gets an argument from a context."""
+    """Return whether a place is in a field that has an argument from a context."""
     return _within(seen, place, {name for _, name in seen.rig.world.contexts})
 
 
 def _input_with_arguments(seen: Seen, place: Place) -> bool:
-    """Whether a place stands in a field with arguments that some @requires asks for."""
+    """Return whether a place is in a field with arguments that some @requires selects."""
     wanted = {item.name.value for one in seen.rig.world.requirements.values() for item in _fields(one)}
     types = (getattr(kind, "fields", None) or {} for kind in seen.rig.world.schema.type_map.values())
     takes = {name for fields in types for name, one in fields.items() if getattr(one, "args", None)}
@@ -159,13 +165,13 @@ def _input_with_arguments(seen: Seen, place: Place) -> bool:
 
 
 def _within(seen: Seen, place: Place, fields: set[str]) -> bool:
-    """Whether a place stands in one of these fields."""
+    """Return whether a place is in one of these fields."""
     names = _names(seen.question)
     return any(names.get(str(step), set()) & fields for step in place[0])
 
 
 def _taken_alias(seen: Seen, place: Place) -> bool:
-    """Whether a place stands under an alias that is the name of another field."""
+    """Return whether a place is under an alias that is the name of another field."""
     keys = [step for step in place[0] if isinstance(step, str)]
     fields = (getattr(kind, "fields", None) or () for kind in seen.rig.world.schema.type_map.values())
     return bool(
@@ -220,7 +226,7 @@ def _longer(_: Seen, place: Place) -> bool:
 
 
 def _fields(node: Node) -> list[FieldNode]:
-    """All fields of a document or a selection."""
+    """Return all fields of a document or a selection."""
     found: list[FieldNode] = []
 
     class _Collect(Visitor):
@@ -232,7 +238,7 @@ def _fields(node: Node) -> list[FieldNode]:
 
 
 def _names(question: Question) -> dict[str, set[str]]:
-    """For each response key of an operation: the fields that it stands for."""
+    """Return the names of the fields that each response key of an operation stands for."""
     found: dict[str, set[str]] = {}
     for item in _fields(parse(question.query)):
         found.setdefault(_key(item), set()).add(item.name.value)

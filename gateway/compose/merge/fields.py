@@ -130,7 +130,10 @@ class FieldMerger:
                 continue
             if one.label:
                 migrating[one.override] = one.label
-                message = f'{coordinate} moves from "{one.override}" to "{schema.name}"; remove it there when that is done'
+                message = (
+                    f'{coordinate} moves from "{one.override}" to "{schema.name}"; when that is done,'
+                    f' remove it from "{one.override}"'
+                )
                 self.report.hint("OVERRIDE_MIGRATION_IN_PROGRESS", message, coordinate)
             else:
                 found.add(one.override)
@@ -162,9 +165,7 @@ class FieldMerger:
     def hint_no_source(self, coordinate: str, source: str) -> None:
         """Hint at an @override from the subgraph `source`, which lacks the field or does not exist."""
         if source in self.subgraphs:
-            message = (
-                f'{coordinate} overrides "{source}", which does not have it any more; remove the @override'
-            )
+            message = f'{coordinate} overrides "{source}", which no longer has it; remove the @override'
             self.report.hint("OVERRIDE_DIRECTIVE_CAN_BE_REMOVED", message, coordinate)
         else:
             message = f'{coordinate} overrides "{source}", but no such subgraph exists'
@@ -217,7 +218,7 @@ class FieldMerger:
                 continue
             where = {"coordinate": coordinate, "node": one.node, "subgraph": schema.name}
             if one.type != reference and not self.is_subtype(one.type, reference):
-                message = f"{coordinate} is @external as {one.type}, but {reference} elsewhere"
+                message = f"{coordinate} is @external as {one.type}, but resolved as {reference}"
                 self.report.error("EXTERNAL_TYPE_MISMATCH", message, **where)  # type: ignore[arg-type]
             for name, argument in owners[0][2].arguments.items():
                 mine = one.arguments.get(name)
@@ -225,10 +226,12 @@ class FieldMerger:
                     message = f"{coordinate} is @external without its argument {name}"
                     self.report.error("EXTERNAL_ARGUMENT_MISSING", message, **where)  # type: ignore[arg-type]
                 elif widest([mine.type, argument.type], lambda one, other: one == other) != mine.type:
-                    message = f"{coordinate}({name}:) is {mine.type}, but {argument.type} elsewhere"
+                    message = (
+                        f"{coordinate}({name}:) is {mine.type} here, but {argument.type} where it is resolved"
+                    )
                     self.report.error("EXTERNAL_ARGUMENT_TYPE_MISMATCH", message, **where)  # type: ignore[arg-type]
                 elif not same_value(mine.default, argument.default):
-                    message = f"{coordinate}({name}:) has another default elsewhere"
+                    message = f"{coordinate}({name}:) has another default here than where it is resolved"
                     self.report.error("EXTERNAL_ARGUMENT_DEFAULT_MISMATCH", message, **where)  # type: ignore[arg-type]
 
     def join(
@@ -263,9 +266,9 @@ _LABEL = re.compile(r"[a-zA-Z][a-zA-Z0-9_\-:./]*|percent\((\d{1,2}(\.\d{1,8})?|1
 def override_problem(one: FieldDef, source: FieldDef) -> tuple[str, str] | None:
     """Return why a field can't override the field `source`, as (code, message); None if it can."""
     if source.override is not None:
-        return "OVERRIDE_SOURCE_HAS_OVERRIDE", "the field there has an @override too"
+        return "OVERRIDE_SOURCE_HAS_OVERRIDE", "the overridden field has an @override too"
     if source.requires is not None or source.provides is not None:
-        return "OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", "the field there carries @requires or @provides"
+        return "OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", "the overridden field has @requires or @provides"
     if one.label and not _LABEL.fullmatch(one.label):
         message = f'expected the label to be a letter, then letters, digits and _-:./, or percent(0) to percent(100), got "{one.label}"'
         return "OVERRIDE_LABEL_INVALID", message

@@ -261,7 +261,7 @@ def _check_interfaces(types: Mapping[str, MergedType], report: Report) -> None:
             for one in above.fields if above else ():
                 if one.name not in have:
                     message = (
-                        f"{item.name} implements {interface}, but no subgraph gives it the field {one.name}"
+                        f"{item.name} implements {interface}, but has its field {one.name} in no subgraph"
                     )
                     report.error("INTERFACE_FIELD_NO_IMPLEM", message, coordinate=f"{item.name}.{one.name}")
 
@@ -288,7 +288,7 @@ def _check_interface_entities(
             if item.kind == "interface" and any(key.resolvable for key in item.keys):
                 if lacking := sorted(members - set(schema.types)):
                     message = (
-                        f"{item.name} has a @key, but {', '.join(lacking)}, which implements it, is missing"
+                        f"{item.name} has a @key here, but its implementation {', '.join(lacking)} is missing"
                     )
                     report.error(
                         "INTERFACE_KEY_MISSING_IMPLEMENTATION_TYPE", message, node=item.node, **where

@@ -37,7 +37,7 @@ def check_contexts(schema: SubgraphSchema, report: Report) -> None:
     for name, node in schema.directives.items():
         for given in node.arguments or ():
             if any(schema.links.names.get(one.name.value) == "fromContext" for one in given.directives or ()):
-                message = f"@fromContext on @{name}({given.name.value}:): a directive has no object above it"
+                message = f"@fromContext on @{name}({given.name.value}:): no object encloses a directive"
                 report.error("CONTEXT_NOT_SET", message, subgraph=schema.name, node=given)
     for item in schema.types.values():
         for one in item.fields.values():

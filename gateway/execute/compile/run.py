@@ -140,7 +140,7 @@ class MergingRun:
         """Start the fetches that waited only for this one; finish if there are none left."""
         progress = self.progress
         for index in progress.ended(compiled.index):
-            if self.ended is not None:  # else an earlier one led to the exact path
+            if self.ended is not None:  # else a fetch started here before has ended the run
                 self.start(index)
         if not progress.left:
             self.finish()

@@ -161,7 +161,7 @@ class CallBatch:
         parts = self.split(outcome) if isinstance(outcome, Reply) else None
         now = self.owner.clock.time()
         for one in everyone:
-            if one.done is None:  # cancelled, possibly by the callback of an earlier one
+            if one.done is None:  # cancelled, possibly by the callback of an earlier caller
                 continue
             if parts is None:
                 one.send_alone(self.owner.transport, now)

@@ -14,7 +14,7 @@ from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.execute.loader.batch import BatchedCall, CallBatch
 from gateway.transport.base import Call, Done, Handle, Transport
 
-SIZE = 1_000  # representations in a batch, at most
+SIZE = 1_000  # the number of representations in a batch, at most
 WAIT = 0.005  # seconds that a batch waits at most for a call to its subgraph to end
 PRIVATE = 1_000  # the number of fetches with private replies to remember
 

@@ -106,9 +106,9 @@ def failing_w(query: str, path: list[Any], errors: list[Any]) -> Any:
 @pytest.mark.parametrize(
     ("second", "message", "code"),
     [
-        (None, "subgraph b does not know this entity", "SUBGRAPH_BAD_RESPONSE"),
-        ({"w": None, "n": 8}, "subgraph b gave null for w, which can't be null", "SUBGRAPH_BAD_RESPONSE"),
-        ({"n": 8}, "subgraph b gave no value for w", "SUBGRAPH_BAD_RESPONSE"),
+        (None, "subgraph b returned null for this entity", "SUBGRAPH_BAD_RESPONSE"),
+        ({"w": None, "n": 8}, "subgraph b returned null for w, which can't be null", "SUBGRAPH_BAD_RESPONSE"),
+        ({"n": 8}, "subgraph b returned no value for w", "SUBGRAPH_BAD_RESPONSE"),
         (
             SubgraphError("could not be reached", "SUBGRAPH_UNREACHABLE", subgraph="b"),
             "subgraph b could not be reached",

@@ -1,4 +1,4 @@
-"""The tables of the users service for SQLAlchemy; they are created in migrations/."""
+"""The tables of the users service as SQLAlchemy objects; the files in migrations/ create them."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB

@@ -1,4 +1,4 @@
-"""The SQLAlchemy tables of the sync service; migrations/ creates them."""
+"""The tables of the sync service as SQLAlchemy objects; the files in migrations/ create them."""
 
 from typing import Final
 

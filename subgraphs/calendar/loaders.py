@@ -1,4 +1,4 @@
-"""The data loader of the calendar service."""
+"""The context that the resolvers of the calendar service receive, with the data loader of busy times."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -12,7 +12,7 @@ from subgraphs.kit.service import Caller, ServiceContext
 
 
 class CalendarContext(ServiceContext):
-    """The data loader of one GraphQL request."""
+    """The context of one GraphQL request; `busy_times` loads the busy times of a musician in a span."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)

@@ -1,4 +1,4 @@
-"""The wiring of the reviews service: its objects, made and passed to each other."""
+"""The wiring of the reviews service: makes its parts and connects them."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def bootstrap(settings: ServiceSettings) -> Service:
-    """Return the reviews service, not started."""
+    """Return the reviews service; the caller starts it."""
     database = Database(settings.database_url, clock=settings.clock)
     commands = CommandLog(database, COMMAND_HANDLERS, RESULTS)
     bus = Bus(database, COMMAND_HANDLERS, commands)

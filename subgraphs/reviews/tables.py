@@ -1,4 +1,4 @@
-"""The tables of the reviews service for SQLAlchemy; they are created in migrations/."""
+"""The tables of the reviews service as SQLAlchemy objects; the files in migrations/ create them."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The table of the events service for SQLAlchemy; it is created in migrations/."""
+"""The table of the events service as a SQLAlchemy object; a file in migrations/ creates it."""
 
 from typing import Final
 

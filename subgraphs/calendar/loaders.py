@@ -1,4 +1,7 @@
-"""The context that the resolvers of the calendar service receive, with the data loader of busy times."""
+"""The context that the resolvers of the calendar service receive, with the data loader of busy times.
+
+Each loader collects the keys that resolvers load, and fetches them with one SQL statement.
+"""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID

@@ -1,4 +1,7 @@
-"""Commands and events of the calendar service, and the fields that it reads from other services' events."""
+"""Commands and events of the calendar service, and the fields that it reads from other services' events.
+
+`types` makes the commands of GraphQL inputs; `handlers` and `steps` publish the events.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime

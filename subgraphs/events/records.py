@@ -1,4 +1,7 @@
-"""The record of the events service: a frozen dataclass with the columns of its table."""
+"""The record of the events service: a frozen dataclass with the columns of its table.
+
+The functions of `store` and the RecordTables in `tables` return them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

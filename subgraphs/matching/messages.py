@@ -1,4 +1,7 @@
-"""Commands and events of the matching service, and the fields that it reads from other services' events."""
+"""Commands and events of the matching service, and the fields that it reads from other services' events.
+
+The structs with the suffix Facts have the latter; `handlers` stores them as copies.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

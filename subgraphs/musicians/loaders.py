@@ -1,4 +1,7 @@
-"""The data loaders of the musicians service, which its GraphQL types use."""
+"""The data loaders of the musicians service, which its GraphQL types use.
+
+Each loader collects the keys that resolvers load, and fetches them with one SQL statement.
+"""
 
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database

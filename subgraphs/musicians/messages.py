@@ -1,4 +1,8 @@
-"""Commands and events of the musicians service. The fields of an event are the values after the change."""
+"""Commands and events of the musicians service.
+
+`schema` makes the commands of GraphQL inputs, and `handlers` publishes the events. The fields of an event are
+the profile's values after the change.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""The data loaders of the notifications service, which its GraphQL types use."""
+"""The data loaders of the notifications service, which its GraphQL types use.
+
+Each loader collects the keys that resolvers load, and fetches them with one SQL statement.
+"""
 
 from collections.abc import Mapping, Sequence
 from functools import partial

@@ -1,4 +1,7 @@
-"""The GraphQL types of the notifications subgraph, which are visible to their user and to admins only."""
+"""The GraphQL types of the notifications subgraph, which are visible to their user and to admins only.
+
+The method `of` makes an object of a record; `resolve_reference` resolves the representation of an entity.
+"""
 
 import enum
 from datetime import datetime, time

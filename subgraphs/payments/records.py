@@ -1,4 +1,7 @@
-"""The records of the payments service: dataclasses with the columns of its tables, and balances."""
+"""The records of the payments service: dataclasses with the columns of its tables, and balances.
+
+The functions of `store` and the RecordTables in `tables` return them.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime

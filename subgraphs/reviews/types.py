@@ -1,4 +1,7 @@
-"""The GraphQL types of the reviews subgraph."""
+"""The GraphQL types of the reviews subgraph.
+
+The method `of` makes an object of a record; `resolve_reference` resolves the representation of an entity.
+"""
 
 from datetime import datetime
 

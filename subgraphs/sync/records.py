@@ -1,4 +1,7 @@
-"""The records of the sync service: dataclasses with the columns of its tables and of its query of targets."""
+"""The records of the sync service: dataclasses with the columns of its tables and of its query of targets.
+
+The functions of `store` and the RecordTables in `tables` return them.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

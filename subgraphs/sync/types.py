@@ -1,4 +1,7 @@
-"""The GraphQL types of the sync subgraph, and the context of its requests."""
+"""The GraphQL types of the sync subgraph, and the context of its requests.
+
+The method `of` makes an object of a record.
+"""
 
 from datetime import datetime
 from enum import Enum

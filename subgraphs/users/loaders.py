@@ -1,4 +1,7 @@
-"""The context that the resolvers of the users service receive, with the data loader of accounts."""
+"""The context that the resolvers of the users service receive, with the data loader of accounts.
+
+Each loader collects the keys that resolvers load, and fetches them with one SQL statement.
+"""
 
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database

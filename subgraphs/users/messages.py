@@ -1,4 +1,8 @@
-"""Commands and events of the users service. Every command returns the account after it."""
+"""Commands and events of the users service.
+
+`schema` makes the commands of GraphQL inputs, and `handlers` publishes the events. Each command returns the
+account after the change.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""Queries and mutations of the users subgraph."""
+"""Queries and mutations of the users subgraph; mutations send commands to the bus.
+
+A log-in or registration returns a session with a new token.
+"""
 
 import strawberry
 

@@ -1,4 +1,7 @@
-"""The GraphQL types of the users subgraph."""
+"""The GraphQL types of the users subgraph.
+
+The method `of` makes an object of a record; `resolve_reference` resolves the representation of an entity.
+"""
 
 import enum
 from datetime import date, datetime

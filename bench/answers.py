@@ -1,6 +1,7 @@
-"""The benchmark's four subgraphs.
+"""The benchmark's four subgraphs: graphql-core executes their queries over SHARED/bench/data.json.
 
-Graphql-core over SHARED/bench/data.json, each answer computed once and kept by its request.
+Each reply is computed once and cached by its request, so that the subgraphs cost little CPU.
+`bench.subgraphs` serves them over HTTP, `bench.inside` calls them in the gateway's process.
 """
 
 import json
@@ -12,13 +13,18 @@ import orjson
 from graphql import DocumentNode, GraphQLSchema, build_ast_schema, graphql_sync, parse
 from graphql.language import DefinitionNode, ObjectTypeDefinitionNode, ObjectTypeExtensionNode
 
-KEPT = 50_000
+KEPT = 50_000  # cached replies of one subgraph
 Resolved = Mapping[str, Any]
+"""The value of an object: by field name, the value or a function that resolves it."""
 Entity = Callable[[Resolved], Resolved]
+"""Resolves a representation to the value of the entity."""
 
 
 def executable(sdl: str, entities: Mapping[str, Entity]) -> GraphQLSchema:
-    """A subgraph's SDL as an executable schema, with the fields that gateways query."""
+    """Return a subgraph's SDL as an executable schema, with the root fields `_entities` and `_service`.
+
+    `entities` are by type name.
+    """
     more = f"""
         scalar _Any
         union _Entity = {" | ".join(entities)}
@@ -31,14 +37,20 @@ def executable(sdl: str, entities: Mapping[str, Entity]) -> GraphQLSchema:
 
 
 def _plain(node: DefinitionNode) -> DefinitionNode | None:
-    """The SDL with entity extensions as definitions: a subgraph schema is built alone."""
+    """Return a definition of the SDL for a schema of this subgraph alone; None for definitions to omit.
+
+    An extension of an entity becomes a definition, because the type is defined in another subgraph.
+    """
     if isinstance(node, ObjectTypeExtensionNode) and node.name.value != "Query":
         return ObjectTypeDefinitionNode(name=node.name, fields=node.fields)
     return node if isinstance(node, ObjectTypeExtensionNode | ObjectTypeDefinitionNode) else None
 
 
 class Subgraph:
-    """One subgraph: resolvers for root fields and entities, over its SDL."""
+    """One subgraph: its schema, its resolvers, the cache of its replies, and the number of its requests.
+
+    `roots`: the values or resolvers of root fields, by name; `entities`: by type name.
+    """
 
     def __init__(self, sdl: str, roots: Resolved, entities: Mapping[str, Entity]) -> None:
         self.schema = executable(sdl, entities)
@@ -54,14 +66,14 @@ class Subgraph:
         self.requests = 0
 
     def reply(self, body: bytes) -> bytes:
-        """The reply to a request's body."""
+        """Return the body of the reply to a request with this body."""
         self.requests += 1
         return self.kept.get(body) or self._keep(body, json.loads(body))
 
     async def call(
         self, query: str, variables: Mapping[str, Any] | None, name: str | None, headers: Mapping[str, str]
     ) -> dict[str, Any]:
-        """The reply as a direct call in the process; the caller may change it."""
+        """Return the reply to a direct call in the process (`LocalTransport`); the caller may change it."""
         self.requests += 1
         key = (query, orjson.dumps(variables))
         kept = self.kept.get(key) or self._keep(
@@ -85,7 +97,7 @@ class Subgraph:
 
 
 def load_subgraphs(folder: Path) -> dict[str, Subgraph]:
-    """The four subgraphs by name, from the folder with their SDLs and data."""
+    """Return the four subgraphs by name; `folder` has their SDLs and data."""
     data = json.loads((folder / "data.json").read_bytes())
     users = {user["id"]: user for user in data["users"]}
     products = {product["upc"]: product for product in data["products"]}

@@ -1,15 +1,14 @@
-"""A hand-written plan for heavy.json and light.json: the ceiling that the compiled plan is measured against.
+"""A hand-written program that answers the two benchmark queries only: the ceiling of what a gateway in Python
+can reach. `bench.run` compares the CPU time of our gateway with it.
 
-Not a gateway.
+usage: SUBGRAPHS=127.0.0.1:4200 PORT=4111 [SHARE=1] python ceiling.py
+It needs uvicorn, uvloop, httptools, msgspec and orjson.
 
-usage: SUBGRAPHS=127.0.0.1:4200 PORT=4111 [SHARE=1] python ceiling.py        needs uvicorn, uvloop, httptools,
-msgspec, orjson
-
-It answers any POST whose query contains "Light" with the light query and every other one with the heavy
-query, from the four subgraphs at http://$SUBGRAPHS/{accounts,products,reviews,inventory}. SHARE=1: equal
-queries in flight share one execution. What it shows: typed decoding per fetch, msgspec.Raw for what nobody
-touches, byte templates as request bodies, one representation per distinct entity, entities shared by
-reference in the answer, and a keep-alive client on httptools.
+It answers a POST whose query contains "Light" with the light query's response and every other POST with the
+heavy query's, from the four subgraphs at http://$SUBGRAPHS/{accounts,products,reviews,inventory}. SHARE=1:
+concurrent equal queries share one execution. Its techniques: typed decoding per fetch, msgspec.Raw for values
+that are only copied, byte templates as request bodies, one representation per distinct entity, entities
+shared by reference in the response, and a keep-alive client on httptools.
 """
 
 import asyncio
@@ -27,7 +26,7 @@ SHARE = os.environ.get("SHARE") == "1"
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection; returns itself to the pool when a reply is complete."""
+    """One keep-alive connection to the subgraphs; it returns to the pool `idle` when a reply is complete."""
 
     def __init__(self, idle: list["Connection"]) -> None:
         self.idle = idle
@@ -194,7 +193,7 @@ class ProductWithReviewsOut(Struct, gc=False):
 
 
 def reader(field: str, kind: Any) -> Any:
-    """Decode {"data": {field: [kind]}} and return the list."""
+    """Return a function that decodes a reply {"data": {field: [kind, ...]}} and returns its list."""
     data: Any = msgspec.defstruct("Data", [(field, list[kind])], gc=False)
     decode: Any = msgspec.json.Decoder(msgspec.defstruct("Reply", [("data", data)], gc=False)).decode
     return lambda body: getattr(decode(body).data, field)

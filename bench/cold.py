@@ -1,9 +1,9 @@
-"""An operation never seen before.
+"""Measures an operation that the gateway has not seen before: the CPU time to parse, validate, plan and
+compile it, and how much it delays concurrent light queries.
 
-What it costs to parse, validate, plan and compile it, and whom it keeps waiting.
-
-The heavy query under ever new aliases, so that nothing that was kept helps. Its subgraph requests are made
-known to the subgraphs beforehand, by another gateway in this process, so that only ours works.
+The operation is the heavy query, each time with another alias, so that no cache of the gateway has it.
+Another gateway in this process sends its subgraph requests beforehand, so that the subgraphs have their
+replies cached and only the measured gateway works.
 """
 
 import asyncio
@@ -27,19 +27,24 @@ from gateway.app import create_app, create_gateway
 from gateway.pipeline import check, pick, prepare
 from gateway.settings import Settings
 
+# Operations per measurement; seconds between two of them beside a load; rounds; seconds of a load.
 UNSEEN, PACE, ROUNDS, SECONDS = 40, 0.1, 3, 3.0
 TEXT = "Over HTTP. The first row is CPU of the gateway for a new operation less that for a known one; light queries run on 10 connections."
 
 
 def new_bodies(start: int) -> Iterator[bytes]:
-    """Requests with the heavy query, each with another alias, so that none is cached."""
+    """Yield bodies of requests with the heavy query, each with the alias `b<number>`, from the number `start`
+    on.
+    """
     query = json.loads(read_query("heavy").body)["query"]
     for number in range(start, 1_000_000):
         yield json.dumps({"query": query.replace("body", f"b{number}: body")}).encode()
 
 
 async def make_known(port: int, count: int) -> None:
-    """Let the subgraphs compute and cache the replies to the first new operations."""
+    """Make the subgraphs at a port compute and cache the replies for the first `count` bodies of
+    `new_bodies`.
+    """
     urls = {name: f"http://127.0.0.1:{port}/{name}" for name in SUBGRAPHS}
     door = Door(
         create_app(
@@ -52,7 +57,10 @@ async def make_known(port: int, count: int) -> None:
 
 
 def ask(system: Running, body: bytes) -> None:
-    """Send one request over HTTP, which must succeed."""
+    """Send one request to a system over HTTP.
+
+    Raises RuntimeError unless it succeeds without GraphQL errors.
+    """
     url = f"http://127.0.0.1:{system.port}{system.path}"
     answer = httpx.post(url, content=body, headers={"content-type": "application/json"}, timeout=60)
     if answer.status_code != 200 or b'"errors"' in answer.content:
@@ -60,7 +68,7 @@ def ask(system: Running, body: bytes) -> None:
 
 
 def cpu_of(system: Running, bodies: Iterator[bytes]) -> float:
-    """The gateway's CPU time per request, in ms."""
+    """Send UNSEEN requests one after the other; return the system's CPU time per request in ms."""
     before = cpu_ms(system.pid)
     for _ in range(UNSEEN):
         ask(system, next(bodies))
@@ -68,7 +76,10 @@ def cpu_of(system: Running, bodies: Iterator[bytes]) -> float:
 
 
 def light_beside(system: Running, bodies: Iterator[bytes] | None) -> float:
-    """The p99 latency of light queries while other requests come at a constant rate, or without any."""
+    """Return the p99 latency in ms of light queries on 10 connections.
+
+    Meanwhile the requests in `bodies` (None: none) are sent, one every PACE seconds.
+    """
     process = start_load(system.port, system.path, read_query("light").body, 10, SECONDS)
     while bodies is not None and process.poll() is None:
         ask(system, next(bodies))
@@ -77,7 +88,11 @@ def light_beside(system: Running, bodies: Iterator[bytes] | None) -> float:
 
 
 def stage_ms(bodies: Iterator[bytes]) -> tuple[float, float]:
-    """Medians measured in this process, in ms: parse and validate; normalize, plan and compile."""
+    """Return two medians in ms, measured in this process.
+
+    The first is the time to parse and validate an operation, the second that to normalize, plan and compile
+    it.
+    """
     engine = create_gateway((folder() / "supergraph.graphql").read_text(), Settings()).engine
     first, second = [], []
     for _ in range(UNSEEN):
@@ -92,7 +107,7 @@ def stage_ms(bodies: Iterator[bytes]) -> tuple[float, float]:
 
 
 def rows_of(system: Running) -> list[tuple[str, str]]:
-    """All results: the median of each time over interleaved rounds."""
+    """Measure a system; return the rows of the report: what was measured, and the median over the rounds."""
     known, unseen = cycle([read_query("heavy").body]), new_bodies(0)
     cpu_of(system, known)
     costs = [cpu_of(system, unseen) - cpu_of(system, known) for _ in range(ROUNDS)]

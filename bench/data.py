@@ -1,4 +1,7 @@
-"""The two benchmark queries with their exact answers, from SHARED/bench."""
+"""The two benchmark queries with their expected responses, and the supergraph, from the folder SHARED/bench.
+
+All programs of the benchmark use it; SHARED is an environment variable.
+"""
 
 import json
 import os
@@ -12,43 +15,48 @@ WORK = ROOT / ".data" / "bench"
 RESULTS = Path(__file__).parent / "results"
 SUBGRAPHS = ("accounts", "inventory", "products", "reviews")
 QUERIES = ("heavy", "light")
-PORT = 4200  # where supergraph.graphql says that the subgraphs are
+PORT = 4200  # the port of the subgraphs' URLs in supergraph.graphql
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One query: the request's body, and the expected data."""
+    """A benchmark query: its name, the request's body, and the expected `data` of the response."""
 
     name: str
     body: bytes
     expected: Any
 
     def check(self, answer: bytes, system: str) -> None:
-        """Exit with an error that names the system if a response is not the expected one."""
+        """Exit with an error that names the system unless the response `answer` has exactly the expected
+        data.
+        """
         try:
             found = json.loads(answer)
         except ValueError:
             found = None
         if not isinstance(found, dict) or found.get("errors") or found.get("data") != self.expected:
-            sys.exit(f"bench: {system} answers the {self.name} query wrongly: {answer[:300]!r}")
+            sys.exit(
+                f"bench: {system} must answer the {self.name} query with the data of"
+                f" {self.name}-expected.json, got {answer[:300]!r}"
+            )
 
 
 def folder() -> Path:
-    """The folder SHARED/bench; exits with instructions if it is missing."""
+    """Return the folder SHARED/bench; exit with instructions if it is missing."""
     found = Path(os.environ.get("SHARED", ROOT.parent / "shared")) / "bench"
     if not (found / "data.json").exists():
         sys.exit(
-            f"bench: the benchmark's data is not in {found}; say SHARED=DIR, the folder that has bench/data.json"
+            f"bench: the benchmark's data is not in {found}; set SHARED to the folder with bench/data.json"
         )
     return found
 
 
 def read_query(name: str) -> Query:
-    """The heavy or the light query."""
+    """Return the query with this name, "heavy" or "light"."""
     expected = json.loads((folder() / f"{name}-expected.json").read_bytes())["data"]
     return Query(name, (folder() / f"{name}.json").read_bytes(), expected)
 
 
 def supergraph(port: int) -> str:
-    """The supergraph of the subgraphs, which listen on this port."""
+    """Return the text of the supergraph, with this port in the subgraphs' URLs."""
     return (folder() / "supergraph.graphql").read_text().replace(f"127.0.0.1:{PORT}", f"127.0.0.1:{port}")

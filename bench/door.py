@@ -1,4 +1,6 @@
-"""Requests to an ASGI application in this process, without a server."""
+"""Sends requests to an ASGI application in this process, without a server, so that only its own
+time counts.
+"""
 
 import asyncio
 from collections.abc import MutableMapping
@@ -44,8 +46,9 @@ class Door:
 
 
 class _Exchange:
-    """The ASGI channels of one request. After the body `receive` never returns, as if the client stayed
-    connected.
+    """The ASGI functions `receive` and `send` of one request.
+
+    After the body `receive` does not return: the client stays connected.
     """
 
     def __init__(self, body: bytes) -> None:

@@ -1,8 +1,7 @@
-"""Events per second through one inbox.
+"""Measures how many events per second one inbox (`subgraphs/kit/queue/inbox`) applies.
 
-Published before the clock starts, so that the consumer alone is measured.
-
-`python -m bench.inbox [EVENTS]` starts a PostgreSQL and a Valkey of its own, both durable as in service.
+All events are published before the measurement, so that only the consumer is measured. `python -m bench.inbox
+[EVENTS]` starts a PostgreSQL and a Valkey of its own, both with durable settings.
 """
 
 import asyncio
@@ -34,7 +33,7 @@ _INSERT = text("INSERT INTO received (times) VALUES (:times)")
 
 @dataclass(frozen=True, kw_only=True)
 class ItemCounted(Event):
-    """An event with a counter."""
+    """The event that is published; `times` is its number."""
 
     aggregate_type: ClassVar[str] = "item"
     aggregate_key: ClassVar[str] = "item_id"
@@ -43,16 +42,19 @@ class ItemCounted(Event):
 
 
 async def nothing(uow: UnitOfWork, envelope: Envelope) -> None:
-    """A handler without work: measures the kit's own cost."""
+    """A handler of events that does nothing: it measures the cost of the inbox itself."""
 
 
 async def insert(uow: UnitOfWork, envelope: Envelope) -> None:
-    """A handler with one small statement."""
+    """A handler of events that executes one small statement."""
     await uow.execute(_INSERT.bindparams(times=envelope.payload["times"]))
 
 
 async def published(publisher: Database, queue: Queue, count: int, *, versions: bool) -> None:
-    """Write events, and let the relay publish all of them."""
+    """Write `count` events to the outbox of `publisher`, and wait until the relay has published all of them.
+
+    `versions`: whether the events have versions, which the inbox then checks.
+    """
     items = [uuid4() for _ in range(AGGREGATES)]
     for start in range(0, count, 500):
         async with UnitOfWork(publisher) as uow:
@@ -67,13 +69,16 @@ async def published(publisher: Database, queue: Queue, count: int, *, versions: 
 
 
 async def reached(read: Callable[[], Awaitable[Any]], wanted: int) -> None:
-    """Wait until a count is reached."""
-    while await read() != wanted:  # noqa: ASYNC110 - nothing tells of it, one has to look
+    """Wait until `read` returns the value `wanted`."""
+    while await read() != wanted:  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0.01)
 
 
 async def measure(postgres: str, valkey: str, handler: EventHandler, count: int, *, versions: bool) -> float:
-    """The number of events per second."""
+    """Publish `count` events, apply them with `handler`, and return how many were applied per second.
+
+    `postgres` and `valkey` are the servers' URLs; `versions`: whether the events have versions.
+    """
     async with (
         fresh_database(postgres, "publisher") as publisher_url,
         fresh_database(postgres, "consumer") as consumer_url,
@@ -97,7 +102,7 @@ async def measure(postgres: str, valkey: str, handler: EventHandler, count: int,
 
 
 def main() -> None:
-    """Print the results."""
+    """Measure each handler, without and with versions, and print the rates."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,6 +1,7 @@
-"""Our gateway with the four subgraphs in its own process, called directly: `python -m bench.inside PORT`.
+"""Serves our gateway with the four subgraphs in its own process, called without HTTP.
 
-`/counts` and `/reset` are as theirs.
+`python -m bench.inside PORT`; `bench.run` measures it as one of the systems. GET /counts returns the number
+of requests of each subgraph, POST /reset sets it to 0, as `bench.subgraphs` does.
 """
 
 import sys
@@ -18,14 +19,17 @@ from gateway.settings import Settings
 
 
 def without_sharing(settings: Settings) -> Settings:
-    """The settings with shared executions disabled, if the gateway has that setting."""
+    """Return the settings without shared executions and batches.
+
+    Older checkouts that are measured lack one of the two settings.
+    """
     known = {field.name for field in fields(settings)} & {"share", "batch"}
     changes: Any = dict.fromkeys(known, False)
     return replace(settings, **changes)
 
 
 def counting(app: ASGIApp, subgraphs: dict[str, Subgraph]) -> ASGIApp:
-    """An application that also serves the number of calls of each subgraph."""
+    """Return an application that serves /counts and /reset itself and passes other requests to `app`."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("path") not in ("/counts", "/reset"):
@@ -48,7 +52,7 @@ def counting(app: ASGIApp, subgraphs: dict[str, Subgraph]) -> ASGIApp:
 
 
 def main(port: int) -> None:
-    """Serve until terminated."""
+    """Serve on a port of the loopback interface until the process is terminated."""
     subgraphs = load_subgraphs(folder())
     local = {name: one.call for name, one in subgraphs.items()}
     app = create_app(supergraph(PORT), without_sharing(Settings(graphiql=False)), local)

@@ -1,4 +1,7 @@
-"""The load tool load.c, compiled on first use, and its results."""
+"""Runs the load tool load.c, which sends one request repeatedly over several connections; reads its results.
+
+The tool is compiled at its first use. It compares every response with the first one.
+"""
 
 import json
 import shutil
@@ -14,8 +17,9 @@ SOURCE = Path(__file__).with_name("load.c")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The results of one run of the load tool: the number of responses, latencies in ms, and the first
-    response, to which all others were equal.
+    """The results of one run of the load tool: the number of responses, the duration, and latencies in ms.
+
+    `first` is the first response; all others were equal to it.
     """
 
     requests: int
@@ -27,7 +31,7 @@ class Load:
 
 
 def compile_load() -> Path:
-    """The compiled load tool; exits if there is no C compiler."""
+    """Return the path of the load tool, compiled if needed; exit if there is no C compiler."""
     program = WORK / "load"
     if not program.exists() or program.stat().st_mtime < SOURCE.stat().st_mtime:
         compiler = shutil.which("gcc") or shutil.which("cc")
@@ -41,7 +45,10 @@ def compile_load() -> Path:
 def start_load(
     port: int, path: str, body: bytes, connections: int, seconds: float
 ) -> "subprocess.Popen[bytes]":
-    """Start to send one request repeatedly, over several connections at once."""
+    """Start the load tool: it sends a POST with `body` to 127.0.0.1 repeatedly, for `seconds`.
+
+    Returns the process, for `finish_load`.
+    """
     program, file = compile_load(), WORK / "body.json"
     file.write_bytes(body)
     command = [
@@ -57,18 +64,23 @@ def start_load(
 
 
 def finish_load(process: "subprocess.Popen[bytes]", what: str) -> Load:
-    """Wait for the end of a run; exits if a response failed or differed from the first one."""
+    """Wait for the end of the load tool and return its results; `what` names the run in errors.
+
+    Exit if a response failed or differed from the first one.
+    """
     out, _ = process.communicate()
     if process.returncode:
         sys.exit(f"bench: {what}: the load tool could not connect")
     found = json.loads(out)
     if bad := {name: value for name, value in found.items() if name.startswith("err_") and value}:
-        sys.exit(f"bench: {what}: {bad} of {found['requests']} answers")
+        sys.exit(
+            f"bench: {what}: expected equal responses, got the errors {bad} in {found['requests']} responses"
+        )
     seconds = found["drained_secs"]
     first = (WORK / "first.json").read_bytes()
     return Load(found["requests"], seconds, found["p50"], found["p95"], found["p99"], first)
 
 
 def load(port: int, path: str, body: bytes, connections: int, seconds: float, what: str) -> Load:
-    """Run the load tool once."""
+    """Run the load tool from start to end and return its results: `start_load`, then `finish_load`."""
     return finish_load(start_load(port, path, body, connections, seconds), what)

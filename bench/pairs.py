@@ -1,10 +1,9 @@
-"""This checkout beside another one, interleaved: `make bench-pairs BEFORE=DIR`.
+"""Compares the CPU time of this checkout with that of another one: `make bench-pairs BEFORE=DIR`.
 
-Ratios of pairs, beside those of A/A pairs.
-
-Two gateways of the other checkout and one of this run side by side. In each round every query goes through
-all three, one after the other; a figure is the ratio of two that were measured within seconds of each other.
-The other checkout needs an environment of its own (`make env` there).
+Two gateways of the other checkout and one of this checkout run side by side. In each round each query is sent
+to all three, one after the other, so that the values of a ratio are measured within seconds of each other.
+The ratio of the two equal gateways (an A/A pair) shows how much ratios vary by chance. The other checkout
+needs an environment of its own (`make env` there).
 """
 
 import argparse
@@ -27,7 +26,10 @@ STARTS = 5
 
 
 def systems(before: Path) -> list[System]:
-    """The other checkout twice, and this one with and without shared executions."""
+    """Return the systems to measure: the checkout in `before` twice, and this one.
+
+    Each is there with and without shared executions.
+    """
     python = str(before / ".venv/bin/python")
     found = []
     for shared in (False, True):
@@ -40,7 +42,9 @@ def systems(before: Path) -> list[System]:
 
 
 def seconds_to_import(python: str, folder: Path) -> float:
-    """The CPU seconds of a process that imports the command and exits."""
+    """Return the seconds in which a new Python process imports `gateway.serve` of the checkout in
+    `folder`.
+    """
     command = [python, "-X", "importtime", "-P", "-c", "import gateway.serve"]
     environment = {"PYTHONPATH": str(folder)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
@@ -48,7 +52,10 @@ def seconds_to_import(python: str, folder: Path) -> float:
 
 
 def print_ratios(found: dict[tuple[str, bool], dict[str, list[float]]]) -> None:
-    """Print for each query the medians, the range of the A/A ratios, and the ratio of this checkout."""
+    """Print for each query the median CPU times, the ratio of this checkout, and the range of the A/A ratios.
+
+    `found`: by query and whether executions are shared, the CPU times of each system in ms, one per round.
+    """
     print(f"\n{'query':16} {'before':>9} {'now':>9}   now/before (A/A pairs)")
     for (query, shared), cpu in found.items():
         before, again, now = cpu["before"], cpu["before again"], cpu["now"]
@@ -63,7 +70,7 @@ def print_ratios(found: dict[tuple[str, bool], dict[str, list[float]]]) -> None:
 
 
 def main() -> None:
-    """Measure all of them in rounds; print ratios, start-up time and memory."""
+    """Measure all systems in rounds; print ratios, memory and times to import."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("before", type=Path, help="the other checkout")
     parser.add_argument("--rounds", type=int, default=10)

@@ -1,9 +1,7 @@
-"""What planning costs in the worst of cases.
+"""Measures time and memory of planning in the worst cases: operations that can be planned in very many ways.
 
-Seconds and memory for operations that can be answered in very many ways.
-
-Each case is planned in a process of its own, so that its memory is its own. The bounds that are checked: two
-seconds, 200 MB.
+Each case is planned in a process of its own, so that its memory can be measured. The program fails if a case
+needs more than two seconds or 200 MB.
 """
 
 import argparse
@@ -28,10 +26,13 @@ LINK = (
 )
 SECONDS, MEGABYTES = 2.0, 200.0
 Case = tuple[Mapping[str, str], str]
+"""The subgraphs' SDLs by name, and the query to plan."""
 
 
 def many_keys(fields: int, subgraphs: int, keys: int) -> Case:
-    """An entity with many keys, in subgraphs that all have every key and resolve every field."""
+    """Return a case with one entity that has many keys; all subgraphs have every key and resolve
+    every field.
+    """
     names = [f"k{number}" for number in range(keys)]
     key = " ".join(f'@key(fields: "{name}")' for name in names)
     body = " ".join(f"{name}: ID!" for name in names) + " " + " ".join(f"f{n}: Int" for n in range(fields))
@@ -43,8 +44,9 @@ def many_keys(fields: int, subgraphs: int, keys: int) -> Case:
 
 
 def nested(depth: int, subgraphs: int, width: int) -> Case:
-    """A deeply nested entity: every subgraph resolves the fields that lead to it, and has fields of its own
-    on it.
+    """Return a case with an entity that is nested in itself `depth` times.
+
+    Every subgraph resolves the field that leads to the next level, and `width` fields that no other one has.
     """
     own = [" ".join(f"o{n}x{w}: Int" for w in range(width)) for n in range(subgraphs)]
     sdls = {
@@ -59,7 +61,10 @@ def nested(depth: int, subgraphs: int, width: int) -> Case:
 
 
 def layered_requires(layers: int, width: int) -> Case:
-    """Fields that each require all fields of the layer before, with each layer in another subgraph."""
+    """Return a case whose fields are in layers of `width` fields, each layer in another subgraph.
+
+    Each field has a @requires of all fields of the layer before.
+    """
     sdls = {"s0": f'{LINK}type Query {{ e: E }} type E @key(fields: "id") {{ id: ID! {_fields(0, width)} }}'}
     for layer in range(1, layers + 1):
         needed = " ".join(f"l{layer - 1}x{w}" for w in range(width))
@@ -74,7 +79,7 @@ def _fields(layer: int, width: int) -> str:
 
 
 def unions(members: int, subgraphs: int, depth: int) -> Case:
-    """A union of entities in every subgraph, nested in itself."""
+    """Return a case with a union of entities that every subgraph has, and that is nested in itself."""
     types = " ".join(
         f'type M{n} @key(fields: "id") {{ id: ID! u: [U] @shareable x: Int @shareable }}'
         for n in range(members)
@@ -116,9 +121,9 @@ def _measure(text: str, query: str, answers: "multiprocessing.Queue[tuple[float,
 
 
 def main() -> None:
-    """Plan every case and print its cost; the exit code is 1 when one exceeds its limits."""
+    """Plan every case and print its cost; the exit code is 1 if a case exceeds a limit."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--case", help="only cases whose name holds this text", default="")
+    parser.add_argument("--case", help="only cases whose name contains this text", default="")
     wanted = parser.parse_args().case
     processes = multiprocessing.get_context("spawn")
     failed = 0

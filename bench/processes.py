@@ -1,4 +1,6 @@
-"""Processes under measurement: started on one core, their CPU and memory read from /proc."""
+"""Starts the processes that are measured, on a core of their own, and reads their CPU time and memory from
+/proc.
+"""
 
 import os
 import shutil
@@ -14,21 +16,23 @@ import httpx
 
 from bench.data import ROOT, WORK
 
-TICK = os.sysconf("SC_CLK_TCK")
+TICK = os.sysconf("SC_CLK_TCK")  # /proc counts CPU time in ticks: this number per second
 CORES = sorted(os.sched_getaffinity(0))
 PINNED = len(CORES) > 1 and shutil.which("taskset") is not None
+"""Whether the measured gateway has the last core alone."""
 
 
 def pin_self() -> None:
-    """Keep this process, and the processes that it starts without a core of their own, off the gateways'
-    core.
+    """Restrict this process to all cores except the last one, which the measured gateways use.
+
+    Processes that it starts inherit this, except those of `running` with `gateway`.
     """
     if PINNED:
         os.sched_setaffinity(0, set(CORES[:-1]))
 
 
 def free_port() -> int:
-    """A port without a listener."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -36,7 +40,7 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether a port has no listener."""
+    """Return whether a port of the loopback interface is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -50,7 +54,10 @@ def is_free(port: int) -> bool:
 def running(
     name: str, command: Sequence[str], environment: Mapping[str, str] | None = None, *, gateway: bool = True
 ) -> Iterator[int]:
-    """Run a program during the block, and yield its process id; a gateway gets the last core for itself."""
+    """Run a program while the `with` block runs, and yield its process id.
+
+    `name`: the name of its log; `environment`: further variables; `gateway`: run it on the last core alone.
+    """
     WORK.mkdir(parents=True, exist_ok=True)
     prefix = ["taskset", "-c", str(CORES[-1])] if PINNED and gateway else []
     with (WORK / f"{name.replace(' ', '-')}.log").open("wb") as log:
@@ -69,7 +76,10 @@ def running(
 
 
 def wait_for(name: str, url: str, seconds: float = 40.0) -> None:
-    """Wait until a POST to a URL gets a response; exits with the end of the log if none does."""
+    """Wait until a POST to a URL gets a response with status 200.
+
+    Exit with the end of the log of the program `name` if there is none within `seconds`.
+    """
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -83,7 +93,7 @@ def wait_for(name: str, url: str, seconds: float = 40.0) -> None:
 
 
 def family(pid: int) -> list[int]:
-    """The ids of a process and of all its descendants."""
+    """Return the ids of a process and of all its descendants."""
     found = [pid]
     for parent in found:
         for thread in Path(f"/proc/{parent}/task").glob("*"):
@@ -92,7 +102,7 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_ms(pid: int) -> float:
-    """The user and system time of a process and its descendants so far, in ms."""
+    """Return the user and system time of a process and its descendants since their start, in ms."""
     ticks = 0
     for one in family(pid):
         fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
@@ -101,13 +111,13 @@ def cpu_ms(pid: int) -> float:
 
 
 def rss_mb(pid: int) -> float:
-    """The resident memory of a process and its descendants, in MB."""
+    """Return the resident memory of a process and its descendants, in MB."""
     pages = sum(int(Path(f"/proc/{one}/statm").read_text().split()[1]) for one in family(pid))
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def listener(port: int) -> int:
-    """The id of the process that listens on a port; exits if none is found."""
+    """Return the lowest id of the processes that listen on a port; exit if none is found."""
     wanted = f":{port:04X}"
     rows = [
         line.split()
@@ -120,8 +130,8 @@ def listener(port: int) -> int:
         try:
             if str(link.readlink()) in sockets:
                 holders.append(int(link.parts[2]))
-        except OSError:  # a process of someone else's, or one that has just ended
+        except OSError:  # the process belongs to another user, or has just ended
             continue
     if not holders:
-        sys.exit(f"bench: no process is seen that listens on port {port}, so its CPU can't be read")
+        sys.exit(f"bench: no process of this user listens on port {port}, so its CPU time cannot be read")
     return min(holders)

@@ -1,6 +1,6 @@
-"""Where the hot path's time goes: `make profile`.
+"""Prints in which functions the gateway spends its time: `make profile`.
 
-cProfile over requests in this process, the subgraphs over HTTP in another one.
+cProfile runs over requests to a gateway in this process; the subgraphs are in another process, over HTTP.
 """
 
 import argparse
@@ -21,19 +21,22 @@ from gateway.settings import Settings
 
 AT_ONCE = 50
 Row = tuple[float, float, float, str]
+"""Of one function: calls per request, own time and time with called functions per request in µs, and its
+place.
+"""
 
 
 async def ask(door: Door, query: Query, requests: int) -> float:
-    """Send many requests, 50 at once; returns the CPU time per request in µs.
+    """Send `requests` requests, 50 at the same time; return the CPU time per request in µs.
 
-    All responses must be equal to the expected one.
+    Raises RuntimeError unless all responses are equal.
     """
     first = await door.post(query.body)
 
     async def client() -> None:
         for _ in range(requests // AT_ONCE):
             if await door.post(query.body) != first:
-                raise RuntimeError(f"two answers to the {query.name} query differ")
+                raise RuntimeError(f"expected equal responses to the {query.name} query, got different ones")
 
     start = time.process_time()
     await asyncio.gather(*(client() for _ in range(AT_ONCE)))
@@ -41,7 +44,9 @@ async def ask(door: Door, query: Query, requests: int) -> float:
 
 
 def place(file: str, line: int, function: str) -> str:
-    """A function's file (within the repository or a package) and name."""
+    """Return where a function is, as "file:line name"; the file is relative to the repository or
+    its package.
+    """
     path = Path(file)
     if path.is_relative_to(ROOT) and ".venv" not in path.parts:
         return f"{path.relative_to(ROOT)}:{line} {function}"
@@ -49,9 +54,7 @@ def place(file: str, line: int, function: str) -> str:
 
 
 def rows_of(profile: cProfile.Profile, requests: int) -> list[Row]:
-    """For each function the calls per request, its own time and its total time in µs; the most expensive
-    first.
-    """
+    """Return a row for each function of a profile of `requests` requests, by own time, the longest first."""
     rows = []
     for entry in profile.getstats():
         code = entry.code
@@ -70,7 +73,7 @@ def rows_of(profile: cProfile.Profile, requests: int) -> list[Row]:
 
 
 async def profile(door: Door, query: Query, requests: int, top: int) -> None:
-    """Profile one query, and print its table."""
+    """Profile `requests` requests with one query, and print the `top` functions as a table."""
     query.check(await door.post(query.body), "ours")
     await ask(door, query, AT_ONCE * 4)
     plain = await ask(door, query, requests)
@@ -87,7 +90,10 @@ async def profile(door: Door, query: Query, requests: int, top: int) -> None:
 
 
 async def profile_all(port: int, requests: int, top: int) -> None:
-    """Profile the heavy and the light query in one gateway."""
+    """Profile the heavy query, and the light one with ten times as many requests, in one gateway.
+
+    `port`: that of the subgraphs; `top`: the number of functions to print.
+    """
     urls = {name: f"http://127.0.0.1:{port}/{name}" for name in SUBGRAPHS}
     door = Door(create_app(supergraph(port), without_sharing(Settings(urls=urls, graphiql=False))))
     for name in QUERIES:
@@ -95,7 +101,7 @@ async def profile_all(port: int, requests: int, top: int) -> None:
 
 
 def main() -> None:
-    """Print the profiles."""
+    """Start the subgraphs, and print the profiles of both queries."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--requests", type=int, default=1_000, help="heavy ones; ten times as many light ones"

@@ -1,5 +1,5 @@
-"""What a run has shown: a table on the screen, bench/results/*.json, and the page docs/performance.md made
-from those.
+"""Reports results: prints tables, saves results in bench/results/*.json, and makes docs/performance.md of
+them.
 """
 
 import json
@@ -44,8 +44,10 @@ beside the table above. `PEER=name=url make bench` measures any gateway that run
 
 @dataclass(slots=True)
 class Figure:
-    """The results of one system with one query: CPU time and subgraph requests per query, throughput,
-    latency, memory, and the CPU time relative to the ceiling's.
+    """The results of one system with one query and a number of connections.
+
+    `shared`: equal queries in flight share one execution. `cpu_ms` and `fetches` (subgraph requests) are per
+    query; `ratio_to_ceiling`: the CPU time divided by that of `ceiling.py`.
     """
 
     system: str
@@ -62,12 +64,12 @@ class Figure:
 
     @property
     def key(self) -> tuple[str, str, bool, int]:
-        """The system, query and number of connections."""
+        """What was measured: system, query, whether executions are shared, and the number of connections."""
         return self.system, self.query, self.shared, self.connections
 
     @classmethod
     def median(cls, figures: Sequence["Figure"], middle: Callable[[list[float]], float]) -> "Figure":
-        """A figure with the median of each number."""
+        """Return a figure whose numbers are the medians (computed by `middle`) of those of `figures`."""
         first = asdict(figures[0])
         for name in NUMBERS:
             first[name] = round(middle([getattr(one, name) for one in figures]), 4)
@@ -78,7 +80,7 @@ NUMBERS = tuple(field.name for field in fields(Figure))[4:]
 
 
 def cells(figure: Figure) -> tuple[str, ...]:
-    """A figure as the cells of a table."""
+    """Return a figure as the cells of a row with the columns HEAD."""
     shared = "yes" if figure.shared else "no"
     numbers = (f"{figure.cpu_ms:.3f}", f"{figure.rps:.0f}", f"{figure.p50_ms:.2f}", f"{figure.p99_ms:.2f}")
     rest = (f"{figure.rss_mb:.0f}", f"{figure.fetches:.2f}", f"{figure.ratio_to_ceiling:.2f}")
@@ -86,7 +88,7 @@ def cells(figure: Figure) -> tuple[str, ...]:
 
 
 def print_figures(figures: Sequence[Figure]) -> None:
-    """Print the table of figures."""
+    """Print a table of figures, with aligned columns."""
     rows = [HEAD, *(cells(figure) for figure in figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     for row in rows:
@@ -99,30 +101,30 @@ def print_figures(figures: Sequence[Figure]) -> None:
 
 
 def save(name: str, value: Any) -> None:
-    """Save one program's results."""
+    """Save the results of one program as bench/results/<name>.json."""
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(value, indent=1) + "\n")
 
 
 def save_figures(figures: Sequence[Figure]) -> None:
-    """Save a run's figures."""
+    """Save the figures of a run of `bench.run`."""
     save("latest", [asdict(figure) for figure in figures])
 
 
 def read(name: str) -> Any:
-    """One program's saved results; None if there are none."""
+    """Return the saved results of one program; None if there are none."""
     file = RESULTS / f"{name}.json"
     return json.loads(file.read_text()) if file.exists() else None
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def verdicts(figures: Sequence[Figure]) -> Iterator[tuple[str, str, str]]:
-    """The target, the limit and the result of each goal, for our gateway."""
+    """Yield, for each goal of our gateway, what is measured, the limit, and the result."""
     by_key = {figure.key: figure for figure in figures}
 
     def ratio(query: str, shared: bool) -> str:
@@ -141,7 +143,7 @@ def verdicts(figures: Sequence[Figure]) -> Iterator[tuple[str, str, str]]:
 
 
 def sections() -> Iterator[str]:
-    """The sections of the page, as far as they were measured."""
+    """Yield the sections of the page; one without saved results is omitted."""
     figures = [Figure(**row) for row in read("latest") or ()]
     yield "## What was aimed at\n\n" + table(("what", "bound", "measured"), list(verdicts(figures)))
     by = sorted(figures, key=lambda one: (one.query, -one.connections, one.shared))
@@ -155,7 +157,9 @@ def sections() -> Iterator[str]:
 
 
 def save_rows(name: str, title: str, text: str, rows: Sequence[tuple[str, str]]) -> None:
-    """Print and save the results of a smaller program."""
+    """Print and save the results of a smaller program: a title, an explanation, and rows of what
+    and result.
+    """
     print(f"{title}")
     for what, measured in rows:
         print(f"  {what:60} {measured}")
@@ -163,7 +167,7 @@ def save_rows(name: str, title: str, text: str, rows: Sequence[tuple[str, str]])
 
 
 def machine() -> str:
-    """The processor and the Python version."""
+    """Return a text with the processor and the Python version."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"{len(models)} cores of {models[0] if models else platform.machine()}, Python {platform.python_version()}"

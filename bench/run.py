@@ -1,8 +1,9 @@
-"""The benchmark: `make bench`. Systems side by side, interleaved rounds, every answer checked, medians.
+"""The benchmark, `make bench`: measures our gateway, the ceiling and other gateways with the same queries.
 
-Each system is alone on the last core; subgraphs, load and this program have the others. CPU is the difference
-of what /proc says of the system's processes over a run, divided by the answers of the run, which ends when
-the last one has come.
+The systems run side by side and are measured in interleaved rounds; results are medians. Every response is
+checked. The systems have the last core alone; subgraphs, load tool and this program have the others. CPU time
+is the difference of what /proc reports for the system's processes before and after a run, divided by the
+number of responses. A run ends with its last response.
 """
 
 import argparse
@@ -28,7 +29,7 @@ Key = tuple[str, str, bool, int]
 
 
 def ask_once(system: Running, query: Query) -> None:
-    """Send one request, which must get the expected response."""
+    """Send one request to a system; exit unless it gets the expected response."""
     answer = httpx.post(
         f"http://127.0.0.1:{system.port}{system.path}",
         content=query.body,
@@ -39,7 +40,10 @@ def ask_once(system: Running, query: Query) -> None:
 
 
 def counts(port: int, *, reset: bool = False) -> int:
-    """The number of requests to the subgraphs since the last reset."""
+    """Return the number of requests to the subgraphs since the last reset; `reset`: set it to 0 afterwards.
+
+    `port`: that of the process which counts them.
+    """
     path = "reset" if reset else "counts"
     found: dict[str, int] = httpx.request(
         "POST" if reset else "GET", f"http://127.0.0.1:{port}/{path}"
@@ -48,7 +52,7 @@ def counts(port: int, *, reset: bool = False) -> int:
 
 
 def measure(system: Running, query: Query, connections: int, seconds: float) -> Figure:
-    """Measure one query through one system, once."""
+    """Measure one query in one system, with a load of `seconds`; the ratio to the ceiling is not set yet."""
     ask_once(system, query)
     counts(system.counts, reset=True)
     what = f"{system.system.title}, {query.name}, {connections} connections"
@@ -75,9 +79,9 @@ def measure(system: Running, query: Query, connections: int, seconds: float) -> 
 
 
 def one_round(systems: Sequence[Running], queries: Sequence[Query], scale: float) -> Iterator[Figure]:
-    """Measure each query with each number of connections through each system, one after the other.
+    """Yield the figure of each query with each number of connections in each system, measured one by one.
 
-    Ratios are computed within the round.
+    `scale` multiplies the durations of the loads. The ratios to the ceiling are computed within the round.
     """
     for query in queries:
         for connections, seconds in ((50, 2.0), (1, 1.0)):
@@ -90,7 +94,9 @@ def one_round(systems: Sequence[Running], queries: Sequence[Query], scale: float
 
 
 def medians(rounds: Sequence[Figure]) -> list[Figure]:
-    """One figure for each key, with the median of each number over all rounds."""
+    """Return one figure for each key, with the medians over all rounds; `rounds` has the figures of all of
+    them.
+    """
     groups: dict[Key, list[Figure]] = defaultdict(list)
     for figure in rounds:
         groups[figure.key].append(figure)
@@ -98,7 +104,10 @@ def medians(rounds: Sequence[Figure]) -> list[Figure]:
 
 
 def measure_all(*, quick: bool, rounds: int) -> list[Figure]:
-    """Start and warm up every system, then measure them in rounds."""
+    """Start and warm up all systems, measure them in rounds, and return the medians.
+
+    `quick`: shorter loads, without the other gateways.
+    """
     compile_load()
     queries = [read_query(name) for name in QUERIES]
     chosen = [*ceilings(), *ours(), *(() if quick else peers())]
@@ -115,7 +124,7 @@ def measure_all(*, quick: bool, rounds: int) -> list[Figure]:
 
 
 def main() -> None:
-    """Measure and print; without --quick also write docs/performance.md and bench/results/."""
+    """Measure and print the results; without --quick also write docs/performance.md and bench/results/."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="a short look without the peers; nothing is written"

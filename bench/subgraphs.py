@@ -1,6 +1,7 @@
-"""The four benchmark subgraphs over HTTP in one process: `python -m bench.subgraphs PORT`.
+"""Serves the four benchmark subgraphs over HTTP in one process: `python -m bench.subgraphs PORT`.
 
-`GET /counts`, `POST /reset`.
+POST /<subgraph> executes a GraphQL request. GET /counts returns the number of requests of each subgraph, POST
+/reset returns it and sets it to 0.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from bench.data import folder
 
 
 class Connection(asyncio.Protocol):
-    """A client's keep-alive connection."""
+    """The server's side of one keep-alive connection."""
 
     transport: asyncio.Transport
 
@@ -27,26 +28,28 @@ class Connection(asyncio.Protocol):
         self.url, self.body = b"", b""
 
     def connection_made(self, transport: Any) -> None:
-        """A client has connected; uvloop's transports are not instances of asyncio.Transport."""
+        """Store the transport, whose type is Any because uvloop's is no asyncio.Transport."""
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Parse data of requests; invalid HTTP closes the connection."""
+        """Parse received data, which may be a part of a request; close the connection if it is no
+        valid HTTP.
+        """
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError:
             self.transport.close()
 
     def on_url(self, url: bytes) -> None:
-        """A piece of the request's path."""
+        """Append a piece of the request's path."""
         self.url += url
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the request's body."""
+        """Append a piece of the request's body."""
         self.body += body
 
     def on_message_complete(self) -> None:
-        """Reply to a complete request."""
+        """Send the reply to the request that is now complete."""
         url, body, self.url, self.body = self.url, self.body, b"", b""
         answer = self.answer(url, body)
         status = b"200 OK" if answer is not None else b"404 Not Found"
@@ -59,7 +62,7 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def answer(self, url: bytes, body: bytes) -> bytes | None:
-        """The body of the reply; None for an unknown path."""
+        """Return the body of the reply to a request; None for an unknown path."""
         subgraph = self.subgraphs.get(url)
         if subgraph is not None:
             return subgraph.reply(body)
@@ -73,13 +76,13 @@ class Connection(asyncio.Protocol):
 
 
 async def serve(port: int) -> asyncio.Server:
-    """Listen on a port of 127.0.0.1; 0 chooses a free one."""
+    """Return a server that listens on a port of 127.0.0.1; 0: a free port."""
     subgraphs = {f"/{name}".encode(): one for name, one in load_subgraphs(folder()).items()}
     return await asyncio.get_running_loop().create_server(lambda: Connection(subgraphs), "127.0.0.1", port)
 
 
 async def main(port: int) -> None:
-    """Serve until terminated."""
+    """Serve on a port until the process is terminated."""
     async with await serve(port) as server:
         await server.serve_forever()
 

@@ -1,5 +1,5 @@
-"""Who is measured: the ceiling, our gateway in its variants, the peers that npm carries, and any gateway
-that is running.
+"""The systems that are measured: the ceiling, our gateway in several variants, the peers from npm (other
+federation gateways), and gateways that run already (`PEER=name=url`). Starts and stops them.
 """
 
 import hashlib
@@ -28,8 +28,10 @@ CEILING = "ceiling"
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A gateway that can be started: `{port}`, `{subgraphs}` and `{supergraph}` in its command are filled in.
+    """A gateway that can be started by a command.
 
+    In `command` and `environment`, `{port}` is replaced by its port, `{subgraphs}` by the subgraphs' port,
+    and `{supergraph}` by the path of the supergraph. `shared`: equal queries in flight share one execution.
     `connections`: the numbers of connections with which it is measured. `inside`: it has the subgraphs in its
     own process.
     """
@@ -43,13 +45,16 @@ class System:
 
     @property
     def title(self) -> str:
-        """The name of the system, with its variant."""
+        """The name of the system, with ", shared" if executions are shared."""
         return f"{self.name}, shared" if self.shared else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A running system: its process, port and path, and the port that counts its subgraph requests."""
+    """A running system: its process id, the port and path of its GraphQL endpoint.
+
+    `counts`: the port of the process that serves /counts for its subgraph requests.
+    """
 
     system: System
     pid: int
@@ -60,10 +65,10 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way to run our gateway.
+    """One way to run our gateway, with the options `flags`.
 
-    `flags` that the command does not know change nothing and are left out, unless they are among `needs`:
-    then the variant would be another one under its name, and is left out itself.
+    An option that `gateway serve` of this checkout does not have is omitted. If it is among `needs`, the
+    variant would not be what its name says, and is skipped.
     """
 
     name: str
@@ -87,7 +92,7 @@ SERVE = (PYTHON, "-m", "gateway.cli", "serve", "--port", "{port}", "--supergraph
 
 
 def known_flags() -> set[str]:
-    """The options of `gateway serve`."""
+    """Return the names of the options of `gateway serve`."""
     commands = typer.main.get_command(command_line)
     assert isinstance(commands, typer.core.TyperGroup | click.Group)  # noqa: S101
     options = commands.commands["serve"].params
@@ -95,7 +100,7 @@ def known_flags() -> set[str]:
 
 
 def ours() -> Iterator[System]:
-    """Our gateway in all variants that it supports; unsupported ones are reported."""
+    """Yield our gateway in all variants that it supports; print the names of the others."""
     known = known_flags()
     for variant in VARIANTS:
         if missing := [flag for flag in variant.needs if flag not in known]:
@@ -110,16 +115,16 @@ def ours() -> Iterator[System]:
 
 
 def ceilings() -> Iterator[System]:
-    """The hand-written plan, with and without sharing equal queries."""
+    """Yield the hand-written program `ceiling.py`, without and with shared executions."""
     for share in (False, True):
         environment = {"SUBGRAPHS": "127.0.0.1:{subgraphs}", "PORT": "{port}", "SHARE": str(int(share))}
         yield System(CEILING, share, (PYTHON, "bench/ceiling.py"), environment, (50,) if share else (50, 1))
 
 
 def install_peers() -> str | None:
-    """Install the peers' locked packages, unless they are installed already.
+    """Install the peers' packages from their lock file, unless they are installed already.
 
-    Returns the path of Node's program; None where Node is not installed.
+    Returns the path of the program node; None if Node is not installed.
     """
     found = find_node()
     if found is None:
@@ -137,7 +142,10 @@ def install_peers() -> str | None:
 
 
 def peers() -> Iterator[System]:
-    """The gateways on Node, each as it is run in production."""
+    """Yield the other gateways, which run on Node, with the settings that they recommend for production.
+
+    Yields none if Node is not installed.
+    """
     node = install_peers()
     if node is None:
         print("skipped: the peers from npm: no Node on this machine")
@@ -152,7 +160,7 @@ def peers() -> Iterator[System]:
 
 
 def fill(text: str, values: Mapping[str, object]) -> str:
-    """An argument of a command with its placeholders replaced."""
+    """Return a text in which each `{name}` is replaced by the value with this name."""
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", str(value))
     return text
@@ -160,7 +168,7 @@ def fill(text: str, values: Mapping[str, object]) -> str:
 
 @contextmanager
 def start(system: System, subgraphs: int) -> Iterator[Running]:
-    """Run a system over the subgraphs at a port during the block."""
+    """Run a system while the `with` block runs; `subgraphs`: the subgraphs' port."""
     port, file = free_port(), WORK / "supergraph.graphql"
     WORK.mkdir(parents=True, exist_ok=True)
     file.write_text(supergraph(subgraphs))
@@ -174,7 +182,10 @@ def start(system: System, subgraphs: int) -> Iterator[Running]:
 
 @contextmanager
 def start_subgraphs() -> Iterator[int]:
-    """Run the four subgraphs in their own process, on the supergraph's port if it is free."""
+    """Run the four subgraphs in a process of their own while the `with` block runs; yield their port.
+
+    It is the port in the supergraph if that is free, otherwise another one.
+    """
     port = PORT if is_free(PORT) else free_port()
     if port != PORT and os.environ.get("PEER"):
         sys.exit(f"bench: port {PORT} is taken; a gateway given as PEER expects the subgraphs there")
@@ -184,13 +195,17 @@ def start_subgraphs() -> Iterator[int]:
 
 
 def strangers(subgraphs: int) -> Iterator[Running]:
-    """Gateways that run already, from PEER="name=url ..."."""
+    """Yield the gateways that run already, which the environment variable PEER="name=url ..." names.
+
+    `subgraphs`: the subgraphs' port. A name that ends with ",shared" is one with shared executions.
+    """
     for word in os.environ.get("PEER", "").split():
         name, _, url = word.partition("=")
         parts = urlsplit(url)
         if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost") or not parts.port:
             sys.exit(
-                f"bench: PEER is NAME=http://127.0.0.1:PORT/PATH, a gateway on this machine, not {word!r}"
+                "bench: PEER must be NAME=http://127.0.0.1:PORT/PATH, a gateway on this machine,"
+                f" got {word!r}"
             )
         wait_for(name, url, 5)
         shared = name.endswith(",shared")
@@ -199,5 +214,8 @@ def strangers(subgraphs: int) -> Iterator[Running]:
 
 
 def start_all(stack: ExitStack, chosen: list[System], subgraphs: int) -> list[Running]:
-    """Run systems side by side until the stack is closed; those that run already come last."""
+    """Start the systems `chosen`, which run until the stack is closed; return them and those of PEER.
+
+    `subgraphs`: the subgraphs' port.
+    """
     return [*(stack.enter_context(start(system, subgraphs)) for system in chosen), *strangers(subgraphs)]

@@ -1,4 +1,4 @@
-"""Sagas per second, ours beside DBOS.
+"""Compares the sagas per second of our engine with the workflows per second of DBOS: `make bench-sagas`.
 
-The same five mutations on the same services and PostgreSQL (`make bench-sagas`).
+Both call the same five mutations of the same services, with the same PostgreSQL.
 """

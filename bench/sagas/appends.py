@@ -1,6 +1,6 @@
-"""Appends per second of the event store.
+"""Measures how many events per second eight writers append to the event store (`subgraphs/kit/event_store`).
 
-Eight writers, an event each time, expected versions checked, durable commits.
+Each append is one event with a check of the expected version, in a transaction that is durable on disk.
 """
 
 import asyncio
@@ -17,7 +17,9 @@ EACH = 250
 
 
 async def appends_per_second(url: str) -> float:
-    """Appends per second, where each writer appends to its own stream, one event per transaction."""
+    """Return the appends per second to the event store in the database `url`; each writer has its
+    own stream.
+    """
     database = Database(url)
     context = AppendContext(created_by="bench", correlation_id=uuid4())
 

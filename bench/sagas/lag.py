@@ -1,9 +1,8 @@
-"""How soon a change is visible in a read model.
+"""Measures how soon a change is visible in a read model, on its way by outbox, queue, inbox, log
+and projection.
 
-Profiles changed at a steady rate, by way of outbox, queue, inbox, log and projection.
-
-Two processes, one that changes and one that is the read side, over a PostgreSQL and a Valkey with durable
-settings.
+This process runs the service `musicians` and changes profiles at a constant rate; another process runs the
+read side. PostgreSQL and Valkey have durable settings.
 """
 
 import asyncio
@@ -23,7 +22,7 @@ from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 from subgraphs.musicians.app import bootstrap
 from subgraphs.platform.valkey import start_valkey
 
-MUSICIANS, RATE, SECONDS = 50, 100, 10  # profiles, changes a second
+MUSICIANS, RATE, SECONDS = 50, 100, 10  # profiles, changes per second, seconds
 CREATE = (
     "mutation($name: String!) { createMusicianProfile(input: {stageName: $name, hourlyRate: 50}) { id } }"
 )
@@ -32,7 +31,9 @@ STATE = "{ readModels { name eventsApplied latency { events p50Ms p95Ms p99Ms } 
 
 
 async def change(service: Service, keys: SigningKeys) -> int:
-    """Create profiles and change them at the rate; returns the number of events."""
+    """Create MUSICIANS profiles and change them RATE times per second; return the number of
+    published events.
+    """
     client = Client(service)
     people = [ApiUser.make(keys, "musician") for _ in range(MUSICIANS)]
     for number, person in enumerate(people):
@@ -50,7 +51,10 @@ async def change(service: Service, keys: SigningKeys) -> int:
 
 
 async def latencies(port: int, keys: SigningKeys, events: int) -> dict[str, float]:
-    """The latencies of the newest events, once the read side has all events."""
+    """Wait until the read model of musicians has applied `events` events; return its latencies in ms.
+
+    `port`: that of the read side. Raises RuntimeError after a minute.
+    """
     headers = ApiUser.make(keys, "admin").headers
     async with httpx.AsyncClient() as client:
         for _ in range(600):
@@ -62,7 +66,9 @@ async def latencies(port: int, keys: SigningKeys, events: int) -> dict[str, floa
                 found: dict[str, float] = model["latency"]
                 return found
             await asyncio.sleep(0.1)
-    raise RuntimeError(f"the read model has {model['eventsApplied']} of {events} events")
+    raise RuntimeError(
+        f"the read model must apply {events} events within a minute, it applied {model['eventsApplied']}"
+    )
 
 
 async def _databases(url: str) -> dict[str, str]:
@@ -85,7 +91,10 @@ async def _measure(settings: ServiceSettings, keys: SigningKeys, port: int) -> d
 
 
 def projection_lag(folder: Path, postgres_url: str, keys: SigningKeys) -> dict[str, float]:
-    """The milliseconds until a change is visible: p50Ms, p95Ms, p99Ms of the newest thousand events."""
+    """Return the milliseconds until a change is visible: p50Ms, p95Ms and p99Ms of the newest 1,000 events.
+
+    `folder`: for the data of Valkey; `postgres_url`: the server on which databases are created.
+    """
     databases = asyncio.run(_databases(postgres_url))
     port = free_port()
     with ExitStack() as stack:

@@ -1,6 +1,7 @@
-"""A worker of ours: `python -m bench.sagas.ours`, told where by the environment.
+"""A worker process of our saga engine: `python -m bench.sagas.ours`.
 
-It ends when it is killed.
+Its settings are JSON in the environment variable SAGA_BENCH (`run.worker_environment`). It runs until it is
+killed.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from tests.crash.services import SERVICES
 
 
 async def main() -> None:
-    """Run sagas until terminated."""
+    """Execute sagas until the process is killed; print "ready" when it has begun."""
     told = json.loads(os.environ["SAGA_BENCH"])
     urls = {name: f"http://127.0.0.1:{told['port']}/{name}" for name in SERVICES}
     engine = SagaEngine(

@@ -1,5 +1,6 @@
-"""`make bench-sagas`: sagas per second of our engine and of DBOS, with two workers each, on services and a
-PostgreSQL that they share.
+"""`make bench-sagas`: measures the sagas per second of our engine and of DBOS, with two workers each.
+
+Both use the same services and the same PostgreSQL, one after the other.
 """
 
 import argparse
@@ -39,7 +40,7 @@ with durable settings, for the services and for both engines' journals; two work
 
 
 def dbos_python() -> Path:
-    """The Python of an environment with DBOS, created on first use; our code does not depend on it."""
+    """Return the Python program of an environment with DBOS, which is created at the first use."""
     folder = ROOT / ".data" / "bench" / "dbos"
     python = folder / "bin" / "python"
     if not (folder / ".installed").exists():
@@ -61,7 +62,9 @@ def dbos_python() -> Path:
 
 
 async def cases(place: Ground, count: int) -> list[dict[str, str]]:
-    """So many requests with one application each, with an id for the saga."""
+    """Create `count` requests with an application each; return the inputs of their sagas, with new
+    saga ids.
+    """
     town = place.where.town()
     made = [await town.case(SCENARIOS[0]) for _ in range(count)]
     await town.close()
@@ -69,7 +72,7 @@ async def cases(place: Ground, count: int) -> list[dict[str, str]]:
 
 
 async def start_ours(place: Ground, made: Sequence[dict[str, str]]) -> None:
-    """Start our sagas, before the workers run."""
+    """Write the start of a saga for each input into the journal, from which the workers read them."""
     town = place.where.town()
     saga = Definitions.of(town.sagas).newest(ASSIGNMENT)
     async with asyncpg.create_pool(place.where.journal, min_size=4, max_size=8) as pool:
@@ -79,13 +82,13 @@ async def start_ours(place: Ground, made: Sequence[dict[str, str]]) -> None:
 
 
 async def wait_until_completed(place: Ground, count: int) -> None:
-    """Wait until so many sagas are completed; raises an error when one ends differently."""
+    """Wait until `count` sagas are completed. Raises RuntimeError if a saga ends in another status."""
     connection = await asyncpg.connect(place.where.journal)
     while True:
         rows = await connection.fetch("SELECT status, count(*) AS sagas FROM sagas GROUP BY status")
         found = {row["status"]: row["sagas"] for row in rows}
         if set(found) & {"failed", "compensated", "compensation_failed", "cancelled"}:
-            raise RuntimeError(f"not all were completed: {found}")
+            raise RuntimeError(f"expected {count} completed sagas, got the statuses {found}")
         if found.get("completed") == count:
             break
         await asyncio.sleep(0.02)
@@ -93,7 +96,10 @@ async def wait_until_completed(place: Ground, count: int) -> None:
 
 
 def worker_environment(place: Ground, port: int, file: Path) -> dict[str, str]:
-    """The environment variables of a worker process."""
+    """Return the environment variables of a worker process.
+
+    `port`: that of the services; `file`: the file with the inputs of DBOS's workflows.
+    """
     keys = place.where.keys
     about: dict[str, Any] = {
         "port": port,
@@ -113,7 +119,7 @@ def worker_environment(place: Ground, port: int, file: Path) -> dict[str, str]:
 def workers(
     commands: Sequence[Sequence[str]], environment: dict[str, str]
 ) -> Iterator[list["subprocess.Popen[str]"]]:
-    """Run worker processes during the block; waits until they are ready."""
+    """Run worker processes while the `with` block runs, after waiting until each has printed "ready"."""
     started = [
         subprocess.Popen(
             command,
@@ -129,7 +135,7 @@ def workers(
         for one in started:
             line = one.stdout.readline() if one.stdout else ""
             if line.strip() != "ready":
-                raise RuntimeError(f"{one.args!r} does not start: {line}")
+                raise RuntimeError(f"the worker {one.args!r} must print 'ready', got {line!r}")
         yield started
     finally:
         for one in started:
@@ -138,7 +144,7 @@ def workers(
 
 
 def ours(place: Ground, environment: dict[str, str], count: int) -> float:
-    """Sagas per second of our engine, including their start."""
+    """Return how many sagas per second our engine starts and completes, measured with `count` sagas."""
     made = asyncio.run(cases(place, count))
     with workers([[PYTHON, "-m", "bench.sagas.ours"]] * WORKERS, environment):
         begun = time.perf_counter()
@@ -147,12 +153,15 @@ def ours(place: Ground, environment: dict[str, str], count: int) -> float:
 
 
 async def start_and_wait(place: Ground, made: Sequence[dict[str, str]]) -> None:
-    """Start sagas, and wait until they are completed."""
+    """Start a saga for each input in `made`, and wait until all are completed."""
     await asyncio.gather(start_ours(place, made), wait_until_completed(place, len(made)))
 
 
 def dbos(place: Ground, environment: dict[str, str], file: Path, count: int) -> float:
-    """Sagas per second of DBOS, including their start."""
+    """Return how many workflows per second DBOS starts and completes, measured with `count` workflows.
+
+    `file`: where their inputs are written for the workers.
+    """
     file.write_text(json.dumps(asyncio.run(cases(place, count))))
     program = [str(dbos_python()), str(FOLDER / "dbos_worker.py")]
     with workers(
@@ -172,7 +181,7 @@ def dbos(place: Ground, environment: dict[str, str], file: Path, count: int) -> 
 
 
 def main() -> None:
-    """Measure both, print and save the results."""
+    """Measure both engines, the event store and the projection lag; print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sagas", type=int, default=400)
     options = parser.parse_args()

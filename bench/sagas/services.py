@@ -1,6 +1,7 @@
-"""The five services in one process over HTTP.
+"""Serves the five services that take part in the saga over HTTP, in one process.
 
-`python -m bench.sagas.services`, told where by the environment. Both engines ask them alike.
+`python -m bench.sagas.services`; its settings are JSON in the environment variable SAGA_BENCH. The workers of
+both engines send their mutations to it.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from tests.crash.services import Town
 
 
 async def main() -> None:
-    """Serve each service under its name until terminated."""
+    """Serve each service at the path /<name> until the process is terminated."""
     told = json.loads(os.environ["SAGA_BENCH"])
     town = Town(told["services"], SigningKeys(Path(told["private"]), Path(told["public"])))
 

@@ -1,1 +1,1 @@
-"""The calendar service: the times at which musicians are busy. It owns slots, not bookings."""
+"""The calendar service: the times at which musicians are busy, as slots. Bookings belong to `requests`."""

@@ -1,4 +1,8 @@
-"""The use cases of the calendar service: musicians block and free time in their calendar."""
+"""The use cases of the calendar service: musicians block and free time in their calendars.
+
+A new slot replaces the parts of the musician's own slots (blocked or free) in its span; booked slots are
+changed by sagas only (`steps`).
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,14 +19,18 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 
 
 async def block_time(uow: UnitOfWork, command: messages.BlockTime) -> SlotRecord:
-    """Block a span for bookings; it replaces the parts of own slots within the span. Raises Forbidden,
-    Conflict.
+    """Block a span in the caller's calendar, so that the musician cannot be booked; return the new slot.
+
+    Raises Forbidden without a musician's profile, Conflict if a booking overlaps the span.
     """
     return await _set_time(uow, command, "blocked")
 
 
 async def free_time(uow: UnitOfWork, command: messages.FreeTime) -> SlotRecord:
-    """Mark a span as free; it replaces the parts of own slots within the span. Raises Forbidden, Conflict."""
+    """Mark a span in the caller's calendar as free; return the new slot.
+
+    Raises the errors of `block_time`.
+    """
     return await _set_time(uow, command, "free")
 
 
@@ -51,7 +59,7 @@ async def _set_time(
 
 
 async def _clear(uow: UnitOfWork, musician_id: UUID, span: Span) -> None:
-    """Remove a span from a musician's own slots; the parts of a slot outside of the span stay."""
+    """Cancel a musician's own slots that overlap a span, and add slots for their parts outside of it."""
     touched = await store.own_within(uow, musician_id, span)
     if touched:
         await store.cancel(uow, [slot.id for slot in touched], "musician")
@@ -72,13 +80,13 @@ async def _add_slot(uow: UnitOfWork, new: NewSlot) -> SlotRecord:
 
 
 def facts_of(slot: SlotRecord) -> dict[str, Any]:
-    """Return the fields of an event about a slot."""
+    """Return the fields of SlotTaken and SlotFreed for a slot, by name."""
     named = values_of(slot, "musician_id", "musician_user_id", "booking_id", "kind")
     return {"slot_id": slot.id, **named, "starts_at": slot.span.starts_at, "ends_at": slot.span.ends_at}
 
 
 async def store_musician(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Store which user owns a musician's profile, and so the musician's calendar."""
+    """Store which user owns a musician's profile (a handler of events), and so the musician's calendar."""
     facts = envelope.read(messages.MusicianFacts)
     await store.upsert_musician(uow, facts.musician_id, facts.user_id, envelope.position)
 

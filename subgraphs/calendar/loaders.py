@@ -1,4 +1,7 @@
-"""The data loader of the calendar service."""
+"""The context that the resolvers of the calendar service receive, with the data loader of busy times.
+
+Each loader collects the keys that resolvers load, and fetches them with one SQL statement.
+"""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -12,7 +15,7 @@ from subgraphs.kit.service import Caller, ServiceContext
 
 
 class CalendarContext(ServiceContext):
-    """The data loader of one GraphQL request."""
+    """The context of one GraphQL request; `busy_times` loads the busy times of a musician in a span."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)

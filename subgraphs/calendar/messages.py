@@ -1,4 +1,7 @@
-"""Commands and events of the calendar service, and the fields of others' events that it reads."""
+"""Commands and events of the calendar service, and the fields that it reads from other services' events.
+
+`types` makes the commands of GraphQL inputs; `handlers` and `steps` publish the events.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +17,7 @@ from subgraphs.kit.messages import Command, Event
 
 @dataclass(frozen=True, kw_only=True)
 class BlockTime(Command[SlotRecord]):
-    """Block a span in a musician's calendar; returns the slot's record."""
+    """Block a span in the calendar of the musician `by`; returns the slot's record."""
 
     by: Identity
     span: Span
@@ -24,7 +27,7 @@ class BlockTime(Command[SlotRecord]):
 
 @dataclass(frozen=True, kw_only=True)
 class FreeTime(Command[SlotRecord]):
-    """Mark a span in a musician's calendar as free; returns the slot's record."""
+    """Mark a span in the calendar of the musician `by` as free; returns the slot's record."""
 
     by: Identity
     span: Span
@@ -48,16 +51,16 @@ class _SlotFacts(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SlotTaken(_SlotFacts):
-    """A musician has become busy in this time, by a booking or an own block."""
+    """A musician has become busy in the slot's time, by a booking or by blocking it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlotFreed(_SlotFacts):
-    """A musician is not busy in this time any more."""
+    """A musician is not busy in the slot's time any more."""
 
 
 class MusicianFacts(msgspec.Struct, frozen=True):
-    """The fields of the musicians' events that this service reads."""
+    """The fields that this service reads from events about musicians' profiles."""
 
     musician_id: UUID
     user_id: UUID

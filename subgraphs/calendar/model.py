@@ -1,5 +1,7 @@
-"""Spans of time, and the slots of a calendar. A span includes its start and excludes its end, so that an
-event may start when another ends.
+"""The rules of calendars, without I/O: spans of time, and slots.
+
+A span includes its start and excludes its end, so that an event may start when another one ends. A slot is a
+span in a musician's calendar that is booked, blocked by the musician, or marked as free.
 """
 
 from collections.abc import Sequence
@@ -18,13 +20,13 @@ _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UT
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A span of time in UTC."""
+    """A span of time in UTC, with its start and without its end."""
 
     starts_at: datetime
     ends_at: datetime
 
     def without(self, other: "Span") -> list["Span"]:
-        """Return the parts of this span outside of the other one, at most two."""
+        """Return the parts of this span that are not in `other`, at most two."""
         parts = [
             Span(self.starts_at, min(self.ends_at, other.starts_at)),
             Span(max(self.starts_at, other.ends_at), self.ends_at),
@@ -34,7 +36,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSlot:
-    """A slot to be added to a musician's calendar. `kind`: booked, blocked or free."""
+    """A slot to be added to a musician's calendar; `kind` is "booked", "blocked" or "free"."""
 
     musician_id: UUID
     musician_user_id: UUID
@@ -47,7 +49,10 @@ class NewSlot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotRecord:
-    """A slot, as stored. `cancelled_by`: musician, release or undo; None if the slot is active."""
+    """A row of the table `slots`.
+
+    `cancelled_by`: "musician", "release" or "undo"; None: the slot is active.
+    """
 
     id: UUID
     musician_id: UUID
@@ -62,7 +67,7 @@ class SlotRecord:
     cancelled_by: str | None
 
     def part(self, span: Span) -> NewSlot:
-        """Return a slot like this one in another span."""
+        """Return a new slot that differs from this slot in its span only."""
         return NewSlot(
             musician_id=self.musician_id,
             musician_user_id=self.musician_user_id,
@@ -76,14 +81,14 @@ class SlotRecord:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A slot that is cancelled, and the slots that replace the parts of it that stay."""
+    """A slot to cancel, and new slots for the parts of it that remain."""
 
     slot: SlotRecord
     parts: tuple[NewSlot, ...]
 
 
 def cuts(slots: Sequence[SlotRecord], span: Span) -> list[Cut]:
-    """Return how to remove a span from slots that overlap it.
+    """Return how to remove a span from slots that overlap it: a cut for each slot.
 
     Example: a slot from 8 to 20 without the span from 10 to 12 has the parts 8 to 10 and 12 to 20.
     """
@@ -102,9 +107,10 @@ def check_span(
     longest: timedelta,
     names: tuple[str, str] = ("startsAt", "endsAt"),
 ) -> Span:
-    """Return a span; times without an offset are in UTC. `names`: the fields that errors name.
+    """Return the span between two times; times without an offset are in UTC.
 
-    Raises BadUserInput unless the end is after the start by `longest` at most.
+    Raises BadUserInput unless the end is after the start, and by `longest` at most. `names`: the names of the
+    two input fields, for errors.
     """
     span = Span(_moment(starts_at, names[0]), _moment(ends_at, names[1]))
     if span.ends_at <= span.starts_at:
@@ -133,5 +139,5 @@ def _in_words(length: timedelta) -> str:
 
 
 def check_title(title: str) -> str:
-    """Check a title of up to 200 characters; return "" if it is blank. Raises BadUserInput."""
+    """Return a trimmed title of up to 200 characters, "" if it is blank. Raises BadUserInput."""
     return checks.optional_text(title, "title", 200) or ""

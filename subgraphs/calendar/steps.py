@@ -1,7 +1,7 @@
-"""The steps of sagas in the calendar service: block a musician's time for a booking, release it; and their
-undoing.
+"""The steps of sagas in the calendar service: block a musician's time for a booking, release it; and the undo
+of each step.
 
-`given` is the input of a step, `done` the result of doing it.
+`kit/steps` calls them with `given`, the input of the step, and, to undo it, `done`, the result of doing it.
 """
 
 from datetime import datetime
@@ -18,8 +18,9 @@ _NOT_FREE = "The musician is busy in this time"
 
 
 async def block(uow: UnitOfWork, given: Given) -> Given:
-    """Block a musician's time for a booking. Raises Conflict if the musician is busy, or the booking has a
-    slot.
+    """Add a booked slot for a booking; return its id.
+
+    Raises Conflict if the musician is busy in this time, or the booking has a slot already.
     """
     booking_id = UUID(given["bookingId"])
     if await store.lock_of_booking(uow, booking_id) is not None:
@@ -41,7 +42,7 @@ async def block(uow: UnitOfWork, given: Given) -> Given:
 
 
 async def unblock(uow: UnitOfWork, given: Given, done: Given) -> Given:
-    """Undo `block`: cancel the slot for good. Raises NotFound."""
+    """Undo `block`: cancel the slot, so that it cannot be restored. Raises NotFound."""
     slot = await store.lock(uow, UUID(done["slotId"]))
     await store.mark_undone(uow, slot.id)
     if slot.cancelled_at is None:
@@ -50,7 +51,7 @@ async def unblock(uow: UnitOfWork, given: Given, done: Given) -> Given:
 
 
 async def release(uow: UnitOfWork, given: Given) -> Given:
-    """Cancel the slot of a booking. Raises NotFound if it has none."""
+    """Cancel the slot of a booking; return its id. Raises NotFound if the booking has no active slot."""
     slot = await store.lock_of_booking(uow, UUID(given["bookingId"]))
     if slot is None:
         raise NotFound(f"The booking {given['bookingId']} has no slot")
@@ -60,7 +61,10 @@ async def release(uow: UnitOfWork, given: Given) -> Given:
 
 
 async def unrelease(uow: UnitOfWork, given: Given, done: Given) -> Given:
-    """Undo `release`: the slot is active again. Raises NotFound, and Conflict if the musician is busy now."""
+    """Undo `release`: make the slot active again.
+
+    Raises NotFound, and Conflict if the musician is busy in this time now or the slot's `block` was undone.
+    """
     slot = await store.lock(uow, UUID(done["slotId"]))
     model.check_restorable(slot)
     if not await store.restore_slot(uow, slot.id):

@@ -1,4 +1,7 @@
-"""The statements of the calendar service; its tables are in tables.py and migrations/."""
+"""The SQL statements of the calendar service; its tables are in `tables`.
+
+An exclusion constraint of the database refuses overlapping busy (booked or blocked) slots of one musician.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +20,7 @@ from subgraphs.kit.errors import NotFound
 from subgraphs.kit.records import upsert_newer
 
 MAX_SLOTS = 1000
-"""The greatest number of slots that are returned at once."""
+"""The greatest number of slots that `calendar_of` returns."""
 _ACTIVE = slots.c.cancelled_at.is_(None)
 _BUSY = (slots.c.kind != "free") & _ACTIVE
 
@@ -31,7 +34,7 @@ def _span_of(row: Row[Any]) -> Span:
 
 
 def _slots(rows: Iterable[Row[Any]]) -> list[SlotRecord]:
-    """Return the records of rows; a record has a span in place of PostgreSQL's range."""
+    """Return the records of rows, in which a Span replaces PostgreSQL's range `during`."""
     found: list[SlotRecord] = []
     for row in rows:
         columns = row._asdict()
@@ -50,7 +53,7 @@ def _overlaps(span: Span) -> ColumnElement[bool]:
 
 
 async def busy_times(session: Session, ids: Sequence[UUID], span: Span) -> Mapping[UUID, list[Span]]:
-    """Return the busy spans of musicians that overlap a span, by musician, with one statement."""
+    """Return, by musician id, the spans in which musicians are busy and that overlap `span`, in order."""
     columns = select(slots.c.musician_id, slots.c.during).where(
         among_ids(slots.c.musician_id), _BUSY, _overlaps(span)
     )
@@ -62,7 +65,7 @@ async def busy_times(session: Session, ids: Sequence[UUID], span: Span) -> Mappi
 
 
 async def calendar_of(session: Session, user_id: UUID, span: Span) -> list[SlotRecord]:
-    """Return the slots in a user's calendar as a musician that overlap a span."""
+    """Return the active slots that overlap a span in a user's calendar as a musician, in order."""
     own = select(slots).where(slots.c.musician_user_id == user_id, _ACTIVE, _overlaps(span))
     ordered = own.order_by(func.lower(slots.c.during), slots.c.id).limit(MAX_SLOTS)
     return _slots(await session.fetch_all(ordered))
@@ -93,13 +96,15 @@ async def lock(session: Session, slot_id: UUID) -> SlotRecord:
 
 
 async def lock_of_booking(session: Session, booking_id: UUID) -> SlotRecord | None:
-    """Return the active slot of a booking, locked; None if there is none."""
+    """Return the active slot of a booking, locked until the transaction ends; None if there is none."""
     active = select(slots).where(slots.c.booking_id == booking_id, _ACTIVE)
     return await _first(session, active.with_for_update())
 
 
 async def own_within(session: Session, musician_id: UUID, span: Span) -> list[SlotRecord]:
-    """Return a musician's own slots, blocked or free, that overlap a span; locked."""
+    """Return a musician's active slots, blocked or free, that overlap a span, locked until the transaction
+    ends.
+    """
     own = select(slots).where(
         slots.c.musician_id == musician_id, slots.c.kind != "booked", _ACTIVE, _overlaps(span)
     )
@@ -115,13 +120,15 @@ async def is_booked(session: Session, musician_id: UUID, span: Span) -> bool:
 
 
 async def cancel(session: Session, ids: Sequence[UUID], by: str) -> None:
-    """Cancel slots. `by`: the reason ("musician" or "release")."""
+    """Cancel slots; `by`: "musician" (replaced by the musician) or "release" (by a saga's step)."""
     chosen = update(slots).where(slots.c.id.in_(ids))
     await session.execute(chosen.values(cancelled_at=func.now(), cancelled_by=by))
 
 
 async def mark_undone(session: Session, slot_id: UUID) -> None:
-    """Cancel a slot for good, because the step that made it was undone."""
+    """Cancel a slot because the step that has added it is undone; `cancelled_by` "undo" forbids to restore
+    it.
+    """
     first = func.coalesce(slots.c.cancelled_at, func.now())
     chosen = update(slots).where(slots.c.id == slot_id)
     await session.execute(chosen.values(cancelled_at=first, cancelled_by="undo"))
@@ -130,7 +137,7 @@ async def mark_undone(session: Session, slot_id: UUID) -> None:
 async def restore_slot(session: Session, slot_id: UUID) -> bool:
     """Make a cancelled slot active again; return False if it overlaps a busy slot now.
 
-    After False the transaction has to be rolled back.
+    After False the caller must roll the transaction back.
     """
     chosen = update(slots).where(slots.c.id == slot_id)
     try:
@@ -141,8 +148,9 @@ async def restore_slot(session: Session, slot_id: UUID) -> bool:
 
 
 async def lock_musician_of(session: Session, user_id: UUID) -> UUID | None:
-    """Return the musician's id of a user, and lock its row, to serialise changes of one calendar; None if
-    unknown.
+    """Return the id of a user's musician profile; None if the user has none.
+
+    Its row is locked until the transaction ends, so that changes of one calendar do not run concurrently.
     """
     chosen = select(known_musicians.c.musician_id).where(known_musicians.c.user_id == user_id)
     musician_id = await session.fetch_value(chosen.with_for_update())
@@ -150,6 +158,9 @@ async def lock_musician_of(session: Session, user_id: UUID) -> UUID | None:
 
 
 async def upsert_musician(session: Session, musician_id: UUID, user_id: UUID, position: int) -> None:
-    """Store the user of a musician, unless an event with a higher position was stored."""
+    """Store which user a musician is, unless an event with a higher position is stored.
+
+    `position`: the event's position in the outbox of the musicians service.
+    """
     row = {"musician_id": musician_id, "user_id": user_id, "position": position}
     await upsert_newer(session, known_musicians, "musician_id", row)

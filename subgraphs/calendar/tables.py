@@ -1,4 +1,7 @@
-"""The tables of the calendar service for SQLAlchemy; they are created in migrations/."""
+"""The tables of the calendar service as SQLAlchemy objects; the files in migrations/ create them.
+
+`store` builds its SQL statements with them.
+"""
 
 from sqlalchemy import BigInteger, Column, DateTime, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import TSTZRANGE

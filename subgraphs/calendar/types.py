@@ -1,5 +1,6 @@
-"""The types of the calendar subgraph. A musician's busy times are public; the slots are for the musician
-only.
+"""The GraphQL types of the calendar subgraph.
+
+A musician's busy times are public; the slots are for the musician only.
 """
 
 import enum
@@ -30,7 +31,7 @@ To = Annotated[
 
 
 def window(start: datetime, end: datetime) -> model.Span:
-    """Return the span between the arguments `from` and `to`. Raises BadUserInput."""
+    """Return the span between the arguments `from` and `to`, at most MAX_SPAN long. Raises BadUserInput."""
     return model.check_span(start, end, model.MAX_SPAN, ("from", "to"))
 
 
@@ -78,7 +79,7 @@ class CalendarSlot:
 
     @classmethod
     def of(cls, slot: model.SlotRecord) -> "CalendarSlot":
-        """Return the GraphQL type of a slot."""
+        """Return the GraphQL object of a slot."""
         return cls(
             id=strawberry.ID(str(slot.id)),
             kind=SlotKind(slot.kind),
@@ -105,15 +106,13 @@ class Musician:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Musician | None":
-        """Return the musician with this id; whether it exists is not checked here but in the musicians
-        service.
-        """
+        """Return the musician with this id, without a check that it exists: the musicians service does it."""
         key = uuid_of(id)
         return cls(id=id, key=key) if key else None
 
 
 async def busy_times(info: Info, musician_id: UUID, span: model.Span) -> list[BusyTime]:
-    """Return a musician's busy times within a span. Raises TooManyElements."""
+    """Return the times that overlap a span and in which a musician is busy. Raises TooManyElements."""
     spans = await info.context.busy_times.load((musician_id, span))
     budget.spend(len(spans))
     return [BusyTime(starts_at=busy.starts_at, ends_at=busy.ends_at) for busy in spans]

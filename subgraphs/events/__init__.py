@@ -1,1 +1,1 @@
-"""The events service: an audit of the events of all services."""
+"""The events service: stores the events of all services, which admins query as an audit. It changes none."""

@@ -1,4 +1,7 @@
-"""The wiring of the events service: its objects, made and passed to each other."""
+"""The wiring of the events service: makes its parts and connects them.
+
+`kit/serve` calls `bootstrap` to make the service, and starts it.
+"""
 
 from pathlib import Path
 
@@ -19,12 +22,12 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 async def store_event(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Store an event of any type."""
+    """Store an event of any type (a handler of events)."""
     await store.add(uow, envelope)
 
 
 def bootstrap(settings: ServiceSettings) -> Service:
-    """Return the events service, not started. Raises ServiceSettingsError without EVENT_SOURCES."""
+    """Return the events service; the caller starts it. Raises ServiceSettingsError without EVENT_SOURCES."""
     if not settings.event_sources:
         raise ServiceSettingsError(
             "service events: the environment lacks EVENT_SOURCES: set it to the names of the services"

@@ -1,4 +1,7 @@
-"""The record of the events service."""
+"""The record of the events service: a frozen dataclass with the columns of its table.
+
+The functions of `store` and the RecordTables in `tables` return them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRecord:
-    """An event of a service, as stored; the fields are those of the envelope and the time of its storage."""
+    """A row of the table `audit_events`: the fields of an event's envelope, and the time of its storage."""
 
     event_id: UUID
     source: str

@@ -31,7 +31,7 @@ class AuditFilter:
     until: datetime | None = strawberry.field(default=None, description="Events before this time.")
 
     def read(self) -> store.AuditCriteria:
-        """Check and convert the filter. Raises BadUserInput."""
+        """Return the checked filter. Raises BadUserInput."""
         aggregate_id = (
             None if self.aggregate_id is None else checks.identifier(self.aggregate_id, "aggregateId")
         )
@@ -68,8 +68,8 @@ class Query:
 
     @resolver
     async def audit_trail(self, info: Info, correlation_id: str) -> list[AuditEvent] | None:
-        """The events of all services that followed from one request or saga, in the order of their times;
-        at most 200.
+        """The events of all services that followed from one request or saga, at most 200, in the order of
+        their times.
         """
         info.context.require_role("admin")
         events = await store.by_correlation(

@@ -1,4 +1,4 @@
-"""The statements of the events service; its table is in tables.py and migrations/."""
+"""The SQL statements of the events service that `RecordTable` does not have; its table is in `tables`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class AuditCriteria:
     until: datetime | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """Return the SQL conditions."""
+        """Return the SQL conditions on the table of events; `since` is inclusive, `until` exclusive."""
         columns = audit_events.c
         equal = ("aggregate_id", "correlation_id", "created_by", "source", "event_type")
         clauses = [columns[name] == getattr(self, name) for name in equal if getattr(self, name) is not None]
@@ -47,18 +47,23 @@ class AuditCriteria:
 
 
 async def add(session: Session, envelope: Envelope) -> None:
-    """Store an event; a stored event with the same id is not changed."""
+    """Insert an event, unless an event with the same id is stored."""
     row = {**values_of(envelope, *_ENVELOPE_COLUMNS), "payload": dict(envelope.payload)}
     await session.execute(postgresql.insert(audit_events).values(row).on_conflict_do_nothing())
 
 
 async def consequences(session: Session, ids: Sequence[UUID]) -> Mapping[UUID, list[AuditRecord]]:
-    """Return the direct effects of events, by the causing event, ordered by time; at most MAX_EVENTS each."""
+    """Return the events that each of the events `ids` has caused directly, by the id of the causing event.
+
+    They are ordered by time; at most MAX_EVENTS per cause.
+    """
     effects = grouped(records(AuditRecord, await session.fetch_all(_EFFECTS, ids=ids)), "causation_id")
     return {cause: events[:MAX_EVENTS] for cause, events in effects.items()}
 
 
 async def by_correlation(session: Session, correlation_id: str) -> list[AuditRecord]:
-    """Return the events of a request or saga, ordered by time; at most MAX_EVENTS."""
+    """Return the events with this correlation id (of one request or saga), ordered by time; at most
+    MAX_EVENTS.
+    """
     events = select(audit_events).where(audit_events.c.correlation_id == correlation_id)
     return await AUDIT_ROWS.fetch_all(session, events.order_by(*_IN_ORDER).limit(MAX_EVENTS))

@@ -1,4 +1,7 @@
-"""The table of the events service for SQLAlchemy; it is created in migrations/."""
+"""The table of the events service as a SQLAlchemy object; a file in migrations/ creates it.
+
+`store` and the RecordTables here build their SQL statements with it.
+"""
 
 from typing import Final
 

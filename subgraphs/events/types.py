@@ -1,4 +1,7 @@
-"""GraphQL types of the events subgraph."""
+"""The GraphQL types of the events subgraph, and the context of its requests.
+
+The method `of` makes an object of a record; `resolve_reference` resolves the representation of an entity.
+"""
 
 from datetime import datetime
 
@@ -64,12 +67,15 @@ class AuditEvent:
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "AuditEvent | None":
-        """Return the event with this id, None if there is none. Raises Forbidden."""
+        """Return the event with this id, None if there is none. Raises Unauthenticated, Forbidden."""
         return await cls.load(info, id)
 
     @classmethod
     async def load(cls, info: Info, id: str) -> "AuditEvent | None":
-        """Return the event with this id, None if there is none. Raises Unauthenticated, Forbidden."""
+        """Return the event with this id, None if there is none.
+
+        Raises Forbidden unless the caller is an admin, and Unauthenticated without a token.
+        """
         info.context.require_role("admin")
         key = uuid_of(id)
         record = await info.context.events.load(key) if key else None
@@ -77,7 +83,7 @@ class AuditEvent:
 
     @classmethod
     def of(cls, record: AuditRecord) -> "AuditEvent":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         return cls(
             id=strawberry.ID(str(record.event_id)),
             service=record.source,

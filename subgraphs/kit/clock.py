@@ -106,7 +106,7 @@ class FakeClock:
         self._elapsed = end
 
     async def wait_for_sleepers(self, count: int = 1) -> None:
-        """Wait until `count` tasks are in `sleep`, so that a test knows that they have done their work."""
+        """Wait until `count` tasks are in `sleep`: the work that they do before it is then complete."""
         while sum(not waking.done() for _, waking in self._sleepers) < count:
             self._fell_asleep.clear()
             await self._fell_asleep.wait()

@@ -151,7 +151,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run(name: str, environment: Mapping[str, str], package: str | None = None) -> None:
-    """Run the service `name` in this process until it is told to end by a signal.
+    """Run the service `name` in this process until a signal ends it (see `serve`).
 
     `environment`: its settings (`ServiceSettings.from_env`); `package`: see `load_bootstrap`. Raises
     ServiceSettingsError, MigrationError, OSError.

@@ -1,4 +1,8 @@
-"""Helpers for tests of services: fresh databases, keys and tokens, requests, and counts of SQL statements."""
+"""Helpers for tests of services: fresh databases, keys and tokens, requests, and counts of SQL statements.
+
+They are in the package, not in tests/, so that services in other repositories and the benchmarks can use
+them.
+"""
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping

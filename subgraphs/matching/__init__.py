@@ -1,1 +1,1 @@
-"""The matching service: rankings of musicians for requests."""
+"""The matching service: ranks musicians for requests by skills, experience, price and distance."""

@@ -1,4 +1,7 @@
-"""The wiring of the matching service: its objects, made and passed to each other."""
+"""The wiring of the matching service: makes its parts and connects them.
+
+`kit/serve` calls `bootstrap` to make the service, and starts it.
+"""
 
 from pathlib import Path
 
@@ -20,7 +23,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def bootstrap(settings: ServiceSettings) -> Service:
-    """Return the matching service, not started."""
+    """Return the matching service; the caller starts it."""
     database = Database(settings.database_url, clock=settings.clock)
     index = Index(database)
     matcher = Matcher(index)

@@ -1,4 +1,6 @@
-"""The copies of other services' data in this service, for the consistency check."""
+"""The copies of musicians and requests in this service, which the consistency check repairs
+(`kit/copies`).
+"""
 
 from collections.abc import Mapping
 from typing import Final

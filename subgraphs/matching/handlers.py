@@ -1,4 +1,4 @@
-"""The use cases of the matching service."""
+"""The use cases of the matching service: the command FindMatches, and the events that it stores copies of."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,14 +21,14 @@ _OPEN_STATUSES = ("open", "in_progress")
 
 
 def algorithm_named(algorithms: Mapping[str, AlgorithmRecord], name: str) -> AlgorithmRecord:
-    """Return the algorithm with this name. Raises BadUserInput."""
+    """Return the algorithm with this name. Raises BadUserInput for an unknown name."""
     if (algorithm := algorithms.get(name)) is None:
         raise BadUserInput(f"'algorithm' must be one of {', '.join(algorithms)}, got {name!r}", "algorithm")
     return algorithm
 
 
 def command_handlers(matcher: Matcher) -> Mapping[type[Command[Any]], CommandHandler]:
-    """Return the command handlers, which rank with this matcher."""
+    """Return the service's command handlers by command type; they rank musicians with `matcher`."""
 
     async def find_matches(uow: UnitOfWork, command: FindMatches) -> UUID:
         request = await store.request(uow, command.request_id)
@@ -38,7 +38,9 @@ def command_handlers(matcher: Matcher) -> Mapping[type[Command[Any]], CommandHan
                 " received it yet: try again in a moment"
             )
         if not command.by.is_owner_or_admin(request.client_id):
-            raise Forbidden("This request belongs to another user")
+            raise Forbidden(
+                "The request belongs to another user: only its client and admins may rank musicians"
+            )
         if request.status not in _OPEN_STATUSES:
             raise Conflict(f"Musicians are ranked for open requests only, this one is {request.status}")
         algorithms = {known.name: known for known in await store.all_algorithms(uow)}
@@ -51,12 +53,12 @@ def command_handlers(matcher: Matcher) -> Mapping[type[Command[Any]], CommandHan
 
 
 async def store_musician(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Store the copy of a musician from an event of the musicians service."""
+    """Store a copy of the musician in an event of the musicians service (a handler of events)."""
     await store.upsert_musician(uow, {**_values(envelope.read(MusicianFacts)), **_order(envelope)})
 
 
 async def store_request(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Store the copy of a request from an event of the requests service."""
+    """Store a copy of the request in an event of the requests service (a handler of events)."""
     await store.upsert_request(uow, {**_values(envelope.read(RequestFacts)), **_order(envelope)})
 
 

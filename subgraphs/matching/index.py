@@ -1,10 +1,11 @@
-"""An index of all musicians in memory, in columns, which follows the service's table of musicians.
+"""An index of all musicians in memory, as columns (numpy arrays), for rankings by `matcher`.
 
-To score 100,000 rows in PostgreSQL takes a multiple of the 50 ms that a ranking may take; in memory it takes
-a few. The table is the source of truth: before each use the index reads the rows that were written since its
-last read. Each row has the id of the transaction that wrote it, and the index stores PostgreSQL's snapshot of
-its last read. It reads exactly the rows whose transaction was not visible in that snapshot, however late it
-committed. Every process has an index of its own, and reads the whole table at its start.
+To score 100,000 rows in PostgreSQL takes several times the 50 ms that a ranking may last; in memory it takes
+a few milliseconds. The table `matching_musicians` is the source of truth: before each use the index reads the
+rows that were written since its last read. Each row has the id of the transaction that wrote it, and the
+index stores PostgreSQL's snapshot of its last read. It reads exactly the rows whose transaction was not
+visible in that snapshot, however late it committed. Every process has an index of its own, and reads the
+whole table at its start.
 """
 
 import asyncio
@@ -33,14 +34,14 @@ from (values (1)) as look left join matching_musicians
     on changed_by >= pg_snapshot_xmin(cast(:seen as text)::pg_snapshot)
     and not pg_visible_in_snapshot(changed_by, cast(:seen as text)::pg_snapshot)
 """)  # noqa: S608 - as above
-# Rows of a table that was restored into another server may have ids of transactions in that server's future.
+# Rows that were restored into another server may have higher transaction ids than that server has used yet.
 _AFTER_RESTORE = """
 update matching_musicians set changed_by = pg_current_xact_id() where changed_by > pg_current_xact_id()
 """
 
 
 class Index:
-    """The index of musicians, as a part of the service, which loads it at its start."""
+    """The index of musicians; a part of the service, which loads it at its start."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -55,12 +56,12 @@ class Index:
         """The id of the newest transaction in the index, which changes whenever a musician changes."""
 
     async def start(self) -> None:
-        """Start to read the whole table in the background; `catch_up` waits for its end."""
+        """Start to read the whole table in the background; `catch_up` waits until it is read."""
         self._loading = asyncio.create_task(self._load(), name="load the musicians")
         self._loading.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def stop(self) -> None:
-        """Cancel the reading of the table."""
+        """Cancel the first read of the table, if it still runs."""
         if self._loading is not None:
             self._loading.cancel()
             await asyncio.wait([self._loading])
@@ -74,7 +75,7 @@ class Index:
             await connection.close()
 
     async def catch_up(self) -> None:
-        """Read the rows that were written since the last read, or the whole table the first time."""
+        """Read the rows that were written since the last read; at the first call wait for the whole table."""
         if self._snapshot:
             self._apply(await self._database.fetch_all(_CHANGED.bindparams(seen=self._snapshot)))
             return
@@ -89,13 +90,17 @@ class Index:
 
     @property
     def columns(self) -> Columns:
-        """The columns, which are valid until the next `catch_up`."""
+        """The data of all musicians; use them only until the next `catch_up`, which may replace the
+        arrays.
+        """
         if self._view is None:
             self._view = _used_part(self._columns, len(self))
         return self._view
 
     def requirements_of(self, request: RequestCopy) -> Requirements:
-        """Convert the copy of a request to requirements on the columns."""
+        """Return the requirements of a request, with currency and skills as numbers and bits of the
+        columns.
+        """
         skills = np.zeros(len(self._columns.skills), np.uint64)
         for skill in request.skill_ids:
             bit = self._skill_bits.get(skill)
@@ -113,11 +118,15 @@ class Index:
         )
 
     def currency(self, code: str) -> int:
-        """Return the number that stands for a currency in the columns."""
+        """Return the number that the columns use for a currency; a new code gets the next number."""
         return self._currencies.setdefault(code, len(self._currencies))
 
     def _apply(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Write rows into the columns; the first value of each row is the snapshot of the read."""
+        """Write rows of the table into the columns.
+
+        The first value of each row is the snapshot of the read. A read without changes has one row, in which
+        the other values are None.
+        """
         self._snapshot = rows[0][0]
         present = [row for row in rows if row[2] is not None]
         if not present:
@@ -149,7 +158,7 @@ class Index:
         return place
 
     def _reserve(self) -> None:
-        """Double the columns when they are full, so that the amortised cost of growth is small."""
+        """Make the columns larger if they are full; they double, so that the amortised cost is small."""
         old = self._columns
         rows, words = len(old.rates), len(old.skills)
         if len(self) > rows or len(self._skill_bits) > words * _WORD:
@@ -158,15 +167,18 @@ class Index:
             )
 
     def _masks(self, skills: Iterable[Sequence[UUID]]) -> NDArray[np.uint64]:
-        """Return the skills of each row as bits, word by word."""
+        """Return the skills of each row as bits, as an array of 64-bit words: the first index is the word.
+
+        Example: if the skills of a row have the bits 0 and 65, its first word is 1 and its second word is 2.
+        """
         bits = [sum(1 << self._skill_bits[skill] for skill in set(own)) for own in skills]
         words = range(len(self._columns.skills))
         return np.array([[row >> _WORD * word & _FULL_WORD for row in bits] for word in words], np.uint64)
 
 
 def _empty(rows: int, words: int, old: Columns | None = None) -> Columns:
-    """Return columns for `rows` musicians and `words` words of skills, with the content of the old
-    columns.
+    """Return columns with space for `rows` musicians and `words` 64-bit words of skills, and the data of
+    `old`.
     """
     columns = Columns(
         ids=old.ids if old else [],
@@ -191,7 +203,7 @@ def _arrays(columns: Columns) -> list[NDArray[Any]]:
 
 
 def _used_part(columns: Columns, size: int) -> Columns:
-    """Return views on the first `size` rows of the columns."""
+    """Return columns that are views on the first `size` rows, without the reserved space."""
     x, y, z, rates, years, currencies = (part[:size] for part in _arrays(columns))
     skills = columns.skills[:, :size]
     return Columns(columns.ids, columns.names, x, y, z, rates, years, currencies, skills)

@@ -1,4 +1,7 @@
-"""The data loaders of the matching service."""
+"""The context that the resolvers of the matching service receive, with its data loaders.
+
+Rankings of several requests in one GraphQL request are loaded, or computed, together.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -29,14 +32,16 @@ class MatchingContext(ServiceContext):
         self._catching_up: asyncio.Task[None] | None = None
 
     async def fresh_index(self) -> Index:
-        """Return the index of musicians, which is brought up to date once per GraphQL request."""
+        """Return the index of musicians, after `catch_up`, which one GraphQL request calls only once."""
         if self._catching_up is None:
             self._catching_up = asyncio.create_task(self.matcher.index.catch_up())
         await self._catching_up
         return self.matcher.index
 
     async def _rankings(self, pairs: Sequence[tuple[UUID, str]]) -> Mapping[tuple[UUID, str], ResultRecord]:
-        """Return rankings by pairs of request and algorithm's name, all requests of an algorithm at once."""
+        """Return rankings by pairs of request id and algorithm name; a request that is unknown here
+        has none.
+        """
         algorithms = {known.name: known for known in await store.all_algorithms(self.database)}
         rankings: dict[tuple[UUID, str], ResultRecord] = {}
         for name in dict.fromkeys(name for _, name in pairs):

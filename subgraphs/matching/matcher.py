@@ -1,5 +1,8 @@
-"""Rankings for requests: a stored ranking is reused while its inputs have not changed; otherwise it is
-computed.
+"""Returns rankings for requests: reuses a stored one while its inputs have not changed, or computes
+a new one.
+
+The inputs are the request, the algorithm and all musicians; a stored ranking (`ResultRecord`) has the version
+of each.
 """
 
 import asyncio
@@ -21,7 +24,7 @@ from subgraphs.matching.records import AlgorithmRecord, RequestCopy, ResultRecor
 
 
 class Matcher:
-    """Ranks the musicians of an index for requests."""
+    """Ranks the musicians of an index for requests, and stores the results."""
 
     def __init__(self, index: Index) -> None:
         self.index = index
@@ -29,9 +32,10 @@ class Matcher:
     async def results(
         self, database: Database, algorithm: AlgorithmRecord, requests: Sequence[RequestCopy]
     ) -> Mapping[UUID, ResultRecord]:
-        """Return a stored result for each request: the newest one if it is valid, else a new one.
+        """Return a result for each request, by request id.
 
-        New results are stored and published.
+        The newest stored result is returned if its inputs have not changed. Otherwise a new one is computed,
+        stored and published.
         """
         begin = time.perf_counter()
         await self.index.catch_up()
@@ -49,7 +53,8 @@ class Matcher:
     ) -> ResultRecord:
         """Store and return a new result for one request.
 
-        It is a copy with `cache_hit` if the newest stored result is valid, unless `force` is set.
+        If the inputs of the newest stored result have not changed, the new result is a copy of it with
+        `cache_hit`. `force` True: compute it in any case.
         """
         begin = time.perf_counter()
         await self.index.catch_up()
@@ -66,7 +71,10 @@ class Matcher:
     async def _newest(
         self, session: Session, algorithm: AlgorithmRecord, requests: Sequence[RequestCopy]
     ) -> Mapping[UUID, ResultRecord]:
-        """Return valid stored results: neither request, algorithm nor any musician has changed since."""
+        """Return, by request id, the newest stored results whose inputs have not changed.
+
+        The inputs are the request, the algorithm and all musicians.
+        """
         positions = {request.request_id: request.position for request in requests}
         rows = await store.newest_results(session, algorithm.id, list(positions))
         now = (algorithm.updated_at, self.index.version)
@@ -112,7 +120,7 @@ async def _store(
     requests: Sequence[RequestCopy],
     rows: Sequence[Mapping[str, Any]],
 ) -> list[ResultRecord]:
-    """Store computed results, and publish events about them."""
+    """Insert computed results and publish MatchesRanked for each; return their records."""
     owners = {request.request_id: request.client_id for request in requests}
     stored = await store.add_results(uow, rows)
     for row in stored:

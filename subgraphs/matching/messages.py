@@ -1,4 +1,7 @@
-"""Commands and events of the matching service, and the fields of others' events that it reads."""
+"""Commands and events of the matching service, and the fields that it reads from other services' events.
+
+The structs with the suffix Facts have the latter; `handlers` stores them as copies.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +18,9 @@ from subgraphs.kit.messages import Command, Event
 
 @dataclass(frozen=True, kw_only=True)
 class FindMatches(Command[UUID]):
-    """Rank the musicians for a request; returns the id of the stored result. `force_refresh`: always
-    compute it.
+    """Rank the musicians for a request; returns the id of the stored result.
+
+    `force_refresh`: compute it also if a stored result could be reused.
     """
 
     by: Identity
@@ -27,10 +31,10 @@ class FindMatches(Command[UUID]):
 
 @dataclass(frozen=True, kw_only=True)
 class MatchesRanked(Event):
-    """A ranking was computed for a request; `matches` are its best musicians, encoded from `model.Match`.
+    """A ranking was computed for a request; `matches` are its best musicians, each an encoded `model.Match`.
 
-    An aggregate is one ranking, which never changes. The valid ranking of a request is that with the newest
-    `ranked_at`.
+    The aggregate is the ranking, which never changes. Of several rankings of a request that with the newest
+    `ranked_at` is valid. `candidates`: the number of all musicians that were ranked.
     """
 
     aggregate_type: ClassVar[str] = "matching_result"
@@ -46,7 +50,7 @@ class MatchesRanked(Event):
 
 
 class MusicianFacts(msgspec.Struct, frozen=True):
-    """The fields of the musicians' events that this service stores."""
+    """The fields that this service stores from events about musicians' profiles."""
 
     musician_id: UUID
     user_id: UUID
@@ -60,7 +64,7 @@ class MusicianFacts(msgspec.Struct, frozen=True):
 
 
 class RequestFacts(msgspec.Struct, frozen=True):
-    """The fields of the requests' events that this service stores."""
+    """The fields that this service stores from events about requests."""
 
     request_id: UUID
     client_id: UUID

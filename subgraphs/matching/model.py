@@ -1,8 +1,11 @@
 """The ranking of musicians for a request: four scores from 0 to 100, and their weighted mean.
 
-All musicians are scored at once in columns (numpy): first by distance, which leaves few in most places, then
-the musicians within the radius by the other scores. The best are selected without sorting the others.
+All musicians are scored at once, as numpy arrays (`Columns`): first by distance, which excludes most of them,
+then those within the radius by the other scores. The best are selected without sorting the others.
 bench/matching.py measures it.
+
+Example: a musician with both required skills, 5 years of experience, a price at the upper end of the budget,
+at a fifth of the radius has the scores 100, 70, 70 and 80.
 """
 
 from collections.abc import Sequence
@@ -22,7 +25,7 @@ STORED = 100
 PUBLISHED = 50
 """The number of musicians in the published event."""
 DEFAULT_ALGORITHM = "balanced"
-"""The algorithm that is used by default."""
+"""The name of the algorithm that is used unless the caller chooses another one."""
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -45,7 +48,8 @@ class Weights(msgspec.Struct, frozen=True):
 class Parameters(msgspec.Struct, frozen=True):
     """The parameters of an algorithm, as stored in `matching_algorithms.parameters`.
 
-    `recommended_from`: the total score from which a musician is recommended. Raises ValueError.
+    `radius_km`: musicians who live farther away are not ranked. `recommended_from`: the total score from
+    which a musician is recommended. Raises ValueError for values that make no ranking possible.
     """
 
     weights: Weights
@@ -53,7 +57,7 @@ class Parameters(msgspec.Struct, frozen=True):
     recommended_from: float
 
     def __post_init__(self) -> None:
-        """Check the values. Raises ValueError."""
+        """Raise ValueError unless the weights are not negative, one of them and the radius above 0."""
         weights = self.weights
         if min(weights.skill, weights.experience, weights.price, weights.distance) < 0 or weights.total <= 0:
             raise ValueError(f"weights must not be negative, and not all 0, got {weights}")
@@ -68,7 +72,7 @@ def parameters_of(document: Any) -> Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """The requirements of a request, in the encoding of the columns; `skills` are bits."""
+    """The requirements of a request, with currency and skills encoded as in `Columns`."""
 
     latitude: float
     longitude: float
@@ -82,7 +86,11 @@ class Requirements:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """All musicians in columns: an index is one musician. x, y and z are the place as a unit vector."""
+    """The data of all musicians, one array per field; the same index in all arrays is one musician.
+
+    x, y and z are the musician's home as a unit vector (NaN without a place). `currencies` are numbers of
+    `Index.currency`; `skills` are bits, in 64-bit words: `skills[word, musician]`.
+    """
 
     ids: list[UUID]
     names: list[str]
@@ -112,15 +120,18 @@ class Match(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The best musicians for a request; `candidates` is the number of all that were scored."""
+    """The best musicians for a request, the best first; `candidates` is the number of all that were
+    ranked.
+    """
 
     candidates: int
     matches: Sequence[Match]
 
 
 def unit_vectors(latitudes: Floats, longitudes: Floats) -> tuple[Floats, Floats, Floats]:
-    """Convert coordinates to unit vectors: the scalar product of two is the cosine of their angular
-    distance.
+    """Return coordinates in degrees as unit vectors (x, y, z).
+
+    The scalar product of two unit vectors is the cosine of the angular distance of the places.
     """
     latitude, longitude = np.radians(latitudes), np.radians(longitudes)
     across = np.cos(latitude)
@@ -128,13 +139,15 @@ def unit_vectors(latitudes: Floats, longitudes: Floats) -> tuple[Floats, Floats,
 
 
 def experience_scores(years: Floats) -> Floats:
-    """Return 40 plus 6 for each year of experience, at most 100."""
+    """Return each musician's score for experience: 40 plus 6 for each year, at most 100."""
     scores: Floats = 40 + 6 * np.minimum(years, 10)
     return scores
 
 
 def price_scores(costs: Floats, budget_min: float, budget_max: float) -> Floats:
-    """Return 100 up to the lowest price of the budget, 70 at its highest, and 0 at 1.5 times the highest."""
+    """Return the score of each cost of the event: 100 up to `budget_min`, 70 at `budget_max`, and 0 at 1.5
+    times `budget_max`, with straight lines between them.
+    """
     span = max(budget_max - budget_min, 1e-9)
     within = 100 - 30 * np.clip((costs - budget_min) / span, 0, 1)
     beyond = 70 * (1 - (costs - budget_max) / max(budget_max / 2, 1e-9))
@@ -146,7 +159,10 @@ OTHER_CURRENCY = 50.0
 
 
 def rank(columns: Columns, wanted: Requirements, parameters: Parameters, limit: int = STORED) -> Ranking:
-    """Rank the musicians within the radius who have at least one of the skills; return the best `limit`."""
+    """Rank the musicians within the radius who have at least one of the required skills.
+
+    The ranking has the best `limit` of them. `wanted` and `columns` must be from the same index.
+    """
     places, cosines = _in_reach(columns, wanted, parameters.radius_km)
     skill = _skill_scores(columns, places, wanted)
     able = np.flatnonzero(skill > 0)
@@ -195,8 +211,9 @@ def _price_scores(columns: Columns, places: Places, wanted: Requirements) -> Flo
 
 
 def _best(columns: Columns, places: Places, total: Floats, distances: Floats, limit: int) -> list[int]:
-    """Return the indexes of the best by total, then distance, then id, so that every process has the same
-    order.
+    """Return the indexes (in `places`) of the `limit` best musicians, the best first.
+
+    Equal totals are ordered by distance, then id, so that every process has the same order.
     """
     chosen = np.arange(len(total))
     if len(total) > limit:

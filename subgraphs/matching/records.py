@@ -1,4 +1,7 @@
-"""The records of the matching service: algorithms, results, and copies of musicians and requests."""
+"""The records of the matching service: frozen dataclasses with the columns of its tables.
+
+The functions of `store` and the RecordTables in `tables` return them.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlgorithmRecord:
-    """An algorithm, as stored; `parameters` encode `model.Parameters`."""
+    """A row of the table `matching_algorithms`; `parameters` is an encoded `model.Parameters`."""
 
     id: UUID
     name: str
@@ -23,9 +26,9 @@ class AlgorithmRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultRecord:
-    """A stored ranking. `musician_scores` encode `model.Match`, the best first.
+    """A stored ranking; `musician_scores` are encoded `model.Match` values, the best first.
 
-    `request_position`, `algorithm_version` and `musicians_version` identify the inputs of the ranking.
+    `request_position`, `algorithm_version` and `musicians_version` are the versions of the ranking's inputs.
     """
 
     id: UUID
@@ -43,7 +46,7 @@ class ResultRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MusicianCopy:
-    """The copy of a musician's profile."""
+    """The copy of a musician's profile; `position` and `version` are those of its last event."""
 
     musician_id: UUID
     user_id: UUID
@@ -60,7 +63,7 @@ class MusicianCopy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestCopy:
-    """The copy of a client's request."""
+    """The copy of a client's request; `position` and `version` are those of its last event."""
 
     request_id: UUID
     client_id: UUID

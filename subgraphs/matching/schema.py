@@ -1,4 +1,6 @@
-"""Queries and mutations of the matching subgraph."""
+"""Queries and mutations of the matching subgraph, and the hidden fields for sagas and the
+consistency check.
+"""
 
 import strawberry
 from strawberry.scalars import JSON

@@ -1,4 +1,7 @@
-"""The step of sagas in the matching service: a check whether a musician can be booked for a request."""
+"""The step of sagas in the matching service: it checks whether a musician can be booked for a request.
+
+`kit/steps` calls it with `given`, the input of the step, and, to undo it, `done`, the result of doing it.
+"""
 
 from typing import Any
 from uuid import UUID
@@ -10,10 +13,10 @@ from subgraphs.matching import store
 
 
 async def validate(uow: UnitOfWork, given: Given) -> Given:
-    """Check that musician and request exist, that the request is open, and that the rate is within the
-    budget.
+    """Check that a musician can be booked; return facts about musician and request for later steps.
 
-    Raises NotFound, Conflict.
+    Raises NotFound for an unknown musician or request, and Conflict if the request is not open or the
+    musician's hourly rate is above the whole budget.
     """
     request_id, musician_id = UUID(given["requestId"]), UUID(given["musicianId"])
     request = await store.request(uow, request_id)

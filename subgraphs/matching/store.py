@@ -1,4 +1,4 @@
-"""The statements of the matching service; its tables are in tables.py and migrations/."""
+"""The SQL statements of the matching service that `RecordTable` does not have; its tables are in `tables`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -22,29 +22,32 @@ from subgraphs.matching.tables import (
 )
 
 REUSE_FOR = timedelta(hours=1)
-"""How long a result may be reused if its inputs have not changed."""
+"""The age up to which a stored result may be reused if its inputs have not changed."""
 
 
 async def all_algorithms(session: Session) -> list[AlgorithmRecord]:
-    """Return the active algorithms, by name."""
+    """Return the active algorithms, ordered by name."""
     active = select(algorithms).where(algorithms.c.is_active).order_by(algorithms.c.name)
     return await ALGORITHM_ROWS.fetch_all(session, active)
 
 
 async def request(session: Session, request_id: UUID) -> RequestCopy | None:
-    """Return the copy of a request, None if there is none."""
+    """Return the copy of a request, None if this service has received no event about it."""
     return (await REQUEST_ROWS.by_ids(session, [request_id], "request_id")).get(request_id)
 
 
 async def musician(session: Session, musician_id: UUID) -> MusicianCopy | None:
-    """Return the copy of a musician, None if there is none."""
+    """Return the copy of a musician, None if this service has received no event about it."""
     return (await MUSICIAN_ROWS.by_ids(session, [musician_id], "musician_id")).get(musician_id)
 
 
 async def newest_results(
     session: Session, algorithm_id: UUID, ids: Sequence[UUID]
 ) -> dict[UUID, ResultRecord]:
-    """Return the newest result of each request, if it is not older than REUSE_FOR."""
+    """Return the newest result of each request by an algorithm, unless it is older than REUSE_FOR.
+
+    `ids` are the requests'; the result is by request id.
+    """
     recent = results.c.created_at > session.clock.now() - REUSE_FOR
     own = select(results).where(
         among_ids(results.c.request_id), results.c.algorithm_id == algorithm_id, recent
@@ -56,16 +59,16 @@ async def newest_results(
 
 
 async def add_results(session: Session, rows: Sequence[Mapping[str, Any]]) -> list[ResultRecord]:
-    """Insert results with one statement and return them."""
+    """Insert results with one statement and return their records."""
     added = insert(results).values([dict(row) for row in rows]).returning(results)
     return records(ResultRecord, await session.fetch_all(added))
 
 
 async def upsert_musician(session: Session, values: Mapping[str, Any]) -> None:
-    """Store the copy of a musician, unless one from an event with a higher position is stored."""
+    """Insert or update the copy of a musician, unless it is from an event with a higher position."""
     await upsert_newer(session, musicians, "musician_id", values)
 
 
 async def upsert_request(session: Session, values: Mapping[str, Any]) -> None:
-    """Store the copy of a request, unless one from an event with a higher position is stored."""
+    """Insert or update the copy of a request, unless it is from an event with a higher position."""
     await upsert_newer(session, requests, "request_id", values)

@@ -1,4 +1,7 @@
-"""The types of the matching subgraph."""
+"""The GraphQL types of the matching subgraph.
+
+The method `of` makes an object of a record; `resolve_reference` resolves the representation of an entity.
+"""
 
 import enum
 from datetime import datetime
@@ -40,19 +43,19 @@ class Musician:
 
     @field_with(external=True)
     def hourly_rate(self) -> Decimal | None:
-        """The price of an hour, from the musicians service."""
+        """The price of an hour, which the musicians service resolves."""
         rate = self._external("hourlyRate")
         return None if rate is None else Decimal(rate)
 
     @field_with(external=True)
     def currency(self) -> str | None:
-        """The currency's code, from the musicians service."""
+        """The currency's code, which the musicians service resolves."""
         currency = self._external("currency")
         return None if currency is None else str(currency)
 
     @field_with(external=True)
     def experience_years(self) -> int | None:
-        """Years of experience on stage, from the musicians service."""
+        """Years of experience on stage, which the musicians service resolves."""
         years = self._external("experienceYears")
         return None if years is None else int(years)
 
@@ -77,9 +80,7 @@ class Musician:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID, **representation: Any) -> "Musician | None":
-        """Return the musician with this id; whether it exists is not checked here but in the musicians
-        service.
-        """
+        """Return the musician with this id, without a check that it exists: the musicians service does it."""
         return cls(id=id, representation=representation) if uuid_of(id) else None
 
 
@@ -116,7 +117,7 @@ class Match:
 
     @classmethod
     def of(cls, match: model.Match) -> "Match":
-        """Return the GraphQL type of a match in a ranking."""
+        """Return the GraphQL object of a match in a ranking."""
         return cls(
             total_score=match.total_score,
             skill_score=match.skill_score,
@@ -131,7 +132,7 @@ class Match:
 
 
 def matches_of(record: ResultRecord, first: int) -> list[Match]:
-    """Return the best `first` musicians of a stored result. Raises BadUserInput, TooManyElements."""
+    """Return the `first` best musicians of a stored result. Raises BadUserInput, TooManyElements."""
     if not 1 <= first <= model.STORED:
         raise BadUserInput(f"'first' must be from 1 to {model.STORED}, got {first}", "first")
     budget.spend(len(record.musician_scores[:first]))
@@ -165,14 +166,12 @@ class MusicianRequest:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "MusicianRequest | None":
-        """Return the request with this id; whether it exists is not checked here but in the requests
-        service.
-        """
+        """Return the request with this id, without a check that it exists: the requests service does it."""
         return cls.of(uuid_of(id))
 
     @classmethod
     def of(cls, key: UUID | None) -> "MusicianRequest | None":
-        """Return the request with this id, None without an id."""
+        """Return the request with this id; None for None."""
         return cls(id=strawberry.ID(str(key)), key=key) if key else None
 
 
@@ -204,7 +203,7 @@ class MatchingAlgorithm:
 
     @classmethod
     def of(cls, record: AlgorithmRecord) -> "MatchingAlgorithm":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         parameters = model.parameters_of(record.parameters)
         weights = parameters.weights
         return cls(
@@ -256,7 +255,7 @@ class MatchingResult:
 
     @classmethod
     def of(cls, record: ResultRecord) -> "MatchingResult":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         return cls(
             id=strawberry.ID(str(record.id)),
             candidates=record.candidates,

@@ -1,4 +1,8 @@
-"""Musicians' profiles as event-sourced aggregates. Skills and documents have tables of their own."""
+"""Musicians' profiles as event-sourced aggregates: their state, and the table with the current states.
+
+Handlers change profiles by PROFILES only. Skills and documents are fields of the state, but have tables of
+their own, which the handlers write.
+"""
 
 from decimal import Decimal
 from typing import Any, Final
@@ -15,7 +19,7 @@ _NOBODY: Final = UUID(int=0)
 
 
 class ProfileState(msgspec.Struct, frozen=True):
-    """The state of a musician's profile."""
+    """The state of a musician's profile; the defaults are the state before its first event."""
 
     user_id: UUID = _NOBODY
     stage_name: str = ""
@@ -38,4 +42,6 @@ PROFILES: Final = EventSourcedTable(
     Aggregate(aggregate_type="musician", initial=ProfileState(), apply=merge_changes), PROFILE_ROWS
 )
 ORIGINALS: Final = {"musician": KeyedTable("musician_profiles", "id", "profile_facts(it)")}
-"""The tables of which other services have copies, by kind."""
+"""The tables of which other services have copies, by kind of object, for the consistency check
+(`kit/copies`).
+"""

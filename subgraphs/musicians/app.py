@@ -1,4 +1,7 @@
-"""The wiring of the musicians service: its objects, made and passed to each other."""
+"""The wiring of the musicians service: makes its parts and connects them.
+
+`kit/serve` calls `bootstrap` to make the service, and starts it.
+"""
 
 from pathlib import Path
 
@@ -20,7 +23,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def bootstrap(settings: ServiceSettings) -> Service:
-    """Return the musicians service, not started."""
+    """Return the musicians service; the caller starts it."""
     database = Database(settings.database_url, clock=settings.clock)
     commands = CommandLog(database, COMMAND_HANDLERS, RESULTS)
     bus = Bus(database, COMMAND_HANDLERS, commands)

@@ -1,4 +1,8 @@
-"""The use cases of the musicians service."""
+"""The use cases of the musicians service: the handlers of its commands.
+
+Each checks the input (`model`), changes the profile by PROFILES, writes the tables of skills and documents,
+and publishes an event.
+"""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -34,7 +38,10 @@ _PARTS: Final = {"skills", "profile_document"}
 
 
 async def create_profile(uow: UnitOfWork, command: CreateProfile) -> Profile:
-    """Create a user's profile with its skills and document. Raises Conflict if the user has a profile."""
+    """Create a user's profile with its skills and document.
+
+    Raises BadUserInput, and Conflict if the user has a profile.
+    """
     values = {"user_id": command.user_id, **await _state(uow, command.values)}
     facts = partial(_facts, skills=await _skills_of(uow, None, values.get("skill_ids", ())))
     profile = await PROFILES.create(uow, uuid4(), values, MusicianProfileCreated, facts)
@@ -45,7 +52,7 @@ async def create_profile(uow: UnitOfWork, command: CreateProfile) -> Profile:
 
 
 async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Profile:
-    """Change a user's profile. Raises NotFound if the user has none."""
+    """Change a user's profile. Raises BadUserInput, and NotFound if the user has no profile."""
     values = await _state(uow, command.values)
     profile = await PROFILE_ROWS.lock_first(uow, profiles.c.user_id == command.user_id)
     if profile is None:
@@ -57,8 +64,9 @@ async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Profile:
 
 
 async def skill_ids(session: Session, keys: Sequence[str]) -> tuple[UUID, ...]:
-    """Return the ids of skills, given by id or name, without repetitions. Raises BadUserInput for unknown
-    ones.
+    """Return the ids of the skills with these keys, each an id or a name, without repetitions.
+
+    Raises BadUserInput for a key that is in no skill of the catalogue.
     """
     checked = model.skill_keys(keys)
     known = await store.skills_by_keys(session, checked) if checked else {}
@@ -68,7 +76,7 @@ async def skill_ids(session: Session, keys: Sequence[str]) -> tuple[UUID, ...]:
 
 
 async def _state(session: Session, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the fields of an input, and return them as fields of the state."""
+    """Return the checked fields of a profile's input as new values of ProfileState, by name."""
     values = model.columns({name: value for name, value in fields.items() if name not in _PARTS})
     if "skills" in fields:
         values["skill_ids"] = sorted(await skill_ids(session, fields["skills"] or ()))
@@ -78,7 +86,7 @@ async def _state(session: Session, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _set_parts(uow: UnitOfWork, musician_id: UUID, values: Mapping[str, Any]) -> None:
-    """Write skills and document, which have tables of their own."""
+    """Write those of skills and document that `values` contains to their tables."""
     if "skill_ids" in values:
         await store.set_skills(uow, musician_id, values["skill_ids"])
     if "profile_document" in values:
@@ -94,7 +102,7 @@ def _facts(profile: Profile, skills: Sequence[SkillRecord]) -> dict[str, Any]:
 async def _skills_of(
     session: Session, musician_id: UUID | None, ids: Sequence[UUID] | None
 ) -> list[SkillRecord]:
-    """Return the skills with these ids, or if `ids` is None the musician's present skills, ordered by id."""
+    """Return the skills with these ids, ordered by id; `ids` None: the musician's present skills."""
     if ids is not None:
         skills = list((await SKILL_ROWS.by_ids(session, ids)).values())
     else:
@@ -113,4 +121,4 @@ COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
 
 
 RESULTS: Mapping[type[Command[Any]], Reload] = dict.fromkeys((CreateProfile, UpdateProfile), PROFILE_ROWS.get)
-"""How the result of a command that was executed before is loaded."""
+"""By command type, the function that loads the profile that an earlier execution of the command returned."""

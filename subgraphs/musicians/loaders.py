@@ -1,4 +1,7 @@
-"""The data loaders of the musicians service."""
+"""The data loaders of the musicians service, which its GraphQL types use.
+
+Each loader collects the keys that resolvers load, and fetches them with one SQL statement.
+"""
 
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
@@ -9,7 +12,7 @@ from subgraphs.musicians.tables import PROFILE_ROWS, SKILL_ROWS
 
 
 class MusiciansContext(ServiceContext):
-    """The context of a request to the musicians service, with its data loaders."""
+    """The context of one GraphQL request, with data loaders of profiles, skills and documents."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)

@@ -1,4 +1,8 @@
-"""Commands and events of the musicians service."""
+"""Commands and events of the musicians service.
+
+`schema` makes the commands of GraphQL inputs, and `handlers` publishes the events. The fields of an event are
+the profile's values after the change.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +17,10 @@ from subgraphs.musicians.model import Profile
 
 @dataclass(frozen=True)
 class CreateProfile(Command[Profile]):
-    """Create the profile of a user; `values` are the fields of the input by name."""
+    """Create the profile of a user; `values` are the fields of the GraphQL input by name.
+
+    Returns the profile.
+    """
 
     user_id: UUID
     values: Mapping[str, Any]
@@ -21,7 +28,7 @@ class CreateProfile(Command[Profile]):
 
 @dataclass(frozen=True)
 class UpdateProfile(Command[Profile]):
-    """Change some fields of a user's profile, given by name."""
+    """Change a user's profile; `values` are the provided fields of the GraphQL input. Returns the profile."""
 
     user_id: UUID
     values: Mapping[str, Any]
@@ -40,7 +47,7 @@ class _ProfileEvent(Event):
     latitude: float | None
     longitude: float | None
     skill_ids: tuple[UUID, ...]
-    skills: tuple[str, ...]  # their names, in the same order
+    skills: tuple[str, ...]  # the names of the skills, in the order of `skill_ids`
     bio: str
     address: str | None
     city: str | None

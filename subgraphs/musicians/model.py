@@ -1,4 +1,4 @@
-"""The rules of musicians' profiles."""
+"""The rules of musicians' profiles, without I/O: checks of the fields of a profile's input."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A musician's profile, as stored."""
+    """A row of the table `musician_profiles`."""
 
     id: UUID
     user_id: UUID
@@ -44,7 +44,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class SkillRecord:
-    """An instrument, genre or style of the catalogue."""
+    """A row of the catalogue of skills; `category` is "instrument", "genre" or "style"."""
 
     id: UUID
     name: str
@@ -54,7 +54,10 @@ class SkillRecord:
 
 
 def columns(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the fields of a profile's input; return the columns for them. Raises BadUserInput."""
+    """Return the checked fields of a profile's input as new values of its row, by column.
+
+    Raises BadUserInput.
+    """
     checked: dict[str, Any] = {}
     for name, value in values.items():
         checked |= _CHECKS[name](value)
@@ -62,7 +65,10 @@ def columns(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def document(value: Any) -> dict[str, Any] | None:
-    """Check the free-form document of a profile, which may be None. Raises BadUserInput."""
+    """Return the checked document of a profile, any JSON object of limited size, or None.
+
+    Raises BadUserInput.
+    """
     if value is None:
         return None
     if not isinstance(value, dict):
@@ -71,7 +77,10 @@ def document(value: Any) -> dict[str, Any] | None:
 
 
 def skill_keys(values: Sequence[str]) -> list[str]:
-    """Check ids or names of skills; return them without repetitions. Raises BadUserInput."""
+    """Return at most MAX_SKILLS ids or names of skills, trimmed and without repetitions.
+
+    Raises BadUserInput.
+    """
     if len(values) > MAX_SKILLS:
         raise BadUserInput(f"'skills' must have at most {MAX_SKILLS} skills, got {len(values)}", "skills")
     return list(dict.fromkeys(checks.text(value, "skills", 100) for value in values))
@@ -97,7 +106,10 @@ def _location(value: Any) -> dict[str, Any]:
 
 
 def _availability(value: Any) -> dict[str, Any]:
-    """Check a weekly schedule; a slot that ends at or before its start ends on the next day."""
+    """Return a checked weekly schedule; None gives {}.
+
+    A slot that ends before its start ends on the next day.
+    """
     if value is None:
         return {}
     if not isinstance(value, dict) or not all(_is_day(day, slots) for day, slots in value.items()):
@@ -122,7 +134,9 @@ def _is_slot(slot: Any) -> bool:
 
 def _urls(values: Sequence[str] | None) -> list[str]:
     if len(values or ()) > MAX_URLS:
-        raise BadUserInput(f"'portfolioUrls' holds more than {MAX_URLS}", "portfolioUrls")
+        raise BadUserInput(
+            f"'portfolioUrls' must have at most {MAX_URLS} URLs, got {len(values or ())}", "portfolioUrls"
+        )
     return [checks.url(value, "portfolioUrls") for value in values or ()]
 
 

@@ -1,4 +1,7 @@
-"""Queries and mutations of the musicians subgraph."""
+"""Queries and mutations of the musicians subgraph, and the hidden fields for the consistency check.
+
+Mutations send commands to the bus.
+"""
 
 from dataclasses import asdict
 from typing import Any
@@ -34,7 +37,10 @@ from subgraphs.musicians.types import (
 
 
 async def _own_profile(info: Info, id: str) -> UUID:
-    """Return the id of a profile that belongs to the caller, or any profile's for admins."""
+    """Return the parsed id of a profile.
+
+    Raises NotFound, and Forbidden unless the caller owns it or is an admin.
+    """
     profile = await info.context.profiles.load(checks.identifier(id, "id"))
     if profile is None:
         raise NotFound(f"There is no musician with the id {id}")
@@ -129,7 +135,7 @@ class Mutation:
 
 
 def _values(input: CreateMusicianProfileInput | UpdateMusicianProfileInput) -> dict[str, Any]:
-    """Return the provided fields of an input as plain values."""
+    """Return the provided fields of an input by name, with the location as a dict."""
     values = provided(input)
     if values.get("location") is not None:
         values["location"] = asdict(values["location"])

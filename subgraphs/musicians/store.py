@@ -1,4 +1,6 @@
-"""The statements of the musicians service; its tables are in tables.py and migrations/."""
+"""The SQL statements of the musicians service that `RecordTable` does not have; its tables are in
+`tables`.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -38,13 +40,16 @@ _SKILLS_OF_MUSICIANS = (
 
 
 def has_skill(skill_id: UUID) -> ColumnElement[bool]:
-    """Return the condition that a musician has a skill."""
+    """Return the SQL condition on profiles that the musician has a skill."""
     having = select(musician_skills.c.musician_id).where(musician_skills.c.skill_id == skill_id)
     return profiles.c.id.in_(having)
 
 
 def conditions(wanted: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    """Return the SQL conditions for the filters of the list, except those for skills."""
+    """Return the SQL conditions on profiles for the fields of a MusicianFilter, by name, except `skills`.
+
+    A None value is no condition.
+    """
     return [
         _CONDITIONS[name](value)
         for name, value in wanted.items()
@@ -64,7 +69,7 @@ _CONDITIONS: Mapping[str, Any] = {
 
 
 async def set_skills(session: Session, musician_id: UUID, skill_ids: Sequence[UUID]) -> None:
-    """Replace a musician's skills."""
+    """Replace all skills of a musician by these."""
     await session.execute(delete(musician_skills).where(musician_skills.c.musician_id == musician_id))
     if skill_ids:
         rows = [{"musician_id": musician_id, "skill_id": skill_id} for skill_id in skill_ids]
@@ -72,7 +77,7 @@ async def set_skills(session: Session, musician_id: UUID, skill_ids: Sequence[UU
 
 
 async def set_document(session: Session, musician_id: UUID, document: Mapping[str, Any] | None) -> None:
-    """Store a musician's document, or delete it if it is None."""
+    """Insert or replace a musician's document; None deletes it."""
     if document is None:
         await session.execute(delete(documents).where(documents.c.musician_id == musician_id))
         return
@@ -86,14 +91,15 @@ async def set_document(session: Session, musician_id: UUID, document: Mapping[st
 
 
 async def documents_by_musicians(session: Session, ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
-    """Return documents by musician, with one statement."""
+    """Return the documents of musicians, by musician id; `ids` are the musicians'."""
     rows = await session.fetch_all(_DOCUMENTS, ids=ids)
     return {row.musician_id: row.document for row in rows}
 
 
 async def skills_by_keys(session: Session, keys: Sequence[str]) -> dict[str, UUID]:
-    """Return the ids of skills by the given keys, which are ids or names in any case; the result is in
-    lower case.
+    """Return the ids of skills, by name and by id, both in lower case.
+
+    `keys`: ids or names in any case. A skill that is found is in the result under its name and its id.
     """
     name, wanted = func.lower(skills.c.name), any_(literal([key.lower() for key in keys], ARRAY(Text)))
     called = (name == wanted) | (cast(skills.c.id, Text) == wanted)
@@ -102,7 +108,7 @@ async def skills_by_keys(session: Session, keys: Sequence[str]) -> dict[str, UUI
 
 
 async def skills_by_musicians(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[SkillRecord]]:
-    """Return the skills of each musician, ordered by category and name, with one statement."""
+    """Return the skills of musicians, by musician id, ordered by category and name."""
     found: dict[UUID, list[SkillRecord]] = {}
     for row in await session.fetch_all(_SKILLS_OF_MUSICIANS, ids=ids):
         columns = row._asdict()
@@ -111,7 +117,7 @@ async def skills_by_musicians(session: Session, ids: Sequence[UUID]) -> dict[UUI
 
 
 async def catalogue(session: Session, category: str | None) -> list[SkillRecord]:
-    """Return all skills, or those of a category."""
+    """Return the skills of a category (None: all), ordered by category and name."""
     statement = select(skills).order_by(skills.c.category, skills.c.name)
     chosen = statement.where(skills.c.category == category) if category else statement
     return await SKILL_ROWS.fetch_all(session, chosen)

@@ -1,4 +1,7 @@
-"""The tables of the musicians service for SQLAlchemy; they are created in migrations/."""
+"""The tables of the musicians service as SQLAlchemy objects; the files in migrations/ create them.
+
+`store` and the RecordTables here build their SQL statements with them.
+"""
 
 from typing import Final
 

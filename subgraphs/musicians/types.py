@@ -1,4 +1,7 @@
-"""The types of the musicians subgraph."""
+"""The GraphQL types of the musicians subgraph.
+
+The method `of` makes an object of a record; `resolve_reference` resolves the representation of an entity.
+"""
 
 import enum
 from datetime import datetime
@@ -55,7 +58,7 @@ class Skill:
 
     @classmethod
     def of(cls, record: SkillRecord) -> "Skill":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         return cls(
             id=strawberry.ID(str(record.id)),
             name=record.name,
@@ -135,7 +138,7 @@ class Musician:
 
     @classmethod
     def of(cls, profile: Profile) -> "Musician":
-        """Return the GraphQL type of a profile."""
+        """Return the GraphQL object of a profile."""
         return cls(
             id=strawberry.ID(str(profile.id)),
             stage_name=profile.stage_name,
@@ -165,7 +168,7 @@ class User:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "User":
-        """Return the user with this id; whether it exists is not checked here but in the users service."""
+        """Return the user with this id, without a check that it exists: the users service does it."""
         return cls(id=id)
 
 

@@ -1,4 +1,7 @@
-"""The wiring of the notifications service: its objects, made and passed to each other."""
+"""The wiring of the notifications service: makes its parts and connects them.
+
+`kit/serve` calls `bootstrap` to make the service, and starts it.
+"""
 
 from pathlib import Path
 
@@ -19,7 +22,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def bootstrap(settings: ServiceSettings) -> Service:
-    """Return the notifications service, not started."""
+    """Return the notifications service; the caller starts it."""
     database = Database(settings.database_url, clock=settings.clock)
     bus = Bus(database, COMMAND_HANDLERS)
     queue = Queue(settings.redis_url)

@@ -1,4 +1,7 @@
-"""The notifications that follow from other services' events: a table from event types to functions."""
+"""Makes the drafts of the notifications that follow from other services' events.
+
+DRAFTS is a table of functions by event type; `handlers.notify` calls them.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -12,10 +15,11 @@ from subgraphs.notifications.messages import ApplicationFacts, BookingFacts, Reg
 from subgraphs.notifications.model import REMIND_BEFORE, SOON, NotificationDraft
 
 MakeDrafts = Callable[[Envelope, datetime], Iterable[NotificationDraft]]
+"""Makes the notifications of an event; the second argument is the present time."""
 
 
 def _data(facts: msgspec.Struct, **more: UUID | None) -> dict[str, str]:
-    """Return the ids in an event except those of users, as the notification's data."""
+    """Return the ids in an event by name, as the notification's data, without those of users."""
     ids = {name: getattr(facts, name) for name in facts.__struct_fields__ if name.endswith("_id")} | more
     private = {"client_id", "musician_user_id", "user_id"}
     return {name: str(value) for name, value in ids.items() if value is not None and name not in private}
@@ -138,6 +142,6 @@ DRAFTS: Mapping[str, MakeDrafts] = {
 
 
 def booking_of(envelope: Envelope) -> str:
-    """Return the id of the booking that an event is about, "" if there is none."""
+    """Return the `booking_id` in an event as text, "" if it has none."""
     booking_id: Any = envelope.payload.get("booking_id", "")
     return str(booking_id)

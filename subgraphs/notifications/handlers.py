@@ -1,4 +1,6 @@
-"""The use cases of the notifications service."""
+"""The use cases of the notifications service: the handlers of its commands and of the events that it
+consumes.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +21,7 @@ async def mark_read(uow: UnitOfWork, command: messages.MarkRead) -> model.Notifi
     if known is None:
         raise NotFound(f"There is no notification with the id {command.notification_id}")
     if known.user_id != command.by.user_id:
-        raise Forbidden("This belongs to another user")
+        raise Forbidden("The notification belongs to another user: only that user may change it")
     read = await store.mark_read(uow, known.id)
     if read is None:
         raise NotFound(f"There is no notification with the id {command.notification_id}")
@@ -37,7 +39,10 @@ async def update_settings(uow: UnitOfWork, command: messages.UpdateSettings) -> 
 
 
 async def send_due(uow: UnitOfWork, command: messages.SendDue) -> int:
-    """Publish an event for each notification that is due, and mark it as sent; return how many were due."""
+    """Publish NotificationDue for due notifications, at most `command.most`, and mark them as sent.
+
+    A notification without a channel is only marked. Returns how many were due.
+    """
     claimed = await store.claim_due(uow, command.most)
     for due in claimed:
         if due.channels:
@@ -56,7 +61,10 @@ async def send_due(uow: UnitOfWork, command: messages.SendDue) -> int:
 
 
 async def notify(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Add the notifications that follow from an event, with the channels and times of their users."""
+    """Add the notifications that follow from an event (a handler of events).
+
+    Channels and delivery times follow from the settings of their users.
+    """
     now = uow.clock.now()
     drafts = list(DRAFTS[envelope.event_type](envelope, now))
     settings = await store.settings_of(uow, [draft.user_id for draft in drafts])
@@ -66,7 +74,7 @@ async def notify(uow: UnitOfWork, envelope: Envelope) -> None:
 
 
 async def notify_of_cancellation(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Delete the reminders of a cancelled booking, and add the notifications about the cancellation."""
+    """Delete the reminders of a cancelled booking, and add notifications of its cancellation."""
     await store.delete_reminders(uow, booking_of(envelope))
     await notify(uow, envelope)
 

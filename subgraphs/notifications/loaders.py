@@ -1,4 +1,7 @@
-"""The data loaders of the notifications service."""
+"""The data loaders of the notifications service, which its GraphQL types use.
+
+Each loader collects the keys that resolvers load, and fetches them with one SQL statement.
+"""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -15,7 +18,7 @@ from subgraphs.notifications.tables import NOTIFICATION_ROWS
 
 
 class NotificationsContext(ServiceContext):
-    """The data loaders of one GraphQL request."""
+    """The context of one GraphQL request, with data loaders of notifications, their numbers, and settings."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)

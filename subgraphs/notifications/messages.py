@@ -1,4 +1,6 @@
-"""Commands and events of the notifications service, and the fields of others' events that it reads."""
+"""Commands and events of the notifications service, and the fields that it reads from other
+services' events.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +32,7 @@ class MarkAllRead(Command[int]):
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateSettings(Command[DeliverySettings]):
-    """Change some of a user's settings, given by name; returns all settings."""
+    """Change a user's settings; `changes`: the new values by name. Returns all settings."""
 
     by: Identity
     changes: Mapping[str, Any]
@@ -38,15 +40,16 @@ class UpdateSettings(Command[DeliverySettings]):
 
 @dataclass(frozen=True, kw_only=True)
 class SendDue(Command[int]):
-    """Send the notifications that are due, at most `most`; returns how many were due."""
+    """Send up to `most` notifications whose delivery time has come; returns how many there were."""
 
     most: int = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class NotificationDue(Event):
-    """A notification is to be sent now by these channels; services that send mail, push or SMS consume the
-    event.
+    """A notification is to be sent now by `channels` (email, push, sms).
+
+    Programs that send mail, push or SMS consume the event.
     """
 
     aggregate_type: ClassVar[str] = "notification"
@@ -62,14 +65,14 @@ class NotificationDue(Event):
 
 
 class RegisteredUser(msgspec.Struct, frozen=True):
-    """The fields of an event about a registered user."""
+    """The fields that this service reads from UserRegistered."""
 
     user_id: UUID
     username: str
 
 
 class ApplicationFacts(msgspec.Struct, frozen=True):
-    """The fields of the events about an application."""
+    """The fields that this service reads from events about applications."""
 
     application_id: UUID
     request_id: UUID
@@ -82,7 +85,7 @@ class ApplicationFacts(msgspec.Struct, frozen=True):
 
 
 class BookingFacts(msgspec.Struct, frozen=True):
-    """The fields of the events about a booking."""
+    """The fields that this service reads from events about bookings."""
 
     booking_id: UUID
     request_id: UUID
@@ -96,7 +99,7 @@ class BookingFacts(msgspec.Struct, frozen=True):
 
 
 class ReviewFacts(msgspec.Struct, frozen=True):
-    """The fields of an event about a published review."""
+    """The fields that this service reads from ReviewPublished."""
 
     review_id: UUID
     booking_id: UUID

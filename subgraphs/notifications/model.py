@@ -1,8 +1,11 @@
-"""The rules of delivery: by which channels a notification is sent, and when.
+"""The rules of delivery, without I/O: by which channels a notification is sent, and when.
 
-In a user's quiet hours only urgent notifications are sent; others wait for their end. Quiet hours are local
-times in the user's time zone, and usually include midnight. If their end is skipped by a change of the clock,
-they end later by the skipped time.
+In a user's quiet hours only urgent notifications are sent; others are sent when the quiet hours end. Quiet
+hours are local times in the user's time zone, and usually include midnight. If a change of the clock skips
+their end, they end later by the skipped time.
+
+Example: with quiet hours from 22:00 to 08:00, a notification that appears at 23:30 is sent at 08:00 of the
+next day.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +21,7 @@ from subgraphs.kit.errors import BadUserInput
 TYPES = ("request_update", "new_application", "message", "reminder", "system")
 REMIND_BEFORE = timedelta(hours=24)
 SOON = timedelta(hours=48)
-"""The notification of a cancellation is urgent if it comes less than this before the event."""
+"""The notification of a cancellation is urgent if the event starts in less than this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +38,17 @@ class DeliverySettings:
     time_zone: str = "UTC"
 
     def channels(self, kind: str) -> tuple[str, ...]:
-        """Return the channels by which this type of notification is sent."""
+        """Return the channels by which notifications of the type `kind` are sent; () if they are not sent."""
         if not self.notification_types.get(kind, True):
             return ()
         channels = {"email": self.email_enabled, "push": self.push_enabled, "sms": self.sms_enabled}
         return tuple(name for name, enabled in channels.items() if enabled)
 
     def deliver_after(self, moment: datetime, is_urgent: bool) -> datetime:
-        """Return the earliest time to send a notification that appears at `moment`."""
+        """Return the earliest time to send a notification that appears at `moment`.
+
+        It is `moment`, or for one that is not urgent the end of the quiet hours around it.
+        """
         local = moment.astimezone(_zone(self.time_zone))
         if is_urgent or not self._is_quiet(local.time()):
             return moment
@@ -58,8 +64,10 @@ class DeliverySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationRecord:
-    """A notification, as stored. `appears_at`: when the user sees it; `deliver_after`: the earliest time to
-    send it.
+    """A row of the table `notifications`.
+
+    `appears_at`: the time from which the user's list contains it; `deliver_after`: the earliest time to send
+    it; `event_id`: the event from which it follows.
     """
 
     id: UUID
@@ -81,7 +89,10 @@ class NotificationRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationDraft:
-    """A notification to add for a user; `appears_at` None: now."""
+    """A notification to add for a user, before channels and delivery time are known.
+
+    `appears_at`: the time from which the user's list contains it; None: now.
+    """
 
     user_id: UUID
     kind: str
@@ -95,7 +106,10 @@ class NotificationDraft:
 def row_of(
     draft: NotificationDraft, settings: DeliverySettings, event_id: UUID, now: datetime
 ) -> dict[str, Any]:
-    """Return the row of a notification for a user with these settings."""
+    """Return the row of a notification, with channels and delivery time by the user's settings.
+
+    `event_id`: the event from which it follows.
+    """
     appears_at = draft.appears_at or now
     return {
         "user_id": draft.user_id,
@@ -116,7 +130,10 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def check_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Check changes of settings: a known time zone, and times without an offset. Raises BadUserInput."""
+    """Return the checked new values of settings, by name.
+
+    Raises BadUserInput for an unknown time zone and for times with an offset.
+    """
     checked = dict(changes)
     if "time_zone" in checked:
         checks.time_zone(checked["time_zone"])

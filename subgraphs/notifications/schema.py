@@ -1,4 +1,4 @@
-"""Queries and mutations of the notifications subgraph."""
+"""Queries and mutations of the notifications subgraph, and the hidden mutation for a step of sagas."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A background task that sends due notifications, every second."""
+"""A background task that sends due notifications every second: it executes the command SendDue."""
 
 import structlog
 
@@ -13,7 +13,10 @@ EVERY_SECONDS = 1.0
 
 
 class Sender(Background):
-    """Sends due notifications until it is stopped; several processes may run one."""
+    """The background task.
+
+    Several processes may run one, because each notification is sent by one of them.
+    """
 
     task_name = "sender of notifications"
 

@@ -1,4 +1,7 @@
-"""The step of sagas in the notifications service: add a notification; and its undoing."""
+"""The step of sagas in the notifications service: add a notification; and its undo.
+
+`kit/steps` calls them with `given`, the input of the step, and, to undo it, `done`, the result of doing it.
+"""
 
 from uuid import UUID, uuid4
 
@@ -8,12 +11,14 @@ from subgraphs.notifications import model, store
 
 
 async def notify(uow: UnitOfWork, given: Given) -> Given:
-    """Add a notification for a user, with the channels and times of the user's settings."""
+    """Add a notification for a user, with channels and delivery time by the user's settings; return
+    its id.
+    """
     return {"notificationId": str(await _add_notification(uow, given, given["title"], given["message"]))}
 
 
 async def retract(uow: UnitOfWork, given: Given, done: Given) -> Given:
-    """Undo `notify`: delete the notification if it is unread and not sent, else add one that revokes it."""
+    """Undo `notify`: delete the notification, or if it was read or sent, add one that revokes it."""
     if await store.remove_unread(uow, UUID(done["notificationId"])):
         return {"removed": True}
     notification_id = await _add_notification(

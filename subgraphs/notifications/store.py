@@ -1,4 +1,6 @@
-"""The statements of the notifications service; its tables are in tables.py and migrations/."""
+"""The SQL statements of the notifications service that `RecordTable` does not have; its tables are in
+`tables`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -23,21 +25,25 @@ _SETTINGS = select(*_SETTINGS_COLUMNS).where(among_ids(settings.c.user_id))
 
 
 def visible(unread_only: bool) -> list[ColumnElement[bool]]:
-    """Return the conditions for visible notifications: reminders appear at their time only."""
+    """Return the SQL conditions for notifications that users see in their lists.
+
+    Reminders are not visible before their time. `unread_only`: only those that were not read.
+    """
     arrived = notifications.c.appears_at <= func.now()
     return [arrived, notifications.c.is_read.is_(False)] if unread_only else [arrived]
 
 
 async def settings_of(session: Session, users: Sequence[UUID]) -> dict[UUID, DeliverySettings]:
-    """Return the settings of users, the defaults for those without settings."""
+    """Return the settings of users, by user id; users without a row have the defaults."""
     found = records(DeliverySettings, await session.fetch_all(_SETTINGS, ids=users))
     stored = {own.user_id: own for own in found}
     return {user: stored.get(user) or DeliverySettings(user) for user in users}
 
 
 async def change_settings(session: Session, user_id: UUID, changes: Mapping[str, Any]) -> DeliverySettings:
-    """Change some of a user's settings and return all; `notification_types` are merged into the stored
-    ones.
+    """Change a user's settings and return all of them; `changes`: the new values by column.
+
+    `notification_types` (True or False by type) is merged into the stored one.
     """
     values = dict(changes)
     types = values.pop("notification_types", {})
@@ -58,7 +64,7 @@ async def add(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 async def remove_unread(session: Session, notification_id: UUID) -> bool:
-    """Delete a notification if it is unread and not sent; return whether it was."""
+    """Delete a notification if it is unread and not sent; return whether it was deleted."""
     unread = (
         (notifications.c.id == notification_id) & ~notifications.c.is_read & notifications.c.sent_at.is_(None)
     )
@@ -66,7 +72,7 @@ async def remove_unread(session: Session, notification_id: UUID) -> bool:
 
 
 async def delete_reminders(session: Session, booking_id: str) -> None:
-    """Delete the reminders of a booking that have not appeared."""
+    """Delete the reminders of a booking that are not visible yet."""
     unsent = (notifications.c.type == "reminder") & notifications.c.sent_at.is_(None)
     of_booking = notifications.c.data["booking_id"].astext == booking_id
     await session.execute(
@@ -75,8 +81,9 @@ async def delete_reminders(session: Session, booking_id: str) -> None:
 
 
 async def mark_read(session: Session, notification_id: UUID) -> NotificationRecord | None:
-    """Mark a notification as read and return it; `read_at` stays the time of the first call. None if it is
-    absent.
+    """Mark a notification as read and return its record; None if it does not exist.
+
+    A later call does not change `read_at`.
     """
     first = func.coalesce(notifications.c.read_at, func.now())
     chosen = update(notifications).where(notifications.c.id == notification_id)
@@ -91,8 +98,9 @@ async def mark_all_read(session: Session, user_id: UUID) -> int:
 
 
 async def claim_due(session: Session, most: int) -> list[NotificationRecord]:
-    """Mark due notifications as sent, at most `most`, and return them; concurrent calls get different
-    ones.
+    """Mark up to `most` notifications whose delivery time has come as sent; return their records.
+
+    Concurrent calls return different notifications.
     """
     unsent = (notifications.c.deliver_after <= func.now()) & notifications.c.sent_at.is_(None)
     due = select(notifications.c.id).where(unsent).order_by(notifications.c.deliver_after).limit(most)

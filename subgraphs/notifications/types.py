@@ -1,4 +1,7 @@
-"""The types of the notifications subgraph, which are visible to their user and to admins only."""
+"""The GraphQL types of the notifications subgraph, which are visible to their user and to admins only.
+
+The method `of` makes an object of a record; `resolve_reference` resolves the representation of an entity.
+"""
 
 import enum
 from datetime import datetime, time
@@ -81,12 +84,15 @@ class Notification:
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Notification | None":
-        """Return the notification with this id, None if there is none. Raises Forbidden."""
+        """Return the notification with this id, None if there is none. Raises Unauthenticated, Forbidden."""
         return await cls.load(info, id)
 
     @classmethod
     async def load(cls, info: Info, id: str) -> "Notification | None":
-        """Return the notification with this id, None if there is none. Raises Unauthenticated, Forbidden."""
+        """Return the notification with this id, None if there is none.
+
+        Raises Forbidden unless it is the caller's or the caller is an admin, Unauthenticated without a token.
+        """
         info.context.require()
         key = uuid_of(id)
         record = await info.context.notifications.load(key) if key else None
@@ -97,7 +103,7 @@ class Notification:
 
     @classmethod
     def of(cls, record: NotificationRecord) -> "Notification":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         return cls(
             id=strawberry.ID(str(record.id)),
             type=NotificationType(record.type),
@@ -142,7 +148,7 @@ class NotificationSettings:
 
     @classmethod
     def of(cls, settings: DeliverySettings) -> "NotificationSettings":
-        """Return the GraphQL type of settings."""
+        """Return the GraphQL object of settings."""
         return cls(
             email_enabled=settings.email_enabled,
             push_enabled=settings.push_enabled,
@@ -195,7 +201,7 @@ class User:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "User | None":
-        """Return the user with this id; whether it exists is not checked here but in the users service."""
+        """Return the user with this id, without a check that it exists: the users service does it."""
         key = uuid_of(id)
         return cls(id=id, key=key) if key else None
 
@@ -235,7 +241,7 @@ class NotificationSettingsInput:
     )
 
     def read(self) -> dict[str, Any]:
-        """Return the provided changes by name. Raises BadUserInput for null."""
+        """Return the provided new values of settings, by column. Raises BadUserInput for null."""
         changes = provided(self)
         if (name := next((name for name, value in changes.items() if value is None), None)) is not None:
             raise BadUserInput(f"'{to_camel_case(name)}' must not be null", to_camel_case(name))

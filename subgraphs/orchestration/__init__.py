@@ -1,1 +1,3 @@
-"""The orchestration service: sagas over the other services, their status, and a dashboard."""
+"""The orchestration service: runs sagas over the other services, returns their states, and has a
+dashboard.
+"""

@@ -1,4 +1,7 @@
-"""The wiring of the orchestration service: its objects, made and passed to each other."""
+"""The wiring of the orchestration service: makes its parts and connects them.
+
+`kit/serve` calls `bootstrap` to make the service, and starts it.
+"""
 
 from pathlib import Path
 from uuid import UUID
@@ -20,16 +23,16 @@ from subgraphs.orchestration.schema import schema
 from subgraphs.orchestration.types import OrchestrationContext
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-SELF = UUID(int=0x6F7263686573747261)
+SELF = UUID(int=0x6F7263686573747261)  # the id of this service as a caller of others: "orchestra" in ASCII
 
 
 def bootstrap(
     settings: ServiceSettings, transport: Transport | None = None, pace: RunnerSettings | None = None
 ) -> Service:
-    """Return the orchestration service, not started. Raises ServiceSettingsError without
-    JWT_PRIVATE_KEY_FILE.
+    """Return the orchestration service; the caller starts it.
 
-    `transport`: the transport to the other services, by default HTTP to `settings.service_urls`.
+    `transport`: the transport to the other services, by default HTTP to `settings.service_urls`. `pace`: the
+    settings of the saga worker. Raises ServiceSettingsError without JWT_PRIVATE_KEY_FILE.
     """
     if settings.jwt_private_key_file is None:
         raise ServiceSettingsError(

@@ -1,4 +1,8 @@
-"""The saga engine as a part of the service: the journal, and a worker that executes sagas."""
+"""The saga engine as a part of the service: the journal of sagas in PostgreSQL, and a worker that
+executes them.
+
+The engine itself is `gateway/saga`.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,11 +18,11 @@ from gateway.saga.postgres import CHANNEL, PostgresJournal
 from gateway.saga.runner import Runner, RunnerSettings
 from subgraphs.kit.errors import BadUserInput, Conflict, DomainError, NotFound
 
-MAX_WAIT = 20.0  # seconds
+MAX_WAIT = 20.0  # the longest time that a mutation waits for the end of its saga, in seconds
 
 
 class SagaEngine:
-    """Starts, executes and queries sagas. Its worker runs from `start` to `stop`."""
+    """Starts, executes and queries sagas; its worker executes them between `start` and `stop`."""
 
     def __init__(self, database_url: str, sagas: Sequence[Saga], pace: RunnerSettings | None = None) -> None:
         self.url = database_url
@@ -45,10 +49,12 @@ class SagaEngine:
         await self.journal.close()
 
     async def begin(self, saga_type: str, key: str, data: Mapping[str, Any], by: str, wait: bool) -> SagaView:
-        """Start a saga, or find the one that was started with the same key; return its state.
+        """Start a saga with the input `data`, or find the saga that was started with this key;
+        return its state.
 
-        `by`: the user's id; `wait`: wait until the saga has ended, MAX_WAIT at most. Raises NotFound,
-        Conflict, BadUserInput.
+        `key`: the idempotency key; `by`: the user's id; `wait`: whether to wait until the saga has ended, at
+        most MAX_WAIT. Raises NotFound for an unknown type, Conflict if the key was used with another input,
+        and BadUserInput.
         """
         try:
             saga = self.definitions.newest(saga_type)
@@ -58,15 +64,20 @@ class SagaEngine:
         return await self.view(saga_id, MAX_WAIT if wait else 0)
 
     async def view(self, saga_id: UUID, wait: float = 0) -> SagaView:
-        """Return a saga's state when it rests, or after `wait` seconds. Raises NotFound."""
+        """Return a saga's state, after waiting at most `wait` seconds for its end. Raises NotFound.
+
+        A saga that needs an operator counts as ended.
+        """
         view = await wait_until_settled(self.journal, saga_id, wait)
         if view is None:
             raise NotFound(f"There is no saga with the id {saga_id}")
         return view
 
     async def operate(self, saga_id: UUID, verb: Verb, by: str, reason: str) -> SagaView:
-        """Execute an operator's command on a saga; return its state. Raises NotFound, Conflict,
-        BadUserInput.
+        """Execute an operator's command (`verb`) on a saga; return its state.
+
+        `by`: the operator's user id; `reason`: recorded with the command. Raises NotFound, Conflict if the
+        saga's status does not allow the command, BadUserInput.
         """
         try:
             await self.journal.operate(saga_id, verb, by, reason)
@@ -76,7 +87,7 @@ class SagaEngine:
 
 
 def as_domain_error(error: SagaError) -> DomainError:
-    """Convert an error of the engine to the service's error."""
+    """Return the error of the saga engine as an error for callers."""
     if error.code == "UNKNOWN_SAGA":
         return NotFound(error.message)
     if error.code in ("SAGA_STATE", "IDEMPOTENCY_KEY_REUSED"):

@@ -1,5 +1,5 @@
-"""The dashboard of sagas: live lists by status, durations, failures, a saga's timeline, and operators'
-commands.
+"""The dashboard of sagas for admins: live lists by status, durations, failures, a saga's timeline,
+and commands.
 
 All requests but those for the page itself need an admin's token in the Authorization header, which another
 site cannot make a browser send.
@@ -41,7 +41,7 @@ Respond = Callable[[Request, Identity], Awaitable[Any]]
 
 
 class Dashboard:
-    """An ASGI application that serves the dashboard under /dashboard, and all other paths by `app`."""
+    """An ASGI application that serves /dashboard itself and passes requests for other paths to `app`."""
 
     def __init__(
         self, app: ASGIApp, engine: SagaEngine, verifier: TokenVerifier, clock: Clock = SYSTEM_CLOCK
@@ -60,7 +60,7 @@ class Dashboard:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request (the ASGI interface)."""
         if scope["type"] == "http" and scope["path"].startswith("/dashboard"):
             await self.pages(scope, receive, _with_headers(send))
         else:
@@ -76,7 +76,10 @@ class Dashboard:
         return identity
 
     def for_admins(self, answer: Respond) -> Callable[[Request], Awaitable[Response]]:
-        """Return an endpoint for admins that returns the result of `answer`, or an error, as JSON."""
+        """Return an endpoint that responds to admins with the result of `answer` as JSON.
+
+        A DomainError, also that of a caller who is no admin, becomes a JSON response with its status.
+        """
 
         async def serve(request: Request) -> Response:
             try:
@@ -87,11 +90,11 @@ class Dashboard:
         return serve
 
     async def saga(self, request: Request, _: Identity) -> Any:
-        """Return the whole state of a saga."""
+        """Return the whole state of a saga, with its steps and attempts."""
         return asdict(await self.engine.view(checks.identifier(request.path_params["id"], "id")))
 
     async def operate(self, request: Request, by: Identity) -> Any:
-        """Execute an operator's command on a saga; return its state."""
+        """Execute the operator's command in the path on a saga; return its state."""
         verb = request.path_params["verb"]
         if verb not in VERBS:
             raise BadUserInput(f"The command must be one of {', '.join(VERBS)}, got {verb!r}")
@@ -104,7 +107,7 @@ class Dashboard:
         return asdict(await self.engine.operate(saga_id, cast(Verb, verb), str(by.user_id), reason))
 
     async def events(self, request: Request) -> Response:
-        """Stream the list of sagas at every change, as server-sent events (HTML Standard, 9.2)."""
+        """Stream the list of sagas, again at every change, as server-sent events (HTML Standard, 9.2)."""
         try:
             self.admin(request)
             status, saga_type = (request.query_params.get(name) or None for name in ("status", "type"))
@@ -115,8 +118,9 @@ class Dashboard:
         )
 
     async def changes(self, request: Request, wanted: SagaFilter) -> AsyncIterator[bytes]:
-        """Yield an event per change, and a comment every 15 seconds without one, to detect a broken
-        connection.
+        """Yield a server-sent event with the newest sagas that fulfil `wanted`, again at every change.
+
+        After 15 seconds without a change yield a comment, so that a broken connection is noticed.
         """
         last, quiet = b"", 0
         while not await request.is_disconnected():
@@ -134,7 +138,7 @@ class Dashboard:
 
 
 def error_response(error: DomainError) -> Response:
-    """Return an error as a JSON response with the status for its code."""
+    """Return an error as a JSON response, with the HTTP status for its code (STATUS_OF_CODE, else 400)."""
     body = {"message": error.message, "code": error.code}
     return Response(orjson.dumps(body), STATUS_OF_CODE.get(error.code, 400), media_type="application/json")
 

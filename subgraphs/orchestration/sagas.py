@@ -1,5 +1,7 @@
-"""MussikOn's sagas. A step is a mutation of a service; its arguments are computed from the saga's input and
-from the results of earlier steps.
+"""The definitions of MussikOn's sagas: assignment, confirmation and cancellation of a booking.
+
+A step calls a hidden mutation of a service. Its arguments are computed from the saga's input and from the
+results of earlier steps.
 
 Example: `assignment` calls validateAvailability, updateStatus, notify, createEscrow and blockAvailability. If
 blockAvailability is refused, the steps before it are undone in reverse order.
@@ -21,13 +23,13 @@ ASSIGNMENT, CONFIRMATION, CANCELLATION = (
     "cancellation_refund",
 )
 
-# The refund by the time of the cancellation: at least so many days before the event, and percent of the
-# price.
+# The refunds by the time of the cancellation, as pairs: the least number of days before the event, and the
+# refunded percentage of the price. Later than the last pair nothing is refunded.
 POLICY = ((14, 100), (3, 50))
 
 
 class Steps:
-    """Makes the steps of sagas from services' mutations."""
+    """Makes the steps of sagas, which call services' mutations with `client`."""
 
     def __init__(self, client: ServiceClient) -> None:
         self.client = client
@@ -35,10 +37,11 @@ class Steps:
     def step(
         self, name: str, service: str, field: str, inputs: str, request: Any, *, undone: bool = True
     ) -> Step:
-        """Return the step that calls the mutation `field` of a service.
+        """Return the step `name`, which calls the mutation `field` of a service.
 
-        `inputs` declares the mutation's arguments; `request` computes them from the saga's input and the
-        results of earlier steps. `undone` False: the step has no effect to undo.
+        `inputs` declares the mutation's arguments (`ServiceClient.step`); the function `request` computes
+        their values from the saga's input and the results of earlier steps, by step name. `undone` False: the
+        step has no effect to undo.
         """
 
         async def act(call: StepCall) -> Any:
@@ -49,8 +52,10 @@ class Steps:
         return Step(name, action, undo, request, service, field, 10.0, RETRY, UNDO_RETRY)
 
     def notification(self, name: str, user: Any, title: str, message: Any) -> Step:
-        """Return a step that adds a notification; `user` and `message` are functions of the input and the
-        results.
+        """Return a step that adds a notification.
+
+        The functions `user` and `message` return the user's id and the text; their arguments are the saga's
+        input and the results of earlier steps.
         """
 
         def request(data: Given, results: Given) -> Given:
@@ -67,7 +72,9 @@ class Steps:
 
 
 def _booking(results: Given) -> Given:
-    """Return the facts about the booking in the results of earlier steps."""
+    """Return the values of the booking from the result of the earlier step that has them; {} if there is
+    none.
+    """
     for name in ("update_status", "confirm_booking", "cancel_booking"):
         if name in results:
             facts: Given = results[name]
@@ -82,7 +89,7 @@ def sagas(client: ServiceClient) -> list[Saga]:
 
 
 def assignment(steps: Steps) -> Saga:
-    """Return the saga in which a client books a musician for a request."""
+    """Return the definition of the saga by which a client books a musician for a request."""
     musician = "requestId: ID!, musicianId: ID!"
     return Saga(
         ASSIGNMENT,
@@ -129,17 +136,20 @@ def _names(inputs: str) -> list[str]:
 
 
 def _of_data(inputs: str) -> Callable[[Given, Given], Given]:
-    """Return a function that takes a step's arguments from the saga's input."""
+    """Return a function that reads the arguments which `inputs` declares from the saga's input."""
     return lambda data, _: {name: data[name] for name in _names(inputs)}
 
 
 def _of_booking(inputs: str, **renamed: str) -> Callable[[Given, Given], Given]:
-    """Return a function that takes a step's arguments from an earlier step's facts about the booking."""
+    """Return a function that reads the arguments which `inputs` declares from the booking's values.
+
+    `renamed`: by argument, the name of the value if it differs: `amount="price"`.
+    """
     return lambda _, results: {name: _booking(results)[renamed.get(name, name)] for name in _names(inputs)}
 
 
 def confirmation(steps: Steps) -> Saga:
-    """Return the saga in which a booking is confirmed and its escrow is paid to the musician."""
+    """Return the definition of the saga that confirms a booking and pays its escrow to the musician."""
     return Saga(
         CONFIRMATION,
         (
@@ -152,8 +162,9 @@ def confirmation(steps: Steps) -> Saga:
 
 
 def cancellation(steps: Steps) -> Saga:
-    """Return the saga in which a booking is cancelled, its time is released, and the client is refunded by
-    POLICY.
+    """Return the definition of the saga that cancels a booking, releases its time and refunds the client.
+
+    The refund follows POLICY.
     """
 
     def refund(data: Given, results: Given) -> Given:
@@ -190,7 +201,10 @@ def _notify_both(steps: Steps, title: str, what: str) -> tuple[Step, Step]:
 
 
 def percent_of(booking: Given) -> int:
-    """Return the percentage of the price to refund: 100 if the musician cancelled, else by POLICY."""
+    """Return the percentage of the price to refund: 100 if the musician has cancelled, else by POLICY.
+
+    `booking`: the result of the step that cancels it.
+    """
     if booking.get("cancelledBy") == "musician":
         return 100
     ahead = datetime.fromisoformat(booking["startsAt"]) - datetime.fromisoformat(booking["cancelledAt"])

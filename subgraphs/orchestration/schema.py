@@ -1,4 +1,4 @@
-"""Queries and mutations of the orchestration subgraph."""
+"""Queries and mutations of the orchestration subgraph; the mutations start sagas, or operate them."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -31,8 +31,10 @@ MAX_SAGAS = 100
 
 @enum_type
 class SagaVerb(Enum):
-    """An operator's command for a saga: retry or skip the step that failed, undo all steps, or end the
-    saga.
+    """An operator's command for a saga.
+
+    RETRY or SKIP the step that failed; COMPENSATE: undo all steps, also of a completed saga; CANCEL: undo all
+    steps of a running saga, which is then cancelled.
     """
 
     RETRY = "retry"
@@ -119,7 +121,7 @@ class Mutation:
 
     @resolver
     async def operate_saga(self, info: Info, id: strawberry.ID, verb: SagaVerb, reason: str) -> Saga | None:
-        """Retry or skip the failed step of a saga, undo all of its steps, or end it.
+        """Retry or skip the failed step of a saga, undo all of its steps, or cancel it.
 
         For admins; the command and its reason are recorded as an attempt.
         """
@@ -130,8 +132,9 @@ class Mutation:
 
 
 async def _begin(info: Info, saga: str, key: str, data: Mapping[str, Any], by: Identity, wait: bool) -> Saga:
-    """Start a saga. The key is prefixed by the user's id, so that no user can find another's saga by its
-    key.
+    """Start a saga of the type `saga` with the input `data` for the user `by`; return its state.
+
+    The user's id becomes a part of the key, so that nobody can find another user's saga by its key.
     """
     view = await info.context.engine.begin(
         saga, f"{by.user_id}:{checks.text(key, 'idempotencyKey', 100)}", data, str(by.user_id), wait

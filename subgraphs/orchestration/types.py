@@ -1,4 +1,6 @@
-"""GraphQL types of the orchestration subgraph."""
+"""The GraphQL types of the orchestration subgraph, made from the journal of sagas, and the context of
+requests.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -36,7 +38,7 @@ class SagaAttempt:
     direction: str = strawberry.field(description="do or undo, or the operator's command.")
     number: int = strawberry.field(description="The number of the attempt at the step.")
     outcome: str | None = strawberry.field(
-        description="done, failed or refused; told for an operator's command; null while the attempt runs."
+        description="done, failed or refused; `told` for an operator's command; null while the attempt runs."
     )
     error: str | None = strawberry.field(description="The error of the attempt, or the operator's reason.")
     by: str | None = strawberry.field(description="The operator's user id.")
@@ -45,7 +47,7 @@ class SagaAttempt:
 
     @classmethod
     def of(cls, view: AttemptView) -> "SagaAttempt":
-        """Return the GraphQL type of an attempt in the journal."""
+        """Return the GraphQL object of an attempt in the journal."""
         return cls(
             step=view.step,
             direction=view.direction,
@@ -77,7 +79,7 @@ class SagaStep:
 
     @classmethod
     def of(cls, view: StepView) -> "SagaStep":
-        """Return the GraphQL type of a step in the journal."""
+        """Return the GraphQL object of a step in the journal."""
         return cls(
             number=view.number + 1,
             name=view.name,
@@ -125,7 +127,7 @@ class Saga:
 
     @classmethod
     def of(cls, view: SagaView) -> "Saga":
-        """Return the GraphQL type of a saga in the journal."""
+        """Return the GraphQL object of a saga in the journal."""
         current = view.current
         return cls(
             id=strawberry.ID(str(view.id)),
@@ -148,7 +150,10 @@ class Saga:
 
 
 async def load_saga(info: Info, saga_id: UUID) -> Saga:
-    """Return a saga that the caller started, or any saga for admins. Raises Unauthenticated, NotFound."""
+    """Return a saga that the caller has started, or any saga for admins.
+
+    Raises Unauthenticated, and NotFound also for another user's saga.
+    """
     identity = info.context.require()
     view = await info.context.engine.view(saga_id)
     if not identity.is_admin and view.by != str(identity.user_id):

@@ -1,1 +1,1 @@
-"""The payments service: clients pay into escrows, and a ledger with double entries records all money."""
+"""The payments service: clients pay into escrows, and a ledger with double entries records all movements."""

@@ -1,6 +1,6 @@
 """Escrows as event-sourced aggregates: their state, and the table with the current states.
 
-The movements of money are in the ledger.
+The state has the sums only; the movements of money are rows of the ledger (`store.post`).
 """
 
 from decimal import Decimal

@@ -1,6 +1,6 @@
 """The command handlers of the payments service: there are none.
 
-Only sagas move money (`steps`), and their calls carry all facts about a booking that the service needs.
+Only sagas move money (`steps`), and their calls contain all facts about a booking that the service needs.
 """
 
 from collections.abc import Mapping

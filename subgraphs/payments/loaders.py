@@ -1,4 +1,7 @@
-"""The data loaders of the payments service."""
+"""The data loaders of the payments service, which its GraphQL types use.
+
+Each loader collects the keys that resolvers load, and fetches them with one SQL statement.
+"""
 
 from subgraphs.kit import loaders
 from subgraphs.kit.bus import Bus
@@ -9,7 +12,7 @@ from subgraphs.payments.tables import ESCROW_ROWS
 
 
 class PaymentsContext(ServiceContext):
-    """The data loaders of one GraphQL request."""
+    """The context of one GraphQL request, with data loaders of escrows and refunds."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)

@@ -1,4 +1,7 @@
-"""The events of the payments service. It has no commands: only steps of sagas change its data."""
+"""The events of the payments service, with the escrow's values after the change.
+
+The service has no commands: only steps of sagas change its data.
+"""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,12 +32,12 @@ class _EscrowFacts(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class EscrowCreated(_EscrowFacts):
-    """A client was charged; the money is in escrow."""
+    """A client was charged, and the money is in escrow."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EscrowReleased(_EscrowFacts):
-    """The escrow was paid to the musician."""
+    """The whole escrow was paid to the musician."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,10 @@
-"""The rules of money: amounts to the cent, accounts, and the states of an escrow.
+"""The rules of money, without I/O: amounts to the cent, accounts, and the states of an escrow.
 
 Money moves between accounts in transactions whose entries add up to 0. A client's balance is minus the sum of
 their payments, a musician's balance is the sum of their earnings, an escrow's balance is the money in it.
+
+Example: a client pays 100 into an escrow, and half of it is refunded. The entries are client -100, escrow
++100; then escrow -100, client +50, musician +50.
 """
 
 from collections.abc import Mapping
@@ -15,12 +18,12 @@ from subgraphs.kit.errors import BadUserInput, Conflict
 from subgraphs.payments.records import EscrowRecord, PaymentRecord
 
 Entries = Mapping[str, Decimal]
-"""The entries of one transaction: the amount that is added to each account."""
+"""The entries of one transaction: by account, the amount that is added to it (negative: taken from it)."""
 CENT = Decimal("0.01")
 
 
 def client_account(user_id: UUID) -> str:
-    """Return the name of a client's account, by the user's id."""
+    """Return the name of a client's account, which contains the user's id."""
     return f"client:{user_id}"
 
 
@@ -30,7 +33,7 @@ def escrow_account(escrow_id: UUID) -> str:
 
 
 def musician_account(musician_id: UUID) -> str:
-    """Return the name of a musician's account, by the profile's id."""
+    """Return the name of a musician's account, which contains the profile's id."""
     return f"musician:{musician_id}"
 
 
@@ -42,19 +45,19 @@ def balanced(entries: Entries) -> Entries:
 
 
 def reversed_entries(entries: Entries) -> Entries:
-    """Return the entries of the transaction with the opposite effect."""
+    """Return the entries of the transaction that undoes one with these entries."""
     return {account: -amount for account, amount in entries.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Payout:
-    """What an escrow has paid: `released` to the musician, `refunded` to the client."""
+    """The amounts that an escrow has paid: `released` to the musician, `refunded` to the client."""
 
     released: Decimal
     refunded: Decimal
 
     def status(self, amount: Decimal) -> str:
-        """Return the status of an escrow of `amount` that has paid out its whole amount or nothing."""
+        """Return the status of an escrow with this payout; it has paid its whole `amount` or nothing."""
         if not self.released and not self.refunded:
             return "held"
         if self.released == amount:
@@ -76,21 +79,22 @@ def payout_to_client(escrow: EscrowRecord) -> Payout:
 
 
 def split_payout(amount: Decimal, percent: int) -> Payout:
-    """Return the payout of an amount of which `percent` is refunded; the musician is paid the rest.
+    """Return the payout of `amount` of which `percent` (0 to 100) is refunded and the rest goes to
+    the musician.
 
-    Half a cent is rounded in favour of the client; the parts add up to the amount.
+    Half a cent is rounded in favour of the client; the two parts add up to the amount.
     """
     refunded = (amount * percent / 100).quantize(CENT, ROUND_HALF_UP)
     return Payout(amount - refunded, refunded)
 
 
 def charge_entries(escrow: EscrowRecord) -> Entries:
-    """Return the entries of the transaction that charges the client into the escrow."""
+    """Return the entries of the transaction that moves the escrow's amount from the client into it."""
     return {client_account(escrow.client_id): -escrow.amount, escrow_account(escrow.id): escrow.amount}
 
 
 def payout_entries(escrow: EscrowRecord, payout: Payout) -> Entries:
-    """Return the entries of the transaction that pays the money in the escrow to client and musician."""
+    """Return the entries of the transaction that moves the escrow's amount to client and musician."""
     return {
         escrow_account(escrow.id): -escrow.amount,
         client_account(escrow.client_id): payout.refunded,
@@ -99,7 +103,7 @@ def payout_entries(escrow: EscrowRecord, payout: Payout) -> Entries:
 
 
 def check_held(escrow: EscrowRecord) -> None:
-    """Raise Conflict unless the escrow's money is held."""
+    """Raise Conflict unless the escrow has the status "held": it has paid nothing yet."""
     if escrow.status != "held":
         raise Conflict(f"Only a held escrow can be paid out, this one is {escrow.status.replace('_', ' ')}")
 
@@ -117,12 +121,15 @@ def check_restorable(payment: PaymentRecord | None) -> None:
 
 
 def check_amount(amount: Decimal) -> Decimal:
-    """Check the amount of a charge, which must be above 0. Raises BadUserInput."""
+    """Return the checked amount of a charge. Raises BadUserInput unless it is above 0."""
     if not (checked := checks.money(amount, "amount")):
         raise BadUserInput("'amount' must be greater than 0, got 0", "amount")
     return checked
 
 
 def check_reason(reason: str) -> str:
-    """Check the reason of a refund: one line of 1 to 500 characters. Raises BadUserInput."""
+    """Return the trimmed reason of a refund.
+
+    Raises BadUserInput unless it is one line of 1 to 500 characters.
+    """
     return checks.text(reason, "reason", 500)

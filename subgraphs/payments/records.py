@@ -1,4 +1,7 @@
-"""The records of the payments service: the rows of its tables, and balances."""
+"""The records of the payments service: dataclasses with the columns of its tables, and balances.
+
+The functions of `store` and the RecordTables in `tables` return them.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +11,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EscrowRecord:
-    """The escrow of a booking, as stored."""
+    """A row of the table `escrows`: the escrow of a booking."""
 
     id: UUID
     booking_id: UUID
@@ -28,7 +31,7 @@ class EscrowRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRecord:
-    """A charge of a client, as stored."""
+    """A row of the table `payments`: a charge of a client."""
 
     id: UUID
     escrow_id: UUID
@@ -43,7 +46,10 @@ class PaymentRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRecord:
-    """A refund to a client, as stored; `undone_at`: when a saga undid it, None if it stands."""
+    """A row of the table `refunds`: a refund to a client.
+
+    `undone_at`: when a saga has undone it; None: it is valid.
+    """
 
     id: UUID
     escrow_id: UUID

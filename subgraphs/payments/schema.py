@@ -1,4 +1,4 @@
-"""Queries of the payments subgraph, and the steps of sagas that move money."""
+"""Queries of the payments subgraph, and the hidden mutations for the steps of sagas that move money."""
 
 from decimal import Decimal
 from uuid import UUID
@@ -21,7 +21,10 @@ from subgraphs.payments.types import AccountBalance, Booking, Escrow, Info, Paym
 
 
 async def _own_escrow(info: Info, id: str) -> UUID:
-    """Return the id of an escrow whose client or musician is the caller, or any escrow's for admins."""
+    """Return the parsed id of an escrow.
+
+    Raises NotFound, and Forbidden unless the caller is its client, its musician or an admin.
+    """
     escrow = await Escrow.load(info, checks.identifier(id, "id"))
     if escrow is None:
         raise NotFound(f"There is no escrow with the id {id}")

@@ -1,8 +1,9 @@
-"""The steps of sagas that move money: charge a client into escrow, pay the musician, refund the client; their
-undoing.
+"""The steps of sagas that move money: charge a client into escrow, pay the musician, refund the client; and
+the undo of each step.
 
-`given` is the input of a step, `done` the result of doing it. Ledger entries are never deleted: the result of
-a step has the id of its transaction, and undoing it posts a transaction with the opposite entries.
+`kit/steps` calls them with `given`, the input of the step, and, to undo it, `done`, the result of doing it.
+Ledger entries are never deleted: the result of a step has the id of its transaction, and the undo posts a
+transaction with the opposite entries.
 """
 
 from decimal import Decimal
@@ -27,7 +28,10 @@ _NOT_MADE = "The booking could not be made"
 
 
 async def create(uow: UnitOfWork, given: Given) -> Given:
-    """Charge the client into a new escrow. Raises Conflict if the booking has one."""
+    """Create the escrow of a booking and move the client's money into it.
+
+    Raises Conflict if the booking has an escrow that was not wholly refunded.
+    """
     ids = {"booking_id": "bookingId", "request_id": "requestId", "client_id": "clientId"}
     ids |= {"musician_id": "musicianId", "musician_user_id": "musicianUserId"}
     values = {column: UUID(given[name]) for column, name in ids.items()}
@@ -43,8 +47,9 @@ async def create(uow: UnitOfWork, given: Given) -> Given:
 
 
 async def uncreate(uow: UnitOfWork, given: Given, done: Given) -> Given:
-    """Undo `create`: refund the client and void the charge. Raises Conflict if the musician was paid any
-    of it.
+    """Undo `create`: refund the client and void the charge.
+
+    Raises Conflict if the musician was paid from the escrow.
     """
     escrow = await _locked(uow, done)
     model.check_voidable(escrow)
@@ -59,7 +64,10 @@ async def uncreate(uow: UnitOfWork, given: Given, done: Given) -> Given:
 
 
 async def release(uow: UnitOfWork, given: Given) -> Given:
-    """Pay the whole escrow of a booking to the musician. Raises NotFound, Conflict."""
+    """Pay the whole escrow of a booking to the musician.
+
+    Raises NotFound if the booking has no escrow, Conflict unless its money is held.
+    """
     escrow = await _of_booking(uow, given)
     payout = model.payout_to_musician(escrow)
     transaction = await _post(uow, escrow, model.payout_entries(escrow, payout))
@@ -68,13 +76,16 @@ async def release(uow: UnitOfWork, given: Given) -> Given:
 
 
 async def unrelease(uow: UnitOfWork, given: Given, done: Given) -> Given:
-    """Undo `release`: the money is in escrow again. Raises Conflict."""
+    """Undo `release`: move the money back into the escrow. Raises Conflict if the charge was voided."""
     escrow = await _restore(uow, done)
     return {"escrowId": str(escrow.id), "released": str(escrow.released)}
 
 
 async def refund(uow: UnitOfWork, given: Given) -> Given:
-    """Refund the client by a percentage, and pay the rest to the musician. Raises NotFound, Conflict."""
+    """Refund `percent` of a booking's escrow to the client, and pay the rest to the musician.
+
+    Raises NotFound if the booking has no escrow, Conflict unless its money is held.
+    """
     escrow = await _of_booking(uow, given)
     payout = model.split_payout(escrow.amount, given["percent"])
     transaction = await _post(uow, escrow, model.payout_entries(escrow, payout))
@@ -87,7 +98,7 @@ async def refund(uow: UnitOfWork, given: Given) -> Given:
 
 
 async def unrefund(uow: UnitOfWork, given: Given, done: Given) -> Given:
-    """Undo `refund`: the money is in escrow again.
+    """Undo `refund`: move the money back into the escrow.
 
     Raises Conflict if the charge was voided, or the booking has another escrow now.
     """
@@ -100,7 +111,11 @@ async def unrefund(uow: UnitOfWork, given: Given, done: Given) -> Given:
 
 
 async def _restore(uow: UnitOfWork, done: Given) -> EscrowRecord:
-    """Undo the step that paid out an escrow; there is only one, because a paid out escrow allows no other."""
+    """Undo the payout of an escrow by the step with the result `done`; return the escrow, with its
+    money held.
+
+    An escrow has at most one payout, because a payout needs a held escrow.
+    """
     escrow = await _locked(uow, done)
     model.check_restorable(await store.payment_of(uow, escrow.id))
     await _reverse(uow, escrow, done)

@@ -1,4 +1,8 @@
-"""The statements of the payments service; its tables are in tables.py and migrations/."""
+"""The SQL statements of the payments service that `RecordTable` does not have; its tables are in `tables`.
+
+A booking can have several escrows, because a wholly refunded one may be followed by a new one. The active
+escrow of a booking is the one that was not wholly refunded.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -35,18 +39,18 @@ _REFUNDS = select(refunds).where(among_ids(refunds.c.escrow_id)).order_by(refund
 
 
 async def escrows_of_bookings(session: Session, ids: Sequence[UUID]) -> dict[UUID, EscrowRecord]:
-    """Return the escrow of each booking, by booking: the active one, or else the newest refunded one."""
+    """Return the escrow of each booking, by booking id: the active one, or else the newest refunded one."""
     found = records(EscrowRecord, await session.fetch_all(_OF_BOOKINGS, ids=ids))
     return {escrow.booking_id: escrow for escrow in found}
 
 
 async def refunds_of_escrows(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[RefundRecord]]:
-    """Return the refunds of each escrow, the oldest first, with one statement."""
+    """Return the refunds of each escrow, by escrow id, the oldest first."""
     return grouped(records(RefundRecord, await session.fetch_all(_REFUNDS, ids=ids)), "escrow_id")
 
 
 def payments_of(user_id: UUID | None) -> list[ColumnElement[bool]]:
-    """Return the condition for the payments by a user or to a user; none for None: all payments."""
+    """Return the SQL conditions for the payments by a user or to a user; None: no condition, all payments."""
     if user_id is None:
         return []
     return [or_(payments.c.client_id == user_id, payments.c.musician_user_id == user_id)]
@@ -65,15 +69,16 @@ async def balances(session: Session, user_id: UUID) -> list[Balance]:
 
 
 async def lock_of_booking(session: Session, booking_id: UUID) -> EscrowRecord | None:
-    """Return the escrow of a booking, locked: the active one, or else the newest refunded one; None
-    without any.
+    """Return the escrow of a booking, locked until the transaction ends; None if it has no escrow.
+
+    It is the active one, or else the newest refunded one.
     """
     chosen = select(escrows).where(escrows.c.booking_id == booking_id).order_by(*_ACTIVE_FIRST).limit(1)
     return await ESCROW_ROWS.fetch_one(session, chosen.with_for_update())
 
 
 async def add_payment(session: Session, values: Mapping[str, Any]) -> None:
-    """Insert a charge."""
+    """Insert a row of the table `payments`: a charge."""
     await session.execute(insert(payments).values(**values))
 
 
@@ -89,7 +94,7 @@ async def void_payment(session: Session, escrow_id: UUID) -> None:
 
 
 async def add_refund(session: Session, values: Mapping[str, Any]) -> None:
-    """Insert a refund."""
+    """Insert a row of the table `refunds`."""
     await session.execute(insert(refunds).values(**values))
 
 
@@ -100,13 +105,13 @@ async def undo_refunds(session: Session, escrow_id: UUID) -> None:
 
 
 async def post(session: Session, escrow: EscrowRecord, transaction_id: UUID, entries: Entries) -> None:
-    """Insert the entries of a transaction into the ledger."""
+    """Insert the entries of a transaction into the ledger, in the escrow's currency."""
     shared = {"transaction_id": transaction_id, "escrow_id": escrow.id, "currency": escrow.currency}
     rows = [{**shared, "account": account, "amount": amount} for account, amount in entries.items()]
     await session.execute(insert(ledger_entries).values(rows))
 
 
 async def entries_of(session: Session, transaction_id: UUID) -> Entries:
-    """Return the entries of a transaction."""
+    """Return the entries of a transaction in the ledger; {} if there is no such transaction."""
     statement = select(ledger_entries).where(ledger_entries.c.transaction_id == transaction_id)
     return {row.account: row.amount for row in await session.fetch_all(statement)}

@@ -1,4 +1,6 @@
-"""The types of the payments subgraph, which are visible to the client, the musician and admins only."""
+"""The GraphQL types of the payments subgraph, which are visible to the client, the musician and
+admins only.
+"""
 
 import enum
 from datetime import datetime
@@ -69,7 +71,7 @@ class Refund:
 
     @classmethod
     def of(cls, record: RefundRecord) -> "Refund":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         return cls(
             amount=record.amount,
             reason=record.reason,
@@ -97,7 +99,7 @@ class Escrow:
 
     @resolver
     def booking(self) -> "Booking | None":
-        """The booking that the client paid."""
+        """The booking for which the client has paid."""
         return Booking.of(self.record.booking_id)
 
     @resolver
@@ -122,7 +124,7 @@ class Escrow:
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Escrow | None":
-        """Return the escrow with this id, None if there is none. Raises Forbidden."""
+        """Return the escrow with this id, None if there is none. Raises Unauthenticated, Forbidden."""
         return await cls.load(info, uuid_of(id))
 
     @classmethod
@@ -133,7 +135,7 @@ class Escrow:
 
     @classmethod
     def of_visible(cls, info: Info, record: EscrowRecord | None) -> "Escrow | None":
-        """Return the GraphQL type of a record that may be absent. Raises Unauthenticated, Forbidden."""
+        """Return the GraphQL object of a record that may be absent. Raises Unauthenticated, Forbidden."""
         if record is None:
             return None
         info.context.require_owner_or_admin(record.client_id, record.musician_user_id)
@@ -141,7 +143,7 @@ class Escrow:
 
     @classmethod
     def of(cls, record: EscrowRecord) -> "Escrow":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         return cls(
             id=strawberry.ID(str(record.id)),
             amount=record.amount,
@@ -172,14 +174,12 @@ class Booking:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Booking | None":
-        """Return the booking with this id; whether it exists is not checked here but in the requests
-        service.
-        """
+        """Return the booking with this id, without a check that it exists: the requests service does it."""
         return cls.of(uuid_of(id))
 
     @classmethod
     def of(cls, key: UUID | None) -> "Booking | None":
-        """Return the booking with this id, None without an id."""
+        """Return the booking with this id; None for None."""
         return cls(id=strawberry.ID(str(key)), key=key) if key else None
 
 
@@ -196,12 +196,12 @@ class Payment:
 
     @resolver
     async def escrow(self, info: Info) -> Escrow | None:
-        """The escrow that the client paid into."""
+        """The escrow into which the client has paid."""
         return await Escrow.load(info, self.escrow_id)
 
     @classmethod
     def of(cls, record: PaymentRecord) -> "Payment":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         return cls(
             id=strawberry.ID(str(record.id)),
             amount=record.amount,
@@ -226,5 +226,5 @@ class AccountBalance:
 
     @classmethod
     def of(cls, balance: Balance) -> "AccountBalance":
-        """Return the GraphQL type of a balance."""
+        """Return the GraphQL object of a balance."""
         return cls(account=balance.account, currency=balance.currency, amount=balance.amount)

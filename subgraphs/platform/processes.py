@@ -197,7 +197,9 @@ _ERROR_MARKS = ("FATAL", "PANIC", "ERROR", "Fatal", "Bad file", "Can't", "Error"
 
 
 def error_lines(log: Path) -> str:
-    """Return the last four lines of a log that look like errors; if there are none, the last four lines."""
+    """Return the last four lines of a log with a word such as ERROR; without such lines, the last
+    four lines.
+    """
     try:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:

@@ -24,8 +24,9 @@ _LAST = text(
 async def append_correction(uow: UnitOfWork, envelope: Envelope) -> None:
     """Append an event with the owner's data (a handler of `Copy`).
 
-    Projections apply the event with the highest position. So the event gets one behind the object's last
-    event in the log and before the next that its service will publish: 7.5 after position 7.
+    For each object, projections apply the event with the highest position. So the new event's position is
+    higher than that of the object's last event in the log, and lower than that of the next event that the
+    service will publish. Example: 7.5 if the last position is 7.
     """
     last = await uow.fetch_value(_LAST, aggregate_id=envelope.aggregate_id, kind=envelope.aggregate_type)
     position = Decimal(0) if last is None else (last + last // 1 + 1) / 2

@@ -1,7 +1,7 @@
 """Measures twice a second how far each read model is behind, so that a query need not measure it.
 
-`routing` asks for the verdict of each query. A read model is behind by the age of the oldest event that it
-has not applied, in the local log or in the queue.
+`routing` reads the verdict for each query. The time that a read model is behind is the age of the oldest
+event that it has not applied, in the local log or in the queue.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""The wiring of the requests service: makes its parts and connects them."""
+"""The wiring of the requests service: makes its parts and connects them.
+
+`kit/serve` calls `bootstrap` to make the service, and starts it.
+"""
 
 from pathlib import Path
 

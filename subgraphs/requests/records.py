@@ -1,4 +1,7 @@
-"""The records of the requests service: frozen dataclasses with the columns of its tables."""
+"""The records of the requests service: frozen dataclasses with the columns of its tables.
+
+The functions of `store` and the RecordTables in `tables` return them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

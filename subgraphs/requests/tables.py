@@ -1,4 +1,7 @@
-"""The tables of the requests service as SQLAlchemy objects; the files in migrations/ create them."""
+"""The tables of the requests service as SQLAlchemy objects; the files in migrations/ create them.
+
+`store` and the RecordTables here build their SQL statements with them.
+"""
 
 from typing import Final
 

@@ -1,1 +1,1 @@
-"""The service of reviews: ratings of completed bookings."""
+"""The reviews service: clients rate completed bookings, and musicians have the mean of their ratings."""

@@ -1,4 +1,4 @@
-"""The use cases of the reviews service."""
+"""The use cases of the reviews service: the handlers of its command and of the event that it consumes."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,8 +18,10 @@ from subgraphs.reviews.tables import REVIEW_ROWS
 
 
 async def rate_booking(uow: UnitOfWork, command: RateBooking) -> ReviewRecord:
-    """Publish the review of a completed booking. Raises NotFound, Forbidden, and Conflict for a second
-    review.
+    """Publish the review of a completed booking; return its record.
+
+    Raises BadUserInput, NotFound, Forbidden unless the author is the booking's client, and Conflict if the
+    booking has a review.
     """
     rating, text = model.rating(command.rating), model.text(command.text)
     booking = await store.completed_booking(uow, command.booking_id)
@@ -44,7 +46,7 @@ async def rate_booking(uow: UnitOfWork, command: RateBooking) -> ReviewRecord:
 
 
 async def on_booking_completed(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Store a copy of a completed booking, which its client may rate from now on."""
+    """Store a copy of a completed booking (a handler of events), which its client may rate from now on."""
     booking = envelope.read(BookingCompleted)
     await store.upsert_completed_booking(uow, {**asdict(booking), "completed_at": envelope.occurred_at})
 
@@ -53,5 +55,5 @@ COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {RateBooking: ra
 
 
 RESULTS: Mapping[type[Command[Any]], Reload] = {RateBooking: REVIEW_ROWS.get}
-"""How the result of a command that was executed before is loaded."""
+"""By command type, the function that loads the review that an earlier execution of the command returned."""
 EVENT_HANDLERS: Mapping[str, EventHandler] = {"BookingCompleted": on_booking_completed}

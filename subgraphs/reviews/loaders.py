@@ -1,4 +1,7 @@
-"""The context of a request to the reviews service, with its data loaders."""
+"""The data loaders of the reviews service, which its GraphQL types use.
+
+Each loader collects the keys that resolvers load, and fetches them with one SQL statement.
+"""
 
 from functools import partial
 
@@ -11,7 +14,9 @@ from subgraphs.reviews.tables import REVIEW_ROWS
 
 
 class ReviewsContext(ServiceContext):
-    """The loaders of reviews, reputations and counts."""
+    """The context of one GraphQL request, with data loaders of reviews, reputations and numbers of
+    reviews.
+    """
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)

@@ -1,4 +1,4 @@
-"""Commands and events of the reviews service, and the event of the requests service that it consumes."""
+"""Commands and events of the reviews service, and the fields that it reads from an event of `requests`."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from subgraphs.reviews.model import ReviewRecord
 
 @dataclass(frozen=True)
 class RateBooking(Command[ReviewRecord]):
-    """Rate a completed booking."""
+    """Rate a completed booking with 1 to 5 stars, as its client; returns the review's record."""
 
     author_id: UUID
     booking_id: UUID
@@ -35,7 +35,7 @@ class ReviewPublished(Event):
 
 @dataclass(frozen=True, slots=True)
 class BookingCompleted:
-    """The fields of the requests service's event BookingCompleted that this service reads."""
+    """The fields that this service reads from the event BookingCompleted of the requests service."""
 
     booking_id: UUID
     request_id: UUID

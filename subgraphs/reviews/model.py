@@ -1,4 +1,4 @@
-"""The rules of reviews."""
+"""The rules of reviews, without I/O, and the records of the service."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ LONGEST_TEXT: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class ReviewRecord:
-    """A client's review of a booking, as stored."""
+    """A row of the table `reviews`: a client's review of a booking."""
 
     id: UUID
     booking_id: UUID
@@ -26,7 +26,7 @@ class ReviewRecord:
 
 @dataclass(frozen=True, slots=True)
 class CompletedBooking:
-    """A completed booking, with the fields that reviews need."""
+    """A row of the table `completed_bookings`, with the columns that a review needs."""
 
     booking_id: UUID
     client_id: UUID
@@ -36,7 +36,7 @@ class CompletedBooking:
 
 @dataclass(frozen=True, slots=True)
 class Reputation:
-    """Sum and number of a musician's ratings."""
+    """The sum and the number of a musician's ratings."""
 
     rating_sum: int
     total_reviews: int
@@ -48,16 +48,16 @@ class Reputation:
 
 
 def rating(value: int) -> int:
-    """Check a rating, which is from 1 to 5 stars."""
+    """Return a checked rating. Raises BadUserInput unless it is from 1 to 5."""
     return checks.whole(value, "rating", 1, 5)
 
 
 def text(value: str | None) -> str:
-    """Check the text of a review; return "" if it is absent."""
+    """Return the trimmed text of a review, "" if it is absent. Raises BadUserInput if it is too long."""
     return checks.optional_text(value, "text", LONGEST_TEXT, lines=True) or ""
 
 
 def only_its_client(booking: CompletedBooking, author_id: UUID) -> None:
-    """Raise Forbidden unless the author is the booking's client."""
+    """Raise Forbidden unless the user `author_id` is the booking's client."""
     if booking.client_id != author_id:
         raise Forbidden("Only the client of a booking can rate it")

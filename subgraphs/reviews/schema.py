@@ -1,4 +1,4 @@
-"""Queries and mutations of the reviews subgraph."""
+"""Queries and mutations of the reviews subgraph; the mutation sends a command to the bus."""
 
 import strawberry
 

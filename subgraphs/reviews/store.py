@@ -1,4 +1,4 @@
-"""The statements of the reviews service; its tables are in tables.py and migrations/."""
+"""The SQL statements of the reviews service that `RecordTable` does not have; its tables are in `tables`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -19,18 +19,22 @@ _REPUTATIONS = select(ratings).where(among_ids(ratings.c.musician_id))
 
 
 async def count_reviews(session: Session) -> int:
-    """Return the number of reviews, from the sums per musician, which are fewer rows."""
+    """Return the number of all reviews; it is computed from the numbers per musician, which are
+    fewer rows.
+    """
     return int(await session.fetch_value(select(func.coalesce(func.sum(ratings.c.total_reviews), 0))))
 
 
 async def reputations(session: Session, ids: Sequence[UUID]) -> dict[UUID, Reputation]:
-    """Return sum and number of ratings by musician, with one statement."""
+    """Return the sum and number of musicians' ratings, by musician id; one without reviews is absent."""
     rows = await session.fetch_all(_REPUTATIONS, ids=ids)
     return {row.musician_id: Reputation(row.rating_sum, row.total_reviews) for row in rows}
 
 
 async def completed_booking(session: Session, booking_id: UUID) -> CompletedBooking | None:
-    """Return the copy of a completed booking, None if there is none."""
+    """Return the copy of a completed booking, None if this service has received no event of its
+    completion.
+    """
     columns = (
         bookings.c.booking_id,
         bookings.c.client_id,
@@ -47,6 +51,6 @@ async def upsert_completed_booking(session: Session, values: Mapping[str, Any]) 
 
 
 async def add(session: Session, values: Mapping[str, Any]) -> ReviewRecord | None:
-    """Insert a review and return it; None if the booking has one."""
+    """Insert a review and return its record; None if the booking has a review."""
     statement = insert(reviews).values(**values).on_conflict_do_nothing(index_elements=["booking_id"])
     return record_or_none(ReviewRecord, await session.fetch_one(statement.returning(*reviews.c)))

@@ -1,4 +1,7 @@
-"""The types of the reviews subgraph."""
+"""The GraphQL types of the reviews subgraph.
+
+The method `of` makes an object of a record; `resolve_reference` resolves the representation of an entity.
+"""
 
 from datetime import datetime
 
@@ -48,7 +51,7 @@ class Review:
 
     @classmethod
     def of(cls, record: ReviewRecord) -> "Review":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         return cls(
             id=strawberry.ID(str(record.id)),
             rating=record.rating,
@@ -59,7 +62,9 @@ class Review:
 
 
 def connection(page: Page, records: list[ReviewRecord], count: Count) -> Connection[Review]:
-    """Return the connection for the records of a page of reviews."""
+    """Return the connection for the records of a page; `count` returns the number of all reviews of
+    the list.
+    """
     return page.connection(records, Review.of, lambda record: (record.created_at, record.id), count)
 
 
@@ -99,9 +104,7 @@ class Musician:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Musician":
-        """Return the musician with this id; whether it exists is not checked here but in the musicians
-        service.
-        """
+        """Return the musician with this id, without a check that it exists: the musicians service does it."""
         return cls(id=id)
 
 
@@ -120,9 +123,7 @@ class Booking:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Booking":
-        """Return the booking with this id; whether it exists is not checked here but in the requests
-        service.
-        """
+        """Return the booking with this id, without a check that it exists: the requests service does it."""
         return cls(id=id)
 
 
@@ -147,7 +148,7 @@ class User:
 
     @classmethod
     def resolve_reference(cls, info: Info, id: strawberry.ID) -> "User":
-        """Return the user with this id; whether it exists is not checked here but in the users service."""
+        """Return the user with this id, without a check that it exists: the users service does it."""
         return cls(id=id)
 
 

@@ -1,1 +1,6 @@
-"""The sync service: tracks events from service to service, with their outcome and latency."""
+"""The sync service: shows admins what happened to each event at each consumer, and repairs copies
+that differ.
+
+A sync is one event of one service at one service that consumes it, with its status. `recording` writes syncs
+from events and confirmations; `consistency` compares copies with their originals and repairs them.
+"""

@@ -1,4 +1,7 @@
-"""Assembles the sync service."""
+"""The wiring of the sync service: makes its parts and connects them.
+
+`kit/serve` calls `bootstrap` to make the service, and starts it.
+"""
 
 from pathlib import Path
 from uuid import UUID
@@ -24,14 +27,14 @@ from subgraphs.sync.types import SyncContext
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-SELF = UUID(int=0x73796E63)
+SELF = UUID(int=0x73796E63)  # the id of this service as a caller of others: "sync" in ASCII
 
 
 def bootstrap(settings: ServiceSettings, transport: Transport | None = None) -> Service:
-    """Return the sync service, not started. Raises ServiceSettingsError without JWT_PRIVATE_KEY_FILE or
-    EVENT_SOURCES.
+    """Return the sync service; the caller starts it.
 
-    `transport` carries the requests to other services; by default HTTP to the URLs in the settings.
+    `transport`: the transport to the other services, by default HTTP to `settings.service_urls`. Raises
+    ServiceSettingsError without JWT_PRIVATE_KEY_FILE or EVENT_SOURCES.
     """
     private_key = _private_key(settings)
     transport = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))

@@ -1,4 +1,8 @@
-"""Compares copies with their originals, by version or by content."""
+"""Compares copies with their originals, by version or by content, without I/O; `consistency` queries them.
+
+Example: with the originals {"a": 3, "b": 1} and the copies {"a": 2, "c": 1} (versions by key), b is missing,
+a is older, and c is extra.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +16,10 @@ Versions = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The keys of rows whose copy is missing, has an older version, has different content, or has no
-    original.
+    """The keys of rows whose copies differ from their originals, by kind of difference.
+
+    `missing`: there is no copy; `older`: the copy has a lower version; `different`: the versions are equal
+    and the contents differ; `extra`: there is no original.
     """
 
     missing: frozenset[str] = frozenset()
@@ -44,13 +50,16 @@ class Drift:
 
 
 def differing_buckets(originals: Digests, copies: Digests) -> list[int]:
-    """Return the buckets whose digests differ, sorted."""
+    """Return the sorted numbers of the buckets whose digests (count and hash, `kit/copies`) differ."""
     buckets = {*originals, *copies}
     return sorted(int(bucket) for bucket in buckets if originals.get(bucket) != copies.get(bucket))
 
 
 def drift(originals: Versions, copies: Versions) -> Drift:
-    """Compare versions. A copy with a newer version is no drift: the original was read before the copy."""
+    """Return the drift by comparing versions, which are by key.
+
+    A copy with a newer version is no drift: originals are read before copies, and it has changed meanwhile.
+    """
     return Drift(
         missing=frozenset(originals.keys() - copies.keys()),
         older=frozenset(key for key, version in copies.items() if version < originals.get(key, version)),
@@ -59,7 +68,10 @@ def drift(originals: Versions, copies: Versions) -> Drift:
 
 
 def different_keys(originals: Mapping[str, Any], copies: Mapping[str, Any]) -> frozenset[str]:
-    """Return the keys of rows that have the same version and differ in a field that both have."""
+    """Return the keys of rows whose versions are equal and whose contents differ (`same`).
+
+    Both arguments are results of `copyRows`: {"version": ..., "told": facts} by key.
+    """
     return frozenset(
         key
         for key, copy in copies.items()
@@ -69,10 +81,10 @@ def different_keys(originals: Mapping[str, Any], copies: Mapping[str, Any]) -> f
 
 
 def same(original: Any, copy: Any) -> bool:
-    """Whether two JSON values are equivalent.
+    """Return whether two JSON values are equivalent.
 
-    Fields that only one of them has do not count, nor the order of lists, nor the notation of numbers and
-    times.
+    Fields that only one of them has are ignored, and so are the order of lists and the notation of numbers
+    and times: "70.00" is the same as 70.
     """
     if isinstance(original, dict) and isinstance(copy, dict):
         return all(same(original[name], copy[name]) for name in original.keys() & copy.keys())

@@ -1,4 +1,7 @@
-"""Reads the confirmations of all consumers; the processes of the service share one position."""
+"""A background task that reads the confirmations and subscriptions of all consumers from the queue.
+
+`recording` stores them. The processes of the service share one stored position per stream.
+"""
 
 import math
 from collections.abc import Sequence
@@ -21,8 +24,9 @@ _CLEANUP_SECONDS = 3600.0
 
 
 class ConfirmationReader(Background):
-    """Records confirmations and subscriptions until it is stopped, except those of the consumer `name`, the
-    sync service itself.
+    """The background task. Confirmations by the consumer `name`, the sync service itself, are ignored.
+
+    `sources` are the services whose events are confirmed.
     """
 
     task_name = "confirmation reader"

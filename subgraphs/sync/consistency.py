@@ -1,8 +1,8 @@
 """The consistency check: compares the services' rows with the copies in other services, and repairs drift.
 
 It queries the services (kit/copies): first digests by bucket, then the versions in the buckets that differ.
-Rows that differ are compared again after a delay, because their event may not have arrived yet. Those that
-still differ are repaired from the originals.
+Rows that differ are compared again after a delay, because their event may not have arrived yet. Rows that
+still differ are replaced by the originals.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ log = structlog.get_logger("subgraphs.consistency")
 
 SETTLING_SECONDS = 3.0  # the delay before rows that differ are compared again
 CHECK_SECONDS = 3600.0  # the time between two checks
-FIRST_CHECK_SECONDS = 30.0  # after the start: new copies get the rows that are older than they are
+FIRST_CHECK_SECONDS = 30.0  # after the start; it fills a new copy with rows from before its first event
 BATCH: Final = 200
 EXAMPLES: Final = 20
 _VERIFY = "mutation($kind: String!, $after: ID) { found: verifyRows(kind: $kind, after: $after) }"
@@ -34,7 +34,9 @@ _VERIFY = "mutation($kind: String!, $after: ID) { found: verifyRows(kind: $kind,
 
 @dataclass(frozen=True, slots=True)
 class CopyPair:
-    """A kind of row, the service that owns it, and the service that has copies."""
+    """A kind of row, the service that owns it (`source`), and the service that has copies of it
+    (`target`).
+    """
 
     kind: str
     source: str
@@ -61,12 +63,18 @@ ROWS_OF_EVENTS: Final = (
     CopyPair("booking", "requests", "requests"),
     CopyPair("escrow", "payments", "payments"),
 )
-"""Rows that a service derives from its own events; only a deep check compares them."""
+"""Rows that a service computes from its own events, of which it is also the target.
+
+Only a deep check compares them with the events.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class PairReport:
-    """The result of comparing one copy with its owner; `error`: why the comparison could not be made."""
+    """The result of one comparison: how many rows were compared, which differed, how many were repaired.
+
+    `error`: why the comparison could not be made; None: it was made.
+    """
 
     pair: CopyPair
     compared: int
@@ -76,7 +84,7 @@ class PairReport:
     error: str | None = None
 
     def row(self) -> dict[str, Any]:
-        """Return the report as a row of the table."""
+        """Return the report as a row of the table `consistency_checks`."""
         found = self.drift
         return {
             "entity_type": self.pair.kind,
@@ -92,7 +100,10 @@ class PairReport:
 
 
 class Checker(Background):
-    """Checks 30 seconds after the start, then every hour, and whenever an admin demands it."""
+    """A background task that checks 30 seconds after the start and then every hour; admins call `check`, too.
+
+    `settling`: the seconds before rows that differ are compared again.
+    """
 
     task_name = "consistency"
 
@@ -113,13 +124,12 @@ class Checker(Background):
         self._lock = asyncio.Lock()
 
     async def check(self, *, deep: bool = False) -> list[PairReport]:
-        """Compare every copy with its owner, store a report per pair of owner and copy, and return the
-        reports.
+        """Compare all copies with their originals, repair them, and store and return a report per pair.
 
-        `deep`: compare the content as well as the versions.
+        `deep`: also compare the contents of rows with equal versions, and rows with their events.
         """
         async with self._lock:
-            # the rows first: copies are repaired from them
+            # originals are repaired first, because copies are repaired from them
             reports = [await self._verify_rows(pair) for pair in self._rows if deep]
             reports += [await self._check_pair(pair, deep) for pair in self._pairs]
             await store.add_checks(self._database, [report.row() for report in reports])
@@ -200,9 +210,9 @@ class Checker(Background):
     async def _query_both(
         self, pair: CopyPair, query: str, **variables: Any
     ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """Query the owner, then the service with the copies.
+        """Query the owner, then the service with the copies; return both results.
 
-        In this order a change in between makes the copy newer, which is no drift.
+        In this order a change between the two queries makes the copy newer, which is no drift.
         """
         originals = await self._query(pair.source, query, kind=pair.kind, **variables)
         return originals, await self._query(pair.target, query, kind=pair.kind, **variables)

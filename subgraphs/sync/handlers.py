@@ -1,4 +1,4 @@
-"""The command handlers of the sync service."""
+"""The use case of the sync service: an admin orders a replay of a failed event."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,16 +22,17 @@ log = structlog.get_logger("subgraphs.sync")
 
 
 def command_handlers(redis: Redis) -> Mapping[type[Command[Any]], CommandHandler]:
-    """Return the command handlers; orders for replays go to the queue at `redis`."""
+    """Return the command handlers; they publish requests for replays on the queue's server `redis`."""
 
     async def replay(uow: UnitOfWork, command: ReplaySync) -> UUID:
-        """Order a replay of a failed event. Raises NotFound, Conflict.
+        """Publish a request to the consumer to apply a failed event again; return the sync's id.
 
-        The order is published before the commit: a repeated order is harmless, a lost one is not.
+        It is published before the commit, because a repeated request is harmless, a lost one is not. Raises
+        NotFound, and Conflict unless the sync has failed or the queue is down.
         """
         sync = await SYNC_ROWS.lock(uow, command.id, f"There is no sync with the id {command.id}")
         if sync.status not in REPLAYABLE:
-            raise Conflict(f"The sync is {sync.status}; only a failed one can be replayed")
+            raise Conflict(f"The sync is {sync.status}; only a failed sync can be replayed")
         await store.record_replay(uow, sync, command.by, command.reason)
         order: dict[Any, Any] = {
             "event_id": str(sync.event_id),

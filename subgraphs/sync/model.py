@@ -1,4 +1,6 @@
-"""The rules of the sync service: the operation of an event, and the status that a confirmation leads to."""
+"""The rules of the sync service, without I/O: an event's operation, and a sync's status by its
+confirmation.
+"""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -18,15 +20,16 @@ _STATUS: Final[Mapping[Outcome, Status]] = {
     "failed": "failed",
 }
 REPLAYABLE: Final[tuple[Status, ...]] = ("failed", "processing")
-"""The statuses that allow a replay; "processing" is one of them, because the queue may have lost the
-order.
+"""The statuses that allow a replay.
+
+"processing" (a replay was requested) is among them, because the queue may have lost the request.
 """
 
 
 def operation_of(event_type: str) -> Operation:
-    """Return the event's operation on its entity, by the end of the event's name.
+    """Return an event's operation on its entity, by the end of its type: "create" for "UserRegistered".
 
-    An entity that is cancelled, rejected or withdrawn still exists: an update.
+    An entity that is cancelled, rejected or withdrawn still exists, so the operation is "update".
     """
     if event_type.endswith(_CREATES):
         return "create"
@@ -34,5 +37,5 @@ def operation_of(event_type: str) -> Operation:
 
 
 def status_of(outcome: Outcome) -> Status:
-    """Return the status of a sync after a confirmation with this outcome."""
+    """Return the status that a confirmation with this outcome gives a sync."""
     return _STATUS[outcome]

@@ -1,4 +1,8 @@
-"""Records events, subscriptions and confirmations as rows; one statement records many."""
+"""Writes events, subscriptions and confirmations as rows of the sync service's tables.
+
+An event and its confirmation arrive in any order: either creates the sync's row, the other completes it. One
+statement writes many rows.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +29,8 @@ SELECT source, target, ARRAY(SELECT jsonb_array_elements_text(types))
 FROM jsonb_to_recordset(:given) AS given (source text, target text, types jsonb)
 ON CONFLICT (source_service, target_service) DO UPDATE SET event_types = excluded.event_types, seen_at = excluded.seen_at
 """).bindparams(bindparam("given", type_=JSONB))
-# a completed sync stays completed; a confirmation that changes nothing, such as a second one, is not logged
+# The status of a completed sync does not change. A confirmation that changes nothing is not logged: consumers
+# confirm an event again whenever it is published again.
 _RECORD_CONFIRMATIONS = text("""
 WITH given AS (
     SELECT * FROM jsonb_to_recordset(:given) AS given (event_id uuid, source text, target text, entity_type text, entity_id uuid,
@@ -57,7 +62,10 @@ DELETE FROM pending_syncs WHERE created_at < now() - CASE WHEN status IN ('faile
 
 
 async def record_event(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Add a pending sync for each consumer of the event."""
+    """Insert a pending sync for each consumer of the event's type (a handler of events).
+
+    If a confirmation has inserted the sync before, only its data are added.
+    """
     await uow.execute(
         _RECORD_EVENT.bindparams(
             event_id=envelope.event_id,
@@ -73,7 +81,7 @@ async def record_event(uow: UnitOfWork, envelope: Envelope) -> None:
 
 
 async def record_subscriptions(uow: UnitOfWork, subscriptions: Sequence[Subscription]) -> None:
-    """Insert or update the consumers and the event types that they subscribe to."""
+    """Insert or update the consumers, with the event types to which they subscribe."""
     given = {
         (each.source, each.consumer): {
             "source": each.source,
@@ -87,10 +95,10 @@ async def record_subscriptions(uow: UnitOfWork, subscriptions: Sequence[Subscrip
 
 
 async def record_confirmations(uow: UnitOfWork, confirmations: Sequence[Confirmation]) -> None:
-    """Update and log syncs.
+    """Set the status of syncs by their confirmations, and log each change.
 
-    Several confirmations of one event by one consumer go to separate statements, in their order, because a
-    statement changes a row only once.
+    Several confirmations of one event by one consumer are written by separate statements, in their order,
+    because one statement cannot change a row twice.
     """
     left = [_row_of(each) for each in confirmations]
     while left:
@@ -127,6 +135,9 @@ def _row_of(confirmation: Confirmation) -> dict[str, Any]:
 
 
 async def delete_old(database: Database) -> None:
-    """Delete syncs and logs after 7 days, but failed syncs and silent consumers after 30."""
+    """Delete log entries and syncs after 7 days, failed and processing syncs after 30 days.
+
+    Consumers are deleted if they have not subscribed for 30 days.
+    """
     for statement in _DELETE_OLD:
         await database.execute(statement)

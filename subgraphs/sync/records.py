@@ -1,4 +1,7 @@
-"""The records of the sync service: the rows of its tables, and the figures of a pair of services."""
+"""The records of the sync service: dataclasses with the columns of its tables and of its query of targets.
+
+The functions of `store` and the RecordTables in `tables` return them.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +12,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncRecord:
-    """An event of one service, to be applied by another. `data` None: only its outcome is known."""
+    """A sync: an event of one service at one service that consumes it, with its status.
+
+    `data` None: the confirmation has arrived before the event.
+    """
 
     id: UUID
     event_id: UUID
@@ -30,7 +36,9 @@ class SyncRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncLogRecord:
-    """An outcome that a target service reported, or a replay that the admin `ordered_by` ordered."""
+    """A log entry of a sync: an outcome that the consumer confirmed, or a replay by the admin
+    `ordered_by`.
+    """
 
     id: UUID
     sync_id: UUID
@@ -52,7 +60,11 @@ class SyncLogRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRecord:
-    """The result of a comparison of originals with copies: numbers of rows, and ids of some that differed."""
+    """The result of one comparison of originals with copies.
+
+    The numbers are of rows, by kind of difference (`comparison.Drift`); `examples` are ids of rows that
+    differed.
+    """
 
     id: UUID
     entity_type: str
@@ -72,10 +84,10 @@ class CheckRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetRecord:
-    """The figures of a pair of publishing and consuming service.
+    """The numbers of syncs between a publishing and a consuming service, by status.
 
     `completed` and `latencies` (percentiles 50, 95 and 99 in milliseconds; None without events) are those of
-    the last hour.
+    the last hour. `seen_at`: the consumer's last subscription.
     """
 
     source_service: str

@@ -38,7 +38,7 @@ def _id(value: str | None, field: str) -> Any:
 
 @input_type
 class SyncFilter:
-    """A filter of syncs; a field that is not given does not restrict."""
+    """Conditions on syncs, joined by AND; an absent field is no condition."""
 
     status: SyncStatus | None = strawberry.field(default=None, description="The status.")
     source: str | None = strawberry.field(default=None, description="The service that publishes the event.")
@@ -57,7 +57,7 @@ class SyncFilter:
 
 @input_type
 class SyncLogFilter:
-    """A filter of log entries; a field that is not given does not restrict."""
+    """Conditions on log entries, joined by AND; an absent field is no condition."""
 
     outcome: SyncOutcome | None = strawberry.field(default=None, description="The outcome of the event.")
     source: str | None = strawberry.field(default=None, description="The service that publishes the event.")
@@ -84,8 +84,8 @@ class Query:
     async def pending_syncs(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None, filter: SyncFilter | None = None
     ) -> Connection[PendingSync] | None:
-        """Events of the last 7 days (failed ones: 30), once for each service that consumes them, newest
-        first.
+        """Events of the last 7 days (failed events: 30 days), once for each service that consumes them, the
+        newest first.
         """
         info.context.require_role("admin")
         page, criteria = Page.of(store.NEWEST_SYNCS, first, after), (filter or SyncFilter()).read()
@@ -106,7 +106,9 @@ class Query:
         after: After = None,
         filter: SyncLogFilter | None = None,
     ) -> Connection[SyncLog] | None:
-        """The outcomes that services reported in the last 7 days, and ordered replays, newest first."""
+        """The outcomes that services confirmed in the last 7 days, and requested replays, the
+        newest first.
+        """
         info.context.require_role("admin")
         page, criteria = Page.of(store.NEWEST_LOGS, first, after), (filter or SyncLogFilter()).read()
         database = info.context.database
@@ -134,7 +136,7 @@ class Query:
     async def consistency_checks(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> Connection[ConsistencyCheck] | None:
-        """The consistency checks of the last 30 days, newest first."""
+        """The consistency checks of the last 30 days, the newest first."""
         info.context.require_role("admin")
         page, database = Page.of(store.NEWEST_CHECKS, first, after), info.context.database
         return page.connection(
@@ -163,7 +165,7 @@ class Mutation:
 
     @resolver
     async def replay_sync(self, info: Info, id: strawberry.ID, reason: str) -> PendingSync | None:
-        """Have a service apply a failed event again; the caller and the reason are recorded."""
+        """Request a service to apply a failed event again; the caller and the reason are logged."""
         identity = info.context.require_role("admin")
         key = checks.identifier(id, "id")
         order = ReplaySync(key, checks.text(reason, "reason", 500), identity.user_id)

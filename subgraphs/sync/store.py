@@ -1,4 +1,7 @@
-"""The statements of the sync service; its tables are in tables.py and migrations/."""
+"""The SQL statements of the sync service's queries and checks; its tables are in `tables`.
+
+`recording` has the statements that write syncs.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,12 +55,12 @@ _REPLAYED = (
     "operation",
     "retry_count",
 )
-"""The columns that the log entry of a replay has in common with its sync."""
+"""The columns that the log entry of a replay copies from its sync."""
 
 
 @dataclass(frozen=True, slots=True)
 class SyncCriteria:
-    """A filter of rows; a field that is None does not restrict."""
+    """Conditions on rows of syncs or log entries, joined by AND; a None field is no condition."""
 
     status: str | None = None
     outcome: str | None = None
@@ -67,7 +70,7 @@ class SyncCriteria:
     sync_id: UUID | None = None
 
     def conditions(self, table: Any) -> list[ColumnElement[bool]]:
-        """Return the filter as SQL conditions, for the columns that the table has."""
+        """Return the SQL conditions; a field without a column of this name in `table` is ignored."""
         return [
             table.c[name] == getattr(self, name)
             for name in self.__dataclass_fields__
@@ -76,12 +79,15 @@ class SyncCriteria:
 
 
 async def targets(session: Session) -> list[TargetRecord]:
-    """Return every pair of publishing and consuming service with its figures."""
+    """Return every pair of publishing and consuming service, with its numbers of syncs by status."""
     return records(TargetRecord, await session.fetch_all(_TARGETS))
 
 
 async def last_conflicts(session: Session) -> dict[tuple[str, str], SyncLogRecord]:
-    """Return the last conflict of each pair of publishing and consuming service."""
+    """Return the last conflict between each publishing and consuming service, by the pair of their names.
+
+    A conflict is an event with the outcome `stale` or `gap`: it arrived late, or an earlier one was missing.
+    """
     columns = sync_logs.c
     newest = (
         select(sync_logs)
@@ -94,7 +100,7 @@ async def last_conflicts(session: Session) -> dict[tuple[str, str], SyncLogRecor
 
 
 async def add_checks(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Store the results of a consistency check, and delete those older than 30 days."""
+    """Insert the results of a consistency check, and delete results that are older than 30 days."""
     made = {"created_at": func.clock_timestamp(), "id": func.gen_random_uuid()}
     for row in rows:
         await session.execute(insert(consistency_checks).values({**row, **made}))
@@ -102,7 +108,7 @@ async def add_checks(session: Session, rows: Sequence[Mapping[str, Any]]) -> Non
 
 
 async def record_replay(uow: UnitOfWork, sync: SyncRecord, by: UUID, reason: str) -> None:
-    """Set the sync to "processing", and log the replay with who ordered it and why."""
+    """Set the status of a sync to "processing", and log the replay with its reason and the admin `by`."""
     now = func.clock_timestamp()
     change = pending_syncs.update().where(pending_syncs.c.id == sync.id)
     await uow.execute(change.values(status="processing", updated_at=now))

@@ -1,4 +1,7 @@
-"""The SQLAlchemy tables of the sync service; migrations/ creates them."""
+"""The tables of the sync service as SQLAlchemy objects; the files in migrations/ create them.
+
+`store` and the RecordTables here build their SQL statements with them.
+"""
 
 from typing import Final
 

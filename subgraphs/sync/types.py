@@ -1,4 +1,7 @@
-"""GraphQL types of the sync subgraph."""
+"""The GraphQL types of the sync subgraph, and the context of its requests.
+
+The method `of` makes an object of a record.
+"""
 
 from datetime import datetime
 from enum import Enum
@@ -15,7 +18,7 @@ from subgraphs.sync.records import CheckRecord, SyncLogRecord, SyncRecord, Targe
 
 
 class SyncContext(ServiceContext):
-    """The context of a request to this service."""
+    """The context of one GraphQL request, with the consistency checker."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus, checker: Checker) -> None:
         super().__init__(caller, database, bus)
@@ -47,8 +50,9 @@ class SyncOperation(Enum):
 
 @enum_type
 class SyncOutcome(Enum):
-    """The outcome of an event: applied (DONE), to be retried, given up (FAILED), skipped because a newer one
-    was applied (STALE), applied although an earlier one is missing (GAP), or ordered again (REPLAY).
+    """The outcome of an event at a service: applied (DONE), to be retried (RETRY), not applied after all
+    retries (FAILED), skipped because a newer event was applied (STALE), applied although an earlier event is
+    missing (GAP), or requested again by an admin (REPLAY).
     """
 
     DONE = "done"
@@ -61,7 +65,7 @@ class SyncOutcome(Enum):
 
 @object_type()
 class PendingSync:
-    """An event of one service, to be applied by another."""
+    """An event of one service at one service that consumes it, with its status."""
 
     id: strawberry.ID = strawberry.field(description="The id of this sync.")
     event_id: strawberry.ID = strawberry.field(description="The id of the event.")
@@ -76,14 +80,14 @@ class PendingSync:
     )
     status: SyncStatus = strawberry.field(description="The current status.")
     retry_count: int = strawberry.field(description="The number of retries so far.")
-    max_retries: int = strawberry.field(description="The number of retries before the event is given up.")
+    max_retries: int = strawberry.field(description="The number of retries after which the event is failed.")
     error_message: str | None = strawberry.field(description="The last error.")
     created_at: datetime = strawberry.field(description="When the event happened.")
     updated_at: datetime = strawberry.field(description="When the status last changed.")
 
     @classmethod
     def of(cls, record: SyncRecord) -> "PendingSync":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         return cls(
             id=strawberry.ID(str(record.id)),
             event_id=strawberry.ID(str(record.event_id)),
@@ -105,7 +109,7 @@ class PendingSync:
 
 @object_type()
 class SyncLog:
-    """An outcome that a target service reported, or a replay that somebody ordered."""
+    """An outcome that the target service confirmed, or a replay that an admin requested."""
 
     id: strawberry.ID = strawberry.field(description="The id of this entry.")
     sync_id: strawberry.ID = strawberry.field(description="The sync's id.")
@@ -119,18 +123,20 @@ class SyncLog:
     retry_count: int = strawberry.field(description="The number of retries until then.")
     error_message: str | None = strawberry.field(description="The error, or the reason for a replay.")
     latency_ms: float | None = strawberry.field(
-        description="Milliseconds from the write until the target had applied it."
+        description="Milliseconds from the event's occurrence until the target had applied it."
     )
     processing_time_ms: float | None = strawberry.field(
-        description="Milliseconds that the target's handler took."
+        description="The duration of the target's handler in milliseconds."
     )
-    data_size_bytes: int | None = strawberry.field(description="Bytes of the event on the queue.")
-    ordered_by: strawberry.ID | None = strawberry.field(description="The admin who ordered the replay.")
+    data_size_bytes: int | None = strawberry.field(description="The size of the event on the queue in bytes.")
+    ordered_by: strawberry.ID | None = strawberry.field(
+        description="The id of the admin who requested the replay; null for outcomes."
+    )
     created_at: datetime = strawberry.field(description="When this entry was recorded.")
 
     @classmethod
     def of(cls, record: SyncLogRecord) -> "SyncLog":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         return cls(
             id=strawberry.ID(str(record.id)),
             sync_id=strawberry.ID(str(record.sync_id)),
@@ -153,7 +159,7 @@ class SyncLog:
 
 @object_type()
 class SyncLatency:
-    """Milliseconds from the write of an event until the target had applied it, over the last hour."""
+    """Milliseconds from an event's occurrence until the target had applied it, over the last hour."""
 
     p50: float = strawberry.field(description="The median.")
     p95: float = strawberry.field(description="The 95th percentile.")
@@ -167,22 +173,28 @@ class SyncTarget:
     source_service: str = strawberry.field(description="The service that publishes the events.")
     target_service: str = strawberry.field(description="The service that consumes the events.")
     event_types: list[str] = strawberry.field(description='The event types; "*" means all.')
-    seen_at: datetime = strawberry.field(description="When the target last announced itself (every minute).")
-    pending: int = strawberry.field(description="Events whose outcome is not known yet.")
-    processing: int = strawberry.field(description="Events whose replay was ordered.")
-    retrying: int = strawberry.field(description="Events to be retried, or that wait for such an event.")
-    failed: int = strawberry.field(description="Events that the target gave up.")
-    completed_last_hour: int = strawberry.field(description="Events that it completed in the last hour.")
+    seen_at: datetime = strawberry.field(
+        description="The target's last subscription; it renews it every minute."
+    )
+    pending: int = strawberry.field(description="The number of events without a confirmed outcome.")
+    processing: int = strawberry.field(description="The number of events whose replay was requested.")
+    retrying: int = strawberry.field(
+        description="The number of events that are retried, or wait behind an event that is retried."
+    )
+    failed: int = strawberry.field(description="The number of events whose retries all failed.")
+    completed_last_hour: int = strawberry.field(
+        description="The number of events that the target has completed in the last hour."
+    )
     latency: SyncLatency | None = strawberry.field(
         description="The latency of the events of the last hour; null without events."
     )
     last_conflict: SyncLog | None = strawberry.field(
-        description="The last event that arrived late or with an earlier one missing."
+        description="The last event that arrived late, or before an earlier event."
     )
 
     @classmethod
     def of(cls, record: TargetRecord, conflict: SyncLogRecord | None) -> "SyncTarget":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         latency = record.latencies and SyncLatency(
             p50=record.latencies[0], p95=record.latencies[1], p99=record.latencies[2]
         )
@@ -203,7 +215,7 @@ class SyncTarget:
 
 @object_type()
 class ConsistencyCheck:
-    """The result of a comparison of originals with copies."""
+    """The result of a comparison of a service's rows with another service's copies of them."""
 
     id: strawberry.ID = strawberry.field(description="The id of this check.")
     entity_type: str = strawberry.field(description="The kind of the entities that were compared.")
@@ -228,7 +240,7 @@ class ConsistencyCheck:
 
     @classmethod
     def of(cls, record: CheckRecord) -> "ConsistencyCheck":
-        """Return the GraphQL type of a record."""
+        """Return the GraphQL object of a record."""
         return cls(
             id=strawberry.ID(str(record.id)),
             entity_type=record.entity_type,

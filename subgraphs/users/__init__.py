@@ -1,1 +1,4 @@
-"""The users service: accounts, profiles and log-in."""
+"""The users service: accounts, profiles and log-in.
+
+It signs the tokens by which services identify callers.
+"""

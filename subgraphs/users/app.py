@@ -1,4 +1,7 @@
-"""The wiring of the users service: its objects, made and passed to each other."""
+"""The wiring of the users service: makes its parts and connects them.
+
+`kit/serve` calls `bootstrap` to make the service, and starts it.
+"""
 
 from pathlib import Path
 
@@ -17,7 +20,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def bootstrap(settings: ServiceSettings) -> Service:
-    """Return the users service, not started. Raises ServiceSettingsError without JWT_PRIVATE_KEY_FILE."""
+    """Return the users service; the caller starts it.
+
+    Raises ServiceSettingsError without JWT_PRIVATE_KEY_FILE.
+    """
     if settings.jwt_private_key_file is None:
         raise ServiceSettingsError(
             "service users: the environment lacks JWT_PRIVATE_KEY_FILE: set it to the key that signs tokens"

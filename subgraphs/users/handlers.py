@@ -1,4 +1,4 @@
-"""The use cases of the users service."""
+"""The use cases of the users service: the handlers of its commands."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -26,7 +26,10 @@ PASSWORDS: Final = Passwords()
 
 
 async def register(uow: UnitOfWork, command: Register) -> Account:
-    """Create an account with an empty profile. Raises Conflict if the name or the email address is taken."""
+    """Create an account with an empty profile.
+
+    Raises BadUserInput, Forbidden for admins' accounts, and Conflict if another user has the name or address.
+    """
     username, email = model.username(command.username), checks.email(command.email)
     user_type = model.open_type(command.user_type)
     password = model.password(command.password, "password", username, email)
@@ -41,10 +44,10 @@ async def register(uow: UnitOfWork, command: Register) -> Account:
 
 
 async def log_in(uow: UnitOfWork, command: LogIn) -> Account:
-    """Check name and password. The error does not say which of them is wrong, so that names cannot be
-    guessed.
+    """Return the account with this name (or email address) and password.
 
-    Raises RateLimited, Unauthenticated, Forbidden for a deactivated account.
+    Raises RateLimited after too many attempts, Forbidden for a deactivated account, and Unauthenticated if
+    name or password is wrong; the error does not say which, so that nobody can find out names.
     """
     login = checks.text(command.login, "login", 255)
     limits = model.login_limits(login, command.address)
@@ -62,7 +65,7 @@ async def log_in(uow: UnitOfWork, command: LogIn) -> Account:
 
 
 async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Account:
-    """Change a user's profile."""
+    """Change columns of a user's profile. Raises BadUserInput."""
     await store.change_profile(
         uow, command.user_id, model.profile_changes(command.changes, uow.clock.now().date())
     )
@@ -70,9 +73,9 @@ async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Account:
 
 
 async def change_password(uow: UnitOfWork, command: ChangePassword) -> Account:
-    """Replace a user's password. A wrong current password counts as an attempt to log in.
+    """Replace a user's password. A wrong current password is counted like a failed log-in.
 
-    Raises RateLimited, Forbidden for a wrong current password, BadUserInput.
+    Raises RateLimited after too many attempts, Forbidden for a wrong current password, BadUserInput.
     """
     limits = model.login_limits(f"password of {command.user_id}", command.address)
     attempt_ids = await _attempt(uow, limits)
@@ -93,8 +96,10 @@ async def set_active(uow: UnitOfWork, command: SetActive) -> Account:
 
 
 async def _attempt(uow: UnitOfWork, limits: Mapping[str, int]) -> list[int]:
-    """Record an attempt in a transaction of its own, which is committed also if the log-in fails; return
-    its ids.
+    """Record an attempt to log in; return the ids of its rows, to delete them if the log-in succeeds.
+
+    It is a transaction of its own, so that a failed log-in does not roll it back. Raises RateLimited if one
+    of the limits (attempts by subject) is reached.
     """
     async with UnitOfWork(uow.database) as counting:
         attempt_ids, seconds = await store.attempt(counting, limits, model.LOGIN_WINDOW)

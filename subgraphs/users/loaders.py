@@ -1,4 +1,7 @@
-"""The context of a request to the users service, with its data loaders."""
+"""The context that the resolvers of the users service receive, with the data loader of accounts.
+
+Each loader collects the keys that resolvers load, and fetches them with one SQL statement.
+"""
 
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
@@ -9,7 +12,7 @@ from subgraphs.users import store
 
 
 class UsersContext(ServiceContext):
-    """The signer of tokens, and the loader of accounts."""
+    """The context of one GraphQL request; `signer` signs the token of a caller who logs in."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus, signer: TokenSigner) -> None:
         super().__init__(caller, database, bus)

@@ -1,4 +1,8 @@
-"""Commands and events of the users service."""
+"""Commands and events of the users service.
+
+`schema` makes the commands of GraphQL inputs, and `handlers` publishes the events. Each command returns the
+account after the change.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +15,7 @@ from subgraphs.users.model import Account
 
 @dataclass(frozen=True)
 class Register(Command[Account]):
-    """Create an account."""
+    """Create an account; `user_type` is "client" or "musician"."""
 
     username: str
     email: str
@@ -21,8 +25,9 @@ class Register(Command[Account]):
 
 @dataclass(frozen=True)
 class LogIn(Command[Account]):
-    """Check a name (or email address) and a password. `address`: the caller's, by which attempts are
-    limited.
+    """Check a name (or email address) and a password.
+
+    `address`: the caller's network address, by which attempts are limited; None: unknown.
     """
 
     login: str
@@ -32,7 +37,7 @@ class LogIn(Command[Account]):
 
 @dataclass(frozen=True)
 class UpdateProfile(Command[Account]):
-    """Change some columns of a profile, given by name."""
+    """Change a user's profile; `changes`: the new values by column."""
 
     user_id: UUID
     changes: Mapping[str, Any]
@@ -40,7 +45,10 @@ class UpdateProfile(Command[Account]):
 
 @dataclass(frozen=True)
 class ChangePassword(Command[Account]):
-    """Replace a password; `current_password` proves that the caller knows it."""
+    """Replace a password; `current_password` proves that the caller is the user.
+
+    `address`: the caller's network address, by which attempts are limited; None: unknown.
+    """
 
     user_id: UUID
     current_password: str

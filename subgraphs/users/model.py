@@ -1,4 +1,4 @@
-"""The rules of accounts and profiles."""
+"""The rules of accounts and profiles, without I/O: names, passwords, profiles, and limits on log-ins."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput, Forbidden
 
 OPEN_TYPES: Final = ("client", "musician")
-"""The user types that can register; admins are created in the database."""
+"""The user types that can register; admins are created by SQL."""
 
 LOGIN_WINDOW: Final = timedelta(minutes=15)
 PER_ACCOUNT_AND_ADDRESS: Final = 5
@@ -44,7 +44,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A user's names for the log-in, and the password's hash, which is not shown in logs."""
+    """A user's names for the log-in, and the password's hash, which `repr` omits, so that no log has it."""
 
     id: UUID
     username: str
@@ -53,7 +53,10 @@ class Credentials:
 
 
 def username(value: str) -> str:
-    """Check a user name: 3 to 50 letters, digits, `_`, `.` and `-`, the first and last no `.` or `-`."""
+    """Return a checked user name: 3 to 50 letters, digits, `_`, `.` and `-`, not `.` or `-` at its ends.
+
+    Raises BadUserInput.
+    """
     cleaned = checks.text(value, "username", 50, 3)
     if not _USERNAME.fullmatch(cleaned):
         raise BadUserInput(
@@ -63,7 +66,11 @@ def username(value: str) -> str:
 
 
 def password(value: str, field: str, *names: str) -> str:
-    """Check a password: 8 to 128 characters (longer ones take too long to hash), and none of `names`."""
+    """Return a checked password: 8 to 128 characters (longer ones take too long to hash), and none
+    of `names`.
+
+    `field` is the name of the input field, for errors. Raises BadUserInput.
+    """
     if not SHORTEST_PASSWORD <= len(value) <= LONGEST_PASSWORD:
         raise BadUserInput(
             f"'{field}' must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters, got {len(value)}",
@@ -75,7 +82,7 @@ def password(value: str, field: str, *names: str) -> str:
 
 
 def open_type(value: str) -> str:
-    """Check that a user type can register. Raises Forbidden."""
+    """Return the user type, if users of this type can register; otherwise raise Forbidden."""
     if value not in OPEN_TYPES:
         raise Forbidden(
             f"'userType' must be CLIENT or MUSICIAN to register, got {value.upper()}", field="userType"
@@ -84,7 +91,7 @@ def open_type(value: str) -> str:
 
 
 def profile_changes(changes: Mapping[str, Any], today: date) -> dict[str, Any]:
-    """Check changed columns of a profile; None clears a column. Raises BadUserInput."""
+    """Return the checked new values of a profile, by column; None clears a column. Raises BadUserInput."""
     checked = {column: _PROFILE[column](value) for column, value in changes.items()}
     if (born := checked.get("date_of_birth")) is not None and born > today:
         raise BadUserInput(_BORN, "dateOfBirth")
@@ -92,10 +99,11 @@ def profile_changes(changes: Mapping[str, Any], today: date) -> dict[str, Any]:
 
 
 def login_limits(login: str, address: str | None) -> dict[str, int]:
-    """Return how many log-in attempts are allowed in LOGIN_WINDOW, by subject.
+    """Return how many attempts to log in are allowed within LOGIN_WINDOW, by subject.
 
-    Few from one address to one account; more to one account from all addresses, so that a stranger cannot
-    lock out its owner with five requests; and a limit for one address over all accounts.
+    The subjects are: the account from this address (few attempts); the account from all addresses (more, so
+    that a stranger cannot lock out its owner with five requests); and the address, for all accounts. Example:
+    {"account:ada@10.0.0.1": 5, "account:ada": 20, "address:10.0.0.1": 100}.
     """
     account = login.strip().lower()
     limits = {

@@ -1,4 +1,7 @@
-"""Queries and mutations of the users subgraph."""
+"""Queries and mutations of the users subgraph; mutations send commands to the bus.
+
+A log-in or registration returns a session with a new token.
+"""
 
 import strawberry
 
@@ -98,8 +101,9 @@ class Mutation:
 
 
 def _session(info: Info, account: Account) -> Session:
-    """Return a token, and make the user the request's identity, so that the response can have private
-    fields.
+    """Return a session with a new token for an account.
+
+    The account becomes the identity of this request, so that the response can contain private fields.
     """
     info.context.identity = Identity(account.id, account.user_type)
     token = info.context.signer.sign(account.id, account.user_type)

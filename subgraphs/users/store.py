@@ -1,4 +1,7 @@
-"""The statements of the users service; its tables are in tables.py and migrations/."""
+"""The SQL statements of the users service; its tables are in `tables`.
+
+Names and addresses match in any case.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -41,7 +44,7 @@ _BY_IDS = _accounts.where(among_ids(users.c.id))
 
 
 async def accounts_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, Account]:
-    """Return accounts by id, with one statement."""
+    """Return the accounts with these ids, by id, with one statement."""
     accounts = records(Account, await session.fetch_all(_BY_IDS, ids=ids))
     return {account.id: account for account in accounts}
 
@@ -62,9 +65,10 @@ async def count_accounts(session: Session, conditions: Sequence[Any]) -> int:
 
 
 def conditions(user_type: str | None, search: str | None, *, only_active: bool, in_emails: bool) -> list[Any]:
-    """Return the SQL conditions for the filters of the list.
+    """Return the SQL conditions for a list of users.
 
-    `search`: a part of the user name, or with `in_emails` a whole email address.
+    `user_type`: None: all types. `search`: a part of the user name, with `in_emails` also a whole email
+    address. `only_active`: without deactivated accounts.
     """
     clauses: list[Any] = []
     if user_type:
@@ -78,7 +82,7 @@ def conditions(user_type: str | None, search: str | None, *, only_active: bool, 
 
 
 async def add(session: Session, values: Mapping[str, Any]) -> bool:
-    """Insert a user with an empty profile; return False if the name or the email address is taken."""
+    """Insert a user with an empty profile; return False if another user has the name or email address."""
     if not await session.execute(insert(users).values(**values).on_conflict_do_nothing()):
         return False
     await session.execute(insert(profiles).values(user_id=values["id"], preferences={}))
@@ -86,7 +90,7 @@ async def add(session: Session, values: Mapping[str, Any]) -> bool:
 
 
 async def taken(session: Session, username: str, email: str) -> str | None:
-    """Return which of the two another user has: "username", "email" or None."""
+    """Return whether another user has the name ("username") or the address ("email"); None: neither."""
     statement = select(users.c.username).where(_is(users.c.username, username) | _is(users.c.email, email))
     found = [row.username.lower() for row in await session.fetch_all(statement)]
     return None if not found else "username" if username.lower() in found else "email"
@@ -110,17 +114,18 @@ async def change(session: Session, user_id: UUID, **values: Any) -> bool:
 
 
 async def change_profile(session: Session, user_id: UUID, values: Mapping[str, Any]) -> None:
-    """Change columns of a profile."""
+    """Change columns of a user's profile; `values`: the new values by column."""
     if values:
         added = insert(profiles).values(**{"user_id": user_id, "preferences": {}, **values})
         await session.execute(added.on_conflict_do_update(index_elements=["user_id"], set_=dict(values)))
 
 
 async def attempt(session: Session, limits: Mapping[str, int], window: timedelta) -> tuple[list[int], int]:
-    """Record an attempt for each subject, unless one has reached its limit.
+    """Record an attempt to log in for each subject in `limits`, unless one of them has reached its limit.
 
-    Returns the ids of the new rows and 0, or no ids and the seconds to wait. Locks on the subjects, acquired
-    in their order, serialise attempts on the same account, so that concurrent attempts cannot exceed a limit.
+    `limits`: the allowed attempts within `window`, by subject (`model.login_limits`). Returns the ids of the
+    new rows and 0; or, at a limit, no ids and the seconds to wait. Locks on the subjects, acquired in sorted
+    order, serialise attempts on the same account, so that concurrent attempts cannot exceed a limit.
     """
     subjects = sorted(limits)
     await session.execute(_LOCK.bindparams(subjects=subjects))
@@ -146,7 +151,10 @@ _LOCK = text(
 
 
 def _old(window: timedelta) -> Select[Any]:
-    """Select up to 100 expired attempts of all subjects, except those that another log-in is deleting."""
+    """Return the SELECT of the ids of up to 100 attempts that are older than `window`.
+
+    Rows that a concurrent log-in deletes are skipped.
+    """
     old = (
         select(attempts.c.id)
         .where(attempts.c.attempted_at < func.now() - window)

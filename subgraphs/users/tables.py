@@ -1,4 +1,7 @@
-"""The tables of the users service for SQLAlchemy; they are created in migrations/."""
+"""The tables of the users service as SQLAlchemy objects; the files in migrations/ create them.
+
+`store` builds its SQL statements with them.
+"""
 
 from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB

@@ -1,4 +1,7 @@
-"""The types of the users subgraph."""
+"""The GraphQL types of the users subgraph.
+
+The method `of` makes an object of a record; `resolve_reference` resolves the representation of an entity.
+"""
 
 import enum
 from datetime import date, datetime
@@ -84,7 +87,7 @@ class User:
 
     @classmethod
     def of(cls, account: Account) -> "User":
-        """Return the GraphQL type of an account."""
+        """Return the GraphQL object of an account."""
         return cls(
             id=strawberry.ID(str(account.id)),
             username=account.username,

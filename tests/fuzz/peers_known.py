@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from graphql import parse, print_ast
-from graphql.language import DirectiveNode, FieldNode, Node, Visitor, visit
+from graphql import parse, print_ast, visit
 
 from tests.fuzz.case import Question
 from tests.fuzz.peers import Response
+from tests.fuzz.peers_questions import RemoveMarks, fields_of, names_of
 from tests.fuzz.rig import Outcome, Rig
 
 Place = tuple[tuple[str | int, ...], Any, Any]
@@ -158,7 +158,7 @@ def _told(seen: Seen, place: Place) -> bool:
 
 def _input_with_arguments(seen: Seen, place: Place) -> bool:
     """Return whether a place is in a field with arguments that some @requires selects."""
-    wanted = {item.name.value for one in seen.rig.world.requirements.values() for item in _fields(one)}
+    wanted = {item.name.value for one in seen.rig.world.requirements.values() for item in fields_of(one)}
     types = (getattr(kind, "fields", None) or {} for kind in seen.rig.world.schema.type_map.values())
     takes = {name for fields in types for name, one in fields.items() if getattr(one, "args", None)}
     return _within(seen, place, wanted & takes)
@@ -166,7 +166,7 @@ def _input_with_arguments(seen: Seen, place: Place) -> bool:
 
 def _within(seen: Seen, place: Place, fields: set[str]) -> bool:
     """Return whether a place is in one of these fields."""
-    names = _names(seen.question)
+    names = names_of(seen.question)
     return any(names.get(str(step), set()) & fields for step in place[0])
 
 
@@ -175,7 +175,7 @@ def _taken_alias(seen: Seen, place: Place) -> bool:
     keys = [step for step in place[0] if isinstance(step, str)]
     fields = (getattr(kind, "fields", None) or () for kind in seen.rig.world.schema.type_map.values())
     return bool(
-        keys and any(keys[-1] in names for names in fields) and _names(seen.question)[keys[-1]] - {keys[-1]}
+        keys and any(keys[-1] in names for names in fields) and names_of(seen.question)[keys[-1]] - {keys[-1]}
     )
 
 
@@ -184,27 +184,9 @@ def _plain_places(seen: Seen, steps: set[str | int]) -> list[Place]:
 
     `steps`: the response keys of the fields whose `@mark` is left out.
     """
-    document = visit(parse(seen.question.query), _RemoveMarks(steps))
+    document = visit(parse(seen.question.query), RemoveMarks(steps))
     plain = replace(seen.question, query=print_ast(document))
     return list(_places(seen.rig.monolith(plain).data, seen.theirs.data, ()))
-
-
-def _is_mark(node: DirectiveNode) -> bool:
-    return node.name.value == "mark"
-
-
-class _RemoveMarks(Visitor):
-    """Removes `@mark` from the fields with these response keys."""
-
-    def __init__(self, keys: set[str | int]) -> None:
-        super().__init__()
-        self.keys = keys
-
-    def enter_field(self, node: FieldNode, *_: Any) -> FieldNode | None:
-        if _key(node) not in self.keys:
-            return None
-        kept = tuple(one for one in node.directives or () if not _is_mark(one))
-        return FieldNode(**{**{name: getattr(node, name) for name in node.keys}, "directives": kept})
 
 
 def _interface_as_type(seen: Seen, place: Place) -> bool:
@@ -225,29 +207,9 @@ def _longer(_: Seen, place: Place) -> bool:
     return theirs == ours * (len(theirs) // len(ours))
 
 
-def _fields(node: Node) -> list[FieldNode]:
-    """Return all fields of a document or a selection."""
-    found: list[FieldNode] = []
-
-    class _Collect(Visitor):
-        def enter_field(self, node: FieldNode, *_: Any) -> None:
-            found.append(node)
-
-    visit(node, _Collect())
-    return found
-
-
-def _names(question: Question) -> dict[str, set[str]]:
-    """Return the names of the fields that each response key of an operation stands for."""
-    found: dict[str, set[str]] = {}
-    for item in _fields(parse(question.query)):
-        found.setdefault(_key(item), set()).add(item.name.value)
-    return found
-
-
-def _key(node: FieldNode) -> str:
-    """The response key of a field."""
-    return node.alias.value if node.alias else node.name.value
+def _not_reported(seen: Seen) -> bool:
+    errors = seen.ours.response.get("errors") or ()
+    return not seen.theirs.errors and any("null for this entity" in one["message"] for one in errors)
 
 
 ANSWERS: Sequence[Kind] = (
@@ -339,6 +301,12 @@ ANSWERS: Sequence[Kind] = (
         "the object comes as @interfaceObject, and its own type is not fetched before the answer is"
         " completed",
         _says("was resolved to a non-object type"),
+    ),
+    Kind(
+        "missing input not reported",
+        "a field is null because a subgraph does not know the entity whose field is its input; without an error"
+        " the client can't tell this from a value that is null",
+        _not_reported,
     ),
     Kind(
         "lost, and null goes up",

@@ -1,4 +1,4 @@
-"""Commands: changes that clients ask for, each stored under its `commandId` and executed once.
+"""Commands: changes that clients request, each stored under its `commandId` and executed once.
 
 `log` stores and executes them, `recovery` executes interrupted ones later, `status` is the GraphQL type of a
 command's status.

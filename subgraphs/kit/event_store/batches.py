@@ -1,7 +1,7 @@
 """Projections that apply a batch of events with a few statements, in place of a few per event.
 
 An event that is applied alone costs a round trip or more; five hundred events in one statement cost little
-more than one event. Without this, a rebuild takes too long. The read side's projections are of this kind.
+more than one event. Rebuilds would be too slow without batches. The read side's projections are of this kind.
 """
 
 from abc import abstractmethod

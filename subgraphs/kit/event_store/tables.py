@@ -1,4 +1,7 @@
-"""The event store's tables as SQLAlchemy objects; migration 0003 creates them in the database."""
+"""The event store's tables as SQLAlchemy objects; migration 0003 creates them in the database.
+
+Readers use the view `every_event`, which includes archived events; only `append` inserts into `events`.
+"""
 
 from typing import Any
 

@@ -53,7 +53,7 @@ class Confirmation:
     def latency_ms(self) -> float:
         """Milliseconds from the event's occurrence until it was handled.
 
-        The two times come from the clocks of two machines if publisher and consumer run on different ones.
+        The clock of the publisher's machine measures the first time, that of the consumer's the second.
         """
         return (self.handled_at - self.occurred_at).total_seconds() * 1000
 

@@ -159,7 +159,7 @@ class Relay:
     async def _compare_after_restart(self) -> None:
         """If the server was restarted, mark the events that it has lost as unpublished.
 
-        The lock keeps other processes of the service from publishing meanwhile.
+        While the lock is held, no other process of the service publishes.
         """
         current = await run_id(self._redis)
         if current != self._run_id:
@@ -176,7 +176,8 @@ class Relay:
         """Return the outbox positions of the newest stream entries, and the position above which they are
         all.
 
-        Below the latter the streams may contain further entries that were not read (COMPARED_ENTRIES).
+        Only the newest COMPARED_ENTRIES of a stream are read. Example: if the oldest entry that was read of a
+        full stream has position 300, the set has all published positions above 300, but not all below.
         """
         present: set[int] = set()
         above = 0

@@ -304,8 +304,8 @@ ANSWERS: Sequence[Kind] = (
     ),
     Kind(
         "missing input not reported",
-        "a field is null because a subgraph does not know the entity whose field is its input; without an error"
-        " the client can't tell this from a value that is null",
+        "a field is null because a subgraph does not know the entity whose field is its input; without an"
+        " error the client can't tell this from a value that is null",
         _not_reported,
     ),
     Kind(

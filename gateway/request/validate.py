@@ -19,7 +19,7 @@ def validate_document(
 
 
 def _code(error: GraphQLError) -> str:
-    """Return the code of a validation error: graphql-core appends its own error when there are too many."""
+    """Return an error's code: TOO_COMPLEX where graphql-core stopped after too many errors."""
     return (
         "TOO_COMPLEX"
         if error.message.startswith(("Too many validation errors", "Validation aborted"))

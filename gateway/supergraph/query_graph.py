@@ -66,8 +66,10 @@ class KeyEdge:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How a vertex is reached: after how many rounds of fetches, and by which last key edge (None at the
-    start).
+    """How the planner can get from the start vertices to another vertex.
+
+    `depth`: the number of rounds of fetches that must follow each other. `key_edge`: the last key edge; None
+    if no lookup is needed.
     """
 
     depth: int

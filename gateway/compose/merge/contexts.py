@@ -15,10 +15,7 @@ Sided = Sequence[tuple[SubgraphSchema, Mapping[str, InputValue]]]
 
 
 def context_name(subgraph: str, name: str) -> str:
-    """Return a context's name in the supergraph:
-
-    `subgraph__name`, because subgraphs do not share contexts.
-    """
+    """Return a context's name in the supergraph, `subgraph__name`: subgraphs do not share contexts."""
     return f"{re.sub(r'[^A-Za-z0-9]', '_', subgraph)}__{name}"
 
 

@@ -26,7 +26,7 @@ class FieldMerger:
     """Merges fields and reports errors. A side is one (subgraph, type, definition of the field).
 
     - `is_subtype(name, other)`: whether a type is the same as, or a subtype of, another in any subgraph.
-    - `used`: the (subgraph, type, field) that some directive of that subgraph uses.
+    - `used`: the (subgraph, type, field) that are in a field set or an interface of that subgraph.
     - `provided`: the (subgraph, type, field) in a @provides of that subgraph.
     - `interface_objects`: the sides with @interfaceObject, by (type, field).
     """

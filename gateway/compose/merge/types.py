@@ -174,7 +174,7 @@ def _by_subgraph(sides: Sides, attribute: str) -> tuple[tuple[str, tuple[str, ..
 
 
 def _used(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, str]]:
-    """Return (subgraph, type, field) of each field that a directive of the same subgraph uses."""
+    """Return (subgraph, type, field) of each field that is in a field set or an interface of the subgraph."""
     return frozenset(
         (schema.name, parent, name) for schema in schemas for parent, name in mentioned_fields(schema)
     )

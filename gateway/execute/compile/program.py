@@ -147,7 +147,7 @@ def _reply_is_answer(layout: Layout, plan: Plan) -> bool:
 
 
 def _has_raw_values(layout: Layout, structs: Structs, fetch: Fetch) -> bool:
-    """Return whether a fetch returns values of non-null types that are not decoded."""
+    """Return whether a fetch returns undecoded values that must be checked for forbidden nulls."""
     slots = (slot for node in layout.nodes for slot in node.slots.values() if slot.origin[0] == fetch.id)
     return any(slot.selected and structs.is_raw(slot) and null_in(slot.type) for slot in slots)
 

@@ -128,7 +128,7 @@ class SourceWriter:
         self.line(1, "return")
 
     def assign(self, one: NodeLookup, index: int, keys: list[str], get: str) -> None:
-        """Write the assignment of entities to one node's objects.
+        """Write the code that copies the fields of the entities in a reply to the objects of one node.
 
         `get`: the expression of entity i. `keys`: the response keys of its attributes b0, b1, ...
         """
@@ -269,7 +269,7 @@ class SourceWriter:
         return depth, item
 
     def copy_to_equal(self, node: LayoutNode, number: int, hidden: list[str]) -> None:
-        """Write the copying from each first object to equal ones, and the removal of `hidden` attributes."""
+        """Write the code that removes `hidden` attributes and copies the first equal object to the others."""
         taken_out = "; ".join(f"x.{name} = UNSET" for name in hidden)
         copied = [slot.attribute for slot in node.slots.values() if slot.lookup is not None and slot.selected]
         self.line(1, f"if s.firsts_{number}:")

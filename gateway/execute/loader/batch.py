@@ -169,8 +169,9 @@ class CallBatch:
                 one.end(parts.of(one.places))
 
     def split(self, reply: Reply) -> SplitReply | None:
-        """Return the reply for splitting; None if callers can't share it or it does not have the expected
-        form.
+        """Return the merged call's reply, ready to be split among its callers.
+
+        None if the reply is private or does not have the expected form; then each call is sent on its own.
         """
         if is_private((reply.raw_headers,)):
             self.owner.mark_private(self)

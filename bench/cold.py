@@ -25,7 +25,7 @@ from bench.report import save_rows, write_page
 from bench.systems import Running, ours, start, start_subgraphs
 from gateway.app import create_app, create_gateway
 from gateway.pipeline import check, pick, prepare
-from gateway.settings import Settings
+from gateway.settings import Settings, SubgraphSettings
 
 # Operations per measurement; seconds between two of them beside a load; rounds; seconds of a load.
 UNSEEN, PACE, ROUNDS, SECONDS = 40, 0.1, 3, 3.0
@@ -45,11 +45,11 @@ async def make_known(port: int, count: int) -> None:
     """Make the subgraphs at a port compute and cache the replies for the first `count` bodies of
     `new_bodies`.
     """
-    urls = {name: f"http://127.0.0.1:{port}/{name}" for name in SUBGRAPHS}
+    urls = {name: SubgraphSettings(f"http://127.0.0.1:{port}/{name}") for name in SUBGRAPHS}
     door = Door(
         create_app(
             (folder() / "supergraph.graphql").read_text(),
-            without_sharing(Settings(urls=urls, graphiql=False)),
+            without_sharing(Settings(subgraphs=urls, graphiql=False)),
         )
     )
     for body, _ in zip(new_bodies(0), range(count), strict=False):

@@ -17,7 +17,7 @@ from bench.inside import without_sharing
 from bench.processes import pin_self
 from bench.systems import start_subgraphs
 from gateway.app import create_app
-from gateway.settings import Settings
+from gateway.settings import Settings, SubgraphSettings
 
 AT_ONCE = 50
 Row = tuple[float, float, float, str]
@@ -94,8 +94,8 @@ async def profile_all(port: int, requests: int, top: int) -> None:
 
     `port`: that of the subgraphs; `top`: the number of functions to print.
     """
-    urls = {name: f"http://127.0.0.1:{port}/{name}" for name in SUBGRAPHS}
-    door = Door(create_app(supergraph(port), without_sharing(Settings(urls=urls, graphiql=False))))
+    urls = {name: SubgraphSettings(f"http://127.0.0.1:{port}/{name}") for name in SUBGRAPHS}
+    door = Door(create_app(supergraph(port), without_sharing(Settings(subgraphs=urls, graphiql=False))))
     for name in QUERIES:
         await profile(door, read_query(name), requests if name == "heavy" else requests * 10, top)
 

@@ -56,14 +56,18 @@ def make_transport(
 
     Raises SettingsError UNKNOWN_SUBGRAPH for a URL of a subgraph that the supergraph does not have.
     """
-    urls = {name: settings.urls.get(name, subgraph.url) for name, subgraph in supergraph.subgraphs.items()}
-    if unknown := sorted(set(settings.urls) - set(urls)):
+    given = settings.subgraphs
+    urls = {
+        name: (given[name].url if name in given else None) or subgraph.url
+        for name, subgraph in supergraph.subgraphs.items()
+    }
+    if unknown := sorted(set(given) - set(urls)):
         message = f"there is no subgraph {', '.join(unknown)}; the supergraph has {', '.join(sorted(urls))}"
         raise SettingsError(message, "UNKNOWN_SUBGRAPH")
     if local is not None:
         return LocalTransport(local, clock)
     known = {name: url for name, url in urls.items() if url}
-    return HttpTransport(known, settings.wire, clock)
+    return HttpTransport(known, settings.connections, clock)
 
 
 def check_labels(supergraph: Supergraph, settings: Settings) -> None:

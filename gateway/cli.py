@@ -5,6 +5,7 @@ The docstrings of the commands are their help texts. Known errors are printed wi
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -18,6 +19,9 @@ from gateway.compose.compose import compose as compose_subgraphs
 from gateway.compose.contract import contract as cut_contract
 from gateway.compose.diagnostics import CompositionFailed
 from gateway.compose.ingest import SubgraphSource
+from gateway.config import schema
+from gateway.config.load import read_config
+from gateway.config.reference import reference
 from gateway.core.codes import CODES, code_tables
 from gateway.core.errors import GatewayError, SettingsError, SubgraphError
 from gateway.core.jsontext import NotJson, read_json
@@ -27,7 +31,7 @@ from gateway.pipeline import check as check_document
 from gateway.plan.explain import plan_json, print_plan
 from gateway.plan.planner import plan_operation
 from gateway.reload import GatewaySource
-from gateway.serve import compose_running_subgraphs, fetch_sdls, read_text
+from gateway.serve import check_source, compose_running_subgraphs, fetch_sdls, read_text
 from gateway.serve import serve as serve_supergraph
 from gateway.settings import Limits, Settings
 from gateway.shape.introspect import without_meta
@@ -197,17 +201,18 @@ def plan(
 
 @app.command()
 def serve(
+    config: options.Config = None,
     supergraph: options.Supergraph = None,
     subgraph: SubgraphOption = None,
     subgraph_url: UrlOption = None,
-    host: options.Host = "127.0.0.1",
-    port: options.Port = 4000,
-    workers: options.Workers = 1,
+    host: options.Host = None,
+    port: options.Port = None,
+    workers: options.Workers = None,
     operations: options.Operations = None,
-    timeout: options.Timeout = 30.0,
-    connect_timeout: options.ConnectTimeout = 5.0,
+    timeout: options.Timeout = None,
+    connect_timeout: options.ConnectTimeout = None,
     first_byte_timeout: options.FirstByteTimeout = None,
-    connections: options.Connections = 100,
+    connections: options.Connections = None,
     subgraph_ca: options.SubgraphCa = None,
     gzip: options.Gzip = False,
     override_label: options.OverrideLabel = None,
@@ -217,32 +222,60 @@ def serve(
     extension: options.Extension = None,
     sagas: options.SagasFrom = None,
     limit: options.Limit = None,
-    wire: options.WireSetting = None,
-    plan_cache: options.PlanCache = 1_000,
+    connection: options.ConnectionSetting = None,
+    plan_cache: options.PlanCache = None,
     forward_header: options.ForwardHeader = None,
-    sticky_header: options.StickyHeader = "authorization",
+    sticky_header: options.StickyHeader = None,
     production: options.Production = False,
-    http_status: options.HttpStatus = "audited",
+    http_status: options.HttpStatus = None,
 ) -> None:
     """Serve a supergraph at /graphql; with --subgraph NAME=URL, fetch and compose the subgraphs' SDLs first.
 
-    SIGHUP reads the supergraph again (or fetches and composes the SDLs again) without closing a connection.
+    SIGHUP reads the supergraph and the configuration file again (or fetches and composes the SDLs again)
+    without closing a connection.
     """
     chosen = options.ServeOptions(**locals())
-    given = options.pairs(subgraph, "--subgraph")
-    if (supergraph is None) == (not given):
-        raise SettingsError("expected either --supergraph FILE or --subgraph NAME=URL ...", "BAD_OPTION")
-    settings = chosen.settings()
 
     def read() -> GatewaySource:
+        base = Settings() if config is None else read_config(Path(config), os.environ)
+        settings = chosen.over(base)
         text = (
-            read_text(supergraph, "the supergraph")
-            if supergraph is not None
-            else compose_running_subgraphs(given)
+            read_text(settings.supergraph, "the supergraph")
+            if settings.supergraph
+            else compose_running_subgraphs(settings.compose)
         )
         return GatewaySource(text, settings)
 
-    serve_supergraph(read, host, port, workers)
+    serve_supergraph(read)
+
+
+config_app = typer.Typer(
+    help="The configuration file: check it, and describe its settings.", no_args_is_help=True
+)
+app.add_typer(config_app, name="config")
+
+
+@config_app.command("check")
+def config_check(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The configuration file.")],
+) -> None:
+    """Check a configuration file, and the supergraph and files that it names; print every mistake."""
+    settings = read_config(Path(file), os.environ)
+    if settings.supergraph is not None:
+        check_source(GatewaySource(read_text(settings.supergraph, "the supergraph"), settings))
+    print(f"{file}: no mistakes")
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON schema of the configuration file, for editors."""
+    print(json.dumps(schema.config_schema(), indent=2))
+
+
+@config_app.command("reference")
+def config_reference() -> None:
+    """Print all settings with their defaults, as Markdown."""
+    print(reference(), end="")
 
 
 @app.command()

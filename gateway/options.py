@@ -8,22 +8,30 @@ from typing import Annotated, Any, Literal, TypeVar
 import typer
 
 from gateway.core.errors import SettingsError
-from gateway.settings import HeaderRules, Limits, Settings, Wire
+from gateway.settings import ConnectionSettings, HeaderRules, Limits, Settings, SubgraphSettings
 
+Config = Annotated[
+    str | None,
+    typer.Option(help="The configuration file (YAML); the options given beside it change its settings."),
+]
 Supergraph = Annotated[str | None, typer.Option(help="The supergraph SDL file.")]
-Host = Annotated[str, typer.Option(help="The address to listen on.")]
-Port = Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")]
-Workers = Annotated[int, typer.Option(min=1, max=64, help="The number of processes that share the port.")]
+Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="The port to listen on.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, max=64, help="The number of processes that share the port.")
+]
 Operations = Annotated[str | None, typer.Option(help="A folder of example operations for GraphiQL.")]
-Timeout = Annotated[float, typer.Option(min=0.1, help="Timeout of a subgraph request, in seconds.")]
+Timeout = Annotated[float | None, typer.Option(min=0.1, help="Timeout of a subgraph request, in seconds.")]
 ConnectTimeout = Annotated[
-    float, typer.Option(min=0.01, help="Timeout for opening a connection to a subgraph, in seconds.")
+    float | None, typer.Option(min=0.01, help="Timeout for opening a connection to a subgraph, in seconds.")
 ]
 FirstByteTimeout = Annotated[
     float | None,
     typer.Option(min=0.01, help="Timeout for the first byte of a reply, in seconds; by default --timeout."),
 ]
-Connections = Annotated[int, typer.Option(min=1, help="The maximum number of connections to a subgraph.")]
+Connections = Annotated[
+    int | None, typer.Option(min=1, help="The maximum number of connections to a subgraph.")
+]
 SubgraphCa = Annotated[
     str | None,
     typer.Option(help="A file of CA certificates for https subgraphs, in addition to the system's."),
@@ -63,15 +71,17 @@ Limit = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=NUMBER", help=f"A limit on one request; repeat for more: {_names(Limits)}."),
 ]
-WireSetting = Annotated[
+ConnectionSetting = Annotated[
     list[str] | None,
     typer.Option(
-        "--wire",
+        "--connection",
         metavar="NAME=VALUE",
-        help=f"A setting of the connections to subgraphs; repeat for more: {_names(Wire)}.",
+        help=f"A setting of the connections to subgraphs; repeat for more: {_names(ConnectionSettings)}.",
     ),
 ]
-PlanCache = Annotated[int, typer.Option(min=1, help="The number of operations whose plans are cached.")]
+PlanCache = Annotated[
+    int | None, typer.Option(min=1, help="The number of operations whose plans are cached.")
+]
 ForwardHeader = Annotated[
     list[str] | None,
     typer.Option(
@@ -79,10 +89,10 @@ ForwardHeader = Annotated[
     ),
 ]
 StickyHeader = Annotated[
-    str, typer.Option(help="The header that identifies a user for percent(...) override labels.")
+    str | None, typer.Option(help="The header that identifies a user for percent(...) override labels.")
 ]
 HttpStatus = Annotated[
-    Literal["audited", "draft-2026"],
+    Literal["audited", "draft-2026"] | None,
     typer.Option(
         help="HTTP statuses as graphql-http audits them, or as in the GraphQL-over-HTTP draft of 2026."
     ),
@@ -92,19 +102,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """The options of `gateway serve`, named as the parameters of the command."""
+    """The options of `gateway serve`, named as the parameters of the command; None if not given."""
 
+    config: str | None
     supergraph: str | None
     subgraph: list[str] | None
     subgraph_url: list[str] | None
-    host: str
-    port: int
-    workers: int
+    host: str | None
+    port: int | None
+    workers: int | None
     operations: str | None
-    timeout: float
-    connect_timeout: float
+    timeout: float | None
+    connect_timeout: float | None
     first_byte_timeout: float | None
-    connections: int
+    connections: int | None
     subgraph_ca: str | None
     gzip: bool
     override_label: list[str] | None
@@ -114,53 +125,80 @@ class ServeOptions:
     extension: list[str] | None
     sagas: str | None
     limit: list[str] | None
-    wire: list[str] | None
-    plan_cache: int
+    connection: list[str] | None
+    plan_cache: int | None
     forward_header: list[str] | None
-    sticky_header: str
+    sticky_header: str | None
     production: bool
-    http_status: Literal["audited", "draft-2026"]
+    http_status: Literal["audited", "draft-2026"] | None
 
-    def settings(self) -> Settings:
-        """Return the settings that the options define.
+    def over(self, base: Settings) -> Settings:
+        """Return the settings `base` with the changes of the options that are given.
 
         Raises SettingsError BAD_OPTION for an invalid value.
         """
-        return Settings(
-            urls=pairs(self.subgraph_url, "--subgraph-url"),
-            timeout=self.timeout,
-            wire=self._wire(),
-            limits=Limits(**changed(Limits, self.limit, "--limit")),
-            headers=self._headers(),
-            plan_cache=self.plan_cache,
-            sticky_header=self.sticky_header.lower(),
-            introspection=not self.production,
-            graphiql=not self.production,
-            plan_header=not self.production,
-            operations=self.operations,
-            labels=frozenset(self.override_label or ()),
-            compile=not self.no_compile,
-            share=not self.no_share,
-            batch=not self.no_batch,
-            extensions=frozenset(self.extension or ()),
-            sagas=self.sagas,
-            http_status=self.http_status,
+        urls = pairs(self.subgraph_url, "--subgraph-url")
+        return _with(
+            base,
+            **self._source(base),
+            **self._switches(),
+            server=_with(base.server, host=self.host, port=self.port, workers=self.workers),
+            subgraphs={**base.subgraphs, **{name: SubgraphSettings(url) for name, url in urls.items()}},
+            connections=self._connections(base.connections),
+            limits=replace(base.limits, **changed(Limits, self.limit, "--limit")),
+            headers=self._headers(base.headers),
+            labels=base.labels | frozenset(self.override_label or ()),
+            extensions=base.extensions | frozenset(self.extension or ()),
         )
 
-    def _wire(self) -> Wire:
-        """Return the connection settings: those of --connections, --gzip and so on, then those of --wire."""
-        named = Wire(
+    def _switches(self) -> dict[str, Any]:
+        """Return the settings that are one value each; None for those that are not given."""
+        hidden = False if self.production else None
+        return {
+            "timeout": self.timeout,
+            "plan_cache": self.plan_cache,
+            "sticky_header": self.sticky_header.lower() if self.sticky_header else None,
+            **dict.fromkeys(("introspection", "graphiql", "plan_header"), hidden),
+            "operations": self.operations,
+            "compile": False if self.no_compile else None,
+            "share": False if self.no_share else None,
+            "batch": False if self.no_batch else None,
+            "sagas": self.sagas,
+            "http_status": self.http_status,
+        }
+
+    def _source(self, base: Settings) -> dict[str, Any]:
+        """Return where the supergraph comes from; the options replace both settings of `base`."""
+        given = pairs(self.subgraph, "--subgraph")
+        supergraph, compose = self.supergraph, given
+        if supergraph is None and not given:
+            supergraph, compose = base.supergraph, dict(base.compose)
+        if (supergraph is None) == (not compose):
+            message = "expected either --supergraph FILE or --subgraph NAME=URL ..., or one of the settings"
+            raise SettingsError(f"{message} `supergraph` and `compose` in --config", "BAD_OPTION")
+        return {"supergraph": supergraph or "", "compose": compose}
+
+    def _connections(self, base: ConnectionSettings) -> ConnectionSettings:
+        """Return the connection settings: those of --connections, --gzip and so on, then of --connection."""
+        named = _with(
+            base,
             connections=self.connections,
             connect_timeout=self.connect_timeout,
             first_byte_timeout=self.first_byte_timeout,
-            compressed=self.gzip,
+            compressed=True if self.gzip else None,
             ca=self.subgraph_ca,
         )
-        return replace(named, **changed(Wire, self.wire, "--wire"))
+        return replace(named, **changed(ConnectionSettings, self.connection, "--connection"))
 
-    def _headers(self) -> HeaderRules:
+    def _headers(self, base: HeaderRules) -> HeaderRules:
         more = [name.lower() for name in self.forward_header or ()]
-        return HeaderRules(tuple(dict.fromkeys((*HeaderRules().forward, *more))))
+        return replace(base, forward=tuple(dict.fromkeys((*base.forward, *more))))
+
+
+def _with(base: T, **changes: Any) -> T:
+    """Return a dataclass with changed fields; None changes nothing."""
+    given = {name: value for name, value in changes.items() if value is not None}
+    return replace(base, **given)  # type: ignore[type-var]
 
 
 def pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:

@@ -24,7 +24,15 @@ from gateway.http.uvicorn_internals import check_uvicorn
 from gateway.observe.facts import Started
 from gateway.observe.log import Log
 from gateway.observe.observer import Observer
-from gateway.reload import GatewayFactory, ReadSource, Reloader, WorkerSupervisor, read_source, write_source
+from gateway.reload import (
+    GatewayFactory,
+    GatewaySource,
+    ReadSource,
+    Reloader,
+    WorkerSupervisor,
+    read_source,
+    write_source,
+)
 from gateway.settings import Settings
 from gateway.transport.base import call_for, send_and_read
 from gateway.transport.http import HttpTransport
@@ -90,14 +98,16 @@ def check_address(host: str, port: int) -> None:
             raise SettingsError(message, "ADDRESS_IN_USE") from error
 
 
-def serve(read: ReadSource, host: str, port: int, workers: int) -> None:
+def serve(read: ReadSource) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests in progress; SIGHUP calls `read` again.
 
     Raises GatewayError for a problem before it accepts connections.
     """
     check_uvicorn()
-    check_address(host, port)
     source = read()
+    server = source.settings.server
+    host, port, workers = server.host, server.port, server.workers
+    check_address(host, port)
     observer = Observer([Log()])
     factory = GatewayFactory(read, observer, load_sagas(source.settings))
     gateway = factory.make(source)
@@ -111,6 +121,11 @@ def serve(read: ReadSource, host: str, port: int, workers: int) -> None:
         os.environ[_ENVIRONMENT] = str(file)
         config = _config("gateway.serve:worker", host, port, factory=True, workers=workers)
         _run(WorkerSupervisor(config, file, factory).run)
+
+
+def check_source(source: GatewaySource) -> None:
+    """Raise the GatewayError that serving this source would raise; nothing is served or connected to."""
+    GatewayFactory(lambda: source, Observer(), load_sagas(source.settings)).make(source)
 
 
 def load_sagas(settings: Settings) -> Sagas | None:

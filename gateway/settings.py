@@ -1,45 +1,80 @@
-"""The settings and their defaults.
+"""The settings and their defaults: one tree of frozen values, with a description and the valid range of each.
 
-Nothing here reads a file or the environment; `options` reads the command line.
+`config` reads them from a YAML file and the environment, `options` from the command line; both use the
+descriptions and ranges that are written here, and `gateway config reference` prints them. Nothing here reads
+a file or the environment.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+Count = Annotated[int, Meta(ge=1)]
+Bytes = Annotated[int, Meta(ge=1, extra={"unit": "bytes"})]
+Seconds = Annotated[float, Meta(gt=0, extra={"unit": "seconds"})]
+File = Annotated[str, Meta(min_length=1, extra={"unit": "file"})]
+Url = Annotated[str, Meta(pattern="^https?://[^/]+")]
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+HeaderName = Annotated[str, Meta(pattern="^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", extra={"unit": "header"})]
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A text that must not be shown: it is not in the `repr` of the settings, and in no error message."""
+
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where the gateway listens. A change needs a restart."""
+
+    host: Annotated[str, Meta(description="The address to listen on.")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="The port to listen on.")] = 4000
+    workers: Annotated[Count, Meta(le=64, description="The number of processes that share the port.")] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SubgraphSettings:
+    """The settings of one subgraph."""
+
+    url: Annotated[Url | None, Meta(description="Its URL, instead of the one in the supergraph.")] = None
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits on one request, checked before the expensive stages.
+    """Limits on one request, checked before the expensive stages."""
 
-    - `body`: bytes of the request body, and characters of all arguments after fragments are expanded.
-    - `tokens`: lexer tokens of the document.
-    - `depth`: nested selection sets, those in fragments included.
-    - `selections`: fields after fragments are expanded; `introspection`: those of them inside `__schema` and
-      `__type`.
-    - `aliases`: fields of one selection set.
-    - `paths`: options that planning may consider.
-    - `validation_errors`: errors that are reported at once.
-    """
-
-    body: int = 1_000_000
-    tokens: int = 15_000
-    depth: int = 50
-    selections: int = 20_000
-    introspection: int = 500
-    aliases: int = 1_000
-    paths: int = 200_000
-    validation_errors: int = 20
+    body: Annotated[
+        Bytes,
+        Meta(
+            description="Bytes of the request body, also after decompression; and characters of all arguments"
+            " after fragments are expanded."
+        ),
+    ] = 1_000_000
+    tokens: Annotated[Count, Meta(description="Lexer tokens of the document.")] = 15_000
+    depth: Annotated[Count, Meta(description="Nested selection sets, those in fragments included.")] = 50
+    selections: Annotated[Count, Meta(description="Fields after fragments are expanded.")] = 20_000
+    introspection: Annotated[
+        Count, Meta(description="Fields inside `__schema` and `__type`, after fragments are expanded.")
+    ] = 500
+    aliases: Annotated[Count, Meta(description="Fields of one selection set.")] = 1_000
+    paths: Annotated[Count, Meta(description="Options that planning may consider.")] = 200_000
+    validation_errors: Annotated[Count, Meta(description="Errors that are reported at once.")] = 20
 
 
 @dataclass(frozen=True, slots=True)
 class HeaderRules:
-    """The client headers that are forwarded to subgraphs, by lower-case name; no others are.
+    """The client headers that are forwarded to subgraphs; no others are.
 
     `x-forwarded-for` is the address of the gateway's peer, set by the gateway.
     """
 
-    forward: tuple[str, ...] = (
+    forward: Annotated[
+        tuple[HeaderName, ...], Meta(description="Client headers to forward to subgraphs; no others are.")
+    ] = (
         "authorization",
         "accept-language",
         "x-forwarded-for",
@@ -50,62 +85,78 @@ class HeaderRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
-    """The connections to subgraphs.
+class ConnectionSettings:
+    """The connections to subgraphs."""
 
-    - `connections`: the maximum number to one server; `queue`: the number of requests that may wait for one
-      of them.
-    - `max_reply`: the maximum bytes of a reply, also after decompression.
-    - `connect_timeout`: seconds for opening a connection.
-    - `first_byte_timeout`: seconds until the first byte of a reply; None for the timeout of the whole
-      request.
-    - `compressed`: whether to accept gzip. `ca`: a file of CA certificates to trust in addition to the
-      system's.
-    """
-
-    connections: int = 100
-    queue: int = 10_000
-    max_reply: int = 50_000_000
-    connect_timeout: float = 5.0
-    first_byte_timeout: float | None = None
-    compressed: bool = False
-    ca: str | None = None
+    connections: Annotated[Count, Meta(description="The maximum number of connections to one server.")] = 100
+    queue: Annotated[Count, Meta(description="Requests to one server that may wait for a connection.")] = (
+        10_000
+    )
+    max_reply: Annotated[Bytes, Meta(description="Bytes of a reply, also after decompression.")] = 50_000_000
+    connect_timeout: Annotated[Seconds, Meta(description="Timeout for opening a connection.")] = 5.0
+    first_byte_timeout: Annotated[
+        Seconds | None, Meta(description="Timeout for the first byte of a reply; by default `timeout`.")
+    ] = None
+    compressed: Annotated[bool, Meta(description="Accept gzip-compressed replies.")] = False
+    ca: Annotated[
+        File | None, Meta(description="A file of CA certificates, in addition to the system's.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings of the gateway.
+    """All settings of the gateway."""
 
-    - `urls`: URLs of subgraphs that replace those in the supergraph.
-    - `timeout`: seconds for one subgraph request.
-    - `plan_cache`: the number of operations whose plans are cached.
-    - `plan_header`: whether a request may request its plan in `extensions.plan`.
-    - `operations`: a folder of example operations for GraphiQL.
-    - `labels`: active labels of progressive @overrides. `sticky_header`: the header that identifies a user
-      for `percent(...)` labels; without it each request gets a random point.
-    - `compile`: whether to compile plans; if not, all plans run on the exact path.
-    - `share`: whether equal concurrent queries share one execution.
-    - `batch`: whether entity fetches of concurrent requests are batched.
-    - `extensions`: the keys of subgraphs' extensions that clients receive.
-    - `sagas`: MODULE:NAME of a function that returns the sagas which mutations start.
-    - `http_status`: which HTTP statuses responses have (see `http/statuses`).
-    """
-
+    supergraph: Annotated[File | None, Meta(description="The supergraph SDL file.")] = None
+    compose: Annotated[
+        Mapping[str, Url],
+        Meta(description="Subgraphs by name, whose SDLs the gateway fetches and composes at the start."),
+    ] = field(default_factory=dict)
+    server: ServerSettings = field(default_factory=ServerSettings)
+    subgraphs: Annotated[
+        Mapping[str, SubgraphSettings], Meta(description="Settings of single subgraphs, by name.")
+    ] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     headers: HeaderRules = field(default_factory=HeaderRules)
-    urls: Mapping[str, str] = field(default_factory=dict)
-    timeout: float = 30.0
-    plan_cache: int = 1_000
-    introspection: bool = True
-    graphiql: bool = True
-    plan_header: bool = True
-    wire: Wire = field(default_factory=Wire)
-    operations: str | None = None
-    labels: frozenset[str] = frozenset()
-    compile: bool = True
-    share: bool = True
-    batch: bool = True
-    extensions: frozenset[str] = frozenset()
-    sagas: str | None = None
-    sticky_header: str = "authorization"
-    http_status: Literal["audited", "draft-2026"] = "audited"
+    connections: ConnectionSettings = field(default_factory=ConnectionSettings)
+    timeout: Annotated[Seconds, Meta(description="Timeout of one subgraph request.")] = 30.0
+    plan_cache: Annotated[Count, Meta(description="The number of operations whose plans are cached.")] = 1_000
+    introspection: Annotated[bool, Meta(description="Whether clients may read the schema.")] = True
+    graphiql: Annotated[bool, Meta(description="Whether browsers get GraphiQL at /graphql.")] = True
+    plan_header: Annotated[
+        bool, Meta(description="Whether `x-gateway-plan: 1` adds the plan as `extensions.plan`.")
+    ] = True
+    operations: Annotated[File | None, Meta(description="A folder of example operations for GraphiQL.")] = (
+        None
+    )
+    labels: Annotated[
+        frozenset[str], Meta(description="Labels of progressive @overrides that are active.")
+    ] = frozenset()
+    sticky_header: Annotated[
+        HeaderName,
+        Meta(
+            description="The header that identifies a user for `percent(...)` labels; without it each request"
+            " gets a random point."
+        ),
+    ] = "authorization"
+    compile: Annotated[
+        bool, Meta(description="Whether plans are compiled; if not, all run on the exact path.")
+    ] = True
+    share: Annotated[bool, Meta(description="Whether equal concurrent queries share one execution.")] = True
+    batch: Annotated[bool, Meta(description="Whether entity fetches of concurrent requests are batched.")] = (
+        True
+    )
+    extensions: Annotated[
+        frozenset[str], Meta(description="Keys of subgraphs' response extensions that clients receive.")
+    ] = frozenset()
+    sagas: Annotated[
+        str | None,
+        Meta(description="MODULE:NAME of a function that returns the sagas which mutations start."),
+    ] = None
+    http_status: Annotated[
+        Literal["audited", "draft-2026"],
+        Meta(
+            description="HTTP statuses as graphql-http audits them, or as in the draft of 2026 of GraphQL"
+            " over HTTP."
+        ),
+    ] = "audited"

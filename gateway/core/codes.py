@@ -82,7 +82,7 @@ SUBGRAPH_UNREACHABLE | The subgraph could not be reached. \
 SUBGRAPH_TIMEOUT | The subgraph did not reply in time. \
     | Check the subgraph's log, or raise the timeout: --timeout SECONDS.
 SUBGRAPH_OVERLOADED | Too many requests wait for the subgraph. \
-    | Check why it replies slowly, or raise --wire connections=NUMBER and --wire queue=NUMBER.
+    | Check why it replies slowly, or raise --connections NUMBER and --connection queue=NUMBER.
 SUBGRAPH_HTTP_ERROR | The subgraph replied with a redirect, or with an HTTP error status and no GraphQL errors. \
     | Correct its URL after a redirect; otherwise check the subgraph's log.
 SUBGRAPH_BAD_RESPONSE | The subgraph's reply is not a valid GraphQL response. \
@@ -118,6 +118,8 @@ UNSUPPORTED_FEATURE | The supergraph requires a feature that this gateway does n
     | Remove the feature, or use a version of the gateway that enforces it.
 UNKNOWN_SUBGRAPH | An option names a subgraph that the supergraph does not have. \
     | Use one of the names in the message.
+INVALID_CONFIG | The configuration file has mistakes. \
+    | Correct the named settings; `gateway config reference` lists all of them.
 BAD_OPTION | An option has an invalid value. | See --help.
 FILE_NOT_READABLE | A file cannot be read. | Check that it exists and that this user may read it.
 ADDRESS_IN_USE | The gateway can't listen on the address. \

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError, SubgraphError
-from gateway.settings import Wire
+from gateway.settings import ConnectionSettings
 from gateway.transport.base import Call, Done, Handle
 from gateway.transport.exchange import Deadlines, SubgraphExchange, Timeouts
 from gateway.transport.pool import Origin
@@ -45,14 +45,14 @@ def parse_url(name: str, url: str) -> tuple[str, int, bool, str]:
 
 
 class HttpTransport:
-    """Sends each call to the URL of its subgraph (`urls`), within the limits of `wire`."""
+    """Sends each call to the URL of its subgraph (`urls`), within the limits of `settings`."""
 
     def __init__(
-        self, urls: Mapping[str, str], wire: Wire | None = None, clock: Clock = SYSTEM_CLOCK
+        self, urls: Mapping[str, str], settings: ConnectionSettings | None = None, clock: Clock = SYSTEM_CLOCK
     ) -> None:
-        self.wire = wire or Wire()
+        self.settings = settings or ConnectionSettings()
         self.clock = clock
-        self.patience = Timeouts(self.wire.connect_timeout, self.wire.first_byte_timeout)
+        self.patience = Timeouts(self.settings.connect_timeout, self.settings.first_byte_timeout)
         self.closed = False
         self.deadlines = Deadlines(clock)
         self._origins: dict[tuple[str, int, bool], Origin] = {}
@@ -65,15 +65,15 @@ class HttpTransport:
         host, port, tls, path = parse_url(name, url)
         origin = self._origins.get((host, port, tls))
         if origin is None:
-            context = _tls(self.wire.ca) if tls else None
-            origin = Origin(host, port, context, self.wire, self.clock)
+            context = _tls(self.settings.ca) if tls else None
+            origin = Origin(host, port, context, self.settings, self.clock)
             self._origins[host, port, tls] = origin
         shown = f"[{host}]" if ":" in host else host
         head = (
             f"POST {path} HTTP/1.1\r\nhost: {shown}:{port}\r\ncontent-type: application/json\r\n"
             "accept: application/graphql-response+json, application/json\r\n"
         )
-        if self.wire.compressed:
+        if self.settings.compressed:
             head += "accept-encoding: gzip\r\n"
         return _Target(url, origin, head.encode("ascii", "strict"))
 
@@ -92,7 +92,7 @@ class HttpTransport:
         self.deadlines.watch(exchange, now)
         if origin.busy < origin.limit:
             exchange.begin()
-        elif len(origin.waiting) < self.wire.queue:
+        elif len(origin.waiting) < self.settings.queue:
             origin.waiting.append(exchange)
         else:
             exchange.fail("has too many waiting requests", "SUBGRAPH_OVERLOADED", None)

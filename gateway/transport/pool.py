@@ -9,7 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from gateway.core.clock import Clock
-from gateway.settings import Wire
+from gateway.settings import ConnectionSettings
 from gateway.transport.connection import Connection
 
 ADDRESS_SECONDS = 30.0  # seconds for which resolved addresses are cached
@@ -35,10 +35,12 @@ class Origin:
     `limit`. `waiting`: the calls that wait for a place.
     """
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, wire: Wire, clock: Clock) -> None:
+    def __init__(
+        self, host: str, port: int, tls: ssl.SSLContext | None, settings: ConnectionSettings, clock: Clock
+    ) -> None:
         self.host, self.port, self.tls = host, port, tls
-        self.limit = wire.connections
-        self.max_reply = wire.max_reply
+        self.limit = settings.connections
+        self.max_reply = settings.max_reply
         self.clock = clock
         self.idle: list[Connection] = []
         self.busy = 0

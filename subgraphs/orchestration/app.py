@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 from gateway.saga.runner import RunnerSettings
-from gateway.settings import Wire
+from gateway.settings import ConnectionSettings
 from gateway.transport.base import Transport
 from gateway.transport.http import HttpTransport
 from subgraphs.kit.bus import Bus
@@ -39,7 +39,7 @@ def bootstrap(
             "service orchestration: the environment lacks JWT_PRIVATE_KEY_FILE:"
             " set it to the path of the PEM file with the key that signs services' tokens"
         )
-    transport = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
+    transport = transport or HttpTransport(settings.service_urls, ConnectionSettings(connect_timeout=2.0))
     database = Database(settings.database_url, clock=settings.clock)
     engine = SagaEngine(
         database.url,

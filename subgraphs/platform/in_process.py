@@ -4,19 +4,21 @@ The gateway calls the services' functions without HTTP. Only the servers are pro
 """
 
 import asyncio
+import os
 import signal
+from dataclasses import replace
 
 import uvicorn
 
 from gateway.app import create_app
-from gateway.settings import Settings
+from gateway.config.load import read_config
 from gateway.transport.local import LocalTransport
 from subgraphs.kit.serve import Server, load_bootstrap
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.platform.console import say, step, welcome
 from subgraphs.platform.environment import environment_of
-from subgraphs.platform.options import Options
+from subgraphs.platform.options import GATEWAY_CONFIG, Options
 from subgraphs.platform.preparation import KeyFiles, prepare
 from subgraphs.platform.servers import Servers
 
@@ -58,10 +60,12 @@ async def run_in_process(options: Options, servers: Servers) -> None:
 async def _serve(options: Options, services: list[Service], has_sample: bool) -> None:
     local = {service.name: service.execute for service in services}
     supergraph = await asyncio.to_thread((options.schema / "supergraph.graphql").read_text)
-    extensions = frozenset(options.services.extensions)
-    app = create_app(
-        supergraph, Settings(operations=str(options.schema / "operations"), extensions=extensions), local
+    settings = replace(
+        read_config(GATEWAY_CONFIG, os.environ),
+        operations=str(options.schema / "operations"),
+        extensions=frozenset(options.services.extensions),
     )
+    app = create_app(supergraph, settings, local)
     config = uvicorn.Config(
         app,
         options.host,

@@ -16,7 +16,7 @@ from subgraphs.platform.console import say, step, welcome
 from subgraphs.platform.environment import environment_of
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.forks import Zygote
-from subgraphs.platform.options import Options
+from subgraphs.platform.options import GATEWAY_CONFIG, Options
 from subgraphs.platform.preparation import KeyFiles, prepare
 from subgraphs.platform.servers import Servers
 from subgraphs.platform.supervisor import PolledProcess, Process, Supervisor, Unit
@@ -114,7 +114,8 @@ class Launcher:
     def _gateway(self) -> Unit:
         options, log = self._options, self._logs / "gateway.log"
         supergraph = str(options.schema / "supergraph.graphql")
-        command = [sys.executable, "-m", "gateway.cli", "serve", "--supergraph", supergraph]
+        command = [sys.executable, "-m", "gateway.cli", "serve"]
+        command += ["--config", str(GATEWAY_CONFIG), "--supergraph", supergraph]
         command += ["--host", options.host, "--port", str(options.port), "--workers", str(options.workers)]
         command += ["--operations", str(options.schema / "operations")]
         for key in self._services.extensions:

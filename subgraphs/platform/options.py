@@ -11,6 +11,7 @@ from subgraphs.platform.tables import SERVICES, ServiceTable
 
 _SOURCES = Path(__file__).parent.parent
 _INSTALLED = _SOURCES / "schema"  # in a wheel; in a checkout the folder is beside `subgraphs`
+GATEWAY_CONFIG = Path(__file__).parent / "gateway.yaml"
 SCHEMA = _INSTALLED if _INSTALLED.exists() else _SOURCES.parent / "schema"
 SIZES = ("small", "large")
 

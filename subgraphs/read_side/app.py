@@ -6,7 +6,7 @@ The inbox appends events to the local log; the projectors compute the read model
 from pathlib import Path
 from typing import Final
 
-from gateway.settings import Wire
+from gateway.settings import ConnectionSettings
 from gateway.transport.base import Transport
 from gateway.transport.http import HttpTransport
 from subgraphs.kit.database import Database
@@ -47,7 +47,7 @@ def bootstrap(
     models = {model.name: model() for model in MODELS}
     freshness = FreshnessMonitor(database, queue.redis, settings.name, SOURCES, models, threshold)
     rebuilds = Rebuilds(database, {model.name: model for model in MODELS})
-    transport = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
+    transport = transport or HttpTransport(settings.service_urls, ConnectionSettings(connect_timeout=2.0))
     parts = ReadSideParts(freshness, rebuilds, transport)
     projectors = [ProjectionRunner(database, model, committed=model.committed) for model in models.values()]
     return Service(

@@ -6,7 +6,7 @@
 from pathlib import Path
 from uuid import UUID
 
-from gateway.settings import Wire
+from gateway.settings import ConnectionSettings
 from gateway.transport.base import Transport
 from gateway.transport.http import HttpTransport
 from subgraphs.kit.bus import Bus
@@ -37,7 +37,7 @@ def bootstrap(settings: ServiceSettings, transport: Transport | None = None) -> 
     ServiceSettingsError without JWT_PRIVATE_KEY_FILE or EVENT_SOURCES.
     """
     private_key = _private_key(settings)
-    transport = transport or HttpTransport(settings.service_urls, Wire(connect_timeout=2.0))
+    transport = transport or HttpTransport(settings.service_urls, ConnectionSettings(connect_timeout=2.0))
     database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)
     bus = Bus(database, command_handlers(queue.redis))

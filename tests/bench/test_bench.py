@@ -17,7 +17,7 @@ from bench.door import Door
 from bench.report import PAGE, Figure, table, verdicts
 from bench.subgraphs import serve
 from gateway.app import create_app
-from gateway.settings import Settings
+from gateway.settings import Settings, SubgraphSettings
 
 FOLDER = Path(os.environ.get("SHARED", "../shared")) / "bench"
 FIELDS = (
@@ -46,8 +46,8 @@ async def test_answers_over_http(name: str) -> None:
     """
     async with await serve(0) as server:
         port = server.sockets[0].getsockname()[1]
-        urls = {one: f"http://127.0.0.1:{port}/{one}" for one in SUBGRAPHS}
-        routes = create_app(supergraph(port), Settings(urls=urls, graphiql=False))
+        urls = {one: SubgraphSettings(f"http://127.0.0.1:{port}/{one}") for one in SUBGRAPHS}
+        routes = create_app(supergraph(port), Settings(subgraphs=urls, graphiql=False))
         async with routes.router.router.lifespan_context(routes.router):
             query = read_query(name)
             query.check(await Door(routes).post(query.body), "ours")

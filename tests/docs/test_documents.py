@@ -16,7 +16,9 @@ import httpx
 import pytest
 from graphql import build_schema, parse, validate
 
-from gateway.settings import Limits, Wire
+from gateway.config.load import read_config, settings_from
+from gateway.config.reference import reference
+from gateway.settings import ConnectionSettings, Limits
 from gateway.supergraph.load import load_supergraph
 from tests.folders import temporary_folder
 
@@ -25,7 +27,7 @@ DOCUMENTS = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs
 QUICK_START = (ROOT / "docs" / "gateway" / "quick-start.md").read_text()
 FRONTEND = (ROOT / "docs" / "platform" / "frontend.md").read_text()
 COMMANDS = {
-    "gateway": ("serve", "compose", "plan", "check", "contract"),
+    "gateway": ("serve", "compose", "plan", "check", "contract", "config"),
     "mussikon": ("run", "seed", "migrate", "schema", "stop", "start", "status"),
 }
 
@@ -113,8 +115,8 @@ def test_limits_are_those_of_the_settings() -> None:
     page = (ROOT / "docs" / "gateway" / "configuration.md").read_text()
     for name in Limits.__dataclass_fields__:
         assert f"| `{name}` | {getattr(Limits(), name):,} |" in page
-    assert f"{Wire().queue:,}" in page
-    assert f"{Wire().max_reply:,}" in page
+    assert f"{ConnectionSettings().queue:,}" in page
+    assert f"{ConnectionSettings().max_reply:,}" in page
 
 
 def free_ports(count: int) -> list[int]:
@@ -196,3 +198,21 @@ def test_the_example_of_a_schema_builds() -> None:
     (sdl,) = re.findall(r"gql`(.*?)`", script, re.DOTALL)
     body = re.sub(r"extend schema .*\n", "directive @key(fields: String!) on OBJECT\n", sdl)
     build_schema(body + "type Query { x: Int }")
+
+
+def test_the_list_of_settings_is_current() -> None:
+    """`gateway config reference` prints docs/gateway/settings.md."""
+    assert (ROOT / "docs" / "gateway" / "settings.md").read_text() == reference()
+
+
+@pytest.mark.parametrize("name", ["development", "production"])
+def test_the_example_configurations_have_no_mistakes(name: str) -> None:
+    """The commented files can be served, with and without variables."""
+    file = ROOT / "docs" / "gateway" / f"gateway.{name}.yaml"
+    assert read_config(file, {}).server.port == 4000
+    assert read_config(file, {"GATEWAY__SERVER__PORT": "5000"}).server.port == 5000
+
+
+@pytest.mark.parametrize("text", code((ROOT / "docs/gateway/configuration.md").read_text(), "yaml"))
+def test_yaml_on_the_page_about_configuration(text: str) -> None:
+    settings_from(text, {}, ROOT / "gateway.yaml")

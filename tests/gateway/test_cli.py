@@ -165,3 +165,19 @@ def test_every_code_can_be_raised() -> None:
     made |= {f"ROOT_{kind}_USED" for kind in ("QUERY", "MUTATION", "SUBSCRIPTION")}
     made |= {f"{start}_DEFAULT_MISMATCH" for start in ("FIELD_ARGUMENT", "INPUT_FIELD")}
     assert [name for name in CODES if f'"{name}"' not in text and name not in made] == []
+
+
+def test_config_check_prints_every_mistake(tmp_path: Path, supergraph: Path) -> None:
+    """Each mistake has its line; a file without mistakes is tried with its supergraph."""
+    file = tmp_path / "gateway.yaml"
+    file.write_text("limts: {}\nserver: {port: x}\n")
+    done = gateway("config", "check", str(file))
+    assert done.returncode == 1
+    assert "2 mistakes" in done.stderr and "did you mean `limits`?" in done.stderr
+    file.write_text("supergraph: none.graphql\n")
+    assert "none.graphql can't be read" in gateway("config", "check", str(file)).stderr
+    (tmp_path / "super.graphql").write_text(supergraph.read_text())
+    file.write_text("supergraph: super.graphql\nsubgraphs: {nobody: {url: http://x}}\n")
+    assert "there is no subgraph nobody" in gateway("config", "check", str(file)).stderr
+    file.write_text("supergraph: super.graphql\n")
+    assert gateway("config", "check", str(file)).stdout == f"{file}: no mistakes\n"

@@ -9,10 +9,10 @@ import pytest
 
 from gateway.core.errors import SettingsError
 from gateway.options import changed
-from gateway.settings import Limits, Wire
+from gateway.settings import ConnectionSettings, Limits
 
 
-@pytest.mark.parametrize("kind", [Limits, Wire])
+@pytest.mark.parametrize("kind", [Limits, ConnectionSettings])
 def test_every_setting_is_reachable(kind: type[Any]) -> None:
     """Each setting can be set by its own name, with a value of its own type."""
     for one in fields(kind):
@@ -51,6 +51,9 @@ def test_a_setting_twice_is_a_mistake() -> None:
 def test_other_types() -> None:
     """Numbers with underscores, booleans and file names are accepted."""
     assert changed(Limits, ["body=2_000_000"], "--limit") == {"body": 2_000_000}
-    assert changed(Wire, ["compressed=True", "ca=/x.pem"], "--wire") == {"compressed": True, "ca": "/x.pem"}
+    assert changed(ConnectionSettings, ["compressed=True", "ca=/x.pem"], "--connection") == {
+        "compressed": True,
+        "ca": "/x.pem",
+    }
     with pytest.raises(SettingsError, match="true or false"):
-        changed(Wire, ["compressed=1"], "--wire")
+        changed(ConnectionSettings, ["compressed=1"], "--connection")

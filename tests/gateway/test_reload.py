@@ -70,11 +70,12 @@ def answers(port: int) -> bool:
 
 @contextmanager
 def served(file: Path, workers: int, log: Path) -> Iterator[tuple[int, int]]:
-    """Yield the process id and the port of a gateway over a file."""
+    """Yield the process id and the port of a gateway over a supergraph or a configuration file."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gateway.cli", "serve", "--supergraph", str(file), "--port", str(port)]
+    option = "--config" if file.suffix == ".yaml" else "--supergraph"
+    command = [sys.executable, "-m", "gateway.cli", "serve", option, str(file), "--port", str(port)]
     command += ["--subgraph-url", "a=http://127.0.0.1:9/"]  # nobody is there
     with log.open("w") as errors:
         process = subprocess.Popen([*command, "--workers", str(workers)], cwd=ROOT, stderr=errors)
@@ -105,6 +106,34 @@ def test_another_supergraph(tmp_path: Path, workers: int) -> None:
         for client in clients:
             until(lambda client=client: client.fields() == ["before", "after"])
         assert stack.enter_context(Client(port)).fields() == ["before", "after"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_supergraph_and_settings_together(tmp_path: Path, workers: int) -> None:
+    """A configuration file and its supergraph are swapped at once; with a mistake in one, neither is."""
+    config, file, log = tmp_path / "gateway.yaml", tmp_path / "supergraph.graphql", tmp_path / "log"
+    file.write_text(BEFORE)
+    config.write_text("supergraph: supergraph.graphql\nlimits: {tokens: 40}\n")
+    long = "{ __typename " + "a: __typename " * 20 + "}"
+
+    def refused(client: Client) -> bool:
+        return "errors" in client.ask(long)
+
+    with served(config, workers, log) as (pid, port), ExitStack() as stack:
+        clients = [stack.enter_context(Client(port)) for _ in range(8)]
+        assert all(refused(client) for client in clients)
+        file.write_text(AFTER)
+        config.write_text("supergraph: supergraph.graphql\nlimits: {tokens: 4000, dept: 3}\n")
+        os.kill(pid, signal.SIGHUP)
+        until(lambda: "not reloaded" in log.read_text())
+        assert "did you mean `depth`?" in log.read_text()
+        assert [client.fields() for client in clients] == [["before"]] * 8
+        assert all(refused(client) for client in clients)
+        config.write_text("supergraph: supergraph.graphql\nlimits: {tokens: 4000}\n")
+        os.kill(pid, signal.SIGHUP)
+        for client in clients:
+            until(lambda client=client: client.fields() == ["before", "after"])
+            assert not refused(client)
 
 
 def test_no_request_fails_meanwhile(tmp_path: Path) -> None:

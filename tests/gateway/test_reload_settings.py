@@ -10,14 +10,16 @@ from gateway.observe.facts import Fact, Reloaded, ReloadRefused
 from gateway.observe.observer import Observer
 from gateway.reload import GatewayFactory, GatewaySource, Reloader
 from gateway.request.graphql_request import GraphQLRequest
-from gateway.settings import Limits, Settings
+from gateway.settings import Limits, Settings, SubgraphSettings
 from tests.gateway.support import supergraph_of
 
 BEFORE = GatewaySource(supergraph_of({"a": "type Query { one: Int }"}), Settings())
 AFTER = GatewaySource(
     supergraph_of({"a": "type Query { two: Int }"}), Settings(limits=Limits(depth=1), plan_cache=7)
 )
-BROKEN = GatewaySource(AFTER.supergraph, Settings(urls={"nobody": "http://127.0.0.1:9/"}))
+BROKEN = GatewaySource(
+    AFTER.supergraph, Settings(subgraphs={"nobody": SubgraphSettings("http://127.0.0.1:9/")})
+)
 
 
 def reloading(*sources: GatewaySource | Exception) -> tuple[GatewayApp, Reloader, list[Fact]]:

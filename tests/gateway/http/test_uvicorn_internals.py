@@ -58,4 +58,4 @@ def test_serving_checks_it_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("gateway.serve.check_uvicorn", lacking)
     with pytest.raises(SettingsError, match="lacks a part"):
-        serve(never, "127.0.0.1", 1, 1)
+        serve(never)

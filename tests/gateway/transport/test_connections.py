@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.core.errors import SettingsError, SubgraphError
-from gateway.settings import Wire
+from gateway.settings import ConnectionSettings
 from gateway.transport.http import HttpTransport
 from tests.gateway.support import payload_from, until
 from tests.gateway.transport.test_http_faults import OK, Handler, read_request, reply
@@ -26,7 +26,7 @@ from tests.gateway.transport.test_http_faults import OK, Handler, read_request, 
 
 @asynccontextmanager
 async def server(
-    handler: Handler, wire: Wire, tls: ssl.SSLContext | None = None
+    handler: Handler, wire: ConnectionSettings, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[HttpTransport]:
     """Yield a transport to a server under the name localhost."""
     running = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=tls)
@@ -79,7 +79,7 @@ async def test_compressed_replies(compressed: bool, encoding: bytes, body: bytes
     """Compressed replies are decompressed, requested or not; requesting them is a setting."""
     seen: list[bytes] = []
     raw = reply(body, more=b"Content-Encoding: " + encoding + b"\r\n")
-    async with server(always(raw, seen), Wire(compressed=compressed)) as transport:
+    async with server(always(raw, seen), ConnectionSettings(compressed=compressed)) as transport:
         for _ in range(2):
             assert await payload_from(transport, 5.0) == {"data": {"x": 1}}
     assert [b"accept-encoding: gzip" in head for head in seen] == [compressed] * 2
@@ -113,7 +113,7 @@ async def test_what_can_not_be_unpacked(encoding: bytes, body: bytes, words: str
     succeeds.
     """
     raw = reply(body, more=b"content-encoding: " + encoding + b"\r\n")
-    async with server(always(raw), Wire(max_reply=1_000_000)) as transport:
+    async with server(always(raw), ConnectionSettings(max_reply=1_000_000)) as transport:
         for _ in range(2):
             with pytest.raises(SubgraphError, match=words) as caught:
                 await payload_from(transport, 5.0)
@@ -131,7 +131,7 @@ async def test_what_can_not_be_unpacked(encoding: bytes, body: bytes, words: str
 async def test_a_status_counts_before_an_encoding(encoding: bytes, status: bytes, words: str) -> None:
     """An error page that can't be decompressed is still reported by its status."""
     raw = reply(OK, status, b"content-encoding: " + encoding + b"\r\nlocation: /x\r\n")
-    async with server(always(raw), Wire()) as transport:
+    async with server(always(raw), ConnectionSettings()) as transport:
         for _ in range(2):
             with pytest.raises(SubgraphError, match=words) as caught:
                 await payload_from(transport, 5.0)
@@ -177,7 +177,7 @@ async def test_https(tmp_path: Path) -> None:
         connected[0] += 1
         await always(reply(OK))(reader, writer)
 
-    async with server(handle, Wire(ca=str(ca)), context) as transport:
+    async with server(handle, ConnectionSettings(ca=str(ca)), context) as transport:
         for _ in range(3):
             assert await payload_from(transport, 5.0) == {"data": {"x": 1}}
     assert connected == [1]
@@ -190,7 +190,7 @@ async def test_certificates_are_checked(tmp_path: Path) -> None:
     seen: list[bytes] = []
     _, context = certificate(tmp_path, "localhost")
     other, wrong = certificate(tmp_path, "elsewhere")
-    for wire, tls in ((Wire(), context), (Wire(ca=str(other)), wrong)):
+    for wire, tls in ((ConnectionSettings(), context), (ConnectionSettings(ca=str(other)), wrong)):
         async with server(always(reply(OK), seen), wire, tls) as transport:
             with pytest.raises(SubgraphError) as caught:
                 await payload_from(transport, 5.0)
@@ -203,7 +203,7 @@ def test_a_file_that_holds_no_certificates(tmp_path: Path) -> None:
     (tmp_path / "ca").write_text("no")
     for name in ("ca", "none"):
         with pytest.raises(SettingsError, match=name) as caught:
-            HttpTransport({"a": "https://localhost/"}, Wire(ca=str(tmp_path / name)))
+            HttpTransport({"a": "https://localhost/"}, ConnectionSettings(ca=str(tmp_path / name)))
         assert caught.value.code == "FILE_NOT_READABLE"
 
 
@@ -221,7 +221,7 @@ async def test_names_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None
 
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(loop, "getaddrinfo", look_up)
-    async with server(always(reply(OK)), Wire()) as transport:
+    async with server(always(reply(OK)), ConnectionSettings()) as transport:
         await asyncio.gather(*(payload_from(transport, 5.0) for _ in range(10)))
         assert asked == ["localhost"]
     for _ in range(2):
@@ -253,7 +253,9 @@ async def test_a_connection_that_does_not_come_about() -> None:
         for one in fill:
             one.setblocking(False)
             one.connect_ex(("127.0.0.1", port))
-        transport = HttpTransport({"a": f"http://127.0.0.1:{port}/"}, Wire(connect_timeout=0.05))
+        transport = HttpTransport(
+            {"a": f"http://127.0.0.1:{port}/"}, ConnectionSettings(connect_timeout=0.05)
+        )
         with pytest.raises(SubgraphError, match=r"no connection within 0\.05 s") as caught:
             await payload_from(transport, 60.0)
         assert caught.value.code == "SUBGRAPH_UNREACHABLE"
@@ -277,11 +279,11 @@ async def test_the_first_byte_has_a_time_of_its_own() -> None:
             await asyncio.sleep(0.01)
         writer.close()
 
-    async with server(silent, Wire(first_byte_timeout=0.2)) as transport:
+    async with server(silent, ConnectionSettings(first_byte_timeout=0.2)) as transport:
         with pytest.raises(SubgraphError, match=r"no byte of its reply within 0\.2 s") as caught:
             await payload_from(transport, 60.0)
         assert caught.value.code == "SUBGRAPH_TIMEOUT"
-    async with server(slow, Wire(first_byte_timeout=0.2)) as transport:
+    async with server(slow, ConnectionSettings(first_byte_timeout=0.2)) as transport:
         assert await payload_from(transport, 60.0) == {"data": {"x": 1}}
         with pytest.raises(SubgraphError, match=r"did not reply within 0\.1 s"):
             await payload_from(transport, 0.1)
@@ -306,7 +308,7 @@ async def test_connections_have_a_limit_and_the_queue_has_one() -> None:
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
-    async with server(handle, Wire(connections=3, queue=5)) as transport:
+    async with server(handle, ConnectionSettings(connections=3, queue=5)) as transport:
         tasks = [asyncio.ensure_future(payload_from(transport, 20.0)) for _ in range(10)]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.sleep(0)
@@ -333,7 +335,7 @@ async def test_a_closed_transport_keeps_no_connection() -> None:
         left.set()
         writer.close()
 
-    async with server(handle, Wire()) as transport:
+    async with server(handle, ConnectionSettings()) as transport:
         task = asyncio.ensure_future(payload_from(transport, 5.0))
         await asyncio.sleep(0.05)
         await transport.close()

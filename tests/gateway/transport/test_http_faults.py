@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from gateway.core.errors import SettingsError, SubgraphError
-from gateway.settings import Wire
+from gateway.settings import ConnectionSettings
 from gateway.transport.headers import Headers
 from gateway.transport.http import HttpTransport
 from tests.gateway.support import payload_from
@@ -22,7 +22,9 @@ async def subgraph(handler: Handler, max_reply: int = 1_000_000) -> AsyncIterato
     """Yield a transport to a server on a free port whose connections `handler` serves."""
     server = await asyncio.start_server(handler, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    transport = HttpTransport({"a": f"http://127.0.0.1:{port}/graphql"}, Wire(max_reply=max_reply))
+    transport = HttpTransport(
+        {"a": f"http://127.0.0.1:{port}/graphql"}, ConnectionSettings(max_reply=max_reply)
+    )
     try:
         yield transport
     finally:

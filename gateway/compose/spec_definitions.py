@@ -159,11 +159,10 @@ def _is_linked(links: Links) -> bool:
 
 
 def _is_bootstrap(node: DirectiveDefinitionNode, links: Links) -> bool:
-    """Return whether @link is defined just so that the links can be read: repeatable on SCHEMA, with `url`
-    and `as`.
+    """Return whether @link is defined with at least what reading links needs.
 
-    It applies to a subgraph that links the link spec itself; its definition may differ from the spec
-    otherwise.
+    That is `@link(url: String!, as: String) repeatable on SCHEMA`. A subgraph that links the link spec itself
+    may define @link so, even if the definition differs from the spec otherwise.
     """
     given = {one.name.value: print_ast(one.type) for one in node.arguments or ()}
     return (

@@ -30,9 +30,9 @@ _NAMED = "F"  # the start of the names of named fragments
 class _RequestWriter:
     """The state of writing one request text.
 
-    `variables`: the client's variables in use. `renames`: whether a key in the request differs from the
-    response key. `fragments`: the names of named fragments, by the text after the name. `inline`: named
-    fragments are not allowed.
+    `variables`: the client's variables that the text uses. `renames`: whether a key in the request differs
+    from the response key. `fragments`: the names of named fragments, by their text after the name. `inline`:
+    whether all fragments must be inline.
     """
 
     graph: QueryGraph

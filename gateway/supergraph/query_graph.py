@@ -176,7 +176,7 @@ class QueryGraph:
 
     @cached_property
     def by_type(self) -> "QueryGraph":
-        """Return the query graph of the same supergraph in which fields are resolved by type only."""
+        """Return the query graph of the same supergraph with `by_type` (see `QueryGraph`)."""
         return self if self.is_by_type else QueryGraph(self.supergraph, self.labels, by_type=True)
 
     def failure_nulls_parent(self, type_name: str, name: str) -> bool:

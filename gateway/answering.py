@@ -160,10 +160,10 @@ class Gateway:
         return self.engine.context(headers)
 
     async def answer(self, request: GraphQLRequest, headers: Mapping[str, str]) -> Envelope:
-        """Answer a request that did not come over HTTP; a RequestError becomes an envelope with errors.
+        """Return the response to a request, for callers without a door; a RequestError becomes an envelope.
 
-        Raises RequestError METHOD_NOT_ALLOWED for a mutation by GET, because its HTTP reply must list the
-        allowed methods.
+        Raises RequestError METHOD_NOT_ALLOWED for a mutation in a request with `query_only` (by GET), because
+        an HTTP reply to it must list the allowed methods.
         """
         context = self.engine.context(headers)
         try:

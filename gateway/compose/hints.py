@@ -14,7 +14,7 @@ LEVELS: Mapping[str, Level] = {"WARN": "WARN", "INFO": "INFO", "DEBUG": "DEBUG"}
 
 @dataclass(frozen=True, slots=True)
 class HintCode:
-    """A row of the table."""
+    """One kind of hint: its code, its level, and its meaning."""
 
     name: str
     level: Level

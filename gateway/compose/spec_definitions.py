@@ -226,8 +226,8 @@ def _argument_differences(
 def _may_stand_for(given: TypeNode, wanted: TypeNode, custom: frozenset[str]) -> bool:
     """Return whether an argument may have the type `given` where the spec has `wanted`.
 
-    Inside the same lists, a custom scalar of the spec may be replaced by any type except another custom
-    scalar.
+    Both must be lists and non-null at the same levels. Inside, any type may replace a custom scalar of the
+    spec, except another custom scalar.
     """
     if isinstance(wanted, ListTypeNode):
         return isinstance(given, ListTypeNode) and _may_stand_for(given.type, wanted.type, custom)

@@ -46,7 +46,7 @@ def why_not_json(text: bytes | str, error: Exception) -> str:
     """Return why a decoder refused a text: the problem and its byte position, without parts of the text
     itself.
 
-    `error`: the decoder's.
+    `error`: the exception that the decoder raised.
     """
     body = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if not body.strip():

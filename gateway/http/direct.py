@@ -116,8 +116,8 @@ class DirectCycle:
 class DirectProtocol(StrictProtocol):
     """One connection.
 
-    - `direct`: the request on the direct path; None if there is none. `reading`: the same while its body is
-      incomplete.
+    - `direct`: the request on the direct path; None if there is none. `reading`: the request in `direct`
+      until its body is complete, then None.
     - `idle_since`: the clock's time when the connection became idle; NEVER while a request is processed.
     - `timer`: the timer that closes an idle or slow connection.
     """

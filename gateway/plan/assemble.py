@@ -310,8 +310,9 @@ def _write_field(item: DraftField, reply_key: str, writing: _RequestWriter) -> t
 
 
 def _first_leaf(draft: DraftSelection, writing: _RequestWriter) -> str:
-    """Return a minimal selection for a repeated field; GraphQL merges it with the full selection of the first
-    one.
+    """Return a minimal selection, for a field that occurs in the request before with its full selection.
+
+    GraphQL merges the selections of both occurrences.
     """
     item = next(iter(draft.fields.values()), None)
     if item is None:

@@ -194,7 +194,7 @@ class Paths:
         return next((item for item in reached if not self._untyped(item)), None)
 
     def narrowed(self, vertices: Iterable[Vertex], member: str) -> tuple[Vertex, ...]:
-        """Return the vertices for objects of the narrower type `member`."""
+        """Return the `vertices` as they are for objects of the type `member` (`QueryGraph.narrow`)."""
         return self.graph.narrowed(vertices, member)
 
     def selections_of(self, type_name: str, fields: FieldSet) -> Selections:

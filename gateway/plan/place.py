@@ -108,8 +108,8 @@ class Placer:
     ) -> tuple[Site | None, set[FetchGroup]]:
         """Select a field, under the response key `key`, by each option of a choice.
 
-        `separate`: in a lookup of its own, if a key allows it. Returns the site of a composite value (None
-        for a leaf), and the groups that fetch the field.
+        `separate`: select it in a lookup of its own, if a key allows it. Returns the site of a composite
+        value (None for a leaf), and the groups that fetch the field.
         """
         item = choice.field
         child: Site | None = None
@@ -389,7 +389,7 @@ class Placer:
     def may_share_key(self, wanted: Field, key: str, selections: Selections) -> bool:
         """Return whether a representation field may use a key under which `selections` are selected already.
 
-        If one of them fails, that could null the representation field, or the other way round. A hasty plan
+        A field of `selections` that fails could null the representation field, and the reverse. A hasty plan
         accepts that for a smaller request, and adds the key to `paths.hasty`; a careful plan does not.
         """
         if not self.paths.can_null_each_other(wanted.type_name, wanted.selections, selections):

@@ -30,7 +30,7 @@ class Timeouts:
 
 
 class ExchangeTransport(Protocol):
-    """What an exchange needs of its transport."""
+    """The part of a transport that its exchanges use."""
 
     closed: bool
     clock: Clock

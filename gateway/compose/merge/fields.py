@@ -212,7 +212,7 @@ class FieldMerger:
     ) -> None:
         """Report an @external field whose type or arguments differ from those of the resolving subgraphs.
 
-        `reference`: the merged type.
+        `have`: all sides of the field. `owners`: the resolving sides. `reference`: the merged type.
         """
         for schema, _, one in have:
             if not one.external or any(one is owner for _, _, owner in owners):

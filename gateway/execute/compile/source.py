@@ -103,7 +103,7 @@ class SourceWriter:
         self.line(1, f"s.places_{one.fetch}_{number}_{index} = places")
 
     def accept(self, fetch: Fetch) -> None:
-        """Write `accept_F(s, data, counts)`, which assigns the entities of a reply to the first objects."""
+        """Write `accept_F(s, data, counts)`, which assigns the entities of a reply to objects in `firsts`."""
         self.line(0, f"def accept_{fetch.id}(s, data, counts):")
         position = 0
         for number, lookup in enumerate(fetch.lookups):
@@ -310,7 +310,7 @@ def typenames_of(lookups: list[NodeLookup]) -> list[str]:
 
 
 def decode_expression(reference: str, value: str, decoders: str) -> str:
-    """Return an expression that decodes `value` by run-time types; `decoders`: the name of that constant."""
+    """Return an expression that decodes `value` by run-time type, with the constant named `decoders`."""
     null = "False" if reference.endswith("!") else "True"
     bare = reference.removesuffix("!")
     if not bare.startswith("["):

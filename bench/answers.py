@@ -23,7 +23,7 @@ Entity = Callable[[Resolved], Resolved]
 def executable(sdl: str, entities: Mapping[str, Entity]) -> GraphQLSchema:
     """Return a subgraph's SDL as an executable schema, with the root fields `_entities` and `_service`.
 
-    `entities` are by type name.
+    `entities`: by type name, the function that resolves a representation to the entity.
     """
     more = f"""
         scalar _Any
@@ -37,9 +37,10 @@ def executable(sdl: str, entities: Mapping[str, Entity]) -> GraphQLSchema:
 
 
 def _plain(node: DefinitionNode) -> DefinitionNode | None:
-    """Return a definition of the SDL for a schema of this subgraph alone; None for definitions to omit.
+    """Return a definition of the SDL, changed for a schema of this subgraph alone; None to omit it.
 
-    An extension of an entity becomes a definition, because the type is defined in another subgraph.
+    Only object types remain. An extension of an entity becomes a definition, because the type is defined in
+    another subgraph.
     """
     if isinstance(node, ObjectTypeExtensionNode) and node.name.value != "Query":
         return ObjectTypeDefinitionNode(name=node.name, fields=node.fields)
@@ -49,7 +50,8 @@ def _plain(node: DefinitionNode) -> DefinitionNode | None:
 class Subgraph:
     """One subgraph: its schema, its resolvers, the cache of its replies, and the number of its requests.
 
-    `roots`: the values or resolvers of root fields, by name; `entities`: by type name.
+    `roots`: the values or resolvers of root fields, by name. `entities`: by type name, the function that
+    resolves a representation to the entity.
     """
 
     def __init__(self, sdl: str, roots: Resolved, entities: Mapping[str, Entity]) -> None:

@@ -193,7 +193,10 @@ class ProductWithReviewsOut(Struct, gc=False):
 
 
 def reader(field: str, kind: Any) -> Any:
-    """Return a function that decodes a reply {"data": {field: [kind, ...]}} and returns its list."""
+    """Return a function that decodes a reply {"data": {FIELD: [...]}} and returns the list.
+
+    `kind`: the msgspec struct type of the list's items.
+    """
     data: Any = msgspec.defstruct("Data", [(field, list[kind])], gc=False)
     decode: Any = msgspec.json.Decoder(msgspec.defstruct("Reply", [("data", data)], gc=False)).decode
     return lambda body: getattr(decode(body).data, field)

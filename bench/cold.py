@@ -68,7 +68,7 @@ def ask(system: Running, body: bytes) -> None:
 
 
 def cpu_of(system: Running, bodies: Iterator[bytes]) -> float:
-    """Send UNSEEN requests one after the other; return the system's CPU time per request in ms."""
+    """Send the next UNSEEN of `bodies`, one after the other; return the system's CPU time of each in ms."""
     before = cpu_ms(system.pid)
     for _ in range(UNSEEN):
         ask(system, next(bodies))
@@ -88,10 +88,10 @@ def light_beside(system: Running, bodies: Iterator[bytes] | None) -> float:
 
 
 def stage_ms(bodies: Iterator[bytes]) -> tuple[float, float]:
-    """Return two medians in ms, measured in this process.
+    """Return two medians in ms, measured in this process over the operations in `bodies`.
 
-    The first is the time to parse and validate an operation, the second that to normalize, plan and compile
-    it.
+    The first is the time to parse and validate an operation, the second is the time to normalize, plan and
+    compile it.
     """
     engine = create_gateway((folder() / "supergraph.graphql").read_text(), Settings()).engine
     first, second = [], []

@@ -26,9 +26,9 @@ STARTS = 5
 
 
 def systems(before: Path) -> list[System]:
-    """Return the systems to measure: the checkout in `before` twice, and this one.
+    """Return the six systems to measure: first three without shared executions, then three with them.
 
-    Each is there with and without shared executions.
+    The three are two gateways of the checkout in `before`, and one gateway of this checkout.
     """
     python = str(before / ".venv/bin/python")
     found = []

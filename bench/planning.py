@@ -79,7 +79,9 @@ def _fields(layer: int, width: int) -> str:
 
 
 def unions(members: int, subgraphs: int, depth: int) -> Case:
-    """Return a case with a union of entities that every subgraph has, and that is nested in itself."""
+    """Return a case whose operation selects a union inside its members, nested `depth` times.
+
+    Every subgraph has the union of `members` entities, and one field that no other subgraph has."""
     types = " ".join(
         f'type M{n} @key(fields: "id") {{ id: ID! u: [U] @shareable x: Int @shareable }}'
         for n in range(members)

@@ -152,7 +152,7 @@ def verdicts(figures: Sequence[Figure]) -> Iterator[tuple[str, str, str]]:
 
 
 def sections() -> Iterator[str]:
-    """Yield the sections of the page; one without saved results is omitted."""
+    """Yield the sections of docs/performance.md; those of programs without saved results are omitted."""
     figures = [Figure(**row) for row in read("latest") or ()]
     yield "## What was aimed at\n\n" + table(("what", "bound", "measured"), list(verdicts(figures)))
     by = sorted(figures, key=lambda one: (one.query, -one.connections, one.shared))
@@ -166,8 +166,9 @@ def sections() -> Iterator[str]:
 
 
 def save_rows(name: str, title: str, text: str, rows: Sequence[tuple[str, str]]) -> None:
-    """Print and save the results of a smaller program: a title, an explanation, and rows of what
-    and result.
+    """Print the results of a program other than `bench.run`, and save them as bench/results/<name>.json.
+
+    `text` explains the results. `rows`: pairs of what was measured and its value.
     """
     print(f"{title}")
     for what, measured in rows:

@@ -94,8 +94,9 @@ def one_round(systems: Sequence[Running], queries: Sequence[Query], scale: float
 
 
 def medians(rounds: Sequence[Figure]) -> list[Figure]:
-    """Return one figure for each key, with the medians over all rounds; `rounds` has the figures of all of
-    them.
+    """Return one figure for each `Figure.key`, with the medians over all rounds.
+
+    `rounds`: the figures of all rounds in one list.
     """
     groups: dict[Key, list[Figure]] = defaultdict(list)
     for figure in rounds:

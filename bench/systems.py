@@ -67,8 +67,8 @@ class Running:
 class Variant:
     """One way to run our gateway, with the options `flags`.
 
-    An option that `gateway serve` of this checkout does not have is omitted. If it is among `needs`, the
-    variant would not be what its name says, and is skipped.
+    `needs`: the options without which the variant would not be what its name says. If `gateway serve` of this
+    checkout lacks one of `needs`, the variant is skipped; other options that it lacks are omitted.
     """
 
     name: str
@@ -100,7 +100,7 @@ def known_flags() -> set[str]:
 
 
 def ours() -> Iterator[System]:
-    """Yield our gateway in all variants that it supports; print the names of the others."""
+    """Yield our gateway in all variants that this checkout supports; print the names of skipped ones."""
     known = known_flags()
     for variant in VARIANTS:
         if missing := [flag for flag in variant.needs if flag not in known]:

@@ -122,10 +122,10 @@ def plan_key(
 
 @dataclass(frozen=True, slots=True)
 class KnownOperation:
-    """An operation that was requested before: its node, and its valid document (`checked`).
+    """An operation that was requested before: its AST node, and its valid document (`checked`).
 
-    `key`, `prepared`: its plan, if the plan depends on nothing but the text and the operation name; else
-    None.
+    `key`, `prepared`: the plan key and the plan, if they depend on nothing but the text and the operation
+    name; None if they also depend on variables or override labels. `is_query`: it may be sent by GET.
     """
 
     node: OperationDefinitionNode
@@ -160,10 +160,10 @@ class Gateway:
         return self.engine.context(headers)
 
     async def answer(self, request: GraphQLRequest, headers: Mapping[str, str]) -> Envelope:
-        """Answer a request that did not come over HTTP; a RequestError becomes an envelope with errors.
+        """Return the response to a request, for callers without a door; a RequestError becomes an envelope.
 
-        Raises RequestError METHOD_NOT_ALLOWED for a mutation by GET, because its HTTP reply must list the
-        allowed methods.
+        Raises RequestError METHOD_NOT_ALLOWED for a mutation in a request with `query_only` (by GET), because
+        an HTTP reply to it must list the allowed methods.
         """
         context = self.engine.context(headers)
         try:
@@ -200,10 +200,10 @@ class Gateway:
         return known, self.plans.get(key, partial(self._timed, context, make), cache), key, variables
 
     def _prepare(self, request: GraphQLRequest, cache: bool) -> KnownOperation:
-        """Validate a document and find the operation; plan it too, if its plan depends on nothing else.
+        """Validate a document and find the operation; plan it if the plan depends on nothing else.
 
-        Refused documents and plans are cached separately (in `documents` and `plans`), so that many of them
-        do not evict the operations in use.
+        `cache`: whether to cache the results, errors included. An operation that is refused is cached in
+        `documents` or `plans` only, so that many refused ones do not evict the valid ones in `operations`.
         """
         checked = self.documents.get(request.query, lambda: check(self.engine, request.query), cache)
         node = pick(checked, request.operation_name)
@@ -318,8 +318,8 @@ class Gateway:
     def labels_for(self, checked: ValidDocument, context: RequestContext) -> frozenset[str]:
         """Return the labels of progressive @overrides that are active for a request.
 
-        `percent(...)` labels depend on the value of the sticky header, or on a random number for each request
-        without it.
+        A label `percent(...)` depends on the value of the sticky header (the header in the settings that
+        identifies a user), or on a random number if the request lacks that header.
         """
         if not checked.labels:
             return frozenset()

@@ -181,7 +181,7 @@ class GatewayApp:
 
 
 def http_service(gateway: Gateway) -> HttpService:
-    """Return what the routes need of a gateway."""
+    """Return what the HTTP routes serve for a gateway: its endpoint, readiness, examples and GraphiQL."""
     settings = gateway.engine.settings
     endpoint = Endpoint(gateway, settings.limits.body, settings.http_status)
     examples = read_examples(settings.operations)

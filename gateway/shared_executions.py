@@ -102,7 +102,7 @@ class SharedExecutions:
     def share(self, key: Hashable, start: StartExecution, answered: EnvelopeCallback) -> Handle:
         """Execute, or wait for the equal execution in progress.
 
-        `start` begins an execution; it never calls back before it returns.
+        `start` begins an execution; it never calls `answered` before it returns.
         """
         execution = self.open.get(key)
         if execution is not None:

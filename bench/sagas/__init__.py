@@ -1,4 +1,4 @@
 """Compares the sagas per second of our engine with the workflows per second of DBOS: `make bench-sagas`.
 
-Both call the same five mutations of the same services, with the same PostgreSQL.
+Both do the steps of the booking saga: five mutations of five services, with the same PostgreSQL.
 """

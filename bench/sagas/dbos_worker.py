@@ -1,4 +1,4 @@
-"""A worker process of DBOS, which executes the same five mutations as steps of a workflow.
+"""A worker process of DBOS, which executes the five mutations of the booking saga as steps of a workflow.
 
 It runs in a Python environment of its own, so it imports nothing of this project. `bench.sagas.run` starts it
 with its number and the number of workers; its settings are JSON in the environment variable SAGA_BENCH.

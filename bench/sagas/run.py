@@ -62,8 +62,10 @@ def dbos_python() -> Path:
 
 
 async def cases(place: Ground, count: int) -> list[dict[str, str]]:
-    """Create `count` requests with an application each; return the inputs of their sagas, with new
-    saga ids.
+    """Create `count` booking requests, each with a musician's application, to be assigned by a saga.
+
+    `place`: the PostgreSQL server with the databases of journal and services. Returns for each request the
+    input of its saga and a new saga id.
     """
     town = place.where.town()
     made = [await town.case(SCENARIOS[0]) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""Serves the five services that take part in the saga over HTTP, in one process.
+"""Serves the five services that take part in the booking saga over HTTP, in one process.
 
 `python -m bench.sagas.services`; its settings are JSON in the environment variable SAGA_BENCH. The workers of
 both engines send their mutations to it.

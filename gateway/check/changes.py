@@ -147,8 +147,9 @@ def _value(
 ) -> Iterator[SchemaChange]:
     """Yield the changes of an argument or input field. Values that were accepted must still be accepted.
 
-    `place`: its coordinate. `owner`: that of its field, directive or type; if it becomes required, every use
-    of the owner is affected.
+    `place`: the coordinate of the argument or input field. `owner`: the coordinate of the field, directive or
+    input type that has it; every use of the owner is affected if the argument or input field becomes
+    required.
     """
     if str(before.type) != str(after.type):
         if _narrower(str(after.type), str(before.type)):

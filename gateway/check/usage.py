@@ -93,8 +93,10 @@ class _CoordinateCollector(Visitor):
         self.condition(node.type_condition.name.value)
 
     def condition(self, name: str) -> None:
-        """Add a type condition: the type, its memberships in unions as `Union|Member`, and the parent type if
-        abstract.
+        """Add what a fragment on the type `name` uses.
+
+        That is the type, `Union|name` for each union with this member, and the type around the fragment if it
+        is an interface or union.
         """
         self.found.add(name)
         parent = self.info.get_parent_type()

@@ -63,7 +63,11 @@ def _access(metadata: MergedMetadata) -> list[Application]:
 
 
 def _check(item: MergedType, one: MergedField, types: Mapping[str, MergedType], report: Report) -> None:
-    """Report a field that needs a field with stricter requirements than those of the field and its type."""
+    """Report a field that uses another field with stricter access requirements than its own.
+
+    `one`: the field; it uses others by @requires or @fromContext. Its own requirements include those of its
+    type, `item`.
+    """
     own = _guards([*_access(item.metadata), *_access(one.metadata)])
     for join in one.joins:
         sets = [(item.name, join.requires)] if join.requires else []

@@ -259,9 +259,10 @@ class _ContractFilter:
         return self.linked(definitions, hiding)
 
     def linked(self, definitions: list[DefinitionNode], hiding: str) -> DocumentNode:
-        """Return the document with a link to the spec of @inaccessible and its definition, added if missing.
+        """Return the document of these definitions, in which @inaccessible is defined and its spec is linked.
 
-        `hiding`: the directive's name in this document.
+        The definition and the link are added if they are missing. `hiding`: the name of @inaccessible in this
+        document.
         """
         if "inaccessible" not in self.features:
             spec = CARRIED["inaccessible"]

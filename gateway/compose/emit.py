@@ -39,8 +39,8 @@ def emit(merged: MergedSchema, schemas: Sequence[SubgraphSchema]) -> str:
 def graph_names(names: Iterable[str]) -> dict[str, str]:
     """Return the name of each subgraph in the enum join__Graph, by the subgraph's name.
 
-    It is in upper case, with other characters as "_": "my-books" gives MY_BOOKS. If another subgraph has that
-    name already, a number is appended.
+    The name in the enum is in upper case, with other characters as "_": "my-books" gives MY_BOOKS. If an
+    earlier subgraph has the same name in the enum, a number is appended: MY_BOOKS_1.
     """
     taken: dict[str, str] = {}
     for name in names:

@@ -14,7 +14,7 @@ LEVELS: Mapping[str, Level] = {"WARN": "WARN", "INFO": "INFO", "DEBUG": "DEBUG"}
 
 @dataclass(frozen=True, slots=True)
 class HintCode:
-    """A row of the table."""
+    """One kind of hint: its code, its level, and its meaning."""
 
     name: str
     level: Level
@@ -75,7 +75,7 @@ def _table() -> dict[str, HintCode]:
     for row in _ROWS.strip().splitlines():
         name, level, meaning = (cell.strip() for cell in row.split("|"))
         if level not in LEVELS:
-            raise ValueError(f"the hint {name} has the level {level!r}; there are {', '.join(LEVELS)}")
+            raise ValueError(f"hint {name}: expected the level {' or '.join(LEVELS)}, got {level!r}")
         table[name] = HintCode(name, LEVELS[level], meaning)
     return table
 

@@ -92,9 +92,10 @@ class Links:
 
 
 def _same_federation(feature: Feature) -> tuple[int, int] | None:
-    """Return the federation version that defines a directive as its own, separately linked spec does.
+    """Return the federation version that defines a directive as the directive's own spec does.
 
-    None if there is no such version.
+    `feature`: the directive's own spec, such as https://specs.apollo.dev/tag/v0.3. Returns (major, minor), or
+    None if no federation version has the same definition.
     """
     return OWN_SPEC_VERSIONS.get(feature.name, ONLY_VERSION).get(feature.version)
 

@@ -47,7 +47,9 @@ class JoinArguments:
     """The arguments of one @join__field, which describes a field in one subgraph.
 
     `subgraph` is None for a field of an object type that only an @interfaceObject of its interface resolves.
-    `type` is None if it is the merged type. `override`, `label`, `used_overridden`: from @override.
+    `type` is None if it is the merged type. `override`: the subgraph that this one overrides; `label`: the
+    label of a progressive @override. `used_overridden`: another subgraph overrides the field, but a field set
+    or an interface of this subgraph still uses it.
     """
 
     subgraph: str | None

@@ -364,9 +364,9 @@ class TypeReader:
 
 
 def share_key_fields(types: Mapping[str, TypeDef]) -> dict[str, TypeDef]:
-    """Return the types; the fields in nested selections of keys are shareable too (`maker { id }`:
+    """Return the types, in which the fields in nested selections of keys are shareable too.
 
-    Maker.id).
+    Example: the key `maker { id }` makes Maker.id shareable.
     """
     out = dict(types)
 

@@ -159,11 +159,10 @@ def _is_linked(links: Links) -> bool:
 
 
 def _is_bootstrap(node: DirectiveDefinitionNode, links: Links) -> bool:
-    """Return whether @link is defined just so that the links can be read: repeatable on SCHEMA, with `url`
-    and `as`.
+    """Return whether @link is defined with at least what reading links needs.
 
-    It applies to a subgraph that links the link spec itself; its definition may differ from the spec
-    otherwise.
+    That is `@link(url: String!, as: String) repeatable on SCHEMA`. A subgraph that links the link spec itself
+    may define @link so, even if the definition differs from the spec otherwise.
     """
     given = {one.name.value: print_ast(one.type) for one in node.arguments or ()}
     return (
@@ -227,8 +226,8 @@ def _argument_differences(
 def _may_stand_for(given: TypeNode, wanted: TypeNode, custom: frozenset[str]) -> bool:
     """Return whether an argument may have the type `given` where the spec has `wanted`.
 
-    Inside the same lists, a custom scalar of the spec may be replaced by any type except another custom
-    scalar.
+    Both must be lists and non-null at the same levels. Inside, any type may replace a custom scalar of the
+    spec, except another custom scalar.
     """
     if isinstance(wanted, ListTypeNode):
         return isinstance(given, ListTypeNode) and _may_stand_for(given.type, wanted.type, custom)

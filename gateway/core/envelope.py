@@ -49,7 +49,8 @@ PRIVATE = CachePolicy(private=True)
 class Envelope(NamedTuple):
     """A response: a GraphQL response as an object or as an encoded body, or a stream of parts.
 
-    - `refused`: None for a request that was executed; else its HTTP status, or BY_CODE.
+    - `refused`: None for a request that was executed; else its HTTP status, or BY_CODE if the code of its
+      error decides the status (`http/statuses`).
     - `headers`: added to those of the HTTP response. `media`: the media type of a stream.
 
     It is a named tuple because a frozen dataclass costs three times as much, for every response.
@@ -68,7 +69,7 @@ class Envelope(NamedTuple):
     def shared(self) -> "Envelope":
         """Return the envelope with an encoded body, so that it can be sent several times.
 
-        It is returned unchanged if JSON can't represent the response.
+        An envelope with a stream, or with a response that JSON can't represent, is returned unchanged.
         """
         if not isinstance(self.response, Mapping):
             return self

@@ -51,7 +51,7 @@ class GatewayError(Exception):
     ) -> None:
         super().__init__(message)
         if code not in CODES:
-            raise KeyError(f"{code} is not in the table of codes")
+            raise KeyError(f"the error code {code} is not in CODES; add it to the table")
         self.message = message
         self.code = code
         self.locations = tuple(locations)

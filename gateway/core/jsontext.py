@@ -46,7 +46,7 @@ def why_not_json(text: bytes | str, error: Exception) -> str:
     """Return why a decoder refused a text: the problem and its byte position, without parts of the text
     itself.
 
-    `error`: the decoder's.
+    `error`: the exception that the decoder raised.
     """
     body = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if not body.strip():
@@ -85,19 +85,19 @@ def _found(body: bytes) -> str | None:
 
 
 def _half(text: str) -> Place | None:
-    """Find an escape sequence that is half of a surrogate pair."""
+    """Return the place of an escape sequence that is half of a surrogate pair; None if there is none."""
     half = next((one for one in _ESCAPE.finditer(text) if one["half"]), None)
     return half and (half.start(), f"half of a surrogate pair, \\{half['half']}, is at byte")
 
 
 def _long(text: str) -> Place | None:
-    """Find an integer with more digits than Python reads."""
+    """Return the place of an integer with more digits than Python reads; None if there is none."""
     long = _LONG.search(text)
     return long and (long.start(), "a number of more than 4,300 digits begins at byte")
 
 
 def _syntax(text: str) -> Place | None:
-    """Find the first syntax error."""
+    """Return the place of the first syntax error; None if there is none."""
     start = len(text) - len(text.lstrip(SPACE))
     decoder = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse)
     try:
@@ -114,7 +114,7 @@ def _syntax(text: str) -> Place | None:
 
 
 def _behind(text: str, end: int) -> Place | None:
-    """Find text after the first value, which ends at `end`."""
+    """Return the place of text after the first value, which ends at `end`; None if there is no text."""
     behind = text[end:].lstrip(SPACE)
     if not behind:
         return None

@@ -52,7 +52,8 @@ class _ExpandedRequest:
     ) -> None:
         """Add a lookup for one set of context values, with its own variables and response key.
 
-        `number`: of the set. `text`: the lookup's text in the request. `values`: by context variable.
+        `number`: the set's number, from 0. `text`: the lookup's text in the request. `values`: by context
+        variable.
         """
         alias, variable = f"{lookup.field}_{number}", f"{lookup.variable}_{number}"
         names = {lookup.variable or "": variable}

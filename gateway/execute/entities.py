@@ -143,7 +143,7 @@ def add(
 
 
 def _template(target: Target, item: Tree) -> Representation | None:
-    """Return how to make a representation of an object of this type; None if the lookup is not for it."""
+    """Return how to make a representation of the object `item`; None if the lookup is not for its type."""
     for template in target.representations:
         if template.types is None or typename_of(item) in template.types:
             return template
@@ -240,8 +240,10 @@ def _completed(one: RepresentationField, item: Tree) -> Any:
 
 
 def _first_lost(parts: list[Any], strict: bool, whole: Any) -> Any:
-    """Return `whole`, or what replaces it: None if `strict` forbids a part's null, or the failure of
-    a part.
+    """Return the value `whole` of these parts (fields or items), unless a part is lost.
+
+    A null part makes the value None if `strict`: the part's type is non-null. Any other failure of a part
+    replaces the value.
     """
     for part in parts:
         if strict and (part is None or (isinstance(part, Failure) and part.quiet)):

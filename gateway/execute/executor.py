@@ -19,7 +19,7 @@ def _goes_on(_: Sequence[Fetch]) -> bool:
 
 
 async def run_plan(plan: Plan, run: ExactRun, goes_on: GoesOn = _goes_on) -> None:
-    """Run a plan; afterwards `run` contains the merged data and the errors.
+    """Run a plan; afterwards `run` contains the merged response and the errors.
 
     `goes_on(stage)` is called after each stage and returns whether the next one runs: a mutation ends after a
     root field that makes the whole response null. If the caller is cancelled, all fetches in progress are

@@ -45,7 +45,7 @@ async def run_fetch(fetch: Fetch, run: ExactRun) -> None:
 def _collected(fetch: Fetch, run: ExactRun, only: Collection[int] | None = None) -> EntityBatches:
     """Return the batch of each entity lookup, by its key in the reply.
 
-    `only`: the ids of the objects to include.
+    `only`: the `id()`s of the objects to include; None for all.
     """
     fallback = fetch.fallback is not None
     lookups = (lookup for lookup in fetch.lookups if lookup.field)

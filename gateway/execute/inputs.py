@@ -36,7 +36,7 @@ class ExecutionInputs:
         """Return the call for a fetch. Its deadline is after `timeout` seconds, or at the request's own if
         earlier.
 
-        `members`: the variables as encoded JSON members. `representations`: for each lookup.
+        `members`: the variables as encoded JSON members (`"a":1`). `representations`: those of each lookup.
         """
         context = self.context
         return Call(

@@ -15,9 +15,9 @@ Strategy = Literal["max", "union", "and", "dnf"]
 class CarriedSpec:
     """A directive that composition copies into the supergraph.
 
-    `spec`, `version`: of its spec; `purpose`: of the link to it. `signature`: the directive's definition
-    after the name. `scalar`: the scalar that its arguments use. `merged`: the merge strategy of each
-    argument.
+    `spec`, `version`: the name and version of its spec. `purpose`: the argument `for` of the supergraph's
+    link to the spec. `signature`: the directive's definition after the name. `scalar`: the scalar that its
+    arguments use. `merged`: the merge strategy of each argument.
     """
 
     spec: str

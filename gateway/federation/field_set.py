@@ -49,7 +49,7 @@ def parse_field_set(text: str) -> FieldSet:
         raise ValueError(error.message) from error
     first = document.definitions[0]
     if len(document.definitions) != 1 or not isinstance(first, OperationDefinitionNode):
-        raise ValueError("expected one selection set")
+        raise ValueError("expected one selection set, such as `id organization { id }`")
     return _selections(first.selection_set)
 
 
@@ -67,7 +67,7 @@ def _selections(node: SelectionSetNode | None) -> FieldSet:
                 FieldSetFragment(condition, _selections(selection.selection_set), _directives(selection))
             )
         else:
-            raise ValueError("named fragments are not allowed")
+            raise ValueError("named fragments are not allowed; use inline fragments")
     return tuple(out)
 
 

@@ -2,9 +2,9 @@
 messages.
 
 A POST to /graphql with a plain body is passed to the endpoint as soon as it is complete, and a small response
-is one write. uvicorn's own path handles everything else: other paths and methods, chunked or too large
-bodies, `Expect`, requests through a proxy, requests that were pipelined (they wait in uvicorn's pipeline),
-and clients that do not read their responses.
+is one write. uvicorn's path (uvicorn's own code, which calls the ASGI door) handles everything else: other
+paths and methods, chunked or too large bodies, `Expect`, requests through a proxy, requests that the client
+has sent before the previous response (uvicorn's pipeline), and clients that do not read their responses.
 
 No upgrade is accepted: a request with `Upgrade` is processed as if it had none (see `request_head`).
 """
@@ -33,7 +33,10 @@ INDIRECT_HEADERS = frozenset(
 
 
 class DirectCycle:
-    """One request on the direct path, and its response. It has the attributes of uvicorn's request cycle."""
+    """One request on the direct path, and its response.
+
+    uvicorn uses it like its own `RequestResponseCycle`, so it has the same attributes.
+    """
 
     __slots__ = (
         "body",
@@ -58,7 +61,7 @@ class DirectCycle:
 
     @property
     def response_complete(self) -> bool:
-        """Return whether uvicorn may process the next request."""
+        """Return whether the response is written, so that uvicorn may process the next request."""
         return self.protocol.direct is not self
 
     @property
@@ -113,8 +116,8 @@ class DirectCycle:
 class DirectProtocol(StrictProtocol):
     """One connection.
 
-    - `direct`: the request on the direct path; None if there is none. `reading`: the same while its body is
-      incomplete.
+    - `direct`: the request on the direct path; None if there is none. `reading`: the request in `direct`
+      until its body is complete, then None.
     - `idle_since`: the clock's time when the connection became idle; NEVER while a request is processed.
     - `timer`: the timer that closes an idle or slow connection.
     """

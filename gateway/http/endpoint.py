@@ -43,8 +43,8 @@ class RequestHandler(Protocol):
 class Endpoint:
     """Replies to HTTP requests for `/graphql`.
 
-    `max_body`: the maximum size of a body in bytes, before and after decompression. `mode`: the table of HTTP
-    statuses to use.
+    `max_body`: the maximum size of a body in bytes, before and after decompression. `mode`: which HTTP
+    statuses responses get, "audited" or "draft-2026" (see `statuses`).
     """
 
     def __init__(self, handler: RequestHandler, max_body: int, mode: StatusMode = "audited") -> None:

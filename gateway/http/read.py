@@ -71,7 +71,7 @@ def from_query_string(raw: bytes, plan: bool = False) -> GraphQLRequest:
     try:
         values = parse_qs(raw.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
     except ValueError as error:
-        raise RequestError("the query string is not valid", "BAD_REQUEST") from error
+        raise RequestError("expected at most 20 parameters, in UTF-8", "BAD_REQUEST") from error
     payload: dict[str, Any] = {name: value[-1] for name, value in values.items()}
     for name in ("variables", "extensions"):
         if payload.get(name):

@@ -40,8 +40,8 @@ class HttpReply:
 
     - `media`: the media type. `allow`: the allowed methods, for the Allow header; None to omit it.
     - `extra_headers`: further headers.
-    - `stream`: the source of the parts of a streamed reply. `parts`: the same for the doors, which must close
-      it.
+    - `stream`: the source of the parts of a streamed reply; None for a reply with a body. `parts`: the
+      generator over `stream` that a door sends and then closes; the endpoint sets it.
     """
 
     __slots__ = ("allow", "body", "extra_headers", "media", "parts", "status", "stream")
@@ -79,7 +79,8 @@ def http_reply(
 ) -> HttpReply:
     """Return the HTTP reply for an envelope, to a client that accepts the media type `media`.
 
-    `allow`: for the Allow header. `mode`: the table of statuses.
+    `allow`: the allowed methods, for the Allow header; None to omit it. `mode`: which statuses to use, those
+    that npm's `graphql-http` audits or those of the draft (see `statuses`).
     """
     response = envelope.response
     media = envelope.media or media

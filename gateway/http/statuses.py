@@ -1,6 +1,7 @@
 """The HTTP statuses of GraphQL responses, as one table (GraphQL over HTTP, section 6.4).
 
-Each row is an outcome: an error code, or ANSWER or PARTIAL. Its statuses are those
+Each row is an outcome: an error code, ANSWER (a response without errors), or PARTIAL (a response with data
+and errors). Its statuses are those
 
 - for clients that accept only `application/json`, which may treat any status but 200 as a broken connection:
   a well-formed request that GraphQL itself refuses gets 200;
@@ -24,8 +25,8 @@ PARTIAL = "(an answer with data, be it null, and errors)"
 class StatusRow(NamedTuple):
     """The statuses of one outcome.
 
-    `json`: for `application/json`. `audited`: for `application/graphql-response+json`; `draft`: for the same
-    by the draft of 2026.
+    `json`: for `application/json`. `audited`: for `application/graphql-response+json`. `draft`: for
+    `application/graphql-response+json` by the draft of 2026.
     """
 
     json: int
@@ -67,7 +68,7 @@ STATUSES: Mapping[str, StatusRow] = {
 
 
 def status_for(outcomes: Iterable[str], media: str, mode: StatusMode) -> int:
-    """Return the highest of the statuses of these outcomes, for a client that accepts `media`."""
+    """Return the highest status of these outcomes (keys of STATUSES), for a client that accepts `media`."""
     rows = [STATUSES.get(outcome, OTHER) for outcome in outcomes]
     if media == JSON:
         return max(row.json for row in rows)

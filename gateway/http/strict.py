@@ -31,8 +31,8 @@ class StrictProtocol(HttpToolsProtocol):
 
     - `in_head`: whether a head is being parsed. `receiving_since`: the clock's time when the current request
       began; NEVER without one.
-    - `overhead`: the bytes of the request so far that are not body. `received`: the same, plus all bytes of
-      the data that is being parsed.
+    - `overhead`: the bytes of the request so far that are not body. `received`: `overhead` plus the length of
+      the data that is being parsed, whether it is body or not.
     - `head_without_upgrade`: the rewritten head of a request with `Upgrade`, to be parsed next.
     - `refused`: whether an error reply was written; further data is dropped.
     """

@@ -30,9 +30,9 @@ _NAMED = "F"  # the start of the names of named fragments
 class _RequestWriter:
     """The state of writing one request text.
 
-    `variables`: the client's variables in use. `renames`: whether a key in the request differs from the
-    response key. `fragments`: the names of named fragments, by the text after the name. `inline`: named
-    fragments are not allowed.
+    `variables`: the client's variables that the text uses. `renames`: whether a key in the request differs
+    from the response key. `fragments`: the names of named fragments, by their text after the name. `inline`:
+    whether all fragments must be inline.
     """
 
     graph: QueryGraph
@@ -310,8 +310,9 @@ def _write_field(item: DraftField, reply_key: str, writing: _RequestWriter) -> t
 
 
 def _first_leaf(draft: DraftSelection, writing: _RequestWriter) -> str:
-    """Return a minimal selection for a repeated field; GraphQL merges it with the full selection of the first
-    one.
+    """Return a minimal selection, for a field that occurs in the request before with its full selection.
+
+    GraphQL merges the selections of both occurrences.
     """
     item = next(iter(draft.fields.values()), None)
     if item is None:

@@ -153,7 +153,7 @@ class DraftLookup:
     separate: str = ""
 
     def fits(self, new: Representation) -> bool:
-        """Return whether a representation can be added: no object would get two, and no field two values."""
+        """Return whether a representation can be added: it is compatible with all others of this lookup."""
         return all(compatible(old, new) for old in self.representations)
 
     def add_representation(self, new: Representation) -> None:
@@ -189,7 +189,8 @@ def compatible(one: Representation, other: Representation) -> bool:
 def agree(one: Sequence[RepresentationField], other: Sequence[RepresentationField]) -> bool:
     """Return whether fields of the same name have the same value in both representations.
 
-    They may not: a @requires can select a field with other arguments, whose value has another key.
+    Values of one name can differ if two @requires select the field with different arguments, so that the
+    values have different keys in the response.
     """
     for mine in one:
         for theirs in other:

@@ -54,7 +54,8 @@ class Paths:
     - `ambiguous`: whether a key that stands for different fields, by type, was placed where a subgraph does
       not know the types.
     - `is_mutation`: whether the operation is a mutation, of which no part may run twice.
-    - `context_prefix`: the start of variable names for contexts; no name in `taken` has it.
+    - `context_prefix`: the start of the names of request variables for contexts. None of the client's
+      variables (`taken`) starts with it.
     """
 
     def __init__(self, graph: QueryGraph, limit: int, taken: Iterable[str] = ()) -> None:
@@ -155,7 +156,7 @@ class Paths:
     def _is_direct(self, type_name: str, item: Field, reached: Reached) -> bool:
         """Return whether a field is selected on the type itself.
 
-        A field of an interface without implementations is, since there is no object type to select it on.
+        Fields of an interface without implementations are, since there is no object type to select them on.
         """
         possible = self.graph.supergraph.possible.get(type_name)
         if not self.graph.is_abstract(type_name) or not possible:
@@ -169,7 +170,7 @@ class Paths:
     def members(self, condition: str, vertices: Iterable[Vertex], possible: frozenset[str]) -> list[str]:
         """Return the types for which a fragment on the type `condition` is selected.
 
-        That is `condition` itself if every subgraph covers the same object types by it, else its object
+        The result is `condition` alone if every subgraph has the same object types for it, else its object
         types. `possible`: the object types that can occur here.
         """
         members = self.graph.supergraph.possible.get(condition, frozenset()) & possible
@@ -193,7 +194,7 @@ class Paths:
         return next((item for item in reached if not self._untyped(item)), None)
 
     def narrowed(self, vertices: Iterable[Vertex], member: str) -> tuple[Vertex, ...]:
-        """Return the vertices for objects of the narrower type `member`."""
+        """Return the `vertices` as they are for objects of the type `member` (`QueryGraph.narrow`)."""
         return self.graph.narrowed(vertices, member)
 
     def selections_of(self, type_name: str, fields: FieldSet) -> Selections:

@@ -96,7 +96,7 @@ class Placer:
     def choose(self, site: Site, fields: Sequence[Field], reached: Reached) -> list[Choice]:
         """Choose where each field is resolved.
 
-        Raises PlanError, as `no_plan` creates it, if a field can't be.
+        Raises the PlanError of `no_plan` if a field can't be resolved.
         """
         choices = self.chooser.assign(site.type, fields, site.start, reached, site.slots)
         if choices is None:
@@ -108,8 +108,8 @@ class Placer:
     ) -> tuple[Site | None, set[FetchGroup]]:
         """Select a field, under the response key `key`, by each option of a choice.
 
-        `separate`: in a lookup of its own, if a key allows it. Returns the site of a composite value (None
-        for a leaf), and the groups that fetch the field.
+        `separate`: select it in a lookup of its own, if a key allows it. Returns the site of a composite
+        value (None for a leaf), and the groups that fetch the field.
         """
         item = choice.field
         child: Site | None = None
@@ -174,9 +174,10 @@ class Placer:
         )
 
     def slot_alone(self, site: Site, option: Option, new: DraftField) -> RequestSlot | None:
-        """Return the slot of a lookup for one field alone; None if a lookup is not possible.
+        """Return the slot of a lookup for one field alone; None if the field can't be looked up.
 
-        It needs a key. In a mutation, a field stays in the request that returns its object, if that has it.
+        A lookup needs a key of the field's object. In a mutation, a field that the request returning its
+        object can resolve stays in that request.
         """
         came_along = self.paths.is_mutation and option.source in site.start
         has_key = self.paths.has_key(site.type, option.source, option.edge.field.name)
@@ -222,9 +223,10 @@ class Placer:
     def slot_with_inputs(
         self, site: Site, option: Option, new: DraftField, separate: str = ""
     ) -> RequestSlot:
-        """Return the slot for a field with @requires or context arguments; its request waits for these.
+        """Return the slot for a field with @requires or context arguments.
 
-        They are added to a lookup of the vertex that waits for the same groups, if there is one.
+        The slot's request waits for the groups that fetch their values. The field is added to a lookup of the
+        vertex that waits for the same groups, if there is one.
         """
         reached = self.reached(site)
         fields, parents = self.demand(site, option.edge.requires, reached, inputs=True)
@@ -387,7 +389,7 @@ class Placer:
     def may_share_key(self, wanted: Field, key: str, selections: Selections) -> bool:
         """Return whether a representation field may use a key under which `selections` are selected already.
 
-        If one of them fails, that could null the representation field, or the other way round. A hasty plan
+        A field of `selections` that fails could null the representation field, and the reverse. A hasty plan
         accepts that for a smaller request, and adds the key to `paths.hasty`; a careful plan does not.
         """
         if not self.paths.can_null_each_other(wanted.type_name, wanted.selections, selections):

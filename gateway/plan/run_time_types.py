@@ -6,7 +6,7 @@ from gateway.supergraph.query_graph import TYPENAME, QueryGraph, Vertex
 
 
 def select_typename(draft: DraftSelection) -> None:
-    """Select `__typename` under that key. Validation ensures that clients never use it for another field."""
+    """Select `__typename` under the key `__typename`, which validation reserves for this field."""
     draft.fields.setdefault(TYPENAME, DraftField(TYPENAME, TYPENAME, "String!", (), frozenset()))
 
 

@@ -216,10 +216,10 @@ class _Normalizer:
     def fragment_level(
         condition: str, possible: frozenset[str], level: _Level, directives: FragmentDirectives | None
     ) -> _Level:
-        """Return the level of a fragment: the last one if its condition and directives are equal, else a new
-        one.
+        """Return the level of a fragment inside `level`, created if needed.
 
-        Only the last one is reused, so that the order of fields stays the same.
+        If the last entry of `level` is a fragment with equal condition and directives, its level is reused.
+        Only the last entry is, so that the order of fields stays the same.
         """
         last = next(reversed(level.entries.values()), None)
         if isinstance(last, _Level) and (last.parent, last.directives) == (condition, directives):

@@ -27,7 +27,8 @@ class StepCall:
     """The argument of a step's action.
 
     - `data`: the saga's input. `results`: the results of earlier steps, by name.
-    - `request`: the result of the step's `request` function. `attempt`: from 1, in both directions together.
+    - `request`: the result of the step's `request` function. `attempt`: the number of this attempt,
+      from 1; attempts to do and to undo the step are counted together.
     - `key`: the idempotency key, equal for all attempts in one direction. An action that was done under this
       key must not be done again.
     - `token`: the fencing token; it increases with each process that leases the saga. An action must refuse a

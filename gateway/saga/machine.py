@@ -105,7 +105,8 @@ def needs_undo(step: StepState) -> bool:
 def end_of(state: SagaState) -> Status:
     """Return the final status of a saga whose steps are undone.
 
-    That is cancelled if an operator cancelled it, compensated, or failed if nothing had to be undone.
+    It is `cancelled` if an operator cancelled the saga, else `compensated` if a step was undone (or skipped),
+    else `failed`.
     """
     if state.cancelled:
         return "cancelled"

@@ -44,8 +44,8 @@ async def newest(pool: asyncpg.Pool, wanted: SagaFilter, most: int) -> Sequence[
 async def statistics(pool: asyncpg.Pool) -> dict[str, Any]:
     """Return the numbers of sagas, their durations, and the steps that fail most, as JSON data.
 
-    `counts`: by type and status. `durations`: the median and the 95th percentile of the last day, in seconds.
-    `failing`: of the last day.
+    `counts`: the number of sagas by type and status. `durations`: for each type, the median and the 95th
+    percentile of the last day in seconds. `failing`: the steps that failed most in the last day.
     """
     counts, durations, failing = (
         await pool.fetch(_COUNTS),

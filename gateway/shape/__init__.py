@@ -1,4 +1,4 @@
-"""Shapes the merged data into the response, for the exact path: projection, null propagation, introspection.
+"""Makes the response of the merged response, on the exact path: projection, null propagation, introspection.
 
 Pure.
 """

@@ -1,8 +1,8 @@
-"""Projection: turns the merged data into the response data, with the selected fields in the client's order.
+"""Projection: turns the merged response into the response's `data`, in the client's order.
 
-The merged data also has fields that only the plan needs (key fields, inputs), and may lack failed fields. A
-null in a non-null position makes its parent null, up to the nearest nullable value (GraphQL spec, 6.4.4). If
-no subgraph has reported an error there, an error is added with its path.
+The merged response also has fields that only the plan needs (key fields, inputs), and may lack failed fields.
+A null in a non-null position makes its parent null, up to the nearest nullable value (GraphQL spec, 6.4.4).
+If no subgraph has reported an error there, an error is added with its path.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -240,7 +240,7 @@ class _Loader:
     def _views(self) -> dict[str, dict[str, list[_Join]]]:
         """Return for each subgraph its types, each with its @join__type directives.
 
-        It reads every type once.
+        The document's types are read once for all subgraphs.
         """
         views: dict[str, dict[str, list[_Join]]] = {graph: {} for graph in self.graphs}
         for name, node in self.types.items():

@@ -26,7 +26,7 @@ def named(reference: str) -> str:
 class Key:
     """A key of an entity in one subgraph.
 
-    One that is not resolvable can't be used for lookups in that subgraph.
+    A key that is not resolvable can't be used for lookups in that subgraph.
     """
 
     fields: FieldSet

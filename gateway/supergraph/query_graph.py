@@ -132,7 +132,7 @@ class QueryGraph:
     def field_edge(self, vertex: Vertex, name: str) -> FieldEdge | None:
         """Return the edge of a field that the vertex's subgraph resolves; None if it does not.
 
-        On an interface, it must resolve the field for every implementing type without inputs.
+        On an interface, the subgraph must resolve the field for every implementing type without inputs.
         """
         key = (vertex, name)
         if key not in self._field_edges:
@@ -176,7 +176,7 @@ class QueryGraph:
 
     @cached_property
     def by_type(self) -> "QueryGraph":
-        """Return the query graph of the same supergraph in which fields are resolved by type only."""
+        """Return the query graph of the same supergraph with `by_type` (see `QueryGraph`)."""
         return self if self.is_by_type else QueryGraph(self.supergraph, self.labels, by_type=True)
 
     def failure_nulls_parent(self, type_name: str, name: str) -> bool:
@@ -361,12 +361,15 @@ class QueryGraph:
         return any(len(different) > 1 for different in views.values())
 
     def narrowed(self, vertices: Iterable[Vertex], condition: str) -> tuple[Vertex, ...]:
-        """Return the vertices for objects of the narrower type `condition`."""
+        """Return the result of `narrow` for each of the vertices that has one."""
         found = (self.narrow(item, condition) for item in vertices)
         return tuple(dict.fromkeys(item for item in found if item is not None))
 
     def narrow(self, vertex: Vertex, condition: str) -> Vertex | None:
-        """Return the vertex for objects of a narrower type; None if the subgraph never returns one there."""
+        """Return the vertex for only those of its objects that have the narrower type `condition`.
+
+        None if the subgraph returns no such object at the vertex.
+        """
         view = self.view(vertex)
         if view is None:
             return None

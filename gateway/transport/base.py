@@ -281,8 +281,9 @@ async def send_and_read(transport: Transport, call: Call) -> Any:
 
 
 def run_in_task(work: Coroutine[Any, Any, Reply], done: Done) -> Handle:
-    """Run a coroutine in a task that calls `done` with its result; transports that await implement `post` by
-    it.
+    """Run a coroutine in a task that calls `done` with its result.
+
+    Transports whose work is a coroutine implement `post` with this function.
     """
 
     def over(task: "asyncio.Task[Reply]") -> None:

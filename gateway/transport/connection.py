@@ -19,7 +19,7 @@ LENGTHS = {b"content-length", b"transfer-encoding"}
 class ConnectionClosed(Exception):
     """The peer has closed the connection.
 
-    `clean`: whether that was before it sent any byte of the reply, so that it may not have read the request.
+    `clean`: whether the peer had sent no byte of the reply, so that it may not have read the request.
     """
 
     def __init__(self, clean: bool) -> None:

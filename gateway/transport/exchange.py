@@ -30,7 +30,7 @@ class Timeouts:
 
 
 class ExchangeTransport(Protocol):
-    """What an exchange needs of its transport."""
+    """The part of a transport that its exchanges use."""
 
     closed: bool
     clock: Clock
@@ -45,8 +45,9 @@ class ExchangeTransport(Protocol):
 class SubgraphExchange:
     """One call and its reply. However it ends, it first releases its resources, then calls `done` once.
 
-    `head`: the start of the request's head. `holds_place`: whether it counts among the origin's busy
-    connections. `reused`: whether its connection was idle before.
+    - `head`: the request line and those headers that are the same for all calls to the subgraph.
+    - `origin`: the server's connections. `holds_place`: whether the exchange counts in `origin.busy`.
+    - `reused`: whether the connection had already served another call.
     """
 
     __slots__ = (

@@ -20,11 +20,11 @@ class PoolWaiter(Protocol):
 
     @property
     def is_pending(self) -> bool:
-        """Return whether it still needs a place."""
+        """Return whether the call still waits for a place in the pool: it was not cancelled meanwhile."""
         ...
 
     def begin(self) -> None:
-        """Occupy the place that has become free."""
+        """Called when a place in the pool has become free for this call: occupy the place, send the call."""
         ...
 
 
@@ -51,7 +51,7 @@ class Origin:
         """Return the idle connection that was used last, and remove it from the idle ones; None if there is
         none.
 
-        `at_most`: the seconds that it may have been idle; None for any.
+        `at_most`: the maximum of seconds for which the connection may have been idle; None for any time.
         """
         idle = self.idle
         while idle:

@@ -141,8 +141,9 @@ class FieldMerger:
         return found, migrating
 
     def by_interface_objects(self, have: Sequence[Side]) -> list[Side]:
-        """Return the sides with @interfaceObject that also resolve the field, for an interface of the object
-        type.
+        """Return the @interfaceObject sides that also resolve a field of an object type.
+
+        An @interfaceObject resolves its fields for all objects of the interface. `have`: the field's sides.
         """
         first = have[0]
         if first[1].kind != "object" or first[1].interface_object:
@@ -211,7 +212,7 @@ class FieldMerger:
     ) -> None:
         """Report an @external field whose type or arguments differ from those of the resolving subgraphs.
 
-        `reference`: the merged type.
+        `have`: all sides of the field. `owners`: the resolving sides. `reference`: the merged type.
         """
         for schema, _, one in have:
             if not one.external or any(one is owner for _, _, owner in owners):
@@ -237,10 +238,10 @@ class FieldMerger:
     def join(
         self, side: Side, reference: str, overridden: Collection[str], migrating: Mapping[str, str]
     ) -> JoinArguments | None:
-        """Return the @join__field arguments of one subgraph; None for an overridden field that nothing else
-        uses.
+        """Return the @join__field arguments of one subgraph.
 
-        `reference`: the merged type. `overridden`, `migrating`: as `overridden()` returns them.
+        None for an overridden field that no field set and no interface of its subgraph uses. `reference`: the
+        merged type. `overridden`, `migrating`: as `overridden()` returns them.
         """
         schema, item, one = side
         used_overridden = schema.name in overridden and not one.external

@@ -1,6 +1,7 @@
-"""Merges arguments, input types and enums. What not all subgraphs accept is left out, since a client's value
+"""Merges arguments, input types and enums.
 
-could otherwise not be sent to each of them.
+Arguments, input fields and enum values of input that some subgraph does not accept are left out, because a
+client's value must be valid in whichever subgraph it is sent to.
 """
 
 from collections.abc import Mapping, Sequence
@@ -96,7 +97,8 @@ def _merged_default(
 ) -> str | None:
     """Return the default in the supergraph: the subgraphs' common one; None if some subgraph has none.
 
-    `prefix`: the start of the code for defaults that differ.
+    `place`: the coordinate. `what`: "argument" or "input field", for messages. `prefix`: the start of the
+    error code for defaults that differ (`PREFIX_DEFAULT_MISMATCH`).
     """
     defaults = dict.fromkeys(one.default for _, one in have if one.default is not None)
     if len({value_key(one) for one in defaults}) > 1:

@@ -12,8 +12,8 @@ from gateway.compose.model import Metadata
 def merge_metadata(coordinate: str, sides: Sequence[tuple[str, Metadata]], report: Report) -> MergedMetadata:
     """Return the merged metadata of an element. `sides`: pairs of a subgraph and its metadata.
 
-    The most frequent description, the first deprecation, all tags, hidden if any subgraph hides it;
-    directives by their strategies.
+    The result has the most frequent description, the first deprecation and all tags; it is @inaccessible if
+    it is so in any subgraph; other directives are merged by their strategies (`federation.carried`).
     """
     every = [one for _, one in sides]
     described = Counter(one.description for one in every if one.description)

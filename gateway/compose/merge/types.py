@@ -197,7 +197,10 @@ def _provided(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, st
 
 
 def _interface_objects(schemas: Iterable[SubgraphSchema]) -> dict[tuple[str, str], list[Side]]:
-    """Return the fields that each @interfaceObject resolves, by (type, field)."""
+    """Return the sides (subgraph, type, field) of the fields that an @interfaceObject resolves.
+
+    The keys are (name of the interface, name of the field).
+    """
     found: dict[tuple[str, str], list[Side]] = {}
     for schema in schemas:
         for item in schema.types.values():

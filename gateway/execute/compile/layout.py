@@ -278,7 +278,7 @@ class _LayoutBuilder:
 def merged_fields(fields: Iterable[RepresentationField]) -> tuple[RepresentationField, ...]:
     """Return the fields of a representation, each name once; their nested fields are merged.
 
-    Raises NoLayout if fields of one name have different values.
+    Raises NoLayout if fields of one name are read from different response keys, or for different types.
     """
     found: dict[str, RepresentationField] = {}
     for one in fields:

@@ -82,7 +82,8 @@ class Program:
     - `reply_is_answer`: whether the plan has one fetch whose reply, if it decodes, is the response.
     - `check`, `finish`: generated functions (see the module). `answer`: the struct type of the response's
       data.
-    - `parts`: for each root field (attribute of `answer`, attribute of the RunState with its reply).
+    - `parts`: for each root field two attribute names: of its value in `answer`, and of the data of the reply
+      with that value in the RunState.
     - `extensions`: the keys of subgraphs' extensions that the client receives.
     """
 

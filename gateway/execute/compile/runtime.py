@@ -15,11 +15,11 @@ class NeedsExactPath(Exception):
 
 
 class RunState:
-    """The state of one run. The generated source names its attributes (`data_F` of fetch F, `firsts_N` of
-    node N).
+    """The state of one run. The generated source names its attributes, which are None until they are set.
 
-    An attribute that is not set is None. `has_null`: whether a reply with values that are not decoded
-    contains a null.
+    `data_F`: the reply's data of fetch F. `firsts_N`: the objects of node N, without those whose
+    representation fields equal an earlier object's. `has_null`: whether a reply with values that are not
+    decoded contains a null.
     """
 
     has_null = False

@@ -19,9 +19,9 @@ from gateway.supergraph.scalars import SCALARS
 
 @dataclass(slots=True)
 class SourceWriter:
-    """The lines of the source, and the constants that they use.
+    """Writes the lines of a plan's source (`lines`), and collects the constants that they use by name.
 
-    `numbers`: of nodes, for the generated names.
+    `numbers`: the number N of each node in generated names such as `firsts_N`.
     """
 
     layout: Layout
@@ -78,9 +78,9 @@ class SourceWriter:
         self.line(1, f"return ({', '.join(names)},)")
 
     def represent(self, one: NodeLookup, number: int, index: int) -> None:
-        """Write the representations of one node's objects.
+        """Write the code that encodes the representations of one node's objects.
 
-        `number`: of the lookup. `index`: of the node in it.
+        `number`: the position of the lookup in its fetch. `index`: the position of the node in the lookup.
         """
         node = self.number(one.node)
         self.line(1, f"if s.firsts_{node} is None: collect_{node}(s)")
@@ -103,7 +103,7 @@ class SourceWriter:
         self.line(1, f"s.places_{one.fetch}_{number}_{index} = places")
 
     def accept(self, fetch: Fetch) -> None:
-        """Write `accept_F(s, data, counts)`, which assigns the entities of a reply to the first objects."""
+        """Write `accept_F(s, data, counts)`, which assigns the entities of a reply to objects in `firsts`."""
         self.line(0, f"def accept_{fetch.id}(s, data, counts):")
         position = 0
         for number, lookup in enumerate(fetch.lookups):
@@ -234,7 +234,7 @@ class SourceWriter:
         return depth
 
     def finish(self) -> None:
-        """Write `finish(s)`, which completes equal objects and removes unselected values."""
+        """Write `finish(s)`, which copies looked-up values to equal objects and removes unselected values."""
         self.line(0, "def finish(s):")
         for node in sorted(self.layout.nodes[1:], key=lambda one: -depth_of(one)):
             number = self.number(node)
@@ -305,12 +305,12 @@ class SourceWriter:
 
 
 def typenames_of(lookups: list[NodeLookup]) -> list[str]:
-    """Return the distinct `__typename`s of a lookup; entities of different types have different fields."""
+    """Return the distinct `__typename`s in a lookup's representations; each type gets its own code."""
     return list(dict.fromkeys(one.typename for one in lookups))
 
 
 def decode_expression(reference: str, value: str, decoders: str) -> str:
-    """Return an expression that decodes a value of type `reference` with objects of an abstract type."""
+    """Return an expression that decodes `value` by run-time type, with the constant named `decoders`."""
     null = "False" if reference.endswith("!") else "True"
     bare = reference.removesuffix("!")
     if not bare.startswith("["):
@@ -320,7 +320,7 @@ def decode_expression(reference: str, value: str, decoders: str) -> str:
 
 
 def null_in(reference: str, value: str = "v") -> str:
-    """Return an expression that is true for a forbidden null in a value; "" if the type forbids none.
+    """Return an expression that is true if `value` has a null that its type forbids; "" if it forbids none.
 
     Example: for `[Date!]` it is `(v is not None and any(r == NULL for r in v))`.
     """

@@ -78,11 +78,14 @@ class Structs:
         return msgspec.defstruct("Reply", whole, gc=False, forbid_unknown_fields=self.strict)
 
     def entity_decoder(self, lookups: list[NodeLookup]) -> Any:
-        """Return the decoder for the entities of one type, for a lookup of several types."""
+        """Return the decoder for the entities of one type, for a fetch whose lookup has several types.
+
+        `lookups`: the parts of the lookup with this type, one for each node.
+        """
         return msgspec.json.Decoder(self.entity(lookups)).decode
 
     def entity(self, lookups: list[NodeLookup]) -> Any:
-        """Return the struct type of a lookup's entities.
+        """Return the struct type of a lookup's entities of one type. `lookups`: its parts, one for each node.
 
         Its attributes b0, b1, ... are in the order of `entity_slots`.
         """

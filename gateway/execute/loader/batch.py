@@ -13,7 +13,7 @@ SLACK = 0.02  # seconds; a call whose deadline is at most this much earlier than
 
 
 class BatchOwner(Protocol):
-    """What a batch needs of its loader."""
+    """The part of the loader that its batches call."""
 
     transport: Transport
     clock: Clock
@@ -30,8 +30,8 @@ class BatchOwner(Protocol):
 class BatchedCall:
     """A call in a batch. When it is cancelled and no other caller remains, the batch's call is cancelled too.
 
-    `places`: for each lookup, the positions of its representations in the merged call. `handle`: of its own
-    call, if it is sent separately. `timer`: for its own deadline.
+    `places`: for each lookup, the positions of its representations in the merged call. `handle`: the handle
+    of this call, if it is sent separately. `timer`: ends this call at its deadline.
     """
 
     __slots__ = ("batch", "call", "done", "handle", "places", "timer")

@@ -25,7 +25,8 @@ class Loader:
     - `size`: the number of representations in a batch, at most. `wait`: in seconds.
     - `open`: the batches that calls can join, by key. `waiting`: by subgraph, those that wait for a call to
       end.
-    - `under_way`: the number of calls in progress, by subgraph. `private`: the fetches that are not batched.
+    - `under_way`: the number of calls in progress, by subgraph. `private`: the fetches that are
+      not batched any more, because a reply was for one user only.
     """
 
     def __init__(

@@ -27,8 +27,10 @@ class SplitReply:
     """The reply to a batch. `sizes`: the number of representations sent for each lookup."""
 
     def __init__(self, template: RequestTemplate, reply: Reply, sizes: Sequence[int]) -> None:
-        """Raise ValueError for a reply that can't be split: it has another status, number of entities, or
-        error paths.
+        """Read the reply. Raise ValueError if it can't be split among the callers.
+
+        To be split it must have the status 200, one entity for each representation, and only errors whose
+        paths lead to an entity.
         """
         if reply.status != 200:
             raise ValueError(f"expected the status 200, got {reply.status}")

@@ -11,7 +11,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The present time, and pauses."""
+    """The present time, and pauses; implemented by SystemClock and, for tests, by FakeClock."""
 
     def now(self) -> datetime:
         """Return the time in UTC, with its time zone."""

@@ -321,7 +321,7 @@ def verify_field(sourced: Mapping[str, EventSourcedTable[Any, Any]]) -> Strawber
         info: strawberry.Info[ServiceContext, None], kind: str, after: strawberry.ID | None = None
     ) -> JSON | None:
         """For the sync service: compare some rows with their events and repair those that differ. Returns
-        the number of compared rows, the columns that differed by id, and the id to continue behind.
+        the number of compared rows, the columns that differed by id, and the id for the next call's `after`.
         """
         info.context.require_service()
         table: EventSourcedTable[Any, Any] = _find(sourced, kind)

@@ -60,7 +60,7 @@ def _spec_of(module: str) -> ModuleSpec | None:
 
 
 def _service_names() -> list[str]:
-    """Return the names of the services whose code is in the folder of the kit."""
+    """Return the names of the services in the package `subgraphs`: its folders with a module `app`."""
     return sorted(path.parent.name for path in Path(__file__).parents[1].glob("*/app.py"))
 
 

@@ -83,7 +83,7 @@ class ServiceContext:
         return identity
 
     def require_owner_or_admin(self, *owners: UUID | None) -> Identity:
-        """Return the identity of the caller, who must be one of the owners or an admin.
+        """Return the identity of the caller, who must be one of `owners` (user ids) or an admin.
 
         Raises Unauthenticated, Forbidden.
         """

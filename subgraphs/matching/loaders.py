@@ -20,7 +20,7 @@ from subgraphs.matching.tables import ALGORITHM_ROWS, REQUEST_ROWS, RESULT_ROWS
 
 
 class MatchingContext(ServiceContext):
-    """The data loaders of one GraphQL request, and the matcher."""
+    """The context of one GraphQL request, with data loaders and the matcher."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus, matcher: Matcher) -> None:
         super().__init__(caller, database, bus)

@@ -162,5 +162,5 @@ class Launcher:
 
 
 async def _always_ready() -> bool:
-    """Embedded servers are ready when their start function returns."""
+    """Return True: an embedded server is ready when the function that starts it returns."""
     return True

@@ -120,7 +120,7 @@ class ServiceRow:
 
     @property
     def module(self) -> str:
-        """The package with its code."""
+        """The name of the package with its code: `package`, or `subgraphs.<name>`."""
         return self.package or f"subgraphs.{self.name}"
 
     @property

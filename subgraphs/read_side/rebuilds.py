@@ -35,7 +35,7 @@ class Rebuilds:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
-        """Create missing tables, and start the rebuilds that are needed."""
+        """Create the tables of read models that have none, and start the rebuilds that are needed."""
         for name, model in self._models.items():
             async with UnitOfWork(self._database) as uow:
                 if not await lag(uow, name):

@@ -96,7 +96,7 @@ class Aggregate(Generic[State]):
     upcasters: Upcasters = field(default_factory=Upcasters)
 
     def stream(self, aggregate_id: UUID) -> Stream:
-        """Return the stream of one aggregate of the type."""
+        """Return the stream (type and id) of the aggregate with this id."""
         return Stream(self.aggregate_type, aggregate_id)
 
     async def load(self, session: Session, stream: Stream) -> Loaded[State]:

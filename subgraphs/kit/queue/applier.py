@@ -220,7 +220,10 @@ class EventApplier:
         return state.confirmations()
 
     async def _resolve(self, uow: UnitOfWork, state: BatchState, event: ReceivedEvent, row: Row[Any]) -> None:
-        """Apply a stored event, or skip it if a later version was applied; delete its row in both cases."""
+        """Apply a stored event, or skip it if a later version was applied; delete its row in both cases.
+
+        Raises MissingEvent for a gap before the last retry; at the last retry the event is applied anyway.
+        """
         known = state.versions.get(event.aggregate)
         verdict = compare_versions(row.version, known)
         if verdict == "stale" and row.replays and row.version == known:

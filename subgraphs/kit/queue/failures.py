@@ -89,7 +89,9 @@ _DUE = (
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often an event is retried, and after which pauses: `seconds`, multiplied by `factor` each time."""
+    """The number of retries of an event, and their pauses: `seconds` before the first, then each time
+    `factor` times as long.
+    """
 
     max_retries: int = 3
     seconds: float = 1.0
